@@ -1,0 +1,33 @@
+# The entry points. Each works from a fresh clone; `make setup` is part of all of them.
+.PHONY: setup run test check bench sim lock clean
+
+setup:
+	@sh scripts/setup.sh
+
+run: setup
+	.venv/bin/aval up --demo
+
+test: setup
+	.venv/bin/python -m pytest
+
+check: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	sh scripts/lint-protos.sh
+
+bench: setup
+	.venv/bin/aval bench all
+
+sim: setup
+	.venv/bin/aval simulate --seed 1 --steps 20000
+
+# Renews requirements.lock from pyproject.toml; needs uv.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	  pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf build .venv var
