@@ -1,0 +1,142 @@
+"""The development authority: certificates for processes and institutions, keys readable by their owner only."""
+
+import datetime
+import ipaddress
+import os
+import pathlib
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from chassis.identity import TRUST_DOMAIN
+
+YEAR = datetime.timedelta(days=365)
+SKEW = datetime.timedelta(minutes=5)
+
+
+class Authority:
+    """A certificate authority in a folder: ca.crt, ca.key, and NAME.crt, NAME.key for each certificate."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (folder / "ca.key").exists():
+            self._create()
+        self._key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+        self._certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
+
+    def _create(self) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Aval development authority")])
+        certificate = (
+            _builder(name, name, key.public_key(), 10 * YEAR)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(sign_certificates=True), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        _write(self.folder / "ca.key", _private_pem(key))
+        _write(self.folder / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+
+    def issue(self, name: str, lifetime: datetime.timedelta = YEAR, renew: bool = False) -> "Credentials":
+        """A certificate for a name such as services/loans or banks/ABCDCNBA/system, kept for the next time."""
+        file = self.folder / name.replace("/", "_")
+        if renew or not file.with_suffix(".crt").exists():
+            self._issue(name, file, lifetime)
+        return Credentials.load(self.folder, name)
+
+    def _issue(self, name: str, file: pathlib.Path, lifetime: datetime.timedelta) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+        alternatives: list[x509.GeneralName] = [x509.UniformResourceIdentifier(TRUST_DOMAIN + name)]
+        alternatives += [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        alternatives.append(x509.DNSName(name.rsplit("/", 1)[-1].replace("_", "-").lower()))
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        certificate = (
+            _builder(subject, self._certificate.subject, key.public_key(), lifetime)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(sign_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+            .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+            .sign(self._key, hashes.SHA256())  # type: ignore[arg-type]
+        )
+        _write(file.with_suffix(".key"), _private_pem(key))
+        _write(file.with_suffix(".crt"), certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+
+    def signing_key(self, name: str) -> bytes:
+        """An Ed25519 private key as PEM, made once; its public half is NAME.pub."""
+        file = self.folder / f"{name.replace('/', '_')}.signing"
+        if not file.exists():
+            key = ed25519.Ed25519PrivateKey.generate()
+            public = key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+            _write(file.with_suffix(".pub"), public, 0o644)
+            _write(file, _private_pem(key))
+        return file.read_bytes()
+
+    def public_key(self, name: str) -> bytes:
+        """The public half of a signing key, as PEM."""
+        self.signing_key(name)
+        return (self.folder / f"{name.replace('/', '_')}.pub").read_bytes()
+
+
+class Credentials:
+    """A certificate with its key and the authority that others' certificates must come from, as PEM."""
+
+    def __init__(self, authority: bytes, certificate: bytes, key: bytes) -> None:
+        self.authority, self.certificate, self.key = authority, certificate, key
+
+    @classmethod
+    def load(cls, folder: pathlib.Path, name: str) -> "Credentials":
+        """Reads what `Authority.issue` wrote."""
+        file = folder / name.replace("/", "_")
+        authority = (folder / "ca.crt").read_bytes()
+        return cls(authority, file.with_suffix(".crt").read_bytes(), file.with_suffix(".key").read_bytes())
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: datetime.timedelta
+) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    # A negative lifetime makes an expired certificate, which tests of the door need.
+    start = min(now, now + lifetime) - SKEW
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(now + lifetime)
+    )
+
+
+def _usage(sign_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=sign_certificates,
+        crl_sign=sign_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _write(file: pathlib.Path, content: bytes, mode: int = 0o600) -> None:
+    """Writes whole or not at all: a killed process leaves no half key."""
+    partial = file.with_name(file.name + ".partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+    os.replace(partial, file)

@@ -1,0 +1,83 @@
+"""Calls to other services: mutual TLS, the caller's trace, on behalf of a tenant."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import grpc
+from aval.events.v1 import events_pb2
+
+from chassis import identity, telemetry
+from chassis.certificates import Credentials
+from chassis.identity import Caller
+from chassis.status import from_rpc_error
+
+CALL_SECONDS = 10.0
+MOST_BYTES = 64 * 1024 * 1024
+OPTIONS = [
+    ("grpc.max_receive_message_length", MOST_BYTES),
+    ("grpc.max_send_message_length", MOST_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.lb_policy_name", "round_robin"),
+]
+
+Metadata = list[tuple[str, str]]
+
+
+def channel_credentials(credentials: Credentials) -> grpc.ChannelCredentials:
+    """For a client that shows its certificate."""
+    return grpc.ssl_channel_credentials(credentials.authority, credentials.key, credentials.certificate)
+
+
+class Channels:
+    """One channel to each service. Open and close it inside the loop."""
+
+    def __init__(self, credentials: Credentials, addresses: Mapping[str, str]) -> None:
+        secured = channel_credentials(credentials)
+        self._channels = {
+            name: grpc.aio.secure_channel(address, secured, options=OPTIONS) for name, address in addresses.items()
+        }
+
+    def __getitem__(self, service: str) -> grpc.aio.Channel:
+        return self._channels[service]
+
+    @property
+    def names(self) -> list[str]:
+        """The services that can be reached."""
+        return list(self._channels)
+
+    async def call(self, service: str, path: str, request: bytes, metadata: Metadata) -> bytes:
+        """One call, bytes to bytes. RemoteError with the other side's reason."""
+        method = self._channels[service].unary_unary(path)
+        with telemetry.client_span(path.lstrip("/")) as span:
+            traced = [*metadata, (telemetry.TRACEPARENT, telemetry.traceparent_of(span))]
+            try:
+                return bytes(await method(request, metadata=traced, timeout=CALL_SECONDS))
+            except grpc.RpcError as error:
+                raise from_rpc_error(error) from error
+
+    async def watch(
+        self, service: str, path: str, request: events_pb2.WatchRequest
+    ) -> AsyncIterator[events_pb2.WatchResponse]:
+        """Another service's events, as a service. RemoteError when the stream breaks."""
+        method = self._channels[service].unary_stream(
+            path,
+            request_serializer=events_pb2.WatchRequest.SerializeToString,
+            response_deserializer=events_pb2.WatchResponse.FromString,
+        )
+        try:
+            async for response in method(request):
+                yield response
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
+
+    async def close(self) -> None:
+        """Ends all channels."""
+        for channel in self._channels.values():
+            await channel.close()
+
+
+def on_behalf_of(caller: Caller, tenant: str) -> Metadata:
+    """The metadata by which a service says for whom it calls."""
+    return [(identity.ON_BEHALF_OF, caller.principal), (identity.ON_BEHALF_OF_TENANT, tenant)]

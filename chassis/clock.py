@@ -1,0 +1,45 @@
+"""Time is injected: microseconds since the epoch, UTC. Nothing else in Aval reads a clock."""
+
+import datetime
+import time
+from typing import Protocol
+
+MICROSECONDS = 1_000_000
+SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now_us(self) -> int:
+        """Microseconds since 1970-01-01T00:00:00Z."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_us(self) -> int:
+        """Microseconds since the epoch by the machine."""
+        return time.time_ns() // 1000
+
+
+class ManualClock:
+    """A clock that stands still until it is moved: for tests and the simulation."""
+
+    def __init__(self, now_us: int) -> None:
+        self._now_us = now_us
+
+    def now_us(self) -> int:
+        """The time it was set to."""
+        return self._now_us
+
+    def advance(self, microseconds: int) -> None:
+        """Moves on; never back."""
+        assert microseconds >= 0
+        self._now_us += microseconds
+
+
+def business_date(now_us: int) -> datetime.date:
+    """The calendar day in China, where the platform's business day is kept."""
+    return datetime.datetime.fromtimestamp(now_us / MICROSECONDS, tz=SHANGHAI).date()

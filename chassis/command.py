@@ -1,0 +1,107 @@
+"""One way to change anything: an operation runs in one transaction and leaves rows, events and tasks."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+from opentelemetry import trace
+
+from chassis.errors import DomainError
+from chassis.identity import Caller
+from chassis.ids import Identifiers
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEvent:
+    """An event before it has its position."""
+
+    event_id: str
+    type: str
+    resource: str
+    payload: Message
+    tenants: tuple[str, ...]
+    traceparent: str
+    create_us: int
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What a command has at hand. Time and identifiers were drawn when it was submitted."""
+
+    connection: sa.Connection
+    caller: Caller
+    now_us: int
+    ids: Identifiers
+    traceparent: str = ""
+    span: trace.Span = trace.INVALID_SPAN
+    events: list[PendingEvent] = field(default_factory=list)
+
+    def append(self, type: str, resource: str, payload: Message, tenants: Iterable[str]) -> None:
+        """Appends an event that these tenants may see; services see all."""
+        event_id = self.ids.resource("event")
+        distinct = tuple(dict.fromkeys(tenants))
+        pending = PendingEvent(event_id, type, resource, payload, distinct, self.traceparent, self.now_us)
+        self.events.append(pending)
+
+
+Run = Callable[[Transaction, Any], Message]
+BatchRun = Callable[[Sequence[tuple[Transaction, Any]]], Sequence[Message | DomainError]]
+Names = Callable[[Any], Iterable[str]]
+
+
+def _no_names(_request: Any) -> Iterable[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One mutating method.
+
+    `run` does one request; `run_batch`, where given, does consecutive requests of the method as one
+    set-based step. `names` says what the request will change, to be locked in one order.
+    `keeps_requests` is False where the rows themselves are the idempotency record.
+    """
+
+    method: str
+    response: type[Message]
+    run: Run | None = None
+    run_batch: BatchRun | None = None
+    names: Names = _no_names
+    keeps_requests: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """A request on its way through the writer."""
+
+    operation: Operation
+    caller: Caller
+    request: Any
+    request_id: str
+    now_us: int
+    seed: bytes
+    traceparent: str = ""
+    span: trace.Span = trace.INVALID_SPAN
+    # Called on the submitter's loop with the answer.
+    answer: Callable[["Outcome"], None] | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes the request unique."""
+        return self.caller.principal, self.request_id
+
+    def digest(self) -> bytes:
+        """Over the method and our own deterministic serialisation, never the received bytes."""
+        content = self.request.SerializeToString(deterministic=True)
+        return hashlib.sha256(self.operation.method.encode() + b"\0" + content).digest()
+
+    def transaction(self, connection: sa.Connection) -> Transaction:
+        """The same each time it is run."""
+        ids = Identifiers(self.now_us, self.seed)
+        return Transaction(connection, self.caller, self.now_us, ids, self.traceparent, self.span)
+
+
+Outcome = Message | Exception

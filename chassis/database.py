@@ -1,0 +1,155 @@
+"""One way to a service's store, on SQLite and on PostgreSQL.
+
+SQLite: one file a service, WAL, full durability. PostgreSQL: one database, each service its own
+schema and role. Differences between the dialects live here or in the one store module of a hot path.
+"""
+
+import contextlib
+import hashlib
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, pool
+
+BUSY_MILLISECONDS = 30_000
+LOCK_ROLES = 0x6176616C
+SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    f"busy_timeout={BUSY_MILLISECONDS}",
+    "cache_size=-65536",
+    "wal_autocheckpoint=4000",
+)
+# Plans made while a table was still empty would be kept: the writer always takes the index.
+WRITER_SETTINGS = (
+    "enable_seqscan=off",
+    "enable_hashjoin=off",
+    "enable_mergejoin=off",
+    "plan_cache_mode=force_generic_plan",
+)
+
+
+class Database:
+    """A service's store. `write` is for the one writer, `read` gives consistent snapshots."""
+
+    def __init__(self, url: str, schema: str) -> None:
+        """`url`: sqlite:///FOLDER, sqlite:// (in memory, one connection) or postgresql://…"""
+        self.url, self.schema = url, schema
+        self.dialect = "sqlite" if url.startswith("sqlite") else "postgresql"
+        self.in_memory = url == "sqlite://"
+        self._writing = self._engine(writing=True)
+        self._reading = self._writing if self.in_memory else self._engine(writing=False)
+
+    def _engine(self, writing: bool) -> sa.Engine:
+        if self.dialect == "sqlite":
+            return self._sqlite_engine(writing)
+        return self._postgresql_engine(writing)
+
+    def _sqlite_engine(self, writing: bool) -> sa.Engine:
+        address = "sqlite://"
+        if not self.in_memory:
+            folder = pathlib.Path(self.url.removeprefix("sqlite:///"))
+            folder.mkdir(parents=True, exist_ok=True)
+            address = f"sqlite:///{folder / self.schema}.sqlite"
+        # Statements are kept prepared; one connection writes, few read.
+        options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "cached_statements": 512}}
+        options["poolclass"] = pool.StaticPool if self.in_memory or writing else pool.QueuePool
+        engine = sa.create_engine(address, **options)
+        event.listen(engine, "connect", _prepare_sqlite)
+        begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        return engine
+
+    def _postgresql_engine(self, writing: bool) -> sa.Engine:
+        address = "postgresql+psycopg://" + self.url.split("://", 1)[1]
+        options: dict[str, Any] = {"pool_size": 4, "max_overflow": 12, "pool_pre_ping": True}
+        if not writing:
+            options["isolation_level"] = "REPEATABLE READ"
+        engine = sa.create_engine(address, **options)
+        settings = [f"search_path={self.schema}", *(WRITER_SETTINGS if writing else ())]
+
+        def prepare(connection: Any, _record: Any) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s AND pg_has_role(oid, 'member')", [self.role])
+                if cursor.fetchone():
+                    cursor.execute(f'SET ROLE "{self.role}"')
+                for setting in settings:
+                    name, value = setting.split("=")
+                    cursor.execute(f"SET {name} TO {value}")
+            connection.commit()
+
+        event.listen(engine, "connect", prepare)
+        return engine
+
+    @property
+    def role(self) -> str:
+        """The PostgreSQL role that owns the schema and nothing else."""
+        return f"aval_{self.schema}"
+
+    def create_schema(self) -> None:
+        """Makes the schema and its role on PostgreSQL, where the login may; safe to repeat."""
+        if self.dialect == "sqlite":
+            return
+        address = "postgresql+psycopg://" + self.url.split("://", 1)[1]
+        engine = sa.create_engine(address, poolclass=pool.NullPool)
+        with engine.begin() as connection:
+            # One at a time: roles belong to the whole cluster.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_ROLES})")
+            owner = self._create_role(connection)
+            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}" AUTHORIZATION "{owner}"')
+        engine.dispose()
+        self._writing.dispose()
+        self._reading.dispose()
+
+    def _create_role(self, connection: sa.Connection) -> str:
+        """The schema's owner: its own role, or the login itself where that may make no roles."""
+        login = str(connection.exec_driver_sql("SELECT current_user").scalar_one())
+        member = "SELECT pg_has_role(oid, 'member') FROM pg_roles WHERE rolname = %s"
+        known = connection.exec_driver_sql(member, (self.role,)).scalar_one_or_none()
+        if known is None:
+            may = "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
+            if not connection.exec_driver_sql(may).scalar_one():
+                return login
+            connection.exec_driver_sql(f'CREATE ROLE "{self.role}" NOLOGIN')
+            connection.exec_driver_sql(f'GRANT "{self.role}" TO "{login}"')
+            known = True
+        return self.role if known else login
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A durable transaction: committed at the end, rolled back by an exception."""
+        with self._writing.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A consistent snapshot; nothing is written."""
+        with self._reading.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Ends all connections."""
+        self._writing.dispose()
+        self._reading.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in SQLITE_PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def lock(connection: sa.Connection, names: Sequence[str]) -> None:
+    """Locks the named rows until commit, in one order for all; SQLite's writer is alone anyway."""
+    if names and connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(
+            "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key",
+            (sorted({lock_key(name) for name in names}),),
+        )
+
+
+def lock_key(name: str) -> int:
+    """A name as a signed 64-bit key."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)

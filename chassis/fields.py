@@ -1,0 +1,47 @@
+"""Field rules of the protos (protovalidate), enforced once for every request, all violations at once."""
+
+from google.protobuf.message import Message
+from protovalidate import Validator, Violation
+
+from chassis.errors import InvalidFields, Problem
+
+# What to say in Chinese for each kind of rule; the English text is the validator's.
+CHINESE = {
+    "required": "必填。",
+    "string.pattern": "格式不符合要求。",
+    "string.uuid": "必须是 UUID。",
+    "string.min_len": "长度不足。",
+    "string.max_len": "长度超限。",
+    "bytes.min_len": "内容为空。",
+    "bytes.max_len": "内容超过大小限制。",
+    "repeated.min_items": "条目太少。",
+    "repeated.max_items": "条目太多。",
+    "repeated.unique": "条目重复。",
+    "enum.defined_only": "未知的取值。",
+    "enum.not_in": "必须选择一个取值。",
+}
+validator = Validator()
+
+
+def problems(message: Message, prefix: str = "") -> list[Problem]:
+    """Every violation of the message's own rules."""
+    return [_problem(violation, prefix) for violation in validator.collect_violations(message)]
+
+
+def check(message: Message) -> None:
+    """InvalidFields with every violation."""
+    if found := problems(message):
+        raise InvalidFields(found)
+
+
+def _problem(violation: Violation, prefix: str) -> Problem:
+    proto = violation.proto
+    elements = proto.field.elements if proto.field else []
+    path = prefix
+    for element in elements:
+        path = f"{path}.{element.field_name}" if path else element.field_name
+        if element.subscript and element.subscript.field == "index":
+            path += f"[{element.subscript.value}]"
+    rule = proto.rule_id
+    reason = rule.upper().replace(".", "_")
+    return Problem(path, f"FIELD_{reason}", proto.message, CHINESE.get(rule, "取值不符合规则。"))

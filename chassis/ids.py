@@ -1,0 +1,55 @@
+"""Identifiers: sortable by time, unguessable, and the same again when a command is run again."""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Callable
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+NAMESPACE = uuid.UUID("6f1d6f0e-3a55-5d0c-9f0b-6176616c0001")
+
+RandomBytes = Callable[[int], bytes]
+system_random: RandomBytes = secrets.token_bytes
+
+
+class Identifiers:
+    """Draws identifiers for one command from the time and the seed of its submission.
+
+    A command that is run again after a lost connection draws the same ones.
+    """
+
+    def __init__(self, now_us: int, seed: bytes) -> None:
+        self._milliseconds = now_us // 1000
+        self._seed = seed
+        self._drawn = 0
+
+    def _draw(self) -> bytes:
+        self._drawn += 1
+        return hashlib.sha256(self._seed + self._drawn.to_bytes(4, "big")).digest()
+
+    def resource(self, noun: str) -> str:
+        """`<noun>-<26 letters>`: 48 bits of milliseconds and 80 random bits in lower-case base32."""
+        value = self._milliseconds << 80 | int.from_bytes(self._draw()[:10], "big")
+        letters = (ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+        return f"{noun}-{''.join(letters)}"
+
+    def uuid7(self) -> uuid.UUID:
+        """A time-ordered UUID (RFC 9562, version 7)."""
+        return uuid7(self._milliseconds, self._draw()[:10])
+
+    def uuid4(self) -> uuid.UUID:
+        """A UUID of version 4, as a UETR must be."""
+        return uuid.UUID(bytes=self._draw()[:16], version=4)
+
+
+def uuid7(milliseconds: int, random: bytes) -> uuid.UUID:
+    """A version 7 UUID of 48 bits of milliseconds and ten random bytes."""
+    value = milliseconds << 80 | int.from_bytes(random, "big")
+    value = value & ~(0xF << 76) | 7 << 76
+    value = value & ~(0x3 << 62) | 2 << 62
+    return uuid.UUID(int=value)
+
+
+def derived(*parts: object) -> str:
+    """The UUID that these parts always give: a saga's request ids and reservation ids."""
+    return str(uuid.uuid5(NAMESPACE, "/".join(map(str, parts))))

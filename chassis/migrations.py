@@ -1,0 +1,46 @@
+"""Schemas by Alembic: the chassis, the ledger and each service are branches of their own."""
+
+import pathlib
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+
+from chassis import eventlog
+from chassis.database import Database
+from chassis.ids import RandomBytes
+
+CHASSIS = pathlib.Path(__file__).parent / "versions"
+
+
+def configuration(folders: Sequence[str]) -> Config:
+    """Alembic's configuration for these branches."""
+    config = Config()
+    config.set_main_option("script_location", str(CHASSIS.parent))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", "\n".join(map(str, [CHASSIS, *folders])))
+    return config
+
+
+def upgrade(store: Database, folders: Sequence[str], random: RandomBytes) -> None:
+    """Brings a store to the newest schema, in one transaction; safe to repeat."""
+    store.create_schema()
+    script = ScriptDirectory.from_config(configuration(folders))
+    with store.write() as connection:
+        context = MigrationContext.configure(connection)
+        current = set(context.get_current_heads())
+        if current != set(script.get_heads()):
+            _run(connection, script)
+        eventlog.initialise(connection, random(8).hex())
+
+
+def _run(connection: sa.Connection, script: ScriptDirectory) -> None:
+    def steps(revision: object, _context: object) -> object:
+        return script._upgrade_revs("heads", revision)  # type: ignore[arg-type]
+
+    context = MigrationContext.configure(connection, opts={"fn": steps, "script": script})
+    with Operations.context(context):
+        context.run_migrations()

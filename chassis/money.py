@@ -1,0 +1,123 @@
+"""Money: whole minor units of one currency. There is no float and no division without a rounding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+
+import iso4217
+from aval.type.v1 import money_pb2
+
+LARGEST = 2**63 - 1
+
+
+class CurrencyMismatch(AssertionError):
+    """Amounts of two currencies were mixed: a bug, never a user's mistake."""
+
+
+@cache
+def exponent(currency: str) -> int:
+    """Digits after the point by ISO 4217. KeyError for an unknown code or one without minor units."""
+    known = {entry.code: entry.exponent for entry in iso4217.Currency}
+    digits = known[currency]
+    if digits is None:
+        raise KeyError(currency)
+    return int(digits)
+
+
+def is_currency(code: str) -> bool:
+    """Whether ISO 4217 knows the code as a currency with minor units."""
+    try:
+        exponent(code)
+    except KeyError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True, order=False)
+class Money:
+    """An amount: ISO 4217 code and minor units, within int64."""
+
+    currency: str
+    minor_units: int
+
+    def __post_init__(self) -> None:
+        if not -LARGEST <= self.minor_units <= LARGEST:
+            raise OverflowError(f"{self.minor_units} doesn't fit an amount")
+
+    def _same(self, other: "Money") -> int:
+        if other.currency != self.currency:
+            raise CurrencyMismatch(f"{self.currency} and {other.currency}")
+        return other.minor_units
+
+    def __add__(self, other: "Money") -> "Money":
+        return Money(self.currency, self.minor_units + self._same(other))
+
+    def __sub__(self, other: "Money") -> "Money":
+        return Money(self.currency, self.minor_units - self._same(other))
+
+    def __lt__(self, other: "Money") -> bool:
+        return self.minor_units < self._same(other)
+
+    def __le__(self, other: "Money") -> bool:
+        return self.minor_units <= self._same(other)
+
+    def __gt__(self, other: "Money") -> bool:
+        return self.minor_units > self._same(other)
+
+    def __ge__(self, other: "Money") -> bool:
+        return self.minor_units >= self._same(other)
+
+    def __bool__(self) -> bool:
+        return self.minor_units != 0
+
+    def __str__(self) -> str:
+        return f"{self.currency} {self.major():,f}"
+
+    def major(self) -> Decimal:
+        """The amount in major units, exact."""
+        return Decimal(self.minor_units).scaleb(-exponent(self.currency))
+
+    def times(self, factor: Decimal, rounding: str = ROUND_HALF_UP) -> "Money":
+        """The product, rounded once to the minor unit."""
+        return rounded(self.major() * factor, self.currency, rounding)
+
+    def zero(self) -> "Money":
+        """Nothing, in this currency."""
+        return Money(self.currency, 0)
+
+
+def rounded(major: Decimal, currency: str, rounding: str = ROUND_HALF_UP) -> Money:
+    """The one door from Decimal to Money: major units, rounded to the currency's minor unit."""
+    units = major.scaleb(exponent(currency)).quantize(Decimal(1), rounding=rounding)
+    return Money(currency, int(units))
+
+
+def total(amounts: Sequence[Money], currency: str) -> Money:
+    """The sum; zero of the currency if there are none."""
+    return sum(amounts, start=Money(currency, 0))
+
+
+def allocate(amount: Money, weights: Sequence[int]) -> list[Money]:
+    """Splits a non-negative amount by weights without losing a unit: largest remainders first.
+
+    The parts add up to the amount. ValueError if no weight is positive.
+    """
+    whole = sum(weights)
+    if whole <= 0 or min(weights) < 0:
+        raise ValueError("weights must be non-negative and not all zero")
+    parts = [divmod(amount.minor_units * weight, whole) for weight in weights]
+    left = amount.minor_units - sum(quotient for quotient, _ in parts)
+    by_remainder = sorted(range(len(parts)), key=lambda index: (-parts[index][1], index))
+    favoured = set(by_remainder[:left])
+    return [Money(amount.currency, quotient + (index in favoured)) for index, (quotient, _) in enumerate(parts)]
+
+
+def to_proto(amount: Money) -> money_pb2.Money:
+    """The wire form."""
+    return money_pb2.Money(currency_code=amount.currency, minor_units=amount.minor_units)
+
+
+def from_proto(message: money_pb2.Money) -> Money:
+    """The value of a wire form."""
+    return Money(message.currency_code, message.minor_units)

@@ -1,0 +1,150 @@
+"""A running service: store, writer, watchers, sagas, consumers and server of one process."""
+
+import asyncio
+import hashlib
+import logging
+from typing import Any
+
+import psycopg
+from aval.events.v1 import events_pb2
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from google.protobuf.message import Message
+from grpc_health.v1 import health
+
+from chassis import certificates, channel, migrations, server, tasks
+from chassis.channel import Channels
+from chassis.clock import Clock, SystemClock
+from chassis.contracts import contract
+from chassis.database import Database
+from chassis.identity import Verifier, caller_from_text
+from chassis.ids import RandomBytes, system_random
+from chassis.inbox import Consumer
+from chassis.service import WATCH, Service
+from chassis.settings import Settings
+from chassis.tasks import Runner, Task
+from chassis.watch import Tokens, Watchers
+from chassis.writer import Writer
+
+logger = logging.getLogger(__name__)
+GRACE_SECONDS = 2.0
+
+
+class Node:
+    """One process of a service. `start` returns the bound port; `stop` finishes what was submitted."""
+
+    def __init__(
+        self,
+        service: Service,
+        settings: Settings,
+        clock: Clock | None = None,
+        random: RandomBytes = system_random,
+    ) -> None:
+        self.service, self._settings = service, settings
+        self._clock, self._random = clock or SystemClock(), random
+        self.store = Database(settings.database, service.name)
+        self.writer = Writer(self.store, self._committed)
+        self._health = health.aio.HealthServicer()
+        self._background: list[asyncio.Task[None]] = []
+
+    async def start(self) -> int:
+        """Migrates, opens the port and begins to work off what is owed."""
+        await asyncio.to_thread(migrations.upgrade, self.store, self.service.migrations, self._random)
+        credentials = certificates.Credentials.load(self._settings.certificates, f"services/{self.service.name}")
+        self.channels = Channels(credentials, self._settings.services)
+        self.watchers = self._watchers()
+        self.writer.start()
+        self._handlers = self._build_handlers()
+        names = [self.service.contract.descriptor.full_name]
+        self._server = server.build_server([self._handlers.generic()], names, self._health)
+        port: int = self._server.add_secure_port(self._settings.listen, server.server_credentials(credentials))
+        await self._server.start()
+        self._start_background()
+        await server.set_serving(self._health, names, True)
+        return port
+
+    def _watchers(self) -> Watchers:
+        key = _read_signing_key(self._settings, self.service.name)
+        raw = key.private_bytes_raw()
+
+        def sign_head(block: int, digest: bytes) -> events_pb2.SignedHead:
+            text = f"{self.service.name}:{block}:{digest.hex()}"
+            return events_pb2.SignedHead(
+                block=block,
+                hash=digest,
+                signature=key.sign(text.encode()),
+                key_id=f"services/{self.service.name}",
+            )
+
+        tokens = Tokens(hashlib.sha256(b"watch tokens" + raw).digest())
+        return Watchers(self.service, self.store, self._clock, tokens, sign_head)
+
+    def _build_handlers(self) -> server.Handlers:
+        public_key = (self._settings.certificates / "services_gateway.pub").read_bytes()
+        verifier = Verifier(public_key, self.service.name)
+        return server.Handlers(
+            self.service, self.store, self.writer, self.watchers, verifier, self._clock, self._random
+        )
+
+    def _start_background(self) -> None:
+        self._runner = Runner(self.store, self.writer, self.service.sagas, self.send, self._clock, self._random)
+        if self.service.sagas:
+            self._spawn(self._runner.run())
+        for source, react in self.service.subscriptions.items():
+            path = contract(source).path(WATCH)
+            consumer = Consumer(
+                source, react, self.store, self.writer, self.channels, path, self._clock, self._random,
+                self.service.name,
+            )  # fmt: skip
+            self._spawn(consumer.run())
+        if self.store.dialect == "postgresql":
+            self._spawn(self._listen())
+
+    def _spawn(self, work: Any) -> None:
+        self._background.append(asyncio.create_task(work))
+
+    async def send(self, task: Task) -> Message:
+        """Makes a task's call over gRPC: as this service, on behalf of the task's tenant."""
+        callee = contract(task.service)
+        metadata = channel.on_behalf_of(caller_from_text(task.caller), task.tenant)
+        content = tasks.request_of(task).SerializeToString()
+        raw = await self.channels.call(task.service, callee.path(task.method), content, metadata)
+        response: Message = callee.response(task.method).FromString(raw)
+        return response
+
+    def _committed(self) -> None:
+        """On the loop, after each commit of this process."""
+        self.watchers.wake()
+        self._runner.wake()
+
+    async def _listen(self) -> None:
+        """Wakes this process when another of the same service has committed; a slow poll is the safety net."""
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(self._settings.database, autocommit=True)
+                async with connection:
+                    await connection.execute(f'LISTEN "{self.store.role}"')
+                    async for _notice in connection.notifies():
+                        self._committed()
+            except psycopg.Error:
+                logger.warning("listening was interrupted; trying again")
+                await asyncio.sleep(1)
+
+    async def stop(self) -> None:
+        """Ends streams, finishes the writer's queue, closes the store."""
+        await server.set_serving(self._health, [self.service.contract.descriptor.full_name], False)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._server.stop(GRACE_SECONDS)
+        await self.writer.stop()
+        self._handlers.close()
+        await self.channels.close()
+        self.store.close()
+
+
+def _read_signing_key(settings: Settings, name: str) -> ed25519.Ed25519PrivateKey:
+    pem = (settings.certificates / f"services_{name}.signing").read_bytes()
+    key = serialization.load_pem_private_key(pem, None)
+    assert isinstance(key, ed25519.Ed25519PrivateKey)
+    return key

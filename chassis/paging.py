@@ -1,0 +1,63 @@
+"""Keyset pages: a token names the last row seen and the query it belongs to."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+
+from chassis.errors import InvalidPageToken
+
+DEFAULT_SIZE = 50
+Record = TypeVar("Record")
+
+
+def _query_digest(request: Message) -> str:
+    """What the query is, without its page."""
+    bare = type(request)()
+    bare.CopyFrom(request)
+    for field in ("page_token", "page_size"):
+        bare.ClearField(field)
+    return hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()[:16]
+
+
+def size_of(request: Any) -> int:
+    """How many rows the page shall have."""
+    return request.page_size or DEFAULT_SIZE
+
+
+def after(request: Any) -> str:
+    """The key of the last row of the page before; empty for the first page. InvalidPageToken."""
+    if not request.page_token:
+        return ""
+    try:
+        digest, key = json.loads(base64.urlsafe_b64decode(request.page_token))
+    except ValueError as error:
+        raise InvalidPageToken from error
+    if digest != _query_digest(request):
+        raise InvalidPageToken
+    return str(key)
+
+
+def token(request: Message, key: str) -> str:
+    """The token of the page that follows a row."""
+    return base64.urlsafe_b64encode(json.dumps([_query_digest(request), key]).encode()).decode()
+
+
+def newest_first(query: Any, column: sa.ColumnElement[Any], request: Any) -> Any:
+    """The query for one page, descending by a unique column; one row more tells whether another follows."""
+    key = after(request)
+    if key:
+        query = query.where(column < key)
+    return query.order_by(column.desc()).limit(size_of(request) + 1)
+
+
+def cut(request: Any, found: Sequence[Record], key: str) -> tuple[list[Record], str]:
+    """The page's records and the token of the next page; `key` names the attribute it was ordered by."""
+    size = size_of(request)
+    page = list(found[:size])
+    following = token(request, getattr(page[-1], key)) if len(found) > size else ""
+    return page, following

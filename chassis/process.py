@@ -1,0 +1,59 @@
+"""A service as a process of its own: it serves until it is told to stop or its parent is gone."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+
+import uvloop
+
+from chassis import telemetry
+from chassis.node import Node
+from chassis.service import Service
+from chassis.settings import Settings
+
+# Inherited from a supervisor: the pipe's end tells that the supervisor is gone, even by kill -9.
+LIFELINE = "AVAL_LIFELINE"
+
+
+def follow_lifeline() -> None:
+    """Ends this process at once when the supervisor's end of the pipe is closed."""
+    descriptor = os.environ.get(LIFELINE)
+    if descriptor is None:
+        return
+
+    def wait() -> None:
+        while os.read(int(descriptor), 1):
+            pass
+        os._exit(0)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
+
+
+async def until_stopped() -> None:
+    """Until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def main(service: Service) -> None:
+    """Serves by the environment's settings."""
+    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {service.name} %(levelname)s %(message)s")
+    follow_lifeline()
+    stop_telemetry = telemetry.start(service.name)
+    settings = Settings.from_environment(os.environ)
+
+    async def serve() -> None:
+        node = Node(service, settings)
+        port = await node.start()
+        print(f"{service.name} listens on port {port}", flush=True)  # noqa: T201
+        await until_stopped()
+        await node.stop()
+
+    uvloop.run(serve())
+    stop_telemetry()
+    sys.exit(0)

@@ -1,0 +1,101 @@
+"""What a service is: every service is the same service with another model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from aval.events.v1 import events_pb2
+from google.protobuf.message import Message
+
+from chassis.command import BatchRun, Names, Operation, Run, Transaction
+from chassis.contracts import Contract, contract
+from chassis.identity import Caller
+from chassis.tasks import Saga
+
+WATCH = "Watch"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a read has at hand: a consistent snapshot."""
+
+    connection: sa.Connection
+    caller: Caller
+    now_us: int
+
+
+Read = Callable[[Reading, Any], Message]
+Reaction = Callable[[Transaction, events_pb2.Event], None]
+Check = Callable[[sa.Connection], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A mutating method's function: one at a time, or in batches; and the names of what it changes."""
+
+    run: Run | None = None
+    run_batch: BatchRun | None = None
+    names: Names = lambda _request: ()
+    keeps_requests: bool = True
+
+
+@dataclass(frozen=True)
+class Book:
+    """The totals of one book in one currency."""
+
+    book: str
+    currency: str
+    debits: int
+    credits: int
+
+
+def _sees_all(_connection: sa.Connection, _caller: Caller, _event: events_pb2.Event) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as data: its contract and the functions behind it.
+
+    `commands` and `reads` name the methods of the descriptor; `streams` maps a stream to the batch
+    method whose stream form it is; Watch is the chassis' own. `migrations` are the folders of its
+    schema's branches. `may_see` is asked for each event before an outsider gets it.
+    """
+
+    name: str
+    migrations: Sequence[str]
+    commands: Mapping[str, Command]
+    reads: Mapping[str, Read]
+    streams: Mapping[str, str] = field(default_factory=dict)
+    sagas: Mapping[str, Saga] = field(default_factory=dict)
+    subscriptions: Mapping[str, Reaction] = field(default_factory=dict)
+    metadata: Sequence[sa.MetaData] = ()
+    violations: Check = lambda _connection: ()
+    books: Callable[[sa.Connection], Sequence[Book]] = lambda _connection: ()
+    ledger_head: Callable[[sa.Connection], tuple[int, bytes] | None] = lambda _connection: None
+    may_see: Callable[[sa.Connection, Caller, events_pb2.Event], bool] = _sees_all
+
+    def __post_init__(self) -> None:
+        """Each method of the contract is served, by one function, and nothing else is."""
+        served = {*self.commands, *self.reads, *self.streams, WATCH}
+        declared = {method.name for method in self.contract.descriptor.methods}
+        if served != declared:
+            raise ValueError(f"{self.name} serves {sorted(served ^ declared)} against its contract")
+
+    @property
+    def contract(self) -> Contract:
+        """The service's contract."""
+        return contract(self.name)
+
+    def operation(self, name: str) -> Operation:
+        """The operation behind a mutating method."""
+        command, method = self.commands[name], self.contract.method(name)
+        return Operation(
+            method.full_name,
+            self.contract.response(name),
+            command.run,
+            command.run_batch,
+            command.names,
+            command.keeps_requests,
+        )

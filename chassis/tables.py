@@ -1,0 +1,80 @@
+"""The tables every service has: requests, the event log, what others' logs were read up to, tasks."""
+
+import sqlalchemy as sa
+
+from chassis.records import BYTES, POSITION, TEXT
+
+metadata = sa.MetaData()
+
+# One row for each mutation answered: the same request again gets the same answer.
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("caller", TEXT, primary_key=True),
+    sa.Column("request_id", TEXT, primary_key=True),
+    sa.Column("digest", BYTES, nullable=False),
+    sa.Column("response", BYTES),
+    sa.Column("refusal", BYTES),
+    sa.Column("create_us", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# One row: the log's epoch and its newest position. Locked last in every batch.
+log_head = sa.Table(
+    "log_head",
+    metadata,
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("epoch", TEXT, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("position", POSITION, primary_key=True, autoincrement=False),
+    sa.Column("event_id", TEXT, nullable=False),
+    sa.Column("type", TEXT, nullable=False),
+    sa.Column("resource", TEXT, nullable=False),
+    sa.Column("payload", BYTES, nullable=False),
+    sa.Column("traceparent", TEXT, nullable=False),
+    sa.Column("create_us", sa.BigInteger, nullable=False),
+)
+
+# Who may see an event; a tenant's events are read along this key.
+event_tenants = sa.Table(
+    "event_tenants",
+    metadata,
+    sa.Column("tenant", TEXT, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# How far another service's log has been consumed here, and whether a poison event stopped it.
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("source", TEXT, primary_key=True),
+    sa.Column("epoch", TEXT, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("parked", TEXT),
+)
+
+# The call a resource's plan now owes, and its timer.
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("resource", TEXT, primary_key=True),
+    sa.Column("saga", TEXT, nullable=False),
+    sa.Column("step", TEXT, nullable=False),
+    sa.Column("round", sa.BigInteger, nullable=False),
+    sa.Column("service", TEXT, nullable=False),
+    sa.Column("method", TEXT, nullable=False),
+    sa.Column("request", BYTES, nullable=False),
+    sa.Column("tenant", TEXT, nullable=False),
+    sa.Column("caller", TEXT, nullable=False),
+    sa.Column("traceparent", TEXT, nullable=False),
+    sa.Column("due_us", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.BigInteger, nullable=False),
+    sa.Column("parked", TEXT),
+    sa.Index("tasks_due", "due_us"),
+)

@@ -1,0 +1,124 @@
+"""Traces by OpenTelemetry's API, with its standard environment variables; nothing here is ours but names.
+
+Every span attribute is declared in docs/telemetry.md. Business keys come from fields that carry the
+span_attribute option in the protos.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from aval.type.v1 import access_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from opentelemetry import propagate, trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind
+
+tracer = trace.get_tracer("aval")
+
+TRACEPARENT = "traceparent"
+# Deeper than this no message of ours carries a business key.
+DEEPEST = 3
+MOST_VALUES = 5
+
+
+def start(service: str) -> Callable[[], None]:
+    """Exports spans if the environment names an endpoint. Returns what flushes and stops."""
+    if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        return lambda: None
+    provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=500))
+    trace.set_tracer_provider(provider)
+    return provider.shutdown
+
+
+def traceparent_of(span: Span) -> str:
+    """The W3C trace context of a span; empty if nothing is recorded."""
+    carrier: dict[str, str] = {}
+    if span.get_span_context().is_valid:
+        propagate.inject(carrier, context=trace.set_span_in_context(span))
+    return carrier.get(TRACEPARENT, "")
+
+
+def context_of(traceparent: str) -> Any:
+    """The parent context that a stored or received traceparent names."""
+    return propagate.extract({TRACEPARENT: traceparent} if traceparent else {})
+
+
+def server_span(method: str, metadata: Mapping[str, str]) -> Any:
+    """A span for a call that came in, as the current one."""
+    return tracer.start_as_current_span(method, context=context_of(metadata.get(TRACEPARENT, "")), kind=SpanKind.SERVER)
+
+
+def client_span(method: str) -> Any:
+    """A span for a call that goes out, as the current one."""
+    return tracer.start_as_current_span(method, kind=SpanKind.CLIENT)
+
+
+@contextlib.contextmanager
+def task_span(saga: str, step: str, resource: str, traceparent: str) -> Iterator[Span]:
+    """A span for a saga's step, in the trace of the command that came to owe it."""
+    with tracer.start_as_current_span(
+        f"{saga} {step}", context=context_of(traceparent), kind=SpanKind.INTERNAL
+    ) as span:
+        span.set_attribute("aval.resource", resource)
+        yield span
+
+
+@contextlib.contextmanager
+def event_span(source: str, type: str, resource: str, traceparent: str) -> Iterator[Span]:
+    """A span for the reaction to a foreign event, in the trace that caused it."""
+    with tracer.start_as_current_span(
+        f"{source} {type}", context=context_of(traceparent), kind=SpanKind.CONSUMER
+    ) as span:
+        span.set_attribute("aval.resource", resource)
+        yield span
+
+
+Extract = Callable[[Message], list[str]]
+
+
+def business_keys(descriptor: Descriptor, depth: int = 0) -> list[tuple[str, Extract]]:
+    """What of a message becomes span attributes: names and how to find the values."""
+    found: list[tuple[str, Extract]] = []
+    for field in descriptor.fields:
+        name: str = field.GetOptions().Extensions[access_pb2.span_attribute]  # type: ignore[index]
+        if name:
+            found.append((name, _values_of(field)))
+        elif field.message_type and depth < DEEPEST and field.message_type.full_name.startswith("aval."):
+            inner = business_keys(field.message_type, depth + 1)
+            found += [(key, _nested(field, extract)) for key, extract in inner]
+    return found
+
+
+def _values_of(field: FieldDescriptor) -> Extract:
+    def extract(message: Message) -> list[str]:
+        value = getattr(message, field.name)
+        values = list(value[:MOST_VALUES]) if field.is_repeated else [value]
+        # The attribute is the key itself; the collection's name in front of it is no part of it.
+        return [text.rsplit("/", 1)[-1] for text in values if text]
+
+    return extract
+
+
+def _nested(field: FieldDescriptor, inner: Extract) -> Extract:
+    def extract(message: Message) -> list[str]:
+        value = getattr(message, field.name)
+        children = list(value[:MOST_VALUES]) if field.is_repeated else [value]
+        return [text for child in children for text in inner(child)]
+
+    return extract
+
+
+def annotate(span: Span, keys: list[tuple[str, Extract]], message: Message) -> None:
+    """Sets a message's business keys on a span."""
+    if not span.is_recording():
+        return
+    for name, extract in keys:
+        if values := extract(message):
+            span.set_attribute(name, values[0] if len(values) == 1 else values)

@@ -1,0 +1,135 @@
+"""Watch: a service's events as a stream, for services, institutions and exporters alike."""
+
+import asyncio
+import base64
+import secrets
+from collections.abc import AsyncIterator, Callable
+
+from aval.events.v1 import events_pb2
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from chassis import eventlog
+from chassis.clock import MICROSECONDS, Clock
+from chassis.database import Database
+from chassis.errors import LogRestored
+from chassis.identity import Caller
+from chassis.service import Service
+
+HEARTBEAT_SECONDS = 5.0
+# An outsider's stream ends before its assertion would; the client resumes with its token.
+LONGEST_OUTSIDER_SECONDS = 290
+
+
+class Tokens:
+    """Positions as opaque tokens, since they would tell a bank the volume of its rivals."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, epoch: str, position: int) -> str:
+        """The token of a position."""
+        nonce = secrets.token_bytes(12)
+        content = f"{epoch} {position}".encode()
+        return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, content, None)).decode()
+
+    def open(self, token: str) -> tuple[str, int]:
+        """Epoch and position of a token. LogRestored if it isn't ours."""
+        if not token:
+            return "", 0
+        try:
+            data = base64.urlsafe_b64decode(token)
+            epoch, position = self._cipher.decrypt(data[:12], data[12:], None).decode().split(" ")
+        except (ValueError, InvalidTag) as error:
+            raise LogRestored from error
+        return epoch, int(position)
+
+
+class Watchers:
+    """All streams of one process."""
+
+    def __init__(
+        self,
+        service: Service,
+        store: Database,
+        clock: Clock,
+        tokens: Tokens,
+        sign_head: Callable[[int, bytes], events_pb2.SignedHead],
+    ) -> None:
+        self._service, self._store, self._clock = service, store, clock
+        self._tokens, self._sign_head = tokens, sign_head
+        self._wakes: set[asyncio.Event] = set()
+
+    def wake(self) -> None:
+        """Something was committed."""
+        for wake in self._wakes:
+            wake.set()
+
+    async def stream(self, caller: Caller, request: events_pb2.WatchRequest) -> AsyncIterator[events_pb2.WatchResponse]:
+        """Ranges with the caller's events, and heartbeats. LogRestored for a foreign cursor."""
+        wake = asyncio.Event()
+        self._wakes.add(wake)
+        try:
+            async for response in self._ranges(caller, request, wake):
+                yield response
+        finally:
+            self._wakes.discard(wake)
+
+    async def _ranges(
+        self, caller: Caller, request: events_pb2.WatchRequest, wake: asyncio.Event
+    ) -> AsyncIterator[events_pb2.WatchResponse]:
+        epoch, position = request.log_epoch, request.after_position
+        if not caller.service:
+            epoch, position = self._tokens.open(request.resume_token)
+        started_us, quiet = self._clock.now_us(), False
+        while True:
+            wake.clear()
+            found = await asyncio.to_thread(self._read, caller, request.resource, epoch, position)
+            if found.through_position > position or not epoch or quiet:
+                yield await asyncio.to_thread(self._response, caller, found, quiet)
+            epoch, position = found.epoch, found.through_position
+            if len(found.events) == eventlog.PAGE:
+                continue
+            if request.until_end or self._is_over(caller, started_us):
+                return
+            quiet = not await _woken(wake)
+
+    def _is_over(self, caller: Caller, started_us: int) -> bool:
+        age_us = self._clock.now_us() - started_us
+        return not caller.service and age_us > LONGEST_OUTSIDER_SECONDS * MICROSECONDS
+
+    def _read(self, caller: Caller, resource: str, epoch: str, position: int) -> eventlog.Range:
+        tenant = "" if caller.service else caller.tenant
+        with self._store.read() as connection:
+            found = eventlog.read(connection, epoch, position, tenant, resource)
+            if not caller.service:
+                found.events[:] = [event for event in found.events if self._service.may_see(connection, caller, event)]
+            return found
+
+    def _response(self, caller: Caller, found: eventlog.Range, heartbeat: bool) -> events_pb2.WatchResponse:
+        response = events_pb2.WatchResponse(log_epoch=found.epoch, events=found.events)
+        if caller.service:
+            response.after_position = found.after_position
+            response.through_position = found.through_position
+        else:
+            response.resume_token = self._tokens.seal(found.epoch, found.through_position)
+            for event in response.events:
+                event.position = 0
+        if heartbeat:
+            self._add_head(response)
+        return response
+
+    def _add_head(self, response: events_pb2.WatchResponse) -> None:
+        with self._store.read() as connection:
+            head = self._service.ledger_head(connection)
+        if head:
+            response.ledger_head.CopyFrom(self._sign_head(*head))
+
+
+async def _woken(wake: asyncio.Event) -> bool:
+    """Whether something was committed before the next heartbeat."""
+    try:
+        await asyncio.wait_for(wake.wait(), HEARTBEAT_SECONDS)
+    except TimeoutError:
+        return False
+    return True

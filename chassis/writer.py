@@ -1,0 +1,237 @@
+"""Group commit: the one way into the store.
+
+Each process of a service has one writer. Its thread takes all waiting commands, runs them in one
+durable transaction and answers them after the commit. A refusal fails only its own command.
+"""
+
+import asyncio
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+from opentelemetry import trace
+from sqlalchemy import exc
+
+from chassis import database, eventlog, requests
+from chassis.command import Operation, Outcome, Submission, Transaction
+from chassis.database import Database
+from chassis.errors import DomainError, Overloaded
+from chassis.records import Conflict
+
+MOST_COMMANDS = 1000
+MOST_WAITING = 20_000
+COLLECT_SECONDS = 0.002
+ATTEMPTS = 4
+
+tracer = trace.get_tracer("aval.writer")
+
+
+def run_batch(store: Database, submissions: Sequence[Submission]) -> dict[Submission, Outcome]:
+    """Runs submissions in arrival order in one transaction, or in several where it must.
+
+    Of twins in one batch the second waits for the first. After a lost connection or a deadlock the
+    commit may have happened: the requests it stored answer, the rest run again. A batch that fails
+    again runs command by command.
+    """
+    first, twins = _without_twins(submissions)
+    outcomes = _run_robustly(store, first)
+    if twins:
+        outcomes |= run_batch(store, twins)
+    return outcomes
+
+
+def _without_twins(submissions: Sequence[Submission]) -> tuple[list[Submission], list[Submission]]:
+    seen: set[tuple[str, str]] = set()
+    first: list[Submission] = []
+    twins: list[Submission] = []
+    for submission in submissions:
+        is_twin = submission.key in seen and submission.operation.keeps_requests
+        (twins if is_twin else first).append(submission)
+        seen.add(submission.key)
+    return first, twins
+
+
+def _run_robustly(store: Database, submissions: Sequence[Submission]) -> dict[Submission, Outcome]:
+    for _attempt in range(2):
+        try:
+            return _run_once(store, submissions)
+        except (exc.DBAPIError, Conflict):
+            continue
+    outcomes: dict[Submission, Outcome] = {}
+    for submission in submissions:
+        outcomes |= _run_alone(store, submission)
+    return outcomes
+
+
+def _run_alone(store: Database, submission: Submission) -> dict[Submission, Outcome]:
+    failure: Exception = Conflict()
+    for _attempt in range(ATTEMPTS):
+        try:
+            return _run_once(store, [submission])
+        except (exc.DBAPIError, Conflict) as error:
+            failure = error
+    return {submission: failure}
+
+
+def _run_once(store: Database, submissions: Sequence[Submission]) -> dict[Submission, Outcome]:
+    outcomes: dict[Submission, Outcome] = {}
+    with store.write() as connection:
+        names = (name for submission in submissions for name in submission.operation.names(submission.request))
+        database.lock(connection, sorted(set(names)))
+        stored = requests.load(connection, submissions)
+        for submission in submissions:
+            if submission.key in stored and submission.operation.keeps_requests:
+                outcomes[submission] = requests.replay(stored[submission.key], submission)
+        fresh = [submission for submission in submissions if submission not in outcomes]
+        transactions: list[Transaction] = []
+        for group in _groups(fresh):
+            _run_group(connection, group, outcomes, transactions)
+        requests.store(connection, [(submission, outcomes[submission]) for submission in fresh])
+        eventlog.flush(connection, [event for transaction in transactions for event in transaction.events])
+    return outcomes
+
+
+def _groups(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
+    """Consecutive submissions of one batchable operation together, each other one alone."""
+
+    def kind(submission: Submission) -> object:
+        return submission.operation if submission.operation.run_batch else submission
+
+    for _, group in itertools.groupby(submissions, key=lambda submission: id(kind(submission))):
+        yield list(group)
+
+
+def _run_group(
+    connection: sa.Connection,
+    group: list[Submission],
+    outcomes: dict[Submission, Outcome],
+    transactions: list[Transaction],
+) -> None:
+    operation = group[0].operation
+    if operation.run_batch is None:
+        _run_single(connection, group[0], operation, outcomes, transactions)
+        return
+    work = [submission.transaction(connection) for submission in group]
+    results = operation.run_batch(list(zip(work, (s.request for s in group), strict=True)))
+    outcomes.update(zip(group, results, strict=True))
+    transactions.extend(work)
+
+
+def _run_single(
+    connection: sa.Connection,
+    submission: Submission,
+    operation: Operation,
+    outcomes: dict[Submission, Outcome],
+    transactions: list[Transaction],
+) -> None:
+    """In a savepoint of its own, so that a refusal leaves nothing behind."""
+    assert operation.run is not None
+    transaction = submission.transaction(connection)
+    savepoint = connection.begin_nested()
+    try:
+        outcomes[submission] = operation.run(transaction, submission.request)
+    except DomainError as refusal:
+        savepoint.rollback()
+        outcomes[submission] = refusal
+    except (exc.DBAPIError, Conflict):
+        raise
+    except Exception as bug:
+        savepoint.rollback()
+        outcomes[submission] = bug
+    else:
+        savepoint.commit()
+        transactions.append(transaction)
+
+
+class Writer:
+    """The writer of one process: a queue and a thread."""
+
+    def __init__(self, store: Database, committed: Callable[[], None] = lambda: None) -> None:
+        """`committed` is called on the loop after each batch that was committed."""
+        self._store, self._committed = store, committed
+        self._waiting: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
+        self._callers = 1
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Starts the thread; call inside the loop that will submit."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Finishes what was submitted."""
+        if self._thread:
+            self._waiting.put(None)
+            await asyncio.to_thread(self._thread.join)
+
+    async def submit(self, submission: Submission) -> Message:
+        """The answer, once it is durable. Raises the refusal, or what went wrong."""
+        if self._waiting.qsize() >= MOST_WAITING:
+            raise Overloaded
+        future: asyncio.Future[Message] = self._loop.create_future()
+
+        def answer(outcome: Outcome) -> None:
+            if future.done():
+                return
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        submission.answer = answer
+        self._waiting.put(submission)
+        return await future
+
+    def _work(self) -> None:
+        running = True
+        while running:
+            batch, running = self._collect()
+            if batch:
+                self._run(batch)
+
+    def _collect(self) -> tuple[list[Submission], bool]:
+        """All that wait; under load also those that come within two milliseconds.
+
+        It stops as soon as as many have come as last time, so that few callers don't wait in vain.
+        """
+        first = self._waiting.get()
+        if first is None:
+            return [], False
+        batch = [first]
+        deadline = time.monotonic() + COLLECT_SECONDS
+        while len(batch) < MOST_COMMANDS:
+            try:
+                patience = deadline - time.monotonic() if len(batch) < self._callers else 0
+                item = self._waiting.get(timeout=patience) if patience > 0 else self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                return batch, False
+            batch.append(item)
+        # Falls by half a batch at a time, so that one straggler doesn't undo what load taught.
+        self._callers = max(len(batch), self._callers // 2, 1)
+        return batch, True
+
+    def _run(self, batch: list[Submission]) -> None:
+        links = [trace.Link(submission.span.get_span_context()) for submission in batch]
+        with tracer.start_as_current_span("group commit", context=NO_PARENT, links=links) as span:
+            span.set_attribute("aval.batch.commands", len(batch))
+            try:
+                outcomes = run_batch(self._store, batch)
+            except Exception as failure:
+                outcomes = dict.fromkeys(batch, failure)
+        self._loop.call_soon_threadsafe(self._deliver, outcomes)
+
+    def _deliver(self, outcomes: dict[Submission, Outcome]) -> None:
+        for submission, outcome in outcomes.items():
+            if submission.answer:
+                submission.answer(outcome)
+        self._committed()
+
+
+NO_PARENT = trace.set_span_in_context(trace.INVALID_SPAN)

@@ -1,0 +1,69 @@
+"""Writes the next migration of one branch: the difference between its tables and its migrations.
+
+python scripts/new_migration.py chassis.tables chassis/versions "what changes"
+"""
+
+import importlib
+import pathlib
+import subprocess
+import sys
+
+import sqlalchemy as sa
+from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+
+from chassis import migrations
+
+TEMPLATE = '''"""{title}."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = {down!r}
+branch_labels = {label!r}
+depends_on = None
+
+
+def upgrade() -> None:
+    """Applies it."""
+    {upgrade}
+'''
+
+
+def main(module: str, folder: str, title: str) -> None:
+    """Prints the new file's path."""
+    path = pathlib.Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    label = path.parts[-2]
+    metadata = importlib.import_module(module).metadata
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        existing = sorted(path.glob("*.py"))
+        if existing:
+            script = ScriptDirectory.from_config(migrations.configuration([str(path)]))
+            context = MigrationContext.configure(connection)
+            with Operations.context(context):
+                for step in reversed(list(script.walk_revisions(head=f"{label}@head"))):
+                    step.module.upgrade()
+        context = MigrationContext.configure(connection, opts={"include_object": _only(metadata)})
+        code = render_python_code(produce_migrations(context, metadata).upgrade_ops)
+    number = len(existing) + 1
+    down = f"{label}_{number - 1:04}" if existing else None
+    code = "\n    ".join(line[4:] if line.startswith("    ") else line for line in code.splitlines())
+    file = path / f"{number:04}_{title.lower().replace(' ', '_')}.py"
+    revision = f"{label}_{number:04}"
+    branch = None if existing else (label,)
+    file.write_text(TEMPLATE.format(title=title, revision=revision, down=down, label=branch, upgrade=code.lstrip()))
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(file)], check=True)
+    print(file)
+
+
+def _only(metadata: sa.MetaData) -> object:
+    return lambda _object, name, kind, _reflected, _other: kind != "table" or name in metadata.tables
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
