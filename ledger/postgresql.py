@@ -1,0 +1,151 @@
+"""The ledger's hot path on PostgreSQL: two pipelined round trips of set-based statements over arrays.
+
+Locks are taken in one order: holds, accounts, the head last. What is looked up without a lock is read
+after the accounts are locked, so that it is seen as the last owner of the lock left it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+
+from ledger import chain
+from ledger.model import Account, Changes, Hold, HoldState, Kind, Limit, Result, State, Transfer, touched
+
+LOCK_HOLDS = "SELECT 1 FROM ledger_holds WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
+LOCK_ACCOUNTS = """SELECT id::text, book, currency, limits,
+  debits_pending, debits_posted, credits_pending, credits_posted
+FROM ledger_accounts WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"""
+# The accounts of holds and originals are known from their transfers only.
+LOCK_ACCOUNTS_REFERRED = """SELECT id::text, book, currency, limits,
+  debits_pending, debits_posted, credits_pending, credits_posted
+FROM ledger_accounts WHERE id = ANY(ARRAY(
+  SELECT unnest(%s::uuid[])
+  UNION SELECT debit_account FROM ledger_transfers WHERE id = ANY(%s::uuid[])
+  UNION SELECT credit_account FROM ledger_transfers WHERE id = ANY(%s::uuid[])))
+ORDER BY id FOR NO KEY UPDATE"""
+SELECT_HOLDS = "SELECT id::text, state, expires_us FROM ledger_holds WHERE id = ANY(%s::uuid[])"
+SELECT_TRANSFERS = """SELECT id::text, debit_account::text, credit_account::text, amount, kind, pending_id,
+  timeout_us, code, reference
+FROM ledger_transfers WHERE id = ANY(%s::uuid[])"""
+SELECT_REFUSALS = "SELECT id::text, result FROM ledger_refusals WHERE id = ANY(%s::uuid[])"
+UPDATE_ACCOUNTS = """UPDATE ledger_accounts AS a
+SET debits_pending = n.dp, debits_posted = n.d, credits_pending = n.cp, credits_posted = n.c
+FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) AS n(id, dp, d, cp, c)
+WHERE a.id = n.id"""
+PUT_HOLDS = """INSERT INTO ledger_holds SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bigint[])
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, expires_us = excluded.expires_us"""
+INSERT_REFUSALS = "INSERT INTO ledger_refusals SELECT * FROM unnest(%s::uuid[], %s::text[])"
+ADVANCE_HEAD = """UPDATE ledger_head
+SET block = block + 1, position = position + %s, hash = sha256(hash || %s) RETURNING position"""
+INSERT_BLOCK = """INSERT INTO ledger_blocks
+SELECT block, position - %s + 1, position, %s, hash FROM ledger_head"""
+INSERT_TRANSFERS = """INSERT INTO ledger_transfers
+SELECT h.position - %s + n.ordinality, n.id, n.debit, n.credit, n.amount, n.kind, n.pending, n.timeout, n.code,
+  n.reference, n.debit_balance, n.credit_balance, %s
+FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::text[],
+  %s::text[], %s::bigint[], %s::bigint[]) WITH ORDINALITY
+  AS n(id, debit, credit, amount, kind, pending, timeout, code, reference, debit_balance, credit_balance, ordinality),
+  ledger_head AS h"""
+
+
+def _array(values: Iterable[Any]) -> str:
+    """An array literal of ids or numbers, which need no quotes."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _texts(values: Iterable[str]) -> str:
+    """An array literal of any text."""
+    quoted = ('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
+    return "{" + ",".join(quoted) + "}"
+
+
+def load(raw: psycopg.Connection[Any], batch: Sequence[Transfer]) -> State:
+    """What the batch touches, locked: one round trip."""
+    ids, referred, accounts = touched(batch)
+    names, references = _array(sorted(accounts)), _array(sorted(referred))
+    with raw.pipeline():
+        holds = _lock_holds(raw, references) if referred else None
+        rows = _lock_accounts(raw, names, references, bool(referred))
+        if holds:
+            holds = raw.execute(SELECT_HOLDS, (references,), prepare=True)
+        transfers = raw.execute(SELECT_TRANSFERS, (_array(ids | referred),), prepare=True)
+        refusals = raw.execute(SELECT_REFUSALS, (_array(ids),), prepare=True)
+    return State(
+        accounts={row[0]: Account(row[0], row[1], row[2], Limit(row[3]), *row[4:]) for row in rows},
+        transfers={row[0]: _transfer(row) for row in transfers},
+        holds={row[0]: Hold(HoldState(row[1]), row[2]) for row in holds or ()},
+        refused={row[0]: Result(row[1]) for row in refusals},
+    )
+
+
+def _lock_holds(raw: psycopg.Connection[Any], references: str) -> psycopg.Cursor[Any]:
+    return raw.execute(LOCK_HOLDS, (references,), prepare=True)
+
+
+def _lock_accounts(
+    raw: psycopg.Connection[Any], names: str, references: str, has_references: bool
+) -> psycopg.Cursor[Any]:
+    if has_references:
+        return raw.execute(LOCK_ACCOUNTS_REFERRED, (names, references, references), prepare=True)
+    return raw.execute(LOCK_ACCOUNTS, (names,), prepare=True)
+
+
+def _transfer(row: Any) -> Transfer:
+    identifier, debit, credit, amount, kind, pending_id, timeout_us, code, reference = row
+    return Transfer(identifier, debit, credit, amount, Kind(kind), pending_id, timeout_us, False, code, reference)
+
+
+def write(raw: psycopg.Connection[Any], changes: Changes, now_us: int) -> int:
+    """Writes what a batch did in one round trip; the position of its first entry."""
+    last: psycopg.Cursor[Any] | None = None
+    with raw.pipeline():
+        if changes.accounts:
+            _update_accounts(raw, list(changes.accounts.values()))
+        if changes.holds:
+            holds = changes.holds
+            columns = (_array(holds), _array(h.state.value for h in holds.values()))
+            raw.execute(PUT_HOLDS, (*columns, _array(h.expires_us for h in holds.values())), prepare=True)
+        if changes.refused:
+            columns = (_array(changes.refused), _array(result.value for result in changes.refused.values()))
+            raw.execute(INSERT_REFUSALS, columns, prepare=True)
+        if changes.entries:
+            last = _append(raw, changes, now_us)
+    if last is None:
+        return 0
+    (position,) = last.fetchone() or (0,)
+    return int(position) - len(changes.entries) + 1
+
+
+def _update_accounts(raw: psycopg.Connection[Any], accounts: Sequence[Account]) -> None:
+    columns = (
+        _array(account.id for account in accounts),
+        _array(account.debits_pending for account in accounts),
+        _array(account.debits_posted for account in accounts),
+        _array(account.credits_pending for account in accounts),
+        _array(account.credits_posted for account in accounts),
+    )
+    raw.execute(UPDATE_ACCOUNTS, columns, prepare=True)
+
+
+def _append(raw: psycopg.Connection[Any], changes: Changes, now_us: int) -> psycopg.Cursor[Any]:
+    entries, count = changes.entries, len(changes.entries)
+    transfers = [entry.transfer for entry in entries]
+    rows = chain.rows_hash(chain.canonical(e.transfer, e.debit_balance, e.credit_balance, now_us) for e in entries)
+    head = raw.execute(ADVANCE_HEAD, (count, rows), prepare=True)
+    columns = (
+        _array(t.id for t in transfers),
+        _array(t.debit_account for t in transfers),
+        _array(t.credit_account for t in transfers),
+        _array(t.amount for t in transfers),
+        _array(t.kind.value for t in transfers),
+        _texts(t.pending_id for t in transfers),
+        _array(t.timeout_us for t in transfers),
+        _texts(t.code for t in transfers),
+        _texts(t.reference for t in transfers),
+        _array(e.debit_balance for e in entries),
+        _array(e.credit_balance for e in entries),
+    )
+    raw.execute(INSERT_TRANSFERS, (count, now_us, *columns), prepare=True)
+    raw.execute(INSERT_BLOCK, (count, rows), prepare=True)
+    return head

@@ -1,0 +1,314 @@
+"""The ledger in a service's own database: every change of money, value, limits and exposure goes through here."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import grpc
+import sqlalchemy as sa
+
+from chassis import ids
+from chassis.command import Transaction
+from chassis.errors import DomainError
+from chassis.service import Book
+from ledger import chain, model, postgresql, sqlite, tables
+from ledger.model import Account, HoldState, Kind, Limit, Result, Transfer
+
+DIALECTS: Mapping[str, ModuleType] = {"sqlite": sqlite, "postgresql": postgresql}
+EXPIRE_AT_ONCE = 1000
+VERIFY_PAGE = 5000
+
+
+class LedgerRefused(DomainError):
+    """The ledger refused: {result} ({reference})."""
+
+    chinese = "账本拒绝：{result}（{reference}）。"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account to open: `id` is a UUID, best derived from what it stands for."""
+
+    id: str
+    book: str
+    currency: str
+    limit: Limit
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a transfer, and its position if it stands by this batch."""
+
+    result: Result
+    position: int = 0
+
+
+def account_id(*parts: object) -> str:
+    """The account that stands for these parts, always the same."""
+    return ids.derived("ledger account", *parts)
+
+
+def initialise(connection: sa.Connection) -> None:
+    """Makes the chain's head in an empty store."""
+    if connection.execute(sa.select(tables.head.c.id)).first() is None:
+        connection.execute(sa.insert(tables.head).values(id=1, block=0, position=0, hash=chain.GENESIS))
+
+
+def open_accounts(connection: sa.Connection, accounts: Iterable[NewAccount]) -> None:
+    """Opens those that aren't open yet."""
+    zeros = {"debits_pending": 0, "debits_posted": 0, "credits_pending": 0, "credits_posted": 0}
+    rows = [_account_row(account) | zeros for account in accounts]
+    if not rows:
+        return
+    insert: Any = _insert_for(connection)(tables.accounts)
+    connection.execute(insert.on_conflict_do_nothing(), rows)
+
+
+def _account_row(account: NewAccount) -> dict[str, Any]:
+    return {
+        "id": account.id,
+        "book": account.book,
+        "currency": account.currency,
+        "limits": int(account.limit),
+        "reference": account.reference,
+    }
+
+
+def _insert_for(connection: sa.Connection) -> Any:
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
+    return insert
+
+
+def apply(connection: sa.Connection, batch: Sequence[Transfer], now_us: int) -> list[Verdict]:
+    """Applies a batch within the connection's transaction: one block, one verdict for each transfer."""
+    dialect = DIALECTS[connection.dialect.name]
+    raw = connection.connection.driver_connection
+    state = dialect.load(raw, batch)
+    changes = model.apply(state, batch, now_us)
+    first = dialect.write(raw, changes, now_us)
+    positions = itertools.count(first)
+    return [Verdict(result, next(positions)) if result is Result.OK else Verdict(result) for result in changes.results]
+
+
+def post(transaction: Transaction, *batch: Transfer) -> None:
+    """Applies transfers that must all stand. LedgerRefused otherwise, and the command fails with it."""
+    verdicts = apply(transaction.connection, batch, transaction.now_us)
+    for transfer, verdict in zip(batch, verdicts, strict=True):
+        if not verdict.result.stands:
+            raise LedgerRefused(result=verdict.result.value, reference=transfer.reference or transfer.code)
+        _trace(transaction, transfer, verdict)
+
+
+def _trace(transaction: Transaction, transfer: Transfer, verdict: Verdict) -> None:
+    """The ledger line on the command's span: where a trace ends."""
+    if transaction.span.is_recording():
+        attributes: dict[str, str | int] = {
+            "aval.ledger.transfer": transfer.id,
+            "aval.ledger.position": verdict.position,
+            "aval.ledger.code": transfer.code,
+            "aval.ledger.amount_minor_units": transfer.amount,
+        }
+        transaction.span.add_event("ledger line", attributes)
+
+
+def accounts(connection: sa.Connection, wanted: Iterable[str]) -> dict[str, Account]:
+    """The accounts with these ids, those that are open."""
+    rows = tables.accounts
+    query = sa.select(rows).where(rows.c.id.in_(list(wanted)))
+    return {row["id"]: _account(row) for row in connection.execute(query).mappings()}
+
+
+def _account(row: Any) -> Account:
+    return Account(
+        row["id"],
+        row["book"],
+        row["currency"],
+        Limit(row["limits"]),
+        row["debits_pending"],
+        row["debits_posted"],
+        row["credits_pending"],
+        row["credits_posted"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A transfer that stands, as stored."""
+
+    position: int
+    transfer: Transfer
+    debit_balance: int
+    credit_balance: int
+    create_us: int
+
+
+def _line(row: Any) -> Line:
+    transfer = Transfer(
+        row.id,
+        row.debit_account,
+        row.credit_account,
+        row.amount,
+        Kind(row.kind),
+        row.pending_id,
+        row.timeout_us,
+        False,
+        row.code,
+        row.reference,
+    )
+    return Line(row.position, transfer, row.debit_balance, row.credit_balance, row.create_us)
+
+
+def lines(connection: sa.Connection, account: str, before_position: int, limit: int) -> list[Line]:
+    """An account's newest transfers before a position (0: from the newest), newest first."""
+    rows = tables.transfers
+    found: list[Line] = []
+    for side in (rows.c.debit_account, rows.c.credit_account):
+        query = sa.select(rows).where(side == account).order_by(rows.c.position.desc()).limit(limit)
+        if before_position:
+            query = query.where(rows.c.position < before_position)
+        found += [_line(row) for row in connection.execute(query)]
+    return sorted(found, key=lambda line: -line.position)[:limit]
+
+
+def expired_holds(connection: sa.Connection, now_us: int) -> list[Transfer]:
+    """The transfers that end the holds whose time is over."""
+    rows = tables.holds
+    is_due = sa.and_(rows.c.state == HoldState.OPEN.value, rows.c.expires_us > 0, rows.c.expires_us <= now_us)
+    query = sa.select(rows.c.id).where(is_due).order_by(rows.c.expires_us).limit(EXPIRE_AT_ONCE)
+    return [
+        Transfer(ids.derived(hold, "expire"), kind=Kind.EXPIRE, pending_id=hold, code="expiry")
+        for (hold,) in connection.execute(query)
+    ]
+
+
+def head(connection: sa.Connection) -> tuple[int, bytes] | None:
+    """Number and hash of the newest block."""
+    row = connection.execute(sa.select(tables.head)).first()
+    return None if row is None else (row.block, row.hash)
+
+
+def books(connection: sa.Connection) -> list[Book]:
+    """Booked debits and credits of each book and currency."""
+    rows = tables.accounts
+    query = sa.select(
+        rows.c.book, rows.c.currency, sa.func.sum(rows.c.debits_posted), sa.func.sum(rows.c.credits_posted)
+    ).group_by(rows.c.book, rows.c.currency)
+    ordered = query.order_by(rows.c.book, rows.c.currency)
+    return [Book(book, currency, int(d), int(c)) for book, currency, d, c in connection.execute(ordered)]
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Proves balances and chain from the rows alone: replays every transfer and compares."""
+    replay = _Replay()
+    found = list(replay.run(connection))
+    found += replay.differing_accounts(connection)
+    for book in books(connection):
+        if book.debits != book.credits:
+            found.append(f"ledger: book {book.book} {book.currency}: debits {book.debits}, credits {book.credits}")
+    return found
+
+
+class _Replay:
+    """Totals of all accounts as the transfers alone give them."""
+
+    def __init__(self) -> None:
+        self.totals: dict[str, list[int]] = {}
+        self.open_holds: dict[str, Transfer] = {}
+
+    def run(self, connection: sa.Connection) -> Iterator[str]:
+        """Block by block; yields what doesn't fit."""
+        previous, position = chain.GENESIS, 0
+        reading = _lines_in_order(connection)
+        for block in connection.execute(sa.select(tables.blocks).order_by(tables.blocks.c.block)):
+            rows = list(itertools.islice(reading, block.last_position - position))
+            yield from self._rows(rows, position)
+            text = (chain.canonical(r.transfer, r.debit_balance, r.credit_balance, r.create_us) for r in rows)
+            digest = chain.rows_hash(text)
+            previous = chain.block_hash(previous, digest)
+            if digest != block.rows_hash or previous != block.hash or block.first_position != position + 1:
+                where = f"positions {block.first_position} to {block.last_position}"
+                yield f"ledger: block {block.block} ({where}) differs from its hash"
+                previous = block.hash
+            position = block.last_position
+        yield from self._end(connection, previous, position, next(reading, None))
+
+    def _end(self, connection: sa.Connection, digest: bytes, position: int, left: Line | None) -> Iterator[str]:
+        newest = connection.execute(sa.select(tables.head)).one()
+        if (newest.position, newest.hash) != (position, digest):
+            yield f"ledger: the head is at {newest.position}, the blocks end at {position}"
+        if left:
+            yield f"ledger: position {left.position} is in no block"
+
+    def _rows(self, rows: Sequence[Line], position: int) -> Iterator[str]:
+        for expected, line in enumerate(rows, position + 1):
+            if line.position != expected:
+                yield f"ledger: position {expected} is missing"
+                return
+            yield from self._row(line)
+
+    def _row(self, line: Line) -> Iterator[str]:
+        transfer = line.transfer
+        debit = self.totals.setdefault(transfer.debit_account, [0, 0, 0, 0])
+        credit = self.totals.setdefault(transfer.credit_account, [0, 0, 0, 0])
+        if transfer.kind is Kind.PENDING:
+            self.open_holds[transfer.id] = transfer
+            debit[0] += transfer.amount
+            credit[2] += transfer.amount
+        elif transfer.kind in (Kind.POST, Kind.VOID, Kind.EXPIRE):
+            held = self.open_holds.pop(transfer.pending_id, None)
+            if held is None:
+                yield f"ledger: position {line.position} closes a hold that isn't open"
+                return
+            debit[0] -= held.amount
+            credit[2] -= held.amount
+        if transfer.kind in (Kind.POSTED, Kind.POST, Kind.REVERSAL):
+            debit[1] += transfer.amount
+            credit[3] += transfer.amount
+        after = (debit[3] - debit[1], credit[3] - credit[1])
+        if after != (line.debit_balance, line.credit_balance):
+            yield (
+                f"ledger: position {line.position} (transfer {transfer.id}): balances "
+                f"{line.debit_balance}, {line.credit_balance}; the transfers give {after[0]}, {after[1]}"
+            )
+
+    def differing_accounts(self, connection: sa.Connection) -> list[str]:
+        """Accounts whose stored totals aren't those of their transfers, or break their limit."""
+        found = []
+        for row in connection.execute(sa.select(tables.accounts)).mappings():
+            account = _account(row)
+            stored = [
+                account.debits_pending,
+                account.debits_posted,
+                account.credits_pending,
+                account.credits_posted,
+            ]
+            replayed = self.totals.pop(account.id, [0, 0, 0, 0])
+            if stored != replayed:
+                found.append(f"ledger: account {account.id} ({row['reference']}): {stored}, transfers give {replayed}")
+            if _breaks_limit(account):
+                found.append(f"ledger: account {account.id} ({row['reference']}) is beyond its limit")
+        return found + [f"ledger: account {account} has transfers but doesn't exist" for account in self.totals]
+
+
+def _breaks_limit(account: Account) -> bool:
+    if account.limit & Limit.DEBITS_MUST_NOT_EXCEED_CREDITS and account.available_to_debit < 0:
+        return True
+    return bool(account.limit & Limit.CREDITS_MUST_NOT_EXCEED_DEBITS) and account.available_to_credit < 0
+
+
+def _lines_in_order(connection: sa.Connection) -> Iterator[Line]:
+    rows, position = tables.transfers, 0
+    while True:
+        query = sa.select(rows).where(rows.c.position > position).order_by(rows.c.position).limit(VERIFY_PAGE)
+        page = [_line(row) for row in connection.execute(query)]
+        yield from page
+        if len(page) < VERIFY_PAGE:
+            return
+        position = page[-1].position
