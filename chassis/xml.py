@@ -1,4 +1,4 @@
-"""XML from strangers: a parser that fetches, expands and swallows nothing, and a reader that gathers problems.
+"""XML from strangers: a parser that fetches and expands nothing, and a reader that gathers problems.
 
 The bytes decide their encoding, not the header alone: senders put GB18030 under a UTF-8 header.
 """
