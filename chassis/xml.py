@@ -142,6 +142,14 @@ class Reader:
             reader = Reader(element, f"{reader.path}/{name}", self.problems)
         return reader
 
+    def descendants(self, name: str) -> Iterator["Reader"]:
+        """All elements of that name below this one, in the document's order."""
+        for element in self.element.iterchildren():
+            reader = Reader(element, f"{self.path}/{local_name(element)}", self.problems)
+            if local_name(element) == name:
+                yield reader
+            yield from reader.descendants(name)
+
     def text(self, names: str) -> str:
         """The text along names, without surrounding blanks; empty where it is absent."""
         reader = self.find(names)
@@ -168,5 +176,28 @@ class Reader:
         path = f"{self.path}/{names}" if names else self.path
         self.problems.append(Problem(path, reason, english, chinese))
 
+    def attribute(self, name: str) -> str:
+        """The attribute's value, without surrounding blanks; empty where it is absent."""
+        return str(self.element.get(name, "")).strip()
+
     def _elements(self, name: str) -> Iterator[etree._Element]:
         return self.element.iterchildren(f"{{{namespace(self.element)}}}{name}")
+
+
+def put(parent: etree._Element, names: str, text: str = "", **attributes: str) -> etree._Element:
+    """Writes an element along names below parent, in the parent's namespace, and returns it.
+
+    Of the elements on the way the last one written is reused; the last of names is always new.
+    """
+    *way, leaf = (f"{{{namespace(parent)}}}{name}" for name in names.split("/"))
+    for tag in way:
+        reusable = len(parent) > 0 and parent[-1].tag == tag
+        parent = parent[-1] if reusable else etree.SubElement(parent, tag)
+    element = etree.SubElement(parent, leaf, attributes)
+    element.text = text or None
+    return element
+
+
+def document(root: etree._Element) -> bytes:
+    """The document in UTF-8 with its header."""
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
