@@ -1,4 +1,4 @@
-"""What the ISO 20022 messages share: amounts, dates, agents, accounts, references and remittance information.
+"""What the ISO 20022 messages share: amounts, dates, agents, accounts, references and remittances.
 
 Readers report to the message's list of problems and give None or an empty text for what they reported.
 """
@@ -26,7 +26,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 def is_bic(text: str) -> bool:
-    """Whether it is a business identifier code (ISO 9362) in upper case: 8 or 11 characters, a real country."""
+    """Whether it is a business identifier code (ISO 9362): 8 or 11 characters in upper case, a country."""
     return text == bic.compact(text) and bool(bic.is_valid(text))
 
 
@@ -194,8 +194,9 @@ def put_remittance(parent: etree._Element, information: str, documents: Sequence
             )
         put(parent, "RmtInf/Ustrd", line)
     for number in documents:
-        put(parent, "RmtInf/Strd/RfrdDocInf/Tp/CdOrPrtry/Cd", "CINV")
-        put(parent[-1][-1][-1], "Nb", number)
+        structured = put(parent, "RmtInf/Strd")
+        put(structured, "RfrdDocInf/Tp/CdOrPrtry/Cd", "CINV")
+        put(structured, "RfrdDocInf/Nb", number)
 
 
 def timestamp(time: datetime) -> str:

@@ -135,7 +135,7 @@ def _check_addresses(transaction: Reader) -> None:
 
 
 def build(transfer: CreditTransfer, creation_time: datetime | None = None) -> bytes:
-    """The message of a transfer, its addresses structured; created at the settlement day's start by default."""
+    """The message of a transfer, its addresses structured; by default created as its settlement day began."""
     if bool(transfer.debtor_town) != bool(transfer.debtor_country):
         raise ValueError("a debtor's address needs both town and country")
     root, body = new_message(MESSAGE, BODY)
