@@ -231,3 +231,10 @@ def test_a_total_may_be_off_by_its_rounding_only(quantity: int, price: int, off:
 )
 def test_social_credit_codes(code: str, valid: bool) -> None:
     assert is_social_credit_code(code) is valid
+
+
+@given(st.binary(max_size=4), st.integers(0, 4000))
+def test_no_bytes_break_the_parser(noise: bytes, position: int) -> None:
+    content = fixture("good_general_trade")
+    declaration, problems = parse(content[:position] + noise + content[position + len(noise) :])
+    assert (declaration is None) is bool(problems)
