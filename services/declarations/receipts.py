@@ -43,8 +43,11 @@ def status_after(receipts: Iterable[tuple[str, int]]) -> str:
 
 
 def _ordered(receipts: Iterable[tuple[str, int]]) -> list[tuple[int, int, str, Row]]:
-    """(notice time, severity, code, row) of the known receipts, each once, in the order they count."""
-    known = ((code, time_us, receipt_row(code, time_us)) for code, time_us in set(receipts))
+    """(notice time, severity, code, row) of the known receipts in the order they count.
+
+    Repetitions stand next to each other, and a code that counts twice in a row counts once.
+    """
+    known = ((code, time_us, receipt_row(code, time_us)) for code, time_us in receipts)
     ranked = [(time_us, int(row["severity"]), code, row) for code, time_us, row in known if row]
     return sorted(ranked, key=lambda receipt: receipt[:3])
 

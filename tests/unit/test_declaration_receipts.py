@@ -1,7 +1,7 @@
 """The receipt states: the whole table, any order and repetition, and eligibility with its reasons."""
 
 from datetime import date
-from itertools import pairwise, product
+from itertools import pairwise, permutations, product
 
 import pytest
 from aval.declarations.v1 import declarations_pb2
@@ -117,6 +117,12 @@ def test_a_deletion_is_final(receipts: list[tuple[str, int]], deleted_us: int) -
 @given(RECEIPTS)
 def test_a_suspension_stands_against_earlier_receipts(receipts: list[tuple[str, int]]) -> None:
     assert status_after([*receipts, ("H", NOW + 5)]) in {"SUSPENDED", "DELETED"}
+
+
+@pytest.mark.parametrize("codes", list(permutations(["P", "C", "R"])))
+def test_receipts_of_one_moment_count_by_severity(codes: tuple[str, ...]) -> None:
+    assert status_after([(code, NOW) for code in codes]) == "CLOSED"
+    assert status_after([(code, NOW) for code in codes if code != "R"]) == "HELD"
 
 
 def test_a_later_release_lifts_a_hold() -> None:
