@@ -1,0 +1,30 @@
+"""ISO 4217: which currencies exist and how many decimals an amount in each has."""
+
+from decimal import Decimal
+from functools import cache
+
+from iso4217 import Currency
+
+INT64_MAX = 2**63 - 1
+
+
+@cache
+def minor_digits(currency_code: str) -> int | None:
+    """Decimals of the currency's minor unit (CNY 2, JPY 0, KWD 3); None: no currency that is paid in."""
+    try:
+        exponent: int | None = Currency(currency_code).exponent
+    except ValueError:
+        return None
+    return exponent
+
+
+def to_minor_units(amount: Decimal, currency_code: str) -> int | None:
+    """The amount in whole minor units; None where it has finer decimals or exceeds int64."""
+    scaled = amount.scaleb(minor_digits(currency_code) or 0)
+    whole = int(scaled)
+    return whole if whole == scaled and abs(whole) <= INT64_MAX else None
+
+
+def to_major_units(minor_units: int, currency_code: str) -> Decimal:
+    """The amount in major units, with all the decimals of its currency."""
+    return Decimal(minor_units).scaleb(-(minor_digits(currency_code) or 0))

@@ -1,0 +1,203 @@
+"""XML from strangers: a parser that fetches and expands nothing, and a reader that gathers problems.
+
+The bytes decide their encoding, not the header alone: senders put GB18030 under a UTF-8 header.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from chassis.errors import Problem
+
+_BYTE_ORDER_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+_ENCODINGS = frozenset({"utf-8", "utf8", "utf-16", "gb18030", "gbk", "gb2312", "us-ascii", "ascii"})
+_HEADER = re.compile(r"\s*<\?xml\s[^>]*?\?>")
+_HEADER_ENCODING = re.compile(rb"\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
+# Atomic, so that a long prolog can't make the match backtrack.
+_DOCTYPE = re.compile(r"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
+
+DTD_NOT_ALLOWED = Problem(
+    "",
+    "DTD_NOT_ALLOWED",
+    "The document has a DTD; remove the DOCTYPE and write entities out.",
+    "报文含有 DTD；请删除 DOCTYPE 并将实体展开后重新发送。",
+)
+ENCODING_UNSUPPORTED = Problem(
+    "",
+    "ENCODING_UNSUPPORTED",
+    "The document is in an encoding that is not taken; send it in UTF-8.",
+    "报文的字符编码不受支持；请以 UTF-8 编码重新发送。",
+)
+
+
+def malformed(detail: str) -> Problem:
+    """The problem of a document that is not well-formed; detail is the parser's own."""
+    return Problem(
+        "",
+        "XML_MALFORMED",
+        f"The document is not well-formed XML; correct it and send it again ({detail}).",
+        f"报文不是格式良好的 XML；请更正后重新发送（{detail}）。",
+    )
+
+
+def wrong_namespace(path: str, found: str, expected: str) -> Problem:
+    """The problem of a root that belongs to another format."""
+    return Problem(
+        path,
+        "WRONG_NAMESPACE",
+        f"The root element is {found or 'in no namespace'}; send {expected}.",
+        f"根元素为 {found or '（无命名空间）'}；应为 {expected}。",
+    )
+
+
+def _decoded(content: bytes) -> str | None:
+    """The text, or None where no supported encoding fits."""
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            return _text(content[len(mark) :], (encoding, "gb18030"))
+    header = _HEADER_ENCODING.match(content)
+    if header and header[1].decode("ascii").lower() not in _ENCODINGS:
+        return None
+    return _text(content, ("utf-8", "gb18030"))
+
+
+def _text(content: bytes, encodings: Sequence[str]) -> str | None:
+    for encoding in encodings:
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return None
+
+
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(
+        resolve_entities=False,
+        load_dtd=False,
+        dtd_validation=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+
+
+def parse_document(content: bytes) -> tuple[etree._Element | None, list[Problem]]:
+    """The root element of a document, or the one problem that kept it from being read."""
+    text = _decoded(content)
+    if text is None:
+        return None, [ENCODING_UNSUPPORTED]
+    body = _HEADER.sub("", text.lstrip("\ufeff"), count=1).strip()
+    if _DOCTYPE.match(body):
+        return None, [DTD_NOT_ALLOWED]
+    return _parsed(body)
+
+
+def _parsed(body: str) -> tuple[etree._Element | None, list[Problem]]:
+    try:
+        return etree.fromstring(body.encode("utf-8"), _parser()), []
+    except (etree.XMLSyntaxError, UnicodeEncodeError) as error:
+        return None, [malformed(str(error))]
+
+
+def local_name(element: etree._Element) -> str:
+    """The element's name without its namespace."""
+    return etree.QName(element).localname
+
+
+def namespace(element: etree._Element) -> str:
+    """The element's namespace, empty where it has none."""
+    return etree.QName(element).namespace or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """An element, its path from the root, and the list that all readers of the document report to.
+
+    Names are local names in the element's own namespace. An empty element counts as absent.
+    """
+
+    element: etree._Element
+    path: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def children(self, name: str) -> Iterator["Reader"]:
+        """The children of that name in order, their paths numbered from 1."""
+        for number, element in enumerate(self._elements(name), start=1):
+            yield Reader(element, f"{self.path}/{name}[{number}]", self.problems)
+
+    def find(self, names: str) -> "Reader | None":
+        """The first descendant along names, parted by slashes; None where one is missing."""
+        reader = self
+        for name in names.split("/"):
+            element = next(reader._elements(name), None)
+            if element is None:
+                return None
+            reader = Reader(element, f"{reader.path}/{name}", self.problems)
+        return reader
+
+    def descendants(self, name: str) -> Iterator["Reader"]:
+        """All elements of that name below this one, in the document's order."""
+        for element in self.element.iterchildren():
+            reader = Reader(element, f"{self.path}/{local_name(element)}", self.problems)
+            if local_name(element) == name:
+                yield reader
+            yield from reader.descendants(name)
+
+    def text(self, names: str) -> str:
+        """The text along names, without surrounding blanks; empty where it is absent."""
+        reader = self.find(names)
+        return "" if reader is None else reader.own_text()
+
+    def own_text(self) -> str:
+        """This element's own text, without surrounding blanks."""
+        return (self.element.text or "").strip()
+
+    def required(self, names: str) -> str:
+        """The text along names; reports it where it is absent."""
+        text = self.text(names)
+        if not text:
+            self.report(
+                names,
+                "MISSING_ELEMENT",
+                f"{names} is missing or empty; it is required.",
+                f"缺少 {names} 或其为空；该元素必填。",
+            )
+        return text
+
+    def report(self, names: str, reason: str, english: str, chinese: str) -> None:
+        """Adds a problem of the element along names, or of this one where names is empty."""
+        path = f"{self.path}/{names}" if names else self.path
+        self.problems.append(Problem(path, reason, english, chinese))
+
+    def attribute(self, name: str) -> str:
+        """The attribute's value, without surrounding blanks; empty where it is absent."""
+        return str(self.element.get(name, "")).strip()
+
+    def _elements(self, name: str) -> Iterator[etree._Element]:
+        return self.element.iterchildren(f"{{{namespace(self.element)}}}{name}")
+
+
+def put(parent: etree._Element, names: str, text: str = "", **attributes: str) -> etree._Element:
+    """Writes an element along names below parent, in the parent's namespace, and returns it.
+
+    Of the elements on the way the last one written is reused; the last of names is always new.
+    """
+    *way, leaf = (f"{{{namespace(parent)}}}{name}" for name in names.split("/"))
+    for tag in way:
+        reusable = len(parent) > 0 and parent[-1].tag == tag
+        parent = parent[-1] if reusable else etree.SubElement(parent, tag)
+    element = etree.SubElement(parent, leaf, attributes)
+    element.text = text or None
+    return element
+
+
+def document(root: etree._Element) -> bytes:
+    """The document in UTF-8 with its header."""
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)

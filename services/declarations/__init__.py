@@ -1,0 +1,1 @@
+"""The single window's declarations: intake, receipts, eligibility, encumbrances on declared value."""

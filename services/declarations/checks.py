@@ -1,0 +1,184 @@
+"""The business rules of a declaration, over its proto row. Pure; every problem at once.
+
+Lengths and patterns are rules of the proto and are not repeated here. Paths are field paths of the row,
+indexes from 0: lines[1].total. Rules: the single window's goods declaration format; totals may differ
+from quantity times price by less than one minor unit.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+
+from aval.declarations.v1 import declarations_pb2
+from google.type import date_pb2
+from stdnum.cn import uscc
+
+from chassis.currencies import minor_digits
+from chassis.errors import Problem
+from services.declarations.code_tables import code_table
+
+LINES_MAX = 50
+# 19 significant digits at most, so that a product of two stays exact.
+_DECIMAL = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?", re.ASCII)
+
+
+@lru_cache(maxsize=65536)
+def is_social_credit_code(code: str) -> bool:
+    """Whether it is an 18-character unified social credit code (GB 32100) with its right check character."""
+    return len(code) == 18 and code == code.upper() and bool(uscc.is_valid(code))
+
+
+def decimal_or_none(text: str) -> Decimal | None:
+    """A plain decimal number, neither negative nor in exponent form; None where it is anything else."""
+    return Decimal(text) if _DECIMAL.fullmatch(text) else None
+
+
+def date_or_none(value: date_pb2.Date) -> date | None:
+    """The calendar day; None where it isn't one."""
+    try:
+        return date(value.year, value.month, value.day)
+    except ValueError:
+        return None
+
+
+def check(declaration: declarations_pb2.Declaration) -> list[Problem]:
+    """Every broken business rule of a declaration."""
+    on = date_or_none(declaration.export_date) or date.max
+    lines = list(_line_problems(declaration, on))
+    return [*_head_problems(declaration, on), *lines, *_value_problems(declaration, lines)]
+
+
+def _head_problems(declaration: declarations_pb2.Declaration, on: date) -> Iterator[Problem]:
+    if not is_social_credit_code(declaration.enterprise.removeprefix("enterprises/")):
+        yield Problem(
+            "enterprise",
+            "SOCIAL_CREDIT_CODE_INVALID",
+            "The exporter's social credit code fails its check; copy it from the business licence.",
+            "境内发货人统一社会信用代码校验不通过；请按营业执照填写。",
+        )
+    if declaration.HasField("export_date") and not date_or_none(declaration.export_date):
+        yield Problem(
+            "export_date",
+            "DATE_INVALID",
+            "The export date is no calendar day; correct it.",
+            "出口日期不是有效日期；请更正。",
+        )
+    yield from _country_problems("destination_country", declaration.destination_country, on)
+    yield from _count_problems(len(declaration.lines))
+
+
+def _count_problems(count: int) -> Iterator[Problem]:
+    if not 1 <= count <= LINES_MAX:
+        yield Problem(
+            "lines",
+            "LINES_OUT_OF_RANGE",
+            f"The declaration has {count} lines of goods; it must have 1 to {LINES_MAX}.",
+            f"报关单有 {count} 项商品；应为 1 至 {LINES_MAX} 项。",
+        )
+
+
+def _country_problems(path: str, code: str, on: date) -> Iterator[Problem]:
+    if code and not code_table("countries").row(code, on):
+        yield Problem(
+            path,
+            "COUNTRY_UNKNOWN",
+            f"{code} is no country code; use ISO 3166 alpha-3, for example USA.",
+            f"{code} 不是有效的国别（地区）代码；请使用三位字母代码，如 USA。",
+        )
+
+
+def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Iterator[Problem]:
+    currency = declaration.declared_value.currency_code
+    for index, line in enumerate(declaration.lines):
+        path = f"lines[{index}]"
+        yield from _currency_problems(f"{path}.total.currency_code", line.total.currency_code)
+        yield from _same_currency_problems(f"{path}.total.currency_code", line.total.currency_code, currency)
+        yield from _total_problems(path, line)
+        yield from _country_problems(f"{path}.origin_country", line.origin_country, on)
+
+
+def _currency_problems(path: str, code: str) -> Iterator[Problem]:
+    if minor_digits(code) is None:
+        yield Problem(
+            path,
+            "CURRENCY_UNKNOWN",
+            f"{code or 'Nothing'} is no currency; use the ISO 4217 code, for example USD.",
+            f"{code or '空值'} 不是有效币制；请使用 ISO 4217 字母代码，如 USD。",
+        )
+
+
+def _same_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:
+    if code != declared and minor_digits(code) is not None and minor_digits(declared) is not None:
+        yield Problem(
+            path,
+            "SEVERAL_CURRENCIES",
+            f"The line is in {code}, the declaration in {declared}; use one currency, or declare separately.",
+            f"该项币制为 {code}，与报关单币制 {declared} 不一致；请使用同一币制或分单申报。",
+        )
+
+
+def _total_problems(path: str, line: declarations_pb2.DeclarationLine) -> Iterator[Problem]:
+    quantity = decimal_or_none(line.quantity.value or "0")
+    unit_price = decimal_or_none(line.unit_price.value or "0")
+    if quantity is None:
+        yield _not_a_number(f"{path}.quantity")
+    if unit_price is None:
+        yield _not_a_number(f"{path}.unit_price")
+    digits = minor_digits(line.total.currency_code)
+    if digits is not None and line.total.minor_units <= 0:
+        yield _not_positive(f"{path}.total")
+    elif digits is not None and quantity and unit_price:
+        yield from _product_problems(f"{path}.total", quantity * unit_price, line.total.minor_units, digits)
+
+
+def _product_problems(path: str, product: Decimal, minor_units: int, digits: int) -> Iterator[Problem]:
+    if abs(product.scaleb(digits) - minor_units) < 1:
+        return
+    total = Decimal(minor_units).scaleb(-digits)
+    yield Problem(
+        path,
+        "TOTAL_MISMATCH",
+        f"The total is {total}, but quantity times price is {product.normalize():f}; correct one of them.",
+        f"该项总价为 {total}，而数量乘以单价为 {product.normalize():f}；请更正其一。",
+    )
+
+
+def _not_a_number(path: str) -> Problem:
+    return Problem(
+        path,
+        "NUMBER_INVALID",
+        "This is no plain positive decimal number of at most 13 digits and 6 decimals; correct it.",
+        "该值不是有效的正十进制数（整数最多 13 位，小数最多 6 位）；请更正。",
+    )
+
+
+def _not_positive(path: str) -> Problem:
+    return Problem(
+        path,
+        "AMOUNT_NOT_POSITIVE",
+        "The amount must be greater than zero; correct it.",
+        "金额必须大于零；请更正。",
+    )
+
+
+def _value_problems(
+    declaration: declarations_pb2.Declaration, line_problems: Sequence[Problem]
+) -> Iterator[Problem]:
+    yield from _currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
+    # A sum over broken lines, or over none, would only repeat their problem.
+    if declaration.lines and not line_problems:
+        yield from _sum_problems(declaration)
+
+
+def _sum_problems(declaration: declarations_pb2.Declaration) -> Iterator[Problem]:
+    declared = declaration.declared_value.minor_units
+    total = sum(line.total.minor_units for line in declaration.lines)
+    if declared != total:
+        yield Problem(
+            "declared_value",
+            "DECLARED_VALUE_MISMATCH",
+            f"The value is {declared} minor units, its lines sum up to {total}; correct one of them.",
+            f"申报总值为 {declared}（最小货币单位），各项合计为 {total}；请更正其一。",
+        )

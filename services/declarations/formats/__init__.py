@@ -1,0 +1,1 @@
+"""Message formats, each a pure function between bytes and protos or dataclasses."""

@@ -1,0 +1,1 @@
+"""Settlement: payments, their messages and the rates they use."""
