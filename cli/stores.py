@@ -3,12 +3,13 @@
 import contextlib
 from collections.abc import Iterator
 
-from chassis.database import Database
-from chassis.service import Service
 from services.credit_insurance.service import SERVICE as CREDIT_INSURANCE
-from services.declarations.service import SERVICE as DECLARATIONS
 from services.loans.service import SERVICE as LOANS
 from services.settlement.service import SERVICE as SETTLEMENT
+
+from chassis.database import Database
+from chassis.service import Service
+from services.declarations.service import SERVICE as DECLARATIONS
 
 SERVICES: tuple[Service, ...] = (DECLARATIONS, SETTLEMENT, CREDIT_INSURANCE, LOANS)
 

@@ -2,15 +2,14 @@
 
 import asyncio
 import os
-import socket
 import sys
 import time
 from collections.abc import Mapping
 
 from chassis.certificates import Authority
+from chassis.ports import free_port, is_free
 from chassis.process import LIFELINE
 from chassis.settings import Settings
-from chassis.testing import free_port
 from cli.layout import Addresses, Layout
 
 SERVICES = ("declarations", "settlement", "credit_insurance", "loans")
@@ -37,7 +36,7 @@ def choose_addresses(database: str, fixed_ports: bool) -> Addresses:
     used: set[int] = set()
 
     def choose(wanted: int = 0) -> str:
-        port = wanted if fixed_ports and wanted and _is_free(wanted) else free_port()
+        port = wanted if fixed_ports and wanted and is_free(wanted) else free_port()
         while port in used:
             port = free_port()
         used.add(port)
@@ -45,16 +44,6 @@ def choose_addresses(database: str, fixed_ports: bool) -> Addresses:
 
     services = {name: choose() for name in SERVICES}
     return Addresses(choose(HTTP_PORT), choose(DOOR_PORT), choose(), services, database, os.getpid())
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 class Child:
