@@ -146,11 +146,11 @@ def simulate(seed: int, steps: int, as_json: bool) -> None:
 @click.option("--seconds", type=float, default=3.0, show_default=True, help="How long each figure is measured.")
 def bench(name: str, as_json: bool, seconds: float) -> None:
     """Measure: NAME is one of the benchmarks, or all."""
-    from bench import runner
+    from bench import rows, runner
 
     def told(row: dict[str, Any]) -> None:
         if not as_json:
-            click.echo(runner.line(row))
+            click.echo(rows.line(row))
 
     report = runner.run(name, seconds, told)
     if as_json:
