@@ -1,6 +1,7 @@
 """The ledger in a service's own database: every change of money, value, limits and exposure goes through here."""
 
 import itertools
+import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -17,6 +18,7 @@ from ledger import chain, model, postgresql, sqlite, tables
 from ledger.model import Account, HoldState, Kind, Limit, Result, Transfer
 
 DIALECTS: Mapping[str, ModuleType] = {"sqlite": sqlite, "postgresql": postgresql}
+MIGRATIONS = str(pathlib.Path(__file__).parent / "versions")
 EXPIRE_AT_ONCE = 1000
 VERIFY_PAGE = 5000
 
