@@ -29,19 +29,23 @@ class Load:
     """Transfers between accounts chosen in turn, with time-ordered ids."""
 
     def __init__(self, accounts: int) -> None:
-        self._ids = Identifiers(NOW_US, system_random(16))
-        self.accounts = [str(self._ids.uuid7()) for _ in range(accounts)]
+        self._now_us = NOW_US
+        self._seed = system_random(16)
+        ids = Identifiers(NOW_US, self._seed)
+        self.accounts = [str(ids.uuid7()) for _ in range(accounts)]
         self._next = 0
 
     def batch(self, size: int) -> list[Transfer]:
-        """The next transfers, all of which are within limits."""
-        return [self._transfer() for _ in range(size)]
+        """The next transfers, all of which are within limits, a few milliseconds after the ones before."""
+        self._now_us += 5_000
+        ids = Identifiers(self._now_us, self._seed)
+        return [self._transfer(str(ids.uuid7())) for _ in range(size)]
 
-    def _transfer(self) -> Transfer:
+    def _transfer(self, identifier: str) -> Transfer:
         self._next += 1
         debit = self.accounts[self._next * 7 % len(self.accounts)]
         credit = self.accounts[(self._next * 7 + 3) % len(self.accounts)]
-        return Transfer(str(self._ids.uuid7()), debit, credit, 100, code="payment", reference="bench")
+        return Transfer(identifier, debit, credit, 100, code="payment", reference="bench")
 
 
 def model_rate(size: int) -> int:

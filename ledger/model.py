@@ -106,7 +106,7 @@ class Account:
     id: str
     book: str
     currency: str
-    limit: Limit = Limit.NONE
+    limit: int = Limit.NONE
     debits_pending: int = 0
     debits_posted: int = 0
     credits_pending: int = 0

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import sqlalchemy as sa
@@ -41,8 +41,7 @@ class NewAccount:
     reference: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of a transfer, and its position if it stands by this batch."""
 
     result: Result
@@ -132,7 +131,7 @@ def _account(row: Any) -> Account:
         row["id"],
         row["book"],
         row["currency"],
-        Limit(row["limits"]),
+        row["limits"],
         row["debits_pending"],
         row["debits_posted"],
         row["credits_pending"],
@@ -300,9 +299,9 @@ class _Replay:
 
 
 def _breaks_limit(account: Account) -> bool:
-    if account.limit & Limit.DEBITS_MUST_NOT_EXCEED_CREDITS and account.available_to_debit < 0:
-        return True
-    return bool(account.limit & Limit.CREDITS_MUST_NOT_EXCEED_DEBITS) and account.available_to_credit < 0
+    if account.limit == Limit.DEBITS_MUST_NOT_EXCEED_CREDITS:
+        return account.available_to_debit < 0
+    return account.limit == Limit.CREDITS_MUST_NOT_EXCEED_DEBITS and account.available_to_credit < 0
 
 
 def _lines_in_order(connection: sa.Connection) -> Iterator[Line]:
