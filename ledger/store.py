@@ -54,9 +54,9 @@ def account_id(*parts: object) -> str:
 
 
 def initialise(connection: sa.Connection) -> None:
-    """Makes the chain's head in an empty store."""
-    if connection.execute(sa.select(tables.head.c.id)).first() is None:
-        connection.execute(sa.insert(tables.head).values(id=1, block=0, position=0, hash=chain.GENESIS))
+    """Makes the chain's head in an empty store; safe to repeat, by several processes at once."""
+    insert: Any = _insert_for(connection)(tables.head)
+    connection.execute(insert.values(id=1, block=0, position=0, hash=chain.GENESIS).on_conflict_do_nothing())
 
 
 def open_accounts(connection: sa.Connection, accounts: Iterable[NewAccount]) -> None:
