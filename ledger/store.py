@@ -288,7 +288,7 @@ class _Replay:
             previous = chain.block_hash(previous, digest)
             if digest != block.rows_hash or previous != block.hash or block.first_position != position + 1:
                 where = f"positions {block.first_position} to {block.last_position}"
-                yield f"ledger: block {block.block} ({where}) differs from its hash"
+                yield f"chain: block {block.block} ({where}) differs from its hash"
                 previous = block.hash
             position = block.last_position
         yield from self._end(connection, previous, position, next(reading, None))
@@ -296,14 +296,14 @@ class _Replay:
     def _end(self, connection: sa.Connection, digest: bytes, position: int, left: Line | None) -> Iterator[str]:
         newest = connection.execute(sa.select(tables.head)).one()
         if (newest.position, newest.hash) != (position, digest):
-            yield f"ledger: the head is at {newest.position}, the blocks end at {position}"
+            yield f"chain: the head is at {newest.position}, the blocks end at {position}"
         if left:
-            yield f"ledger: position {left.position} is in no block"
+            yield f"chain: position {left.position} is in no block"
 
     def _rows(self, rows: Sequence[Line], position: int) -> Iterator[str]:
         for expected, line in enumerate(rows, position + 1):
             if line.position != expected:
-                yield f"ledger: position {expected} is missing"
+                yield f"chain: position {expected} is missing"
                 return
             yield from self._row(line)
 
