@@ -102,7 +102,7 @@ class Task:
 
 
 def request_of(task: Task) -> Any:
-    """The task's request, with its request id; a read has none."""
+    """The task's request, with its request id where it has one: a read has none."""
     request = contract(task.service).request(task.method).FromString(task.request)
     if "request_id" in request.DESCRIPTOR.fields_by_name:
         request.request_id = task.request_id
