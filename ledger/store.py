@@ -102,6 +102,10 @@ class Sitting:
         """An account as the parts so far have left it."""
         return self._state.accounts[identifier]
 
+    def transfer(self, identifier: str) -> Transfer | None:
+        """A transfer that stands, among those that the candidates name."""
+        return self._state.transfers.get(identifier)
+
     @property
     def attempted(self) -> int:
         """How many transfers were attempted so far."""
@@ -195,6 +199,25 @@ def _line(row: Any) -> Line:
         row.reference,
     )
     return Line(row.position, transfer, row.debit_balance, row.credit_balance, row.create_us)
+
+
+def stored(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Line]:
+    """The transfers with these ids, those that stand."""
+    rows, wanted = tables.transfers, list(identifiers)
+    if not wanted:
+        return {}
+    return {row.id: _line(row) for row in connection.execute(sa.select(rows).where(rows.c.id.in_(wanted)))}
+
+
+def booked_by_reference(connection: sa.Connection, accounts: Sequence[str]) -> dict[tuple[str, str], int]:
+    """Booked credits less debits of each of these accounts by the transfers' reference."""
+    rows, booked = tables.transfers, (Kind.POSTED.value, Kind.POST.value, Kind.REVERSAL.value)
+    totals: dict[tuple[str, str], int] = {}
+    for side, sign in ((rows.c.credit_account, 1), (rows.c.debit_account, -1)):
+        query = sa.select(side, rows.c.reference, sa.func.sum(rows.c.amount)).group_by(side, rows.c.reference)
+        for account, reference, amount in connection.execute(query.where(side.in_(accounts), rows.c.kind.in_(booked))):
+            totals[account, reference] = totals.get((account, reference), 0) + sign * int(amount)
+    return totals
 
 
 def lines(connection: sa.Connection, account: str, before_position: int, limit: int) -> list[Line]:
