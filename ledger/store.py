@@ -215,7 +215,9 @@ def books(connection: sa.Connection) -> list[Book]:
 
 def _halves(column: sa.ColumnElement[int]) -> tuple[sa.ColumnElement[int], sa.ColumnElement[int]]:
     """A sum's upper and lower 32 bits: SQLite's own sum fails beyond int64."""
-    return sa.func.sum(column.op(">>")(sa.literal(32, sa.Integer))), sa.func.sum(column.op("&")(sa.literal(2**32 - 1, sa.BigInteger)))
+    return sa.func.sum(column.op(">>")(sa.literal(32, sa.Integer))), sa.func.sum(
+        column.op("&")(sa.literal(2**32 - 1, sa.BigInteger))
+    )
 
 
 def violations(connection: sa.Connection) -> list[str]:

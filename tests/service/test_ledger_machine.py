@@ -179,7 +179,7 @@ def _empty(database: Database) -> None:
         open_accounts(database, name, limit=LIMITS[place.limited], currency=place.currency, book=place.book)
 
 
-MODERATE = settings(stateful_step_count=25, max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
+MODERATE = settings(stateful_step_count=25, max_examples=80, suppress_health_check=list(HealthCheck), deadline=None)
 
 
 def test_both_stores_agree_with_the_naive_ledger(
@@ -195,5 +195,5 @@ def test_both_stores_agree_with_the_naive_ledger(
 
 
 def test_the_model_agrees_with_the_naive_ledger() -> None:
-    many = settings(MODERATE, max_examples=250, stateful_step_count=40)
+    many = settings(MODERATE, max_examples=300, stateful_step_count=40)
     run_state_machine_as_test(LedgerMachine, settings=many)  # type: ignore[no-untyped-call]

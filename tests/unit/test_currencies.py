@@ -22,8 +22,6 @@ def test_major_and_minor_units_are_inverse(minor_units: int, code: str) -> None:
     assert to_minor_units(to_major_units(minor_units, code), code) == minor_units
 
 
-@pytest.mark.parametrize(
-    ("text", "code"), [("1.001", "USD"), ("1.5", "JPY"), ("92233720368547758.08", "USD")]
-)
+@pytest.mark.parametrize(("text", "code"), [("1.001", "USD"), ("1.5", "JPY"), ("92233720368547758.08", "USD")])
 def test_what_does_not_fit_has_no_minor_units(text: str, code: str) -> None:
     assert to_minor_units(Decimal(text), code) is None

@@ -102,9 +102,7 @@ def test_no_receipt_and_unknown_receipts() -> None:
 
 @given(RECEIPTS, st.data())
 def test_order_and_repetition_do_not_matter(receipts: list[tuple[str, int]], data: st.DataObject) -> None:
-    repeated = receipts + data.draw(
-        st.lists(st.sampled_from(receipts), max_size=6) if receipts else st.just([])
-    )
+    repeated = receipts + data.draw(st.lists(st.sampled_from(receipts), max_size=6) if receipts else st.just([]))
     shuffled = data.draw(st.permutations(repeated))
     assert status_after(shuffled) == status_after(receipts)
 
@@ -169,9 +167,7 @@ def test_what_is_no_financeable_export(change: dict[str, str], reason: str) -> N
 
 
 def test_all_reasons_come_at_once() -> None:
-    _, reasons = eligibility(
-        "HELD", declaration_number="462020261000000118", trade_mode="3010", transport_mode="7"
-    )
+    _, reasons = eligibility("HELD", declaration_number="462020261000000118", trade_mode="3010", transport_mode="7")
     assert len(reasons) == 4
 
 

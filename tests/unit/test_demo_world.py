@@ -56,9 +56,7 @@ def test_references_lead_somewhere(world: dict[str, Any]) -> None:
         template = (WORLD / exporter["declaration_template"]).read_text(encoding="utf-8")
         assert exporter["social_credit_code"] in template
         assert exporter["name_chinese"] in template
-        assert any(
-            buyer["name"] in template for buyer in world["buyers"] if buyer["id"] in exporter["buyers"]
-        )
+        assert any(buyer["name"] in template for buyer in world["buyers"] if buyer["id"] in exporter["buyers"])
 
 
 def test_accounts_and_buyers(world: dict[str, Any]) -> None:

@@ -46,7 +46,10 @@ def test_reasons_are_unique() -> None:
 
 
 def test_a_refusal_survives_the_wire() -> None:
-    problems = [Problem("amount", "FIELD_A", "Too much.", "过多。"), Problem("lines[2].hs", "FIELD_B", "Bad.", "错误。")]
+    problems = [
+        Problem("amount", "FIELD_A", "Too much.", "过多。"),
+        Problem("lines[2].hs", "FIELD_B", "Bad.", "错误。"),
+    ]
     refusal = InvalidFields(problems, limit=12)
     received = RemoteError(status_pb2.Status.FromString(status.to_status(refusal, "zh-CN").SerializeToString()))
     assert (received.reason, received.code, received.metadata) == ("INVALID_FIELDS", refusal.code, {"limit": "12"})

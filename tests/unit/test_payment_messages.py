@@ -196,18 +196,14 @@ def test_the_address_of_any_party_counts() -> None:
 
 
 def test_a_hybrid_address_is_taken() -> None:
-    transfer, problems = pacs008.parse(
-        changed("<Ctry>US</Ctry>", "<Ctry>US</Ctry><AdrLine>18 Magnolia Row</AdrLine>")
-    )
+    transfer, problems = pacs008.parse(changed("<Ctry>US</Ctry>", "<Ctry>US</Ctry><AdrLine>18 Magnolia Row</AdrLine>"))
     assert (transfer, problems) == (TRANSFER, [])
 
 
 def test_several_transactions_are_refused() -> None:
     text = pacs008.build(TRANSFER).decode()
     start, end = text.index("<CdtTrfTxInf>"), text.index("</FIToFICstmrCdtTrf>")
-    assert problems_of((text[:end] + text[start:]).encode()) == [
-        ("FIToFICstmrCdtTrf/CdtTrfTxInf", "TRANSACTION_COUNT")
-    ]
+    assert problems_of((text[:end] + text[start:]).encode()) == [("FIToFICstmrCdtTrf/CdtTrfTxInf", "TRANSACTION_COUNT")]
 
 
 def test_all_problems_come_at_once() -> None:

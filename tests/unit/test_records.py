@@ -70,9 +70,7 @@ numbers = st.integers(-(2**63), LARGEST)
 moneys = st.builds(Money, st.sampled_from(["CNY", "JPY", "KWD"]), st.integers(-LARGEST, LARGEST))
 decimals = st.decimals(allow_nan=False, allow_infinity=False, places=9)
 colours = st.sampled_from(Colour)
-parts = st.builds(
-    Part, texts, moneys, decimals, st.none() | st.dates(), st.lists(colours, max_size=3).map(tuple)
-)
+parts = st.builds(Part, texts, moneys, decimals, st.none() | st.dates(), st.lists(colours, max_size=3).map(tuple))
 everything = st.builds(
     Everything,
     id=texts,
