@@ -11,6 +11,7 @@ from chassis.errors import RequestIdReused
 from chassis.money import LARGEST
 from chassis.writer import run_batch
 from ledger import store as ledger
+from ledger import tables
 from ledger.model import Kind, Limit, Transfer
 from tests.service.test_writer import NOTE, notes
 from tests.support import NOW_US, Stores, apply, balances, open_accounts, submission, uid, violations
@@ -123,7 +124,7 @@ def test_lines_of_an_account_are_found_by_index_among_many(database: Database) -
         for side in ("debit", "credit"):
             assert f"ledger_transfers_{side}" in _plan(connection, ledger.lines_query(LOAN, side, 50_000, 20))
     with database.write() as connection:
-        known = sa.select(ledger.tables.transfers).where(ledger.tables.transfers.c.id == str(uuid.uuid4()))
+        known = sa.select(tables.transfers).where(tables.transfers.c.id == str(uuid.uuid4()))
         assert "ledger_transfers_id" in _plan(connection, known)
 
 
