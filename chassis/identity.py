@@ -41,6 +41,7 @@ class Caller:
     second_factor: bool = False
     # The public key of the certificate it showed at the door, PEM; its signatures are checked with it.
     public_key: str = ""
+    language: str = "en"
 
     def has(self, *roles: str) -> bool:
         """Whether it holds one of the roles; a service acts with those of whom it acts for."""

@@ -1,7 +1,7 @@
 """Schemas by Alembic: the chassis, the ledger and each service are branches of their own."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import sqlalchemy as sa
 from alembic.config import Config
@@ -25,8 +25,13 @@ def configuration(folders: Sequence[str]) -> Config:
     return config
 
 
-def upgrade(store: Database, folders: Sequence[str], random: RandomBytes) -> None:
-    """Brings a store to the newest schema, in one transaction; safe to repeat."""
+def upgrade(
+    store: Database,
+    folders: Sequence[str],
+    random: RandomBytes,
+    prepare: Iterable[Callable[[sa.Connection], None]] = (),
+) -> None:
+    """Brings a store to the newest schema of the branches and prepares it; safe to repeat."""
     store.create_schema()
     script = ScriptDirectory.from_config(configuration(folders))
     with store.write() as connection:
@@ -37,6 +42,8 @@ def upgrade(store: Database, folders: Sequence[str], random: RandomBytes) -> Non
         if current != set(script.get_heads()):
             _run(connection, script)
         eventlog.initialise(connection, random(8).hex())
+        for step in prepare:
+            step(connection)
 
 
 def _run(connection: sa.Connection, script: ScriptDirectory) -> None:

@@ -3,21 +3,24 @@
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 from aval.events.v1 import events_pb2
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from grpc_health.v1 import health
 
-from chassis import certificates, channel, migrations, server, tasks
+from chassis import certificates, channel, migrations, server, signatures, tasks
 from chassis.channel import Channels
 from chassis.clock import Clock, SystemClock
+from chassis.command import Operation, Seal, Submission, Transaction
 from chassis.contracts import contract
 from chassis.database import Database
-from chassis.identity import Verifier, caller_from_text
+from chassis.identity import Verifier, caller_from_text, service_caller
 from chassis.ids import RandomBytes, system_random
 from chassis.inbox import Consumer
 from chassis.service import WATCH, Service
@@ -28,6 +31,7 @@ from chassis.writer import Writer
 
 logger = logging.getLogger(__name__)
 GRACE_SECONDS = 2.0
+SWEEP_SECONDS = 1.0
 
 
 class Node:
@@ -49,7 +53,8 @@ class Node:
 
     async def start(self) -> int:
         """Migrates, opens the port and begins to work off what is owed."""
-        await asyncio.to_thread(migrations.upgrade, self.store, self.service.migrations, self._random)
+        service = self.service
+        await asyncio.to_thread(migrations.upgrade, self.store, service.migrations, self._random, service.prepare)
         credentials = certificates.Credentials.load(self._settings.certificates, f"services/{self.service.name}")
         self.channels = Channels(credentials, self._settings.services)
         self.watchers = self._watchers()
@@ -79,11 +84,18 @@ class Node:
         tokens = Tokens(hashlib.sha256(b"watch tokens" + raw).digest())
         return Watchers(self.service, self.store, self._clock, tokens, sign_head)
 
+    def _seal(self) -> Seal:
+        key = _read_signing_key(self._settings, self.service.name)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return lambda content: signatures.sign(content, pem, f"services/{self.service.name}")
+
     def _build_handlers(self) -> server.Handlers:
         public_key = (self._settings.certificates / "services_gateway.pub").read_bytes()
         verifier = Verifier(public_key, self.service.name)
         return server.Handlers(
-            self.service, self.store, self.writer, self.watchers, verifier, self._clock, self._random
+            self.service, self.store, self.writer, self.watchers, verifier, self._clock, self._random, self._seal()
         )
 
     def _start_background(self) -> None:
@@ -97,6 +109,8 @@ class Node:
                 self.service.name,
             )  # fmt: skip
             self._spawn(consumer.run())
+        for sweep in self.service.sweeps:
+            self._spawn(self._sweep(sweep))
         if self.store.dialect == "postgresql":
             self._spawn(self._listen())
 
@@ -111,6 +125,26 @@ class Node:
         raw = await self.channels.call(task.service, callee.path(task.method), content, metadata)
         response: Message = callee.response(task.method).FromString(raw)
         return response
+
+    async def _sweep(self, sweep: Callable[[Transaction], bool]) -> None:
+        """Does what is due by the clock alone, every second, and at once where one batch was not enough."""
+        found = [False]
+
+        def run(transaction: Transaction, _request: Empty) -> Message:
+            found[0] = sweep(transaction)
+            return Empty()
+
+        operation = Operation("sweep", Empty, run=run, keeps_requests=False)
+        caller = service_caller(self.service.name)
+        while True:
+            submission = Submission(operation, caller, Empty(), "", self._clock.now_us(), self._random(16))
+            try:
+                await self.writer.submit(submission)
+            except Exception:
+                logger.exception("a sweep failed; it will be tried again")
+                found[0] = False
+            if not found[0]:
+                await asyncio.sleep(SWEEP_SECONDS)
 
     def _committed(self) -> None:
         """On the loop, after each commit of this process."""

@@ -50,7 +50,7 @@ class Book:
     credits: int
 
 
-def _sees_all(_connection: sa.Connection, _caller: Caller, _event: events_pb2.Event) -> bool:
+def _sees_all(_reading: Reading, _event: events_pb2.Event) -> bool:
     return True
 
 
@@ -60,7 +60,9 @@ class Service:
 
     `commands` and `reads` name the methods of the descriptor; `streams` maps a stream to the batch
     method whose stream form it is; Watch is the chassis' own. `migrations` are the folders of its
-    schema's branches. `may_see` is asked for each event before an outsider gets it.
+    schema's branches. `sweeps` do what is due by the clock alone, a batch at a time, and say whether
+    there was any; `prepare` makes the rows an empty store needs. `may_see` is asked for each event
+    before an outsider gets it.
     """
 
     name: str
@@ -70,11 +72,12 @@ class Service:
     streams: Mapping[str, str] = field(default_factory=dict)
     sagas: Mapping[str, Saga] = field(default_factory=dict)
     subscriptions: Mapping[str, Reaction] = field(default_factory=dict)
-    metadata: Sequence[sa.MetaData] = ()
+    sweeps: Sequence[Callable[[Transaction], bool]] = ()
+    prepare: Sequence[Callable[[sa.Connection], None]] = ()
     violations: Check = lambda _connection: ()
     books: Callable[[sa.Connection], Sequence[Book]] = lambda _connection: ()
     ledger_head: Callable[[sa.Connection], tuple[int, bytes] | None] = lambda _connection: None
-    may_see: Callable[[sa.Connection, Caller, events_pb2.Event], bool] = _sees_all
+    may_see: Callable[[Reading, events_pb2.Event], bool] = _sees_all
 
     def __post_init__(self) -> None:
         """Each method of the contract is served, by one function, and nothing else is."""

@@ -14,7 +14,7 @@ from chassis.clock import MICROSECONDS, Clock
 from chassis.database import Database
 from chassis.errors import LogRestored
 from chassis.identity import Caller
-from chassis.service import Service
+from chassis.service import Reading, Service
 
 HEARTBEAT_SECONDS = 5.0
 # An outsider's stream ends before its assertion would; the client resumes with its token.
@@ -103,7 +103,8 @@ class Watchers:
         with self._store.read() as connection:
             found = eventlog.read(connection, epoch, position, tenant, resource)
             if not caller.service:
-                found.events[:] = [event for event in found.events if self._service.may_see(connection, caller, event)]
+                reading = Reading(connection, caller, self._clock.now_us())
+                found.events[:] = [event for event in found.events if self._service.may_see(reading, event)]
             return found
 
     def _response(self, caller: Caller, found: eventlog.Range, heartbeat: bool) -> events_pb2.WatchResponse:

@@ -189,9 +189,12 @@ class Changes:
     accounts: dict[str, Account] = field(default_factory=dict)
 
 
-def apply(state: State, batch: Sequence[Transfer], now_us: int) -> Changes:
-    """Applies a batch in order; linked chains succeed or fail together, all else stands by itself."""
-    changes = Changes(results=[])
+def apply(state: State, batch: Sequence[Transfer], now_us: int, changes: Changes | None = None) -> Changes:
+    """Applies a batch in order; linked chains succeed or fail together, all else stands by itself.
+
+    Adds to `changes` where given, so that a batch can be applied in parts, each decided on the last.
+    """
+    changes = changes or Changes(results=[])
     chain: list[Transfer] = []
     for transfer in batch:
         if transfer.linked:

@@ -87,15 +87,50 @@ def _insert_for(connection: sa.Connection) -> Any:
     return insert
 
 
+class Sitting:
+    """One batch applied in parts: loaded and locked at once, each part decided on the last, written at once."""
+
+    def __init__(self, connection: sa.Connection, candidates: Sequence[Transfer], now_us: int) -> None:
+        """`candidates` name every account and transfer that a part may touch."""
+        self._dialect = DIALECTS[connection.dialect.name]
+        self._raw = connection.connection.driver_connection
+        self._now_us = now_us
+        self._state: model.State = self._dialect.load(self._raw, candidates)
+        self._changes = model.Changes(results=[])
+
+    def account(self, identifier: str) -> Account:
+        """An account as the parts so far have left it."""
+        return self._state.accounts[identifier]
+
+    def transfer(self, identifier: str) -> Transfer | None:
+        """A transfer that stands, among those that the candidates name."""
+        return self._state.transfers.get(identifier)
+
+    @property
+    def attempted(self) -> int:
+        """How many transfers were attempted so far."""
+        return len(self._changes.results)
+
+    def attempt(self, part: Sequence[Transfer]) -> list[Result]:
+        """Applies a part; its results."""
+        before = self.attempted
+        model.apply(self._state, part, self._now_us, self._changes)
+        return self._changes.results[before:]
+
+    def write(self) -> list[Verdict]:
+        """Writes all parts as one block; a verdict for each transfer attempted."""
+        positions = itertools.count(self._dialect.write(self._raw, self._changes, self._now_us))
+        return [
+            Verdict(result, next(positions)) if result is Result.OK else Verdict(result)
+            for result in self._changes.results
+        ]
+
+
 def apply(connection: sa.Connection, batch: Sequence[Transfer], now_us: int) -> list[Verdict]:
     """Applies a batch within the connection's transaction: one block, one verdict for each transfer."""
-    dialect = DIALECTS[connection.dialect.name]
-    raw = connection.connection.driver_connection
-    state = dialect.load(raw, batch)
-    changes = model.apply(state, batch, now_us)
-    first = dialect.write(raw, changes, now_us)
-    positions = itertools.count(first)
-    return [Verdict(result, next(positions)) if result is Result.OK else Verdict(result) for result in changes.results]
+    sitting = Sitting(connection, batch, now_us)
+    sitting.attempt(batch)
+    return sitting.write()
 
 
 def post(transaction: Transaction, *batch: Transfer) -> None:
@@ -164,6 +199,25 @@ def _line(row: Any) -> Line:
         row.reference,
     )
     return Line(row.position, transfer, row.debit_balance, row.credit_balance, row.create_us)
+
+
+def stored(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Line]:
+    """The transfers with these ids, those that stand."""
+    rows, wanted = tables.transfers, list(identifiers)
+    if not wanted:
+        return {}
+    return {row.id: _line(row) for row in connection.execute(sa.select(rows).where(rows.c.id.in_(wanted)))}
+
+
+def booked_by_reference(connection: sa.Connection, accounts: Sequence[str]) -> dict[tuple[str, str], int]:
+    """Booked credits less debits of each of these accounts by the transfers' reference."""
+    rows, booked = tables.transfers, (Kind.POSTED.value, Kind.POST.value, Kind.REVERSAL.value)
+    totals: dict[tuple[str, str], int] = {}
+    for side, sign in ((rows.c.credit_account, 1), (rows.c.debit_account, -1)):
+        query = sa.select(side, rows.c.reference, sa.func.sum(rows.c.amount)).group_by(side, rows.c.reference)
+        for account, reference, amount in connection.execute(query.where(side.in_(accounts), rows.c.kind.in_(booked))):
+            totals[account, reference] = totals.get((account, reference), 0) + sign * int(amount)
+    return totals
 
 
 def lines(connection: sa.Connection, account: str, before_position: int, limit: int) -> list[Line]:
@@ -250,7 +304,7 @@ class _Replay:
             previous = chain.block_hash(previous, digest)
             if digest != block.rows_hash or previous != block.hash or block.first_position != position + 1:
                 where = f"positions {block.first_position} to {block.last_position}"
-                yield f"ledger: block {block.block} ({where}) differs from its hash"
+                yield f"chain: block {block.block} ({where}) differs from its hash"
                 previous = block.hash
             position = block.last_position
         yield from self._end(connection, previous, position, next(reading, None))
@@ -258,14 +312,14 @@ class _Replay:
     def _end(self, connection: sa.Connection, digest: bytes, position: int, left: Line | None) -> Iterator[str]:
         newest = connection.execute(sa.select(tables.head)).one()
         if (newest.position, newest.hash) != (position, digest):
-            yield f"ledger: the head is at {newest.position}, the blocks end at {position}"
+            yield f"chain: the head is at {newest.position}, the blocks end at {position}"
         if left:
-            yield f"ledger: position {left.position} is in no block"
+            yield f"chain: position {left.position} is in no block"
 
     def _rows(self, rows: Sequence[Line], position: int) -> Iterator[str]:
         for expected, line in enumerate(rows, position + 1):
             if line.position != expected:
-                yield f"ledger: position {expected} is missing"
+                yield f"chain: position {expected} is missing"
                 return
             yield from self._row(line)
 

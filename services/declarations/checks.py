@@ -163,9 +163,7 @@ def _not_positive(path: str) -> Problem:
     )
 
 
-def _value_problems(
-    declaration: declarations_pb2.Declaration, line_problems: Sequence[Problem]
-) -> Iterator[Problem]:
+def _value_problems(declaration: declarations_pb2.Declaration, line_problems: Sequence[Problem]) -> Iterator[Problem]:
     yield from _currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
     # A sum over broken lines, or over none, would only repeat their problem.
     if declaration.lines and not line_problems:

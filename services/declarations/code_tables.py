@@ -1,53 +1,10 @@
-"""The code tables of data/*.csv: each row counts from effective_from to effective_to, both included.
+"""The code tables of this service: data/*.csv, sources in data/README.md."""
 
-An empty effective_to is open. Sources: data/README.md.
-"""
+from functools import partial
 
-import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from functools import cache
-from importlib.resources import files
+from chassis import codetables
+from chassis.codetables import Row
 
-Row = Mapping[str, str]
+__all__ = ["Row", "code_table"]
 
-
-@dataclass(frozen=True, slots=True)
-class _Period:
-    first: date
-    last: date
-    row: Row
-
-
-@dataclass(frozen=True, slots=True)
-class CodeTable:
-    """Rows by code, each with the dates between which it counts."""
-
-    periods: Mapping[str, Sequence[_Period]]
-
-    def row(self, code: str, on: date) -> Row | None:
-        """The row of a code that counts on a date; None where there is none."""
-        for period in self.periods.get(code, ()):
-            if period.first <= on <= period.last:
-                return period.row
-        return None
-
-    def rows(self) -> Sequence[Row]:
-        """All rows, whatever their dates, in the file's order."""
-        return [period.row for periods in self.periods.values() for period in periods]
-
-
-def _period(row: Row) -> _Period:
-    last = date.fromisoformat(row["effective_to"]) if row["effective_to"] else date.max
-    return _Period(date.fromisoformat(row["effective_from"]), last, row)
-
-
-@cache
-def code_table(name: str) -> CodeTable:
-    """The table of data/{name}.csv, read once."""
-    text = files("services.declarations").joinpath("data", f"{name}.csv").read_text(encoding="utf-8")
-    periods: dict[str, list[_Period]] = {}
-    for row in csv.DictReader(text.splitlines()):
-        periods.setdefault(row["code"], []).append(_period(row))
-    return CodeTable(periods)
+code_table = partial(codetables.code_table, "services.declarations")

@@ -290,9 +290,7 @@ def _weight(root: Reader, path: str) -> Decimal | None:
     text = root.text(path)
     weight = decimal_or_none(text)
     if text and weight is None:
-        root.report(
-            path, "NUMBER_INVALID", f"{text} is no weight in kilograms.", f"{text} 不是有效的重量（千克）。"
-        )
+        root.report(path, "NUMBER_INVALID", f"{text} is no weight in kilograms.", f"{text} 不是有效的重量（千克）。")
     return weight
 
 
@@ -325,9 +323,7 @@ def _field_problems(declaration: declarations_pb2.Declaration) -> Iterator[Probl
 def _field_problem(path: str, rule: str, limit: object) -> Problem:
     reason, english, chinese = _FIELD_RULES.get(rule, _ANY_RULE)
     form = _FORMS.get(path.rpartition(".")[2], (limit, limit))
-    return Problem(
-        path, reason, english.format(rule=rule, limit=form[0]), chinese.format(rule=rule, limit=form[1])
-    )
+    return Problem(path, reason, english.format(rule=rule, limit=form[0]), chinese.format(rule=rule, limit=form[1]))
 
 
 def _field_name(element: Any) -> str:

@@ -189,9 +189,7 @@ def put_remittance(parent: etree._Element, information: str, documents: Sequence
     """Writes remittance information: each line unstructured, each document's number structured."""
     for line in information.splitlines():
         if len(line) > REMITTANCE_LINE_LENGTH_MAX:
-            raise ValueError(
-                f"a line of remittance information has at most {REMITTANCE_LINE_LENGTH_MAX} characters"
-            )
+            raise ValueError(f"a line of remittance information has at most {REMITTANCE_LINE_LENGTH_MAX} characters")
         put(parent, "RmtInf/Ustrd", line)
     for number in documents:
         structured = put(parent, "RmtInf/Strd")

@@ -1,0 +1,54 @@
+"""State machines as tables: from (state, verb) to the next state; any other pair is refused."""
+
+import enum
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
+
+from chassis.errors import EtagMismatch, WrongState
+
+State = TypeVar("State", bound=enum.StrEnum)
+CovariantState = TypeVar("CovariantState", bound=enum.StrEnum, covariant=True)
+Verb = TypeVar("Verb", bound=enum.StrEnum)
+
+
+class Resource(Protocol):
+    """A record with a name and a revision."""
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        ...
+
+    @property
+    def revision(self) -> int:
+        """Rises with every change; its text is the etag."""
+        ...
+
+
+class StatefulResource(Resource, Protocol[CovariantState]):
+    """A resource that has a state."""
+
+    @property
+    def state(self) -> CovariantState:
+        """Where it stands."""
+        ...
+
+
+def moved(transitions: Mapping[tuple[State, Verb], State], resource: StatefulResource[State], verb: Verb) -> State:
+    """The state after a verb. WrongState if the table doesn't have the pair."""
+    following = transitions.get((resource.state, verb))
+    if following is None:
+        raise WrongState(resource=resource.name, state=resource.state.value)
+    return following
+
+
+def check_etag(etag: str, resource: Resource) -> None:
+    """EtagMismatch unless the caller's etag is empty or the present one."""
+    if etag and etag != str(resource.revision):
+        raise EtagMismatch(resource=resource.name)
+
+
+def diagram(transitions: Mapping[tuple[State, Verb], State]) -> str:
+    """The table as a Mermaid state diagram."""
+    edges = [f"    {before} --> {after}: {verb}" for (before, verb), after in transitions.items()]
+    return "\n".join(["stateDiagram-v2", *edges])

@@ -1,0 +1,66 @@
+"""The consents' rows: the only SQL of this room."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from chassis import records
+from chassis.command import Transaction
+from services.declarations.consent import rpc
+from services.declarations.consent.model import Consent, State
+from services.declarations.tables import consents
+
+
+def load(connection: sa.Connection, identifier: str) -> Consent | None:
+    """A consent by its id."""
+    return records.one(connection, consents, Consent, consents.c.id == identifier)
+
+
+def _standing(now_us: int) -> Any:
+    return sa.and_(consents.c.state == State.ACTIVE.value, consents.c.expire_us > now_us)
+
+
+def stands(connection: sa.Connection, enterprise: str, institution: str, now_us: int) -> bool:
+    """Whether the institution may see the enterprise's declarations now."""
+    parties = sa.and_(consents.c.enterprise == enterprise, consents.c.institution == institution)
+    return connection.execute(sa.select(consents.c.id).where(parties, _standing(now_us)).limit(1)).first() is not None
+
+
+def consenting(institution: str, now_us: int) -> Any:
+    """A query of the enterprises that the institution may see now."""
+    return sa.select(consents.c.enterprise).where(consents.c.institution == institution, _standing(now_us))
+
+
+def institutions(connection: sa.Connection, enterprises: Iterable[str], now_us: int) -> dict[str, list[str]]:
+    """Who may see each enterprise's declarations now."""
+    query = sa.select(consents.c.enterprise, consents.c.institution)
+    found: dict[str, list[str]] = {}
+    for enterprise, institution in connection.execute(
+        query.where(consents.c.enterprise.in_(set(enterprises)), _standing(now_us))
+    ):
+        found.setdefault(enterprise, []).append(institution)
+    return found
+
+
+def of_party(party: str) -> Any:
+    """A query of the consents that a party gave or was given."""
+    return sa.select(consents).where(sa.or_(consents.c.enterprise == party, consents.c.institution == party))
+
+
+def add(transaction: Transaction, consent: Consent) -> None:
+    """A new consent, with its event."""
+    records.insert(transaction.connection, consents, consent)
+    _tell(transaction, "consent.granted", consent)
+
+
+def save(transaction: Transaction, consent: Consent, event: str) -> Consent:
+    """A changed consent, with its event."""
+    fresh = records.update(transaction.connection, consents, consent)
+    _tell(transaction, event, fresh)
+    return fresh
+
+
+def _tell(transaction: Transaction, event: str, consent: Consent) -> None:
+    parties = (consent.enterprise, consent.institution)
+    transaction.append(event, consent.name, rpc.to_proto(consent), parties)

@@ -1,0 +1,78 @@
+"""The declarations service: its contract's methods and the functions behind them."""
+
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+from aval.events.v1 import events_pb2
+
+import ledger
+from chassis.service import Command, Reading, Service
+from ledger import store as ledger_store
+from services.declarations.consent import commands as consent
+from services.declarations.consent import store as consents
+from services.declarations.declaration import commands as declaration
+from services.declarations.declaration import reads as declaration_reads
+from services.declarations.declaration import store as declarations
+from services.declarations.encumbrance import commands as encumbrance
+from services.declarations.encumbrance import reads as encumbrance_reads
+
+LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
+VERSIONS = str(pathlib.Path(__file__).parent / "versions")
+
+
+def _receipts(request: Any) -> Iterable[str]:
+    return (f"declarations/{receipt.declaration_number}" for receipt in request.receipts)
+
+
+def _items(request: Any) -> Iterable[str]:
+    return (item.declaration for item in request.encumbrance.items)
+
+
+def _batch(request: Any) -> Iterable[str]:
+    return (item.declaration for one in request.requests for item in one.encumbrance.items)
+
+
+def _may_see(reading: Reading, event: events_pb2.Event) -> bool:
+    """An institution sees a declaration's events only while the enterprise's consent stands."""
+    if not event.resource.startswith("declarations/") or not reading.caller.tenant.startswith(("banks/", "insurers/")):
+        return True
+    number = event.resource.removeprefix("declarations/")
+    enterprise = declarations.load(reading.connection, [number])[number].enterprise
+    return consents.stands(reading.connection, enterprise, reading.caller.tenant, reading.now_us)
+
+
+SERVICE = Service(
+    name="declarations",
+    migrations=[LEDGER_VERSIONS, VERSIONS],
+    commands={
+        "ImportDeclarations": Command(declaration.import_documents),
+        "BatchCreateDeclarations": Command(declaration.create_batch),
+        "BatchCreateReceipts": Command(declaration.create_receipts, names=_receipts),
+        "CreateConsent": Command(consent.create),
+        "RevokeConsent": Command(consent.revoke, names=lambda request: [request.name]),
+        "ReserveEncumbrance": Command(run_batch=encumbrance.reserve_batch, names=_items),
+        "BatchReserveEncumbrances": Command(encumbrance.reserve_many, names=_batch),
+        "ConfirmEncumbrance": Command(encumbrance.confirm, names=lambda request: [request.name]),
+        "ReleaseEncumbrance": Command(encumbrance.release, names=lambda request: [request.name]),
+        "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.declaration]),
+    },
+    reads={
+        "GetDeclaration": declaration_reads.get,
+        "ListDeclarations": declaration_reads.list_,
+        "ListConsents": consent.list_,
+        "GetEncumbrance": encumbrance_reads.get,
+        "ListEncumbrances": encumbrance_reads.list_,
+    },
+    streams={
+        "StreamDeclarations": "BatchCreateDeclarations",
+        "StreamReceipts": "BatchCreateReceipts",
+        "StreamEncumbrances": "BatchReserveEncumbrances",
+    },
+    sweeps=[encumbrance.expire],
+    prepare=[ledger_store.initialise],
+    violations=ledger_store.violations,
+    books=ledger_store.books,
+    ledger_head=ledger_store.head,
+    may_see=_may_see,
+)
