@@ -1,6 +1,7 @@
 """Field rules: all violations at once, each with its path, in both languages."""
 
 import pytest
+from aval.declarations.v1 import declarations_pb2
 from aval.events.v1 import events_pb2
 
 from chassis import fields
