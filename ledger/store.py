@@ -1,10 +1,11 @@
 """The ledger in a service's own database: every change of money, value, limits and exposure goes through here."""
 
 import itertools
+import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from ledger import chain, model, postgresql, sqlite, tables
 from ledger.model import Account, HoldState, Kind, Limit, Result, Transfer
 
 DIALECTS: Mapping[str, ModuleType] = {"sqlite": sqlite, "postgresql": postgresql}
+MIGRATIONS = str(pathlib.Path(__file__).parent / "versions")
 EXPIRE_AT_ONCE = 1000
 VERIFY_PAGE = 5000
 
@@ -39,8 +41,7 @@ class NewAccount:
     reference: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of a transfer, and its position if it stands by this batch."""
 
     result: Result
@@ -53,9 +54,9 @@ def account_id(*parts: object) -> str:
 
 
 def initialise(connection: sa.Connection) -> None:
-    """Makes the chain's head in an empty store."""
-    if connection.execute(sa.select(tables.head.c.id)).first() is None:
-        connection.execute(sa.insert(tables.head).values(id=1, block=0, position=0, hash=chain.GENESIS))
+    """Makes the chain's head in an empty store; safe to repeat, by several processes at once."""
+    insert: Any = _insert_for(connection)(tables.head)
+    connection.execute(insert.values(id=1, block=0, position=0, hash=chain.GENESIS).on_conflict_do_nothing())
 
 
 def open_accounts(connection: sa.Connection, accounts: Iterable[NewAccount]) -> None:
@@ -165,7 +166,7 @@ def _account(row: Any) -> Account:
         row["id"],
         row["book"],
         row["currency"],
-        Limit(row["limits"]),
+        row["limits"],
         row["debits_pending"],
         row["debits_posted"],
         row["credits_pending"],
@@ -352,9 +353,9 @@ class _Replay:
 
 
 def _breaks_limit(account: Account) -> bool:
-    if account.limit & Limit.DEBITS_MUST_NOT_EXCEED_CREDITS and account.available_to_debit < 0:
-        return True
-    return bool(account.limit & Limit.CREDITS_MUST_NOT_EXCEED_DEBITS) and account.available_to_credit < 0
+    if account.limit == Limit.DEBITS_MUST_NOT_EXCEED_CREDITS:
+        return account.available_to_debit < 0
+    return account.limit == Limit.CREDITS_MUST_NOT_EXCEED_DEBITS and account.available_to_credit < 0
 
 
 def _lines_in_order(connection: sa.Connection) -> Iterator[Line]:
