@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 from typing import Any
 
-import grpc
 import pytest
 from aval.credit_insurance.v1 import credit_insurance_pb2
 from aval.declarations.v1 import declarations_pb2
@@ -44,7 +43,7 @@ class Refused(DomainError):
 
 
 def expected_pairs() -> dict[tuple[str, str], str]:
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for line in PAIRS.split("\n"):
         state, *rest = line.split() or [""]
         found |= {(state, verb): after for verb, after in zip(rest[::2], rest[1::2], strict=True)} if rest else {}

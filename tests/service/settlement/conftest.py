@@ -3,7 +3,7 @@
 import asyncio
 import pathlib
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -25,13 +25,6 @@ BANK, OTHER = "banks/LMHFCNB0", "banks/YUHECNB0"
 EXPORTER, RIVAL = "enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277"
 INSURER = "insurers/ZZZZ00HYXB2026000141"
 PATIENCE_SECONDS = 20
-
-
-@pytest.fixture(scope="session")
-def settlement_postgresql() -> Iterator[testing.PostgreSQL]:
-    """A server for this folder's tests."""
-    with testing.postgresql({"fsync": "off", "full_page_writes": "off"}) as server:
-        yield server
 
 
 class World:
@@ -98,7 +91,7 @@ async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     folder: pathlib.Path = tmp_path_factory.mktemp("settlement")
     database = f"sqlite:///{folder / 'store'}"
     if request.param == "postgresql":
-        database = request.getfixturevalue("settlement_postgresql").new_database()
+        database = request.getfixturevalue("postgresql_server").new_database()
     services: list[Service] = [DECLARATIONS, SETTLEMENT]
     platform = testing.Platform(folder, database, services)
     await platform.start()

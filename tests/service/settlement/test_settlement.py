@@ -38,9 +38,7 @@ async def account(
     world: Any, kind: str = "CURRENT", owner: str = EXPORTER, currency: str = "USD", by: Caller = SYSTEM
 ) -> settlement_pb2.Account:
     asked = settlement_pb2.Account(owner=owner, currency_code=currency, kind=kind)
-    found: settlement_pb2.Account = await world.ask(
-        "OpenAccount", settlement_pb2.OpenAccountRequest(account=asked), by
-    )
+    found: settlement_pb2.Account = await world.ask("OpenAccount", settlement_pb2.OpenAccountRequest(account=asked), by)
     return found
 
 
@@ -54,7 +52,9 @@ def transfer(debit: str, credit: str, units: int, **fields: Any) -> settlement_p
 
 
 async def move(world: Any, one: settlement_pb2.Transfer, request_id: str = "", by: Caller = SYSTEM) -> Any:
-    return await world.ask("CreateTransfer", settlement_pb2.CreateTransferRequest(request_id=request_id, transfer=one), by)
+    return await world.ask(
+        "CreateTransfer", settlement_pb2.CreateTransferRequest(request_id=request_id, transfer=one), by
+    )
 
 
 async def customer(world: Any, units: int) -> settlement_pb2.Account:
@@ -392,7 +392,10 @@ async def test_a_premium_comes_from_the_oldest_account_that_has_enough(world: An
             covered_shipment=shipment, insurer=INSURER, enterprise=owner, amount=money(units)
         )
 
-    for asked, reason in ((premium(101), "INSUFFICIENT_FUNDS"), (premium(1, "enterprises/NOBODY000"), "ACCOUNT_MISSING")):
+    for asked, reason in (
+        (premium(101), "INSUFFICIENT_FUNDS"),
+        (premium(1, "enterprises/NOBODY000"), "ACCOUNT_MISSING"),
+    ):
         with pytest.raises(RemoteError) as caught:
             await world.order("CollectPremium", asked)
         assert caught.value.reason == reason
@@ -409,5 +412,3 @@ async def test_books_balance_and_states_agree_with_the_ledger(world: Any) -> Non
         books = ledger.books(connection)
     assert books
     assert all(book.debits == book.credits for book in books)
-
-
