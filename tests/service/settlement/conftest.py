@@ -1,4 +1,4 @@
-"""The settlement service beside the register, in this process, on each database in turn."""
+"""The settlement service beside those it calls, in this process, on each database in turn."""
 
 import asyncio
 import pathlib
@@ -18,7 +18,9 @@ from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.service import Service
 from chassis.status import RemoteError
+from services.credit_insurance.service import SERVICE as CREDIT_INSURANCE
 from services.declarations.service import SERVICE as DECLARATIONS
+from services.loans.service import SERVICE as LOANS
 from services.settlement.service import SERVICE as SETTLEMENT
 
 BANK, OTHER = "banks/LMHFCNB0", "banks/YUHECNB0"
@@ -87,12 +89,12 @@ def caller(tenant: str, role: str) -> Caller:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """A platform of the two services."""
+    """A platform of all services that settlement calls."""
     folder: pathlib.Path = tmp_path_factory.mktemp("settlement")
     database = f"sqlite:///{folder / 'store'}"
     if request.param == "postgresql":
         database = request.getfixturevalue("postgresql_server").new_database()
-    services: list[Service] = [DECLARATIONS, SETTLEMENT]
+    services: list[Service] = [DECLARATIONS, CREDIT_INSURANCE, LOANS, SETTLEMENT]
     platform = testing.Platform(folder, database, services)
     await platform.start()
     made = World(platform)

@@ -13,7 +13,7 @@ from aval.type.v1 import money_pb2
 from chassis.identity import Caller
 from chassis.status import RemoteError
 from ledger import store as ledger
-from services.settlement.messages import pacs008
+from services.settlement.messages import camt054, pacs008
 
 BANK, OTHER = "banks/LMHFCNB0", "banks/YUHECNB0"
 EXPORTER, RIVAL = "enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277"
@@ -255,15 +255,29 @@ async def test_a_payment_finds_its_declaration_and_reaches_the_exporter(world: A
     payment = await imported(world, content, identifier)
     assert await imported(world, content, identifier) == payment
     assert state(payment) == "RECEIVED"
-    # The insurer's side isn't part of this platform: the payment waits for it, its money has moved.
-    waiting = await world.until(payment.name, "CONFIRMED", SYSTEM)
-    assert (waiting.declaration, waiting.enterprise) == (f"declarations/{number}", EXPORTER)
-    assert waiting.remainder == money(60_000)
+    done = await world.until(payment.name, "COMPLETED", SYSTEM)
+    assert (done.declaration, done.enterprise, done.reason) == (f"declarations/{number}", EXPORTER, "")
+    assert done.remainder == money(60_000)
     assert (await read(world, current.name)).posted.minor_units == before + 60_000
     name = f"declarations/{number}"
     seen = await world.ask("GetDeclaration", declarations_pb2.GetDeclarationRequest(name=name), SELLER, "declarations")
     assert seen.value.settled == money(60_000)
+    await assert_notified(world, done)
     assert world.violations() == []
+
+
+async def assert_notified(world: Any, payment: settlement_pb2.IncomingPayment) -> None:
+    """The exporter and the bank see one camt.054 of the payment; another bank doesn't."""
+    request = settlement_pb2.ListNotificationsRequest(page_size=500)
+    for by, count in ((SELLER, 1), (SYSTEM, 1), (RIVAL_SYSTEM, 0)):
+        listed = (await world.ask("ListNotifications", request, by)).notifications
+        mine = [one for one in listed if one.payment == payment.name]
+        assert len(mine) == count
+        for one in mine:
+            message, problems = camt054.parse(one.content)
+            assert problems == []
+            assert message is not None
+            assert [(entry.uetr, entry.minor_units) for entry in message.entries] == [(payment.uetr, 60_000)]
 
 
 async def test_a_payment_counts_once(world: Any) -> None:
@@ -311,7 +325,7 @@ async def test_an_unmatched_payment_goes_on_by_hand(world: Any) -> None:
     assert (await world.refused("MatchIncomingPayment", request, foreign)).reason == "NOT_FOUND"
     request.request_id = ""
     await world.ask("MatchIncomingPayment", request, MAKER)
-    assert (await world.until(payment.name, "CONFIRMED", SYSTEM)).declaration == f"declarations/{mine}"
+    assert (await world.until(payment.name, "COMPLETED", SYSTEM)).declaration == f"declarations/{mine}"
     request.request_id = ""
     assert (await world.refused("MatchIncomingPayment", request, MAKER)).reason == "WRONG_STATE"
 
