@@ -19,12 +19,11 @@ from google.type import date_pb2, decimal_pb2
 from chassis import migrations, money, signatures, tasks, testing
 from chassis.command import Submission
 from chassis.database import Database
-from chassis.errors import DomainError, NotFound
-from chassis.identity import Caller, caller_from_text, service_caller
+from chassis.errors import DomainError
+from chassis.identity import Caller, service_caller
 from chassis.money import Money
 from chassis.service import Reading
 from chassis.writer import run_batch
-from services.loans import errors
 from services.loans.loan import drawdown
 from services.loans.service import SERVICE
 
@@ -41,9 +40,7 @@ def key_pair() -> tuple[bytes, str]:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private, public.decode()
 
 
