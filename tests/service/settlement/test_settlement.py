@@ -72,7 +72,12 @@ async def declared(world: Any, enterprise: str = EXPORTER, units: int = 100_000)
     line = declarations_pb2.DeclarationLine(line_number=1, commodity_code="6704190000", total=money(units))
     line.goods_name = "Wigs"
     row = declarations_pb2.Declaration(
-        declaration_number=number, enterprise=enterprise, trade_mode="0110", declared_value=money(units), lines=[line]
+        declaration_number=number,
+        enterprise=enterprise,
+        trade_mode="0110",
+        transport_mode="2",
+        declared_value=money(units),
+        lines=[line],
     )
     request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
     answer = await world.ask("BatchCreateDeclarations", request, WINDOW, "declarations")
@@ -340,6 +345,35 @@ async def test_a_payment_without_a_number_waits_for_a_person(world: Any) -> None
         "GetIncomingPayment", settlement_pb2.GetIncomingPaymentRequest(name=payment.name), RIVAL_SYSTEM
     )
     assert refusal.reason == "NOT_FOUND"
+    assert world.violations() == []
+
+
+async def encumbered(world: Any, number: str, reference: str, units: int) -> None:
+    """The bank holds finance on a declaration whose goods have left."""
+    code = declarations_pb2.Receipt(declaration_number=number, channel_code="R")
+    code.notice_time.GetCurrentTime()
+    receipts = declarations_pb2.BatchCreateReceiptsRequest(receipts=[code])
+    await world.ask("BatchCreateReceipts", receipts, WINDOW, "declarations")
+    consent = declarations_pb2.Consent(institution=BANK, purpose="finance")
+    consent.expire_time.FromSeconds(int(code.notice_time.ToSeconds()) + 3600)
+    await world.ask("CreateConsent", declarations_pb2.CreateConsentRequest(consent=consent), SELLER, "declarations")
+    item = declarations_pb2.EncumberedValue(declaration=f"declarations/{number}", amount=money(units))
+    asked = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", items=[item], reference=reference)
+    reserve = declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=str(uuid.uuid4()), encumbrance=asked)
+    held = await world.ask("ReserveEncumbrance", reserve, SYSTEM, "declarations")
+    confirm = declarations_pb2.ConfirmEncumbranceRequest(name=held.name)
+    await world.ask("ConfirmEncumbrance", confirm, SYSTEM, "declarations")
+
+
+async def test_what_no_loan_takes_is_the_exporters(world: Any) -> None:
+    """The register names a loan that the lenders' book doesn't know: it owes nothing."""
+    current, number = await account(world), await declared(world)
+    before = (await read(world, current.name)).posted.minor_units
+    await encumbered(world, number, "loans/loan-unknown", 50_000)
+    payment = await imported(world, pacs(current.name, 70_000, number))
+    done = await world.until(payment.name, "COMPLETED", SYSTEM)
+    assert (list(done.collections), done.remainder) == ([], money(70_000))
+    assert (await read(world, current.name)).posted.minor_units == before + 70_000
     assert world.violations() == []
 
 
