@@ -43,7 +43,7 @@ class Refused(DomainError):
 
 
 def expected_pairs() -> dict[tuple[str, str], str]:
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for line in PAIRS.split("\n"):
         state, *rest = line.split() or [""]
         found |= {(state, verb): after for verb, after in zip(rest[::2], rest[1::2], strict=True)} if rest else {}
