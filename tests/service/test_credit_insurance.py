@@ -72,7 +72,9 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         yield World()
         return
     with testing.postgresql({"fsync": "off"}) as server:
-        yield World(server.new_database())
+        world = World(server.new_database())
+        yield world
+        world.store.close()
 
 
 def declared(world: World, invoice: int = 100_000, limit: int = 500_000, state: State = State.DECLARED) -> Any:
