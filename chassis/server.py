@@ -44,6 +44,9 @@ OPTIONS = [
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.so_reuseport", 1),
+    # The library cancels calls beyond a thousand that wait; the writer refuses with a reason instead.
+    ("grpc.server.max_pending_requests", 30_000),
+    ("grpc.server.max_pending_requests_hard_limit", 60_000),
 ]
 
 
