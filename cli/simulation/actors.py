@@ -26,7 +26,8 @@ from cli.simulation.network import Network
 from services.settlement.messages import pacs008
 
 CURRENCY = "USD"
-MINUTE_US = 60 * MICROSECONDS
+# People act this fast: deals overlap, and few steps pass in which nothing happens.
+MOMENT_US = 5 * MICROSECONDS
 ENTERPRISES = ("enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277", "enterprises/91411323MAXY003314")
 BANKS = ("banks/LMHFCNB0", "banks/YUHECNB0", "banks/THIRCNB0")
 INSURER = "insurers/ZZZZ00HYXB2026000141"
@@ -77,7 +78,7 @@ class Stage:
         """Whether something happens."""
         return self.network.random.randrange(100) < per_cent
 
-    def pause(self, most_us: int = MINUTE_US) -> int:
+    def pause(self, most_us: int = MOMENT_US) -> int:
         """Some time."""
         return self.network.random.randrange(1, most_us)
 
@@ -199,7 +200,7 @@ def merchant(stage: Stage) -> Actor:
         number = f"460120260{stage.sequence:09}"
         deal = Deal(enterprise, number, stage.network.random.randrange(1_000_000, 20_000_000))
         stage.start(_deal(stage, deal))
-        yield stage.pause(2 * MINUTE_US)
+        yield stage.pause(MOMENT_US)
 
 
 def _deal(stage: Stage, deal: Deal) -> Actor:
@@ -253,9 +254,9 @@ def _receipts(stage: Stage, deal: Deal) -> Actor:
     for index, code in order:
         request = declarations_pb2.BatchCreateReceiptsRequest(request_id=stage.identifier())
         receipt = request.receipts.add(declaration_number=deal.number, channel_code=code)
-        receipt.notice_time.FromMicroseconds(start_us + index * MINUTE_US)
+        receipt.notice_time.FromMicroseconds(start_us + index * MOMENT_US)
         yield Ask(WINDOW, "declarations", "BatchCreateReceipts", request)
-        yield stage.pause(MINUTE_US // 4)
+        yield stage.pause(MOMENT_US // 4)
 
 
 def _consent(stage: Stage, deal: Deal) -> Actor:
@@ -347,7 +348,7 @@ def _sign(stage: Stage, loan: Any) -> Generator[Ask | int, Any, Any]:
 
 def _rival(stage: Stage, deal: Deal) -> Actor:
     """Another institution that wants the same value for itself."""
-    yield stage.pause(5 * MINUTE_US)
+    yield stage.pause(5 * MOMENT_US)
     bank = stage.network.random.choice(BANKS)
     caller = person(bank, "BANK_SYSTEM")
     item = declarations_pb2.EncumberedValue(
@@ -360,13 +361,13 @@ def _rival(stage: Stage, deal: Deal) -> Actor:
     request = declarations_pb2.ReserveEncumbranceRequest(
         request_id=stage.identifier(), encumbrance_id=identifier, encumbrance=encumbrance
     )
-    request.reserve_duration.seconds = stage.network.random.randrange(30, 600)
+    request.reserve_duration.seconds = stage.network.random.randrange(5, 90)
     found = yield Ask(caller, "declarations", "ReserveEncumbrance", request)
     stage.count("rival reserved" if _ok(found) else f"rival {found.reason}")
-    yield stage.pause(10 * MINUTE_US)
+    yield stage.pause(10 * MOMENT_US)
     if stage.chance(50):
         yield from _confirm(stage, caller, f"encumbrances/{identifier}")
-    yield stage.pause(20 * MINUTE_US)
+    yield stage.pause(20 * MOMENT_US)
     release = declarations_pb2.ReleaseEncumbranceRequest(
         request_id=stage.identifier(), name=f"encumbrances/{identifier}"
     )
@@ -381,12 +382,12 @@ def _confirm(stage: Stage, caller: Caller, name: str) -> Actor:
 
 def _buyer(stage: Stage, deal: Deal) -> Actor:
     """Pays in one or several parts, too much at times, and at times without saying what for."""
-    yield stage.pause(60 * MINUTE_US)
+    yield stage.pause(60 * MOMENT_US)
     parts = stage.network.random.choice(((100,), (100,), (40, 60), (30, 30, 50)))
     bank = stage.network.random.choice(BANKS)
     for per_cent in parts:
         yield from _pay(stage, deal, bank, max(deal.value * per_cent // 100, 1))
-        yield stage.pause(30 * MINUTE_US)
+        yield stage.pause(30 * MOMENT_US)
 
 
 def _pay(stage: Stage, deal: Deal, bank: str, units: int) -> Actor:
@@ -420,7 +421,7 @@ def _pay(stage: Stage, deal: Deal, bank: str, units: int) -> Actor:
 
 def _match(stage: Stage, deal: Deal, bank: str, payment: str) -> Actor:
     """A person at the bank finds out what the payment was for."""
-    yield 5 * MINUTE_US
+    yield 5 * MOMENT_US
     request = settlement_pb2.MatchIncomingPaymentRequest(
         request_id=stage.identifier(), name=payment, declaration=deal.declaration
     )

@@ -120,10 +120,10 @@ def at_rest(network: Network) -> Found:
     with network.nodes["loans"].store.read() as connection:
         loans = records.many(connection, sa.select(loan_rows), Loan)
     with network.nodes["declarations"].store.read() as connection:
-        held = encumbrances.load(connection, [loan.encumbrance.removeprefix("encumbrances/") for loan in loans])
+        held = encumbrances.load(connection, [loan.encumbrance_id for loan in loans])
     paid_out = _disbursed(network)
     for loan in loans:
-        yield from _loan(loan, held.get(loan.encumbrance.removeprefix("encumbrances/")), paid_out)
+        yield from _loan(loan, held.get(loan.encumbrance_id), paid_out)
 
 
 def _disbursed(network: Network) -> set[str]:
@@ -131,7 +131,7 @@ def _disbursed(network: Network) -> set[str]:
     from ledger.tables import transfers
 
     with network.nodes["settlement"].store.read() as connection:
-        query = sa.select(transfers.c.reference).where(transfers.c.code == "disbursement")
+        query = sa.select(transfers.c.reference).where(transfers.c.code == "disburse")
         return {str(reference) for reference in connection.execute(query).scalars()}
 
 

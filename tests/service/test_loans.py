@@ -1,7 +1,6 @@
 """The loans service on both databases: every command in its writer, the saga by the outcomes of its calls."""
 
 import itertools
-import pathlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from google.protobuf.message import Message
 from google.type import date_pb2, decimal_pb2
 
-from chassis import eventlog, fields, migrations, money, signatures, tasks, testing
+from chassis import eventlog, fields, migrations, money, signatures, tasks
 from chassis.command import Submission
 from chassis.database import Database
 from chassis.errors import DomainError, NotFound
@@ -28,6 +27,7 @@ from chassis.writer import run_batch
 from services.loans import errors, tables
 from services.loans.loan import drawdown, store
 from services.loans.service import SERVICE
+from tests.support import seeded_random
 
 NOW_US = 1_800_000_000_000_000
 DAY_US = 86_400_000_000
@@ -144,20 +144,10 @@ class Room:
         return outcome
 
 
-@pytest.fixture(scope="module")
-def postgresql_server() -> Iterator[testing.PostgreSQL]:
-    with testing.postgresql({"fsync": "off", "full_page_writes": "off"}) as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def room(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Room]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}"
-    else:
-        url = request.getfixturevalue("postgresql_server").new_database()
-    database = Database(url, "loans")
-    migrations.upgrade(database, SERVICE.migrations, lambda count: b"x" * count, SERVICE.prepare)
+@pytest.fixture
+def room(database_url: str) -> Iterator[Room]:
+    database = Database(database_url, "loans")
+    migrations.upgrade(database, SERVICE.migrations, seeded_random(1), SERVICE.prepare)
     yield Room(database)
     database.close()
 

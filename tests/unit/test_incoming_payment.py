@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 from typing import Any
 
-import grpc
 import pytest
 from aval.credit_insurance.v1 import credit_insurance_pb2
 from aval.declarations.v1 import declarations_pb2
