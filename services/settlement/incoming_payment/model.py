@@ -13,6 +13,7 @@
 The money is in suspense from the first moment until it is swept, UNMATCHED included, and leaves it whole.
 """
 
+import datetime
 import enum
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,6 @@ from aval.declarations.v1 import declarations_pb2
 from aval.loans.v1 import loans_pb2
 
 from chassis import ids, money
-from chassis.clock import business_date
 from chassis.errors import DomainError
 from chassis.money import Money, total
 from chassis.rpc import date
@@ -155,7 +155,7 @@ class IncomingPayment:
     collections: tuple[Collection, ...]
     remainder: Money | None
     reason: str
-    value_us: int
+    value_date: datetime.date
     create_us: int
     revision: int
 
@@ -205,7 +205,7 @@ def _plan_collect(payment: IncomingPayment) -> Call | None:
                 loan=one.loan,
                 payment=payment.name,
                 amount=money.to_proto(collectable(payment, one)),
-                date=date(business_date(payment.value_us)),
+                date=date(payment.value_date),
             )
             return Call(_about(Step.COLLECT, one), "loans", "CreateRepayment", request, one.bank)
     return None
