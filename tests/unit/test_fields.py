@@ -20,9 +20,10 @@ def test_all_violations_come_at_once_with_their_paths() -> None:
 
 
 def test_the_path_of_a_row_in_a_list_is_numbered() -> None:
-    request = declarations_pb2.ImportDeclarationsRequest(documents=[declarations_pb2.Document()] * 2)
+    items = [declarations_pb2.EncumberedValue()] * 2
+    request = declarations_pb2.ConfirmEncumbranceRequest(items=items)
     paths = {problem.path for problem in fields.problems(request)}
-    assert any(path.startswith("documents[1].") for path in paths), paths
+    assert any(path.startswith("items[1].") for path in paths), paths
     assert "request_id" in paths
 
 
