@@ -271,8 +271,9 @@ class Runner:
                 if task.resource not in self._running:
                     running = asyncio.create_task(self._perform(task))
                     self._running[task.resource] = running
+            patience = await asyncio.to_thread(self._patience)
             try:
-                await asyncio.wait_for(self._wake.wait(), await asyncio.to_thread(self._patience))
+                await asyncio.wait_for(self._wake.wait(), patience)
             except TimeoutError:
                 continue
 
