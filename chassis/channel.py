@@ -51,7 +51,7 @@ class Channels:
         """One call, bytes to bytes. RemoteError with the other side's reason."""
         method = self._channels[service].unary_unary(path)
         with telemetry.client_span(path.lstrip("/")) as span:
-            traced = [*metadata, (telemetry.TRACEPARENT, telemetry.traceparent_of(span))]
+            traced = [*metadata, *telemetry.trace_metadata(span)]
             try:
                 return bytes(await method(request, metadata=traced, timeout=CALL_SECONDS))
             except grpc.RpcError as error:

@@ -7,11 +7,16 @@ schema and role. Differences between the dialects live here or in the one store 
 import contextlib
 import hashlib
 import pathlib
+import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
-from sqlalchemy import event, pool
+from sqlalchemy import event, exc, pool
+
+# What a database may refuse: hot paths speak to the driver, whose errors come unwrapped.
+Failure = (exc.DBAPIError, psycopg.Error, sqlite3.Error)
 
 BUSY_MILLISECONDS = 30_000
 LOCK_ROLES = 0x6176616C
@@ -20,7 +25,7 @@ SQLITE_PRAGMAS = (
     "synchronous=FULL",
     f"busy_timeout={BUSY_MILLISECONDS}",
     "cache_size=-65536",
-    "wal_autocheckpoint=4000",
+    "wal_autocheckpoint=16000",
 )
 # Plans made while a table was still empty would be kept: the writer always takes the index.
 WRITER_SETTINGS = (

@@ -23,7 +23,7 @@ from chassis import fields, identity, status, telemetry
 from chassis.certificates import Credentials
 from chassis.channel import MOST_BYTES
 from chassis.clock import Clock
-from chassis.command import Submission
+from chassis.command import Seal, Submission, unsealed
 from chassis.database import Database
 from chassis.errors import DomainError, InvalidFields, Problem
 from chassis.identity import Caller, Verifier
@@ -201,9 +201,11 @@ class Handlers:
         verifier: Verifier,
         clock: Clock,
         random: RandomBytes,
+        seal: Seal = unsealed,
     ) -> None:
         self._service, self._store, self._writer = service, store, writer
         self._watchers, self._verifier, self._clock, self._random = watchers, verifier, clock, random
+        self._seal = seal
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
 
     def generic(self) -> grpc.GenericRpcHandler:
@@ -227,7 +229,15 @@ class Handlers:
         async def act(caller: Caller, request: Any, span: trace.Span) -> Message:
             now_us, traceparent = self._clock.now_us(), telemetry.traceparent_of(span)
             submission = Submission(
-                operation, caller, request, request.request_id, now_us, self._random(16), traceparent, span
+                operation,
+                caller,
+                request,
+                request.request_id,
+                now_us,
+                self._random(16),
+                traceparent,
+                span,
+                seal=self._seal,
             )
             return await self._writer.submit(submission)
 

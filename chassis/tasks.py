@@ -102,9 +102,10 @@ class Task:
 
 
 def request_of(task: Task) -> Any:
-    """The task's request, with its request id."""
+    """The task's request, with its request id where it has one: a read has none."""
     request = contract(task.service).request(task.method).FromString(task.request)
-    request.request_id = task.request_id
+    if "request_id" in request.DESCRIPTOR.fields_by_name:
+        request.request_id = task.request_id
     return request
 
 

@@ -10,11 +10,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
 from opentelemetry import trace
-from sqlalchemy import exc
 
 from chassis import database, eventlog, requests
 from chassis.command import Operation, Outcome, Submission, Transaction
@@ -26,6 +26,8 @@ MOST_COMMANDS = 1000
 MOST_WAITING = 20_000
 COLLECT_SECONDS = 0.002
 ATTEMPTS = 4
+# The commit may have happened, or another writer was faster: the same again finds out.
+RETRYABLE = (*database.Failure, Conflict)
 
 tracer = trace.get_tracer("aval.writer")
 
@@ -37,21 +39,29 @@ def run_batch(store: Database, submissions: Sequence[Submission]) -> dict[Submis
     commit may have happened: the requests it stored answer, the rest run again. A batch that fails
     again runs command by command.
     """
-    first, twins = _without_twins(submissions)
-    outcomes = _run_robustly(store, first)
-    if twins:
-        outcomes |= run_batch(store, twins)
+    outcomes: dict[Submission, Outcome] = {}
+    kept: set[requests.Key] = set()
+    waiting = submissions
+    while waiting:
+        first, waiting = _without_twins(waiting, kept)
+        answered = _run_robustly(store, first)
+        kept |= {submission.key for submission in first if requests.is_kept(submission, answered[submission])}
+        outcomes |= answered
     return outcomes
 
 
-def _without_twins(submissions: Sequence[Submission]) -> tuple[list[Submission], list[Submission]]:
-    seen: set[tuple[str, str]] = set()
+def _without_twins(
+    submissions: Sequence[Submission], kept: AbstractSet[requests.Key]
+) -> tuple[list[Submission], list[Submission]]:
+    """The first of each request and those whose answer is kept, and their twins."""
+    seen: set[requests.Key] = set()
     first: list[Submission] = []
     twins: list[Submission] = []
     for submission in submissions:
         is_twin = submission.key in seen and submission.operation.keeps_requests
         (twins if is_twin else first).append(submission)
-        seen.add(submission.key)
+        if submission.key not in kept:
+            seen.add(submission.key)
     return first, twins
 
 
@@ -59,8 +69,11 @@ def _run_robustly(store: Database, submissions: Sequence[Submission]) -> dict[Su
     for _attempt in range(2):
         try:
             return _run_once(store, submissions)
-        except (exc.DBAPIError, Conflict):
+        except RETRYABLE:
             continue
+        except Exception:
+            # A bug outside any savepoint: alone, each command meets only its own.
+            break
     outcomes: dict[Submission, Outcome] = {}
     for submission in submissions:
         outcomes |= _run_alone(store, submission)
@@ -72,8 +85,10 @@ def _run_alone(store: Database, submission: Submission) -> dict[Submission, Outc
     for _attempt in range(ATTEMPTS):
         try:
             return _run_once(store, [submission])
-        except (exc.DBAPIError, Conflict) as error:
+        except RETRYABLE as error:
             failure = error
+        except Exception as bug:
+            return {submission: bug}
     return {submission: failure}
 
 
@@ -137,7 +152,7 @@ def _run_single(
     except DomainError as refusal:
         savepoint.rollback()
         outcomes[submission] = refusal
-    except (exc.DBAPIError, Conflict):
+    except RETRYABLE:
         raise
     except Exception as bug:
         savepoint.rollback()

@@ -67,6 +67,18 @@ def _demo_lines(report: dict[str, Any]) -> list[str]:
     return [*lines, "Books balance, chains hold." if verify.get("ok") else "\n".join(verify.get("violations", []))]
 
 
+@main.command()
+@click.argument("login")
+@folder_option
+@json_option
+def code(login: str, folder: pathlib.Path, as_json: bool) -> None:
+    """Show a demo person's one-time code."""
+    from cli import running
+
+    present = running.one_time_code(Layout(folder), login)
+    show({"ok": True, "login": login, "code": present}, as_json, [present])
+
+
 @main.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path))
 @folder_option
@@ -146,11 +158,11 @@ def simulate(seed: int, steps: int, as_json: bool) -> None:
 @click.option("--seconds", type=float, default=3.0, show_default=True, help="How long each figure is measured.")
 def bench(name: str, as_json: bool, seconds: float) -> None:
     """Measure: NAME is one of the benchmarks, or all."""
-    from bench import runner
+    from bench import rows, runner
 
     def told(row: dict[str, Any]) -> None:
         if not as_json:
-            click.echo(runner.line(row))
+            click.echo(rows.line(row))
 
     report = runner.run(name, seconds, told)
     if as_json:
