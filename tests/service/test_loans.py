@@ -1,12 +1,12 @@
 """The loans service on both databases: every command in its writer, the saga by the outcomes of its calls."""
 
 import itertools
-import pathlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from aval.credit_insurance.v1 import credit_insurance_pb2
 from aval.declarations.v1 import declarations_pb2
 from aval.loans.v1 import loans_pb2
@@ -16,16 +16,18 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from google.protobuf.message import Message
 from google.type import date_pb2, decimal_pb2
 
-from chassis import migrations, money, signatures, tasks, testing
+from chassis import eventlog, fields, migrations, money, signatures, tasks
 from chassis.command import Submission
 from chassis.database import Database
-from chassis.errors import DomainError
-from chassis.identity import Caller, service_caller
+from chassis.errors import DomainError, NotFound
+from chassis.identity import Caller, caller_from_text, service_caller
 from chassis.money import Money
 from chassis.service import Reading
 from chassis.writer import run_batch
-from services.loans.loan import drawdown
+from services.loans import errors, tables
+from services.loans.loan import drawdown, store
 from services.loans.service import SERVICE
+from tests.support import seeded_random
 
 NOW_US = 1_800_000_000_000_000
 DAY_US = 86_400_000_000
@@ -142,20 +144,10 @@ class Room:
         return outcome
 
 
-@pytest.fixture(scope="module")
-def postgresql_server() -> Iterator[testing.PostgreSQL]:
-    with testing.postgresql({"fsync": "off", "full_page_writes": "off"}) as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def room(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Room]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}"
-    else:
-        url = request.getfixturevalue("postgresql_server").new_database()
-    database = Database(url, "loans")
-    migrations.upgrade(database, SERVICE.migrations, lambda count: b"x" * count, SERVICE.prepare)
+@pytest.fixture
+def room(database_url: str) -> Iterator[Room]:
+    database = Database(database_url, "loans")
+    migrations.upgrade(database, SERVICE.migrations, seeded_random(1), SERVICE.prepare)
     yield Room(database)
     database.close()
 
@@ -290,3 +282,320 @@ def test_a_loan_from_application_to_closure(room: Room) -> None:
     assert loans_pb2.Loan.State.Name(closed.state) == "CLOSED"
     assert (closed.outstanding, closed.interest_paid, closed.encumbrance) == (usd(0), usd(870_00), "")
     assert room.violations() == []
+
+
+def reason(attempt: Callable[[], object]) -> tuple[str, list[str]]:
+    """Why something is refused: the reason and those of its problems."""
+    with pytest.raises(DomainError) as refusal:
+        attempt()
+    return refusal.value.reason, [problem.reason for problem in refusal.value.problems]
+
+
+def test_an_application_is_told_all_its_problems(room: Room) -> None:
+    found = reason(lambda: opened(room, amount=money.to_proto(Money("XAU", 0)), tenor_days=361))
+    assert found[0] == "INVALID_FIELDS"
+    assert found[1] == ["AMOUNT_NOT_POSITIVE", "CURRENCY_NOT_LENT", "TENOR_ABOVE_CAP"]
+    with pytest.raises(errors.AmountAboveCap) as refusal:
+        opened(room, amount=usd(7_000_000_01))
+    assert refusal.value.metadata == {"cap": "USD 7,000,000.00"}
+
+
+def test_an_offer_is_told_all_its_problems(room: Room) -> None:
+    name = opened(room).name
+    wrong = offer(
+        name,
+        amount=usd(80_000_01),
+        fee=usd(80_000_01),
+        annual_rate=decimal_pb2.Decimal(value="NaN"),
+        tenor_days=91,
+    )
+    wrong.expire_time.FromMicroseconds(NOW_US)
+    found = reason(lambda: room.call("CreateOffer", MAKER, offer=wrong))
+    assert found[1] == [
+        "AMOUNT_ABOVE_APPLICATION",
+        "FEE_OUT_OF_RANGE",
+        "RATE_OUT_OF_RANGE",
+        "TENOR_ABOVE_APPLICATION",
+        "EXPIRE_TIME_PAST",
+    ]
+    other = offer(name, fee=money.to_proto(Money("EUR", 0)))
+    assert reason(lambda: room.call("CreateOffer", MAKER, offer=other))[1] == ["CURRENCY_DIFFERS"]
+
+
+@pytest.mark.parametrize("rate", ["-0.01", "0.240001", "0.123456789", "many", "Infinity"])
+def test_a_rate_is_a_number_within_its_cap(room: Room, rate: str) -> None:
+    wrong = offer(opened(room).name, annual_rate=decimal_pb2.Decimal(value=rate))
+    assert reason(lambda: room.call("CreateOffer", MAKER, offer=wrong))[1] == ["RATE_OUT_OF_RANGE"]
+
+
+def test_only_banks_asked_know_an_application_and_none_learns_of_the_others(room: Room) -> None:
+    name = opened(room, banks=BANKS).name
+    room.now_us += 1000
+    alone = opened(room, banks=BANKS[:1]).name
+    assert list(room.read("GetApplication", EXPORTER_CALLER, name=name).banks) == list(BANKS)
+    assert list(room.read("GetApplication", OTHER_MAKER, name=name).banks) == [BANKS[1]]
+    assert [one.name for one in room.read("ListApplications", OTHER_MAKER).applications] == [name]
+    assert [one.name for one in room.read("ListApplications", MAKER).applications] == [alone, name]
+    for caller in (OTHER_MAKER, STRANGER):
+        with pytest.raises(NotFound):
+            room.read("GetApplication", caller, name=alone)
+        with pytest.raises(NotFound):
+            room.call("CreateOffer", caller, offer=offer(alone))
+    assert not room.read("ListApplications", STRANGER).applications
+
+
+def payloads(room: Room, tenant: str) -> list[bytes]:
+    """What a tenant learns by Watch."""
+    with room.database.read() as connection:
+        return [event.payload.value for event in eventlog.read(connection, "", 0, tenant).events]
+
+
+def test_no_event_tells_a_bank_of_another(room: Room) -> None:
+    name = opened(room).name
+    made, other = offered(room, name), offered(room, name, OTHER_MAKER, OTHER_CHECKER)
+    room.call("AcceptOffer", EXPORTER_CALLER, name=made.name)
+    for viewer, hidden in ((BANKS[0], BANKS[1]), (BANKS[1], BANKS[0])):
+        seen = b"".join(payloads(room, viewer))
+        assert seen
+        assert viewer.encode() in seen
+        assert hidden.encode() not in seen
+    assert MAKER.principal.encode() not in b"".join(payloads(room, EXPORTER))
+    assert other.name.encode() in b"".join(payloads(room, BANKS[1]))
+
+
+def test_an_offer_needs_another_person_and_the_exporter_sees_it_only_then(room: Room) -> None:
+    prepared = room.call("CreateOffer", MAKER, offer=offer(opened(room).name))
+    both = person(BANKS[0], "maker", "BANK_MAKER", "BANK_CHECKER")
+    assert reason(lambda: room.call("ApproveOffer", both, name=prepared.name))[0] == "SAME_PERSON"
+    assert reason(lambda: room.call("ApproveOffer", CHECKER, name=prepared.name, etag="9"))[0] == "ETAG_MISMATCH"
+    for caller in (EXPORTER_CALLER, OTHER_CHECKER):
+        assert not room.read("ListOffers", caller).offers
+        with pytest.raises(NotFound):
+            room.read("GetOffer", caller, name=prepared.name)
+    with pytest.raises(NotFound):
+        room.call("ApproveOffer", OTHER_CHECKER, name=prepared.name)
+    with pytest.raises(NotFound):
+        room.call("AcceptOffer", EXPORTER_CALLER, name=prepared.name)
+    room.call("ApproveOffer", CHECKER, name=prepared.name, etag=prepared.etag)
+    shown = room.read("GetOffer", EXPORTER_CALLER, name=prepared.name)
+    assert (shown.maker, shown.checker) == ("", "")
+    assert room.read("GetOffer", MAKER, name=prepared.name).checker == CHECKER.principal
+
+
+def test_a_returned_offer_is_over_and_never_seen_by_the_exporter(room: Room) -> None:
+    prepared = room.call("CreateOffer", MAKER, offer=offer(opened(room).name))
+    returned = room.call("ReturnOffer", CHECKER, name=prepared.name, note="The fee is too high.")
+    assert (returned.note, loans_pb2.Offer.State.Name(returned.state)) == ("The fee is too high.", "RETURNED")
+    assert reason(lambda: room.call("ApproveOffer", CHECKER, name=prepared.name))[0] == "WRONG_STATE"
+    assert not room.read("ListOffers", EXPORTER_CALLER).offers
+
+
+def test_accepting_one_offer_declines_the_others_and_agrees_one_loan(room: Room) -> None:
+    name = opened(room).name
+    made, other = offered(room, name), offered(room, name, OTHER_MAKER, OTHER_CHECKER)
+    with pytest.raises(NotFound):
+        room.call("AcceptOffer", STRANGER, name=made.name)
+    loan = room.call("AcceptOffer", EXPORTER_CALLER, name=made.name)
+    states = {one.name: one.state for one in room.read("ListOffers", EXPORTER_CALLER, application=name).offers}
+    assert states == {made.name: loans_pb2.Offer.ACCEPTED, other.name: loans_pb2.Offer.DECLINED}
+    assert reason(lambda: room.call("AcceptOffer", EXPORTER_CALLER, name=other.name))[0] == "WRONG_STATE"
+    assert reason(lambda: room.call("CreateOffer", MAKER, offer=offer(name)))[0] == "WRONG_STATE"
+    assert len(room.read("ListLoans", EXPORTER_CALLER).loans) == 1
+    contract = loans_pb2.LoanContract.FromString(loan.contract)
+    assert (contract.loan, contract.principal, contract.accepted_by) == (
+        loan.name,
+        usd(80_000_00),
+        EXPORTER_CALLER.principal,
+    )
+    assert signatures.is_valid(loan.contract, loan.seal, PLATFORM_PUBLIC.encode())
+
+
+def test_an_expired_offer_can_not_be_accepted_and_the_sweep_ends_it(room: Room) -> None:
+    made = offered(room, opened(room).name)
+    room.sweep()
+    assert room.read("GetOffer", MAKER, name=made.name).state == loans_pb2.Offer.OFFERED
+    room.now_us += DAY_US
+    assert reason(lambda: room.call("AcceptOffer", EXPORTER_CALLER, name=made.name))[0] == "OFFER_EXPIRED"
+    room.sweep()
+    assert room.read("GetOffer", MAKER, name=made.name).state == loans_pb2.Offer.EXPIRED
+
+
+def test_a_withdrawn_application_takes_no_offers(room: Room) -> None:
+    name = opened(room).name
+    made = offered(room, name)
+    with pytest.raises(NotFound):
+        room.call("WithdrawApplication", MAKER, name=name)
+    room.call("WithdrawApplication", EXPORTER_CALLER, name=name)
+    assert room.read("GetOffer", EXPORTER_CALLER, name=made.name).state == loans_pb2.Offer.DECLINED
+    assert reason(lambda: room.call("CreateOffer", MAKER, offer=offer(name)))[0] == "WRONG_STATE"
+
+
+def test_a_bank_signs_exactly_the_contract_with_its_own_key(room: Room) -> None:
+    loan = agreed(room)
+    good = signatures.sign(loan.contract, BANK_KEY, "bank")
+    forged = signatures.sign(loan.contract, PLATFORM_KEY, "bank")
+    keyless = person(BANKS[0], "checker", "BANK_CHECKER")
+    for caller, instruction, signature, expected in (
+        (CHECKER, loan.contract + b" ", good, "INSTRUCTION_DIFFERS"),
+        (CHECKER, loan.contract, forged, "SIGNATURE_INVALID"),
+        (CHECKER, loan.contract, "no signature", "SIGNATURE_INVALID"),
+        (keyless, loan.contract, good, "SIGNATURE_INVALID"),
+        (OTHER_CHECKER, loan.contract, good, "NOT_FOUND"),
+    ):
+        found = reason(
+            lambda caller=caller, instruction=instruction, signature=signature: room.call(  # type: ignore[misc]
+                "SignLoan", caller, name=loan.name, instruction=instruction, signature=signature
+            )
+        )
+        assert found[0] == expected
+    assert room.due() == []
+    room.call("SignLoan", CHECKER, name=loan.name, instruction=loan.contract, signature=good)
+    assert [task.step for task in room.due()] == [f"value {DECLARATION}"]
+    with room.database.read() as connection:
+        stored = store.load(connection, loan.name)
+    assert stored is not None
+    assert signatures.is_valid(stored.contract, stored.signature, stored.public_key.encode())
+
+
+class Encumbered(DomainError):
+    """The register's refusal."""
+
+    reason = "VALUE_ENCUMBERED"
+
+
+def test_a_refusal_gives_back_what_was_taken_and_books_nothing(room: Room) -> None:
+    loan = signed(room, declarations=[SECOND, DECLARATION])
+    assert work_off(room, until="disburse")[-1] == "confirm"
+    room.answer(Encumbered())
+    assert work_off(room) == [f"uncover {DECLARATION}", f"uncover {SECOND}", "release"]
+    cancelled = room.read("GetLoan", CHECKER, name=loan.name)
+    assert (loans_pb2.Loan.State.Name(cancelled.state), cancelled.cancellation_reason) == (
+        "CANCELLED",
+        "VALUE_ENCUMBERED",
+    )
+    assert reason(lambda: room.read("GetPayoff", CHECKER, name=loan.name))[0] == "WRONG_STATE"
+    assert room.violations() == []
+
+
+def test_calls_go_for_the_bank_and_name_what_they_reserve(room: Room) -> None:
+    loan = signed(room)
+    work_off(room, until="reserve")
+    (task,) = room.due()
+    request = tasks.request_of(task)
+    assert (task.tenant, request.encumbrance.reference) == (BANKS[0], loan.name)
+    assert [(item.declaration, item.amount) for item in request.encumbrance.items] == [(DECLARATION, usd(80_000_00))]
+    assert caller_from_text(task.caller).principal == CHECKER.principal
+    assert not fields.problems(request)
+
+
+def test_every_call_is_valid_by_its_contract(room: Room) -> None:
+    signed(room, declarations=[DECLARATION, SECOND])
+    while owed := room.due():
+        assert fields.problems(tasks.request_of(owed[0])) == []
+        room.answer(ANSWERS[owed[0].step.split(" ")[0]]())
+
+
+def test_a_late_answer_changes_nothing(room: Room) -> None:
+    loan = signed(room)
+    first = room.answer(declaration())
+    before = room.read("GetLoan", CHECKER, name=loan.name)
+    room.settle(first, Encumbered())
+    assert room.read("GetLoan", CHECKER, name=loan.name) == before
+
+
+def test_loans_are_their_parties_own(room: Room) -> None:
+    loan = active(room)
+    for caller in (OTHER_CHECKER, STRANGER):
+        assert not room.read("ListLoans", caller).loans
+        for method in ("GetLoan", "GetPayoff"):
+            with pytest.raises(NotFound):
+                room.read(method, caller, name=loan.name)
+
+
+def test_loans_come_in_pages_newest_first(room: Room) -> None:
+    made = []
+    for _ in range(3):
+        room.now_us += 1000
+        made.append(agreed(room).name)
+    first = room.read("ListLoans", EXPORTER_CALLER, page_size=2)
+    second = room.read("ListLoans", EXPORTER_CALLER, page_size=2, page_token=first.next_page_token)
+    assert [loan.name for loan in [*first.loans, *second.loans]] == made[::-1]
+    assert not second.next_page_token
+
+
+def test_two_collections_never_take_the_same(room: Room) -> None:
+    loan = active(room)
+    first = repay(room, loan.name, 50_000_00, "2027-02-14")
+    second = repay(room, loan.name, 50_000_00, "2027-02-14")
+    # 80,000.00 x 4.35 % x 30 / 360 = 290.00
+    assert (first.interest, first.principal) == (usd(290_00), usd(49_710_00))
+    assert (second.interest, second.principal) == (usd(0), usd(30_290_00))
+    assert reason(lambda: repay(room, loan.name, 1, "2027-02-14"))[0] == "NOTHING_OWED"
+    assert room.read("GetLoan", CHECKER, name=loan.name).outstanding == usd(80_000_00)
+    room.call("ConfirmRepayment", SETTLEMENT, repayment_id=repayment_id(second))
+    part = room.read("GetLoan", CHECKER, name=loan.name)
+    assert (part.outstanding, loans_pb2.Loan.State.Name(part.state)) == (usd(49_710_00), "ACTIVE")
+    assert room.violations() == []
+    room.call("ConfirmRepayment", SETTLEMENT, repayment_id=repayment_id(first))
+    assert room.read("GetLoan", CHECKER, name=loan.name).state == loans_pb2.Loan.REPAID
+    assert room.violations() == []
+
+
+def test_a_cancelled_repayment_leaves_everything_owed(room: Room) -> None:
+    loan = active(room)
+    before = room.read("GetPayoff", CHECKER, name=loan.name, date=day("2027-04-15"))
+    pending = repay(room, loan.name, 50_000_00, "2027-02-14")
+    for _ in range(2):
+        cancelled = room.call("CancelRepayment", SETTLEMENT, repayment_id=repayment_id(pending))
+        assert cancelled.state == loans_pb2.Repayment.CANCELLED
+    assert room.read("GetPayoff", CHECKER, name=loan.name, date=day("2027-04-15")) == before
+    confirm = reason(lambda: room.call("ConfirmRepayment", SETTLEMENT, repayment_id=repayment_id(pending)))
+    assert confirm[0] == "WRONG_STATE"
+    assert repay(room, loan.name, 200_000_00, "2027-04-15").amount == before.total
+    assert room.violations() == []
+
+
+def test_a_cancelled_id_refuses_a_late_repayment(room: Room) -> None:
+    loan, identifier = active(room), str(uuid.uuid4())
+    room.call("CancelRepayment", SETTLEMENT, repayment_id=identifier)
+    assert reason(lambda: repay(room, loan.name, 1_00, "2027-02-14", identifier))[0] == "REPAYMENT_CANCELLED"
+
+
+def test_a_repayment_id_stands_for_one_repayment(room: Room) -> None:
+    loan, identifier = active(room), str(uuid.uuid4())
+    first = repay(room, loan.name, 1_000_00, "2027-02-14", identifier)
+    assert repay(room, loan.name, 1_000_00, "2027-02-14", identifier) == first
+    assert reason(lambda: repay(room, loan.name, 1_000_01, "2027-02-14", identifier))[0] == "REPAYMENT_ID_TAKEN"
+
+
+@pytest.mark.parametrize("amount", [money.to_proto(Money("EUR", 1)), usd(0), usd(-1)])
+def test_a_repayment_is_of_the_loans_currency_and_positive(room: Room, amount: Any) -> None:
+    loan = active(room)
+    request = loans_pb2.CreateRepaymentRequest(
+        request_id=str(uuid.uuid4()),
+        repayment_id=str(uuid.uuid4()),
+        loan=loan.name,
+        payment="incomingPayments/1",
+        amount=amount,
+        date=day("2027-02-14"),
+    )
+    assert reason(lambda: room.submit("CreateRepayment", SETTLEMENT, request))[1] == ["AMOUNT_NOT_COLLECTABLE"]
+    request.request_id = str(uuid.uuid4())
+    request.amount.CopyFrom(usd(1))
+    request.date.CopyFrom(date_pb2.Date(year=2027, month=2, day=30))
+    assert reason(lambda: room.submit("CreateRepayment", SETTLEMENT, request))[1] == ["DATE_INVALID"]
+
+
+def test_a_loan_that_is_not_paid_out_takes_no_repayment(room: Room) -> None:
+    loan = agreed(room)
+    assert reason(lambda: repay(room, loan.name, 1_00, "2027-02-14"))[0] == "WRONG_STATE"
+
+
+def test_a_row_that_disagrees_with_its_accounts_is_found(room: Room) -> None:
+    loan = active(room)
+    assert room.violations() == []
+    with room.database.write() as connection:
+        connection.execute(sa.update(tables.loans).values(outstanding_minor_units=1))
+    (found,) = room.violations()
+    assert loan.name in found
+    assert "8000000" in found
