@@ -273,8 +273,10 @@ class Runner:
                     running = asyncio.create_task(self._perform(task))
                     self._running[task.resource] = running
             patience = await asyncio.to_thread(self._patience)
+            # Not wait_for, which on Python 3.11 loses a cancellation that comes together with the wake.
             try:
-                await asyncio.wait_for(self._wake.wait(), patience)
+                async with asyncio.timeout(patience):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

@@ -41,7 +41,7 @@ DECLARATION_OF_ANOTHER = "DECLARATION_OF_ANOTHER"
 CURRENCY_DIFFERS = "CURRENCY_DIFFERS"
 # Where a loan's repayment is refused because nothing is owed: states of loans.Loan, and reasons.
 OWES_NOTHING_STATES = {"REPAID", "CLOSED", "CANCELLED", "CANCELLING"}
-OWES_NOTHING_REASONS = {"NOT_FOUND", "NOTHING_OWED", "LOAN_NOT_FOUND"}
+OWES_NOTHING_REASONS = {"NOT_FOUND", "NOTHING_OWED"}
 
 # Office (4), year (4), direction (0 or 1), sequence (9): the customs number among other digits.
 _NUMBER = re.compile(r"(?<![0-9])[0-9]{4}(?:19|20)[0-9]{2}[01][0-9]{9}(?![0-9])")
