@@ -94,6 +94,8 @@ class Submission:
     seed: bytes
     traceparent: str = ""
     span: trace.Span = trace.INVALID_SPAN
+    # Whether it appended events: set once they are committed.
+    has_events: bool = False
     # Called on the submitter's loop with the answer.
     answer: Callable[["Outcome"], None] | None = None
     seal: Seal = unsealed

@@ -29,6 +29,9 @@ ATTEMPTS = 4
 # The commit may have happened, or another writer was faster: the same again finds out.
 RETRYABLE = (*database.Failure, Conflict)
 
+# The transactions that stand, by what asked for them.
+Done = dict[Submission, Transaction]
+
 tracer = trace.get_tracer("aval.writer")
 
 
@@ -102,11 +105,13 @@ def _run_once(store: Database, submissions: Sequence[Submission]) -> dict[Submis
             if submission.key in stored and submission.operation.keeps_requests:
                 outcomes[submission] = requests.replay(stored[submission.key], submission)
         fresh = [submission for submission in submissions if submission not in outcomes]
-        transactions: list[Transaction] = []
+        done: Done = {}
         for group in _groups(fresh):
-            _run_group(connection, group, outcomes, transactions)
+            _run_group(connection, group, outcomes, done)
         requests.store(connection, [(submission, outcomes[submission]) for submission in fresh])
-        eventlog.flush(connection, [event for transaction in transactions for event in transaction.events])
+        eventlog.flush(connection, [event for transaction in done.values() for event in transaction.events])
+    for submission, transaction in done.items():
+        submission.has_events = bool(transaction.events)
     return outcomes
 
 
@@ -124,16 +129,16 @@ def _run_group(
     connection: sa.Connection,
     group: list[Submission],
     outcomes: dict[Submission, Outcome],
-    transactions: list[Transaction],
+    done: Done,
 ) -> None:
     operation = group[0].operation
     if operation.run_batch is None:
-        _run_single(connection, group[0], operation, outcomes, transactions)
+        _run_single(connection, group[0], operation, outcomes, done)
         return
     work = [submission.transaction(connection) for submission in group]
     results = operation.run_batch(list(zip(work, (s.request for s in group), strict=True)))
     outcomes.update(zip(group, results, strict=True))
-    transactions.extend(work)
+    done.update(zip(group, work, strict=True))
 
 
 def _run_single(
@@ -141,7 +146,7 @@ def _run_single(
     submission: Submission,
     operation: Operation,
     outcomes: dict[Submission, Outcome],
-    transactions: list[Transaction],
+    done: Done,
 ) -> None:
     """In a savepoint of its own, so that a refusal leaves nothing behind."""
     assert operation.run is not None
@@ -159,14 +164,14 @@ def _run_single(
         outcomes[submission] = bug
     else:
         savepoint.commit()
-        transactions.append(transaction)
+        done[submission] = transaction
 
 
 class Writer:
     """The writer of one process: a queue and a thread."""
 
     def __init__(self, store: Database, committed: Callable[[], None] = lambda: None) -> None:
-        """`committed` is called on the loop after each batch that was committed."""
+        """`committed` is called on the loop after each commit that appended events."""
         self._store, self._committed = store, committed
         self._waiting: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
         self._callers = 1
@@ -204,10 +209,11 @@ class Writer:
 
     def _work(self) -> None:
         running = True
-        while running:
-            batch, running = self._collect()
-            if batch:
-                self._run(batch)
+        with self._store.held():
+            while running:
+                batch, running = self._collect()
+                if batch:
+                    self._run(batch)
 
     def _collect(self) -> tuple[list[Submission], bool]:
         """All that wait; under load also those that come within two milliseconds.
@@ -246,7 +252,8 @@ class Writer:
         for submission, outcome in outcomes.items():
             if submission.answer:
                 submission.answer(outcome)
-        self._committed()
+        if any(submission.has_events for submission in outcomes):
+            self._committed()
 
 
 NO_PARENT = trace.set_span_in_context(trace.INVALID_SPAN)
