@@ -196,5 +196,3 @@ async def test_unknown_fields_pass_untouched(world: World) -> None:
     forward = world.door(WINDOW).unary_unary(contract("declarations").path("ListDeclarations"))
     answer = pb.ListDeclarationsResponse.FromString(await forward(request, timeout=10))
     assert len(answer.declarations) == 1
-
-
