@@ -31,7 +31,8 @@ TEMPLATE = pathlib.Path(__file__).parents[3] / "cli" / "demo" / "world" / "decla
 
 
 def principal(login: str, tenant: str, role: str, certificate: str = "") -> NewPrincipal:
-    return NewPrincipal(login, tenant, (role,), login.title(), "示例", certificate, PASSWORD, SECRET)
+    names = (login.title(), "示例", tenant, "龙门禾丰银行" if tenant.startswith("banks/") else tenant)
+    return NewPrincipal(login, tenant, (role,), *names, certificate, PASSWORD, SECRET)
 
 
 PRINCIPALS = [
