@@ -42,7 +42,7 @@ class Span:
         """Its events: name, time_ns, attributes."""
         return list(json.loads(self.content)["events"])
 
-    def keys(self) -> Iterable[tuple[str, str]]:
+    def business_keys(self) -> Iterable[tuple[str, str]]:
         """Its business keys."""
         attributes = self.attributes
         for name in INDEXED:

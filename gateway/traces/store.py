@@ -15,8 +15,8 @@ MOST_LISTED = 50
 
 # The same on both databases; a span that is exported again changes nothing.
 INSERT_SPANS = sa.text(
-    "INSERT INTO spans (trace_id, span_id, parent_span_id, service, name, start_ns, end_ns, status, content, receive_us)"
-    " VALUES (:trace_id, :span_id, :parent_span_id, :service, :name, :start_ns, :end_ns, :status, :content,"
+    "INSERT INTO spans (trace_id, span_id, parent_span_id, service, name, start_ns, end_ns, status, content,"
+    " receive_us) VALUES (:trace_id, :span_id, :parent_span_id, :service, :name, :start_ns, :end_ns, :status, :content,"
     " :receive_us) ON CONFLICT DO NOTHING"
 )
 INSERT_KEYS = sa.text(
@@ -42,7 +42,7 @@ def add(connection: sa.Connection, found: Sequence[Span], now_us: int) -> None:
     if not found:
         return
     connection.execute(INSERT_SPANS, [asdict(span) | {"receive_us": now_us} for span in found])
-    keys = sorted({(name, value, span.trace_id) for span in found for name, value in span.keys()})
+    keys = sorted({(name, value, span.trace_id) for span in found for name, value in span.business_keys()})
     if keys:
         names = ("attribute", "value", "trace_id")
         rows = [dict(zip(names, key, strict=True)) | {"receive_us": now_us} for key in keys]
