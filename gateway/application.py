@@ -1,17 +1,30 @@
 """The web application: JSON API, pages, and what happens when something goes wrong in them."""
 
+import pathlib
+from collections.abc import Awaitable, Callable
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from chassis.errors import DomainError
 from gateway import web
 from gateway.errors import RouteNotFound
 from gateway.json_api.api import JsonApi
+from gateway.pages import page
+from gateway.pages.events import LiveEvents
+from gateway.pages.exporter import ExporterPages
+from gateway.pages.operations import OperationsPages
 from gateway.web import Edge, Rooms
+
+STATIC = pathlib.Path(__file__).parent / "pages" / "static"
+# What programs read; everything else is for people.
+FOR_PROGRAMS = ("/v1/", "/session", "/events", "/openapi.json")
+Refuse = Callable[[Request, Exception], Awaitable[Response]]
 
 
 async def healthz(_request: Request) -> Response:
@@ -19,25 +32,37 @@ async def healthz(_request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-async def refused(request: Request, error: Exception) -> Response:
-    """A refusal, in the form that the caller reads."""
-    assert isinstance(error, DomainError)
-    return web.json_refusal(error, web.language_of(request))
+def _is_for_programs(request: Request) -> bool:
+    path = request.scope["path"]
+    asked = request.headers.get("accept", "")
+    return path.startswith(FOR_PROGRAMS) or path.endswith(".json") or "application/json" in asked
 
 
-async def missing(request: Request, error: Exception) -> Response:
-    """No route, or no such verb."""
-    assert isinstance(error, HTTPException)
-    return await refused(request, RouteNotFound(path=request.scope["path"]))
+def _refuse(rooms: Rooms) -> Refuse:
+    """A refusal, in the form that its reader reads."""
+
+    async def refused(request: Request, error: Exception) -> Response:
+        refusal = _refusal_of(request, error)
+        if _is_for_programs(request):
+            return web.json_refusal(refusal, web.language_of(request))
+        return page.refusal(rooms, request, refusal)
+
+    return refused
 
 
-async def broken(request: Request, error: Exception) -> Response:
-    """What nobody expected."""
-    return await refused(request, web.incident(error, request.scope["path"]))
+def _refusal_of(request: Request, error: Exception) -> DomainError:
+    if isinstance(error, DomainError):
+        return error
+    if isinstance(error, HTTPException):
+        return RouteNotFound(path=request.scope["path"])
+    return web.incident(error, request.scope["path"])
 
 
 def application(rooms: Rooms) -> ASGIApp:
     """All of it, behind the edge."""
-    routes = [Route("/healthz", healthz), *JsonApi(rooms).routes()]
-    handlers = {DomainError: refused, HTTPException: missing, Exception: broken}
-    return Edge(Starlette(routes=routes, exception_handlers=handlers))
+    rooms_with_routes = (JsonApi(rooms), LiveEvents(rooms), OperationsPages(rooms), ExporterPages(rooms))
+    routes = [route for room in rooms_with_routes for route in room.routes()]
+    static = Mount("/static", StaticFiles(directory=STATIC))
+    refuse = _refuse(rooms)
+    handlers = {DomainError: refuse, HTTPException: refuse, Exception: refuse}
+    return Edge(Starlette(routes=[Route("/healthz", healthz), static, *routes], exception_handlers=handlers))

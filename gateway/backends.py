@@ -1,6 +1,6 @@
 """The services as the gateway's own rooms call them: with messages, for a signed-in caller."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import grpc
@@ -48,7 +48,7 @@ class Backends:
 
     async def watch(
         self, service: str, request: events_pb2.WatchRequest, caller: Caller
-    ) -> AsyncIterator[events_pb2.WatchResponse]:
+    ) -> AsyncGenerator[events_pb2.WatchResponse, None]:
         """The caller's events of a service. RemoteError when the stream breaks."""
         callee = contract(service)
         stream = self._channels[service].unary_stream(

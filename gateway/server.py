@@ -23,6 +23,7 @@ from gateway.door.door import Door
 from gateway.door.identification import Identification
 from gateway.settings import GatewaySettings
 from gateway.store import Store, open_database
+from gateway.traces.receiver import Receiver
 from gateway.web import Rooms
 
 # Live pages' streams are cut after this; browsers come back by themselves.
@@ -54,6 +55,7 @@ class Gateway:
         self, settings: GatewaySettings, clock: Clock | None = None, random: RandomBytes = system_random
     ) -> None:
         self._settings, self._clock, self._random = settings, clock or SystemClock(), random
+        self._receiver: Receiver | None = None
 
     async def start(self) -> Addresses:
         """Migrates the store and opens the ports."""
@@ -67,9 +69,18 @@ class Gateway:
         directory = Directory(self._store, self._clock)
         self._door = Door(credentials, self._channels, Identification(directory, assertions, self._clock))
         door = await self._door.start(settings.door_listen)
-        rooms = Rooms(directory, Backends(self._channels, assertions), self._clock)
+        otlp = await self._receive_spans(credentials)
+        rooms = Rooms(directory, Backends(self._channels, assertions), self._store, self._clock)
         http = await self._serve_web(application(rooms))
-        return Addresses(http, _address(settings.door_listen, door), "")
+        return Addresses(http, _address(settings.door_listen, door), otlp)
+
+    async def _receive_spans(self, credentials: Credentials) -> str:
+        """Opens the receiver's port where one is set."""
+        listen = self._settings.otlp_listen
+        if not listen:
+            return ""
+        self._receiver = Receiver(credentials, self._store, self._clock)
+        return _address(listen, await self._receiver.start(listen))
 
     async def _serve_web(self, app: ASGIApp) -> str:
         host, port = self._settings.http_listen.rsplit(":", 1)
@@ -87,6 +98,8 @@ class Gateway:
         self._web.should_exit = True
         await self._web_task
         await self._door.stop()
+        if self._receiver:
+            await self._receiver.stop()
         await self._channels.close()
         self._store.close()
 

@@ -1,6 +1,7 @@
 """What JSON API and pages share: the caller behind a request, its language, bodies, refusals, spans."""
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,6 +24,7 @@ from gateway.backends import Backends
 from gateway.directory.directory import Directory
 from gateway.directory.model import SESSION_HOURS, Principal
 from gateway.errors import CrossSiteRequest
+from gateway.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Rooms:
 
     directory: Directory
     backends: Backends
+    store: Store
     clock: Clock
 
 
@@ -123,6 +126,17 @@ def incident(error: Exception, where: str, random: RandomBytes = system_random) 
     number = random(8).hex()
     logger.error("incident %s in %s", number, where, exc_info=error)
     return Internal(incident=number)
+
+
+def name_span(request: Request) -> None:
+    """Names the request's span by its route, not by what its path names."""
+    path = request.url.path
+    for name, value in request.path_params.items():
+        path = path.replace(str(value), "{" + name + "}")
+    span = trace.get_current_span()
+    span.update_name(f"{request.method} {path}")
+    if number := re.search(r"[0-9]{18}", str(request.url)):
+        span.set_attribute("aval.declaration.number", number[0])
 
 
 class Edge:

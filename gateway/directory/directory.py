@@ -35,8 +35,9 @@ def load_principals(database: Database, found: Iterable[NewPrincipal]) -> None:
 
 def _principal(new: NewPrincipal, hashed: bool) -> Principal:
     password_hash = model.hash_password(new.password) if hashed else ""
-    names = (new.name_english, new.name_chinese, new.certificate)
-    return Principal(new.login, new.tenant, new.roles, *names, password_hash, new.totp_secret, NEVER_USED, "")
+    names = (new.name_english, new.name_chinese, new.tenant_name_english, new.tenant_name_chinese)
+    secrets_of = (new.certificate, password_hash, new.totp_secret)
+    return Principal(new.login, new.tenant, new.roles, *names, *secrets_of, NEVER_USED, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class Principal:
     roles: tuple[str, ...]
     name_english: str
     name_chinese: str
+    tenant_name_english: str
+    tenant_name_chinese: str
     # The name in its certificate, without the trust domain; empty: it can't come to the bank's door.
     certificate: str
     # Argon2; empty: it can't sign in.
@@ -53,6 +55,19 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class Tenant:
+    """An institution or enterprise with its names."""
+
+    tenant: str
+    name_english: str
+    name_chinese: str
+
+    def display_name(self, language: str) -> str:
+        """Its name for people; the tenant itself where it has none."""
+        return (self.name_chinese if language == "zh-CN" else self.name_english) or self.tenant
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A signed-in principal. Only the hash of its cookie is kept."""
 
@@ -70,6 +85,8 @@ class NewPrincipal:
     roles: tuple[str, ...]
     name_english: str
     name_chinese: str
+    tenant_name_english: str = ""
+    tenant_name_chinese: str = ""
     certificate: str = ""
     password: str = ""
     totp_secret: str = ""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from chassis import records
-from gateway.directory.model import Principal, Session
+from gateway.directory.model import Principal, Session, Tenant
 from gateway.tables import attempts, principals, sessions
 
 
@@ -22,6 +22,13 @@ def by_certificate(connection: sa.Connection, certificate: str) -> Principal | N
 def logins(connection: sa.Connection) -> set[str]:
     """All logins."""
     return set(connection.execute(sa.select(principals.c.login)).scalars())
+
+
+def tenants(connection: sa.Connection, kind: str) -> list[Tenant]:
+    """The tenants of a kind such as banks/, by name."""
+    names = (principals.c.tenant, principals.c.tenant_name_english, principals.c.tenant_name_chinese)
+    query = sa.select(*names).where(principals.c.tenant.startswith(kind, autoescape=True)).distinct()
+    return [Tenant(*row) for row in connection.execute(query.order_by(principals.c.tenant))]
 
 
 def add(connection: sa.Connection, found: Iterable[Principal]) -> None:

@@ -25,6 +25,8 @@ def request_of(route: Route, variables: Mapping[str, str], query: Iterable[tuple
     request: Any = message_factory.GetMessageClass(route.method.descriptor.input_type)()
     if route.body:
         target = request if route.body == WHOLE_BODY else getattr(request, route.body)
+        # An empty body is an empty message, so that all its missing fields are told at once.
+        target.SetInParent()
         _parse(json_object(body), target, "" if target is request else route.body)
     if route.body == WHOLE_BODY:
         _refuse([name for name, _ in query])

@@ -1,5 +1,6 @@
 """A platform of one service with the gateway in front of it, and people who come in by either way."""
 
+import contextlib
 import pathlib
 import string
 import uuid
@@ -31,7 +32,8 @@ TEMPLATE = pathlib.Path(__file__).parents[3] / "cli" / "demo" / "world" / "decla
 
 
 def principal(login: str, tenant: str, role: str, certificate: str = "") -> NewPrincipal:
-    return NewPrincipal(login, tenant, (role,), login.title(), "示例", certificate, PASSWORD, SECRET)
+    names = (login.title(), "示例", tenant, "龙门禾丰银行" if tenant.startswith("banks/") else tenant)
+    return NewPrincipal(login, tenant, (role,), *names, certificate, PASSWORD, SECRET)
 
 
 PRINCIPALS = [
@@ -68,12 +70,13 @@ class World:
         headers = {"X-Aval-Request": "1", "Accept-Language": language}
         return httpx.AsyncClient(base_url=f"http://{self.addresses.http}", headers=headers, timeout=10)
 
-    async def signed_in(self, login: str = "ruijia.li", language: str = "en") -> httpx.AsyncClient:
+    @contextlib.asynccontextmanager
+    async def signed_in(self, login: str = "ruijia.li", language: str = "en") -> AsyncIterator[httpx.AsyncClient]:
         """A client with a session."""
-        client = self.browser(language)
-        answer = await client.post("/session", json={"login": login, "password": PASSWORD})
-        assert answer.status_code == 201, answer.text
-        return client
+        async with self.browser(language) as client:
+            answer = await client.post("/session", json={"login": login, "password": PASSWORD})
+            assert answer.status_code == 201, answer.text
+            yield client
 
 
 async def declare(world: World, number: str) -> str:

@@ -1,0 +1,275 @@
+"""The exporter's pages."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from aval.declarations.v1 import declarations_pb2
+from aval.loans.v1 import loans_pb2
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from chassis import ids, money
+from chassis.clock import MICROSECONDS
+from chassis.currencies import to_minor_units
+from chassis.errors import LANGUAGES, DomainError
+from gateway import web
+from gateway.directory import store as principals
+from gateway.errors import SignInFailed, TooManyAttempts
+from gateway.pages.page import Form, Page, go
+from gateway.pages.picture import value_bar
+from gateway.web import Rooms
+
+APPLICATION_FIELDS = ("amount", "tenor_days", "banks", "declarations")
+CONSENT_SECONDS = 180 * 24 * 3600
+HOME = {"OPERATOR": "/operations/traces"}
+Show = Callable[[Page], Awaitable[Response]]
+
+
+class ExporterPages:
+    """Sign in, declarations, applications, offers, loans."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    def routes(self) -> list[Route]:
+        """What it shows."""
+        pages: list[tuple[str, str, Show]] = [
+            ("GET", "/", home),
+            ("POST", "/sign-out", sign_out),
+            ("GET", "/declarations", declarations),
+            ("GET", "/declarations/{id}", declaration),
+            ("GET", "/applications", applications),
+            ("GET", "/applications/new", new_application),
+            ("POST", "/applications/new", send_application),
+            ("GET", "/applications/{id}", application),
+            ("POST", "/offers/{id}/accept", accept_offer),
+            ("GET", "/loans", loans),
+            ("GET", "/loans/{id}", loan),
+        ]
+        signed_in = [Route(path, self._signed_in(show), methods=[verb]) for verb, path, show in pages]
+        return [
+            *signed_in,
+            Route("/sign-in", self.sign_in_page, methods=["GET"]),
+            Route("/sign-in", self.sign_in, methods=["POST"]),
+            Route("/language/{language}", self.switch_language, methods=["GET"]),
+        ]
+
+    def _signed_in(self, show: Show) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            web.name_span(request)
+            return await show(Page(self._rooms, request, await web.signed_in(self._rooms, request)))
+
+        return endpoint
+
+    async def sign_in_page(self, request: Request) -> Response:
+        """The form."""
+        return Page(self._rooms, request, None).show("sign_in.html")
+
+    async def sign_in(self, request: Request) -> Response:
+        """Opens a session; a refusal is shown on the form."""
+        page = Page(self._rooms, request, None)
+        form = await page.form()
+        try:
+            opened = await self._rooms.directory.sign_in(form.one("login"), form.one("password"))
+        except (SignInFailed, TooManyAttempts) as error:
+            form.refuse(error, page.language, ())
+            return page.show("sign_in.html", web.http_status(error), form=form)
+        response = go("/")
+        web.set_session(request, response, opened.token)
+        return response
+
+    async def switch_language(self, request: Request) -> Response:
+        """Remembers the language and goes back."""
+        response = RedirectResponse(_own_path(request.query_params.get("back", "/")), 303)
+        if request.path_params["language"] in LANGUAGES:
+            year = 365 * 24 * 3600
+            response.set_cookie(web.LANGUAGE_COOKIE, request.path_params["language"], max_age=year, samesite="lax")
+        return response
+
+
+def _own_path(path: str) -> str:
+    """The path if it is one of ours: an open redirect would serve others."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+
+
+async def home(page: Page) -> Response:
+    """Where everyone begins."""
+    assert page.principal
+    return go(next((HOME[role] for role in page.principal.roles if role in HOME), "/declarations"))
+
+
+async def sign_out(page: Page) -> Response:
+    """Ends the session."""
+    await page.form()
+    await page.rooms.directory.sign_out(page.request.cookies[web.SESSION_COOKIE])
+    response = go("/sign-in")
+    response.delete_cookie(web.SESSION_COOKIE)
+    return response
+
+
+def _page_token(page: Page) -> str:
+    return page.request.query_params.get("page_token", "")
+
+
+def _id(page: Page) -> str:
+    return str(page.request.path_params["id"])
+
+
+async def declarations(page: Page) -> Response:
+    """My declarations."""
+    request = declarations_pb2.ListDeclarationsRequest(page_token=_page_token(page))
+    found = await page.call("declarations", "ListDeclarations", request)
+    following = page.next_page(found.next_page_token)
+    return page.show("declarations.html", declarations=found.declarations, following=following, live="declarations")
+
+
+async def declaration(page: Page) -> Response:
+    """One declaration and its value as a picture."""
+    found = await _declaration(page, f"declarations/{_id(page)}")
+    bar = value_bar(found.value) if found.HasField("value") and found.value.HasField("free") else []
+    return page.show("declaration.html", declaration=found, bar=bar, live="declarations")
+
+
+async def _declaration(page: Page, name: str) -> Any:
+    return await page.call("declarations", "GetDeclaration", declarations_pb2.GetDeclarationRequest(name=name))
+
+
+async def applications(page: Page) -> Response:
+    """My applications."""
+    request = loans_pb2.ListApplicationsRequest(page_token=_page_token(page))
+    found = await page.call("loans", "ListApplications", request)
+    following = page.next_page(found.next_page_token)
+    return page.show("applications.html", applications=found.applications, following=following, live="loans")
+
+
+async def new_application(page: Page) -> Response:
+    """The form; its request id makes sending it twice harmless."""
+    expire = page.rooms.clock.now_us() // MICROSECONDS + CONSENT_SECONDS
+    name = page.request.query_params.get("declaration", "")
+    values = {"request_id": [str(uuid.uuid4())], "consent_expire": [str(expire)], "declarations": [name]}
+    return await _application_form(page, Form(values))
+
+
+async def _application_form(page: Page, form: Form, status: int = 200) -> Response:
+    found = await page.call("declarations", "ListDeclarations", declarations_pb2.ListDeclarationsRequest())
+    eligible = [one for one in found.declarations if one.value.available.minor_units > 0]
+    banks = await page.rooms.store.read(principals.tenants, "banks/")
+    return page.show("apply.html", status, form=form, declarations=eligible, banks=banks)
+
+
+async def send_application(page: Page) -> Response:
+    """Consents where asked to, then applies; what is wrong is shown beside its field."""
+    form = await page.form()
+    request = await _application_request(page, form)
+    if form.errors:
+        return await _application_form(page, form, 400)
+    try:
+        await _grant_consents(page, form)
+        made = await page.call("loans", "CreateApplication", request)
+    except DomainError as error:
+        form.refuse(error, page.language, APPLICATION_FIELDS)
+        return await _application_form(page, form, web.http_status(error))
+    return go(f"/{made.name}")
+
+
+async def _application_request(page: Page, form: Form) -> loans_pb2.CreateApplicationRequest:
+    """The request; what can't be read is in the form's errors."""
+    request = loans_pb2.CreateApplicationRequest(request_id=form.one("request_id"))
+    names = [name for name in form.many("declarations") if name]
+    request.application.declarations.extend(names)
+    request.application.banks.extend(form.many("banks"))
+    for field, chosen in (("declarations", names), ("banks", form.many("banks"))):
+        if not chosen:
+            form.errors[field] = page.texts["error.choose"]
+    if names:
+        await _read_amount(page, form, names[0], request.application)
+    if form.one("tenor_days").isascii() and form.one("tenor_days").isdigit():
+        request.application.tenor_days = min(int(form.one("tenor_days")), 9999)
+    else:
+        form.errors["tenor_days"] = page.texts["error.whole_number"]
+    return request
+
+
+async def _read_amount(page: Page, form: Form, name: str, application: Any) -> None:
+    """The amount in the currency of the first declaration."""
+    try:
+        currency = (await _declaration(page, name)).declared_value.currency_code
+        units = to_minor_units(Decimal(form.one("amount").replace(",", "")), currency)
+    except (InvalidOperation, ValueError, OverflowError):
+        units = None
+    except DomainError as error:
+        form.refuse(error, page.language, APPLICATION_FIELDS)
+        return
+    if units is None or units <= 0:
+        form.errors["amount"] = page.texts["error.amount"]
+    else:
+        application.amount.CopyFrom(money.to_proto(money.Money(currency, units)))
+
+
+async def _grant_consents(page: Page, form: Form) -> None:
+    """Lets each bank asked see the declarations; the ids follow from the form's, so twice is once."""
+    if not form.one("consent"):
+        return
+    for bank in form.many("banks"):
+        request = declarations_pb2.CreateConsentRequest(request_id=ids.derived(form.one("request_id"), bank))
+        request.consent.institution = bank
+        request.consent.purpose = page.texts["apply"]
+        request.consent.expire_time.FromSeconds(int(form.one("consent_expire", "0")))
+        await page.call("declarations", "CreateConsent", request)
+
+
+async def application(page: Page) -> Response:
+    """One application, its offers by all-in cost."""
+    return await _application(page, f"applications/{_id(page)}", Form({"request_id": [str(uuid.uuid4())]}))
+
+
+async def _application(page: Page, name: str, form: Form, status: int = 200) -> Response:
+    found, listed, banks = await asyncio.gather(
+        page.call("loans", "GetApplication", loans_pb2.GetApplicationRequest(name=name)),
+        page.call("loans", "ListOffers", loans_pb2.ListOffersRequest(application=name)),
+        page.rooms.store.read(principals.tenants, "banks/"),
+    )
+    offers = sorted(listed.offers, key=lambda offer: int(offer.all_in_cost.minor_units))
+    return page.show(
+        "application.html", status, application=found, offers=offers, form=form, live="loans",
+        banks={bank.tenant: bank for bank in banks},
+    )  # fmt: skip
+
+
+async def accept_offer(page: Page) -> Response:
+    """Accepts with a one-time code."""
+    form = await page.form()
+    name, request_id = f"offers/{_id(page)}", form.one("request_id")
+    request = loans_pb2.AcceptOfferRequest(request_id=request_id, name=name, etag=form.one("etag"))
+    assert page.principal
+    try:
+        await page.rooms.directory.check_code(page.principal.login, form.one("one_time_code"), request_id)
+        agreed = await page.call("loans", "AcceptOffer", request, second_factor=True)
+    except DomainError as error:
+        form.errors[name] = error.text(page.language)
+        return await _application(page, form.one("application"), form, web.http_status(error))
+    return go(f"/{agreed.name}")
+
+
+async def loans(page: Page) -> Response:
+    """My loans."""
+    found = await page.call("loans", "ListLoans", loans_pb2.ListLoansRequest(page_token=_page_token(page)))
+    following = page.next_page(found.next_page_token)
+    return page.show("loans.html", loans=found.loans, following=following, live="loans")
+
+
+async def loan(page: Page) -> Response:
+    """One loan: where it stands, what repays it today, what was repaid."""
+    name = f"loans/{_id(page)}"
+    found = await page.call("loans", "GetLoan", loans_pb2.GetLoanRequest(name=name))
+    payoff = None
+    if found.state == loans_pb2.Loan.ACTIVE:
+        payoff = await page.call("loans", "GetPayoff", loans_pb2.GetPayoffRequest(name=name))
+    repaid = None
+    if found.HasField("outstanding") and found.start_date.year:
+        repaid = money.from_proto(found.principal) - money.from_proto(found.outstanding)
+    return page.show("loan.html", loan=found, payoff=payoff, repaid=repaid, live="loans")

@@ -1,0 +1,70 @@
+"""The operators' pages: traces by business key, one trace as a waterfall, the same as JSON."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from chassis.errors import AccessDenied, NotFound
+from gateway import web
+from gateway.pages.page import Page
+from gateway.traces import model, store
+from gateway.traces.model import Span
+from gateway.web import Rooms
+
+DECLARATION = "aval.declaration.number"
+OPERATOR = "OPERATOR"
+
+
+class OperationsPages:
+    """/operations/traces and what lies below it, for operators."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    def routes(self) -> list[Route]:
+        """What it shows."""
+        return [
+            Route("/operations/traces", self.traces, methods=["GET"]),
+            Route("/operations/traces/{trace_id}.json", self.trace_json, methods=["GET"]),
+            Route("/operations/traces/{trace_id}", self.trace, methods=["GET"]),
+        ]
+
+    async def _page(self, request: Request) -> Page:
+        principal = await web.signed_in(self._rooms, request)
+        if OPERATOR not in principal.roles:
+            raise AccessDenied(method="/operations")
+        return Page(self._rooms, request, principal)
+
+    async def traces(self, request: Request) -> Response:
+        """Those that touch a declaration, or any other key (?attribute=…&value=…); without one the newest."""
+        page = await self._page(request)
+        declaration = request.query_params.get("declaration", "").strip()
+        attribute = request.query_params.get("attribute", DECLARATION)
+        value = declaration or request.query_params.get("value", "")
+        keep = self._rooms.store
+        found = await (keep.read(store.by_key, attribute, value) if value else keep.read(store.newest))
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse({"traces": [{"traceId": one.trace_id, "name": one.name} for one in found]})
+        return page.show("traces.html", traces=found, declaration=declaration)
+
+    async def _spans(self, trace_id: str) -> list[Span]:
+        spans = await self._rooms.store.read(store.trace, trace_id)
+        if not spans:
+            raise NotFound(resource=f"traces/{trace_id}")
+        return spans
+
+    async def trace(self, request: Request) -> Response:
+        """One trace as a waterfall."""
+        page = await self._page(request)
+        spans = await self._spans(request.path_params["trace_id"])
+        start_ns = min(span.start_ns for span in spans)
+        return page.show(
+            "trace.html", trace_id=spans[0].trace_id, bars=model.waterfall(spans), services=model.services_of(spans),
+            start_ns=start_ns, whole_ns=max(max(span.end_ns for span in spans) - start_ns, 1),
+        )  # fmt: skip
+
+    async def trace_json(self, request: Request) -> Response:
+        """One trace with its services."""
+        await self._page(request)
+        trace_id = request.path_params["trace_id"]
+        return JSONResponse(model.to_json(trace_id, await self._spans(trace_id)))

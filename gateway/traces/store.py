@@ -1,0 +1,102 @@
+"""The kept spans' only SQL. Newest first, bounded in age and number."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+
+from chassis.clock import MICROSECONDS
+from gateway.tables import spans, trace_keys
+from gateway.traces.model import Span
+
+KEPT_US = 7 * 24 * 3600 * MICROSECONDS
+MOST_SPANS = 500_000
+MOST_LISTED = 50
+
+# The same on both databases; a span that is exported again changes nothing.
+INSERT_SPANS = sa.text(
+    "INSERT INTO spans (trace_id, span_id, parent_span_id, service, name, start_ns, end_ns, status, content,"
+    " receive_us) VALUES (:trace_id, :span_id, :parent_span_id, :service, :name, :start_ns, :end_ns, :status, :content,"
+    " :receive_us) ON CONFLICT DO NOTHING"
+)
+INSERT_KEYS = sa.text(
+    "INSERT INTO trace_keys (attribute, value, trace_id, receive_us)"
+    " VALUES (:attribute, :value, :trace_id, :receive_us) ON CONFLICT DO NOTHING"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A trace in a list."""
+
+    trace_id: str
+    name: str
+    services: int
+    spans: int
+    start_ns: int
+    end_ns: int
+
+
+def add(connection: sa.Connection, found: Sequence[Span], now_us: int) -> None:
+    """Keeps a batch."""
+    if not found:
+        return
+    connection.execute(INSERT_SPANS, [asdict(span) | {"receive_us": now_us} for span in found])
+    keys = sorted({(name, value, span.trace_id) for span in found for name, value in span.business_keys()})
+    if keys:
+        names = ("attribute", "value", "trace_id")
+        rows = [dict(zip(names, key, strict=True)) | {"receive_us": now_us} for key in keys]
+        connection.execute(INSERT_KEYS, rows)
+
+
+def prune(connection: sa.Connection, now_us: int) -> None:
+    """Forgets what is too old, and the oldest of what is too much."""
+    newest = sa.select(spans.c.receive_us).order_by(spans.c.receive_us.desc()).offset(MOST_SPANS).limit(1)
+    oldest_us = max(now_us - KEPT_US, connection.execute(newest).scalar_one_or_none() or 0)
+    for table in (spans, trace_keys):
+        connection.execute(sa.delete(table).where(table.c.receive_us <= oldest_us))
+
+
+def by_key(connection: sa.Connection, attribute: str, value: str) -> list[Summary]:
+    """The traces that touch a business key, newest first."""
+    touching = sa.select(trace_keys.c.trace_id).where(trace_keys.c.attribute == attribute, trace_keys.c.value == value)
+    return _summaries(connection, sa.select(spans.c.trace_id).where(spans.c.trace_id.in_(touching)))
+
+
+def newest(connection: sa.Connection) -> list[Summary]:
+    """The traces received last."""
+    recent = sa.select(spans.c.trace_id).order_by(spans.c.receive_us.desc()).limit(20 * MOST_LISTED)
+    return _summaries(connection, recent)
+
+
+def _summaries(connection: sa.Connection, trace_ids: sa.Select[tuple[str]]) -> list[Summary]:
+    start = sa.func.min(spans.c.start_ns)
+    counted = sa.func.count(sa.distinct(spans.c.service))
+    ids = trace_ids.subquery()
+    query = (
+        sa.select(spans.c.trace_id, counted, sa.func.count(), start, sa.func.max(spans.c.end_ns))
+        .where(spans.c.trace_id.in_(sa.select(ids.c.trace_id)))
+        .group_by(spans.c.trace_id)
+        .order_by(start.desc())
+        .limit(MOST_LISTED)
+    )
+    rows = connection.execute(query).all()
+    names = _first_names(connection, [row[0] for row in rows])
+    return [Summary(row[0], names[row[0]], *row[1:]) for row in rows]
+
+
+def _first_names(connection: sa.Connection, trace_ids: Sequence[str]) -> dict[str, str]:
+    """What each trace begins with."""
+    query = (
+        sa.select(spans.c.trace_id, spans.c.name)
+        .where(spans.c.trace_id.in_(trace_ids))
+        .order_by(spans.c.start_ns.desc(), spans.c.span_id)
+    )
+    return {str(row[0]): str(row[1]) for row in connection.execute(query)}
+
+
+def trace(connection: sa.Connection, trace_id: str) -> list[Span]:
+    """A trace's spans; empty if there is none."""
+    columns = [spans.c[name] for name in Span.__dataclass_fields__]
+    query = sa.select(*columns).where(spans.c.trace_id == trace_id).order_by(spans.c.start_ns)
+    return [Span(*row) for row in connection.execute(query)]
