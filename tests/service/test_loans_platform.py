@@ -16,6 +16,7 @@ from chassis.clock import MICROSECONDS, SystemClock
 from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.ids import derived
+from chassis.ports import free_port
 from chassis.status import RemoteError
 from services.declarations.service import SERVICE as DECLARATIONS
 from services.loans.service import SERVICE
@@ -141,7 +142,7 @@ async def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
             database = stack.enter_context(testing.postgresql({"fsync": "off"})).new_database()
         platform = testing.Platform(folder, database, [DECLARATIONS, SERVICE])
         # The insurer is down: it has an address and nobody answers.
-        platform.addresses["credit_insurance"] = f"127.0.0.1:{testing.free_port()}"
+        platform.addresses["credit_insurance"] = f"127.0.0.1:{free_port()}"
         await platform.start()
         yield Market(platform)
         await platform.stop()
