@@ -42,7 +42,7 @@ class Authority:
     def issue(self, name: str, lifetime: datetime.timedelta = YEAR, renew: bool = False) -> "Credentials":
         """A certificate for a name such as services/loans or banks/ABCDCNBA/system, kept for the next time."""
         file = self.folder / name.replace("/", "_")
-        if renew or not file.with_suffix(".crt").exists():
+        if renew or not _beside(file, ".crt").exists():
             self._issue(name, file, lifetime)
         return Credentials.load(self.folder, name)
 
@@ -61,18 +61,19 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
             .sign(self._key, hashes.SHA256())  # type: ignore[arg-type]
         )
-        _write(file.with_suffix(".key"), _private_pem(key))
-        _write(file.with_suffix(".crt"), certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        _write(_beside(file, ".key"), _private_pem(key))
+        _write(_beside(file, ".crt"), certificate.public_bytes(serialization.Encoding.PEM), 0o644)
 
     def signing_key(self, name: str) -> bytes:
         """An Ed25519 private key as PEM, made once; its public half is NAME.pub."""
-        file = self.folder / f"{name.replace('/', '_')}.signing"
+        base = self.folder / name.replace("/", "_")
+        file = _beside(base, ".signing")
         if not file.exists():
             key = ed25519.Ed25519PrivateKey.generate()
             public = key.public_key().public_bytes(
                 serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
             )
-            _write(file.with_suffix(".pub"), public, 0o644)
+            _write(_beside(base, ".pub"), public, 0o644)
             _write(file, _private_pem(key))
         return file.read_bytes()
 
@@ -93,7 +94,7 @@ class Credentials:
         """Reads what `Authority.issue` wrote."""
         file = folder / name.replace("/", "_")
         authority = (folder / "ca.crt").read_bytes()
-        return cls(authority, file.with_suffix(".crt").read_bytes(), file.with_suffix(".key").read_bytes())
+        return cls(authority, _beside(file, ".crt").read_bytes(), _beside(file, ".key").read_bytes())
 
 
 def _builder(
@@ -131,6 +132,11 @@ def _private_pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) ->
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def _beside(file: pathlib.Path, ending: str) -> pathlib.Path:
+    """NAME.ending; a name may have dots of its own, which with_suffix would cut off."""
+    return file.with_name(file.name + ending)
 
 
 def _write(file: pathlib.Path, content: bytes, mode: int = 0o600) -> None:

@@ -272,8 +272,11 @@ class Runner:
                 if task.resource not in self._running:
                     running = asyncio.create_task(self._perform(task))
                     self._running[task.resource] = running
+            patience = await asyncio.to_thread(self._patience)
+            # Not wait_for, which on Python 3.11 loses a cancellation that comes together with the wake.
             try:
-                await asyncio.wait_for(self._wake.wait(), await asyncio.to_thread(self._patience))
+                async with asyncio.timeout(patience):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

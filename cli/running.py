@@ -11,16 +11,14 @@ from dataclasses import asdict
 from typing import Any
 
 import pyotp
-from gateway.store import VERSIONS as GATEWAY_VERSIONS
 
-from chassis import migrations
 from chassis.certificates import Authority
-from chassis.database import Database
 from chassis.ids import system_random
 from cli import local, verification
 from cli.demo import story, world
 from cli.layout import Addresses, Layout
 from cli.supervisor import Supervisor, choose_addresses, prepare_certificates
+from gateway.store import open_database
 
 STORY = "story.json"
 
@@ -43,10 +41,9 @@ async def platform(layout: Layout, database: str, fixed_ports: bool) -> AsyncIte
 
 def enter_people(authority: Authority, database: str) -> None:
     """The demo's people into the gateway's directory, before it serves."""
-    store = Database(database, "gateway")
-    migrations.upgrade(store, [GATEWAY_VERSIONS], system_random)
+    store = open_database(database, system_random)
+    world.enter_people(authority, store)
     store.close()
-    world.enter_people(authority, database)
 
 
 async def load_world(layout: Layout, addresses: Addresses) -> None:

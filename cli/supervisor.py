@@ -139,6 +139,7 @@ class Supervisor:
             return {}
         certificates = self.layout.certificates
         return {
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "2",
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"https://{self.addresses.traces}",
             "OTEL_EXPORTER_OTLP_CERTIFICATE": str(certificates / "ca.crt"),
             "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(certificates / f"services_{name}.key"),
@@ -153,9 +154,9 @@ class Supervisor:
         self.layout.announce(self.addresses)
 
     async def stop(self) -> None:
-        """The gateway first, so that nothing new comes in."""
+        """The services first: their last spans go to the gateway's receiver."""
+        await asyncio.gather(*(child.stop() for name, child in self.children.items() if name != GATEWAY))
         await self.children[GATEWAY].stop()
-        await asyncio.gather(*(child.stop() for child in self.children.values()))
         for run in self._runs:
             run.cancel()
         await asyncio.gather(*self._runs, return_exceptions=True)

@@ -222,14 +222,20 @@ def booked_by_reference(connection: sa.Connection, accounts: Sequence[str]) -> d
 
 def lines(connection: sa.Connection, account: str, before_position: int, limit: int) -> list[Line]:
     """An account's newest transfers before a position (0: from the newest), newest first."""
-    rows = tables.transfers
     found: list[Line] = []
-    for side in (rows.c.debit_account, rows.c.credit_account):
-        query = sa.select(rows).where(side == account).order_by(rows.c.position.desc()).limit(limit)
-        if before_position:
-            query = query.where(rows.c.position < before_position)
+    for side in ("debit", "credit"):
+        query = lines_query(account, side, before_position, limit)
         found += [_line(row) for row in connection.execute(query)]
     return sorted(found, key=lambda line: -line.position)[:limit]
+
+
+def lines_query(account: str, side: str, before_position: int, limit: int) -> sa.Select[Any]:
+    """Those of one side, "debit" or "credit", by that side's index."""
+    rows = tables.transfers
+    query = sa.select(rows).where(rows.c[f"{side}_account"] == account)
+    if before_position:
+        query = query.where(rows.c.position < before_position)
+    return query.order_by(rows.c.position.desc()).limit(limit)
 
 
 def expired_holds(connection: sa.Connection, now_us: int) -> list[Transfer]:
@@ -252,11 +258,20 @@ def head(connection: sa.Connection) -> tuple[int, bytes] | None:
 def books(connection: sa.Connection) -> list[Book]:
     """Booked debits and credits of each book and currency."""
     rows = tables.accounts
-    query = sa.select(
-        rows.c.book, rows.c.currency, sa.func.sum(rows.c.debits_posted), sa.func.sum(rows.c.credits_posted)
-    ).group_by(rows.c.book, rows.c.currency)
-    ordered = query.order_by(rows.c.book, rows.c.currency)
-    return [Book(book, currency, int(d), int(c)) for book, currency, d, c in connection.execute(ordered)]
+    place = (rows.c.book, rows.c.currency)
+    sums = (*_halves(rows.c.debits_posted), *_halves(rows.c.credits_posted))
+    query = sa.select(*place, *sums).group_by(*place).order_by(*place)
+    return [
+        Book(book, currency, (int(dh) << 32) + int(dl), (int(ch) << 32) + int(cl))
+        for book, currency, dh, dl, ch, cl in connection.execute(query)
+    ]
+
+
+def _halves(column: sa.ColumnElement[int]) -> tuple[sa.ColumnElement[int], sa.ColumnElement[int]]:
+    """A sum's upper and lower 32 bits: SQLite's own sum fails beyond int64."""
+    return sa.func.sum(column.op(">>")(sa.literal(32, sa.Integer))), sa.func.sum(
+        column.op("&")(sa.literal(2**32 - 1, sa.BigInteger))
+    )
 
 
 def violations(connection: sa.Connection) -> list[str]:

@@ -102,7 +102,7 @@ class Exporter:
 
     async def sign_in(self) -> None:
         """Opens a session."""
-        await self._send("POST", "/v1/session", {"login": self.person.login, "password": world.PASSWORD}, {})
+        await self._send("POST", "/session", {"login": self.person.login, "password": world.PASSWORD}, {})
 
     async def get(self, path: str) -> Any:
         """Reads a resource."""

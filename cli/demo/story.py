@@ -23,7 +23,7 @@ from chassis.certificates import Authority
 from chassis.clock import MICROSECONDS, business_date
 from chassis.status import RemoteError
 from cli.demo import world
-from cli.demo.actors import Exporter, Institution, until
+from cli.demo.actors import Exporter, Institution, Refused, until
 from cli.layout import Addresses
 
 EXPORTER = "xuchang_hair"
@@ -34,6 +34,10 @@ CUSTOMS_OFFICE = "4601"
 # Financed: four fifths of the declared value, below the insured part and the register's cap.
 FINANCED_RATIO = Decimal("0.8")
 TENOR_DAYS = 90
+# The value date of the buyer's payment: until then interest runs.
+PAID_AFTER = datetime.timedelta(days=60)
+ALL_SERVICES = ("credit_insurance", "declarations", "gateway", "loans", "settlement")
+NOT_FOUND = 404
 RECEIPTS = ("7", "L", "P", "R")
 OFFERS = (("LMHFCNB0", "0.0435", "150.00"), ("YUHECNB0", "0.0468", "90.00"))
 
@@ -99,12 +103,14 @@ class Stage:
     loan: str = ""
     payment: str = ""
     second_financing: dict[str, str] = field(default_factory=dict)
+    trace_services: list[str] = field(default_factory=list)
 
     async def close(self) -> None:
         """Sends everyone home."""
-        institutions = [self.window, *self.makers.values(), *self.checkers.values(), *self.systems.values()]
-        for actor in (*institutions, self.exporter, self.operator):
-            await actor.close()
+        for institution in (self.window, *self.makers.values(), *self.checkers.values(), *self.systems.values()):
+            await institution.close()
+        await self.exporter.close()
+        await self.operator.close()
 
 
 def set_stage(script: Script, authority: Authority, addresses: Addresses) -> Stage:
@@ -318,14 +324,14 @@ async def pay(stage: Stage) -> str:
         uetr=str(uuid.UUID(bytes=hashlib.sha256(stage.script.story_id.encode()).digest()[:16], version=4)),
         amount=f"{stage.declared_value.major():f}",
         currency=CURRENCY,
-        settlement_date=stage.script.today.isoformat(),
+        settlement_date=(stage.script.today + PAID_AFTER).isoformat(),
         creditor_account=account.removeprefix("accounts/"),
         remittance=f"Payment for customs declaration {stage.script.declaration_number}",
     )
     request = settlement_pb2.ImportPaymentRequest(request_id=stage.script.request_id("payment"), content=text.encode())
     payment = await stage.systems[bank].call("settlement", "ImportPayment", request)
     stage.payment = payment.name
-    return f"{stage.declared_value}, UETR {payment.uetr}"
+    return f"{stage.declared_value}, value date {stage.script.today + PAID_AFTER}, UETR {payment.uetr}"
 
 
 async def _exporters_account(stage: Stage, bank: str) -> str:
@@ -361,6 +367,24 @@ async def close(stage: Stage) -> str:
     return f"encumbrance RELEASED, settled {settled}, camt.054 over {_text(notice['amount'])}"
 
 
+async def trace(stage: Stage) -> str:
+    """The operator finds one trace across all services, once their spans have arrived."""
+    await stage.operator.sign_in()
+    path = f"/operations/traces/{stage.script.trace_id}.json"
+
+    async def read() -> Any:
+        try:
+            return await stage.operator.get(path)
+        except Refused as refusal:
+            if refusal.status != NOT_FOUND:
+                raise
+            return {"services": []}
+
+    trace = await until(read, lambda found: len(found["services"]) >= len(ALL_SERVICES))
+    stage.trace_services = sorted(trace["services"])
+    return ", ".join(stage.trace_services)
+
+
 Step = Callable[[Stage], Awaitable[str]]
 STEPS: tuple[tuple[str, Step], ...] = (
     ("declaration", declare),
@@ -376,6 +400,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("buyer's payment", pay),
     ("repayment", settle),
     ("release", close),
+    ("trace", trace),
 )
 
 
@@ -408,9 +433,7 @@ async def play(
             told(result)
             if not result["ok"]:
                 break
-        played.second_financing = stage.second_financing
-        if played.ok:
-            played.trace_services = await _trace_services(stage)
+        played.second_financing, played.trace_services = stage.second_financing, stage.trace_services
     finally:
         await stage.close()
     played.seconds = round(time.monotonic() - started, 3)
@@ -422,14 +445,3 @@ async def _perform(name: str, step: Step, stage: Stage) -> dict[str, Any]:
         return {"name": name, "ok": True, "detail": await step(stage)}
     except Exception as failure:
         return {"name": name, "ok": False, "detail": f"{type(failure).__name__}: {failure}"}
-
-
-async def _trace_services(stage: Stage) -> list[str]:
-    """Which services the story's trace crosses, once all their spans have arrived."""
-    await stage.operator.sign_in()
-    path = f"/operations/traces/{stage.script.trace_id}.json"
-    trace = await until(lambda: stage.operator.get(path), lambda found: len(found["services"]) >= len(ALL_SERVICES))
-    return sorted(trace["services"])
-
-
-ALL_SERVICES = ("credit_insurance", "declarations", "gateway", "loans", "settlement")

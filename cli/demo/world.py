@@ -17,14 +17,14 @@ from typing import Any
 
 from aval.credit_insurance.v1 import credit_insurance_pb2
 from aval.settlement.v1 import settlement_pb2
-from gateway.directory.directory import load_principals
-from gateway.directory.model import NewPrincipal
 
 from chassis import ids, money, rpc
 from chassis.certificates import Authority
 from chassis.client import AssertingClient
 from chassis.database import Database
 from chassis.identity import Caller
+from gateway.directory.directory import load_principals
+from gateway.directory.model import NewPrincipal
 
 PASSWORD = "aval-demo"  # noqa: S105
 WINDOW = "windows/henan"
@@ -92,12 +92,12 @@ def one_time_secret(authority: Authority, login: str) -> str:
     return base64.b32encode(hashlib.sha256(key + login.encode()).digest()[:20]).decode()
 
 
-def enter_people(authority: Authority, database: str) -> None:
+def enter_people(authority: Authority, directory: Database) -> None:
     """Everyone into the gateway's directory, with certificates for those who need them."""
     for one in people():
         if one.certificate:
             authority.issue(one.certificate)
-    load_principals(Database(database, "gateway"), [_principal(authority, one) for one in people()])
+    load_principals(directory, [_principal(authority, one) for one in people()])
 
 
 def _principal(authority: Authority, one: Person) -> NewPrincipal:

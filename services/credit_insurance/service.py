@@ -4,7 +4,6 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
-import ledger
 from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.credit_insurance import verification
@@ -17,7 +16,6 @@ from services.credit_insurance.covered_shipment.store import SAGA
 from services.credit_insurance.policy import commands as policy
 from services.credit_insurance.policy import reads as policy_reads
 
-LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
 
@@ -31,7 +29,7 @@ def _of_hold(request: Any) -> Iterable[str]:
 
 SERVICE = Service(
     name="credit_insurance",
-    migrations=[LEDGER_VERSIONS, VERSIONS],
+    migrations=[ledger_store.MIGRATIONS, VERSIONS],
     commands={
         "CreatePolicy": Command(policy.create),
         "ApprovePolicy": Command(policy.approve, names=lambda request: [request.name]),

@@ -1,8 +1,9 @@
 """The writer, on both databases: once and only once, whatever is sent twice, refused, broken or raced."""
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -48,6 +49,19 @@ NOTES = Operation("tests.Notes", StringValue, run_batch=_write_notes)
 SERVICE = identity.service_caller("loans", "banks/ABCDCNBA/alice", "banks/ABCDCNBA")
 
 
+class CountingDatabase(Database):
+    """A store that counts its transactions."""
+
+    writes = 0
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One more."""
+        self.writes += 1
+        with super().write() as connection:
+            yield connection
+
+
 @pytest.fixture
 def database(store: Stores) -> Database:
     """A store with room for notes and a counter."""
@@ -63,6 +77,12 @@ def _outcomes(database: Database, *submissions: Submission) -> list[Any]:
     with database.read() as connection:
         assert eventlog.violations(connection) == []
     return [answered[each] for each in submissions]
+
+
+def _answer(database: Database, one: Submission) -> bytes:
+    outcome = run_batch(database, [one])[one]
+    assert isinstance(outcome, Message)
+    return outcome.SerializeToString()
 
 
 def _written(database: Database) -> list[str]:
@@ -111,6 +131,13 @@ def test_a_thousand_twins_are_answered(database: Database) -> None:
     outcomes = _outcomes(database, *(submission(NOTE, "a", "r1") for _ in range(1000)))
     assert {outcome.SerializeToString() for outcome in outcomes} == {outcomes[0].SerializeToString()}
     assert _written(database) == ["a"]
+
+
+def test_twins_of_what_is_answered_take_one_transaction(database: Database) -> None:
+    counting = CountingDatabase(database.url, database.schema)
+    _outcomes(counting, *(submission(NOTE, "a", "r1") for _ in range(20)))
+    assert counting.writes == 2
+    counting.close()
 
 
 def test_a_refused_twin_leaves_the_id_free_for_its_brother(database: Database) -> None:
@@ -293,7 +320,7 @@ def test_twins_in_two_processes_run_once(postgresql_server: PostgreSQL) -> None:
         for number in range(20):
             start.wait()
             one = submission(NOTE, "a", f"r{number}")
-            answers.append((number, run_batch(database, [one])[one].SerializeToString()))
+            answers.append((number, _answer(database, one)))
 
     start = threading.Barrier(2)
     threads = [threading.Thread(target=work, args=(database,)) for database in writers]

@@ -1,8 +1,8 @@
 """Field rules: all violations at once, each with its path, in both languages."""
 
 import pytest
+from aval.declarations.v1 import declarations_pb2
 from aval.events.v1 import events_pb2
-from aval.settlement.v1 import settlement_pb2
 
 from chassis import fields
 from chassis.errors import InvalidFields
@@ -20,9 +20,10 @@ def test_all_violations_come_at_once_with_their_paths() -> None:
 
 
 def test_the_path_of_a_row_in_a_list_is_numbered() -> None:
-    request = settlement_pb2.BatchCreateTransfersRequest(transfers=[settlement_pb2.Transfer(transfer_id="x" * 99)] * 2)
+    items = [declarations_pb2.EncumberedValue()] * 2
+    request = declarations_pb2.ConfirmEncumbranceRequest(items=items)
     paths = {problem.path for problem in fields.problems(request)}
-    assert any(path.startswith("transfers[1].") for path in paths), paths
+    assert any(path.startswith("items[1].") for path in paths), paths
     assert "request_id" in paths
 
 

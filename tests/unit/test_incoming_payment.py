@@ -1,6 +1,7 @@
 """A buyer's payment as a state machine: every pair, every outcome, and no unit of money lost on any way."""
 
 import dataclasses
+import datetime
 import itertools
 from typing import Any
 
@@ -43,7 +44,7 @@ class Refused(DomainError):
 
 
 def expected_pairs() -> dict[tuple[str, str], str]:
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for line in PAIRS.split("\n"):
         state, *rest = line.split() or [""]
         found |= {(state, verb): after for verb, after in zip(rest[::2], rest[1::2], strict=True)} if rest else {}
@@ -68,7 +69,7 @@ def payment(**changes: Any) -> IncomingPayment:
         collections=(),
         remainder=None,
         reason="",
-        value_us=1_790_000_000_000_000,
+        value_date=datetime.date(2026, 9, 21),
         create_us=1_790_000_000_000_000,
         revision=1,
     )

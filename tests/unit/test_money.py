@@ -1,5 +1,6 @@
 """Money: exact, of one currency, rounded once."""
 
+import itertools
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
@@ -27,7 +28,7 @@ def test_a_weight_of_zero_gets_nothing_and_a_larger_one_never_less(units: int, p
     allocated = [part.minor_units for part in money.allocate(Money("CNY", units), parts)]
     pairs = sorted(zip(parts, allocated, strict=True))
     assert all(given == 0 for weight, given in pairs if weight == 0)
-    assert all(a[1] <= b[1] for a, b in zip(pairs, pairs[1:], strict=False) if a[0] < b[0])
+    assert all(a[1] <= b[1] for a, b in itertools.pairwise(pairs) if a[0] < b[0])
 
 
 def test_the_largest_remainders_come_first_then_the_order() -> None:

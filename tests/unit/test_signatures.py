@@ -53,7 +53,10 @@ def test_one_changed_byte_of_the_content_fails(algorithm: str) -> None:
 def test_another_key_and_another_kind_of_key_fail(algorithm: str) -> None:
     detached = signatures.sign(CONTENT, PAIRS[algorithm][0], "k", algorithm)
     other = {"Ed25519": "ES256", "ES256": "Ed25519"}[algorithm]
-    fresh = {"Ed25519": ed25519.Ed25519PrivateKey.generate(), "ES256": ec.generate_private_key(ec.SECP256R1())}
+    fresh: dict[str, PrivateKey] = {
+        "Ed25519": ed25519.Ed25519PrivateKey.generate(),
+        "ES256": ec.generate_private_key(ec.SECP256R1()),
+    }
     assert not signatures.is_valid(CONTENT, detached, PAIRS[other][1])
     assert not signatures.is_valid(CONTENT, detached, _pair(fresh[algorithm])[1])
 

@@ -78,7 +78,7 @@ def to_proto(loan: Loan) -> loans_pb2.Loan:
         interest_paid=money.to_proto(loan.interest_paid),
         state=loan.state.value,
         cancellation_reason=loan.cancellation_reason,
-        encumbrance=f"encumbrances/{loan.encumbrance_id}" if loan.is_encumbered else "",
+        encumbrance=f"encumbrances/{loan.encumbrance_id}" if loan.is_encumbered or loan.start_date else "",
         contract=loan.contract,
         seal=loan.seal,
         signature=loan.signature,

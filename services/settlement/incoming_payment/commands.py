@@ -80,7 +80,7 @@ def _payment(transaction: Transaction, transfer: CreditTransfer, account: Accoun
         collections=(),
         remainder=None,
         reason="",
-        value_us=transaction.now_us,
+        value_date=transfer.settlement_date,
         create_us=transaction.now_us,
         revision=1,
     )
@@ -97,5 +97,5 @@ def match(
     state = moved(TRANSITIONS, payment, Verb.NAME)
     if payment.is_applied and payment.declaration != request.declaration:
         raise errors.OtherDeclarationApplied(payment=payment.name, declaration=payment.declaration)
-    named = replace(payment, state=state, declaration=request.declaration, reason="", value_us=transaction.now_us)
+    named = replace(payment, state=state, declaration=request.declaration, reason="")
     return rpc.to_proto(store.save(transaction, named))

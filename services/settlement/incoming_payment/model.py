@@ -13,6 +13,7 @@
 The money is in suspense from the first moment until it is swept, UNMATCHED included, and leaves it whole.
 """
 
+import datetime
 import enum
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,6 @@ from aval.declarations.v1 import declarations_pb2
 from aval.loans.v1 import loans_pb2
 
 from chassis import ids, money
-from chassis.clock import business_date
 from chassis.errors import DomainError
 from chassis.money import Money, total
 from chassis.rpc import date
@@ -41,7 +41,7 @@ DECLARATION_OF_ANOTHER = "DECLARATION_OF_ANOTHER"
 CURRENCY_DIFFERS = "CURRENCY_DIFFERS"
 # Where a loan's repayment is refused because nothing is owed: states of loans.Loan, and reasons.
 OWES_NOTHING_STATES = {"REPAID", "CLOSED", "CANCELLED", "CANCELLING"}
-OWES_NOTHING_REASONS = {"NOT_FOUND", "NOTHING_OWED", "LOAN_NOT_FOUND"}
+OWES_NOTHING_REASONS = {"NOT_FOUND", "NOTHING_OWED"}
 
 # Office (4), year (4), direction (0 or 1), sequence (9): the customs number among other digits.
 _NUMBER = re.compile(r"(?<![0-9])[0-9]{4}(?:19|20)[0-9]{2}[01][0-9]{9}(?![0-9])")
@@ -155,7 +155,7 @@ class IncomingPayment:
     collections: tuple[Collection, ...]
     remainder: Money | None
     reason: str
-    value_us: int
+    value_date: datetime.date
     create_us: int
     revision: int
 
@@ -205,7 +205,7 @@ def _plan_collect(payment: IncomingPayment) -> Call | None:
                 loan=one.loan,
                 payment=payment.name,
                 amount=money.to_proto(collectable(payment, one)),
-                date=date(business_date(payment.value_us)),
+                date=date(payment.value_date),
             )
             return Call(_about(Step.COLLECT, one), "loans", "CreateRepayment", request, one.bank)
     return None

@@ -29,6 +29,8 @@ OTHER_ID = Problem(
     "Leave it empty or repeat request_id.",
     "请留空或与 request_id 一致。",
 )
+# No account has this id; unlike an empty one it differs from an empty other side.
+NOBODYS = "00000000-0000-0000-0000-000000000000"
 KEEPERS_MAX = 200_000
 Work = tuple[Transaction, settlement_pb2.CreateTransferRequest]
 
@@ -89,9 +91,14 @@ def _confine_accounts(order: Order) -> None:
         return
     order.transfer = dataclasses.replace(
         transfer,
-        debit_account=transfer.debit_account if debit and debit[0] == bank else "",
-        credit_account=transfer.credit_account if credit and credit[0] == bank else "",
+        debit_account=_confined(transfer.debit_account, debit, bank, NOBODYS),
+        credit_account=_confined(transfer.credit_account, credit, bank, ""),
     )
+
+
+def _confined(account: str, keeper: tuple[str, str] | None, bank: str, nobodys: str) -> str:
+    """The account if it is the bank's, or none was named."""
+    return account if not account or (keeper and keeper[0] == bank) else nobodys
 
 
 def _check_currency(order: Order, currency: str) -> None:

@@ -38,16 +38,12 @@ NAMES: Mapping[Kind, TransferProto.Kind] = {
 is_uuid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 
-def _account_id(name: str) -> str:
-    return name.removeprefix("accounts/").lower()
-
-
 def to_ledger(message: settlement_pb2.Transfer, identifier: str) -> Transfer:
     """The transfer as the ledger takes it; what it isn't given stays empty."""
     return Transfer(
         identifier.lower(),
-        _account_id(message.debit_account),
-        _account_id(message.credit_account),
+        message.debit_account.removeprefix("accounts/").lower(),
+        message.credit_account.removeprefix("accounts/").lower(),
         message.amount.minor_units,
         KINDS.get(message.kind, Kind.POSTED),
         message.pending_id.lower(),

@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("remainder_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
         sa.Column("remainder_minor_units", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("value_us", sa.BigInteger(), nullable=False),
+        sa.Column("value_date", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("create_us", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),

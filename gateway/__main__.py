@@ -1,0 +1,36 @@
+"""The gateway as a process."""
+
+import asyncio
+import logging
+import os
+import sys
+
+import uvloop
+
+from chassis import process, telemetry
+from gateway.server import Gateway
+from gateway.settings import GatewaySettings
+
+
+def main() -> None:
+    """Serves by the environment's settings."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s gateway %(levelname)s %(message)s")
+    process.follow_lifeline()
+    stop_telemetry = telemetry.start("gateway")
+    settings = GatewaySettings.from_environment(os.environ)
+
+    async def serve() -> None:
+        gateway = Gateway(settings)
+        addresses = await gateway.start()
+        print(f"gateway listens on http {addresses.http}, door {addresses.door}", flush=True)  # noqa: T201
+        await process.until_stopped()
+        # Its own spans go to its own receiver: flushed while that still listens.
+        await asyncio.to_thread(stop_telemetry)
+        await gateway.stop()
+
+    uvloop.run(serve())
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

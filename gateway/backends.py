@@ -1,0 +1,65 @@
+"""The services as the gateway's own rooms call them: with messages, for a signed-in caller."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from aval.events.v1 import events_pb2
+from google.protobuf.message import Message
+from opentelemetry import trace
+
+from chassis import telemetry
+from chassis.channel import Channels, Metadata
+from chassis.contracts import contract
+from chassis.errors import ServiceUnavailable
+from chassis.identity import ASSERTION_KEY, Caller
+from chassis.service import WATCH
+from chassis.status import RemoteError, from_rpc_error
+from gateway.assertions import Assertions
+
+
+class Backends:
+    """Calls and streams on behalf of callers."""
+
+    def __init__(self, channels: Channels, assertions: Assertions) -> None:
+        self._channels, self._assertions = channels, assertions
+
+    @property
+    def names(self) -> list[str]:
+        """The services that can be reached."""
+        return self._channels.names
+
+    def _metadata(self, caller: Caller, service: str) -> Metadata:
+        return [(ASSERTION_KEY, self._assertions.of(caller, service)), ("accept-language", caller.language)]
+
+    async def call(self, service: str, method: str, request: Message, caller: Caller) -> Any:
+        """One call. RemoteError as the service refused; ServiceUnavailable where it can't be reached."""
+        if service not in self._channels.names:
+            raise ServiceUnavailable(service=service)
+        callee = contract(service)
+        metadata = self._metadata(caller, service)
+        try:
+            raw = await self._channels.call(service, callee.path(method), request.SerializeToString(), metadata)
+        except RemoteError as error:
+            if error.reason == grpc.StatusCode.UNAVAILABLE.name:
+                raise ServiceUnavailable(service=service) from error
+            raise
+        return callee.response(method).FromString(raw)
+
+    async def watch(
+        self, service: str, request: events_pb2.WatchRequest, caller: Caller
+    ) -> AsyncIterator[events_pb2.WatchResponse]:
+        """The caller's events of a service. RemoteError when the stream breaks."""
+        callee = contract(service)
+        stream = self._channels[service].unary_stream(
+            callee.path(WATCH), request_serializer=type(request).SerializeToString,
+            response_deserializer=events_pb2.WatchResponse.FromString,
+        )  # fmt: skip
+        metadata = self._metadata(caller, service)
+        if parent := telemetry.traceparent_of(trace.get_current_span()):
+            metadata.append((telemetry.TRACEPARENT, parent))
+        try:
+            async for response in stream(request, metadata=metadata):
+                yield response
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error

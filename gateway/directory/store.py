@@ -1,0 +1,75 @@
+"""The directory's only SQL."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from chassis import records
+from gateway.directory.model import Principal, Session
+from gateway.tables import attempts, principals, sessions
+
+
+def by_login(connection: sa.Connection, login: str) -> Principal | None:
+    """The principal of a login."""
+    return records.one(connection, principals, Principal, principals.c.login == login)
+
+
+def by_certificate(connection: sa.Connection, certificate: str) -> Principal | None:
+    """The principal a certificate names."""
+    return records.one(connection, principals, Principal, principals.c.certificate == certificate)
+
+
+def logins(connection: sa.Connection) -> set[str]:
+    """All logins."""
+    return set(connection.execute(sa.select(principals.c.login)).scalars())
+
+
+def add(connection: sa.Connection, found: Iterable[Principal]) -> None:
+    """Enters principals."""
+    records.insert(connection, principals, *found)
+
+
+def change(connection: sa.Connection, principal: Principal) -> None:
+    """Brings an entered principal up to date; its secrets stay."""
+    kept = ("login", "password_hash", "totp_secret", "code_step", "code_request_id")
+    values = {name: value for name, value in records.to_row(principal).items() if name not in kept}
+    connection.execute(sa.update(principals).where(principals.c.login == principal.login).values(values))
+
+
+def use_code(connection: sa.Connection, login: str, step: int, request_id: str) -> bool:
+    """Marks a code as used, for one request; False if it, or a later one, was used for another."""
+    unused = principals.c.code_step < step
+    again = sa.and_(principals.c.code_step == step, principals.c.code_request_id == request_id)
+    statement = sa.update(principals).where(principals.c.login == login, sa.or_(unused, again))
+    return connection.execute(statement.values(code_step=step, code_request_id=request_id)).rowcount == 1
+
+
+def add_session(connection: sa.Connection, session: Session, now_us: int) -> None:
+    """Opens a session and forgets those that have expired."""
+    connection.execute(sa.delete(sessions).where(sessions.c.expire_us <= now_us))
+    records.insert(connection, sessions, session)
+
+
+def session_of(connection: sa.Connection, token_hash: bytes) -> Session | None:
+    """The session of a token's hash."""
+    return records.one(connection, sessions, Session, sessions.c.token_hash == token_hash)
+
+
+def end_session(connection: sa.Connection, token_hash: bytes) -> None:
+    """Ends a session."""
+    connection.execute(sa.delete(sessions).where(sessions.c.token_hash == token_hash))
+
+
+def count_attempt(connection: sa.Connection, subject_hash: bytes, since_us: int, now_us: int) -> int:
+    """Counts an attempt before it is judged, so that many at once gain nothing; how many this window has."""
+    connection.execute(sa.delete(attempts).where(attempts.c.start_us <= since_us))
+    mine = attempts.c.subject_hash == subject_hash
+    counted = sa.update(attempts).where(mine).values(failures=attempts.c.failures + 1)
+    if connection.execute(counted).rowcount == 0:
+        connection.execute(sa.insert(attempts).values(subject_hash=subject_hash, failures=1, start_us=now_us))
+    return int(connection.execute(sa.select(attempts.c.failures).where(mine)).scalar_one())
+
+
+def forget_attempts(connection: sa.Connection, subject_hash: bytes) -> None:
+    """After a success."""
+    connection.execute(sa.delete(attempts).where(attempts.c.subject_hash == subject_hash))

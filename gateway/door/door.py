@@ -1,0 +1,42 @@
+"""The banks' door: one mutual-TLS port for all services."""
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from chassis import server
+from chassis.certificates import Credentials
+from chassis.channel import Channels
+from chassis.contracts import contract
+from gateway.contracts import SERVICES
+from gateway.door.forwarding import Forwarding
+from gateway.door.identification import Identification
+from gateway.door.reflection import public_pool
+
+GRACE_SECONDS = 2.0
+
+
+class Door:
+    """Opens and closes the port."""
+
+    def __init__(self, credentials: Credentials, channels: Channels, identification: Identification) -> None:
+        self._credentials = credentials
+        self._names = [contract(service).descriptor.full_name for service in SERVICES if service in channels.names]
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(options=server.OPTIONS)
+        self._server.add_generic_rpc_handlers((Forwarding(channels, identification.assertion),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        shown = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(shown, self._server, public_pool(SERVICES))
+
+    async def start(self, listen: str) -> int:
+        """Listens on host:port; the bound port."""
+        port: int = self._server.add_secure_port(listen, server.server_credentials(self._credentials))
+        await self._server.start()
+        await server.set_serving(self._health, self._names, True)
+        return port
+
+    async def stop(self) -> None:
+        """Ends what is under way, after a grace."""
+        await server.set_serving(self._health, self._names, False)
+        await self._server.stop(GRACE_SECONDS)

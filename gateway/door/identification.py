@@ -1,0 +1,65 @@
+"""From a client's certificate to a principal, remembered for a minute by the certificate's bytes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from chassis import identity
+from chassis.clock import MICROSECONDS, Clock
+from chassis.identity import Caller
+from gateway.assertions import Assertions
+from gateway.directory.directory import Directory
+from gateway.errors import CertificateExpired, CertificateUnknown
+
+# So long a principal's removal may go unnoticed.
+REMEMBERED_US = 60 * MICROSECONDS
+MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whose certificate it is, and until when that is believed."""
+
+    caller: Caller
+    until_us: int
+
+
+class Identification:
+    """Gives the assertion of whoever is at the other end of a call."""
+
+    def __init__(self, directory: Directory, assertions: Assertions, clock: Clock) -> None:
+        self._directory, self._assertions, self._clock = directory, assertions, clock
+        self._known: dict[bytes, Known] = {}
+
+    async def assertion(self, context: Any, service: str) -> str:
+        """The caller's assertion for a service. CertificateUnknown, CertificateExpired."""
+        proof = context.auth_context()
+        (certificate,) = proof["x509_pem_cert"]
+        known = self._known.get(certificate)
+        if known is None or known.until_us <= self._clock.now_us():
+            known = await self._remember(certificate, identity.peer_name(proof))
+        return self._assertions.of(known.caller, service)
+
+    async def _remember(self, pem: bytes, name: str) -> Known:
+        self._known.pop(pem, None)
+        certificate, now_us = x509.load_pem_x509_certificate(pem), self._clock.now_us()
+        expire_us = int(certificate.not_valid_after_utc.timestamp()) * MICROSECONDS
+        # A connection may outlive the certificate it was opened with.
+        if expire_us <= now_us:
+            raise CertificateExpired(certificate=name)
+        principal = await self._directory.by_certificate(name)
+        if principal is None:
+            raise CertificateUnknown(certificate=name)
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        caller = principal.caller(public_key=_public_key(certificate))
+        self._known[pem] = Known(caller, min(expire_us, now_us + REMEMBERED_US))
+        return self._known[pem]
+
+
+def _public_key(certificate: x509.Certificate) -> str:
+    """What the principal's signatures are checked with, PEM."""
+    kind = serialization.PublicFormat.SubjectPublicKeyInfo
+    return certificate.public_key().public_bytes(serialization.Encoding.PEM, kind).decode()

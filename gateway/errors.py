@@ -1,0 +1,82 @@
+"""Why the gateway itself refuses: one class per reason, its docstring the message."""
+
+import grpc
+
+from chassis.errors import DomainError
+
+
+class SignInFailed(DomainError):
+    """Login or password isn't right."""
+
+    chinese = "用户名或密码不正确。"
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class TooManyAttempts(DomainError):
+    """Too many failed attempts; try again in {minutes} minutes."""
+
+    chinese = "失败次数过多，请在 {minutes} 分钟后重试。"
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class NotSignedIn(DomainError):
+    """Sign in first; there is no session, or it has expired."""
+
+    chinese = "请先登录；会话不存在或已过期。"
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class OneTimeCodeInvalid(DomainError):
+    """The one-time code isn't right, has expired or was used before; wait for the next one."""
+
+    chinese = "一次性验证码不正确、已过期或已使用；请等待下一个验证码。"
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
+class CertificateUnknown(DomainError):
+    """The certificate names {certificate}, which is no known principal."""
+
+    chinese = "证书所载名称 {certificate} 不是已登记的主体。"
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class CertificateExpired(DomainError):
+    """The certificate of {certificate} has expired; connect with a new one."""
+
+    chinese = "{certificate} 的证书已过期，请使用新证书连接。"
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class IdempotencyKeyMissing(DomainError):
+    """A change needs a request id: send request_id, or the header Idempotency-Key, with a new UUID."""
+
+    chinese = "变更请求需要请求编号：请在 request_id 或 Idempotency-Key 请求头中提供新的 UUID。"
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class IdempotencyKeyInvalid(DomainError):
+    """The header Idempotency-Key isn't a UUID; send a new UUID for each new request."""
+
+    chinese = "Idempotency-Key 请求头不是 UUID；每个新请求请使用新的 UUID。"
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class CrossSiteRequest(DomainError):
+    """The change may come from another site; send the header X-Aval-Request: 1 from this one."""
+
+    chinese = "该变更可能来自其他网站；请从本站发送并附带请求头 X-Aval-Request: 1。"
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
+class RouteNotFound(DomainError):
+    """There is no {path} here; /openapi.json lists what there is."""
+
+    chinese = "此处没有 {path}；可用接口见 /openapi.json。"
+    code = grpc.StatusCode.NOT_FOUND
+
+
+class VerbNotAllowed(DomainError):
+    """{path} isn't called with {verb}; it takes {allowed}."""
+
+    chinese = "{path} 不支持 {verb}，可用方法为 {allowed}。"
+    code = grpc.StatusCode.UNIMPLEMENTED

@@ -1,0 +1,115 @@
+"""JSON to a method's request and its response back to JSON, as google.api.http says."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from google.protobuf import json_format, message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from chassis.errors import InvalidFields, Problem
+from gateway.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
+from gateway.json_api.routes import WHOLE_BODY, Route
+
+REQUEST_ID = "request_id"
+BOOLEANS = {"true": True, "false": False}
+# json_format tells where it stopped: "at Application.amount.minorUnits", or names the unknown field.
+NAMED = re.compile(r'named "([^"]+)"|(?:parse|field:?) ([A-Za-z_.]+)')
+
+
+def request_of(route: Route, variables: Mapping[str, str], query: Iterable[tuple[str, str]], body: bytes) -> Any:
+    """The method's request. InvalidFields says what of body, query or path doesn't fit."""
+    request: Any = message_factory.GetMessageClass(route.method.descriptor.input_type)()
+    if route.body:
+        target = request if route.body == WHOLE_BODY else getattr(request, route.body)
+        _parse(json_object(body), target, "" if target is request else route.body)
+    if route.body == WHOLE_BODY:
+        _refuse([name for name, _ in query])
+    else:
+        _parse(_nested(request.DESCRIPTOR, query), request, "")
+    for path, value in variables.items():
+        _parse(_nested(request.DESCRIPTOR, [(path, value)]), request, path)
+    return request
+
+
+def json_object(body: bytes) -> Any:
+    """The JSON object that a body is; an empty body is an empty object. InvalidFields."""
+    try:
+        data = json.loads(body) if body.strip() else {}
+    except ValueError as error:
+        raise _malformed("", f"The body is no JSON: {error}.", "请求体不是有效的 JSON。") from error
+    if not isinstance(data, dict):
+        raise _malformed("", "The body is no JSON object.", "请求体不是 JSON 对象。")
+    return data
+
+
+def _malformed(path: str, english: str, chinese: str) -> InvalidFields:
+    return InvalidFields([Problem(path, "MALFORMED", english, chinese)])
+
+
+def _parse(data: Any, target: Message, prefix: str) -> None:
+    try:
+        json_format.ParseDict(data, target)
+    except json_format.ParseError as error:
+        named = NAMED.search(str(error))
+        found = next((text for text in named.groups() if text), "") if named else ""
+        path = ".".join(text for text in (prefix, found) if text)
+        raise _malformed(path, str(error), "取值不符合接口定义，见 /openapi.json。") from error
+
+
+def _refuse(names: Iterable[str]) -> None:
+    problems = [
+        Problem(name, "UNKNOWN_PARAMETER", "The whole request is the body; put it there.", "该字段应放在请求体中。")
+        for name in names
+    ]
+    if problems:
+        raise InvalidFields(problems)
+
+
+def _nested(descriptor: Descriptor, query: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Parameters such as date.year=2026 as the JSON they stand for."""
+    data: dict[str, Any] = {}
+    for path, text in query:
+        *parents, last = path.split(".")
+        level, message = data, descriptor
+        for parent in parents:
+            field = _field(message, parent)
+            if field is None or field.message_type is None:
+                raise _malformed(path, "There is no such field.", "没有该字段。")
+            level, message = level.setdefault(field.name, {}), field.message_type
+        field = _field(message, last)
+        if field is None:
+            raise _malformed(path, "There is no such field.", "没有该字段。")
+        value = BOOLEANS.get(text, text) if field.type == FieldDescriptor.TYPE_BOOL else text
+        if field.is_repeated:
+            level.setdefault(field.name, []).append(value)
+        else:
+            level[field.name] = value
+    return data
+
+
+def _field(message: Descriptor, name: str) -> FieldDescriptor | None:
+    return message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name)
+
+
+def complete_request_id(request: Any, header: str | None) -> None:
+    """Takes Idempotency-Key where the JSON has no request id. IdempotencyKeyMissing, IdempotencyKeyInvalid."""
+    if REQUEST_ID not in request.DESCRIPTOR.fields_by_name or request.request_id:
+        return
+    if not header:
+        raise IdempotencyKeyMissing
+    try:
+        request.request_id = str(uuid.UUID(header.strip('"')))
+    except ValueError as error:
+        raise IdempotencyKeyInvalid from error
+
+
+def to_json(message: Message) -> bytes:
+    """A response; zeros and empty fields are there too."""
+    text = json_format.MessageToJson(
+        message, always_print_fields_with_no_presence=True, indent=None, ensure_ascii=False
+    )
+    return text.encode()
