@@ -488,6 +488,14 @@ def test_calls_go_for_the_bank_and_name_what_they_reserve(room: Room) -> None:
     assert not fields.problems(request)
 
 
+def test_the_fee_is_kept_back_at_the_disbursement(room: Room) -> None:
+    loan = signed(room)
+    work_off(room, until="disburse")
+    request = tasks.request_of(room.due()[0])
+    assert (request.amount, request.fee) == (usd(79_900_00), usd(100_00))
+    assert (request.loan, request.bank, request.enterprise) == (loan.name, BANKS[0], EXPORTER)
+
+
 def test_every_call_is_valid_by_its_contract(room: Room) -> None:
     signed(room, declarations=[DECLARATION, SECOND])
     while owed := room.due():

@@ -77,6 +77,8 @@ def repaid(number: int, one: Loan, before: list[Repayment], amount: int, on: dat
         # Exactly half a cent goes up; one part in a billion below it goes down.
         ("USD", 1_00, "0.005", 360, 360, 1),
         ("USD", 1_00, "0.00499999", 360, 360, 0),
+        # Less than half by so little that a second rounding, at 28 digits, would make it more.
+        ("USD", 9223372028617977529, "0.12345679", 89, 360, 281508953952716011),
     ],
 )
 def test_interest_as_published(

@@ -152,8 +152,8 @@ def refused(loan: Loan, reason: str) -> Loan:
 
 
 def released(loan: Loan) -> Loan:
-    """A loan that gives back what it holds: finished once there is nothing left."""
-    if loan.is_encumbered or any(item.is_covered for item in loan.items):
+    """A loan that gives back what it holds: finished with its encumbrance, which it gives back last."""
+    if loan.is_encumbered:
         return loan
     return replace(loan, state=moved(TRANSITIONS, loan, Verb.FINISH))
 
