@@ -54,6 +54,8 @@ class Person:
     role: str
     name_english: str
     name_chinese: str
+    tenant_name_english: str
+    tenant_name_chinese: str
 
     @property
     def certificate(self) -> str:
@@ -73,7 +75,9 @@ def _people() -> Iterator[Person]:
     found += [(f"enterprises/{exporter['social_credit_code']}", exporter) for exporter in world()["exporters"]]
     for tenant, institution in found:
         for one in institution["people"]:
-            yield Person(one["login"], tenant, one["role"], one["name_english"], one["name_chinese"])
+            names = (one["name_english"], one["name_chinese"])
+            tenant_names = (institution["name_english"], institution["name_chinese"])
+            yield Person(one["login"], tenant, one["role"], *names, *tenant_names)
 
 
 def people() -> list[Person]:
@@ -101,7 +105,7 @@ def enter_people(authority: Authority, directory: Database) -> None:
 
 
 def _principal(authority: Authority, one: Person) -> NewPrincipal:
-    names = (one.name_english, one.name_chinese)
+    names = (one.name_english, one.name_chinese, one.tenant_name_english, one.tenant_name_chinese)
     secret = one_time_secret(authority, one.login)
     return NewPrincipal(one.login, one.tenant, (one.role,), *names, one.certificate, PASSWORD, secret)
 

@@ -97,6 +97,8 @@ def kill(process_id: int) -> None:
 
 def verify(folder: pathlib.Path, *arguments: str) -> dict[str, Any]:
     """`aval verify --json` of a folder."""
-    done = subprocess.run([AVAL, "verify", "--json", "--folder", str(folder), *arguments], capture_output=True, text=True)
+    done = subprocess.run(
+        [AVAL, "verify", "--json", "--folder", str(folder), *arguments], capture_output=True, text=True
+    )
     report: dict[str, Any] = json.loads(done.stdout)
     return report
