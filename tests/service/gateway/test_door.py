@@ -8,7 +8,6 @@ import grpc
 import pytest
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.events.v1 import events_pb2
-from conftest import World, call, declare
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -19,6 +18,7 @@ from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller, policy_of
 from chassis.status import TRAILER
 from gateway.contracts import SERVICES
+from tests.gateway_world import World, call, declare
 
 CHECKER = "banks/LMHFCNB0/lmhf.checker"
 SYSTEM = "banks/LMHFCNB0/lmhf.system"

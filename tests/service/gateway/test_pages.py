@@ -10,7 +10,6 @@ import httpx
 import pytest
 from aval.declarations.v1 import declarations_pb2
 from aval.loans.v1 import loans_pb2
-from conftest import PASSWORD, World, declare
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -19,6 +18,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from chassis.certificates import Credentials
 from chassis.channel import channel_credentials
 from gateway.pages.texts import texts
+from tests.gateway_world import PASSWORD, World, declare
 
 ENUMS = {
     "status": declarations_pb2.Declaration.Status,

@@ -11,8 +11,6 @@ import uuid
 from typing import Any
 
 import httpx
-from conftest import PASSWORD, PRINCIPALS
-from test_json_api import CONSENT
 
 from chassis.certificates import Authority
 from chassis.ids import system_random
@@ -20,6 +18,7 @@ from chassis.testing import free_port
 from gateway.directory.directory import load_principals
 from gateway.settings import GatewaySettings
 from gateway.store import open_database
+from tests.gateway_world import CONSENT, PASSWORD, PRINCIPALS
 
 SECONDS = 20
 
