@@ -7,6 +7,7 @@ from aval.events.v1 import events_pb2
 
 from chassis import identity, telemetry
 from chassis.certificates import Credentials
+from chassis.errors import ServiceUnavailable
 from chassis.identity import Caller
 from chassis.status import from_rpc_error
 
@@ -40,6 +41,8 @@ class Channels:
         }
 
     def __getitem__(self, service: str) -> grpc.aio.Channel:
+        if service not in self._channels:
+            raise ServiceUnavailable(service=service)
         return self._channels[service]
 
     @property
@@ -49,9 +52,9 @@ class Channels:
 
     async def call(self, service: str, path: str, request: bytes, metadata: Metadata) -> bytes:
         """One call, bytes to bytes. RemoteError with the other side's reason."""
-        method = self._channels[service].unary_unary(path)
+        method = self[service].unary_unary(path)
         with telemetry.client_span(path.lstrip("/")) as span:
-            traced = [*metadata, (telemetry.TRACEPARENT, telemetry.traceparent_of(span))]
+            traced = [*metadata, *telemetry.trace_metadata(span)]
             try:
                 return bytes(await method(request, metadata=traced, timeout=CALL_SECONDS))
             except grpc.RpcError as error:
@@ -61,7 +64,7 @@ class Channels:
         self, service: str, path: str, request: events_pb2.WatchRequest
     ) -> AsyncIterator[events_pb2.WatchResponse]:
         """Another service's events, as a service. RemoteError when the stream breaks."""
-        method = self._channels[service].unary_stream(
+        method = self[service].unary_stream(
             path,
             request_serializer=events_pb2.WatchRequest.SerializeToString,
             response_deserializer=events_pb2.WatchResponse.FromString,

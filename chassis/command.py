@@ -13,6 +13,13 @@ from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.ids import Identifiers
 
+Seal = Callable[[bytes], str]
+
+
+def unsealed(_content: bytes) -> str:
+    """For work that no customer asked for: it has nothing to seal."""
+    raise AssertionError("this command has no seal")
+
 
 @dataclass(frozen=True, slots=True)
 class PendingEvent:
@@ -37,6 +44,8 @@ class Transaction:
     ids: Identifiers
     traceparent: str = ""
     span: trace.Span = trace.INVALID_SPAN
+    # The platform's detached JWS over bytes, by the service's own key.
+    seal: Seal = unsealed
     events: list[PendingEvent] = field(default_factory=list)
 
     def append(self, type: str, resource: str, payload: Message, tenants: Iterable[str]) -> None:
@@ -85,8 +94,11 @@ class Submission:
     seed: bytes
     traceparent: str = ""
     span: trace.Span = trace.INVALID_SPAN
+    # Whether it appended events: set once they are committed.
+    has_events: bool = False
     # Called on the submitter's loop with the answer.
     answer: Callable[["Outcome"], None] | None = None
+    seal: Seal = unsealed
 
     @property
     def key(self) -> tuple[str, str]:
@@ -101,7 +113,7 @@ class Submission:
     def transaction(self, connection: sa.Connection) -> Transaction:
         """The same each time it is run."""
         ids = Identifiers(self.now_us, self.seed)
-        return Transaction(connection, self.caller, self.now_us, ids, self.traceparent, self.span)
+        return Transaction(connection, self.caller, self.now_us, ids, self.traceparent, self.span, self.seal)
 
 
 Outcome = Message | Exception

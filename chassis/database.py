@@ -7,11 +7,17 @@ schema and role. Differences between the dialects live here or in the one store 
 import contextlib
 import hashlib
 import pathlib
+import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
-from sqlalchemy import event, pool
+from sqlalchemy import event, exc, pool
+
+# What a database may refuse: hot paths speak to the driver, whose errors come unwrapped.
+Failure = (exc.DBAPIError, psycopg.Error, sqlite3.Error)
 
 BUSY_MILLISECONDS = 30_000
 LOCK_ROLES = 0x6176616C
@@ -20,7 +26,7 @@ SQLITE_PRAGMAS = (
     "synchronous=FULL",
     f"busy_timeout={BUSY_MILLISECONDS}",
     "cache_size=-65536",
-    "wal_autocheckpoint=4000",
+    "wal_autocheckpoint=16000",
 )
 # Plans made while a table was still empty would be kept: the writer always takes the index.
 WRITER_SETTINGS = (
@@ -39,6 +45,7 @@ class Database:
         self.url, self.schema = url, schema
         self.dialect = "sqlite" if url.startswith("sqlite") else "postgresql"
         self.in_memory = url == "sqlite://"
+        self._thread = threading.local()
         self._writing = self._engine(writing=True)
         self._reading = self._writing if self.in_memory else self._engine(writing=False)
 
@@ -64,7 +71,7 @@ class Database:
 
     def _postgresql_engine(self, writing: bool) -> sa.Engine:
         address = "postgresql+psycopg://" + self.url.split("://", 1)[1]
-        options: dict[str, Any] = {"pool_size": 4, "max_overflow": 12, "pool_pre_ping": True}
+        options: dict[str, Any] = {"pool_size": 4, "max_overflow": 12, "pool_pre_ping": not writing}
         if not writing:
             options["isolation_level"] = "REPEATABLE READ"
         engine = sa.create_engine(address, **options)
@@ -118,8 +125,23 @@ class Database:
         return self.role if known else login
 
     @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps one connection for all writes of this thread: the writer's, which has no time to ask for it anew."""
+        with self._writing.connect() as connection:
+            self._thread.connection = connection
+            try:
+                yield
+            finally:
+                del self._thread.connection
+
+    @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A durable transaction: committed at the end, rolled back by an exception."""
+        held: sa.Connection | None = getattr(self._thread, "connection", None)
+        if held is not None:
+            with held.begin():
+                yield held
+            return
         with self._writing.begin() as connection:
             yield connection
 

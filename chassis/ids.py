@@ -5,7 +5,8 @@ import secrets
 import uuid
 from collections.abc import Callable
 
-ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+# The base32 letters in the order of their bytes, so that the text sorts as the time does.
+ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 NAMESPACE = uuid.UUID("6f1d6f0e-3a55-5d0c-9f0b-6176616c0001")
 
 RandomBytes = Callable[[int], bytes]

@@ -10,7 +10,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from chassis import eventlog
-from chassis.database import Database
+from chassis.database import Database, lock
 from chassis.ids import RandomBytes
 
 CHASSIS = pathlib.Path(__file__).parent / "versions"
@@ -35,6 +35,8 @@ def upgrade(
     store.create_schema()
     script = ScriptDirectory.from_config(configuration(folders))
     with store.write() as connection:
+        # The processes of a service start together; the first one migrates.
+        lock(connection, [f"migrations/{store.schema}"])
         context = MigrationContext.configure(connection)
         current = set(context.get_current_heads())
         if current != set(script.get_heads()):

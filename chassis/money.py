@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, Inexact
 from functools import cache
 
 import iso4217
 from aval.type.v1 import money_pb2
 
 LARGEST = 2**63 - 1
+# The default context rounds to 28 digits on the way: two roundings. This one refuses to.
+EXACT = Context(prec=200, traps=[Inexact])
 
 
 class CurrencyMismatch(AssertionError):
@@ -80,7 +82,7 @@ class Money:
 
     def times(self, factor: Decimal, rounding: str = ROUND_HALF_UP) -> "Money":
         """The product, rounded once to the minor unit."""
-        return rounded(self.major() * factor, self.currency, rounding)
+        return rounded(EXACT.multiply(self.major(), factor), self.currency, rounding)
 
     def zero(self) -> "Money":
         """Nothing, in this currency."""
@@ -89,7 +91,7 @@ class Money:
 
 def rounded(major: Decimal, currency: str, rounding: str = ROUND_HALF_UP) -> Money:
     """The one door from Decimal to Money: major units, rounded to the currency's minor unit."""
-    units = major.scaleb(exponent(currency)).quantize(Decimal(1), rounding=rounding)
+    units = EXACT.scaleb(major, exponent(currency)).to_integral_value(rounding=rounding)
     return Money(currency, int(units))
 
 

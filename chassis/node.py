@@ -14,10 +14,10 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from grpc_health.v1 import health
 
-from chassis import certificates, channel, migrations, server, tasks
+from chassis import certificates, channel, migrations, server, signatures, tasks
 from chassis.channel import Channels
 from chassis.clock import Clock, SystemClock
-from chassis.command import Operation, Submission, Transaction
+from chassis.command import Operation, Seal, Submission, Transaction
 from chassis.contracts import contract
 from chassis.database import Database
 from chassis.identity import Verifier, caller_from_text, service_caller
@@ -84,11 +84,18 @@ class Node:
         tokens = Tokens(hashlib.sha256(b"watch tokens" + raw).digest())
         return Watchers(self.service, self.store, self._clock, tokens, sign_head)
 
+    def _seal(self) -> Seal:
+        key = _read_signing_key(self._settings, self.service.name)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return lambda content: signatures.sign(content, pem, f"services/{self.service.name}")
+
     def _build_handlers(self) -> server.Handlers:
         public_key = (self._settings.certificates / "services_gateway.pub").read_bytes()
         verifier = Verifier(public_key, self.service.name)
         return server.Handlers(
-            self.service, self.store, self.writer, self.watchers, verifier, self._clock, self._random
+            self.service, self.store, self.writer, self.watchers, verifier, self._clock, self._random, self._seal()
         )
 
     def _start_background(self) -> None:

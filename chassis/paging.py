@@ -35,7 +35,7 @@ def after(request: Any) -> str:
         return ""
     try:
         digest, key = json.loads(base64.urlsafe_b64decode(request.page_token))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise InvalidPageToken from error
     if digest != _query_digest(request):
         raise InvalidPageToken

@@ -39,13 +39,14 @@ def store(connection: sa.Connection, answered: Sequence[tuple[Submission, Outcom
     A service's call belongs to a saga: once refused it stays refused, so that a late duplicate
     can't succeed after the saga has compensated.
     """
-    rows = [_row(submission, outcome) for submission, outcome in answered if _is_kept(submission, outcome)]
+    rows = [_row(submission, outcome) for submission, outcome in answered if is_kept(submission, outcome)]
     if rows:
         rows.sort(key=lambda row: (row["caller"], row["request_id"]))
         connection.execute(sa.insert(tables.requests), rows)
 
 
-def _is_kept(submission: Submission, outcome: Outcome) -> bool:
+def is_kept(submission: Submission, outcome: Outcome) -> bool:
+    """Whether the answer is stored, so that the same request again gets it."""
     if not submission.operation.keeps_requests:
         return False
     return isinstance(outcome, Message) or (isinstance(outcome, DomainError) and bool(submission.caller.service))

@@ -23,7 +23,7 @@ from chassis import fields, identity, status, telemetry
 from chassis.certificates import Credentials
 from chassis.channel import MOST_BYTES
 from chassis.clock import Clock
-from chassis.command import Submission
+from chassis.command import Seal, Submission, unsealed
 from chassis.database import Database
 from chassis.errors import DomainError, InvalidFields, Problem
 from chassis.identity import Caller, Verifier
@@ -44,6 +44,9 @@ OPTIONS = [
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.so_reuseport", 1),
+    # The library cancels calls beyond a thousand that wait; the writer refuses with a reason instead.
+    ("grpc.server.max_pending_requests", 30_000),
+    ("grpc.server.max_pending_requests_hard_limit", 60_000),
 ]
 
 
@@ -198,9 +201,11 @@ class Handlers:
         verifier: Verifier,
         clock: Clock,
         random: RandomBytes,
+        seal: Seal = unsealed,
     ) -> None:
         self._service, self._store, self._writer = service, store, writer
         self._watchers, self._verifier, self._clock, self._random = watchers, verifier, clock, random
+        self._seal = seal
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
 
     def generic(self) -> grpc.GenericRpcHandler:
@@ -224,7 +229,15 @@ class Handlers:
         async def act(caller: Caller, request: Any, span: trace.Span) -> Message:
             now_us, traceparent = self._clock.now_us(), telemetry.traceparent_of(span)
             submission = Submission(
-                operation, caller, request, request.request_id, now_us, self._random(16), traceparent, span
+                operation,
+                caller,
+                request,
+                request.request_id,
+                now_us,
+                self._random(16),
+                traceparent,
+                span,
+                seal=self._seal,
             )
             return await self._writer.submit(submission)
 

@@ -31,6 +31,7 @@ FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 30
 PARK_AFTER_ATTEMPTS = 1000
 POLL_SECONDS = 1.0
+LEAST_POLL_SECONDS = 0.02
 AT_ONCE = 200
 
 
@@ -102,9 +103,10 @@ class Task:
 
 
 def request_of(task: Task) -> Any:
-    """The task's request, with its request id."""
+    """The task's request, with its request id where it has one: a read has none."""
     request = contract(task.service).request(task.method).FromString(task.request)
-    request.request_id = task.request_id
+    if "request_id" in request.DESCRIPTOR.fields_by_name:
+        request.request_id = task.request_id
     return request
 
 
@@ -267,25 +269,26 @@ class Runner:
         """Until cancelled."""
         while True:
             self._wake.clear()
-            for task in await asyncio.to_thread(self._due):
+            found, patience = await asyncio.to_thread(self._look)
+            for task in found:
                 if task.resource not in self._running:
                     running = asyncio.create_task(self._perform(task))
                     self._running[task.resource] = running
+            # Not wait_for, which on Python 3.11 loses a cancellation that comes together with the wake.
             try:
-                await asyncio.wait_for(self._wake.wait(), await asyncio.to_thread(self._patience))
+                async with asyncio.timeout(patience):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 
-    def _due(self) -> list[Task]:
+    def _look(self) -> tuple[list[Task], float]:
+        """The tasks that are due, and how many seconds until the next look."""
+        now_us = self._clock.now_us()
         with self._store.read() as connection:
-            return due(connection, self._clock.now_us())
-
-    def _patience(self) -> float:
-        with self._store.read() as connection:
-            next_us = next_due_us(connection)
+            found, next_us = due(connection, now_us), next_due_us(connection)
         if next_us is None:
-            return POLL_SECONDS
-        return min(max((next_us - self._clock.now_us()) / MICROSECONDS, 0.01), POLL_SECONDS)
+            return found, POLL_SECONDS
+        return found, min(max((next_us - now_us) / MICROSECONDS, LEAST_POLL_SECONDS), POLL_SECONDS)
 
     async def _perform(self, task: Task) -> None:
         try:

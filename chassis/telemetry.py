@@ -45,6 +45,12 @@ def traceparent_of(span: Span) -> str:
     return carrier.get(TRACEPARENT, "")
 
 
+def trace_metadata(span: Span) -> list[tuple[str, str]]:
+    """The metadata that carries a span's context to another process; none where nothing is recorded."""
+    traceparent = traceparent_of(span)
+    return [(TRACEPARENT, traceparent)] if traceparent else []
+
+
 def context_of(traceparent: str) -> Any:
     """The parent context that a stored or received traceparent names."""
     return propagate.extract({TRACEPARENT: traceparent} if traceparent else {})

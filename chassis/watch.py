@@ -130,7 +130,8 @@ class Watchers:
 async def _woken(wake: asyncio.Event) -> bool:
     """Whether something was committed before the next heartbeat."""
     try:
-        await asyncio.wait_for(wake.wait(), HEARTBEAT_SECONDS)
+        async with asyncio.timeout(HEARTBEAT_SECONDS):
+            await wake.wait()
     except TimeoutError:
         return False
     return True

@@ -10,11 +10,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
 from opentelemetry import trace
-from sqlalchemy import exc
 
 from chassis import database, eventlog, requests
 from chassis.command import Operation, Outcome, Submission, Transaction
@@ -26,6 +26,11 @@ MOST_COMMANDS = 1000
 MOST_WAITING = 20_000
 COLLECT_SECONDS = 0.002
 ATTEMPTS = 4
+# The commit may have happened, or another writer was faster: the same again finds out.
+RETRYABLE = (*database.Failure, Conflict)
+
+# The transactions that stand, by what asked for them.
+Done = dict[Submission, Transaction]
 
 tracer = trace.get_tracer("aval.writer")
 
@@ -37,21 +42,29 @@ def run_batch(store: Database, submissions: Sequence[Submission]) -> dict[Submis
     commit may have happened: the requests it stored answer, the rest run again. A batch that fails
     again runs command by command.
     """
-    first, twins = _without_twins(submissions)
-    outcomes = _run_robustly(store, first)
-    if twins:
-        outcomes |= run_batch(store, twins)
+    outcomes: dict[Submission, Outcome] = {}
+    kept: set[requests.Key] = set()
+    waiting = submissions
+    while waiting:
+        first, waiting = _without_twins(waiting, kept)
+        answered = _run_robustly(store, first)
+        kept |= {submission.key for submission in first if requests.is_kept(submission, answered[submission])}
+        outcomes |= answered
     return outcomes
 
 
-def _without_twins(submissions: Sequence[Submission]) -> tuple[list[Submission], list[Submission]]:
-    seen: set[tuple[str, str]] = set()
+def _without_twins(
+    submissions: Sequence[Submission], kept: AbstractSet[requests.Key]
+) -> tuple[list[Submission], list[Submission]]:
+    """The first of each request and those whose answer is kept, and their twins."""
+    seen: set[requests.Key] = set()
     first: list[Submission] = []
     twins: list[Submission] = []
     for submission in submissions:
         is_twin = submission.key in seen and submission.operation.keeps_requests
         (twins if is_twin else first).append(submission)
-        seen.add(submission.key)
+        if submission.key not in kept:
+            seen.add(submission.key)
     return first, twins
 
 
@@ -59,8 +72,11 @@ def _run_robustly(store: Database, submissions: Sequence[Submission]) -> dict[Su
     for _attempt in range(2):
         try:
             return _run_once(store, submissions)
-        except (exc.DBAPIError, Conflict):
+        except RETRYABLE:
             continue
+        except Exception:
+            # A bug outside any savepoint: alone, each command meets only its own.
+            break
     outcomes: dict[Submission, Outcome] = {}
     for submission in submissions:
         outcomes |= _run_alone(store, submission)
@@ -72,8 +88,10 @@ def _run_alone(store: Database, submission: Submission) -> dict[Submission, Outc
     for _attempt in range(ATTEMPTS):
         try:
             return _run_once(store, [submission])
-        except (exc.DBAPIError, Conflict) as error:
+        except RETRYABLE as error:
             failure = error
+        except Exception as bug:
+            return {submission: bug}
     return {submission: failure}
 
 
@@ -87,11 +105,13 @@ def _run_once(store: Database, submissions: Sequence[Submission]) -> dict[Submis
             if submission.key in stored and submission.operation.keeps_requests:
                 outcomes[submission] = requests.replay(stored[submission.key], submission)
         fresh = [submission for submission in submissions if submission not in outcomes]
-        transactions: list[Transaction] = []
+        done: Done = {}
         for group in _groups(fresh):
-            _run_group(connection, group, outcomes, transactions)
+            _run_group(connection, group, outcomes, done)
         requests.store(connection, [(submission, outcomes[submission]) for submission in fresh])
-        eventlog.flush(connection, [event for transaction in transactions for event in transaction.events])
+        eventlog.flush(connection, [event for transaction in done.values() for event in transaction.events])
+    for submission, transaction in done.items():
+        submission.has_events = bool(transaction.events)
     return outcomes
 
 
@@ -109,16 +129,16 @@ def _run_group(
     connection: sa.Connection,
     group: list[Submission],
     outcomes: dict[Submission, Outcome],
-    transactions: list[Transaction],
+    done: Done,
 ) -> None:
     operation = group[0].operation
     if operation.run_batch is None:
-        _run_single(connection, group[0], operation, outcomes, transactions)
+        _run_single(connection, group[0], operation, outcomes, done)
         return
     work = [submission.transaction(connection) for submission in group]
     results = operation.run_batch(list(zip(work, (s.request for s in group), strict=True)))
     outcomes.update(zip(group, results, strict=True))
-    transactions.extend(work)
+    done.update(zip(group, work, strict=True))
 
 
 def _run_single(
@@ -126,7 +146,7 @@ def _run_single(
     submission: Submission,
     operation: Operation,
     outcomes: dict[Submission, Outcome],
-    transactions: list[Transaction],
+    done: Done,
 ) -> None:
     """In a savepoint of its own, so that a refusal leaves nothing behind."""
     assert operation.run is not None
@@ -137,21 +157,21 @@ def _run_single(
     except DomainError as refusal:
         savepoint.rollback()
         outcomes[submission] = refusal
-    except (exc.DBAPIError, Conflict):
+    except RETRYABLE:
         raise
     except Exception as bug:
         savepoint.rollback()
         outcomes[submission] = bug
     else:
         savepoint.commit()
-        transactions.append(transaction)
+        done[submission] = transaction
 
 
 class Writer:
     """The writer of one process: a queue and a thread."""
 
     def __init__(self, store: Database, committed: Callable[[], None] = lambda: None) -> None:
-        """`committed` is called on the loop after each batch that was committed."""
+        """`committed` is called on the loop after each commit that appended events."""
         self._store, self._committed = store, committed
         self._waiting: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
         self._callers = 1
@@ -189,10 +209,11 @@ class Writer:
 
     def _work(self) -> None:
         running = True
-        while running:
-            batch, running = self._collect()
-            if batch:
-                self._run(batch)
+        with self._store.held():
+            while running:
+                batch, running = self._collect()
+                if batch:
+                    self._run(batch)
 
     def _collect(self) -> tuple[list[Submission], bool]:
         """All that wait; under load also those that come within two milliseconds.
@@ -231,7 +252,8 @@ class Writer:
         for submission, outcome in outcomes.items():
             if submission.answer:
                 submission.answer(outcome)
-        self._committed()
+        if any(submission.has_events for submission in outcomes):
+            self._committed()
 
 
 NO_PARENT = trace.set_span_in_context(trace.INVALID_SPAN)

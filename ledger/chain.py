@@ -10,11 +10,10 @@ GENESIS = hashlib.sha256(b"aval ledger").digest()
 
 def canonical(transfer: Transfer, debit_balance: int, credit_balance: int, create_us: int) -> str:
     """One row as text; free text is preceded by its length, so that no two rows read alike."""
-    reference = transfer.reference
+    t = transfer
     return (
-        f"{transfer.id} {transfer.debit_account} {transfer.credit_account} {transfer.amount} {transfer.kind.value} "
-        f"{transfer.pending_id} {transfer.timeout_us} {transfer.code} {debit_balance} {credit_balance} {create_us} "
-        f"{len(reference)} {reference}\n"
+        f"{t.id} {t.debit_account} {t.credit_account} {t.amount} {t.kind} {t.pending_id} {t.timeout_us} "
+        f"{debit_balance} {credit_balance} {create_us} {len(t.code)} {t.code} {len(t.reference)} {t.reference}\n"
     )
 
 

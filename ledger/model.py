@@ -7,18 +7,23 @@ and is undone by a reversal at most once. The model follows TigerBeetle's publis
 """
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 LARGEST = 2**63 - 1
 
 
-class Limit(enum.IntFlag):
-    """What an account's balance may not do, holds included."""
+class Limit(enum.IntEnum):
+    """What an account's balance may not do, holds included. No account has both limits: it could never move."""
 
     NONE = 0
     DEBITS_MUST_NOT_EXCEED_CREDITS = 1
     CREDITS_MUST_NOT_EXCEED_DEBITS = 2
+
+
+_DEBITS_LIMITED = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS
+_CREDITS_LIMITED = Limit.CREDITS_MUST_NOT_EXCEED_DEBITS
 
 
 class Kind(enum.StrEnum):
@@ -101,7 +106,7 @@ class Account:
     id: str
     book: str
     currency: str
-    limit: Limit = Limit.NONE
+    limit: int = Limit.NONE
     debits_pending: int = 0
     debits_posted: int = 0
     credits_pending: int = 0
@@ -144,8 +149,7 @@ class Transfer:
     reference: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A transfer that stands: complete, with the balances of both accounts right after it."""
 
     transfer: Transfer
@@ -153,7 +157,7 @@ class Entry:
     credit_balance: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Hold:
     """A hold's state; `expires_us` 0 is never."""
 
@@ -191,48 +195,55 @@ def apply(state: State, batch: Sequence[Transfer], now_us: int, changes: Changes
     Adds to `changes` where given, so that a batch can be applied in parts, each decided on the last.
     """
     changes = changes or Changes(results=[])
-    index = 0
-    while index < len(batch):
-        end = index
-        while end < len(batch) and batch[end].linked:
-            end += 1
-        _apply_chain(state, batch[index : end + 1], now_us, changes)
-        index = end + 1
+    chain: list[Transfer] = []
+    for transfer in batch:
+        if transfer.linked:
+            chain.append(transfer)
+        elif chain:
+            changes.results += _apply_chain(state, [*chain, transfer], now_us, changes)
+            chain = []
+        else:
+            changes.results.append(_apply_single(state, transfer, now_us, changes))
+    if chain:
+        changes.results += [Result.LINKED_TRANSFER_FAILED] * (len(chain) - 1) + [Result.LINKED_CHAIN_OPEN]
     return changes
 
 
-def _apply_chain(state: State, chain: Sequence[Transfer], now_us: int, changes: Changes) -> None:
-    if chain[-1].linked:
-        results = [Result.LINKED_TRANSFER_FAILED] * (len(chain) - 1) + [Result.LINKED_CHAIN_OPEN]
-        changes.results.extend(results)
-        return
-    # A transfer alone is refused before it is booked: only chains need to be taken back.
-    undo: list[_Undo] | None = [] if len(chain) > 1 else None
-    results = []
+def _apply_single(state: State, transfer: Transfer, now_us: int, changes: Changes) -> Result:
+    """It is refused before anything is booked: there is nothing to take back."""
+    result = _apply_one(state, transfer, now_us, changes, None)
+    if result in TRANSIENT:
+        _remember(state, changes, [transfer], [result])
+    return result
+
+
+def _apply_chain(state: State, chain: Sequence[Transfer], now_us: int, changes: Changes) -> list[Result]:
+    undo: list[_Undo] = []
+    results: list[Result] = []
     for transfer in chain:
-        results.append(_apply_one(state, transfer, now_us, changes, undo))
+        results.append(_apply_one(state, replace(transfer, linked=False), now_us, changes, undo))
         if not results[-1].stands:
-            break
-    if not results[-1].stands:
-        _roll_back(state, changes, undo or [])
-        results = _failed(results, len(chain))
+            _roll_back(state, changes, undo)
+            return _refuse_chain(state, changes, chain, results)
+    return results
+
+
+def _refuse_chain(
+    state: State, changes: Changes, chain: Sequence[Transfer], attempted: Sequence[Result]
+) -> list[Result]:
+    """The results of a chain whose last attempted transfer was refused. A retry gets the same ones."""
+    results = [Result.LINKED_TRANSFER_FAILED] * len(chain)
+    results[len(attempted) - 1] = attempted[-1]
+    results = [state.refused.get(transfer.id, result) for transfer, result in zip(chain, results, strict=True)]
+    if attempted[-1] in TRANSIENT:
         _remember(state, changes, chain, results)
-    changes.results.extend(results)
-
-
-def _failed(results: list[Result], length: int) -> list[Result]:
-    """The results of a chain whose last attempted transfer was refused."""
-    before = [Result.LINKED_TRANSFER_FAILED] * (len(results) - 1)
-    behind = [Result.LINKED_TRANSFER_FAILED] * (length - len(results))
-    return [*before, results[-1], *behind]
+    return results
 
 
 def _remember(state: State, changes: Changes, chain: Sequence[Transfer], results: Sequence[Result]) -> None:
-    """Keeps the refusals of a chain that was refused for a transient reason."""
-    if not any(result in TRANSIENT for result in results):
-        return
+    """Keeps the refusals of what was refused for a transient reason; those kept before stay."""
     for transfer, result in zip(chain, results, strict=True):
-        if transfer.id not in state.transfers:
+        if transfer.id not in state.transfers and transfer.id not in state.refused:
             state.refused[transfer.id] = changes.refused[transfer.id] = result
 
 
@@ -241,7 +252,7 @@ class _Undo:
     """What takes one applied transfer back."""
 
     transfer: Transfer
-    accounts: tuple[Account, ...]
+    accounts: tuple[Account, Account]
     hold: tuple[str, Hold | None] | None
 
 
@@ -273,60 +284,88 @@ def _apply_one(state: State, asked: Transfer, now_us: int, changes: Changes, und
     """One transfer: known already, refused, or applied."""
     if asked.id in state.refused:
         return state.refused[asked.id]
-    transfer, refusal = _completed(state, asked)
+    rule = _RULES[asked.kind]
+    transfer, refusal = (asked, None) if rule.original is None else _completed(state, asked, rule.original)
     if asked.id in state.transfers:
         same = refusal is None and state.transfers[asked.id] == transfer
         return Result.EXISTS if same else Result.EXISTS_WITH_DIFFERENT_CONTENT
-    refusal = refusal or _form(state, transfer) or _timing(state, transfer, now_us) or _limits(state, transfer)
+    debit, credit = state.accounts.get(transfer.debit_account), state.accounts.get(transfer.credit_account)
+    refusal = refusal or _form(transfer, debit, credit)
     if refusal:
         return refusal
-    _book(state, transfer, now_us, changes, undo)
+    assert debit is not None
+    assert credit is not None
+    refusal = rule.refusal(state, transfer, debit, credit, now_us)
+    if refusal:
+        return refusal
+    if undo is not None:
+        undo.append(_Undo(transfer, (replace(debit), replace(credit)), _hold_before(state, transfer)))
+    _book(state, rule, transfer, debit, credit, changes)
+    if rule.leaves:
+        _move_hold(state, transfer, now_us, changes, rule.leaves)
     return Result.OK
 
 
-def _completed(state: State, asked: Transfer) -> tuple[Transfer, Result | None]:
-    """The transfer with accounts and amount taken from the one it refers to, and without its link."""
-    transfer = replace(asked, linked=False) if asked.linked else asked
-    if transfer.kind in (Kind.POSTED, Kind.PENDING):
-        return transfer, None
-    original = state.transfers.get(transfer.pending_id)
+def _book(state: State, rule: "_Rule", transfer: Transfer, debit: Account, credit: Account, changes: Changes) -> None:
+    """Moves the balances and notes what has to be written."""
+    rule.move(state, transfer, debit, credit)
+    state.transfers[transfer.id] = transfer
+    changes.accounts[debit.id], changes.accounts[credit.id] = debit, credit
+    debit_balance = debit.credits_posted - debit.debits_posted
+    credit_balance = credit.credits_posted - credit.debits_posted
+    changes.entries.append(Entry(transfer, debit_balance, credit_balance))
+
+
+def _completed(state: State, asked: Transfer, wanted: "_Original") -> tuple[Transfer, Result | None]:
+    """The transfer with accounts and amount taken from the one it refers to."""
+    original = state.transfers.get(asked.pending_id)
     if original is None:
-        return transfer, Result.PENDING_NOT_FOUND
-    is_reversal = transfer.kind is Kind.REVERSAL
-    if is_reversal and original.kind not in (Kind.POSTED, Kind.POST):
-        return transfer, Result.TRANSFER_NOT_POSTED
-    if not is_reversal and original.kind is not Kind.PENDING:
-        return transfer, Result.TRANSFER_NOT_PENDING
+        return asked, Result.PENDING_NOT_FOUND
+    if original.kind not in wanted.kinds:
+        return asked, wanted.refusal
     sides = (original.debit_account, original.credit_account)
-    debit, credit = reversed(sides) if is_reversal else sides
-    if transfer.debit_account not in ("", debit) or transfer.credit_account not in ("", credit):
-        return transfer, Result.PENDING_HAS_OTHER_ACCOUNTS
-    amount = transfer.amount or original.amount
-    complete = replace(transfer, debit_account=debit, credit_account=credit, amount=amount)
-    return complete, _amount_of_original(transfer, original)
+    debit, credit = sides if wanted.keeps_sides else reversed(sides)
+    if asked.debit_account not in ("", debit) or asked.credit_account not in ("", credit):
+        return asked, Result.PENDING_HAS_OTHER_ACCOUNTS
+    complete = replace(asked, debit_account=debit, credit_account=credit, amount=asked.amount or original.amount)
+    return complete, _amount_of_original(complete, original)
 
 
 def _amount_of_original(transfer: Transfer, original: Transfer) -> Result | None:
+    if not 0 < transfer.amount <= LARGEST:
+        return Result.AMOUNT_NOT_POSITIVE
     if transfer.amount > original.amount:
         return Result.AMOUNT_EXCEEDS_PENDING
-    if transfer.kind is not Kind.POST and transfer.amount not in (0, original.amount):
+    if transfer.kind is not Kind.POST and transfer.amount != original.amount:
         return Result.AMOUNT_DIFFERS
     return None
 
 
-def _form(state: State, transfer: Transfer) -> Result | None:
+def _form(transfer: Transfer, debit: Account | None, credit: Account | None) -> Result | None:
     """What is wrong with a transfer whatever the balances are."""
     if not 0 < transfer.amount <= LARGEST:
         return Result.AMOUNT_NOT_POSITIVE
     if transfer.debit_account == transfer.credit_account:
         return Result.ACCOUNTS_NOT_DIFFERENT
-    debit, credit = state.accounts.get(transfer.debit_account), state.accounts.get(transfer.credit_account)
     if debit is None:
         return Result.DEBIT_ACCOUNT_NOT_FOUND
     if credit is None:
         return Result.CREDIT_ACCOUNT_NOT_FOUND
-    if (debit.book, debit.currency) != (credit.book, credit.currency):
+    if debit.book != credit.book or debit.currency != credit.currency:
         return Result.ACCOUNTS_OF_DIFFERENT_BOOKS
+    return None
+
+
+def _limits(_state: State, transfer: Transfer, debit: Account, credit: Account, _now_us: int) -> Result | None:
+    """Whether the accounts can bear what is new to them, holds included."""
+    debits = debit.debits_posted + debit.debits_pending + transfer.amount
+    credits = credit.credits_posted + credit.credits_pending + transfer.amount
+    if debits > LARGEST or credits > LARGEST:
+        return Result.BALANCE_OVERFLOWS
+    if debit.limit == _DEBITS_LIMITED and debits > debit.credits_posted:
+        return Result.EXCEEDS_CREDITS
+    if credit.limit == _CREDITS_LIMITED and credits > credit.debits_posted:
+        return Result.EXCEEDS_DEBITS
     return None
 
 
@@ -337,14 +376,9 @@ _CLOSED: Mapping[HoldState, Result] = {
 }
 
 
-def _timing(state: State, transfer: Transfer, now_us: int) -> Result | None:
-    """Whether the hold is still open, the original not yet reversed."""
-    hold = state.holds.get(transfer.pending_id)
-    if transfer.kind in (Kind.POSTED, Kind.PENDING):
-        return None
-    if transfer.kind is Kind.REVERSAL:
-        return Result.ALREADY_REVERSED if hold and hold.state is HoldState.REVERSED else None
-    assert hold is not None, f"hold {transfer.pending_id} was not loaded"
+def _timing(state: State, transfer: Transfer, _debit: Account, _credit: Account, now_us: int) -> Result | None:
+    """Whether the hold is still open and may end this way. What closes a hold takes nothing new."""
+    hold = state.holds[transfer.pending_id]
     if hold.state is not HoldState.OPEN:
         return _CLOSED[hold.state]
     is_over = 0 < hold.expires_us <= now_us
@@ -353,74 +387,78 @@ def _timing(state: State, transfer: Transfer, now_us: int) -> Result | None:
     return Result.PENDING_EXPIRED if is_over and transfer.kind is Kind.POST else None
 
 
-def _limits(state: State, transfer: Transfer) -> Result | None:
-    """Whether the accounts can bear the transfer. What closes a hold takes nothing new."""
-    if transfer.kind in (Kind.POST, Kind.VOID, Kind.EXPIRE):
-        return None
-    debit, credit = state.accounts[transfer.debit_account], state.accounts[transfer.credit_account]
-    amount = transfer.amount
-    if max(debit.debits_posted + debit.debits_pending, credit.credits_posted + credit.credits_pending) > (
-        LARGEST - amount
-    ):
-        return Result.BALANCE_OVERFLOWS
-    if debit.limit & Limit.DEBITS_MUST_NOT_EXCEED_CREDITS and amount > debit.available_to_debit:
-        return Result.EXCEEDS_CREDITS
-    if credit.limit & Limit.CREDITS_MUST_NOT_EXCEED_DEBITS and amount > credit.available_to_credit:
-        return Result.EXCEEDS_DEBITS
-    return None
+def _once(state: State, transfer: Transfer, debit: Account, credit: Account, now_us: int) -> Result | None:
+    """A reversal: the first of its transfer, and within limits like any other."""
+    if transfer.pending_id in state.holds:
+        return Result.ALREADY_REVERSED
+    return _limits(state, transfer, debit, credit, now_us)
 
 
-def _book(state: State, transfer: Transfer, now_us: int, changes: Changes, undo: list[_Undo] | None) -> None:
-    """Moves the balances and notes what has to be written."""
-    debit, credit = state.accounts[transfer.debit_account], state.accounts[transfer.credit_account]
-    if undo is not None:
-        undo.append(_Undo(transfer, (replace(debit), replace(credit)), _hold_before(state, transfer)))
-    _move(state, transfer, debit, credit)
-    _move_hold(state, transfer, now_us, changes)
-    state.transfers[transfer.id] = transfer
-    changes.accounts[debit.id], changes.accounts[credit.id] = debit, credit
-    changes.entries.append(Entry(transfer, debit.balance, credit.balance))
+def _move_posted(_state: State, transfer: Transfer, debit: Account, credit: Account) -> None:
+    debit.debits_posted += transfer.amount
+    credit.credits_posted += transfer.amount
+
+
+def _move_pending(_state: State, transfer: Transfer, debit: Account, credit: Account) -> None:
+    debit.debits_pending += transfer.amount
+    credit.credits_pending += transfer.amount
+
+
+def _free(state: State, transfer: Transfer, debit: Account, credit: Account) -> None:
+    held = state.transfers[transfer.pending_id].amount
+    debit.debits_pending -= held
+    credit.credits_pending -= held
+
+
+def _post_held(state: State, transfer: Transfer, debit: Account, credit: Account) -> None:
+    _free(state, transfer, debit, credit)
+    _move_posted(state, transfer, debit, credit)
 
 
 def _hold_before(state: State, transfer: Transfer) -> tuple[str, Hold | None] | None:
     if transfer.kind is Kind.POSTED:
         return None
     hold_id = transfer.id if transfer.kind is Kind.PENDING else transfer.pending_id
-    hold = state.holds.get(hold_id)
-    return hold_id, replace(hold) if hold else None
+    return hold_id, state.holds.get(hold_id)
 
 
-def _move(state: State, transfer: Transfer, debit: Account, credit: Account) -> None:
-    amount = transfer.amount
-    if transfer.kind is Kind.PENDING:
-        debit.debits_pending += amount
-        credit.credits_pending += amount
-        return
-    if transfer.kind in (Kind.POST, Kind.VOID, Kind.EXPIRE):
-        held = state.transfers[transfer.pending_id].amount
-        debit.debits_pending -= held
-        credit.credits_pending -= held
-    if transfer.kind in (Kind.POSTED, Kind.POST, Kind.REVERSAL):
-        debit.debits_posted += amount
-        credit.credits_posted += amount
-
-
-_AFTER: Mapping[Kind, HoldState] = {
-    Kind.POST: HoldState.POSTED,
-    Kind.VOID: HoldState.VOIDED,
-    Kind.EXPIRE: HoldState.EXPIRED,
-    Kind.REVERSAL: HoldState.REVERSED,
-}
-
-
-def _move_hold(state: State, transfer: Transfer, now_us: int, changes: Changes) -> None:
-    if transfer.kind is Kind.POSTED:
-        return
-    if transfer.kind is Kind.PENDING:
-        hold_id, hold = transfer.id, Hold(HoldState.OPEN, now_us + transfer.timeout_us if transfer.timeout_us else 0)
-    else:
-        hold_id, hold = transfer.pending_id, Hold(_AFTER[transfer.kind])
+def _move_hold(state: State, transfer: Transfer, now_us: int, changes: Changes, leaves: HoldState) -> None:
+    """Writes a new hold or the old one's end; a hold object itself never changes."""
+    expires_us = min(now_us + transfer.timeout_us, LARGEST) if transfer.timeout_us else 0
+    is_new = leaves is HoldState.OPEN
+    hold_id, hold = (transfer.id, Hold(leaves, expires_us)) if is_new else (transfer.pending_id, Hold(leaves))
     state.holds[hold_id] = changes.holds[hold_id] = hold
+
+
+@dataclass(frozen=True, slots=True)
+class _Original:
+    """What a kind refers to: transfers of these kinds, refused otherwise, booked on the same sides or swapped."""
+
+    kinds: frozenset[Kind]
+    refusal: Result
+    keeps_sides: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What a kind of transfer does: refers to, is refused for, moves, and what it leaves its hold in."""
+
+    original: _Original | None
+    refusal: Callable[[State, Transfer, Account, Account, int], Result | None]
+    move: Callable[[State, Transfer, Account, Account], None]
+    leaves: HoldState | None
+
+
+_HELD = _Original(frozenset({Kind.PENDING}), Result.TRANSFER_NOT_PENDING, keeps_sides=True)
+_BOOKED = _Original(frozenset({Kind.POSTED, Kind.POST}), Result.TRANSFER_NOT_POSTED, keeps_sides=False)
+_RULES: Mapping[Kind, _Rule] = {
+    Kind.POSTED: _Rule(None, _limits, _move_posted, None),
+    Kind.PENDING: _Rule(None, _limits, _move_pending, HoldState.OPEN),
+    Kind.POST: _Rule(_HELD, _timing, _post_held, HoldState.POSTED),
+    Kind.VOID: _Rule(_HELD, _timing, _free, HoldState.VOIDED),
+    Kind.EXPIRE: _Rule(_HELD, _timing, _free, HoldState.EXPIRED),
+    Kind.REVERSAL: _Rule(_BOOKED, _once, _move_posted, HoldState.REVERSED),
+}
 
 
 def touched(batch: Sequence[Transfer]) -> tuple[set[str], set[str], set[str]]:

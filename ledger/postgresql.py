@@ -9,8 +9,9 @@ from typing import Any
 
 import psycopg
 
+from chassis.records import Conflict
 from ledger import chain
-from ledger.model import Account, Changes, Hold, HoldState, Kind, Limit, Result, State, Transfer, touched
+from ledger.model import Account, Changes, Hold, HoldState, Kind, Result, State, Transfer, touched
 
 LOCK_HOLDS = "SELECT 1 FROM ledger_holds WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
 LOCK_ACCOUNTS = """SELECT id::text, book, currency, limits,
@@ -49,34 +50,49 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::te
   ledger_head AS h"""
 
 
-def _array(values: Iterable[Any]) -> str:
-    """An array literal of ids or numbers, which need no quotes."""
+def _ids(values: Iterable[str]) -> str:
+    """An array literal of ids or other words, which need no quotes."""
+    return "{" + ",".join(values) + "}"
+
+
+def _numbers(values: Iterable[int]) -> str:
+    """An array literal of whole numbers."""
     return "{" + ",".join(map(str, values)) + "}"
 
 
 def _texts(values: Iterable[str]) -> str:
-    """An array literal of any text."""
-    quoted = ('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
-    return "{" + ",".join(quoted) + "}"
+    """An array literal of any text, at least one; NUL, which PostgreSQL's text can't hold, parts the values."""
+    quoted = "\0".join(values).replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
+    return '{"' + quoted + '"}'
 
 
 def load(raw: psycopg.Connection[Any], batch: Sequence[Transfer]) -> State:
-    """What the batch touches, locked: one round trip."""
+    """What the batch touches, locked: one round trip. Conflict if another writer was just making it."""
     ids, referred, accounts = touched(batch)
-    names, references = _array(sorted(accounts)), _array(sorted(referred))
+    names, references = _ids(sorted(accounts)), _ids(sorted(referred))
     with raw.pipeline():
         holds = _lock_holds(raw, references) if referred else None
         rows = _lock_accounts(raw, names, references, bool(referred))
         if holds:
             holds = raw.execute(SELECT_HOLDS, (references,), prepare=True)
-        transfers = raw.execute(SELECT_TRANSFERS, (_array(ids | referred),), prepare=True)
-        refusals = raw.execute(SELECT_REFUSALS, (_array(ids),), prepare=True)
-    return State(
-        accounts={row[0]: Account(row[0], row[1], row[2], Limit(row[3]), *row[4:]) for row in rows},
-        transfers={row[0]: _transfer(row) for row in transfers},
-        holds={row[0]: Hold(HoldState(row[1]), row[2]) for row in holds or ()},
-        refused={row[0]: Result(row[1]) for row in refusals},
+        transfers = raw.execute(SELECT_TRANSFERS, (_ids(ids | referred),), prepare=True)
+        refusals = raw.execute(SELECT_REFUSALS, (_ids(ids),), prepare=True)
+    state = State(
+        accounts={row[0]: Account(*row) for row in rows.fetchall()},
+        transfers={row[0]: _transfer(row) for row in transfers.fetchall()},
+        holds={row[0]: Hold(HoldState(row[1]), row[2]) for row in holds.fetchall()} if holds else {},
+        refused={row[0]: Result(row[1]) for row in refusals.fetchall()},
     )
+    check_complete(state, referred)
+    return state
+
+
+def check_complete(state: State, referred: Iterable[str]) -> None:
+    """Conflict where a transfer referred to was committed after its hold or its accounts were looked for."""
+    for original in (state.transfers[key] for key in referred if key in state.transfers):
+        has_accounts = original.debit_account in state.accounts and original.credit_account in state.accounts
+        if not has_accounts or (original.kind is Kind.PENDING and original.id not in state.holds):
+            raise Conflict(f"transfer {original.id}")
 
 
 def _lock_holds(raw: psycopg.Connection[Any], references: str) -> psycopg.Cursor[Any]:
@@ -98,32 +114,38 @@ def _transfer(row: Any) -> Transfer:
 
 def write(raw: psycopg.Connection[Any], changes: Changes, now_us: int) -> int:
     """Writes what a batch did in one round trip; the position of its first entry."""
-    last: psycopg.Cursor[Any] | None = None
+    head: psycopg.Cursor[Any] | None = None
     with raw.pipeline():
         if changes.accounts:
             _update_accounts(raw, list(changes.accounts.values()))
         if changes.holds:
-            holds = changes.holds
-            columns = (_array(holds), _array(h.state.value for h in holds.values()))
-            raw.execute(PUT_HOLDS, (*columns, _array(h.expires_us for h in holds.values())), prepare=True)
+            _put_holds(raw, changes)
         if changes.refused:
-            columns = (_array(changes.refused), _array(result.value for result in changes.refused.values()))
-            raw.execute(INSERT_REFUSALS, columns, prepare=True)
+            raw.execute(INSERT_REFUSALS, (_ids(changes.refused), _ids(changes.refused.values())), prepare=True)
         if changes.entries:
-            last = _append(raw, changes, now_us)
-    if last is None:
-        return 0
-    (position,) = last.fetchone() or (0,)
-    return int(position) - len(changes.entries) + 1
+            head = _append(raw, changes, now_us)
+    return _first_position(head, len(changes.entries)) if head else 0
+
+
+def _first_position(head: psycopg.Cursor[Any], count: int) -> int:
+    row = head.fetchone()
+    assert row is not None, "the ledger has no head: initialise it"
+    return int(row[0]) - count + 1
+
+
+def _put_holds(raw: psycopg.Connection[Any], changes: Changes) -> None:
+    holds = changes.holds.values()
+    columns = (_ids(changes.holds), _ids(hold.state for hold in holds), _numbers(hold.expires_us for hold in holds))
+    raw.execute(PUT_HOLDS, columns, prepare=True)
 
 
 def _update_accounts(raw: psycopg.Connection[Any], accounts: Sequence[Account]) -> None:
     columns = (
-        _array(account.id for account in accounts),
-        _array(account.debits_pending for account in accounts),
-        _array(account.debits_posted for account in accounts),
-        _array(account.credits_pending for account in accounts),
-        _array(account.credits_posted for account in accounts),
+        _ids([account.id for account in accounts]),
+        _numbers([account.debits_pending for account in accounts]),
+        _numbers([account.debits_posted for account in accounts]),
+        _numbers([account.credits_pending for account in accounts]),
+        _numbers([account.credits_posted for account in accounts]),
     )
     raw.execute(UPDATE_ACCOUNTS, columns, prepare=True)
 
@@ -131,20 +153,20 @@ def _update_accounts(raw: psycopg.Connection[Any], accounts: Sequence[Account]) 
 def _append(raw: psycopg.Connection[Any], changes: Changes, now_us: int) -> psycopg.Cursor[Any]:
     entries, count = changes.entries, len(changes.entries)
     transfers = [entry.transfer for entry in entries]
-    rows = chain.rows_hash(chain.canonical(e.transfer, e.debit_balance, e.credit_balance, now_us) for e in entries)
+    rows = chain.rows_hash([chain.canonical(*entry, now_us) for entry in entries])
     head = raw.execute(ADVANCE_HEAD, (count, rows), prepare=True)
     columns = (
-        _array(t.id for t in transfers),
-        _array(t.debit_account for t in transfers),
-        _array(t.credit_account for t in transfers),
-        _array(t.amount for t in transfers),
-        _array(t.kind.value for t in transfers),
-        _texts(t.pending_id for t in transfers),
-        _array(t.timeout_us for t in transfers),
-        _texts(t.code for t in transfers),
-        _texts(t.reference for t in transfers),
-        _array(e.debit_balance for e in entries),
-        _array(e.credit_balance for e in entries),
+        _ids([t.id for t in transfers]),
+        _ids([t.debit_account for t in transfers]),
+        _ids([t.credit_account for t in transfers]),
+        _numbers([t.amount for t in transfers]),
+        _ids([t.kind for t in transfers]),
+        _texts([t.pending_id for t in transfers]),
+        _numbers([t.timeout_us for t in transfers]),
+        _texts([t.code for t in transfers]),
+        _texts([t.reference for t in transfers]),
+        _numbers([entry.debit_balance for entry in entries]),
+        _numbers([entry.credit_balance for entry in entries]),
     )
     raw.execute(INSERT_TRANSFERS, (count, now_us, *columns), prepare=True)
     raw.execute(INSERT_BLOCK, (count, rows), prepare=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ledger import chain
-from ledger.model import Account, Changes, Entry, Hold, HoldState, Kind, Limit, Result, State, Transfer, touched
+from ledger.model import Account, Changes, Entry, Hold, HoldState, Kind, Result, State, Transfer, touched
 
 SELECT_TRANSFERS = """SELECT id, debit_account, credit_account, amount, kind, pending_id, timeout_us, code, reference
 FROM ledger_transfers WHERE id IN (SELECT value FROM json_each(?))"""
@@ -35,7 +35,7 @@ def load(raw: sqlite3.Connection, batch: Sequence[Transfer]) -> State:
     transfers = {row[0]: _transfer(row) for row in _bulk(raw, SELECT_TRANSFERS, ids | referred)}
     accounts |= {side for t in transfers.values() for side in (t.debit_account, t.credit_account)}
     return State(
-        accounts={row[0]: _account(row) for row in _bulk(raw, SELECT_ACCOUNTS, accounts)},
+        accounts={row[0]: Account(*row) for row in _bulk(raw, SELECT_ACCOUNTS, accounts)},
         transfers=transfers,
         holds={row[0]: Hold(HoldState(row[1]), row[2]) for row in _bulk(raw, SELECT_HOLDS, referred)},
         refused={row[0]: Result(row[1]) for row in _bulk(raw, SELECT_REFUSALS, ids)},
@@ -45,10 +45,6 @@ def load(raw: sqlite3.Connection, batch: Sequence[Transfer]) -> State:
 def _transfer(row: Any) -> Transfer:
     identifier, debit, credit, amount, kind, pending_id, timeout_us, code, reference = row
     return Transfer(identifier, debit, credit, amount, Kind(kind), pending_id, timeout_us, False, code, reference)
-
-
-def _account(row: Any) -> Account:
-    return Account(row[0], row[1], row[2], Limit(row[3]), *row[4:])
 
 
 def write(raw: sqlite3.Connection, changes: Changes, now_us: int) -> int:
@@ -74,7 +70,7 @@ def _balances(account: Account) -> tuple[int, int, int, int, str]:
 
 def _append(raw: sqlite3.Connection, entries: Sequence[Entry], now_us: int) -> int:
     block, position, previous = raw.execute(SELECT_HEAD).fetchone()
-    rows = chain.rows_hash(chain.canonical(e.transfer, e.debit_balance, e.credit_balance, now_us) for e in entries)
+    rows = chain.rows_hash([chain.canonical(*entry, now_us) for entry in entries])
     digest, last = chain.block_hash(previous, rows), position + len(entries)
     raw.executemany(INSERT_TRANSFER, [_row(position + n, e, now_us) for n, e in enumerate(entries, 1)])
     raw.execute(INSERT_BLOCK, (block + 1, position + 1, last, rows, digest))

@@ -1,10 +1,11 @@
 """The ledger in a service's own database: every change of money, value, limits and exposure goes through here."""
 
 import itertools
+import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from ledger import chain, model, postgresql, sqlite, tables
 from ledger.model import Account, HoldState, Kind, Limit, Result, Transfer
 
 DIALECTS: Mapping[str, ModuleType] = {"sqlite": sqlite, "postgresql": postgresql}
+MIGRATIONS = str(pathlib.Path(__file__).parent / "versions")
 EXPIRE_AT_ONCE = 1000
 VERIFY_PAGE = 5000
 
@@ -39,8 +41,7 @@ class NewAccount:
     reference: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of a transfer, and its position if it stands by this batch."""
 
     result: Result
@@ -53,9 +54,9 @@ def account_id(*parts: object) -> str:
 
 
 def initialise(connection: sa.Connection) -> None:
-    """Makes the chain's head in an empty store."""
-    if connection.execute(sa.select(tables.head.c.id)).first() is None:
-        connection.execute(sa.insert(tables.head).values(id=1, block=0, position=0, hash=chain.GENESIS))
+    """Makes the chain's head in an empty store; safe to repeat, by several processes at once."""
+    insert: Any = _insert_for(connection)(tables.head)
+    connection.execute(insert.values(id=1, block=0, position=0, hash=chain.GENESIS).on_conflict_do_nothing())
 
 
 def open_accounts(connection: sa.Connection, accounts: Iterable[NewAccount]) -> None:
@@ -100,6 +101,10 @@ class Sitting:
     def account(self, identifier: str) -> Account:
         """An account as the parts so far have left it."""
         return self._state.accounts[identifier]
+
+    def transfer(self, identifier: str) -> Transfer | None:
+        """A transfer that stands, among those that the candidates name."""
+        return self._state.transfers.get(identifier)
 
     @property
     def attempted(self) -> int:
@@ -161,7 +166,7 @@ def _account(row: Any) -> Account:
         row["id"],
         row["book"],
         row["currency"],
-        Limit(row["limits"]),
+        row["limits"],
         row["debits_pending"],
         row["debits_posted"],
         row["credits_pending"],
@@ -196,16 +201,41 @@ def _line(row: Any) -> Line:
     return Line(row.position, transfer, row.debit_balance, row.credit_balance, row.create_us)
 
 
+def stored(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Line]:
+    """The transfers with these ids, those that stand."""
+    rows, wanted = tables.transfers, list(identifiers)
+    if not wanted:
+        return {}
+    return {row.id: _line(row) for row in connection.execute(sa.select(rows).where(rows.c.id.in_(wanted)))}
+
+
+def booked_by_reference(connection: sa.Connection, accounts: Sequence[str]) -> dict[tuple[str, str], int]:
+    """Booked credits less debits of each of these accounts by the transfers' reference."""
+    rows, booked = tables.transfers, (Kind.POSTED.value, Kind.POST.value, Kind.REVERSAL.value)
+    totals: dict[tuple[str, str], int] = {}
+    for side, sign in ((rows.c.credit_account, 1), (rows.c.debit_account, -1)):
+        query = sa.select(side, rows.c.reference, sa.func.sum(rows.c.amount)).group_by(side, rows.c.reference)
+        for account, reference, amount in connection.execute(query.where(side.in_(accounts), rows.c.kind.in_(booked))):
+            totals[account, reference] = totals.get((account, reference), 0) + sign * int(amount)
+    return totals
+
+
 def lines(connection: sa.Connection, account: str, before_position: int, limit: int) -> list[Line]:
     """An account's newest transfers before a position (0: from the newest), newest first."""
-    rows = tables.transfers
     found: list[Line] = []
-    for side in (rows.c.debit_account, rows.c.credit_account):
-        query = sa.select(rows).where(side == account).order_by(rows.c.position.desc()).limit(limit)
-        if before_position:
-            query = query.where(rows.c.position < before_position)
+    for side in ("debit", "credit"):
+        query = lines_query(account, side, before_position, limit)
         found += [_line(row) for row in connection.execute(query)]
     return sorted(found, key=lambda line: -line.position)[:limit]
+
+
+def lines_query(account: str, side: str, before_position: int, limit: int) -> sa.Select[Any]:
+    """Those of one side, "debit" or "credit", by that side's index."""
+    rows = tables.transfers
+    query = sa.select(rows).where(rows.c[f"{side}_account"] == account)
+    if before_position:
+        query = query.where(rows.c.position < before_position)
+    return query.order_by(rows.c.position.desc()).limit(limit)
 
 
 def expired_holds(connection: sa.Connection, now_us: int) -> list[Transfer]:
@@ -228,11 +258,20 @@ def head(connection: sa.Connection) -> tuple[int, bytes] | None:
 def books(connection: sa.Connection) -> list[Book]:
     """Booked debits and credits of each book and currency."""
     rows = tables.accounts
-    query = sa.select(
-        rows.c.book, rows.c.currency, sa.func.sum(rows.c.debits_posted), sa.func.sum(rows.c.credits_posted)
-    ).group_by(rows.c.book, rows.c.currency)
-    ordered = query.order_by(rows.c.book, rows.c.currency)
-    return [Book(book, currency, int(d), int(c)) for book, currency, d, c in connection.execute(ordered)]
+    place = (rows.c.book, rows.c.currency)
+    sums = (*_halves(rows.c.debits_posted), *_halves(rows.c.credits_posted))
+    query = sa.select(*place, *sums).group_by(*place).order_by(*place)
+    return [
+        Book(book, currency, (int(dh) << 32) + int(dl), (int(ch) << 32) + int(cl))
+        for book, currency, dh, dl, ch, cl in connection.execute(query)
+    ]
+
+
+def _halves(column: sa.ColumnElement[int]) -> tuple[sa.ColumnElement[int], sa.ColumnElement[int]]:
+    """A sum's upper and lower 32 bits: SQLite's own sum fails beyond int64."""
+    return sa.func.sum(column.op(">>")(sa.literal(32, sa.Integer))), sa.func.sum(
+        column.op("&")(sa.literal(2**32 - 1, sa.BigInteger))
+    )
 
 
 def violations(connection: sa.Connection) -> list[str]:
@@ -265,7 +304,7 @@ class _Replay:
             previous = chain.block_hash(previous, digest)
             if digest != block.rows_hash or previous != block.hash or block.first_position != position + 1:
                 where = f"positions {block.first_position} to {block.last_position}"
-                yield f"ledger: block {block.block} ({where}) differs from its hash"
+                yield f"chain: block {block.block} ({where}) differs from its hash"
                 previous = block.hash
             position = block.last_position
         yield from self._end(connection, previous, position, next(reading, None))
@@ -273,14 +312,14 @@ class _Replay:
     def _end(self, connection: sa.Connection, digest: bytes, position: int, left: Line | None) -> Iterator[str]:
         newest = connection.execute(sa.select(tables.head)).one()
         if (newest.position, newest.hash) != (position, digest):
-            yield f"ledger: the head is at {newest.position}, the blocks end at {position}"
+            yield f"chain: the head is at {newest.position}, the blocks end at {position}"
         if left:
-            yield f"ledger: position {left.position} is in no block"
+            yield f"chain: position {left.position} is in no block"
 
     def _rows(self, rows: Sequence[Line], position: int) -> Iterator[str]:
         for expected, line in enumerate(rows, position + 1):
             if line.position != expected:
-                yield f"ledger: position {expected} is missing"
+                yield f"chain: position {expected} is missing"
                 return
             yield from self._row(line)
 
@@ -329,9 +368,9 @@ class _Replay:
 
 
 def _breaks_limit(account: Account) -> bool:
-    if account.limit & Limit.DEBITS_MUST_NOT_EXCEED_CREDITS and account.available_to_debit < 0:
-        return True
-    return bool(account.limit & Limit.CREDITS_MUST_NOT_EXCEED_DEBITS) and account.available_to_credit < 0
+    if account.limit == Limit.DEBITS_MUST_NOT_EXCEED_CREDITS:
+        return account.available_to_debit < 0
+    return account.limit == Limit.CREDITS_MUST_NOT_EXCEED_DEBITS and account.available_to_credit < 0
 
 
 def _lines_in_order(connection: sa.Connection) -> Iterator[Line]:

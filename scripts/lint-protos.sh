@@ -7,5 +7,5 @@ if ! command -v npm >/dev/null 2>&1; then
     [ "${CI:-}" != true ]
     exit
 fi
-npm ci --prefix examples/node --silent --no-audit --no-fund >/dev/null
+sh scripts/setup-node.sh
 examples/node/node_modules/.bin/buf lint build/aval.binpb --config buf.yaml

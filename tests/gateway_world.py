@@ -18,7 +18,8 @@ from google.protobuf.message import Message
 from chassis.certificates import Credentials
 from chassis.channel import channel_credentials
 from chassis.contracts import contract
-from chassis.testing import Platform, free_port
+from chassis.ports import free_port
+from chassis.testing import Platform
 from gateway.directory import directory
 from gateway.directory.model import NewPrincipal
 from gateway.server import Addresses, Gateway

@@ -18,11 +18,10 @@ from gateway.store import Store
 MOST_ATTEMPTS = 5
 WINDOW_MINUTES = 15
 WINDOW_US = WINDOW_MINUTES * 60 * MICROSECONDS
-NEVER_USED = -1
 
 
 def load_principals(database: Database, found: Iterable[NewPrincipal]) -> None:
-    """Enters those who are new and brings the others up to date; passwords and secrets of those stay. Repeatable."""
+    """Enters those who are new and brings the others up to date; passwords of those stay. Repeatable."""
     with database.read() as connection:
         known = store.logins(connection)
     entered = [(new.login in known, _principal(new, hashed=new.login not in known)) for new in found]
@@ -37,7 +36,7 @@ def _principal(new: NewPrincipal, hashed: bool) -> Principal:
     password_hash = model.hash_password(new.password) if hashed else ""
     names = (new.name_english, new.name_chinese, new.tenant_name_english, new.tenant_name_chinese)
     secrets_of = (new.certificate, password_hash, new.totp_secret)
-    return Principal(new.login, new.tenant, new.roles, *names, *secrets_of, NEVER_USED, "")
+    return Principal(new.login, new.tenant, new.roles, *names, *secrets_of, model.NEVER_USED, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ SESSION_US = SESSION_HOURS * 3600 * MICROSECONDS
 STEP_SECONDS = 30
 # A code of the step before or after still counts, for clocks that differ a little.
 STEPS_APART = 1
+# The step of a one-time code before any was used.
+NEVER_USED = -1
 
 _hasher = PasswordHasher()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from chassis import records
-from gateway.directory.model import Principal, Session, Tenant
+from gateway.directory.model import NEVER_USED, Principal, Session, Tenant
 from gateway.tables import attempts, principals, sessions
 
 
@@ -37,10 +37,14 @@ def add(connection: sa.Connection, found: Iterable[Principal]) -> None:
 
 
 def change(connection: sa.Connection, principal: Principal) -> None:
-    """Brings an entered principal up to date; its secrets stay."""
+    """Brings an entered principal up to date; its password stays, a new secret of one-time codes counts anew."""
     kept = ("login", "password_hash", "totp_secret", "code_step", "code_request_id")
     values = {name: value for name, value in records.to_row(principal).items() if name not in kept}
-    connection.execute(sa.update(principals).where(principals.c.login == principal.login).values(values))
+    this = principals.c.login == principal.login
+    connection.execute(sa.update(principals).where(this).values(values))
+    renewed = sa.update(principals).where(this, principals.c.totp_secret != principal.totp_secret)
+    fresh = {"totp_secret": principal.totp_secret, "code_step": NEVER_USED, "code_request_id": ""}
+    connection.execute(renewed.values(fresh))
 
 
 def use_code(connection: sa.Connection, login: str, step: int, request_id: str) -> bool:

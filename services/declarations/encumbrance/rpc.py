@@ -13,6 +13,7 @@ def to_proto(encumbrance: Encumbrance) -> declarations_pb2.Encumbrance:
     message = declarations_pb2.Encumbrance(
         name=encumbrance.name,
         holder=encumbrance.holder,
+        enterprise=encumbrance.enterprise,
         asset_class=encumbrance.asset_class.value,
         items=map(_item, encumbrance.items),
         pari_passu=encumbrance.pari_passu,

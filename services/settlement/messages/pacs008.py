@@ -56,6 +56,8 @@ class CreditTransfer:
     creditor_agent_bic: str
     debtor_town: str = ""
     debtor_country: str = ""
+    creditor_town: str = ""
+    creditor_country: str = ""
     remittance_information: str = ""
     remittance_documents: tuple[str, ...] = ()
 
@@ -109,6 +111,8 @@ def _transaction(reader: Reader) -> CreditTransfer | None:
         creditor_account=read_account(reader, "CdtrAcct"),
         debtor_town=reader.text("Dbtr/PstlAdr/TwnNm"),
         debtor_country=reader.text("Dbtr/PstlAdr/Ctry"),
+        creditor_town=reader.text("Cdtr/PstlAdr/TwnNm"),
+        creditor_country=reader.text("Cdtr/PstlAdr/Ctry"),
         remittance_information=information,
         remittance_documents=documents,
     )
@@ -136,8 +140,9 @@ def _check_addresses(transaction: Reader) -> None:
 
 def build(transfer: CreditTransfer, creation_time: datetime | None = None) -> bytes:
     """The message of a transfer, its addresses structured; by default created as its settlement day began."""
-    if bool(transfer.debtor_town) != bool(transfer.debtor_country):
-        raise ValueError("a debtor's address needs both town and country")
+    for town, country in _addresses(transfer):
+        if bool(town) != bool(country):
+            raise ValueError("an address needs both town and country")
     root, body = new_message(MESSAGE, BODY)
     created = creation_time or datetime.combine(transfer.settlement_date, time.min, UTC)
     put(body, "GrpHdr/MsgId", transfer.message_id)
@@ -146,6 +151,12 @@ def build(transfer: CreditTransfer, creation_time: datetime | None = None) -> by
     put(body, "GrpHdr/SttlmInf/SttlmMtd", "INDA")
     _put_transaction(put(body, "CdtTrfTxInf"), transfer)
     return document(root)
+
+
+def _addresses(transfer: CreditTransfer) -> tuple[tuple[str, str], ...]:
+    """(town, country) of debtor and creditor."""
+    debtor = (transfer.debtor_town, transfer.debtor_country)
+    return debtor, (transfer.creditor_town, transfer.creditor_country)
 
 
 def _put_transaction(parent: etree._Element, transfer: CreditTransfer) -> None:
@@ -159,11 +170,16 @@ def _put_transaction(parent: etree._Element, transfer: CreditTransfer) -> None:
 
 
 def _put_parties(parent: etree._Element, transfer: CreditTransfer) -> None:
-    put(parent, "Dbtr/Nm", transfer.debtor_name)
-    if transfer.debtor_country:
-        put(parent, "Dbtr/PstlAdr/TwnNm", transfer.debtor_town)
-        put(parent, "Dbtr/PstlAdr/Ctry", transfer.debtor_country)
+    debtor, creditor = _addresses(transfer)
+    _put_party(parent, "Dbtr", transfer.debtor_name, *debtor)
     put(parent, "DbtrAgt/FinInstnId/BICFI", transfer.debtor_agent_bic)
     put(parent, "CdtrAgt/FinInstnId/BICFI", transfer.creditor_agent_bic)
-    put(parent, "Cdtr/Nm", transfer.creditor_name)
+    _put_party(parent, "Cdtr", transfer.creditor_name, *creditor)
     put_account(parent, "CdtrAcct", transfer.creditor_account)
+
+
+def _put_party(parent: etree._Element, role: str, name: str, town: str, country: str) -> None:
+    put(parent, f"{role}/Nm", name)
+    if country:
+        put(parent, f"{role}/PstlAdr/TwnNm", town)
+        put(parent, f"{role}/PstlAdr/Ctry", country)

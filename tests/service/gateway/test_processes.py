@@ -14,7 +14,7 @@ import httpx
 
 from chassis.certificates import Authority
 from chassis.ids import system_random
-from chassis.testing import free_port
+from chassis.ports import free_port
 from gateway.directory.directory import load_principals
 from gateway.settings import GatewaySettings
 from gateway.store import open_database

@@ -1,0 +1,52 @@
+"""Processes of a benchmark: servers that say when they listen, load generators that print what they measured."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+from bench.load import Plan
+from chassis.settings import Settings
+
+
+@contextlib.contextmanager
+def serving(
+    module: str, *arguments: str, settings: Settings, environment: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """A server process for as long as the block lasts."""
+    variables = {**os.environ, **settings.to_environment(), **(environment or {})}
+    command = [sys.executable, "-m", module, *arguments]
+    process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        if b"listens" not in process.stdout.readline():
+            raise RuntimeError(f"{module} did not start")
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def measured(plan: Plan) -> dict[str, float]:
+    """What one load generator measured."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.load"], input=json.dumps(asdict(plan)).encode(), capture_output=True, check=True
+    )
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
+
+
+def pgbench(binaries: pathlib.Path, url: str, seconds: float) -> float:
+    """Transactions a second of pgbench's own script: scale 10, 16 clients, prepared statements."""
+    program = str(binaries / "pgbench")
+    subprocess.run([program, "-i", "-q", "-s", "10", url], check=True, capture_output=True)
+    options = ["-M", "prepared", "-c", "16", "-j", "2", "-T", str(max(int(seconds), 3))]
+    done = subprocess.run([program, *options, url], check=True, capture_output=True, text=True)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("tps")]
+    return float(line.split("=")[1].split()[0])

@@ -1,0 +1,134 @@
+"""The story's actors: banks, insurer and window at the mutual-TLS door, the exporter by the JSON API.
+
+Each call carries the story's trace context, as a bank's system does that reacts to an event, and is
+made again with the same request id while the platform is restarting.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import grpc
+import httpx
+import pyotp
+from google.protobuf.message import Message
+
+from chassis import signatures, telemetry
+from chassis.certificates import Authority
+from chassis.channel import Channels
+from chassis.contracts import contract
+from chassis.status import RemoteError
+from cli.demo import world
+from cli.layout import Addresses
+
+PATIENCE_SECONDS = 90.0
+AGAIN_SECONDS = 0.2
+RETRY_STATUSES = {502, 503, 504}
+RETRY_CODES = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNKNOWN,
+}
+Found = TypeVar("Found")
+
+
+async def patiently(attempt: Callable[[], Awaitable[Found]]) -> Found:
+    """The answer, tried again while the outcome is unknown or the platform can't be reached."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return await attempt()
+        except (RemoteError, httpx.TransportError) as error:
+            again = isinstance(error, httpx.TransportError) or error.code in RETRY_CODES
+            if not again or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def until(read: Callable[[], Awaitable[Found]], holds: Callable[[Found], bool]) -> Found:
+    """What is read once it holds. TimeoutError with what was read last."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        found = await read()
+        if holds(found):
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(str(found))
+        await asyncio.sleep(0.05)
+
+
+class Institution:
+    """Somebody with a certificate, at the door."""
+
+    def __init__(self, authority: Authority, addresses: Addresses, person: world.Person, trace: str) -> None:
+        self.person, self._trace = person, trace
+        self._credentials = authority.issue(person.certificate)
+        self._channels = Channels(self._credentials, {"door": addresses.door})
+
+    async def call(self, service: str, method: str, request: Message) -> Any:
+        """The response. RemoteError if it is refused."""
+        callee = contract(service)
+        content = request.SerializeToString()
+        metadata = [(telemetry.TRACEPARENT, self._trace)] if self._trace else []
+        raw = await patiently(lambda: self._channels.call("door", callee.path(method), content, metadata))
+        return callee.response(method).FromString(raw)
+
+    def sign(self, content: bytes) -> str:
+        """Its detached signature over the bytes, by the key of its certificate."""
+        return signatures.sign(content, self._credentials.key, self.person.certificate, "ES256")
+
+    async def close(self) -> None:
+        """Ends its connection."""
+        await self._channels.close()
+
+
+class Refused(Exception):
+    """The JSON API refused."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.status, self.body = response.status_code, response.text
+        super().__init__(f"{response.status_code} {response.text}")
+
+
+class Exporter:
+    """An exporter with a session, by the JSON API."""
+
+    def __init__(self, authority: Authority, addresses: Addresses, person: world.Person, trace: str) -> None:
+        self.person, self._trace = person, trace
+        self._codes = pyotp.TOTP(world.one_time_secret(authority, person.login))
+        self._client = httpx.AsyncClient(base_url=addresses.url, timeout=15, headers={"x-aval-request": "1"})
+
+    async def sign_in(self) -> None:
+        """Opens a session."""
+        await self._send("POST", "/session", {"login": self.person.login, "password": world.PASSWORD}, {})
+
+    async def get(self, path: str) -> Any:
+        """Reads a resource."""
+        return await self._send("GET", path, None, {})
+
+    async def post(self, path: str, body: Mapping[str, Any], request_id: str, with_code: bool = False) -> Any:
+        """Makes a change, with a one-time code where it needs one."""
+        headers = {"idempotency-key": request_id}
+        if with_code:
+            headers["aval-one-time-code"] = self._codes.now()
+        return await self._send("POST", path, body, headers)
+
+    async def _send(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Any:
+        traced = {**headers, telemetry.TRACEPARENT: self._trace} if self._trace else dict(headers)
+
+        async def attempt() -> httpx.Response:
+            response = await self._client.request(method, path, json=body, headers=traced)
+            if response.status_code in RETRY_STATUSES:
+                raise httpx.ReadError(response.text, request=response.request)
+            return response
+
+        response = await patiently(attempt)
+        if response.is_error:
+            raise Refused(response)
+        return response.json() if response.content else None
+
+    async def close(self) -> None:
+        """Ends its connection."""
+        await self._client.aclose()

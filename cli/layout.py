@@ -1,0 +1,95 @@
+"""Where a local platform keeps its things, and who holds it: one folder, one `aval up` at a time."""
+
+import fcntl
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import IO, Any
+
+DEFAULT_FOLDER = pathlib.Path("var")
+
+
+class AlreadyRunning(Exception):
+    """Another `aval up` holds the folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running platform listens, host:port each."""
+
+    http: str
+    door: str
+    traces: str
+    services: Mapping[str, str]
+    database: str
+    process_id: int
+
+    @property
+    def url(self) -> str:
+        """The pages' address."""
+        return f"http://{self.http}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files under a platform's folder."""
+
+    folder: pathlib.Path
+
+    @property
+    def certificates(self) -> pathlib.Path:
+        """The development authority and everyone's certificates."""
+        return self.folder / "certificates"
+
+    @property
+    def database(self) -> str:
+        """The embedded store's address."""
+        return f"sqlite:///{self.folder / 'store'}"
+
+    def write(self, name: str, value: Any) -> None:
+        """Keeps a JSON document, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.folder / f"{name}.partial"
+        partial.write_text(json.dumps(value, indent=2))
+        os.replace(partial, self.folder / name)
+
+    def read(self, name: str) -> Any:
+        """A document kept before; None if there is none."""
+        file = self.folder / name
+        return json.loads(file.read_text()) if file.exists() else None
+
+    def announce(self, addresses: Addresses) -> None:
+        """Tells the other commands where the platform listens."""
+        self.write("running.json", asdict(addresses))
+
+    def running(self) -> Addresses | None:
+        """The platform that runs on this folder now, if any."""
+        known = self.read("running.json")
+        if known is None or not self._is_held():
+            return None
+        return Addresses(**known)
+
+    def _is_held(self) -> bool:
+        try:
+            self.hold().close()
+        except AlreadyRunning:
+            return True
+        return False
+
+    def hold(self) -> IO[str]:
+        """Holds the folder until the file is closed. AlreadyRunning if another process does."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
+            raise AlreadyRunning(str(self.folder)) from error
+        return file
+
+    def database_in_use(self) -> str:
+        """The store the folder's platform was last started with."""
+        known = self.read("running.json")
+        return str(known["database"]) if known else self.database

@@ -1,0 +1,50 @@
+"""The local platform's own hand: calls a service directly, with the keys of the folder it belongs to."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from chassis.certificates import Credentials
+from chassis.channel import Channels
+from chassis.client import AssertingClient
+from chassis.clock import SystemClock
+from chassis.identity import Caller, Signer
+from chassis.node import Node
+from chassis.ports import free_port
+from chassis.settings import Settings
+from cli.layout import Layout
+from cli.supervisor import prepare_certificates
+from services.declarations.service import SERVICE as DECLARATIONS
+
+WINDOW = Caller("windows/henan/window.system", "windows/henan", frozenset({"WINDOW"}))
+
+
+@contextlib.asynccontextmanager
+async def client(layout: Layout, services: dict[str, str]) -> AsyncIterator[AssertingClient]:
+    """A client of the services at these addresses."""
+    credentials = Credentials.load(layout.certificates, "services/gateway")
+    channels = Channels(credentials, services)
+    signer = Signer((layout.certificates / "services_gateway.signing").read_bytes())
+    try:
+        yield AssertingClient(channels, signer, SystemClock())
+    finally:
+        await channels.close()
+
+
+@contextlib.asynccontextmanager
+async def declarations(layout: Layout) -> AsyncIterator[AssertingClient]:
+    """The declarations service: the running one, or else one of our own on the folder's store."""
+    running = layout.running()
+    if running:
+        async with client(layout, dict(running.services)) as found:
+            yield found
+        return
+    prepare_certificates(layout)
+    address = f"127.0.0.1:{free_port()}"
+    settings = Settings(layout.database_in_use(), address, layout.certificates, {})
+    node = Node(DECLARATIONS, settings)
+    await node.start()
+    try:
+        async with client(layout, {"declarations": address}) as found:
+            yield found
+    finally:
+        await node.stop()

@@ -1,0 +1,173 @@
+"""`aval`: the local platform's commands. Each takes --json; a person gets readable output with progress."""
+
+import asyncio
+import json
+import pathlib
+import sys
+from typing import Any
+
+import click
+
+from cli.layout import DEFAULT_FOLDER, AlreadyRunning, Layout
+
+folder_option = click.option(
+    "--folder", type=click.Path(path_type=pathlib.Path), default=DEFAULT_FOLDER, show_default=True,
+    help="Where the platform keeps its store, certificates and addresses.",
+)  # fmt: skip
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+database_option = click.option("--database", help="A PostgreSQL database, postgresql://…; otherwise SQLite.")
+
+
+def show(report: dict[str, Any], as_json: bool, lines: list[str]) -> None:
+    """The report as JSON, or the lines for a person; exit status 1 where the report isn't ok."""
+    click.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+    if not report.get("ok", True):
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="aval")
+def main() -> None:
+    """Trade finance behind a single window: declared goods become money, once."""
+
+
+@main.command()
+@folder_option
+@database_option
+@click.option("--demo", is_flag=True, help="Load the demo's world, play its story once, and serve.")
+def up(folder: pathlib.Path, database: str | None, demo: bool) -> None:
+    """Start the platform and serve until interrupted."""
+    from cli import running
+
+    try:
+        asyncio.run(running.up(Layout(folder), database, demo))
+    except AlreadyRunning as error:
+        raise click.ClickException(f"another `aval up` runs on {error}; stop it or give --folder") from error
+
+
+@main.command()
+@database_option
+@json_option
+def demo(database: str | None, as_json: bool) -> None:
+    """Play the demo's story on a fresh store and free ports, then stop."""
+    from cli import running
+
+    def told(step: dict[str, Any]) -> None:
+        if not as_json:
+            click.echo(f"{'ok    ' if step['ok'] else 'FAILED'}  {step['name']}: {step['detail']}")
+
+    report = asyncio.run(running.demo(database, told))
+    show(report, as_json, _demo_lines(report))
+
+
+def _demo_lines(report: dict[str, Any]) -> list[str]:
+    verdict = "The story ended well" if report["ok"] else "The story did not end well"
+    verify = report["verify"]
+    lines = [f"{verdict} in {report['seconds']} s. Trace {report['trace_id']}: {', '.join(report['trace_services'])}."]
+    return [*lines, "Books balance, chains hold." if verify.get("ok") else "\n".join(verify.get("violations", []))]
+
+
+@main.command()
+@click.argument("login")
+@folder_option
+@json_option
+def code(login: str, folder: pathlib.Path, as_json: bool) -> None:
+    """Show a demo person's one-time code."""
+    from cli import running
+
+    present = running.one_time_code(Layout(folder), login)
+    show({"ok": True, "login": login, "code": present}, as_json, [present])
+
+
+@main.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path))
+@folder_option
+@json_option
+def import_(files: tuple[pathlib.Path, ...], folder: pathlib.Path, as_json: bool) -> None:
+    """Import DecMessage documents (.xml) and receipts (.jsonl)."""
+    from cli import importing
+
+    def progress(read: int) -> None:
+        if not as_json and sys.stderr.isatty():
+            click.echo(f"\r{read} read", nl=False, err=True)
+
+    report = asyncio.run(importing.import_files(Layout(folder), files, progress))
+    counts = f"read {report['read']}, accepted {report['accepted']}, duplicates {report['duplicates']}"
+    refused = [f"{r['file']} {r['document']} {r['path']}: {r['rule']}: {r['message']}" for r in report["refused"]]
+    show(report, as_json, [counts, *refused])
+
+
+@main.command()
+@folder_option
+@database_option
+@json_option
+def verify(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
+    """Prove balances, hash chains, dense events and owed tasks from the rows alone."""
+    from cli import verification
+
+    address = database or Layout(folder).database_in_use()
+    if verification.is_empty(address):
+        raise click.ClickException(f"there is no platform's store at {address}")
+    report = verification.verify(address)
+    show(report, as_json, _verify_lines(report))
+
+
+def _verify_lines(report: dict[str, Any]) -> list[str]:
+    lines = [f"{b['service']:18} {b['book']:16} {b['currency']} {b['debits']:>18,}" for b in report["books"]]
+    events = ", ".join(f"{service} {count}" for service, count in report["events"].items())
+    verdict = ["All hold."] if report["ok"] else report["violations"]
+    return [*lines, f"events: {events}", f"chains hold: {'yes' if report['chains_ok'] else 'NO'}", *verdict]
+
+
+@main.command()
+@folder_option
+@json_option
+@click.argument("names", nargs=-1)
+def ca(folder: pathlib.Path, as_json: bool, names: tuple[str, ...]) -> None:
+    """Make the development authority, and a certificate for each NAME, such as banks/LMHFCNB0/lmhf.system."""
+    from cli.supervisor import prepare_certificates
+
+    authority = prepare_certificates(Layout(folder))
+    for name in names:
+        authority.issue(name)
+    files = {name: str(authority.folder / name.replace("/", "_")) for name in names}
+    report = {"ok": True, "authority": str(authority.folder / "ca.crt"), "certificates": files}
+    show(report, as_json, [f"authority: {report['authority']}", *(f"{n}: {f}.crt, {f}.key" for n, f in files.items())])
+
+
+@main.command()
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--steps", type=int, default=20000, show_default=True)
+@json_option
+def simulate(seed: int, steps: int, as_json: bool) -> None:
+    """Play random commerce in virtual time, with lost replies, duplicates and crashes; check every invariant."""
+    from cli.simulation import world
+
+    def progress(step: int) -> None:
+        if not as_json and sys.stderr.isatty():
+            click.echo(f"\rstep {step} of {steps}", nl=False, err=True)
+
+    report = world.simulate(seed, steps, progress)
+    lines = [f"seed {seed}, {report['steps']} steps, {len(report['violations'])} violations", *report["violations"]]
+    show(report, as_json, lines)
+
+
+@main.command()
+@click.argument("name", default="all")
+@json_option
+@click.option("--seconds", type=float, default=3.0, show_default=True, help="How long each figure is measured.")
+def bench(name: str, as_json: bool, seconds: float) -> None:
+    """Measure: NAME is one of the benchmarks, or all."""
+    from bench import rows, runner
+
+    def told(row: dict[str, Any]) -> None:
+        if not as_json:
+            click.echo(rows.line(row))
+
+    report = runner.run(name, seconds, told)
+    if as_json:
+        show(report, as_json, [])
+
+
+if __name__ == "__main__":
+    main()

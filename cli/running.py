@@ -1,0 +1,138 @@
+"""`aval up` and `aval demo`: the processes, the world, the story."""
+
+import asyncio
+import contextlib
+import pathlib
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
+from typing import Any
+
+import pyotp
+
+from chassis.certificates import Authority
+from chassis.ids import system_random
+from cli import local, verification
+from cli.demo import story, world
+from cli.layout import Addresses, Layout
+from cli.supervisor import Supervisor, choose_addresses, prepare_certificates
+from gateway.store import open_database
+
+STORY = "story.json"
+
+
+@contextlib.asynccontextmanager
+async def platform(layout: Layout, database: str, fixed_ports: bool) -> AsyncIterator[tuple[Authority, Addresses]]:
+    """All processes, ready, with the demo's people known at the door."""
+    held = layout.hold()
+    try:
+        authority = prepare_certificates(layout)
+        supervisor = Supervisor(layout, choose_addresses(database, fixed_ports))
+        try:
+            await supervisor.start()
+            yield authority, supervisor.addresses
+        finally:
+            await supervisor.stop()
+    finally:
+        held.close()
+
+
+def enter_people(authority: Authority, database: str) -> None:
+    """The demo's people into the gateway's directory, before it serves."""
+    store = open_database(database, system_random)
+    world.enter_people(authority, store)
+    store.close()
+
+
+async def load_world(layout: Layout, addresses: Addresses) -> None:
+    """The demo's accounts, policies and limits."""
+    async with local.client(layout, dict(addresses.services)) as client:
+        await world.load(client)
+
+
+async def up(layout: Layout, database: str | None, demo: bool) -> None:
+    """Serves until interrupted. A story that was begun and cut off is played to its end."""
+    started = time.monotonic()
+    address = database or layout.database
+    if demo or layout.read(STORY):
+        enter_people(prepare_certificates(layout), address)
+    async with platform(layout, address, fixed_ports=True) as (authority, addresses):
+        _print_addresses(addresses, time.monotonic() - started)
+        await _tell_story(layout, authority, addresses, demo)
+        print("Serving; interrupt with Ctrl-C.", flush=True)
+        await _interrupted()
+        print("Stopping.", flush=True)
+
+
+def _print_addresses(addresses: Addresses, seconds: float) -> None:
+    print(f"Aval is up after {seconds:.1f} s.")
+    print(f"  pages and JSON API   {addresses.url}")
+    print(f"  the banks' door      {addresses.door} (gRPC, mutual TLS)")
+    print(f"  traces               {addresses.url}/operations/traces", flush=True)
+
+
+async def _tell_story(layout: Layout, authority: Authority, addresses: Addresses, demo: bool) -> None:
+    """Plays the story once a folder; goes on with one that was cut off."""
+    kept = layout.read(STORY)
+    if kept is None and not demo:
+        return
+    if kept is None or not kept["ended"]:
+        script = story.Script(kept["story_id"], kept["started_us"]) if kept else story.new_script()
+        layout.write(STORY, {**asdict(script), "ended": False})
+        await load_world(layout, addresses)
+        played = await story.play(script, authority, addresses, _print_step)
+        layout.write(STORY, {**asdict(script), "ended": played.ok})
+        _print_end(played, addresses)
+    _print_logins(layout)
+
+
+def _print_step(step: dict[str, Any]) -> None:
+    print(f"  {'ok    ' if step['ok'] else 'FAILED'} {step['name']}: {step['detail']}", flush=True)
+
+
+def _print_end(played: story.Played, addresses: Addresses) -> None:
+    verdict = "ended well" if played.ok else "did not end well"
+    print(f"The story {verdict} after {played.seconds:.1f} s.")
+    print(f"  its trace            {addresses.url}/operations/traces/{played.script.trace_id}", flush=True)
+
+
+def _print_logins(layout: Layout) -> None:
+    exporters, operators = world.logins(["EXPORTER"]), world.logins(["OPERATOR"])
+    print(f"Sign in as {', '.join(exporters)} (exporters) or {', '.join(operators)} (operator).")
+    print(f"  password {world.PASSWORD}; a one-time code: aval code LOGIN --folder {layout.folder}", flush=True)
+
+
+async def _interrupted() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+async def demo(database: str | None, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Plays the story on a fresh folder and free ports, proves the books, and stops."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="aval-demo-") as folder:
+        layout = Layout(pathlib.Path(folder))
+        address = database or layout.database
+        enter_people(prepare_certificates(layout), address)
+        async with platform(layout, address, fixed_ports=False) as (authority, addresses):
+            await load_world(layout, addresses)
+            played = await story.play(story.new_script(), authority, addresses, told)
+        verify = verification.verify(address)
+    return {
+        "ok": played.ok and verify["ok"],
+        "seconds": round(time.monotonic() - started, 3),
+        "steps": played.steps,
+        "trace_id": played.script.trace_id,
+        "trace_services": played.trace_services,
+        "second_financing": played.second_financing,
+        "verify": verify,
+    }
+
+
+def one_time_code(layout: Layout, login: str) -> str:
+    """A person's present one-time code on this platform."""
+    return str(pyotp.TOTP(world.one_time_secret(Authority(layout.certificates), login)).now())

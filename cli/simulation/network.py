@@ -1,0 +1,268 @@
+"""The platform under a seed: real services on in-memory stores, one thread, virtual time, an unreliable network.
+
+Requests and replies are delayed, reordered, duplicated and lost; a service crashes before or after a
+commit. Everything random comes from one seeded generator, so that a run can be repeated step by step.
+"""
+
+import contextlib
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+
+from chassis import fields, identity, migrations, tasks
+from chassis.clock import ManualClock
+from chassis.command import Operation, Outcome, Submission, Transaction
+from chassis.database import Database
+from chassis.errors import DomainError
+from chassis.identity import Caller
+from chassis.service import Reading, Service
+from chassis.status import RemoteError
+from chassis.tasks import Task
+from chassis.writer import run_batch
+
+START_US = 1_767_225_600_000_000
+MILLISECOND = 1_000
+LONGEST_DELAY_US = 400 * MILLISECOND
+RESEND_US = 2_000 * MILLISECOND
+TICK_US = 5_000 * MILLISECOND
+
+# How often what goes wrong, of a thousand.
+LOST_REQUEST, LOST_REPLY, DUPLICATE, CRASH_BEFORE, CRASH_AFTER = 20, 20, 30, 8, 8
+
+Reply = Callable[[Message | DomainError], None]
+
+
+class Crash(Exception):
+    """The process died before its commit."""
+
+
+class CrashingDatabase(Database):
+    """A store whose next commit may never happen."""
+
+    crash_next = False
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """As the store's, but for the crash."""
+        with super().write() as connection:
+            yield connection
+            if self.crash_next:
+                self.crash_next = False
+                raise Crash
+
+
+@dataclass
+class Node:
+    """A service with its store, what waits for its next commit, and the tasks it has in the air."""
+
+    service: Service
+    store: CrashingDatabase
+    policies: Mapping[str, identity.Policy]
+    operations: dict[str, Operation]
+    settle: Operation
+    waiting: list[tuple[Submission, Reply]] = field(default_factory=list)
+    in_the_air: set[str] = field(default_factory=set)
+    is_flush_planned: bool = False
+
+
+class Network:
+    """All services and everything that is under way between them."""
+
+    def __init__(self, seed: int, services: Sequence[Service], is_reliable: bool = False) -> None:
+        self.random = random.Random(seed)  # noqa: S311
+        self.clock = ManualClock(START_US)
+        self.is_reliable = is_reliable
+        self.steps = self.commits = self.crashes = 0
+        self.committed: Callable[[str], None] = lambda _service: None
+        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self.nodes = {service.name: self._node(service) for service in services}
+        for name in self.nodes:
+            self._plan(0, lambda name=name: self._tick(name))  # type: ignore[misc]
+
+    def _node(self, service: Service) -> Node:
+        store = CrashingDatabase("sqlite://", service.name)
+        migrations.upgrade(store, service.migrations, self.random.randbytes, service.prepare)
+        operations = {name: service.operation(name) for name in service.commands}
+        policies = identity.policies(service.contract.descriptor)
+        return Node(service, store, policies, operations, tasks.settle_operation(service.sagas))
+
+    def _plan(self, delay_us: int, action: Callable[[], None]) -> None:
+        heapq.heappush(self._agenda, (self.clock.now_us() + delay_us, next(self._order), action))
+
+    def later(self, delay_us: int, action: Callable[[], None]) -> None:
+        """Does something when so much time has passed."""
+        self._plan(delay_us, action)
+
+    def step(self) -> None:
+        """The next thing on the agenda."""
+        due_us, _, action = heapq.heappop(self._agenda)
+        self.clock.advance(max(due_us - self.clock.now_us(), 0))
+        self.steps += 1
+        action()
+
+    def _delay(self) -> int:
+        return self.random.randrange(LONGEST_DELAY_US)
+
+    def _happens(self, per_thousand: int) -> bool:
+        return not self.is_reliable and self.random.randrange(1000) < per_thousand
+
+    def call(self, caller: Caller, service: str, method: str, request: Any, reply: Reply) -> None:
+        """Sends until there is a reply; the same request every time, the first reply counts."""
+        answered = False
+
+        def once(outcome: Message | DomainError) -> None:
+            nonlocal answered
+            if not answered:
+                answered = True
+                reply(outcome)
+
+        def send() -> None:
+            if not answered:
+                self._send(caller, service, method, request, once)
+                self._plan(RESEND_US, send)
+
+        send()
+
+    def _send(self, caller: Caller, service: str, method: str, request: Any, reply: Reply) -> None:
+        copies = 2 if self._happens(DUPLICATE) else 1
+        for _ in range(copies):
+            if not self._happens(LOST_REQUEST):
+                self._plan(self._delay(), lambda: self._deliver(caller, service, method, request, reply))
+
+    def _answer(self, reply: Reply, outcome: Message | DomainError) -> None:
+        if not self._happens(LOST_REPLY):
+            self._plan(self._delay(), lambda: reply(outcome))
+
+    def _deliver(self, caller: Caller, service: str, method: str, request: Any, reply: Reply) -> None:
+        """The service's edge: access and fields, then the read, or the queue of the writer."""
+        node = self.nodes[service]
+        try:
+            node.policies[method].check(caller)
+            fields.check(request)
+            if method in node.service.reads:
+                self._answer(reply, self._read(node, caller, method, request))
+                return
+        except DomainError as refusal:
+            self._answer(reply, refusal)
+            return
+        submission = self._submission(node.operations[method], caller, request, request.request_id)
+        self._enqueue(node, submission, reply)
+
+    def _read(self, node: Node, caller: Caller, method: str, request: Any) -> Message:
+        with node.store.read() as connection:
+            return node.service.reads[method](Reading(connection, caller, self.clock.now_us()), request)
+
+    def _submission(self, operation: Operation, caller: Caller, request: Any, request_id: str) -> Submission:
+        now_us, seed = self.clock.now_us(), self.random.randbytes(16)
+        return Submission(operation, caller, request, request_id, now_us, seed, seal=_seal)
+
+    def _enqueue(self, node: Node, submission: Submission, reply: Reply) -> None:
+        node.waiting.append((submission, reply))
+        if not node.is_flush_planned:
+            node.is_flush_planned = True
+            self._plan(self.random.randrange(5 * MILLISECOND), lambda: self._flush(node))
+
+    def _flush(self, node: Node) -> None:
+        """One group commit, if it comes to that."""
+        node.is_flush_planned = False
+        batch, node.waiting = node.waiting, []
+        node.store.crash_next = self._happens(CRASH_BEFORE)
+        try:
+            outcomes = run_batch(node.store, [submission for submission, _ in batch])
+        except Crash:
+            self._crash(node)
+            return
+        self.commits += 1
+        self.committed(node.service.name)
+        if self._happens(CRASH_AFTER):
+            self._crash(node)
+            return
+        for submission, reply in batch:
+            self._answer(reply, _told(outcomes[submission]))
+        self._start_tasks(node)
+
+    def _crash(self, node: Node) -> None:
+        """What was in memory is gone: who waits will ask again, tasks start from their rows."""
+        self.crashes += 1
+        node.store.crash_next = False
+        node.waiting.clear()
+        node.in_the_air.clear()
+
+    def _tick(self, name: str) -> None:
+        """Every few seconds: sweeps, and tasks whose time has come."""
+        node = self.nodes[name]
+        for sweep in node.service.sweeps:
+            operation = Operation("sweep", Empty, run=_sweeping(sweep), keeps_requests=False)
+            caller = identity.service_caller(name)
+            self._enqueue(node, self._submission(operation, caller, Empty(), ""), lambda _outcome: None)
+        self._start_tasks(node)
+        self._plan(TICK_US, lambda: self._tick(name))
+
+    def _start_tasks(self, node: Node) -> None:
+        with node.store.read() as connection:
+            due = tasks.due(connection, self.clock.now_us())
+        for task in due:
+            if task.resource not in node.in_the_air:
+                node.in_the_air.add(task.resource)
+                self._perform(node, task)
+
+    def _perform(self, node: Node, task: Task) -> None:
+        """One try of a task's call: its reply, or that nothing is known."""
+        caller = identity.caller_from_text(task.caller)
+        acting = identity.service_caller(node.service.name, caller.principal, task.tenant)
+        settled = False
+
+        def settle(outcome: Message | DomainError) -> None:
+            nonlocal settled
+            if settled:
+                return
+            settled = True
+            now_us = self.clock.now_us()
+            submission = tasks.settlement(node.settle, task, outcome, now_us, self.random.randbytes(16))
+            self._enqueue(node, submission, lambda _outcome: node.in_the_air.discard(task.resource))
+            # A reply that is lost on its way must not leave the task in the air for ever.
+            self._plan(RESEND_US, lambda: node.in_the_air.discard(task.resource))
+
+        self._send(acting, task.service, task.method, tasks.request_of(task), settle)
+        self._plan(RESEND_US, lambda: settle(_unknown()))
+
+    def owes(self) -> int:
+        """How many tasks are still open."""
+        count = 0
+        for node in self.nodes.values():
+            with node.store.read() as connection:
+                count += len(tasks.due(connection, 2**62))
+        return count
+
+
+def _sweeping(sweep: Callable[[Transaction], bool]) -> Callable[[Transaction, Any], Message]:
+    def run(transaction: Transaction, _request: Any) -> Message:
+        sweep(transaction)
+        return Empty()
+
+    return run
+
+
+def _told(outcome: Outcome) -> Message | DomainError:
+    """What the caller hears; a bug stops the run."""
+    if isinstance(outcome, Message | DomainError):
+        return outcome
+    raise outcome
+
+
+def _seal(content: bytes) -> str:
+    """Stands for the platform's seal, whose keys have no part in what is simulated."""
+    return f"seal over {len(content)} bytes"
+
+
+def _unknown() -> RemoteError:
+    return RemoteError(status_pb2.Status(code=14, message="no answer"))

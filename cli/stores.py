@@ -1,0 +1,25 @@
+"""The stores of a local platform, opened beside the running one or without it."""
+
+import contextlib
+from collections.abc import Iterator
+
+from services.credit_insurance.service import SERVICE as CREDIT_INSURANCE
+from services.loans.service import SERVICE as LOANS
+from services.settlement.service import SERVICE as SETTLEMENT
+
+from chassis.database import Database
+from chassis.service import Service
+from services.declarations.service import SERVICE as DECLARATIONS
+
+SERVICES: tuple[Service, ...] = (DECLARATIONS, SETTLEMENT, CREDIT_INSURANCE, LOANS)
+
+
+@contextlib.contextmanager
+def opened(database: str) -> Iterator[list[tuple[Service, Database]]]:
+    """Every service with its store."""
+    stores = [(service, Database(database, service.name)) for service in SERVICES]
+    try:
+        yield stores
+    finally:
+        for _, store in stores:
+            store.close()

@@ -1,0 +1,164 @@
+"""The platform as processes: four services and the gateway, restarted when they die, gone when we are."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Mapping
+
+from chassis.certificates import Authority
+from chassis.ports import free_port, is_free
+from chassis.process import LIFELINE
+from chassis.settings import Settings
+from cli.layout import Addresses, Layout
+
+SERVICES = ("declarations", "settlement", "credit_insurance", "loans")
+GATEWAY = "gateway"
+HTTP_PORT = 8080
+DOOR_PORT = 7443
+FIRST_RESTART_SECONDS = 0.2
+LONGEST_RESTART_SECONDS = 10.0
+STOP_SECONDS = 10.0
+READY_SECONDS = 60.0
+
+
+def prepare_certificates(layout: Layout) -> Authority:
+    """The development authority with a certificate and a signing key for every process."""
+    authority = Authority(layout.certificates)
+    for name in (*SERVICES, GATEWAY):
+        authority.issue(f"services/{name}")
+        authority.signing_key(f"services/{name}")
+    return authority
+
+
+def choose_addresses(database: str, fixed_ports: bool) -> Addresses:
+    """Ports on loopback: the usual ones for a person's platform where they are free, any others otherwise."""
+    used: set[int] = set()
+
+    def choose(wanted: int = 0) -> str:
+        port = wanted if fixed_ports and wanted and is_free(wanted) else free_port()
+        while port in used:
+            port = free_port()
+        used.add(port)
+        return f"127.0.0.1:{port}"
+
+    services = {name: choose() for name in SERVICES}
+    return Addresses(choose(HTTP_PORT), choose(DOOR_PORT), choose(), services, database, os.getpid())
+
+
+class Child:
+    """One process: started, watched, started again."""
+
+    def __init__(self, name: str, module: str, environment: Mapping[str, str], lifeline: int) -> None:
+        self.name, self._module, self._lifeline = name, module, lifeline
+        self._environment = {**os.environ, **environment, LIFELINE: str(lifeline)}
+        self.process: asyncio.subprocess.Process | None = None
+        self.ready = asyncio.Event()
+        self.restarts = 0
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Until stopped. A child that dies soon after its start is started again ever more slowly."""
+        delay = FIRST_RESTART_SECONDS
+        while not self._stopping:
+            started = time.monotonic()
+            await self._start()
+            if self._stopping:
+                return
+            lived = time.monotonic() - started
+            delay = (
+                FIRST_RESTART_SECONDS if lived > LONGEST_RESTART_SECONDS else min(delay * 2, LONGEST_RESTART_SECONDS)
+            )
+            self.restarts += 1
+            print(f"{self.name} ended; starting it again", file=sys.stderr, flush=True)
+            await asyncio.sleep(delay)
+
+    async def _start(self) -> None:
+        """One life: ready at its first line of output."""
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            self._module,
+            env=self._environment,
+            pass_fds=(self._lifeline,),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        while line := await self.process.stdout.readline():
+            if b"listens" in line:
+                self.ready.set()
+        await self.process.wait()
+        self.ready.clear()
+
+    async def stop(self) -> None:
+        """Ends it politely, then not."""
+        self._stopping = True
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.terminate()
+        try:
+            await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self.process.kill()
+
+
+class Supervisor:
+    """All processes of a local platform."""
+
+    def __init__(self, layout: Layout, addresses: Addresses) -> None:
+        self.layout, self.addresses = layout, addresses
+        # Never written to: when we are gone, by whatever death, its other end reads the end of file.
+        lifeline, self._held = os.pipe()
+        os.set_inheritable(lifeline, True)
+        self._lifeline = lifeline
+        self.children = {name: self._child(name) for name in (*SERVICES, GATEWAY)}
+        self._runs: list[asyncio.Task[None]] = []
+
+    def _child(self, name: str) -> Child:
+        module = name if name == GATEWAY else f"services.{name}"
+        return Child(name, module, self._environment(name), self._lifeline)
+
+    def _environment(self, name: str) -> dict[str, str]:
+        addresses = self.addresses
+        listen = addresses.services.get(name, addresses.door)
+        settings = Settings(addresses.database, listen, self.layout.certificates, addresses.services)
+        environment = settings.to_environment() | self._telemetry(name)
+        environment |= {
+            "AVAL_HTTP_LISTEN": addresses.http,
+            "AVAL_DOOR_LISTEN": addresses.door,
+            "AVAL_OTLP_LISTEN": addresses.traces,
+            "PYTHONUNBUFFERED": "1",
+        }
+        return environment
+
+    def _telemetry(self, name: str) -> dict[str, str]:
+        """Spans go to the built-in receiver unless the environment names another backend."""
+        if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+            return {}
+        certificates = self.layout.certificates
+        return {
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "2",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"https://{self.addresses.traces}",
+            "OTEL_EXPORTER_OTLP_CERTIFICATE": str(certificates / "ca.crt"),
+            "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(certificates / f"services_{name}.key"),
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(certificates / f"services_{name}.crt"),
+        }
+
+    async def start(self) -> None:
+        """Starts all and waits until all are ready. TimeoutError if they never are."""
+        self._runs = [asyncio.create_task(child.run()) for child in self.children.values()]
+        ready = asyncio.gather(*(child.ready.wait() for child in self.children.values()))
+        await asyncio.wait_for(ready, READY_SECONDS)
+        self.layout.announce(self.addresses)
+
+    async def stop(self) -> None:
+        """The services first: their last spans go to the gateway's receiver."""
+        await asyncio.gather(*(child.stop() for name, child in self.children.items() if name != GATEWAY))
+        await self.children[GATEWAY].stop()
+        for run in self._runs:
+            run.cancel()
+        await asyncio.gather(*self._runs, return_exceptions=True)
+        os.close(self._held)
+        os.close(self._lifeline)

@@ -1,0 +1,71 @@
+"""Buyer limits: how much an insurer stands for one buyer's debts at a time."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from chassis.money import Money
+
+
+class State(enum.StrEnum):
+    """Where it stands; names of the proto's enum."""
+
+    REQUESTED = "REQUESTED"
+    PENDING_APPROVAL = "PENDING_APPROVAL"
+    IN_FORCE = "IN_FORCE"
+    REFUSED = "REFUSED"
+
+
+class Verb(enum.StrEnum):
+    """What can be done to it."""
+
+    DECIDE = "decide"
+    APPROVE = "approve"
+    APPROVE_REFUSAL = "approve refusal"
+
+
+TRANSITIONS: Mapping[tuple[State, Verb], State] = {
+    (State.REQUESTED, Verb.DECIDE): State.PENDING_APPROVAL,
+    (State.PENDING_APPROVAL, Verb.APPROVE): State.IN_FORCE,
+    (State.PENDING_APPROVAL, Verb.APPROVE_REFUSAL): State.REFUSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BuyerLimit:
+    """`amount` and the dates are the proposal, frozen once proposed; `refuse` proposes to refuse."""
+
+    id: str
+    policy: str
+    insurer: str
+    enterprise: str
+    buyer_name: str
+    buyer_country: str
+    requested_amount: Money
+    amount: Money | None
+    payment_term_days: int
+    start_date: date | None
+    end_date: date | None
+    refuse: bool
+    state: State
+    maker: str
+    checker: str
+    revision: int
+    create_us: int
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"buyerLimits/{self.id}"
+
+    @property
+    def parties(self) -> tuple[str, str]:
+        """Who may see it."""
+        return self.insurer, self.enterprise
+
+    def in_force(self, on: date) -> bool:
+        """Whether a shipment of that day may use it."""
+        if self.state is not State.IN_FORCE or self.start_date is None or self.end_date is None:
+            return False
+        return self.start_date <= on <= self.end_date

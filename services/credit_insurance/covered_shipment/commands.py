@@ -1,0 +1,139 @@
+"""Declaring shipments for cover, and freeing their exposure as the buyer pays."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from aval.credit_insurance.v1 import credit_insurance_pb2
+
+from chassis import money
+from chassis import rpc as wire
+from chassis.command import Transaction
+from chassis.errors import InvalidFields, NotFound, Problem
+from chassis.money import Money
+from chassis.states import moved
+from services.credit_insurance import checks, errors, premium_rates
+from services.credit_insurance.buyer_limit import store as limits
+from services.credit_insurance.buyer_limit.model import BuyerLimit
+from services.credit_insurance.cover_hold import store as covers
+from services.credit_insurance.covered_shipment import rpc, store
+from services.credit_insurance.covered_shipment.model import TRANSITIONS, CoveredShipment, State, Verb
+from services.credit_insurance.policy import store as policies
+from services.credit_insurance.policy.model import Policy
+from services.credit_insurance.premium_rates import PremiumRate
+
+LIVING = tuple(state for state in State if state is not State.REFUSED)
+
+
+def create(
+    transaction: Transaction, request: credit_insurance_pb2.CreateCoveredShipmentRequest
+) -> credit_insurance_pb2.CoveredShipment:
+    """The exporter declares a shipment; exposure is held at once, the rest follows by itself."""
+    message = request.covered_shipment
+    limit = limits.load(transaction.connection, message.buyer_limit)
+    if limit is None or limit.enterprise != transaction.caller.tenant:
+        raise NotFound(resource=message.buyer_limit)
+    if problems := list(_problems(message, limit)):
+        raise InvalidFields(problems)
+    policy = policies.load(transaction.connection, limit.policy)
+    assert policy is not None, f"{limit.name} has no policy"
+    identifier = transaction.ids.resource("covered-shipment")
+    shipment = rpc.asked(message, identifier, limit, policy, _rate(message, limit, policy), transaction.now_us)
+    _check_premium(shipment)
+    _check_in_force(shipment, limit, policy)
+    _check_new(transaction, shipment)
+    held, covered = store.hold_exposure(transaction, shipment)
+    if not covered:
+        raise errors.LimitExceeded(available=covered.major(), currency=covered.currency)
+    return store.add(transaction, held)
+
+
+def _problems(message: credit_insurance_pb2.CoveredShipment, limit: BuyerLimit) -> Iterator[Problem]:
+    path = "covered_shipment"
+    yield from checks.amount(f"{path}.invoice_amount", message.invoice_amount, limit.requested_amount.currency)
+    days = (f"{path}.shipment_date", message.shipment_date, f"{path}.due_date", message.due_date)
+    period_problems = list(checks.period(*days))
+    yield from period_problems
+    if not period_problems and _term_days(message) > limit.payment_term_days:
+        yield Problem(
+            f"{path}.due_date",
+            "PAYMENT_TERM_TOO_LONG",
+            f"The limit covers terms of payment of at most {limit.payment_term_days} days from shipment.",
+            f"限额承保的账期最长为出运后 {limit.payment_term_days} 天。",
+        )
+
+
+def _term_days(message: credit_insurance_pb2.CoveredShipment) -> int:
+    return (wire.to_date(message.due_date) - wire.to_date(message.shipment_date)).days
+
+
+def _rate(message: credit_insurance_pb2.CoveredShipment, limit: BuyerLimit, policy: Policy) -> PremiumRate:
+    """The policy's own rate, or the table's as effective on the shipment date. PremiumRateMissing."""
+    if policy.premium_rate is not None:
+        return PremiumRate(policy.premium_rate, policy.name)
+    on, term_days = wire.to_date(message.shipment_date), _term_days(message)
+    rate = premium_rates.table_rate(limit.buyer_country, term_days, policy.insured_ratio, on)
+    if rate is None:
+        raise errors.PremiumRateMissing(term_days=term_days, insured_ratio=policy.insured_ratio)
+    return rate
+
+
+def _check_premium(shipment: CoveredShipment) -> None:
+    """A premium is money: at least one minor unit."""
+    if not shipment.premium:
+        problem = Problem(
+            "covered_shipment.invoice_amount",
+            "PREMIUM_ROUNDS_TO_NOTHING",
+            "The premium rounds to nothing; declare a larger invoice.",
+            "保费四舍五入后为零；请申报更大的发票金额。",
+        )
+        raise InvalidFields([problem])
+
+
+def _check_in_force(shipment: CoveredShipment, limit: BuyerLimit, policy: Policy) -> None:
+    """Both count on the shipment date."""
+    on = shipment.shipment_date
+    if not policy.in_force(on):
+        raise errors.PolicyNotInForce(policy=policy.name, date=on)
+    if not limit.in_force(on):
+        raise errors.LimitNotInForce(buyer_limit=limit.name, date=on)
+
+
+def _check_new(transaction: Transaction, shipment: CoveredShipment) -> None:
+    """An exporter's declaration is covered once; a refused shipment may be declared again.
+
+    What others name as theirs doesn't count: the register tells whose the declaration is.
+    """
+    for known in store.of_declaration(transaction.connection, shipment.declaration, *LIVING):
+        if known.enterprise == shipment.enterprise:
+            raise errors.ShipmentDeclaredAlready(declaration=known.declaration, covered_shipment=known.name)
+
+
+def release_exposure(
+    transaction: Transaction, request: credit_insurance_pb2.ReleaseExposureRequest
+) -> credit_insurance_pb2.ReleaseExposureResponse:
+    """The buyer has paid: frees as much exposure, once for each payment and declaration."""
+    connection = transaction.connection
+    if known := store.payment_response(connection, request.declaration, request.payment):
+        return credit_insurance_pb2.ReleaseExposureResponse.FromString(known)
+    released = _release(transaction, request.declaration, request.payment, money.from_proto(request.amount))
+    response = credit_insurance_pb2.ReleaseExposureResponse(released=money.to_proto(released))
+    store.add_payment(connection, request.declaration, request.payment, response.SerializeToString())
+    return response
+
+
+def _release(transaction: Transaction, declaration: str, payment: str, amount: Money) -> Money:
+    """What was freed; zero where the declaration isn't covered."""
+    covered = store.of_declaration(transaction.connection, declaration, State.COVERED)
+    currency = covered[0].invoice_amount.currency if covered else ""
+    if problems := list(checks.amount("amount", money.to_proto(amount), currency)):
+        raise InvalidFields(problems)
+    if not covered:
+        return amount.zero()
+    (shipment,) = covered
+    released, left = covers.pay(transaction, shipment, payment, amount)
+    if left:
+        store.save(transaction, shipment, "covered_shipment.exposure_released")
+    else:
+        state = moved(TRANSITIONS, shipment, Verb.PAID_OFF)
+        store.save(transaction, dataclasses.replace(shipment, state=state), "covered_shipment.paid")
+    return released

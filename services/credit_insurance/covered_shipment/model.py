@@ -1,0 +1,199 @@
+"""Covered shipments: pure rules, states, and the ledger transfers they come to.
+
+The exposure of a shipment is what the buyer still owes of its covered amount. It counts against two
+lines at once, in the policy's currency, book `exposure`: the buyer limit's (account `exposure`) and
+the policy's maximum liability (account `liability`).
+"""
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from chassis import ids
+from chassis.money import Money
+from ledger.model import Account, Kind, Limit, Transfer
+from ledger.store import NewAccount, account_id
+from services.credit_insurance.lines import BOOK, line_id
+
+
+class State(enum.StrEnum):
+    """Where it stands; names of the proto's enum."""
+
+    DECLARED = "DECLARED"
+    VALUE_RESERVED = "VALUE_RESERVED"
+    VALUE_MARKED = "VALUE_MARKED"
+    COVERED = "COVERED"
+    PAID = "PAID"
+    CANCELLING = "CANCELLING"
+    REFUSED = "REFUSED"
+
+
+class Verb(enum.StrEnum):
+    """What can happen to it."""
+
+    VALUE_RESERVED = "value reserved"
+    VALUE_CONFIRMED = "value confirmed"
+    PREMIUM_COLLECTED = "premium collected"
+    CANCEL = "cancel"
+    VALUE_RELEASED = "value released"
+    PAID_OFF = "paid off"
+
+
+# The point of no return is the premium's collection: the value is marked before it.
+TRANSITIONS: Mapping[tuple[State, Verb], State] = {
+    (State.DECLARED, Verb.VALUE_RESERVED): State.VALUE_RESERVED,
+    (State.VALUE_RESERVED, Verb.VALUE_CONFIRMED): State.VALUE_MARKED,
+    (State.VALUE_MARKED, Verb.PREMIUM_COLLECTED): State.COVERED,
+    (State.DECLARED, Verb.CANCEL): State.CANCELLING,
+    (State.VALUE_RESERVED, Verb.CANCEL): State.CANCELLING,
+    (State.VALUE_MARKED, Verb.CANCEL): State.CANCELLING,
+    (State.CANCELLING, Verb.VALUE_RELEASED): State.REFUSED,
+    (State.COVERED, Verb.PAID_OFF): State.PAID,
+}
+# Exposure is held, not yet booked.
+RESERVING = (State.DECLARED, State.VALUE_RESERVED, State.VALUE_MARKED, State.CANCELLING)
+
+
+@dataclass(frozen=True, slots=True)
+class CoveredShipment:
+    """Names of resources are whole; all amounts are in the policy's currency."""
+
+    id: str
+    buyer_limit: str
+    policy: str
+    declaration: str
+    insurer: str
+    enterprise: str
+    invoice_amount: Money
+    shipment_date: date
+    due_date: date
+    covered_amount: Money
+    premium: Money
+    premium_rate: Decimal
+    premium_rate_source: str
+    insured_ratio: Decimal
+    state: State
+    refusal_reason: str
+    revision: int
+    create_us: int
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"coveredShipments/{self.id}"
+
+    @property
+    def parties(self) -> tuple[str, str]:
+        """Who may see it."""
+        return self.insurer, self.enterprise
+
+    @property
+    def encumbrance_id(self) -> str:
+        """Our id of its encumbrance at the register, known without having an answer."""
+        return ids.derived(self.name, "insured value")
+
+    def insured(self, exposure: Money) -> Money:
+        """The insured part of an exposure, rounded half up to the minor unit."""
+        return exposure.times(self.insured_ratio)
+
+
+def premium(invoice: Money, rate: Decimal) -> Money:
+    """invoice x rate, rounded half up to the minor unit."""
+    return invoice.times(rate)
+
+
+def covered_amount(invoice: Money, *lines: Account) -> Money:
+    """The invoice, as far as every line has something left; zero where one has nothing."""
+    left = min(line.available_to_debit for line in lines)
+    return min(invoice, Money(invoice.currency, max(left, 0)))
+
+
+def with_covered_amount(shipment: CoveredShipment, amount: Money) -> CoveredShipment:
+    """The shipment as far as it can be covered. The premium stays that of the whole invoice."""
+    return replace(shipment, covered_amount=amount)
+
+
+def lines_of(shipment: CoveredShipment) -> list[str]:
+    """The lines it uses: the buyer limit's and the policy's."""
+    return [line for _, line, _ in _uses(shipment)]
+
+
+def exposure_id(shipment: str) -> str:
+    """What the shipment (its resource name) uses of its buyer limit."""
+    return account_id("credit_insurance", shipment, "exposure")
+
+
+def liability_id(shipment: str) -> str:
+    """What it uses of its policy's maximum liability."""
+    return account_id("credit_insurance", shipment, "liability")
+
+
+def _uses(shipment: CoveredShipment) -> Sequence[tuple[str, str, str]]:
+    """A word for each line that it uses, the line, and the account of its use."""
+    return (
+        ("limit", line_id(shipment.buyer_limit), exposure_id(shipment.name)),
+        ("policy", line_id(shipment.policy), liability_id(shipment.name)),
+    )
+
+
+def exposure_of(account: Account) -> Money:
+    """What is held or booked on an account of use."""
+    return Money(account.currency, account.balance + account.credits_pending)
+
+
+def exposure_accounts(shipment: CoveredShipment) -> list[NewAccount]:
+    """The accounts of its use."""
+    currency, bound = shipment.invoice_amount.currency, Limit.DEBITS_MUST_NOT_EXCEED_CREDITS
+    return [
+        NewAccount(account, BOOK, currency, bound, f"{word} {shipment.name}") for word, _, account in _uses(shipment)
+    ]
+
+
+def hold_transfers(shipment: CoveredShipment) -> list[Transfer]:
+    """Holds the covered amount under both lines, both or none, without end."""
+    return [
+        Transfer(
+            ids.derived(shipment.name, word, "hold"),
+            line,
+            account,
+            shipment.covered_amount.minor_units,
+            Kind.PENDING,
+            linked=word == "limit",
+            code="exposure",
+            reference=shipment.name,
+        )
+        for word, line, account in _uses(shipment)
+    ]
+
+
+def closing_transfers(shipment: CoveredShipment, kind: Kind) -> list[Transfer]:
+    """Posts or voids both holds."""
+    return [
+        Transfer(
+            ids.derived(shipment.name, word, kind.value),
+            kind=kind,
+            pending_id=ids.derived(shipment.name, word, "hold"),
+            linked=word == "limit",
+            code=f"exposure {kind.value}",
+            reference=shipment.name,
+        )
+        for word, _, _ in _uses(shipment)
+    ]
+
+
+def payment_transfers(shipment: CoveredShipment, payment: str, amount: Money) -> list[Transfer]:
+    """Gives what the buyer paid back to both lines."""
+    return [
+        Transfer(
+            ids.derived(shipment.name, word, "payment", payment),
+            account,
+            line,
+            amount.minor_units,
+            linked=word == "limit",
+            code="payment",
+            reference=payment,
+        )
+        for word, line, account in _uses(shipment)
+    ]

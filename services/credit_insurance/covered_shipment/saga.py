@@ -1,0 +1,63 @@
+"""What a covered shipment owes, by its state. Pure."""
+
+from collections.abc import Callable, Mapping
+
+from aval.declarations.v1 import declarations_pb2
+from aval.settlement.v1 import settlement_pb2
+
+from chassis import money
+from chassis.tasks import Call
+from services.credit_insurance.covered_shipment.model import CoveredShipment, State
+
+RESERVE = "reserve value"
+CONFIRM = "confirm value"
+COLLECT = "collect premium"
+RELEASE = "release value"
+
+
+def _reserve(shipment: CoveredShipment) -> Call:
+    item = declarations_pb2.EncumberedValue(
+        declaration=shipment.declaration, amount=money.to_proto(shipment.covered_amount)
+    )
+    encumbrance = declarations_pb2.Encumbrance(
+        asset_class=declarations_pb2.Encumbrance.INSURANCE, items=[item], reference=shipment.name
+    )
+    request = declarations_pb2.ReserveEncumbranceRequest(
+        encumbrance_id=shipment.encumbrance_id, encumbrance=encumbrance
+    )
+    return Call(RESERVE, "declarations", "ReserveEncumbrance", request, shipment.insurer)
+
+
+def _confirm(shipment: CoveredShipment) -> Call:
+    request = declarations_pb2.ConfirmEncumbranceRequest(name=f"encumbrances/{shipment.encumbrance_id}")
+    return Call(CONFIRM, "declarations", "ConfirmEncumbrance", request, shipment.insurer)
+
+
+def _release(shipment: CoveredShipment) -> Call:
+    request = declarations_pb2.ReleaseEncumbranceRequest(name=f"encumbrances/{shipment.encumbrance_id}")
+    return Call(RELEASE, "declarations", "ReleaseEncumbrance", request, shipment.insurer)
+
+
+def _collect(shipment: CoveredShipment) -> Call:
+    request = settlement_pb2.CollectPremiumRequest(
+        covered_shipment=shipment.name,
+        insurer=shipment.insurer,
+        enterprise=shipment.enterprise,
+        amount=money.to_proto(shipment.premium),
+    )
+    return Call(COLLECT, "settlement", "CollectPremium", request, shipment.insurer)
+
+
+# The other states owe nothing.
+OWED: Mapping[State, Callable[[CoveredShipment], Call]] = {
+    State.DECLARED: _reserve,
+    State.VALUE_RESERVED: _confirm,
+    State.VALUE_MARKED: _collect,
+    State.CANCELLING: _release,
+}
+
+
+def plan(shipment: CoveredShipment) -> Call | None:
+    """The next call."""
+    owed = OWED.get(shipment.state)
+    return owed(shipment) if owed else None

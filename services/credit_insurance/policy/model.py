@@ -1,0 +1,58 @@
+"""Policies: an insurer's undertaking towards an exporter."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from chassis.money import Money
+
+
+class State(enum.StrEnum):
+    """Where it stands; names of the proto's enum."""
+
+    PENDING_APPROVAL = "PENDING_APPROVAL"
+    IN_FORCE = "IN_FORCE"
+
+
+class Verb(enum.StrEnum):
+    """What can be done to it."""
+
+    APPROVE = "approve"
+
+
+TRANSITIONS: Mapping[tuple[State, Verb], State] = {(State.PENDING_APPROVAL, Verb.APPROVE): State.IN_FORCE}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`premium_rate` None: by the rate table. Maker and checker are principals."""
+
+    id: str
+    insurer: str
+    enterprise: str
+    insured_ratio: Decimal
+    maximum_liability: Money
+    start_date: date
+    end_date: date
+    premium_rate: Decimal | None
+    state: State
+    maker: str
+    checker: str
+    revision: int
+    create_us: int
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"policies/{self.id}"
+
+    @property
+    def parties(self) -> tuple[str, str]:
+        """Who may see it."""
+        return self.insurer, self.enterprise
+
+    def in_force(self, on: date) -> bool:
+        """Whether a shipment of that day may be declared under it."""
+        return self.state is State.IN_FORCE and self.start_date <= on <= self.end_date

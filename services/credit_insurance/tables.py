@@ -1,0 +1,51 @@
+"""The tables of the credit insurance service."""
+
+import sqlalchemy as sa
+
+from chassis import records
+from chassis.records import TEXT
+from services.credit_insurance.buyer_limit.model import BuyerLimit
+from services.credit_insurance.cover_hold.model import CoverHold
+from services.credit_insurance.covered_shipment.model import CoveredShipment
+from services.credit_insurance.policy.model import Policy
+
+metadata = sa.MetaData()
+
+policies = records.table(
+    "policies",
+    Policy,
+    metadata,
+    sa.Index("policies_insurer", "insurer", "id"),
+    sa.Index("policies_enterprise", "enterprise", "id"),
+)
+
+buyer_limits = records.table(
+    "buyer_limits",
+    BuyerLimit,
+    metadata,
+    sa.Index("buyer_limits_insurer", "insurer", "id"),
+    sa.Index("buyer_limits_enterprise", "enterprise", "id"),
+)
+
+covered_shipments = records.table(
+    "covered_shipments",
+    CoveredShipment,
+    metadata,
+    sa.Index("covered_shipments_insurer", "insurer", "id"),
+    sa.Index("covered_shipments_enterprise", "enterprise", "id"),
+    sa.Index("covered_shipments_declaration", "declaration", "state"),
+    sa.Index("covered_shipments_state", "state", "id"),
+)
+
+cover_holds = records.table(
+    "cover_holds", CoverHold, metadata, sa.Index("cover_holds_shipment", "covered_shipment", "state")
+)
+
+# Payments by which exposure was freed: each once.
+exposure_payments = sa.Table(
+    "exposure_payments",
+    metadata,
+    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("payment", TEXT, primary_key=True),
+    sa.Column("response", records.BYTES, nullable=False),
+)

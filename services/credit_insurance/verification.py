@@ -1,0 +1,60 @@
+"""Whether rows and ledger agree, from the rows alone."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from ledger import store as ledger
+from ledger.model import Account
+from services.credit_insurance.cover_hold import model as cover
+from services.credit_insurance.cover_hold import store as covers
+from services.credit_insurance.cover_hold.model import State as HoldState
+from services.credit_insurance.covered_shipment import model, store
+from services.credit_insurance.covered_shipment.model import RESERVING, CoveredShipment, State
+
+
+def violations(connection: sa.Connection) -> Sequence[str]:
+    """Everything that doesn't fit."""
+    shipments = store.every(connection)
+    named = (model.exposure_id, model.liability_id, cover.available_id, cover.held_id)
+    accounts = ledger.accounts(connection, [account(one.name) for one in shipments for account in named])
+    found = [text for shipment in shipments for text in _of_exposure(shipment, accounts)]
+    return [*ledger.violations(connection), *found, *_of_holds(connection, shipments, accounts)]
+
+
+def _of_exposure(shipment: CoveredShipment, accounts: Mapping[str, Account]) -> Iterator[str]:
+    """Held while it is being covered, booked while covered, nothing otherwise; the same under both lines."""
+    exposure, liability = accounts[model.exposure_id(shipment.name)], accounts[model.liability_id(shipment.name)]
+    used = (exposure.credits_pending, exposure.balance)
+    if used != (liability.credits_pending, liability.balance):
+        yield f"{shipment.name}: uses {used} of its limit, another amount of its policy"
+    if not _fits(shipment, *used):
+        yield f"{shipment.name} is {shipment.state.value}, its exposure {used} (held, booked)"
+
+
+def _fits(shipment: CoveredShipment, held: int, booked: int) -> bool:
+    covered = shipment.covered_amount.minor_units
+    if shipment.state in RESERVING:
+        return (held, booked) == (covered, 0)
+    if shipment.state is State.COVERED:
+        return held == 0 and 0 < booked <= covered
+    return (held, booked) == (0, 0)
+
+
+def _of_holds(
+    connection: sa.Connection, shipments: Sequence[CoveredShipment], accounts: Mapping[str, Account]
+) -> Iterator[str]:
+    """Lenders hold what their holds say, and no more is available than is insured."""
+    held: Counter[str] = Counter()
+    for hold in covers.every(connection):
+        if hold.state is HoldState.HELD and hold.amount is not None:
+            held[hold.covered_shipment] += hold.amount.minor_units
+    for shipment in shipments:
+        account = accounts.get(cover.available_id(shipment.name))
+        in_ledger = account.debits_pending if account else 0
+        if in_ledger != held[shipment.name]:
+            yield f"{shipment.name}: lenders hold {held[shipment.name]}, the ledger has {in_ledger}"
+        insured = shipment.insured(model.exposure_of(accounts[model.exposure_id(shipment.name)]))
+        if account and account.balance != max(insured.minor_units, in_ledger):
+            yield f"{shipment.name}: {insured.minor_units} is insured, the ledger has {account.balance}"

@@ -1,0 +1,93 @@
+"""An exporter's application to several banks."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from chassis.errors import Problem
+from chassis.money import Money
+from services.loans import errors, products
+
+
+class State(enum.StrEnum):
+    """Where an application stands; names of the proto's enum."""
+
+    OPEN = "OPEN"
+    ACCEPTED = "ACCEPTED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class Verb(enum.StrEnum):
+    """What can be done to it."""
+
+    OFFER = "offer"
+    ACCEPT = "accept"
+    WITHDRAW = "withdraw"
+
+
+TRANSITIONS: Mapping[tuple[State, Verb], State] = {
+    (State.OPEN, Verb.OFFER): State.OPEN,
+    (State.OPEN, Verb.ACCEPT): State.ACCEPTED,
+    (State.OPEN, Verb.WITHDRAW): State.WITHDRAWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What an exporter asks of banks. `declarations` are resource names, `banks` tenants."""
+
+    id: str
+    enterprise: str
+    product: str
+    declarations: tuple[str, ...]
+    amount: Money
+    tenor_days: int
+    banks: tuple[str, ...]
+    state: State
+    revision: int
+    create_us: int
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"applications/{self.id}"
+
+
+def problems(application: Application, on: date) -> list[Problem]:
+    """Everything wrong with the fields of a new application."""
+    product = products.product(application.product, on)
+    currency = application.amount.currency
+    is_lent = products.amount_cap(product.code, currency, on) is not None
+    checks = (
+        (
+            application.amount.minor_units <= 0,
+            Problem("application.amount", "AMOUNT_NOT_POSITIVE", "Ask for a positive amount.", "金额须为正数。"),
+        ),
+        (
+            not is_lent,
+            Problem(
+                "application.amount",
+                "CURRENCY_NOT_LENT",
+                f"{currency} isn't lent with this product; choose another currency.",
+                f"该产品不提供 {currency} 贷款，请选择其他币种。",
+            ),
+        ),
+        (
+            application.tenor_days > product.tenor_days_max,
+            Problem(
+                "application.tenor_days",
+                "TENOR_ABOVE_CAP",
+                f"Choose at most {product.tenor_days_max} days.",
+                f"期限最长 {product.tenor_days_max} 天。",
+            ),
+        ),
+    )
+    return [problem for is_wrong, problem in checks if is_wrong]
+
+
+def check_cap(application: Application, on: date) -> None:
+    """AmountAboveCap if it asks for more than the product lends."""
+    cap = products.amount_cap(application.product, application.amount.currency, on)
+    if cap is not None and application.amount > cap:
+        raise errors.AmountAboveCap(cap=cap)

@@ -1,0 +1,238 @@
+"""A loan: from the exporter's acceptance through the drawdown to the last repayment. Pure rules."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+from chassis import ids
+from chassis.money import Money, allocate, total
+from chassis.states import moved
+from ledger.model import Account, Limit, Transfer
+from ledger.store import NewAccount, account_id
+from services.loans import products
+
+BOOK = "loans"
+
+
+class State(enum.StrEnum):
+    """Where a loan stands; names of the proto's enum."""
+
+    AGREED = "AGREED"
+    RESERVING = "RESERVING"
+    HOLDING_COVER = "HOLDING_COVER"
+    CONFIRMING = "CONFIRMING"
+    DISBURSING = "DISBURSING"
+    ACTIVE = "ACTIVE"
+    REPAID = "REPAID"
+    CLOSED = "CLOSED"
+    CANCELLING = "CANCELLING"
+    CANCELLED = "CANCELLED"
+
+
+class Verb(enum.StrEnum):
+    """What can happen to it."""
+
+    SIGN = "sign"
+    RESERVE = "reserve"
+    COVER = "cover"
+    CONFIRM = "confirm"
+    DISBURSE = "disburse"
+    REFUSE = "refuse"
+    REPAY = "repay"
+    FINISH = "finish"
+
+
+# Disbursement is the point of no return: a refused one has moved no money, a done one is never taken back.
+TRANSITIONS: Mapping[tuple[State, Verb], State] = {
+    (State.AGREED, Verb.SIGN): State.RESERVING,
+    (State.RESERVING, Verb.RESERVE): State.HOLDING_COVER,
+    (State.HOLDING_COVER, Verb.COVER): State.CONFIRMING,
+    (State.CONFIRMING, Verb.CONFIRM): State.DISBURSING,
+    (State.DISBURSING, Verb.DISBURSE): State.ACTIVE,
+    (State.RESERVING, Verb.REFUSE): State.CANCELLING,
+    (State.HOLDING_COVER, Verb.REFUSE): State.CANCELLING,
+    (State.CONFIRMING, Verb.REFUSE): State.CANCELLING,
+    (State.DISBURSING, Verb.REFUSE): State.CANCELLING,
+    (State.CANCELLING, Verb.FINISH): State.CANCELLED,
+    (State.ACTIVE, Verb.REPAY): State.REPAID,
+    (State.REPAID, Verb.FINISH): State.CLOSED,
+}
+DISBURSED = (State.ACTIVE, State.REPAID, State.CLOSED)
+FINISHED = (State.CLOSED, State.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One declaration that stands for the loan: its value as the register gave it, and the part lent on it."""
+
+    declaration: str
+    declared: Money | None = None
+    available: Money | None = None
+    amount: Money | None = None
+    is_covered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """A loan. `outstanding` is zero until it is disbursed; `signature` was checked with `public_key`, PEM."""
+
+    id: str
+    offer: str
+    bank: str
+    enterprise: str
+    product: str
+    items: tuple[Item, ...]
+    principal: Money
+    fee: Money
+    annual_rate: Decimal
+    day_count_basis: int
+    tenor_days: int
+    start_date: date | None
+    maturity_date: date | None
+    outstanding: Money
+    interest_paid: Money
+    state: State
+    cancellation_reason: str
+    is_encumbered: bool
+    contract: bytes
+    seal: str
+    signature: str
+    public_key: str
+    revision: int
+    create_us: int
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"loans/{self.id}"
+
+    @property
+    def encumbrance_id(self) -> str:
+        """The id of its encumbrance at the register: ours, known before any answer."""
+        return ids.derived(self.name, "encumbrance")
+
+    def cover_hold_id(self, declaration: str) -> str:
+        """The id of its hold on the cover of one declaration."""
+        return ids.derived(self.name, "cover", declaration)
+
+    @property
+    def encumbered_items(self) -> list[tuple[str, Money]]:
+        """The declarations that bear a part of the principal, and how much; empty until it is allocated."""
+        return [(item.declaration, item.amount) for item in self.items if item.amount]
+
+
+def with_item(loan: Loan, item: Item) -> Loan:
+    """The loan with the item of one declaration replaced."""
+    return replace(loan, items=tuple(item if one.declaration == item.declaration else one for one in loan.items))
+
+
+def allocated(loan: Loan) -> Loan:
+    """The principal over its declarations, pro rata to what each has available; evenly where none has any.
+
+    The register then refuses what it can't bear, and says why.
+    """
+    weights = [item.available.minor_units if item.available else 0 for item in loan.items]
+    parts = allocate(loan.principal, weights if any(weights) else [1] * len(weights))
+    items = tuple(replace(item, amount=part) for item, part in zip(loan.items, parts, strict=True))
+    return replace(loan, items=items)
+
+
+def exceeds_advance(loan: Loan, on: date) -> bool:
+    """Whether more is lent than the product advances on the declared values."""
+    declared = [item.declared for item in loan.items if item.declared is not None]
+    rate = products.product(loan.product, on).advance_rate
+    return loan.principal > total(declared, loan.principal.currency).times(rate, "ROUND_DOWN")
+
+
+def refused(loan: Loan, reason: str) -> Loan:
+    """The drawdown is given up; it is over at once where nothing is held."""
+    return released(replace(loan, state=moved(TRANSITIONS, loan, Verb.REFUSE), cancellation_reason=reason))
+
+
+def released(loan: Loan) -> Loan:
+    """A loan that gives back what it holds: finished with its encumbrance, which it gives back last."""
+    if loan.is_encumbered:
+        return loan
+    return replace(loan, state=moved(TRANSITIONS, loan, Verb.FINISH))
+
+
+def disbursed(loan: Loan, on: date) -> Loan:
+    """Paid out on a day, from which interest runs."""
+    return replace(
+        loan,
+        state=moved(TRANSITIONS, loan, Verb.DISBURSE),
+        start_date=on,
+        maturity_date=on + timedelta(days=loan.tenor_days),
+        outstanding=loan.principal,
+    )
+
+
+class Part(enum.StrEnum):
+    """A loan's accounts: what the borrower owes, and what it has paid for owing it."""
+
+    OUTSTANDING = "outstanding"
+    INTEREST = "interest"
+
+
+# What is outstanding is owed to us: repayments and their holds never exceed it.
+LIMITS: Mapping[Part, Limit] = {
+    Part.OUTSTANDING: Limit.CREDITS_MUST_NOT_EXCEED_DEBITS,
+    Part.INTEREST: Limit.NONE,
+}
+
+
+def part_id(loan: str, part: Part) -> str:
+    """The ledger account of a part; `loan` is its resource name."""
+    return account_id("loans", loan, part.value)
+
+
+def funds_id(bank: str, currency: str) -> str:
+    """The contra account of a bank's money in a currency, without limit."""
+    return account_id("loans", bank, currency, "funds")
+
+
+def opening_accounts(loan: Loan) -> list[NewAccount]:
+    """The loan's accounts and its bank's."""
+    currency = loan.principal.currency
+    funds = NewAccount(funds_id(loan.bank, currency), BOOK, currency, Limit.NONE, f"funds {loan.bank}")
+    parts = [
+        NewAccount(part_id(loan.name, part), BOOK, currency, limit, f"{part.value} {loan.name}")
+        for part, limit in LIMITS.items()
+    ]
+    return [funds, *parts]
+
+
+def disbursement(loan: Loan) -> Transfer:
+    """Books the principal as outstanding."""
+    return Transfer(
+        ids.derived(loan.name, "disbursement"),
+        part_id(loan.name, Part.OUTSTANDING),
+        funds_id(loan.bank, loan.principal.currency),
+        loan.principal.minor_units,
+        code="disbursement",
+        reference=loan.name,
+    )
+
+
+def disagreements(loan: Loan, accounts: Mapping[str, Account]) -> list[str]:
+    """Where a loan's row and its accounts say different things."""
+    outstanding = accounts.get(part_id(loan.name, Part.OUTSTANDING))
+    interest = accounts.get(part_id(loan.name, Part.INTEREST))
+    booked = (-outstanding.balance if outstanding else 0, interest.balance if interest else 0)
+    stated = (loan.outstanding.minor_units, loan.interest_paid.minor_units)
+    is_owed = loan.state is State.ACTIVE
+    checks = (
+        (booked != stated, f"states outstanding and interest {stated}, its accounts have {booked}"),
+        ((outstanding is not None) != (loan.state in DISBURSED), "is disbursed in its state or its accounts only"),
+        (bool(loan.outstanding) and not is_owed, "has principal outstanding in a state that owes none"),
+        (loan.state in FINISHED and loan != released_of_all(loan), "is finished and still holds value or cover"),
+    )
+    return [f"loans: {loan.name} ({loan.state.value}) {text}" for is_wrong, text in checks if is_wrong]
+
+
+def released_of_all(loan: Loan) -> Loan:
+    """The loan as if it held nothing."""
+    items = tuple(replace(item, is_covered=False) for item in loan.items)
+    return replace(loan, is_encumbered=False, items=items)

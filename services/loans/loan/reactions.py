@@ -1,0 +1,95 @@
+"""What the outcome of a call makes of a loan: one pure function for each step, and one for refusals."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from aval.declarations.v1 import declarations_pb2
+
+from chassis import money
+from chassis.errors import DomainError
+from chassis.states import moved
+from chassis.tasks import Outcome
+from services.loans.loan import drawdown, model
+from services.loans.loan.model import TRANSITIONS, Item, Loan, Verb
+
+
+def after(loan: Loan, step: str, outcome: Outcome, on: date) -> Loan:
+    """The loan after a step's outcome on a business date. What can't be compensated any more is raised again."""
+    kind, _, declaration = step.partition(" ")
+    if isinstance(outcome, DomainError):
+        return _refused(loan, outcome)
+    return ANSWERED[kind](loan, declaration, outcome, on)
+
+
+def _refused(loan: Loan, refusal: DomainError) -> Loan:
+    """Before the disbursement the drawdown is given up; giving back must go through, so it is tried again."""
+    if (loan.state, Verb.REFUSE) not in TRANSITIONS:
+        raise refusal
+    return model.refused(loan, refusal.reason)
+
+
+def _item(loan: Loan, declaration: str) -> Item:
+    return next(item for item in loan.items if item.declaration == declaration)
+
+
+def _valued(loan: Loan, declaration: str, answer: declarations_pb2.Declaration, on: date) -> Loan:
+    """The register's value of a declaration; once all are known, the principal's parts."""
+    declared = money.from_proto(answer.declared_value)
+    checks = (
+        (answer.enterprise != loan.enterprise, "DECLARATION_OF_ANOTHER"),
+        (declared.currency != loan.principal.currency, "CURRENCY_DIFFERS"),
+    )
+    for is_wrong, reason in checks:
+        if is_wrong:
+            return model.refused(loan, reason)
+    available = money.from_proto(answer.value.available)
+    item = replace(_item(loan, declaration), declared=declared, available=available)
+    valued = model.with_item(loan, item)
+    return valued if any(one.declared is None for one in valued.items) else _all_valued(valued, on)
+
+
+def _all_valued(loan: Loan, on: date) -> Loan:
+    if model.exceeds_advance(loan, on):
+        return model.refused(loan, "AMOUNT_ABOVE_CAP")
+    return model.allocated(loan)
+
+
+def _reserved(loan: Loan, _declaration: str, _answer: Any, _on: date) -> Loan:
+    return replace(loan, state=moved(TRANSITIONS, loan, Verb.RESERVE), is_encumbered=True)
+
+
+def _covered(loan: Loan, declaration: str, _answer: Any, _on: date) -> Loan:
+    """The next declaration's cover, or on to the confirmation after the last."""
+    covered = model.with_item(loan, replace(_item(loan, declaration), is_covered=True))
+    if any(item.amount and not item.is_covered for item in covered.items):
+        return covered
+    return replace(covered, state=moved(TRANSITIONS, covered, Verb.COVER))
+
+
+def _confirmed(loan: Loan, _declaration: str, _answer: Any, _on: date) -> Loan:
+    return replace(loan, state=moved(TRANSITIONS, loan, Verb.CONFIRM))
+
+
+def _disbursed(loan: Loan, _declaration: str, _answer: Any, on: date) -> Loan:
+    return model.disbursed(loan, on)
+
+
+def _uncovered(loan: Loan, declaration: str, _answer: Any, _on: date) -> Loan:
+    return model.released(model.with_item(loan, replace(_item(loan, declaration), is_covered=False)))
+
+
+def _released(loan: Loan, _declaration: str, _answer: Any, _on: date) -> Loan:
+    return model.released(replace(loan, is_encumbered=False))
+
+
+ANSWERED: Mapping[str, Callable[[Loan, str, Any, date], Loan]] = {
+    drawdown.VALUE: _valued,
+    drawdown.RESERVE: _reserved,
+    drawdown.COVER: _covered,
+    drawdown.CONFIRM: _confirmed,
+    drawdown.DISBURSE: _disbursed,
+    drawdown.UNCOVER: _uncovered,
+    drawdown.RELEASE: _released,
+}

@@ -1,0 +1,156 @@
+"""A bank's offer: prepared by one person, approved by another, costed to the last minor unit."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from chassis.errors import Problem
+from chassis.money import Money
+from services.loans import products
+from services.loans.application.model import Application
+
+# A rate has at most so many decimals, for example 0.04350000.
+RATE_DECIMALS_MAX = 8
+
+
+class State(enum.StrEnum):
+    """Where an offer stands; names of the proto's enum."""
+
+    PENDING_APPROVAL = "PENDING_APPROVAL"
+    OFFERED = "OFFERED"
+    RETURNED = "RETURNED"
+    ACCEPTED = "ACCEPTED"
+    DECLINED = "DECLINED"
+    EXPIRED = "EXPIRED"
+
+
+class Verb(enum.StrEnum):
+    """What can be done to it."""
+
+    APPROVE = "approve"
+    RETURN = "return"
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    EXPIRE = "expire"
+
+
+TRANSITIONS: Mapping[tuple[State, Verb], State] = {
+    (State.PENDING_APPROVAL, Verb.APPROVE): State.OFFERED,
+    (State.PENDING_APPROVAL, Verb.RETURN): State.RETURNED,
+    (State.PENDING_APPROVAL, Verb.DECLINE): State.DECLINED,
+    (State.PENDING_APPROVAL, Verb.EXPIRE): State.EXPIRED,
+    (State.OFFERED, Verb.ACCEPT): State.ACCEPTED,
+    (State.OFFERED, Verb.DECLINE): State.DECLINED,
+    (State.OFFERED, Verb.EXPIRE): State.EXPIRED,
+}
+OPEN = (State.PENDING_APPROVAL, State.OFFERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a bank offers. `application` is a resource name; costs are over the whole tenor."""
+
+    id: str
+    application: str
+    bank: str
+    enterprise: str
+    amount: Money
+    annual_rate: Decimal
+    fee: Money
+    tenor_days: int
+    day_count_basis: int
+    interest: Money
+    all_in_cost: Money
+    all_in_rate: Decimal
+    expire_us: int
+    state: State
+    maker: str
+    checker: str
+    note: str
+    revision: int
+    create_us: int
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"offers/{self.id}"
+
+    @property
+    def was_offered(self) -> bool:
+        """Whether the exporter has ever been let see it."""
+        return bool(self.checker)
+
+    def may_see(self, tenant: str) -> bool:
+        """Its bank, and the exporter once it is offered."""
+        return tenant == self.bank or (tenant == self.enterprise and self.was_offered)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a maker puts into an offer; `annual_rate` is None where it is no number."""
+
+    amount: Money
+    annual_rate: Decimal | None
+    fee: Money
+    tenor_days: int
+    expire_us: int
+
+
+def problems(terms: Terms, application: Application, now_us: int, on: date) -> list[Problem]:
+    """Everything wrong with an offer's terms, as far as they can be compared."""
+    return [
+        *_amount_problems(terms, application),
+        *_rate_problems(terms.annual_rate, products.product(application.product, on).annual_rate_max),
+        *_time_problems(terms, application, now_us),
+    ]
+
+
+def _amount_problems(terms: Terms, application: Application) -> list[Problem]:
+    amount, fee, asked = terms.amount, terms.fee, application.amount
+    currency = Problem(
+        "offer.amount",
+        "CURRENCY_DIFFERS",
+        f"The application is in {asked.currency}; offer and fee are in that currency.",
+        f"申请币种为 {asked.currency}，报价金额和费用须使用该币种。",
+    )
+    if {amount.currency, fee.currency} != {asked.currency}:
+        return [currency]
+    not_positive = Problem("offer.amount", "AMOUNT_NOT_POSITIVE", "Offer a positive amount.", "金额须为正数。")
+    too_much = Problem("offer.amount", "AMOUNT_ABOVE_APPLICATION", f"Offer at most {asked}.", f"报价金额最高 {asked}。")
+    wrong_fee = Problem(
+        "offer.fee", "FEE_OUT_OF_RANGE", "Keep back zero or more, and less than the amount.", "费用须不为负且小于金额。"
+    )
+    checks = (
+        (amount.minor_units <= 0, not_positive),
+        (amount > asked, too_much),
+        (fee.minor_units < 0 or (amount.minor_units > 0 and fee >= amount), wrong_fee),
+    )
+    return [problem for is_wrong, problem in checks if is_wrong]
+
+
+def _rate_problems(rate: Decimal | None, highest: Decimal) -> list[Problem]:
+    """A rate is a number from zero to the product's highest, with no more decimals than are kept."""
+    if rate is not None and 0 <= rate <= highest and rate == round(rate, RATE_DECIMALS_MAX):
+        return []
+    return [
+        Problem(
+            "offer.annual_rate",
+            "RATE_OUT_OF_RANGE",
+            f"Give a rate from 0 to {highest} with at most {RATE_DECIMALS_MAX} decimals.",
+            f"利率须在 0 至 {highest} 之间，小数不超过 {RATE_DECIMALS_MAX} 位。",
+        )
+    ]
+
+
+def _time_problems(terms: Terms, application: Application, now_us: int) -> list[Problem]:
+    longest = application.tenor_days
+    too_long = Problem(
+        "offer.tenor_days", "TENOR_ABOVE_APPLICATION", f"Offer at most {longest} days.", f"期限最长 {longest} 天。"
+    )
+    past = Problem(
+        "offer.expire_time", "EXPIRE_TIME_PAST", "Choose a time that is still to come.", "请选择未来的到期时间。"
+    )
+    checks = ((terms.tenor_days > longest, too_long), (terms.expire_us <= now_us, past))
+    return [problem for is_wrong, problem in checks if is_wrong]

@@ -1,0 +1,60 @@
+"""Products and conventions as effective on a day, from data/*.csv."""
+
+import enum
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import partial
+
+from chassis import codetables, money
+from chassis.money import Money
+
+code_table = partial(codetables.code_table, "services.loans")
+
+INSURED_RECEIVABLE = "insured_receivable"
+
+
+class Component(enum.StrEnum):
+    """What a repayment pays; names in the waterfall column."""
+
+    INTEREST = "INTEREST"
+    PRINCIPAL = "PRINCIPAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The rules of one product on a day; rates are parts of one, for example 0.90."""
+
+    code: str
+    advance_rate: Decimal
+    annual_rate_max: Decimal
+    tenor_days_max: int
+    waterfall: tuple[Component, ...]
+
+
+def product(code: str, on: date) -> Product:
+    """A product's rules. KeyError where it isn't offered on the day."""
+    row = code_table("products").row(code, on)
+    if row is None:
+        raise KeyError(f"{code} on {on}")
+    return Product(
+        code,
+        Decimal(row["advance_rate"]),
+        Decimal(row["annual_rate_max"]),
+        int(row["tenor_days_max"]),
+        tuple(map(Component, row["waterfall"].split())),
+    )
+
+
+def amount_cap(code: str, currency: str, on: date) -> Money | None:
+    """The most that one application may ask for; None where the currency isn't lent."""
+    row = code_table("amount_caps").row(f"{code}/{currency}", on)
+    return None if row is None else money.rounded(Decimal(row["value"]), currency)
+
+
+def day_count_basis(currency: str, on: date) -> int:
+    """Days of a year for interest in a currency: 360 or 365."""
+    bases = code_table("day_count_bases")
+    row = bases.row(currency, on) or bases.row("default", on)
+    assert row is not None, "the table has no default"
+    return int(row["value"])

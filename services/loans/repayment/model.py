@@ -1,0 +1,140 @@
+"""A repayment: what of a collected amount pays which part of a loan, held until the money has moved."""
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from chassis import ids
+from chassis.money import Money
+from ledger.model import Kind, Transfer
+from services.loans.loan.model import Loan, Part, funds_id, part_id
+from services.loans.products import Component
+
+
+class State(enum.StrEnum):
+    """Where a repayment stands; names of the proto's enum."""
+
+    PENDING = "PENDING"
+    POSTED = "POSTED"
+    CANCELLED = "CANCELLED"
+
+
+class Verb(enum.StrEnum):
+    """What can be done to it."""
+
+    CONFIRM = "confirm"
+    CANCEL = "cancel"
+
+
+TRANSITIONS: Mapping[tuple[State, Verb], State] = {
+    (State.PENDING, Verb.CONFIRM): State.POSTED,
+    (State.PENDING, Verb.CANCEL): State.CANCELLED,
+}
+COUNTED = (State.PENDING, State.POSTED)
+# The account that a component of a repayment credits.
+ACCOUNTS: Mapping[Component, Part] = {
+    Component.INTEREST: Part.INTEREST,
+    Component.PRINCIPAL: Part.OUTSTANDING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Repayment:
+    """A repayment by its collector's id; `loan` is a resource name. A tombstone has no loan and no amounts."""
+
+    id: str
+    loan: str
+    bank: str
+    payment: str
+    asked: Money | None
+    interest: Money | None
+    principal: Money | None
+    value_date: date | None
+    state: State
+    revision: int
+    create_us: int
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"repayments/{self.id}"
+
+    @property
+    def interest_part(self) -> Money:
+        """The part that is interest."""
+        assert self.interest is not None, f"{self.name} is a tombstone"
+        return self.interest
+
+    @property
+    def principal_part(self) -> Money:
+        """The part that is principal."""
+        assert self.principal is not None, f"{self.name} is a tombstone"
+        return self.principal
+
+    @property
+    def day(self) -> date:
+        """Its value date."""
+        assert self.value_date is not None, f"{self.name} is a tombstone"
+        return self.value_date
+
+    @property
+    def parts(self) -> Mapping[Component, Money]:
+        """By component."""
+        return {Component.INTEREST: self.interest_part, Component.PRINCIPAL: self.principal_part}
+
+
+def waterfall(amount: Money, owed: Mapping[Component, Money], order: Sequence[Component]) -> dict[Component, Money]:
+    """What of an amount pays each component, in order; what is left over pays nothing."""
+    paid = {}
+    for component in order:
+        paid[component] = min(amount, owed[component])
+        amount -= paid[component]
+    return paid
+
+
+def hold_id(repayment: Repayment, component: Component) -> str:
+    """The hold of one component."""
+    return ids.derived(repayment.name, component.value, "hold")
+
+
+def hold_transfers(repayment: Repayment, loan: Loan) -> list[Transfer]:
+    """Holds what the repayment takes, all or nothing."""
+    funds = funds_id(loan.bank, loan.principal.currency)
+    return _chained(
+        [
+            Transfer(
+                hold_id(repayment, component),
+                funds,
+                part_id(loan.name, ACCOUNTS[component]),
+                amount.minor_units,
+                kind=Kind.PENDING,
+                code="repayment",
+                reference=repayment.name,
+            )
+            for component, amount in repayment.parts.items()
+            if amount
+        ]
+    )
+
+
+def closing_transfers(repayment: Repayment, kind: Kind) -> list[Transfer]:
+    """Ends the holds: POST where the money has moved, VOID where it won't."""
+    return _chained(
+        [
+            Transfer(
+                ids.derived(repayment.name, component.value, kind.value),
+                kind=kind,
+                pending_id=hold_id(repayment, component),
+                code=f"repayment {kind.value}",
+                reference=repayment.name,
+            )
+            for component, amount in repayment.parts.items()
+            if amount
+        ]
+    )
+
+
+def _chained(chain: Sequence[Transfer]) -> list[Transfer]:
+    """All or nothing."""
+    return [replace(transfer, linked=True) for transfer in chain[:-1]] + list(chain[-1:])

@@ -1,0 +1,96 @@
+"""Payments in as rows, and the saga that moves them: the only SQL of this room."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from chassis import records, tasks
+from chassis.command import Transaction
+from chassis.tasks import Outcome, Saga
+from ledger import store as ledger
+from services.settlement.account import model as account_model
+from services.settlement.account import store as accounts
+from services.settlement.account.model import Kind
+from services.settlement.incoming_payment import model, reactions, rpc
+from services.settlement.incoming_payment.entering import ENTERING, receive
+from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, IncomingPayment, State
+from services.settlement.tables import incoming_payments
+
+EVENTS: Mapping[State, str] = {
+    State.RECEIVED: "payment.named",
+    State.MATCHED: "payment.matched",
+    State.APPLIED: "payment.applied",
+    State.COLLECTING: "payment.collected",
+    State.SWEPT: "payment.swept",
+    State.CONFIRMED: "payment.confirmed",
+    State.COMPLETED: "payment.completed",
+    State.UNMATCHED: "payment.parked",
+}
+FINISHED = [State.COMPLETED.value, State.UNMATCHED.value]
+
+
+def load(connection: sa.Connection, name: str) -> IncomingPayment | None:
+    """A payment by its resource name."""
+    identifier = name.removeprefix("incomingPayments/")
+    return records.one(connection, incoming_payments, IncomingPayment, incoming_payments.c.id == identifier)
+
+
+def is_known(connection: sa.Connection, uetr: str) -> bool:
+    """Whether a payment with this UETR was taken."""
+    query = sa.select(incoming_payments.c.id).where(incoming_payments.c.uetr == uetr)
+    return connection.execute(query).first() is not None
+
+
+def unfinished(connection: sa.Connection) -> Iterable[IncomingPayment]:
+    """Those that may owe a call."""
+    query = sa.select(incoming_payments).where(incoming_payments.c.state.not_in(FINISHED))
+    return records.many(connection, query, IncomingPayment)
+
+
+def add(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
+    """A new payment, its money in suspense."""
+    receive(transaction, payment)
+    records.insert(transaction.connection, incoming_payments, payment)
+    _follow(transaction, payment, "payment.received")
+    return payment
+
+
+def save(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
+    """A changed payment, with all that entering its state means."""
+    before = load(transaction.connection, payment.name)
+    if before and before.state is not payment.state and payment.state in ENTERING:
+        ENTERING[payment.state](transaction, payment)
+    fresh = records.update(transaction.connection, incoming_payments, payment)
+    _follow(transaction, fresh, EVENTS[fresh.state])
+    return fresh
+
+
+def _follow(transaction: Transaction, payment: IncomingPayment, event: str) -> None:
+    transaction.append(event, payment.name, rpc.to_proto(payment), (payment.bank, payment.enterprise))
+    tasks.follow(transaction, SAGA, payment)
+
+
+def react(transaction: Transaction, payment: IncomingPayment, step: str, outcome: Outcome) -> None:
+    """Saves every state that the outcome leads to."""
+    for following in reactions.after(payment, step, outcome):
+        payment = save(transaction, replace(following, revision=payment.revision))
+
+
+SAGA = Saga("incoming_payment", load, model.plan, react, unfinished)
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Whether suspense holds exactly the payments that aren't swept, each whole."""
+    suspense = [account.id for account in accounts.of_kind(connection, Kind.SUSPENSE)]
+    held = {key: amount for key, amount in ledger.booked_by_reference(connection, suspense).items() if amount}
+    found = []
+    for payment in records.many(connection, sa.select(incoming_payments), IncomingPayment):
+        account = account_model.own(payment.bank, payment.amount.currency, Kind.SUSPENSE)
+        expected = 0 if payment.state in BEHIND_NO_RETURN else payment.amount.minor_units
+        booked = held.pop((account, payment.name), 0)
+        if booked != expected:
+            found.append(f"{payment.name} is {payment.state.value}: suspense holds {booked} of it, not {expected}")
+    return found + [
+        f"suspense {account} holds {amount} for {reference}" for (account, reference), amount in held.items()
+    ]

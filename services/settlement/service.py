@@ -1,0 +1,60 @@
+"""The settlement service: its contract's methods and the functions behind them."""
+
+import pathlib
+
+import sqlalchemy as sa
+
+import ledger
+from chassis.service import Command, Service
+from ledger import store as ledger_store
+from services.settlement.account import commands as account
+from services.settlement.account import reads as account_reads
+from services.settlement.booking import commands as booking
+from services.settlement.incoming_payment import commands as incoming
+from services.settlement.incoming_payment import reads as incoming_reads
+from services.settlement.incoming_payment import store as incoming_store
+from services.settlement.notification import store as notifications
+from services.settlement.outgoing_payment import commands as outgoing
+from services.settlement.outgoing_payment import reads as outgoing_reads
+from services.settlement.transfer import commands as transfer
+from services.settlement.transfer import reads as transfer_reads
+
+LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
+VERSIONS = str(pathlib.Path(__file__).parent / "versions")
+
+
+def _violations(connection: sa.Connection) -> list[str]:
+    return ledger_store.violations(connection) + incoming_store.violations(connection)
+
+
+SERVICE = Service(
+    name="settlement",
+    migrations=[LEDGER_VERSIONS, VERSIONS],
+    commands={
+        "OpenAccount": Command(account.open_),
+        "CreateTransfer": Command(run_batch=transfer.create_batch, keeps_requests=False),
+        "BatchCreateTransfers": Command(transfer.create_many),
+        "ImportPayment": Command(incoming.import_),
+        "MatchIncomingPayment": Command(incoming.match, names=lambda request: [request.name]),
+        "CreateOutgoingPayment": Command(outgoing.create),
+        "ApproveOutgoingPayment": Command(outgoing.approve, names=lambda request: [request.name]),
+        "Disburse": Command(booking.disburse, names=lambda request: [request.loan]),
+        "CollectPremium": Command(booking.collect_premium, names=lambda request: [request.covered_shipment]),
+    },
+    reads={
+        "GetAccount": account_reads.get,
+        "ListAccounts": account_reads.list_,
+        "ListTransfers": transfer_reads.list_,
+        "GetIncomingPayment": incoming_reads.get,
+        "ListIncomingPayments": incoming_reads.list_,
+        "ListOutgoingPayments": outgoing_reads.list_,
+        "ListNotifications": notifications.list_,
+    },
+    streams={"StreamTransfers": "BatchCreateTransfers"},
+    sagas={incoming_store.SAGA.noun: incoming_store.SAGA},
+    sweeps=[transfer.expire],
+    prepare=[ledger_store.initialise],
+    violations=_violations,
+    books=ledger_store.books,
+    ledger_head=ledger_store.head,
+)

@@ -1,0 +1,46 @@
+"""The tables of the settlement service."""
+
+import sqlalchemy as sa
+
+from chassis import records
+from services.settlement.account.model import Account
+from services.settlement.incoming_payment.model import IncomingPayment
+from services.settlement.notification.model import Notification
+from services.settlement.outgoing_payment.model import OutgoingPayment
+
+metadata = sa.MetaData()
+
+accounts = records.table(
+    "accounts",
+    Account,
+    metadata,
+    sa.Index("accounts_owner", "owner", "id"),
+    sa.Index("accounts_bank", "bank", "id"),
+)
+
+# A payment chain counts once.
+incoming_payments = records.table(
+    "incoming_payments",
+    IncomingPayment,
+    metadata,
+    sa.Index("incoming_payments_uetr", "uetr", unique=True),
+    sa.Index("incoming_payments_bank", "bank", "id"),
+    sa.Index("incoming_payments_enterprise", "enterprise", "id"),
+    sa.Index("incoming_payments_state", "state"),
+)
+
+outgoing_payments = records.table(
+    "outgoing_payments",
+    OutgoingPayment,
+    metadata,
+    sa.Index("outgoing_payments_bank", "bank", "id"),
+    sa.Index("outgoing_payments_enterprise", "enterprise", "id"),
+)
+
+notifications = records.table(
+    "notifications",
+    Notification,
+    metadata,
+    sa.Index("notifications_owner", "owner", "id"),
+    sa.Index("notifications_bank", "bank", "id"),
+)

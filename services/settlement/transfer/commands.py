@@ -1,0 +1,191 @@
+"""Transfers ordered by a bank between accounts that it keeps: the hot path.
+
+The ledger's row is the idempotency record. What the bank doesn't keep is blanked, so that the ledger
+itself answers that there is no such account or hold; suspense belongs to the payments alone.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+
+import sqlalchemy as sa
+from aval.settlement.v1 import settlement_pb2
+from google.protobuf.message import Message
+
+from chassis.command import Transaction
+from chassis.errors import DomainError, InvalidFields, Problem
+from ledger import store as ledger
+from ledger.model import Transfer
+from ledger.store import LedgerRefused, Sitting, Verdict
+from services.settlement.account import store as accounts
+from services.settlement.account.model import Kind
+from services.settlement.transfer import rpc
+
+LINKED = Problem(
+    "transfer.linked", "LINKED_ALONE", "Send linked transfers in one batch.", "关联转账须在同一批次中发送。"
+)
+OTHER_ID = Problem(
+    "transfer.transfer_id",
+    "TRANSFER_ID_DIFFERS",
+    "Leave it empty or repeat request_id.",
+    "请留空或与 request_id 一致。",
+)
+# No account has this id; unlike an empty one it differs from an empty other side.
+NOBODYS = "00000000-0000-0000-0000-000000000000"
+KEEPERS_MAX = 200_000
+Work = tuple[Transaction, settlement_pb2.CreateTransferRequest]
+
+# Bank and currency by account id. An id follows from its bank and currency, so neither ever changes.
+_keepers: dict[str, tuple[str, str]] = {}
+
+
+def _load_keepers(connection: sa.Connection, wanted: Iterable[str]) -> None:
+    """Makes the keepers of these accounts known, in one query; suspense has none."""
+    missing = {account for account in wanted if account not in _keepers and rpc.is_uuid(account)}
+    if not missing:
+        return
+    if len(_keepers) > KEEPERS_MAX:
+        _keepers.clear()
+    for account in accounts.load(connection, missing).values():
+        if account.kind is not Kind.SUSPENSE:
+            _keepers[account.id] = (account.bank, account.currency)
+
+
+@dataclasses.dataclass(slots=True)
+class Order:
+    """One transfer asked for: by which bank, where in its request."""
+
+    bank: str
+    path: str
+    message: settlement_pb2.Transfer
+    transfer: Transfer
+    problems: list[Problem]
+
+
+def _order(bank: str, path: str, message: settlement_pb2.Transfer, identifier: str) -> Order:
+    transfer = rpc.to_ledger(message, identifier)
+    problems = [] if rpc.is_sound(message, transfer) else rpc.malformed(message, transfer, path)
+    return Order(bank, path, message, transfer, problems)
+
+
+def _open(transaction: Transaction, orders: Sequence[Order]) -> Sitting:
+    """Loads what the orders touch and confines each to its bank's own accounts and transfers."""
+    sound = [order for order in orders if not order.problems]
+    wanted = {side for o in sound for side in (o.transfer.debit_account, o.transfer.credit_account)}
+    _load_keepers(transaction.connection, wanted)
+    for order in sound:
+        _confine_accounts(order)
+    sitting = Sitting(transaction.connection, [order.transfer for order in sound], transaction.now_us)
+    referring = [order for order in sound if order.transfer.pending_id]
+    originals = {order.transfer.pending_id: sitting.transfer(order.transfer.pending_id) for order in referring}
+    _load_keepers(transaction.connection, [t.debit_account for t in originals.values() if t])
+    for order in referring:
+        _confine_reference(order, originals, {o.transfer.id: o.transfer for o in sound})
+    return sitting
+
+
+def _confine_accounts(order: Order) -> None:
+    transfer, bank = order.transfer, order.bank
+    debit, credit = _keepers.get(transfer.debit_account), _keepers.get(transfer.credit_account)
+    if debit and credit and debit[0] == bank and credit[0] == bank:
+        _check_currency(order, debit[1])
+        return
+    order.transfer = dataclasses.replace(
+        transfer,
+        debit_account=_confined(transfer.debit_account, debit, bank, NOBODYS),
+        credit_account=_confined(transfer.credit_account, credit, bank, ""),
+    )
+
+
+def _confined(account: str, keeper: tuple[str, str] | None, bank: str, nobodys: str) -> str:
+    """The account if it is the bank's, or none was named."""
+    return account if not account or (keeper and keeper[0] == bank) else nobodys
+
+
+def _check_currency(order: Order, currency: str) -> None:
+    if order.message.amount.currency_code not in (currency, ""):
+        order.problems.append(rpc.currency_differs(order.path, currency))
+
+
+def _confine_reference(order: Order, originals: Mapping[str, Transfer | None], fresh: Mapping[str, Transfer]) -> None:
+    """What it refers to was ordered by hand, by the same bank; before, or in this batch."""
+    original = originals[order.transfer.pending_id] or fresh.get(order.transfer.pending_id)
+    keeper = _keepers.get(original.debit_account) if original and original.code == rpc.CODE else None
+    if keeper is None or keeper[0] != order.bank:
+        order.transfer = dataclasses.replace(order.transfer, pending_id="")
+    else:
+        _check_currency(order, keeper[1])
+
+
+def create_batch(work: Sequence[Work]) -> Sequence[Message | DomainError]:
+    """Single transfers of any banks as one set-based step, each with its own outcome."""
+    orders = [_single(transaction, request) for transaction, request in work]
+    sitting = _open(work[0][0], orders)
+    sound = [order for order in orders if not order.problems]
+    sitting.attempt([order.transfer for order in sound])
+    verdicts = sitting.write()
+    lines = _known(work[0][0].connection, sound, verdicts)
+    answers = iter([_answer(o, v, lines, work[0][0].now_us) for o, v in zip(sound, verdicts, strict=True)])
+    return [InvalidFields(order.problems) if order.problems else next(answers) for order in orders]
+
+
+def _single(transaction: Transaction, request: settlement_pb2.CreateTransferRequest) -> Order:
+    order = _order(transaction.caller.tenant, "transfer", request.transfer, request.request_id)
+    if request.transfer.linked:
+        order.problems.append(LINKED)
+    if request.transfer.transfer_id.lower() not in ("", order.transfer.id):
+        order.problems.append(OTHER_ID)
+    return order
+
+
+def _known(connection: sa.Connection, orders: Sequence[Order], verdicts: Sequence[Verdict]) -> dict[str, ledger.Line]:
+    """The lines of those that stood before, or earlier in this batch."""
+    known = [o.transfer.id for o, v in zip(orders, verdicts, strict=True) if v.result.stands and not v.position]
+    return ledger.stored(connection, known)
+
+
+def _answer(
+    order: Order, verdict: Verdict, lines: Mapping[str, ledger.Line], now_us: int
+) -> settlement_pb2.Transfer | DomainError:
+    transfer = order.transfer
+    if not verdict.result.stands:
+        return LedgerRefused(result=verdict.result.value, reference=transfer.reference or transfer.id)
+    if verdict.position:
+        return rpc.created(order.message, transfer.id, verdict.position, now_us)
+    line = lines[transfer.id]
+    return rpc.created(order.message, transfer.id, line.position, line.create_us)
+
+
+def create_many(
+    transaction: Transaction, request: settlement_pb2.BatchCreateTransfersRequest
+) -> settlement_pb2.BatchCreateTransfersResponse:
+    """Up to a thousand transfers, each with its own verdict. InvalidFields if any is malformed."""
+    bank = transaction.caller.tenant
+    orders = [
+        _order(bank, f"transfers[{index}]", message, message.transfer_id)
+        for index, message in enumerate(request.transfers)
+    ]
+    sitting = _open(transaction, orders)
+    if problems := [problem for order in orders for problem in order.problems]:
+        raise InvalidFields(problems)
+    sitting.attempt([order.transfer for order in orders])
+    verdicts = sitting.write()
+    lines = _known(transaction.connection, orders, verdicts)
+    response = settlement_pb2.BatchCreateTransfersResponse(
+        verdicts=[_verdict(o.transfer.id, v, lines) for o, v in zip(orders, verdicts, strict=True)]
+    )
+    transaction.append("transfer_batch.applied", f"transferBatches/{request.request_id}", response, (bank,))
+    return response
+
+
+def _verdict(identifier: str, verdict: Verdict, lines: Mapping[str, ledger.Line]) -> settlement_pb2.TransferVerdict:
+    known = lines.get(identifier) if verdict.result.stands and not verdict.position else None
+    position = known.position if known else verdict.position
+    return settlement_pb2.TransferVerdict(result=verdict.result.value, position=position)
+
+
+def expire(transaction: Transaction) -> bool:
+    """Ends holds whose time is over, a batch at a time."""
+    due = ledger.expired_holds(transaction.connection, transaction.now_us)
+    if due:
+        ledger.post(transaction, *due)
+    return len(due) == ledger.EXPIRE_AT_ONCE

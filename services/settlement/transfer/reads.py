@@ -1,0 +1,19 @@
+"""An account's ledger lines."""
+
+from aval.settlement.v1 import settlement_pb2
+
+from chassis import paging
+from chassis.service import Reading
+from ledger import store as ledger
+from services.settlement.account import reads as accounts
+from services.settlement.transfer import rpc
+
+
+def list_(reading: Reading, request: settlement_pb2.ListTransfersRequest) -> settlement_pb2.ListTransfersResponse:
+    """A page of one account, newest first."""
+    account = accounts.visible(reading, request.account)
+    before = int(paging.after(request) or 0)
+    found = ledger.lines(reading.connection, account.id, before, paging.size_of(request) + 1)
+    page, token = paging.cut(request, found, "position")
+    views = [rpc.line(one, account.currency) for one in page]
+    return settlement_pb2.ListTransfersResponse(transfers=views, next_page_token=token)

@@ -1,0 +1,61 @@
+"""What all tests share: a PostgreSQL server, a fresh store on each dialect, the real data where there is some."""
+
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import settings
+
+from chassis import testing
+from chassis.database import Database
+from tests.support import Stores, migrate
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+settings.register_profile("aval", deadline=None, max_examples=100, print_blob=True)
+settings.load_profile("aval")
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[testing.PostgreSQL]:
+    """One server for the session; what proves durability starts its own, with fsync on."""
+    with testing.postgresql({"fsync": "off", "full_page_writes": "off"}) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> str:
+    """The address of a fresh store, on each dialect in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store'}"
+    server: testing.PostgreSQL = request.getfixturevalue("postgresql_server")
+    return server.new_database()
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Stores]:
+    """`store(name, folders)`: a migrated schema in the fresh store; the same name again is a second process."""
+    opened: list[Database] = []
+
+    def open_store(name: str = "books", folders: Sequence[str] = ()) -> Database:
+        database = Database(database_url, name)
+        opened.append(database)
+        migrate(database, folders)
+        return database
+
+    yield open_store
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> pathlib.Path:
+    """The folder of real data: AVAL_DATA, or shared/data beside the project. Without it only CI fails."""
+    folder = pathlib.Path(os.environ.get("AVAL_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        message = f"no data at {folder}; set AVAL_DATA"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder

@@ -1,0 +1,462 @@
+"""The settlement service as its callers see it: accounts, transfers, payments in and out, orders of other services."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aval.declarations.v1 import declarations_pb2
+from aval.settlement.v1 import settlement_pb2
+from aval.type.v1 import money_pb2
+
+from chassis.identity import Caller
+from chassis.status import RemoteError
+from ledger import store as ledger
+from services.settlement.messages import camt054, pacs008
+
+BANK, OTHER = "banks/LMHFCNB0", "banks/YUHECNB0"
+EXPORTER, RIVAL = "enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277"
+INSURER = "insurers/ZZZZ00HYXB2026000141"
+
+
+def caller(tenant: str, role: str) -> Caller:
+    return Caller(f"{tenant}/{role.lower()}", tenant, frozenset({role}), second_factor=True)
+
+
+MAKER, SYSTEM, CHECKER = (caller(BANK, role) for role in ("BANK_MAKER", "BANK_SYSTEM", "BANK_CHECKER"))
+RIVAL_SYSTEM = caller(OTHER, "BANK_SYSTEM")
+WINDOW = caller("window", "WINDOW")
+SELLER = caller(EXPORTER, "EXPORTER")
+
+
+def money(units: int, currency: str = "USD") -> money_pb2.Money:
+    return money_pb2.Money(currency_code=currency, minor_units=units)
+
+
+async def account(
+    world: Any, kind: str = "CURRENT", owner: str = EXPORTER, currency: str = "USD", by: Caller = SYSTEM
+) -> settlement_pb2.Account:
+    asked = settlement_pb2.Account(owner=owner, currency_code=currency, kind=kind)
+    found: settlement_pb2.Account = await world.ask("OpenAccount", settlement_pb2.OpenAccountRequest(account=asked), by)
+    return found
+
+
+async def read(world: Any, name: str, by: Caller = SYSTEM) -> settlement_pb2.Account:
+    found: settlement_pb2.Account = await world.ask("GetAccount", settlement_pb2.GetAccountRequest(name=name), by)
+    return found
+
+
+def transfer(debit: str, credit: str, units: int, **fields: Any) -> settlement_pb2.Transfer:
+    return settlement_pb2.Transfer(debit_account=debit, credit_account=credit, amount=money(units), **fields)
+
+
+async def move(world: Any, one: settlement_pb2.Transfer, request_id: str = "", by: Caller = SYSTEM) -> Any:
+    return await world.ask(
+        "CreateTransfer", settlement_pb2.CreateTransferRequest(request_id=request_id, transfer=one), by
+    )
+
+
+async def customer(world: Any, units: int) -> settlement_pb2.Account:
+    """A fresh customer's account with money on it."""
+    owner = f"enterprises/{uuid.uuid4().hex[:18].upper()}"
+    nostro, current = await account(world, "NOSTRO", BANK), await account(world, owner=owner)
+    if units:
+        await move(world, transfer(nostro.name, current.name, units))
+    return current
+
+
+async def declared(world: Any, enterprise: str = EXPORTER, units: int = 100_000) -> str:
+    """A fresh declaration's number."""
+    number = f"460120260{uuid.uuid4().int % 10**9:09}"
+    line = declarations_pb2.DeclarationLine(line_number=1, commodity_code="6704190000", total=money(units))
+    line.goods_name = "Wigs"
+    row = declarations_pb2.Declaration(
+        declaration_number=number,
+        enterprise=enterprise,
+        trade_mode="0110",
+        transport_mode="2",
+        declared_value=money(units),
+        lines=[line],
+    )
+    request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+    answer = await world.ask("BatchCreateDeclarations", request, WINDOW, "declarations")
+    assert not answer.verdicts[0].problems, answer
+    return number
+
+
+def pacs(creditor_account: str, units: int, remittance: str, uetr: str = "", currency: str = "USD") -> bytes:
+    return pacs008.build(
+        pacs008.CreditTransfer(
+            message_id="M1",
+            uetr=uetr or str(uuid.uuid4()),
+            end_to_end_id="E1",
+            currency_code=currency,
+            minor_units=units,
+            settlement_date=datetime.now(UTC).date(),
+            debtor_name="Buyer",
+            debtor_agent_bic="BUYRUS30",
+            creditor_name="Seller",
+            creditor_account=creditor_account,
+            creditor_agent_bic="LMHFCNB0",
+            remittance_information=remittance,
+        )
+    )
+
+
+async def imported(world: Any, content: bytes, request_id: str = "") -> settlement_pb2.IncomingPayment:
+    request = settlement_pb2.ImportPaymentRequest(request_id=request_id, content=content)
+    payment: settlement_pb2.IncomingPayment = await world.ask("ImportPayment", request, SYSTEM)
+    return payment
+
+
+def state(payment: settlement_pb2.IncomingPayment) -> str:
+    return settlement_pb2.IncomingPayment.State.Name(payment.state)
+
+
+async def test_an_account_is_opened_once(world: Any) -> None:
+    first, again = await account(world), await account(world, by=MAKER)
+    assert first.name == again.name
+    assert first.bank == BANK
+    assert (await account(world, currency="EUR")).name != first.name
+    assert (await account(world, by=RIVAL_SYSTEM)).name != first.name
+
+
+async def test_an_account_that_does_not_fit_tells_all_problems(world: Any) -> None:
+    asked = settlement_pb2.Account(owner=EXPORTER, currency_code="XXQ", kind="NOSTRO")
+    refusal = await world.refused("OpenAccount", settlement_pb2.OpenAccountRequest(account=asked), SYSTEM)
+    assert {(p.path, p.reason) for p in refusal.problems} == {
+        ("account.currency_code", "CURRENCY_UNKNOWN"),
+        ("account.owner", "OWNER_DOESNT_FIT"),
+    }
+
+
+async def test_only_owner_and_bank_see_an_account(world: Any) -> None:
+    current = await account(world)
+    for by in (SELLER, MAKER):
+        assert (await read(world, current.name, by)).name == current.name
+    for by in (RIVAL_SYSTEM, caller(RIVAL, "EXPORTER")):
+        refusal = await world.refused("GetAccount", settlement_pb2.GetAccountRequest(name=current.name), by)
+        assert refusal.reason == "NOT_FOUND"
+        refusal = await world.refused("ListTransfers", settlement_pb2.ListTransfersRequest(account=current.name), by)
+        assert refusal.reason == "NOT_FOUND"
+
+
+async def test_a_transfer_replayed_is_the_same_transfer(world: Any) -> None:
+    paying, paid, identifier = await customer(world, 500), await customer(world, 0), str(uuid.uuid4())
+    first = await move(world, transfer(paying.name, paid.name, 200), identifier)
+    again = await move(world, transfer(paying.name, paid.name, 200), identifier.upper())
+    assert first == again
+    assert first.position > 0
+    refusal = await refused_transfer(world, transfer(paying.name, paid.name, 201), identifier)
+    assert refusal.metadata["result"] == "EXISTS_WITH_DIFFERENT_CONTENT"
+    assert (await read(world, paid.name)).posted.minor_units == 200
+
+
+async def refused_transfer(world: Any, one: settlement_pb2.Transfer, request_id: str = "", by: Caller = SYSTEM) -> Any:
+    request = settlement_pb2.CreateTransferRequest(request_id=request_id, transfer=one)
+    return await world.refused("CreateTransfer", request, by)
+
+
+async def test_a_refusal_is_remembered(world: Any) -> None:
+    paying, paid, identifier = await customer(world, 0), await customer(world, 0), str(uuid.uuid4())
+    one = transfer(paying.name, paid.name, 50)
+    assert (await refused_transfer(world, one, identifier)).metadata["result"] == "EXCEEDS_CREDITS"
+    nostro = await account(world, "NOSTRO", BANK)
+    await move(world, transfer(nostro.name, paying.name, 100))
+    assert (await refused_transfer(world, one, identifier)).metadata["result"] == "EXCEEDS_CREDITS"
+    await move(world, one)
+
+
+async def test_a_bank_moves_only_what_it_keeps(world: Any) -> None:
+    paying, paid = await customer(world, 500), await customer(world, 0)
+    abroad = await account(world, by=RIVAL_SYSTEM)
+    suspense = await account(world, "SUSPENSE", BANK)
+    for debit, credit, by, result in (
+        (paying.name, abroad.name, SYSTEM, "CREDIT_ACCOUNT_NOT_FOUND"),
+        (paying.name, abroad.name, RIVAL_SYSTEM, "DEBIT_ACCOUNT_NOT_FOUND"),
+        (paying.name, paid.name, RIVAL_SYSTEM, "DEBIT_ACCOUNT_NOT_FOUND"),
+        (paying.name, suspense.name, SYSTEM, "CREDIT_ACCOUNT_NOT_FOUND"),
+        (paying.name, "accounts/\0'; {}", SYSTEM, "CREDIT_ACCOUNT_NOT_FOUND"),
+    ):
+        refusal = await refused_transfer(world, transfer(debit, credit, 1), by=by)
+        assert refusal.metadata["result"] == result
+    assert (await read(world, paying.name)).available.minor_units == 500
+
+
+async def test_a_hold_counts_until_its_bank_posts_or_voids_it(world: Any) -> None:
+    paying, paid, hold = await customer(world, 500), await customer(world, 0), str(uuid.uuid4())
+    await move(world, transfer(paying.name, paid.name, 300, kind="PENDING"), hold)
+    held = await read(world, paying.name)
+    assert (held.posted.minor_units, held.available.minor_units) == (500, 200)
+    post = settlement_pb2.Transfer(kind="POST_PENDING", pending_id=hold, amount=money(100))
+    assert (await refused_transfer(world, post, by=RIVAL_SYSTEM)).metadata["result"] == "PENDING_NOT_FOUND"
+    wrong = settlement_pb2.Transfer(kind="POST_PENDING", pending_id=hold, amount=money(100, "EUR"))
+    assert (await refused_transfer(world, wrong)).problems[0].path == "transfer.amount"
+    await move(world, post)
+    after = await read(world, paying.name)
+    assert (after.posted.minor_units, after.available.minor_units) == (400, 400)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "path"),
+    [
+        (lambda one: setattr(one, "transfer_id", "x"), "transfer_id"),
+        (lambda one: setattr(one, "pending_id", "{}"), "pending_id"),
+        (lambda one: setattr(one, "kind", 77), "kind"),
+        (lambda one: setattr(one, "reference", "\0"), "reference"),
+        (lambda one: setattr(one, "timeout_seconds", 2**60), "timeout_seconds"),
+        (lambda one: setattr(one.amount, "currency_code", "EUR"), "amount"),
+    ],
+)
+async def test_a_malformed_row_refuses_its_batch(world: Any, spoil: Callable[[Any], None], path: str) -> None:
+    paying, paid = await customer(world, 500), await customer(world, 0)
+    rows = [transfer(paying.name, paid.name, 5, transfer_id=str(uuid.uuid4())) for _ in range(3)]
+    spoil(rows[1])
+    refusal = await world.refused(
+        "BatchCreateTransfers", settlement_pb2.BatchCreateTransfersRequest(transfers=rows), SYSTEM
+    )
+    assert {p.path for p in refusal.problems} == {f"transfers[1].{path}"}
+    assert (await read(world, paid.name)).posted.minor_units == 0
+
+
+async def test_each_transfer_of_a_batch_has_its_verdict_and_chains_stand_or_fall_together(world: Any) -> None:
+    paying, paid = await customer(world, 500), await customer(world, 0)
+    plan = [(100, False), (100, True), (9999, False), (200, True), (150, False), (100, False)]
+    rows = [
+        transfer(paying.name, paid.name, units, transfer_id=str(uuid.uuid4()), linked=linked) for units, linked in plan
+    ]
+    request = settlement_pb2.BatchCreateTransfersRequest(request_id=str(uuid.uuid4()), transfers=rows)
+    answer = await world.ask("BatchCreateTransfers", request, SYSTEM)
+    results = [verdict.result for verdict in answer.verdicts]
+    assert results == ["OK", "LINKED_TRANSFER_FAILED", "EXCEEDS_CREDITS", "OK", "OK", "EXCEEDS_CREDITS"]
+    assert await world.ask("BatchCreateTransfers", request, SYSTEM) == answer
+    other = settlement_pb2.BatchCreateTransfersRequest(transfers=rows[:1])
+    again = (await world.ask("BatchCreateTransfers", other, SYSTEM)).verdicts[0]
+    assert (again.result, again.position) == ("EXISTS", answer.verdicts[0].position)
+    assert (await read(world, paid.name)).posted.minor_units == 450
+
+
+async def test_pages_of_an_accounts_lines(world: Any) -> None:
+    paying, paid = await customer(world, 500), await customer(world, 0)
+    for units in range(1, 6):
+        await move(world, transfer(paying.name, paid.name, units))
+    request = settlement_pb2.ListTransfersRequest(account=paid.name, page_size=2)
+    amounts = []
+    while True:
+        page = await world.ask("ListTransfers", request, SYSTEM)
+        amounts += [one.amount.minor_units for one in page.transfers]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert amounts == [5, 4, 3, 2, 1]
+
+
+async def test_a_payment_finds_its_declaration_and_reaches_the_exporter(world: Any) -> None:
+    current, number = await account(world), await declared(world)
+    before = (await read(world, current.name)).posted.minor_units
+    content = pacs(current.name.removeprefix("accounts/"), 60_000, f"Payment for declaration {number}")
+    identifier = str(uuid.uuid4())
+    payment = await imported(world, content, identifier)
+    assert await imported(world, content, identifier) == payment
+    assert state(payment) == "RECEIVED"
+    done = await world.until(payment.name, "COMPLETED", SYSTEM)
+    assert (done.declaration, done.enterprise, done.reason) == (f"declarations/{number}", EXPORTER, "")
+    assert done.remainder == money(60_000)
+    assert (await read(world, current.name)).posted.minor_units == before + 60_000
+    name = f"declarations/{number}"
+    seen = await world.ask("GetDeclaration", declarations_pb2.GetDeclarationRequest(name=name), SELLER, "declarations")
+    assert seen.value.settled == money(60_000)
+    await assert_notified(world, done)
+    assert world.violations() == []
+
+
+async def assert_notified(world: Any, payment: settlement_pb2.IncomingPayment) -> None:
+    """The exporter and the bank see one camt.054 of the payment; another bank doesn't."""
+    request = settlement_pb2.ListNotificationsRequest(page_size=500)
+    for by, count in ((SELLER, 1), (SYSTEM, 1), (RIVAL_SYSTEM, 0)):
+        listed = (await world.ask("ListNotifications", request, by)).notifications
+        mine = [one for one in listed if one.payment == payment.name]
+        assert len(mine) == count
+        for one in mine:
+            message, problems = camt054.parse(one.content)
+            assert problems == []
+            assert message is not None
+            assert [(entry.uetr, entry.minor_units) for entry in message.entries] == [(payment.uetr, 60_000)]
+
+
+async def test_a_payment_counts_once(world: Any) -> None:
+    current, uetr = await account(world), str(uuid.uuid4())
+    await imported(world, pacs(current.name, 100, "no number", uetr))
+    request = settlement_pb2.ImportPaymentRequest(content=pacs(current.name, 100, "no number", uetr))
+    assert (await world.refused("ImportPayment", request, SYSTEM)).reason == "UETR_KNOWN"
+
+
+@pytest.mark.parametrize(
+    ("creditor", "currency", "reason"),
+    [
+        ("theirs", "USD", "CREDITOR_ACCOUNT_UNKNOWN"),
+        ("nostro", "USD", "CREDITOR_ACCOUNT_UNKNOWN"),
+        ("6222000011112222", "USD", "CREDITOR_ACCOUNT_UNKNOWN"),
+        ("mine", "EUR", "CURRENCY_DIFFERS"),
+    ],
+)
+async def test_a_payment_that_credits_no_customer(world: Any, creditor: str, currency: str, reason: str) -> None:
+    names = {
+        "mine": (await account(world)).name,
+        "theirs": (await account(world, by=RIVAL_SYSTEM)).name,
+        "nostro": (await account(world, "NOSTRO", BANK)).name,
+    }
+    content = pacs(names.get(creditor, creditor), 100, "", currency=currency)
+    refusal = await world.refused("ImportPayment", settlement_pb2.ImportPaymentRequest(content=content), SYSTEM)
+    assert [problem.reason for problem in refusal.problems] == [reason]
+
+
+async def test_all_problems_of_a_message_at_once(world: Any) -> None:
+    content = pacs("x", 100, "").replace(b"BUYRUS30", b"nobody").replace(b"<UETR>", b"<UETR>0")
+    refusal = await world.refused("ImportPayment", settlement_pb2.ImportPaymentRequest(content=content), SYSTEM)
+    assert {problem.reason for problem in refusal.problems} == {"BIC_INVALID", "UETR_INVALID"}
+
+
+async def test_an_unmatched_payment_goes_on_by_hand(world: Any) -> None:
+    current, mine = await account(world), await declared(world)
+    theirs = await declared(world, RIVAL)
+    payment = await imported(world, pacs(current.name, 700, f"for {theirs}"))
+    parked = await world.until(payment.name, "UNMATCHED", SYSTEM)
+    assert (parked.reason, parked.declaration) == ("DECLARATION_OF_ANOTHER", "")
+    assert world.violations() == []
+    request = settlement_pb2.MatchIncomingPaymentRequest(name=payment.name, declaration=f"declarations/{mine}")
+    foreign = caller(OTHER, "BANK_MAKER")
+    assert (await world.refused("MatchIncomingPayment", request, foreign)).reason == "NOT_FOUND"
+    request.request_id = ""
+    await world.ask("MatchIncomingPayment", request, MAKER)
+    assert (await world.until(payment.name, "COMPLETED", SYSTEM)).declaration == f"declarations/{mine}"
+    request.request_id = ""
+    assert (await world.refused("MatchIncomingPayment", request, MAKER)).reason == "WRONG_STATE"
+
+
+async def test_a_payment_without_a_number_waits_for_a_person(world: Any) -> None:
+    current = await account(world)
+    payment = await imported(world, pacs(current.name, 700, "thanks"))
+    assert (state(payment), payment.reason) == ("UNMATCHED", "DECLARATION_MISSING")
+    listed = await world.ask("ListIncomingPayments", settlement_pb2.ListIncomingPaymentsRequest(), SELLER)
+    assert payment.name in [one.name for one in listed.incoming_payments]
+    refusal = await world.refused(
+        "GetIncomingPayment", settlement_pb2.GetIncomingPaymentRequest(name=payment.name), RIVAL_SYSTEM
+    )
+    assert refusal.reason == "NOT_FOUND"
+    assert world.violations() == []
+
+
+async def encumbered(world: Any, number: str, reference: str, units: int) -> None:
+    """The bank holds finance on a declaration whose goods have left."""
+    code = declarations_pb2.Receipt(declaration_number=number, channel_code="R")
+    code.notice_time.GetCurrentTime()
+    receipts = declarations_pb2.BatchCreateReceiptsRequest(receipts=[code])
+    await world.ask("BatchCreateReceipts", receipts, WINDOW, "declarations")
+    consent = declarations_pb2.Consent(institution=BANK, purpose="finance")
+    consent.expire_time.FromSeconds(int(code.notice_time.ToSeconds()) + 3600)
+    await world.ask("CreateConsent", declarations_pb2.CreateConsentRequest(consent=consent), SELLER, "declarations")
+    item = declarations_pb2.EncumberedValue(declaration=f"declarations/{number}", amount=money(units))
+    asked = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", items=[item], reference=reference)
+    reserve = declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=str(uuid.uuid4()), encumbrance=asked)
+    held = await world.ask("ReserveEncumbrance", reserve, SYSTEM, "declarations")
+    confirm = declarations_pb2.ConfirmEncumbranceRequest(name=held.name)
+    await world.ask("ConfirmEncumbrance", confirm, SYSTEM, "declarations")
+
+
+async def test_what_no_loan_takes_is_the_exporters(world: Any) -> None:
+    """The register names a loan that the lenders' book doesn't know: it owes nothing."""
+    current, number = await account(world), await declared(world)
+    before = (await read(world, current.name)).posted.minor_units
+    await encumbered(world, number, "loans/loan-unknown", 50_000)
+    payment = await imported(world, pacs(current.name, 70_000, number))
+    done = await world.until(payment.name, "COMPLETED", SYSTEM)
+    assert (list(done.collections), done.remainder) == ([], money(70_000))
+    assert (await read(world, current.name)).posted.minor_units == before + 70_000
+    assert world.violations() == []
+
+
+async def test_a_payment_out_is_held_then_sent(world: Any) -> None:
+    current = await customer(world, 900)
+    seller = caller(current.owner, "EXPORTER")
+    asked = settlement_pb2.OutgoingPayment(
+        debit_account=current.name, amount=money(800), creditor_name="Mill", creditor_account="DE02120300000000202051",
+        creditor_agent_bic="BYLADEM1001", creditor_town="Berlin", creditor_country="DE", remittance_information="Yarn",
+    )  # fmt: skip
+    prepared = await world.ask(
+        "CreateOutgoingPayment", settlement_pb2.CreateOutgoingPaymentRequest(payment=asked), seller
+    )
+    held = await read(world, current.name)
+    assert (held.posted.minor_units, held.available.minor_units) == (900, 100)
+    request = settlement_pb2.CreateOutgoingPaymentRequest(payment=asked)
+    assert (await world.refused("CreateOutgoingPayment", request, seller)).reason == "INSUFFICIENT_FUNDS"
+    approve = settlement_pb2.ApproveOutgoingPaymentRequest(name=prepared.name, etag=prepared.etag)
+    assert (await world.refused("ApproveOutgoingPayment", approve, seller)).reason == "ACCESS_DENIED"
+    approve.request_id = ""
+    sent = await world.ask("ApproveOutgoingPayment", approve, CHECKER)
+    message, problems = pacs008.parse(sent.message)
+    assert problems == []
+    assert message is not None
+    assert (message.uetr, message.minor_units, message.creditor_town) == (prepared.uetr, 800, "Berlin")
+    assert (await read(world, current.name)).posted.minor_units == 100
+    again = settlement_pb2.ApproveOutgoingPaymentRequest(name=prepared.name)
+    assert (await world.refused("ApproveOutgoingPayment", again, CHECKER)).reason == "WRONG_STATE"
+
+
+async def test_a_loan_is_paid_out_once(world: Any) -> None:
+    owner, loan = f"enterprises/{uuid.uuid4().hex[:18].upper()}", f"loans/loan-{uuid.uuid4().hex}"
+    lending = await account(world, "LENDING", BANK)
+    income = await account(world, "INCOME", BANK)
+    asked = settlement_pb2.DisburseRequest(loan=loan, bank=BANK, enterprise=owner, amount=money(990), fee=money(10))
+    first = await world.order("Disburse", asked)
+    asked.request_id = ""
+    assert await world.order("Disburse", asked) == first
+    paid = [(await read(world, name)).posted.minor_units for name in (lending.name, income.name)]
+    assert [now - one.posted.minor_units for now, one in zip(paid, (lending, income), strict=True)] == [1000, 10]
+    assert (await account(world, owner=owner)).posted.minor_units == 990
+    asked.request_id, asked.amount.minor_units = "", 991
+    with pytest.raises(RemoteError) as caught:
+        await world.order("Disburse", asked)
+    assert caught.value.metadata["result"] == "EXISTS_WITH_DIFFERENT_CONTENT"
+
+
+async def test_internal_methods_do_not_exist_at_the_door(world: Any) -> None:
+    asked = settlement_pb2.DisburseRequest(
+        loan="loans/x", bank=BANK, enterprise=EXPORTER, amount=money(990), fee=money(10)
+    )
+    assert (await world.refused("Disburse", asked, SYSTEM)).reason == "NOT_FOUND"
+
+
+async def test_a_premium_comes_from_the_oldest_account_that_has_enough(world: Any) -> None:
+    poor = await customer(world, 5)
+    rich = await account(world, owner=poor.owner, by=RIVAL_SYSTEM)
+    nostro = await account(world, "NOSTRO", OTHER, by=RIVAL_SYSTEM)
+    await move(world, transfer(nostro.name, rich.name, 100), by=RIVAL_SYSTEM)
+    shipment = f"coveredShipments/shipment-{uuid.uuid4().hex}"
+
+    def premium(units: int, owner: str = poor.owner) -> settlement_pb2.CollectPremiumRequest:
+        return settlement_pb2.CollectPremiumRequest(
+            covered_shipment=shipment, insurer=INSURER, enterprise=owner, amount=money(units)
+        )
+
+    for asked, reason in (
+        (premium(101), "INSUFFICIENT_FUNDS"),
+        (premium(1, "enterprises/NOBODY000"), "ACCOUNT_MISSING"),
+    ):
+        with pytest.raises(RemoteError) as caught:
+            await world.order("CollectPremium", asked)
+        assert caught.value.reason == reason
+    first = await world.order("CollectPremium", premium(40))
+    assert await world.order("CollectPremium", premium(40)) == first
+    assert (await read(world, rich.name, RIVAL_SYSTEM)).posted.minor_units == 60
+    assert (await read(world, poor.name)).posted.minor_units == 5
+
+
+async def test_books_balance_and_states_agree_with_the_ledger(world: Any) -> None:
+    """Last: over all that the tests above left behind."""
+    assert world.violations() == []
+    with world.node.store.read() as connection:
+        books = ledger.books(connection)
+    assert books
+    assert all(book.debits == book.credits for book in books)

@@ -1,0 +1,715 @@
+"""The credit insurance service on real stores: decisions, exposure under both lines, cover, the saga's outcomes."""
+
+import itertools
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+import sqlalchemy as sa
+from aval.credit_insurance.v1 import credit_insurance_pb2 as pb
+from aval.declarations.v1 import declarations_pb2
+from aval.settlement.v1 import settlement_pb2
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+from google.type import date_pb2, decimal_pb2
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chassis import testing
+from chassis.errors import DomainError, NotFound
+from chassis.identity import Caller
+from chassis.money import Money, to_proto
+from chassis.status import RemoteError
+from services.credit_insurance.covered_shipment.model import State
+from services.credit_insurance.errors import CoverHeld, CoverMissing, LimitExceeded
+from services.declarations.errors import ConsentMissing, ValueNotEligible
+from tests.service.credit_insurance_world import (
+    BANK,
+    CHECKER,
+    ENTERPRISE,
+    EXPORTER,
+    INSURER,
+    LENDER,
+    MAKER,
+    OTHER_BANK,
+    OTHER_EXPORTER,
+    OTHER_LENDER,
+    OTHER_MAKER,
+    SETTLEMENT,
+    World,
+    decision,
+    hold_request,
+    limit_request,
+    number,
+    policy_request,
+    refusal,
+    shipment_request,
+    usd,
+)
+
+RESERVED = declarations_pb2.Encumbrance(enterprise=ENTERPRISE)
+FOREIGN = declarations_pb2.Encumbrance(enterprise="enterprises/91410105MAXY002277")
+CONFIRMED = declarations_pb2.Encumbrance(enterprise=ENTERPRISE)
+COLLECTED = settlement_pb2.CollectPremiumResponse(transfer="transfers/1")
+# The responses that bring a shipment to each state.
+ROAD: dict[State, list[Any]] = {
+    State.DECLARED: [],
+    State.VALUE_RESERVED: [RESERVED],
+    State.VALUE_MARKED: [RESERVED, CONFIRMED],
+    State.COVERED: [RESERVED, CONFIRMED, COLLECTED],
+    State.CANCELLING: [ConsentMissing()],
+    State.REFUSED: [ConsentMissing(), CONFIRMED],
+}
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """One store for the module: each test has a policy, limits and declarations of its own."""
+    if request.param == "sqlite":
+        yield World()
+        return
+    with testing.postgresql({"fsync": "off"}) as server:
+        world = World(server.new_database())
+        yield world
+        world.store.close()
+
+
+def declared(world: World, invoice: int = 100_000, limit: int = 500_000, state: State = State.DECLARED) -> Any:
+    """A shipment in a state, under a policy and a limit of its own."""
+    name = world.limit(world.policy(), limit)
+    shipment = world.call("CreateCoveredShipment", shipment_request(name, number(next(numbers)), invoice), EXPORTER)
+    bring(world, shipment.name, state)
+    return world.shipment(shipment.name)
+
+
+def bring(world: World, shipment: str, state: State) -> None:
+    """A declared shipment to a state."""
+    for outcome in ROAD[state]:
+        world.settle(shipment, outcome)
+
+
+def pay(world: World, declaration: str, amount: int, payment: str = "") -> int:
+    """The buyer pays; what was freed."""
+    request = pb.ReleaseExposureRequest(
+        declaration=declaration, payment=payment or f"incomingPayments/{uuid.uuid4().hex}", amount=usd(amount)
+    )
+    return int(world.call("ReleaseExposure", request, SETTLEMENT).released.minor_units)
+
+
+def state_of(message: Any) -> State:
+    """The state of a shipment on the wire."""
+    return State(pb.CoveredShipment.State.Name(message.state))
+
+
+# Policies
+
+
+def test_a_policy_needs_another_person(world: World) -> None:
+    prepared = world.call("CreatePolicy", policy_request(), MAKER)
+    assert (prepared.state, prepared.insurer, prepared.maker) == (1, INSURER, MAKER.principal)
+    approve = pb.ApprovePolicyRequest(name=prepared.name, etag=prepared.etag)
+    assert refusal(world, "ApprovePolicy", approve, MAKER).reason == "SAME_PERSON"
+    stranger = pb.ApprovePolicyRequest(name=prepared.name)
+    assert refusal(world, "ApprovePolicy", stranger, OTHER_MAKER).reason == "NOT_FOUND"
+    stale = pb.ApprovePolicyRequest(name=prepared.name, etag="7")
+    assert refusal(world, "ApprovePolicy", stale, CHECKER).reason == "ETAG_MISMATCH"
+    approved = world.call("ApprovePolicy", pb.ApprovePolicyRequest(name=prepared.name, etag=prepared.etag), CHECKER)
+    assert (approved.state, approved.checker) == (pb.Policy.IN_FORCE, CHECKER.principal)
+    again = refusal(world, "ApprovePolicy", pb.ApprovePolicyRequest(name=prepared.name), CHECKER)
+    assert again.reason == "WRONG_STATE"
+    both = {INSURER, ENTERPRISE}
+    assert world.events(prepared.name) == [("policy.prepared", both), ("policy.in_force", both)]
+
+
+def test_all_that_is_wrong_with_a_policy_is_said_at_once(world: World) -> None:
+    request = pb.CreatePolicyRequest(
+        policy=pb.Policy(
+            enterprise=ENTERPRISE,
+            insured_ratio=decimal_pb2.Decimal(value="1.1"),
+            maximum_liability=to_proto(Money("USD", 0)),
+            start_date=date_pb2.Date(year=2026, month=2, day=30),
+            end_date=date_pb2.Date(year=2026, month=2),
+            premium_rate=decimal_pb2.Decimal(value="-0.1"),
+        )
+    )
+    request.policy.maximum_liability.currency_code = "XXQ"
+    found = {(problem.path, problem.reason) for problem in refusal(world, "CreatePolicy", request, MAKER).problems}
+    assert found == {
+        ("policy.insured_ratio", "FRACTION_INVALID"),
+        ("policy.maximum_liability.currency_code", "CURRENCY_UNKNOWN"),
+        ("policy.maximum_liability.minor_units", "AMOUNT_NOT_POSITIVE"),
+        ("policy.start_date", "DATE_INVALID"),
+        ("policy.end_date", "DATE_INVALID"),
+        ("policy.premium_rate", "FRACTION_INVALID"),
+    }
+
+
+def test_a_policy_beyond_the_rate_table_needs_a_rate(world: World) -> None:
+    ratio = decimal_pb2.Decimal(value="0.99")
+    without = refusal(world, "CreatePolicy", policy_request(rate="", insured_ratio=ratio), MAKER)
+    assert [problem.reason for problem in without.problems] == ["PREMIUM_RATE_MISSING"]
+    assert (
+        world.call("CreatePolicy", policy_request(rate="0.01", insured_ratio=ratio), MAKER).premium_rate.value == "0.01"
+    )
+
+
+# Buyer limits
+
+
+def test_a_limit_is_proposed_by_one_and_approved_by_another(world: World) -> None:
+    policy = world.policy()
+    asked = world.call("RequestBuyerLimit", limit_request(policy, 900), EXPORTER)
+    proposed = world.call("DecideBuyerLimit", decision(asked.name, 700), MAKER)
+    assert (proposed.state, proposed.amount, proposed.requested_amount) == (2, usd(700), usd(900))
+    assert not proposed.HasField("available")
+    approve = pb.ApproveBuyerLimitRequest(name=asked.name, etag=proposed.etag)
+    assert refusal(world, "ApproveBuyerLimit", approve, MAKER).reason == "SAME_PERSON"
+    seen_before = pb.ApproveBuyerLimitRequest(name=asked.name, etag=asked.etag)
+    assert refusal(world, "ApproveBuyerLimit", seen_before, CHECKER).reason == "ETAG_MISMATCH"
+    approve = pb.ApproveBuyerLimitRequest(name=asked.name, etag=proposed.etag)
+    approved = world.call("ApproveBuyerLimit", approve, CHECKER)
+    assert (approved.state, approved.available, approved.amount) == (3, usd(700), usd(700))
+    types = [kind for kind, tenants in world.events(asked.name) if tenants == {INSURER, ENTERPRISE}]
+    assert types == ["buyer_limit.requested", "buyer_limit.proposed", "buyer_limit.in_force"]
+
+
+def test_a_refusal_is_a_proposal_too(world: World) -> None:
+    asked = world.call("RequestBuyerLimit", limit_request(world.policy(), 900), EXPORTER)
+    proposed = world.call("DecideBuyerLimit", decision(asked.name, 700, refuse=True), MAKER)
+    assert (proposed.state, proposed.refuse, proposed.HasField("amount")) == (2, True, False)
+    assert (
+        refusal(world, "ApproveBuyerLimit", pb.ApproveBuyerLimitRequest(name=asked.name), MAKER).reason == "SAME_PERSON"
+    )
+    refused = world.call("ApproveBuyerLimit", pb.ApproveBuyerLimitRequest(name=asked.name), CHECKER)
+    assert refused.state == pb.BuyerLimit.REFUSED
+    request = shipment_request(asked.name, number(next(numbers)), 1000)
+    assert refusal(world, "CreateCoveredShipment", request, EXPORTER).reason == "LIMIT_NOT_IN_FORCE"
+
+
+def _limit_in(world: World, state: str) -> str:
+    name = str(world.call("RequestBuyerLimit", limit_request(world.policy(), 900), EXPORTER).name)
+    if state != "REQUESTED":
+        world.call("DecideBuyerLimit", decision(name, 700, refuse=state == "REFUSED"), MAKER)
+    if state in ("IN_FORCE", "REFUSED"):
+        world.call("ApproveBuyerLimit", pb.ApproveBuyerLimitRequest(name=name), CHECKER)
+    return name
+
+
+@pytest.mark.parametrize("state", ["REQUESTED", "PENDING_APPROVAL", "IN_FORCE", "REFUSED"])
+@pytest.mark.parametrize(
+    ("method", "legal"), [("DecideBuyerLimit", "REQUESTED"), ("ApproveBuyerLimit", "PENDING_APPROVAL")]
+)
+def test_every_decision_in_every_state_of_a_limit(world: World, state: str, method: str, legal: str) -> None:
+    name = _limit_in(world, state)
+    assert (
+        pb.BuyerLimit.State.Name(world.read("GetBuyerLimit", pb.GetBuyerLimitRequest(name=name), MAKER).state) == state
+    )
+    request = decision(name, 700) if method == "DecideBuyerLimit" else pb.ApproveBuyerLimitRequest(name=name)
+    if state == legal:
+        assert world.call(method, request, CHECKER).etag == ("2" if state == "REQUESTED" else "3")
+    else:
+        assert refusal(world, method, request, CHECKER).reason == "WRONG_STATE"
+
+
+def test_limits_of_others_dont_exist(world: World) -> None:
+    policy = world.policy()
+    assert refusal(world, "RequestBuyerLimit", limit_request(policy, 900), OTHER_EXPORTER).reason == "NOT_FOUND"
+    limit = world.limit(policy, 900)
+    assert refusal(world, "DecideBuyerLimit", decision(limit, 1), OTHER_MAKER).reason == "NOT_FOUND"
+    request = shipment_request(limit, number(next(numbers)), 1000)
+    assert refusal(world, "CreateCoveredShipment", request, OTHER_EXPORTER).reason == "NOT_FOUND"
+
+
+def test_a_limit_needs_a_policy_in_force_and_its_currency(world: World) -> None:
+    pending = world.call("CreatePolicy", policy_request(), MAKER).name
+    assert refusal(world, "RequestBuyerLimit", limit_request(pending, 900), EXPORTER).reason == "POLICY_NOT_IN_FORCE"
+    ended = policy_request()
+    ended.policy.end_date.CopyFrom(date_pb2.Date(year=2026, month=11, day=22))
+    name = world.call("CreatePolicy", ended, MAKER).name
+    world.call("ApprovePolicy", pb.ApprovePolicyRequest(name=name), CHECKER)
+    assert refusal(world, "RequestBuyerLimit", limit_request(name, 900), EXPORTER).reason == "POLICY_NOT_IN_FORCE"
+    request = limit_request(world.policy(), 0)
+    request.amount.currency_code = "EUR"
+    found = [problem.reason for problem in refusal(world, "RequestBuyerLimit", request, EXPORTER).problems]
+    assert found == ["CURRENCY_DIFFERS", "AMOUNT_NOT_POSITIVE"]
+
+
+# Shipments
+
+
+def test_golden_shipments(world: World) -> None:
+    """350,000 of invoices at 0.65 % under a limit of 300,000: the premium is the invoices', the cover the limit's."""
+    limit = world.limit(world.policy(), 30_000_000)
+    shipments = [
+        world.call("CreateCoveredShipment", shipment_request(limit, number(next(numbers)), invoice), EXPORTER)
+        for invoice in (12_000_000, 15_000_000, 8_000_000)
+    ]
+    assert [one.premium.minor_units for one in shipments] == [78_000, 97_500, 52_000]
+    assert [one.covered_amount.minor_units for one in shipments] == [12_000_000, 15_000_000, 3_000_000]
+    assert [one.exposure.minor_units for one in shipments] == [12_000_000, 15_000_000, 3_000_000]
+    assert world.available(limit) == 0
+    request = shipment_request(limit, number(next(numbers)), 1000)
+    error = refusal(world, "CreateCoveredShipment", request, EXPORTER)
+    assert (error.reason, error.metadata["available"], error.metadata["currency"]) == ("LIMIT_EXCEEDED", "0.00", "USD")
+    # The buyer pays the first: the limit revolves.
+    bring(world, shipments[0].name, State.COVERED)
+    assert pay(world, shipments[0].declaration, 12_000_000) == 12_000_000
+    assert world.available(limit) == 12_000_000
+    world.call("CreateCoveredShipment", request, EXPORTER)
+
+
+def test_the_policys_maximum_binds_across_its_limits(world: World) -> None:
+    policy = world.policy(maximum=150_000)
+    one, other = world.limit(policy, 100_000), world.limit(policy, 100_000)
+    first = world.call("CreateCoveredShipment", shipment_request(one, number(next(numbers)), 100_000), EXPORTER)
+    second = world.call("CreateCoveredShipment", shipment_request(other, number(next(numbers)), 100_000), EXPORTER)
+    assert [first.covered_amount, second.covered_amount] == [usd(100_000), usd(50_000)]
+    third = shipment_request(other, number(next(numbers)), 100_000)
+    assert refusal(world, "CreateCoveredShipment", third, EXPORTER).reason == "LIMIT_EXCEEDED"
+    assert world.available(other) == 50_000
+
+
+@pytest.mark.parametrize(
+    ("country", "rate", "source"),
+    [
+        ("USA", "0.0097", "premium_rates STANDARD/3/0.90 2020-01-01"),
+        ("NGA", "0.0162", "premium_rates VERY_HIGH/3/0.90 2020-01-01"),
+    ],
+)
+def test_premium_by_the_rate_table(world: World, country: str, rate: str, source: str) -> None:
+    limit = world.limit(world.policy(rate=""), 10_000_000, country)
+    shipment = world.call("CreateCoveredShipment", shipment_request(limit, number(next(numbers)), 1_000_000), EXPORTER)
+    assert (shipment.premium_rate.value, shipment.premium_rate_source) == (rate, source)
+    assert shipment.premium.minor_units == int(rate.removeprefix("0.")) * 100
+
+
+def test_premium_by_the_policy_says_so(world: World) -> None:
+    policy = world.policy()
+    limit = world.limit(policy, 10_000_000)
+    shipment = world.call("CreateCoveredShipment", shipment_request(limit, number(next(numbers)), 1_000_000), EXPORTER)
+    assert (shipment.premium_rate.value, shipment.premium_rate_source) == ("0.0065", policy)
+
+
+def _day(year: int, month: int, day: int) -> date_pb2.Date:
+    return date_pb2.Date(year=year, month=month, day=day)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reasons"),
+    [
+        ({"invoice_amount": usd(0)}, ["AMOUNT_NOT_POSITIVE"]),
+        ({"invoice_amount": usd(1)}, ["PREMIUM_ROUNDS_TO_NOTHING"]),
+        ({"invoice_amount": to_proto(Money("EUR", 5))}, ["CURRENCY_DIFFERS"]),
+        ({"due_date": _day(2027, 2, 1)}, ["PAYMENT_TERM_TOO_LONG"]),
+        ({"due_date": _day(2026, 11, 1)}, ["PERIOD_INVERTED"]),
+        ({"shipment_date": _day(2026, 2, 30)}, ["DATE_INVALID"]),
+        (
+            {
+                "invoice_amount": to_proto(Money("EUR", -5)),
+                "shipment_date": _day(2026, 2, 30),
+                "due_date": _day(2026, 13, 1),
+            },
+            ["CURRENCY_DIFFERS", "AMOUNT_NOT_POSITIVE", "DATE_INVALID", "DATE_INVALID"],
+        ),
+    ],
+)
+def test_all_that_is_wrong_with_a_shipment_is_said_at_once(
+    world: World, fields: dict[str, Any], reasons: list[str]
+) -> None:
+    limit = world.limit(world.policy(), 500_000)
+    request = shipment_request(limit, number(next(numbers)), 1000, **fields)
+    found = [problem.reason for problem in refusal(world, "CreateCoveredShipment", request, EXPORTER).problems]
+    assert found == reasons
+    assert world.available(limit) == 500_000
+
+
+@pytest.mark.parametrize(
+    ("shipped", "due", "reason"),
+    [
+        (_day(2025, 12, 31), _day(2026, 1, 31), "POLICY_NOT_IN_FORCE"),
+        (_day(2028, 1, 1), _day(2028, 1, 31), "POLICY_NOT_IN_FORCE"),
+        (_day(2026, 5, 31), _day(2026, 6, 30), "LIMIT_NOT_IN_FORCE"),
+        (_day(2026, 9, 1), _day(2026, 9, 30), "LIMIT_NOT_IN_FORCE"),
+    ],
+)
+def test_what_counts_is_the_shipment_date(world: World, shipped: Any, due: Any, reason: str) -> None:
+    """The policy's year is 2026 to 2027, the limit's June to August 2026; today is later and doesn't matter."""
+    limit = world.call("RequestBuyerLimit", limit_request(world.policy(), 500_000), EXPORTER).name
+    proposal = decision(limit, 500_000)
+    proposal.start_date.CopyFrom(_day(2026, 6, 1))
+    proposal.end_date.CopyFrom(_day(2026, 8, 31))
+    world.call("DecideBuyerLimit", proposal, MAKER)
+    world.call("ApproveBuyerLimit", pb.ApproveBuyerLimitRequest(name=limit), CHECKER)
+    request = shipment_request(limit, number(next(numbers)), 1000, shipment_date=shipped, due_date=due)
+    assert refusal(world, "CreateCoveredShipment", request, EXPORTER).reason == reason
+    for day in (_day(2026, 6, 1), _day(2026, 8, 31)):
+        inside = shipment_request(limit, number(next(numbers)), 1000, shipment_date=day, due_date=day)
+        assert world.call("CreateCoveredShipment", inside, EXPORTER).covered_amount == usd(1000)
+
+
+@pytest.mark.parametrize("state", [*ROAD, State.PAID])
+def test_a_declaration_is_covered_once_unless_it_was_refused(world: World, state: State) -> None:
+    shipment = declared(world, state=State.COVERED if state is State.PAID else state)
+    if state is State.PAID:
+        pay(world, shipment.declaration, 100_000)
+    request = shipment_request(shipment.buyer_limit, shipment.declaration, 1000)
+    if state is State.REFUSED:
+        assert world.call("CreateCoveredShipment", request, EXPORTER).covered_amount == usd(1000)
+    else:
+        error = refusal(world, "CreateCoveredShipment", request, EXPORTER)
+        assert (error.reason, error.metadata["covered_shipment"]) == ("SHIPMENT_DECLARED_ALREADY", shipment.name)
+
+
+# The saga: every state with every outcome
+
+INSUFFICIENT = RemoteError(status_pb2.Status(code=grpc.StatusCode.FAILED_PRECONDITION.value[0], message="too little"))
+OUTCOMES: list[tuple[State, Message | DomainError, State, str, int]] = [
+    (State.DECLARED, RESERVED, State.VALUE_RESERVED, "", 100_000),
+    (State.DECLARED, FOREIGN, State.CANCELLING, "DECLARATION_NOT_FOUND", 100_000),
+    (State.DECLARED, ConsentMissing(), State.CANCELLING, "CONSENT_MISSING", 100_000),
+    (State.VALUE_RESERVED, CONFIRMED, State.VALUE_MARKED, "", 100_000),
+    (State.VALUE_RESERVED, ValueNotEligible(), State.CANCELLING, "VALUE_NOT_ELIGIBLE", 100_000),
+    (State.VALUE_MARKED, COLLECTED, State.COVERED, "", 100_000),
+    (State.VALUE_MARKED, INSUFFICIENT, State.CANCELLING, "FAILED_PRECONDITION", 100_000),
+    (State.CANCELLING, CONFIRMED, State.REFUSED, "CONSENT_MISSING", 0),
+    (State.CANCELLING, NotFound(), State.REFUSED, "CONSENT_MISSING", 0),
+]
+
+
+@pytest.mark.parametrize(("state", "outcome", "after", "reason", "exposure"), OUTCOMES)
+def test_every_outcome_in_every_state(
+    world: World, state: State, outcome: Message | DomainError, after: State, reason: str, exposure: int
+) -> None:
+    shipment = declared(world, state=state)
+    assert state_of(shipment) is state
+    world.settle(shipment.name, outcome)
+    now = world.shipment(shipment.name)
+    assert (state_of(now), now.refusal_reason, now.exposure) == (after, reason, usd(exposure))
+    assert world.available(shipment.buyer_limit) == 500_000 - exposure
+    assert world.violations() == []
+
+
+@pytest.mark.parametrize("state", [State.DECLARED, State.VALUE_RESERVED, State.VALUE_MARKED, State.CANCELLING])
+def test_an_unknown_outcome_changes_nothing(world: World, state: State) -> None:
+    shipment = declared(world, state=state)
+    before = world.task(shipment.name)
+    world.settle(shipment.name, RemoteError(status_pb2.Status(code=grpc.StatusCode.UNAVAILABLE.value[0])))
+    world.now_us += 60_000_000
+    after = world.task(shipment.name)
+    assert world.shipment(shipment.name) == shipment
+    assert before is not None
+    assert after is not None
+    assert (after.request_id, after.request, after.attempts) == (before.request_id, before.request, 1)
+
+
+@pytest.mark.parametrize("state", [State.COVERED, State.REFUSED])
+def test_what_is_finished_owes_nothing(world: World, state: State) -> None:
+    assert world.task(declared(world, state=state).name) is None
+
+
+def test_events_go_to_insurer_and_enterprise(world: World) -> None:
+    shipment = declared(world, state=State.COVERED)
+    pay(world, shipment.declaration, 1)
+    pay(world, shipment.declaration, 100_000)
+    events = world.events(shipment.name)
+    assert all(tenants == {INSURER, ENTERPRISE} for _, tenants in events)
+    words = "declared value_reserved value_marked covered exposure_released paid"
+    assert [kind for kind, _ in events] == [f"covered_shipment.{word}" for word in words.split()]
+
+
+# Payments
+
+
+def test_a_payment_frees_exposure_once(world: World) -> None:
+    shipment = declared(world, state=State.COVERED)
+    assert pay(world, shipment.declaration, 30_000, "incomingPayments/a") == 30_000
+    assert pay(world, shipment.declaration, 30_000, "incomingPayments/a") == 30_000
+    assert world.available(shipment.buyer_limit) == 430_000
+    assert world.shipment(shipment.name).exposure == usd(70_000)
+    assert pay(world, shipment.declaration, 90_000, "incomingPayments/b") == 70_000
+    paid = world.shipment(shipment.name)
+    assert (state_of(paid), paid.exposure) == (State.PAID, usd(0))
+    assert pay(world, shipment.declaration, 5, "incomingPayments/c") == 0
+    assert world.available(shipment.buyer_limit) == 500_000
+    assert world.violations() == []
+
+
+@pytest.mark.parametrize("state", [state for state in ROAD if state is not State.COVERED])
+def test_where_nothing_is_covered_nothing_is_freed(world: World, state: State) -> None:
+    shipment = declared(world, state=state)
+    assert pay(world, shipment.declaration, 100_000) == 0
+    assert world.shipment(shipment.name) == shipment
+
+
+def test_a_payment_in_another_currency_is_refused(world: World) -> None:
+    shipment = declared(world, state=State.COVERED)
+    request = pb.ReleaseExposureRequest(
+        declaration=shipment.declaration, payment="incomingPayments/x", amount=to_proto(Money("EUR", 5))
+    )
+    assert refusal(world, "ReleaseExposure", request, SETTLEMENT).problems[0].reason == "CURRENCY_DIFFERS"
+
+
+# Cover holds
+
+
+@pytest.mark.parametrize("state", [state for state in ROAD if state is not State.COVERED])
+def test_cover_is_missing_until_it_is_in_force(world: World, state: State) -> None:
+    shipment = declared(world, state=state)
+    assert refusal(world, "HoldCover", hold_request(shipment.declaration, 1), LENDER).reason == "COVER_MISSING"
+
+
+def test_a_hold_takes_exactly_what_was_asked_of_the_insured_amount(world: World) -> None:
+    """90 % of 100,001 cents is 90,000.9: 90,001 can be held, by whomever."""
+    shipment = declared(world, invoice=100_001, state=State.COVERED)
+    declaration = shipment.declaration
+    held = world.call("HoldCover", hold_request(declaration, 60_000), LENDER)
+    assert (held.state, held.amount, held.insured_ratio.value) == (pb.CoverHold.HELD, usd(60_000), "0.90")
+    assert (held.bank, held.covered_shipment, held.declaration) == (BANK, shipment.name, declaration)
+    too_much = hold_request(declaration, 30_002, bank=OTHER_BANK)
+    error = refusal(world, "HoldCover", too_much, OTHER_LENDER)
+    assert (error.reason, error.metadata["available"]) == ("COVER_HELD", "300.01")
+    world.call("HoldCover", hold_request(declaration, 30_001, bank=OTHER_BANK), OTHER_LENDER)
+    assert refusal(world, "HoldCover", hold_request(declaration, 1), LENDER).metadata["available"] == "0.00"
+    assert world.events(held.name) == [("cover_hold.held", {INSURER, ENTERPRISE})]
+    assert world.violations() == []
+
+
+def test_the_same_hold_again_is_the_same_and_another_is_refused(world: World) -> None:
+    declaration = declared(world, state=State.COVERED).declaration
+    request = hold_request(declaration, 500)
+    held = world.call("HoldCover", request, LENDER)
+    again = hold_request(declaration, 500, request.cover_hold_id)
+    assert world.call("HoldCover", again, LENDER) == held
+    other = hold_request(declaration, 501, request.cover_hold_id)
+    assert refusal(world, "HoldCover", other, LENDER).reason == "COVER_HOLD_ID_TAKEN"
+    world.call("HoldCover", hold_request(declaration, 89_500), LENDER)
+
+
+def test_release_gives_back_once_and_refuses_a_late_hold(world: World) -> None:
+    declaration = declared(world, state=State.COVERED).declaration
+    request = hold_request(declaration, 90_000)
+    hold = request.cover_hold_id
+    world.call("HoldCover", request, LENDER)
+    stranger = pb.ReleaseCoverRequest(cover_hold_id=hold)
+    assert refusal(world, "ReleaseCover", stranger, OTHER_LENDER).reason == "NOT_FOUND"
+    for _ in range(2):
+        released = world.call("ReleaseCover", pb.ReleaseCoverRequest(cover_hold_id=hold), LENDER)
+        assert released.state == pb.CoverHold.RELEASED
+    late = hold_request(declaration, 90_000, hold)
+    assert refusal(world, "HoldCover", late, LENDER).reason == "COVER_RELEASED"
+    world.call("HoldCover", hold_request(declaration, 90_000), LENDER)
+
+
+def test_an_unknown_release_leaves_a_tombstone(world: World) -> None:
+    declaration = declared(world, state=State.COVERED).declaration
+    hold = str(uuid.uuid4())
+    assert world.call("ReleaseCover", pb.ReleaseCoverRequest(cover_hold_id=hold), LENDER).state == pb.CoverHold.RELEASED
+    assert refusal(world, "HoldCover", hold_request(declaration, 1, hold), LENDER).reason == "COVER_RELEASED"
+
+
+def test_a_lender_holds_for_itself(world: World) -> None:
+    declaration = declared(world, state=State.COVERED).declaration
+    request = hold_request(declaration, 0, bank=OTHER_BANK)
+    found = [problem.reason for problem in refusal(world, "HoldCover", request, LENDER).problems]
+    assert found == ["AMOUNT_NOT_POSITIVE", "BANK_DIFFERS"]
+
+
+def test_what_the_buyer_paid_cant_be_held_again(world: World) -> None:
+    """Of 90,000 insured 60,000 is held; the buyer pays half; then what is given back is insured no more."""
+    declaration = declared(world, state=State.COVERED).declaration
+    request = hold_request(declaration, 60_000)
+    world.call("HoldCover", request, LENDER)
+    pay(world, declaration, 50_000)
+    assert refusal(world, "HoldCover", hold_request(declaration, 1), LENDER).metadata["available"] == "0.00"
+    assert world.violations() == []
+    world.call("ReleaseCover", pb.ReleaseCoverRequest(cover_hold_id=request.cover_hold_id), LENDER)
+    assert refusal(world, "HoldCover", hold_request(declaration, 45_001), LENDER).metadata["available"] == "450.00"
+    last = hold_request(declaration, 45_000)
+    world.call("HoldCover", last, LENDER)
+    pay(world, declaration, 50_000)
+    world.call("ReleaseCover", pb.ReleaseCoverRequest(cover_hold_id=last.cover_hold_id), LENDER)
+    assert refusal(world, "HoldCover", hold_request(declaration, 1), LENDER).reason == "COVER_MISSING"
+    assert world.violations() == []
+
+
+# Reads
+
+
+@pytest.mark.parametrize(
+    ("noun", "method", "message"),
+    [
+        ("policy", "GetPolicy", pb.GetPolicyRequest),
+        ("buyer_limit", "GetBuyerLimit", pb.GetBuyerLimitRequest),
+        ("name", "GetCoveredShipment", pb.GetCoveredShipmentRequest),
+    ],
+)
+def test_only_the_parties_read(world: World, noun: str, method: str, message: Any) -> None:
+    shipment = declared(world)
+    limit = world.read("GetBuyerLimit", pb.GetBuyerLimitRequest(name=shipment.buyer_limit), EXPORTER)
+    name = limit.policy if noun == "policy" else getattr(shipment, noun)
+    for caller in (EXPORTER, MAKER, CHECKER):
+        assert world.read(method, message(name=name), caller).name == name
+    for caller in (OTHER_EXPORTER, OTHER_MAKER):
+        with pytest.raises(NotFound):
+            world.read(method, message(name=name), caller)
+
+
+@pytest.mark.parametrize(
+    ("method", "message", "field"),
+    [
+        ("ListPolicies", pb.ListPoliciesRequest, "policies"),
+        ("ListBuyerLimits", pb.ListBuyerLimitsRequest, "buyer_limits"),
+        ("ListCoveredShipments", pb.ListCoveredShipmentsRequest, "covered_shipments"),
+    ],
+)
+def test_pages_hold_the_callers_own_newest_first(world: World, method: str, message: Any, field: str) -> None:
+    for _ in range(3):
+        declared(world)
+        world.now_us += 1_000_000
+    names: list[str] = []
+    request = message(page_size=2)
+    while True:
+        page = world.read(method, request, EXPORTER)
+        names += [one.name for one in getattr(page, field)]
+        assert len(getattr(page, field)) <= 2
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert len(names) >= 3
+    assert names == sorted(set(names), reverse=True)
+    whole = world.read(method, message(page_size=500), MAKER)
+    assert [one.name for one in getattr(whole, field)] == names
+    assert not getattr(world.read(method, message(), OTHER_EXPORTER), field)
+
+
+# Laws
+
+
+actions = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["declare", "declare", "advance", "advance", "advance", "refuse", "pay", "pay", "hold", "give back"]
+        ),
+        st.integers(0, 30),
+        st.integers(200, 150_000),
+    ),
+    max_size=40,
+)
+
+
+class Market:
+    """One policy of 200,000 over two limits of 120,000, and everything that happens under them."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        policy = world.policy(maximum=200_000)
+        self.limits = [world.limit(policy, 120_000) for _ in range(2)]
+        self.shipments: list[Any] = []
+        self.holds: list[str] = []
+
+    def do(self, action: str, index: int, amount: int) -> None:
+        """One action; a refusal is an answer too."""
+        if action == "declare":
+            request = shipment_request(self.limits[index % 2], number(next(numbers)), amount)
+            if shipment := self._perhaps("CreateCoveredShipment", request, EXPORTER):
+                self.shipments.append(shipment)
+        elif action == "give back":
+            for hold in self.holds[index : index + 1]:
+                self.world.call("ReleaseCover", pb.ReleaseCoverRequest(cover_hold_id=hold), LENDER)
+        elif self.shipments:
+            self._on_shipment(action, self.shipments[index % len(self.shipments)], amount)
+
+    def _on_shipment(self, action: str, shipment: Any, amount: int) -> None:
+        if action == "pay":
+            pay(self.world, shipment.declaration, amount)
+        elif action == "hold":
+            request = hold_request(shipment.declaration, amount)
+            if self._perhaps("HoldCover", request, LENDER):
+                self.holds.append(request.cover_hold_id)
+        elif task := self.world.task(shipment.name):
+            done = {"reserve value": RESERVED, "confirm value": CONFIRMED, "collect premium": COLLECTED}
+            outcome = ConsentMissing() if action == "refuse" else done.get(task.step, CONFIRMED)
+            self.world.settle(shipment.name, outcome)
+
+    def _perhaps(self, method: str, request: Any, caller: Caller) -> Any:
+        """The answer, or None where too little is left."""
+        try:
+            return self.world.call(method, request, caller)
+        except (LimitExceeded, CoverHeld, CoverMissing):
+            return None
+
+    def check(self) -> None:
+        """Exposure stays within each limit and the policy's maximum, and is what the limits say is used."""
+        used = dict.fromkeys(self.limits, 0)
+        for shipment in self.shipments:
+            used[shipment.buyer_limit] += self.world.shipment(shipment.name).exposure.minor_units
+        assert all(0 <= amount <= 120_000 for amount in used.values()), used
+        assert sum(used.values()) <= 200_000, used
+        assert used == {limit: 120_000 - self.world.available(limit) for limit in self.limits}
+
+    def finish(self) -> None:
+        """Everything is covered or refused, paid, and given back."""
+        for shipment in self.shipments:
+            while self.world.task(shipment.name):
+                self._on_shipment("advance", shipment, 0)
+            pay(self.world, shipment.declaration, 150_000)
+        for hold in self.holds:
+            self.world.call("ReleaseCover", pb.ReleaseCoverRequest(cover_hold_id=hold), LENDER)
+
+
+@pytest.fixture(scope="module")
+def embedded() -> World:
+    return World()
+
+
+@settings(max_examples=40, deadline=None)
+@given(actions)
+def test_exposure_never_exceeds_any_line_and_all_comes_back(embedded: World, work: list[tuple[str, int, int]]) -> None:
+    market = Market(embedded)
+    for action in work:
+        market.do(*action)
+        market.check()
+    assert embedded.violations() == []
+    market.finish()
+    market.check()
+    assert [embedded.available(limit) for limit in market.limits] == [120_000, 120_000]
+    assert embedded.violations() == []
+
+
+# Verification
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE covered_shipments SET state = 'REFUSED' WHERE id = :shipment", "is REFUSED, its exposure"),
+        ("UPDATE covered_shipments SET state = 'DECLARED' WHERE id = :shipment", "is DECLARED, its exposure"),
+        (
+            "UPDATE covered_shipments SET insured_ratio = '0.80' WHERE id = :shipment",
+            "80000 is insured, the ledger has 90000",
+        ),
+        (
+            "UPDATE cover_holds SET amount_minor_units = 7 WHERE covered_shipment = :name",
+            "lenders hold 7, the ledger has 500",
+        ),
+        (
+            "UPDATE cover_holds SET state = 'RELEASED' WHERE covered_shipment = :name",
+            "lenders hold 0, the ledger has 500",
+        ),
+        ("UPDATE ledger_accounts SET credits_posted = credits_posted + 1 WHERE reference = 'limit ' || :name", "uses"),
+    ],
+)
+def test_verification_finds_what_was_changed_by_hand(statement: str, says: str) -> None:
+    world = World()
+    shipment = declared(world, state=State.COVERED)
+    world.call("HoldCover", hold_request(shipment.declaration, 500), LENDER)
+    assert world.violations() == []
+    with world.store.write() as connection:
+        identifier = shipment.name.removeprefix("coveredShipments/")
+        names = {"shipment": identifier, "name": shipment.name}
+        wanted = {name: value for name, value in names.items() if f":{name}" in statement}
+        assert connection.execute(sa.text(statement), wanted).rowcount == 1
+    assert any(says in text for text in world.violations())

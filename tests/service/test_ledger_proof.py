@@ -1,0 +1,69 @@
+"""The proof from the rows alone: whatever is changed by hand afterwards is found, and where."""
+
+import pytest
+import sqlalchemy as sa
+
+from chassis.database import Database
+from ledger import store as ledger
+from ledger.model import LARGEST, Kind, Limit, Transfer
+from tests.support import Stores, apply, open_accounts, uid, violations
+
+
+@pytest.fixture
+def database(store: Stores) -> Database:
+    """A ledger with two blocks: money in, a hold posted in part."""
+    opened = store("books", [ledger.MIGRATIONS])
+    open_accounts(opened, "world")
+    open_accounts(opened, "purse", limit=Limit.DEBITS_MUST_NOT_EXCEED_CREDITS)
+    world, purse = uid("world"), uid("purse")
+    assert apply(opened, Transfer(uid(1), world, purse, 100), Transfer(uid(2), world, purse, 50)) == ["OK", "OK"]
+    hold = Transfer(uid(3), purse, world, 30, Kind.PENDING)
+    assert apply(opened, hold, Transfer(uid(4), kind=Kind.POST, pending_id=uid(3), amount=10)) == ["OK", "OK"]
+    assert violations(opened) == []
+    return opened
+
+
+TAMPERED = {
+    "amount": ("UPDATE ledger_transfers SET amount = 60 WHERE position = 2", "positions 1 to 2"),
+    "amount, balances": ("UPDATE ledger_transfers SET amount = 60 WHERE position = 2", "position 2 (transfer"),
+    "balance": ("UPDATE ledger_transfers SET credit_balance = 151 WHERE position = 2", "position 2 (transfer"),
+    "balance's block": ("UPDATE ledger_transfers SET credit_balance = 151 WHERE position = 2", "block 1"),
+    "reference": ("UPDATE ledger_transfers SET reference = 'x' WHERE position = 3", "block 2 (positions 3 to 4)"),
+    "code": ("UPDATE ledger_transfers SET code = 'x' WHERE position = 3", "block 2 (positions 3 to 4)"),
+    "time": ("UPDATE ledger_transfers SET create_us = 1 WHERE position = 1", "block 1 (positions 1 to 2)"),
+    "total": ("UPDATE ledger_accounts SET credits_posted = 151 WHERE reference = 'purse'", "(purse)"),
+    "held": ("UPDATE ledger_accounts SET debits_pending = 5 WHERE reference = 'purse'", "(purse)"),
+    "book": ("UPDATE ledger_accounts SET credits_posted = 151 WHERE reference = 'purse'", "book books CNY"),
+    "limit": ("UPDATE ledger_accounts SET debits_posted = 151 WHERE reference = 'purse'", "(purse) is beyond"),
+    "removed": ("DELETE FROM ledger_transfers WHERE position = 2", "position 2 is missing"),
+    "block": ("DELETE FROM ledger_blocks WHERE block = 2", "the head is at 4, the blocks end at 2"),
+    "beyond": ("DELETE FROM ledger_blocks WHERE block = 2", "position 3 is in no block"),
+    "account": ("DELETE FROM ledger_accounts WHERE reference = 'world'", "doesn't exist"),
+    "hash": ("UPDATE ledger_blocks SET hash = rows_hash WHERE block = 1", "block 1"),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_what_was_changed_by_hand_is_found_where_it_is(database: Database, name: str) -> None:
+    statement, place = TAMPERED[name]
+    with database.write() as connection:
+        assert connection.execute(sa.text(statement)).rowcount == 1
+    found = violations(database)
+    assert any(place in text for text in found), found
+
+
+def test_books_are_summed_beyond_int64(database: Database) -> None:
+    open_accounts(database, "a", "b", "c", book="large")
+    batch = [Transfer(uid("large", n), uid("a"), uid(to), LARGEST // 2) for n, to in enumerate("bc")]
+    assert apply(database, *batch, Transfer(uid("more"), uid("b"), uid("c"), LARGEST // 2)) == ["OK"] * 3
+    with database.read() as connection:
+        (large,) = (book for book in ledger.books(connection) if book.book == "large")
+    assert large.debits == large.credits == 3 * (LARGEST // 2) > LARGEST
+    assert violations(database) == []
+
+
+def test_a_ledger_without_its_head_loses_nothing_silently(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(sa.text("DELETE FROM ledger_head"))
+    with pytest.raises((AssertionError, TypeError)):
+        apply(database, Transfer(uid("late"), uid("world"), uid("purse"), 1))

@@ -1,0 +1,65 @@
+"""The migrations give exactly the tables, and running them again, or at once, changes nothing."""
+
+import threading
+
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from chassis import tables
+from chassis.database import Database
+from chassis.testing import PostgreSQL
+from ledger import store as ledger
+from ledger import tables as ledger_tables
+from tests.support import Stores, migrate
+
+METADATA = [tables.metadata, ledger_tables.metadata]
+
+
+def test_the_migrations_give_the_tables(store: Stores) -> None:
+    with store("books", [ledger.MIGRATIONS]).write() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []  # type: ignore[arg-type]
+
+
+def test_a_table_without_its_migration_is_noticed(store: Stores) -> None:
+    with store("books").write() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, METADATA) != []  # type: ignore[arg-type]
+
+
+def test_running_them_again_keeps_everything(store: Stores) -> None:
+    database = store("books", [ledger.MIGRATIONS])
+
+    def seen() -> list[object]:
+        with database.read() as connection:
+            names = sorted(sa.inspect(connection).get_table_names())
+            version = sorted(connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
+            return [names, version, connection.scalar(sa.select(tables.log_head.c.epoch)), ledger.head(connection)]
+
+    before = seen()
+    migrate(database, [ledger.MIGRATIONS])
+    assert seen() == before
+
+
+def test_processes_that_start_together_migrate_once(postgresql_server: PostgreSQL) -> None:
+    url, failures = postgresql_server.new_database(), []
+    databases = [Database(url, "books") for _ in range(4)]
+    start = threading.Barrier(len(databases))
+
+    def work(database: Database) -> None:
+        start.wait()
+        try:
+            migrate(database, [ledger.MIGRATIONS])
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(database,)) for database in databases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    for database in databases:
+        database.close()
+    assert failures == []

@@ -1,0 +1,200 @@
+"""Sagas on both databases: what a plan owes is a task, its request id stays, late duplicates change nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from aval.loans.v1 import loans_pb2
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+from google.protobuf.wrappers_pb2 import StringValue
+
+from chassis import records, tables, tasks
+from chassis.command import Operation, Transaction
+from chassis.database import Database
+from chassis.errors import NotFound, ServiceUnavailable
+from chassis.tasks import Call, Outcome, Saga, Task
+from chassis.writer import run_batch
+from tests.support import NOW_US, Stores, submission
+
+
+@dataclass(frozen=True)
+class Deal:
+    """Books cover, then pays out; a refusal of the payment gives the cover back."""
+
+    id: str
+    revision: int
+    state: str
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"deals/{self.id}"
+
+
+DEALS = records.table("deals", Deal, sa.MetaData())
+OWED = {"NEW": "cover", "COVERED": "pay", "REFUSED": "release"}
+# What a step's success and its refusal lead to.
+AFTER = {
+    ("cover", True): "COVERED",
+    ("cover", False): "FAILED",
+    ("pay", True): "PAID",
+    ("pay", False): "REFUSED",
+    ("release", True): "FAILED",
+}
+
+
+def _plan(deal: Deal) -> Call | None:
+    step = OWED.get(deal.state)
+    return Call(step, "loans", "SignLoan", loans_pb2.SignLoanRequest(name=deal.name), "banks/X") if step else None
+
+
+def _load(connection: sa.Connection, name: str) -> Deal | None:
+    return records.one(connection, DEALS, Deal, DEALS.c.id == name.removeprefix("deals/"))
+
+
+def _save(transaction: Transaction, deal: Deal) -> None:
+    tasks.follow(transaction, SAGA, records.update(transaction.connection, DEALS, deal))
+
+
+def _react(transaction: Transaction, deal: Deal, step: str, outcome: Outcome) -> None:
+    if deal.id != "stuck":
+        _save(transaction, replace(deal, state=AFTER[step, isinstance(outcome, Message)]))
+
+
+def _unfinished(connection: sa.Connection) -> Iterable[Deal]:
+    return records.many(connection, sa.select(DEALS), Deal)
+
+
+SAGA = Saga("deal", _load, _plan, _react, _unfinished)
+SETTLE = tasks.settle_operation({"deal": SAGA})
+
+
+def _create(transaction: Transaction, request: StringValue) -> Message:
+    deal = Deal(request.value, 1, "NEW")
+    records.insert(transaction.connection, DEALS, deal)
+    tasks.follow(transaction, SAGA, deal)
+    return Empty()
+
+
+@pytest.fixture
+def database(store: Stores) -> Database:
+    """A store with one new deal."""
+    opened = store()
+    with opened.write() as connection:
+        DEALS.metadata.create_all(connection)
+    _run(opened, Operation("tests.Create", Empty, run=_create), "1")
+    return opened
+
+
+def _run(database: Database, operation: Operation, text: str) -> None:
+    one = submission(operation, text)
+    assert run_batch(database, [one])[one] == Empty()
+
+
+def _due(database: Database, now_us: int = NOW_US) -> list[Task]:
+    with database.read() as connection:
+        assert tasks.violations(connection, {"deal": SAGA}) == []
+        return tasks.due(connection, now_us)
+
+
+def _settle(database: Database, task: Task, outcome: Outcome, now_us: int = NOW_US) -> Any:
+    one = tasks.settlement(SETTLE, task, outcome, now_us, b"seed")
+    return run_batch(database, [one])[one]
+
+
+def _state(database: Database) -> str:
+    with database.read() as connection:
+        deal = _load(connection, "deals/1")
+    assert deal is not None
+    return deal.state
+
+
+def test_each_step_owes_the_next_until_nothing_is_owed(database: Database) -> None:
+    steps = []
+    while found := _due(database):
+        (task,) = found
+        steps.append(task.step)
+        assert _settle(database, task, Empty()) == Empty()
+    assert steps == ["cover", "pay"]
+    assert _state(database) == "PAID"
+
+
+def test_a_refusal_is_compensated(database: Database) -> None:
+    (cover,) = _due(database)
+    _settle(database, cover, Empty())
+    (pay,) = _due(database)
+    _settle(database, pay, NotFound(resource="accounts/1"))
+    (release,) = _due(database)
+    assert release.step == "release"
+    _settle(database, release, Empty())
+    assert (_state(database), _due(database)) == ("FAILED", [])
+
+
+def test_a_late_duplicate_of_an_answer_is_ignored(database: Database) -> None:
+    (cover,) = _due(database)
+    _settle(database, cover, Empty())
+    before = _due(database)
+    for outcome in (Empty(), NotFound(resource="x"), ServiceUnavailable(service="loans")):
+        assert _settle(database, cover, outcome) == Empty()
+    assert _due(database) == before
+    assert _state(database) == "COVERED"
+
+
+def test_an_unknown_outcome_repeats_the_same_call_later(database: Database) -> None:
+    (first,) = _due(database)
+    _settle(database, first, ServiceUnavailable(service="loans"))
+    assert _due(database) == []
+    (again,) = _due(database, NOW_US + 200_000)
+    assert (again.request_id, again.request, again.attempts) == (first.request_id, first.request, 1)
+    _settle(database, again, ServiceUnavailable(service="loans"), NOW_US + 200_000)
+    assert _due(database, NOW_US + 599_999) == []
+    assert len(_due(database, NOW_US + 600_000)) == 1
+    assert _state(database) == "NEW"
+
+
+def test_after_many_attempts_it_waits_for_a_person(database: Database) -> None:
+    (task,) = _due(database)
+    tried = replace(task, attempts=tasks.PARK_AFTER_ATTEMPTS - 1)
+    _settle(database, tried, ServiceUnavailable(service="loans"))
+    assert _due(database, 2 * NOW_US) == []
+    with database.read() as connection:
+        assert connection.execute(sa.select(tables.tasks.c.parked)).scalar_one()
+        assert tasks.next_due_us(connection) is None
+
+
+def test_the_round_rises_only_when_a_step_is_planned_anew(database: Database) -> None:
+    (first,) = _due(database)
+
+    def touch(transaction: Transaction, request: StringValue) -> Message:
+        for state in request.value.split():
+            deal = _load(transaction.connection, "deals/1")
+            assert deal is not None
+            _save(transaction, replace(deal, state=state))
+        return Empty()
+
+    operation = Operation("tests.Touch", Empty, run=touch)
+    _run(database, operation, "NEW NEW")
+    (same,) = _due(database)
+    assert same.request_id == first.request_id
+    _run(database, operation, "COVERED NEW")
+    (anew,) = _due(database)
+    assert (anew.step, anew.request_id != first.request_id) == ("cover", True)
+    assert _settle(database, first, Empty()) == Empty()
+    assert _state(database) == "NEW"
+    assert tasks.request_of(anew).request_id == anew.request_id
+
+
+def test_a_reaction_that_leaves_its_step_owed_is_a_bug(database: Database) -> None:
+    _run(database, Operation("tests.Create", Empty, run=_create), "stuck")
+    (stuck,) = (task for task in _due(database) if task.resource == "deals/stuck")
+    assert isinstance(_settle(database, stuck, Empty()), AssertionError)
+
+
+def test_tasks_that_disagree_with_their_plans_are_found(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(sa.delete(tables.tasks))
+    with database.read() as connection:
+        assert tasks.violations(connection, {"deal": SAGA}) == ["tasks: deals/1 owes cover, its task is None"]

@@ -1,0 +1,96 @@
+"""Helpers of the tests: stores, identifiers, ledger accounts, commands over plain messages."""
+
+import hashlib
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+from google.protobuf.wrappers_pb2 import StringValue
+
+from chassis import migrations
+from chassis.command import Operation, Submission
+from chassis.database import Database
+from chassis.identity import Caller
+from chassis.ids import RandomBytes, derived
+from ledger import store as ledger
+from ledger.model import Limit, Transfer
+
+NOW_US = 1_800_000_000_000_000
+CALLER = Caller("banks/ABCDCNBA/alice", "banks/ABCDCNBA", frozenset({"BANK_SYSTEM"}))
+
+Stores = Callable[..., Database]
+
+
+def seeded_random(seed: int) -> RandomBytes:
+    """Bytes that look random and are the same in every run."""
+    drawn = 0
+
+    def draw(count: int) -> bytes:
+        nonlocal drawn
+        drawn += 1
+        return hashlib.shake_256(f"{seed}/{drawn}".encode()).digest(count)
+
+    return draw
+
+
+def migrate(database: Database, folders: Sequence[str] = ()) -> None:
+    """Brings a store to the newest schema; a ledger among the folders gets its head."""
+    migrations.upgrade(database, folders, seeded_random(1))
+    if ledger.MIGRATIONS in folders:
+        with database.write() as connection:
+            ledger.initialise(connection)
+
+
+def uid(*parts: object) -> str:
+    """The UUID that stands for these parts."""
+    return derived("tests", *parts)
+
+
+def open_accounts(
+    database: Database, *names: str, limit: Limit = Limit.NONE, currency: str = "CNY", book: str = "books"
+) -> list[str]:
+    """Opens accounts by name; their ids."""
+    accounts = [ledger.NewAccount(uid(name), book, currency, limit, name) for name in names]
+    with database.write() as connection:
+        ledger.open_accounts(connection, accounts)
+    return [account.id for account in accounts]
+
+
+def apply(database: Database, *batch: Transfer, now_us: int = NOW_US) -> list[str]:
+    """Applies a batch in a transaction of its own; the results' names."""
+    with database.write() as connection:
+        return [verdict.result.value for verdict in ledger.apply(connection, batch, now_us)]
+
+
+def violations(database: Database) -> list[str]:
+    """What the ledger's proof finds wrong."""
+    with database.read() as connection:
+        return ledger.violations(connection)
+
+
+def balances(database: Database, account: str) -> tuple[int, int, int, int]:
+    """An account's stored totals: debits pending, posted, credits pending, posted."""
+    with database.read() as connection:
+        found = ledger.accounts(connection, [account])[account]
+    return found.debits_pending, found.debits_posted, found.credits_pending, found.credits_posted
+
+
+def submission(
+    operation: Operation, text: str = "", request_id: str = "", caller: Caller = CALLER, now_us: int = NOW_US
+) -> Submission:
+    """A request of a text for an operation."""
+    identifier = request_id or str(uuid.uuid4())
+    return Submission(operation, caller, StringValue(value=text), identifier, now_us, identifier.encode())
+
+
+def echo(message: Any) -> Message:
+    """The answer that repeats a text."""
+    return StringValue(value=message)
+
+
+def scalar(database: Database, query: Any) -> Any:
+    """The one value of a query."""
+    with database.read() as connection:
+        return connection.execute(query if not isinstance(query, str) else sa.text(query)).scalar_one()
