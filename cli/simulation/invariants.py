@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
 
 from chassis import eventlog, records, tables, tasks
 from chassis.clock import business_date
@@ -17,7 +18,7 @@ from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance import model
 from services.declarations.encumbrance import store as encumbrances
 from services.declarations.encumbrance.model import AssetClass, Encumbrance, State, Value
-from services.declarations.tables import encumbered
+from services.declarations.tables import encumbered, proceeds
 from services.loans.loan.model import Loan
 from services.loans.tables import loans as loan_rows
 
@@ -64,6 +65,7 @@ class Register:
             *_sums(declaration, value),
             *_held(declaration, value, standing),
             *_exclusive(declaration, standing),
+            *_paid(value, _excess(connection, declaration)),
             ("cap", value.financed + value.reserved <= declaration.value.times(cap), f"{value}"),
         ):
             if not holds:
@@ -93,6 +95,19 @@ def _held(declaration: Declaration, value: Value, standing: list[Encumbrance]) -
     financed, reserved = total(State.CONFIRMED, AssetClass.RECEIVABLE), total(State.RESERVED, AssetClass.RECEIVABLE)
     yield "R1", financed == value.financed, f"rows finance {financed}, the ledger {value.financed}"
     yield "R2", reserved == value.reserved, f"rows reserve {reserved}, the ledger {value.reserved}"
+
+
+def _excess(connection: sa.Connection, declaration: Declaration) -> int:
+    """What buyers paid beyond the declared value, minor units."""
+    query = sa.select(proceeds.c.response).where(proceeds.c.declaration == declaration.id)
+    applied = map(declarations_pb2.ApplyProceedsResponse.FromString, connection.execute(query).scalars())
+    return sum(one.excess.minor_units for one in applied)
+
+
+def _paid(value: Value, excess: int) -> Iterator[Check]:
+    """What the buyer has paid for is neither financed nor reserved any more."""
+    held = value.financed + value.reserved
+    yield "R3", not (excess and held), f"{excess} was excess while {held} was held"
 
 
 def _exclusive(declaration: Declaration, standing: list[Encumbrance]) -> Iterator[Check]:
