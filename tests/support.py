@@ -1,6 +1,7 @@
 """Helpers of the tests: stores, identifiers, ledger accounts, commands over plain messages."""
 
 import hashlib
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +22,11 @@ NOW_US = 1_800_000_000_000_000
 CALLER = Caller("banks/ABCDCNBA/alice", "banks/ABCDCNBA", frozenset({"BANK_SYSTEM"}))
 
 Stores = Callable[..., Database]
+
+# What no answer may show: our code, our files, our statements, our drivers.
+CALL_LEAKS = re.compile(
+    r"Traceback|\.py\b|/(home|work|tmp|usr|var)/|\b(SELECT|INSERT|UPDATE|DELETE) |sqlite|psycopg|sqlalchemy|lxml|Exception"
+)
 
 
 def seeded_random(seed: int) -> RandomBytes:
