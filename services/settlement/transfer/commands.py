@@ -12,9 +12,9 @@ from aval.settlement.v1 import settlement_pb2
 from google.protobuf.message import Message
 
 from chassis.command import Transaction
-from chassis.errors import DomainError, InvalidFields, Problem
+from chassis.errors import DomainError, InvalidFields, Problem, RequestIdReused
 from ledger import store as ledger
-from ledger.model import Transfer
+from ledger.model import Result, Transfer
 from ledger.store import LedgerRefused, Sitting, Verdict
 from services.settlement.account import store as accounts
 from services.settlement.account.model import Kind
@@ -147,6 +147,9 @@ def _answer(
     order: Order, verdict: Verdict, lines: Mapping[str, ledger.Line], now_us: int
 ) -> settlement_pb2.Transfer | DomainError:
     transfer = order.transfer
+    # A single transfer's id is its request's.
+    if verdict.result is Result.EXISTS_WITH_DIFFERENT_CONTENT:
+        return RequestIdReused()
     if not verdict.result.stands:
         return LedgerRefused(result=verdict.result.value, reference=transfer.reference or transfer.id)
     if verdict.position:
