@@ -190,6 +190,14 @@ class World:
         stream = call(request.SerializeToString(), metadata=metadata, timeout=PATIENCE_SECONDS)
         return [events_pb2.WatchResponse.FromString(raw) async for raw in stream]
 
+    async def watch_refused(self, service: str, request: events_pb2.WatchRequest, caller: Caller) -> Refusal:
+        """The refusal of a stream."""
+        try:
+            answer = await self.watch(service, request, caller)
+        except grpc.aio.AioRpcError as error:
+            return refusal_of(error, "en")
+        raise AssertionError(f"the stream was given: {answer}")
+
     # Fresh resources, in the order of the story.
 
     def declaration_row(self) -> Any:
