@@ -3,11 +3,8 @@
 import asyncio
 import datetime
 import itertools
-import re
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -19,7 +16,6 @@ from aval.settlement.v1 import settlement_pb2
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
 from google.type import date_pb2, decimal_pb2
 
 from chassis import rpc, signatures
@@ -28,10 +24,9 @@ from chassis.clock import MICROSECONDS, SystemClock
 from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller, service_caller
 from chassis.money import Money, to_proto
-from chassis.status import TRAILER
 from chassis.testing import Platform
 from services.settlement.messages import pacs008
-from tests.support import CALL_LEAKS
+from tests.support import Refusal, refusal_of
 
 PATIENCE_SECONDS = 20
 ENTERPRISE, RIVAL = "enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277"
@@ -84,44 +79,6 @@ def usd(minor_units: int) -> Any:
 def identifier() -> str:
     """A fresh UUID."""
     return str(uuid.uuid4())
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a refused caller was told."""
-
-    code: str
-    reason: str
-    message: str
-    violations: Sequence[str]
-
-
-def refusal_of(error: grpc.aio.AioRpcError, language: str) -> Refusal:
-    """What every refusal has: exactly one ErrorInfo of our domain, a message in the caller's language, no leak."""
-    (raw,) = [value for key, value in error.trailing_metadata() or () if key == TRAILER]
-    status = status_pb2.Status.FromString(raw)
-    (info,) = _details(status, error_details_pb2.ErrorInfo)
-    (localized,) = _details(status, error_details_pb2.LocalizedMessage)
-    violations = [v for d in _details(status, error_details_pb2.BadRequest) for v in d.field_violations]
-    assert status.code == error.code().value[0]
-    assert info.domain == "aval"
-    assert re.fullmatch("[A-Z][A-Z0-9_]+", info.reason), info.reason
-    assert localized.locale == language
-    assert localized.message
-    for text in [localized.message, *(violation.description for violation in violations)]:
-        assert bool(re.search("[\u4e00-\u9fff]", text)) == (language == "zh-CN"), text
-    for text in (status.message, str(status)):
-        assert not CALL_LEAKS.search(text), text
-    return Refusal(error.code().name, info.reason, status.message, [violation.field for violation in violations])
-
-
-def _details(status: status_pb2.Status, kind: Any) -> list[Any]:
-    found = []
-    for detail in status.details:
-        message = kind()
-        if detail.Unpack(message):
-            found.append(message)
-    return found
 
 
 class World:
