@@ -3,13 +3,12 @@
 import contextlib
 from collections.abc import Iterator
 
-from services.credit_insurance.service import SERVICE as CREDIT_INSURANCE
-from services.loans.service import SERVICE as LOANS
-from services.settlement.service import SERVICE as SETTLEMENT
-
 from chassis.database import Database
 from chassis.service import Service
+from services.credit_insurance.service import SERVICE as CREDIT_INSURANCE
 from services.declarations.service import SERVICE as DECLARATIONS
+from services.loans.service import SERVICE as LOANS
+from services.settlement.service import SERVICE as SETTLEMENT
 
 SERVICES: tuple[Service, ...] = (DECLARATIONS, SETTLEMENT, CREDIT_INSURANCE, LOANS)
 
