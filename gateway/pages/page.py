@@ -38,7 +38,9 @@ HEADERS = {
 
 
 def _amount(found: Any) -> str:
-    return str(found if isinstance(found, Money) else money.from_proto(found)) if found else "–"
+    if isinstance(found, Money):
+        return str(found)
+    return str(money.from_proto(found)) if found.currency_code else "–"
 
 
 def _date(found: Any) -> str:

@@ -1,15 +1,12 @@
-"""The gateway's test world, for a real browser."""
+"""The gateway's world, for a real browser."""
 
-import importlib.util
-import pathlib
-import sys
+import pytest
 
-# The same fixtures as the gateway's service tests, on SQLite.
-_file = pathlib.Path(__file__).parents[1] / "service" / "gateway" / "conftest.py"
-_spec = importlib.util.spec_from_file_location("gateway_world", _file)
-assert _spec
-assert _spec.loader
-_module = importlib.util.module_from_spec(_spec)
-sys.modules["gateway_world"] = _module
-_spec.loader.exec_module(_module)
-world = _module.world
+from tests.gateway_world import world
+
+__all__ = ["database", "world"]
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('browser-store')}"

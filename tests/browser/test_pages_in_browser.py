@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from gateway_world import PASSWORD, World, declare
 from playwright.async_api import Page, async_playwright
+
+from tests.gateway_world import PASSWORD, World, declare
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -18,11 +19,6 @@ FLAGS = [
 PHONE = {"width": 390, "height": 844}
 # Where pictures are left for people to look at, if set.
 PICTURES = os.environ.get("AVAL_TEST_PICTURES", "")
-
-
-@pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('browser-store')}"
 
 
 @pytest.fixture(scope="session")

@@ -1,134 +1,16 @@
-"""A platform of one service with the gateway in front of it, and people who come in by either way."""
+"""The gateway's world on both databases."""
 
-import contextlib
-import pathlib
-import string
-import uuid
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
-from typing import Any
-
-import grpc
-import httpx
 import pytest
-from aval.declarations.v1 import declarations_pb2 as pb
-from google.protobuf.message import Message
 
-from chassis.certificates import Credentials
-from chassis.channel import channel_credentials
-from chassis.contracts import contract
-from chassis.ports import free_port
-from chassis.testing import Platform, postgresql
-from gateway.directory import directory
-from gateway.directory.model import NewPrincipal
-from gateway.server import Addresses, Gateway
-from gateway.settings import GatewaySettings
-from services.declarations.service import SERVICE
+from chassis.testing import PostgreSQL
+from tests.gateway_world import world
 
-ENTERPRISE = "enterprises/91411023MAXY00112A"
-PASSWORD = "a long enough password"
-SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-TEMPLATE = pathlib.Path(__file__).parents[3] / "cli" / "demo" / "world" / "declarations" / "xuchang_hair.xml"
-
-
-def principal(login: str, tenant: str, role: str, certificate: str = "") -> NewPrincipal:
-    names = (login.title(), "示例", tenant, "龙门禾丰银行" if tenant.startswith("banks/") else tenant)
-    return NewPrincipal(login, tenant, (role,), *names, certificate, PASSWORD, SECRET)
-
-
-PRINCIPALS = [
-    principal("ruijia.li", ENTERPRISE, "EXPORTER"),
-    principal("other.wang", "enterprises/91411323MAXY003314", "EXPORTER"),
-    principal("lmhf.checker", "banks/LMHFCNB0", "BANK_CHECKER", "banks/LMHFCNB0/lmhf.checker"),
-    principal("lmhf.system", "banks/LMHFCNB0", "BANK_SYSTEM", "banks/LMHFCNB0/lmhf.system"),
-    principal("window.system", "window", "WINDOW", "window/window.system"),
-    principal("operator.qiao", "operators", "OPERATOR", "operators/operator.qiao"),
-]
-
-
-@dataclass
-class World:
-    """What tests stand on."""
-
-    platform: Platform
-    gateway: Gateway
-    addresses: Addresses
-    settings: GatewaySettings
-    channels: list[grpc.aio.Channel] = field(default_factory=list)
-
-    def door(self, name: str) -> grpc.aio.Channel:
-        """A channel of a client with a certificate of this name, through the door."""
-        return self.channel(self.platform.authority.issue(name))
-
-    def channel(self, credentials: Credentials) -> grpc.aio.Channel:
-        channel = grpc.aio.secure_channel(self.addresses.door, channel_credentials(credentials))
-        self.channels.append(channel)
-        return channel
-
-    def browser(self, language: str = "en") -> httpx.AsyncClient:
-        """A client without a session."""
-        headers = {"X-Aval-Request": "1", "Accept-Language": language}
-        return httpx.AsyncClient(base_url=f"http://{self.addresses.http}", headers=headers, timeout=10)
-
-    @contextlib.asynccontextmanager
-    async def signed_in(self, login: str = "ruijia.li", language: str = "en") -> AsyncIterator[httpx.AsyncClient]:
-        """A client with a session."""
-        async with self.browser(language) as client:
-            answer = await client.post("/session", json={"login": login, "password": PASSWORD})
-            assert answer.status_code == 201, answer.text
-            yield client
-
-
-async def declare(world: World, number: str) -> str:
-    """A declaration of the enterprise, sent by the window through the door, with the receipt that closes it."""
-    names = {"declaration_number": number, "unified_number": number, "export_date": "20261109"}
-    content = string.Template(TEMPLATE.read_text(encoding="utf-8")).substitute(names).encode()
-    document = pb.Document(document_id="1", content=content)
-    window = world.door("window/window.system")
-    request = pb.ImportDeclarationsRequest(request_id=str(uuid.uuid4()), documents=[document])
-    answer = await call(window, "ImportDeclarations", request)
-    assert answer.verdicts[0].outcome == pb.IntakeVerdict.ACCEPTED, answer
-    receipts = pb.BatchCreateReceiptsRequest(request_id=str(uuid.uuid4()))
-    for seconds, code in enumerate(("7", "L", "P", "R")):
-        receipt = receipts.receipts.add(declaration_number=number, channel_code=code)
-        receipt.notice_time.FromSeconds(1_794_000_000 + seconds)
-    await call(window, "BatchCreateReceipts", receipts)
-    return f"declarations/{number}"
-
-
-async def call(channel: grpc.aio.Channel, method: str, request: Message, metadata: Any = ()) -> Any:
-    """A call of the declarations service on any channel."""
-    callee = contract("declarations")
-    forward = channel.unary_unary(
-        callee.path(method),
-        request_serializer=type(request).SerializeToString,
-        response_deserializer=callee.response(method).FromString,
-    )
-    return await forward(request, metadata=metadata, timeout=10)
+__all__ = ["database", "world"]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('gateway-store')}"
-        return
-    with postgresql() as server:
-        yield server.new_database()
-
-
-@pytest.fixture(scope="session")
-async def world(database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    folder = tmp_path_factory.mktemp("gateway")
-    platform = Platform(folder, database, [SERVICE])
-    await platform.start()
-    listens = [f"127.0.0.1:{free_port()}" for _ in range(3)]
-    settings = GatewaySettings(database, platform.authority.folder, platform.addresses, *listens)
-    gateway = Gateway(settings)
-    addresses = await gateway.start()
-    directory.load_principals(gateway.database, PRINCIPALS)
-    found = World(platform, gateway, addresses, settings)
-    yield found
-    for channel in found.channels:
-        await channel.close()
-    await gateway.stop()
-    await platform.stop()
+        return f"sqlite:///{tmp_path_factory.mktemp('gateway-store')}"
+    server: PostgreSQL = request.getfixturevalue("postgresql_server")
+    return server.new_database()

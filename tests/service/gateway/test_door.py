@@ -18,7 +18,7 @@ from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller, policy_of
 from chassis.status import TRAILER
 from gateway.contracts import SERVICES
-from tests.service.gateway.conftest import World, call, declare
+from tests.gateway_world import World, call, declare
 
 CHECKER = "banks/LMHFCNB0/lmhf.checker"
 SYSTEM = "banks/LMHFCNB0/lmhf.system"

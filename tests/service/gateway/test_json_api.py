@@ -1,25 +1,18 @@
 """The JSON API: every route, sessions, idempotency, second factor, cross-site requests, refusals."""
 
-import datetime
 import json
 import re
 import uuid
 from typing import Any
 
 import pytest
-from conftest import PASSWORD, SECRET, World, declare
 from google.protobuf import message_factory
 
 from gateway import openapi
 from gateway.directory.model import code_now
 from gateway.json_api import transcoding
 from gateway.json_api.routes import Route, find, routes
-
-CONSENT = {
-    "institution": "banks/LMHFCNB0",
-    "purpose": "finance",
-    "expireTime": (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)).isoformat(),
-}
+from tests.gateway_world import CONSENT, PASSWORD, SECRET, World, declare
 
 
 def key() -> dict[str, str]:
@@ -34,6 +27,7 @@ def path_of(route: Route) -> str:
 def test_every_route_makes_its_request_and_gives_it_back(route: Route) -> None:
     found, variables = find(route.verb, path_of(route))
     assert found is route
+    assert isinstance(variables, dict)
     request: Any = message_factory.GetMessageClass(route.method.descriptor.input_type)()
     made = transcoding.request_of(route, variables, [], b"{}" if route.body else b"")
     for name, value in variables.items():
@@ -47,6 +41,7 @@ def test_every_route_makes_its_request_and_gives_it_back(route: Route) -> None:
 @pytest.mark.parametrize("route", [r for r in routes() if not r.body], ids=lambda r: r.method.descriptor.name)
 def test_query_parameters_reach_their_fields(route: Route) -> None:
     _, variables = find(route.verb, path_of(route))
+    assert isinstance(variables, dict)
     fields = {f.name: f for f in route.method.descriptor.input_type.fields if f.name not in route.variables}
     sizes = {"page_size": "7"} if "page_size" in fields else {}
     dates = {"date.year": "2026", "date.month": "2"} if "date" in fields else {}

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from aval.declarations.v1 import declarations_pb2
 from aval.loans.v1 import loans_pb2
-from conftest import PASSWORD, World, declare
+from aval.type.v1 import money_pb2
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -18,7 +18,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 
 from chassis.certificates import Credentials
 from chassis.channel import channel_credentials
+from chassis.money import Money
+from gateway.pages.page import Form, environment
 from gateway.pages.texts import texts
+from tests.gateway_world import PASSWORD, World, declare
 
 ENUMS = {
     "status": declarations_pb2.Declaration.Status,
@@ -186,3 +189,29 @@ async def test_only_the_platform_s_processes_send_spans(world: World) -> None:
     span.end()
     assert await asyncio.to_thread(sender.export, [span]) is SpanExportResult.FAILURE  # type: ignore[list-item]
     sender.shutdown()
+
+
+def shown(template: str, language: str, **values: object) -> str:
+    common = {"text": texts(language), "language": language, "principal": None, "path": "/", "form_token": "t"}
+    return environment.get_template(template).render({**common, "form": Form(), "live": "", "banks": {}, **values})
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_offers_stand_by_all_in_cost_and_only_open_ones_can_be_accepted(language: str) -> None:
+    application = loans_pb2.Application(name="applications/a", declarations=["declarations/1"], state="OPEN")
+    cheap = loans_pb2.Offer(name="offers/1", bank="banks/A", state="OFFERED")
+    cheap.all_in_cost.CopyFrom(money_pb2.Money(currency_code="USD", minor_units=123_456))
+    closed = loans_pb2.Offer(name="offers/2", bank="banks/B", state="EXPIRED")
+    page = shown("application.html", language, application=application, offers=[cheap, closed])
+    assert "USD 1,234.56" in page
+    assert page.count(texts(language)["cheapest"]) == 1
+    assert page.count('action="/offers/') == 1
+
+
+@pytest.mark.parametrize("state", [name for name, number in loans_pb2.Loan.State.items() if number])
+def test_a_loan_in_every_state_has_a_page(state: str) -> None:
+    loan = loans_pb2.Loan(name="loans/a", declarations=["declarations/1"], state=state)
+    payoff = loans_pb2.Payoff(derivation="100.00 x 4.5% x 10/360")
+    page = shown("loan.html", "en", loan=loan, payoff=payoff, repaid=Money("JPY", 5))
+    assert texts("en")[f"loan_state.{state}"] in page
+    assert "JPY 5" in page
