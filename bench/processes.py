@@ -16,7 +16,7 @@ from chassis.settings import Settings
 @contextlib.contextmanager
 def serving(
     module: str, *arguments: str, settings: Settings, environment: Mapping[str, str] | None = None
-) -> Iterator[None]:
+) -> Iterator[subprocess.Popen[bytes]]:
     """A server process for as long as the block lasts."""
     variables = {**os.environ, **settings.to_environment(), **(environment or {})}
     command = [sys.executable, "-m", module, *arguments]
@@ -25,7 +25,7 @@ def serving(
         assert process.stdout is not None
         if b"listens" not in process.stdout.readline():
             raise RuntimeError(f"{module} did not start")
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait()

@@ -47,6 +47,8 @@ class Transaction:
     # The platform's detached JWS over bytes, by the service's own key.
     seal: Seal = unsealed
     events: list[PendingEvent] = field(default_factory=list)
+    # Whether it changed what is owed: the runner of tasks looks again.
+    has_tasks: bool = False
 
     def append(self, type: str, resource: str, payload: Message, tenants: Iterable[str]) -> None:
         """Appends an event that these tenants may see; services see all."""
@@ -94,8 +96,9 @@ class Submission:
     seed: bytes
     traceparent: str = ""
     span: trace.Span = trace.INVALID_SPAN
-    # Whether it appended events: set once they are committed.
+    # Whether it appended events and changed tasks: set once that is committed.
     has_events: bool = False
+    has_tasks: bool = False
     # Called on the submitter's loop with the answer.
     answer: Callable[["Outcome"], None] | None = None
     seal: Seal = unsealed

@@ -6,6 +6,7 @@ schema and role. Differences between the dialects live here or in the one store 
 
 import contextlib
 import hashlib
+import os
 import pathlib
 import sqlite3
 import threading
@@ -46,6 +47,8 @@ class Database:
         self.dialect = "sqlite" if url.startswith("sqlite") else "postgresql"
         self.in_memory = url == "sqlite://"
         self._thread = threading.local()
+        # Tells a process its own notices from those of others.
+        self.process_name = f"aval_{schema}_{os.getpid()}"
         self._writing = self._engine(writing=True)
         self._reading = self._writing if self.in_memory else self._engine(writing=False)
 
@@ -75,7 +78,8 @@ class Database:
         if not writing:
             options["isolation_level"] = "REPEATABLE READ"
         engine = sa.create_engine(address, **options)
-        settings = [f"search_path={self.schema}", *(WRITER_SETTINGS if writing else ())]
+        settings = [f"search_path={self.schema}", f"application_name='{self.process_name}'"]
+        settings += WRITER_SETTINGS if writing else ()
 
         def prepare(connection: Any, _record: Any) -> None:
             with connection.cursor() as cursor:

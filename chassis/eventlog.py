@@ -37,7 +37,7 @@ def flush(connection: sa.Connection, events: Sequence[PendingEvent]) -> None:
         connection.execute(sa.insert(tables.event_tenants), audience)
     if connection.dialect.name == "postgresql":
         # One notice a batch, to the other processes of the service.
-        connection.exec_driver_sql("SELECT pg_notify('aval_' || current_schema(), '')")
+        connection.exec_driver_sql("SELECT pg_notify('aval_' || current_schema(), current_setting('application_name'))")
 
 
 def _row(position: int, event: PendingEvent) -> dict[str, Any]:

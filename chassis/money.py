@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact
-from functools import cache
 
-import iso4217
 from aval.type.v1 import money_pb2
 
-LARGEST = 2**63 - 1
+from chassis.currencies import INT64_MAX, minor_digits
+
+LARGEST = INT64_MAX
 # The default context rounds to 28 digits on the way: two roundings. This one refuses to.
 EXACT = Context(prec=200, traps=[Inexact])
 
@@ -17,23 +17,17 @@ class CurrencyMismatch(AssertionError):
     """Amounts of two currencies were mixed: a bug, never a user's mistake."""
 
 
-@cache
 def exponent(currency: str) -> int:
     """Digits after the point by ISO 4217. KeyError for an unknown code or one without minor units."""
-    known = {entry.code: entry.exponent for entry in iso4217.Currency}
-    digits = known[currency]
+    digits = minor_digits(currency)
     if digits is None:
         raise KeyError(currency)
-    return int(digits)
+    return digits
 
 
 def is_currency(code: str) -> bool:
     """Whether ISO 4217 knows the code as a currency with minor units."""
-    try:
-        exponent(code)
-    except KeyError:
-        return False
-    return True
+    return minor_digits(code) is not None
 
 
 @dataclass(frozen=True, slots=True, order=False)

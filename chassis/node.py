@@ -47,7 +47,7 @@ class Node:
         self.service, self._settings = service, settings
         self._clock, self._random = clock or SystemClock(), random
         self.store = Database(settings.database, service.name)
-        self.writer = Writer(self.store, self._committed)
+        self.writer = Writer(self.store, lambda: self.watchers.wake(), lambda: self._runner.wake())
         self._health = health.aio.HealthServicer()
         self._background: list[asyncio.Task[None]] = []
 
@@ -146,8 +146,8 @@ class Node:
             if not found[0]:
                 await asyncio.sleep(SWEEP_SECONDS)
 
-    def _committed(self) -> None:
-        """On the loop, after each commit of this process."""
+    def _wake(self) -> None:
+        """Another process of the service has committed."""
         self.watchers.wake()
         self._runner.wake()
 
@@ -158,8 +158,9 @@ class Node:
                 connection = await psycopg.AsyncConnection.connect(self._settings.database, autocommit=True)
                 async with connection:
                     await connection.execute(f'LISTEN "{self.store.role}"')
-                    async for _notice in connection.notifies():
-                        self._committed()
+                    async for notice in connection.notifies():
+                        if notice.payload != self.store.process_name:
+                            self._wake()
             except psycopg.Error:
                 logger.warning("listening was interrupted; trying again")
                 await asyncio.sleep(1)

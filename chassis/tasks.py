@@ -119,6 +119,7 @@ def follow(transaction: Transaction, saga: Saga, resource: Any) -> None:
     call = saga.plan(resource)
     if known and call and known.step == call.step:
         return
+    transaction.has_tasks = True
     if known:
         transaction.connection.execute(sa.delete(rows).where(rows.c.resource == resource.name))
     if call:
@@ -213,6 +214,7 @@ def _assert_moved(transaction: Transaction, task: Task) -> None:
 
 def _postpone(transaction: Transaction, task: Task, outcome: Outcome) -> None:
     rows = tables.tasks
+    transaction.has_tasks = True
     attempts = task.attempts + 1
     delay = min(FIRST_RETRY_SECONDS * 2 ** min(attempts - 1, 20), LONGEST_RETRY_SECONDS)
     parked = str(outcome) if attempts >= PARK_AFTER_ATTEMPTS else None

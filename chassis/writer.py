@@ -111,7 +111,7 @@ def _run_once(store: Database, submissions: Sequence[Submission]) -> dict[Submis
         requests.store(connection, [(submission, outcomes[submission]) for submission in fresh])
         eventlog.flush(connection, [event for transaction in done.values() for event in transaction.events])
     for submission, transaction in done.items():
-        submission.has_events = bool(transaction.events)
+        submission.has_events, submission.has_tasks = bool(transaction.events), transaction.has_tasks
     return outcomes
 
 
@@ -167,12 +167,18 @@ def _run_single(
         done[submission] = transaction
 
 
+def _nothing() -> None:
+    """Nobody waits for it."""
+
+
 class Writer:
     """The writer of one process: a queue and a thread."""
 
-    def __init__(self, store: Database, committed: Callable[[], None] = lambda: None) -> None:
-        """`committed` is called on the loop after each commit that appended events."""
-        self._store, self._committed = store, committed
+    def __init__(
+        self, store: Database, appended: Callable[[], None] = _nothing, owed: Callable[[], None] = _nothing
+    ) -> None:
+        """`appended` is called on the loop after each commit that appended events, `owed` after one of tasks."""
+        self._store, self._appended, self._owed = store, appended, owed
         self._waiting: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
         self._callers = 1
         self._thread: threading.Thread | None = None
@@ -253,7 +259,9 @@ class Writer:
             if submission.answer:
                 submission.answer(outcome)
         if any(submission.has_events for submission in outcomes):
-            self._committed()
+            self._appended()
+        if any(submission.has_tasks for submission in outcomes):
+            self._owed()
 
 
 NO_PARENT = trace.set_span_in_context(trace.INVALID_SPAN)

@@ -197,7 +197,8 @@ async def cover(stage: Stage) -> str:
     }
     made = await stage.exporter.post("/v1/coveredShipments", body, stage.script.request_id("cover"))
     covered = await until(
-        lambda: stage.exporter.get(f"/v1/{made['name']}"), lambda one: one["state"] in ("COVERED", "REFUSED", "PAID")
+        lambda: stage.exporter.get(f"/v1/{made['name']}"),
+        lambda one: one["state"] in ("COVERED", "REFUSED", "PAID", "CLOSED"),
     )
     if covered["state"] == "REFUSED":
         raise AssertionError(covered["refusalReason"])

@@ -1,21 +1,26 @@
 """The invariants by number (docs/invariants.md), checked from the rows at every commit, and across services at rest."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
 
 from chassis import eventlog, records, tables, tasks
 from chassis.clock import business_date
 from chassis.money import Money
 from cli.simulation.network import Network, Node
 from ledger import store as ledger
+from ledger.tables import transfers
 from services.declarations import terms
 from services.declarations.declaration import store as declarations
 from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance import model
 from services.declarations.encumbrance import store as encumbrances
 from services.declarations.encumbrance.model import AssetClass, Encumbrance, State, Value
-from services.declarations.tables import encumbered
+from services.declarations.tables import encumbered, proceeds
+from services.loans.loan.model import Loan
+from services.loans.tables import loans as loan_rows
 
 Found = Iterator[tuple[str, str]]
 
@@ -60,6 +65,7 @@ class Register:
             *_sums(declaration, value),
             *_held(declaration, value, standing),
             *_exclusive(declaration, standing),
+            *_paid(value, _excess(connection, declaration)),
             ("cap", value.financed + value.reserved <= declaration.value.times(cap), f"{value}"),
         ):
             if not holds:
@@ -91,6 +97,19 @@ def _held(declaration: Declaration, value: Value, standing: list[Encumbrance]) -
     yield "R2", reserved == value.reserved, f"rows reserve {reserved}, the ledger {value.reserved}"
 
 
+def _excess(connection: sa.Connection, declaration: Declaration) -> int:
+    """What buyers paid beyond the declared value, minor units."""
+    query = sa.select(proceeds.c.response).where(proceeds.c.declaration == declaration.id)
+    applied = map(declarations_pb2.ApplyProceedsResponse.FromString, connection.execute(query).scalars())
+    return sum(one.excess.minor_units for one in applied)
+
+
+def _paid(value: Value, excess: int) -> Iterator[Check]:
+    """What the buyer has paid for is neither financed nor reserved any more."""
+    held = value.financed + value.reserved
+    yield "R3", not (excess and held), f"{excess} was excess while {held} was held"
+
+
 def _exclusive(declaration: Declaration, standing: list[Encumbrance]) -> Iterator[Check]:
     for asset_class in AssetClass:
         held = [
@@ -111,14 +130,19 @@ def of_service(node: Node) -> Found:
             yield "L1", detail
 
 
+def _loans(network: Network) -> list[Loan]:
+    with network.nodes["loans"].store.read() as connection:
+        return records.many(connection, sa.select(loan_rows), Loan)
+
+
+def loans_by_state(network: Network) -> dict[str, int]:
+    """How many loans stand where."""
+    return dict(Counter(loan.state.value for loan in _loans(network)))
+
+
 def at_rest(network: Network) -> Found:
     """Across services, once nothing is under way."""
-    # Imported here: the rooms of the other services are read, never changed.
-    from services.loans.loan.model import Loan
-    from services.loans.tables import loans as loan_rows
-
-    with network.nodes["loans"].store.read() as connection:
-        loans = records.many(connection, sa.select(loan_rows), Loan)
+    loans = _loans(network)
     with network.nodes["declarations"].store.read() as connection:
         held = encumbrances.load(connection, [loan.encumbrance_id for loan in loans])
     paid_out = _disbursed(network)
@@ -128,8 +152,6 @@ def at_rest(network: Network) -> Found:
 
 def _disbursed(network: Network) -> set[str]:
     """The loans that settlement paid out, by its ledger."""
-    from ledger.tables import transfers
-
     with network.nodes["settlement"].store.read() as connection:
         query = sa.select(transfers.c.reference).where(transfers.c.code == "disburse")
         return {str(reference) for reference in connection.execute(query).scalars()}
@@ -138,8 +160,8 @@ def _disbursed(network: Network) -> set[str]:
 LENT = {"ACTIVE", "REPAID", "CLOSED"}
 
 
-def _loan(loan: object, encumbrance: Encumbrance | None, paid_out: set[str]) -> Found:
-    name, state = str(loan.name), str(loan.state.value)  # type: ignore[attr-defined]
+def _loan(loan: Loan, encumbrance: Encumbrance | None, paid_out: set[str]) -> Found:
+    name, state = loan.name, loan.state.value
     if (state in LENT) != (name in paid_out):
         yield "X1", f"{name} is {state}, paid out: {name in paid_out}"
     if state == "ACTIVE" and (encumbrance is None or encumbrance.state is not State.CONFIRMED):

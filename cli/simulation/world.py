@@ -80,6 +80,8 @@ class _Run:
             self._note([("X5", f"{self.network.owes()} tasks are still owed")])
         self.check_services()
         self._note(list(invariants.at_rest(self.network)))
+        for state, count in invariants.loans_by_state(self.network).items():
+            self.stage.outcomes[f"loan {state}"] = count
 
     def report(self) -> dict[str, Any]:
         network = self.network

@@ -437,6 +437,16 @@ def test_a_payment_frees_exposure_once(world: World) -> None:
     assert world.violations() == []
 
 
+@pytest.mark.parametrize("outcome", [CONFIRMED, NotFound()])
+def test_what_is_paid_is_no_longer_marked_as_insured(world: World, outcome: Message | DomainError) -> None:
+    shipment = declared(world, state=State.COVERED)
+    pay(world, shipment.declaration, 100_000)
+    world.settle(shipment.name, outcome)
+    assert state_of(world.shipment(shipment.name)) is State.CLOSED
+    assert world.task(shipment.name) is None
+    assert world.violations() == []
+
+
 @pytest.mark.parametrize("state", [state for state in ROAD if state is not State.COVERED])
 def test_where_nothing_is_covered_nothing_is_freed(world: World, state: State) -> None:
     shipment = declared(world, state=state)

@@ -67,6 +67,7 @@ MACHINES: list[tuple[Mapping[tuple[Any, Any], Any], type[StrEnum], type[StrEnum]
             "VALUE_RESERVED: value confirmed -> VALUE_MARKED",
             "VALUE_MARKED: premium collected -> COVERED",
             "COVERED: paid off -> PAID",
+            "PAID: value released -> CLOSED",
             "DECLARED: cancel -> CANCELLING",
             "VALUE_RESERVED: cancel -> CANCELLING",
             "VALUE_MARKED: cancel -> CANCELLING",
@@ -105,6 +106,7 @@ def test_plan_of_every_state(state: State) -> None:
         State.VALUE_RESERVED: ("confirm value", "declarations", "ConfirmEncumbrance"),
         State.VALUE_MARKED: ("collect premium", "settlement", "CollectPremium"),
         State.CANCELLING: ("release value", "declarations", "ReleaseEncumbrance"),
+        State.PAID: ("release value", "declarations", "ReleaseEncumbrance"),
     }
     call = saga.plan(replace(SHIPMENT, state=state))
     assert (call and (call.step, call.service, call.method)) == owed.get(state)

@@ -26,6 +26,7 @@ class State(enum.StrEnum):
     VALUE_MARKED = "VALUE_MARKED"
     COVERED = "COVERED"
     PAID = "PAID"
+    CLOSED = "CLOSED"
     CANCELLING = "CANCELLING"
     REFUSED = "REFUSED"
 
@@ -51,6 +52,7 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
     (State.VALUE_MARKED, Verb.CANCEL): State.CANCELLING,
     (State.CANCELLING, Verb.VALUE_RELEASED): State.REFUSED,
     (State.COVERED, Verb.PAID_OFF): State.PAID,
+    (State.PAID, Verb.VALUE_RELEASED): State.CLOSED,
 }
 # Exposure is held, not yet booked.
 RESERVING = (State.DECLARED, State.VALUE_RESERVED, State.VALUE_MARKED, State.CANCELLING)

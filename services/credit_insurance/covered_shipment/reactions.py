@@ -11,7 +11,7 @@ from ledger import store as ledger
 from ledger.model import Kind
 from services.credit_insurance.cover_hold import model as cover
 from services.credit_insurance.covered_shipment import model, saga, store
-from services.credit_insurance.covered_shipment.model import TRANSITIONS, CoveredShipment, Verb
+from services.credit_insurance.covered_shipment.model import TRANSITIONS, CoveredShipment, State, Verb
 
 # The declaration stands, but is another exporter's: said as if there were none.
 FOREIGN_DECLARATION = "DECLARATION_NOT_FOUND"
@@ -51,9 +51,13 @@ def _refused(transaction: Transaction, shipment: CoveredShipment, outcome: Outco
 
 def _released(transaction: Transaction, shipment: CoveredShipment, _outcome: Outcome) -> None:
     """The register refuses a release only of what it doesn't hold for us: nothing is held either way."""
-    ledger.post(transaction, *model.closing_transfers(shipment, Kind.VOID))
-    _move(transaction, shipment, Verb.VALUE_RELEASED, "covered_shipment.refused")
+    if shipment.state is State.CANCELLING:
+        ledger.post(transaction, *model.closing_transfers(shipment, Kind.VOID))
+    _move(transaction, shipment, Verb.VALUE_RELEASED, RELEASED_EVENTS[shipment.state])
 
+
+# What a release means, by the state that owed it.
+RELEASED_EVENTS = {State.CANCELLING: "covered_shipment.refused", State.PAID: "covered_shipment.closed"}
 
 # By step: what follows from a response, and what from a refusal.
 Reaction = Callable[[Transaction, CoveredShipment, Outcome], None]

@@ -54,6 +54,7 @@ OWED: Mapping[State, Callable[[CoveredShipment], Call]] = {
     State.VALUE_RESERVED: _confirm,
     State.VALUE_MARKED: _collect,
     State.CANCELLING: _release,
+    State.PAID: _release,
 }
 
 

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from chassis.command import Transaction
 from chassis.errors import DomainError, InvalidFields, Problem
 from ledger import store as ledger
-from ledger.model import Transfer
+from ledger.model import Result, Transfer
 from ledger.store import LedgerRefused, Sitting, Verdict
 from services.settlement.account import store as accounts
 from services.settlement.account.model import Kind
@@ -32,6 +32,7 @@ OTHER_ID = Problem(
 # No account has this id; unlike an empty one it differs from an empty other side.
 NOBODYS = "00000000-0000-0000-0000-000000000000"
 KEEPERS_MAX = 200_000
+OK = Result.OK.value
 Work = tuple[Transaction, settlement_pb2.CreateTransferRequest]
 
 # Bank and currency by account id. An id follows from its bank and currency, so neither ever changes.
@@ -139,7 +140,7 @@ def _single(transaction: Transaction, request: settlement_pb2.CreateTransferRequ
 
 def _known(connection: sa.Connection, orders: Sequence[Order], verdicts: Sequence[Verdict]) -> dict[str, ledger.Line]:
     """The lines of those that stood before, or earlier in this batch."""
-    known = [o.transfer.id for o, v in zip(orders, verdicts, strict=True) if v.result.stands and not v.position]
+    known = [o.transfer.id for o, v in zip(orders, verdicts, strict=True) if not v.position and v.result.stands]
     return ledger.stored(connection, known)
 
 
@@ -147,10 +148,10 @@ def _answer(
     order: Order, verdict: Verdict, lines: Mapping[str, ledger.Line], now_us: int
 ) -> settlement_pb2.Transfer | DomainError:
     transfer = order.transfer
-    if not verdict.result.stands:
-        return LedgerRefused(result=verdict.result.value, reference=transfer.reference or transfer.id)
     if verdict.position:
         return rpc.created(order.message, transfer.id, verdict.position, now_us)
+    if not verdict.result.stands:
+        return LedgerRefused(result=verdict.result.value, reference=transfer.reference or transfer.id)
     line = lines[transfer.id]
     return rpc.created(order.message, transfer.id, line.position, line.create_us)
 
@@ -178,9 +179,10 @@ def create_many(
 
 
 def _verdict(identifier: str, verdict: Verdict, lines: Mapping[str, ledger.Line]) -> settlement_pb2.TransferVerdict:
-    known = lines.get(identifier) if verdict.result.stands and not verdict.position else None
-    position = known.position if known else verdict.position
-    return settlement_pb2.TransferVerdict(result=verdict.result.value, position=position)
+    if verdict.position:
+        return settlement_pb2.TransferVerdict(result=OK, position=verdict.position)
+    known = lines.get(identifier)
+    return settlement_pb2.TransferVerdict(result=verdict.result.value, position=known.position if known else 0)
 
 
 def expire(transaction: Transaction) -> bool:
