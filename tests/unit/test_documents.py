@@ -1,0 +1,48 @@
+"""The documents say of the code what the code says."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from scripts import generate_docs
+
+ROOT = pathlib.Path(__file__).parents[2]
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+def test_the_generated_parts_are_up_to_date() -> None:
+    """Otherwise: python scripts/generate_docs.py."""
+    script = str(ROOT / "scripts" / "generate_docs.py")
+    run = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_every_state_machine_has_its_diagram() -> None:
+    """A table that no README draws is missing from it."""
+    texts = "".join(file.read_text("utf-8") for file in generate_docs.documents())
+    missing = [name for name in generate_docs.state_machines() if f"<!-- states {name} -->" not in texts]
+    assert missing == []
+
+
+@pytest.mark.parametrize("kind", generate_docs.KINDS)
+def test_a_stale_part_is_noticed(kind: str) -> None:
+    """Whatever stands between the marks is replaced, all around it stays."""
+    argument = {"states": "services.loans.loan.model", "methods": "loans", "errors": ""}[kind]
+    text = f"before\n<!-- {f'{kind} {argument}'.strip()} -->\nstale\n<!-- end {kind} -->\nafter\n"
+    renewed = generate_docs.renewed(text)
+    assert renewed.startswith("before\n<!--")
+    assert renewed.endswith("-->\nafter\n")
+    assert "stale" not in renewed
+    assert generate_docs.renewed(renewed) == renewed
+
+
+def test_links_lead_somewhere() -> None:
+    """Relative links of every document name files of the repository."""
+    files = [file for pattern in ("*.md", "docs/**/*.md", "*/**/README.md") for file in ROOT.glob(pattern)]
+    files = [file for file in files if not {".venv", "node_modules"} & set(file.parts)]
+    broken = [f"{file.name}: {link}" for file in files for link in LINK.findall(file.read_text("utf-8"))
+              if not (file.parent / link).exists()]  # fmt: skip
+    assert broken == []
