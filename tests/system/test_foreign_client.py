@@ -53,7 +53,9 @@ def number(door: Door) -> str:
     return found
 
 
-def told(program: list[str], door: Door, number: str, certificate: str, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+def told(
+    program: list[str], door: Door, number: str, certificate: str, *arguments: str
+) -> tuple[int, list[dict[str, Any]]]:
     """The program's exit status, and each line it printed."""
     address = [door.addresses.door, str(door.certificates), certificate, number]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "build/gen")}
