@@ -75,7 +75,10 @@ def code(login: str, folder: pathlib.Path, as_json: bool) -> None:
     """Show a demo person's one-time code."""
     from cli import running
 
-    present = running.one_time_code(Layout(folder), login)
+    try:
+        present = running.one_time_code(Layout(folder), login)
+    except LookupError as error:
+        raise click.ClickException(error.args[0]) from error
     show({"ok": True, "login": login, "code": present}, as_json, [present])
 
 

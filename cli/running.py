@@ -134,5 +134,9 @@ async def demo(database: str | None, told: Callable[[dict[str, Any]], None]) -> 
 
 
 def one_time_code(layout: Layout, login: str) -> str:
-    """A person's present one-time code on this platform."""
+    """A person's present one-time code on this platform. LookupError if there is no such platform or person."""
+    if login not in {one.login for one in world.people()}:
+        raise LookupError(f"the demo has nobody who signs in as {login}")
+    if not layout.certificates.is_dir():
+        raise LookupError(f"there is no platform in {layout.folder}; start `aval up --demo` or give --folder")
     return str(pyotp.TOTP(world.one_time_secret(Authority(layout.certificates), login)).now())

@@ -29,8 +29,8 @@ Stores = Callable[..., Database]
 
 # What no answer may show: our code, our files, our statements, our drivers.
 LEAKS = re.compile(
-    r"Traceback|\.py\b|/(home|work|tmp|usr|var)/|\b(SELECT|INSERT|UPDATE|DELETE) "
-    r"|sqlite|psycopg|sqlalchemy|lxml|Exception"
+    r"Traceback|\.py\b|/(home|work|tmp|usr|var)/|\b(SELECT|INSERT|UPDATE|DELETE) |Exception"
+    r"|sqlite|psycopg|sqlalchemy|lxml"
 )
 
 

@@ -27,7 +27,7 @@ def test_a_run_holds_and_the_same_seed_gives_the_same_run() -> None:
 
 def test_a_broken_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody may encumber what another already holds."""
-    monkeypatch.setattr(model, "barring", lambda *_: [])
+    monkeypatch.setattr(model, "barring", lambda *_, **__: [])
     for seed in range(1, 6):
         report = simulate(seed)
         if not report["ok"]:

@@ -6,9 +6,13 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
+import uuid
+from string import Template
 from typing import Any
 
 import pytest
+from aval.declarations.v1 import declarations_pb2
 
 from cli.demo import story, world
 from tests.system.support import PATIENCE_SECONDS, Door
@@ -31,9 +35,29 @@ def node() -> list[str]:
     return NODE
 
 
-def told(program: list[str], door: Door, certificate: str, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+@pytest.fixture(scope="module")
+def number(door: Door) -> str:
+    """A declaration sent after the exporter's consent, so that its banks were told of it."""
+    window = world.person(world.WINDOW, "WINDOW").certificate
+    found = f"{door.declaration_number[:9]}{time.time_ns() % 10**9:09}"
+    template = Template(world.template(world.exporter(story.EXPORTER)["declaration_template"]))
+    text = template.substitute(declaration_number=found, unified_number=f"I{found[1:]}", export_date="20261102")
+    document = declarations_pb2.Document(document_id=found, content=text.encode())
+    request = declarations_pb2.ImportDeclarationsRequest(request_id=str(uuid.uuid4()), documents=[document])
+    door.call(window, "declarations", "ImportDeclarations", request)
+    receipts = declarations_pb2.BatchCreateReceiptsRequest(request_id=str(uuid.uuid4()))
+    for hour, code in enumerate(story.RECEIPTS):
+        receipt = receipts.receipts.add(declaration_number=found, channel_code=code)
+        receipt.notice_time.FromSeconds(1_793_600_000 + hour * 3600)
+    door.call(window, "declarations", "BatchCreateReceipts", receipts)
+    return found
+
+
+def told(
+    program: list[str], door: Door, number: str, certificate: str, *arguments: str
+) -> tuple[int, list[dict[str, Any]]]:
     """The program's exit status, and each line it printed."""
-    address = [door.addresses.door, str(door.certificates), certificate, door.declaration_number]
+    address = [door.addresses.door, str(door.certificates), certificate, number]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "build/gen")}
     done = subprocess.run(
         [*program, *address, *arguments], capture_output=True, text=True, timeout=PATIENCE_SECONDS, env=environment
@@ -42,34 +66,35 @@ def told(program: list[str], door: Door, certificate: str, *arguments: str) -> t
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def check(program: list[str], door: Door) -> list[dict[str, Any]]:
+def check(program: list[str], door: Door, number: str) -> None:
     """A bank reads the story's declaration and watches its events, each once."""
-    status, (declaration, *events) = told(program, door, BANK, str(EVENTS))
+    status, (declaration, *events) = told(program, door, number, BANK, str(EVENTS))
     assert status == 0
-    assert declaration["declaration"] == f"declarations/{door.declaration_number}"
-    assert declaration["value"]["settled"]
+    assert declaration["declaration"] == f"declarations/{number}"
+    assert declaration["value"]["available"]
     assert len({event["id"] for event in events}) == len(events) == EVENTS
     assert all(event["event"].startswith("declaration.") for event in events)
-    return events
 
 
-def test_nodes_client_reads_and_watches(door: Door, node: list[str]) -> None:
-    check(node, door)
+def test_nodes_client_reads_and_watches(door: Door, number: str, node: list[str]) -> None:
+    check(node, door, number)
 
 
-def test_nodes_client_is_refused_what_isnt_its(door: Door, node: list[str]) -> None:
-    status, lines = told(node, door, world.person(world.OPERATOR, "OPERATOR").certificate)
+def test_nodes_client_is_refused_what_isnt_its(door: Door, number: str, node: list[str]) -> None:
+    status, lines = told(node, door, number, world.person(world.OPERATOR, "OPERATOR").certificate)
     assert (status, [line["error"] for line in lines]) == (1, ["PERMISSION_DENIED"])
 
 
-def test_pythons_client_reads_and_watches(door: Door) -> None:
-    check(PYTHON, door)
+def test_pythons_client_reads_and_watches(door: Door, number: str) -> None:
+    check(PYTHON, door, number)
 
 
-def test_pythons_client_shows_why_it_was_refused(door: Door) -> None:
-    status, (*_, last) = told(PYTHON, door, BANK, "0", "100")
+def test_pythons_client_reserves_and_shows_why_it_was_refused(door: Door, number: str) -> None:
+    status, (_, made) = told(PYTHON, door, number, BANK, "0", "100")
+    assert (status, made["state"]) == (0, "RESERVED")
+    status, (_, last) = told(PYTHON, door, number, BANK, "0", str(10**12))
     refused = last["refused"]
     assert (status, refused["code"], refused["reason"]) == (0, "FAILED_PRECONDITION", "VALUE_ENCUMBERED")
-    assert refused["metadata"]["available"] == "0.00"
-    status, (line,) = told(PYTHON, door, world.person(world.OPERATOR, "OPERATOR").certificate)
+    assert float(refused["metadata"]["available"]) > 0
+    status, (line,) = told(PYTHON, door, number, world.person(world.OPERATOR, "OPERATOR").certificate)
     assert (status, line["refused"]["reason"]) == (1, "ACCESS_DENIED")
