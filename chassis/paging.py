@@ -21,7 +21,9 @@ def _query_digest(request: Message) -> str:
     bare.CopyFrom(request)
     for field in ("page_token", "page_size"):
         bare.ClearField(field)
-    return hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()[:16]
+    # Lists without a filter have the same bytes: the name tells them apart.
+    content = bare.DESCRIPTOR.full_name.encode() + bare.SerializeToString(deterministic=True)
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def size_of(request: Any) -> int:

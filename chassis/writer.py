@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -24,7 +23,8 @@ from chassis.records import Conflict
 
 MOST_COMMANDS = 1000
 MOST_WAITING = 20_000
-COLLECT_SECONDS = 0.002
+# Longer than it takes the loop to bring those who were just answered back.
+COLLECT_SECONDS = 0.01
 ATTEMPTS = 4
 # The commit may have happened, or another writer was faster: the same again finds out.
 RETRYABLE = (*database.Failure, Conflict)
@@ -180,7 +180,10 @@ class Writer:
         """`appended` is called on the loop after each commit that appended events, `owed` after one of tasks."""
         self._store, self._appended, self._owed = store, appended, owed
         self._waiting: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
-        self._callers = 1
+        # Commands submitted and not yet answered: now, and at most since the last batch was collected.
+        self._in_flight = self._most_in_flight = 0
+        self._expected = 0
+        self._is_enough = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -210,7 +213,11 @@ class Writer:
                 future.set_result(outcome)
 
         submission.answer = answer
+        self._in_flight += 1
+        self._most_in_flight = max(self._most_in_flight, self._in_flight)
         self._waiting.put(submission)
+        if self._waiting.qsize() >= self._expected:
+            self._is_enough.set()
         return await future
 
     def _work(self) -> None:
@@ -222,27 +229,31 @@ class Writer:
                     self._run(batch)
 
     def _collect(self) -> tuple[list[Submission], bool]:
-        """All that wait; under load also those that come within two milliseconds.
-
-        It stops as soon as as many have come as last time, so that few callers don't wait in vain.
-        """
+        """All that wait; under load also those that are about to."""
         first = self._waiting.get()
         if first is None:
             return [], False
+        self._wait_for_company(first)
         batch = [first]
-        deadline = time.monotonic() + COLLECT_SECONDS
-        while len(batch) < MOST_COMMANDS:
-            try:
-                patience = deadline - time.monotonic() if len(batch) < self._callers else 0
-                item = self._waiting.get(timeout=patience) if patience > 0 else self._waiting.get_nowait()
-            except queue.Empty:
-                break
+        while len(batch) < MOST_COMMANDS and not self._waiting.empty():
+            item = self._waiting.get()
             if item is None:
                 return batch, False
             batch.append(item)
-        # Falls by half a batch at a time, so that one straggler doesn't undo what load taught.
-        self._callers = max(len(batch), self._callers // 2, 1)
+        self._most_in_flight = self._in_flight
         return batch, True
+
+    def _wait_for_company(self, first: Submission) -> None:
+        """Waits until as many have come as were in flight last time, or for a moment: nobody waits in vain alone.
+
+        Only where they can be done as one step: a commit of thirty costs little more than one of three.
+        """
+        self._expected = self._most_in_flight - 1
+        if first.operation.run_batch is None or self._waiting.qsize() >= self._expected:
+            return
+        self._is_enough.clear()
+        if self._waiting.qsize() < self._expected:
+            self._is_enough.wait(COLLECT_SECONDS)
 
     def _run(self, batch: list[Submission]) -> None:
         links = [trace.Link(submission.span.get_span_context()) for submission in batch]
@@ -255,6 +266,7 @@ class Writer:
         self._loop.call_soon_threadsafe(self._deliver, outcomes)
 
     def _deliver(self, outcomes: dict[Submission, Outcome]) -> None:
+        self._in_flight -= len(outcomes)
         for submission, outcome in outcomes.items():
             if submission.answer:
                 submission.answer(outcome)

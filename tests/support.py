@@ -1,19 +1,24 @@
 """Helpers of the tests: stores, identifiers, ledger accounts, commands over plain messages."""
 
 import hashlib
+import re
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import grpc
 import sqlalchemy as sa
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
+from google.rpc import error_details_pb2, status_pb2
 
 from chassis import migrations
 from chassis.command import Operation, Submission
 from chassis.database import Database
 from chassis.identity import Caller
 from chassis.ids import RandomBytes, derived
+from chassis.status import TRAILER
 from ledger import store as ledger
 from ledger.model import Limit, Transfer
 
@@ -21,6 +26,11 @@ NOW_US = 1_800_000_000_000_000
 CALLER = Caller("banks/ABCDCNBA/alice", "banks/ABCDCNBA", frozenset({"BANK_SYSTEM"}))
 
 Stores = Callable[..., Database]
+
+# What no answer may show: our code, our files, our statements, our drivers.
+LEAKS = re.compile(
+    r"Traceback|\.py\b|/(home|work|tmp|usr|var)/|\b(SELECT|INSERT|UPDATE|DELETE) |sqlite|psycopg|sqlalchemy|lxml|Exception"
+)
 
 
 def seeded_random(seed: int) -> RandomBytes:
@@ -94,3 +104,41 @@ def scalar(database: Database, query: Any) -> Any:
     """The one value of a query."""
     with database.read() as connection:
         return connection.execute(query if not isinstance(query, str) else sa.text(query)).scalar_one()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a refused caller was told."""
+
+    code: str
+    reason: str
+    message: str
+    violations: Sequence[str]
+
+
+def refusal_of(error: grpc.RpcError, language: str) -> Refusal:
+    """What every refusal has: exactly one ErrorInfo of our domain, a message in the caller's language, no leak."""
+    (raw,) = [value for key, value in error.trailing_metadata() or () if key == TRAILER]
+    status = status_pb2.Status.FromString(raw)
+    (info,) = _details(status, error_details_pb2.ErrorInfo)
+    (localized,) = _details(status, error_details_pb2.LocalizedMessage)
+    violations = [v for d in _details(status, error_details_pb2.BadRequest) for v in d.field_violations]
+    assert status.code == error.code().value[0]
+    assert info.domain == "aval"
+    assert re.fullmatch("[A-Z][A-Z0-9_]+", info.reason), info.reason
+    assert localized.locale == language
+    assert localized.message
+    for text in [localized.message, *(violation.description for violation in violations)]:
+        assert bool(re.search("[\u4e00-\u9fff]", text)) == (language == "zh-CN"), text
+    for text in (status.message, str(status)):
+        assert not LEAKS.search(text), text
+    return Refusal(error.code().name, info.reason, status.message, [violation.field for violation in violations])
+
+
+def _details(status: status_pb2.Status, kind: Any) -> list[Any]:
+    found = []
+    for detail in status.details:
+        message = kind()
+        if detail.Unpack(message):
+            found.append(message)
+    return found

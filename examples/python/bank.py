@@ -1,100 +1,114 @@
-"""A bank's client: reads a declaration and watches the register, with nothing but the protos and a certificate.
+"""A small bank's client, with plain grpcio and the generated messages: reads, watches, reserves.
 
-    python bank.py ADDRESS CERTIFICATE_FOLDER CERTIFICATE_NAME DECLARATION_NUMBER [EVENTS]
+    python bank.py ADDRESS CERTIFICATE_FOLDER CERTIFICATE_NAME DECLARATION_NUMBER [EVENTS] [MINOR_UNITS]
 
-The protos come as build/aval.binpb, the descriptor image that `make setup` builds of protos/ and their
-imports; a bank may as well generate code from protos/ with its own tools. Needs grpcio, protobuf and
-googleapis-common-protos. Prints one JSON document a line: the declaration, then each event that the bank
-may see, from the beginning, and ends after EVENTS of them.
+Prints one JSON document a line: the declaration; then EVENTS of its events, over a cut after each, which the resume
+token bridges; then, where MINOR_UNITS are given, the reservation of so much of its value, or why it was refused.
+Needs the packages grpcio and protobuf, and build/gen on the path, which `make setup` makes of protos/.
 """
 
 import json
 import pathlib
 import sys
-import time
-from typing import Any
+import uuid
+from collections.abc import Iterator
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from aval.declarations.v1 import declarations_pb2 as declarations
+from aval.events.v1 import events_pb2 as events
+from google.protobuf.json_format import MessageToDict
 from google.rpc import error_details_pb2, status_pb2
 
-IMAGE = pathlib.Path(__file__).parents[2] / "build" / "aval.binpb"
-SERVICE = "aval.declarations.v1.DeclarationsService"
-AGAIN_SECONDS = 0.5
-
-
-def load_contract() -> Any:
-    """The service's descriptor, from the image."""
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(IMAGE.read_bytes()).file:
-        pool.Add(file)
-    return pool.FindServiceByName(SERVICE)
+SERVICE = "/aval.declarations.v1.DeclarationsService/"
+PATIENCE_SECONDS = 30
 
 
 def connect(address: str, folder: pathlib.Path, name: str) -> grpc.Channel:
-    """The door, by mutual TLS."""
-    base = name.replace("/", "_")
-    parts = ((folder / file).read_bytes() for file in ("ca.crt", f"{base}.key", f"{base}.crt"))
-    return grpc.secure_channel(address, grpc.ssl_channel_credentials(*parts))
+    """A connection that shows the bank's certificate."""
+    file = folder / name.replace("/", "_")
+    key, certificate = (file.with_name(file.name + ending).read_bytes() for ending in (".key", ".crt"))
+    return grpc.secure_channel(
+        address, grpc.ssl_channel_credentials((folder / "ca.crt").read_bytes(), key, certificate)
+    )
 
 
-def method_of(channel: grpc.Channel, contract: Any, name: str) -> tuple[Any, type]:
-    """A method to call, and the class of its requests."""
-    method = contract.methods_by_name[name]
-    request, response = (message_factory.GetMessageClass(one) for one in (method.input_type, method.output_type))
-    make = channel.unary_stream if method.server_streaming else channel.unary_unary
-    call = make(f"/{SERVICE}/{name}", request_serializer=request.SerializeToString,
-                response_deserializer=response.FromString)  # fmt: skip
-    return call, request
+class Bank:
+    """The calls that this bank makes."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        serialize = lambda request: request.SerializeToString()  # noqa: E731
+        self.get = channel.unary_unary(SERVICE + "GetDeclaration", serialize, declarations.Declaration.FromString)
+        self.reserve = channel.unary_unary(
+            SERVICE + "ReserveEncumbrance", serialize, declarations.Encumbrance.FromString
+        )
+        self.stream = channel.unary_stream(SERVICE + "Watch", serialize, events.WatchResponse.FromString)
+
+    def watch(self, resource: str) -> Iterator[events.Event]:
+        """The events of a resource for ever. A stream may end at any time: the resume token goes on where it ended."""
+        token = ""
+        while True:
+            request = events.WatchRequest(resource=resource, resume_token=token)
+            stream = self.stream(request, timeout=PATIENCE_SECONDS)
+            for response in stream:
+                yield from response.events
+                # Kept only now, when all the events before it have been dealt with.
+                token = response.resume_token
+                if response.events:
+                    stream.cancel()
+                    break
 
 
-def reason_of(error: grpc.RpcError) -> str:
-    """The stable reason of a refusal: the one ErrorInfo of its google.rpc.Status."""
-    trailer = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
-    for detail in status_pb2.Status.FromString(trailer).details:
-        found = error_details_pb2.ErrorInfo()
-        if detail.Unpack(found):
-            return str(found.reason)
-    return str(error.code().name)
+def refusal(error: grpc.RpcError) -> dict[str, object]:
+    """What a refusal says: its code, its reason and what belongs to it, and a message for people."""
+    status, info = status_pb2.Status(), error_details_pb2.ErrorInfo()
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            status.ParseFromString(value)
+    for detail in status.details:
+        detail.Unpack(info)
+    return {"code": error.code().name, "reason": info.reason, "metadata": dict(info.metadata), "message": status.message}
 
 
-def show(value: dict[str, Any]) -> None:
+def show(value: object) -> None:
     """One line."""
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
-def watch(call: Any, request: type, left: int) -> None:
-    """A stream may end at any time; the resume token of its last response goes on where it ended."""
-    token = ""
-    while left > 0:
-        try:
-            for response in call(request(resume_token=token)):
-                token = response.resume_token or token
-                for event in response.events[:left]:
-                    show({"event": event.type, "resource": event.resource, "id": event.event_id})
-                left -= len(response.events)
-                if left <= 0:
-                    return
-        except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                raise
-            time.sleep(AGAIN_SECONDS)
-
-
-def main(address: str, folder: str, name: str, number: str, events: str = "0") -> None:
-    """Reads, then watches."""
-    contract, resource = load_contract(), f"declarations/{number}"
+def main(address: str, folder: str, name: str, number: str, count: str = "0", minor_units: str = "") -> int:
+    """Reads, watches, reserves; 1 where it may not even read."""
+    resource = f"declarations/{number}"
     with connect(address, pathlib.Path(folder), name) as channel:
-        get, get_request = method_of(channel, contract, "GetDeclaration")
+        bank = Bank(channel)
         try:
-            declaration = get(get_request(name=resource), timeout=10)
-            value = declaration.declared_value
-            show({"declaration": declaration.name, "value": f"{value.currency_code} {value.minor_units}"})
-            watch(*method_of(channel, contract, "Watch"), int(events))
+            found = bank.get(declarations.GetDeclarationRequest(name=resource), timeout=PATIENCE_SECONDS)
         except grpc.RpcError as error:
-            show({"error": error.code().name, "reason": reason_of(error), "message": error.details()})
-            sys.exit(1)
+            show({"refused": refusal(error)})
+            return 1
+        show({"declaration": found.name, "value": MessageToDict(found.value)})
+        watched = bank.watch(resource)
+        for _ in range(int(count)):
+            event = next(watched)
+            show({"event": event.type, "id": event.event_id})
+        if minor_units:
+            show(reserve(bank, found, int(minor_units)))
+    return 0
+
+
+def reserve(bank: Bank, declaration: declarations.Declaration, minor_units: int) -> dict[str, object]:
+    """Reserves value for this bank. The ids are made here: sent again, the same request has the same answer."""
+    item = declarations.EncumberedValue(declaration=declaration.name)
+    item.amount.currency_code, item.amount.minor_units = declaration.declared_value.currency_code, minor_units
+    request = declarations.ReserveEncumbranceRequest(
+        request_id=str(uuid.uuid4()),
+        encumbrance_id=str(uuid.uuid4()),
+        encumbrance=declarations.Encumbrance(asset_class="RECEIVABLE", items=[item]),
+    )
+    try:
+        made = bank.reserve(request, timeout=PATIENCE_SECONDS)
+    except grpc.RpcError as error:
+        return {"refused": refusal(error)}
+    return {"encumbrance": made.name, "state": declarations.Encumbrance.State.Name(made.state)}
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

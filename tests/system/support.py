@@ -11,15 +11,25 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import grpc
+from google.protobuf.message import Message
+
+from chassis.certificates import Credentials
+from chassis.channel import OPTIONS, channel_credentials
+from chassis.contracts import contract
+from cli.demo import story
+from cli.layout import Layout
+from tests.support import Refusal, refusal_of
+
 AVAL = str(pathlib.Path(sys.executable).parent / "aval")
 PATIENCE_SECONDS = 120
 
 
 class Up:
-    """A running `aval up --demo` on a folder."""
+    """A running `aval up` on a folder, with the demo's story unless it shall do without."""
 
-    def __init__(self, folder: pathlib.Path, *arguments: str) -> None:
-        command = [AVAL, "up", "--demo", "--folder", str(folder), *arguments]
+    def __init__(self, folder: pathlib.Path, *arguments: str, demo: bool = True) -> None:
+        command = [AVAL, "up", *(["--demo"] if demo else []), "--folder", str(folder), *arguments]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )
@@ -63,9 +73,9 @@ class Up:
 
 
 @contextlib.contextmanager
-def up(folder: pathlib.Path, *arguments: str) -> Iterator[Up]:
-    """`aval up --demo` for as long as the block lasts."""
-    running = Up(folder, *arguments)
+def up(folder: pathlib.Path, *arguments: str, demo: bool = True) -> Iterator[Up]:
+    """`aval up` for as long as the block lasts."""
+    running = Up(folder, *arguments, demo=demo)
     try:
         yield running
     finally:
@@ -95,10 +105,72 @@ def kill(process_id: int) -> None:
     os.kill(process_id, signal.SIGKILL)
 
 
+def aval(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """One of the commands, to its end."""
+    return subprocess.run([AVAL, *arguments], capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+
+
 def verify(folder: pathlib.Path, *arguments: str) -> dict[str, Any]:
     """`aval verify --json` of a folder."""
-    done = subprocess.run(
-        [AVAL, "verify", "--json", "--folder", str(folder), *arguments], capture_output=True, text=True
-    )
-    report: dict[str, Any] = json.loads(done.stdout)
+    report: dict[str, Any] = json.loads(aval("verify", "--json", "--folder", str(folder), *arguments).stdout)
     return report
+
+
+class Door:
+    """A platform that runs on a folder, as those see it who come from outside."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.layout = Layout(folder)
+        addresses = self.layout.running()
+        assert addresses, f"nothing runs on {folder}"
+        self.addresses = addresses
+        self._channels: dict[str, grpc.Channel] = {}
+
+    @property
+    def certificates(self) -> pathlib.Path:
+        """Where everyone's certificates are."""
+        return self.layout.certificates
+
+    @property
+    def declaration_number(self) -> str:
+        """The story's declaration."""
+        kept = self.layout.read("story.json")
+        return story.Script(kept["story_id"], kept["started_us"]).declaration_number
+
+    def channel(self, credentials: Credentials) -> grpc.Channel:
+        """A connection that shows a certificate."""
+        return grpc.secure_channel(self.addresses.door, channel_credentials(credentials), options=OPTIONS)
+
+    def _known(self, certificate: str) -> grpc.Channel:
+        if certificate not in self._channels:
+            self._channels[certificate] = self.channel(Credentials.load(self.certificates, certificate))
+        return self._channels[certificate]
+
+    def raw(self, certificate: str, service: str, method: str, content: bytes, language: str = "en") -> bytes:
+        """A call by whom a certificate names, bytes to bytes. grpc.RpcError."""
+        call = self._known(certificate).unary_unary(contract(service).path(method))
+        return bytes(call(content, metadata=[("accept-language", language)], timeout=PATIENCE_SECONDS))
+
+    def call(self, certificate: str, service: str, method: str, request: Message) -> Any:
+        """The answer. grpc.RpcError."""
+        raw = self.raw(certificate, service, method, request.SerializeToString())
+        return contract(service).response(method).FromString(raw)
+
+    def refused(self, certificate: str, service: str, method: str, request: Message | bytes) -> Refusal:
+        """The refusal of a call, of the same reason in both languages and without a leak."""
+        content = request if isinstance(request, bytes) else request.SerializeToString()
+        found = [self._refused(certificate, service, method, content, language) for language in ("en", "zh-CN")]
+        assert found[0] == found[1]
+        return found[0]
+
+    def _refused(self, certificate: str, service: str, method: str, content: bytes, language: str) -> Refusal:
+        try:
+            answer = self.raw(certificate, service, method, content, language)
+        except grpc.RpcError as error:
+            return refusal_of(error, language)
+        raise AssertionError(f"{method} of {certificate} was answered: {answer!r}")
+
+    def close(self) -> None:
+        """Ends all connections."""
+        for channel in self._channels.values():
+            channel.close()

@@ -12,7 +12,7 @@ from aval.settlement.v1 import settlement_pb2
 from google.protobuf.message import Message
 
 from chassis.command import Transaction
-from chassis.errors import DomainError, InvalidFields, Problem
+from chassis.errors import DomainError, InvalidFields, Problem, RequestIdReused
 from ledger import store as ledger
 from ledger.model import Result, Transfer
 from ledger.store import LedgerRefused, Sitting, Verdict
@@ -150,6 +150,9 @@ def _answer(
     transfer = order.transfer
     if verdict.position:
         return rpc.created(order.message, transfer.id, verdict.position, now_us)
+    # A single transfer's id is its request's.
+    if verdict.result is Result.EXISTS_WITH_DIFFERENT_CONTENT:
+        return RequestIdReused()
     if not verdict.result.stands:
         return LedgerRefused(result=verdict.result.value, reference=transfer.reference or transfer.id)
     line = lines[transfer.id]

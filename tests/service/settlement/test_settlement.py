@@ -149,7 +149,7 @@ async def test_a_transfer_replayed_is_the_same_transfer(world: Any) -> None:
     assert first == again
     assert first.position > 0
     refusal = await refused_transfer(world, transfer(paying.name, paid.name, 201), identifier)
-    assert refusal.metadata["result"] == "EXISTS_WITH_DIFFERENT_CONTENT"
+    assert refusal.reason == "REQUEST_ID_REUSED"
     assert (await read(world, paid.name)).posted.minor_units == 200
 
 

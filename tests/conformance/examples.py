@@ -1,0 +1,348 @@
+"""An example request of every method of every service, and who may make it: a new one on fresh resources each time."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from string import Template
+from typing import Any
+
+from aval.credit_insurance.v1 import credit_insurance_pb2 as credit_insurance
+from aval.declarations.v1 import declarations_pb2 as declarations
+from aval.loans.v1 import loans_pb2 as loans
+from aval.settlement.v1 import settlement_pb2 as settlement
+
+from cli.demo import world as demo
+from tests.conformance.world import (
+    BANK,
+    CAST,
+    CREDIT_INSURANCE,
+    ENTERPRISE,
+    INSURER,
+    LOANS_FOR_BANK,
+    SETTLEMENT,
+    World,
+    identifier,
+    usd,
+)
+
+Example = tuple[Any, Any]
+Make = Callable[[World], Awaitable[Example]]
+Key = tuple[str, str]
+
+
+async def import_declarations(world: World) -> Example:
+    """A DecMessage of the demo's world."""
+    number = world.declaration_row().declaration_number
+    template = Template(demo.template(demo.exporter("xuchang_hair")["declaration_template"]))
+    text = template.substitute(declaration_number=number, unified_number=f"I{number[1:]}", export_date="20261102")
+    document = declarations.Document(document_id=f"{number}.xml", content=text.encode())
+    return CAST["WINDOW"], declarations.ImportDeclarationsRequest(request_id=identifier(), documents=[document])
+
+
+async def create_declarations(world: World) -> Example:
+    """One row."""
+    rows = [world.declaration_row()]
+    return CAST["WINDOW"], declarations.BatchCreateDeclarationsRequest(request_id=identifier(), declarations=rows)
+
+
+async def create_receipts(world: World) -> Example:
+    """A receipt of a declaration that stands."""
+    return CAST["WINDOW"], world.receipts((await world.declared()).removeprefix("declarations/"), "K")
+
+
+async def create_consent(world: World) -> Example:
+    """For an institution that the cast has no use for."""
+    return CAST["EXPORTER"], world.consent_request("banks/FOURCNB0")
+
+
+async def revoke_consent(world: World) -> Example:
+    """Of a fresh one."""
+    consent = await world.call("declarations", "CreateConsent", *reversed(await create_consent(world)))
+    request = declarations.RevokeConsentRequest(request_id=identifier(), name=consent.name, etag=consent.etag)
+    return CAST["EXPORTER"], request
+
+
+async def reserve(world: World) -> Example:
+    """Part of a fresh declaration."""
+    return CAST["BANK_SYSTEM"], world.reservation(await world.declared())
+
+
+async def reserve_many(world: World) -> Example:
+    """One of them."""
+    requests = [world.reservation(await world.declared())]
+    return CAST["BANK_SYSTEM"], declarations.BatchReserveEncumbrancesRequest(
+        request_id=identifier(), requests=requests
+    )
+
+
+async def confirm_encumbrance(world: World) -> Example:
+    """Of a fresh reservation."""
+    made = await world.reserved()
+    request = declarations.ConfirmEncumbranceRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["BANK_SYSTEM"], request
+
+
+async def release_encumbrance(world: World) -> Example:
+    """Of a fresh reservation."""
+    made = await world.reserved()
+    request = declarations.ReleaseEncumbranceRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["BANK_SYSTEM"], request
+
+
+async def apply_proceeds(world: World) -> Example:
+    """Settlement's call."""
+    request = declarations.ApplyProceedsRequest(
+        request_id=identifier(), declaration=await world.declared(), payment=identifier(), amount=usd(100)
+    )
+    return SETTLEMENT, request
+
+
+async def open_account(world: World) -> Example:
+    """For a company that nobody else asks for."""
+    owner = f"enterprises/{identifier().replace('-', '')[:18].upper()}"
+    account = settlement.Account(owner=owner, currency_code="USD", kind="CURRENT")
+    return CAST["BANK_MAKER"], settlement.OpenAccountRequest(request_id=identifier(), account=account)
+
+
+async def create_transfer(world: World) -> Example:
+    """Between two of the bank's accounts."""
+    request = settlement.CreateTransferRequest(request_id=identifier(), transfer=world.transfer())
+    return CAST["BANK_SYSTEM"], request
+
+
+async def create_transfers(world: World) -> Example:
+    """One of them."""
+    transfer = world.transfer()
+    transfer.transfer_id = identifier()
+    request = settlement.BatchCreateTransfersRequest(request_id=identifier(), transfers=[transfer])
+    return CAST["BANK_SYSTEM"], request
+
+
+async def import_payment(world: World) -> Example:
+    """A pacs.008 that will be parked."""
+    return CAST["BANK_SYSTEM"], world.payment_in()
+
+
+async def match_payment(world: World) -> Example:
+    """A parked payment with a fresh declaration."""
+    payment = await world.parked_payment()
+    request = settlement.MatchIncomingPaymentRequest(
+        request_id=identifier(), name=payment.name, declaration=await world.declared(), etag=payment.etag
+    )
+    return CAST["BANK_MAKER"], request
+
+
+async def pay_out(world: World) -> Example:
+    """The exporter's payment."""
+    return CAST["EXPORTER"], world.payment_out()
+
+
+async def approve_payment(world: World) -> Example:
+    """A payment that waits for its bank."""
+    made = await world.call("settlement", "CreateOutgoingPayment", world.payment_out(), CAST["EXPORTER"])
+    request = settlement.ApproveOutgoingPaymentRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["BANK_CHECKER"], request
+
+
+async def disburse(world: World) -> Example:
+    """The loans service's call."""
+    loan = f"loans/{identifier()}"
+    request = settlement.DisburseRequest(
+        request_id=identifier(), loan=loan, bank=BANK, enterprise=ENTERPRISE, amount=usd(100), fee=usd(1)
+    )
+    return LOANS_FOR_BANK, request
+
+
+async def collect_premium(world: World) -> Example:
+    """The insurance service's call."""
+    shipment = f"coveredShipments/{identifier()}"
+    request = settlement.CollectPremiumRequest(
+        request_id=identifier(), covered_shipment=shipment, insurer=INSURER, enterprise=ENTERPRISE, amount=usd(1)
+    )
+    return CREDIT_INSURANCE, request
+
+
+async def create_policy(world: World) -> Example:
+    """By the insurer's maker."""
+    return CAST["INSURER_MAKER"], world.policy_request()
+
+
+async def approve_policy(world: World) -> Example:
+    """By the insurer's checker."""
+    made = await world.proposed_policy()
+    request = credit_insurance.ApprovePolicyRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["INSURER_CHECKER"], request
+
+
+async def request_limit(world: World) -> Example:
+    """By the exporter."""
+    return CAST["EXPORTER"], world.limit_request()
+
+
+async def decide_limit(world: World) -> Example:
+    """By the insurer's maker."""
+    return CAST["INSURER_MAKER"], world.decision(await world.asked_limit())
+
+
+async def approve_limit(world: World) -> Example:
+    """By the insurer's checker."""
+    made = await world.decided_limit()
+    request = credit_insurance.ApproveBuyerLimitRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["INSURER_CHECKER"], request
+
+
+async def cover_shipment(world: World) -> Example:
+    """By the exporter."""
+    return CAST["EXPORTER"], world.shipment_request(await world.declared())
+
+
+async def hold_cover(world: World) -> Example:
+    """The loans service's call, for the bank."""
+    return LOANS_FOR_BANK, world.hold_request(world.standing["shipment"].declaration)
+
+
+async def release_cover(world: World) -> Example:
+    """Of a fresh hold."""
+    request = world.hold_request(world.standing["shipment"].declaration)
+    await world.call("credit_insurance", "HoldCover", request, LOANS_FOR_BANK)
+    return LOANS_FOR_BANK, credit_insurance.ReleaseCoverRequest(
+        request_id=identifier(), cover_hold_id=request.cover_hold_id
+    )
+
+
+async def release_exposure(world: World) -> Example:
+    """Settlement's call after a small payment."""
+    declaration = world.standing["shipment"].declaration
+    request = credit_insurance.ReleaseExposureRequest(
+        request_id=identifier(), declaration=declaration, payment=identifier(), amount=usd(1)
+    )
+    return SETTLEMENT, request
+
+
+async def apply(world: World) -> Example:
+    """By the exporter."""
+    return CAST["EXPORTER"], world.application_request(await world.declared())
+
+
+async def withdraw(world: World) -> Example:
+    """Of a fresh application."""
+    made = await world.application()
+    request = loans.WithdrawApplicationRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["EXPORTER"], request
+
+
+async def create_offer(world: World) -> Example:
+    """By the bank's maker."""
+    return CAST["BANK_MAKER"], world.offer_request(await world.application())
+
+
+async def approve_offer(world: World) -> Example:
+    """By the bank's checker."""
+    made = await world.proposed_offer()
+    return CAST["BANK_CHECKER"], loans.ApproveOfferRequest(request_id=identifier(), name=made.name, etag=made.etag)
+
+
+async def return_offer(world: World) -> Example:
+    """By the bank's checker."""
+    made = await world.proposed_offer()
+    return CAST["BANK_CHECKER"], loans.ReturnOfferRequest(request_id=identifier(), name=made.name, etag=made.etag)
+
+
+async def accept_offer(world: World) -> Example:
+    """By the exporter."""
+    made = await world.offer()
+    return CAST["EXPORTER"], loans.AcceptOfferRequest(request_id=identifier(), name=made.name, etag=made.etag)
+
+
+async def sign_loan(world: World) -> Example:
+    """By the bank's checker."""
+    return CAST["BANK_CHECKER"], world.signature(await world.agreed_loan())
+
+
+async def create_repayment(world: World) -> Example:
+    """Settlement's call."""
+    return SETTLEMENT, world.repayment_request()
+
+
+async def confirm_repayment(world: World) -> Example:
+    """Of a fresh one."""
+    request = world.repayment_request()
+    await world.call("loans", "CreateRepayment", request, SETTLEMENT)
+    return SETTLEMENT, loans.ConfirmRepaymentRequest(request_id=identifier(), repayment_id=request.repayment_id)
+
+
+async def cancel_repayment(world: World) -> Example:
+    """Of a fresh one."""
+    request = world.repayment_request()
+    await world.call("loans", "CreateRepayment", request, SETTLEMENT)
+    return SETTLEMENT, loans.CancelRepaymentRequest(request_id=identifier(), repayment_id=request.repayment_id)
+
+
+MUTATIONS: dict[Key, Make] = {
+    ("declarations", "ImportDeclarations"): import_declarations,
+    ("declarations", "BatchCreateDeclarations"): create_declarations,
+    ("declarations", "BatchCreateReceipts"): create_receipts,
+    ("declarations", "CreateConsent"): create_consent,
+    ("declarations", "RevokeConsent"): revoke_consent,
+    ("declarations", "ReserveEncumbrance"): reserve,
+    ("declarations", "BatchReserveEncumbrances"): reserve_many,
+    ("declarations", "ConfirmEncumbrance"): confirm_encumbrance,
+    ("declarations", "ReleaseEncumbrance"): release_encumbrance,
+    ("declarations", "ApplyProceeds"): apply_proceeds,
+    ("settlement", "OpenAccount"): open_account,
+    ("settlement", "CreateTransfer"): create_transfer,
+    ("settlement", "BatchCreateTransfers"): create_transfers,
+    ("settlement", "ImportPayment"): import_payment,
+    ("settlement", "MatchIncomingPayment"): match_payment,
+    ("settlement", "CreateOutgoingPayment"): pay_out,
+    ("settlement", "ApproveOutgoingPayment"): approve_payment,
+    ("settlement", "Disburse"): disburse,
+    ("settlement", "CollectPremium"): collect_premium,
+    ("credit_insurance", "CreatePolicy"): create_policy,
+    ("credit_insurance", "ApprovePolicy"): approve_policy,
+    ("credit_insurance", "RequestBuyerLimit"): request_limit,
+    ("credit_insurance", "DecideBuyerLimit"): decide_limit,
+    ("credit_insurance", "ApproveBuyerLimit"): approve_limit,
+    ("credit_insurance", "CreateCoveredShipment"): cover_shipment,
+    ("credit_insurance", "HoldCover"): hold_cover,
+    ("credit_insurance", "ReleaseCover"): release_cover,
+    ("credit_insurance", "ReleaseExposure"): release_exposure,
+    ("loans", "CreateApplication"): apply,
+    ("loans", "WithdrawApplication"): withdraw,
+    ("loans", "CreateOffer"): create_offer,
+    ("loans", "ApproveOffer"): approve_offer,
+    ("loans", "ReturnOffer"): return_offer,
+    ("loans", "AcceptOffer"): accept_offer,
+    ("loans", "SignLoan"): sign_loan,
+    ("loans", "CreateRepayment"): create_repayment,
+    ("loans", "ConfirmRepayment"): confirm_repayment,
+    ("loans", "CancelRepayment"): cancel_repayment,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """A read of one standing resource: the key in `World.standing`, and whether it stands there by name only."""
+
+    key: str
+    field: str = "name"
+
+    def request(self, world: World, kind: Any) -> Any:
+        """The request."""
+        found = world.standing[self.key]
+        return kind(**{self.field: found if isinstance(found, str) else found.name})
+
+
+GETS: dict[Key, Get] = {
+    ("declarations", "GetDeclaration"): Get("declaration"),
+    ("declarations", "GetEncumbrance"): Get("encumbrance"),
+    ("settlement", "GetAccount"): Get("current"),
+    ("settlement", "ListTransfers"): Get("current", "account"),
+    ("settlement", "GetIncomingPayment"): Get("payment"),
+    ("credit_insurance", "GetPolicy"): Get("policy"),
+    ("credit_insurance", "GetBuyerLimit"): Get("limit"),
+    ("credit_insurance", "GetCoveredShipment"): Get("shipment"),
+    ("loans", "GetApplication"): Get("application"),
+    ("loans", "GetOffer"): Get("offer"),
+    ("loans", "GetLoan"): Get("loan"),
+    ("loans", "GetPayoff"): Get("loan"),
+}

@@ -1,0 +1,43 @@
+"""The sum of the migrations is the tables, for every service and for the gateway, on both databases."""
+
+import importlib
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from chassis import tables
+from chassis.database import Database
+from chassis.ids import system_random
+from chassis.service import Service
+from cli.stores import SERVICES
+from gateway import tables as gateway_tables
+from gateway.store import open_database
+from ledger import tables as ledger_tables
+from tests.support import Stores
+
+
+def differences(database: Database, *metadata: sa.MetaData) -> list[Any]:
+    """What the tables have and the schema hasn't, or the other way."""
+    with database.write() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, list(metadata)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_a_services_migrations_give_its_tables(store: Stores, service: Service) -> None:
+    own = importlib.import_module(f"services.{service.name}.tables").metadata
+    database = store(service.name, service.migrations)
+    assert differences(database, tables.metadata, ledger_tables.metadata, own) == []
+    # Without its own tables something is missing: the comparison looks at them.
+    assert differences(database, tables.metadata, ledger_tables.metadata) != []
+
+
+def test_the_gateways_migrations_give_its_tables(database_url: str) -> None:
+    database = open_database(database_url, system_random)
+    try:
+        assert differences(database, tables.metadata, gateway_tables.metadata) == []
+    finally:
+        database.close()

@@ -1,0 +1,128 @@
+"""Watch: every event once over a cut, dense for services, opaque for outsiders, nothing of others."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aval.events.v1 import events_pb2
+
+from chassis.contracts import contract
+from chassis.identity import policy_of, service_caller
+from cli.stores import SERVICES
+from tests.conformance.examples import MUTATIONS
+from tests.conformance.world import CAST, STRANGERS, World
+
+NAMES = [service.name for service in SERVICES]
+# What tells the exporter something new.
+TELLING = {
+    "declarations": "CreateConsent",
+    "settlement": "ImportPayment",
+    "credit_insurance": "RequestBuyerLimit",
+    "loans": "CreateApplication",
+}
+# A service that watches.
+INSIDE = service_caller("settlement")
+
+
+def ids_of(responses: list[Any]) -> list[str]:
+    """The events' ids in the order they were told."""
+    return [event.event_id for response in responses for event in response.events]
+
+
+async def tell(world: World, service: str) -> None:
+    """Something happens."""
+    key = (service, TELLING[service])
+    caller, request = await MUTATIONS[key](world)
+    await world.call(*key, request, caller)
+
+
+async def still(world: World, service: str) -> None:
+    """Until nothing is under way that would tell more by itself."""
+    before, now = -1, 0
+    while before != now:
+        before = now
+        now = (await world.watch(service, events_pb2.WatchRequest(), INSIDE))[-1].through_position
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("service", NAMES)
+async def test_a_resumed_stream_gives_every_event_once(world: World, service: str) -> None:
+    await still(world, service)
+    exporter, told = CAST["EXPORTER"], []
+    token = ""
+    for _ in range(3):
+        await tell(world, service)
+        responses = await world.watch(service, events_pb2.WatchRequest(resume_token=token), exporter)
+        told += ids_of(responses)
+        token = responses[-1].resume_token
+    assert token
+    whole = ids_of(await world.watch(service, events_pb2.WatchRequest(), exporter))
+    assert told == whole[: len(told)]
+    assert len(set(whole)) == len(whole) >= 3
+
+
+@pytest.mark.parametrize("service", NAMES)
+async def test_a_stream_cut_in_its_middle_goes_on(world: World, service: str) -> None:
+    exporter = CAST["EXPORTER"]
+    channel, metadata = world.way(service, exporter)
+    call = channel.unary_stream(contract(service).path("Watch"))
+    stream = call(events_pb2.WatchRequest().SerializeToString(), metadata=metadata, timeout=20)
+    first = events_pb2.WatchResponse.FromString(await stream.read())
+    await tell(world, service)
+    second = events_pb2.WatchResponse.FromString(await stream.read())
+    stream.cancel()
+    assert second.events
+    await tell(world, service)
+    rest = await world.watch(service, events_pb2.WatchRequest(resume_token=second.resume_token), exporter)
+    assert ids_of(rest)
+    whole = ids_of(await world.watch(service, events_pb2.WatchRequest(), exporter))
+    told = ids_of([first, second, *rest])
+    assert told == whole[: len(told)]
+
+
+@pytest.mark.parametrize("service", NAMES)
+async def test_a_service_can_prove_that_it_missed_none(world: World, service: str) -> None:
+    epoch, cursor, positions = "", 0, []
+    for _ in range(2):
+        await tell(world, service)
+        request = events_pb2.WatchRequest(log_epoch=epoch, after_position=cursor)
+        for response in await world.watch(service, request, INSIDE):
+            assert response.after_position == cursor
+            epoch, cursor = response.log_epoch, response.through_position
+            positions += [event.position for event in response.events]
+    assert positions == list(range(1, cursor + 1))
+
+
+@pytest.mark.parametrize("service", NAMES)
+async def test_outsiders_learn_no_position_and_strangers_no_event(world: World, service: str) -> None:
+    for caller in CAST.values():
+        if not caller.roles <= roles(service):
+            continue
+        for response in await world.watch(service, events_pb2.WatchRequest(), caller):
+            assert (response.after_position, response.through_position) == (0, 0)
+            assert {event.position for event in response.events} <= {0}
+    for role, stranger in STRANGERS.items():
+        if {role} <= roles(service):
+            assert ids_of(await world.watch(service, events_pb2.WatchRequest(), stranger)) == []
+
+
+def roles(service: str) -> frozenset[str]:
+    """Who may watch a service."""
+    return policy_of(contract(service).method("Watch")).roles
+
+
+@pytest.mark.parametrize("service", NAMES)
+async def test_a_foreign_cursor_is_out_of_range(world: World, service: str) -> None:
+    (own,) = (await world.watch(service, events_pb2.WatchRequest(), INSIDE))[-1:]
+    other = next(name for name in NAMES if name != service)
+    token = (await world.watch(other, events_pb2.WatchRequest(), CAST["EXPORTER"]))[-1].resume_token
+    cursors = [
+        (events_pb2.WatchRequest(log_epoch="another epoch"), INSIDE),
+        (events_pb2.WatchRequest(log_epoch=own.log_epoch, after_position=own.through_position + 10_000), INSIDE),
+        (events_pb2.WatchRequest(resume_token=token), CAST["EXPORTER"]),
+        (events_pb2.WatchRequest(resume_token="bm90IG91cnM="), CAST["EXPORTER"]),
+        (events_pb2.WatchRequest(resume_token="%"), CAST["EXPORTER"]),
+    ]
+    for request, caller in cursors:
+        refusal = await world.watch_refused(service, request, caller)
+        assert (refusal.code, refusal.reason) == ("OUT_OF_RANGE", "LOG_RESTORED"), request

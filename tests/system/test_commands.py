@@ -1,0 +1,174 @@
+"""`aval`'s other commands, as a person or a program uses them."""
+
+import json
+import pathlib
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pyotp
+import pytest
+from cryptography import x509
+
+from chassis.certificates import Authority
+from chassis.testing import PostgreSQL
+from cli.demo import story, world
+from cli.layout import Layout
+from tests.system.support import Door, aval, kill, up, wait_until_gone
+
+DOCUMENTS = sorted((pathlib.Path(__file__).parent.parent / "fixtures" / "decmessage").glob("*.xml"))
+LOGIN = world.person(world.tenant_of(world.exporter(story.EXPORTER)), "EXPORTER").login
+Execute = Callable[[str], list[Any]]
+
+
+def reported(*arguments: str) -> tuple[int, dict[str, Any]]:
+    """Exit status and report: one JSON document and nothing else on standard output."""
+    done = aval(*arguments, "--json")
+    return done.returncode, json.loads(done.stdout)
+
+
+def copied(door: Door, folder: pathlib.Path) -> pathlib.Path:
+    """The platform's store as it is now, in another folder."""
+    (folder / "store").mkdir()
+    for file in (door.layout.folder / "store").glob("*.sqlite"):
+        with sqlite3.connect(file) as source, sqlite3.connect(folder / "store" / file.name) as target:
+            source.backup(target)
+        source.close()
+        target.close()
+    return folder
+
+
+def flip(execute: Execute, table: str) -> tuple[str, str]:
+    """Changes one stored amount by hand: where, as verification says it, and how it is put right."""
+    if table == "ledger_transfers":
+        ((position,),) = execute("SELECT max(position) FROM ledger_transfers")
+        execute(f"UPDATE ledger_transfers SET amount = amount + 1 WHERE position = {position} RETURNING 1")
+        return f"to {position})", f"UPDATE ledger_transfers SET amount = amount - 1 WHERE position = {position} RETURNING 1"
+    ((account,),) = execute("SELECT min(CAST(id AS text)) FROM ledger_accounts WHERE credits_posted > 0")
+    change = "UPDATE ledger_accounts SET credits_posted = credits_posted {} 1 WHERE CAST(id AS text) = '{}' RETURNING 1"
+    execute(change.format("+", account))
+    return account, change.format("-", account)
+
+
+def check_flipped(execute: Execute, service: str, *arguments: str) -> None:
+    """A store that is right, wrong in two ways one after the other, and right again."""
+    for table in ("ledger_transfers", "ledger_accounts"):
+        place, undo = flip(execute, table)
+        status, report = reported("verify", *arguments)
+        assert (status, report["ok"]) == (1, False)
+        assert any(one.startswith(f"{service}: ") and place in one for one in report["violations"]), report
+        assert report["chains_ok"] == (table != "ledger_transfers")
+        execute(undo)
+    status, report = reported("verify", *arguments)
+    assert (status, report["ok"], report["violations"]) == (0, True, [])
+    assert {book["service"] for book in report["books"]} == {*story.ALL_SERVICES} - {"gateway"}
+    assert all(book["debits"] == book["credits"] for book in report["books"])
+
+
+@pytest.mark.parametrize("service", ["declarations", "settlement", "credit_insurance", "loans"])
+def test_verify_says_where_an_amount_was_changed_on_sqlite(door: Door, tmp_path: pathlib.Path, service: str) -> None:
+    folder = copied(door, tmp_path)
+    connection = sqlite3.connect(folder / "store" / f"{service}.sqlite", isolation_level=None)
+    try:
+        check_flipped(lambda text: connection.execute(text).fetchall(), service, "--folder", str(folder))
+    finally:
+        connection.close()
+
+
+def test_verify_says_where_an_amount_was_changed_on_postgresql(postgresql_server: PostgreSQL) -> None:
+    url = postgresql_server.new_database()
+    assert reported("demo", "--database", url)[0] == 0
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET search_path TO settlement")
+        check_flipped(lambda text: connection.execute(text.encode()).fetchall(), "settlement", "--database", url)
+
+
+def test_verify_of_nothing_says_so(tmp_path: pathlib.Path) -> None:
+    done = aval("verify", "--json", "--folder", str(tmp_path / "nowhere"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no platform's store" in done.stderr
+
+
+def check_import(folder: pathlib.Path) -> None:
+    """Every document is accounted for, and accepted once."""
+    files = [str(file) for file in DOCUMENTS]
+    (_, first), (_, again) = (reported("import", *files, "--folder", str(folder)) for _ in range(2))
+    for report in (first, again):
+        refused = {row["file"] for row in report["refused"]}
+        assert report["read"] == len(files) == report["accepted"] + report["duplicates"] + len(refused)
+        assert refused == {file for file in files if "/bad_" in file}
+        assert all(row["rule"] and row["message"] for row in report["refused"])
+    assert first["accepted"] > 0
+    assert (again["accepted"], again["duplicates"]) == (0, first["accepted"] + first["duplicates"])
+
+
+def test_import_opens_the_store_itself(tmp_path: pathlib.Path) -> None:
+    check_import(tmp_path)
+    assert reported("verify", "--folder", str(tmp_path))[1]["violations"] == []
+
+
+def test_import_uses_the_platform_that_runs(tmp_path: pathlib.Path) -> None:
+    with up(tmp_path, demo=False) as running:
+        running.wait_for("Serving")
+        check_import(tmp_path)
+
+
+def test_ca_makes_certificates_once_and_keys_for_their_owner_only(tmp_path: pathlib.Path) -> None:
+    name = "banks/NEWBCNB0/new.system"
+    (_, first), (_, again) = (reported("ca", name, "--folder", str(tmp_path)) for _ in range(2))
+    assert first == again
+    base = pathlib.Path(first["certificates"][name])
+    certificate, key = (base.with_name(base.name + ending) for ending in (".crt", ".key"))
+    assert key.stat().st_mode & 0o777 == 0o600
+    read = x509.load_pem_x509_certificate(certificate.read_bytes())
+    read.verify_directly_issued_by(x509.load_pem_x509_certificate(pathlib.Path(first["authority"]).read_bytes()))
+    names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert f"spiffe://aval/{name}" in names.get_values_for_type(x509.UniformResourceIdentifier)
+
+
+def test_code_gives_the_present_code(door: Door) -> None:
+    status, report = reported("code", LOGIN, "--folder", str(door.layout.folder))
+    codes = pyotp.TOTP(world.one_time_secret(Authority(door.certificates), LOGIN))
+    assert status == 0
+    assert codes.verify(report["code"], valid_window=1)
+
+
+@pytest.mark.parametrize("login", [LOGIN, "nobody"])
+def test_code_without_a_platform_or_a_person_says_so(door: Door, tmp_path: pathlib.Path, login: str) -> None:
+    folder = tmp_path / "nowhere" if login == LOGIN else door.layout.folder
+    done = aval("code", login, "--json", "--folder", str(folder))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: "), done.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_second_platform_on_a_folder_is_refused(door: Door) -> None:
+    done = aval("up", "--folder", str(door.layout.folder))
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"Error: another `aval up` runs on {door.layout.folder}; stop it or give --folder"
+    assert door.layout.running() == door.addresses
+
+
+def test_up_restarts_a_child_and_its_children_die_with_it(tmp_path: pathlib.Path) -> None:
+    with up(tmp_path, demo=False) as running:
+        running.wait_for("Serving")
+        before = running.child("loans")
+        kill(before)
+        running.wait_for("loans ended; starting it again")
+        deadline = time.monotonic() + 20
+        while len(children := running.children()) < 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert before not in children
+        running.kill()
+    wait_until_gone(children)
+    assert Layout(tmp_path).running() is None
+
+
+def test_simulate_reports_no_violation() -> None:
+    status, report = reported("simulate", "--seed", "2", "--steps", "1500")
+    assert (status, report["ok"], report["violations"]) == (0, True, [])
+    assert report["steps"] >= 1500
+    assert report["crashes"] > 0
