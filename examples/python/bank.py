@@ -66,7 +66,12 @@ def refusal(error: grpc.RpcError) -> dict[str, object]:
             status.ParseFromString(value)
     for detail in status.details:
         detail.Unpack(info)
-    return {"code": error.code().name, "reason": info.reason, "metadata": dict(info.metadata), "message": status.message}
+    return {
+        "code": error.code().name,
+        "reason": info.reason,
+        "metadata": dict(info.metadata),
+        "message": status.message,
+    }
 
 
 def show(value: object) -> None:

@@ -69,9 +69,7 @@ async def reserve(world: World) -> Example:
 async def reserve_many(world: World) -> Example:
     """One of them."""
     requests = [world.reservation(await world.declared())]
-    return CAST["BANK_SYSTEM"], declarations.BatchReserveEncumbrancesRequest(
-        request_id=identifier(), requests=requests
-    )
+    return CAST["BANK_SYSTEM"], declarations.BatchReserveEncumbrancesRequest(request_id=identifier(), requests=requests)
 
 
 async def confirm_encumbrance(world: World) -> Example:

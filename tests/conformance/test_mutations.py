@@ -103,7 +103,9 @@ async def test_a_stream_answers_as_its_batch_form_does(world: World, service: st
     content = request.SerializeToString()
     answer = await world.raw(service, batch, content, caller)
     channel, metadata = world.way(service, caller)
-    call = channel.stream_stream(contract(service).path(stream))(iter([content, content]), metadata=metadata, timeout=20)
+    call = channel.stream_stream(contract(service).path(stream))(
+        iter([content, content]), metadata=metadata, timeout=20
+    )
     assert [raw async for raw in call] == [answer, answer]
 
 

@@ -45,7 +45,10 @@ def flip(execute: Execute, table: str) -> tuple[str, str]:
     if table == "ledger_transfers":
         ((position,),) = execute("SELECT max(position) FROM ledger_transfers")
         execute(f"UPDATE ledger_transfers SET amount = amount + 1 WHERE position = {position} RETURNING 1")
-        return f"to {position})", f"UPDATE ledger_transfers SET amount = amount - 1 WHERE position = {position} RETURNING 1"
+        return (
+            f"to {position})",
+            f"UPDATE ledger_transfers SET amount = amount - 1 WHERE position = {position} RETURNING 1",
+        )
     ((account,),) = execute("SELECT min(CAST(id AS text)) FROM ledger_accounts WHERE credits_posted > 0")
     change = "UPDATE ledger_accounts SET credits_posted = credits_posted {} 1 WHERE CAST(id AS text) = '{}' RETURNING 1"
     execute(change.format("+", account))
