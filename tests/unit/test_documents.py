@@ -11,6 +11,7 @@ from scripts import generate_docs
 
 ROOT = pathlib.Path(__file__).parents[2]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+ATTRIBUTE = re.compile(r'"(aval\.(?:[a-z_]+\.[a-z_]+|resource))"')
 
 
 def test_the_generated_parts_are_up_to_date() -> None:
@@ -46,3 +47,13 @@ def test_links_lead_somewhere() -> None:
     broken = [f"{file.name}: {link}" for file in files for link in LINK.findall(file.read_text("utf-8"))
               if not (file.parent / link).exists()]  # fmt: skip
     assert broken == []
+
+
+def test_every_span_attribute_is_declared() -> None:
+    """Names in code and protos stand in docs/telemetry.md."""
+    declared = (ROOT / "docs" / "telemetry.md").read_text("utf-8")
+    files = [file for folder in (*generate_docs.HOUSE, "protos") for file in (ROOT / folder).rglob("*.p[yr]*")]
+    texts = [file.read_text("utf-8") for file in files if file.suffix in (".py", ".proto")]
+    named = {name for text in texts for name in ATTRIBUTE.findall(text)}
+    assert len(named) > 10
+    assert sorted(name for name in named if f"`{name}`" not in declared) == []
