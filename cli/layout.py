@@ -89,6 +89,10 @@ class Layout:
             raise AlreadyRunning(str(self.folder)) from error
         return file
 
+    def was_up(self) -> bool:
+        """Whether a platform was ever up on this folder."""
+        return self.read("running.json") is not None
+
     def database_in_use(self) -> str:
         """The store the folder's platform was last started with."""
         known = self.read("running.json")

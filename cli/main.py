@@ -111,7 +111,7 @@ def verify(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
     address = database or Layout(folder).database_in_use()
     if verification.is_empty(address):
         raise click.ClickException(f"there is no platform's store at {address}")
-    report = verification.verify(address)
+    report = verification.verify(address, is_whole=Layout(folder).was_up())
     show(report, as_json, _verify_lines(report))
 
 

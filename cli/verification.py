@@ -14,16 +14,20 @@ from cli import stores
 CHAIN = "chain:"
 
 
-def verify(database: str) -> dict[str, Any]:
-    """The report: ok, books, events by service, whether the chains hold, and every violation with its place."""
+def verify(database: str, is_whole: bool) -> dict[str, Any]:
+    """The report: ok, books, events by service, whether the chains hold, and every violation with its place.
+
+    `is_whole`: a platform ran on it, so that every service must have its store; an import alone makes
+    only that of the declarations.
+    """
     books: list[dict[str, Any]] = []
     events: dict[str, int] = {}
     violations: list[str] = []
     with stores.opened(database) as opened:
         for service, store in opened:
             with store.read() as connection:
-                # An import alone makes the declarations' store only.
                 if not sa.inspect(connection).has_table("log_head"):
+                    violations += [f"{service.name}: its store is missing"] if is_whole else []
                     continue
                 books += [{"service": service.name, **asdict(book)} for book in service.books(connection)]
                 events[service.name] = _event_count(connection)

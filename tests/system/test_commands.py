@@ -16,7 +16,7 @@ from chassis.certificates import Authority
 from chassis.testing import PostgreSQL
 from cli.demo import story, world
 from cli.layout import Layout
-from tests.system.support import Door, aval, kill, up, wait_until_gone
+from tests.system.support import Door, aval, kill, up, verify, wait_until_gone
 
 DOCUMENTS = sorted((pathlib.Path(__file__).parent.parent / "fixtures" / "decmessage").glob("*.xml"))
 LOGIN = world.person(world.tenant_of(world.exporter(story.EXPORTER)), "EXPORTER").login
@@ -177,3 +177,12 @@ def test_simulate_reports_no_violation() -> None:
     assert (status, report["ok"], report["violations"]) == (0, True, [])
     assert report["steps"] >= 1500
     assert report["crashes"] > 0
+
+
+def test_a_lost_store_is_no_proof(tmp_path: pathlib.Path) -> None:
+    with up(tmp_path) as running:
+        running.wait_for("The story ended well")
+    for file in (tmp_path / "store").glob("loans.sqlite*"):
+        file.unlink()
+    report = verify(tmp_path)
+    assert "loans: its store is missing" in report["violations"]
