@@ -47,18 +47,13 @@ class Up:
     def child(self, name: str) -> int:
         """The process id of one of its children."""
         module = "gateway" if name == "gateway" else f"services.{name}"
-        listing = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=True
-        )
-        (found,) = [line for line in listing.stdout.splitlines() if line.rstrip().endswith(f"-m {module}")]
-        return int(found.split()[0])
+        (found,) = [one for one in self.children() if command_line(one)[-2:] == ["-m", module]]
+        return found
 
     def children(self) -> list[int]:
         """The process ids of all its children."""
-        listing = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
-        )
-        return [int(line) for line in listing.stdout.split()]
+        threads = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
+        return [int(one) for thread in threads for one in (thread / "children").read_text().split()]
 
     def kill(self) -> None:
         """kill -9 of `up` itself."""
@@ -90,6 +85,11 @@ def wait_until_gone(process_ids: list[int]) -> None:
     while left := [one for one in process_ids if is_alive(one)]:
         assert time.monotonic() < deadline, left
         time.sleep(0.02)
+
+
+def command_line(process_id: int) -> list[str]:
+    """What a process was started with."""
+    return pathlib.Path(f"/proc/{process_id}/cmdline").read_text().rstrip("\0").split("\0")
 
 
 def is_alive(process_id: int) -> bool:
