@@ -6,7 +6,7 @@ import pathlib
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import asdict
 from typing import Any
 
@@ -54,15 +54,16 @@ async def load_world(layout: Layout, addresses: Addresses) -> None:
 
 async def up(layout: Layout, database: str | None, demo: bool) -> None:
     """Serves until interrupted. A story that was begun and cut off is played to its end."""
-    started = time.monotonic()
+    started, interrupted = time.monotonic(), _interruption()
     address = database or layout.database
     if demo or layout.read(STORY):
         enter_people(prepare_certificates(layout), address)
     async with platform(layout, address, fixed_ports=True) as (authority, addresses):
         _print_addresses(addresses, time.monotonic() - started)
-        await _tell_story(layout, authority, addresses, demo)
-        print("Serving; interrupt with Ctrl-C.", flush=True)
-        await _interrupted()
+        await _unless(interrupted, _tell_story(layout, authority, addresses, demo))
+        if not interrupted.is_set():
+            print("Serving; interrupt with Ctrl-C.", flush=True)
+        await interrupted.wait()
         print("Stopping.", flush=True)
 
 
@@ -104,11 +105,24 @@ def _print_logins(layout: Layout) -> None:
     print(f"  password {world.PASSWORD}; a one-time code: aval code LOGIN --folder {layout.folder}", flush=True)
 
 
-async def _interrupted() -> None:
-    stop = asyncio.Event()
+def _interruption() -> asyncio.Event:
+    """Set by Ctrl-C or SIGTERM, from now on: also while the platform starts and the story is played."""
+    interrupted = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+        asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
+    return interrupted
+
+
+async def _unless(interrupted: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Does the work, or leaves it where it is when interrupted."""
+    working, waiting = asyncio.create_task(work), asyncio.create_task(interrupted.wait())
+    await asyncio.wait([working, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if working.done():
+        working.result()
+    else:
+        working.cancel()
+        await asyncio.wait([working])
 
 
 async def demo(database: str | None, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
