@@ -80,3 +80,10 @@ class VerbNotAllowed(DomainError):
 
     chinese = "{path} 不支持 {verb}，可用方法为 {allowed}。"
     code = grpc.StatusCode.UNIMPLEMENTED
+
+
+class CallerGone(DomainError):
+    """The caller went away before its request was whole; send it again with the same request_id."""
+
+    chinese = "请求尚未收齐，调用方已断开；请用同一 request_id 重新发送。"
+    code = grpc.StatusCode.CANCELLED

@@ -11,7 +11,7 @@ import grpc
 from google.protobuf import json_format
 from opentelemetry import trace
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,7 +23,7 @@ from chassis.server import LARGEST_MESSAGE, Internal, MessageTooLarge
 from gateway.backends import Backends
 from gateway.directory.directory import Directory
 from gateway.directory.model import SESSION_HOURS, Principal
-from gateway.errors import CrossSiteRequest
+from gateway.errors import CallerGone, CrossSiteRequest
 from gateway.store import Store
 
 logger = logging.getLogger(__name__)
@@ -93,12 +93,15 @@ def set_session(request: Request, response: Response, token: str) -> None:
 
 
 async def body_of(request: Request) -> bytes:
-    """The body, up to the limit. MessageTooLarge."""
+    """The body, up to the limit. MessageTooLarge, CallerGone."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise MessageTooLarge(size=len(body), limit=LARGEST_BODY)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                raise MessageTooLarge(size=len(body), limit=LARGEST_BODY)
+    except ClientDisconnect as gone:
+        raise CallerGone from gone
     return bytes(body)
 
 
