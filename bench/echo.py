@@ -66,6 +66,7 @@ async def main(kind: str) -> None:
 
 if __name__ == "__main__":
     process.follow_lifeline()
+    process.tune_memory()
     stop = telemetry.start(SERVICE)
     uvloop.run(main(sys.argv[1]))
     stop()

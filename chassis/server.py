@@ -144,6 +144,8 @@ def _stream(endpoint: Endpoint, act: Act) -> grpc.RpcMethodHandler:
         metadata = dict(context.invocation_metadata())
         try:
             caller = endpoint.caller(context, metadata)
+            # Tells the other side that its requests are awaited.
+            await context.send_initial_metadata(())
             async for response in _in_order(requests, lambda raw: one(caller, raw, metadata)):
                 yield response
             return

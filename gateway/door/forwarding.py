@@ -1,5 +1,6 @@
 """Calls that pass through the door as bytes, untouched: only who calls is added and what it forged removed."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -36,7 +37,8 @@ class Forwarding(grpc.GenericRpcHandler):  # type: ignore[misc]
     def _handler(self, method: PublicMethod) -> grpc.RpcMethodHandler:
         channel, descriptor = self._channels[method.service], method.descriptor
         if descriptor.client_streaming:
-            return grpc.stream_stream_rpc_method_handler(self._stream(method, channel.stream_stream(method.path)))
+            both_ways = _both_ways(channel.stream_stream(method.path))
+            return grpc.stream_stream_rpc_method_handler(self._stream(method, both_ways))
         if descriptor.server_streaming:
             return grpc.unary_stream_rpc_method_handler(self._stream(method, channel.unary_stream(method.path)))
         return grpc.unary_unary_rpc_method_handler(self._unary(method, channel.unary_unary(method.path)))
@@ -81,6 +83,36 @@ class Forwarding(grpc.GenericRpcHandler):  # type: ignore[misc]
             await refuse(context, failure, service, received)
 
         return handle
+
+
+def _both_ways(forward: Any) -> Any:
+    """A stream whose requests flow once the service has accepted it.
+
+    A write into a call that the service is just refusing would hide the refusal behind an INTERNAL
+    of the library's own.
+    """
+
+    async def responses(requests: Any, metadata: Metadata, timeout: float | None) -> AsyncIterator[bytes]:
+        call = forward(metadata=metadata, timeout=timeout)
+        await call.initial_metadata()
+        pump = asyncio.create_task(_pump(requests, call))
+        try:
+            async for response in call:
+                yield response
+        finally:
+            pump.cancel()
+
+    return responses
+
+
+async def _pump(requests: AsyncIterator[bytes], call: Any) -> None:
+    """Hands the caller's requests on; a call that has ended tells its end to the reading side."""
+    try:
+        async for request in requests:
+            await call.write(request)
+        await call.done_writing()
+    except (grpc.RpcError, asyncio.InvalidStateError):
+        return
 
 
 def _passed(context: Any) -> dict[str, str]:
