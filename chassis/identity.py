@@ -43,10 +43,6 @@ class Caller:
     public_key: str = ""
     language: str = "en"
 
-    def has(self, *roles: str) -> bool:
-        """Whether it holds one of the roles; a service acts with those of whom it acts for."""
-        return bool(self.service) or not self.roles.isdisjoint(roles)
-
     def to_text(self) -> str:
         """For the store: who owes a task."""
         return json.dumps({**dataclasses.asdict(self), "roles": sorted(self.roles)})

@@ -12,7 +12,7 @@ from aval.events.v1 import events_pb2
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from chassis import tables
+from chassis import tables, telemetry
 from chassis.channel import Channels
 from chassis.clock import Clock
 from chassis.command import Operation, Submission, Transaction
@@ -46,10 +46,12 @@ def consume_operation(source: str, react: Reaction) -> Operation:
         epoch, position = cursor(transaction.connection, source)
         if (epoch, position) == (response.log_epoch, response.through_position):
             return Empty()
-        if epoch and (epoch, position) != (response.log_epoch, response.after_position):
+        if (epoch or response.log_epoch, position) != (response.log_epoch, response.after_position):
             raise Gap(f"{source}: expected {epoch}/{position}, got {response.log_epoch}/{response.after_position}")
         for event in response.events:
-            react(transaction, event)
+            with telemetry.event_span(source, event.type, event.resource, event.traceparent) as span:
+                transaction.traceparent = telemetry.traceparent_of(span) or event.traceparent
+                react(transaction, event)
         _advance(transaction.connection, source, response)
         return Empty()
 

@@ -1,7 +1,6 @@
 """Who may come in: principals with what proves them, and their sessions."""
 
 import hashlib
-import time
 from dataclasses import dataclass
 
 import pyotp
@@ -126,8 +125,3 @@ def code_step(secret: str, code: str, now_us: int) -> int | None:
         if pyotp.utils.strings_equal(generator.generate_otp(step), code.strip()):
             return step
     return None
-
-
-def code_now(secret: str) -> str:
-    """The code an authenticator shows now: for the demo and for tests."""
-    return str(pyotp.TOTP(secret).generate_otp(int(time.time()) // STEP_SECONDS))
