@@ -41,7 +41,7 @@ def _change(message: Any) -> bool:
         elif field.name == "content":
             message.content = value + b" "
         elif field.name in ("purpose", "note", "owner"):
-            setattr(message, field.name, value[:-1] + "A")
+            setattr(message, field.name, value[:-1] + ("B" if value.endswith("A") else "A"))
         elif field.name in ("repayment_id", "cover_hold_id"):
             setattr(message, field.name, identifier())
         elif field.name == "channel_code":
