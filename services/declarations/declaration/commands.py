@@ -91,9 +91,9 @@ def _verdict(
     document_id: str, fresh: Declaration, known: bytes | None, language: str
 ) -> declarations_pb2.IntakeVerdict:
     if known is None:
-        return Verdict(document_id=document_id, outcome=Verdict.ACCEPTED, declaration=fresh.name)
+        return Verdict(document_id=document_id, outcome=Verdict.ACCEPTED, resource=fresh.name)
     if known == fresh.digest:
-        return Verdict(document_id=document_id, outcome=Verdict.DUPLICATE, declaration=fresh.name)
+        return Verdict(document_id=document_id, outcome=Verdict.DUPLICATE, resource=fresh.name)
     return _refused(document_id, [KNOWN_OTHERWISE], language)
 
 
@@ -137,7 +137,7 @@ def _receipt_verdict(
 ) -> declarations_pb2.IntakeVerdict:
     outcome = Verdict.DUPLICATE if is_known else Verdict.ACCEPTED
     name = f"declarations/{receipt.declaration_number}"
-    return Verdict(document_id=document_id, outcome=outcome, declaration=name)
+    return Verdict(document_id=document_id, outcome=outcome, resource=name)
 
 
 def _move(transaction: Transaction, fresh: Iterable[store.Key]) -> None:
