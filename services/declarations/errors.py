@@ -55,3 +55,9 @@ class AmountExceedsReservation(DomainError):
 
     chinese = "确认的 {declaration} 金额超过 {encumbrance} 的占用金额。"
     code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class BillCurrencyDiffers(DomainError):
+    """{bill} is in {currency}; pay it from an account in that currency."""
+
+    chinese = "{bill} 币种为 {currency}，请使用该币种账户支付。"

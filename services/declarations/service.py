@@ -7,11 +7,15 @@ from typing import Any
 import ledger
 from chassis.service import Command, Service
 from ledger import store as ledger_store
+from services.declarations.bill import commands as bill
 from services.declarations.consent import commands as consent
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.records import commands as records
+from services.declarations.records import reads as record_reads
+from services.declarations.records import rpc as record_rpc
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -42,9 +46,17 @@ SERVICE = Service(
         "BatchReserveEncumbrances": Command(encumbrance.reserve_many, names=_batch),
         "ConfirmEncumbrance": Command(encumbrance.confirm, names=lambda request: [request.name]),
         "ReleaseEncumbrance": Command(encumbrance.release, names=lambda request: [request.name]),
+        "BatchCreateRecords": Command(records.create_batch, names=record_rpc.names, prepare=records.candidates),
+        "ClaimBill": Command(bill.claim, names=lambda request: [request.name]),
+        "ReleaseBill": Command(bill.release, names=lambda request: [request.name]),
+        "ConfirmBillPaid": Command(bill.confirm, names=lambda request: [request.name]),
         "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.declaration]),
     },
     reads={
+        "GetRecord": record_reads.get,
+        "ListRecords": record_reads.list_,
+        "VerifyPermits": record_reads.verify_permits,
+        "GetEvidence": record_reads.evidence,
         "GetDeclaration": declaration_reads.get,
         "ListDeclarations": declaration_reads.list_,
         "ListConsents": consent.list_,
@@ -54,6 +66,7 @@ SERVICE = Service(
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
         "StreamReceipts": "BatchCreateReceipts",
+        "StreamRecords": "BatchCreateRecords",
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
     sweeps=[encumbrance.expire],

@@ -4,9 +4,11 @@ import sqlalchemy as sa
 
 from chassis import records
 from chassis.records import TEXT
+from services.declarations.bill.model import Bill
 from services.declarations.consent.model import Consent
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
+from services.declarations.records.model import Record
 
 metadata = sa.MetaData()
 
@@ -69,3 +71,25 @@ proceeds = sa.Table(
     sa.Column("payment", TEXT, primary_key=True),
     sa.Column("response", records.BYTES, nullable=False),
 )
+
+# Records beside the declarations: every version of each, of which one counts.
+beside = records.table(
+    "records",
+    Record,
+    metadata,
+    sa.Index("records_version", "record", "notice_us", unique=True),
+    sa.Index("records_enterprise", "enterprise", "kind"),
+    sa.Index("records_declaration", "declaration", "kind"),
+)
+
+# What else a version is about: a transport document, an invoice, a warehouse, a port.
+record_subjects = sa.Table(
+    "record_subjects",
+    metadata,
+    sa.Column("subject", TEXT, primary_key=True),
+    sa.Column("version", TEXT, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Bills, as their payments leave them.
+bills = records.table("bills", Bill, metadata)

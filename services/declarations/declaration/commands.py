@@ -15,6 +15,7 @@ from services.declarations.checks import check
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
 from services.declarations.formats import decmessage
+from services.declarations.records import hindrances
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -179,7 +180,9 @@ def _amend(
         if problems := _amendment_problems(before, content):
             found.append((index, problems))
             continue
-        stored[content.id] = store.amend(transaction, before, model.amended(before, content, transaction.now_us))
+        after = model.amended(before, content, transaction.now_us)
+        hindered = hindrances.of(transaction.connection, [after], transaction.now_us)
+        stored[content.id] = store.amend(transaction, before, after, hindered)
         known.digests[content.id] = content.digest
     return found
 
@@ -237,4 +240,4 @@ def _move(transaction: Transaction, fresh: Iterable[store.Key]) -> None:
         after = model.with_receipts(declaration, (one.notice for one in receipts[number]))
         if after.status != declaration.status:
             moved.append(after)
-    store.save_status(transaction, moved)
+    store.save_status(transaction, moved, hindrances.of(transaction.connection, moved, transaction.now_us))

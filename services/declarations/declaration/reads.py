@@ -15,6 +15,7 @@ from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance import store as encumbrances
 from services.declarations.encumbrance.model import available_to
+from services.declarations.records import hindrances
 from services.declarations.tables import declarations
 
 SEES_ALL = "WINDOW"
@@ -22,17 +23,24 @@ SEES_ALL = "WINDOW"
 
 def get(reading: Reading, request: declarations_pb2.GetDeclarationRequest) -> declarations_pb2.Declaration:
     """One declaration. Who may not see it can't tell it from one that doesn't exist, unless it is an institution."""
-    number = request.name.removeprefix("declarations/")
+    declaration = seen(reading, request.name)
+    if request.HasField("as_of"):
+        return _as_of(reading, declaration, request.as_of.ToMicroseconds())
+    hindered = hindrances.of(reading.connection, [declaration], reading.now_us)
+    return _view(reading, declaration, hindered.get(declaration.id, ()), with_receipts=True)
+
+
+def seen(reading: Reading, name: str) -> Declaration:
+    """The declaration, if the caller may see it. DeclarationNotFound, ConsentMissing."""
+    number = name.removeprefix("declarations/")
     declaration = store.load(reading.connection, [number]).get(number)
     if declaration is None or not _may_know(reading.caller, declaration):
-        raise errors.DeclarationNotFound(declaration=request.name)
-    if _is_institution(reading.caller) and not consents.stands(
+        raise errors.DeclarationNotFound(declaration=name)
+    if is_institution(reading.caller) and not consents.stands(
         reading.connection, declaration.enterprise, reading.caller.tenant, reading.now_us
     ):
         raise errors.ConsentMissing
-    if request.HasField("as_of"):
-        return _as_of(reading, declaration, request.as_of.ToMicroseconds())
-    return _view(reading, declaration, with_receipts=True)
+    return declaration
 
 
 def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declarations_pb2.Declaration:
@@ -42,26 +50,29 @@ def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declaratio
     known = [one for one in _receipts(reading, declaration.id) if one.arrive_us <= at_us]
     version = store.version_at(reading.connection, declaration.id, at_us)
     then = model.as_of(declaration, version, (one.notice for one in known))
-    message = rpc.to_proto(then, at_us, reading.caller.language)
+    hindered = hindrances.of(reading.connection, [then], at_us, at_us)
+    message = rpc.to_proto(then, at_us, reading.caller.language, hindered.get(then.id, ()))
     _add_receipts(message, known)
     return message
 
 
-def _is_institution(caller: Caller) -> bool:
+def is_institution(caller: Caller) -> bool:
     return caller.tenant.startswith(("banks/", "insurers/"))
 
 
 def _may_know(caller: Caller, declaration: Declaration) -> bool:
     own = caller.tenant == declaration.enterprise
-    return own or _is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
+    return own or is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
 
 
-def _view(reading: Reading, declaration: Declaration, with_receipts: bool) -> declarations_pb2.Declaration:
-    message = rpc.to_proto(declaration, reading.now_us, reading.caller.language)
+def _view(
+    reading: Reading, declaration: Declaration, hindered: Sequence[model.Hindrance], with_receipts: bool
+) -> declarations_pb2.Declaration:
+    message = rpc.to_proto(declaration, reading.now_us, reading.caller.language, hindered)
     value = encumbrances.value(reading.connection, declaration, reading.now_us)
     if reading.caller.tenant == declaration.enterprise:
         message.value.CopyFrom(rpc.value_to_proto(value))
-    elif _is_institution(reading.caller):
+    elif is_institution(reading.caller):
         standing = encumbrances.standing_on(reading.connection, [declaration.id]).get(declaration.id, ())
         message.value.CopyFrom(rpc.available_to_proto(available_to(reading.caller.tenant, value, standing)))
     if with_receipts:
@@ -86,7 +97,7 @@ def list_(
 ) -> declarations_pb2.ListDeclarationsResponse:
     """A page, newest number first."""
     query, caller = sa.select(declarations), reading.caller
-    if _is_institution(caller):
+    if is_institution(caller):
         query = query.where(declarations.c.enterprise.in_(consents.consenting(caller.tenant, reading.now_us)))
     elif SEES_ALL not in caller.roles:
         query = query.where(declarations.c.enterprise == caller.tenant)
@@ -94,7 +105,8 @@ def list_(
         query = query.where(declarations.c.enterprise == request.enterprise)
     query = paging.newest_first(query, declarations.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "id")
-    views = [_view(reading, declaration, with_receipts=False) for declaration in page]
+    hindered = hindrances.of(reading.connection, page, reading.now_us)
+    views = [_view(reading, one, hindered.get(one.id, ()), with_receipts=False) for one in page]
     return declarations_pb2.ListDeclarationsResponse(declarations=views, next_page_token=token)
 
 
@@ -131,7 +143,7 @@ def _visible_names(reading: Reading, numbers: Iterable[str]) -> set[str]:
     owners = store.enterprises(reading.connection, numbers)
     tenant = reading.caller.tenant
     allowed = {tenant}
-    if _is_institution(reading.caller):
+    if is_institution(reading.caller):
         allowed = consents.consented(reading.connection, set(owners.values()), tenant, reading.now_us)
     is_everyone = SEES_ALL in reading.caller.roles
     return {f"declarations/{number}" for number, owner in owners.items() if is_everyone or owner in allowed}

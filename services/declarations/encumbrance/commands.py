@@ -25,6 +25,7 @@ from services.declarations.declaration import rpc as declaration_rpc
 from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance import model, rpc, store
+from services.declarations.records import hindrances
 from services.declarations.encumbrance.model import TRANSITIONS, AssetClass, Encumbrance, State, Verb
 
 EXPIRE_AT_ONCE = 200
@@ -36,6 +37,7 @@ class Register:
     """What a batch of reservations is judged on, kept up as they are decided."""
 
     declarations: Mapping[str, Declaration]
+    hindered: declaration_store.Hindered
     encumbrances: dict[str, Encumbrance]
     standing: dict[str, list[Encumbrance]]
     sitting: ledger.Sitting
@@ -92,7 +94,8 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
         candidates += model.reserve_transfers(one, transaction.now_us)
     sitting = ledger.Sitting(connection, candidates, transaction.now_us)
     known = store.load(connection, [one.id for one in asked])
-    return Register(declarations, known, store.standing_on(connection, numbers), sitting)
+    hindered = hindrances.of(connection, declarations.values(), transaction.now_us)
+    return Register(declarations, hindered, known, store.standing_on(connection, numbers), sitting)
 
 
 def _decide(transaction: Transaction, register: Register, asked: Encumbrance) -> Encumbrance | DomainError:
@@ -103,7 +106,7 @@ def _decide(transaction: Transaction, register: Register, asked: Encumbrance) ->
         declarations = [_visible(transaction, register, item.declaration) for item in asked.items]
         encumbrance = dataclasses.replace(asked, enterprise=declarations[0].enterprise)
         _check_items(encumbrance, declarations)
-        _check_eligible(transaction, declarations)
+        _check_eligible(transaction, declarations, register.hindered)
         _check_others(register, encumbrance)
         return _hold(transaction, register, encumbrance)
     except DomainError as refusal:
@@ -165,11 +168,15 @@ def _check_items(encumbrance: Encumbrance, declarations: Sequence[Declaration]) 
 
 
 def _check_eligible(
-    transaction: Transaction, declarations: Sequence[Declaration], *, needs: Sequence[str] = ()
+    transaction: Transaction,
+    declarations: Sequence[Declaration],
+    hindered: declaration_store.Hindered,
+    *,
+    needs: Sequence[str] = (),
 ) -> None:
     """Whether value may be reserved; with `needs`, whether the verdict is one of these."""
     for declaration in declarations:
-        verdict, reasons = declaration.verdict(transaction.now_us)
+        verdict, reasons = declaration.verdict(transaction.now_us, hindered.get(declaration.id, ()))
         if verdict not in (needs or (declaration_model.FINAL, declaration_model.CONDITIONAL)):
             language = transaction.caller.language
             explanation = " ".join(reason.text(language) for reason in reasons)
@@ -252,7 +259,8 @@ def confirm(
         raise errors.EncumbranceExpired(encumbrance=encumbrance.name)
     numbers = [item.declaration for item in encumbrance.items]
     declarations = declaration_store.load(transaction.connection, numbers)
-    _check_eligible(transaction, list(declarations.values()), needs=(declaration_model.FINAL,))
+    hindered = hindrances.of(transaction.connection, declarations.values(), transaction.now_us)
+    _check_eligible(transaction, list(declarations.values()), hindered, needs=(declaration_model.FINAL,))
     amounts = _confirmed_amounts(encumbrance, request)
     ledger.post(transaction, *model.confirm_transfers(encumbrance, amounts))
     items = tuple(
@@ -366,10 +374,11 @@ def _settle(
     ledger.post(transaction, *model.proceeds_transfers(declaration.id, payment, application))
     for settled in application.settled:
         store.save(transaction, model.settle_item(settled, declaration.id), "encumbrance.settled")
+    hindered = hindrances.of(transaction.connection, [declaration], transaction.now_us)
     transaction.append(
         "declaration.settled",
         declaration.name,
-        declaration_rpc.to_proto(declaration, transaction.now_us),
+        declaration_rpc.to_proto(declaration, transaction.now_us, hindrances=hindered.get(declaration.id, ())),
         [declaration.enterprise],
     )
     return declarations_pb2.ApplyProceedsResponse(

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import records
+from chassis import bulk, records
 from chassis.clock import business_date
 from chassis.command import Transaction
 from ledger import store as ledger
@@ -32,6 +32,17 @@ def standing_on(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, 
     rows: Any = connection.execute(query.where(encumbered.c.declaration.in_(set(numbers)), standing)).mappings()
     for row in rows:
         found.setdefault(row["declaration"], []).append(records.from_row(Encumbrance, row))
+    return found
+
+
+def holders(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, list[str]]:
+    """Who holds anything on these enterprises' value."""
+    rows = encumbrances.c
+    standing = rows.state.in_([state.value for state in STANDING])
+    query = sa.select(rows.enterprise, rows.holder).where(bulk.among(connection, rows.enterprise, enterprises), standing)
+    found: dict[str, list[str]] = {}
+    for enterprise, holder in connection.execute(query.distinct().order_by(rows.enterprise, rows.holder)):
+        found.setdefault(enterprise, []).append(holder)
     return found
 
 

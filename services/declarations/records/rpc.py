@@ -1,7 +1,7 @@
 """Records on the wire."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from aval.declarations.v1 import records_pb2
@@ -55,11 +55,5 @@ def to_proto(record: Record) -> records_pb2.Record:
 
 
 def names(request: Any) -> Iterable[str]:
-    """What a batch changes: its records, and the declarations that they are about."""
-    return (name for row in request.records for name in _names(row))
-
-
-def _names(row: records_pb2.Record) -> Iterator[str]:
-    # A row without content, or with a day that doesn't exist, is refused and changes nothing.
-    if kinds.kind_of(row) and not kinds.problems(row):
-        yield f"records/{kinds.identifier(row)}"
+    """The records that a batch changes."""
+    return (f"records/{kinds.identifier(row)}" for row in request.records if kinds.kind_of(row))
