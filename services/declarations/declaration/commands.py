@@ -13,6 +13,8 @@ from services.declarations.checks import check
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Declaration
 from services.declarations.formats import decmessage
+from services.declarations.personal import store as personal
+from services.declarations.personal.intake import persons_of
 from services.declarations.receipts import receipt_row, status_after
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -65,6 +67,7 @@ def _take(transaction: Transaction, candidates: Sequence[Candidate]) -> list[dec
     waiting = store.receipts_of(transaction.connection, numbers - known.keys())
     language = transaction.caller.language
     accepted: list[Declaration] = []
+    rows: list[tuple[str, declarations_pb2.Declaration]] = []
     verdicts = []
     for candidate in candidates:
         if candidate.row is None or candidate.problems:
@@ -75,7 +78,9 @@ def _take(transaction: Transaction, candidates: Sequence[Candidate]) -> list[dec
         if fresh.id not in known:
             known[fresh.id] = fresh.digest
             accepted.append(fresh)
+            rows.append((fresh.name, candidate.row))
     store.add(transaction, accepted)
+    personal.put(transaction, persons_of(rows))
     return verdicts
 
 
