@@ -12,6 +12,7 @@ from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.tables import personal_data
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -56,6 +57,7 @@ SERVICE = Service(
         "StreamReceipts": "BatchCreateReceipts",
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
+    sealed=[personal_data],
     sweeps=[encumbrance.expire],
     prepare=[ledger_store.initialise],
     violations=ledger_store.violations,

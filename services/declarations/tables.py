@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from chassis import records
+from chassis import records, sealing
 from chassis.records import TEXT
 from services.declarations.consent.model import Consent
 from services.declarations.declaration.model import Declaration, Version
@@ -69,3 +69,6 @@ proceeds = sa.Table(
     sa.Column("payment", TEXT, primary_key=True),
     sa.Column("response", records.BYTES, nullable=False),
 )
+
+# personal: the natural persons of a document (a serialised PersonalData), sealed.
+personal_data = sealing.table("personal_data", metadata)
