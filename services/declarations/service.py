@@ -16,6 +16,7 @@ from services.declarations.encumbrance import reads as encumbrance_reads
 from services.declarations.records import commands as records
 from services.declarations.records import reads as record_reads
 from services.declarations.records import rpc as record_rpc
+from services.declarations.tables import personal_data
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -69,6 +70,7 @@ SERVICE = Service(
         "StreamRecords": "BatchCreateRecords",
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
+    sealed=[personal_data],
     sweeps=[encumbrance.expire],
     prepare=[ledger_store.initialise],
     violations=ledger_store.violations,

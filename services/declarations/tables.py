@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from chassis import records
+from chassis import records, sealing
 from chassis.records import TEXT
 from services.declarations.bill.model import Bill
 from services.declarations.consent.model import Consent
@@ -93,3 +93,5 @@ record_subjects = sa.Table(
 
 # Bills, as their payments leave them.
 bills = records.table("bills", Bill, metadata)
+# personal: the natural persons of a document (a serialised PersonalData), sealed.
+personal_data = sealing.table("personal_data", metadata)

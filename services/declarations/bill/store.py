@@ -1,6 +1,7 @@
 """Bills as rows: the only SQL of this room."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -28,7 +29,9 @@ def save(connection: sa.Connection, changed: Sequence[Bill]) -> None:
     """Bills that their issuers changed. Conflict if one changed meanwhile."""
     if not changed:
         return
-    values = {column.name: sa.bindparam(f"new_{column.name}") for column in bills.c if column.name != "id"}
+    values: dict[str, Any] = {
+        column.name: sa.bindparam(f"new_{column.name}") for column in bills.c if column.name != "id"
+    }
     values["revision"] = bills.c.revision + 1
     statement = sa.update(bills).where(bills.c.id == sa.bindparam("key"), bills.c.revision == sa.bindparam("known"))
     rows = [

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1.personal_pb2 import PersonalData
 
 from chassis import bulk, fields
 from chassis.clock import business_date
@@ -15,8 +16,9 @@ from services.declarations.checks import check
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
 from services.declarations.formats import decmessage
-from services.declarations.records import hindrances
+from services.declarations.personal import store as personal
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
+from services.declarations.records import hindrances
 
 Verdict = declarations_pb2.IntakeVerdict
 KNOWN_OTHERWISE = Problem(
@@ -129,6 +131,7 @@ def _take(
     today, language = business_date(transaction.now_us), transaction.caller.language
     accepted: list[bulk.Row] = []
     amendments: list[tuple[int, Content]] = []
+    persons: dict[str, PersonalData] = {}
     verdicts = []
     for index, one in enumerate(candidates):
         content = one.content
@@ -139,12 +142,15 @@ def _take(
         if before is None:
             accepted.append(_row(content, known, today, transaction.now_us))
             known.digests[content.id] = content.digest
+            if content.persons:
+                persons[f"declarations/{content.id}"] = content.persons
         elif before != content.digest and content.amend_us:
             amendments.append((index, content))
         verdicts.append(_verdict(one.document_id, content, before, language))
     store.add(transaction, accepted)
     for index, problems in _amend(transaction, amendments, known):
         verdicts[index] = refused(candidates[index].document_id, problems, language)
+    personal.put(transaction, persons)
     return verdicts
 
 
@@ -184,6 +190,8 @@ def _amend(
         hindered = hindrances.of(transaction.connection, [after], transaction.now_us)
         stored[content.id] = store.amend(transaction, before, after, hindered)
         known.digests[content.id] = content.digest
+        if content.persons:
+            personal.put(transaction, {before.name: content.persons})
     return found
 
 

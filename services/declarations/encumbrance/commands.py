@@ -25,8 +25,8 @@ from services.declarations.declaration import rpc as declaration_rpc
 from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance import model, rpc, store
-from services.declarations.records import hindrances
 from services.declarations.encumbrance.model import TRANSITIONS, AssetClass, Encumbrance, State, Verb
+from services.declarations.records import hindrances
 
 EXPIRE_AT_ONCE = 200
 Work = tuple[Transaction, declarations_pb2.ReserveEncumbranceRequest]

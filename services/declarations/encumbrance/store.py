@@ -39,7 +39,9 @@ def holders(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, 
     """Who holds anything on these enterprises' value."""
     rows = encumbrances.c
     standing = rows.state.in_([state.value for state in STANDING])
-    query = sa.select(rows.enterprise, rows.holder).where(bulk.among(connection, rows.enterprise, enterprises), standing)
+    query = sa.select(rows.enterprise, rows.holder).where(
+        bulk.among(connection, rows.enterprise, enterprises), standing
+    )
     found: dict[str, list[str]] = {}
     for enterprise, holder in connection.execute(query.distinct().order_by(rows.enterprise, rows.holder)):
         found.setdefault(enterprise, []).append(holder)

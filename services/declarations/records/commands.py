@@ -138,9 +138,7 @@ def _load(transaction: Transaction, rows: Sequence[Candidate]) -> Known:
     )
 
 
-def _decide(
-    transaction: Transaction, known: Known, taken: Taken, one: Candidate
-) -> declarations_pb2.IntakeVerdict:
+def _decide(transaction: Transaction, known: Known, taken: Taken, one: Candidate) -> declarations_pb2.IntakeVerdict:
     if one.body is None:
         return _refused(transaction, one, one.problems)
     owner = known.owners.get(one.body.declaration.removeprefix("declarations/"), "")
@@ -160,9 +158,7 @@ def _decide(
     return Verdict(document_id=one.document_id, outcome=outcome, resource=fresh.name)
 
 
-def _refused(
-    transaction: Transaction, one: Candidate, problems: Sequence[Problem]
-) -> declarations_pb2.IntakeVerdict:
+def _refused(transaction: Transaction, one: Candidate, problems: Sequence[Problem]) -> declarations_pb2.IntakeVerdict:
     return declaration_commands.refused(one.document_id, problems, transaction.caller.language)
 
 

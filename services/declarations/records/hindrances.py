@@ -18,9 +18,7 @@ Bodies = Mapping[str, declarations_pb2.Declaration]
 Found = dict[str, list[Hindrance]]
 
 
-def of(
-    connection: sa.Connection, declarations: Iterable[Declaration], now_us: int, at_us: int | None = None
-) -> Found:
+def of(connection: sa.Connection, declarations: Iterable[Declaration], now_us: int, at_us: int | None = None) -> Found:
     """By number; only declarations that something hinders are in it. `at_us`: by what had come in then."""
     known = {one.id: one for one in declarations}
     found: Found = {}

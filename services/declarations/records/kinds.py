@@ -176,7 +176,9 @@ def _check_rebate(row: Row) -> Iterator[Problem]:
 
 def _check_milestone(row: Row) -> Iterator[Problem]:
     code = f"{row.milestone.transport_mode} {row.milestone.code}"
-    yield from _known_code("milestone_codes", code, row, "milestone.code", ("milestone of this transport mode", "该运输方式的节点代码"))
+    yield from _known_code(
+        "milestone_codes", code, row, "milestone.code", ("milestone of this transport mode", "该运输方式的节点代码")
+    )
 
 
 def _check_country(row: Row) -> Iterator[Problem]:
@@ -249,9 +251,7 @@ KINDS: Mapping[str, Kind] = {
     "permit": Kind(
         key=lambda row: (row.permit.permit_kind, row.permit.permit_number), check=_check_permit, needs=("enterprise",)
     ),
-    "bill": Kind(
-        key=lambda row: (str(row.bill.kind), row.bill.bill_number), check=_check_bill, needs=("enterprise",)
-    ),
+    "bill": Kind(key=lambda row: (str(row.bill.kind), row.bill.bill_number), check=_check_bill, needs=("enterprise",)),
     "port_tariff": Kind(
         key=lambda row: (row.port_tariff.port, row.port_tariff.charge_code, _iso(row.port_tariff.valid_from)),
         subjects=lambda content: (f"ports/{content.port}",),

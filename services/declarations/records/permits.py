@@ -61,9 +61,7 @@ def day_of(declaration: declarations_pb2.Declaration, today: datetime.date) -> d
     return date_or_none(declaration.export_date) or today
 
 
-def verdict(
-    declaration: declarations_pb2.Declaration, permits: Held, on: datetime.date
-) -> Verdict:
+def verdict(declaration: declarations_pb2.Declaration, permits: Held, on: datetime.date) -> Verdict:
     """Of the holder's permits by name, whether they cover the goods on a day."""
     wanted = needs(declaration, on)
     covered: dict[str, Decimal] = {}
@@ -78,9 +76,7 @@ def verdict(
     return Verdict(wanted, list(dict.fromkeys(relied_on)), problems)
 
 
-def _cover(
-    need: Need, permits: Held, on: datetime.date, covered: dict[str, Decimal]
-) -> tuple[str, Problem | None]:
+def _cover(need: Need, permits: Held, on: datetime.date, covered: dict[str, Decimal]) -> tuple[str, Problem | None]:
     """The permit that covers a line, or why none does: the reason that is easiest to mend."""
     reasons: list[str] = []
     for name, permit in permits.items():
@@ -161,5 +157,3 @@ def by_holder(records: Iterable[records_pb2.Record]) -> Mapping[str, Held]:
     for record in records:
         found.setdefault(record.enterprise, {})[record.name] = record.permit
     return found
-
-

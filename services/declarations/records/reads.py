@@ -1,4 +1,5 @@
-"""Reading records: the enterprise its own, an institution what it was let see, the window all; published ones everybody."""
+"""Reading records: the enterprise its own, an institution what it was let see, the window all, everybody what is
+published."""
 
 from typing import Any
 
@@ -56,9 +57,7 @@ def _may_see(reading: Reading, record: Record) -> bool:
 def _views(reading: Reading, page: list[Record]) -> list[records_pb2.Record]:
     """The wire form; bills with how far they are paid now."""
     known = bills.load(reading.connection, [one.record for one in page if one.kind == "bill"])
-    return [
-        bill_rpc.to_proto(one, known[one.record]) if one.record in known else rpc.to_proto(one) for one in page
-    ]
+    return [bill_rpc.to_proto(one, known[one.record]) if one.record in known else rpc.to_proto(one) for one in page]
 
 
 def list_(reading: Reading, request: records_pb2.ListRecordsRequest) -> records_pb2.ListRecordsResponse:
@@ -105,9 +104,7 @@ def _body(declaration: Declaration) -> declarations_pb2.Declaration:
     return declarations_pb2.Declaration.FromString(declaration.body)
 
 
-def verify_permits(
-    reading: Reading, request: records_pb2.VerifyPermitsRequest
-) -> records_pb2.VerifyPermitsResponse:
+def verify_permits(reading: Reading, request: records_pb2.VerifyPermitsRequest) -> records_pb2.VerifyPermitsResponse:
     """Whether the permits that a declaration's goods need are in force on a day."""
     body = _body(declarations.seen(reading, request.declaration))
     day = permits.day_of(body, business_date(reading.now_us))
@@ -134,7 +131,9 @@ def evidence(reading: Reading, request: records_pb2.GetEvidenceRequest) -> recor
     body = _body(declaration)
     message = records_pb2.Evidence(
         declaration=declaration.name,
-        holds=_told(reading, holds.standing_on(reading.connection, {declaration.id: declaration}).get(declaration.id, ())),
+        holds=_told(
+            reading, holds.standing_on(reading.connection, {declaration.id: declaration}).get(declaration.id, ())
+        ),
         mirrors=_mirrors(reading, body),
     )
     _add_manifest(reading, body, message)
@@ -176,17 +175,13 @@ def _mirrors(reading: Reading, body: declarations_pb2.Declaration) -> list[recor
     named = ((kinds.document, body.bill_number), (kinds.invoice, body.invoice_number))
     subjects = [subject(number) for subject, number in named if number]
     by_subject = store.with_subjects(reading.connection, "mirror_declaration", subjects)
-    by_number = store.about(
-        reading.connection, "mirror_declaration", beside.c.declaration, [body.declaration_number]
-    )
+    by_number = store.about(reading.connection, "mirror_declaration", beside.c.declaration, [body.declaration_number])
     found = {record.record: record for group in [*by_subject.values(), by_number] for record in group}
     verdicts = [_mirror(reading, body, record) for record in found.values()]
     return sorted(verdicts, key=lambda one: (-one.score, one.mirror))
 
 
-def _mirror(
-    reading: Reading, body: declarations_pb2.Declaration, record: Record
-) -> records_pb2.MirrorVerdict:
+def _mirror(reading: Reading, body: declarations_pb2.Declaration, record: Record) -> records_pb2.MirrorVerdict:
     match = mirrors.match(body, record.message.mirror_declaration, business_date(reading.now_us))
     return records_pb2.MirrorVerdict(
         mirror=record.name, verdict=match.verdict, score=match.score, reasons=_told(reading, match.reasons)

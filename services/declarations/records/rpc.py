@@ -19,10 +19,10 @@ def stored(row: records_pb2.Record) -> records_pb2.Record:
     body = records_pb2.Record()
     body.CopyFrom(row)
     for field in OUTPUT_ONLY:
-        body.ClearField(field)  # type: ignore[arg-type]
+        body.ClearField(field)
     if row.HasField("bill"):
         for field in OUTPUT_ONLY_IN_BILLS:
-            body.bill.ClearField(field)  # type: ignore[arg-type]
+            body.bill.ClearField(field)
     if row.HasField("enterprise_registration"):
         body.enterprise = f"enterprises/{row.enterprise_registration.social_credit_code}"
     return body
