@@ -22,6 +22,7 @@ from chassis.errors import Problem
 from chassis.xml import Reader, local_name, namespace, parse_document, wrong_namespace
 from services.declarations.checks import check, date_or_none, decimal_or_none
 from services.declarations.code_tables import code_table
+from services.declarations.formats.elements import whole_number
 
 __all__ = ["check", "parse"]
 
@@ -159,6 +160,7 @@ def _add(root: Reader, problems: Iterable[Problem]) -> None:
 def _declaration(root: Reader) -> declarations_pb2.Declaration:
     declaration = declarations_pb2.Declaration(invoice_number=_edoc_copy(root, EDOC_INVOICE))
     _set_head_texts(root, declaration)
+    _set_packing(root, declaration)
     declaration.persons.extend(_persons(root))
     export_date = _export_date(root)
     if export_date is not None:
@@ -184,6 +186,15 @@ def _persons(root: Reader) -> Iterator[personal_pb2.Person]:
     for element, (part, field) in _PERSONS.items():
         if text := root.text(f"{_HEAD}/{element}"):
             yield personal_pb2.Person(**{"part": part, field: text})
+
+
+def _set_packing(root: Reader, declaration: declarations_pb2.Declaration) -> None:
+    """Packages and weights, where the document tells them; a wrong weight is reported with the rules on both."""
+    if gross := root.text(f"{_HEAD}/GrossWet"):
+        declaration.gross_weight_kilograms.value = gross
+    if net := root.text(f"{_HEAD}/NetWt"):
+        declaration.net_weight_kilograms.value = net
+    declaration.package_count = whole_number(root, f"{_HEAD}/PackNo", root.text(f"{_HEAD}/PackNo"))
 
 
 def _head_element(root: Reader, name: str) -> tuple[str, str]:
