@@ -147,7 +147,7 @@ def _decide(transaction: Transaction, known: Known, taken: Taken, one: Candidate
     fresh = rpc.from_row(one.body, transaction.ids.resource("record"), enterprise, caller.tenant, transaction.now_us)
     before = known.newest.get(fresh.record)
     digest = known.digests.get((fresh.record, fresh.notice_us))
-    if problems := [*_of_writer(caller, fresh, owner), *_of_history(fresh, before, digest)]:
+    if problems := _of_writer(caller, fresh, owner) or _of_history(fresh, before, digest):
         return _refused(transaction, one, problems)
     counts = before is None or fresh.notice_us > before.notice_us
     if counts and (problems := known.bills.problems(one.body, fresh)):
