@@ -16,6 +16,8 @@ ANOTHER = {
     "ListDeclarations": "BatchCreateDeclarations",
     "ListConsents": "CreateConsent",
     "ListEncumbrances": "ReserveEncumbrance",
+    "ListRecords": "BatchCreateRecords",
+    "ListBillPayments": "PayBill",
     "ListAccounts": "OpenAccount",
     "ListTransfers": "CreateTransfer",
     "ListIncomingPayments": "ImportPayment",
