@@ -429,7 +429,7 @@ async def test_a_hold_freezes_until_it_is_lifted(world: World, kind: str) -> Non
     reserved = await world.reserve(declaration)
     hold = unlike("hold", world)
     hold.declaration = declaration
-    hold.hold.kind = records_pb2.Hold.Kind.Value(kind)
+    hold.hold.MergeFrom(records_pb2.Hold(kind=kind))
     name = await world.taken(hold)
     reason = f"HOLD_{kind}"
     assert await world.eligibility(declaration) == ("NOT_ELIGIBLE", [reason])

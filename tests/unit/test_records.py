@@ -153,7 +153,13 @@ def test_bills_are_due_by_rule(term: str, issued: str, expected: str) -> None:
 
 def a_bill(state: State, **changes: Any) -> Bill:
     amount = Money("CNY", 100)
-    values = {"id": "1", "enterprise": ENTERPRISE, "amount": amount, "payee": "treasuries/4601", "due_date": TODAY}
+    values: dict[str, Any] = {
+        "id": "1",
+        "enterprise": ENTERPRISE,
+        "amount": amount,
+        "payee": "treasuries/4601",
+        "due_date": TODAY,
+    }
     return Bill(**(values | {"due_rule": "", "state": state, "payment": "", "transfer": "", "revision": 3} | changes))
 
 
@@ -263,7 +269,7 @@ def test_a_declaration_beside_its_manifest(
 ) -> None:
     row = rows("manifest")[0]
     for field, value in changes.items():
-        row.manifest.ClearField(field)  # type: ignore[arg-type]
+        row.manifest.ClearField(field)
         if value is not None:
             row.manifest.MergeFrom(records_pb2.Manifest(**{field: value}))
     found = manifests.findings(export(**declared), row, TODAY)
