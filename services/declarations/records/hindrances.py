@@ -1,6 +1,6 @@
 """What records have against finance of declarations: holds, permits that are missing, a manifest that was refused.
 
-Set-based: at most four queries whatever the number of declarations.
+Set-based: at most three queries whatever the number of declarations.
 """
 
 import datetime

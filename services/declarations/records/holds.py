@@ -14,7 +14,6 @@ from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance import store as encumbrances
 from services.declarations.records import store
 from services.declarations.records.model import Record
-from services.declarations.tables import beside
 
 PLACED = records_pb2.Hold.PLACED
 
@@ -27,13 +26,10 @@ def standing(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, lis
 def standing_on(
     connection: sa.Connection, known: Mapping[str, Declaration], at_us: int | None = None
 ) -> dict[str, list[Problem]]:
-    """The same for declarations at hand, by number: two queries whatever their number."""
-    of_declarations = store.about(connection, "hold", beside.c.declaration, known, at_us)
+    """The same for declarations at hand, by number: one query whatever their number."""
     owners = {one.enterprise for one in known.values()}
-    by_owner = store.about(connection, "hold", beside.c.enterprise, owners, at_us)
-    of_enterprises = [one for one in by_owner if not one.declaration]
     found: dict[str, list[Problem]] = {}
-    for record in [*of_declarations, *of_enterprises]:
+    for record in store.over(connection, "hold", known, owners, at_us):
         message = record.message
         if message.hold.state == PLACED:
             for number in _touched(record, message.hold, known):

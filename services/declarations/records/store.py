@@ -42,6 +42,17 @@ def about(
     return records.many(connection, query.order_by(beside.c.id), Record)
 
 
+def over(
+    connection: sa.Connection, kind: str, numbers: Iterable[str], enterprises: Iterable[str], at_us: int | None = None
+) -> list[Record]:
+    """What counts of one kind about these declarations, or about these enterprises and no declaration of theirs."""
+    rows = beside.c
+    on_declaration = bulk.among(connection, rows.declaration, numbers)
+    on_enterprise = sa.and_(bulk.among(connection, rows.enterprise, enterprises), rows.declaration == "")
+    query = sa.select(beside).where(sa.or_(on_declaration, on_enterprise), rows.kind == kind, counting(at_us))
+    return records.many(connection, query.order_by(rows.id), Record)
+
+
 def with_subjects(
     connection: sa.Connection, kind: str, subjects: Iterable[str], at_us: int | None = None
 ) -> dict[str, list[Record]]:
