@@ -9,6 +9,8 @@ from aval.events.v1 import events_pb2
 import ledger
 from chassis.service import Command, Reading, Service
 from ledger import store as ledger_store
+from services.declarations.breach import commands as breach
+from services.declarations.breach import reads as breach_reads
 from services.declarations.consent import commands as consent
 from services.declarations.consent import store as consents
 from services.declarations.declaration import commands as declaration
@@ -16,6 +18,10 @@ from services.declarations.declaration import reads as declaration_reads
 from services.declarations.declaration import store as declarations
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.preshipment import commands as pre_shipment
+from services.declarations.preshipment import reads as pre_shipment_reads
+from services.declarations.rebate import commands as rebate
+from services.declarations.rebate import reads as rebate_reads
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -26,11 +32,15 @@ def _receipts(request: Any) -> Iterable[str]:
 
 
 def _items(request: Any) -> Iterable[str]:
-    return (item.declaration for item in request.encumbrance.items)
+    return (item.asset for item in request.encumbrance.items)
 
 
 def _batch(request: Any) -> Iterable[str]:
-    return (item.declaration for one in request.requests for item in one.encumbrance.items)
+    return (item.asset for one in request.requests for item in one.encumbrance.items)
+
+
+def _name(request: Any) -> Iterable[str]:
+    return [request.name]
 
 
 def _may_see(reading: Reading, event: events_pb2.Event) -> bool:
@@ -55,7 +65,17 @@ SERVICE = Service(
         "BatchReserveEncumbrances": Command(encumbrance.reserve_many, names=_batch),
         "ConfirmEncumbrance": Command(encumbrance.confirm, names=lambda request: [request.name]),
         "ReleaseEncumbrance": Command(encumbrance.release, names=lambda request: [request.name]),
-        "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.declaration]),
+        "ReduceEncumbrance": Command(encumbrance.reduce, names=_name),
+        "ApproveReduction": Command(encumbrance.approve_reduction, names=_name),
+        "RejectReduction": Command(encumbrance.reject_reduction, names=_name),
+        "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.asset]),
+        "ProposeBreachResolution": Command(breach.propose, names=_name),
+        "ResolveBreach": Command(breach.resolve, names=_name),
+        "CreatePreShipment": Command(pre_shipment.create, names=lambda request: [request.pre_shipment.contract_number]),
+        "LinkPreShipment": Command(pre_shipment.link, names=lambda request: [request.name, request.declaration]),
+        "RollPreShipment": Command(pre_shipment.roll, names=_name),
+        "CreateRebate": Command(rebate.create, names=lambda request: [request.rebate.enterprise]),
+        "ReviseRebate": Command(rebate.revise, names=_name),
     },
     reads={
         "GetDeclaration": declaration_reads.get,
@@ -63,6 +83,12 @@ SERVICE = Service(
         "ListConsents": consent.list_,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
+        "GetBreach": breach_reads.get,
+        "ListBreaches": breach_reads.list_,
+        "GetPreShipment": pre_shipment_reads.get,
+        "ListPreShipments": pre_shipment_reads.list_,
+        "GetRebate": rebate_reads.get,
+        "ListRebates": rebate_reads.list_,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",

@@ -14,6 +14,7 @@ from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Declaration
 from services.declarations.formats import decmessage
 from services.declarations.receipts import receipt_row, status_after
+from services.declarations.value import commands as values
 
 Verdict = declarations_pb2.IntakeVerdict
 KNOWN_OTHERWISE = Problem(
@@ -144,9 +145,11 @@ def _move(transaction: Transaction, fresh: Iterable[store.Key]) -> None:
     """Moves the declarations of new receipts to where all their receipts leave them."""
     numbers = {number for number, _, _ in fresh}
     receipts = store.receipts_of(transaction.connection, numbers)
-    moved = []
+    moved, changed = [], []
     for number, declaration in store.load(transaction.connection, numbers).items():
         after = model.with_receipts(declaration, ((code, us) for code, us, _ in receipts[number]))
         if after.status != declaration.status:
             moved.append(after)
+            changed.append((declaration, after))
     store.save_status(transaction, moved)
+    values.status_changed(transaction, changed)

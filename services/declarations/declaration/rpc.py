@@ -10,7 +10,7 @@ from chassis.errors import Problem
 from chassis.money import Money
 from chassis.rpc import problem
 from services.declarations.declaration.model import Declaration
-from services.declarations.encumbrance.model import Value
+from services.declarations.value.model import Value
 
 # Ours to set, never the sender's.
 OUTPUT_ONLY = ("name", "status", "eligibility", "value", "receipts", "etag", "create_time")
