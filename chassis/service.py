@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came
 from chassis.contracts import Contract, contract
 from chassis.identity import Caller
+from chassis.keyring import NO_KEYS, KeyRing
 from chassis.tasks import Saga
 
 WATCH = "Watch"
@@ -23,6 +24,8 @@ class Reading:
     connection: sa.Connection
     caller: Caller
     now_us: int
+    # What the store's personal data is sealed with.
+    keys: KeyRing = NO_KEYS
 
 
 Read = Callable[[Reading, Any], Message]
@@ -54,8 +57,8 @@ class Book:
     credits: int
 
 
-def _sees_all(_reading: Reading, _event: events_pb2.Event) -> bool:
-    return True
+def _all(_reading: Reading, events: Sequence[events_pb2.Event]) -> Sequence[events_pb2.Event]:
+    return events
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ class Service:
     `commands` and `reads` name the methods of the descriptor; `streams` maps a stream to the batch
     method whose stream form it is; Watch is the chassis' own. `migrations` are the folders of its
     schema's branches. `sweeps` do what is due by the clock alone, a batch at a time, and say whether
-    there was any; `prepare` makes the rows an empty store needs. `may_see` is asked for each event
-    before an outsider gets it.
+    there was any; `prepare` makes the rows an empty store needs. `visible` gives of a tenant's events
+    those that an outsider may see now, each with no more in it than that.
     """
 
     name: str
@@ -76,12 +79,14 @@ class Service:
     streams: Mapping[str, str] = field(default_factory=dict)
     sagas: Mapping[str, Saga] = field(default_factory=dict)
     subscriptions: Mapping[str, Reaction] = field(default_factory=dict)
+    # The tables of sealed values, whose rows a rotation of the keys seals anew.
+    sealed: Sequence[sa.Table] = ()
     sweeps: Sequence[Callable[[Transaction], bool]] = ()
     prepare: Sequence[Callable[[sa.Connection], None]] = ()
     violations: Check = lambda _connection: ()
     books: Callable[[sa.Connection], Sequence[Book]] = lambda _connection: ()
     ledger_head: Callable[[sa.Connection], tuple[int, bytes] | None] = lambda _connection: None
-    may_see: Callable[[Reading, events_pb2.Event], bool] = _sees_all
+    visible: Callable[[Reading, Sequence[events_pb2.Event]], Sequence[events_pb2.Event]] = _all
 
     def __post_init__(self) -> None:
         """Each method of the contract is served, by one function, and nothing else is."""

@@ -2,11 +2,11 @@
 
 import sqlalchemy as sa
 
-from chassis import records
+from chassis import records, sealing
 from chassis.records import TEXT
 from services.declarations.breach.model import Breach
 from services.declarations.consent.model import Consent
-from services.declarations.declaration.model import Declaration
+from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
 from services.declarations.preshipment.model import PreShipment
 from services.declarations.rebate.model import Rebate
@@ -18,6 +18,14 @@ declarations = records.table(
     "declarations", Declaration, metadata, sa.Index("declarations_enterprise", "enterprise", "id")
 )
 
+# What declarations said before they were amended.
+declaration_versions = sa.Table(
+    "declaration_versions",
+    metadata,
+    *records.columns(Version, keys=("declaration", "version")),
+    sqlite_with_rowid=False,
+)
+
 # Receipts, also those that came before their declaration.
 receipts = sa.Table(
     "receipts",
@@ -26,6 +34,7 @@ receipts = sa.Table(
     sa.Column("notice_us", sa.BigInteger, primary_key=True),
     sa.Column("channel_code", TEXT, primary_key=True),
     sa.Column("note", TEXT, nullable=False),
+    sa.Column("arrive_us", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -117,3 +126,5 @@ shipped_under = sa.Table(
 )
 
 rebates = records.table("rebates", Rebate, metadata, sa.Index("rebates_enterprise", "enterprise", "id"))
+# personal: the natural persons of a document (a serialised PersonalData), sealed.
+personal_data = sealing.table("personal_data", metadata)
