@@ -1,8 +1,10 @@
 """The declarations service: its contract's methods and the functions behind them."""
 
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import sqlalchemy as sa
 
 import ledger
 from chassis.service import Command, Service
@@ -19,6 +21,7 @@ from services.declarations.preshipment import reads as pre_shipment_reads
 from services.declarations.rebate import commands as rebate
 from services.declarations.rebate import reads as rebate_reads
 from services.declarations.tables import personal_data
+from services.declarations.value import proof
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -38,6 +41,11 @@ def _batch(request: Any) -> Iterable[str]:
 
 def _name(request: Any) -> Iterable[str]:
     return [request.name]
+
+
+def _violations(connection: sa.Connection) -> Sequence[str]:
+    """The ledger's proof, and the register's."""
+    return [*ledger_store.violations(connection), *proof.violations(connection)]
 
 
 SERVICE = Service(
@@ -86,7 +94,7 @@ SERVICE = Service(
     sealed=[personal_data],
     sweeps=[encumbrance.expire],
     prepare=[ledger_store.initialise],
-    violations=ledger_store.violations,
+    violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,
     visible=declaration_reads.visible,
