@@ -68,7 +68,7 @@ def test_what_is_financed_beyond_the_value_is_a_breach(world: World) -> None:
     told = [(resource, tenants) for resource, tenants, _ in world.events("encumbrance.breached")]
     assert told == [(breach.name, {ENTERPRISE}), (breach.name, {BANKS[0]})]
     refusal = world.refused("ReserveEncumbrance", world.reservation(name, 1), BANK)
-    assert (refusal.reason, "ASSET_FROZEN" in str(refusal.details)) == ("VALUE_NOT_ELIGIBLE", True)
+    assert (refusal.reason, refusal.problems[-1].reason) == ("VALUE_NOT_ELIGIBLE", "ASSET_FROZEN")
     assert world.declaration(name).eligibility.reasons[-1].reason == "ASSET_FROZEN"
     assert world.state(held) == "CONFIRMED"
 
