@@ -12,13 +12,13 @@ from chassis.service import Reading
 from services.declarations import errors
 from services.declarations.consent import store as consents
 from services.declarations.declaration import model, rpc, store
-from services.declarations.declaration.model import Declaration
 from services.declarations.declaration.assets import as_asset
+from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance.model import available_to
 from services.declarations.preshipment import netting
+from services.declarations.tables import declarations
 from services.declarations.value import freezing
 from services.declarations.value import store as values
-from services.declarations.tables import declarations
 
 SEES_ALL = "WINDOW"
 

@@ -26,7 +26,15 @@ from services.declarations.declaration import model as declaration_model
 from services.declarations.declaration import rpc as declaration_rpc
 from services.declarations.declaration import store as declaration_store
 from services.declarations.encumbrance import ending, model, rpc, store
-from services.declarations.encumbrance.model import TRANSITIONS, Encumbrance, Item, Reduced, Reduction, Standing, State, Verb
+from services.declarations.encumbrance.model import (
+    TRANSITIONS,
+    Encumbrance,
+    Reduced,
+    Reduction,
+    Standing,
+    State,
+    Verb,
+)
 from services.declarations.preshipment import netting
 from services.declarations.value import freezing, kinds
 from services.declarations.value import store as values
@@ -121,7 +129,7 @@ def _decide(transaction: Transaction, register: Register, asked: Encumbrance) ->
         if known := register.encumbrances.get(asked.id):
             return _same(known, asked)
         assets = [_visible(transaction, register, name) for name in asked.assets]
-        encumbrance = dataclasses.replace(asked, enterprise=assets[0].enterprise)
+        encumbrance = _converted(transaction, dataclasses.replace(asked, enterprise=assets[0].enterprise), assets)
         _check_items(encumbrance, assets)
         _check_eligible(transaction, assets, register.frozen)
         _check_others(register, encumbrance)
@@ -159,6 +167,17 @@ def _unknown(name: str) -> DomainError:
     return NotFound(resource=name)
 
 
+def _converted(transaction: Transaction, asked: Encumbrance, assets: Sequence[Asset]) -> Encumbrance:
+    """With what was asked for in another currency in the asset's, at today's rate and haircut."""
+    on, items = business_date(transaction.now_us), []
+    for item, asset in zip(asked.items, assets, strict=True):
+        rate = terms.exchange_rate(item.amount.currency, asset.value.currency, on)
+        is_foreign = item.amount.currency != asset.value.currency and rate is not None and item.amount.minor_units > 0
+        haircut = terms.currency_haircut(on)
+        items.append(model.converted(item, asset.value.currency, rate, haircut) if is_foreign and rate else item)
+    return dataclasses.replace(asked, items=tuple(items))
+
+
 def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
     """One enterprise, each asset once, in its own currency, positive amounts."""
     problems = [
@@ -169,20 +188,23 @@ def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
             (
                 item.amount.currency != asset.value.currency,
                 "CURRENCY_DIFFERS",
-                f"The value is in {asset.value.currency}; use that currency.",
-                f"币种为 {asset.value.currency}，请使用该币种。",
+                f"There is no rate to {asset.value.currency}, the value's currency; use that currency.",
+                f"缺少折算为 {asset.value.currency} 的汇率，请使用该币种。",
             ),
         )
         if is_wrong
     ]
     if encumbrance.asset_class is AssetClass.INSURANCE and not INSURABLE.issuperset(a.collection for a in assets):
         problems.append(
-            Problem("encumbrance.items", "ASSET_NOT_INSURABLE", "Insure declarations or pools.", "只能对报关单或资产池投保。")
+            Problem(
+                "encumbrance.items",
+                "ASSET_NOT_INSURABLE",
+                "Insure declarations or pools.",
+                "只能对报关单或资产池投保。",
+            )
         )
     if len(set(encumbrance.assets)) < len(encumbrance.items):
-        problems.append(
-            Problem("encumbrance.items", "ASSET_REPEATED", "Name each asset once.", "每项资产只能列一次。")
-        )
+        problems.append(Problem("encumbrance.items", "ASSET_REPEATED", "Name each asset once.", "每项资产只能列一次。"))
     if len({asset.enterprise for asset in assets}) > 1:
         problems.append(
             Problem("encumbrance.items", "SEVERAL_ENTERPRISES", "All must be of one exporter.", "须属于同一出口企业。")
@@ -204,9 +226,7 @@ def _check_eligible(
         if asset.verdict not in needs or asset.name in frozen:
             language = transaction.caller.language
             explanation = " ".join(reason.text(language) for reason in reasons)
-            raise errors.ValueNotEligible(
-                reasons, declaration=asset.name, explanation=explanation, status=asset.status
-            )
+            raise errors.ValueNotEligible(reasons, declaration=asset.name, explanation=explanation, status=asset.status)
 
 
 def _check_others(register: Register, encumbrance: Encumbrance) -> None:
@@ -444,9 +464,7 @@ def apply_proceeds(
         raise _unknown(request.asset)
     amount = money.from_proto(request.amount)
     if amount.currency != asset.value.currency:
-        raise errors.ValueNotEligible(
-            declaration=asset.name, explanation=f"{asset.value.currency} / {amount.currency}"
-        )
+        raise errors.ValueNotEligible(declaration=asset.name, explanation=f"{asset.value.currency} / {amount.currency}")
     netting.link_fresh(transaction, values.open(transaction, [asset]))
     netting.roll_onto(transaction, asset.name)
     response = _settle(transaction, asset, amount)
@@ -459,7 +477,9 @@ def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declaratio
     standing = store.standing_on(transaction.connection, [asset.name]).get(asset.name, [])
     reserved = ending.reserved_on(standing, AssetClass.RECEIVABLE)
     voids = {one.id: model.void_transfers(one) for one in reserved}
-    books = Books(transaction, [asset.name, *(name for one in reserved for name in one.assets)], sum(voids.values(), []))
+    books = Books(
+        transaction, [asset.name, *(name for one in reserved for name in one.assets)], sum(voids.values(), [])
+    )
     for one in reserved:
         value = books.value(asset.name)
         if amount <= value.backed + value.free + value.margin:

@@ -8,7 +8,7 @@ from chassis.errors import NotFound
 from chassis.service import Reading
 from services.declarations.preshipment import rpc, store
 from services.declarations.preshipment.assets import as_asset
-from services.declarations.preshipment.model import Link, PreShipment
+from services.declarations.preshipment.model import PreShipment, counting
 from services.declarations.tables import pre_shipments
 from services.declarations.value import reads as values
 
@@ -33,9 +33,8 @@ def list_(
 
 
 def _views(reading: Reading, page: list[PreShipment]) -> list[pre_shipment_pb2.PreShipment]:
-    links: dict[str, list[Link]] = {one.name: [] for one in page}
-    for link in store.links(reading.connection, links):
-        links[link.pre_shipment].append(link)
+    found = store.links(reading.connection, [one.name for one in page])
+    links = {one.name: counting(found, one) for one in page}
     available = values.available(reading, [as_asset(one, links[one.name], reading.now_us) for one in page])
     tenant = reading.caller.tenant
     return [rpc.to_proto(one, links[one.name], available[one.name], tenant == one.enterprise) for one in page]

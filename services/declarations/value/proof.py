@@ -67,8 +67,7 @@ def _unbooked(connection: sa.Connection) -> list[str]:
     return [
         name
         for start in range(0, len(standing), AT_ONCE)
-        for name in set(standing[start : start + AT_ONCE])
-        - store.opened(connection, standing[start : start + AT_ONCE])
+        for name in set(standing[start : start + AT_ONCE]) - store.opened(connection, standing[start : start + AT_ONCE])
     ]
 
 
@@ -95,9 +94,7 @@ def _load(connection: sa.Connection, names: Sequence[str]) -> Iterator[_Found]:
     freezes = store.frozen(connection, names)
     netted = shipments.links_of(connection, names)
     orders = shipments.load(connection, [name.removeprefix("preShipments/") for name in names])
-    under: dict[str, list[Link]] = {}
-    for link in shipments.links(connection, names):
-        under.setdefault(link.pre_shipment, []).append(link)
+    under = shipments.links(connection, names)
     for name, asset in assets.items():
         if part_id(name, Part.FREE) in accounts:
             zero = asset.value.zero()
@@ -110,8 +107,8 @@ def _load(connection: sa.Connection, names: Sequence[str]) -> Iterator[_Found]:
                 known.get(name, ()),
                 freezes.get(name, ()),
                 netted[name].netted if name in netted else zero,
-                orders.get(name.removeprefix("preShipments/")),
-                under.get(name, ()),
+                order := orders.get(name.removeprefix("preShipments/")),
+                shipping.counting(under, order) if order else (),
             )
 
 
