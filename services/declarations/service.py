@@ -1,22 +1,31 @@
 """The declarations service: its contract's methods and the functions behind them."""
 
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import sqlalchemy as sa
 
 import ledger
 from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.declarations.bill import commands as bill
+from services.declarations.breach import commands as breach
+from services.declarations.breach import reads as breach_reads
 from services.declarations.consent import commands as consent
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.preshipment import commands as pre_shipment
+from services.declarations.preshipment import reads as pre_shipment_reads
+from services.declarations.rebate import commands as rebate
+from services.declarations.rebate import reads as rebate_reads
 from services.declarations.records import commands as records
 from services.declarations.records import reads as record_reads
 from services.declarations.records import rpc as record_rpc
 from services.declarations.tables import personal_data
+from services.declarations.value import proof
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -27,11 +36,20 @@ def _receipts(request: Any) -> Iterable[str]:
 
 
 def _items(request: Any) -> Iterable[str]:
-    return (item.declaration for item in request.encumbrance.items)
+    return (item.asset for item in request.encumbrance.items)
 
 
 def _batch(request: Any) -> Iterable[str]:
-    return (item.declaration for one in request.requests for item in one.encumbrance.items)
+    return (item.asset for one in request.requests for item in one.encumbrance.items)
+
+
+def _name(request: Any) -> Iterable[str]:
+    return [request.name]
+
+
+def _violations(connection: sa.Connection) -> Sequence[str]:
+    """The ledger's proof, and the register's."""
+    return [*ledger_store.violations(connection), *proof.violations(connection)]
 
 
 SERVICE = Service(
@@ -47,11 +65,21 @@ SERVICE = Service(
         "BatchReserveEncumbrances": Command(encumbrance.reserve_many, names=_batch),
         "ConfirmEncumbrance": Command(encumbrance.confirm, names=lambda request: [request.name]),
         "ReleaseEncumbrance": Command(encumbrance.release, names=lambda request: [request.name]),
+        "ReduceEncumbrance": Command(encumbrance.reduce, names=_name),
+        "ApproveReduction": Command(encumbrance.approve_reduction, names=_name),
+        "RejectReduction": Command(encumbrance.reject_reduction, names=_name),
         "BatchCreateRecords": Command(records.create_batch, names=record_rpc.names, prepare=records.candidates),
-        "ClaimBill": Command(bill.claim, names=lambda request: [request.name]),
-        "ReleaseBill": Command(bill.release, names=lambda request: [request.name]),
-        "ConfirmBillPaid": Command(bill.confirm, names=lambda request: [request.name]),
-        "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.declaration]),
+        "ClaimBill": Command(bill.claim, names=_name),
+        "ReleaseBill": Command(bill.release, names=_name),
+        "ConfirmBillPaid": Command(bill.confirm, names=_name),
+        "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.asset]),
+        "ProposeBreachResolution": Command(breach.propose, names=_name),
+        "ResolveBreach": Command(breach.resolve, names=_name),
+        "CreatePreShipment": Command(pre_shipment.create, names=lambda request: [request.pre_shipment.contract_number]),
+        "LinkPreShipment": Command(pre_shipment.link, names=lambda request: [request.name, request.declaration]),
+        "RollPreShipment": Command(pre_shipment.roll, names=_name),
+        "CreateRebate": Command(rebate.create, names=lambda request: [request.rebate.enterprise]),
+        "ReviseRebate": Command(rebate.revise, names=_name),
     },
     reads={
         "GetRecord": record_reads.get,
@@ -63,6 +91,12 @@ SERVICE = Service(
         "ListConsents": consent.list_,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
+        "GetBreach": breach_reads.get,
+        "ListBreaches": breach_reads.list_,
+        "GetPreShipment": pre_shipment_reads.get,
+        "ListPreShipments": pre_shipment_reads.list_,
+        "GetRebate": rebate_reads.get,
+        "ListRebates": rebate_reads.list_,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
@@ -73,7 +107,7 @@ SERVICE = Service(
     sealed=[personal_data],
     sweeps=[encumbrance.expire],
     prepare=[ledger_store.initialise],
-    violations=ledger_store.violations,
+    violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,
     visible=declaration_reads.visible,

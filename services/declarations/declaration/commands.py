@@ -20,6 +20,7 @@ from services.declarations.formats import decmessage
 from services.declarations.personal import store as personal
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
 from services.declarations.records import hindrances
+from services.declarations.value import commands as values
 
 Verdict = declarations_pb2.IntakeVerdict
 KNOWN_OTHERWISE = Problem(
@@ -193,6 +194,7 @@ def _amend(
         after = model.amended(before, content, transaction.now_us)
         hindered = hindrances.of(transaction.connection, [after], transaction.now_us)
         stored[content.id] = store.amend(transaction, before, after, hindered)
+        values.declared_value_changed(transaction, [(before, stored[content.id])])
         known.digests[content.id] = content.digest
         if content.persons:
             personal.put(transaction, {before.name: content.persons})
@@ -247,9 +249,11 @@ def _move(transaction: Transaction, fresh: Iterable[store.Key]) -> None:
     """Moves the declarations of new receipts to where all their receipts leave them."""
     numbers = {number for number, _, _ in fresh}
     receipts = store.receipts_of(transaction.connection, numbers)
-    moved = []
+    moved, changed = [], []
     for number, declaration in store.load(transaction.connection, numbers).items():
         after = model.with_receipts(declaration, (one.notice for one in receipts[number]))
         if after.status != declaration.status:
             moved.append(after)
+            changed.append((declaration, after))
     store.save_status(transaction, moved, hindrances.of(transaction.connection, moved, transaction.now_us))
+    values.status_changed(transaction, changed)

@@ -67,11 +67,11 @@ def reason(message: records_pb2.Record) -> Problem:
 
 def tell(transaction: Transaction, changed: Sequence[tuple[Record, records_pb2.Hold]]) -> None:
     """The enterprise, and all who hold value that the hold is about, learn of it."""
-    numbers = {record.declaration for record, _ in changed if record.declaration}
-    standing_by_number = encumbrances.standing_on(transaction.connection, numbers) if numbers else {}
+    declared = {f"declarations/{record.declaration}" for record, _ in changed if record.declaration}
+    on_declarations = encumbrances.holders_of(transaction.connection, declared) if declared else {}
     owners = {record.enterprise for record, _ in changed if not record.declaration}
     holders = encumbrances.holders(transaction.connection, owners) if owners else {}
     for record, hold in changed:
-        on_declaration = [one.holder for one in standing_by_number.get(record.declaration, ())]
-        parties = [record.enterprise, *on_declaration, *holders.get(record.enterprise, ())]
+        standing = on_declarations.get(f"declarations/{record.declaration}", ())
+        parties = [record.enterprise, *sorted(one.holder for one in standing), *holders.get(record.enterprise, ())]
         store.tell(transaction, "hold.placed" if hold.state == PLACED else "hold.lifted", record, parties)
