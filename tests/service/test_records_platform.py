@@ -132,7 +132,7 @@ class World:
     async def reserve(self, declaration: str) -> Any:
         """A reservation of the bank's."""
         encumbrance = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", reference=self.fresh("loans/"))
-        encumbrance.items.add(declaration=declaration, amount=to_proto(Money("USD", 1_000_00)))
+        encumbrance.items.add(asset=declaration, amount=to_proto(Money("USD", 1_000_00)))
         request = declarations_pb2.ReserveEncumbranceRequest(
             encumbrance_id=derived(declaration, encumbrance.reference), encumbrance=encumbrance
         )
