@@ -10,6 +10,7 @@ import ledger
 from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.declarations.bill import commands as bill
+from services.declarations.bill import store as bill_store
 from services.declarations.breach import commands as breach
 from services.declarations.breach import reads as breach_reads
 from services.declarations.consent import commands as consent
@@ -24,6 +25,7 @@ from services.declarations.rebate import reads as rebate_reads
 from services.declarations.records import commands as records
 from services.declarations.records import reads as record_reads
 from services.declarations.records import rpc as record_rpc
+from services.declarations.records import store as record_store
 from services.declarations.tables import personal_data
 from services.declarations.value import proof
 
@@ -49,7 +51,8 @@ def _name(request: Any) -> Iterable[str]:
 
 def _violations(connection: sa.Connection) -> Sequence[str]:
     """The ledger's proof, and the register's."""
-    return [*ledger_store.violations(connection), *proof.violations(connection)]
+    rooms = (ledger_store, proof, record_store, bill_store)
+    return [violation for room in rooms for violation in room.violations(connection)]
 
 
 SERVICE = Service(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, records_pb2
 from aval.events.v1 import events_pb2
 from aval.settlement.v1 import settlement_pb2
@@ -23,6 +24,7 @@ from chassis.money import Money, to_proto
 from chassis.status import RemoteError
 from services.declarations.records import enterprises, holds, kinds, rebates
 from services.declarations.service import SERVICE as DECLARATIONS
+from services.declarations.tables import beside, bills
 from services.settlement.service import SERVICE as SETTLEMENT
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures" / "records"
@@ -637,3 +639,25 @@ async def test_bills_are_due_by_the_rule_of_the_day(world: World) -> None:
     stated.bill.bill_number = world.fresh("P")
     found = (await world.get(await world.taken(stated), EXPORTER)).bill
     assert (found.due_date.month, found.due_date.day, found.due_rule) == (12, 5, "STATED")
+
+
+async def test_verification_sees_rows_that_contradict_one_another(world: World) -> None:
+    _, bill = await bill_of(world)
+    first = unlike("permit", world)
+    permit = await world.taken(first)
+    await world.taken(changed(first, 1))
+    identifiers = [name.removeprefix("records/") for name in (permit, bill)]
+    wrong = [
+        (sa.update(beside).where(beside.c.record == identifiers[0]).values(is_newest=True), permit),
+        (sa.update(beside).where(beside.c.record == identifiers[0]).values(is_newest=False), permit),
+        (sa.update(bills).where(bills.c.id == identifiers[1]).values(state="PAID"), bill),
+        (sa.update(bills).where(bills.c.id == identifiers[1]).values(payment="billPayments/x"), bill),
+    ]
+    assert world.violations() == []
+    for statement, name in wrong:
+        with world.reading() as connection:
+            undone = connection.begin_nested()
+            connection.execute(statement)
+            (found,) = DECLARATIONS.violations(connection)
+            assert name in found
+            undone.rollback()

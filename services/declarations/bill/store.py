@@ -1,13 +1,13 @@
 """Bills as rows: the only SQL of this room."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from chassis import bulk, records
 from chassis.records import Conflict
-from services.declarations.bill.model import Bill
+from services.declarations.bill.model import Bill, State
 from services.declarations.tables import bills
 
 
@@ -42,3 +42,26 @@ def save(connection: sa.Connection, changed: Sequence[Bill]) -> None:
         del row["new_id"], row["new_revision"]
     if connection.execute(statement.values(values), rows).rowcount != len(rows):
         raise Conflict("bills")
+
+
+# Whether a bill has a payment and a transfer, by its state.
+HAS: Mapping[State, tuple[bool, bool]] = {
+    State.OPEN: (False, False),
+    State.PAYING: (True, False),
+    State.PAID: (True, True),
+    State.CANCELLED: (False, False),
+}
+
+
+def _is_set(column: Any, is_set: bool) -> Any:
+    return column != "" if is_set else column == ""
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Bills whose state and payment say different things."""
+    right = [
+        sa.and_(bills.c.state == state.value, _is_set(bills.c.payment, claimed), _is_set(bills.c.transfer, paid))
+        for state, (claimed, paid) in HAS.items()
+    ]
+    query = sa.select(bills.c.id, bills.c.state).where(~sa.or_(*right))
+    return [f"records/{row.id}: the bill is {row.state} with another payment" for row in connection.execute(query)]

@@ -118,3 +118,13 @@ def _tell(transaction: Transaction, changed: Sequence[Record]) -> None:
 def tell(transaction: Transaction, event: str, record: Record, parties: Iterable[str]) -> None:
     """An event on one record."""
     transaction.append(event, record.name, rpc.to_proto(record), [party for party in parties if party])
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Records of which not exactly one version counts, the one that was noticed last."""
+    rows = beside.c
+    newest = sa.func.max(sa.case((rows.is_newest, rows.notice_us)))
+    counting_versions = sa.func.sum(sa.case((rows.is_newest, 1), else_=0))
+    last = sa.func.max(rows.notice_us)
+    query = sa.select(rows.record).group_by(rows.record).having(sa.or_(counting_versions != 1, newest != last))
+    return [f"records/{row.record}: not its newest version alone counts" for row in connection.execute(query)]
