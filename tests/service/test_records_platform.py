@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from aval.declarations.v1 import declarations_pb2, records_pb2
+from aval.declarations.v1 import declarations_pb2, rebate_pb2, records_pb2
 from aval.events.v1 import events_pb2
 from aval.settlement.v1 import settlement_pb2
 from google.protobuf import json_format
@@ -139,6 +139,12 @@ class World:
             encumbrance_id=derived(declaration, encumbrance.reference), encumbrance=encumbrance
         )
         return await self.call("ReserveEncumbrance", request, TELLER)
+
+    async def rebate(self, declaration: str) -> int:
+        """What the rebate of a declaration is worth."""
+        found = await self.call("ListRebates", rebate_pb2.ListRebatesRequest(page_size=500), EXPORTER)
+        (rebate,) = [one for one in found.rebates if one.declaration == declaration]
+        return int(rebate.amount.minor_units)
 
     async def consent(self, bank: str) -> None:
         """The exporter lets a bank see."""
@@ -417,12 +423,17 @@ async def test_expected_rebates_add_up_until_they_are_paid(world: World) -> None
             return rebates.expected_rebate(connection, [declaration.removeprefix("declarations/")])
 
     assert expected() == {declaration.removeprefix("declarations/"): Money("CNY", 186_000_00)}
-    for row in (first, second):
-        paid = changed(row, 1)
-        paid.rebate_status.state = records_pb2.RebateStatus.PAID
-        paid.rebate_status.paid_amount.CopyFrom(paid.rebate_status.expected_amount)
-        await world.taken(paid)
+    assert await world.rebate(declaration) == 186_000_00
+    refused = changed(second, 1)
+    refused.rebate_status.state = records_pb2.RebateStatus.REFUSED
+    await world.taken(refused)
+    assert await world.rebate(declaration) == 93_000_00
+    paid = changed(first, 1)
+    paid.rebate_status.state = records_pb2.RebateStatus.PAID
+    paid.rebate_status.paid_amount.CopyFrom(to_proto(Money("CNY", 92_000_00)))
+    await world.taken(paid)
     assert expected() == {}
+    assert await world.rebate(declaration) == 92_000_00
 
 
 @pytest.mark.parametrize("kind", records_pb2.Hold.Kind.keys()[1:])

@@ -14,7 +14,7 @@ from chassis.identity import Caller
 from services.declarations.bill import intake as bills
 from services.declarations.declaration import commands as declaration_commands
 from services.declarations.declaration import store as declaration_store
-from services.declarations.records import holds, kinds, rpc, store
+from services.declarations.records import holds, kinds, rebates, rpc, store
 from services.declarations.records.kinds import KINDS
 from services.declarations.records.model import Record
 
@@ -202,5 +202,6 @@ def _follow(transaction: Transaction, known: Known, taken: Taken) -> None:
 
 EFFECTS: Mapping[str, Effect] = {
     "bill": lambda transaction, known, changed: bills.follow(transaction, known.bills, changed),
+    "rebate_status": lambda transaction, _known, changed: rebates.follow(transaction, changed),
     "hold": lambda transaction, _known, changed: holds.tell(transaction, changed),
 }

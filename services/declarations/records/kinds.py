@@ -159,11 +159,11 @@ def _check_rebate(row: Row) -> Iterator[Problem]:
         "出口退税以人民币计；请使用 CNY。",
     )
     yield from _unless(
-        bool(row.declaration or rebate.period),
+        bool(row.declaration) != bool(rebate.period),
         "rebate_status.period",
-        "PERIOD_MISSING",
-        "Name the declaration or the month that the rebate is for.",
-        "请填写退税对应的报关单或所属月份。",
+        "DECLARATION_OR_PERIOD",
+        "Name either the declaration or the tax period that the rebate is for.",
+        "请填写退税对应的报关单或所属期，二者只能填一项。",
     )
     yield from _unless(
         rebate.HasField("paid_amount") == (rebate.state == records_pb2.RebateStatus.PAID),
