@@ -78,6 +78,7 @@ def reseal(connection: sa.Connection, keys: KeyRing, source: sa.Table, after: st
     The last row is empty at the table's end. A row that changed meanwhile has been sealed anew by whoever
     changed it.
     """
+    database.lock_shared(connection, RETIRING)
     columns = source.c
     query = sa.select(columns.resource, columns.sealed).where(
         columns.resource > after, columns.key_id != keys.current_id
