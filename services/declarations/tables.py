@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from chassis import records, sealing
 from chassis.records import TEXT
-from services.declarations.consent.model import Consent
+from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
 
@@ -72,3 +72,6 @@ proceeds = sa.Table(
 
 # personal: the natural persons of a document (a serialised PersonalData), sealed.
 personal_data = sealing.table("personal_data", metadata)
+
+# consent: who learned what of an enterprise's data.
+disclosures = records.table("disclosures", Disclosure, metadata, sa.Index("disclosures_enterprise", "enterprise", "id"))
