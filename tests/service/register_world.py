@@ -120,11 +120,11 @@ class Register:
         await self.call("BatchCreateReceipts", receipts, WINDOW)
         return [verdict.resource for verdict in verdicts]
 
-    async def consent(self, institution: Caller, *purposes: str, seconds: float = 86_400) -> Any:
+    async def consent(self, institution: Caller, *purposes: str) -> Any:
         """The exporter lets an institution see."""
         consent = declarations_pb2.Consent(institution=institution.tenant, purpose="finance")
-        consent.purposes.extend(consent_pb2.ConsentPurpose.Value(purpose) for purpose in purposes)
-        consent.expire_time.FromMicroseconds(SystemClock().now_us() + int(seconds * MICROSECONDS))
+        consent.purposes.extend(map(consent_pb2.ConsentPurpose.Value, purposes))
+        consent.expire_time.FromMicroseconds(SystemClock().now_us() + 86_400 * MICROSECONDS)
         return await self.call("CreateConsent", declarations_pb2.CreateConsentRequest(consent=consent), EXPORTER)
 
     async def revoke(self, consent: Any) -> None:

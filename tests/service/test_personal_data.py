@@ -1,6 +1,7 @@
 """No name of a natural person in clear: not in the store, a log, a span or an event; and none lost by a rotation."""
 
 import asyncio
+import hashlib
 import itertools
 import logging
 import pathlib
@@ -15,9 +16,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from chassis import eventlog, keyring, telemetry, writer
+from chassis import eventlog, keyring, sealing, telemetry, testing, writer
 from chassis.clock import SystemClock
 from chassis.command import Transaction
+from chassis.contracts import contract
 from chassis.identity import service_caller
 from chassis.ids import Identifiers, system_random
 from chassis.keyring import UnknownKey
@@ -111,11 +113,16 @@ async def bring_in(register: Register) -> None:
         await register.call("ImportDeclarations", request, WINDOW)
     (row,) = await register.declare(register.row(BUYER))
     assert await register.persons(row, EXPORTER) == [BUYER]
+    put(register, {RETAIL: personal_pb2.PersonalData(persons=[BUYER])})
+
+
+def put(register: Register, persons: dict[str, personal_pb2.PersonalData]) -> None:
+    """As a room of the service puts persons in."""
     with register.store.write() as connection:
         now_us = SystemClock().now_us()
         ids = Identifiers(now_us, system_random(16))
         transaction = Transaction(connection, service_caller("declarations"), now_us, ids, keys=register.keys)
-        personal.put(transaction, {RETAIL: personal_pb2.PersonalData(persons=[BUYER])})
+        personal.put(transaction, persons)
 
 
 async def check_readable(register: Register) -> None:
@@ -173,10 +180,13 @@ def tamper(register: Register) -> None:
 
 
 async def test_a_request_is_remembered_by_no_digest_that_could_be_guessed(register: Register) -> None:
-    """Two stores of the same request remember it differently, and a replay is still known."""
     batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[register.row(BUYER)])
     first = await register.call("BatchCreateDeclarations", batch, WINDOW)
     assert await register.call("BatchCreateDeclarations", batch, WINDOW) == first
+    content = batch.SerializeToString(deterministic=True)
+    method = contract("declarations").method("BatchCreateDeclarations").full_name.encode()
+    for guessed in (content, method + content, method + b"\0" + content):
+        assert hashlib.sha256(guessed).digest() not in stored(register)
     batch.declarations[0].persons[0].name = "Someone Else"
     with pytest.raises(RemoteError) as refusal:
         await register.call("BatchCreateDeclarations", batch, WINDOW)
@@ -245,6 +255,27 @@ async def test_an_interrupted_rotation_is_taken_up_again(
     assert ring.rows_by_key() == {new: 7}
     assert keys.retire(ring) == [old]
     assert [key["id"] for key in keys.listed(ring)["keys"]] == [new]
+
+
+async def test_a_row_that_changes_during_the_rotation_keeps_its_new_value(
+    postgresql_server: testing.PostgreSQL, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite nobody writes while a batch is sealed anew."""
+    other = personal_pb2.Person(part="BUYER", name="Someone Else")
+    resealed = sealing._resealed
+
+    async with running(tmp_path, postgresql_server.new_database()) as busy:
+
+        def with_a_change(opened: keyring.KeyRing, resource: str, sealed: bytes) -> dict[str, object]:
+            put(busy, {resource: personal_pb2.PersonalData(persons=[other])})
+            return resealed(opened, resource, sealed)
+
+        (name,) = await busy.declare(busy.row(BUYER))
+        monkeypatch.setattr(sealing, "_resealed", with_a_change)
+        with keys.opened(Layout(busy.folder), busy.database, ["declarations"], None) as (ring,):
+            keys.rotate(ring, lambda *_: None)
+            assert set(ring.rows_by_key()) == {ring.file.current_id}
+        assert await busy.persons(name, EXPORTER) == [other]
 
 
 async def test_a_value_of_an_unknown_key_is_no_other_value(register: Register) -> None:
