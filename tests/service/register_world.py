@@ -122,8 +122,7 @@ class Register:
 
     async def consent(self, institution: Caller, *purposes: str) -> Any:
         """The exporter lets an institution see."""
-        consent = declarations_pb2.Consent(institution=institution.tenant, purpose="finance")
-        consent.purposes.extend(map(consent_pb2.ConsentPurpose.Value, purposes))
+        consent = declarations_pb2.Consent(institution=institution.tenant, purpose="finance", purposes=purposes)
         consent.expire_time.FromMicroseconds(SystemClock().now_us() + 86_400 * MICROSECONDS)
         return await self.call("CreateConsent", declarations_pb2.CreateConsentRequest(consent=consent), EXPORTER)
 
