@@ -67,7 +67,17 @@ def test_a_drawn_id_that_is_taken_is_drawn_again() -> None:
 
 
 def test_the_file_says_it_all() -> None:
-    assert Keys.from_json(KEYS.to_json()) == KEYS
+    for keys in (KEYS, KEYS.with_next(system_random, NOW_US), KEYS.with_new(system_random, NOW_US)):
+        assert Keys.from_json(keys.to_json()) == keys
+
+
+def test_a_key_that_is_to_come_opens_before_it_seals() -> None:
+    handed_out = KEYS.with_next(system_random, NOW_US)
+    assert handed_out.with_next(system_random, NOW_US) == handed_out
+    rotated = handed_out.with_new(system_random, NOW_US)
+    assert (rotated.current, rotated.next) == (handed_out.next, None)
+    assert KeyRing(handed_out).current_id == KEYS.current.id
+    assert KeyRing(handed_out).open(KeyRing(rotated).seal(b"Zhao", b"a"), b"a") == b"Zhao"
 
 
 def test_tokens_are_of_the_root_and_the_purpose_alone() -> None:
