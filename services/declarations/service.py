@@ -11,11 +11,14 @@ from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.declarations.breach import commands as breach
 from services.declarations.breach import reads as breach_reads
+from services.declarations.consent import access
 from services.declarations.consent import commands as consent
+from services.declarations.consent import reads as consent_reads
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.personal import reads as personal_reads
 from services.declarations.preshipment import commands as pre_shipment
 from services.declarations.preshipment import reads as pre_shipment_reads
 from services.declarations.rebate import commands as rebate
@@ -76,7 +79,9 @@ SERVICE = Service(
     reads={
         "GetDeclaration": declaration_reads.get,
         "ListDeclarations": declaration_reads.list_,
-        "ListConsents": consent.list_,
+        "ListConsents": consent_reads.list_,
+        "ListDisclosures": consent_reads.list_disclosures,
+        "GetPersonalData": personal_reads.get,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
         "GetBreach": breach_reads.get,
@@ -92,6 +97,7 @@ SERVICE = Service(
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
     sealed=[personal_data],
+    note=access.note,
     sweeps=[encumbrance.expire],
     prepare=[ledger_store.initialise],
     violations=_violations,

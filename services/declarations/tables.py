@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from chassis import records, sealing
 from chassis.records import TEXT
 from services.declarations.breach.model import Breach
-from services.declarations.consent.model import Consent
+from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
 from services.declarations.preshipment.model import PreShipment
@@ -128,3 +128,6 @@ shipped_under = sa.Table(
 rebates = records.table("rebates", Rebate, metadata, sa.Index("rebates_enterprise", "enterprise", "id"))
 # personal: the natural persons of a document (a serialised PersonalData), sealed.
 personal_data = sealing.table("personal_data", metadata)
+
+# consent: who learned what of an enterprise's data.
+disclosures = records.table("disclosures", Disclosure, metadata, sa.Index("disclosures_enterprise", "enterprise", "id"))

@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("create_us", sa.BigInteger(), nullable=False),
+        sa.Column("purposes", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("consents_enterprise", "consents", ["enterprise", "institution"], unique=False)
@@ -88,6 +89,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("declarations_enterprise", "declarations", ["enterprise", "id"], unique=False)
+    op.create_table(
+        "disclosures",
+        sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("reader", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("principal", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("consent", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("purposes", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("method", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("resources", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("reason", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("create_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("disclosures_enterprise", "disclosures", ["enterprise", "id"], unique=False)
     op.create_table(
         "encumbered",
         sa.Column("asset", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
