@@ -1,5 +1,6 @@
 """The consents' rows: the only SQL of this room."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -75,8 +76,17 @@ def save(transaction: Transaction, consent: Consent, event: str) -> Consent:
 
 def add_disclosures(connection: sa.Connection, fresh: Sequence[Disclosure]) -> None:
     """What was disclosed, in one step."""
-    rows = [records.to_row(one) for one in fresh]
-    bulk.insert(connection, disclosures, [[row[column.name] for column in disclosures.columns] for row in rows])
+    bulk.insert(connection, disclosures, list(map(_disclosure_row, fresh)))
+
+
+def _disclosure_row(one: Disclosure) -> bulk.Row:
+    """In the table's order: what records.to_row gives, at the pace of reservations."""
+    who = one.id, one.enterprise, one.reader, one.principal, one.consent
+    return *who, _json(one.purposes), one.method, _json(one.resources), one.reason, one.create_us
+
+
+def _json(texts: tuple[str, ...]) -> str:
+    return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
 
 
 def disclosed(enterprise: str) -> Any:
