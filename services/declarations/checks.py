@@ -11,13 +11,16 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.type import date_pb2
 from stdnum.cn import uscc
 
 from chassis.currencies import minor_digits
 from chassis.errors import Problem
 from services.declarations.code_tables import code_table
+
+# What a line of goods is, whatever document it stands in.
+Goods = declarations_pb2.DeclarationLine | retail_pb2.RetailLine
 
 LINES_MAX = 50
 # 19 significant digits at most, so that a product of two stays exact.
@@ -65,7 +68,7 @@ def _head_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
             "The export date is no calendar day; correct it.",
             "出口日期不是有效日期；请更正。",
         )
-    yield from _country_problems("destination_country", declaration.destination_country, on)
+    yield from country_problems("destination_country", declaration.destination_country, on)
     yield from _count_problems(len(declaration.lines))
 
 
@@ -79,7 +82,15 @@ def _count_problems(count: int) -> Iterator[Problem]:
         )
 
 
-def _country_problems(path: str, code: str, on: date) -> Iterator[Problem]:
+def goods_problems(path: str, line: Goods, currency: str) -> Iterator[Problem]:
+    """What is wrong with a line's quantity, price and total, in a document of that currency."""
+    yield from currency_problems(f"{path}.total.currency_code", line.total.currency_code)
+    yield from _same_currency_problems(f"{path}.total.currency_code", line.total.currency_code, currency)
+    yield from _total_problems(path, line)
+
+
+def country_problems(path: str, code: str, on: date) -> Iterator[Problem]:
+    """Whether a country is one of ISO 3166 alpha-3 as GACC has it; an empty code is no problem."""
     if code and not code_table("countries").row(code, on):
         yield Problem(
             path,
@@ -93,13 +104,12 @@ def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
     currency = declaration.declared_value.currency_code
     for index, line in enumerate(declaration.lines):
         path = f"lines[{index}]"
-        yield from _currency_problems(f"{path}.total.currency_code", line.total.currency_code)
-        yield from _same_currency_problems(f"{path}.total.currency_code", line.total.currency_code, currency)
-        yield from _total_problems(path, line)
-        yield from _country_problems(f"{path}.origin_country", line.origin_country, on)
+        yield from goods_problems(path, line, currency)
+        yield from country_problems(f"{path}.origin_country", line.origin_country, on)
 
 
-def _currency_problems(path: str, code: str) -> Iterator[Problem]:
+def currency_problems(path: str, code: str) -> Iterator[Problem]:
+    """Whether a currency is one of ISO 4217 that is paid in."""
     if minor_digits(code) is None:
         yield Problem(
             path,
@@ -114,21 +124,21 @@ def _same_currency_problems(path: str, code: str, declared: str) -> Iterator[Pro
         yield Problem(
             path,
             "SEVERAL_CURRENCIES",
-            f"The line is in {code}, the declaration in {declared}; use one currency, or declare separately.",
-            f"该项币制为 {code}，与报关单币制 {declared} 不一致；请使用同一币制或分单申报。",
+            f"The line is in {code}, the document in {declared}; use one currency, or declare separately.",
+            f"该项币制为 {code}，与单证币制 {declared} 不一致；请使用同一币制或分单申报。",
         )
 
 
-def _total_problems(path: str, line: declarations_pb2.DeclarationLine) -> Iterator[Problem]:
+def _total_problems(path: str, line: Goods) -> Iterator[Problem]:
     quantity = decimal_or_none(line.quantity.value or "0")
     unit_price = decimal_or_none(line.unit_price.value or "0")
     if quantity is None:
-        yield _not_a_number(f"{path}.quantity")
+        yield not_a_number(f"{path}.quantity")
     if unit_price is None:
-        yield _not_a_number(f"{path}.unit_price")
+        yield not_a_number(f"{path}.unit_price")
     digits = minor_digits(line.total.currency_code)
     if digits is not None and line.total.minor_units <= 0:
-        yield _not_positive(f"{path}.total")
+        yield not_positive(f"{path}.total")
     elif digits is not None and quantity and unit_price:
         yield from _product_problems(f"{path}.total", quantity * unit_price, line.total.minor_units, digits)
 
@@ -145,7 +155,8 @@ def _product_problems(path: str, product: Decimal, minor_units: int, digits: int
     )
 
 
-def _not_a_number(path: str) -> Problem:
+def not_a_number(path: str) -> Problem:
+    """The problem of a value that is no plain decimal."""
     return Problem(
         path,
         "NUMBER_INVALID",
@@ -154,7 +165,8 @@ def _not_a_number(path: str) -> Problem:
     )
 
 
-def _not_positive(path: str) -> Problem:
+def not_positive(path: str) -> Problem:
+    """The problem of an amount of nothing, or less."""
     return Problem(
         path,
         "AMOUNT_NOT_POSITIVE",
@@ -164,7 +176,7 @@ def _not_positive(path: str) -> Problem:
 
 
 def _value_problems(declaration: declarations_pb2.Declaration, line_problems: Sequence[Problem]) -> Iterator[Problem]:
-    yield from _currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
+    yield from currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
     # A sum over broken lines, or over none, would only repeat their problem.
     if declaration.lines and not line_problems:
         yield from _sum_problems(declaration)
