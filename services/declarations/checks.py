@@ -175,6 +175,16 @@ def not_positive(path: str) -> Problem:
     )
 
 
+def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:
+    """The problem of a net weight above the gross weight, in kilograms."""
+    return Problem(
+        path,
+        "NET_EXCEEDS_GROSS",
+        f"Net weight {net} is above gross weight {gross}; correct one of them.",
+        f"净重 {net} 大于毛重 {gross}；请更正其一。",
+    )
+
+
 def _value_problems(declaration: declarations_pb2.Declaration, line_problems: Sequence[Problem]) -> Iterator[Problem]:
     yield from currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
     # A sum over broken lines, or over none, would only repeat their problem.

@@ -16,7 +16,7 @@ from google.type import date_pb2, decimal_pb2
 
 from chassis.errors import Problem
 from chassis.xml import Reader, local_name, namespace, parse_document, wrong_namespace
-from services.declarations.checks import check, date_or_none, decimal_or_none
+from services.declarations.checks import check, date_or_none, decimal_or_none, net_exceeds_gross
 from services.declarations.code_tables import code_table
 from services.declarations.formats import elements
 from services.declarations.formats.row_problems import field_problems, report_at_elements
@@ -205,12 +205,7 @@ def _check_direction(root: Reader, declaration_number: str) -> None:
 def _check_weights(root: Reader) -> None:
     gross, net = (_weight(root, f"{_HEAD}/{element}") for element in ("GrossWet", "NetWt"))
     if gross is not None and net is not None and net > gross:
-        root.report(
-            f"{_HEAD}/NetWt",
-            "NET_EXCEEDS_GROSS",
-            f"Net weight {net} is above gross weight {gross}; correct one of them.",
-            f"净重 {net} 大于毛重 {gross}；请更正其一。",
-        )
+        root.problems.append(net_exceeds_gross(f"{ROOT}/{_HEAD}/NetWt", net, gross))
 
 
 def _weight(root: Reader, path: str) -> Decimal | None:
