@@ -61,9 +61,7 @@ def _list(declared: retail_pb2.RetailList) -> Iterator[Problem]:
 
 def _lines(lines: Sequence[retail_pb2.RetailLine], path: str, value: money_pb2.Money) -> Iterator[Problem]:
     """The lines' own problems and, where they have none, whether they add up to the value at the path."""
-    found = [
-        problem for index, line in enumerate(lines) for problem in _line(f"lines[{index}]", line, value.currency_code)
-    ]
+    found = [problem for index, line in enumerate(lines) for problem in _line(index, line, value.currency_code)]
     yield from found
     yield from currency_problems(f"{path}.currency_code", value.currency_code)
     total = sum(line.total.minor_units for line in lines)
@@ -77,10 +75,10 @@ def _lines(lines: Sequence[retail_pb2.RetailLine], path: str, value: money_pb2.M
         )
 
 
-def _line(path: str, line: retail_pb2.RetailLine, currency: str) -> Iterator[Problem]:
-    yield from goods_problems(path, line, currency)
-    yield from country_problems(f"{path}.country", line.country, date.max)
-    yield from unit_problems(f"{path}.unit", line.unit)
+def _line(index: int, line: retail_pb2.RetailLine, currency: str) -> Iterator[Problem]:
+    yield from goods_problems(index, line, currency)
+    yield from country_problems(f"lines[{index}].country", line.country, date.max)
+    yield from unit_problems(f"lines[{index}].unit", line.unit)
 
 
 def unit_problems(path: str, code: str) -> Iterator[Problem]:

@@ -206,6 +206,6 @@ def _element_path(path: str, place: Place, message: Message) -> str:
 
 
 def _element(path: str, fields: Sequence[Field]) -> str:
-    elements: Mapping[str, str] = {field.path: field.element for field in fields}
+    elements: Mapping[str, str] = {field.path: field.element for field in fields if field.path}
     currencies = {f"{field.path}.currency_code": field.currency[0] for field in fields if field.currency}
     return elements.get(path) or currencies.get(path) or elements.get(path.partition(".")[0], "")
