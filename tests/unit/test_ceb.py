@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aval.declarations.v1 import personal_pb2, retail_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
@@ -241,7 +242,7 @@ COUNTRIES = {one["iso"]: one["code"] for one in code_table("customs_countries").
 CHANGES = {"NEW": "1", "MODIFY": "2", "DELETE": "3"}
 
 
-def _time(value: Any) -> str:
+def _time(value: Timestamp) -> str:
     return (value.ToDatetime() + datetime.timedelta(hours=8)).strftime("%Y%m%d%H%M%S")
 
 
