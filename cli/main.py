@@ -182,8 +182,19 @@ def list_keys(as_json: bool, **which: Any) -> None:
 
 
 def _key_line(service: str, key: dict[str, Any]) -> str:
-    current = "  current" if key["is_current"] else ""
-    return f"{service:18} {key['id']}  {key['create_time']}  {key['rows']:>12,} rows{current}"
+    return f"{service:18} {key['id']}  {key['create_time']}  {key['rows']:>12,} rows  {key['use']}"
+
+
+@keys.command("prepare")
+@ring_options
+def prepare_key(as_json: bool, **which: Any) -> None:
+    """Put each ring's next key into it without using it, to hand the rings out before they are rotated."""
+    from cli import keys as rings
+
+    with _rings(**which) as opened:
+        prepared = [{"service": ring.service.name, "next": rings.prepare(ring)} for ring in opened]
+    lines = [f"{one['service']}: {one['next']} comes next" for one in prepared]
+    show({"ok": True, "services": prepared}, as_json, lines)
 
 
 @keys.command()
@@ -243,15 +254,17 @@ def simulate(seed: int, steps: int, as_json: bool) -> None:
 @click.argument("name", default="all")
 @json_option
 @click.option("--seconds", type=float, default=3.0, show_default=True, help="How long each figure is measured.")
-def bench(name: str, as_json: bool, seconds: float) -> None:
+@click.option("--rows", type=int, default=10_000_000, show_default=True, help="How far a growing store is filled.")
+def bench(name: str, as_json: bool, seconds: float, rows: int) -> None:
     """Measure: NAME is one of the benchmarks, or all."""
-    from bench import rows, runner
+    from bench import runner
+    from bench.rows import Scale, line
 
     def told(row: dict[str, Any]) -> None:
         if not as_json:
-            click.echo(rows.line(row))
+            click.echo(line(row))
 
-    report = runner.run(name, seconds, told)
+    report = runner.run(name, Scale(seconds, rows), told)
     if as_json:
         show(report, as_json, [])
 

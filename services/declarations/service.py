@@ -7,11 +7,14 @@ from typing import Any
 import ledger
 from chassis.service import Command, Service
 from ledger import store as ledger_store
+from services.declarations.consent import access
 from services.declarations.consent import commands as consent
+from services.declarations.consent import reads as consent_reads
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.personal import reads as personal_reads
 from services.declarations.retail import commands as retail
 from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.tables import personal_data
@@ -53,7 +56,9 @@ SERVICE = Service(
         "ListDeclarations": declaration_reads.list_,
         "GetRetailOrder": retail_order_reads.get,
         "ListRetailOrders": retail_order_reads.list_,
-        "ListConsents": consent.list_,
+        "ListConsents": consent_reads.list_,
+        "ListDisclosures": consent_reads.list_disclosures,
+        "GetPersonalData": personal_reads.get,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
     },
@@ -64,6 +69,7 @@ SERVICE = Service(
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
     sealed=[personal_data],
+    note=access.note,
     sweeps=[encumbrance.expire],
     prepare=[ledger_store.initialise],
     violations=ledger_store.violations,

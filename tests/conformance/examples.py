@@ -323,16 +323,19 @@ class Get:
 
     key: str
     field: str = "name"
+    # What else it must say.
+    said: tuple[tuple[str, str], ...] = ()
 
     def request(self, world: World, kind: Any) -> Any:
         """The request."""
         found = world.standing[self.key]
-        return kind(**{self.field: found if isinstance(found, str) else found.name})
+        return kind(**{self.field: found if isinstance(found, str) else found.name}, **dict(self.said))
 
 
 GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
+    ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
     ("settlement", "GetAccount"): Get("current"),
     ("settlement", "ListTransfers"): Get("current", "account"),
     ("settlement", "GetIncomingPayment"): Get("payment"),

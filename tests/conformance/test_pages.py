@@ -16,6 +16,7 @@ ANOTHER = {
     "ListDeclarations": "BatchCreateDeclarations",
     "ListConsents": "CreateConsent",
     "ListEncumbrances": "ReserveEncumbrance",
+    "ListDisclosures": "ReserveEncumbrance",
     "ListAccounts": "OpenAccount",
     "ListTransfers": "CreateTransfer",
     "ListIncomingPayments": "ImportPayment",

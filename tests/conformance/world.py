@@ -166,6 +166,7 @@ class World:
             declared_value=usd(VALUE),
             export_date=date_pb2.Date(year=2026, month=11, day=2),
         )
+        row.persons.add(part="DECLARANT", name="Zhao")
         one, price = decimal_pb2.Decimal(value="1"), decimal_pb2.Decimal(value="100000.00")
         row.lines.add(
             line_number=1,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from aval.declarations.v1 import declarations_pb2, retail_pb2
+from aval.declarations.v1 import consent_pb2, declarations_pb2, personal_pb2, retail_pb2
 from aval.events.v1 import events_pb2
 
 from chassis import testing
@@ -300,9 +300,9 @@ async def test_an_enterprise_sees_its_own_an_institution_what_it_was_let_see(win
     request = retail_pb2.GetRetailOrderRequest(name=(await window.order("O")).name)
     assert (await window.order("O", exporter)).enterprise == ENTERPRISE
     unknown = retail_pb2.GetRetailOrderRequest(name=f"retailOrders/{uuid.uuid4()}")
-    for stranger in (rival, bank):
-        assert await window.refusal("GetRetailOrder", request, stranger) == "NOT_FOUND"
-        assert await window.refusal("GetRetailOrder", unknown, stranger) == "NOT_FOUND"
+    for stranger, reason in ((rival, "NOT_FOUND"), (bank, "CONSENT_MISSING")):
+        assert await window.refusal("GetRetailOrder", request, stranger) == reason
+        assert await window.refusal("GetRetailOrder", unknown, stranger) == reason
         listed = await window.call("ListRetailOrders", retail_pb2.ListRetailOrdersRequest(), stranger)
         assert not listed.orders
     consent = declarations_pb2.Consent(institution=BANK, purpose="finance")
@@ -311,6 +311,20 @@ async def test_an_enterprise_sees_its_own_an_institution_what_it_was_let_see(win
     assert (await window.order("O", bank)).order_number == "O"
     listed = await window.call("ListRetailOrders", retail_pb2.ListRetailOrdersRequest(), bank)
     assert [one.order_number for one in listed.orders] == ["O"]
+    # And the enterprise can see that it did.
+    told = await window.call("ListDisclosures", consent_pb2.ListDisclosuresRequest(), exporter)
+    assert sorted(one.method for one in told.disclosures) == ["GetRetailOrder", "ListRetailOrders"]
+    assert {*itertools.chain(*(one.resources for one in told.disclosures))} == {request.name}
+
+
+async def test_who_may_reads_the_persons_of_an_order(window: Window) -> None:
+    row = order("H", persons=[personal_pb2.Person(part="BUYER", name="柳星遥")])
+    (verdict,) = await window.send(row)
+    request = personal_pb2.GetPersonalDataRequest(name=verdict.resource, reason="claim")
+    found = await window.call("GetPersonalData", request, person(ENTERPRISE, "EXPORTER"))
+    assert [one.name for one in found.persons] == ["柳星遥"]
+    assert await window.refusal("GetPersonalData", request, person(RIVAL, "EXPORTER")) == "NOT_FOUND"
+    assert await window.refusal("GetPersonalData", request, person(BANK, "BANK_MAKER")) == "CONSENT_MISSING"
 
 
 async def test_orders_are_listed_page_by_page_and_by_filter(window: Window) -> None:
@@ -389,7 +403,7 @@ def statements() -> Iterator[list[str]]:
 
 async def test_a_thousand_rows_cost_few_statements(window: Window, statements: list[str]) -> None:
     legs = [[waybill(f"Q{index}", f"Q{index}"), payment(f"Q{index}", f"Q{index}")] for index in range(500)]
-    batches = [[order(f"Q{index}") for index in range(1000)], list(itertools.chain(*legs))]
+    batches: list[list[Any]] = [[order(f"Q{index}") for index in range(1000)], [*itertools.chain(*legs)]]
     for batch in batches:
         statements.clear()
         await window.send(*batch)

@@ -19,7 +19,9 @@ from chassis.states import check_etag, moved
 from ledger import store as ledger
 from ledger.model import Transfer
 from services.declarations import errors, terms
-from services.declarations.consent import store as consents
+from services.declarations.consent import access
+from services.declarations.consent.access import Seen
+from services.declarations.consent.model import Consent, Purpose
 from services.declarations.declaration import model as declaration_model
 from services.declarations.declaration import rpc as declaration_rpc
 from services.declarations.declaration import store as declaration_store
@@ -28,6 +30,8 @@ from services.declarations.encumbrance import model, rpc, store
 from services.declarations.encumbrance.model import TRANSITIONS, AssetClass, Encumbrance, State, Verb
 
 EXPIRE_AT_ONCE = 200
+# What the enterprise must have consented to.
+PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
 Work = tuple[Transaction, declarations_pb2.ReserveEncumbranceRequest]
 
 
@@ -41,6 +45,16 @@ class Register:
     sitting: ledger.Sitting
     # Each newly granted one, with the number of its first hold within the sitting.
     granted: list[tuple[Transaction, Encumbrance, int]] = field(default_factory=list)
+    consents: dict[tuple[str, Purpose], dict[str, Consent]] = field(default_factory=dict)
+    disclosed: list[tuple[Transaction, Seen]] = field(default_factory=list)
+
+    def consents_of(self, transaction: Transaction, purpose: Purpose) -> dict[str, Consent]:
+        """The consents to the caller for the purpose, by enterprise; looked up once a batch."""
+        key = transaction.caller.tenant, purpose
+        if key not in self.consents:
+            enterprises = {one.enterprise for one in self.declarations.values()}
+            self.consents[key] = access.granted(transaction, enterprises, purpose)
+        return self.consents[key]
 
     def grant(self, transaction: Transaction, encumbrance: Encumbrance) -> None:
         """One more stands; its holds were the last that were attempted."""
@@ -58,6 +72,7 @@ class Register:
             fenced = dataclasses.replace(encumbrance, fencing_number=verdicts[first_hold].position)
             stored[fenced.id] = fenced
             store.add(transaction, fenced, "encumbrance.reserved")
+        access.note([(transaction, [seen]) for transaction, seen in self.disclosed])
         return stored
 
 
@@ -100,7 +115,7 @@ def _decide(transaction: Transaction, register: Register, asked: Encumbrance) ->
     try:
         if known := register.encumbrances.get(asked.id):
             return _same(known, asked)
-        declarations = [_visible(transaction, register, item.declaration) for item in asked.items]
+        declarations = _visible(transaction, register, asked)
         encumbrance = dataclasses.replace(asked, enterprise=declarations[0].enterprise)
         _check_items(encumbrance, declarations)
         _check_eligible(transaction, declarations)
@@ -123,15 +138,18 @@ def _same(known: Encumbrance, asked: Encumbrance) -> Encumbrance:
     return known
 
 
-def _visible(transaction: Transaction, register: Register, number: str) -> Declaration:
-    """The declaration, if the enterprise consented to the caller."""
-    declaration = register.declarations.get(number)
-    if declaration is None:
-        raise errors.DeclarationNotFound(declaration=f"declarations/{number}")
-    tenant, now_us = transaction.caller.tenant, transaction.now_us
-    if not consents.stands(transaction.connection, declaration.enterprise, tenant, now_us):
+def _visible(transaction: Transaction, register: Register, asked: Encumbrance) -> list[Declaration]:
+    """The declarations, if the enterprises consented to the caller for this; what doesn't exist nobody consented to."""
+    purpose = PURPOSES[asked.asset_class]
+    consents = register.consents_of(transaction, purpose)
+    found = [register.declarations.get(item.declaration) for item in asked.items]
+    visible = [one for one in found if one is not None and one.enterprise in consents]
+    if len(visible) < len(found):
         raise errors.ConsentMissing
-    return declaration
+    for one in visible:
+        seen = Seen(one.enterprise, consents[one.enterprise], "ReserveEncumbrance", [one.name], purpose)
+        register.disclosed.append((transaction, seen))
+    return visible
 
 
 def _check_items(encumbrance: Encumbrance, declarations: Sequence[Declaration]) -> None:
