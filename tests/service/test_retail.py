@@ -182,12 +182,14 @@ async def test_a_document_that_says_nothing_is_refused(window: Window) -> None:
 async def test_of_several_versions_the_one_sent_last_counts(window: Window) -> None:
     other = "REFUSED, DOCUMENT_KNOWN_WITH_OTHER_CONTENT"
     assert await window.outcomes(order("V", 100_00)) == ["ACCEPTED"]
+    first = await window.order("V")
     assert await window.outcomes(order("V", 100_00, sent=1)) == ["DUPLICATE"]
     assert await window.outcomes(order("V", 200_00, sent=2)) == [other]
     assert await window.outcomes(order("V", 300_00, "MODIFY", sent=9)) == ["ACCEPTED"]
     assert await window.outcomes(order("V", 400_00, "MODIFY", sent=8)) == ["DUPLICATE"]
     seen = await window.order("V")
     assert (seen.goods_value.minor_units, seen.envelope.change) == (300_00, retail_pb2.MODIFY)
+    assert (seen.create_time, seen.etag != first.etag) == (first.create_time, True)
     assert await window.outcomes(order("V", 300_00, "DELETE", sent=10), order("V", 500_00, "MODIFY", sent=7)) == [
         "ACCEPTED",
         "DUPLICATE",
@@ -244,8 +246,12 @@ async def test_a_payment_that_changes_moves_its_orders(window: Window) -> None:
     await window.send(payment("X", "B", 90_00, "MODIFY", 1))
     assert await window.stands("A") == ("INCOMPLETE", ["payment: MISSING_PAYMENT"])
     assert await window.stands("B") == ("DIFFERENT", ["payment: AMOUNT_DIFFERS"])
-    listed = await window.call("ListRetailOrders", retail_pb2.ListRetailOrdersRequest(match_state=State.DIFFERENT))
-    assert [one.order_number for one in listed.orders] == ["B"]
+    # What is stored moves with it, on both sides.
+    listed = {}
+    for state in (State.MATCHED, State.INCOMPLETE, State.DIFFERENT):
+        answer = await window.call("ListRetailOrders", retail_pb2.ListRetailOrdersRequest(match_state=state))
+        listed[State.Name(state)] = [one.order_number for one in answer.orders]
+    assert listed == {"MATCHED": [], "INCOMPLETE": ["A"], "DIFFERENT": ["B"]}
     await window.send(payment("X", "B", 90_00, "DELETE", 2))
     assert await window.stands("B") == ("INCOMPLETE", ["payment: MISSING_PAYMENT"])
 
