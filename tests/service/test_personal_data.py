@@ -3,15 +3,18 @@
 import asyncio
 import hashlib
 import itertools
+import json
 import logging
 import pathlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, personal_pb2
+from click.testing import CliRunner
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -27,6 +30,7 @@ from chassis.service import Reading
 from chassis.status import RemoteError
 from cli import keys
 from cli.layout import Layout
+from cli.main import main
 from services.declarations.personal import store as personal
 from services.declarations.tables import personal_data
 from tests.service.register_world import EXPORTER, STRANGER, WINDOW, Register, person, running
@@ -255,6 +259,34 @@ async def test_an_interrupted_rotation_is_taken_up_again(
     assert ring.rows_by_key() == {new: 7}
     assert keys.retire(ring) == [old]
     assert [key["id"] for key in keys.listed(ring)["keys"]] == [new]
+
+
+async def test_the_commands(register: Register) -> None:
+    def run(verb: str, *options: str) -> Any:
+        where = ["--folder", str(register.folder), "--database", register.database, "--json"]
+        result = CliRunner().invoke(main, ["keys", verb, *where, *options])
+        assert result.exit_code == 0, result.output
+        (found,) = json.loads(result.stdout)["services"]
+        return found
+
+    (name,) = await register.declare(register.row(BUYER))
+    (first,) = run("list")["keys"]
+    assert (first["use"], first["rows"]) == ("current", 1)
+    coming = run("prepare")["next"]
+    # What is handed out and not used yet survives.
+    assert run("retire", "--service", "declarations")["retired"] == []
+    rotated = run("rotate")
+    assert (rotated["current"], rotated["added"], rotated["resealed"]) == (coming, True, 1)
+    assert [(key["id"], key["use"]) for key in run("list")["keys"]] == [(first["id"], "old"), (coming, "current")]
+    assert run("rotate", "--retire")["retired"] == [first["id"], coming]
+    assert await register.persons(name, EXPORTER) == [BUYER]
+
+
+def test_without_a_ring_the_commands_say_so(tmp_path: pathlib.Path) -> None:
+    for options in ([], ["--service", "declarations", "--ring", str(tmp_path / "none.json")]):
+        result = CliRunner().invoke(main, ["keys", "list", "--folder", str(tmp_path), *options])
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert str(tmp_path) in result.stderr
 
 
 async def test_a_row_that_changes_during_the_rotation_keeps_its_new_value(
