@@ -13,11 +13,14 @@ from services.declarations.bill import commands as bill
 from services.declarations.bill import store as bill_store
 from services.declarations.breach import commands as breach
 from services.declarations.breach import reads as breach_reads
+from services.declarations.consent import access
 from services.declarations.consent import commands as consent
+from services.declarations.consent import reads as consent_reads
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.personal import reads as personal_reads
 from services.declarations.preshipment import commands as pre_shipment
 from services.declarations.preshipment import reads as pre_shipment_reads
 from services.declarations.rebate import commands as rebate
@@ -26,6 +29,8 @@ from services.declarations.records import commands as records
 from services.declarations.records import reads as record_reads
 from services.declarations.records import rpc as record_rpc
 from services.declarations.records import store as record_store
+from services.declarations.retail import commands as retail
+from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.tables import personal_data
 from services.declarations.value import proof
 
@@ -62,6 +67,7 @@ SERVICE = Service(
         "ImportDeclarations": Command(run_batch=declaration.import_documents, prepare=declaration.documents),
         "BatchCreateDeclarations": Command(run_batch=declaration.create_batch, prepare=declaration.rows),
         "BatchCreateReceipts": Command(declaration.create_receipts, names=_receipts),
+        "BatchCreateRetailDocuments": Command(retail.create_batch, names=retail.names, prepare=retail.rows),
         "CreateConsent": Command(consent.create),
         "RevokeConsent": Command(consent.revoke, names=lambda request: [request.name]),
         "ReserveEncumbrance": Command(run_batch=encumbrance.reserve_batch, names=_items),
@@ -91,7 +97,11 @@ SERVICE = Service(
         "GetEvidence": record_reads.evidence,
         "GetDeclaration": declaration_reads.get,
         "ListDeclarations": declaration_reads.list_,
-        "ListConsents": consent.list_,
+        "GetRetailOrder": retail_order_reads.get,
+        "ListRetailOrders": retail_order_reads.list_,
+        "ListConsents": consent_reads.list_,
+        "ListDisclosures": consent_reads.list_disclosures,
+        "GetPersonalData": personal_reads.get,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
         "GetBreach": breach_reads.get,
@@ -104,10 +114,12 @@ SERVICE = Service(
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
         "StreamReceipts": "BatchCreateReceipts",
+        "StreamRetailDocuments": "BatchCreateRetailDocuments",
         "StreamRecords": "BatchCreateRecords",
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
     sealed=[personal_data],
+    note=access.note,
     sweeps=[encumbrance.expire],
     prepare=[ledger_store.initialise],
     violations=_violations,

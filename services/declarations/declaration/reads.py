@@ -10,7 +10,9 @@ from chassis import paging, records
 from chassis.identity import Caller
 from chassis.service import Reading
 from services.declarations import errors
+from services.declarations.consent import access
 from services.declarations.consent import store as consents
+from services.declarations.consent.access import is_institution
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.assets import as_asset
 from services.declarations.declaration.model import Declaration
@@ -25,24 +27,21 @@ SEES_ALL = "WINDOW"
 
 
 def get(reading: Reading, request: declarations_pb2.GetDeclarationRequest) -> declarations_pb2.Declaration:
-    """One declaration. Who may not see it can't tell it from one that doesn't exist, unless it is an institution."""
-    declaration = seen(reading, request.name)
+    """One declaration. Who may not see it can't tell it from one that doesn't exist."""
+    declaration = seen(reading, request.name, "GetDeclaration")
     if request.HasField("as_of"):
         return _as_of(reading, declaration, request.as_of.ToMicroseconds())
     hindered = hindrances.of(reading.connection, [declaration], reading.now_us)
     return _view(reading, declaration, hindered.get(declaration.id, ()), with_receipts=True)
 
 
-def seen(reading: Reading, name: str) -> Declaration:
-    """The declaration, if the caller may see it. DeclarationNotFound, ConsentMissing."""
+def seen(reading: Reading, name: str, method: str) -> Declaration:
+    """The declaration, if the caller may see it: a disclosure by that method. DeclarationNotFound, ConsentMissing."""
     number = name.removeprefix("declarations/")
     declaration = store.load(reading.connection, [number]).get(number)
+    access.see(reading, declaration.enterprise if declaration else "", method, [name])
     if declaration is None or not _may_know(reading.caller, declaration):
         raise errors.DeclarationNotFound(declaration=name)
-    if is_institution(reading.caller) and not consents.stands(
-        reading.connection, declaration.enterprise, reading.caller.tenant, reading.now_us
-    ):
-        raise errors.ConsentMissing
     return declaration
 
 
@@ -57,10 +56,6 @@ def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declaratio
     message = rpc.to_proto(then, at_us, reading.caller.language, hindered.get(then.id, ()))
     _add_receipts(message, known)
     return message
-
-
-def is_institution(caller: Caller) -> bool:
-    return caller.tenant.startswith(("banks/", "insurers/"))
 
 
 def _may_know(caller: Caller, declaration: Declaration) -> bool:
@@ -110,6 +105,7 @@ def list_(
         query = query.where(declarations.c.enterprise == request.enterprise)
     query = paging.newest_first(query, declarations.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "id")
+    access.note_page(reading, "ListDeclarations", ((one.name, one.enterprise) for one in page))
     hindered = hindrances.of(reading.connection, page, reading.now_us)
     views = [_view(reading, one, hindered.get(one.id, ()), with_receipts=False) for one in page]
     return declarations_pb2.ListDeclarationsResponse(declarations=views, next_page_token=token)
@@ -146,9 +142,7 @@ def _named(event: events_pb2.Event) -> Sequence[str]:
 def _visible_names(reading: Reading, numbers: Iterable[str]) -> set[str]:
     """Those declarations that the caller may see."""
     owners = store.enterprises(reading.connection, numbers)
-    tenant = reading.caller.tenant
-    allowed = {tenant}
-    if is_institution(reading.caller):
-        allowed = consents.consented(reading.connection, set(owners.values()), tenant, reading.now_us)
+    named = ((f"declarations/{number}", owner) for number, owner in owners.items())
+    allowed = {reading.caller.tenant, *access.note_page(reading, "Watch", named)}
     is_everyone = SEES_ALL in reading.caller.roles
     return {f"declarations/{number}" for number, owner in owners.items() if is_everyone or owner in allowed}

@@ -13,6 +13,7 @@ from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.service import Reading
 from services.declarations.bill import rpc as bill_rpc
 from services.declarations.bill import store as bills
+from services.declarations.consent import access
 from services.declarations.consent import store as consents
 from services.declarations.declaration import reads as declarations
 from services.declarations.declaration import store as declaration_store
@@ -33,25 +34,18 @@ def get(reading: Reading, request: records_pb2.GetRecordRequest) -> records_pb2.
         record = store.version_at(reading.connection, identifier, request.as_of.ToMicroseconds())
     else:
         record = store.newest(reading.connection, [identifier]).get(identifier)
-    if record is None or not _may_see(reading, record):
+    if record is None or record.kind not in PUBLIC:
+        access.look(reading, _owner(reading, record) if record else "", "GetRecord", request.name)
+    if record is None:
         raise NotFound(resource=request.name)
     return _views(reading, [record])[0]
 
 
-def _sees_all(reading: Reading) -> bool:
-    return declarations.SEES_ALL in reading.caller.roles or reading.caller.tenant.startswith("services/")
-
-
-def _may_see(reading: Reading, record: Record) -> bool:
-    if _sees_all(reading) or record.kind in PUBLIC:
-        return True
-    owner = record.enterprise or declaration_store.enterprises(reading.connection, [record.declaration]).get(
-        record.declaration, ""
-    )
-    tenant = reading.caller.tenant
-    if declarations.is_institution(reading.caller):
-        return consents.stands(reading.connection, owner, tenant, reading.now_us)
-    return owner == tenant
+def _owner(reading: Reading, record: Record) -> str:
+    """Whose record it is: where it doesn't say, its declaration's exporter's."""
+    if record.enterprise or not record.declaration:
+        return record.enterprise
+    return declaration_store.enterprises(reading.connection, [record.declaration]).get(record.declaration, "")
 
 
 def _views(reading: Reading, page: list[Record]) -> list[records_pb2.Record]:
@@ -63,14 +57,19 @@ def _views(reading: Reading, page: list[Record]) -> list[records_pb2.Record]:
 def list_(reading: Reading, request: records_pb2.ListRecordsRequest) -> records_pb2.ListRecordsResponse:
     """A page, those written last first."""
     at_us = request.as_of.ToMicroseconds() if request.HasField("as_of") else None
-    query = sa.select(beside).where(store.counting(at_us), *_wanted(reading, request))
+    named = declarations.seen(reading, request.declaration, "ListRecords") if request.declaration else None
+    query = sa.select(beside).where(store.counting(at_us), *_wanted(request))
+    # Who may see the declaration may see what others say of it, whoever's record it is.
+    query = query.where(_about(named)) if named else _own(reading, query)
     query = paging.newest_first(query, beside.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Record), "id")
+    owned = ((one.name, named.enterprise if named else one.enterprise) for one in page if one.kind not in PUBLIC)
+    access.note_page(reading, "ListRecords", owned)
     return records_pb2.ListRecordsResponse(records=_views(reading, page), next_page_token=token)
 
 
-def _wanted(reading: Reading, request: records_pb2.ListRecordsRequest) -> list[Any]:
-    """The conditions that the request and the caller's tenancy make."""
+def _wanted(request: records_pb2.ListRecordsRequest) -> list[Any]:
+    """The conditions that the request makes."""
     conditions = []
     if request.kind:
         conditions.append(beside.c.kind == request.kind)
@@ -78,17 +77,17 @@ def _wanted(reading: Reading, request: records_pb2.ListRecordsRequest) -> list[A
         conditions.append(beside.c.enterprise == request.enterprise)
     if request.subject:
         conditions.append(beside.c.id.in_(store.on_subject(request.subject)))
-    if request.declaration:
-        # Who may see the declaration may see what others say of it, whoever's record it is.
-        return [*conditions, _about(declarations.seen(reading, request.declaration))]
-    return conditions if _sees_all(reading) else [*conditions, _own(reading)]
+    return conditions
 
 
-def _own(reading: Reading) -> Any:
+def _own(reading: Reading, query: Any) -> Any:
+    """What the caller may see: its own, an institution's consented ones, the window's all, and what is published."""
+    if access.sees_all(reading.caller, ""):
+        return query
     owners: Any = [reading.caller.tenant]
-    if declarations.is_institution(reading.caller):
+    if access.is_institution(reading.caller):
         owners = consents.consenting(reading.caller.tenant, reading.now_us)
-    return sa.or_(beside.c.enterprise.in_(owners), beside.c.kind.in_(PUBLIC))
+    return query.where(sa.or_(beside.c.enterprise.in_(owners), beside.c.kind.in_(PUBLIC)))
 
 
 def _about(declaration: Declaration) -> Any:
@@ -106,7 +105,7 @@ def _body(declaration: Declaration) -> declarations_pb2.Declaration:
 
 def verify_permits(reading: Reading, request: records_pb2.VerifyPermitsRequest) -> records_pb2.VerifyPermitsResponse:
     """Whether the permits that a declaration's goods need are in force on a day."""
-    body = _body(declarations.seen(reading, request.declaration))
+    body = _body(declarations.seen(reading, request.declaration, "VerifyPermits"))
     day = permits.day_of(body, business_date(reading.now_us))
     if request.HasField("date"):
         try:
@@ -127,7 +126,7 @@ def _told(reading: Reading, problems: Any) -> list[Any]:
 
 def evidence(reading: Reading, request: records_pb2.GetEvidenceRequest) -> records_pb2.Evidence:
     """What others than the declarant say of one declaration."""
-    declaration = declarations.seen(reading, request.declaration)
+    declaration = declarations.seen(reading, request.declaration, "GetEvidence")
     body = _body(declaration)
     message = records_pb2.Evidence(
         declaration=declaration.name,
