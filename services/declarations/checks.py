@@ -93,13 +93,13 @@ def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
     currency = declaration.declared_value.currency_code
     for index, line in enumerate(declaration.lines):
         path = f"lines[{index}]"
-        yield from _currency_problems(f"{path}.total.currency_code", line.total.currency_code)
-        yield from _same_currency_problems(f"{path}.total.currency_code", line.total.currency_code, currency)
-        yield from _total_problems(path, line)
+        yield from currency_problems(f"{path}.total.currency_code", line.total.currency_code)
+        yield from same_currency_problems(f"{path}.total.currency_code", line.total.currency_code, currency)
+        yield from total_problems(path, line)
         yield from _country_problems(f"{path}.origin_country", line.origin_country, on)
 
 
-def _currency_problems(path: str, code: str) -> Iterator[Problem]:
+def currency_problems(path: str, code: str) -> Iterator[Problem]:
     if minor_digits(code) is None:
         yield Problem(
             path,
@@ -109,7 +109,7 @@ def _currency_problems(path: str, code: str) -> Iterator[Problem]:
         )
 
 
-def _same_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:
+def same_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:
     if code != declared and minor_digits(code) is not None and minor_digits(declared) is not None:
         yield Problem(
             path,
@@ -119,7 +119,7 @@ def _same_currency_problems(path: str, code: str, declared: str) -> Iterator[Pro
         )
 
 
-def _total_problems(path: str, line: declarations_pb2.DeclarationLine) -> Iterator[Problem]:
+def total_problems(path: str, line: declarations_pb2.DeclarationLine) -> Iterator[Problem]:
     quantity = decimal_or_none(line.quantity.value or "0")
     unit_price = decimal_or_none(line.unit_price.value or "0")
     if quantity is None:
@@ -164,7 +164,7 @@ def _not_positive(path: str) -> Problem:
 
 
 def _value_problems(declaration: declarations_pb2.Declaration, line_problems: Sequence[Problem]) -> Iterator[Problem]:
-    yield from _currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
+    yield from currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
     # A sum over broken lines, or over none, would only repeat their problem.
     if declaration.lines and not line_problems:
         yield from _sum_problems(declaration)

@@ -60,3 +60,8 @@ proceeds = sa.Table(
     sa.Column("payment", TEXT, primary_key=True),
     sa.Column("response", records.BYTES, nullable=False),
 )
+
+# Lists, summaries, sales and pools of cross-border e-commerce.
+for room in (list_tables, summary_tables, sale_tables, pool_tables):
+    for own in room.metadata.sorted_tables:
+        own.to_metadata(metadata)

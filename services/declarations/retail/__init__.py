@@ -1,0 +1,1 @@
+"""Cross-border e-commerce: orders, waybills, payments, lists, summaries, sales."""

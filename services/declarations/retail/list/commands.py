@@ -1,0 +1,242 @@
+"""Taking in lists and whatever is said of them, a batch at a time, in any order and however often.
+
+Every take does the same: find the lists meant, put in what is new, bind the notices, see where all
+notices leave each list, write, and tell the pools.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from aval.declarations.v1 import declarations_pb2, retail_pb2
+
+from chassis.command import Transaction
+from chassis.errors import Problem
+from services.declarations import verdicts
+from services.declarations.pool import commands as pools
+from services.declarations.retail.list import model, rpc, store
+from services.declarations.retail.list.checks import check
+from services.declarations.retail.list.model import Fact, Notice, RetailList
+from services.declarations.retail.list.register import NUMBERS, Register, numbers_of
+from services.declarations.retail.summary import commands as summaries
+
+Verdicts = list[declarations_pb2.IntakeVerdict]
+KNOWN_OTHERWISE = Problem(
+    "envelope.send_time",
+    "LIST_KNOWN_WITH_OTHER_CONTENT",
+    "A list of this number was sent at the same time with other content; send a change with a later time.",
+    "该清单已在同一时间以不同内容申报；修改须以更晚的发送时间提交。",
+)
+NUMBER_TAKEN = Problem(
+    "list_number",
+    "LIST_NUMBER_TAKEN",
+    "Another list has this list number or pre-entry number; check both with the window.",
+    "该清单编号或预录入编号已属于另一清单；请向单一窗口核对。",
+)
+UNKNOWN_CODE = Problem(
+    "status_code",
+    "STATUS_CODE_UNKNOWN",
+    "No such status code is known at the notice time; check the code with the window.",
+    "通知时间内无此回执状态代码；请向单一窗口核对代码。",
+)
+NUMBER_MISSING = Problem(
+    "list_number",
+    "LIST_NOT_NAMED",
+    "This names no list; give its list number, pre-entry number or enterprise number.",
+    "未指明清单；请填写清单编号、预录入编号或企业内部编号。",
+)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a batch brings: the lists as they become, new facts, and notices that wait."""
+
+    transaction: Transaction
+    register: Register = field(default_factory=Register)
+    facts: dict[str, set[Fact]] = field(default_factory=dict)
+    fresh_facts: dict[tuple[str, Fact], str] = field(default_factory=dict)
+    waiting: dict[str, Notice] = field(default_factory=dict)
+    waited: set[str] = field(default_factory=set)
+    came: list[Notice] = field(default_factory=list)
+
+    def say(self, identifier: str, notice: Notice) -> bool:
+        """A notice of a list; whether it says anything new."""
+        known = self.facts.setdefault(identifier, set())
+        if notice.fact in known:
+            return False
+        known.add(notice.fact)
+        self.fresh_facts[identifier, notice.fact] = notice.note
+        return True
+
+    def load_facts(self, identifiers: Iterable[str]) -> None:
+        """What was said before of lists that are known."""
+        wanted = [one for one in identifiers if one not in self.facts and one in self.register.before]
+        self.facts |= store.facts_of(self.transaction.connection, wanted)
+
+    def settle(self) -> None:
+        """Binds what waited for these lists, sees where they stand, writes, and tells the pools."""
+        store.keep_waiting(self.transaction.connection, self.waiting.values())
+        self._bind_waiting()
+        for identifier in {identifier for identifier, _ in self.fresh_facts}:
+            self.register.put(model.with_facts(self.register.lists[identifier], self.facts[identifier]))
+        connection = self.transaction.connection
+        fresh, changed = self.register.fresh(), self.register.changed()
+        store.add(connection, fresh)
+        store.save(connection, changed)
+        store.add_notices(connection, self.fresh_facts)
+        store.end_waiting(connection, self.came)
+        summaries.follow(self.transaction, [*((None, one) for one in fresh), *changed])
+        pools.follow(self.transaction, [*fresh, *(after for _, after in changed)])
+
+    def _bind_waiting(self) -> None:
+        """A list that learns a number may find notices that name it, which may give it another, and so on."""
+        connection = self.transaction.connection
+        touched = {*(one.id for one in self.register.fresh()), *(after.id for _, after in self.register.changed())}
+        while touched and store.is_waited(connection):
+            meant = [self.register.lists[identifier] for identifier in touched]
+            seen = {one.key for one in self.came}
+            numbers = {column: {getattr(one, column) or "" for one in meant} for column in NUMBERS}
+            found = [one for one in store.waiting(connection, numbers) if one.key not in seen]
+            self.register.load_numbers(connection, numbers_of(found))
+            touched = self._bind(found)
+
+    def _bind(self, notices: Sequence[Notice]) -> set[str]:
+        """Binds notices that waited; the lists that learned a number from them."""
+        owners = [(notice, self.register.owner(notice)) for notice in notices]
+        self.load_facts({owner for _, owner in owners if owner})
+        learned = set()
+        for notice, owner in owners:
+            if owner:
+                self.came.append(notice)
+                self.say(owner, notice)
+                if self.register.learn(owner, notice):
+                    learned.add(owner)
+        return learned
+
+
+def take(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailList]]) -> Verdicts:
+    """Lists: new ones, changes and deletions; the verdicts in order."""
+    store.lock(transaction)
+    batch = Batch(transaction)
+    records = [rpc.from_row(row, transaction.now_us) for _, row in rows]
+    batch.register.load(store.load(transaction.connection, (one.id for one in records)))
+    for column in ("list_number", "pre_number"):
+        batch.register.load_numbers(transaction.connection, {column: {getattr(one, column) or "" for one in records}})
+    deleted = [one.id for one, (_, row) in zip(records, rows, strict=True) if _is_deletion(row)]
+    batch.load_facts(deleted)
+    told = [
+        _take_one(batch, document_id, row, fresh) for (document_id, row), fresh in zip(rows, records, strict=True)
+    ]
+    batch.settle()
+    return told
+
+
+def _is_deletion(row: retail_pb2.RetailList) -> bool:
+    return bool(row.envelope.change == retail_pb2.DELETE)
+
+
+def _take_one(
+    batch: Batch, document_id: str, row: retail_pb2.RetailList, fresh: RetailList
+) -> declarations_pb2.IntakeVerdict:
+    known = batch.register.lists.get(fresh.id)
+    problems = check(row) or _number_problems(batch.register, fresh) or _content_problems(known, fresh, row)
+    if problems:
+        return verdicts.refused(document_id, problems, batch.transaction.caller.language)
+    is_new = _delete(batch, row, known, fresh) if _is_deletion(row) else _put(batch.register, known, fresh)
+    return (verdicts.accepted if is_new else verdicts.duplicate)(document_id, fresh.name)
+
+
+def _put(register: Register, known: RetailList | None, fresh: RetailList) -> bool:
+    """A version of a list; whether it says anything new that counts."""
+    if known is None:
+        register.put(fresh)
+    elif model.newer(known, fresh):
+        register.put(model.versioned(known, fresh))
+    else:
+        register.put(known.numbered(fresh.list_number or "", fresh.pre_number or ""))
+    return known is None or (model.newer(known, fresh) and known.digest != fresh.digest)
+
+
+def _delete(batch: Batch, row: retail_pb2.RetailList, known: RetailList | None, fresh: RetailList) -> bool:
+    """A deletion, perhaps of a list that is still to come: any version of it is newer."""
+    if known is None:
+        batch.register.put(replace(fresh, send_us=-1))
+    return batch.say(fresh.id, rpc.notice_of_deletion(row))
+
+
+def _content_problems(known: RetailList | None, fresh: RetailList, row: retail_pb2.RetailList) -> list[Problem]:
+    """Two versions sent at once with different content."""
+    if known is None or _is_deletion(row) or known.send_us != fresh.send_us or known.digest == fresh.digest:
+        return []
+    return [KNOWN_OTHERWISE]
+
+
+def _number_problems(register: Register, fresh: RetailList) -> list[Problem]:
+    owners = (
+        register.by_list_number.get(fresh.list_number or ""),
+        register.by_pre_number.get(fresh.pre_number or ""),
+    )
+    return [NUMBER_TAKEN] if any(owner not in (None, fresh.id) for owner in owners) else []
+
+
+def take_receipts(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailReceipt]]) -> Verdicts:
+    """Receipts of customs (604, 622)."""
+    said = [(document_id, [rpc.notice_of_receipt(row)]) for document_id, row in rows]
+    return _take_notices(transaction, said)
+
+
+def take_cancellations(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailCancellation]]) -> Verdicts:
+    """Applications to cancel or return a list (605, 625)."""
+    said = [(document_id, [rpc.notice_of_cancellation(row)]) for document_id, row in rows]
+    return _take_notices(transaction, said)
+
+
+def take_departures(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailDeparture]]) -> Verdicts:
+    """Lists that left with one means of transport (607)."""
+    return _take_notices(transaction, [(document_id, rpc.notices_of_departure(row)) for document_id, row in rows])
+
+
+def _take_notices(transaction: Transaction, said: Sequence[tuple[str, Sequence[Notice]]]) -> Verdicts:
+    store.lock(transaction)
+    batch = Batch(transaction)
+    sound = [(document_id, notices, _notice_problems(notices)) for document_id, notices in said]
+    meant = [notice for _, notices, problems in sound if not problems for notice in notices]
+    batch.register.load_numbers(transaction.connection, numbers_of(meant))
+    batch.load_facts(batch.register.lists)
+    if store.is_waited(transaction.connection):
+        batch.waited = store.waiting_keys(transaction.connection, (notice.key for notice in meant))
+    told = []
+    for document_id, notices, problems in sound:
+        if problems:
+            told.append(verdicts.refused(document_id, problems, transaction.caller.language))
+            continue
+        outcomes = [_note(batch, notice) for notice in notices]
+        is_new, names = any(new for new, _ in outcomes), {name for _, name in outcomes}
+        told.append((verdicts.accepted if is_new else verdicts.duplicate)(document_id, _only(names)))
+    batch.settle()
+    return told
+
+
+def _only(names: set[str]) -> str:
+    """The one list that a document was about; empty if there were several, or none is known."""
+    return next(iter(names)) if len(names) == 1 else ""
+
+
+def _notice_problems(notices: Sequence[Notice]) -> list[Problem]:
+    for notice in notices:
+        if not (notice.list_number or notice.pre_number or notice.enterprise_number):
+            return [NUMBER_MISSING]
+        if not model.is_known_code(notice.code, notice.notice_us):
+            return [UNKNOWN_CODE]
+    return []
+
+
+def _note(batch: Batch, notice: Notice) -> tuple[bool, str]:
+    """Binds a notice or lets it wait; whether it was new, and the list's name if it is known."""
+    owner = batch.register.owner(notice)
+    if owner is None:
+        is_new = notice.key not in batch.waited and notice.key not in batch.waiting
+        if is_new:
+            batch.waiting[notice.key] = notice
+        return is_new, ""
+    batch.register.learn(owner, notice)
+    return batch.say(owner, notice), f"retailLists/{owner}"

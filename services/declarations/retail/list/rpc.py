@@ -1,0 +1,125 @@
+"""Lists and notices between the wire and the model."""
+
+import hashlib
+
+from aval.declarations.v1 import retail_pb2
+
+from chassis import money
+from chassis.rpc import problem
+from services.declarations.checks import is_social_credit_code
+from services.declarations.retail.list import model
+from services.declarations.retail.list.model import Notice, RetailList
+
+# Ours to set, never the sender's; and what isn't kept with the list.
+NOT_KEPT = (
+    "name", "persons", "enterprise", "status", "summary", "pool", "reasons", "etag",
+    "release_time", "departure_time", "duty_due_time", "store",
+)  # fmt: skip
+
+
+# When something was said that doesn't say when: what is final counts before all else as well as after.
+UNDATED_US = 1_533_081_600_000_000
+
+
+def enterprise_of(merchant_code: str) -> str:
+    """The merchant as an enterprise, where its code is a social credit code; else nothing is known of it."""
+    return f"enterprises/{merchant_code}" if is_social_credit_code(merchant_code) else ""
+
+
+def send_us(envelope: retail_pb2.RetailEnvelope, now_us: int) -> int:
+    """When a document was sent; a change that doesn't say so was sent now, a new one before all changes."""
+    if envelope.HasField("send_time"):
+        return int(envelope.send_time.ToMicroseconds())
+    return 0 if envelope.change == retail_pb2.NEW else now_us
+
+
+def from_row(message: retail_pb2.RetailList, now_us: int) -> RetailList:
+    """The record of a checked row, as it is without any notice."""
+    body = retail_pb2.RetailList()
+    body.CopyFrom(message)
+    for field in NOT_KEPT:
+        body.ClearField(field)
+    content = body.SerializeToString(deterministic=True)
+    # Who sends the same content again says nothing new.
+    body.ClearField("envelope")
+    digest = hashlib.sha256(body.SerializeToString(deterministic=True)).digest()
+    direction = retail_pb2.Direction.Name(message.direction)
+    return RetailList(
+        id=model.list_id(direction, message.merchant_code, message.enterprise_number),
+        direction=direction,
+        merchant_code=message.merchant_code,
+        enterprise_number=message.enterprise_number,
+        list_number=message.list_number or None,
+        pre_number=message.pre_number or None,
+        enterprise=enterprise_of(message.merchant_code),
+        order_number=message.order_number,
+        platform_code=message.platform_code,
+        trade_mode=message.trade_mode,
+        country=message.country,
+        value=money.from_proto(message.value),
+        status=model.MACHINE.initial,
+        release_us=None,
+        departure_us=None,
+        send_us=send_us(message.envelope, now_us),
+        body=content,
+        digest=digest,
+        create_us=now_us,
+        revision=1,
+    )
+
+
+def to_proto(one: RetailList, language: str = "en") -> retail_pb2.RetailList:
+    """What everyone sees who may see the list at all."""
+    message = retail_pb2.RetailList.FromString(one.body)
+    message.name, message.enterprise, message.etag = one.name, one.enterprise, str(one.revision)
+    message.list_number, message.pre_number = one.list_number or "", one.pre_number or ""
+    message.MergeFrom(retail_pb2.RetailList(status=one.status))
+    message.reasons.extend(problem(reason, language) for reason in model.reasons(one.status))
+    for field, microseconds in (("release_time", one.release_us), ("departure_time", one.departure_us)):
+        if microseconds is not None:
+            getattr(message, field).FromMicroseconds(microseconds)
+    return message
+
+
+def said_us(envelope: retail_pb2.RetailEnvelope) -> int:
+    """When a document said what ends a list."""
+    return int(envelope.send_time.ToMicroseconds()) if envelope.HasField("send_time") else UNDATED_US
+
+
+def notice_of_receipt(receipt: retail_pb2.RetailReceipt) -> Notice:
+    """What a receipt of customs says."""
+    return Notice(
+        receipt.list_number,
+        receipt.pre_number,
+        receipt.merchant_code,
+        receipt.enterprise_number,
+        receipt.notice_time.ToMicroseconds(),
+        receipt.status_code,
+        receipt.note,
+    )
+
+
+def notice_of_deletion(row: retail_pb2.RetailList) -> Notice:
+    """What a deletion says of its list."""
+    numbers = (row.list_number, row.pre_number, row.merchant_code, row.enterprise_number)
+    return Notice(*numbers, said_us(row.envelope), model.DELETE, "")
+
+
+def notice_of_cancellation(asked: retail_pb2.RetailCancellation) -> Notice:
+    """What an application to cancel or return says."""
+    return Notice(
+        asked.list_number,
+        asked.pre_number,
+        asked.merchant_code,
+        asked.enterprise_number,
+        said_us(asked.envelope),
+        model.RETURN if asked.is_return else model.CANCEL,
+        asked.note,
+    )
+
+
+def notices_of_departure(departure: retail_pb2.RetailDeparture) -> list[Notice]:
+    """What a departure says of each of its lists."""
+    left_us = departure.departure_time.ToMicroseconds()
+    said = " ".join(part for part in (departure.bill_number, departure.voyage_number) if part)
+    return [Notice(number, "", "", "", left_us, model.DEPART, said) for number in departure.list_numbers]
