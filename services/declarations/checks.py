@@ -11,13 +11,16 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.type import date_pb2
 from stdnum.cn import uscc
 
 from chassis.currencies import minor_digits
 from chassis.errors import Problem
 from services.declarations.code_tables import code_table
+
+# What a line of goods is, whatever document it stands in.
+Goods = declarations_pb2.DeclarationLine | retail_pb2.RetailLine
 
 LINES_MAX = 50
 # 19 significant digits at most, so that a product of two stays exact.
@@ -30,6 +33,7 @@ def is_social_credit_code(code: str) -> bool:
     return len(code) == 18 and code == code.upper() and bool(uscc.is_valid(code))
 
 
+@lru_cache(maxsize=65536)
 def decimal_or_none(text: str) -> Decimal | None:
     """A plain decimal number, neither negative nor in exponent form; None where it is anything else."""
     return Decimal(text) if _DECIMAL.fullmatch(text) else None
@@ -65,7 +69,7 @@ def _head_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
             "The export date is no calendar day; correct it.",
             "出口日期不是有效日期；请更正。",
         )
-    yield from _country_problems("destination_country", declaration.destination_country, on)
+    yield from country_problems("destination_country", declaration.destination_country, on)
     yield from _count_problems(len(declaration.lines))
 
 
@@ -79,27 +83,57 @@ def _count_problems(count: int) -> Iterator[Problem]:
         )
 
 
-def _country_problems(path: str, code: str, on: date) -> Iterator[Problem]:
-    if code and not code_table("countries").row(code, on):
-        yield Problem(
-            path,
-            "COUNTRY_UNKNOWN",
-            f"{code} is no country code; use ISO 3166 alpha-3, for example USA.",
-            f"{code} 不是有效的国别（地区）代码；请使用三位字母代码，如 USA。",
-        )
+def country_problems(path: str, code: str, on: date) -> Iterator[Problem]:
+    """Whether a country is one of ISO 3166 alpha-3 as GACC has it; an empty code is no problem."""
+    if not _is_country(code, on):
+        yield _unknown_country(path, code)
+
+
+@lru_cache(maxsize=65536)
+def _is_country(code: str, on: date) -> bool:
+    return not code or code_table("countries").row(code, on) is not None
+
+
+def _unknown_country(path: str, code: str) -> Problem:
+    return Problem(
+        path,
+        "COUNTRY_UNKNOWN",
+        f"{code} is no country code; use ISO 3166 alpha-3, for example USA.",
+        f"{code} 不是有效的国别（地区）代码；请使用三位字母代码，如 USA。",
+    )
 
 
 def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Iterator[Problem]:
+    """Of each line; paths are built only for what is wrong, since the window sends lines by the million."""
     currency = declaration.declared_value.currency_code
     for index, line in enumerate(declaration.lines):
-        path = f"lines[{index}]"
-        yield from currency_problems(f"{path}.total.currency_code", line.total.currency_code)
-        yield from same_currency_problems(f"{path}.total.currency_code", line.total.currency_code, currency)
-        yield from total_problems(path, line)
-        yield from _country_problems(f"{path}.origin_country", line.origin_country, on)
+        yield from goods_problems(index, line, currency)
+        if not _is_country(line.origin_country, on):
+            yield _unknown_country(f"lines[{index}].origin_country", line.origin_country)
+
+
+def goods_problems(index: int, line: Goods, currency: str) -> Iterator[Problem]:
+    """What is wrong with a line's quantity, price and total, in a document of that currency."""
+    total = line.total
+    digits = minor_digits(total.currency_code)
+    if digits is None or total.currency_code != currency:
+        yield from _line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency)
+    yield from _total_problems(index, line, total.minor_units, digits)
+
+
+def _line_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:
+    yield from currency_problems(path, code)
+    if code != declared and minor_digits(code) is not None and minor_digits(declared) is not None:
+        yield Problem(
+            path,
+            "SEVERAL_CURRENCIES",
+            f"The line is in {code}, the document in {declared}; use one currency, or declare separately.",
+            f"该项币制为 {code}，与单证币制 {declared} 不一致；请使用同一币制或分单申报。",
+        )
 
 
 def currency_problems(path: str, code: str) -> Iterator[Problem]:
+    """Whether a currency is one of ISO 4217 that is paid in."""
     if minor_digits(code) is None:
         yield Problem(
             path,
@@ -109,35 +143,24 @@ def currency_problems(path: str, code: str) -> Iterator[Problem]:
         )
 
 
-def same_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:
-    if code != declared and minor_digits(code) is not None and minor_digits(declared) is not None:
-        yield Problem(
-            path,
-            "SEVERAL_CURRENCIES",
-            f"The line is in {code}, the declaration in {declared}; use one currency, or declare separately.",
-            f"该项币制为 {code}，与报关单币制 {declared} 不一致；请使用同一币制或分单申报。",
-        )
-
-
-def total_problems(path: str, line: declarations_pb2.DeclarationLine) -> Iterator[Problem]:
+def _total_problems(index: int, line: Goods, minor_units: int, digits: int | None) -> Iterator[Problem]:
     quantity = decimal_or_none(line.quantity.value or "0")
     unit_price = decimal_or_none(line.unit_price.value or "0")
     if quantity is None:
-        yield _not_a_number(f"{path}.quantity")
+        yield not_a_number(f"lines[{index}].quantity")
     if unit_price is None:
-        yield _not_a_number(f"{path}.unit_price")
-    digits = minor_digits(line.total.currency_code)
-    if digits is not None and line.total.minor_units <= 0:
-        yield _not_positive(f"{path}.total")
-    elif digits is not None and quantity and unit_price:
-        yield from _product_problems(f"{path}.total", quantity * unit_price, line.total.minor_units, digits)
-
-
-def _product_problems(path: str, product: Decimal, minor_units: int, digits: int) -> Iterator[Problem]:
-    if abs(product.scaleb(digits) - minor_units) < 1:
+        yield not_a_number(f"lines[{index}].unit_price")
+    if digits is None:
         return
+    if minor_units <= 0:
+        yield not_positive(f"lines[{index}].total")
+    elif quantity and unit_price and abs((quantity * unit_price).scaleb(digits) - minor_units) >= 1:
+        yield _total_mismatch(f"lines[{index}].total", quantity * unit_price, minor_units, digits)
+
+
+def _total_mismatch(path: str, product: Decimal, minor_units: int, digits: int) -> Problem:
     total = Decimal(minor_units).scaleb(-digits)
-    yield Problem(
+    return Problem(
         path,
         "TOTAL_MISMATCH",
         f"The total is {total}, but quantity times price is {product.normalize():f}; correct one of them.",
@@ -145,7 +168,8 @@ def _product_problems(path: str, product: Decimal, minor_units: int, digits: int
     )
 
 
-def _not_a_number(path: str) -> Problem:
+def not_a_number(path: str) -> Problem:
+    """The problem of a value that is no plain decimal."""
     return Problem(
         path,
         "NUMBER_INVALID",
@@ -154,12 +178,23 @@ def _not_a_number(path: str) -> Problem:
     )
 
 
-def _not_positive(path: str) -> Problem:
+def not_positive(path: str) -> Problem:
+    """The problem of an amount of nothing, or less."""
     return Problem(
         path,
         "AMOUNT_NOT_POSITIVE",
         "The amount must be greater than zero; correct it.",
         "金额必须大于零；请更正。",
+    )
+
+
+def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:
+    """The problem of a net weight above the gross weight, in kilograms."""
+    return Problem(
+        path,
+        "NET_EXCEEDS_GROSS",
+        f"Net weight {net} is above gross weight {gross}; correct one of them.",
+        f"净重 {net} 大于毛重 {gross}；请更正其一。",
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import records
+from chassis import bulk, records
 from chassis.command import Transaction
 from services.declarations.consent import store as consents
 from services.declarations.pool import rpc
@@ -20,7 +20,7 @@ MEMBER_CHANGES = (
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Pool]:
     """The pools with these ids, those that are known."""
-    query = sa.select(pools).where(pools.c.id.in_(set(identifiers)))
+    query = sa.select(pools).where(bulk.among(connection, pools.c.id, set(identifiers)))
     return {one.id: one for one in records.many(connection, query, Pool)}
 
 
@@ -30,19 +30,19 @@ def of_enterprises(connection: sa.Connection, enterprises: Iterable[str]) -> dic
     if not wanted:
         return {}
     return {
-        one.id: one for one in records.many(connection, sa.select(pools).where(pools.c.enterprise.in_(wanted)), Pool)
+        one.id: one for one in records.many(connection, sa.select(pools).where(bulk.among(connection, pools.c.enterprise, wanted)), Pool)
     }
 
 
 def members(connection: sa.Connection, lists: Iterable[str]) -> dict[str, Member]:
     """The members that these lists are, those that are any."""
-    query = sa.select(pool_members).where(pool_members.c.id.in_(set(lists)))
+    query = sa.select(pool_members).where(bulk.among(connection, pool_members.c.id, set(lists)))
     return {one.id: one for one in records.many(connection, query, Member)}
 
 
 def pool_of(connection: sa.Connection, lists: Iterable[str]) -> dict[str, str]:
     """The pool that each of these lists has joined, those that have."""
-    query = sa.select(pool_members.c.id, pool_members.c.pool).where(pool_members.c.id.in_(set(lists)))
+    query = sa.select(pool_members.c.id, pool_members.c.pool).where(bulk.among(connection, pool_members.c.id, set(lists)))
     return {row.id: row.pool for row in connection.execute(query)}
 
 
@@ -83,7 +83,8 @@ def totals(connection: sa.Connection, wanted: Iterable[str]) -> dict[str, Totals
 
 def save_members(connection: sa.Connection, changes: Sequence[Change]) -> None:
     """New members, and those that changed."""
-    records.insert(connection, pool_members, *(after for before, after in changes if before is None))
+    fresh = [records.to_row(after) for before, after in changes if before is None]
+    bulk.insert(connection, pool_members, [list(row.values()) for row in fresh])
     rows = [
         {f"new_{name}": getattr(after, name) for name in MEMBER_CHANGES} | {"key": after.id}
         for before, after in changes
@@ -159,7 +160,10 @@ def lists_paid(
     connection: sa.Connection, pool: str, list_numbers: Iterable[str], orders: Iterable[str]
 ) -> list[RetailList]:
     """A pool's lists that have one of these numbers or orders."""
-    meant = [retail_lists.c.list_number.in_(set(list_numbers)), retail_lists.c.order_number.in_(set(orders))]
+    meant = [
+        bulk.among(connection, retail_lists.c.list_number, set(list_numbers)),
+        bulk.among(connection, retail_lists.c.order_number, set(orders)),
+    ]
     found: dict[str, RetailList] = {}
     for condition in meant:
         query = sa.select(retail_lists).join(pool_members, pool_members.c.id == retail_lists.c.id)

@@ -5,19 +5,23 @@ notices leave each list, write, and tell the pools.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from aval.declarations.v1 import declarations_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, personal_pb2, retail_pb2
 
 from chassis.command import Transaction
 from chassis.errors import Problem
 from services.declarations import verdicts
+from services.declarations.personal import store as personal
 from services.declarations.pool import commands as pools
+from services.declarations.receipt_machine import notice_date
+from services.declarations.retail import modes
+from services.declarations.retail.enterprise import enterprise_of
 from services.declarations.retail.list import model, rpc, store
-from services.declarations.retail.list.checks import check
 from services.declarations.retail.list.model import Fact, Notice, RetailList
 from services.declarations.retail.list.register import NUMBERS, Register, numbers_of
 from services.declarations.retail.summary import commands as summaries
+from services.declarations.retail.versions import Change, Step
 
 Verdicts = list[declarations_pb2.IntakeVerdict]
 KNOWN_OTHERWISE = Problem(
@@ -57,6 +61,7 @@ class Batch:
     waiting: dict[str, Notice] = field(default_factory=dict)
     waited: set[str] = field(default_factory=set)
     came: list[Notice] = field(default_factory=list)
+    persons: dict[str, personal_pb2.PersonalData] = field(default_factory=dict)
 
     def say(self, identifier: str, notice: Notice) -> bool:
         """A notice of a list; whether it says anything new."""
@@ -84,6 +89,7 @@ class Batch:
         store.save(connection, changed)
         store.add_notices(connection, self.fresh_facts)
         store.end_waiting(connection, self.came)
+        personal.put(self.transaction, self.persons)
         summaries.follow(self.transaction, [*((None, one) for one in fresh), *changed])
         pools.follow(self.transaction, [*fresh, *(after for _, after in changed)])
 
@@ -114,60 +120,62 @@ class Batch:
 
 
 def take(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailList]]) -> Verdicts:
-    """Lists: new ones, changes and deletions; the verdicts in order."""
+    """Checked lists: new ones, changes and deletions; the verdicts in order."""
     store.lock(transaction)
     batch = Batch(transaction)
-    records = [rpc.from_row(row, transaction.now_us) for _, row in rows]
-    batch.register.load(store.load(transaction.connection, (one.id for one in records)))
+    enterprises = enterprise_of(transaction.connection, {row.merchant_code for _, row in rows})
+    arrivals = [
+        rpc.from_row(row, enterprises.get(row.merchant_code, ""), transaction.keys, transaction.now_us)
+        for _, row in rows
+    ]
+    batch.register.load(store.load(transaction.connection, (one.id for one in arrivals)))
     for column in ("list_number", "pre_number"):
-        batch.register.load_numbers(transaction.connection, {column: {getattr(one, column) or "" for one in records}})
-    deleted = [one.id for one, (_, row) in zip(records, rows, strict=True) if _is_deletion(row)]
-    batch.load_facts(deleted)
+        batch.register.load_numbers(transaction.connection, {column: {getattr(one, column) or "" for one in arrivals}})
+    batch.load_facts(one.id for one in arrivals if one.change == Change.DELETE)
     told = [
-        _take_one(batch, document_id, row, fresh) for (document_id, row), fresh in zip(rows, records, strict=True)
+        _take_one(batch, document_id, row, fresh) for (document_id, row), fresh in zip(rows, arrivals, strict=True)
     ]
     batch.settle()
     return told
 
 
-def _is_deletion(row: retail_pb2.RetailList) -> bool:
-    return bool(row.envelope.change == retail_pb2.DELETE)
-
-
 def _take_one(
     batch: Batch, document_id: str, row: retail_pb2.RetailList, fresh: RetailList
 ) -> declarations_pb2.IntakeVerdict:
-    known = batch.register.lists.get(fresh.id)
-    problems = check(row) or _number_problems(batch.register, fresh) or _content_problems(known, fresh, row)
+    problems = [*_mode_problems(row, fresh), *_number_problems(batch.register, fresh)]
+    move, after = model.arriving(batch.register.lists.get(fresh.id), fresh)
+    if move == Step.REFUSE and not problems:
+        problems = [KNOWN_OTHERWISE]
     if problems:
         return verdicts.refused(document_id, problems, batch.transaction.caller.language)
-    is_new = _delete(batch, row, known, fresh) if _is_deletion(row) else _put(batch.register, known, fresh)
+    if fresh.change == Change.DELETE:
+        is_new = _delete(batch, row, fresh)
+    else:
+        is_new = move in (Step.ADD, Step.REPLACE)
+        batch.register.put(after)
+        if is_new and row.persons:
+            batch.persons[fresh.name] = personal_pb2.PersonalData(persons=row.persons)
     return (verdicts.accepted if is_new else verdicts.duplicate)(document_id, fresh.name)
 
 
-def _put(register: Register, known: RetailList | None, fresh: RetailList) -> bool:
-    """A version of a list; whether it says anything new that counts."""
-    if known is None:
-        register.put(fresh)
-    elif model.newer(known, fresh):
-        register.put(model.versioned(known, fresh))
-    else:
-        register.put(known.numbered(fresh.list_number or "", fresh.pre_number or ""))
-    return known is None or (model.newer(known, fresh) and known.digest != fresh.digest)
-
-
-def _delete(batch: Batch, row: retail_pb2.RetailList, known: RetailList | None, fresh: RetailList) -> bool:
-    """A deletion, perhaps of a list that is still to come: any version of it is newer."""
-    if known is None:
-        batch.register.put(replace(fresh, send_us=-1))
+def _delete(batch: Batch, row: retail_pb2.RetailList, fresh: RetailList) -> bool:
+    """A deletion, perhaps of a list that is still to come; whether it is new."""
+    if fresh.id not in batch.register.lists:
+        batch.register.put(model.awaiting(fresh))
     return batch.say(fresh.id, rpc.notice_of_deletion(row))
 
 
-def _content_problems(known: RetailList | None, fresh: RetailList, row: retail_pb2.RetailList) -> list[Problem]:
-    """Two versions sent at once with different content."""
-    if known is None or _is_deletion(row) or known.send_us != fresh.send_us or known.digest == fresh.digest:
+def _mode_problems(row: retail_pb2.RetailList, fresh: RetailList) -> list[Problem]:
+    if modes.mode(row.trade_mode, fresh.direction, notice_date(fresh.send_us)) is not None:
         return []
-    return [KNOWN_OTHERWISE]
+    return [
+        Problem(
+            "trade_mode",
+            "TRADE_MODE_NOT_RETAIL",
+            f"Lists have the trade mode 9610, 1210 or 1239, not {row.trade_mode}; correct it.",
+            f"清单的监管方式应为 9610、1210 或 1239，而非 {row.trade_mode}；请更正。",
+        )
+    ]
 
 
 def _number_problems(register: Register, fresh: RetailList) -> list[Problem]:

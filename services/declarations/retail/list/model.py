@@ -14,9 +14,10 @@ from chassis.errors import Problem
 from chassis.money import Money
 from services.declarations.code_tables import code_table
 from services.declarations.receipt_machine import ReceiptMachine
+from services.declarations.retail.versions import Change, Step, Version, step
 
 MACHINE = ReceiptMachine("list_receipt_codes", "list_statuses", "DRAFT")
-DEPART, CANCEL, RETURN, DELETE = "DEPART", "CANCEL", "RETURN", "DELETE"
+LOAD, DEPART, CANCEL, RETURN, DELETE = "LOAD", "DEPART", "CANCEL", "RETURN", "DELETE"
 RELEASING = ("RELEASED", "CLOSED")
 # Facts of a list: code and notice time in microseconds.
 Fact = tuple[str, int]
@@ -42,6 +43,7 @@ class RetailList:
     release_us: int | None
     departure_us: int | None
     send_us: int
+    change: Change
     body: bytes
     digest: bytes
     create_us: int
@@ -117,9 +119,27 @@ def _first(facts: Sequence[Fact], is_meant: Callable[[str, int], bool]) -> int |
     return min((us for code, us in facts if is_meant(code, us)), default=None)
 
 
-def newer(known: RetailList, fresh: RetailList) -> bool:
-    """Whether of two versions the fresh one counts: the one sent last."""
-    return fresh.send_us > known.send_us
+def version_of(one: RetailList) -> Version:
+    """The version that counts."""
+    return Version(one.send_us, one.change, one.digest)
+
+
+def awaiting(deleted: RetailList) -> RetailList:
+    """A list of which only its deletion has come: any version of it counts more."""
+    return replace(deleted, send_us=-1)
+
+
+def arriving(known: RetailList | None, fresh: RetailList) -> tuple[Step, RetailList]:
+    """What a version does, and the list as it is then."""
+    move = step(known and version_of(known), version_of(fresh))
+    if known is None or move == Step.ADD:
+        return move, fresh
+    if move == Step.REPLACE:
+        return move, versioned(known, fresh)
+    numbered = known.numbered(fresh.list_number or "", fresh.pre_number or "")
+    if move == Step.TOUCH:
+        return move, replace(numbered, send_us=fresh.send_us, change=fresh.change)
+    return move, numbered
 
 
 def versioned(known: RetailList, fresh: RetailList) -> RetailList:

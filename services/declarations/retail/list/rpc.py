@@ -1,49 +1,33 @@
 """Lists and notices between the wire and the model."""
 
-import hashlib
-
 from aval.declarations.v1 import retail_pb2
 
 from chassis import money
+from chassis.keyring import KeyRing
 from chassis.rpc import problem
-from services.declarations.checks import is_social_credit_code
 from services.declarations.retail.list import model
 from services.declarations.retail.list.model import Notice, RetailList
+from services.declarations.retail.versions import Change
 
-# Ours to set, never the sender's; and what isn't kept with the list.
-NOT_KEPT = (
-    "name", "persons", "enterprise", "status", "summary", "pool", "reasons", "etag",
+# What differs each time that a list is sent, and what is ours to set, never the sender's.
+NOT_OURS = (
+    "envelope", "name", "enterprise", "status", "summary", "pool", "reasons", "etag",
     "release_time", "departure_time", "duty_due_time", "store",
 )  # fmt: skip
-
-
 # When something was said that doesn't say when: what is final counts before all else as well as after.
 UNDATED_US = 1_533_081_600_000_000
 
 
-def enterprise_of(merchant_code: str) -> str:
-    """The merchant as an enterprise, where its code is a social credit code; else nothing is known of it."""
-    return f"enterprises/{merchant_code}" if is_social_credit_code(merchant_code) else ""
-
-
-def send_us(envelope: retail_pb2.RetailEnvelope, now_us: int) -> int:
-    """When a document was sent; a change that doesn't say so was sent now, a new one before all changes."""
-    if envelope.HasField("send_time"):
-        return int(envelope.send_time.ToMicroseconds())
-    return 0 if envelope.change == retail_pb2.NEW else now_us
-
-
-def from_row(message: retail_pb2.RetailList, now_us: int) -> RetailList:
-    """The record of a checked row, as it is without any notice."""
+def from_row(message: retail_pb2.RetailList, enterprise: str, keys: KeyRing, now_us: int) -> RetailList:
+    """The record of a checked row, as it is without any notice. The digest is a token, since persons are in it."""
     body = retail_pb2.RetailList()
     body.CopyFrom(message)
-    for field in NOT_KEPT:
+    for field in NOT_OURS:
         body.ClearField(field)
-    content = body.SerializeToString(deterministic=True)
-    # Who sends the same content again says nothing new.
-    body.ClearField("envelope")
-    digest = hashlib.sha256(body.SerializeToString(deterministic=True)).digest()
-    direction = retail_pb2.Direction.Name(message.direction)
+    digest = keys.token("retailLists", body.SerializeToString(deterministic=True))
+    body.ClearField("persons")
+    body.envelope.format = message.envelope.format
+    direction, envelope = retail_pb2.Direction.Name(message.direction), message.envelope
     return RetailList(
         id=model.list_id(direction, message.merchant_code, message.enterprise_number),
         direction=direction,
@@ -51,7 +35,7 @@ def from_row(message: retail_pb2.RetailList, now_us: int) -> RetailList:
         enterprise_number=message.enterprise_number,
         list_number=message.list_number or None,
         pre_number=message.pre_number or None,
-        enterprise=enterprise_of(message.merchant_code),
+        enterprise=enterprise,
         order_number=message.order_number,
         platform_code=message.platform_code,
         trade_mode=message.trade_mode,
@@ -60,8 +44,9 @@ def from_row(message: retail_pb2.RetailList, now_us: int) -> RetailList:
         status=model.MACHINE.initial,
         release_us=None,
         departure_us=None,
-        send_us=send_us(message.envelope, now_us),
-        body=content,
+        send_us=envelope.send_time.ToMicroseconds() if envelope.HasField("send_time") else now_us,
+        change=Change(retail_pb2.Change.Name(envelope.change)),
+        body=body.SerializeToString(deterministic=True),
         digest=digest,
         create_us=now_us,
         revision=1,
@@ -119,7 +104,8 @@ def notice_of_cancellation(asked: retail_pb2.RetailCancellation) -> Notice:
 
 
 def notices_of_departure(departure: retail_pb2.RetailDeparture) -> list[Notice]:
-    """What a departure says of each of its lists."""
-    left_us = departure.departure_time.ToMicroseconds()
+    """What a departure says of each of its lists; nothing of those that it only says were loaded."""
+    left_us = departure.departure_time.ToMicroseconds() if departure.HasField("departure_time") else UNDATED_US
+    code = model.DEPART if departure.HasField("departure_time") else model.LOAD
     said = " ".join(part for part in (departure.bill_number, departure.voyage_number) if part)
-    return [Notice(number, "", "", "", left_us, model.DEPART, said) for number in departure.list_numbers]
+    return [Notice(number, "", "", "", left_us, code, said) for number in departure.list_numbers]

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import database, records
+from chassis import bulk, database, records
 from chassis.command import Transaction
 from services.declarations.retail.list.model import Fact, Notice, RetailList
 from services.declarations.tables import retail_lists, retail_notices, retail_waiting
@@ -35,7 +35,7 @@ def _by(connection: sa.Connection, column: sa.ColumnElement[Any], values: Iterab
     wanted = {value for value in values if value}
     if not wanted:
         return {}
-    found = records.many(connection, sa.select(retail_lists).where(column.in_(wanted)), RetailList)
+    found = records.many(connection, sa.select(retail_lists).where(bulk.among(connection, column, wanted)), RetailList)
     return {one.id: one for one in found}
 
 
@@ -45,14 +45,16 @@ def facts_of(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str,
     found: dict[str, set[Fact]] = {one: set() for one in wanted}
     rows = retail_notices
     if wanted:
-        for row in connection.execute(sa.select(rows.c.list, rows.c.code, rows.c.notice_us).where(rows.c.list.in_(wanted))):
+        query = sa.select(rows.c.list, rows.c.code, rows.c.notice_us).where(bulk.among(connection, rows.c.list, wanted))
+        for row in connection.execute(query):
             found[row.list].add((row.code, row.notice_us))
     return found
 
 
 def add(connection: sa.Connection, fresh: Sequence[RetailList]) -> None:
     """New lists."""
-    records.insert(connection, retail_lists, *fresh)
+    rows = [records.to_row(one) for one in fresh]
+    bulk.insert(connection, retail_lists, [list(row.values()) for row in rows])
 
 
 def save(connection: sa.Connection, changed: Sequence[tuple[RetailList, RetailList]]) -> None:
@@ -83,12 +85,8 @@ def _update(connection: sa.Connection, columns: Sequence[str], changed: Sequence
 
 def add_notices(connection: sa.Connection, fresh: Mapping[tuple[str, Fact], str]) -> None:
     """New notices by list and fact, with their notes."""
-    rows = [
-        {"list": identifier, "notice_us": notice_us, "code": code, "note": note}
-        for (identifier, (code, notice_us)), note in fresh.items()
-    ]
-    if rows:
-        connection.execute(sa.insert(retail_notices), rows)
+    rows = [(identifier, notice_us, code, note) for (identifier, (code, notice_us)), note in fresh.items()]
+    bulk.insert(connection, retail_notices, rows)
 
 
 def is_waited(connection: sa.Connection) -> bool:
@@ -99,7 +97,9 @@ def is_waited(connection: sa.Connection) -> bool:
 def waiting(connection: sa.Connection, numbers: Mapping[str, Iterable[str]]) -> list[Notice]:
     """The waiting notices that name one of these numbers, by column."""
     wanted = {column: {value for value in values if value} for column, values in numbers.items()}
-    meant = [retail_waiting.c[column].in_(values) for column, values in wanted.items() if values]
+    meant = [
+        bulk.among(connection, retail_waiting.c[column], values) for column, values in wanted.items() if values
+    ]
     if not meant:
         return []
     columns = [column for column in retail_waiting.columns if column.name != "key"]
@@ -109,20 +109,18 @@ def waiting(connection: sa.Connection, numbers: Mapping[str, Iterable[str]]) -> 
 
 def waiting_keys(connection: sa.Connection, keys: Iterable[str]) -> set[str]:
     """Which of these notices wait already."""
-    query = sa.select(retail_waiting.c.key).where(retail_waiting.c.key.in_(set(keys)))
+    query = sa.select(retail_waiting.c.key).where(bulk.among(connection, retail_waiting.c.key, set(keys)))
     return set(connection.execute(query).scalars())
 
 
 def keep_waiting(connection: sa.Connection, notices: Iterable[Notice]) -> None:
     """Notices whose list isn't known."""
-    columns = [column.name for column in retail_waiting.columns if column.name != "key"]
-    rows = [{"key": one.key} | {name: getattr(one, name) for name in columns} for one in notices]
-    if rows:
-        connection.execute(sa.insert(retail_waiting), rows)
+    names = [column.name for column in retail_waiting.columns]
+    bulk.insert(connection, retail_waiting, [[getattr(one, name) for name in names] for one in notices])
 
 
 def end_waiting(connection: sa.Connection, notices: Sequence[Notice]) -> None:
     """Notices whose list came."""
     if notices:
         keys = [one.key for one in notices]
-        connection.execute(sa.delete(retail_waiting).where(retail_waiting.c.key.in_(keys)))
+        connection.execute(sa.delete(retail_waiting).where(bulk.among(connection, retail_waiting.c.key, keys)))

@@ -10,10 +10,12 @@ from chassis.errors import Problem
 from chassis.money import Money
 from services.declarations import verdicts
 from services.declarations.pool import commands as pools
+from services.declarations.retail.enterprise import enterprise_of
 from services.declarations.retail.list import store as list_store
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.summary import model, rpc, store
 from services.declarations.retail.summary.model import RetailSummary
+from services.declarations.retail.versions import Change, Step, step
 
 KNOWN_OTHERWISE = Problem(
     "envelope.send_time",
@@ -34,6 +36,7 @@ class Batch:
     claims: dict[str, tuple[str, bool]]
     known: dict[str, RetailSummary]
     before: Mapping[str, RetailSummary]
+    enterprises: Mapping[str, str]
     claimed: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, bool] = field(default_factory=dict)
     # What of a summary is claimed now: its own numbers, kept up within the batch.
@@ -68,30 +71,33 @@ def _load(transaction: Transaction, rows: Sequence[retail_pb2.RetailSummary]) ->
     connection = transaction.connection
     identifiers = {model.summary_id(row.merchant_code, row.enterprise_number) for row in rows}
     known = store.load(connection, identifiers)
-    numbers = {identifier: set(store.list_numbers(connection, identifier)) for identifier in known}
+    numbers = store.numbers_of(connection, known)
     named = {number for row in rows for number in row.list_numbers} | {n for own in numbers.values() for n in own}
     lists, claims = store.lists_numbered(connection, named), store.claims(connection, named)
-    return Batch(transaction, lists, claims, dict(known), known, numbers=numbers)
+    enterprises = enterprise_of(connection, {row.merchant_code for row in rows})
+    return Batch(transaction, lists, claims, dict(known), known, enterprises, numbers=numbers)
 
 
 def _take_one(batch: Batch, document_id: str, row: retail_pb2.RetailSummary) -> declarations_pb2.IntakeVerdict:
     currency = next((batch.lists[n].value.currency for n in row.list_numbers if n in batch.lists), "")
-    fresh = rpc.from_row(row, currency, batch.transaction.now_us)
+    enterprise = batch.enterprises.get(row.merchant_code, "")
+    fresh = rpc.from_row(row, enterprise, currency, batch.transaction.now_us)
     known = batch.known.get(fresh.id)
-    if known and (known.digest == fresh.digest and known.is_deleted == fresh.is_deleted or fresh.send_us < known.send_us):
+    move = step(known and model.version_of(known), model.version_of(fresh))
+    if known and move in (Step.KEEP, Step.TOUCH):
+        if move == Step.TOUCH:
+            batch.known[fresh.id] = replace(known, send_us=fresh.send_us, change=fresh.change)
         return verdicts.duplicate(document_id, fresh.name)
-    problems = _problems(batch, fresh, known, row)
+    problems = ([KNOWN_OTHERWISE] if move == Step.REFUSE else []) + _problems(batch, fresh, row)
     if problems:
         return verdicts.refused(document_id, problems, batch.transaction.caller.language)
     _put(batch, fresh, known, row)
     return verdicts.accepted(document_id, fresh.name)
 
 
-def _problems(
-    batch: Batch, fresh: RetailSummary, known: RetailSummary | None, row: retail_pb2.RetailSummary
-) -> list[Problem]:
-    """Everything that refuses the summary whole."""
-    found = [KNOWN_OTHERWISE] if known and known.send_us == fresh.send_us and not fresh.is_deleted else []
+def _problems(batch: Batch, fresh: RetailSummary, row: retail_pb2.RetailSummary) -> list[Problem]:
+    """Every list that refuses the summary whole, with each reason."""
+    found = []
     for index, number in enumerate(row.list_numbers):
         path = f"list_numbers[{index}]"
         if batch.claims.get(number, (fresh.id, False))[0] != fresh.id:
@@ -101,7 +107,7 @@ def _problems(
 
 
 def _put(batch: Batch, fresh: RetailSummary, known: RetailSummary | None, row: retail_pb2.RetailSummary) -> None:
-    wanted = set() if fresh.is_deleted else set(row.list_numbers)
+    wanted = set() if fresh.change == Change.DELETE else set(row.list_numbers)
     had = batch.numbers.get(fresh.id, set())
     for number in sorted(wanted - had):
         if number not in batch.claims:

@@ -14,6 +14,7 @@ from chassis.errors import Problem
 from chassis.money import Money
 from services.declarations.retail.list import model as lists
 from services.declarations.retail.list.model import RetailList
+from services.declarations.retail.versions import Change, Version
 
 MODE, DIRECTION = "9610", "EXPORT"
 UNKNOWN_CURRENCY = ""
@@ -28,8 +29,8 @@ class RetailSummary:
     enterprise_number: str
     enterprise: str
     value: Money
-    is_deleted: bool
     send_us: int
+    change: Change
     body: bytes
     digest: bytes
     create_us: int
@@ -39,6 +40,11 @@ class RetailSummary:
     def name(self) -> str:
         """Its resource name."""
         return f"retailSummaries/{self.id}"
+
+
+def version_of(summary: RetailSummary) -> Version:
+    """The version that counts."""
+    return Version(summary.send_us, summary.change, summary.digest)
 
 
 def summary_id(merchant_code: str, enterprise_number: str) -> str:

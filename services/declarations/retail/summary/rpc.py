@@ -9,31 +9,33 @@ from chassis import money
 from chassis.errors import Problem
 from chassis.money import Money
 from chassis.rpc import problem
-from services.declarations.retail.list.rpc import enterprise_of, send_us
 from services.declarations.retail.summary import model
 from services.declarations.retail.summary.model import RetailSummary
+from services.declarations.retail.versions import Change
 
-# Ours to set, never the sender's; the list numbers are rows of their own.
-NOT_KEPT = ("name", "enterprise", "value", "differences", "etag", "list_numbers")
+# What differs each time that it is sent, and what is ours to set, never the sender's.
+NOT_OURS = ("envelope", "name", "enterprise", "value", "differences", "etag")
 
 
-def from_row(message: retail_pb2.RetailSummary, currency: str, now_us: int) -> RetailSummary:
+def from_row(message: retail_pb2.RetailSummary, enterprise: str, currency: str, now_us: int) -> RetailSummary:
     """The record of a row, as it is without any list; `currency` where the row doesn't say it."""
     body = retail_pb2.RetailSummary()
     body.CopyFrom(message)
-    body.ClearField("envelope")
-    digest = hashlib.sha256(body.SerializeToString(deterministic=True)).digest()
-    body.envelope.CopyFrom(message.envelope)
-    for field in NOT_KEPT:
+    for field in NOT_OURS:
         body.ClearField(field)
+    digest = hashlib.sha256(body.SerializeToString(deterministic=True)).digest()
+    # The list numbers are rows of their own.
+    body.ClearField("list_numbers")
+    envelope = message.envelope
+    body.envelope.format = envelope.format
     return RetailSummary(
         id=model.summary_id(message.merchant_code, message.enterprise_number),
         merchant_code=message.merchant_code,
         enterprise_number=message.enterprise_number,
-        enterprise=enterprise_of(message.merchant_code),
+        enterprise=enterprise,
         value=Money(message.total.currency_code or currency, 0),
-        is_deleted=message.envelope.change == retail_pb2.DELETE,
-        send_us=send_us(message.envelope, now_us),
+        send_us=envelope.send_time.ToMicroseconds() if envelope.HasField("send_time") else now_us,
+        change=Change(retail_pb2.Change.Name(envelope.change)),
         body=body.SerializeToString(deterministic=True),
         digest=digest,
         create_us=now_us,

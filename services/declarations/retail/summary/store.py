@@ -1,47 +1,32 @@
 """Summaries and the lists that back them, as rows: the only SQL of this room."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from chassis import records
+from chassis import bulk, records
 from services.declarations.retail.list.model import RELEASING, RetailList
 from services.declarations.retail.summary.model import DIRECTION, MODE, RetailSummary
 from services.declarations.tables import retail_lists, retail_summaries, retail_summary_lists
 
-# Names in one statement: both databases take so many.
-AT_ONCE = 10_000
-
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, RetailSummary]:
     """The summaries with these ids, those that are known."""
-    query = sa.select(retail_summaries).where(retail_summaries.c.id.in_(set(identifiers)))
+    query = sa.select(retail_summaries).where(bulk.among(connection, retail_summaries.c.id, set(identifiers)))
     return {one.id: one for one in records.many(connection, query, RetailSummary)}
-
-
-def _parts(values: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(dict.fromkeys(values))
-    while part := list(islice(rest, AT_ONCE)):
-        yield part
 
 
 def lists_numbered(connection: sa.Connection, list_numbers: Iterable[str]) -> dict[str, RetailList]:
     """The lists with these numbers, by number, those that are known."""
-    found: dict[str, RetailList] = {}
-    for part in _parts(list_numbers):
-        query = sa.select(retail_lists).where(retail_lists.c.list_number.in_(part))
-        found |= {str(one.list_number): one for one in records.many(connection, query, RetailList)}
-    return found
+    query = sa.select(retail_lists).where(bulk.among(connection, retail_lists.c.list_number, set(list_numbers)))
+    return {str(one.list_number): one for one in records.many(connection, query, RetailList)}
 
 
 def claims(connection: sa.Connection, list_numbers: Iterable[str]) -> dict[str, tuple[str, bool]]:
     """The summary that each of these lists backs, and whether it was dropped, by number."""
-    rows, found = retail_summary_lists, {}
-    for part in _parts(list_numbers):
-        query = sa.select(rows).where(rows.c.list_number.in_(part))
-        found |= {row.list_number: (row.summary, row.is_dropped) for row in connection.execute(query)}
-    return found
+    rows = retail_summary_lists
+    query = sa.select(rows).where(bulk.among(connection, rows.c.list_number, set(list_numbers)))
+    return {row.list_number: (row.summary, row.is_dropped) for row in connection.execute(query)}
 
 
 def of_lists(connection: sa.Connection, lists: Iterable[RetailList]) -> dict[str, str]:
@@ -51,11 +36,14 @@ def of_lists(connection: sa.Connection, lists: Iterable[RetailList]) -> dict[str
     return {numbers[number]: summary for number, (summary, is_dropped) in backed.items() if not is_dropped}
 
 
-def list_numbers(connection: sa.Connection, summary: str) -> list[str]:
-    """The numbers of the lists of a summary, in order."""
+def numbers_of(connection: sa.Connection, summaries: Iterable[str]) -> dict[str, set[str]]:
+    """The numbers of the lists of each of these summaries."""
+    found: dict[str, set[str]] = {one: set() for one in summaries}
     rows = retail_summary_lists
-    query = sa.select(rows.c.list_number).where(rows.c.summary == summary, rows.c.is_dropped.is_(False))
-    return list(connection.execute(query.order_by(rows.c.list_number)).scalars())
+    query = sa.select(rows.c.summary, rows.c.list_number).where(bulk.among(connection, rows.c.summary, list(found)))
+    for row in connection.execute(query.where(rows.c.is_dropped.is_(False))):
+        found[row.summary].add(row.list_number)
+    return found
 
 
 def add(connection: sa.Connection, fresh: Sequence[RetailSummary]) -> None:
@@ -65,7 +53,7 @@ def add(connection: sa.Connection, fresh: Sequence[RetailSummary]) -> None:
 
 def save(connection: sa.Connection, changed: Sequence[RetailSummary]) -> None:
     """Changed summaries, one revision up. The batch holds the lists' lock, so nobody was faster."""
-    names = ("enterprise", "value_currency", "value_minor_units", "is_deleted", "send_us", "body", "digest")
+    names = ("enterprise", "value_currency", "value_minor_units", "send_us", "change", "body", "digest")
     rows = []
     for one in changed:
         row = records.to_row(one)
@@ -78,9 +66,7 @@ def save(connection: sa.Connection, changed: Sequence[RetailSummary]) -> None:
 
 def claim(connection: sa.Connection, fresh: Mapping[str, str]) -> None:
     """Lists, by number, that a summary claims for good."""
-    rows = [{"list_number": number, "summary": summary, "is_dropped": False} for number, summary in fresh.items()]
-    if rows:
-        connection.execute(sa.insert(retail_summary_lists), rows)
+    bulk.insert(connection, retail_summary_lists, [(number, summary, False) for number, summary in fresh.items()])
 
 
 def set_dropped(connection: sa.Connection, list_numbers: Iterable[str], is_dropped: bool) -> None:
