@@ -12,6 +12,8 @@ from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.retail import commands as retail
+from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.tables import personal_data
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
@@ -37,6 +39,7 @@ SERVICE = Service(
         "ImportDeclarations": Command(run_batch=declaration.import_documents, prepare=declaration.documents),
         "BatchCreateDeclarations": Command(run_batch=declaration.create_batch, prepare=declaration.rows),
         "BatchCreateReceipts": Command(declaration.create_receipts, names=_receipts),
+        "BatchCreateRetailDocuments": Command(retail.create_batch, names=retail.names, prepare=retail.rows),
         "CreateConsent": Command(consent.create),
         "RevokeConsent": Command(consent.revoke, names=lambda request: [request.name]),
         "ReserveEncumbrance": Command(run_batch=encumbrance.reserve_batch, names=_items),
@@ -48,6 +51,8 @@ SERVICE = Service(
     reads={
         "GetDeclaration": declaration_reads.get,
         "ListDeclarations": declaration_reads.list_,
+        "GetRetailOrder": retail_order_reads.get,
+        "ListRetailOrders": retail_order_reads.list_,
         "ListConsents": consent.list_,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
@@ -55,6 +60,7 @@ SERVICE = Service(
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
         "StreamReceipts": "BatchCreateReceipts",
+        "StreamRetailDocuments": "BatchCreateRetailDocuments",
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
     sealed=[personal_data],

@@ -23,11 +23,6 @@ _FIELD_RULES: Mapping[str, tuple[str, str, str]] = {
     "repeated.min_items": ("TOO_FEW", "At least {limit} of these are needed.", "至少须有 {limit} 项。"),
     "repeated.max_items": ("TOO_MANY", "At most {limit} of these may be sent.", "最多可有 {limit} 项。"),
     "repeated.unique": ("REPEATED", "The same one is given twice; leave one out.", "内容重复；请删除重复项。"),
-    "retail_departure.something": (
-        "NOTHING_NAMED",
-        "No list and no waybill is named; name what was loaded or left.",
-        "未列明清单或运单；请列明装载或离境的清单或运单。",
-    ),
 }
 # What a pattern asks for, in words, by the field's name.
 _FORMS: Mapping[str, tuple[str, str]] = {

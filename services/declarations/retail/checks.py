@@ -59,6 +59,16 @@ def _list(declared: retail_pb2.RetailList) -> Iterator[Problem]:
     yield from _weights(declared)
 
 
+def _departure(departure: retail_pb2.RetailDeparture) -> Iterator[Problem]:
+    if not departure.list_numbers and not departure.waybill_numbers:
+        yield Problem(
+            "waybill_numbers",
+            "NOTHING_NAMED",
+            "No list and no waybill is named; name what was loaded or left.",
+            "未列明清单或运单；请列明装载或离境的清单或运单。",
+        )
+
+
 def _lines(lines: Sequence[retail_pb2.RetailLine], path: str, value: money_pb2.Money) -> Iterator[Problem]:
     """The lines' own problems and, where they have none, whether they add up to the value at the path."""
     found = [problem for index, line in enumerate(lines) for problem in _line(index, line, value.currency_code)]
@@ -121,4 +131,5 @@ RULES: Mapping[type[Message], Callable[[Any], Iterator[Problem]]] = {
     retail_pb2.RetailWaybill: _waybill,
     retail_pb2.RetailPayment: _payment,
     retail_pb2.RetailList: _list,
+    retail_pb2.RetailDeparture: _departure,
 }
