@@ -9,10 +9,10 @@ from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
 from services.declarations.pool.model import Member, Movement, Pool
 from services.declarations.retail.list.model import RetailList
-from services.declarations.retail.sale.model import WarehouseSale
-from services.declarations.retail.summary.model import RetailSummary
 from services.declarations.retail.order.model import Order
 from services.declarations.retail.payment.model import Payment
+from services.declarations.retail.sale.model import WarehouseSale
+from services.declarations.retail.summary.model import RetailSummary
 from services.declarations.retail.waybill.model import Waybill
 
 metadata = sa.MetaData()
@@ -90,6 +90,7 @@ retail_lists = records.table(
     sa.Index("retail_lists_pre_number", "pre_number", unique=True),
     sa.Index("retail_lists_enterprise_number", "enterprise_number"),
     sa.Index("retail_lists_order", "order_number", "platform_code"),
+    sa.Index("retail_lists_waybill", "waybill"),
     sa.Index("retail_lists_enterprise", "enterprise", "id"),
     sa.Index("retail_lists_status", "enterprise", "status", "id"),
 )
@@ -114,12 +115,14 @@ retail_waiting = sa.Table(
     sa.Column("pre_number", TEXT, nullable=False),
     sa.Column("merchant_code", TEXT, nullable=False),
     sa.Column("enterprise_number", TEXT, nullable=False),
+    sa.Column("waybill", TEXT, nullable=False),
     sa.Column("notice_us", sa.BigInteger, nullable=False),
     sa.Column("code", TEXT, nullable=False),
     sa.Column("note", TEXT, nullable=False),
     sa.Index("retail_waiting_list_number", "list_number"),
     sa.Index("retail_waiting_pre_number", "pre_number"),
     sa.Index("retail_waiting_enterprise_number", "enterprise_number"),
+    sa.Index("retail_waiting_waybill", "waybill"),
 )
 
 retail_summaries = records.table(

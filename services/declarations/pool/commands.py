@@ -13,7 +13,7 @@ from chassis.money import Money
 from chassis.rpc import problem
 from services.declarations.pool import model, rpc, store
 from services.declarations.pool import value as pool_value
-from services.declarations.pool.model import Change, Member, Pool
+from services.declarations.pool.model import Change, Member, Movement, Pool
 from services.declarations.retail import modes
 from services.declarations.retail.list import store as lists
 from services.declarations.retail.list.model import RetailList
@@ -21,7 +21,10 @@ from services.declarations.retail.summary import store as summaries
 
 AT_ONCE = 1000
 CURRENCY_UNKNOWN = Problem(
-    "pool.currency_code", "CURRENCY_UNKNOWN", "Use an ISO 4217 code, for example CNY.", "请使用 ISO 4217 字母代码，如 CNY。"
+    "pool.currency_code",
+    "CURRENCY_UNKNOWN",
+    "Use an ISO 4217 code, for example CNY.",
+    "请使用 ISO 4217 字母代码，如 CNY。",
 )
 
 
@@ -102,10 +105,12 @@ def _move(transaction: Transaction, pools: Mapping[str, Pool], changes: Sequence
     totals, on = store.totals(connection, by_pool), business_date(transaction.now_us)
     after: dict[str, Pool] = {}
     for identifier, own in sorted(by_pool.items()):
-        pool, movements = pools[identifier], []
+        pool = pools[identifier]
+        movements: list[Movement] = []
         for cause, alike in model.by_cause(own).items():
             step = model.moved(pool, totals[identifier], cause, alike, transaction.now_us, on)
-            pool, movements = step.pool, [*movements, step.movement]
+            pool = step.pool
+            movements.append(step.movement)
         store.save_totals(connection, identifier, totals[identifier])
         after[identifier] = store.save(transaction, pool, movements, "pool.moved")
         pool_value.revalue(transaction, after[identifier], "+".join(one.cause for one in movements))
@@ -196,9 +201,7 @@ def _settle(
     )
 
 
-def _matched(
-    transaction: Transaction, pool: Pool, receipts: Sequence[pool_pb2.PoolReceipt]
-) -> dict[int, RetailList]:
+def _matched(transaction: Transaction, pool: Pool, receipts: Sequence[pool_pb2.PoolReceipt]) -> dict[int, RetailList]:
     """The list that each receipt is for, by the receipt's index; an order of several lists names none."""
     found = store.lists_paid(
         transaction.connection,

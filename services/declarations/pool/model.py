@@ -289,9 +289,7 @@ def moved(pool: Pool, totals: Totals, cause: str, changes: Sequence[Change], now
             totals.add(was, -1)
         totals.add(now, 1)
     number = pool.movements + 1
-    after = replace(
-        pool, base=Money(pool.currency, base(totals, pool, terms(on))), base_on=on, movements=number
-    )
+    after = replace(pool, base=Money(pool.currency, base(totals, pool, terms(on))), base_on=on, movements=number)
     change = totals.eligible - before
     return Step(
         after, Movement(movement_id(pool.id, number), pool.id, number, cause, len(changes), change, after.base, now_us)

@@ -3,6 +3,7 @@
 from datetime import date
 
 from aval.declarations.v1 import pool_pb2
+from aval.type.v1 import money_pb2
 
 from chassis import money
 from chassis.errors import Problem
@@ -49,7 +50,7 @@ def derivation(pool: Pool, totals: Totals, language: str) -> pool_pb2.BaseDeriva
     )
 
 
-def _amount(pool: Pool, minor_units: int) -> object:
+def _amount(pool: Pool, minor_units: int) -> money_pb2.Money:
     return money.to_proto(Money(pool.currency, minor_units))
 
 

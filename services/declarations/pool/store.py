@@ -11,7 +11,14 @@ from services.declarations.consent import store as consents
 from services.declarations.pool import rpc
 from services.declarations.pool.model import Change, Key, Member, Movement, Pool, Total, Totals, base, terms
 from services.declarations.retail.list.model import RetailList
-from services.declarations.tables import pool_members, pool_movements, pool_settlements, pool_totals, pools, retail_lists
+from services.declarations.tables import (
+    pool_members,
+    pool_movements,
+    pool_settlements,
+    pool_totals,
+    pools,
+    retail_lists,
+)
 
 MEMBER_CHANGES = (
     "country", "platform_code", "value_minor_units", "paid_minor_units", "standing", "term_minor_units", "ages_us",
@@ -29,9 +36,8 @@ def of_enterprises(connection: sa.Connection, enterprises: Iterable[str]) -> dic
     wanted = {one for one in enterprises if one}
     if not wanted:
         return {}
-    return {
-        one.id: one for one in records.many(connection, sa.select(pools).where(bulk.among(connection, pools.c.enterprise, wanted)), Pool)
-    }
+    query = sa.select(pools).where(bulk.among(connection, pools.c.enterprise, wanted))
+    return {one.id: one for one in records.many(connection, query, Pool)}
 
 
 def members(connection: sa.Connection, lists: Iterable[str]) -> dict[str, Member]:
@@ -42,7 +48,9 @@ def members(connection: sa.Connection, lists: Iterable[str]) -> dict[str, Member
 
 def pool_of(connection: sa.Connection, lists: Iterable[str]) -> dict[str, str]:
     """The pool that each of these lists has joined, those that have."""
-    query = sa.select(pool_members.c.id, pool_members.c.pool).where(bulk.among(connection, pool_members.c.id, set(lists)))
+    query = sa.select(pool_members.c.id, pool_members.c.pool).where(
+        bulk.among(connection, pool_members.c.id, set(lists))
+    )
     return {row.id: row.pool for row in connection.execute(query)}
 
 
@@ -91,7 +99,7 @@ def save_members(connection: sa.Connection, changes: Sequence[Change]) -> None:
         if before is not None
     ]
     if rows:
-        values = {name: sa.bindparam(f"new_{name}") for name in MEMBER_CHANGES}
+        values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in MEMBER_CHANGES}
         connection.execute(sa.update(pool_members).where(pool_members.c.id == sa.bindparam("key")).values(values), rows)
 
 
@@ -210,5 +218,3 @@ def _differences(kept: Totals, added: Totals) -> Iterator[str]:
         one, other = kept.by.get(key, Total()), added.by.get(key, Total())
         if one != other:
             yield f"{key[0]} {key[1]} {one}, its lists give {other}"
-
-

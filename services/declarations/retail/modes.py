@@ -51,9 +51,7 @@ def modes(on: date) -> list[Mode]:
     return [Mode(row) for row in found if row]
 
 
-def list_(
-    reading: Reading, _request: retail_list_pb2.ListTradeModesRequest
-) -> retail_list_pb2.ListTradeModesResponse:
+def list_(reading: Reading, _request: retail_list_pb2.ListTradeModesRequest) -> retail_list_pb2.ListTradeModesResponse:
     """The public reference."""
     found = map(_to_proto, modes(business_date(reading.now_us)))
     return retail_list_pb2.ListTradeModesResponse(trade_modes=found)

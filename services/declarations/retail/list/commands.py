@@ -15,12 +15,14 @@ from services.declarations import verdicts
 from services.declarations.personal import store as personal
 from services.declarations.pool import commands as pools
 from services.declarations.receipt_machine import notice_date
-from services.declarations.retail import modes
+from services.declarations.retail import identity, modes
 from services.declarations.retail.enterprise import enterprise_of
 from services.declarations.retail.list import model, rpc, store
 from services.declarations.retail.list.model import Fact, Notice, RetailList
 from services.declarations.retail.list.register import NUMBERS, Register, numbers_of
+from services.declarations.retail.matching import store as matching
 from services.declarations.retail.summary import commands as summaries
+from services.declarations.retail.summary.commands import ListChange
 from services.declarations.retail.versions import Change, Step
 
 Verdicts = list[declarations_pb2.IntakeVerdict]
@@ -62,6 +64,8 @@ class Batch:
     waited: set[str] = field(default_factory=set)
     came: list[Notice] = field(default_factory=list)
     persons: dict[str, personal_pb2.PersonalData] = field(default_factory=dict)
+    # Orders and waybills that the lists tie together, by id.
+    links: set[tuple[str, str]] = field(default_factory=set)
 
     def say(self, identifier: str, notice: Notice) -> bool:
         """A notice of a list; whether it says anything new."""
@@ -90,7 +94,9 @@ class Batch:
         store.add_notices(connection, self.fresh_facts)
         store.end_waiting(connection, self.came)
         personal.put(self.transaction, self.persons)
-        summaries.follow(self.transaction, [*((None, one) for one in fresh), *changed])
+        matching.link(self.transaction, self.links)
+        arrived: list[ListChange] = [(None, one) for one in fresh]
+        summaries.follow(self.transaction, [*arrived, *changed])
         pools.follow(self.transaction, [*fresh, *(after for _, after in changed)])
 
     def _bind_waiting(self) -> None:
@@ -132,9 +138,7 @@ def take(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailLi
     for column in ("list_number", "pre_number"):
         batch.register.load_numbers(transaction.connection, {column: {getattr(one, column) or "" for one in arrivals}})
     batch.load_facts(one.id for one in arrivals if one.change == Change.DELETE)
-    told = [
-        _take_one(batch, document_id, row, fresh) for (document_id, row), fresh in zip(rows, arrivals, strict=True)
-    ]
+    told = [_take_one(batch, document_id, row, fresh) for (document_id, row), fresh in zip(rows, arrivals, strict=True)]
     batch.settle()
     return told
 
@@ -153,9 +157,18 @@ def _take_one(
     else:
         is_new = move in (Step.ADD, Step.REPLACE)
         batch.register.put(after)
-        if is_new and row.persons:
-            batch.persons[fresh.name] = personal_pb2.PersonalData(persons=row.persons)
+        if is_new:
+            _keep_beside(batch, row, fresh)
     return (verdicts.accepted if is_new else verdicts.duplicate)(document_id, fresh.name)
+
+
+def _keep_beside(batch: Batch, row: retail_pb2.RetailList, fresh: RetailList) -> None:
+    """What of a version is kept in other rooms: its persons, and which waybill carries which order."""
+    if row.persons:
+        batch.persons[fresh.name] = personal_pb2.PersonalData(persons=row.persons)
+    if row.waybill_number:
+        order = identity.order_id(row.direction, row.platform_code, row.order_number)
+        batch.links.add((order, identity.waybill_id(row.carrier_code, row.waybill_number)))
 
 
 def _delete(batch: Batch, row: retail_pb2.RetailList, fresh: RetailList) -> bool:
@@ -231,7 +244,7 @@ def _only(names: set[str]) -> str:
 
 def _notice_problems(notices: Sequence[Notice]) -> list[Problem]:
     for notice in notices:
-        if not (notice.list_number or notice.pre_number or notice.enterprise_number):
+        if not any(getattr(notice, column) for column in NUMBERS):
             return [NUMBER_MISSING]
         if not model.is_known_code(notice.code, notice.notice_us):
             return [UNKNOWN_CODE]

@@ -36,6 +36,7 @@ class RetailList:
     enterprise: str
     order_number: str
     platform_code: str
+    waybill: str
     trade_mode: str
     country: str
     value: Money
@@ -71,6 +72,7 @@ class Notice:
     pre_number: str
     merchant_code: str
     enterprise_number: str
+    waybill: str
     notice_us: int
     code: str
     note: str
@@ -89,9 +91,15 @@ class Notice:
             self.pre_number,
             self.merchant_code,
             self.enterprise_number,
+            self.waybill,
             self.notice_us,
             self.code,
         )
+
+
+def waybill_key(carrier_code: str, waybill_number: str) -> str:
+    """A waybill as lists and departures name it; empty where there is none."""
+    return f"{carrier_code}/{waybill_number}" if waybill_number else ""
 
 
 def list_id(direction: str, merchant_code: str, enterprise_number: str) -> str:
@@ -131,7 +139,7 @@ def awaiting(deleted: RetailList) -> RetailList:
 
 def arriving(known: RetailList | None, fresh: RetailList) -> tuple[Step, RetailList]:
     """What a version does, and the list as it is then."""
-    move = step(known and version_of(known), version_of(fresh))
+    move = step(version_of(known) if known else None, version_of(fresh))
     if known is None or move == Step.ADD:
         return move, fresh
     if move == Step.REPLACE:

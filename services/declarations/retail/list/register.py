@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from services.declarations.retail.list import store
 from services.declarations.retail.list.model import Notice, RetailList
 
-NUMBERS = ("list_number", "pre_number", "enterprise_number")
+NUMBERS = ("list_number", "pre_number", "enterprise_number", "waybill")
 
 
 @dataclass(slots=True)
@@ -19,6 +19,7 @@ class Register:
     by_list_number: dict[str, str] = field(default_factory=dict)
     by_pre_number: dict[str, str] = field(default_factory=dict)
     by_enterprise_number: dict[str, dict[str, None]] = field(default_factory=dict)
+    by_waybill: dict[str, dict[str, None]] = field(default_factory=dict)
     # As they were before the batch; a fresh one isn't there.
     before: dict[str, RetailList] = field(default_factory=dict)
 
@@ -30,6 +31,8 @@ class Register:
         if one.pre_number:
             self.by_pre_number[one.pre_number] = one.id
         self.by_enterprise_number.setdefault(one.enterprise_number, {})[one.id] = None
+        if one.waybill:
+            self.by_waybill.setdefault(one.waybill, {})[one.id] = None
 
     def load(self, found: dict[str, RetailList]) -> None:
         """Lists as the store has them, unless the batch knows them already."""
@@ -47,11 +50,8 @@ class Register:
         """The list that a notice is of, by the strongest number it names; None: none known, or several alike."""
         if found := self.by_list_number.get(notice.list_number) or self.by_pre_number.get(notice.pre_number):
             return found
-        fitting = [
-            identifier
-            for identifier in self.by_enterprise_number.get(notice.enterprise_number, ())
-            if _fits(self.lists[identifier], notice)
-        ]
+        named = self.by_enterprise_number.get(notice.enterprise_number) or self.by_waybill.get(notice.waybill) or ()
+        fitting = [identifier for identifier in named if _fits(self.lists[identifier], notice)]
         return fitting[0] if len(fitting) == 1 else None
 
     def learn(self, identifier: str, notice: Notice) -> bool:
@@ -91,7 +91,6 @@ def numbers_of(notices: Iterable[Notice]) -> dict[str, set[str]]:
     """Every number that these name, by kind."""
     found: dict[str, set[str]] = {column: set() for column in NUMBERS}
     for notice in notices:
-        found["list_number"].add(notice.list_number)
-        found["pre_number"].add(notice.pre_number)
-        found["enterprise_number"].add(notice.enterprise_number)
+        for column, values in found.items():
+            values.add(getattr(notice, column))
     return found

@@ -38,6 +38,7 @@ def from_row(message: retail_pb2.RetailList, enterprise: str, keys: KeyRing, now
         enterprise=enterprise,
         order_number=message.order_number,
         platform_code=message.platform_code,
+        waybill=model.waybill_key(message.carrier_code, message.waybill_number),
         trade_mode=message.trade_mode,
         country=message.country,
         value=money.from_proto(message.value),
@@ -78,6 +79,7 @@ def notice_of_receipt(receipt: retail_pb2.RetailReceipt) -> Notice:
         receipt.pre_number,
         receipt.merchant_code,
         receipt.enterprise_number,
+        "",
         receipt.notice_time.ToMicroseconds(),
         receipt.status_code,
         receipt.note,
@@ -86,7 +88,7 @@ def notice_of_receipt(receipt: retail_pb2.RetailReceipt) -> Notice:
 
 def notice_of_deletion(row: retail_pb2.RetailList) -> Notice:
     """What a deletion says of its list."""
-    numbers = (row.list_number, row.pre_number, row.merchant_code, row.enterprise_number)
+    numbers = (row.list_number, row.pre_number, row.merchant_code, row.enterprise_number, "")
     return Notice(*numbers, said_us(row.envelope), model.DELETE, "")
 
 
@@ -97,6 +99,7 @@ def notice_of_cancellation(asked: retail_pb2.RetailCancellation) -> Notice:
         asked.pre_number,
         asked.merchant_code,
         asked.enterprise_number,
+        "",
         said_us(asked.envelope),
         model.RETURN if asked.is_return else model.CANCEL,
         asked.note,
@@ -108,4 +111,8 @@ def notices_of_departure(departure: retail_pb2.RetailDeparture) -> list[Notice]:
     left_us = departure.departure_time.ToMicroseconds() if departure.HasField("departure_time") else UNDATED_US
     code = model.DEPART if departure.HasField("departure_time") else model.LOAD
     said = " ".join(part for part in (departure.bill_number, departure.voyage_number) if part)
-    return [Notice(number, "", "", "", left_us, code, said) for number in departure.list_numbers]
+    waybills = [model.waybill_key(departure.carrier_code, number) for number in departure.waybill_numbers]
+    return [
+        *(Notice(number, "", "", "", "", left_us, code, said) for number in departure.list_numbers),
+        *(Notice("", "", "", "", waybill, left_us, code, said) for waybill in waybills),
+    ]

@@ -97,9 +97,7 @@ def is_waited(connection: sa.Connection) -> bool:
 def waiting(connection: sa.Connection, numbers: Mapping[str, Iterable[str]]) -> list[Notice]:
     """The waiting notices that name one of these numbers, by column."""
     wanted = {column: {value for value in values if value} for column, values in numbers.items()}
-    meant = [
-        bulk.among(connection, retail_waiting.c[column], values) for column, values in wanted.items() if values
-    ]
+    meant = [bulk.among(connection, retail_waiting.c[column], values) for column, values in wanted.items() if values]
     if not meant:
         return []
     columns = [column for column in retail_waiting.columns if column.name != "key"]

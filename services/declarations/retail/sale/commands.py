@@ -39,9 +39,7 @@ def report_warehouse_sale(
     return message
 
 
-def _asked(
-    transaction: Transaction, declaration: Declaration, asked: retail_list_pb2.WarehouseSale
-) -> WarehouseSale:
+def _asked(transaction: Transaction, declaration: Declaration, asked: retail_list_pb2.WarehouseSale) -> WarehouseSale:
     amount, currency = money.from_proto(asked.amount), declaration.value.currency
     if amount.currency != currency or amount.minor_units <= 0:
         raise InvalidFields(

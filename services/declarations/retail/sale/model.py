@@ -10,7 +10,7 @@ WAREHOUSE_MODE = "9810"
 
 @dataclass(frozen=True, slots=True)
 class WarehouseSale:
-    """A sale of goods that one declaration brought into the warehouse; `value` is the part that finance may stand on."""
+    """A sale of goods that one declaration brought abroad; `value` is the part that finance may stand on."""
 
     id: str
     declaration: str

@@ -24,7 +24,7 @@ KNOWN_OTHERWISE = Problem(
     "该汇总单已在同一时间以不同内容申报；修改须以更晚的发送时间提交。",
 )
 # A list as it was before a batch, if it was, and as it is now.
-Change = tuple[RetailList | None, RetailList]
+ListChange = tuple[RetailList | None, RetailList]
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Batch:
         store.claim(connection, self.claimed)
         for is_dropped in (False, True):
             meant = [number for number, dropped in self.dropped.items() if dropped is is_dropped]
-            store.set_dropped(connection, [number for number in meant if number not in self.claimed or is_dropped], is_dropped)
+            store.set_dropped(connection, meant, is_dropped)
         touched = [self.lists[number] for number in {*self.claimed, *self.dropped} if number in self.lists]
         pools.follow(self.transaction, touched)
 
@@ -83,7 +83,7 @@ def _take_one(batch: Batch, document_id: str, row: retail_pb2.RetailSummary) -> 
     enterprise = batch.enterprises.get(row.merchant_code, "")
     fresh = rpc.from_row(row, enterprise, currency, batch.transaction.now_us)
     known = batch.known.get(fresh.id)
-    move = step(known and model.version_of(known), model.version_of(fresh))
+    move = step(model.version_of(known) if known else None, model.version_of(fresh))
     if known and move in (Step.KEEP, Step.TOUCH):
         if move == Step.TOUCH:
             batch.known[fresh.id] = replace(known, send_us=fresh.send_us, change=fresh.change)
@@ -124,7 +124,7 @@ def _put(batch: Batch, fresh: RetailSummary, known: RetailSummary | None, row: r
     batch.known[fresh.id] = replace(one, create_us=known.create_us, revision=known.revision) if known else one
 
 
-def follow(transaction: Transaction, changes: Sequence[Change]) -> None:
+def follow(transaction: Transaction, changes: Sequence[ListChange]) -> None:
     """Moves the value of summaries whose lists came, were released, came back. The caller holds the lists' lock."""
     connection = transaction.connection
     backed = store.of_lists(connection, [after for _, after in changes])

@@ -83,8 +83,8 @@ def _misfits(path: str, summary: RetailSummary, one: RetailList) -> Iterator[Pro
         yield Problem(
             path,
             "LIST_CURRENCY_DIFFERS",
-            f"List {one.list_number} is in {one.value.currency}, the summary in {summary.value.currency}; sum it up apart.",
-            f"清单 {one.list_number} 币制为 {one.value.currency}，与汇总单 {summary.value.currency} 不一致；请另行汇总。",
+            f"List {one.list_number} is in {one.value.currency}, not {summary.value.currency}; sum it up apart.",
+            f"清单 {one.list_number} 币制为 {one.value.currency}，而非 {summary.value.currency}；请另行汇总。",
         )
 
 

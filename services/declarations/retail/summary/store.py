@@ -1,6 +1,7 @@
 """Summaries and the lists that back them, as rows: the only SQL of this room."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -60,7 +61,9 @@ def save(connection: sa.Connection, changed: Sequence[RetailSummary]) -> None:
         rows.append({f"new_{name}": row[name] for name in names} | {"key": one.id})
     if rows:
         table = retail_summaries
-        values = {name: sa.bindparam(f"new_{name}") for name in names} | {"revision": table.c.revision + 1}
+        values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names} | {
+            "revision": table.c.revision + 1
+        }
         connection.execute(sa.update(table).where(table.c.id == sa.bindparam("key")).values(values), rows)
 
 
