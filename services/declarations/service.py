@@ -9,6 +9,8 @@ import sqlalchemy as sa
 import ledger
 from chassis.service import Command, Service
 from ledger import store as ledger_store
+from services.declarations.breach import commands as breach
+from services.declarations.breach import reads as breach_reads
 from services.declarations.consent import commands as consent
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
@@ -17,6 +19,10 @@ from services.declarations.encumbrance import reads as encumbrance_reads
 from services.declarations.pool import commands as pool
 from services.declarations.pool import reads as pool_reads
 from services.declarations.pool import store as pools
+from services.declarations.preshipment import commands as pre_shipment
+from services.declarations.preshipment import reads as pre_shipment_reads
+from services.declarations.rebate import commands as rebate
+from services.declarations.rebate import reads as rebate_reads
 from services.declarations.retail import commands as retail
 from services.declarations.retail import modes
 from services.declarations.retail.list import reads as retail_list_reads
@@ -36,11 +42,15 @@ def _receipts(request: Any) -> Iterable[str]:
 
 
 def _items(request: Any) -> Iterable[str]:
-    return (item.declaration for item in request.encumbrance.items)
+    return (item.asset for item in request.encumbrance.items)
 
 
 def _batch(request: Any) -> Iterable[str]:
-    return (item.declaration for one in request.requests for item in one.encumbrance.items)
+    return (item.asset for one in request.requests for item in one.encumbrance.items)
+
+
+def _name(request: Any) -> Iterable[str]:
+    return [request.name]
 
 
 def _sold(request: Any) -> Iterable[str]:
@@ -73,7 +83,17 @@ SERVICE = Service(
         "BatchReserveEncumbrances": Command(encumbrance.reserve_many, names=_batch),
         "ConfirmEncumbrance": Command(encumbrance.confirm, names=lambda request: [request.name]),
         "ReleaseEncumbrance": Command(encumbrance.release, names=lambda request: [request.name]),
-        "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.declaration]),
+        "ReduceEncumbrance": Command(encumbrance.reduce, names=_name),
+        "ApproveReduction": Command(encumbrance.approve_reduction, names=_name),
+        "RejectReduction": Command(encumbrance.reject_reduction, names=_name),
+        "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.asset]),
+        "ProposeBreachResolution": Command(breach.propose, names=_name),
+        "ResolveBreach": Command(breach.resolve, names=_name),
+        "CreatePreShipment": Command(pre_shipment.create, names=lambda request: [request.pre_shipment.contract_number]),
+        "LinkPreShipment": Command(pre_shipment.link, names=lambda request: [request.name, request.declaration]),
+        "RollPreShipment": Command(pre_shipment.roll, names=_name),
+        "CreateRebate": Command(rebate.create, names=lambda request: [request.rebate.enterprise]),
+        "ReviseRebate": Command(rebate.revise, names=_name),
     },
     reads={
         "GetDeclaration": declaration_reads.get,
@@ -92,6 +112,12 @@ SERVICE = Service(
         "ListConsents": consent.list_,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
+        "GetBreach": breach_reads.get,
+        "ListBreaches": breach_reads.list_,
+        "GetPreShipment": pre_shipment_reads.get,
+        "ListPreShipments": pre_shipment_reads.list_,
+        "GetRebate": rebate_reads.get,
+        "ListRebates": rebate_reads.list_,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",

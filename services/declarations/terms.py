@@ -6,9 +6,14 @@ from decimal import Decimal
 from services.declarations.code_tables import code_table
 
 
-def advance_cap(on: date) -> Decimal:
-    """The largest part of a declared value that may be financed."""
-    return Decimal(code_table("terms").value("advance_cap", on))
+def advance_cap(kind: str, on: date) -> Decimal:
+    """The largest part of an asset's value that may be financed, by the kind of asset."""
+    return Decimal(code_table("terms").value(f"advance_cap_{kind}", on))
+
+
+def currency_haircut(on: date) -> Decimal:
+    """What is added to an amount converted from another currency, for a rate that moves; a part of it."""
+    return Decimal(code_table("terms").value("currency_haircut", on))
 
 
 def reserve_seconds(asked: int, on: date) -> int:
