@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from aval.declarations.v1 import declarations_pb2, rebate_pb2, records_pb2
+from aval.declarations.v1 import declarations_pb2, rebate_pb2, records_pb2, retail_pb2
 from aval.events.v1 import events_pb2
 from aval.settlement.v1 import settlement_pb2
 from google.protobuf import json_format
@@ -410,6 +410,24 @@ async def test_the_registry_knows_whose_customs_code_it_is(world: World) -> None
         found = enterprises.enterprise_of(connection, ["4110960123", "9999999999"])
         assert found == {"4110960123": ENTERPRISE}
         assert enterprises.enterprise_of(connection, []) == {}
+    # A merchant of cross-border e-commerce may name itself by that code.
+    order = retail_pb2.RetailOrder(
+        direction="EXPORT",
+        order_number=world.fresh("ORDER"),
+        platform_code="4101W6000A",
+        merchant_code="4110960123",
+        goods_value=to_proto(Money("USD", 100_00)),
+        envelope={"change": "NEW"},
+    )
+    one, price = {"value": "1"}, {"value": "100"}
+    order.lines.add(
+        line_number=1, goods_name="WIGS", quantity=one, unit_price=price, total=to_proto(Money("USD", 100_00))
+    )
+    documents = [retail_pb2.RetailDocument(order=order)]
+    request = declarations_pb2.BatchCreateRetailDocumentsRequest(documents=documents)
+    (verdict,) = (await world.call("BatchCreateRetailDocuments", request, WINDOW)).verdicts
+    get = retail_pb2.GetRetailOrderRequest(name=verdict.resource)
+    assert (await world.call("GetRetailOrder", get, EXPORTER)).enterprise == ENTERPRISE
 
 
 async def test_expected_rebates_add_up_until_they_are_paid(world: World) -> None:
