@@ -93,6 +93,14 @@ beside = records.table(
     Record,
     metadata,
     sa.Index("records_version", "record", "notice_us", unique=True),
+    # One counts: two writers at once can't both supersede the same version.
+    sa.Index(
+        "records_newest",
+        "record",
+        unique=True,
+        sqlite_where=sa.text("is_newest"),
+        postgresql_where=sa.text("is_newest"),
+    ),
     sa.Index("records_enterprise", "enterprise", "kind"),
     sa.Index("records_declaration", "declaration", "kind"),
 )

@@ -677,17 +677,24 @@ async def test_verification_sees_rows_that_contradict_one_another(world: World) 
     permit = await world.taken(first)
     await world.taken(changed(first, 1))
     identifiers = [name.removeprefix("records/") for name in (permit, bill)]
+    versions = sa.update(beside).where(beside.c.record == identifiers[0])
+    none, older = (
+        versions.values(is_newest=False),
+        versions.where(beside.c.notice_us == first.notice_time.ToMicroseconds()),
+    )
+    row = sa.update(bills).where(bills.c.id == identifiers[1])
     wrong = [
-        (sa.update(beside).where(beside.c.record == identifiers[0]).values(is_newest=True), permit),
-        (sa.update(beside).where(beside.c.record == identifiers[0]).values(is_newest=False), permit),
-        (sa.update(bills).where(bills.c.id == identifiers[1]).values(state="PAID"), bill),
-        (sa.update(bills).where(bills.c.id == identifiers[1]).values(payment="billPayments/x"), bill),
+        ([none], permit),
+        ([none, older.values(is_newest=True)], permit),
+        ([row.values(state="PAID")], bill),
+        ([row.values(payment="billPayments/x")], bill),
     ]
     assert world.violations() == []
-    for statement, name in wrong:
+    for statements, name in wrong:
         with world.reading() as connection:
             undone = connection.begin_nested()
-            connection.execute(statement)
+            for statement in statements:
+                connection.execute(statement)
             (found,) = DECLARATIONS.violations(connection)
             assert name in found
             undone.rollback()

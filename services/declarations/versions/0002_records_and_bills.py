@@ -51,5 +51,13 @@ def upgrade() -> None:
     )
     op.create_index("records_declaration", "records", ["declaration", "kind"], unique=False)
     op.create_index("records_enterprise", "records", ["enterprise", "kind"], unique=False)
+    op.create_index(
+        "records_newest",
+        "records",
+        ["record"],
+        unique=True,
+        sqlite_where=sa.text("is_newest"),
+        postgresql_where=sa.text("is_newest"),
+    )
     op.create_index("records_version", "records", ["record", "notice_us"], unique=True)
     # ### end Alembic commands ###
