@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from aval.events.v1 import events_pb2
 from google.protobuf.message import Message
 
-from chassis.command import BatchRun, Names, Operation, Run, Transaction
+from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came
 from chassis.contracts import Contract, contract
 from chassis.identity import Caller
 from chassis.tasks import Saga
@@ -32,12 +32,16 @@ Check = Callable[[sa.Connection], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A mutating method's function: one at a time, or in batches; and the names of what it changes."""
+    """A mutating method's function: one at a time, or in batches; and the names of what it changes.
+
+    `prepare` does what needs no store, on a thread of its own, before the writer's turn.
+    """
 
     run: Run | None = None
     run_batch: BatchRun | None = None
     names: Names = lambda _request: ()
     keeps_requests: bool = True
+    prepare: Callable[[Any], Any] = as_it_came
 
 
 @dataclass(frozen=True)
@@ -101,4 +105,5 @@ class Service:
             command.run_batch,
             command.names,
             command.keeps_requests,
+            command.prepare,
         )
