@@ -112,7 +112,7 @@ def create_receipts(
     fresh: dict[store.Key, str] = {}
     verdicts = []
     for index, receipt in enumerate(request.receipts):
-        problems = _receipt_problems(receipt)
+        problems = receipt_problems(receipt)
         key = (receipt.declaration_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
         if problems:
             verdicts.append(_refused(str(index), problems, transaction.caller.language))
@@ -125,7 +125,7 @@ def create_receipts(
     return declarations_pb2.BatchCreateReceiptsResponse(verdicts=verdicts)
 
 
-def _receipt_problems(receipt: declarations_pb2.Receipt) -> list[Problem]:
+def receipt_problems(receipt: declarations_pb2.Receipt) -> list[Problem]:
     found = fields.problems(receipt)
     if not found and receipt_row(receipt.channel_code, receipt.notice_time.ToMicroseconds()) is None:
         return [UNKNOWN_CODE]

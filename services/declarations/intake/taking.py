@@ -1,0 +1,104 @@
+"""Rows into the rooms that own them: by the type of the row, as few steps as there are types."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aval.declarations.v1 import declarations_pb2, personal_pb2
+from google.protobuf.message import Message
+
+from chassis.command import Transaction
+from chassis.rpc import problem
+from services.declarations.declaration import commands as declaration
+from services.declarations.intake import unified
+from services.declarations.intake.parsing import Read
+from services.declarations.personal import store as personal
+from services.declarations.personal.intake import taken_off
+
+Verdict = declarations_pb2.IntakeVerdict
+Rows = Sequence[tuple[str, Any]]
+Take = Callable[[Transaction, Rows], Sequence[declarations_pb2.IntakeVerdict]]
+PERSONS = "persons"
+
+
+def _declarations(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
+    request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row for _, row in rows])
+    return _named(rows, declaration.create_batch(transaction, request).verdicts)
+
+
+def _receipts(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
+    request = declarations_pb2.BatchCreateReceiptsRequest(receipts=[row for _, row in rows])
+    return _named(rows, unified.create_receipts(transaction, request).verdicts)
+
+
+def _named(
+    rows: Rows, verdicts: Iterable[declarations_pb2.IntakeVerdict]
+) -> Sequence[declarations_pb2.IntakeVerdict]:
+    """A batch's verdicts, which have indexes, under their documents' ids."""
+    named = []
+    for (document_id, _), verdict in zip(rows, verdicts, strict=True):
+        verdict.document_id = document_id
+        named.append(verdict)
+    return named
+
+
+# In the order in which they are taken: what others refer to comes first.
+TAKERS: Mapping[type[Message], Take] = {
+    declarations_pb2.Declaration: _declarations,
+    declarations_pb2.Receipt: _receipts,
+}
+
+
+@dataclass(slots=True)
+class Part:
+    """One document of a message, and what became of it."""
+
+    document_id: str
+    row: Message | None
+    verdict: declarations_pb2.IntakeVerdict
+
+
+def take(
+    transaction: Transaction, documents: Sequence[declarations_pb2.Document], read: Sequence[Read]
+) -> list[list[declarations_pb2.IntakeVerdict]]:
+    """The verdicts of each document's parts, in order."""
+    parts = [_parts(document, one, transaction.caller.language) for document, one in zip(documents, read, strict=True)]
+    sound = [part for some in parts for part in some if part.row is not None]
+    persons = _persons(sound)
+    for kind, taker in TAKERS.items():
+        _take(transaction, taker, [part for part in sound if isinstance(part.row, kind)])
+    _keep_persons(transaction, sound, persons)
+    return [[part.verdict for part in some] for some in parts]
+
+
+def _parts(document: declarations_pb2.Document, read: Read, language: str) -> list[Part]:
+    """The document's parts; those that can't be read are refused already."""
+    parts = []
+    for parsed in read.parts:
+        document_id = f"{document.document_id}#{parsed.document_id}" if parsed.document_id else document.document_id
+        problems = [problem(one, language) for one in parsed.problems]
+        verdict = Verdict(document_id=document_id, outcome=Verdict.REFUSED, problems=problems)
+        parts.append(Part(document_id, None if problems else parsed.row, verdict))
+    return parts
+
+
+def _take(transaction: Transaction, taker: Take, parts: Sequence[Part]) -> None:
+    if not parts:
+        return
+    verdicts = taker(transaction, [(part.document_id, part.row) for part in parts])
+    for part, verdict in zip(parts, verdicts, strict=True):
+        part.verdict = verdict
+
+
+def _persons(parts: Sequence[Part]) -> Mapping[str, personal_pb2.PersonalData]:
+    """Takes the persons off the rows before a room sees them; by the part's place."""
+    rows = ((str(place), part.row) for place, part in enumerate(parts))
+    return taken_off((place, row) for place, row in rows if row and PERSONS in row.DESCRIPTOR.fields_by_name)
+
+
+def _keep_persons(
+    transaction: Transaction, parts: Sequence[Part], persons: Mapping[str, personal_pb2.PersonalData]
+) -> None:
+    """Of what was accepted, under the name that it got."""
+    verdicts = ((parts[int(place)].verdict, data) for place, data in persons.items())
+    personal.put(transaction, {v.resource: data for v, data in verdicts if v.outcome == Verdict.ACCEPTED})
