@@ -78,8 +78,8 @@ def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 async def _import_documents(client: AssertingClient, files: Sequence[pathlib.Path], report: Report) -> None:
     documents = [declarations_pb2.Document(document_id=file.name, content=file.read_bytes()) for file in files]
-    request = declarations_pb2.ImportDeclarationsRequest(request_id=str(uuid.uuid4()), documents=documents)
-    response = await client.call("declarations", "ImportDeclarations", request, local.WINDOW)
+    request = declarations_pb2.ImportDocumentsRequest(request_id=str(uuid.uuid4()), documents=documents)
+    response = await client.call("declarations", "ImportDocuments", request, local.WINDOW)
     for file, verdict in zip(files, response.verdicts, strict=True):
         report.add(str(file), verdict)
 

@@ -66,7 +66,7 @@ def _head_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
             "The export date is no calendar day; correct it.",
             "出口日期不是有效日期；请更正。",
         )
-    yield from _country_problems("destination_country", declaration.destination_country, on)
+    yield from country_problems("destination_country", declaration.destination_country, on)
     yield from _count_problems(len(declaration.lines))
 
 
@@ -80,7 +80,8 @@ def _count_problems(count: int) -> Iterator[Problem]:
         )
 
 
-def _country_problems(path: str, code: str, on: date) -> Iterator[Problem]:
+def country_problems(path: str, code: str, on: date) -> Iterator[Problem]:
+    """Of a country code that was not in force on a day; an absent one is none."""
     if not _is_country(code, on):
         yield _unknown_country(path, code)
 
@@ -113,7 +114,7 @@ def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
 
 
 def _line_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:
-    yield from _currency_problems(path, code)
+    yield from currency_problems(path, code)
     if code != declared and minor_digits(code) is not None and minor_digits(declared) is not None:
         yield Problem(
             path,
@@ -123,7 +124,8 @@ def _line_currency_problems(path: str, code: str, declared: str) -> Iterator[Pro
         )
 
 
-def _currency_problems(path: str, code: str) -> Iterator[Problem]:
+def currency_problems(path: str, code: str) -> Iterator[Problem]:
+    """Of a currency code that ISO 4217 does not have."""
     if minor_digits(code) is None:
         yield Problem(
             path,
@@ -139,13 +141,13 @@ def _total_problems(
     quantity = decimal_or_none(line.quantity.value or "0")
     unit_price = decimal_or_none(line.unit_price.value or "0")
     if quantity is None:
-        yield _not_a_number(f"lines[{index}].quantity")
+        yield not_a_number(f"lines[{index}].quantity")
     if unit_price is None:
-        yield _not_a_number(f"lines[{index}].unit_price")
+        yield not_a_number(f"lines[{index}].unit_price")
     if digits is None:
         return
     if minor_units <= 0:
-        yield _not_positive(f"lines[{index}].total")
+        yield not_positive(f"lines[{index}].total")
     elif quantity and unit_price and abs((quantity * unit_price).scaleb(digits) - minor_units) >= 1:
         yield _total_mismatch(f"lines[{index}].total", quantity * unit_price, minor_units, digits)
 
@@ -160,7 +162,8 @@ def _total_mismatch(path: str, product: Decimal, minor_units: int, digits: int) 
     )
 
 
-def _not_a_number(path: str) -> Problem:
+def not_a_number(path: str) -> Problem:
+    """The problem of a text that is no number."""
     return Problem(
         path,
         "NUMBER_INVALID",
@@ -169,7 +172,8 @@ def _not_a_number(path: str) -> Problem:
     )
 
 
-def _not_positive(path: str) -> Problem:
+def not_positive(path: str) -> Problem:
+    """The problem of an amount that is not above zero."""
     return Problem(
         path,
         "AMOUNT_NOT_POSITIVE",
@@ -179,7 +183,7 @@ def _not_positive(path: str) -> Problem:
 
 
 def _value_problems(declaration: declarations_pb2.Declaration, line_problems: Sequence[Problem]) -> Iterator[Problem]:
-    yield from _currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
+    yield from currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
     # A sum over broken lines, or over none, would only repeat their problem.
     if declaration.lines and not line_problems:
         yield from _sum_problems(declaration)

@@ -16,6 +16,11 @@ from services.declarations.declaration import reads as declaration_reads
 from services.declarations.declaration import store as declarations
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.intake import commands as intake
+from services.declarations.intake import reads as intake_reads
+from services.declarations.intake import unified
+from services.declarations.reference import commands as reference
+from services.declarations.tables import personal_data, refused_contents
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -46,9 +51,8 @@ SERVICE = Service(
     name="declarations",
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
-        "ImportDeclarations": Command(declaration.import_documents),
         "BatchCreateDeclarations": Command(declaration.create_batch),
-        "BatchCreateReceipts": Command(declaration.create_receipts, names=_receipts),
+        "BatchCreateReceipts": Command(unified.create_receipts, names=_receipts),
         "CreateConsent": Command(consent.create),
         "RevokeConsent": Command(consent.revoke, names=lambda request: [request.name]),
         "ReserveEncumbrance": Command(run_batch=encumbrance.reserve_batch, names=_items),
@@ -56,6 +60,10 @@ SERVICE = Service(
         "ConfirmEncumbrance": Command(encumbrance.confirm, names=lambda request: [request.name]),
         "ReleaseEncumbrance": Command(encumbrance.release, names=lambda request: [request.name]),
         "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.declaration]),
+        "ImportDocuments": Command(intake.import_documents),
+        "ResendDocument": Command(intake.resend, names=lambda request: [request.name]),
+        "DiscardRefusedDocument": Command(intake.discard, names=lambda request: [request.name]),
+        "BatchCreateReferenceRecords": Command(reference.create_batch),
     },
     reads={
         "GetDeclaration": declaration_reads.get,
@@ -63,13 +71,17 @@ SERVICE = Service(
         "ListConsents": consent.list_,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
+        "ListRefusedDocuments": intake_reads.list_,
+        "GetRefusedDocument": intake_reads.get,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
         "StreamReceipts": "BatchCreateReceipts",
         "StreamEncumbrances": "BatchReserveEncumbrances",
+        "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
-    sweeps=[encumbrance.expire],
+    sealed=[personal_data, refused_contents],
+    sweeps=[encumbrance.expire, unified.attach_waiting],
     prepare=[ledger_store.initialise],
     violations=ledger_store.violations,
     books=ledger_store.books,

@@ -35,7 +35,7 @@ async def import_declarations(world: World) -> Example:
     template = Template(demo.template(demo.exporter("xuchang_hair")["declaration_template"]))
     text = template.substitute(declaration_number=number, unified_number=f"I{number[1:]}", export_date="20261102")
     document = declarations.Document(document_id=f"{number}.xml", content=text.encode())
-    return CAST["WINDOW"], declarations.ImportDeclarationsRequest(request_id=identifier(), documents=[document])
+    return CAST["WINDOW"], declarations.ImportDocumentsRequest(request_id=identifier(), documents=[document])
 
 
 async def create_declarations(world: World) -> Example:
@@ -276,7 +276,7 @@ async def cancel_repayment(world: World) -> Example:
 
 
 MUTATIONS: dict[Key, Make] = {
-    ("declarations", "ImportDeclarations"): import_declarations,
+    ("declarations", "ImportDocuments"): import_declarations,
     ("declarations", "BatchCreateDeclarations"): create_declarations,
     ("declarations", "BatchCreateReceipts"): create_receipts,
     ("declarations", "CreateConsent"): create_consent,

@@ -1,4 +1,4 @@
-"""Intake: documents, rows and receipts; each by itself accepted, known already, or refused with all its problems."""
+"""Intake: rows and receipts; each by itself accepted, known already, or refused with all its problems."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from chassis.rpc import problem
 from services.declarations.checks import check
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Declaration
-from services.declarations.formats import decmessage
+from services.declarations.personal import store as personal
+from services.declarations.personal.intake import persons_of
 from services.declarations.receipts import receipt_row, status_after
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -39,14 +40,6 @@ class Candidate:
     problems: Sequence[Problem]
 
 
-def import_documents(
-    transaction: Transaction, request: declarations_pb2.ImportDeclarationsRequest
-) -> declarations_pb2.ImportDeclarationsResponse:
-    """DecMessage documents."""
-    candidates = [Candidate(one.document_id, *decmessage.parse(one.content)) for one in request.documents]
-    return declarations_pb2.ImportDeclarationsResponse(verdicts=_take(transaction, candidates))
-
-
 def create_batch(
     transaction: Transaction, request: declarations_pb2.BatchCreateDeclarationsRequest
 ) -> declarations_pb2.BatchCreateDeclarationsResponse:
@@ -65,6 +58,7 @@ def _take(transaction: Transaction, candidates: Sequence[Candidate]) -> list[dec
     waiting = store.receipts_of(transaction.connection, numbers - known.keys())
     language = transaction.caller.language
     accepted: list[Declaration] = []
+    rows: list[tuple[str, declarations_pb2.Declaration]] = []
     verdicts = []
     for candidate in candidates:
         if candidate.row is None or candidate.problems:
@@ -75,7 +69,9 @@ def _take(transaction: Transaction, candidates: Sequence[Candidate]) -> list[dec
         if fresh.id not in known:
             known[fresh.id] = fresh.digest
             accepted.append(fresh)
+            rows.append((fresh.name, candidate.row))
     store.add(transaction, accepted)
+    personal.put(transaction, persons_of(rows))
     return verdicts
 
 
@@ -126,6 +122,7 @@ def create_receipts(
 
 
 def receipt_problems(receipt: declarations_pb2.Receipt) -> list[Problem]:
+    """Every problem of a receipt by itself."""
     found = fields.problems(receipt)
     if not found and receipt_row(receipt.channel_code, receipt.notice_time.ToMicroseconds()) is None:
         return [UNKNOWN_CODE]

@@ -17,6 +17,7 @@ class Declaration:
     """The row: what is searched or judged, and the body as it came (a serialised Declaration)."""
 
     id: str
+    unified_number: str
     enterprise: str
     trade_mode: str
     transport_mode: str

@@ -14,17 +14,20 @@ from services.declarations.encumbrance.model import Value
 
 # Ours to set, never the sender's.
 OUTPUT_ONLY = ("name", "status", "eligibility", "value", "receipts", "etag", "create_time")
+# Kept elsewhere: personal data is sealed.
+KEPT_APART = ("persons",)
 
 
 def from_row(message: declarations_pb2.Declaration, status: str, now_us: int) -> Declaration:
     """The record of a checked row."""
     body = declarations_pb2.Declaration()
     body.CopyFrom(message)
-    for field in OUTPUT_ONLY:
+    for field in (*OUTPUT_ONLY, *KEPT_APART):
         body.ClearField(field)
     content = body.SerializeToString(deterministic=True)
     return Declaration(
         body.declaration_number,
+        body.unified_number,
         body.enterprise,
         body.trade_mode,
         body.transport_mode,
