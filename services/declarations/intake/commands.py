@@ -1,0 +1,121 @@
+"""Intake of documents: each accepted, known already, or refused and kept until it is mended or given up."""
+
+from collections.abc import Sequence
+
+from aval.declarations.v1 import declarations_pb2, intake_pb2
+
+from chassis.command import Transaction
+from chassis.errors import NotFound
+from chassis.states import check_etag
+from services.declarations.intake import model, parsing, rpc, store, taking
+from services.declarations.intake.model import RefusedDocument, State
+from services.declarations.intake.parsing import Read
+
+Verdicts = Sequence[declarations_pb2.IntakeVerdict]
+
+
+def import_documents(
+    transaction: Transaction, request: declarations_pb2.ImportDocumentsRequest
+) -> declarations_pb2.ImportDocumentsResponse:
+    """Documents of every format; one that is refused never stops the others."""
+    read = [parsing.read(document) for document in request.documents]
+    verdicts = taking.take(transaction, request.documents, read)
+    _keep_refused(transaction, request.documents, read, verdicts)
+    return declarations_pb2.ImportDocumentsResponse(verdicts=[one for some in verdicts for one in some])
+
+
+def _keep_refused(
+    transaction: Transaction,
+    documents: Sequence[declarations_pb2.Document],
+    read: Sequence[Read],
+    verdicts: Sequence[Verdicts],
+) -> None:
+    """Remembers what was refused, once for each content, and what is accepted now that was refused before."""
+    digests = [transaction.keys.token("refused document", document.content) for document in documents]
+    stored = store.by_digest(transaction.connection, transaction.caller.tenant, digests)
+    kept: dict[bytes, RefusedDocument] = dict(stored)
+    contents: dict[bytes, bytes] = {}
+    for digest, document, one, some in zip(digests, documents, read, verdicts, strict=True):
+        after = _after(transaction, kept.get(digest), digest, document, one, some)
+        if after is not None:
+            kept[digest] = after
+            contents[digest] = document.content
+    changed = [document for digest, document in kept.items() if document is not stored.get(digest)]
+    _save(transaction, changed, {kept[digest].name: content for digest, content in contents.items()})
+
+
+def _after(
+    transaction: Transaction,
+    before: RefusedDocument | None,
+    digest: bytes,
+    document: declarations_pb2.Document,
+    read: Read,
+    verdicts: Verdicts,
+) -> RefusedDocument | None:
+    """The refused document as this attempt leaves it; None where there is none or nothing changes."""
+    problems = rpc.told(document.document_id, verdicts)
+    if not problems:
+        return model.mended(before) if before and before.state == State.REFUSED else None
+    if before:
+        return model.refused_again(before, problems, transaction.now_us)
+    return RefusedDocument(
+        transaction.ids.resource("refused"),
+        transaction.caller.tenant,
+        digest,
+        document.document_id,
+        read.format,
+        problems,
+        State.REFUSED,
+        1,
+        transaction.now_us,
+        transaction.now_us,
+        0,
+    )
+
+
+def _save(transaction: Transaction, changed: Sequence[RefusedDocument], contents: dict[str, bytes]) -> None:
+    """Rows and contents; what isn't REFUSED any more loses its content."""
+    waiting = {document.name for document in changed if document.state == State.REFUSED}
+    store.add(transaction, [document for document in changed if _is_new(document)])
+    store.save(transaction, [document for document in changed if not _is_new(document)])
+    store.keep_contents(transaction, {name: content for name, content in contents.items() if name in waiting})
+    store.forget_contents(transaction, {document.name for document in changed} - waiting)
+
+
+def _is_new(document: RefusedDocument) -> bool:
+    return document.revision == 0
+
+
+def resend(
+    transaction: Transaction, request: declarations_pb2.ResendDocumentRequest
+) -> declarations_pb2.ResendDocumentResponse:
+    """Runs intake again over a refused document, as it was or with mended content."""
+    document = _load(transaction, request.name, request.etag)
+    # Only what is REFUSED can be accepted.
+    model.mended(document)
+    content = request.content or store.content(transaction, document)
+    sent = declarations_pb2.Document(document_id=document.document_id, content=content)
+    (verdicts,) = taking.take(transaction, [sent], [parsing.read(sent)])
+    problems = rpc.told(sent.document_id, verdicts)
+    after = model.refused_again(document, problems, transaction.now_us) if problems else model.mended(document)
+    _save(transaction, [after], {after.name: content})
+    fresh = _load(transaction, request.name)
+    return declarations_pb2.ResendDocumentResponse(refused_document=rpc.to_proto(fresh), verdicts=verdicts)
+
+
+def discard(
+    transaction: Transaction, request: intake_pb2.DiscardRefusedDocumentRequest
+) -> intake_pb2.RefusedDocument:
+    """Its sender gives it up."""
+    document = _load(transaction, request.name, request.etag)
+    _save(transaction, [model.discarded(document)], {})
+    return rpc.to_proto(_load(transaction, request.name))
+
+
+def _load(transaction: Transaction, name: str, etag: str = "") -> RefusedDocument:
+    """The sender's own. NotFound, EtagMismatch."""
+    document = store.load(transaction.connection, transaction.caller.tenant, name)
+    if document is None:
+        raise NotFound(resource=name)
+    check_etag(etag, document)
+    return document
