@@ -8,7 +8,7 @@ from chassis.command import Transaction
 from chassis.errors import NotFound
 from chassis.states import check_etag
 from services.declarations.intake import model, parsing, rpc, store, taking
-from services.declarations.intake.model import RefusedDocument, State
+from services.declarations.intake.model import Attempt, RefusedDocument, State
 from services.declarations.intake.parsing import Read
 
 Verdicts = Sequence[declarations_pb2.IntakeVerdict]
@@ -36,7 +36,8 @@ def _keep_refused(
     kept: dict[bytes, RefusedDocument] = dict(stored)
     contents: dict[bytes, bytes] = {}
     for digest, document, one, some in zip(digests, documents, read, verdicts, strict=True):
-        after = _after(transaction, kept.get(digest), digest, document, one, some)
+        attempt = _attempt(transaction, document, one, some)
+        after = _after(transaction, kept.get(digest), digest, attempt)
         if after is not None:
             kept[digest] = after
             contents[digest] = document.content
@@ -44,33 +45,26 @@ def _keep_refused(
     _save(transaction, changed, {kept[digest].name: content for digest, content in contents.items()})
 
 
+def _attempt(
+    transaction: Transaction, document: declarations_pb2.Document, read: Read, verdicts: Verdicts
+) -> Attempt:
+    problems = rpc.told(document.document_id, verdicts)
+    return Attempt(document.document_id, read.format, problems, transaction.now_us)
+
+
 def _after(
-    transaction: Transaction,
-    before: RefusedDocument | None,
-    digest: bytes,
-    document: declarations_pb2.Document,
-    read: Read,
-    verdicts: Verdicts,
+    transaction: Transaction, before: RefusedDocument | None, digest: bytes, attempt: Attempt
 ) -> RefusedDocument | None:
     """The refused document as this attempt leaves it; None where there is none or nothing changes."""
-    problems = rpc.told(document.document_id, verdicts)
-    if not problems:
-        return model.mended(before) if before and before.state == State.REFUSED else None
-    if before:
-        return model.refused_again(before, problems, transaction.now_us)
-    return RefusedDocument(
-        transaction.ids.resource("refused"),
-        transaction.caller.tenant,
-        digest,
-        document.document_id,
-        read.format,
-        problems,
-        State.REFUSED,
-        1,
-        transaction.now_us,
-        transaction.now_us,
-        0,
-    )
+    if attempt.problems:
+        return model.refused_again(before or _unseen(transaction, digest), attempt)
+    return model.mended(before) if before and before.state == State.REFUSED else None
+
+
+def _unseen(transaction: Transaction, digest: bytes) -> RefusedDocument:
+    """Before its first attempt."""
+    identifier, sender = transaction.ids.resource("refused"), transaction.caller.tenant
+    return RefusedDocument(identifier, sender, digest, "", "", (), State.REFUSED, 0, transaction.now_us, 0, 0)
 
 
 def _save(transaction: Transaction, changed: Sequence[RefusedDocument], contents: dict[str, bytes]) -> None:
@@ -95,9 +89,10 @@ def resend(
     model.mended(document)
     content = request.content or store.content(transaction, document)
     sent = declarations_pb2.Document(document_id=document.document_id, content=content)
-    (verdicts,) = taking.take(transaction, [sent], [parsing.read(sent)])
-    problems = rpc.told(sent.document_id, verdicts)
-    after = model.refused_again(document, problems, transaction.now_us) if problems else model.mended(document)
+    read = parsing.read(sent)
+    (verdicts,) = taking.take(transaction, [sent], [read])
+    attempt = _attempt(transaction, sent, read, verdicts)
+    after = model.refused_again(document, attempt) if attempt.problems else model.mended(document)
     _save(transaction, [after], {after.name: content})
     fresh = _load(transaction, request.name)
     return declarations_pb2.ResendDocumentResponse(refused_document=rpc.to_proto(fresh), verdicts=verdicts)

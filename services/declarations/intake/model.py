@@ -64,10 +64,27 @@ class RefusedDocument:
         return f"refusedDocuments/{self.id}"
 
 
-def refused_again(document: RefusedDocument, problems: tuple[Told, ...], now_us: int) -> RefusedDocument:
-    """One attempt more, with the problems of that attempt. WrongState."""
-    state = moved(TRANSITIONS, document, Verb.REFUSE)
-    return replace(document, state=state, problems=problems, attempts=document.attempts + 1, last_us=now_us)
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What intake made of a document: the sender's name for it, its format, what is wrong with it, and when."""
+
+    document_id: str
+    format: str
+    problems: tuple[Told, ...]
+    now_us: int
+
+
+def refused_again(document: RefusedDocument, attempt: Attempt) -> RefusedDocument:
+    """One attempt more, and what it found. WrongState."""
+    return replace(
+        document,
+        document_id=attempt.document_id,
+        format=attempt.format,
+        problems=attempt.problems,
+        state=moved(TRANSITIONS, document, Verb.REFUSE),
+        attempts=document.attempts + 1,
+        last_us=attempt.now_us,
+    )
 
 
 def mended(document: RefusedDocument) -> RefusedDocument:

@@ -60,10 +60,14 @@ def recognised(content: bytes) -> tuple[Format | None, Sequence[Problem]]:
     root, problems = xml.root_of(content)
     if root is None:
         return None, problems
-    return PARSERS.get(root), [_unknown_format(*root)]
+    found = PARSERS.get(root)
+    return found, [] if found else [_unknown_format(*root)]
 
 
 def _unknown_format(namespace: str, root: str) -> Problem:
+    meant = next((space for space, name in PARSERS if name == root), None)
+    if meant is not None:
+        return xml.wrong_namespace(root, f"{{{namespace}}}{root}", f"{{{meant}}}{root}")
     names = ", ".join(sorted({one.name for one in PARSERS.values()}))
     return Problem(
         root,
