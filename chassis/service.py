@@ -57,8 +57,8 @@ class Book:
     credits: int
 
 
-def _sees_all(_reading: Reading, _event: events_pb2.Event) -> bool:
-    return True
+def _all(_reading: Reading, events: Sequence[events_pb2.Event]) -> Sequence[events_pb2.Event]:
+    return events
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Service:
     `commands` and `reads` name the methods of the descriptor; `streams` maps a stream to the batch
     method whose stream form it is; Watch is the chassis' own. `migrations` are the folders of its
     schema's branches. `sweeps` do what is due by the clock alone, a batch at a time, and say whether
-    there was any; `prepare` makes the rows an empty store needs. `may_see` is asked for each event
-    before an outsider gets it.
+    there was any; `prepare` makes the rows an empty store needs. `visible` gives of a tenant's events
+    those that an outsider may see now, each with no more in it than that.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Service:
     violations: Check = lambda _connection: ()
     books: Callable[[sa.Connection], Sequence[Book]] = lambda _connection: ()
     ledger_head: Callable[[sa.Connection], tuple[int, bytes] | None] = lambda _connection: None
-    may_see: Callable[[Reading, events_pb2.Event], bool] = _sees_all
+    visible: Callable[[Reading, Sequence[events_pb2.Event]], Sequence[events_pb2.Event]] = _all
 
     def __post_init__(self) -> None:
         """Each method of the contract is served, by one function, and nothing else is."""

@@ -1,11 +1,11 @@
 """Compiled field rules: an acceptor says the same as the validator, for every message of the contracts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aval.declarations.v1 import declarations_pb2, retail_pb2
 from aval.events.v1 import events_pb2
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,13 +31,7 @@ TEXTS = st.one_of(
 )
 
 
-def messages(descriptor: Descriptor) -> Iterator[Descriptor]:
-    yield descriptor
-    for nested in descriptor.nested_types:
-        yield from messages(nested)
-
-
-def fill(message: Message, draw: st.DrawFn, depth: int = 0) -> Message:
+def fill(message: Message, draw: Callable[[Any], Any], depth: int = 0) -> Message:
     """Any message: fields set or not, to likely and unlikely values."""
     for field in message.DESCRIPTOR.fields:
         if not draw(st.booleans()):

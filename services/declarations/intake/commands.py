@@ -1,6 +1,7 @@
 """Intake of documents: each accepted, known already, or refused and kept until it is mended or given up."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aval.declarations.v1 import declarations_pb2, intake_pb2
 
@@ -14,28 +15,33 @@ from services.declarations.intake.parsing import Read
 Verdicts = Sequence[declarations_pb2.IntakeVerdict]
 
 
-def import_documents(
-    transaction: Transaction, request: declarations_pb2.ImportDocumentsRequest
-) -> declarations_pb2.ImportDocumentsResponse:
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The documents of one request, and what is in them."""
+
+    sent: Sequence[declarations_pb2.Document]
+    read: Sequence[Read]
+
+
+def read(request: declarations_pb2.ImportDocumentsRequest) -> Documents:
+    """Reads the documents: what needs no store."""
+    return Documents(request.documents, [parsing.read(document) for document in request.documents])
+
+
+def import_documents(transaction: Transaction, documents: Documents) -> declarations_pb2.ImportDocumentsResponse:
     """Documents of every format; one that is refused never stops the others."""
-    read = [parsing.read(document) for document in request.documents]
-    verdicts = taking.take(transaction, request.documents, read)
-    _keep_refused(transaction, request.documents, read, verdicts)
+    verdicts = taking.take(transaction, documents.sent, documents.read)
+    _keep_refused(transaction, documents, verdicts)
     return declarations_pb2.ImportDocumentsResponse(verdicts=[one for some in verdicts for one in some])
 
 
-def _keep_refused(
-    transaction: Transaction,
-    documents: Sequence[declarations_pb2.Document],
-    read: Sequence[Read],
-    verdicts: Sequence[Verdicts],
-) -> None:
+def _keep_refused(transaction: Transaction, documents: Documents, verdicts: Sequence[Verdicts]) -> None:
     """Remembers what was refused, once for each content, and what is accepted now that was refused before."""
-    digests = [transaction.keys.token("refused document", document.content) for document in documents]
+    digests = [transaction.keys.token("refused document", document.content) for document in documents.sent]
     stored = store.by_digest(transaction.connection, transaction.caller.tenant, digests)
     kept: dict[bytes, RefusedDocument] = dict(stored)
     contents: dict[bytes, bytes] = {}
-    for digest, document, one, some in zip(digests, documents, read, verdicts, strict=True):
+    for digest, document, one, some in zip(digests, documents.sent, documents.read, verdicts, strict=True):
         attempt = _attempt(transaction, document, one, some)
         after = _after(transaction, kept.get(digest), digest, attempt)
         if after is not None:
@@ -89,9 +95,9 @@ def resend(
     model.mended(document)
     content = request.content or store.content(transaction, document)
     sent = declarations_pb2.Document(document_id=document.document_id, content=content)
-    read = parsing.read(sent)
-    (verdicts,) = taking.take(transaction, [sent], [read])
-    attempt = _attempt(transaction, sent, read, verdicts)
+    parts = parsing.read(sent)
+    (verdicts,) = taking.take(transaction, [sent], [parts])
+    attempt = _attempt(transaction, sent, parts, verdicts)
     after = model.refused_again(document, attempt) if attempt.problems else model.mended(document)
     _save(transaction, [after], {after.name: content})
     fresh = _load(transaction, request.name)

@@ -1,6 +1,6 @@
 """Rows into the rooms that own them: by the type of the row, as few steps as there are types."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,24 +22,17 @@ PERSONS = "persons"
 
 
 def _declarations(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
-    request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row for _, row in rows])
-    return _named(rows, declaration.create_batch(transaction, request).verdicts)
+    candidates = [declaration.candidate(document_id, row, ()) for document_id, row in rows]
+    (verdicts,) = declaration.take([(transaction, declaration.Candidates(candidates))])
+    return verdicts
 
 
 def _receipts(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
     request = declarations_pb2.BatchCreateReceiptsRequest(receipts=[row for _, row in rows])
-    return _named(rows, unified.create_receipts(transaction, request).verdicts)
-
-
-def _named(
-    rows: Rows, verdicts: Iterable[declarations_pb2.IntakeVerdict]
-) -> Sequence[declarations_pb2.IntakeVerdict]:
-    """A batch's verdicts, which have indexes, under their documents' ids."""
-    named = []
+    verdicts = unified.create_receipts(transaction, request).verdicts
     for (document_id, _), verdict in zip(rows, verdicts, strict=True):
         verdict.document_id = document_id
-        named.append(verdict)
-    return named
+    return verdicts
 
 
 # In the order in which they are taken: what others refer to comes first.

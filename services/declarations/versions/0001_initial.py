@@ -27,16 +27,36 @@ def upgrade() -> None:
     op.create_index("consents_enterprise", "consents", ["enterprise", "institution"], unique=False)
     op.create_index("consents_institution", "consents", ["institution", "id"], unique=False)
     op.create_table(
+        "declaration_versions",
+        sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("value_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("value_minor_units", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("amend_us", sa.BigInteger(), nullable=False),
+        sa.Column("since_us", sa.BigInteger(), nullable=False),
+        sa.Column("until_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("declaration", "version"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "declarations",
         sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("trade_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("transport_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("destination_country", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("chapter", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("declared_on", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_minor_units", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("amend_us", sa.BigInteger(), nullable=False),
+        sa.Column("since_us", sa.BigInteger(), nullable=False),
         sa.Column("create_us", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -69,6 +89,13 @@ def upgrade() -> None:
     op.create_index("encumbrances_enterprise", "encumbrances", ["enterprise", "id"], unique=False)
     op.create_index("encumbrances_holder", "encumbrances", ["holder", "id"], unique=False)
     op.create_table(
+        "personal_data",
+        sa.Column("resource", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("key_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("resource"),
+    )
+    op.create_table(
         "proceeds",
         sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("payment", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -81,6 +108,7 @@ def upgrade() -> None:
         sa.Column("notice_us", sa.BigInteger(), nullable=False),
         sa.Column("channel_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("note", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("arrive_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("declaration", "notice_us", "channel_code"),
         sqlite_with_rowid=False,
     )
