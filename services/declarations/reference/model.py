@@ -80,9 +80,9 @@ def _date_problems(record: reference_pb2.ReferenceRecord, today: date) -> Iterat
 
 
 def _trade_problems(record: reference_pb2.ReferenceRecord) -> Iterator[Problem]:
-    day = date_or_none(record.record_date) or date.max
+    # Records are older than the table, which begins with the integrated declaration: today's codes count.
     for name in COUNTRIES:
-        yield from country_problems(name, getattr(record, name), day)
+        yield from country_problems(name, getattr(record, name), date.max)
     if record.HasField("value"):
         yield from _money_problems("value", record.value, 1)
     for name in COSTS:

@@ -1,0 +1,81 @@
+"""What rows of a mapped file become, and the stream that takes them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aval.declarations.v1 import declarations_pb2, reference_pb2
+from google.protobuf.message import Message
+
+from chassis import fields
+from chassis.clock import SystemClock, business_date
+from chassis.errors import Problem
+from services.declarations import checks
+from services.declarations.declaration.commands import receipt_problems
+from services.declarations.reference import model as reference
+
+LINES = "lines"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A kind of row: its message, the stream and its request, the field there, and what completes and checks it.
+
+    `key` is the field that the mapping's key columns fill, if any.
+    """
+
+    message: type[Message]
+    method: str
+    request: type[Message]
+    field: str
+    check: Callable[[Any], Sequence[Problem]]
+    finish: Callable[[Any], None] = lambda _row: None
+    key: str = ""
+
+    def request_of(self, request_id: str, rows: Sequence[Message]) -> Message:
+        """One message of the stream."""
+        return self.request(**{"request_id": request_id, self.field: rows})
+
+
+def _finish_declaration(row: declarations_pb2.Declaration) -> None:
+    """Numbers the lines and sums them up, where the mapping doesn't."""
+    for number, line in enumerate(row.lines, 1):
+        line.line_number = line.line_number or number
+    if row.lines and not row.HasField("declared_value"):
+        row.declared_value.currency_code = row.lines[0].total.currency_code
+        row.declared_value.minor_units = sum(line.total.minor_units for line in row.lines)
+
+
+def _check_declaration(row: declarations_pb2.Declaration) -> Sequence[Problem]:
+    return [*fields.row_problems(row), *checks.check(row)]
+
+
+def _check_reference(row: reference_pb2.ReferenceRecord) -> Sequence[Problem]:
+    return reference.check(row, business_date(SystemClock().now_us()))
+
+
+TARGETS: Mapping[str, Target] = {
+    "declaration": Target(
+        declarations_pb2.Declaration,
+        "StreamDeclarations",
+        declarations_pb2.BatchCreateDeclarationsRequest,
+        "declarations",
+        _check_declaration,
+        _finish_declaration,
+    ),
+    "receipt": Target(
+        declarations_pb2.Receipt,
+        "StreamReceipts",
+        declarations_pb2.BatchCreateReceiptsRequest,
+        "receipts",
+        receipt_problems,
+    ),
+    "reference_record": Target(
+        reference_pb2.ReferenceRecord,
+        "StreamReferenceRecords",
+        declarations_pb2.BatchCreateReferenceRecordsRequest,
+        "reference_records",
+        _check_reference,
+        key="key",
+    ),
+}
