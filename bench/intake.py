@@ -34,6 +34,7 @@ SQLITE_ROWS = 1_000_000
 MEASURED = 200_000
 BATCH = 500
 STREAMS = 2
+TWO_PROCESSES_STREAMS = 8
 COPY_BATCH = 5000
 # The ceiling's rows have numbers that the stream never reaches.
 CEILING_FIRST = 4_000_000_000
@@ -68,8 +69,19 @@ def _run(bench: Bench, dialect: str, database: str, rows: int, load: Load, told:
             what = f"{dialect}: declarations, stream, at {stage:,} rows ÷ COPY"
             told(Row(what, found["per_second"], "declarations/s", ceiling, 0.6, "ratio"))
         told(Row(f"{dialect}: the first {known:,} declarations", seconds, "s", better="lower"))
+        if dialect == "PostgreSQL":
+            _two_processes(bench, settings, replace(plan, first=known), load, told)
         again = _streamed(bench, plan)
         told(Row(f"{dialect}: declarations known already, at {known:,} rows", again["per_second"], "declarations/s"))
+
+
+def _two_processes(bench: Bench, settings: Settings, plan: StreamPlan, load: Load, told: Told) -> None:
+    """A second process takes its part of the connections to the same port."""
+    with serving("services.declarations", settings=settings):
+        found = _streamed(bench, replace(plan, streams=TWO_PROCESSES_STREAMS))
+        ceiling = _ceiling(load, CEILING_FIRST + len(STAGES) * MEASURED)
+        what = f"PostgreSQL: two processes, at {plan.first:,} rows ÷ COPY"
+        told(Row(what, found["per_second"], "declarations/s", ceiling))
 
 
 def _fill(bench: Bench, plan: StreamPlan, known: int, stage: int) -> float:
