@@ -80,7 +80,9 @@ class Keys:
 
     def to_json(self) -> str:
         """The file's text."""
-        keys = [{"id": key.id, "secret": _text(key.secret), "create_time": _time(key.create_us)} for key in self.keys]
+        keys = [
+            {"id": key.id, "secret": _text(key.secret), "create_time": time_text(key.create_us)} for key in self.keys
+        ]
         return json.dumps({"token_root": _text(self.token_root), "keys": keys}, indent=2)
 
     @classmethod
@@ -104,7 +106,8 @@ def _bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
-def _time(now_us: int) -> str:
+def time_text(now_us: int) -> str:
+    """When a key was made, ISO 8601."""
     return datetime.datetime.fromtimestamp(now_us // MICROSECONDS, datetime.UTC).isoformat()
 
 

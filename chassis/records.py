@@ -85,6 +85,15 @@ def _column_type(annotation: Any) -> Any:
     return TEXT
 
 
+def columns_of(source: sa.Table, record: type) -> list[Any]:
+    """The columns of a table that a record of some of its fields is read from."""
+    found: list[Any] = []
+    for field, (annotation, _) in _annotations(record).items():
+        names = [f"{field}_currency", f"{field}_minor_units"] if annotation is Money else [field]
+        found += [source.c[name] for name in names]
+    return found
+
+
 def to_json(value: Any) -> Any:
     """A value of a record's field as JSON data."""
     if isinstance(value, Money):

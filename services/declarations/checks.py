@@ -12,13 +12,16 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.type import date_pb2
 from stdnum.cn import uscc
 
 from chassis.currencies import minor_digits
 from chassis.errors import Problem
 from services.declarations.code_tables import code_table
+
+# What a line of goods is, whatever document it stands in.
+Goods = declarations_pb2.DeclarationLine | retail_pb2.RetailLine
 
 LINES_MAX = 50
 # 19 significant digits at most, so that a product of two stays exact.
@@ -82,7 +85,7 @@ def _count_problems(count: int) -> Iterator[Problem]:
 
 
 def country_problems(path: str, code: str, on: date) -> Iterator[Problem]:
-    """Of a country code that was not in force on a day; an absent one is none."""
+    """Whether a country is one of ISO 3166 alpha-3 as GACC has it; an empty code is no problem."""
     if not _is_country(code, on):
         yield _unknown_country(path, code)
 
@@ -105,14 +108,18 @@ def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
     """Of each line; paths are built only for what is wrong, since the window sends lines by the million."""
     currency = declaration.declared_value.currency_code
     for index, line in enumerate(declaration.lines):
-        total = line.total
-        digits = minor_digits(total.currency_code)
-        if digits is None or total.currency_code != currency:
-            yield from _line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency)
-        if found := _total_problems(index, line, total.minor_units, digits):
-            yield from found
+        yield from goods_problems(index, line, currency)
         if not _is_country(line.origin_country, on):
             yield _unknown_country(f"lines[{index}].origin_country", line.origin_country)
+
+
+def goods_problems(index: int, line: Goods, currency: str) -> Iterator[Problem]:
+    """What is wrong with a line's quantity, price and total, in a document of that currency."""
+    total = line.total
+    digits = minor_digits(total.currency_code)
+    if digits is None or total.currency_code != currency:
+        yield from _line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency)
+    yield from _total_problems(index, line, total.minor_units, digits)
 
 
 def _line_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:
@@ -121,13 +128,13 @@ def _line_currency_problems(path: str, code: str, declared: str) -> Iterator[Pro
         yield Problem(
             path,
             "SEVERAL_CURRENCIES",
-            f"The line is in {code}, the declaration in {declared}; use one currency, or declare separately.",
-            f"该项币制为 {code}，与报关单币制 {declared} 不一致；请使用同一币制或分单申报。",
+            f"The line is in {code}, the document in {declared}; use one currency, or declare separately.",
+            f"该项币制为 {code}，与单证币制 {declared} 不一致；请使用同一币制或分单申报。",
         )
 
 
 def currency_problems(path: str, code: str) -> Iterator[Problem]:
-    """Of a currency code that ISO 4217 does not have."""
+    """Whether a currency is one of ISO 4217 that is paid in."""
     if minor_digits(code) is None:
         yield Problem(
             path,
@@ -137,9 +144,7 @@ def currency_problems(path: str, code: str) -> Iterator[Problem]:
         )
 
 
-def _total_problems(
-    index: int, line: declarations_pb2.DeclarationLine, minor_units: int, digits: int | None
-) -> Sequence[Problem]:
+def _total_problems(index: int, line: Goods, minor_units: int, digits: int | None) -> Sequence[Problem]:
     quantity = decimal_or_none(line.quantity.value or "0")
     unit_price = decimal_or_none(line.unit_price.value or "0")
     found = []
@@ -167,7 +172,7 @@ def _total_mismatch(path: str, product: Decimal, minor_units: int, digits: int) 
 
 
 def not_a_number(path: str) -> Problem:
-    """The problem of a text that is no number."""
+    """The problem of a value that is no plain decimal."""
     return Problem(
         path,
         "NUMBER_INVALID",
@@ -177,12 +182,22 @@ def not_a_number(path: str) -> Problem:
 
 
 def not_positive(path: str) -> Problem:
-    """The problem of an amount that is not above zero."""
+    """The problem of an amount of nothing, or less."""
     return Problem(
         path,
         "AMOUNT_NOT_POSITIVE",
         "The amount must be greater than zero; correct it.",
         "金额必须大于零；请更正。",
+    )
+
+
+def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:
+    """The problem of a net weight above the gross weight, in kilograms."""
+    return Problem(
+        path,
+        "NET_EXCEEDS_GROSS",
+        f"Net weight {net} is above gross weight {gross}; correct one of them.",
+        f"净重 {net} 大于毛重 {gross}；请更正其一。",
     )
 
 

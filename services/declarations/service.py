@@ -4,6 +4,8 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
+import sqlalchemy as sa
+
 import ledger
 from chassis.service import Command, Service
 from ledger import store as ledger_store
@@ -15,7 +17,18 @@ from services.declarations.encumbrance import reads as encumbrance_reads
 from services.declarations.intake import commands as intake
 from services.declarations.intake import reads as intake_reads
 from services.declarations.intake import unified
+from services.declarations.pool import commands as pool
+from services.declarations.pool import reads as pool_reads
+from services.declarations.pool import store as pools
 from services.declarations.reference import commands as reference
+from services.declarations.retail import commands as retail
+from services.declarations.retail import modes
+from services.declarations.retail.list import reads as retail_list_reads
+from services.declarations.retail.list import store as lists
+from services.declarations.retail.order import reads as retail_order_reads
+from services.declarations.retail.sale import commands as sale
+from services.declarations.retail.summary import reads as summary_reads
+from services.declarations.retail.summary import store as summaries
 from services.declarations.tables import personal_data, refused_contents
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
@@ -34,12 +47,29 @@ def _batch(request: Any) -> Iterable[str]:
     return (item.declaration for one in request.requests for item in one.encumbrance.items)
 
 
+def _sold(request: Any) -> Iterable[str]:
+    return [request.warehouse_sale.declaration]
+
+
+def _lists(_request: Any) -> Iterable[str]:
+    return [lists.LOCK]
+
+
+def _violations(connection: sa.Connection) -> list[str]:
+    return [*ledger_store.violations(connection), *pools.violations(connection), *summaries.violations(connection)]
+
+
 SERVICE = Service(
     name="declarations",
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
         "BatchCreateDeclarations": Command(run_batch=declaration.create_batch, prepare=declaration.rows),
         "BatchCreateReceipts": Command(unified.create_receipts, names=_receipts),
+        "BatchCreateRetailDocuments": Command(retail.create_batch, names=retail.names, prepare=retail.rows),
+        "ReportWarehouseSale": Command(sale.report_warehouse_sale, names=_sold),
+        "ReportStoreSale": Command(sale.report_store_sale, names=_lists),
+        "CreatePool": Command(pool.create),
+        "ApplyPoolSettlement": Command(pool.settle, names=_lists),
         "CreateConsent": Command(consent.create),
         "RevokeConsent": Command(consent.revoke, names=lambda request: [request.name]),
         "ReserveEncumbrance": Command(run_batch=encumbrance.reserve_batch, names=_items),
@@ -55,6 +85,17 @@ SERVICE = Service(
     reads={
         "GetDeclaration": declaration_reads.get,
         "ListDeclarations": declaration_reads.list_,
+        "GetRetailOrder": retail_order_reads.get,
+        "ListRetailOrders": retail_order_reads.list_,
+        "ListTradeModes": modes.list_,
+        "GetRetailList": retail_list_reads.get,
+        "ListRetailLists": retail_list_reads.list_,
+        "GetRetailSummary": summary_reads.get,
+        "ListRetailSummaries": summary_reads.list_,
+        "GetWarehouseSale": sale.get,
+        "GetPool": pool_reads.get,
+        "ListPools": pool_reads.list_,
+        "ListPoolMovements": pool_reads.list_movements,
         "ListConsents": consent.list_,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
@@ -64,13 +105,14 @@ SERVICE = Service(
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
         "StreamReceipts": "BatchCreateReceipts",
+        "StreamRetailDocuments": "BatchCreateRetailDocuments",
         "StreamEncumbrances": "BatchReserveEncumbrances",
         "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
     sealed=[personal_data, refused_contents],
-    sweeps=[encumbrance.expire, unified.attach_waiting],
+    sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting],
     prepare=[ledger_store.initialise],
-    violations=ledger_store.violations,
+    violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,
     visible=declaration_reads.visible,

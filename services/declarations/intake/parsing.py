@@ -7,7 +7,7 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis import xml
 from chassis.errors import Problem
-from services.declarations.formats import decmessage, decresult, receipt_lines
+from services.declarations.formats import ceb, decmessage, decresult, receipt_lines
 from services.declarations.formats.parsed import Parsed
 
 Parse = Callable[[bytes], Sequence[Parsed]]
@@ -25,12 +25,17 @@ def _dec_message(content: bytes) -> Sequence[Parsed]:
     return [Parsed("", *decmessage.parse(content))]
 
 
+def _ceb(message: str) -> Format:
+    return Format(message.removesuffix("Message"), ceb.parse)
+
+
 RECEIPT = Format("DEC_RESULT", decresult.parse)
 RECEIPT_LINES = Format("JSONL", receipt_lines.parse)
 # By namespace and root element.
 PARSERS: Mapping[tuple[str, str], Format] = {
     (decmessage.NAMESPACE, decmessage.ROOT): Format("DecMessage", _dec_message),
     **{(namespace, root): RECEIPT for namespace in decresult.NAMESPACES for root in (decresult.DATA, decresult.RESULT)},
+    **{(namespace, message): _ceb(message) for namespace in (ceb.NAMESPACE, "") for message in ceb.MESSAGES},
 }
 
 

@@ -4,21 +4,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aval.declarations.v1 import declarations_pb2, personal_pb2
+from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.protobuf.message import Message
 
+from chassis import database
 from chassis.command import Transaction
 from chassis.rpc import problem
 from services.declarations.declaration import commands as declaration
 from services.declarations.intake import unified
 from services.declarations.intake.parsing import Read
-from services.declarations.personal import store as personal
-from services.declarations.personal.intake import taken_off
+from services.declarations.retail import commands as retail
 
 Verdict = declarations_pb2.IntakeVerdict
 Rows = Sequence[tuple[str, Any]]
 Take = Callable[[Transaction, Rows], Sequence[declarations_pb2.IntakeVerdict]]
-PERSONS = "persons"
 
 
 def _declarations(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
@@ -35,10 +34,14 @@ def _receipts(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2
     return verdicts
 
 
+_RETAIL_KINDS: Mapping[type[Message], str] = {
+    type(getattr(retail_pb2.RetailDocument(), kind)): kind for kind in retail.TAKERS
+}
 # In the order in which they are taken: what others refer to comes first.
 TAKERS: Mapping[type[Message], Take] = {
     declarations_pb2.Declaration: _declarations,
     declarations_pb2.Receipt: _receipts,
+    **{row: retail.TAKERS[kind] for row, kind in _RETAIL_KINDS.items()},
 }
 
 
@@ -57,11 +60,16 @@ def take(
     """The verdicts of each document's parts, in order."""
     parts = [_parts(document, one, transaction.caller.language) for document, one in zip(documents, read, strict=True)]
     sound = [part for some in parts for part in some if part.row is not None]
-    persons = _persons(sound)
+    _lock(transaction, sound)
     for kind, taker in TAKERS.items():
         _take(transaction, taker, [part for part in sound if isinstance(part.row, kind)])
-    _keep_persons(transaction, sound, persons)
     return [[part.verdict for part in some] for some in parts]
+
+
+def _lock(transaction: Transaction, parts: Sequence[Part]) -> None:
+    """What the documents may change is known only now; two batches that wait for each other run again."""
+    kinds = ((_RETAIL_KINDS.get(type(part.row), ""), part.row) for part in parts if part.row)
+    database.lock(transaction.connection, sorted(retail.names_of(kinds)))
 
 
 def _parts(document: declarations_pb2.Document, read: Read, language: str) -> list[Part]:
@@ -81,17 +89,3 @@ def _take(transaction: Transaction, taker: Take, parts: Sequence[Part]) -> None:
     verdicts = taker(transaction, [(part.document_id, part.row) for part in parts])
     for part, verdict in zip(parts, verdicts, strict=True):
         part.verdict = verdict
-
-
-def _persons(parts: Sequence[Part]) -> Mapping[str, personal_pb2.PersonalData]:
-    """Takes the persons off the rows before a room sees them; by the part's place."""
-    rows = ((str(place), part.row) for place, part in enumerate(parts))
-    return taken_off((place, row) for place, row in rows if row and PERSONS in row.DESCRIPTOR.fields_by_name)
-
-
-def _keep_persons(
-    transaction: Transaction, parts: Sequence[Part], persons: Mapping[str, personal_pb2.PersonalData]
-) -> None:
-    """Of what was accepted, under the name that it got."""
-    verdicts = ((parts[int(place)].verdict, data) for place, data in persons.items())
-    personal.put(transaction, {v.resource: data for v, data in verdicts if v.outcome == Verdict.ACCEPTED})
