@@ -56,7 +56,7 @@ class Opened(contextlib.AbstractContextManager["Opened"]):
     def __init__(self, file: pathlib.Path) -> None:
         self._raw: IO[bytes] = file.open("rb")
         packed = file.name.lower().endswith(PACKED)
-        self.stream: IO[bytes] = gzip.open(self._raw) if packed else self._raw  # type: ignore[assignment]
+        self.stream: IO[Any] = gzip.open(self._raw) if packed else self._raw  # type: ignore[assignment]
 
     @property
     def position(self) -> int:
@@ -64,8 +64,10 @@ class Opened(contextlib.AbstractContextManager["Opened"]):
         return self._raw.tell() if not self._raw.closed else 0
 
     def text(self, encoding: str) -> IO[str]:
-        """As text; a byte-order mark is no part of it."""
-        return io.TextIOWrapper(self.stream, "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding, newline="")
+        """As text, once; a byte-order mark is no part of it."""
+        marked = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
+        self.stream = io.TextIOWrapper(self.stream, marked, newline="")
+        return self.stream
 
     def __exit__(self, *_: object) -> None:
         self.stream.close()
@@ -75,7 +77,7 @@ class Opened(contextlib.AbstractContextManager["Opened"]):
 def content(file: pathlib.Path) -> bytes:
     """A whole document."""
     with Opened(file) as opened:
-        return opened.stream.read()
+        return bytes(opened.stream.read())
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,7 @@ class ColumnMapping:
 
     def column_of(self, path: str) -> str:
         """The column that a field of the target came from; the path itself where there is none."""
+        path = path.removeprefix(self.target.prefix)
         plain = re.sub(r"\[[0-9]+\]", "", path)
         for one in self.fields:
             if plain == one.place.path or plain.startswith(f"{one.place.path}."):
