@@ -1,7 +1,6 @@
 """What is sent at once: documents as they lie in files, and rows for a stream; always cut in the same places."""
 
 import hashlib
-import json
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 from aval.declarations.v1 import declarations_pb2
-from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from chassis.errors import Problem
@@ -18,7 +16,7 @@ from cli.importing.files import Entry, Opened
 from cli.importing.mapping import ColumnMapping
 from cli.importing.report import Counts
 from cli.importing.targets import TARGETS, Target
-from services.declarations.formats.receipt_lines import line_malformed
+from services.declarations.formats.receipt_lines import receipt
 
 IMPORT = "ImportDocuments"
 MOST_ROWS = 1000
@@ -124,7 +122,7 @@ def mapped(file: pathlib.Path, key: str, mapping: ColumnMapping) -> Rows:
 
 def receipt_lines(file: pathlib.Path, key: str) -> Rows:
     """A file of receipts as JSON Lines, which needs no mapping."""
-    return Rows(file, key, TARGETS["receipt"], _plain_lines, _receipt)
+    return Rows(file, key, TARGETS["receipt"], _plain_lines, lambda entry: receipt(entry.rows[0][""]))
 
 
 def _plain_lines(opened: Opened) -> Iterator[Entry]:
@@ -134,13 +132,6 @@ def _plain_lines(opened: Opened) -> Iterator[Entry]:
                 yield Entry(number, [{"": line}])
     except UnicodeDecodeError as error:
         raise files.UnreadableFile(f"the file is no UTF-8: {error}") from error
-
-
-def _receipt(entry: Entry) -> Made:
-    try:
-        return json_format.ParseDict(json.loads(entry.rows[0][""]), declarations_pb2.Receipt()), []
-    except (ValueError, json_format.ParseError) as error:
-        return None, [line_malformed(str(error))]
 
 
 def of_rows(rows: Rows, after_documents: int, after_batches: int, request_id: RequestId) -> Iterator[Batch]:

@@ -31,7 +31,8 @@ class Meter:
     position: int = 0
     since: int = 0
     started: float = field(default_factory=time.monotonic)
-    told: float = 0.0
+    told: float = field(default_factory=time.monotonic)
+    has_line: bool = False
 
     def advance(self, counts: Counts, position: int) -> None:
         """So many bytes more were read and answered."""
@@ -40,13 +41,13 @@ class Meter:
         is_terminal = sys.stderr.isatty()
         if now - self.told < (TERMINAL_SECONDS if is_terminal else PLAIN_SECONDS):
             return
-        self.told = now
+        self.told, self.has_line = now, is_terminal
         text = line(counts, self.position, self.size, now - self.started, self.since)
         click.echo(f"\r\x1b[K{text}" if is_terminal else text, nl=not is_terminal, err=True)
 
     def end(self) -> None:
         """Leaves the terminal's line."""
-        if self.told and sys.stderr.isatty():
+        if self.has_line:
             click.echo("", err=True)
 
 

@@ -17,14 +17,18 @@ def parse(content: bytes) -> Sequence[Parsed]:
     except UnicodeDecodeError as error:
         return [Parsed("", None, [line_malformed(str(error))])]
     lines = enumerate(text.splitlines(), 1)
-    return [_parsed(str(number), line) for number, line in lines if line.strip()]
+    return [Parsed(str(number), *receipt(line)) for number, line in lines if line.strip()]
 
 
-def _parsed(number: str, line: str) -> Parsed:
+def receipt(line: str) -> tuple[declarations_pb2.Receipt | None, list[Problem]]:
+    """The receipt of a line; None and why, where it is none."""
     try:
-        return Parsed(number, json_format.ParseDict(json.loads(line), declarations_pb2.Receipt()), [])
+        data = json.loads(line)
+        if not isinstance(data, dict):
+            return None, [line_malformed(f"{type(data).__name__} instead of an object")]
+        return json_format.ParseDict(data, declarations_pb2.Receipt()), []
     except (ValueError, json_format.ParseError) as error:
-        return Parsed(number, None, [line_malformed(str(error))])
+        return None, [line_malformed(str(error))]
 
 
 def line_malformed(detail: str) -> Problem:
