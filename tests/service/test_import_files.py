@@ -288,9 +288,10 @@ def test_the_foreign_records(tmp_path: pathlib.Path, real_data: pathlib.Path) ->
     korea = sorted((real_data / "trade" / "customs_declarations_korea").glob("df_syn_*.csv"))
     paths = [*korea, real_data / "trade" / "usaid_scms" / "SCMS_Delivery_History.csv"]
     mappings = [MAPPINGS / "korea_customs.toml", MAPPINGS / "usaid_deliveries.toml"]
-    started = time.monotonic()
+    # Of the processor, the service's part included: others may be using the machine.
+    started = time.process_time()
     report = run(layout, paths, *mappings)
-    assert time.monotonic() - started < 25
+    assert time.process_time() - started < 25
     assert totals(report) == (53_242, 52_628, 0, 614)
     assert Counter((row["path"], row["rule"]) for row in report["refused"]) == {
         ("Item Price", "AMOUNT_NOT_POSITIVE"): 601,
