@@ -115,7 +115,7 @@ def _parsed(body: str) -> tuple[etree._Element | None, list[Problem]]:
 
 
 def root_of(content: bytes) -> tuple[tuple[str, str] | None, list[Problem]]:
-    """Namespace and local name of the root, read no further than its start; or the problem that kept it from being read."""
+    """Namespace and local name of the root, read no further than its start; or the problem that hid them."""
     body, problems = _body(content)
     if body is None:
         return None, problems

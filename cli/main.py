@@ -85,7 +85,9 @@ def code(login: str, folder: pathlib.Path, as_json: bool) -> None:
 
 
 @main.command("import")
-@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=pathlib.Path))
+@click.argument(
+    "paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=pathlib.Path)
+)
 @click.option(
     "--mapping", "mappings", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path),
     help="What the columns of CSV and JSON Lines files mean (docs/import-mapping.md); of several the first that fits.",
@@ -97,7 +99,11 @@ def code(login: str, folder: pathlib.Path, as_json: bool) -> None:
 @folder_option
 @json_option
 def import_(
-    paths: tuple[pathlib.Path, ...], mappings: tuple[pathlib.Path, ...], resume: bool, folder: pathlib.Path, as_json: bool
+    paths: tuple[pathlib.Path, ...],
+    mappings: tuple[pathlib.Path, ...],
+    resume: bool,
+    folder: pathlib.Path,
+    as_json: bool,
 ) -> None:
     """Import documents (.xml) and rows (.csv, .jsonl), plain or .gz, from files and folders.
 

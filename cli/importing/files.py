@@ -56,7 +56,7 @@ class Opened(contextlib.AbstractContextManager["Opened"]):
     def __init__(self, file: pathlib.Path) -> None:
         self._raw: IO[bytes] = file.open("rb")
         packed = file.name.lower().endswith(PACKED)
-        self.stream: IO[Any] = gzip.open(self._raw) if packed else self._raw  # type: ignore[assignment]
+        self.stream: IO[Any] = gzip.GzipFile(fileobj=self._raw) if packed else self._raw  # type: ignore[assignment]
 
     @property
     def position(self) -> int:
@@ -90,7 +90,7 @@ class Entry:
 
 
 def entries(opened: Opened, suffix: str, mapping: ColumnMapping) -> Iterator[Entry]:
-    """The documents of a mapped file, lazily. UnreadableFile if its columns don't fit the mapping or its bytes no text."""
+    """The documents of a mapped file, lazily. UnreadableFile if its bytes are no text or no CSV."""
     try:
         read = _table_entries if suffix == TABLE else _object_entries
         yield from read(opened.text(mapping.encoding), mapping)
@@ -141,7 +141,9 @@ def _group(entry: Entry, mapping: ColumnMapping) -> object:
 
 
 def _other_width(found: int, expected: int) -> Problem:
-    text = f"The row has {found} columns, the header {expected}; correct the row, or quote what has the delimiter in it."
+    text = (
+        f"The row has {found} columns, the header {expected}; correct the row, or quote what has the delimiter in it."
+    )
     return Problem("", "ROW_MALFORMED", text, text)
 
 
@@ -151,7 +153,9 @@ def _object_entries(text: IO[str], mapping: ColumnMapping) -> Iterator[Entry]:
         if not line.strip():
             continue
         try:
-            yield Entry(number, [{**dict.fromkeys(names, ""), **row} for row in _flat_rows(json.loads(line), mapping.lines)])
+            yield Entry(
+                number, [{**dict.fromkeys(names, ""), **row} for row in _flat_rows(json.loads(line), mapping.lines)]
+            )
         except ValueError as error:
             yield Entry(number, [], [line_malformed(str(error))])
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.descriptor import FieldDescriptor
 
 from chassis.errors import Problem
 from cli.importing.targets import LINES, TARGETS, Target
@@ -96,7 +95,9 @@ class Field:
     def problem(self, row: Row, message: Any) -> Problem | None:
         """Fills the message's field from a row, or says why it can't."""
         if self.is_absent(row[self.column]):
-            return _problem(self.column, "COLUMN_EMPTY", "The column has no value; fill it in.") if self.required else None
+            return (
+                _problem(self.column, "COLUMN_EMPTY", "The column has no value; fill it in.") if self.required else None
+            )
         try:
             self.place.set(message, self.convert(row))
         except Unmappable as error:
@@ -305,7 +306,7 @@ class _Reader:
     def _place(self, target: Target, path: str, where: str) -> Place | None:
         """The field at a path. None, reported, where there is none that a mapping can fill."""
         *way, leaf = path.split(".")
-        descriptor: Descriptor | None = target.message.DESCRIPTOR
+        descriptor: Any = target.message.DESCRIPTOR
         for name in way:
             found = descriptor.fields_by_name.get(name) if descriptor else None
             descriptor = found.message_type if found and (not found.is_repeated or name == LINES) else None
@@ -340,7 +341,9 @@ class _Reader:
         types = {**COMMON, **transform.options}
         self._known(data, tuple(types), where)
         self._typed(data, types, where)
-        self.errors += [f"{where}: {one} is missing" for one in ("path", "column", *transform.needed) if one not in data]
+        self.errors += [
+            f"{where}: {one} is missing" for one in ("path", "column", *transform.needed) if one not in data
+        ]
         if len(self.errors) > before:
             return None
         place = self._place(target, data["path"], where)
@@ -355,7 +358,11 @@ class _Reader:
         return Field(place, data["column"], columns, convert, absent, pattern, data.get("required", False))
 
     def _convert(
-        self, make: Callable[[str, Mapping[str, Any]], Convert], data: Mapping[str, Any], place: Place | None, where: str
+        self,
+        make: Callable[[str, Mapping[str, Any]], Convert],
+        data: Mapping[str, Any],
+        place: Place | None,
+        where: str,
     ) -> Convert | None:
         options = dict(data)
         if place is not None and "values" in options:

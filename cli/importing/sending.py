@@ -24,7 +24,7 @@ Answered = tuple[Batch, Any]
 
 
 async def answers(client: AssertingClient, batches: Iterator[Batch]) -> AsyncIterator[Answered]:
-    """Each batch with its response, None where there was nothing to send. DomainError if the service can't be reached."""
+    """Each batch with its response, None where nothing was sent. DomainError if the service can't be reached."""
     waiting: deque[Batch] = deque()
     failures = 0
     while True:

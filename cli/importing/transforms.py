@@ -129,8 +129,7 @@ def _currency_of(options: Options) -> Callable[[Row], str]:
         if minor_digits(options["currency"]) is None:
             raise MappingError(f"currency {options['currency']!r} is no ISO 4217 code")
         return lambda _row: str(options["currency"])
-    translate = _code(options["currency_column"], {"system": options.get("currency_system", "currency.iso_alpha")})
-    return translate
+    return _code(options["currency_column"], {"system": options.get("currency_system", "currency.iso_alpha")})
 
 
 def _minor_units(amount: Decimal, currency: str, rounding: str) -> int:

@@ -197,9 +197,14 @@ class World:
 
     async def refused_document(self) -> Any:
         """A document of a format that nobody knows."""
-        document = declarations_pb2.Document(document_id="strange.xml", content=f"<Strange id='{identifier()}'/>".encode())
+        document = declarations_pb2.Document(
+            document_id="strange.xml", content=f"<Strange id='{identifier()}'/>".encode()
+        )
         await self.call(
-            "declarations", "ImportDocuments", declarations_pb2.ImportDocumentsRequest(documents=[document]), CAST["WINDOW"]
+            "declarations",
+            "ImportDocuments",
+            declarations_pb2.ImportDocumentsRequest(documents=[document]),
+            CAST["WINDOW"],
         )
         newest = intake_pb2.ListRefusedDocumentsRequest(page_size=1)
         answer = await self.call("declarations", "ListRefusedDocuments", newest, CAST["WINDOW"])

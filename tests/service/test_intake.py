@@ -211,7 +211,10 @@ async def test_receipts_as_documents_in_every_form(intake: Intake) -> None:
         (
             "torn.xml",
             "REFUSED",
-            [("DEC_DATA/DEC_RESULT[1]/CHANNEL", "MISSING_ELEMENT"), ("DEC_DATA/DEC_RESULT[1]/NOTICE_DATE", "TIME_INVALID")],
+            [
+                ("DEC_DATA/DEC_RESULT[1]/CHANNEL", "MISSING_ELEMENT"),
+                ("DEC_DATA/DEC_RESULT[1]/NOTICE_DATE", "TIME_INVALID"),
+            ],
         ),
         ("empty.xml", "REFUSED", [("DEC_DATA/DEC_RESULT", "MISSING_ELEMENT")]),
         ("declared.xml", "ACCEPTED", []),
@@ -229,7 +232,11 @@ async def test_receipts_by_unified_number_wait_for_their_declaration(intake: Int
     receipts[2].CopyFrom(receipts[0])
     request = declarations_pb2.BatchCreateReceiptsRequest(receipts=receipts)
     verdicts = (await intake.call("BatchCreateReceipts", request)).verdicts
-    assert [told(verdict) for verdict in verdicts] == [("0", "ACCEPTED", []), ("1", "ACCEPTED", []), ("2", "DUPLICATE", [])]
+    assert [told(verdict) for verdict in verdicts] == [
+        ("0", "ACCEPTED", []),
+        ("1", "ACCEPTED", []),
+        ("2", "DUPLICATE", []),
+    ]
     await intake.send(document("late.xml", dec_message(31)))
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     while (found := await receipts_of(intake, "460120260000000031")) != ("RELEASED", ["L", "P"]):
@@ -247,4 +254,3 @@ async def test_receipts_by_unified_number_wait_for_their_declaration(intake: Int
         ("declarations/460120260000000031", Verdict.DUPLICATE),
     ]
     assert await receipts_of(intake, "460120260000000031") == ("CLOSED", ["L", "P", "R"])
-

@@ -51,9 +51,7 @@ def _keep_refused(transaction: Transaction, documents: Documents, verdicts: Sequ
     _save(transaction, changed, {kept[digest].name: content for digest, content in contents.items()})
 
 
-def _attempt(
-    transaction: Transaction, document: declarations_pb2.Document, read: Read, verdicts: Verdicts
-) -> Attempt:
+def _attempt(transaction: Transaction, document: declarations_pb2.Document, read: Read, verdicts: Verdicts) -> Attempt:
     problems = rpc.told(document.document_id, verdicts)
     return Attempt(document.document_id, read.format, problems, transaction.now_us)
 
@@ -104,9 +102,7 @@ def resend(
     return declarations_pb2.ResendDocumentResponse(refused_document=rpc.to_proto(fresh), verdicts=verdicts)
 
 
-def discard(
-    transaction: Transaction, request: intake_pb2.DiscardRefusedDocumentRequest
-) -> intake_pb2.RefusedDocument:
+def discard(transaction: Transaction, request: intake_pb2.DiscardRefusedDocumentRequest) -> intake_pb2.RefusedDocument:
     """Its sender gives it up."""
     document = _load(transaction, request.name, request.etag)
     _save(transaction, [model.discarded(document)], {})

@@ -65,7 +65,7 @@ def save(transaction: Transaction, changed: Sequence[RefusedDocument]) -> None:
     if not changed:
         return
     table = refused_documents
-    values = {column.name: sa.bindparam(f"new_{column.name}") for column in table.c}
+    values: dict[str, Any] = {column.name: sa.bindparam(f"new_{column.name}") for column in table.c}
     values["revision"] = table.c.revision + 1
     statement = sa.update(table).where(table.c.id == sa.bindparam("key"), table.c.revision == sa.bindparam("known"))
     rows = [_changed_row(document) for document in changed]
