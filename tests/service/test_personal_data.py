@@ -123,10 +123,14 @@ async def bring_in(register: Register) -> None:
 def put(register: Register, persons: dict[str, personal_pb2.PersonalData]) -> None:
     """As a room of the service puts persons in."""
     with register.store.write() as connection:
-        now_us = SystemClock().now_us()
-        ids = Identifiers(now_us, system_random(16))
-        transaction = Transaction(connection, service_caller("declarations"), now_us, ids, keys=register.keys)
-        personal.put(transaction, persons)
+        personal.put(transaction_on(connection, register), persons)
+
+
+def transaction_on(connection: sa.Connection, register: Register) -> Transaction:
+    """One of the running service's own."""
+    now_us = SystemClock().now_us()
+    ids = Identifiers(now_us, system_random(16))
+    return Transaction(connection, service_caller("declarations"), now_us, ids, keys=register.keys)
 
 
 async def check_readable(register: Register) -> None:
@@ -308,6 +312,26 @@ async def test_a_row_that_changes_during_the_rotation_keeps_its_new_value(
             keys.rotate(ring, lambda *_: None)
             assert set(ring.rows_by_key()) == {ring.file.current_id}
         assert await busy.persons(name, EXPORTER) == [other]
+
+
+async def test_no_key_is_retired_that_an_open_transaction_sealed_with(
+    postgresql_server: testing.PostgreSQL, tmp_path: pathlib.Path
+) -> None:
+    """On SQLite the retirement waits for the one writer."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with running(tmp_path, postgresql_server.new_database()) as busy:
+        with keys.opened(Layout(busy.folder), busy.database, ["declarations"], None) as (ring,):
+            old = ring.file.current_id
+            with ring.store.write() as connection:
+                personal.put(transaction_on(connection, busy), {RETAIL: personal_pb2.PersonalData(persons=[BUYER])})
+                assert (keys.rotate(ring, lambda *_: None))["resealed"] == 0
+                retirement = asyncio.create_task(asyncio.to_thread(keys.retire, ring))
+                with psycopg.connect(busy.database, autocommit=True) as watching:
+                    while not retirement.done() and watching.execute(waiting).fetchone() == (0,):
+                        await asyncio.sleep(0.01)
+                assert not retirement.done()
+            assert await retirement == []
+            assert ring.rows_by_key() == {old: 1}
 
 
 async def test_a_value_of_an_unknown_key_is_no_other_value(register: Register) -> None:
