@@ -23,6 +23,8 @@ from services.declarations.preshipment import commands as pre_shipment
 from services.declarations.preshipment import reads as pre_shipment_reads
 from services.declarations.rebate import commands as rebate
 from services.declarations.rebate import reads as rebate_reads
+from services.declarations.retail import commands as retail
+from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.tables import personal_data
 from services.declarations.value import proof
 
@@ -58,6 +60,7 @@ SERVICE = Service(
         "ImportDeclarations": Command(run_batch=declaration.import_documents, prepare=declaration.documents),
         "BatchCreateDeclarations": Command(run_batch=declaration.create_batch, prepare=declaration.rows),
         "BatchCreateReceipts": Command(declaration.create_receipts, names=_receipts),
+        "BatchCreateRetailDocuments": Command(retail.create_batch, names=retail.names, prepare=retail.rows),
         "CreateConsent": Command(consent.create),
         "RevokeConsent": Command(consent.revoke, names=lambda request: [request.name]),
         "ReserveEncumbrance": Command(run_batch=encumbrance.reserve_batch, names=_items),
@@ -79,6 +82,8 @@ SERVICE = Service(
     reads={
         "GetDeclaration": declaration_reads.get,
         "ListDeclarations": declaration_reads.list_,
+        "GetRetailOrder": retail_order_reads.get,
+        "ListRetailOrders": retail_order_reads.list_,
         "ListConsents": consent_reads.list_,
         "ListDisclosures": consent_reads.list_disclosures,
         "GetPersonalData": personal_reads.get,
@@ -94,6 +99,7 @@ SERVICE = Service(
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
         "StreamReceipts": "BatchCreateReceipts",
+        "StreamRetailDocuments": "BatchCreateRetailDocuments",
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
     sealed=[personal_data],

@@ -49,6 +49,11 @@ async def create_receipts(world: World) -> Example:
     return CAST["WINDOW"], world.receipts((await world.declared()).removeprefix("declarations/"), "K")
 
 
+async def create_retail_documents(world: World) -> Example:
+    """An order."""
+    return CAST["WINDOW"], world.retail_orders()
+
+
 async def create_consent(world: World) -> Example:
     """For an institution that the cast has no use for."""
     return CAST["EXPORTER"], world.consent_request("banks/FOURCNB0")
@@ -279,6 +284,7 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "ImportDeclarations"): import_declarations,
     ("declarations", "BatchCreateDeclarations"): create_declarations,
     ("declarations", "BatchCreateReceipts"): create_receipts,
+    ("declarations", "BatchCreateRetailDocuments"): create_retail_documents,
     ("declarations", "CreateConsent"): create_consent,
     ("declarations", "RevokeConsent"): revoke_consent,
     ("declarations", "ReserveEncumbrance"): reserve,
@@ -334,6 +340,7 @@ class Get:
 
 GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
+    ("declarations", "GetRetailOrder"): Get("retail_order"),
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
     ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
     ("settlement", "GetAccount"): Get("current"),

@@ -13,13 +13,17 @@ from services.declarations.consent.access import Seen
 from services.declarations.consent.model import Consent, Purpose
 from services.declarations.declaration import store as declarations
 from services.declarations.personal import store
+from services.declarations.retail.order import reads as retail_orders
 
 METHOD = "GetPersonalData"
 READS_ALL = "WINDOW"
 
 Owners = Callable[[sa.Connection, Sequence[str]], Mapping[str, str]]
 # By the collection in a resource's name: whose the resources with these ids are.
-OWNERS: Mapping[str, Owners] = {"declarations": declarations.enterprises}
+OWNERS: Mapping[str, Owners] = {
+    "declarations": declarations.enterprises,
+    "retailOrders": retail_orders.enterprises,
+}
 
 
 def get(reading: Reading, request: personal_pb2.GetPersonalDataRequest) -> personal_pb2.PersonalData:
