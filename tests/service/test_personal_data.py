@@ -53,10 +53,10 @@ BUYER = personal_pb2.Person(
     address="许昌市魏都区梨园路七十三号院",
 )
 RETAIL = "retailOrders/EB.2026-77"
-# An order, a payment and a waybill of the import side, which name buyer, payer and consignee.
+# An order, a payment, a waybill and a list of the import side, which name buyer, payer and consignee.
 RETAIL_ROWS: list[Any] = [
     parsed.row
-    for name in ("good_311", "good_411", "good_511")
+    for name in ("good_311", "good_411", "good_511", "good_621")
     for parsed in ceb.parse((FIXTURES.parent / "ceb" / f"{name}.xml").read_bytes())
 ]
 FIELDS = ("name", "identity_number", "telephone", "address")
