@@ -20,6 +20,9 @@ from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.intake import commands as intake
+from services.declarations.intake import reads as intake_reads
+from services.declarations.intake import unified
 from services.declarations.personal import reads as personal_reads
 from services.declarations.pool import commands as pool
 from services.declarations.pool import reads as pool_reads
@@ -32,6 +35,7 @@ from services.declarations.records import commands as records
 from services.declarations.records import reads as record_reads
 from services.declarations.records import rpc as record_rpc
 from services.declarations.records import store as record_store
+from services.declarations.reference import commands as reference
 from services.declarations.retail import commands as retail
 from services.declarations.retail import modes
 from services.declarations.retail.list import reads as retail_list_reads
@@ -40,7 +44,7 @@ from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.retail.sale import commands as sale
 from services.declarations.retail.summary import reads as summary_reads
 from services.declarations.retail.summary import store as summaries
-from services.declarations.tables import personal_data
+from services.declarations.tables import personal_data, refused_contents
 from services.declarations.value import proof
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
@@ -90,9 +94,8 @@ SERVICE = Service(
     name="declarations",
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
-        "ImportDeclarations": Command(run_batch=declaration.import_documents, prepare=declaration.documents),
         "BatchCreateDeclarations": Command(run_batch=declaration.create_batch, prepare=declaration.rows),
-        "BatchCreateReceipts": Command(declaration.create_receipts, names=_receipts),
+        "BatchCreateReceipts": Command(unified.create_receipts, names=_receipts),
         "BatchCreateRetailDocuments": Command(retail.create_batch, names=retail.names, prepare=retail.rows),
         "ReportWarehouseSale": Command(sale.report_warehouse_sale, names=_sold),
         "ReportStoreSale": Command(sale.report_store_sale, names=_lists),
@@ -119,6 +122,10 @@ SERVICE = Service(
         "RollPreShipment": Command(pre_shipment.roll, names=_name),
         "CreateRebate": Command(rebate.create, names=lambda request: [request.rebate.enterprise]),
         "ReviseRebate": Command(rebate.revise, names=_name),
+        "ImportDocuments": Command(intake.import_documents, prepare=intake.read),
+        "ResendDocument": Command(intake.resend, names=lambda request: [request.name]),
+        "DiscardRefusedDocument": Command(intake.discard, names=lambda request: [request.name]),
+        "BatchCreateReferenceRecords": Command(reference.create_batch),
     },
     reads={
         "GetRecord": record_reads.get,
@@ -149,6 +156,8 @@ SERVICE = Service(
         "ListPreShipments": pre_shipment_reads.list_,
         "GetRebate": rebate_reads.get,
         "ListRebates": rebate_reads.list_,
+        "ListRefusedDocuments": intake_reads.list_,
+        "GetRefusedDocument": intake_reads.get,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
@@ -156,10 +165,11 @@ SERVICE = Service(
         "StreamRetailDocuments": "BatchCreateRetailDocuments",
         "StreamRecords": "BatchCreateRecords",
         "StreamEncumbrances": "BatchReserveEncumbrances",
+        "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
-    sealed=[personal_data],
     note=access.note,
-    sweeps=[encumbrance.expire, pool.gather, pool.age],
+    sealed=[personal_data, refused_contents],
+    sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting],
     prepare=[ledger_store.initialise],
     violations=_violations,
     books=ledger_store.books,

@@ -9,10 +9,12 @@ from services.declarations.breach.model import Breach
 from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
+from services.declarations.intake.model import RefusedDocument
 from services.declarations.pool.model import Member, Movement, Pool
 from services.declarations.preshipment.model import PreShipment
 from services.declarations.rebate.model import Rebate
 from services.declarations.records.model import Record
+from services.declarations.reference.model import ReferenceRecord
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.order.model import Order
 from services.declarations.retail.payment.model import Payment
@@ -24,7 +26,17 @@ metadata = sa.MetaData()
 
 # The customs number is the key; what isn't searched lives in the stored body.
 declarations = records.table(
-    "declarations", Declaration, metadata, sa.Index("declarations_enterprise", "enterprise", "id")
+    "declarations",
+    Declaration,
+    metadata,
+    sa.Index("declarations_enterprise", "enterprise", "id"),
+    # Rows without a unified number cost nothing.
+    sa.Index(
+        "declarations_unified_number",
+        "unified_number",
+        postgresql_where=sa.text("unified_number <> ''"),
+        sqlite_where=sa.text("unified_number <> ''"),
+    ),
 )
 
 # What declarations said before they were amended.
@@ -164,6 +176,43 @@ shipped_under = sa.Table(
 )
 
 rebates = records.table("rebates", Rebate, metadata, sa.Index("rebates_enterprise", "enterprise", "id"))
+# intake: refused documents, the reasons to find them by, their contents, sealed.
+refused_documents = records.table(
+    "refused_documents",
+    RefusedDocument,
+    metadata,
+    sa.Index("refused_documents_sender", "sender", "id"),
+    sa.Index("refused_documents_digest", "sender", "digest", unique=True),
+)
+refused_reasons = sa.Table(
+    "refused_reasons",
+    metadata,
+    sa.Column("document", TEXT, primary_key=True),
+    sa.Column("reason", TEXT, primary_key=True),
+    sa.Index("refused_reasons_reason", "reason", "document"),
+    sqlite_with_rowid=False,
+)
+refused_contents = sealing.table("refused_contents", metadata)
+
+# Receipts that name only a unified number, until its declaration comes.
+waiting_receipts = sa.Table(
+    "waiting_receipts",
+    metadata,
+    sa.Column("unified_number", TEXT, primary_key=True),
+    sa.Column("notice_us", sa.BigInteger, primary_key=True),
+    sa.Column("channel_code", TEXT, primary_key=True),
+    sa.Column("note", TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# reference: records of foreign trade, for price norms.
+reference_records = records.table(
+    "reference_records",
+    ReferenceRecord,
+    metadata,
+    sa.Index("reference_records_commodity", "commodity_code", "record_date"),
+)
+
 # personal: the natural persons of a document (a serialised PersonalData), sealed.
 personal_data = sealing.table("personal_data", metadata)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 from aval.credit_insurance.v1 import credit_insurance_pb2
-from aval.declarations.v1 import declarations_pb2, records_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, intake_pb2, records_pb2, retail_pb2
 from aval.events.v1 import events_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
@@ -211,6 +211,21 @@ class World:
         receipts = self.receipts(row.declaration_number)
         await self.call("declarations", "BatchCreateReceipts", receipts, CAST["WINDOW"])
         return f"declarations/{row.declaration_number}"
+
+    async def refused_document(self) -> Any:
+        """A document of a format that nobody knows."""
+        document = declarations_pb2.Document(
+            document_id="strange.xml", content=f"<Strange id='{identifier()}'/>".encode()
+        )
+        await self.call(
+            "declarations",
+            "ImportDocuments",
+            declarations_pb2.ImportDocumentsRequest(documents=[document]),
+            CAST["WINDOW"],
+        )
+        newest = intake_pb2.ListRefusedDocumentsRequest(page_size=1)
+        answer = await self.call("declarations", "ListRefusedDocuments", newest, CAST["WINDOW"])
+        return answer.refused_documents[0]
 
     def consent_request(self, institution: str) -> Any:
         """The exporter lets an institution see its declarations."""
@@ -487,6 +502,8 @@ class World:
         standing["retail_order"] = taken.verdicts[0].resource
         standing["encumbrance"] = await self.reserved()
         standing["payment"] = await self.parked_payment()
+        standing["refused_document"] = await self.refused_document()
+        await self.refused_document()
         await self.call("settlement", "CreateOutgoingPayment", self.payment_out(), CAST["EXPORTER"])
         standing["record"] = await self.bill()
         standing["bill_payment"] = await self.call("settlement", "PayBill", await self.bill_payment(), CAST["EXPORTER"])

@@ -46,6 +46,7 @@ class Content(NamedTuple):
     digest: bytes
     amend_us: int
     persons: PersonalData | None
+    unified_number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Declaration:
     since_us: int
     create_us: int
     revision: int
+    unified_number: str
 
     @property
     def name(self) -> str:
@@ -144,6 +146,7 @@ def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
         version=before.version + 1,
         amend_us=content.amend_us,
         since_us=now_us,
+        unified_number=content.unified_number,
     )
 
 
