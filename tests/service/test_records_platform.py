@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from aval.declarations.v1 import declarations_pb2, intake_pb2, rebate_pb2, records_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, rebate_pb2, records_pb2, retail_pb2
 from aval.events.v1 import events_pb2
 from aval.settlement.v1 import settlement_pb2
 from google.protobuf import json_format
@@ -707,11 +707,11 @@ async def test_a_foreign_windows_document_proves_the_import(world: World) -> Non
         content = content.replace(before.encode(), after.encode())
     declaration = await world.declare(bill_number=document, invoice_number=invoice)
     broken = (FIXTURES.parent / "wco" / "broken.xml").read_bytes()
-    request = intake_pb2.ImportDocumentsRequest()
+    request = declarations_pb2.ImportDocumentsRequest()
     for name, text in (("import.xml", content), ("broken.xml", broken), ("again.xml", content)):
         request.documents.add(document_id=name, content=text)
     answer = await world.call("ImportDocuments", request, WINDOW)
-    verdicts = [one for found in answer.documents for one in found.verdicts]
+    verdicts = answer.verdicts
     assert [one.Outcome.Name(one.outcome) for one in verdicts] == ["ACCEPTED", "REFUSED", "DUPLICATE"]
     assert len(verdicts[1].problems) == 7
     evidence = await world.call("GetEvidence", records_pb2.GetEvidenceRequest(declaration=declaration), TELLER)
