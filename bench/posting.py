@@ -13,6 +13,7 @@ from aval.settlement.v1 import settlement_pb2
 from bench.load import Plan
 from bench.processes import measured, pgbench, serving
 from bench.rows import Row
+from chassis import keyring
 from chassis.certificates import Authority, Credentials
 from chassis.channel import Channels
 from chassis.client import AssertingClient
@@ -61,6 +62,7 @@ def prepared(seconds: float) -> Iterator[Bench]:
         for name in ("services/settlement", "services/gateway"):
             authority.issue(name)
             authority.signing_key(name)
+        keyring.prepare(authority.folder, "settlement", SystemClock().now_us())
         yield Bench(pathlib.Path(folder), authority, seconds)
 
 

@@ -12,6 +12,7 @@ from opentelemetry import trace
 from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.ids import Identifiers
+from chassis.keyring import NO_KEYS, KeyRing
 
 Seal = Callable[[bytes], str]
 
@@ -46,6 +47,8 @@ class Transaction:
     span: trace.Span = trace.INVALID_SPAN
     # The platform's detached JWS over bytes, by the service's own key.
     seal: Seal = unsealed
+    # What the store's personal data is sealed with.
+    keys: KeyRing = NO_KEYS
     events: list[PendingEvent] = field(default_factory=list)
     # Whether it changed what is owed: the runner of tasks looks again.
     has_tasks: bool = False
@@ -67,13 +70,19 @@ def _no_names(_request: Any) -> Iterable[str]:
     return ()
 
 
+def as_it_came(request: Any) -> Any:
+    """Nothing is prepared: the function gets the request itself."""
+    return request
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One mutating method.
 
     `run` does one request; `run_batch`, where given, does consecutive requests of the method as one
     set-based step. `names` says what the request will change, to be locked in one order.
-    `keeps_requests` is False where the rows themselves are the idempotency record.
+    `keeps_requests` is False where the rows themselves are the idempotency record. `prepare` is what
+    needs no store: it is done before the writer's turn, and `run` gets its result in place of the request.
     """
 
     method: str
@@ -82,6 +91,7 @@ class Operation:
     run_batch: BatchRun | None = None
     names: Names = _no_names
     keeps_requests: bool = True
+    prepare: Callable[[Any], Any] = as_it_came
 
 
 @dataclass(slots=True, eq=False)
@@ -102,21 +112,41 @@ class Submission:
     # Called on the submitter's loop with the answer.
     answer: Callable[["Outcome"], None] | None = None
     seal: Seal = unsealed
+    _work: Any = None
+    _content: bytes = b""
+
+    @property
+    def work(self) -> Any:
+        """The request, prepared; prepared once."""
+        if self._work is None:
+            if self.operation.keeps_requests:
+                # First, since what prepares it may take parts off the request.
+                self._fingerprint()
+            self._work = self.operation.prepare(self.request)
+        return self._work
+
+    def _fingerprint(self) -> bytes:
+        if not self._content:
+            content = self.request.SerializeToString(deterministic=True)
+            self._content = hashlib.sha256(self.operation.method.encode() + b"\0" + content).digest()
+        return self._content
 
     @property
     def key(self) -> tuple[str, str]:
         """What makes the request unique."""
         return self.caller.principal, self.request_id
 
-    def digest(self) -> bytes:
-        """Over the method and our own deterministic serialisation, never the received bytes."""
-        content = self.request.SerializeToString(deterministic=True)
-        return hashlib.sha256(self.operation.method.encode() + b"\0" + content).digest()
+    def digest(self, keys: KeyRing) -> bytes:
+        """Over the method and our own deterministic serialisation, never the received bytes.
 
-    def transaction(self, connection: sa.Connection) -> Transaction:
+        A token, since the request may hold personal data, which a plain digest would let guess.
+        """
+        return keys.token("request", self._fingerprint())
+
+    def transaction(self, connection: sa.Connection, keys: KeyRing = NO_KEYS) -> Transaction:
         """The same each time it is run."""
         ids = Identifiers(self.now_us, self.seed)
-        return Transaction(connection, self.caller, self.now_us, ids, self.traceparent, self.span, self.seal)
+        return Transaction(connection, self.caller, self.now_us, ids, self.traceparent, self.span, self.seal, keys)
 
 
 Outcome = Message | Exception

@@ -2,10 +2,10 @@
 
 import sqlalchemy as sa
 
-from chassis import records
+from chassis import records, sealing
 from chassis.records import TEXT
 from services.declarations.consent.model import Consent
-from services.declarations.declaration.model import Declaration
+from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
 
 metadata = sa.MetaData()
@@ -13,6 +13,14 @@ metadata = sa.MetaData()
 # The customs number is the key; what isn't searched lives in the stored body.
 declarations = records.table(
     "declarations", Declaration, metadata, sa.Index("declarations_enterprise", "enterprise", "id")
+)
+
+# What declarations said before they were amended.
+declaration_versions = sa.Table(
+    "declaration_versions",
+    metadata,
+    *records.columns(Version, keys=("declaration", "version")),
+    sqlite_with_rowid=False,
 )
 
 # Receipts, also those that came before their declaration.
@@ -23,6 +31,7 @@ receipts = sa.Table(
     sa.Column("notice_us", sa.BigInteger, primary_key=True),
     sa.Column("channel_code", TEXT, primary_key=True),
     sa.Column("note", TEXT, nullable=False),
+    sa.Column("arrive_us", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -59,4 +68,36 @@ proceeds = sa.Table(
     sa.Column("declaration", TEXT, primary_key=True),
     sa.Column("payment", TEXT, primary_key=True),
     sa.Column("response", records.BYTES, nullable=False),
+)
+
+# personal: the natural persons of a document (a serialised PersonalData), sealed.
+personal_data = sealing.table("personal_data", metadata)
+
+# fingerprint: the documents behind financings, blind.
+registrations = records.table(
+    "registrations", Registration, metadata, sa.Index("registrations_holder", "holder", "listed", unique=True)
+)
+
+registered_documents = records.table("registered_documents", RegisteredDocument, metadata)
+
+# Finding tokens. `position`: the character of the number that was left out, -1 for none.
+document_tokens = sa.Table(
+    "document_tokens",
+    metadata,
+    sa.Column("token", records.BYTES, primary_key=True),
+    sa.Column("document", TEXT, primary_key=True),
+    sa.Column("position", sa.SmallInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# How many documents an institution got answers about in the present window of a span.
+answered_documents = sa.Table(
+    "answered_documents",
+    metadata,
+    sa.Column("institution", TEXT, primary_key=True),
+    sa.Column("span", TEXT, primary_key=True),
+    sa.Column("start_us", sa.BigInteger, nullable=False),
+    sa.Column("documents", sa.BigInteger, nullable=False),
+    sa.Column("documents_max", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )

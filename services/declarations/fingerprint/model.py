@@ -1,14 +1,17 @@
 """A registration: the documents behind one financing, blind, and where the financing stands."""
 
+import datetime
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chassis.clock import MICROSECONDS, SHANGHAI, business_date
+from chassis.clock import MICROSECONDS, SHANGHAI
 from chassis.money import Money
 from services.declarations.fingerprint.tokens import Comparing
 
 DAY_SECONDS = 86_400
+# How much earlier a day begins in China.
+_EAST_US = SHANGHAI.utcoffset(None) // datetime.timedelta(microseconds=1)
 
 
 class State(enum.StrEnum):
@@ -90,11 +93,8 @@ LIMITS: Mapping[Span, tuple[str, int]] = {
 
 def window_start_us(span: Span, now_us: int) -> int:
     """When the present window of a span began: whole minutes, and business days in China."""
-    if span is Span.DAY:
-        midnight = business_date(now_us).toordinal() - _EPOCH_ORDINAL
-        return (midnight * DAY_SECONDS - _SHANGHAI_SECONDS) * MICROSECONDS
     length_us = LIMITS[span][1] * MICROSECONDS
-    return now_us // length_us * length_us
+    return (now_us + _EAST_US) // length_us * length_us - _EAST_US
 
 
 def window_end_us(span: Span, now_us: int) -> int:
