@@ -86,10 +86,11 @@ def _encoder(kind: Any) -> Encode:
     raise TypeError(f"no binary form for {kind}")
 
 
-def among(connection: sa.Connection, column: Any, values: Iterable[str]) -> Any:
-    """The condition that a text column is one of the values: one statement whatever their number."""
+def among(connection: sa.Connection, column: Any, values: Iterable[str] | Iterable[int]) -> Any:
+    """The condition that a column of texts or integers is one of the values: one statement whatever their number."""
     wanted = list(values)
     if connection.dialect.name == "postgresql":
-        return column == sa.any_(sa.bindparam(None, wanted, type_=postgresql.ARRAY(sa.Text())))
+        kind = sa.BigInteger() if isinstance(column.type, sa.BigInteger) else sa.Text()
+        return column == sa.any_(sa.bindparam(None, wanted, type_=postgresql.ARRAY(kind)))
     items = sa.func.json_each(sa.bindparam(None, json.dumps(wanted), type_=sa.Text())).table_valued("value")
     return column.in_(sa.select(items.c.value))

@@ -12,6 +12,8 @@ from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.fingerprint import commands as fingerprint
+from services.declarations.fingerprint import reads as fingerprint_reads
 from services.declarations.tables import personal_data
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
@@ -44,6 +46,11 @@ SERVICE = Service(
         "ConfirmEncumbrance": Command(encumbrance.confirm, names=lambda request: [request.name]),
         "ReleaseEncumbrance": Command(encumbrance.release, names=lambda request: [request.name]),
         "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.declaration]),
+        "RegisterDocuments": Command(fingerprint.register, names=fingerprint.contenders),
+        "CheckDocuments": Command(fingerprint.check),
+        "MarkFinanced": Command(fingerprint.finance, names=lambda request: [request.name]),
+        "MarkRepaid": Command(fingerprint.repay, names=lambda request: [request.name]),
+        "CancelRegistration": Command(fingerprint.cancel, names=lambda request: [request.name]),
     },
     reads={
         "GetDeclaration": declaration_reads.get,
@@ -51,6 +58,8 @@ SERVICE = Service(
         "ListConsents": consent.list_,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
+        "GetRegistration": fingerprint_reads.get,
+        "ListRegistrations": fingerprint_reads.list_,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",

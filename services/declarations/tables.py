@@ -7,6 +7,7 @@ from chassis.records import TEXT
 from services.declarations.consent.model import Consent
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
+from services.declarations.fingerprint.model import RegisteredDocument, Registration
 
 metadata = sa.MetaData()
 
@@ -84,9 +85,9 @@ registered_documents = records.table("registered_documents", RegisteredDocument,
 document_tokens = sa.Table(
     "document_tokens",
     metadata,
-    sa.Column("token", records.BYTES, primary_key=True),
+    sa.Column("token", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("document", TEXT, primary_key=True),
-    sa.Column("position", sa.SmallInteger, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
 

@@ -11,10 +11,10 @@ import unicodedata
 LOOK_ALIKES = str.maketrans("oilавекмнорстух", "011abekmh0pctyx")
 LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 WORDS = re.compile(r"[^\W_]+")
-# Legal forms are left out or written in several ways; the longer ones first.
-LEGAL_FORMS = frozenset(
-    "co company corp corporation inc incorporated limited llc llp ltd plc gmbh ag kg sa sas sarl srl spa bv nv "
-    "oy ab as aps pte pty sdn bhd kk the and".split()
+# Legal forms are left out or written in several ways.
+LEGAL_FORMS = re.compile(
+    "ab|ag|and|aps|as|bhd|bv|co|company|corp|corporation|gmbh|inc|incorporated|kg|kk|limited|llc|llp|ltd|nv|oy|plc"
+    "|pte|pty|sa|sarl|sas|sdn|spa|srl|the"
 )
 CHINESE_LEGAL_FORMS = re.compile(r"股份有限公司|有限责任公司|股份公司|有限公司|集团公司|公司$")
 
@@ -61,7 +61,7 @@ def party(raw: str) -> str:
     """A company's name without accents, punctuation, spaces and its legal form."""
     bare = CHINESE_LEGAL_FORMS.sub("", text(_unaccented(text(raw))))
     words = WORDS.findall(bare)
-    telling = [word for word in words if word not in LEGAL_FORMS]
+    telling = [word for word in words if not LEGAL_FORMS.fullmatch(word)]
     return "".join(telling or words) or number(raw)
 
 

@@ -1,9 +1,9 @@
 """A document behind a financing, as it is compared: who numbered it, its number, whom it concerns, when, how much."""
 
+import datetime
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
 from chassis.money import Money
 from services.declarations.fingerprint import canonical
@@ -35,7 +35,7 @@ class Document:
     issuers: tuple[str, ...]
     number: str
     parties: tuple[str, ...] = ()
-    date: date | None = None
+    date: datetime.date | None = None
     amount: Money | None = None
 
     @property

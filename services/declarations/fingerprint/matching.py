@@ -95,6 +95,6 @@ class Question:
             yield "DATE_NEAR"
 
 
-def agreements(asked: dict[bytes, set[Found]], hits: Iterable[tuple[bytes, int]]) -> set[Agreement]:
+def agreements(asked: dict[int, set[Found]], hits: Iterable[tuple[int, int]]) -> set[Agreement]:
     """What the stored tokens (with their positions) of one document agree in."""
     return {Agreement(found, position) for token, position in hits for found in asked.get(token, ())}

@@ -23,8 +23,8 @@ from services.declarations.fingerprint.document import Document
 Token = Callable[[str, bytes], bytes]
 # Rises when what is made the same changes: tokens of two versions never agree.
 VERSION = "1"
-# 128 bits: of 10 billion tokens, two agree by chance once in 10^18 registers.
-TOKEN_BYTES = 16
+# Finding tokens have 64 bits: one that agrees by chance costs a comparison. Comparing tokens have 128.
+FINDING_BYTES, COMPARING_BYTES = 8, 16
 # The position of a whole number among those with a character left out.
 WHOLE = -1
 # Of shorter numbers nearly every two would be one edit apart.
@@ -101,16 +101,17 @@ class Blinder:
 
     def _blind(self, purpose: str, *content: object) -> bytes:
         encoded = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        return self.token(f"fingerprint/{VERSION}/{purpose}", encoded)[:TOKEN_BYTES]
+        return self.token(f"fingerprint/{VERSION}/{purpose}", encoded)
 
-    def finding(self, document: Document, tolerance: Tolerance = EXACTLY) -> dict[bytes, set[Found]]:
+    def finding(self, document: Document, tolerance: Tolerance = EXACTLY) -> dict[int, set[Found]]:
         """The finding tokens and what each stands for: without tolerance those that are stored, with it
         those that are asked for.
         """
-        found: dict[bytes, set[Found]] = {}
+        found: dict[int, set[Found]] = {}
         for scope in document.scopes:
             for what, content in _contents(document, tolerance):
-                found.setdefault(self._blind(what.by, document.kind, scope, content), set()).add(what)
+                token = self._blind(what.by, document.kind, scope, content)[:FINDING_BYTES]
+                found.setdefault(int.from_bytes(token, signed=True), set()).add(what)
         return found
 
     def comparing(self, document: Document, salt: str) -> Comparing:
@@ -123,7 +124,7 @@ class Blinder:
         )
 
     def _salted(self, salt: str, *content: object) -> str:
-        return self._blind("comparing", salt, *content).hex()
+        return self._blind("comparing", salt, *content)[:COMPARING_BYTES].hex()
 
     def parties(self, document: Document, salt: str) -> tuple[str, ...]:
         """Of each identity of the other party."""

@@ -1,0 +1,27 @@
+"""Reading registrations: an institution its own."""
+
+from aval.declarations.v1 import fingerprint_pb2
+
+from chassis import paging, records
+from chassis.errors import NotFound
+from chassis.service import Reading
+from services.declarations.fingerprint import rpc, store
+from services.declarations.fingerprint.model import Registration
+from services.declarations.tables import registrations
+
+
+def get(reading: Reading, request: fingerprint_pb2.GetRegistrationRequest) -> fingerprint_pb2.Registration:
+    """One registration."""
+    registration = store.load(reading.connection, request.name.removeprefix("registrations/"))
+    if registration is None or registration.holder != reading.caller.tenant:
+        raise NotFound(resource=request.name)
+    return rpc.to_proto(registration)
+
+
+def list_(
+    reading: Reading, request: fingerprint_pb2.ListRegistrationsRequest
+) -> fingerprint_pb2.ListRegistrationsResponse:
+    """A page, newest first."""
+    query = paging.newest_first(store.of_holder(reading.caller.tenant), registrations.c.listed, request)
+    page, token = paging.cut(request, records.many(reading.connection, query, Registration), "listed")
+    return fingerprint_pb2.ListRegistrationsResponse(registrations=map(rpc.to_proto, page), next_page_token=token)
