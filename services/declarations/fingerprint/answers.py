@@ -63,7 +63,7 @@ def _matches(
             found.update(matching.Agreement(meaning, hit.position) for meaning in meanings)
     least = terms.number("near_score_min", question.on)
     scored = [
-        Match(question.score(agreed, stored[identifier][0].comparing, identifier), *stored[identifier])
+        Match(question.score(agreed, stored[identifier][0].comparing, identifier, least), *stored[identifier])
         for identifier, agreed in agreements.items()
     ]
     told = [match for match in scored if match.score.points >= least]

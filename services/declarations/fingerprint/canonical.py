@@ -59,7 +59,8 @@ def _stripped(digits: str) -> str:
 
 def party(raw: str) -> str:
     """A company's name without accents, punctuation, spaces and its legal form."""
-    bare = CHINESE_LEGAL_FORMS.sub("", text(_unaccented(text(raw))))
+    # The full stops of abbreviations (S.A.R.L.) part no words.
+    bare = CHINESE_LEGAL_FORMS.sub("", text(_unaccented(text(raw))).replace(".", ""))
     words = WORDS.findall(bare)
     telling = [word for word in words if not LEGAL_FORMS.fullmatch(word)]
     return "".join(telling or words) or number(raw)

@@ -1,13 +1,22 @@
 """Scores a registered document against one that is asked about: by which tokens agree, nothing else."""
 
 import enum
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from services.declarations.fingerprint import terms
 from services.declarations.fingerprint.document import Document
-from services.declarations.fingerprint.tokens import NUMBER, SKELETON, WHOLE, Blinder, Comparing, Found, Tolerance
+from services.declarations.fingerprint.tokens import (
+    EXACTLY,
+    NUMBER,
+    SKELETON,
+    WHOLE,
+    Blinder,
+    Comparing,
+    Found,
+    Tolerance,
+)
 
 WHOLLY_SAME = 100
 
@@ -56,6 +65,22 @@ def number_reason(agreements: Collection[Agreement]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Nearness:
+    """An aspect in which documents may be near: its reasons, what is stored of it, the tokens of all that is near."""
+
+    same: str
+    near: str
+    stored: Callable[[Comparing], str]
+    tokens: Callable[[Blinder, Document, str, Tolerance], Collection[str]]
+
+
+NEARNESSES = (
+    Nearness("AMOUNT_SAME", "AMOUNT_NEAR", lambda stored: stored.amount_step, Blinder.amount_steps),
+    Nearness("DATE_SAME", "DATE_NEAR", lambda stored: stored.day, Blinder.days),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A document that is asked about, on a business day."""
 
@@ -64,37 +89,35 @@ class Question:
     tolerance: Tolerance
     on: date
 
-    def score(self, agreements: Collection[Agreement], stored: Comparing, salt: str) -> Score:
-        """How alike a stored document is, found by these agreements; its id is the salt."""
-        reasons = tuple(self._reasons(agreements, stored, salt))
-        kind = self.document.kind
-        return Score(sum(terms.points(kind, reason, self.on) for reason in reasons), reasons)
+    def score(self, agreements: Collection[Agreement], stored: Comparing, salt: str, least: int = 0) -> Score:
+        """How alike a stored document is, found by these agreements; its id is the salt.
 
-    def _reasons(self, agreements: Collection[Agreement], stored: Comparing, salt: str) -> Iterator[str]:
+        What is the same is looked at first, as it costs least; what is only near, while `least` can be reached.
+        """
+        reasons = list(self._same(agreements, stored, salt))
+        possible = [one for one in NEARNESSES if one.same not in reasons and one.stored(stored)]
+        while possible and self._points([*reasons, *(one.near for one in possible)]) >= least:
+            one = possible.pop(0)
+            if one.stored(stored) in one.tokens(self.blinder, self.document, salt, self.tolerance):
+                reasons.append(one.near)
+        return Score(self._points(reasons), tuple(reasons))
+
+    def _points(self, reasons: Iterable[str]) -> int:
+        kind = self.document.kind
+        return sum(terms.points(kind, reason, self.on) for reason in reasons)
+
+    def _same(self, agreements: Collection[Agreement], stored: Comparing, salt: str) -> Iterator[str]:
         document, blinder = self.document, self.blinder
         if reason := number_reason(agreements):
             yield reason
         if not set(stored.parties).isdisjoint(blinder.parties(document, salt)):
             yield "PARTY_SAME"
-        if stored.amount and document.amount:
-            yield from self._amount(stored, salt)
-        if stored.day and document.date:
-            yield from self._date(stored, salt)
-
-    def _amount(self, stored: Comparing, salt: str) -> Iterator[str]:
-        if stored.amount in self.blinder.amounts(self.document, salt):
+        if stored.amount and stored.amount in blinder.amounts(document, salt):
             yield "AMOUNT_SAME"
-        elif stored.amount_step in self.blinder.amount_steps(self.document, salt, self.tolerance):
-            yield "AMOUNT_NEAR"
-
-    def _date(self, stored: Comparing, salt: str) -> Iterator[str]:
-        near = self.blinder.days(self.document, salt, self.tolerance)
-        if stored.day == near[self.tolerance.days]:
+        if stored.day and stored.day in blinder.days(document, salt, EXACTLY):
             yield "DATE_SAME"
-        elif stored.day in near:
-            yield "DATE_NEAR"
 
 
-def agreements(asked: dict[int, set[Found]], hits: Iterable[tuple[int, int]]) -> set[Agreement]:
+def agreements(asked: Mapping[int, set[Found]], hits: Iterable[tuple[int, int]]) -> set[Agreement]:
     """What the stored tokens (with their positions) of one document agree in."""
     return {Agreement(found, position) for token, position in hits for found in asked.get(token, ())}

@@ -9,13 +9,11 @@ amounts near his own.
 """
 
 import datetime
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from functools import cache
+from functools import cache, lru_cache
 
-from chassis.money import Money
 from services.declarations.fingerprint import canonical
 from services.declarations.fingerprint.document import Document
 
@@ -62,9 +60,10 @@ def _logarithm(ratio: Decimal) -> Decimal:
     return LOGARITHMS.ln(ratio)
 
 
-def step(amount: Money, ratio: Decimal) -> int:
+@lru_cache
+def step(minor_units: int, ratio: Decimal) -> int:
     """The step of a positive amount: amounts within (ratio - 1) lie in the same or in neighbouring ones."""
-    logarithm = LOGARITHMS.ln(Decimal(amount.minor_units))
+    logarithm = LOGARITHMS.ln(Decimal(minor_units))
     return int(LOGARITHMS.divide(logarithm, _logarithm(ratio)).to_integral_value(ROUND_FLOOR))
 
 
@@ -100,7 +99,8 @@ class Blinder:
     token: Token
 
     def _blind(self, purpose: str, *content: object) -> bytes:
-        encoded = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        # No canonical form has white space: lines part them without doubt.
+        encoded = "\n".join(map(str, content)).encode("utf-8", "surrogatepass")
         return self.token(f"fingerprint/{VERSION}/{purpose}", encoded)
 
     def finding(self, document: Document, tolerance: Tolerance = EXACTLY) -> dict[int, set[Found]]:
@@ -110,7 +110,7 @@ class Blinder:
         found: dict[int, set[Found]] = {}
         for scope in document.scopes:
             for what, content in _contents(document, tolerance):
-                token = self._blind(what.by, document.kind, scope, content)[:FINDING_BYTES]
+                token = self._blind(what.by, document.kind, scope, *content)[:FINDING_BYTES]
                 found.setdefault(int.from_bytes(token, signed=True), set()).add(what)
         return found
 
@@ -140,7 +140,7 @@ class Blinder:
         amount = document.amount
         if amount is None:
             return ("",)
-        steps = _near(step(amount, FINE), tolerance.steps(FINE))
+        steps = _near(step(amount.minor_units, FINE), tolerance.steps(FINE))
         return tuple(self._salted(salt, "step", amount.currency, one) for one in steps)
 
     def days(self, document: Document, salt: str, tolerance: Tolerance) -> tuple[str, ...]:
@@ -150,23 +150,23 @@ class Blinder:
         return tuple(self._salted(salt, "day", day) for day in _near(document.date.toordinal(), tolerance.days))
 
 
-def _contents(document: Document, tolerance: Tolerance) -> Iterator[tuple[Found, object]]:
-    yield Found(NUMBER), canonical.number(document.number)
+def _contents(document: Document, tolerance: Tolerance) -> Iterator[tuple[Found, tuple[object, ...]]]:
+    yield Found(NUMBER), (canonical.number(document.number),)
     for skeleton in sorted(document.skeletons):
-        yield Found(SKELETON), skeleton
+        yield Found(SKELETON), (skeleton,)
         if len(skeleton) >= EDITED_LENGTH_MIN:
             for position in range(len(skeleton)):
-                yield Found(SKELETON, position), skeleton[:position] + skeleton[position + 1 :]
+                yield Found(SKELETON, position), (skeleton[:position] + skeleton[position + 1 :],)
     for block in _blocks(document, tolerance):
         yield Found(BLOCK), block
 
 
-def _blocks(document: Document, tolerance: Tolerance) -> Iterator[object]:
+def _blocks(document: Document, tolerance: Tolerance) -> Iterator[tuple[object, ...]]:
     """Party, step of the amount and week: finds a document that was given another number."""
     if document.amount is None or document.date is None:
         return
     for party in document.parties:
-        for amount_step in _near(step(document.amount, COARSE), tolerance.steps(COARSE)):
+        for amount_step in _near(step(document.amount.minor_units, COARSE), tolerance.steps(COARSE)):
             for week in _near(_week(document.date), tolerance.weeks):
                 yield party, document.amount.currency, amount_step, week
 
