@@ -67,10 +67,9 @@ def hits(connection: sa.Connection, tokens: Collection[int], most: int, apart_fr
     """Where these tokens stand, at most so many times each; without one registration's own documents."""
     rows = document_tokens
     rank = sa.func.row_number().over(partition_by=rows.c.token, order_by=(rows.c.document, rows.c.position))
-    own = rows.c.document.between(f"{apart_from}/", f"{apart_from}0")
-    ranked = (
-        sa.select(rows, rank.label("rank")).where(bulk.among(connection, rows.c.token, tokens), sa.not_(own)).subquery()
-    )
+    # The character after "/" is "0".
+    others = sa.or_(rows.c.document < f"{apart_from}/", rows.c.document >= f"{apart_from}0")
+    ranked = sa.select(rows, rank.label("rank")).where(bulk.among(connection, rows.c.token, tokens), others).subquery()
     columns = (ranked.c.token, ranked.c.document, ranked.c.position)
     return [Hit(*row) for row in connection.execute(sa.select(*columns).where(ranked.c.rank <= most))]
 
