@@ -7,7 +7,7 @@ from chassis.records import TEXT
 from services.declarations.consent.model import Consent
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
-from services.declarations.fingerprint.model import RegisteredDocument, Registration
+from services.declarations.fingerprint.model import Registration
 
 metadata = sa.MetaData()
 
@@ -79,7 +79,18 @@ registrations = records.table(
     "registrations", Registration, metadata, sa.Index("registrations_holder", "holder", "listed", unique=True)
 )
 
-registered_documents = records.table("registered_documents", RegisteredDocument, metadata)
+# Tokens to compare with, in hexadecimal, salted with the id; several parties are parted by spaces.
+registered_documents = sa.Table(
+    "registered_documents",
+    metadata,
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("registration", TEXT, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("parties", TEXT, nullable=False),
+    sa.Column("amount", TEXT, nullable=False),
+    sa.Column("amount_step", TEXT, nullable=False),
+    sa.Column("day", TEXT, nullable=False),
+)
 
 # Finding tokens. `position`: the character of the number that was left out, -1 for none.
 document_tokens = sa.Table(

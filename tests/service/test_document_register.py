@@ -20,6 +20,7 @@ from sqlalchemy import event
 from chassis import testing
 from chassis.clock import MICROSECONDS, SystemClock
 from chassis.contracts import contract
+from chassis.database import Database
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.money import Money, to_proto
 from chassis.status import RemoteError
@@ -411,23 +412,29 @@ async def test_the_register_answers_so_many_documents_and_then_says_when_to_ask_
     assert await market.check(await market.bank(), *documents)
 
 
+def another_process(market: Market) -> Database:
+    """The store as one more process has it."""
+    return Database(market.platforms[0].nodes[SERVICE.name].store.url, SERVICE.name)
+
+
 def test_counting_is_exact_under_concurrency(market: Market) -> None:
     """The writers of two processes count one by one: exactly as many stand as may."""
     window = store.Window(Span.MINUTE, 0, 30)
 
-    def count(process: int) -> int:
+    def count(database: Database) -> int:
         granted = 0
         for _ in range(40):
-            with market.platforms[process].nodes[SERVICE.name].store.write() as connection:
+            with database.write() as connection:
                 granted += not store.count(connection, "banks/COUNTING", [window], 1)
+        database.close()
         return granted
 
     with ThreadPoolExecutor(2) as pool:
-        assert sum(pool.map(count, [0, 1])) == 30
+        assert sum(pool.map(count, [another_process(market), another_process(market)])) == 30
 
 
 def test_a_new_window_starts_from_nothing_and_a_refusal_counts_nothing(market: Market) -> None:
-    with market.platforms[0].nodes[SERVICE.name].store.write() as connection:
+    with contextlib.closing(another_process(market)) as database, database.write() as connection:
 
         def count(start_us: int, documents: int) -> bool:
             window = store.Window(Span.DAY, start_us, 100)

@@ -9,15 +9,20 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
+from aval.declarations.v1 import fingerprint_pb2
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from chassis.clock import MICROSECONDS
+from chassis.command import Transaction
 from chassis.errors import WrongState
+from chassis.identity import Caller
+from chassis.ids import Identifiers
 from chassis.money import Money
 from chassis.states import moved
 from services.declarations.code_tables import code_table
-from services.declarations.fingerprint import canonical, matching, model, terms
+from services.declarations.fingerprint import canonical, matching, model, store, terms
 from services.declarations.fingerprint.document import Document, Kind
 from services.declarations.fingerprint.matching import Question, Score, Tier
 from services.declarations.fingerprint.tokens import Blinder, Tolerance
@@ -335,6 +340,16 @@ def test_every_pair_of_state_and_verb(state: model.State, verb: model.Verb) -> N
             moved(model.TRANSITIONS, registration, verb)
     else:
         assert moved(model.TRANSITIONS, registration, verb).value == following
+
+
+def test_an_alert_carries_no_trace_of_who_caused_it() -> None:
+    later = Caller("banks/LATERCN0/system", "banks/LATERCN0", frozenset())
+    transaction = Transaction(sa.null(), later, 0, Identifiers(0, b"seed"), traceparent="00-4bf92f-00f067-01")  # type: ignore[arg-type]
+    document = model.RegisteredDocument("x/0", "x", 0, BLINDER.comparing(invoice(), "x/0"))
+    earlier = model.Candidate(document, "banks/EARLICN0", model.State.REGISTERED, 0)
+    store.alert(transaction, earlier, fingerprint_pb2.RegistrationMatched())
+    (event,) = transaction.events
+    assert (event.traceparent, event.tenants) == ("", ("banks/EARLICN0",))
 
 
 def test_windows_are_minutes_and_business_days_in_china() -> None:

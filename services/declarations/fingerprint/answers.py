@@ -7,11 +7,11 @@ from datetime import date
 from services.declarations.fingerprint import matching, terms
 from services.declarations.fingerprint.document import Document
 from services.declarations.fingerprint.matching import Question, Score
-from services.declarations.fingerprint.model import RegisteredDocument, Registration
+from services.declarations.fingerprint.model import Candidate
 from services.declarations.fingerprint.store import Hit
 from services.declarations.fingerprint.tokens import Blinder, Found
 
-Stored = Mapping[str, tuple[RegisteredDocument, Registration]]
+Stored = Mapping[str, Candidate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,7 @@ class Match:
     """A stored document that is alike enough to be told."""
 
     score: Score
-    document: RegisteredDocument
-    registration: Registration
+    other: Candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ def _matches(
             found.update(matching.Agreement(meaning, hit.position) for meaning in meanings)
     least = terms.number("near_score_min", question.on)
     scored = [
-        Match(question.score(agreed, stored[identifier][0].comparing, identifier, least), *stored[identifier])
-        for identifier, agreed in agreements.items()
+        Match(question.score(agreed, other.document.comparing, other.document.id, least), other)
+        for other, agreed in ((stored[identifier], agreed) for identifier, agreed in agreements.items())
     ]
     told = [match for match in scored if match.score.points >= least]
-    return sorted(told, key=lambda match: (-match.score.points, match.document.id))
+    return sorted(told, key=lambda match: (-match.score.points, match.other.document.id))

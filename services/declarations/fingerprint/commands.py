@@ -127,7 +127,7 @@ def _answered(transaction: Transaction, documents: Sequence[Document], apart_fro
     inquiry = Inquiry.of(documents, Blinder(transaction.keys.token), today)
     most = terms.number("candidates_max", today)
     hits = store.hits(transaction.connection, inquiry.tokens, most, apart_from)
-    return inquiry.matches(hits, store.documents(transaction.connection, {hit.document for hit in hits}))
+    return inquiry.matches(hits, store.candidates(transaction.connection, {hit.document for hit in hits}))
 
 
 def _count(transaction: Transaction, documents: int, today: datetime.date) -> None:
@@ -149,7 +149,7 @@ def _told(transaction: Transaction, found: Iterable[Sequence[Match]]) -> list[fi
     most = terms.number("matches_max", today)
     return [
         fingerprint_pb2.DocumentMatches(
-            matches=[rpc.match(match.score, match.registration, today, reader) for match in matches[:most]]
+            matches=[rpc.match(match.score, match.other, today, reader) for match in matches[:most]]
         )
         for matches in found
     ]
@@ -171,13 +171,13 @@ def _alert(transaction: Transaction, found: Iterable[Sequence[Match]]) -> None:
     """Tells the holders of those that a new registration matches; the caller knows his own."""
     today = business_date(transaction.now_us)
     for match in (match for matches in found for match in matches):
-        other = match.registration
+        other = match.other
         if other.holder == transaction.caller.tenant or other.state not in ALERTED:
             continue
         later = dataclasses.replace(other, state=State.REGISTERED, create_us=transaction.now_us)
         payload = fingerprint_pb2.RegistrationMatched(
-            registration=other.name,
-            document_index=match.document.position,
+            registration=other.registration,
+            document_index=other.document.position,
             match=rpc.match(match.score, later, today, reader=""),
         )
         store.alert(transaction, other, payload)

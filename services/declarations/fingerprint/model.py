@@ -64,12 +64,27 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredDocument:
-    """The row of one document: nothing but tokens to compare with. Its id is their salt."""
+    """One document: nothing but tokens to compare with. Its id is their salt; `position` within its registration."""
 
     id: str
     registration: str
     position: int
     comparing: Comparing
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A registered document that was found, and what may be told of its registration."""
+
+    document: RegisteredDocument
+    holder: str
+    state: State
+    create_us: int
+
+    @property
+    def registration(self) -> str:
+        """The registration's resource name."""
+        return f"registrations/{self.document.registration}"
 
 
 def document_id(registration: str, position: int) -> str:

@@ -14,7 +14,7 @@ from chassis.money import Money
 from services.declarations.fingerprint import canonical, terms
 from services.declarations.fingerprint.document import Document, Kind
 from services.declarations.fingerprint.matching import Score
-from services.declarations.fingerprint.model import Registration
+from services.declarations.fingerprint.model import Candidate, Registration
 
 
 def document(message: fingerprint_pb2.FinancedDocument, applicant: str) -> Document:
@@ -91,7 +91,7 @@ def to_proto(registration: Registration) -> fingerprint_pb2.Registration:
     return message
 
 
-def match(score: Score, other: Registration, on: datetime.date, reader: str) -> fingerprint_pb2.DocumentMatch:
+def match(score: Score, other: Candidate, on: datetime.date, reader: str) -> fingerprint_pb2.DocumentMatch:
     """A document of another registration as `reader` may know of it: named only if it is his own."""
     registered = business_date(other.create_us)
     return fingerprint_pb2.DocumentMatch(
@@ -100,7 +100,7 @@ def match(score: Score, other: Registration, on: datetime.date, reader: str) -> 
         reasons=[_reason(code, on) for code in score.reasons],
         state=other.state.value,
         registered_month=date_pb2.Date(year=registered.year, month=registered.month),
-        registration=other.name if other.holder == reader else "",
+        registration=other.registration if other.holder == reader else "",
     )
 
 

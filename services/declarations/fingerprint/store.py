@@ -1,6 +1,6 @@
 """The document register's rows, set-based: a request of fifty documents is a few statements. The room's only SQL."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -9,7 +9,8 @@ from google.protobuf.message import Message
 from chassis import bulk, records
 from chassis.command import PendingEvent, Transaction
 from services.declarations.fingerprint import rpc
-from services.declarations.fingerprint.model import RegisteredDocument, Registration, Span
+from services.declarations.fingerprint.model import Candidate, RegisteredDocument, Registration, Span, State
+from services.declarations.fingerprint.tokens import Comparing
 from services.declarations.tables import document_tokens, registered_documents, registrations
 
 # One row for each institution and span: a new window takes the place of the old one. A clock that was read
@@ -74,18 +75,29 @@ def hits(connection: sa.Connection, tokens: Collection[int], most: int, apart_fr
     return [Hit(*row) for row in connection.execute(sa.select(*columns).where(ranked.c.rank <= most))]
 
 
-def documents(
-    connection: sa.Connection, identifiers: Collection[str]
-) -> Mapping[str, tuple[RegisteredDocument, Registration]]:
-    """These documents, each with its registration."""
+def candidates(connection: sa.Connection, identifiers: Collection[str]) -> dict[str, Candidate]:
+    """These documents, with what may be told of their registrations."""
     if not identifiers:
         return {}
-    query = sa.select(registered_documents).where(bulk.among(connection, registered_documents.c.id, identifiers))
-    found = records.many(connection, query, RegisteredDocument)
-    owners = {one.registration for one in found}
-    query = sa.select(registrations).where(bulk.among(connection, registrations.c.id, owners))
-    by_id = {one.id: one for one in records.many(connection, query, Registration)}
-    return {one.id: (one, by_id[one.registration]) for one in found}
+    rows, owners = registered_documents, registrations
+    query = sa.select(rows, owners.c.holder, owners.c.state, owners.c.create_us)
+    joined = query.join(owners, owners.c.id == rows.c.registration)
+    found = connection.execute(joined.where(bulk.among(connection, rows.c.id, identifiers)))
+    return {row.id: _candidate(row) for row in found}
+
+
+def _candidate(row: Any) -> Candidate:
+    comparing = Comparing(tuple(row.parties.split()), row.amount, row.amount_step, row.day)
+    document = RegisteredDocument(row.id, row.registration, row.position, comparing)
+    return Candidate(document, row.holder, State(row.state), row.create_us)
+
+
+def _row(document: RegisteredDocument) -> bulk.Row:
+    """In the table's order."""
+    comparing = document.comparing
+    parties = " ".join(comparing.parties)
+    identity = (document.id, document.registration, document.position)
+    return *identity, parties, comparing.amount, comparing.amount_step, comparing.day
 
 
 def of_holder(holder: str) -> Any:
@@ -101,7 +113,7 @@ def add(
 ) -> None:
     """A new registration with its documents and their tokens (token, document, position), with its event."""
     records.insert(transaction.connection, registrations, registration)
-    records.insert(transaction.connection, registered_documents, *blind)
+    bulk.insert(transaction.connection, registered_documents, [_row(document) for document in blind])
     bulk.insert(transaction.connection, document_tokens, tokens)
     _tell(transaction, registration, "registration.registered")
 
@@ -118,10 +130,10 @@ def _tell(transaction: Transaction, registration: Registration, event: str) -> N
     transaction.append(event, registration.name, rpc.to_proto(registration), [registration.holder])
 
 
-def alert(transaction: Transaction, registration: Registration, payload: Message) -> None:
+def alert(transaction: Transaction, earlier: Candidate, payload: Message) -> None:
     """Tells a registration's holder of a later match, without the trace that leads to who registered it."""
-    identifier, tenants = transaction.ids.resource("event"), (registration.holder,)
+    identifier, tenants = transaction.ids.resource("event"), (earlier.holder,)
     event = PendingEvent(
-        identifier, "registration.matched", registration.name, payload, tenants, "", transaction.now_us
+        identifier, "registration.matched", earlier.registration, payload, tenants, "", transaction.now_us
     )
     transaction.events.append(event)
