@@ -4,7 +4,8 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aval.declarations.v1 import declarations_pb2, personal_pb2
+from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1.personal_pb2 import PersonalData
 
 from chassis import bulk, fields
 from chassis.clock import business_date
@@ -12,11 +13,11 @@ from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
 from services.declarations.checks import check
+from services.declarations.consent import store as consents
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
 from services.declarations.formats import decmessage
 from services.declarations.personal import store as personal
-from services.declarations.personal.intake import take_off
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -53,7 +54,6 @@ class Candidate:
     document_id: str
     content: Content | None
     problems: Sequence[Problem]
-    persons: personal_pb2.PersonalData | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,8 @@ class Candidates:
 
 def candidate(document_id: str, row: declarations_pb2.Declaration | None, problems: Sequence[Problem]) -> Candidate:
     """A row after its checks."""
-    if row is None or problems:
-        return Candidate(document_id, None, problems)
-    persons = take_off(row)
-    return Candidate(document_id, rpc.content_of(row), problems, persons)
+    content = None if row is None or problems else rpc.content_of(row)
+    return Candidate(document_id, content, problems)
 
 
 def documents(request: declarations_pb2.ImportDeclarationsRequest) -> Candidates:
@@ -111,6 +109,7 @@ class Known:
 
     digests: dict[str, bytes]
     waiting: Mapping[str, Sequence[store.Receipt]]
+    institutions: Mapping[str, Sequence[str]]
 
     def status(self, number: str) -> str:
         """Where the receipts that came before a declaration leave it."""
@@ -123,23 +122,10 @@ def take(work: Sequence[tuple[Transaction, Candidates]]) -> list[list[declaratio
     connection = work[0][0].connection
     numbers = set().union(*(candidates.numbers for _, candidates in work))
     digests = store.digests(connection, numbers)
-    known = Known(digests, store.receipts_of(connection, numbers - digests.keys()))
-    verdicts = [_take(transaction, candidates.rows, known) for transaction, candidates in work]
-    _keep_persons(work, verdicts)
-    return verdicts
-
-
-def _keep_persons(
-    work: Sequence[tuple[Transaction, Candidates]], verdicts: Sequence[Sequence[declarations_pb2.IntakeVerdict]]
-) -> None:
-    """Seals the persons of what was accepted; of several contents of one declaration those that came last."""
-    accepted = {
-        verdict.resource: one.persons
-        for (_, candidates), told in zip(work, verdicts, strict=True)
-        for one, verdict in zip(candidates.rows, told, strict=True)
-        if one.persons and verdict.outcome == Verdict.ACCEPTED
-    }
-    personal.put(work[0][0], accepted)
+    owners = {one.content.enterprise for _, candidates in work for one in candidates.rows if one.content}
+    institutions = consents.institutions(connection, owners, work[0][0].now_us)
+    known = Known(digests, store.receipts_of(connection, numbers - digests.keys()), institutions)
+    return [_take(transaction, candidates.rows, known) for transaction, candidates in work]
 
 
 def _take(
@@ -148,6 +134,7 @@ def _take(
     today, language = business_date(transaction.now_us), transaction.caller.language
     accepted: list[bulk.Row] = []
     amendments: list[tuple[int, Content]] = []
+    persons: dict[str, PersonalData] = {}
     verdicts = []
     for index, one in enumerate(candidates):
         content = one.content
@@ -158,12 +145,15 @@ def _take(
         if before is None:
             accepted.append(_row(content, known, today, transaction.now_us))
             known.digests[content.id] = content.digest
+            if content.persons:
+                persons[f"declarations/{content.id}"] = content.persons
         elif before != content.digest and content.amend_us:
             amendments.append((index, content))
         verdicts.append(_verdict(one.document_id, content, before, language))
-    store.add(transaction, accepted)
+    store.add(transaction, accepted, known.institutions)
     for index, problems in _amend(transaction, amendments, known):
         verdicts[index] = refused(candidates[index].document_id, problems, language)
+    personal.put(transaction, persons)
     return verdicts
 
 
@@ -201,6 +191,8 @@ def _amend(
             continue
         stored[content.id] = store.amend(transaction, before, model.amended(before, content, transaction.now_us))
         known.digests[content.id] = content.digest
+        if content.persons:
+            personal.put(transaction, {before.name: content.persons})
     return found
 
 
