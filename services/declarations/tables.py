@@ -76,7 +76,11 @@ personal_data = sealing.table("personal_data", metadata)
 
 # fingerprint: the documents behind financings, blind.
 registrations = records.table(
-    "registrations", Registration, metadata, sa.Index("registrations_holder", "holder", "listed", unique=True)
+    "registrations",
+    Registration,
+    metadata,
+    sa.Index("registrations_holder", "holder", "listed"),
+    sa.Index("registrations_applicant", "applicant", "listed"),
 )
 
 # Tokens to compare with, in hexadecimal, salted with the id; several parties are parted by spaces.

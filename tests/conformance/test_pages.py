@@ -16,6 +16,7 @@ ANOTHER = {
     "ListDeclarations": "BatchCreateDeclarations",
     "ListConsents": "CreateConsent",
     "ListEncumbrances": "ReserveEncumbrance",
+    "ListRegistrations": "RegisterDocuments",
     "ListAccounts": "OpenAccount",
     "ListTransfers": "CreateTransfer",
     "ListIncomingPayments": "ImportPayment",

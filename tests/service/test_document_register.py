@@ -246,7 +246,8 @@ async def test_the_earlier_one_is_alerted_and_not_told_by_whom(market: Market) -
     for trace in (second.tenant, later.registration.name, number):
         assert trace.encode() not in told
     assert not alerts[0].traceparent
-    assert all("matched" not in one.type for one in await market.events(second))
+    for stranger in (second, exporter(ENTERPRISE)):
+        assert all("matched" not in one.type for one in await market.events(stranger))
 
 
 async def test_who_registers_again_what_is_his_alerts_nobody(market: Market) -> None:
@@ -288,8 +289,13 @@ async def test_only_the_holder_reads_and_moves_a_registration(market: Market) ->
             (await refusal(market.call(method, unknown, other))).reason,
             strange.code,
         )
-    empty = await market.call("ListRegistrations", fingerprint_pb2.ListRegistrationsRequest(), other)
-    assert not empty.registrations
+    listing = fingerprint_pb2.ListRegistrationsRequest()
+    assert not (await market.call("ListRegistrations", listing, other)).registrations
+    # The applicant sees what was made for it, and another enterprise doesn't.
+    assert await market.call("GetRegistration", get, exporter(ENTERPRISE)) == made[0]
+    assert (await market.call("ListRegistrations", listing, exporter(ENTERPRISE))).registrations[:3] == made[::-1]
+    assert (await refusal(market.call("GetRegistration", get, exporter(RIVAL)))).reason == "NOT_FOUND"
+    assert not (await market.call("ListRegistrations", listing, exporter(RIVAL))).registrations
 
 
 async def test_nobody_is_answered_without_the_applicants_consent(market: Market) -> None:

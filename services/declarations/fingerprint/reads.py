@@ -1,4 +1,4 @@
-"""Reading registrations: an institution its own."""
+"""Reading registrations: their holder and the applicant do, nobody else."""
 
 from aval.declarations.v1 import fingerprint_pb2
 
@@ -13,7 +13,7 @@ from services.declarations.tables import registrations
 def get(reading: Reading, request: fingerprint_pb2.GetRegistrationRequest) -> fingerprint_pb2.Registration:
     """One registration."""
     registration = store.load(reading.connection, request.name.removeprefix("registrations/"))
-    if registration is None or registration.holder != reading.caller.tenant:
+    if registration is None or reading.caller.tenant not in (registration.holder, registration.applicant):
         raise NotFound(resource=request.name)
     return rpc.to_proto(registration)
 
@@ -22,6 +22,6 @@ def list_(
     reading: Reading, request: fingerprint_pb2.ListRegistrationsRequest
 ) -> fingerprint_pb2.ListRegistrationsResponse:
     """A page, newest first."""
-    query = paging.newest_first(store.of_holder(reading.caller.tenant), registrations.c.listed, request)
+    query = paging.newest_first(store.of_party(reading.caller.tenant), registrations.c.listed, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Registration), "listed")
     return fingerprint_pb2.ListRegistrationsResponse(registrations=map(rpc.to_proto, page), next_page_token=token)

@@ -100,9 +100,10 @@ def _row(document: RegisteredDocument) -> bulk.Row:
     return *identity, parties, comparing.amount, comparing.amount_step, comparing.day
 
 
-def of_holder(holder: str) -> Any:
-    """A query of an institution's registrations."""
-    return sa.select(registrations).where(registrations.c.holder == holder)
+def of_party(party: str) -> Any:
+    """A query of the registrations that an institution holds, or that were made for an enterprise."""
+    rows = registrations
+    return sa.select(rows).where(sa.or_(rows.c.holder == party, rows.c.applicant == party))
 
 
 def add(
@@ -126,8 +127,9 @@ def save(transaction: Transaction, registration: Registration, event: str) -> Re
 
 
 def _tell(transaction: Transaction, registration: Registration, event: str) -> None:
-    """To its holder and nobody else."""
-    transaction.append(event, registration.name, rpc.to_proto(registration), [registration.holder])
+    """To its holder and the applicant, and nobody else."""
+    parties = (registration.holder, registration.applicant)
+    transaction.append(event, registration.name, rpc.to_proto(registration), parties)
 
 
 def alert(transaction: Transaction, earlier: Candidate, payload: Message) -> None:

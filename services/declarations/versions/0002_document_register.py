@@ -56,5 +56,6 @@ def upgrade() -> None:
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("registrations_holder", "registrations", ["holder", "listed"], unique=True)
+    op.create_index("registrations_applicant", "registrations", ["applicant", "listed"], unique=False)
+    op.create_index("registrations_holder", "registrations", ["holder", "listed"], unique=False)
     # ### end Alembic commands ###
