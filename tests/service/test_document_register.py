@@ -418,6 +418,23 @@ async def test_the_register_answers_so_many_documents_and_then_says_when_to_ask_
     assert await market.check(await market.bank(), *documents)
 
 
+async def test_requests_at_once_are_answered_up_to_the_limit(market: Market) -> None:
+    """One batch of the writer: what fits is answered, the rest is refused and not counted."""
+    documents = [invoice(market.number()) for _ in range(50)]
+    few = [invoice(market.number()) for _ in range(25)]
+    # A new minute may begin on the way, once.
+    for _ in range(2):
+        bank, neighbour = await market.bank(), await market.bank()
+        asked = [market.check(bank, *documents) for _ in range(MINUTE_MAX // 50 - 1)]
+        asked += [market.check(bank, *few), market.check(neighbour, *few), market.check(bank, *documents)]
+        asked += [market.check(bank, *few), market.check(bank, few[0])]
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [index for index, one in enumerate(outcomes) if isinstance(one, RemoteError)]
+        if refused:
+            break
+    assert refused == [len(asked) - 3, len(asked) - 1]
+
+
 def another_process(market: Market) -> Database:
     """The store as one more process has it."""
     return Database(market.platforms[0].nodes[SERVICE.name].store.url, SERVICE.name)

@@ -3,23 +3,60 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from services.declarations.fingerprint import matching, terms
 from services.declarations.fingerprint.document import Document
 from services.declarations.fingerprint.matching import Question, Score
-from services.declarations.fingerprint.model import Candidate
-from services.declarations.fingerprint.store import Hit
+from services.declarations.fingerprint.model import Candidate, Registration
 from services.declarations.fingerprint.tokens import Blinder, Found
 
-Stored = Mapping[str, Candidate]
+
+class Hit(NamedTuple):
+    """A finding token that a registered document has."""
+
+    token: int
+    document: str
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A stored document that is alike enough to be told."""
+    """A registered document that is alike enough to be told."""
 
     score: Score
     other: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The matches of each document; the registration as it stands; what is to be kept of its documents if it is new."""
+
+    matches: Sequence[Sequence[Match]]
+    registration: Registration | None = None
+    hits: Sequence[Hit] = ()
+    candidates: Sequence[Candidate] = ()
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The registered documents that are looked at: where their tokens stand, and themselves by id."""
+
+    hits: dict[int, list[Hit]]
+    candidates: dict[str, Candidate]
+
+    @classmethod
+    def of(cls, hits: Iterable[Hit], candidates: Mapping[str, Candidate]) -> "Shelf":
+        """A shelf of what is stored."""
+        shelf = cls({}, dict(candidates))
+        shelf.add(hits, ())
+        return shelf
+
+    def add(self, hits: Iterable[Hit], candidates: Iterable[Candidate]) -> None:
+        """Puts more on it."""
+        for hit in hits:
+            self.hits.setdefault(hit.token, []).append(hit)
+        self.candidates.update((candidate.document.id, candidate) for candidate in candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +78,31 @@ class Inquiry:
         """All that are looked for."""
         return set().union(*self.asked)
 
-    def matches(self, hits: Iterable[Hit], stored: Stored) -> list[list[Match]]:
-        """The matches of each document."""
-        where: dict[int, list[Hit]] = {}
-        for hit in hits:
-            where.setdefault(hit.token, []).append(hit)
+    def matches(self, shelf: Shelf, apart_from: str) -> list[list[Match]]:
+        """The matches of each document, without those of one registration (its id)."""
         return [
-            _matches(question, asked, where, stored) for question, asked in zip(self.questions, self.asked, strict=True)
+            _matches(question, asked, shelf, apart_from)
+            for question, asked in zip(self.questions, self.asked, strict=True)
         ]
 
 
-def _matches(
-    question: Question, asked: Mapping[int, set[Found]], where: Mapping[int, Sequence[Hit]], stored: Stored
-) -> list[Match]:
+def _matches(question: Question, asked: Mapping[int, set[Found]], shelf: Shelf, apart_from: str) -> list[Match]:
     """Those with a score that is told, the best first, in an order that tells nothing."""
-    agreements: dict[str, set[matching.Agreement]] = {}
-    for token, meanings in asked.items():
-        for hit in where.get(token, ()):
-            found = agreements.setdefault(hit.document, set())
-            found.update(matching.Agreement(meaning, hit.position) for meaning in meanings)
     least = terms.number("near_score_min", question.on)
-    scored = [
-        Match(question.score(agreed, other.document.comparing, other.document.id, least), other)
-        for other, agreed in ((stored[identifier], agreed) for identifier, agreed in agreements.items())
-    ]
-    told = [match for match in scored if match.score.points >= least]
+    found = []
+    for identifier, hits in _by_document(asked, shelf).items():
+        other = shelf.candidates[identifier]
+        if other.document.registration != apart_from:
+            agreements = matching.agreements(asked, ((hit.token, hit.position) for hit in hits))
+            score = question.score(agreements, other.document.comparing, identifier, least)
+            found.append(Match(score, other))
+    told = (match for match in found if match.score.points >= least)
     return sorted(told, key=lambda match: (-match.score.points, match.other.document.id))
+
+
+def _by_document(asked: Iterable[int], shelf: Shelf) -> dict[str, list[Hit]]:
+    hits: dict[str, list[Hit]] = {}
+    for token in asked:
+        for hit in shelf.hits.get(token, ()):
+            hits.setdefault(hit.document, []).append(hit)
+    return hits

@@ -1,36 +1,23 @@
 """Registering documents, asking about them, and saying how the financing went on."""
 
 import dataclasses
-import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aval.declarations.v1 import fingerprint_pb2
+from google.protobuf.message import Message
 
-from chassis import database, money
-from chassis.clock import MICROSECONDS, business_date
+from chassis import database
+from chassis.clock import business_date
 from chassis.command import Transaction
-from chassis.errors import InvalidFields, NotFound, Problem
+from chassis.errors import DomainError, NotFound, Problem
+from chassis.money import Money
 from chassis.states import check_etag, moved
-from services.declarations import errors
-from services.declarations.consent import store as consents
-from services.declarations.declaration import store as declarations
-from services.declarations.fingerprint import checks, rpc, store, terms
-from services.declarations.fingerprint.answers import Inquiry, Match
-from services.declarations.fingerprint.document import Document, Kind
-from services.declarations.fingerprint.model import (
-    ALERTED,
-    LIMITS,
-    TRANSITIONS,
-    RegisteredDocument,
-    Registration,
-    State,
-    Verb,
-    document_id,
-    window_end_us,
-    window_start_us,
-)
-from services.declarations.fingerprint.tokens import Blinder
+from services.declarations.fingerprint import rpc, store, terms
+from services.declarations.fingerprint.answers import Answer
+from services.declarations.fingerprint.asking import Asked, answer
+from services.declarations.fingerprint.document import Document
+from services.declarations.fingerprint.model import ALERTED, TRANSITIONS, Registration, State, Verb
 
 LOCK_SHARDS = 4096
 AMOUNT_INVALID = Problem(
@@ -41,33 +28,8 @@ AMOUNT_INVALID = Problem(
 )
 
 
-def register(
-    transaction: Transaction, request: fingerprint_pb2.RegisterDocumentsRequest
-) -> fingerprint_pb2.RegisterDocumentsResponse:
-    """Keeps the tokens of a financing's documents and says what else is known of them; the same again asks again."""
-    message = request.registration
-    wrong = [] if rpc.amount(message.amount) else [AMOUNT_INVALID]
-    documents = _checked(transaction, message.applicant, message.documents, "registration.documents", wrong)
-    asked = _asked(transaction, request, documents)
-    known = store.load(transaction.connection, asked.id)
-    if known and (known.holder, known.digest) != (asked.holder, asked.digest):
-        raise errors.RegistrationIdTaken(registration=asked.name)
-    found = _answered(transaction, documents, asked.id)
-    if known is None:
-        _add(transaction, asked, documents)
-        _alert(transaction, found)
-    return fingerprint_pb2.RegisterDocumentsResponse(
-        registration=rpc.to_proto(known or asked), documents=_told(transaction, found)
-    )
-
-
-def check(
-    transaction: Transaction, request: fingerprint_pb2.CheckDocumentsRequest
-) -> fingerprint_pb2.CheckDocumentsResponse:
-    """Says what is known of documents."""
-    documents = _checked(transaction, request.applicant, request.documents, "documents")
-    found = _answered(transaction, documents)
-    return fingerprint_pb2.CheckDocumentsResponse(documents=_told(transaction, found))
+RegisterWork = tuple[Transaction, fingerprint_pb2.RegisterDocumentsRequest]
+CheckWork = tuple[Transaction, fingerprint_pb2.CheckDocumentsRequest]
 
 
 def contenders(request: fingerprint_pb2.RegisterDocumentsRequest) -> Iterator[str]:
@@ -81,69 +43,71 @@ def contenders(request: fingerprint_pb2.RegisterDocumentsRequest) -> Iterator[st
             yield f"documents/{database.lock_key(name) % LOCK_SHARDS}"
 
 
-def _asked(
-    transaction: Transaction, request: fingerprint_pb2.RegisterDocumentsRequest, documents: Iterable[Document]
+def register_batch(work: Sequence[RegisterWork]) -> Sequence[Message | DomainError]:
+    """Keeps the tokens of financings' documents and says what else is known of them; the same again asks again."""
+    answers = answer([_registering(transaction, request) for transaction, request in work])
+    told = list(zip((transaction for transaction, _ in work), answers, strict=True))
+    store.add(work[0][0].connection, [one for one in answers if isinstance(one, Answer) and one.candidates])
+    return [_registered(transaction, one) if isinstance(one, Answer) else one for transaction, one in told]
+
+
+def check_batch(work: Sequence[CheckWork]) -> Sequence[Message | DomainError]:
+    """Says what is known of documents."""
+    answers = answer([_checking(transaction, request) for transaction, request in work])
+    return [
+        fingerprint_pb2.CheckDocumentsResponse(documents=_told(transaction, one)) if isinstance(one, Answer) else one
+        for (transaction, _), one in zip(work, answers, strict=True)
+    ]
+
+
+def _checking(transaction: Transaction, request: fingerprint_pb2.CheckDocumentsRequest) -> Asked:
+    documents = [rpc.document(message, request.applicant) for message in request.documents]
+    return Asked(transaction, request.applicant, request.documents, documents, "documents")
+
+
+def _registering(transaction: Transaction, request: fingerprint_pb2.RegisterDocumentsRequest) -> Asked:
+    message = request.registration
+    documents = [rpc.document(one, message.applicant) for one in message.documents]
+    amount = rpc.amount(message.amount)
+    registration = _registration(transaction, request, documents, amount) if amount else None
+    wrong = [] if amount else [AMOUNT_INVALID]
+    path = "registration.documents"
+    return Asked(transaction, message.applicant, message.documents, documents, path, registration, wrong)
+
+
+def _registration(
+    transaction: Transaction,
+    request: fingerprint_pb2.RegisterDocumentsRequest,
+    documents: Iterable[Document],
+    amount: Money,
 ) -> Registration:
     """The registration as the request wants it."""
-    message = request.registration
     return Registration(
         id=request.registration_id.lower(),
         listed=transaction.ids.resource("registration"),
         holder=transaction.caller.tenant,
-        applicant=message.applicant,
-        amount=money.from_proto(message.amount),
+        applicant=request.registration.applicant,
+        amount=amount,
         kinds=tuple(document.kind.value for document in documents),
         state=State.REGISTERED,
-        digest=transaction.keys.token("registration", rpc.content(message)),
+        digest=transaction.keys.token("registration", rpc.content(request.registration)),
         create_us=transaction.now_us,
         revision=1,
     )
 
 
-def _checked(
-    transaction: Transaction,
-    applicant: str,
-    messages: Sequence[fingerprint_pb2.FinancedDocument],
-    path: str,
-    wrong: Sequence[Problem] = (),
-) -> list[Document]:
-    """The documents, of an applicant who let the caller see. ConsentMissing, InvalidFields."""
-    connection, institution = transaction.connection, transaction.caller.tenant
-    if not consents.stands(connection, applicant, institution, transaction.now_us):
-        raise errors.ConsentMissing
-    documents = [rpc.document(message, applicant) for message in messages]
-    numbers = [document.number for document in documents if document.kind is Kind.DECLARATION]
-    declarants = declarations.enterprises(connection, numbers) if numbers else {}
-    presented = checks.presented(messages, documents, applicant, declarants)
-    if problems := [*wrong, *checks.problems(presented, path)]:
-        raise InvalidFields(problems)
-    return documents
+def _registered(transaction: Transaction, found: Answer) -> fingerprint_pb2.RegisterDocumentsResponse:
+    """Tells of a new registration, and the holders of those that it matches."""
+    assert found.registration is not None
+    if found.candidates:
+        store.tell(transaction, found.registration, "registration.registered")
+        _alert(transaction, found)
+    return fingerprint_pb2.RegisterDocumentsResponse(
+        registration=rpc.to_proto(found.registration), documents=_told(transaction, found)
+    )
 
 
-def _answered(transaction: Transaction, documents: Sequence[Document], apart_from: str = "") -> list[list[Match]]:
-    """The matches of each document, without those of one registration. TooManyDocuments."""
-    today = business_date(transaction.now_us)
-    _count(transaction, len(documents), today)
-    inquiry = Inquiry.of(documents, Blinder(transaction.keys.token), today)
-    most = terms.number("candidates_max", today)
-    hits = store.hits(transaction.connection, inquiry.tokens, most, apart_from)
-    return inquiry.matches(hits, store.candidates(transaction.connection, {hit.document for hit in hits}))
-
-
-def _count(transaction: Transaction, documents: int, today: datetime.date) -> None:
-    now_us = transaction.now_us
-    windows = [
-        store.Window(span, window_start_us(span, now_us), terms.number(term, today))
-        for span, (term, _) in LIMITS.items()
-    ]
-    refusing = store.count(transaction.connection, transaction.caller.tenant, windows, documents)
-    if refusing:
-        retry_us = max(window_end_us(span, now_us) for span in refusing)
-        retry_time = datetime.datetime.fromtimestamp(retry_us // MICROSECONDS, datetime.UTC)
-        raise errors.TooManyDocuments(retry_time=retry_time.isoformat())
-
-
-def _told(transaction: Transaction, found: Iterable[Sequence[Match]]) -> list[fingerprint_pb2.DocumentMatches]:
+def _told(transaction: Transaction, found: Answer) -> list[fingerprint_pb2.DocumentMatches]:
     """The best matches of each document, as the caller may know of them."""
     today, reader = business_date(transaction.now_us), transaction.caller.tenant
     most = terms.number("matches_max", today)
@@ -151,26 +115,14 @@ def _told(transaction: Transaction, found: Iterable[Sequence[Match]]) -> list[fi
         fingerprint_pb2.DocumentMatches(
             matches=[rpc.match(match.score, match.other, today, reader) for match in matches[:most]]
         )
-        for matches in found
+        for matches in found.matches
     ]
 
 
-def _add(transaction: Transaction, registration: Registration, documents: Sequence[Document]) -> None:
-    blinder = Blinder(transaction.keys.token)
-    blind, tokens = [], []
-    for position, document in enumerate(documents):
-        identifier = document_id(registration.id, position)
-        comparing = blinder.comparing(document, identifier)
-        blind.append(RegisteredDocument(identifier, registration.id, position, comparing))
-        for token, meanings in blinder.finding(document).items():
-            tokens += [(token, identifier, meaning.position) for meaning in meanings]
-    store.add(transaction, registration, blind, tokens)
-
-
-def _alert(transaction: Transaction, found: Iterable[Sequence[Match]]) -> None:
+def _alert(transaction: Transaction, found: Answer) -> None:
     """Tells the holders of those that a new registration matches; the caller knows his own."""
     today = business_date(transaction.now_us)
-    for match in (match for matches in found for match in matches):
+    for match in (match for matches in found.matches for match in matches):
         other = match.other
         if other.holder == transaction.caller.tenant or other.state not in ALERTED:
             continue
@@ -201,7 +153,8 @@ def cancel(
 
 
 def _move(transaction: Transaction, request: Any, verb: Verb, event: str) -> fingerprint_pb2.Registration:
-    registration = store.load(transaction.connection, request.name.removeprefix("registrations/"))
+    identifier = request.name.removeprefix("registrations/")
+    registration = store.load(transaction.connection, [identifier]).get(identifier)
     if registration is None or registration.holder != transaction.caller.tenant:
         raise NotFound(resource=request.name)
     check_etag(request.etag, registration)

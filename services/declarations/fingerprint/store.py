@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from chassis import bulk, records
 from chassis.command import PendingEvent, Transaction
 from services.declarations.fingerprint import rpc
+from services.declarations.fingerprint.answers import Answer, Hit
 from services.declarations.fingerprint.model import Candidate, RegisteredDocument, Registration, Span, State
 from services.declarations.fingerprint.tokens import Comparing
 from services.declarations.tables import document_tokens, registered_documents, registrations
@@ -33,14 +34,6 @@ COUNT = sa.text(
 )
 
 
-class Hit(NamedTuple):
-    """A finding token that a stored document has."""
-
-    token: int
-    document: str
-    position: int
-
-
 class Window(NamedTuple):
     """How many documents an institution may be answered in a span's present window."""
 
@@ -59,18 +52,19 @@ def count(connection: sa.Connection, institution: str, windows: Iterable[Window]
     ]
 
 
-def load(connection: sa.Connection, identifier: str) -> Registration | None:
-    """A registration by its id."""
-    return records.one(connection, registrations, Registration, registrations.c.id == identifier)
+def load(connection: sa.Connection, identifiers: Collection[str]) -> dict[str, Registration]:
+    """The registrations with these ids, those that are known."""
+    if not identifiers:
+        return {}
+    query = sa.select(registrations).where(bulk.among(connection, registrations.c.id, identifiers))
+    return {found.id: found for found in records.many(connection, query, Registration)}
 
 
-def hits(connection: sa.Connection, tokens: Collection[int], most: int, apart_from: str) -> list[Hit]:
-    """Where these tokens stand, at most so many times each; without one registration's own documents."""
+def hits(connection: sa.Connection, tokens: Collection[int], most: int) -> list[Hit]:
+    """Where these tokens stand, at most so many times each."""
     rows = document_tokens
     rank = sa.func.row_number().over(partition_by=rows.c.token, order_by=(rows.c.document, rows.c.position))
-    # The character after "/" is "0".
-    others = sa.or_(rows.c.document < f"{apart_from}/", rows.c.document >= f"{apart_from}0")
-    ranked = sa.select(rows, rank.label("rank")).where(bulk.among(connection, rows.c.token, tokens), others).subquery()
+    ranked = sa.select(rows, rank.label("rank")).where(bulk.among(connection, rows.c.token, tokens)).subquery()
     columns = (ranked.c.token, ranked.c.document, ranked.c.position)
     return [Hit(*row) for row in connection.execute(sa.select(*columns).where(ranked.c.rank <= most))]
 
@@ -106,27 +100,22 @@ def of_party(party: str) -> Any:
     return sa.select(rows).where(sa.or_(rows.c.holder == party, rows.c.applicant == party))
 
 
-def add(
-    transaction: Transaction,
-    registration: Registration,
-    blind: Sequence[RegisteredDocument],
-    tokens: Sequence[tuple[int, str, int]],
-) -> None:
-    """A new registration with its documents and their tokens (token, document, position), with its event."""
-    records.insert(transaction.connection, registrations, registration)
-    bulk.insert(transaction.connection, registered_documents, [_row(document) for document in blind])
-    bulk.insert(transaction.connection, document_tokens, tokens)
-    _tell(transaction, registration, "registration.registered")
+def add(connection: sa.Connection, fresh: Sequence[Answer]) -> None:
+    """What answers have that is new: registrations with their documents and tokens."""
+    records.insert(connection, registrations, *(one.registration for one in fresh))
+    documents = [_row(candidate.document) for one in fresh for candidate in one.candidates]
+    bulk.insert(connection, registered_documents, documents)
+    bulk.insert(connection, document_tokens, [hit for one in fresh for hit in one.hits])
 
 
 def save(transaction: Transaction, registration: Registration, event: str) -> Registration:
     """A changed registration, with its event."""
     fresh = records.update(transaction.connection, registrations, registration)
-    _tell(transaction, fresh, event)
+    tell(transaction, fresh, event)
     return fresh
 
 
-def _tell(transaction: Transaction, registration: Registration, event: str) -> None:
+def tell(transaction: Transaction, registration: Registration, event: str) -> None:
     """To its holder and the applicant, and nobody else."""
     parties = (registration.holder, registration.applicant)
     transaction.append(event, registration.name, rpc.to_proto(registration), parties)
