@@ -79,6 +79,12 @@ def test_normalising_again_changes_nothing(raw: str) -> None:
         assert canonical.skeletons(skeleton) == {skeleton}
 
 
+@given(st.text(st.characters(max_codepoint=0x7E, min_codepoint=0x20)))
+@SETTINGS
+def test_plain_letters_are_normalised_like_all_others(raw: str) -> None:
+    assert canonical.text(f"{raw}\u200b") == canonical.text(raw) == raw.lower()
+
+
 FULL_WIDTH = {ord(character): ord(character) + 0xFEE0 for character in map(chr, range(0x21, 0x7F))}
 # What a printer, a typist or a fraudster does to a number.
 REWRITINGS: dict[str, Callable[[str], str]] = {

@@ -23,6 +23,8 @@ def text(raw: str) -> str:
     """Compatibility forms (full width, circled, superscript), case, the digits of all scripts and invisible
     characters made one; idempotent.
     """
+    if raw.isascii() and raw.isprintable():
+        return raw.lower()
     folded = unicodedata.normalize("NFKC", raw)
     while (again := unicodedata.normalize("NFKC", _visible(folded).casefold())) != folded:
         folded = again
