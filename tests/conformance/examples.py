@@ -50,6 +50,11 @@ async def create_receipts(world: World) -> Example:
     return CAST["WINDOW"], world.receipts((await world.declared()).removeprefix("declarations/"), "K")
 
 
+async def create_retail_documents(world: World) -> Example:
+    """An order."""
+    return CAST["WINDOW"], world.retail_orders()
+
+
 async def create_consent(world: World) -> Example:
     """For an institution that the cast has no use for."""
     return CAST["EXPORTER"], world.consent_request("banks/FOURCNB0")
@@ -123,7 +128,7 @@ async def cancel_registration(world: World) -> Example:
 async def apply_proceeds(world: World) -> Example:
     """Settlement's call."""
     request = declarations.ApplyProceedsRequest(
-        request_id=identifier(), declaration=await world.declared(), payment=identifier(), amount=usd(100)
+        request_id=identifier(), asset=await world.declared(), payment=identifier(), amount=usd(100)
     )
     return SETTLEMENT, request
 
@@ -313,6 +318,7 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "ImportDeclarations"): import_declarations,
     ("declarations", "BatchCreateDeclarations"): create_declarations,
     ("declarations", "BatchCreateReceipts"): create_receipts,
+    ("declarations", "BatchCreateRetailDocuments"): create_retail_documents,
     ("declarations", "CreateConsent"): create_consent,
     ("declarations", "RevokeConsent"): revoke_consent,
     ("declarations", "ReserveEncumbrance"): reserve,
@@ -362,16 +368,20 @@ class Get:
 
     key: str
     field: str = "name"
+    # What else it must say.
+    said: tuple[tuple[str, str], ...] = ()
 
     def request(self, world: World, kind: Any) -> Any:
         """The request."""
         found = world.standing[self.key]
-        return kind(**{self.field: found if isinstance(found, str) else found.name})
+        return kind(**{self.field: found if isinstance(found, str) else found.name}, **dict(self.said))
 
 
 GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
+    ("declarations", "GetRetailOrder"): Get("retail_order"),
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
+    ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
     ("declarations", "GetRegistration"): Get("registration"),
     ("settlement", "GetAccount"): Get("current"),
     ("settlement", "ListTransfers"): Get("current", "account"),

@@ -6,13 +6,13 @@ import itertools
 import pathlib
 import uuid
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from aval.declarations.v1 import declarations_pb2, fingerprint_pb2
+from aval.declarations.v1 import consent_pb2, declarations_pb2, fingerprint_pb2
 from aval.events.v1 import events_pb2
 from google.type import date_pb2, decimal_pb2
 from sqlalchemy import event
@@ -82,11 +82,11 @@ class Market:
             request.request_id = str(uuid.uuid4())
         return await self.platforms[process].call(SERVICE.name, method, request, caller)
 
-    async def bank(self, kind: str = "banks", enterprise: str = ENTERPRISE) -> Caller:
+    async def bank(self, kind: str = "banks", enterprise: str = ENTERPRISE, purposes: Sequence[str] = ()) -> Caller:
         """A new institution that an enterprise lets see: its limits are untouched."""
         index = next(self._banks)
         name = f"LMHFCN{index:02}" if kind == "banks" else f"ZZZZ00HYXB20260{index:05}"
-        consent = declarations_pb2.Consent(institution=f"{kind}/{name}", purpose="trade finance")
+        consent = declarations_pb2.Consent(institution=f"{kind}/{name}", purpose="trade finance", purposes=purposes)
         consent.expire_time.FromMicroseconds(SystemClock().now_us() + DAY_US)
         request = declarations_pb2.CreateConsentRequest(consent=consent)
         await self.call("CreateConsent", request, exporter(enterprise))
@@ -308,6 +308,21 @@ async def test_nobody_is_answered_without_the_applicants_consent(market: Market)
     bank = await market.bank(enterprise=RIVAL)
     refused = await refusal(market.check(bank, document, applicant=RIVAL))
     assert [one.reason for one in refused.problems] == ["APPLICANT_NOT_PARTY"]
+
+
+async def test_consent_is_for_a_purpose_and_every_answer_is_written_down(market: Market) -> None:
+    bank, insurer = await market.bank(), await market.bank("insurers", purposes=["FINANCING"])
+    number = market.number()
+    assert (await refusal(market.check(insurer, invoice(number)))).reason == "CONSENT_MISSING"
+    await market.check(bank, invoice(number))
+    made = await market.register(bank, invoice(number))
+    await refusal(market.check(bank, invoice("-")))
+    request = consent_pb2.ListDisclosuresRequest(reader=bank.tenant)
+    told = (await market.call("ListDisclosures", request, exporter(ENTERPRISE))).disclosures
+    assert [(one.method, list(one.resources)) for one in told] == [
+        ("RegisterDocuments", [made.registration.name]),
+        ("CheckDocuments", ["registrations/-"]),
+    ]
 
 
 async def test_a_declaration_must_be_the_applicants_and_an_unknown_one_looks_like_anothers(market: Market) -> None:

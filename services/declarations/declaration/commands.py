@@ -19,6 +19,7 @@ from services.declarations.declaration.model import Content, Declaration
 from services.declarations.formats import decmessage
 from services.declarations.personal import store as personal
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
+from services.declarations.value import commands as values
 
 Verdict = declarations_pb2.IntakeVerdict
 KNOWN_OTHERWISE = Problem(
@@ -151,8 +152,12 @@ def _take(
             amendments.append((index, content))
         verdicts.append(_verdict(one.document_id, content, before, language))
     store.add(transaction, accepted, known.institutions)
-    for index, problems in _amend(transaction, amendments, known):
+    unchanged = dict(_amend(transaction, amendments, known))
+    for index, problems in unchanged.items():
         verdicts[index] = refused(candidates[index].document_id, problems, language)
+    for index, content in amendments:
+        if content.persons and index not in unchanged:
+            persons[f"declarations/{content.id}"] = content.persons
     personal.put(transaction, persons)
     return verdicts
 
@@ -190,6 +195,7 @@ def _amend(
             found.append((index, problems))
             continue
         stored[content.id] = store.amend(transaction, before, model.amended(before, content, transaction.now_us))
+        values.declared_value_changed(transaction, [(before, stored[content.id])])
         known.digests[content.id] = content.digest
         if content.persons:
             personal.put(transaction, {before.name: content.persons})
@@ -244,9 +250,11 @@ def _move(transaction: Transaction, fresh: Iterable[store.Key]) -> None:
     """Moves the declarations of new receipts to where all their receipts leave them."""
     numbers = {number for number, _, _ in fresh}
     receipts = store.receipts_of(transaction.connection, numbers)
-    moved = []
+    moved, changed = [], []
     for number, declaration in store.load(transaction.connection, numbers).items():
         after = model.with_receipts(declaration, (one.notice for one in receipts[number]))
         if after.status != declaration.status:
             moved.append(after)
+            changed.append((declaration, after))
     store.save_status(transaction, moved)
+    values.status_changed(transaction, changed)

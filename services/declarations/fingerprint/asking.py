@@ -10,7 +10,9 @@ from chassis.clock import MICROSECONDS, business_date
 from chassis.command import Transaction
 from chassis.errors import DomainError, InvalidFields, Problem
 from services.declarations import errors
-from services.declarations.consent import store as consents
+from services.declarations.consent import access
+from services.declarations.consent.access import Seen
+from services.declarations.consent.model import Consent, Purpose
 from services.declarations.declaration import store as declarations
 from services.declarations.fingerprint import checks, store, terms
 from services.declarations.fingerprint.answers import Answer, Hit, Inquiry, Shelf
@@ -27,6 +29,8 @@ from services.declarations.fingerprint.model import (
 )
 from services.declarations.fingerprint.tokens import Blinder
 
+# The resource of a disclosure that made no registration (AIP-159).
+ANY_REGISTRATION = "registrations/-"
 Windows = tuple[store.Window, ...]
 
 
@@ -38,6 +42,7 @@ class Asked:
     """
 
     transaction: Transaction
+    method: str
     applicant: str
     messages: Sequence[fingerprint_pb2.FinancedDocument]
     documents: Sequence[Document]
@@ -49,6 +54,16 @@ class Asked:
     def institution(self) -> str:
         """Who asks."""
         return self.transaction.caller.tenant
+
+    @property
+    def purpose(self) -> Purpose:
+        """What it asks for."""
+        return Purpose.INSURANCE if self.institution.startswith("insurers/") else Purpose.FINANCING
+
+    def seen(self, consent: Consent) -> Seen:
+        """The answer, as it is written down: no document is named."""
+        resource = self.registration.name if self.registration else ANY_REGISTRATION
+        return Seen(self.applicant, consent, self.method, [resource], self.purpose)
 
     @property
     def today(self) -> datetime.date:
@@ -79,25 +94,35 @@ def answer(asked: Sequence[Asked]) -> list[Answer | DomainError]:
     """
     connection = asked[0].transaction.connection
     known = store.load(connection, [one.registration.id for one in asked if one.registration])
-    refusals = _refusals(asked, known)
+    consents = _consents(asked)
+    refusals = _refusals(asked, consents, known)
     refusals |= _count([one for one in asked if one not in refusals])
     standing = [one for one in asked if one not in refusals]
     inquiries = {one: Inquiry.of(one.documents, one.blinder, one.today) for one in standing}
     shelf = _shelf(asked[0], inquiries.values())
     answers = {one: _answer(one, inquiries[one], shelf, known) for one in standing}
+    access.note([(one.transaction, [one.seen(consents[one])]) for one in standing])
     return [refusals.get(one) or answers[one] for one in asked]
 
 
-def _refusals(asked: Sequence[Asked], known: Mapping[str, Registration]) -> Refusals:
+def _consents(asked: Sequence[Asked]) -> dict[Asked, Consent]:
+    """By which consent of the applicant each may ask; looked up once for each institution."""
+    enterprises = {one.applicant for one in asked}
+    callers = {(one.institution, one.purpose): one.transaction for one in asked}
+    granted = {key: access.granted(transaction, enterprises, key[1]) for key, transaction in callers.items()}
+    found = ((one, granted[one.institution, one.purpose].get(one.applicant)) for one in asked)
+    return {one: consent for one, consent in found if consent}
+
+
+def _refusals(asked: Sequence[Asked], consents: Mapping[Asked, Consent], known: Mapping[str, Registration]) -> Refusals:
     """Who isn't answered: without consent, with invalid documents, with another's registration."""
-    transaction = asked[0].transaction
-    seeing = consents.institutions(transaction.connection, {one.applicant for one in asked}, transaction.now_us)
+    connection = asked[0].transaction.connection
     numbers = {document.number for one in asked for document in one.documents if document.kind is Kind.DECLARATION}
-    declarants = declarations.enterprises(transaction.connection, numbers) if numbers else {}
+    declarants = declarations.enterprises(connection, numbers) if numbers else {}
     expected, refusals = dict(known), Refusals()
     for one in asked:
         try:
-            if one.institution not in seeing.get(one.applicant, ()):
+            if one not in consents:
                 raise errors.ConsentMissing
             _check_documents(one, declarants)
             _check_registration(one, expected)

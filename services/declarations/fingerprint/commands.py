@@ -62,7 +62,7 @@ def check_batch(work: Sequence[CheckWork]) -> Sequence[Message | DomainError]:
 
 def _checking(transaction: Transaction, request: fingerprint_pb2.CheckDocumentsRequest) -> Asked:
     documents = [rpc.document(message, request.applicant) for message in request.documents]
-    return Asked(transaction, request.applicant, request.documents, documents, "documents")
+    return Asked(transaction, "CheckDocuments", request.applicant, request.documents, documents, "documents")
 
 
 def _registering(transaction: Transaction, request: fingerprint_pb2.RegisterDocumentsRequest) -> Asked:
@@ -72,7 +72,8 @@ def _registering(transaction: Transaction, request: fingerprint_pb2.RegisterDocu
     registration = _registration(transaction, request, documents, amount) if amount else None
     wrong = [] if amount else [AMOUNT_INVALID]
     path = "registration.documents"
-    return Asked(transaction, message.applicant, message.documents, documents, path, registration, wrong)
+    method, applicant = "RegisterDocuments", message.applicant
+    return Asked(transaction, method, applicant, message.documents, documents, path, registration, wrong)
 
 
 def _registration(

@@ -5,16 +5,22 @@ from typing import Any
 
 from aval.declarations.v1 import personal_pb2
 
-
-def take_off(row: Any) -> personal_pb2.PersonalData | None:
-    """Takes `persons` off a row that has the field; None where it names nobody."""
-    if not row.persons:
-        return None
-    data = personal_pb2.PersonalData(persons=row.persons)
-    row.ClearField("persons")
-    return data
+# A row with a field `persons`, with the name of the resource it becomes.
+Named = tuple[str, Any]
 
 
-def taken_off(rows: Iterable[tuple[str, Any]]) -> dict[str, personal_pb2.PersonalData]:
-    """Takes `persons` off rows, given with the names of the resources they become; what was taken, by name."""
-    return {resource: data for resource, row in rows if (data := take_off(row))}
+def persons_of(rows: Iterable[Named]) -> dict[str, personal_pb2.PersonalData]:
+    """The persons of those rows that name any, by resource name."""
+    return {resource: personal_pb2.PersonalData(persons=row.persons) for resource, row in rows if row.persons}
+
+
+def taken_off(rows: Iterable[Named]) -> dict[str, personal_pb2.PersonalData]:
+    """As persons_of, and the rows have none afterwards.
+
+    Not for rows within a request: the digest of the request is made of it as it came.
+    """
+    named = list(rows)
+    taken = persons_of(named)
+    for _, row in named:
+        row.ClearField("persons")
+    return taken
