@@ -18,6 +18,8 @@ from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.fingerprint import commands as fingerprint
+from services.declarations.fingerprint import reads as fingerprint_reads
 from services.declarations.intake import commands as intake
 from services.declarations.intake import reads as intake_reads
 from services.declarations.intake import unified
@@ -109,6 +111,11 @@ SERVICE = Service(
         "ResendDocument": Command(intake.resend, names=lambda request: [request.name]),
         "DiscardRefusedDocument": Command(intake.discard, names=lambda request: [request.name]),
         "BatchCreateReferenceRecords": Command(reference.create_batch),
+        "RegisterDocuments": Command(run_batch=fingerprint.register_batch, names=fingerprint.contenders),
+        "CheckDocuments": Command(run_batch=fingerprint.check_batch),
+        "MarkFinanced": Command(fingerprint.finance, names=_name),
+        "MarkRepaid": Command(fingerprint.repay, names=_name),
+        "CancelRegistration": Command(fingerprint.cancel, names=_name),
     },
     reads={
         "GetDeclaration": declaration_reads.get,
@@ -137,6 +144,8 @@ SERVICE = Service(
         "ListRebates": rebate_reads.list_,
         "ListRefusedDocuments": intake_reads.list_,
         "GetRefusedDocument": intake_reads.get,
+        "GetRegistration": fingerprint_reads.get,
+        "ListRegistrations": fingerprint_reads.list_,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",

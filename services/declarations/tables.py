@@ -8,6 +8,7 @@ from services.declarations.breach.model import Breach
 from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
+from services.declarations.fingerprint.model import Registration
 from services.declarations.intake.model import RefusedDocument
 from services.declarations.pool.model import Member, Movement, Pool
 from services.declarations.preshipment.model import PreShipment
@@ -185,6 +186,49 @@ reference_records = records.table(
 # personal: the natural persons of a document (a serialised PersonalData), sealed.
 personal_data = sealing.table("personal_data", metadata)
 
+# fingerprint: the documents behind financings, blind.
+registrations = records.table(
+    "registrations",
+    Registration,
+    metadata,
+    sa.Index("registrations_holder", "holder", "listed"),
+    sa.Index("registrations_applicant", "applicant", "listed"),
+)
+
+# Tokens to compare with, in hexadecimal, salted with the id; several parties are parted by spaces.
+registered_documents = sa.Table(
+    "registered_documents",
+    metadata,
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("registration", TEXT, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("parties", TEXT, nullable=False),
+    sa.Column("amount", TEXT, nullable=False),
+    sa.Column("amount_step", TEXT, nullable=False),
+    sa.Column("day", TEXT, nullable=False),
+)
+
+# Finding tokens. `position`: the character of the number that was left out, -1 for none.
+document_tokens = sa.Table(
+    "document_tokens",
+    metadata,
+    sa.Column("token", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("document", TEXT, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# How many documents an institution got answers about in the present window of a span.
+answered_documents = sa.Table(
+    "answered_documents",
+    metadata,
+    sa.Column("institution", TEXT, primary_key=True),
+    sa.Column("span", TEXT, primary_key=True),
+    sa.Column("start_us", sa.BigInteger, nullable=False),
+    sa.Column("documents", sa.BigInteger, nullable=False),
+    sa.Column("documents_max", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 # retail: lists, summaries, sales; pools.
 # Keyed by what never changes; the numbers that customs and the window give are unique once given.
 retail_lists = records.table(

@@ -7,6 +7,7 @@ from typing import Any
 
 from aval.credit_insurance.v1 import credit_insurance_pb2 as credit_insurance
 from aval.declarations.v1 import declarations_pb2 as declarations
+from aval.declarations.v1 import fingerprint_pb2 as fingerprint
 from aval.declarations.v1 import intake_pb2 as intake
 from aval.declarations.v1 import reference_pb2 as reference
 from aval.loans.v1 import loans_pb2 as loans
@@ -127,6 +128,39 @@ async def release_encumbrance(world: World) -> Example:
     """Of a fresh reservation."""
     made = await world.reserved()
     request = declarations.ReleaseEncumbranceRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["BANK_SYSTEM"], request
+
+
+async def register_documents(world: World) -> Example:
+    """One invoice."""
+    return CAST["BANK_SYSTEM"], world.registration_request()
+
+
+async def check_documents(world: World) -> Example:
+    """One invoice."""
+    request = fingerprint.CheckDocumentsRequest(
+        request_id=identifier(), applicant=ENTERPRISE, documents=[world.invoice()]
+    )
+    return CAST["BANK_SYSTEM"], request
+
+
+async def mark_financed(world: World) -> Example:
+    """A fresh registration."""
+    made = await world.registered()
+    return CAST["BANK_SYSTEM"], fingerprint.MarkFinancedRequest(request_id=identifier(), name=made.name, etag=made.etag)
+
+
+async def mark_repaid(world: World) -> Example:
+    """A financed one."""
+    financed = await world.call("declarations", "MarkFinanced", *reversed(await mark_financed(world)))
+    request = fingerprint.MarkRepaidRequest(request_id=identifier(), name=financed.name, etag=financed.etag)
+    return CAST["BANK_SYSTEM"], request
+
+
+async def cancel_registration(world: World) -> Example:
+    """A fresh one."""
+    made = await world.registered()
+    request = fingerprint.CancelRegistrationRequest(request_id=identifier(), name=made.name, etag=made.etag)
     return CAST["BANK_SYSTEM"], request
 
 
@@ -334,6 +368,11 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "ConfirmEncumbrance"): confirm_encumbrance,
     ("declarations", "ReleaseEncumbrance"): release_encumbrance,
     ("declarations", "ApplyProceeds"): apply_proceeds,
+    ("declarations", "RegisterDocuments"): register_documents,
+    ("declarations", "CheckDocuments"): check_documents,
+    ("declarations", "MarkFinanced"): mark_financed,
+    ("declarations", "MarkRepaid"): mark_repaid,
+    ("declarations", "CancelRegistration"): cancel_registration,
     ("settlement", "OpenAccount"): open_account,
     ("settlement", "CreateTransfer"): create_transfer,
     ("settlement", "BatchCreateTransfers"): create_transfers,
@@ -392,6 +431,7 @@ GETS: dict[Key, Get] = {
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
     ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
     ("declarations", "GetRefusedDocument"): Get("refused_document"),
+    ("declarations", "GetRegistration"): Get("registration"),
     ("settlement", "GetAccount"): Get("current"),
     ("settlement", "ListTransfers"): Get("current", "account"),
     ("settlement", "GetIncomingPayment"): Get("payment"),

@@ -20,6 +20,7 @@ ANOTHER = {
     "ListEncumbrances": "ReserveEncumbrance",
     "ListDisclosures": "ReserveEncumbrance",
     "ListRefusedDocuments": "ResendDocument",
+    "ListRegistrations": "RegisterDocuments",
     "ListAccounts": "OpenAccount",
     "ListTransfers": "CreateTransfer",
     "ListIncomingPayments": "ImportPayment",
