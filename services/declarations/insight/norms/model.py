@@ -1,0 +1,129 @@
+"""Unit prices on a logarithmic scale of whole numbers, and the robust norm that follows from their counts.
+
+A price is a whole number of millionths of a minor unit for one unit of the goods. Buckets are those of a
+high dynamic range histogram: each power of two is cut into 16 equal parts, so that a bucket is at most
+6.25 percent wide. Counting and uncounting are additions, so the norm is the same in whatever order and
+batches the declarations came.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
+
+from chassis.money import exponent
+
+PRICE_DIGITS = 6
+PARTS = 16
+_PART_BITS = 4
+# HS 10, 8 and 6 digits: where too little was seen of the narrow one, the wider one counts.
+LEVELS = (10, 8, 6)
+
+
+class Price(NamedTuple):
+    """What a line of goods adds to the counts."""
+
+    commodity_code: str
+    unit: str
+    currency: str
+    bucket: int
+
+
+@lru_cache(maxsize=65536)
+def _parsed(text: str) -> tuple[int, int]:
+    """A plain decimal number as a whole number and its number of decimals."""
+    whole, _, decimals = text.partition(".")
+    return int(whole + decimals), len(decimals)
+
+
+def unit_price(minor_units: int, quantity: str, power: int = 0) -> int | None:
+    """Millionths of a minor unit for one unit, rounded down; None without a quantity.
+
+    `power`: the declared unit is 10^power of the unit that is counted in (grams in kilograms: -3).
+    """
+    number, decimals = _parsed(quantity or "0")
+    if number <= 0 or minor_units <= 0:
+        return None
+    scale = PRICE_DIGITS + decimals - power
+    if scale < 0:
+        return minor_units // (number * 10**-scale)
+    return minor_units * 10**scale // number
+
+
+def bucket_of(price: int) -> int:
+    """The bucket that a price falls in."""
+    octave = max(price.bit_length() - _PART_BITS - 1, 0)
+    return octave * PARTS + (price >> octave)
+
+
+def lowest(bucket: int) -> int:
+    """The lowest price of a bucket."""
+    octave = max(bucket // PARTS - 1, 0)
+    return (bucket - octave * PARTS) << octave
+
+
+def quantile(counts: Sequence[tuple[int, int]], numerator: int, denominator: int) -> int:
+    """The bucket in which the part numerator/denominator of the observations is reached; counts by bucket, ascending."""
+    goal = sum(count for _, count in counts) * numerator
+    reached = 0
+    for bucket, count in counts:
+        reached += count
+        if reached * denominator >= goal:
+            return bucket
+    raise ValueError("a quantile of nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """What a unit of a commodity costs: buckets of the quartiles, as published from so many observations."""
+
+    commodity_code: str
+    unit: str
+    currency: str
+    observations: int
+    published_observations: int
+    lower: int
+    median: int
+    upper: int
+    version: int
+    publish_us: int
+
+    @property
+    def id(self) -> str:
+        """Its key."""
+        return norm_id(self.commodity_code, self.unit, self.currency)
+
+
+def norm_id(commodity_code: str, unit: str, currency: str) -> str:
+    """The key of a norm."""
+    return f"{commodity_code}/{unit}/{currency}"
+
+
+def levels(commodity_code: str) -> Iterator[str]:
+    """The code and the wider ones that it belongs to, narrowest first."""
+    return (commodity_code[:digits] for digits in LEVELS)
+
+
+def is_due(observations: int, published: int, least: int, growth: Decimal) -> bool:
+    """Whether a norm shall be published anew: enough was seen, and much more or less than at the last time."""
+    if observations < least:
+        return False
+    return observations >= published * growth or observations * growth <= published
+
+
+def quartiles(counts: Iterable[tuple[int, int]]) -> tuple[int, int, int]:
+    """The buckets of the lower quartile, the median and the upper quartile."""
+    ascending = sorted((bucket, count) for bucket, count in counts if count > 0)
+    lower, median, upper = (quantile(ascending, part, 4) for part in (1, 2, 3))
+    return lower, median, upper
+
+
+def bounds(norm: Norm, factor: int) -> tuple[int, int]:
+    """The lowest and the highest price that isn't unusual: the quartiles, widened by a factor."""
+    return lowest(norm.lower) // factor, lowest(norm.upper + 1) * factor
+
+
+def in_major_units(price: int, currency: str) -> Decimal:
+    """A price in major units of its currency, at most 6 decimals beyond the minor unit."""
+    return Decimal(price).scaleb(-PRICE_DIGITS - exponent(currency)).normalize()
