@@ -67,13 +67,19 @@ def _no_names(_request: Any) -> Iterable[str]:
     return ()
 
 
+def as_it_came(request: Any) -> Any:
+    """Nothing is prepared: the function gets the request itself."""
+    return request
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One mutating method.
 
     `run` does one request; `run_batch`, where given, does consecutive requests of the method as one
     set-based step. `names` says what the request will change, to be locked in one order.
-    `keeps_requests` is False where the rows themselves are the idempotency record.
+    `keeps_requests` is False where the rows themselves are the idempotency record. `prepare` is what
+    needs no store: it is done before the writer's turn, and `run` gets its result in place of the request.
     """
 
     method: str
@@ -82,6 +88,7 @@ class Operation:
     run_batch: BatchRun | None = None
     names: Names = _no_names
     keeps_requests: bool = True
+    prepare: Callable[[Any], Any] = as_it_came
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +109,14 @@ class Submission:
     # Called on the submitter's loop with the answer.
     answer: Callable[["Outcome"], None] | None = None
     seal: Seal = unsealed
+    _work: Any = None
+
+    @property
+    def work(self) -> Any:
+        """The request, prepared; prepared once."""
+        if self._work is None:
+            self._work = self.operation.prepare(self.request)
+        return self._work
 
     @property
     def key(self) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from aval.events.v1 import events_pb2
 from google.protobuf import any_pb2
 
-from chassis import tables
+from chassis import bulk, tables
 from chassis.command import PendingEvent
 from chassis.errors import LogRestored
 
@@ -31,27 +31,19 @@ def flush(connection: sa.Connection, events: Sequence[PendingEvent]) -> None:
     rows, audience = [], []
     for position, event in enumerate(events, start=newest - len(events) + 1):
         rows.append(_row(position, event))
-        audience += [{"tenant": tenant, "position": position} for tenant in event.tenants]
-    connection.execute(sa.insert(tables.events), rows)
-    if audience:
-        connection.execute(sa.insert(tables.event_tenants), audience)
+        audience += [(tenant, position) for tenant in event.tenants]
+    bulk.insert(connection, tables.events, rows)
+    bulk.insert(connection, tables.event_tenants, audience)
     if connection.dialect.name == "postgresql":
         # One notice a batch, to the other processes of the service.
         connection.exec_driver_sql("SELECT pg_notify('aval_' || current_schema(), current_setting('application_name'))")
 
 
-def _row(position: int, event: PendingEvent) -> dict[str, Any]:
+def _row(position: int, event: PendingEvent) -> bulk.Row:
     payload = any_pb2.Any()
     payload.Pack(event.payload)
-    return {
-        "position": position,
-        "event_id": event.event_id,
-        "type": event.type,
-        "resource": event.resource,
-        "payload": payload.SerializeToString(),
-        "traceparent": event.traceparent,
-        "create_us": event.create_us,
-    }
+    content = payload.SerializeToString()
+    return position, event.event_id, event.type, event.resource, content, event.traceparent, event.create_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +54,8 @@ class Range:
     after_position: int
     through_position: int
     events: list[events_pb2.Event]
+    # There is more behind it.
+    is_full: bool
 
 
 def read(connection: sa.Connection, epoch: str, after_position: int, tenant: str = "", resource: str = "") -> Range:
@@ -74,8 +68,9 @@ def read(connection: sa.Connection, epoch: str, after_position: int, tenant: str
         raise LogRestored
     query = _query(after_position, tenant, resource).limit(PAGE)
     events = [_event(row) for row in connection.execute(query)]
-    through = events[-1].position if len(events) == PAGE else head.position
-    return Range(head.epoch, after_position, through, events)
+    is_full = len(events) == PAGE
+    through = events[-1].position if is_full else head.position
+    return Range(head.epoch, after_position, through, events, is_full)
 
 
 def _query(after_position: int, tenant: str, resource: str) -> Any:

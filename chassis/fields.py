@@ -1,8 +1,12 @@
 """Field rules of the protos (protovalidate), enforced once for every request, all violations at once."""
 
+from functools import cache
+
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from protovalidate import Validator, Violation
 
+from chassis.acceptors import Acceptor, UnknownRule, acceptor
 from chassis.errors import InvalidFields, Problem
 
 # What to say in Chinese for each kind of rule; the English text is the validator's.
@@ -26,6 +30,19 @@ validator = Validator()
 def problems(message: Message, prefix: str = "") -> list[Problem]:
     """Every violation of the message's own rules."""
     return [_problem(violation, prefix) for violation in validator.collect_violations(message)]
+
+
+@cache
+def _acceptor(descriptor: Descriptor) -> Acceptor:
+    try:
+        return acceptor(descriptor)
+    except UnknownRule:
+        return lambda _message: False
+
+
+def row_problems(row: Message) -> list[Problem]:
+    """Every violation of a row of a bulk message: the same as `problems`, and fast where there is none."""
+    return [] if _acceptor(row.DESCRIPTOR)(row) else problems(row)
 
 
 def check(message: Message) -> None:

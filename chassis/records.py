@@ -11,7 +11,7 @@ import enum
 import json
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -59,15 +59,20 @@ _annotations: Callable[[Any], Mapping[str, tuple[Any, bool]]] = cache(_read_anno
 
 def table(name: str, record: type, metadata: sa.MetaData, *constraints: Any, key: str = "id") -> sa.Table:
     """The table of a record class: one column for each field, two for Money."""
-    columns: list[Any] = []
+    return sa.Table(name, metadata, *columns(record, keys=(key,)), *constraints)
+
+
+def columns(record: type, keys: Sequence[str]) -> list[Any]:
+    """The columns of a record class, those of the key named."""
+    found: list[Any] = []
     for field, (annotation, nullable) in _annotations(record).items():
-        options: dict[str, Any] = {"primary_key": True} if field == key else {"nullable": nullable}
+        options: dict[str, Any] = {"primary_key": True} if field in keys else {"nullable": nullable}
         if annotation is Money:
-            columns.append(sa.Column(f"{field}_currency", TEXT, nullable=nullable))
-            columns.append(sa.Column(f"{field}_minor_units", sa.BigInteger, nullable=nullable))
+            found.append(sa.Column(f"{field}_currency", TEXT, nullable=nullable))
+            found.append(sa.Column(f"{field}_minor_units", sa.BigInteger, nullable=nullable))
         else:
-            columns.append(sa.Column(field, _column_type(annotation), **options))
-    return sa.Table(name, metadata, *columns, *constraints)
+            found.append(sa.Column(field, _column_type(annotation), **options))
+    return found
 
 
 def _column_type(annotation: Any) -> Any:

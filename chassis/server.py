@@ -23,7 +23,7 @@ from chassis import fields, identity, status, telemetry
 from chassis.certificates import Credentials
 from chassis.channel import MOST_BYTES
 from chassis.clock import Clock
-from chassis.command import Seal, Submission, unsealed
+from chassis.command import Seal, Submission, as_it_came, unsealed
 from chassis.database import Database
 from chassis.errors import DomainError, InvalidFields, Problem
 from chassis.identity import Caller, Verifier
@@ -241,6 +241,8 @@ class Handlers:
                 span,
                 seal=self._seal,
             )
+            if operation.prepare is not as_it_came:
+                await asyncio.get_running_loop().run_in_executor(self._readers, lambda: submission.work)
             return await self._writer.submit(submission)
 
         return act

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from aval.events.v1 import events_pb2
 from google.protobuf.message import Message
 
-from chassis.command import BatchRun, Names, Operation, Run, Transaction
+from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came
 from chassis.contracts import Contract, contract
 from chassis.identity import Caller
 from chassis.tasks import Saga
@@ -32,12 +32,16 @@ Check = Callable[[sa.Connection], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A mutating method's function: one at a time, or in batches; and the names of what it changes."""
+    """A mutating method's function: one at a time, or in batches; and the names of what it changes.
+
+    `prepare` does what needs no store, on a thread of its own, before the writer's turn.
+    """
 
     run: Run | None = None
     run_batch: BatchRun | None = None
     names: Names = lambda _request: ()
     keeps_requests: bool = True
+    prepare: Callable[[Any], Any] = as_it_came
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,8 @@ class Book:
     credits: int
 
 
-def _sees_all(_reading: Reading, _event: events_pb2.Event) -> bool:
-    return True
+def _all(_reading: Reading, events: Sequence[events_pb2.Event]) -> Sequence[events_pb2.Event]:
+    return events
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ class Service:
     `commands` and `reads` name the methods of the descriptor; `streams` maps a stream to the batch
     method whose stream form it is; Watch is the chassis' own. `migrations` are the folders of its
     schema's branches. `sweeps` do what is due by the clock alone, a batch at a time, and say whether
-    there was any; `prepare` makes the rows an empty store needs. `may_see` is asked for each event
-    before an outsider gets it.
+    there was any; `prepare` makes the rows an empty store needs. `visible` gives of a tenant's events
+    those that an outsider may see now, each with no more in it than that.
     """
 
     name: str
@@ -77,7 +81,7 @@ class Service:
     violations: Check = lambda _connection: ()
     books: Callable[[sa.Connection], Sequence[Book]] = lambda _connection: ()
     ledger_head: Callable[[sa.Connection], tuple[int, bytes] | None] = lambda _connection: None
-    may_see: Callable[[Reading, events_pb2.Event], bool] = _sees_all
+    visible: Callable[[Reading, Sequence[events_pb2.Event]], Sequence[events_pb2.Event]] = _all
 
     def __post_init__(self) -> None:
         """Each method of the contract is served, by one function, and nothing else is."""
@@ -101,4 +105,5 @@ class Service:
             command.run_batch,
             command.names,
             command.keeps_requests,
+            command.prepare,
         )

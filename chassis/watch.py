@@ -88,7 +88,7 @@ class Watchers:
             if found.through_position > position or not epoch or quiet:
                 yield await asyncio.to_thread(self._response, caller, found, quiet)
             epoch, position = found.epoch, found.through_position
-            if len(found.events) == eventlog.PAGE:
+            if found.is_full:
                 continue
             if request.until_end or self._is_over(caller, started_us):
                 return
@@ -104,7 +104,7 @@ class Watchers:
             found = eventlog.read(connection, epoch, position, tenant, resource)
             if not caller.service:
                 reading = Reading(connection, caller, self._clock.now_us())
-                found.events[:] = [event for event in found.events if self._service.may_see(reading, event)]
+                found.events[:] = self._service.visible(reading, found.events)
             return found
 
     def _response(self, caller: Caller, found: eventlog.Range, heartbeat: bool) -> events_pb2.WatchResponse:

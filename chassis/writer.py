@@ -136,7 +136,7 @@ def _run_group(
         _run_single(connection, group[0], operation, outcomes, done)
         return
     work = [submission.transaction(connection) for submission in group]
-    results = operation.run_batch(list(zip(work, (s.request for s in group), strict=True)))
+    results = operation.run_batch(list(zip(work, (s.work for s in group), strict=True)))
     outcomes.update(zip(group, results, strict=True))
     done.update(zip(group, work, strict=True))
 
@@ -153,7 +153,7 @@ def _run_single(
     transaction = submission.transaction(connection)
     savepoint = connection.begin_nested()
     try:
-        outcomes[submission] = operation.run(transaction, submission.request)
+        outcomes[submission] = operation.run(transaction, submission.work)
     except DomainError as refusal:
         savepoint.rollback()
         outcomes[submission] = refusal

@@ -30,6 +30,7 @@ def is_social_credit_code(code: str) -> bool:
     return len(code) == 18 and code == code.upper() and bool(uscc.is_valid(code))
 
 
+@lru_cache(maxsize=65536)
 def decimal_or_none(text: str) -> Decimal | None:
     """A plain decimal number, neither negative nor in exponent form; None where it is anything else."""
     return Decimal(text) if _DECIMAL.fullmatch(text) else None
@@ -80,23 +81,46 @@ def _count_problems(count: int) -> Iterator[Problem]:
 
 
 def _country_problems(path: str, code: str, on: date) -> Iterator[Problem]:
-    if code and not code_table("countries").row(code, on):
-        yield Problem(
-            path,
-            "COUNTRY_UNKNOWN",
-            f"{code} is no country code; use ISO 3166 alpha-3, for example USA.",
-            f"{code} 不是有效的国别（地区）代码；请使用三位字母代码，如 USA。",
-        )
+    if not _is_country(code, on):
+        yield _unknown_country(path, code)
+
+
+@lru_cache(maxsize=65536)
+def _is_country(code: str, on: date) -> bool:
+    return not code or code_table("countries").row(code, on) is not None
+
+
+def _unknown_country(path: str, code: str) -> Problem:
+    return Problem(
+        path,
+        "COUNTRY_UNKNOWN",
+        f"{code} is no country code; use ISO 3166 alpha-3, for example USA.",
+        f"{code} 不是有效的国别（地区）代码；请使用三位字母代码，如 USA。",
+    )
 
 
 def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Iterator[Problem]:
+    """Of each line; paths are built only for what is wrong, since the window sends lines by the million."""
     currency = declaration.declared_value.currency_code
     for index, line in enumerate(declaration.lines):
-        path = f"lines[{index}]"
-        yield from _currency_problems(f"{path}.total.currency_code", line.total.currency_code)
-        yield from _same_currency_problems(f"{path}.total.currency_code", line.total.currency_code, currency)
-        yield from _total_problems(path, line)
-        yield from _country_problems(f"{path}.origin_country", line.origin_country, on)
+        total = line.total
+        digits = minor_digits(total.currency_code)
+        if digits is None or total.currency_code != currency:
+            yield from _line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency)
+        yield from _total_problems(index, line, total.minor_units, digits)
+        if not _is_country(line.origin_country, on):
+            yield _unknown_country(f"lines[{index}].origin_country", line.origin_country)
+
+
+def _line_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:
+    yield from _currency_problems(path, code)
+    if code != declared and minor_digits(code) is not None and minor_digits(declared) is not None:
+        yield Problem(
+            path,
+            "SEVERAL_CURRENCIES",
+            f"The line is in {code}, the declaration in {declared}; use one currency, or declare separately.",
+            f"该项币制为 {code}，与报关单币制 {declared} 不一致；请使用同一币制或分单申报。",
+        )
 
 
 def _currency_problems(path: str, code: str) -> Iterator[Problem]:
@@ -109,35 +133,26 @@ def _currency_problems(path: str, code: str) -> Iterator[Problem]:
         )
 
 
-def _same_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:
-    if code != declared and minor_digits(code) is not None and minor_digits(declared) is not None:
-        yield Problem(
-            path,
-            "SEVERAL_CURRENCIES",
-            f"The line is in {code}, the declaration in {declared}; use one currency, or declare separately.",
-            f"该项币制为 {code}，与报关单币制 {declared} 不一致；请使用同一币制或分单申报。",
-        )
-
-
-def _total_problems(path: str, line: declarations_pb2.DeclarationLine) -> Iterator[Problem]:
+def _total_problems(
+    index: int, line: declarations_pb2.DeclarationLine, minor_units: int, digits: int | None
+) -> Iterator[Problem]:
     quantity = decimal_or_none(line.quantity.value or "0")
     unit_price = decimal_or_none(line.unit_price.value or "0")
     if quantity is None:
-        yield _not_a_number(f"{path}.quantity")
+        yield _not_a_number(f"lines[{index}].quantity")
     if unit_price is None:
-        yield _not_a_number(f"{path}.unit_price")
-    digits = minor_digits(line.total.currency_code)
-    if digits is not None and line.total.minor_units <= 0:
-        yield _not_positive(f"{path}.total")
-    elif digits is not None and quantity and unit_price:
-        yield from _product_problems(f"{path}.total", quantity * unit_price, line.total.minor_units, digits)
-
-
-def _product_problems(path: str, product: Decimal, minor_units: int, digits: int) -> Iterator[Problem]:
-    if abs(product.scaleb(digits) - minor_units) < 1:
+        yield _not_a_number(f"lines[{index}].unit_price")
+    if digits is None:
         return
+    if minor_units <= 0:
+        yield _not_positive(f"lines[{index}].total")
+    elif quantity and unit_price and abs((quantity * unit_price).scaleb(digits) - minor_units) >= 1:
+        yield _total_mismatch(f"lines[{index}].total", quantity * unit_price, minor_units, digits)
+
+
+def _total_mismatch(path: str, product: Decimal, minor_units: int, digits: int) -> Problem:
     total = Decimal(minor_units).scaleb(-digits)
-    yield Problem(
+    return Problem(
         path,
         "TOTAL_MISMATCH",
         f"The total is {total}, but quantity times price is {product.normalize():f}; correct one of them.",

@@ -4,16 +4,12 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
-from aval.events.v1 import events_pb2
-
 import ledger
-from chassis.service import Command, Reading, Service
+from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.declarations.consent import commands as consent
-from services.declarations.consent import store as consents
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
-from services.declarations.declaration import store as declarations
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
 
@@ -33,21 +29,12 @@ def _batch(request: Any) -> Iterable[str]:
     return (item.declaration for one in request.requests for item in one.encumbrance.items)
 
 
-def _may_see(reading: Reading, event: events_pb2.Event) -> bool:
-    """An institution sees a declaration's events only while the enterprise's consent stands."""
-    if not event.resource.startswith("declarations/") or not reading.caller.tenant.startswith(("banks/", "insurers/")):
-        return True
-    number = event.resource.removeprefix("declarations/")
-    enterprise = declarations.load(reading.connection, [number])[number].enterprise
-    return consents.stands(reading.connection, enterprise, reading.caller.tenant, reading.now_us)
-
-
 SERVICE = Service(
     name="declarations",
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
-        "ImportDeclarations": Command(declaration.import_documents),
-        "BatchCreateDeclarations": Command(declaration.create_batch),
+        "ImportDeclarations": Command(run_batch=declaration.import_documents, prepare=declaration.documents),
+        "BatchCreateDeclarations": Command(run_batch=declaration.create_batch, prepare=declaration.rows),
         "BatchCreateReceipts": Command(declaration.create_receipts, names=_receipts),
         "CreateConsent": Command(consent.create),
         "RevokeConsent": Command(consent.revoke, names=lambda request: [request.name]),
@@ -74,5 +61,5 @@ SERVICE = Service(
     violations=ledger_store.violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,
-    may_see=_may_see,
+    visible=declaration_reads.visible,
 )

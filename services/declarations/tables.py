@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from chassis import records
 from chassis.records import TEXT
 from services.declarations.consent.model import Consent
-from services.declarations.declaration.model import Declaration
+from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
 from services.declarations.insight.filters.model import SavedFilter
 
@@ -16,6 +16,14 @@ declarations = records.table(
     "declarations", Declaration, metadata, sa.Index("declarations_enterprise", "enterprise", "id")
 )
 
+# What declarations said before they were amended.
+declaration_versions = sa.Table(
+    "declaration_versions",
+    metadata,
+    *records.columns(Version, keys=("declaration", "version")),
+    sqlite_with_rowid=False,
+)
+
 # Receipts, also those that came before their declaration.
 receipts = sa.Table(
     "receipts",
@@ -24,6 +32,7 @@ receipts = sa.Table(
     sa.Column("notice_us", sa.BigInteger, primary_key=True),
     sa.Column("channel_code", TEXT, primary_key=True),
     sa.Column("note", TEXT, nullable=False),
+    sa.Column("arrive_us", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -1,11 +1,12 @@
 """The consents' rows: the only SQL of this room."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import records
+from chassis import bulk, records
 from chassis.command import Transaction
 from services.declarations.consent import rpc
 from services.declarations.consent.model import Consent, State
@@ -37,10 +38,21 @@ def institutions(connection: sa.Connection, enterprises: Iterable[str], now_us: 
     query = sa.select(consents.c.enterprise, consents.c.institution)
     found: dict[str, list[str]] = {}
     for enterprise, institution in connection.execute(
-        query.where(consents.c.enterprise.in_(set(enterprises)), _standing(now_us))
+        query.where(bulk.among(connection, consents.c.enterprise, enterprises), _standing(now_us))
     ):
         found.setdefault(enterprise, []).append(institution)
     return found
+
+
+def consented(connection: sa.Connection, enterprises: Iterable[str], institution: str, now_us: int) -> set[str]:
+    """Those of the enterprises that let the institution see now."""
+    found = institutions(connection, enterprises, now_us)
+    return {enterprise for enterprise, seeing in found.items() if institution in seeing}
+
+
+def parties(connection: sa.Connection, enterprises: Collection[str], now_us: int) -> set[str]:
+    """The enterprises, and all institutions that any of them lets see."""
+    return {*enterprises, *itertools.chain(*institutions(connection, enterprises, now_us).values())}
 
 
 def of_party(party: str) -> Any:

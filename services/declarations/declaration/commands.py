@@ -1,26 +1,40 @@
 """Intake: documents, rows and receipts; each by itself accepted, known already, or refused with all its problems."""
 
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aval.declarations.v1 import declarations_pb2
 
-from chassis import fields
+from chassis import bulk, fields
+from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
 from services.declarations.checks import check
 from services.declarations.declaration import model, rpc, store
-from services.declarations.declaration.model import Declaration
+from services.declarations.declaration.model import Content, Declaration
 from services.declarations.formats import decmessage
-from services.declarations.receipts import receipt_row, status_after
+from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
 
 Verdict = declarations_pb2.IntakeVerdict
 KNOWN_OTHERWISE = Problem(
     "declaration_number",
     "DECLARATION_KNOWN_WITH_OTHER_CONTENT",
-    "This number was declared with other content; a change of a declaration comes as an amendment.",
-    "该报关单号已申报且内容不同；修改须以改单方式提交。",
+    "This number was declared with other content; a change comes as an amendment, with its amend_time.",
+    "该报关单号已申报且内容不同；修改须以改单方式提交，并注明改单时间（amend_time）。",
+)
+AMENDED_LATER = Problem(
+    "amend_time",
+    "AMENDMENT_SUPERSEDED",
+    "A later amendment of this declaration is known already; this one changes nothing.",
+    "已收到该报关单更晚的修改；本次修改不再生效。",
+)
+OTHER_ENTERPRISE = Problem(
+    "enterprise",
+    "AMENDMENT_OF_ANOTHER_ENTERPRISE",
+    "An amendment can't change the exporter or the currency; delete the declaration and declare anew.",
+    "修改不能变更发货人或币制；请删单后重新申报。",
 )
 UNKNOWN_CODE = Problem(
     "channel_code",
@@ -32,74 +46,148 @@ UNKNOWN_CODE = Problem(
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One document or row: its id, and the declaration or what is wrong with it."""
+    """One document or row: its id, and what it says or what is wrong with it."""
 
     document_id: str
-    row: declarations_pb2.Declaration | None
+    content: Content | None
     problems: Sequence[Problem]
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Those of one request, in order."""
+
+    rows: Sequence[Candidate]
+
+    @property
+    def numbers(self) -> set[str]:
+        """The numbers of those that are sound."""
+        return {one.content.id for one in self.rows if one.content}
+
+
+def candidate(document_id: str, row: declarations_pb2.Declaration | None, problems: Sequence[Problem]) -> Candidate:
+    """A row after its checks."""
+    content = None if row is None or problems else rpc.content_of(row)
+    return Candidate(document_id, content, problems)
+
+
+def documents(request: declarations_pb2.ImportDeclarationsRequest) -> Candidates:
+    """DecMessage documents, parsed and checked."""
+    return Candidates([candidate(one.document_id, *decmessage.parse(one.content)) for one in request.documents])
+
+
+def rows(request: declarations_pb2.BatchCreateDeclarationsRequest) -> Candidates:
+    """Declarations as rows, checked."""
+    return Candidates(
+        [
+            candidate(str(index), row, fields.row_problems(row) or check(row))
+            for index, row in enumerate(request.declarations)
+        ]
+    )
+
+
 def import_documents(
-    transaction: Transaction, request: declarations_pb2.ImportDeclarationsRequest
-) -> declarations_pb2.ImportDeclarationsResponse:
+    work: Sequence[tuple[Transaction, Candidates]],
+) -> list[declarations_pb2.ImportDeclarationsResponse]:
     """DecMessage documents."""
-    candidates = [Candidate(one.document_id, *decmessage.parse(one.content)) for one in request.documents]
-    return declarations_pb2.ImportDeclarationsResponse(verdicts=_take(transaction, candidates))
+    return [declarations_pb2.ImportDeclarationsResponse(verdicts=verdicts) for verdicts in take(work)]
 
 
 def create_batch(
-    transaction: Transaction, request: declarations_pb2.BatchCreateDeclarationsRequest
-) -> declarations_pb2.BatchCreateDeclarationsResponse:
+    work: Sequence[tuple[Transaction, Candidates]],
+) -> list[declarations_pb2.BatchCreateDeclarationsResponse]:
     """Declarations as rows."""
-    candidates = [
-        Candidate(str(index), row, fields.problems(row) or check(row)) for index, row in enumerate(request.declarations)
-    ]
-    return declarations_pb2.BatchCreateDeclarationsResponse(verdicts=_take(transaction, candidates))
+    return [declarations_pb2.BatchCreateDeclarationsResponse(verdicts=verdicts) for verdicts in take(work)]
 
 
-def _take(transaction: Transaction, candidates: Sequence[Candidate]) -> list[declarations_pb2.IntakeVerdict]:
-    """Accepts what is new and sound; the verdicts in order."""
-    sound = [one.row for one in candidates if one.row is not None and not one.problems]
-    numbers = {row.declaration_number for row in sound}
-    known = dict(store.digests(transaction.connection, numbers))
-    waiting = store.receipts_of(transaction.connection, numbers - known.keys())
-    language = transaction.caller.language
-    accepted: list[Declaration] = []
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store knows of the numbers of a batch, kept up as its rows are decided."""
+
+    digests: dict[str, bytes]
+    waiting: Mapping[str, Sequence[store.Receipt]]
+
+    def status(self, number: str) -> str:
+        """Where the receipts that came before a declaration leave it."""
+        before = self.waiting.get(number)
+        return status_after(one.notice for one in before) if before else STATUS_WITHOUT_RECEIPTS
+
+
+def take(work: Sequence[tuple[Transaction, Candidates]]) -> list[list[declarations_pb2.IntakeVerdict]]:
+    """Accepts what is new and sound of several requests as one step; the verdicts of each, in order."""
+    connection = work[0][0].connection
+    numbers = set().union(*(candidates.numbers for _, candidates in work))
+    digests = store.digests(connection, numbers)
+    known = Known(digests, store.receipts_of(connection, numbers - digests.keys()))
+    return [_take(transaction, candidates.rows, known) for transaction, candidates in work]
+
+
+def _take(
+    transaction: Transaction, candidates: Sequence[Candidate], known: Known
+) -> list[declarations_pb2.IntakeVerdict]:
+    today, language = business_date(transaction.now_us), transaction.caller.language
+    accepted: list[bulk.Row] = []
+    amendments: list[tuple[int, Content]] = []
     verdicts = []
-    for candidate in candidates:
-        if candidate.row is None or candidate.problems:
-            verdicts.append(_refused(candidate.document_id, candidate.problems, language))
+    for index, one in enumerate(candidates):
+        content = one.content
+        if content is None:
+            verdicts.append(refused(one.document_id, one.problems, language))
             continue
-        fresh = _record(candidate.row, waiting, transaction.now_us)
-        verdicts.append(_verdict(candidate.document_id, fresh, known.get(fresh.id), language))
-        if fresh.id not in known:
-            known[fresh.id] = fresh.digest
-            accepted.append(fresh)
+        before = known.digests.get(content.id)
+        if before is None:
+            accepted.append(_row(content, known, today, transaction.now_us))
+            known.digests[content.id] = content.digest
+        elif before != content.digest and content.amend_us:
+            amendments.append((index, content))
+        verdicts.append(_verdict(one.document_id, content, before, language))
     store.add(transaction, accepted)
+    for index, problems in _amend(transaction, amendments, known):
+        verdicts[index] = refused(candidates[index].document_id, problems, language)
     return verdicts
 
 
-def _record(
-    row: declarations_pb2.Declaration, waiting: Mapping[str, Iterable[tuple[str, int, str]]], now_us: int
-) -> Declaration:
-    """The record, as the receipts that were there before it leave it."""
-    status = status_after((code, notice_us) for code, notice_us, _ in waiting.get(row.declaration_number, ()))
-    return rpc.from_row(row, status, now_us)
+def _row(content: Content, known: Known, today: datetime.date, now_us: int) -> bulk.Row:
+    return store.row(content, known.status(content.id), today, now_us)
 
 
-def _verdict(
-    document_id: str, fresh: Declaration, known: bytes | None, language: str
-) -> declarations_pb2.IntakeVerdict:
-    if known is None:
-        return Verdict(document_id=document_id, outcome=Verdict.ACCEPTED, resource=fresh.name)
-    if known == fresh.digest:
-        return Verdict(document_id=document_id, outcome=Verdict.DUPLICATE, resource=fresh.name)
-    return _refused(document_id, [KNOWN_OTHERWISE], language)
+def _verdict(document_id: str, content: Content, before: bytes | None, language: str) -> declarations_pb2.IntakeVerdict:
+    """Of a sound row; an amendment counts as accepted until it is found to be none."""
+    if before is not None and before != content.digest and not content.amend_us:
+        return refused(document_id, [KNOWN_OTHERWISE], language)
+    outcome = Verdict.DUPLICATE if before == content.digest else Verdict.ACCEPTED
+    return Verdict(document_id=document_id, outcome=outcome, resource=f"declarations/{content.id}")
 
 
-def _refused(document_id: str, problems: Iterable[Problem], language: str) -> declarations_pb2.IntakeVerdict:
+def refused(document_id: str, problems: Iterable[Problem], language: str) -> declarations_pb2.IntakeVerdict:
+    """The verdict on a document or row with problems."""
     told = [problem(one, language) for one in problems]
     return Verdict(document_id=document_id, outcome=Verdict.REFUSED, problems=told)
+
+
+def _amend(
+    transaction: Transaction, amendments: Sequence[tuple[int, Content]], known: Known
+) -> list[tuple[int, list[Problem]]]:
+    """Amends in order of approval; the places of those that change nothing, with their problems."""
+    if not amendments:
+        return []
+    present = store.load(transaction.connection, {content.id for _, content in amendments})
+    stored = dict(present)
+    found = []
+    for index, content in sorted(amendments, key=lambda pair: pair[1].amend_us):
+        before = stored[content.id]
+        if problems := _amendment_problems(before, content):
+            found.append((index, problems))
+            continue
+        stored[content.id] = store.amend(transaction, before, model.amended(before, content, transaction.now_us))
+        known.digests[content.id] = content.digest
+    return found
+
+
+def _amendment_problems(before: Declaration, content: Content) -> list[Problem]:
+    if (before.enterprise, before.value.currency) != (content.enterprise, content.value_currency):
+        return [OTHER_ENTERPRISE]
+    return [AMENDED_LATER] if content.amend_us <= before.amend_us else []
 
 
 def create_receipts(
@@ -108,19 +196,19 @@ def create_receipts(
     """Receipts in any order and as often as they come."""
     numbers = {receipt.declaration_number for receipt in request.receipts}
     before = store.receipts_of(transaction.connection, numbers)
-    known: set[store.Key] = {(n, notice_us, code) for n, rows in before.items() for code, notice_us, _ in rows}
+    known: set[store.Key] = {(n, one.notice_us, one.channel_code) for n, rows in before.items() for one in rows}
     fresh: dict[store.Key, str] = {}
     verdicts = []
     for index, receipt in enumerate(request.receipts):
         problems = _receipt_problems(receipt)
         key = (receipt.declaration_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
         if problems:
-            verdicts.append(_refused(str(index), problems, transaction.caller.language))
+            verdicts.append(refused(str(index), problems, transaction.caller.language))
             continue
         verdicts.append(_receipt_verdict(str(index), receipt, key in known or key in fresh))
         if key not in known:
             fresh.setdefault(key, receipt.note)
-    store.add_receipts(transaction.connection, fresh)
+    store.add_receipts(transaction, fresh)
     _move(transaction, fresh)
     return declarations_pb2.BatchCreateReceiptsResponse(verdicts=verdicts)
 
@@ -146,7 +234,7 @@ def _move(transaction: Transaction, fresh: Iterable[store.Key]) -> None:
     receipts = store.receipts_of(transaction.connection, numbers)
     moved = []
     for number, declaration in store.load(transaction.connection, numbers).items():
-        after = model.with_receipts(declaration, ((code, us) for code, us, _ in receipts[number]))
+        after = model.with_receipts(declaration, (one.notice for one in receipts[number]))
         if after.status != declaration.status:
             moved.append(after)
     store.save_status(transaction, moved)

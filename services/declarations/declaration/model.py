@@ -1,7 +1,9 @@
 """A customs declaration as the platform keeps it, and how its receipts move it."""
 
+import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from chassis.clock import business_date
 from chassis.errors import Problem
@@ -12,18 +14,48 @@ FINAL = "FINAL"
 CONDITIONAL = "CONDITIONAL"
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """The row: what is searched or judged, and the body as it came (a serialised Declaration)."""
+class Content(NamedTuple):
+    """What one checked row says: the columns that follow from it, and the row itself, serialised.
+
+    `chapter` is the HS chapter (2 digits) of the line with the largest total; `declared_on` is None where
+    the row has no date; `amend_us` is when customs approved it as an amendment, 0 for the first content.
+    """
 
     id: str
     enterprise: str
     trade_mode: str
     transport_mode: str
+    destination_country: str
+    chapter: str
+    declared_on: datetime.date | None
+    value_currency: str
+    value_minor_units: int
+    body: bytes
+    digest: bytes
+    amend_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The row: what is searched or judged, and the body as it came (a serialised Declaration).
+
+    `since_us` is since when the platform knows this content, `create_us` since when the declaration.
+    """
+
+    id: str
+    enterprise: str
+    trade_mode: str
+    transport_mode: str
+    destination_country: str
+    chapter: str
+    declared_on: datetime.date
     value: Money
     status: str
     body: bytes
     digest: bytes
+    version: int
+    amend_us: int
+    since_us: int
     create_us: int
     revision: int
 
@@ -31,6 +63,11 @@ class Declaration:
     def name(self) -> str:
         """Its resource name."""
         return f"declarations/{self.id}"
+
+    @property
+    def is_import(self) -> bool:
+        """Into the country, by the number's ninth digit."""
+        return self.id[8] == "1"
 
     def verdict(self, now_us: int) -> tuple[str, list[Problem]]:
         """What finance may do with it now (a name of Eligibility.Verdict), and why."""
@@ -46,3 +83,66 @@ class Declaration:
 def with_receipts(declaration: Declaration, known: Iterable[tuple[str, int]]) -> Declaration:
     """The declaration as all its receipts (channel code, notice time in microseconds) leave it."""
     return replace(declaration, status=receipts.status_after(known))
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a declaration said before an amendment; times in microseconds since 1970 UTC."""
+
+    declaration: str
+    version: int
+    value: Money
+    body: bytes
+    digest: bytes
+    amend_us: int
+    since_us: int
+    until_us: int
+
+
+def superseded(before: Declaration, until_us: int) -> Version:
+    """The content that an amendment replaces."""
+    return Version(
+        before.id,
+        before.version,
+        before.value,
+        before.body,
+        before.digest,
+        before.amend_us,
+        before.since_us,
+        until_us,
+    )
+
+
+def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
+    """The declaration with the content of an amendment."""
+    return replace(
+        before,
+        enterprise=content.enterprise,
+        trade_mode=content.trade_mode,
+        transport_mode=content.transport_mode,
+        destination_country=content.destination_country,
+        chapter=content.chapter,
+        declared_on=content.declared_on or before.declared_on,
+        value=Money(content.value_currency, content.value_minor_units),
+        body=content.body,
+        digest=content.digest,
+        version=before.version + 1,
+        amend_us=content.amend_us,
+        since_us=now_us,
+    )
+
+
+def as_of(declaration: Declaration, version: Version | None, known: Iterable[tuple[str, int]]) -> Declaration:
+    """The declaration as it stood with an older content (None: the present one) and these receipts."""
+    earlier = with_receipts(declaration, known)
+    if version is None:
+        return earlier
+    return replace(
+        earlier,
+        value=version.value,
+        body=version.body,
+        digest=version.digest,
+        version=version.version,
+        amend_us=version.amend_us,
+        since_us=version.since_us,
+    )

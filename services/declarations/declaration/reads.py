@@ -1,14 +1,17 @@
 """Reading declarations: the enterprise its own, an institution what it was let see, the window all."""
 
+from collections.abc import Iterable, Sequence
+
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
+from aval.events.v1 import events_pb2
 
 from chassis import paging, records
 from chassis.identity import Caller
 from chassis.service import Reading
 from services.declarations import errors
 from services.declarations.consent import store as consents
-from services.declarations.declaration import rpc, store
+from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance import store as encumbrances
 from services.declarations.encumbrance.model import available_to
@@ -27,7 +30,21 @@ def get(reading: Reading, request: declarations_pb2.GetDeclarationRequest) -> de
         reading.connection, declaration.enterprise, reading.caller.tenant, reading.now_us
     ):
         raise errors.ConsentMissing
+    if request.HasField("as_of"):
+        return _as_of(reading, declaration, request.as_of.ToMicroseconds())
     return _view(reading, declaration, with_receipts=True)
+
+
+def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declarations_pb2.Declaration:
+    """What was known then, by what had come in: content and receipts, without the value's parts."""
+    if at_us < declaration.create_us:
+        raise errors.DeclarationNotFound(declaration=declaration.name)
+    known = [one for one in _receipts(reading, declaration.id) if one.arrive_us <= at_us]
+    version = store.version_at(reading.connection, declaration.id, at_us)
+    then = model.as_of(declaration, version, (one.notice for one in known))
+    message = rpc.to_proto(then, at_us, reading.caller.language)
+    _add_receipts(message, known)
+    return message
 
 
 def _is_institution(caller: Caller) -> bool:
@@ -48,15 +65,20 @@ def _view(reading: Reading, declaration: Declaration, with_receipts: bool) -> de
         standing = encumbrances.standing_on(reading.connection, [declaration.id]).get(declaration.id, ())
         message.value.CopyFrom(rpc.available_to_proto(available_to(reading.caller.tenant, value, standing)))
     if with_receipts:
-        _add_receipts(reading, message)
+        _add_receipts(message, _receipts(reading, declaration.id))
     return message
 
 
-def _add_receipts(reading: Reading, message: declarations_pb2.Declaration) -> None:
-    number = message.declaration_number
-    for code, notice_us, note in store.receipts_of(reading.connection, [number]).get(number, ()):
-        receipt = message.receipts.add(declaration_number=number, channel_code=code, note=note)
-        receipt.notice_time.FromMicroseconds(notice_us)
+def _receipts(reading: Reading, number: str) -> Sequence[store.Receipt]:
+    return store.receipts_of(reading.connection, [number]).get(number, ())
+
+
+def _add_receipts(message: declarations_pb2.Declaration, receipts: Iterable[store.Receipt]) -> None:
+    for one in receipts:
+        receipt = message.receipts.add(
+            declaration_number=message.declaration_number, channel_code=one.channel_code, note=one.note
+        )
+        receipt.notice_time.FromMicroseconds(one.notice_us)
 
 
 def list_(
@@ -74,3 +96,42 @@ def list_(
     page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "id")
     views = [_view(reading, declaration, with_receipts=False) for declaration in page]
     return declarations_pb2.ListDeclarationsResponse(declarations=views, next_page_token=token)
+
+
+def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events_pb2.Event]:
+    """Of a tenant's events those that it may see now: an institution a declaration's only while consent stands.
+
+    An event on many declarations names only those.
+    """
+    named = {event.event_id: _named(event) for event in events}
+    numbers = {name.removeprefix("declarations/") for names in named.values() for name in names}
+    seen = _visible_names(reading, numbers) if numbers else set()
+    shown = []
+    for event in events:
+        left = [name for name in named[event.event_id] if name in seen]
+        if not left and named[event.event_id]:
+            continue
+        if event.type == store.DECLARED:
+            event.payload.Pack(declarations_pb2.DeclarationsDeclared(declarations=left))
+        shown.append(event)
+    return shown
+
+
+def _named(event: events_pb2.Event) -> Sequence[str]:
+    """The declarations that an event speaks of; none where it speaks of something else."""
+    if event.type == store.DECLARED:
+        declared = declarations_pb2.DeclarationsDeclared()
+        event.payload.Unpack(declared)
+        return declared.declarations
+    return [event.resource] if event.resource.startswith("declarations/") else []
+
+
+def _visible_names(reading: Reading, numbers: Iterable[str]) -> set[str]:
+    """Those declarations that the caller may see."""
+    owners = store.enterprises(reading.connection, numbers)
+    tenant = reading.caller.tenant
+    allowed = {tenant}
+    if _is_institution(reading.caller):
+        allowed = consents.consented(reading.connection, set(owners.values()), tenant, reading.now_us)
+    is_everyone = SEES_ALL in reading.caller.roles
+    return {f"declarations/{number}" for number, owner in owners.items() if is_everyone or owner in allowed}

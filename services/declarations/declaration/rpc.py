@@ -1,7 +1,7 @@
 """Declarations on the wire: what the enterprise sees, and the less that institutions see."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aval.declarations.v1 import declarations_pb2
 
@@ -9,32 +9,43 @@ from chassis import money
 from chassis.errors import Problem
 from chassis.money import Money
 from chassis.rpc import problem
-from services.declarations.declaration.model import Declaration
+from services.declarations.checks import date_or_none
+from services.declarations.declaration.model import Content, Declaration
 from services.declarations.encumbrance.model import Value
 
 # Ours to set, never the sender's.
-OUTPUT_ONLY = ("name", "status", "eligibility", "value", "receipts", "etag", "create_time")
+OUTPUT_ONLY = ("name", "status", "eligibility", "value", "receipts", "etag", "create_time", "version")
 
 
-def from_row(message: declarations_pb2.Declaration, status: str, now_us: int) -> Declaration:
-    """The record of a checked row."""
-    body = declarations_pb2.Declaration()
-    body.CopyFrom(message)
+def content_of(message: declarations_pb2.Declaration) -> Content:
+    """What a checked row says. Clears in it what isn't the sender's to say."""
     for field in OUTPUT_ONLY:
-        body.ClearField(field)
-    content = body.SerializeToString(deterministic=True)
-    return Declaration(
-        body.declaration_number,
-        body.enterprise,
-        body.trade_mode,
-        body.transport_mode,
-        money.from_proto(body.declared_value),
-        status,
-        content,
-        hashlib.sha256(content).digest(),
-        now_us,
-        1,
+        message.ClearField(field)
+    body = message.SerializeToString(deterministic=True)
+    value = message.declared_value
+    return Content(
+        message.declaration_number,
+        message.enterprise,
+        message.trade_mode,
+        message.transport_mode,
+        message.destination_country,
+        _chapter(message.lines),
+        date_or_none(message.export_date) if message.HasField("export_date") else None,
+        value.currency_code,
+        value.minor_units,
+        body,
+        hashlib.sha256(body).digest(),
+        message.amend_time.ToMicroseconds() if message.HasField("amend_time") else 0,
     )
+
+
+def _chapter(lines: Iterable[declarations_pb2.DeclarationLine]) -> str:
+    """The HS chapter of the line with the largest total, the first of several."""
+    largest, chapter = 0, ""
+    for line in lines:
+        if line.total.minor_units > largest:
+            largest, chapter = line.total.minor_units, line.commodity_code[:2]
+    return chapter
 
 
 def to_proto(declaration: Declaration, now_us: int, language: str = "en") -> declarations_pb2.Declaration:
@@ -42,7 +53,7 @@ def to_proto(declaration: Declaration, now_us: int, language: str = "en") -> dec
     message = declarations_pb2.Declaration.FromString(declaration.body)
     message.name = declaration.name
     message.MergeFrom(declarations_pb2.Declaration(status=declaration.status))
-    message.etag = str(declaration.revision)
+    message.etag, message.version = str(declaration.revision), declaration.version
     message.create_time.FromMicroseconds(declaration.create_us)
     verdict, reasons = declaration.verdict(now_us)
     message.eligibility.CopyFrom(_eligibility(verdict, reasons, language))

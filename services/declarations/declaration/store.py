@@ -1,56 +1,108 @@
 """Declarations and receipts as rows: set-based, since the window sends them by the thousand."""
 
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
 
-from chassis import records
+from chassis import bulk, records
 from chassis.command import Transaction
 from chassis.records import Conflict
 from services.declarations.consent import store as consents
-from services.declarations.declaration import rpc
-from services.declarations.declaration.model import Declaration
-from services.declarations.tables import declarations, receipts
+from services.declarations.declaration import model, rpc
+from services.declarations.declaration.model import Content, Declaration, Version
+from services.declarations.tables import declaration_versions, declarations, receipts
 
 Key = tuple[str, int, str]
+DECLARED = "declarations.declared"
+# The resource of an event on many declarations (AIP-159).
+ALL = "declarations/-"
+
+
+class Receipt(NamedTuple):
+    """A receipt as stored; times in microseconds since 1970 UTC."""
+
+    notice_us: int
+    channel_code: str
+    note: str
+    arrive_us: int
+
+    @property
+    def notice(self) -> tuple[str, int]:
+        """What moves the declaration: channel code and notice time."""
+        return self.channel_code, self.notice_us
 
 
 def load(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, Declaration]:
     """The declarations with these numbers, those that are known."""
-    query = sa.select(declarations).where(declarations.c.id.in_(set(numbers)))
+    query = sa.select(declarations).where(bulk.among(connection, declarations.c.id, set(numbers)))
     return {found.id: found for found in records.many(connection, query, Declaration)}
 
 
-def digests(connection: sa.Connection, numbers: Iterable[str]) -> Mapping[str, bytes]:
+def digests(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, bytes]:
     """The content digests of those declarations that are known."""
-    query = sa.select(declarations.c.id, declarations.c.digest).where(declarations.c.id.in_(set(numbers)))
-    return {row.id: row.digest for row in connection.execute(query)}
+    columns = sa.select(declarations.c.id, declarations.c.digest)
+    query = columns.where(bulk.among(connection, declarations.c.id, numbers))
+    return {found.id: found.digest for found in connection.execute(query)}
 
 
-def add(transaction: Transaction, fresh: Sequence[Declaration]) -> None:
-    """New declarations, with their events."""
-    records.insert(transaction.connection, declarations, *fresh)
-    _tell(transaction, "declaration.declared", fresh)
+def enterprises(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, str]:
+    """Whose declarations these are."""
+    columns = sa.select(declarations.c.id, declarations.c.enterprise)
+    query = columns.where(bulk.among(connection, declarations.c.id, numbers))
+    return {found.id: found.enterprise for found in connection.execute(query)}
 
 
-def receipts_of(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, list[tuple[str, int, str]]]:
-    """Channel code, notice time and note of the receipts of each declaration, by notice time."""
+def row(content: Content, status: str, today: datetime.date, now_us: int) -> bulk.Row:
+    """The row of a new declaration, in the table's order."""
+    declared_on = (content.declared_on or today).isoformat()
+    head, money, body = content[:6], content[7:9], content[9:11]
+    return *head, declared_on, *money, status, *body, 1, content.amend_us, now_us, now_us, 1
+
+
+def add(transaction: Transaction, rows: Sequence[bulk.Row]) -> None:
+    """New declarations, with one event for all of them."""
+    if not rows:
+        return
+    bulk.insert(transaction.connection, declarations, rows)
+    names = [f"declarations/{fresh[0]}" for fresh in rows]
+    parties = consents.parties(transaction.connection, {fresh[1] for fresh in rows}, transaction.now_us)
+    transaction.append(DECLARED, ALL, declarations_pb2.DeclarationsDeclared(declarations=names), parties)
+
+
+def amend(transaction: Transaction, before: Declaration, after: Declaration) -> Declaration:
+    """A declaration before and after an amendment, with its event; what it said before is kept."""
+    version = model.superseded(before, transaction.now_us)
+    records.insert(transaction.connection, declaration_versions, version)
+    stored = records.update(transaction.connection, declarations, after)
+    _tell(transaction, "declaration.amended", [stored])
+    return stored
+
+
+def version_at(connection: sa.Connection, number: str, at_us: int) -> Version | None:
+    """What the declaration said at a time, where that was amended since."""
+    rows = declaration_versions
+    query = sa.select(rows).where(rows.c.declaration == number, rows.c.until_us > at_us)
+    found = records.many(connection, query.order_by(rows.c.version).limit(1), Version)
+    return found[0] if found else None
+
+
+def receipts_of(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, list[Receipt]]:
+    """The receipts of each declaration, by notice time."""
     rows = receipts
-    query = sa.select(rows).where(rows.c.declaration.in_(set(numbers)))
-    found: dict[str, list[tuple[str, int, str]]] = {}
-    for row in connection.execute(query.order_by(rows.c.declaration, rows.c.notice_us, rows.c.channel_code)):
-        found.setdefault(row.declaration, []).append((row.channel_code, row.notice_us, row.note))
+    query = sa.select(rows).where(bulk.among(connection, rows.c.declaration, numbers))
+    found: dict[str, list[Receipt]] = {}
+    for number, *one in connection.execute(query.order_by(rows.c.declaration, rows.c.notice_us, rows.c.channel_code)):
+        found.setdefault(number, []).append(Receipt(*one))
     return found
 
 
-def add_receipts(connection: sa.Connection, fresh: Mapping[Key, str]) -> None:
+def add_receipts(transaction: Transaction, fresh: Mapping[Key, str]) -> None:
     """New receipts by declaration, notice time and channel code, with their notes."""
-    rows = [
-        {"declaration": number, "notice_us": notice_us, "channel_code": code, "note": note}
-        for (number, notice_us, code), note in fresh.items()
-    ]
-    if rows:
-        connection.execute(sa.insert(receipts), rows)
+    rows = [(*key, note, transaction.now_us) for key, note in fresh.items()]
+    bulk.insert(transaction.connection, receipts, rows)
 
 
 def save_status(transaction: Transaction, moved: Sequence[Declaration]) -> None:
@@ -71,8 +123,8 @@ def save_status(transaction: Transaction, moved: Sequence[Declaration]) -> None:
 
 def _tell(transaction: Transaction, event: str, changed: Sequence[Declaration]) -> None:
     """To the enterprises and to those institutions that they let see."""
-    enterprises = {declaration.enterprise for declaration in changed}
-    institutions = consents.institutions(transaction.connection, enterprises, transaction.now_us)
+    owners = {declaration.enterprise for declaration in changed}
+    institutions = consents.institutions(transaction.connection, owners, transaction.now_us)
     for declaration in changed:
         parties = [declaration.enterprise, *institutions.get(declaration.enterprise, ())]
         transaction.append(event, declaration.name, rpc.to_proto(declaration, transaction.now_us), parties)

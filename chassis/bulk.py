@@ -1,0 +1,95 @@
+"""Many rows at once, on both databases: rows in by COPY or executemany, rows out by one array of keys.
+
+Only for the writer's transactions and for reads over thousands of keys; everything else is plain SQLAlchemy.
+"""
+
+import json
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+# From so many rows on COPY is worth its own round trip.
+COPY_FROM = 20
+
+Row = Sequence[Any]
+Encode = Callable[[Any], bytes]
+
+_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END = struct.pack(">h", -1)
+_NULL = struct.pack(">i", -1)
+_LENGTH = struct.Struct(">i")
+
+
+def insert(connection: sa.Connection, into: sa.Table, rows: Sequence[Row]) -> None:
+    """Inserts rows, each a sequence of the values of all columns in the table's order."""
+    if not rows:
+        return
+    raw: Any = connection.connection.driver_connection
+    if connection.dialect.name != "postgresql":
+        raw.executemany(_statement(into, "?"), rows)
+    elif len(rows) < COPY_FROM:
+        raw.cursor().executemany(_statement(into, "%s"), rows)
+    else:
+        with raw.cursor().copy(_copy(into)) as copy:
+            copy.write(_binary(into, rows))
+
+
+@cache
+def _statement(into: sa.Table, mark: str) -> str:
+    columns = [column.name for column in into.columns]
+    return f"INSERT INTO {into.name} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608 our own names
+
+
+@cache
+def _copy(into: sa.Table) -> str:
+    columns = ", ".join(column.name for column in into.columns)
+    return f"COPY {into.name} ({columns}) FROM STDIN (FORMAT BINARY)"
+
+
+def _binary(into: sa.Table, rows: Sequence[Row]) -> bytes:
+    """The rows in PostgreSQL's binary COPY format."""
+    encoders, pack = _encoders(into), _LENGTH.pack
+    head = struct.pack(">h", len(encoders))
+    parts: list[bytes] = [_SIGNATURE]
+    append = parts.append
+    for row in rows:
+        append(head)
+        for encode, value in zip(encoders, row, strict=True):
+            if value is None:
+                append(_NULL)
+                continue
+            content = encode(value)
+            append(pack(len(content)))
+            append(content)
+    append(_END)
+    return b"".join(parts)
+
+
+@cache
+def _encoders(into: sa.Table) -> tuple[Encode, ...]:
+    return tuple(_encoder(column.type) for column in into.columns)
+
+
+def _encoder(kind: Any) -> Encode:
+    if isinstance(kind, sa.LargeBinary):
+        return bytes
+    if isinstance(kind, sa.Boolean):
+        return lambda value: b"\1" if value else b"\0"
+    if isinstance(kind, sa.BigInteger):
+        return struct.Struct(">q").pack
+    if isinstance(kind, sa.Text):
+        return str.encode
+    raise TypeError(f"no binary form for {kind}")
+
+
+def among(connection: sa.Connection, column: Any, values: Iterable[str]) -> Any:
+    """The condition that a text column is one of the values: one statement whatever their number."""
+    wanted = list(values)
+    if connection.dialect.name == "postgresql":
+        return column == sa.any_(sa.bindparam(None, wanted, type_=postgresql.ARRAY(sa.Text())))
+    items = sa.func.json_each(sa.bindparam(None, json.dumps(wanted), type_=sa.Text())).table_valued("value")
+    return column.in_(sa.select(items.c.value))
