@@ -44,6 +44,41 @@ def _statement(into: sa.Table, mark: str) -> str:
     return f"INSERT INTO {into.name} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608 our own names
 
 
+def add(connection: sa.Connection, into: sa.Table, sums: Sequence[str], rows: Sequence[Row]) -> None:
+    """Adds to rows, or inserts those that there aren't: each a sequence of all columns' values in the table's order.
+
+    Columns in `sums` are added up, others outside the key are replaced. The keys are distinct and the
+    table's primary key leads its columns.
+    """
+    if not rows:
+        return
+    raw: Any = connection.connection.driver_connection
+    if connection.dialect.name != "postgresql":
+        raw.executemany(_upsert(into, tuple(sums), "VALUES (" + ", ".join("?" * len(into.columns)) + ")"), rows)
+        return
+    arrays = ", ".join(f"%s::{_ARRAYS[type(column.type)]}[]" for column in into.columns)
+    # In the order of the key, as the index has it.
+    values = [list(column) for column in zip(*sorted(map(tuple, rows)), strict=True)]
+    source = f"SELECT * FROM unnest({arrays})"  # noqa: S608 our own names
+    raw.cursor().execute(_upsert(into, tuple(sums), source), values)
+
+
+_ARRAYS = {sa.Text: "text", sa.BigInteger: "bigint", sa.LargeBinary: "bytea"}
+
+
+@cache
+def _upsert(into: sa.Table, sums: tuple[str, ...], source: str) -> str:
+    columns = [column.name for column in into.columns]
+    keys = [column.name for column in into.primary_key.columns]
+    changes = [
+        f"{name} = {into.name}.{name} + excluded.{name}" if name in sums else f"{name} = excluded.{name}"
+        for name in columns
+        if name not in keys
+    ]
+    target = f"INSERT INTO {into.name} ({', '.join(columns)}) {source}"
+    return f"{target} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {', '.join(changes)}"
+
+
 @cache
 def _copy(into: sa.Table) -> str:
     columns = ", ".join(column.name for column in into.columns)

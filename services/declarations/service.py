@@ -12,6 +12,13 @@ from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.insight.export import reads as export
+from services.declarations.insight.filters import commands as filters
+from services.declarations.insight.findings import reads as findings
+from services.declarations.insight.fold import commands as fold
+from services.declarations.insight.portrait import commands as portraits
+from services.declarations.insight.portrait import reads as portrait_reads
+from services.declarations.insight.statistics import reads as statistics
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -43,6 +50,8 @@ SERVICE = Service(
         "ConfirmEncumbrance": Command(encumbrance.confirm, names=lambda request: [request.name]),
         "ReleaseEncumbrance": Command(encumbrance.release, names=lambda request: [request.name]),
         "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.declaration]),
+        "CreateSavedFilter": Command(filters.create),
+        "DeleteSavedFilter": Command(filters.delete, names=lambda request: [request.name]),
     },
     reads={
         "GetDeclaration": declaration_reads.get,
@@ -50,13 +59,19 @@ SERVICE = Service(
         "ListConsents": consent.list_,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
+        "ListSavedFilters": filters.list_,
+        "ExportDeclarations": export.export,
+        "QueryStatistics": statistics.query,
+        "QueryStatisticsChanges": statistics.changes,
+        "GetRiskPortrait": portrait_reads.get,
+        "ListTradeFindings": findings.list_,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
         "StreamReceipts": "BatchCreateReceipts",
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
-    sweeps=[encumbrance.expire],
+    sweeps=[encumbrance.expire, fold.follow, portraits.assess],
     prepare=[ledger_store.initialise],
     violations=ledger_store.violations,
     books=ledger_store.books,

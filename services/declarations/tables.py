@@ -180,6 +180,4 @@ risk_portraits = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False),
 )
 
-saved_filters = records.table(
-    "saved_filters", SavedFilter, metadata, sa.Index("saved_filters_tenant", "tenant", "id")
-)
+saved_filters = records.table("saved_filters", SavedFilter, metadata, sa.Index("saved_filters_tenant", "tenant", "id"))

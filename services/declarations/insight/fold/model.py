@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from aval.declarations.v1 import declarations_pb2
 
@@ -28,20 +28,27 @@ KEY = ("enterprise", *DIMENSIONS, "outcome", "buyer")
 _NOT_LETTERS = re.compile(r"[\W_]+")
 
 
-class Row(Protocol):
-    """The columns of a declaration, or of a former version of it, that count."""
+class Row(NamedTuple):
+    """The columns of a declaration that count; a former version of it has the same."""
 
     id: str
     enterprise: str
     trade_mode: str
+    transport_mode: str
+    destination_country: str
+    chapter: str
+    declared_on: str
     value_currency: str
     value_minor_units: int
     status: str
     body: bytes
-    declared_on: str
-    destination_country: str
-    chapter: str
-    direction: str
+    version: int
+    create_us: int
+
+    @property
+    def direction(self) -> str:
+        """0 export, 1 import: the number's ninth digit."""
+        return self.id[8]
 
 
 class Contribution(NamedTuple):
@@ -104,11 +111,6 @@ def _prices(message: declarations_pb2.Declaration, currency: str) -> tuple[Price
         if priced is not None:
             found.append(Price(line.commodity_code, priced[0], currency, bucket_of(priced[1])))
     return tuple(found)
-
-
-def as_first_counted(now: Contribution) -> Contribution:
-    """What a declaration of this content added when it came, before it was rejected or deleted."""
-    return now._replace(key=(*now.key[:-2], COUNTED, now.key[-1]))
 
 
 def to_text(counted: Contribution) -> str:

@@ -64,7 +64,7 @@ def lowest(bucket: int) -> int:
 
 
 def quantile(counts: Sequence[tuple[int, int]], numerator: int, denominator: int) -> int:
-    """The bucket in which the part numerator/denominator of the observations is reached; counts by bucket, ascending."""
+    """The bucket in which the part numerator/denominator of the observations is reached; counts ascend by bucket."""
     goal = sum(count for _, count in counts) * numerator
     reached = 0
     for bucket, count in counts:

@@ -1,0 +1,140 @@
+"""The trade checks: pure rules over a declaration, the price norms and the tables. What is found, with its bound.
+
+Prices: a line is unusual beyond the quartiles of its commodity's norm, widened by a factor of
+data/insight_terms.csv; for goods declared by mass this compares value with weight. Routes: rail and road
+reach only the countries of data/land_routes.csv. Parties: who buys from an enterprise and sells to it.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from aval.declarations.v1 import declarations_pb2
+
+from services.declarations.code_tables import code_table
+from services.declarations.insight.fold.model import KILOGRAM, Row, normalised, price_of
+from services.declarations.insight.norms.model import Norm, bounds, in_major_units, levels, lowest, norm_id
+
+LAND = frozenset({"3", "4"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that looks unusual; `facts` fill the code's text. `declaration` is empty where it concerns parties."""
+
+    enterprise: str
+    declaration: str
+    line_number: int
+    code: str
+    facts: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        """The same whenever it is found again."""
+        subject = self.declaration or self.enterprise.removeprefix("enterprises/").lower()
+        return f"{subject}-{self.line_number}-{self.code.lower().replace('_', '-')}"
+
+    @property
+    def row(self) -> tuple[str, str, str, int, str, str]:
+        """As it is stored, without its time."""
+        facts = json.dumps(dict(self.facts), ensure_ascii=False, separators=(",", ":"))
+        return self.id, self.enterprise, self.declaration, self.line_number, self.code, facts
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Between which prices a line isn't unusual, by which norm."""
+
+    lowest: int
+    highest: int
+    norm: Norm
+
+
+def limits(code: str, unit: str, currency: str, norms: Mapping[str, Norm], factor: int) -> Limits | None:
+    """By the narrowest norm that was published; None where there is none."""
+    for level in levels(code):
+        norm = norms.get(norm_id(level, unit, currency))
+        if norm is not None and norm.version:
+            return Limits(*bounds(norm, factor), norm)
+    return None
+
+
+def of_prices(
+    row: Row, message: declarations_pb2.Declaration, norms: Mapping[str, Norm], factor: int
+) -> Iterator[Finding]:
+    """Lines whose unit price is beyond the norm's bounds."""
+    for line in message.lines:
+        priced = price_of(line)
+        within = priced and limits(line.commodity_code, priced[0], row.value_currency, norms, factor)
+        if not priced or not within:
+            continue
+        unit, price = priced
+        if price < within.lowest:
+            yield _of_price(row, line.line_number, unit, price, within.lowest, "BELOW", within.norm, factor)
+        elif price > within.highest:
+            yield _of_price(row, line.line_number, unit, price, within.highest, "ABOVE", within.norm, factor)
+
+
+def _of_price(
+    row: Row, line_number: int, unit: str, price: int, bound: int, side: str, norm: Norm, factor: int
+) -> Finding:
+    kind = "VALUE_PER_KILOGRAM" if unit == KILOGRAM else "UNIT_PRICE"
+    currency = row.value_currency
+    facts = {
+        "line": str(line_number),
+        "price": f"{in_major_units(price, currency):f}",
+        "bound": f"{in_major_units(bound, currency):f}",
+        "median": f"{in_major_units(lowest(norm.median), currency):f}",
+        "currency": currency,
+        "unit": unit,
+        "norm": norm.commodity_code,
+        "observations": str(norm.published_observations),
+        "version": str(norm.version),
+        "factor": str(factor),
+    }
+    return Finding(row.enterprise, row.id, line_number, f"{kind}_{side}_NORM", facts)
+
+
+def of_route(row: Row) -> Iterator[Finding]:
+    """Rail and road to a country that they don't reach."""
+    country = row.destination_country
+    if row.transport_mode not in LAND or not country or country == "CHN":
+        return
+    on = date.fromisoformat(row.declared_on)
+    if code_table("land_routes").row(f"{row.transport_mode}/{country}", on) is None:
+        mode = code_table("transport_modes").row(row.transport_mode, on) or {"english": "", "chinese": ""}
+        facts = {
+            "transport_mode": row.transport_mode,
+            "transport": mode["english"],
+            "transport_chinese": mode["chinese"],
+            "country": country,
+        }
+        yield Finding(row.enterprise, row.id, 0, "ROUTE_IMPLAUSIBLE", facts)
+
+
+def of_party(row: Row, message: declarations_pb2.Declaration) -> Iterator[Finding]:
+    """A buyer of the exporter's own name."""
+    buyer = normalised(message.buyer_name)
+    if buyer and buyer == normalised(message.enterprise_name):
+        yield Finding(row.enterprise, row.id, 0, "PARTY_IS_ENTERPRISE", {"party": message.buyer_name})
+
+
+def of_circle(enterprise: str, parties: Iterable[tuple[str, int, int]]) -> list[Finding]:
+    """Counterparties (name, exports, imports) of both directions, the busiest first, numbered as lines are."""
+    both = sorted((party for party in parties if party[0] and party[1] > 0 and party[2] > 0), key=_busiest)
+    return [
+        Finding(enterprise, "", place, "CIRCULAR_PARTY", {"party": name, "exports": str(out), "imports": str(into)})
+        for place, (name, out, into) in enumerate(both, 1)
+    ]
+
+
+def _busiest(party: tuple[str, int, int]) -> tuple[int, str]:
+    return -party[1] - party[2], party[0]
+
+
+def text(code: str, facts: Mapping[str, str], on: date) -> Sequence[str]:
+    """The finding in English and in Chinese."""
+    row = code_table("trade_checks").row(code, on)
+    assert row is not None, code
+    return row["english"].format_map(facts), row["chinese"].format_map(facts)

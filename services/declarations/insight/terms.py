@@ -1,0 +1,32 @@
+"""The terms by which is judged: data/insight_terms.csv as effective on a day."""
+
+from datetime import date
+from decimal import Decimal
+
+from chassis.clock import MICROSECONDS
+from services.declarations.code_tables import code_table
+
+
+def term(name: str, on: date) -> str:
+    """One term's value."""
+    return code_table("insight_terms").value(name, on)
+
+
+def observations_least(on: date) -> int:
+    """How many prices make a norm."""
+    return int(term("price_observations_least", on))
+
+
+def publish_growth(on: date) -> Decimal:
+    """By how much more must be seen before a norm is published anew."""
+    return Decimal(term("price_publish_growth", on))
+
+
+def deviation_factor(on: date) -> int:
+    """How far beyond the quartiles a price is unusual."""
+    return int(term("price_deviation_factor", on))
+
+
+def portrait_interval_us(on: date) -> int:
+    """How old a portrait gets before it is computed anew, in microseconds."""
+    return int(term("portrait_seconds", on)) * MICROSECONDS
