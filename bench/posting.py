@@ -12,7 +12,8 @@ from aval.settlement.v1 import settlement_pb2
 
 from bench.load import Plan
 from bench.processes import measured, pgbench, serving
-from bench.rows import Row
+from bench.rows import Row, Scale
+from chassis import keyring
 from chassis.certificates import Authority, Credentials
 from chassis.channel import Channels
 from chassis.client import AssertingClient
@@ -54,13 +55,14 @@ class Bench:
 
 
 @contextlib.contextmanager
-def prepared(seconds: float) -> Iterator[Bench]:
+def prepared(seconds: float, service: str = "settlement") -> Iterator[Bench]:
     """A folder with certificates, on the disk the project lies on: a memory disk would flatter fsync."""
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=pathlib.Path.cwd()) as folder:
         authority = Authority(pathlib.Path(folder) / "certificates")
-        for name in ("services/settlement", "services/gateway"):
+        for name in (f"services/{service}", "services/gateway"):
             authority.issue(name)
             authority.signing_key(name)
+        keyring.prepare(authority.folder, service, SystemClock().now_us())
         yield Bench(pathlib.Path(folder), authority, seconds)
 
 
@@ -115,8 +117,9 @@ def _posting(bench: Bench, database: str) -> dict[str, float]:
         return {form: measured(one)["per_second"] for form, one in forms.items()}
 
 
-def run(seconds: float, told: Told) -> None:
+def run(scale: Scale, told: Told) -> None:
     """Tells each row as it is measured."""
+    seconds = scale.seconds
     with prepared(seconds) as bench, postgresql({"min_wal_size": "1GB", "max_wal_size": "4GB"}) as server:
         bare, full = _echo(bench, "bare"), _echo(bench, "full")
         told(Row("bare echo, 64 callers", bare, "calls/s"))

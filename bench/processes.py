@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from typing import Any
 
 from bench.load import Plan
 from chassis.settings import Settings
@@ -34,9 +35,14 @@ def serving(
 
 
 def measured(plan: Plan) -> dict[str, float]:
-    """What one load generator measured."""
+    """What one load generator of calls measured."""
+    return run_load("bench.load", plan)
+
+
+def run_load(module: str, plan: Any) -> dict[str, float]:
+    """What a load generator measured; its plan is a dataclass."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.load"], input=json.dumps(asdict(plan)).encode(), capture_output=True, check=True
+        [sys.executable, "-m", module], input=json.dumps(asdict(plan)).encode(), stdout=subprocess.PIPE, check=True
     )
     result: dict[str, float] = json.loads(done.stdout)
     return result

@@ -5,6 +5,14 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """How long each figure is measured, and how many rows a growing store ends with."""
+
+    seconds: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One figure. `goal_on` says whether the goal is for the figure or the ratio; None: there is no goal."""
 

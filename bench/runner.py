@@ -3,13 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench import posting
-from bench.rows import Row
+from bench import intake, posting
+from bench.rows import Row, Scale
 
-BENCHMARKS: Mapping[str, Callable[[float, Callable[[Row], None]], None]] = {"posting": posting.run}
+BENCHMARKS: Mapping[str, Callable[[Scale, Callable[[Row], None]], None]] = {
+    "posting": posting.run,
+    "intake": intake.run,
+}
 
 
-def run(name: str, seconds: float, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def run(name: str, scale: Scale, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """The rows of one benchmark or of all. KeyError for an unknown name."""
     rows: list[dict[str, Any]] = []
 
@@ -18,5 +21,5 @@ def run(name: str, seconds: float, told: Callable[[dict[str, Any]], None]) -> di
         told(rows[-1])
 
     for benchmark in BENCHMARKS if name == "all" else (name,):
-        BENCHMARKS[benchmark](seconds, tell)
+        BENCHMARKS[benchmark](scale, tell)
     return {"rows": rows}

@@ -30,16 +30,16 @@ def insert(connection: sa.Connection, into: sa.Table, rows: Sequence[Row]) -> No
         return
     raw: Any = connection.connection.driver_connection
     if connection.dialect.name != "postgresql":
-        raw.executemany(_statement(into, "?"), rows)
+        raw.executemany(insert_statement(into, "?"), rows)
     elif len(rows) < COPY_FROM:
-        raw.cursor().executemany(_statement(into, "%s"), rows)
+        raw.cursor().executemany(insert_statement(into, "%s"), rows)
     else:
-        with raw.cursor().copy(_copy(into)) as copy:
-            copy.write(_binary(into, rows))
+        with raw.cursor().copy(copy_statement(into)) as copy:
+            copy.write(binary(into, rows))
 
 
 @cache
-def _statement(into: sa.Table, mark: str) -> str:
+def insert_statement(into: sa.Table, mark: str) -> str:
     columns = [column.name for column in into.columns]
     return f"INSERT INTO {into.name} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608 our own names
 
@@ -80,12 +80,12 @@ def _upsert(into: sa.Table, sums: tuple[str, ...], source: str) -> str:
 
 
 @cache
-def _copy(into: sa.Table) -> str:
+def copy_statement(into: sa.Table) -> str:
     columns = ", ".join(column.name for column in into.columns)
     return f"COPY {into.name} ({columns}) FROM STDIN (FORMAT BINARY)"
 
 
-def _binary(into: sa.Table, rows: Sequence[Row]) -> bytes:
+def binary(into: sa.Table, rows: Sequence[Row]) -> bytes:
     """The rows in PostgreSQL's binary COPY format."""
     encoders, pack = _encoders(into), _LENGTH.pack
     head = struct.pack(">h", len(encoders))

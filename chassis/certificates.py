@@ -36,8 +36,8 @@ class Authority:
             .add_extension(_usage(sign_certificates=True), critical=True)
             .sign(key, hashes.SHA256())
         )
-        _write(self.folder / "ca.key", _private_pem(key))
-        _write(self.folder / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        write_secret(self.folder / "ca.key", _private_pem(key))
+        write_secret(self.folder / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
 
     def issue(self, name: str, lifetime: datetime.timedelta = YEAR, renew: bool = False) -> "Credentials":
         """A certificate for a name such as services/loans or banks/ABCDCNBA/system, kept for the next time."""
@@ -61,8 +61,8 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
             .sign(self._key, hashes.SHA256())  # type: ignore[arg-type]
         )
-        _write(_beside(file, ".key"), _private_pem(key))
-        _write(_beside(file, ".crt"), certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        write_secret(_beside(file, ".key"), _private_pem(key))
+        write_secret(_beside(file, ".crt"), certificate.public_bytes(serialization.Encoding.PEM), 0o644)
 
     def signing_key(self, name: str) -> bytes:
         """An Ed25519 private key as PEM, made once; its public half is NAME.pub."""
@@ -73,8 +73,8 @@ class Authority:
             public = key.public_key().public_bytes(
                 serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
             )
-            _write(_beside(base, ".pub"), public, 0o644)
-            _write(file, _private_pem(key))
+            write_secret(_beside(base, ".pub"), public, 0o644)
+            write_secret(file, _private_pem(key))
         return file.read_bytes()
 
     def public_key(self, name: str) -> bytes:
@@ -139,7 +139,7 @@ def _beside(file: pathlib.Path, ending: str) -> pathlib.Path:
     return file.with_name(file.name + ending)
 
 
-def _write(file: pathlib.Path, content: bytes, mode: int = 0o600) -> None:
+def write_secret(file: pathlib.Path, content: bytes, mode: int = 0o600) -> None:
     """Writes whole or not at all: a killed process leaves no half key."""
     partial = file.with_name(file.name + ".partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)

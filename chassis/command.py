@@ -1,6 +1,5 @@
 """One way to change anything: an operation runs in one transaction and leaves rows, events and tasks."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from opentelemetry import trace
 from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.ids import Identifiers
+from chassis.keyring import NO_KEYS, KeyRing
 
 Seal = Callable[[bytes], str]
 
@@ -46,6 +46,8 @@ class Transaction:
     span: trace.Span = trace.INVALID_SPAN
     # The platform's detached JWS over bytes, by the service's own key.
     seal: Seal = unsealed
+    # What the store's personal data is sealed with.
+    keys: KeyRing = NO_KEYS
     events: list[PendingEvent] = field(default_factory=list)
     # Whether it changed what is owed: the runner of tasks looks again.
     has_tasks: bool = False
@@ -123,15 +125,18 @@ class Submission:
         """What makes the request unique."""
         return self.caller.principal, self.request_id
 
-    def digest(self) -> bytes:
-        """Over the method and our own deterministic serialisation, never the received bytes."""
-        content = self.request.SerializeToString(deterministic=True)
-        return hashlib.sha256(self.operation.method.encode() + b"\0" + content).digest()
+    def digest(self, keys: KeyRing) -> bytes:
+        """Over the method and our own deterministic serialisation, never the received bytes.
 
-    def transaction(self, connection: sa.Connection) -> Transaction:
+        A token, since the request may hold personal data, which a plain digest would let guess.
+        """
+        content = self.request.SerializeToString(deterministic=True)
+        return keys.token("request", self.operation.method.encode() + b"\0" + content)
+
+    def transaction(self, connection: sa.Connection, keys: KeyRing = NO_KEYS) -> Transaction:
         """The same each time it is run."""
         ids = Identifiers(self.now_us, self.seed)
-        return Transaction(connection, self.caller, self.now_us, ids, self.traceparent, self.span, self.seal)
+        return Transaction(connection, self.caller, self.now_us, ids, self.traceparent, self.span, self.seal, keys)
 
 
 Outcome = Message | Exception

@@ -17,6 +17,8 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 
+from chassis.keyring import NO_KEYS, KeyRing
+
 # What a database may refuse: hot paths speak to the driver, whose errors come unwrapped.
 Failure = (exc.DBAPIError, psycopg.Error, sqlite3.Error)
 
@@ -41,9 +43,9 @@ WRITER_SETTINGS = (
 class Database:
     """A service's store. `write` is for the one writer, `read` gives consistent snapshots."""
 
-    def __init__(self, url: str, schema: str) -> None:
-        """`url`: sqlite:///FOLDER, sqlite:// (in memory, one connection) or postgresql://…"""
-        self.url, self.schema = url, schema
+    def __init__(self, url: str, schema: str, keys: KeyRing = NO_KEYS) -> None:
+        """`url`: sqlite:///FOLDER, sqlite:// (in memory, one connection) or postgresql://…; `keys` seal its values."""
+        self.url, self.schema, self.keys = url, schema, keys
         self.dialect = "sqlite" if url.startswith("sqlite") else "postgresql"
         self.in_memory = url == "sqlite://"
         self._thread = threading.local()
@@ -65,6 +67,8 @@ class Database:
             address = f"sqlite:///{folder / self.schema}.sqlite"
         # Statements are kept prepared; one connection writes, few read.
         options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "cached_statements": 512}}
+        # A failed statement's message goes to the log: without the values.
+        options["hide_parameters"] = True
         options["poolclass"] = pool.StaticPool if self.in_memory or writing else pool.QueuePool
         engine = sa.create_engine(address, **options)
         event.listen(engine, "connect", _prepare_sqlite)
@@ -75,6 +79,7 @@ class Database:
     def _postgresql_engine(self, writing: bool) -> sa.Engine:
         address = "postgresql+psycopg://" + self.url.split("://", 1)[1]
         options: dict[str, Any] = {"pool_size": 4, "max_overflow": 12, "pool_pre_ping": not writing}
+        options["hide_parameters"] = True
         if not writing:
             options["isolation_level"] = "REPEATABLE READ"
         engine = sa.create_engine(address, **options)
@@ -181,6 +186,12 @@ def try_lock(connection: sa.Connection, name: str) -> bool:
     if connection.dialect.name != "postgresql":
         return True
     return bool(connection.exec_driver_sql("SELECT pg_try_advisory_xact_lock(%s)", (lock_key(name),)).scalar_one())
+
+
+def lock_shared(connection: sa.Connection, name: str) -> None:
+    """Beside all others that take the name shared, never beside one that locks it."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock_shared(%s)", (lock_key(name),))
 
 
 def lock_key(name: str) -> int:

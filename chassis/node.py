@@ -14,7 +14,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from grpc_health.v1 import health
 
-from chassis import certificates, channel, migrations, server, signatures, tasks
+from chassis import certificates, channel, keyring, migrations, server, signatures, tasks
 from chassis.channel import Channels
 from chassis.clock import Clock, SystemClock
 from chassis.command import Operation, Seal, Submission, Transaction
@@ -23,6 +23,7 @@ from chassis.database import Database
 from chassis.identity import Verifier, caller_from_text, service_caller
 from chassis.ids import RandomBytes, system_random
 from chassis.inbox import Consumer
+from chassis.keyring import KeyFile
 from chassis.service import WATCH, Service
 from chassis.settings import Settings
 from chassis.tasks import Runner, Task
@@ -46,7 +47,8 @@ class Node:
     ) -> None:
         self.service, self._settings = service, settings
         self._clock, self._random = clock or SystemClock(), random
-        self.store = Database(settings.database, service.name)
+        keys = KeyFile(settings.keys or keyring.file_of(settings.certificates, service.name), random)
+        self.store = Database(settings.database, service.name, keys)
         self.writer = Writer(self.store, lambda: self.watchers.wake(), lambda: self._runner.wake())
         self._health = health.aio.HealthServicer()
         self._background: list[asyncio.Task[None]] = []

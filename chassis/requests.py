@@ -10,6 +10,7 @@ from google.rpc import status_pb2
 from chassis import status, tables
 from chassis.command import Outcome, Submission
 from chassis.errors import DomainError, RequestIdReused
+from chassis.keyring import KeyRing
 
 Key = tuple[str, str]
 
@@ -24,22 +25,22 @@ def load(connection: sa.Connection, submissions: Iterable[Submission]) -> Mappin
     return {(row.caller, row.request_id): row for row in connection.execute(query)}
 
 
-def replay(row: Any, submission: Submission) -> Outcome:
+def replay(row: Any, submission: Submission, keys: KeyRing) -> Outcome:
     """The stored answer of a row to the same request."""
-    if row.digest != submission.digest():
+    if row.digest != submission.digest(keys):
         return RequestIdReused()
     if row.refusal is not None:
         return status.RemoteError(status_pb2.Status.FromString(row.refusal))
     return submission.operation.response.FromString(row.response)
 
 
-def store(connection: sa.Connection, answered: Sequence[tuple[Submission, Outcome]]) -> None:
+def store(connection: sa.Connection, answered: Sequence[tuple[Submission, Outcome]], keys: KeyRing) -> None:
     """Keeps successes, and refusals of calls that services made.
 
     A service's call belongs to a saga: once refused it stays refused, so that a late duplicate
     can't succeed after the saga has compensated.
     """
-    rows = [_row(submission, outcome) for submission, outcome in answered if is_kept(submission, outcome)]
+    rows = [_row(submission, outcome, keys) for submission, outcome in answered if is_kept(submission, outcome)]
     if rows:
         rows.sort(key=lambda row: (row["caller"], row["request_id"]))
         connection.execute(sa.insert(tables.requests), rows)
@@ -52,12 +53,12 @@ def is_kept(submission: Submission, outcome: Outcome) -> bool:
     return isinstance(outcome, Message) or (isinstance(outcome, DomainError) and bool(submission.caller.service))
 
 
-def _row(submission: Submission, outcome: Outcome) -> dict[str, Any]:
+def _row(submission: Submission, outcome: Outcome, keys: KeyRing) -> dict[str, Any]:
     refused = isinstance(outcome, DomainError)
     return {
         "caller": submission.caller.principal,
         "request_id": submission.request_id,
-        "digest": submission.digest(),
+        "digest": submission.digest(keys),
         "response": None if refused else outcome.SerializeToString(),  # type: ignore[union-attr]
         "refusal": status.to_status(outcome, "en").SerializeToString() if refused else None,  # type: ignore[arg-type]
         "create_us": submission.now_us,

@@ -252,7 +252,7 @@ class Handlers:
 
         def work(caller: Caller, request: Any) -> Message:
             with self._store.read() as connection:
-                return read(Reading(connection, caller, self._clock.now_us()), request)
+                return read(Reading(connection, caller, self._clock.now_us(), self._store.keys), request)
 
         async def act(caller: Caller, request: Any, _span: trace.Span) -> Message:
             return await asyncio.get_running_loop().run_in_executor(self._readers, work, caller, request)

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came
 from chassis.contracts import Contract, contract
 from chassis.identity import Caller
+from chassis.keyring import NO_KEYS, KeyRing
 from chassis.tasks import Saga
 
 WATCH = "Watch"
@@ -23,6 +24,8 @@ class Reading:
     connection: sa.Connection
     caller: Caller
     now_us: int
+    # What the store's personal data is sealed with.
+    keys: KeyRing = NO_KEYS
 
 
 Read = Callable[[Reading, Any], Message]
@@ -76,6 +79,8 @@ class Service:
     streams: Mapping[str, str] = field(default_factory=dict)
     sagas: Mapping[str, Saga] = field(default_factory=dict)
     subscriptions: Mapping[str, Reaction] = field(default_factory=dict)
+    # The tables of sealed values, whose rows a rotation of the keys seals anew.
+    sealed: Sequence[sa.Table] = ()
     sweeps: Sequence[Callable[[Transaction], bool]] = ()
     prepare: Sequence[Callable[[sa.Connection], None]] = ()
     violations: Check = lambda _connection: ()

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """AVAL_DATABASE, AVAL_LISTEN (host:port), AVAL_CERTIFICATES (a folder), AVAL_SERVICES (JSON: name to address)."""
+    """AVAL_DATABASE, AVAL_LISTEN (host:port), AVAL_CERTIFICATES (a folder), AVAL_SERVICES (JSON: name to address).
+
+    AVAL_KEYS names the file of the service's key ring; unset: NAME.keys.json beside the certificates.
+    """
 
     database: str
     listen: str
     certificates: pathlib.Path
     services: Mapping[str, str]
+    keys: pathlib.Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -23,13 +27,15 @@ class Settings:
             environment["AVAL_LISTEN"],
             pathlib.Path(environment["AVAL_CERTIFICATES"]),
             json.loads(environment.get("AVAL_SERVICES", "{}")),
+            pathlib.Path(environment["AVAL_KEYS"]) if "AVAL_KEYS" in environment else None,
         )
 
     def to_environment(self) -> dict[str, str]:
         """What `from_environment` reads."""
-        return {
+        environment = {
             "AVAL_DATABASE": self.database,
             "AVAL_LISTEN": self.listen,
             "AVAL_CERTIFICATES": str(self.certificates),
             "AVAL_SERVICES": json.dumps(dict(self.services)),
         }
+        return environment | ({"AVAL_KEYS": str(self.keys)} if self.keys else {})

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 from google.protobuf.message import Message
 
+from chassis import keyring
 from chassis.certificates import Authority
 from chassis.channel import Channels
 from chassis.client import AssertingClient
@@ -142,6 +143,7 @@ class Platform:
         for service in self._services:
             self.authority.issue(f"services/{service.name}")
             self.authority.signing_key(f"services/{service.name}")
+            keyring.prepare(self.authority.folder, service.name, SystemClock().now_us())
             settings = Settings(self._database, self.addresses[service.name], self.authority.folder, self.addresses)
             self.nodes[service.name] = Node(service, settings)
             await self.nodes[service.name].start()

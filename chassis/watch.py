@@ -103,7 +103,7 @@ class Watchers:
         with self._store.read() as connection:
             found = eventlog.read(connection, epoch, position, tenant, resource)
             if not caller.service:
-                reading = Reading(connection, caller, self._clock.now_us())
+                reading = Reading(connection, caller, self._clock.now_us(), self._store.keys)
                 found.events[:] = self._service.visible(reading, found.events)
             return found
 

@@ -19,6 +19,7 @@ from chassis import database, eventlog, requests
 from chassis.command import Operation, Outcome, Submission, Transaction
 from chassis.database import Database
 from chassis.errors import DomainError, Overloaded
+from chassis.keyring import KeyRing
 from chassis.records import Conflict
 
 MOST_COMMANDS = 1000
@@ -103,12 +104,12 @@ def _run_once(store: Database, submissions: Sequence[Submission]) -> dict[Submis
         stored = requests.load(connection, submissions)
         for submission in submissions:
             if submission.key in stored and submission.operation.keeps_requests:
-                outcomes[submission] = requests.replay(stored[submission.key], submission)
+                outcomes[submission] = requests.replay(stored[submission.key], submission, store.keys)
         fresh = [submission for submission in submissions if submission not in outcomes]
         done: Done = {}
         for group in _groups(fresh):
-            _run_group(connection, group, outcomes, done)
-        requests.store(connection, [(submission, outcomes[submission]) for submission in fresh])
+            _run_group(connection, store.keys, group, outcomes, done)
+        requests.store(connection, [(submission, outcomes[submission]) for submission in fresh], store.keys)
         eventlog.flush(connection, [event for transaction in done.values() for event in transaction.events])
     for submission, transaction in done.items():
         submission.has_events, submission.has_tasks = bool(transaction.events), transaction.has_tasks
@@ -127,15 +128,16 @@ def _groups(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
 
 def _run_group(
     connection: sa.Connection,
+    keys: KeyRing,
     group: list[Submission],
     outcomes: dict[Submission, Outcome],
     done: Done,
 ) -> None:
     operation = group[0].operation
     if operation.run_batch is None:
-        _run_single(connection, group[0], operation, outcomes, done)
+        _run_single(connection, keys, group[0], operation, outcomes, done)
         return
-    work = [submission.transaction(connection) for submission in group]
+    work = [submission.transaction(connection, keys) for submission in group]
     results = operation.run_batch(list(zip(work, (s.work for s in group), strict=True)))
     outcomes.update(zip(group, results, strict=True))
     done.update(zip(group, work, strict=True))
@@ -143,6 +145,7 @@ def _run_group(
 
 def _run_single(
     connection: sa.Connection,
+    keys: KeyRing,
     submission: Submission,
     operation: Operation,
     outcomes: dict[Submission, Outcome],
@@ -150,7 +153,7 @@ def _run_single(
 ) -> None:
     """In a savepoint of its own, so that a refusal leaves nothing behind."""
     assert operation.run is not None
-    transaction = submission.transaction(connection)
+    transaction = submission.transaction(connection, keys)
     savepoint = connection.begin_nested()
     try:
         outcomes[submission] = operation.run(transaction, submission.work)

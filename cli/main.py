@@ -159,15 +159,17 @@ def simulate(seed: int, steps: int, as_json: bool) -> None:
 @click.argument("name", default="all")
 @json_option
 @click.option("--seconds", type=float, default=3.0, show_default=True, help="How long each figure is measured.")
-def bench(name: str, as_json: bool, seconds: float) -> None:
+@click.option("--rows", type=int, default=10_000_000, show_default=True, help="How far a growing store is filled.")
+def bench(name: str, as_json: bool, seconds: float, rows: int) -> None:
     """Measure: NAME is one of the benchmarks, or all."""
-    from bench import rows, runner
+    from bench import runner
+    from bench.rows import Scale, line
 
     def told(row: dict[str, Any]) -> None:
         if not as_json:
-            click.echo(rows.line(row))
+            click.echo(line(row))
 
-    report = runner.run(name, seconds, told)
+    report = runner.run(name, Scale(seconds, rows), told)
     if as_json:
         show(report, as_json, [])
 

@@ -6,7 +6,9 @@ import sys
 import time
 from collections.abc import Mapping
 
+from chassis import keyring
 from chassis.certificates import Authority
+from chassis.clock import SystemClock
 from chassis.ports import free_port, is_free
 from chassis.process import LIFELINE
 from chassis.settings import Settings
@@ -23,11 +25,13 @@ READY_SECONDS = 60.0
 
 
 def prepare_certificates(layout: Layout) -> Authority:
-    """The development authority with a certificate and a signing key for every process."""
+    """The development authority with certificates and signing keys of all processes, and the services' key rings."""
     authority = Authority(layout.certificates)
     for name in (*SERVICES, GATEWAY):
         authority.issue(f"services/{name}")
         authority.signing_key(f"services/{name}")
+    for name in SERVICES:
+        keyring.prepare(layout.certificates, name, SystemClock().now_us())
     return authority
 
 

@@ -17,7 +17,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from chassis import fields, identity, migrations, tasks
+from chassis import fields, identity, keyring, migrations, tasks
 from chassis.clock import ManualClock
 from chassis.command import Operation, Outcome, Submission, Transaction
 from chassis.database import Database
@@ -36,6 +36,10 @@ TICK_US = 5_000 * MILLISECOND
 
 # How often what goes wrong, of a thousand.
 LOST_REQUEST, LOST_REPLY, DUPLICATE, CRASH_BEFORE, CRASH_AFTER = 20, 20, 30, 8, 8
+
+# Of a seed of its own: what is sealed has no part in the story.
+_SEALING = random.Random(0)  # noqa: S311
+KEYS = keyring.KeyRing(keyring.generate(_SEALING.randbytes, START_US), _SEALING.randbytes)
 
 Reply = Callable[[Message | DomainError], None]
 
@@ -89,7 +93,7 @@ class Network:
             self._plan(0, lambda name=name: self._tick(name))  # type: ignore[misc]
 
     def _node(self, service: Service) -> Node:
-        store = CrashingDatabase("sqlite://", service.name)
+        store = CrashingDatabase("sqlite://", service.name, KEYS)
         migrations.upgrade(store, service.migrations, self.random.randbytes, service.prepare)
         operations = {name: service.operation(name) for name in service.commands}
         policies = identity.policies(service.contract.descriptor)
@@ -159,7 +163,9 @@ class Network:
 
     def _read(self, node: Node, caller: Caller, method: str, request: Any) -> Message:
         with node.store.read() as connection:
-            return node.service.reads[method](Reading(connection, caller, self.clock.now_us()), request)
+            return node.service.reads[method](
+                Reading(connection, caller, self.clock.now_us(), node.store.keys), request
+            )
 
     def _submission(self, operation: Operation, caller: Caller, request: Any, request_id: str) -> Submission:
         now_us, seed = self.clock.now_us(), self.random.randbytes(16)

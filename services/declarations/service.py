@@ -19,6 +19,7 @@ from services.declarations.insight.fold import commands as fold
 from services.declarations.insight.portrait import commands as portraits
 from services.declarations.insight.portrait import reads as portrait_reads
 from services.declarations.insight.statistics import reads as statistics
+from services.declarations.tables import personal_data
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -72,6 +73,7 @@ SERVICE = Service(
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
     sweeps=[encumbrance.expire, fold.follow, portraits.assess],
+    sealed=[personal_data],
     prepare=[ledger_store.initialise],
     violations=ledger_store.violations,
     books=ledger_store.books,

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from chassis import records
+from chassis import records, sealing
 from chassis.records import TEXT
 from services.declarations.consent.model import Consent
 from services.declarations.declaration.model import Declaration, Version
@@ -181,3 +181,5 @@ risk_portraits = sa.Table(
 )
 
 saved_filters = records.table("saved_filters", SavedFilter, metadata, sa.Index("saved_filters_tenant", "tenant", "id"))
+# personal: the natural persons of a document (a serialised PersonalData), sealed.
+personal_data = sealing.table("personal_data", metadata)

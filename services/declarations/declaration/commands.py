@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1.personal_pb2 import PersonalData
 
 from chassis import bulk, fields
 from chassis.clock import business_date
@@ -15,6 +16,7 @@ from services.declarations.checks import check
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
 from services.declarations.formats import decmessage
+from services.declarations.personal import store as personal
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -128,6 +130,7 @@ def _take(
     today, language = business_date(transaction.now_us), transaction.caller.language
     accepted: list[bulk.Row] = []
     amendments: list[tuple[int, Content]] = []
+    persons: dict[str, PersonalData] = {}
     verdicts = []
     for index, one in enumerate(candidates):
         content = one.content
@@ -138,12 +141,15 @@ def _take(
         if before is None:
             accepted.append(_row(content, known, today, transaction.now_us))
             known.digests[content.id] = content.digest
+            if content.persons:
+                persons[f"declarations/{content.id}"] = content.persons
         elif before != content.digest and content.amend_us:
             amendments.append((index, content))
         verdicts.append(_verdict(one.document_id, content, before, language))
     store.add(transaction, accepted)
     for index, problems in _amend(transaction, amendments, known):
         verdicts[index] = refused(candidates[index].document_id, problems, language)
+    personal.put(transaction, persons)
     return verdicts
 
 
@@ -181,6 +187,8 @@ def _amend(
             continue
         stored[content.id] = store.amend(transaction, before, model.amended(before, content, transaction.now_us))
         known.digests[content.id] = content.digest
+        if content.persons:
+            personal.put(transaction, {before.name: content.persons})
     return found
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from aval.declarations.v1.personal_pb2 import PersonalData
+
 from chassis.clock import business_date
 from chassis.errors import Problem
 from chassis.money import Money
@@ -33,6 +35,7 @@ class Content(NamedTuple):
     body: bytes
     digest: bytes
     amend_us: int
+    persons: PersonalData | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1.personal_pb2 import PersonalData
 
 from chassis import money
 from chassis.errors import Problem
@@ -15,13 +16,15 @@ from services.declarations.encumbrance.model import Value
 
 # Ours to set, never the sender's.
 OUTPUT_ONLY = ("name", "status", "eligibility", "value", "receipts", "etag", "create_time", "version")
+# Kept elsewhere: personal data is sealed.
+KEPT_APART = ("persons",)
+_NOT_CONTENT = frozenset({*OUTPUT_ONLY, *KEPT_APART})
 
 
 def content_of(message: declarations_pb2.Declaration) -> Content:
-    """What a checked row says. Clears in it what isn't the sender's to say."""
-    for field in OUTPUT_ONLY:
-        message.ClearField(field)
-    body = message.SerializeToString(deterministic=True)
+    """What a checked row says, persons apart; what isn't the sender's to say is left out."""
+    content = _content_alone(message)
+    body = content.SerializeToString(deterministic=True)
     value = message.declared_value
     return Content(
         message.declaration_number,
@@ -36,7 +39,19 @@ def content_of(message: declarations_pb2.Declaration) -> Content:
         body,
         hashlib.sha256(body).digest(),
         message.amend_time.ToMicroseconds() if message.HasField("amend_time") else 0,
+        PersonalData(persons=message.persons) if message.persons else None,
     )
+
+
+def _content_alone(message: declarations_pb2.Declaration) -> declarations_pb2.Declaration:
+    """The row itself where it has nothing else in it, else a copy: the request's digest is made of it as it came."""
+    if not any(field.name in _NOT_CONTENT for field, _ in message.ListFields()):
+        return message
+    content = declarations_pb2.Declaration()
+    content.CopyFrom(message)
+    for field in _NOT_CONTENT:
+        content.ClearField(field)
+    return content
 
 
 def _chapter(lines: Iterable[declarations_pb2.DeclarationLine]) -> str:

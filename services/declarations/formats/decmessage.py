@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import protovalidate
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, personal_pb2
 from aval.type.v1 import money_pb2
 from google.type import date_pb2, decimal_pb2
 
@@ -71,6 +71,13 @@ _LINE_FIELDS: Mapping[str, str] = {
     "origin_country": "OriginCountry",
 }
 _OPTIONAL_IN_LINE = frozenset({"GUnit", "OriginCountry"})
+
+# Element of DecHead that names a natural person: which part, and the field it fills.
+_PERSONS = {
+    "TypistNo": ("TYPIST", "identity_number"),
+    "InputerName": ("INPUTTER", "name"),
+    "DeclareName": ("DECLARANT", "name"),
+}
 
 _OTHER_PATHS = {
     "lines": _LINES,
@@ -152,6 +159,7 @@ def _add(root: Reader, problems: Iterable[Problem]) -> None:
 def _declaration(root: Reader) -> declarations_pb2.Declaration:
     declaration = declarations_pb2.Declaration(invoice_number=_edoc_copy(root, EDOC_INVOICE))
     _set_head_texts(root, declaration)
+    declaration.persons.extend(_persons(root))
     export_date = _export_date(root)
     if export_date is not None:
         declaration.export_date.CopyFrom(export_date)
@@ -169,6 +177,13 @@ def _set_head_texts(root: Reader, declaration: declarations_pb2.Declaration) -> 
         setattr(declaration, name, _head_element(root, name)[1])
     declaration.name = f"declarations/{declaration.declaration_number}"
     declaration.enterprise = f"enterprises/{declaration.enterprise}"
+
+
+def _persons(root: Reader) -> Iterator[personal_pb2.Person]:
+    """The natural persons of the head, those that it names."""
+    for element, (part, field) in _PERSONS.items():
+        if text := root.text(f"{_HEAD}/{element}"):
+            yield personal_pb2.Person(**{"part": part, field: text})
 
 
 def _head_element(root: Reader, name: str) -> tuple[str, str]:

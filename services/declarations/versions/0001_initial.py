@@ -89,6 +89,13 @@ def upgrade() -> None:
     op.create_index("encumbrances_enterprise", "encumbrances", ["enterprise", "id"], unique=False)
     op.create_index("encumbrances_holder", "encumbrances", ["holder", "id"], unique=False)
     op.create_table(
+        "personal_data",
+        sa.Column("resource", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("key_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("resource"),
+    )
+    op.create_table(
         "proceeds",
         sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("payment", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),

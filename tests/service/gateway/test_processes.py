@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from chassis import keyring
 from chassis.certificates import Authority
 from chassis.ids import system_random
 from chassis.ports import free_port
@@ -41,6 +42,7 @@ def prepare(folder: pathlib.Path) -> GatewaySettings:
     for name in ("services/gateway", "services/declarations"):
         authority.issue(name)
         authority.signing_key(name)
+    keyring.prepare(authority.folder, "declarations", 0)
     listens = [f"127.0.0.1:{free_port()}" for _ in range(4)]
     url = f"sqlite:///{folder / 'store'}"
     database = open_database(url, system_random)

@@ -1,0 +1,98 @@
+"""Tables of sealed values: one table for each kind, the resource's name its key and the value's context."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from chassis import database, keyring
+from chassis.keyring import KeyRing
+from chassis.records import BYTES, TEXT
+
+RETIRING = "keys being retired"
+
+
+class Opened(Protocol):
+    """A transaction or a reading: its connection and its keys."""
+
+    @property
+    def connection(self) -> sa.Connection:
+        """Within which it happens."""
+        ...
+
+    @property
+    def keys(self) -> KeyRing:
+        """The store's."""
+        ...
+
+
+def table(name: str, metadata: sa.MetaData) -> sa.Table:
+    """A table of sealed values; name it in Service.sealed, so that rotation finds it."""
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("resource", TEXT, primary_key=True),
+        sa.Column("key_id", TEXT, nullable=False),
+        sa.Column("sealed", BYTES, nullable=False),
+    )
+
+
+def put(transaction: Opened, into: sa.Table, values: Mapping[str, bytes]) -> None:
+    """Seals values by resource name, in place of what was there."""
+    if not values:
+        return
+    # Until commit no key is retired that seals here.
+    database.lock_shared(transaction.connection, RETIRING)
+    rows = [_row(transaction.keys, resource, plain) for resource, plain in sorted(values.items())]
+    transaction.connection.execute(sa.delete(into).where(into.c.resource.in_(values.keys())))
+    transaction.connection.execute(sa.insert(into), rows)
+
+
+def _row(keys: KeyRing, resource: str, plain: bytes) -> dict[str, Any]:
+    sealed = keys.seal(plain, resource.encode())
+    return {"resource": resource, "key_id": keyring.key_id(sealed), "sealed": sealed}
+
+
+def of(reading: Opened, source: sa.Table, resources: Collection[str]) -> dict[str, bytes]:
+    """The opened values of those resources that have one. UnknownKey, Tampered."""
+    if not resources:
+        return {}
+    query = sa.select(source.c.resource, source.c.sealed).where(source.c.resource.in_(set(resources)))
+    found = reading.connection.execute(query)
+    return {row.resource: reading.keys.open(row.sealed, row.resource.encode()) for row in found}
+
+
+def rows_by_key(connection: sa.Connection, sources: Iterable[sa.Table]) -> dict[str, int]:
+    """How many rows each key seals."""
+    counts: dict[str, int] = {}
+    for source in sources:
+        query = sa.select(source.c.key_id, sa.func.count()).group_by(source.c.key_id)
+        for key_id, count in connection.execute(query):
+            counts[key_id] = counts.get(key_id, 0) + count
+    return counts
+
+
+def reseal(connection: sa.Connection, keys: KeyRing, source: sa.Table, after: str, at_most: int) -> tuple[int, str]:
+    """Seals the next rows that other keys sealed with the current one: how many, and the last row seen.
+
+    The last row is empty at the table's end. A row that changed meanwhile has been sealed anew by whoever
+    changed it.
+    """
+    columns = source.c
+    query = sa.select(columns.resource, columns.sealed).where(
+        columns.resource > after, columns.key_id != keys.current_id
+    )
+    found = connection.execute(query.order_by(columns.resource).limit(at_most)).all()
+    if not found:
+        return 0, ""
+    statement = sa.update(source).where(columns.resource == sa.bindparam("name"), columns.sealed == sa.bindparam("old"))
+    connection.execute(
+        statement.values(key_id=sa.bindparam("new_key"), sealed=sa.bindparam("new")),
+        [_resealed(keys, row.resource, row.sealed) for row in found],
+    )
+    return len(found), found[-1].resource
+
+
+def _resealed(keys: KeyRing, resource: str, sealed: bytes) -> dict[str, Any]:
+    fresh = _row(keys, resource, keys.open(sealed, resource.encode()))
+    return {"name": resource, "old": sealed, "new_key": fresh["key_id"], "new": fresh["sealed"]}

@@ -1,0 +1,21 @@
+"""The natural persons of documents, sealed: the only way into the table and out of it."""
+
+from collections.abc import Collection, Mapping
+
+from aval.declarations.v1 import personal_pb2
+
+from chassis import sealing
+from chassis.sealing import Opened
+from services.declarations.tables import personal_data
+
+
+def put(transaction: Opened, persons: Mapping[str, personal_pb2.PersonalData]) -> None:
+    """Seals the persons of resources, in place of those they had; set-based."""
+    plain = {resource: data.SerializeToString(deterministic=True) for resource, data in persons.items()}
+    sealing.put(transaction, personal_data, plain)
+
+
+def of(reading: Opened, resources: Collection[str]) -> dict[str, personal_pb2.PersonalData]:
+    """The persons of those resources that have any."""
+    found = sealing.of(reading, personal_data, resources)
+    return {resource: personal_pb2.PersonalData.FromString(plain) for resource, plain in found.items()}
