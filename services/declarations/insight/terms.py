@@ -1,7 +1,6 @@
 """The terms by which is judged: data/insight_terms.csv as effective on a day."""
 
 from datetime import date
-from decimal import Decimal
 
 from chassis.clock import MICROSECONDS
 from services.declarations.code_tables import code_table
@@ -17,9 +16,9 @@ def observations_least(on: date) -> int:
     return int(term("price_observations_least", on))
 
 
-def publish_growth(on: date) -> Decimal:
-    """By how much more must be seen before a norm is published anew."""
-    return Decimal(term("price_publish_growth", on))
+def publish_percent(on: date) -> int:
+    """How many percent of what was seen at the last time make a norm be published anew."""
+    return int(term("price_publish_percent", on))
 
 
 def deviation_factor(on: date) -> int:

@@ -14,7 +14,7 @@ from aval.declarations.v1 import declarations_pb2
 
 from services.declarations.code_tables import code_table
 from services.declarations.insight.fold.model import KILOGRAM, Row, normalised, price_of
-from services.declarations.insight.norms.model import Norm, bounds, in_major_units, levels, lowest, norm_id
+from services.declarations.insight.norms.model import Norm, Price, bounds, bucket_of, in_major_units, lowest
 
 LAND = frozenset({"3", "4"})
 
@@ -51,28 +51,24 @@ class Limits:
     norm: Norm
 
 
-def limits(code: str, unit: str, currency: str, norms: Mapping[str, Norm], factor: int) -> Limits | None:
-    """By the narrowest norm that was published; None where there is none."""
-    for level in levels(code):
-        norm = norms.get(norm_id(level, unit, currency))
-        if norm is not None and norm.version:
-            return Limits(*bounds(norm, factor), norm)
-    return None
+def limits(norm: Norm, factor: int) -> Limits:
+    """The bounds that a norm gives."""
+    return Limits(*bounds(norm, factor), norm)
 
 
 def of_prices(
-    row: Row, message: declarations_pb2.Declaration, norms: Mapping[str, Norm], factor: int
+    row: Row, message: declarations_pb2.Declaration, unusual: Mapping[Price, Limits], factor: int
 ) -> Iterator[Finding]:
-    """Lines whose unit price is beyond the norm's bounds."""
+    """Lines whose exact unit price is beyond the bounds; `unusual` has those that may be."""
     for line in message.lines:
         priced = price_of(line)
-        within = priced and limits(line.commodity_code, priced[0], row.value_currency, norms, factor)
-        if not priced or not within:
+        if priced is None:
             continue
         unit, price = priced
-        if price < within.lowest:
+        within = unusual.get((line.commodity_code, unit, row.value_currency, bucket_of(price)))
+        if within and price < within.lowest:
             yield _of_price(row, line.line_number, unit, price, within.lowest, "BELOW", within.norm, factor)
-        elif price > within.highest:
+        elif within and price > within.highest:
             yield _of_price(row, line.line_number, unit, price, within.highest, "ABOVE", within.norm, factor)
 
 

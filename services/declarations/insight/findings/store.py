@@ -30,7 +30,7 @@ def replace_circles(
 
 
 def _insert(connection: sa.Connection, found: Sequence[Finding], now_us: int) -> None:
-    bulk.add(connection, trade_findings, (), [(*one.row, now_us) for one in found])
+    bulk.add(connection, trade_findings, [(*one.row, now_us) for one in found], (), ["facts", "find_us"])
 
 
 def counts(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, dict[str, int]]:

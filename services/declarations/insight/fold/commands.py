@@ -5,7 +5,7 @@ it doesn't matter that the row may be further on than the log was read: a later 
 """
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -17,11 +17,11 @@ from chassis.command import Transaction
 from services.declarations.insight import terms
 from services.declarations.insight.findings import model as checks
 from services.declarations.insight.findings import store as findings
-from services.declarations.insight.findings.model import Finding
+from services.declarations.insight.findings.model import Finding, Limits
 from services.declarations.insight.fold import model, store
 from services.declarations.insight.fold.model import UNCOUNTED, Contribution, Delta, Row
 from services.declarations.insight.fold.store import Batch
-from services.declarations.insight.norms.model import Norm, Price, bucket_of, is_due, quartiles
+from services.declarations.insight.norms.model import LEVELS, Norm, Price, bucket_of, norm_id, quartiles
 
 Declaration = declarations_pb2.Declaration
 LOCK = "insight/fold"
@@ -57,8 +57,8 @@ def _fold(connection: sa.Connection, batch: Batch, now_us: int) -> None:
     counting = _count(connection, batch, rows)
     store.add(connection, counting.delta, batch.through_position)
     store.keep_counted(connection, counting.kept)
-    norms = _norms(connection, counting.delta, on, now_us)
-    found = _findings(counting.fresh, norms, terms.deviation_factor(on))
+    _publish(connection, counting.delta, on, now_us)
+    found = _findings(connection, counting, terms.deviation_factor(on))
     stale = [change.number for change in batch.changes if change.is_amendment or change.status in UNCOUNTED]
     findings.replace(connection, stale, found, now_us)
     store.add_facts(connection, _facts(batch, rows), now_us, terms.portrait_interval_us(on))
@@ -104,30 +104,21 @@ def _facts(batch: Batch, rows: Iterable[Row]) -> dict[str, list[int]]:
     return facts
 
 
-def _norms(connection: sa.Connection, delta: Delta, on: datetime.date, now_us: int) -> dict[str, Norm]:
-    """The norms that the batch touches, with what it adds; published anew where enough was added."""
+def _publish(connection: sa.Connection, delta: Delta, on: datetime.date, now_us: int) -> None:
+    """Counts what was seen of norms, and publishes those anew of which enough was."""
     moved = delta.norms()
-    norms = store.norms(connection, moved)
-    for key, (code, unit, currency, count) in moved.items():
-        known = norms.get(key) or Norm(code, unit, currency, 0, 0, 0, 0, 0, 0, 0)
-        norms[key] = replace(known, observations=known.observations + count)
-    store.save_norms(connection, list(norms.values()))
-    least, growth = terms.observations_least(on), terms.publish_growth(on)
-    due = [one for one in norms.values() if is_due(one.observations, one.published_observations, least, growth)]
+    store.add_observations(connection, moved)
+    due = store.norms_due(connection, moved, terms.observations_least(on), terms.publish_percent(on))
     if due:
-        published = _published(connection, due, now_us)
-        store.save_norms(connection, list(published.values()))
-        norms |= published
-    return norms
+        store.publish(connection, list(_published(connection, due, now_us)))
 
 
-def _published(connection: sa.Connection, due: Sequence[Norm], now_us: int) -> dict[str, Norm]:
+def _published(connection: sa.Connection, due: Sequence[Norm], now_us: int) -> Iterator[Norm]:
     """The norms as the counts now give them."""
     distribution = store.price_distribution(connection, due)
-    published = {}
     for norm in due:
         lower, median, upper = quartiles(distribution[norm.id])
-        published[norm.id] = replace(
+        yield replace(
             norm,
             published_observations=norm.observations,
             lower=lower,
@@ -136,35 +127,43 @@ def _published(connection: sa.Connection, due: Sequence[Norm], now_us: int) -> d
             version=norm.version + 1,
             publish_us=now_us,
         )
-    return published
 
 
-def _findings(
-    fresh: Iterable[tuple[Row, Declaration, Contribution]], norms: Mapping[str, Norm], factor: int
-) -> list[Finding]:
+def _findings(connection: sa.Connection, counting: Counting, factor: int) -> list[Finding]:
     """What looks unusual in declarations that came or were amended."""
-    usual: Usual = {}
+    unusual = _unusual(connection, counting.delta.prices, factor)
     found: list[Finding] = []
-    for row, message, counted in fresh:
+    for row, message, counted in counting.fresh:
         if not counted.is_plain:
             continue
-        if not all(_is_usual(price, usual, norms, factor) for price in counted.prices):
-            found += checks.of_prices(row, message, norms, factor)
+        if not unusual.keys().isdisjoint(counted.prices):
+            found += checks.of_prices(row, message, unusual, factor)
         found += checks.of_route(row)
         found += checks.of_party(row, message)
     return found
 
 
-# Between which buckets a commodity's prices surely are usual; None where no norm says so.
-Usual = dict[tuple[str, str, str], tuple[int, int] | None]
+def _unusual(connection: sa.Connection, prices: Iterable[Price], factor: int) -> dict[Price, Limits]:
+    """Prices that aren't surely within their norms' bounds, by their buckets, with these bounds."""
+    by_commodity: dict[tuple[str, str, str], list[Price]] = {}
+    for price in prices:
+        by_commodity.setdefault(price[:3], []).append(price)
+    found = {}
+    for commodity, within in _limits(connection, by_commodity, factor).items():
+        low, high = bucket_of(within.lowest), bucket_of(within.highest)
+        found.update({price: within for price in by_commodity[commodity] if not low < price[3] < high})
+    return found
 
 
-def _is_usual(price: Price, usual: Usual, norms: Mapping[str, Norm], factor: int) -> bool:
-    """Whether a price lies surely within its norm's bounds, by its bucket; each commodity's bounds are found once."""
-    code, unit, currency, bucket = price
-    commodity = (code, unit, currency)
-    if commodity not in usual:
-        within = checks.limits(code, unit, currency, norms, factor)
-        usual[commodity] = (bucket_of(within.lowest), bucket_of(within.highest)) if within else None
-    buckets = usual[commodity]
-    return buckets is None or buckets[0] < bucket < buckets[1]
+def _limits(
+    connection: sa.Connection, commodities: Iterable[tuple[str, str, str]], factor: int
+) -> dict[tuple[str, str, str], Limits]:
+    """The bounds of commodities' prices by the narrowest norm that was published, level by level."""
+    found: dict[tuple[str, str, str], Limits] = {}
+    left = list(commodities)
+    for digits in LEVELS:
+        ids = {one: norm_id(one[0][:digits], one[1], one[2]) for one in left}
+        norms = store.norms(connection, set(ids.values())) if ids else {}
+        found |= {one: checks.limits(norms[key], factor) for one, key in ids.items() if key in norms}
+        left = [one for one in left if one not in found]
+    return found

@@ -109,7 +109,8 @@ def _prices(message: declarations_pb2.Declaration, currency: str) -> tuple[Price
     for line in message.lines:
         priced = price_of(line)
         if priced is not None:
-            found.append(Price(line.commodity_code, priced[0], currency, bucket_of(priced[1])))
+            unit, price = priced
+            found.append((line.commodity_code, unit, currency, bucket_of(price)))
     return tuple(found)
 
 
@@ -121,7 +122,9 @@ def to_text(counted: Contribution) -> str:
 def from_text(text: str) -> Contribution:
     """What `to_text` wrote."""
     key, minor_units, prices = json.loads(text)
-    return Contribution(tuple(key), minor_units, tuple(Price(*price) for price in prices))
+    return Contribution(
+        tuple(key), minor_units, tuple((code, unit, currency, bucket) for code, unit, currency, bucket in prices)
+    )
 
 
 @dataclass(slots=True)

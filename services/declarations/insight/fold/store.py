@@ -104,7 +104,7 @@ _ROW = sa.select(*(declarations.c[name] for name in Row._fields))
 def rows(connection: sa.Connection, numbers: Iterable[str]) -> list[Row]:
     """The declarations as they are."""
     query = _ROW.where(bulk.among(connection, declarations.c.id, numbers))
-    return [Row(*row) for row in connection.execute(query)]
+    return [Row(*row) for row in connection.execute(query).all()]
 
 
 def first_bodies(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, bytes]:
@@ -142,17 +142,18 @@ def counted_of(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, C
 
 def keep_counted(connection: sa.Connection, kept: Mapping[str, Contribution]) -> None:
     """What is counted of declarations whose first content doesn't say it."""
-    bulk.add(connection, counted, (), [(number, to_text(one)) for number, one in kept.items()])
+    bulk.add(connection, counted, [(number, to_text(one)) for number, one in kept.items()], (), ["contribution"])
 
 
 def add(connection: sa.Connection, delta: Delta, position: int) -> None:
     """Moves all totals; `position` is where the log stands."""
-    totals = [(*key, *sums) for key, sums in delta.totals.items()]
-    bulk.add(connection, enterprise_totals, ("declarations", "minor_units"), totals)
-    cells = [(*key, *sums, position) for key, sums in delta.cells().items()]
-    bulk.add(connection, statistics_cells, ("declarations", "minor_units"), cells)
+    sums = ("declarations", "minor_units")
+    totals = [(*key, *moved) for key, moved in delta.totals.items()]
+    bulk.add(connection, enterprise_totals, totals, sums)
+    cells = [(*key, *moved, position) for key, moved in delta.cells().items()]
+    bulk.add(connection, statistics_cells, cells, sums, ["changed"])
     prices = [(*price, count) for price, count in delta.prices.items()]
-    bulk.add(connection, price_counts, ("observations",), prices)
+    bulk.add(connection, price_counts, prices, ["observations"])
 
 
 def add_facts(connection: sa.Connection, changes: Mapping[str, Sequence[int]], now_us: int, interval_us: int) -> None:
@@ -168,25 +169,42 @@ def add_facts(connection: sa.Connection, changes: Mapping[str, Sequence[int]], n
         elif amendments or holds or not row.due_us:
             due_us = row.due_us or max(now_us, row.assess_us + interval_us)
             moved.append((enterprise, amendments, holds, due_us, row.assess_us))
-    bulk.add(connection, facts, ("amendments", "holds"), moved)
+    bulk.add(connection, facts, moved, ["amendments", "holds"], ["due_us"])
 
 
 def norms(connection: sa.Connection, ids: Iterable[str]) -> dict[str, Norm]:
-    """Norms by their keys, published or not."""
-    query = sa.select(price_norms).where(bulk.among(connection, price_norms.c.id, ids))
-    return {row[0]: Norm(*row[1:]) for row in connection.execute(query)}
+    """Norms by their keys, those that were published."""
+    rows = price_norms
+    query = sa.select(rows).where(bulk.among(connection, rows.c.id, ids), rows.c.version > 0)
+    return {row[0]: Norm(*row[1:]) for row in connection.execute(query).all()}
 
 
-def save_norms(connection: sa.Connection, changed: Sequence[Norm]) -> None:
-    """Norms as they are now."""
+def add_observations(connection: sa.Connection, moved: Mapping[str, tuple[str, str, str, int]]) -> None:
+    """Adds to what was seen of norms: commodity code, unit, currency and how many more by key."""
+    rows = [(key, *observed, 0, 0, 0, 0, 0, 0) for key, observed in moved.items()]
+    bulk.add(connection, price_norms, rows, ["observations"])
+
+
+def norms_due(connection: sa.Connection, ids: Iterable[str], least: int, percent: int) -> list[Norm]:
+    """Those of the norms that shall be published anew: enough was seen, and much more or less than the last time."""
+    rows = price_norms
+    seen, published = rows.c.observations, rows.c.published_observations
+    is_moved = sa.or_(seen * 100 >= published * percent, seen * percent <= published * 100)
+    query = sa.select(rows).where(bulk.among(connection, rows.c.id, ids), seen >= least, is_moved)
+    return [Norm(*row[1:]) for row in connection.execute(query).all()]
+
+
+def publish(connection: sa.Connection, norms: Sequence[Norm]) -> None:
+    """Norms as published now; what was seen of them stays."""
     rows = [
         (
             one.id, one.commodity_code, one.unit, one.currency, one.observations, one.published_observations,
             one.lower, one.median, one.upper, one.version, one.publish_us,
         )
-        for one in changed
+        for one in norms
     ]  # fmt: skip
-    bulk.add(connection, price_norms, (), rows)
+    published = ["published_observations", "lower", "median", "upper", "version", "publish_us"]
+    bulk.add(connection, price_norms, rows, (), published)
 
 
 def price_distribution(connection: sa.Connection, wanted: Sequence[Norm]) -> dict[str, list[tuple[int, int]]]:
@@ -206,7 +224,7 @@ def price_distribution(connection: sa.Connection, wanted: Sequence[Norm]) -> dic
         .group_by(source.c.id, counts.c.bucket)
     )
     found: dict[str, list[tuple[int, int]]] = {}
-    for key, bucket, count in connection.execute(query):
+    for key, bucket, count in connection.execute(query).all():
         found.setdefault(key, []).append((bucket, count))
     return found
 

@@ -1,8 +1,8 @@
 """Unit prices on a logarithmic scale of whole numbers, and the robust norm that follows from their counts.
 
 A price is a whole number of millionths of a minor unit for one unit of the goods. Buckets are those of a
-high dynamic range histogram: each power of two is cut into 16 equal parts, so that a bucket is at most
-6.25 percent wide. Counting and uncounting are additions, so the norm is the same in whatever order and
+high dynamic range histogram: each power of two is cut into 8 equal parts, so that a bucket is at most
+12.5 percent wide. Counting and uncounting are additions, so the norm is the same in whatever order and
 batches the declarations came.
 """
 
@@ -10,24 +10,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
 
 from chassis.money import exponent
 
 PRICE_DIGITS = 6
-PARTS = 16
-_PART_BITS = 4
+PARTS = 8
+_PART_BITS = 3
 # HS 10, 8 and 6 digits: where too little was seen of the narrow one, the wider one counts.
 LEVELS = (10, 8, 6)
 
 
-class Price(NamedTuple):
-    """What a line of goods adds to the counts."""
-
-    commodity_code: str
-    unit: str
-    currency: str
-    bucket: int
+# What a line of goods adds to the counts: commodity code, unit, currency, bucket.
+Price = tuple[str, str, str, int]
 
 
 @lru_cache(maxsize=65536)
@@ -47,8 +41,8 @@ def unit_price(minor_units: int, quantity: str, power: int = 0) -> int | None:
         return None
     scale = PRICE_DIGITS + decimals - power
     if scale < 0:
-        return minor_units // (number * 10**-scale)
-    return minor_units * 10**scale // number
+        return minor_units // (number * int(10**-scale))
+    return minor_units * int(10**scale) // number
 
 
 def bucket_of(price: int) -> int:
@@ -103,13 +97,6 @@ def norm_id(commodity_code: str, unit: str, currency: str) -> str:
 def levels(commodity_code: str) -> Iterator[str]:
     """The code and the wider ones that it belongs to, narrowest first."""
     return (commodity_code[:digits] for digits in LEVELS)
-
-
-def is_due(observations: int, published: int, least: int, growth: Decimal) -> bool:
-    """Whether a norm shall be published anew: enough was seen, and much more or less than at the last time."""
-    if observations < least:
-        return False
-    return observations >= published * growth or observations * growth <= published
 
 
 def quartiles(counts: Iterable[tuple[int, int]]) -> tuple[int, int, int]:

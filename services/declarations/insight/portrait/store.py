@@ -58,7 +58,7 @@ def load(connection: sa.Connection, enterprise: str) -> Stored | None:
 def save(connection: sa.Connection, portraits: Sequence[Stored]) -> None:
     """Portraits computed anew; their revisions rise by one, and nothing is due."""
     values = [(one.enterprise, one.score, one.assess_date, _text(one.inputs), one.assess_us, 1) for one in portraits]
-    bulk.add(connection, risk_portraits, ("revision",), values)
+    bulk.add(connection, risk_portraits, values, ["revision"], ["score", "assess_date", "inputs", "assess_us"])
     rows = enterprise_facts
     assessed = bulk.among(connection, rows.c.enterprise, [one.enterprise for one in portraits])
     times = {one.assess_us for one in portraits}
