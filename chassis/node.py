@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import psycopg
@@ -28,7 +28,9 @@ from chassis.service import WATCH, Service
 from chassis.settings import Settings
 from chassis.tasks import Runner, Task
 from chassis.watch import Tokens, Watchers
-from chassis.writer import Writer
+from chassis.writer import Writer, run_batch
+
+Submit = Callable[[Submission], Awaitable[Message]]
 
 logger = logging.getLogger(__name__)
 GRACE_SECONDS = 2.0
@@ -112,7 +114,11 @@ class Node:
             )  # fmt: skip
             self._spawn(consumer.run())
         for sweep in self.service.sweeps:
-            self._spawn(self._sweep(sweep))
+            self._spawn(self._sweep(sweep, self.writer.submit))
+        # SQLite has one writer, whatever it writes.
+        submit = self._run_beside if self.store.dialect == "postgresql" else self.writer.submit
+        for derivation in self.service.derivations:
+            self._spawn(self._sweep(derivation, submit))
         if self.store.dialect == "postgresql":
             self._spawn(self._listen())
 
@@ -128,7 +134,14 @@ class Node:
         response: Message = callee.response(task.method).FromString(raw)
         return response
 
-    async def _sweep(self, sweep: Callable[[Transaction], bool]) -> None:
+    async def _run_beside(self, submission: Submission) -> Message:
+        """Runs a command in a transaction of its own beside the writer's."""
+        outcome = (await asyncio.to_thread(run_batch, self.store, [submission]))[submission]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _sweep(self, sweep: Callable[[Transaction], bool], submit: Submit) -> None:
         """Does what is due by the clock alone, every second, and at once where one batch was not enough."""
         found = [False]
 
@@ -141,7 +154,7 @@ class Node:
         while True:
             submission = Submission(operation, caller, Empty(), "", self._clock.now_us(), self._random(16))
             try:
-                await self.writer.submit(submission)
+                await submit(submission)
             except Exception:
                 logger.exception("a sweep failed; it will be tried again")
                 found[0] = False

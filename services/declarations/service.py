@@ -16,6 +16,7 @@ from services.declarations.insight.export import reads as export
 from services.declarations.insight.filters import commands as filters
 from services.declarations.insight.findings import reads as findings
 from services.declarations.insight.fold import commands as fold
+from services.declarations.insight.norms import commands as norms
 from services.declarations.insight.portrait import commands as portraits
 from services.declarations.insight.portrait import reads as portrait_reads
 from services.declarations.insight.statistics import reads as statistics
@@ -72,7 +73,8 @@ SERVICE = Service(
         "StreamReceipts": "BatchCreateReceipts",
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
-    sweeps=[encumbrance.expire, fold.follow, portraits.assess],
+    sweeps=[encumbrance.expire],
+    derivations=[fold.follow, norms.publish, portraits.assess],
     sealed=[personal_data],
     prepare=[ledger_store.initialise],
     violations=ledger_store.violations,

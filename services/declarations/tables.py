@@ -8,6 +8,7 @@ from services.declarations.consent.model import Consent
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
 from services.declarations.insight.filters.model import SavedFilter
+from services.declarations.insight.norms.model import Norm
 
 metadata = sa.MetaData()
 
@@ -125,33 +126,27 @@ enterprise_facts = sa.Table(
     sa.Index("enterprise_facts_due", "due_us"),
 )
 
-# How often which unit price (bucket) was declared.
+# How often which unit price was declared: 32-bit counts, little-endian, of the buckets from the first on.
 price_counts = sa.Table(
     "price_counts",
     metadata,
     sa.Column("commodity_code", TEXT, primary_key=True),
     sa.Column("unit", TEXT, primary_key=True),
     sa.Column("currency", TEXT, primary_key=True),
-    sa.Column("bucket", sa.BigInteger, primary_key=True),
-    sa.Column("observations", sa.BigInteger, nullable=False),
-    sqlite_with_rowid=False,
+    sa.Column("first_bucket", sa.BigInteger, nullable=False),
+    sa.Column("counts", records.BYTES, nullable=False),
 )
 
 # Norms of unit prices by HS code of 10, 8 or 6 digits, unit and currency, as last published.
-price_norms = sa.Table(
-    "price_norms",
+price_norms = records.table("price_norms", Norm, metadata)
+
+# One row: up to which commodity code norms were last looked at, and when.
+norm_progress = sa.Table(
+    "norm_progress",
     metadata,
-    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("commodity_code", TEXT, nullable=False),
-    sa.Column("unit", TEXT, nullable=False),
-    sa.Column("currency", TEXT, nullable=False),
-    sa.Column("observations", sa.BigInteger, nullable=False),
-    sa.Column("published_observations", sa.BigInteger, nullable=False),
-    sa.Column("lower", sa.BigInteger, nullable=False),
-    sa.Column("median", sa.BigInteger, nullable=False),
-    sa.Column("upper", sa.BigInteger, nullable=False),
-    sa.Column("version", sa.BigInteger, nullable=False),
-    sa.Column("publish_us", sa.BigInteger, nullable=False),
+    sa.Column("run_us", sa.BigInteger, nullable=False),
 )
 
 trade_findings = sa.Table(

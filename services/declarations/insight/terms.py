@@ -16,6 +16,11 @@ def observations_least(on: date) -> int:
     return int(term("price_observations_least", on))
 
 
+def norm_interval_us(on: date) -> int:
+    """How long after a look at all norms the next one begins, in microseconds."""
+    return int(term("norm_seconds", on)) * MICROSECONDS
+
+
 def publish_percent(on: date) -> int:
     """How many percent of what was seen at the last time make a norm be published anew."""
     return int(term("price_publish_percent", on))

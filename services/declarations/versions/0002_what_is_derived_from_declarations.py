@@ -48,14 +48,20 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "norm_progress",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("commodity_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("run_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "price_counts",
         sa.Column("commodity_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("unit", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("bucket", sa.BigInteger(), nullable=False),
-        sa.Column("observations", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("commodity_code", "unit", "currency", "bucket"),
-        sqlite_with_rowid=False,
+        sa.Column("first_bucket", sa.BigInteger(), nullable=False),
+        sa.Column("counts", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("commodity_code", "unit", "currency"),
     )
     op.create_table(
         "price_norms",
@@ -64,7 +70,6 @@ def upgrade() -> None:
         sa.Column("unit", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("observations", sa.BigInteger(), nullable=False),
-        sa.Column("published_observations", sa.BigInteger(), nullable=False),
         sa.Column("lower", sa.BigInteger(), nullable=False),
         sa.Column("median", sa.BigInteger(), nullable=False),
         sa.Column("upper", sa.BigInteger(), nullable=False),

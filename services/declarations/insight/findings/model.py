@@ -85,7 +85,7 @@ def _of_price(
         "currency": currency,
         "unit": unit,
         "norm": norm.commodity_code,
-        "observations": str(norm.published_observations),
+        "observations": str(norm.observations),
         "version": str(norm.version),
         "factor": str(factor),
     }

@@ -4,9 +4,8 @@ What is counted of a declaration is its row as it is now; an event only says tha
 it doesn't matter that the row may be further on than the log was read: a later event finds no difference.
 """
 
-import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
@@ -21,7 +20,8 @@ from services.declarations.insight.findings.model import Finding, Limits
 from services.declarations.insight.fold import model, store
 from services.declarations.insight.fold.model import UNCOUNTED, Contribution, Delta, Row
 from services.declarations.insight.fold.store import Batch
-from services.declarations.insight.norms.model import LEVELS, Norm, Price, bucket_of, norm_id, quartiles
+from services.declarations.insight.norms import store as norms
+from services.declarations.insight.norms.model import Commodity, Price, bucket_of
 
 Declaration = declarations_pb2.Declaration
 LOCK = "insight/fold"
@@ -57,7 +57,7 @@ def _fold(connection: sa.Connection, batch: Batch, now_us: int) -> None:
     counting = _count(connection, batch, rows)
     store.add(connection, counting.delta, batch.through_position)
     store.keep_counted(connection, counting.kept)
-    _publish(connection, counting.delta, on, now_us)
+    norms.observe(connection, counting.delta.observations())
     found = _findings(connection, counting, terms.deviation_factor(on))
     stale = [change.number for change in batch.changes if change.is_amendment or change.status in UNCOUNTED]
     findings.replace(connection, stale, found, now_us)
@@ -104,31 +104,6 @@ def _facts(batch: Batch, rows: Iterable[Row]) -> dict[str, list[int]]:
     return facts
 
 
-def _publish(connection: sa.Connection, delta: Delta, on: datetime.date, now_us: int) -> None:
-    """Counts what was seen of norms, and publishes those anew of which enough was."""
-    moved = delta.norms()
-    store.add_observations(connection, moved)
-    due = store.norms_due(connection, moved, terms.observations_least(on), terms.publish_percent(on))
-    if due:
-        store.publish(connection, list(_published(connection, due, now_us)))
-
-
-def _published(connection: sa.Connection, due: Sequence[Norm], now_us: int) -> Iterator[Norm]:
-    """The norms as the counts now give them."""
-    distribution = store.price_distribution(connection, due)
-    for norm in due:
-        lower, median, upper = quartiles(distribution[norm.id])
-        yield replace(
-            norm,
-            published_observations=norm.observations,
-            lower=lower,
-            median=median,
-            upper=upper,
-            version=norm.version + 1,
-            publish_us=now_us,
-        )
-
-
 def _findings(connection: sa.Connection, counting: Counting, factor: int) -> list[Finding]:
     """What looks unusual in declarations that came or were amended."""
     unusual = _unusual(connection, counting.delta.prices, factor)
@@ -145,25 +120,12 @@ def _findings(connection: sa.Connection, counting: Counting, factor: int) -> lis
 
 def _unusual(connection: sa.Connection, prices: Iterable[Price], factor: int) -> dict[Price, Limits]:
     """Prices that aren't surely within their norms' bounds, by their buckets, with these bounds."""
-    by_commodity: dict[tuple[str, str, str], list[Price]] = {}
+    by_commodity: dict[Commodity, list[Price]] = {}
     for price in prices:
         by_commodity.setdefault(price[:3], []).append(price)
     found = {}
-    for commodity, within in _limits(connection, by_commodity, factor).items():
+    for commodity, norm in norms.narrowest(connection, by_commodity).items():
+        within = checks.limits(norm, factor)
         low, high = bucket_of(within.lowest), bucket_of(within.highest)
         found.update({price: within for price in by_commodity[commodity] if not low < price[3] < high})
-    return found
-
-
-def _limits(
-    connection: sa.Connection, commodities: Iterable[tuple[str, str, str]], factor: int
-) -> dict[tuple[str, str, str], Limits]:
-    """The bounds of commodities' prices by the narrowest norm that was published, level by level."""
-    found: dict[tuple[str, str, str], Limits] = {}
-    left = list(commodities)
-    for digits in LEVELS:
-        ids = {one: norm_id(one[0][:digits], one[1], one[2]) for one in left}
-        norms = store.norms(connection, set(ids.values())) if ids else {}
-        found |= {one: checks.limits(norms[key], factor) for one, key in ids.items() if key in norms}
-        left = [one for one in left if one not in found]
     return found

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from aval.declarations.v1 import declarations_pb2
 
 from services.declarations.code_tables import code_table
-from services.declarations.insight.norms.model import Price, bucket_of, levels, norm_id, unit_price
+from services.declarations.insight.norms.model import Commodity, Price, bucket_of, unit_price
 
 COUNTED = "COUNTED"
 # These declare nothing (any more); they count by themselves, never in statistics.
@@ -155,15 +155,13 @@ class Delta:
                 cell[1] += minor_units
         return cells
 
-    def norms(self) -> Mapping[str, tuple[str, str, str, int]]:
-        """Observations by norm: commodity code of 10, 8 and 6 digits, unit, currency, and how many more."""
-        exact: dict[tuple[str, str, str], int] = {}
-        for (code, unit, currency, _), count in self.prices.items():
-            exact[code, unit, currency] = exact.get((code, unit, currency), 0) + count
-        found: dict[str, tuple[str, str, str, int]] = {}
-        for (code, unit, currency), count in exact.items():
-            for level in levels(code):
-                key = norm_id(level, unit, currency)
-                before = found[key][3] if key in found else 0
-                found[key] = (level, unit, currency, before + count)
+    def observations(self) -> Mapping[Commodity, list[tuple[int, int]]]:
+        """How often which bucket is observed more, by commodity."""
+        found: dict[Commodity, list[tuple[int, int]]] = {}
+        for (code, unit, currency, bucket), count in self.prices.items():
+            commodity = (code, unit, currency)
+            if commodity in found:
+                found[commodity].append((bucket, count))
+            else:
+                found[commodity] = [(bucket, count)]
         return found

@@ -14,15 +14,12 @@ from chassis.clock import business_date
 from services.declarations.declaration import rpc
 from services.declarations.declaration.store import DECLARED
 from services.declarations.insight.fold.model import Contribution, Delta, Row, from_text, to_text
-from services.declarations.insight.norms.model import Norm
 from services.declarations.tables import (
     counted,
     declaration_versions,
     declarations,
     enterprise_facts,
     enterprise_totals,
-    price_counts,
-    price_norms,
     statistics_cells,
 )
 
@@ -152,8 +149,6 @@ def add(connection: sa.Connection, delta: Delta, position: int) -> None:
     bulk.add(connection, enterprise_totals, totals, sums)
     cells = [(*key, *moved, position) for key, moved in delta.cells().items()]
     bulk.add(connection, statistics_cells, cells, sums, ["changed"])
-    prices = [(*price, count) for price, count in delta.prices.items()]
-    bulk.add(connection, price_counts, prices, ["observations"])
 
 
 def add_facts(connection: sa.Connection, changes: Mapping[str, Sequence[int]], now_us: int, interval_us: int) -> None:
@@ -170,63 +165,6 @@ def add_facts(connection: sa.Connection, changes: Mapping[str, Sequence[int]], n
             due_us = row.due_us or max(now_us, row.assess_us + interval_us)
             moved.append((enterprise, amendments, holds, due_us, row.assess_us))
     bulk.add(connection, facts, moved, ["amendments", "holds"], ["due_us"])
-
-
-def norms(connection: sa.Connection, ids: Iterable[str]) -> dict[str, Norm]:
-    """Norms by their keys, those that were published."""
-    rows = price_norms
-    query = sa.select(rows).where(bulk.among(connection, rows.c.id, ids), rows.c.version > 0)
-    return {row[0]: Norm(*row[1:]) for row in connection.execute(query).all()}
-
-
-def add_observations(connection: sa.Connection, moved: Mapping[str, tuple[str, str, str, int]]) -> None:
-    """Adds to what was seen of norms: commodity code, unit, currency and how many more by key."""
-    rows = [(key, *observed, 0, 0, 0, 0, 0, 0) for key, observed in moved.items()]
-    bulk.add(connection, price_norms, rows, ["observations"])
-
-
-def norms_due(connection: sa.Connection, ids: Iterable[str], least: int, percent: int) -> list[Norm]:
-    """Those of the norms that shall be published anew: enough was seen, and much more or less than the last time."""
-    rows = price_norms
-    seen, published = rows.c.observations, rows.c.published_observations
-    is_moved = sa.or_(seen * 100 >= published * percent, seen * percent <= published * 100)
-    query = sa.select(rows).where(bulk.among(connection, rows.c.id, ids), seen >= least, is_moved)
-    return [Norm(*row[1:]) for row in connection.execute(query).all()]
-
-
-def publish(connection: sa.Connection, norms: Sequence[Norm]) -> None:
-    """Norms as published now; what was seen of them stays."""
-    rows = [
-        (
-            one.id, one.commodity_code, one.unit, one.currency, one.observations, one.published_observations,
-            one.lower, one.median, one.upper, one.version, one.publish_us,
-        )
-        for one in norms
-    ]  # fmt: skip
-    published = ["published_observations", "lower", "median", "upper", "version", "publish_us"]
-    bulk.add(connection, price_norms, rows, (), published)
-
-
-def price_distribution(connection: sa.Connection, wanted: Sequence[Norm]) -> dict[str, list[tuple[int, int]]]:
-    """Observations by bucket of each norm: those of its code and of all codes that it is the beginning of."""
-    counts, source = price_counts, price_norms
-    # A colon follows the digits: codes between are those that begin so.
-    is_part = sa.and_(
-        counts.c.commodity_code >= source.c.commodity_code,
-        counts.c.commodity_code < source.c.commodity_code.concat(":"),
-        counts.c.unit == source.c.unit,
-        counts.c.currency == source.c.currency,
-    )
-    query = (
-        sa.select(source.c.id, counts.c.bucket, sa.cast(sa.func.sum(counts.c.observations), sa.BigInteger))
-        .select_from(source.join(counts, is_part))
-        .where(bulk.among(connection, source.c.id, [one.id for one in wanted]))
-        .group_by(source.c.id, counts.c.bucket)
-    )
-    found: dict[str, list[tuple[int, int]]] = {}
-    for key, bucket, count in connection.execute(query).all():
-        found.setdefault(key, []).append((bucket, count))
-    return found
 
 
 def reset(connection: sa.Connection, derived: Sequence[Any]) -> None:

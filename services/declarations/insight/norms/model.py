@@ -6,7 +6,8 @@ high dynamic range histogram: each power of two is cut into 8 equal parts, so th
 batches the declarations came.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -20,7 +21,9 @@ _PART_BITS = 3
 LEVELS = (10, 8, 6)
 
 
-# What a line of goods adds to the counts: commodity code, unit, currency, bucket.
+# What is priced: commodity code, unit, currency.
+Commodity = tuple[str, str, str]
+# What a line of goods adds to the counts: its commodity and the bucket of its unit price.
 Price = tuple[str, str, str, int]
 
 
@@ -72,21 +75,16 @@ def quantile(counts: Sequence[tuple[int, int]], numerator: int, denominator: int
 class Norm:
     """What a unit of a commodity costs: buckets of the quartiles, as published from so many observations."""
 
+    id: str
     commodity_code: str
     unit: str
     currency: str
     observations: int
-    published_observations: int
     lower: int
     median: int
     upper: int
     version: int
     publish_us: int
-
-    @property
-    def id(self) -> str:
-        """Its key."""
-        return norm_id(self.commodity_code, self.unit, self.currency)
 
 
 def norm_id(commodity_code: str, unit: str, currency: str) -> str:
@@ -99,11 +97,50 @@ def levels(commodity_code: str) -> Iterator[str]:
     return (commodity_code[:digits] for digits in LEVELS)
 
 
-def quartiles(counts: Iterable[tuple[int, int]]) -> tuple[int, int, int]:
-    """The buckets of the lower quartile, the median and the upper quartile."""
-    ascending = sorted((bucket, count) for bucket, count in counts if count > 0)
-    lower, median, upper = (quantile(ascending, part, 4) for part in (1, 2, 3))
-    return lower, median, upper
+class Counts:
+    """How often each bucket was observed: a row of whole numbers from the first bucket on."""
+
+    __slots__ = ("first", "values")
+
+    def __init__(self, first: int = 0, content: bytes = b"") -> None:
+        self.first = first
+        self.values = array("i", content)
+
+    def add(self, bucket: int, count: int) -> None:
+        """Observes a bucket so many times more, or fewer."""
+        place = bucket - self.first
+        if not self.values:
+            self.first, place = bucket, 0
+        if place < 0:
+            self.values = array("i", bytes(-place * self.values.itemsize)) + self.values
+            self.first, place = bucket, 0
+        elif place >= len(self.values):
+            self.values.extend([0] * (place + 1 - len(self.values)))
+        self.values[place] += count
+
+    def add_all(self, other: "Counts") -> None:
+        """Observes all that another has observed."""
+        for place, count in enumerate(other.values):
+            if count:
+                self.add(other.first + place, count)
+
+    @property
+    def total(self) -> int:
+        """How many observations there are."""
+        return sum(self.values)
+
+    def quartiles(self) -> tuple[int, int, int]:
+        """The buckets of the lower quartile, the median and the upper quartile."""
+        ascending = [(self.first + place, count) for place, count in enumerate(self.values) if count > 0]
+        lower, median, upper = (quantile(ascending, part, 4) for part in (1, 2, 3))
+        return lower, median, upper
+
+
+def is_due(observations: int, published: int, least: int, percent: int) -> bool:
+    """Whether a norm shall be published anew: enough was seen, and so much more or less than at the last time."""
+    if observations < least:
+        return False
+    return observations * 100 >= published * percent or observations * percent <= published * 100
 
 
 def bounds(norm: Norm, factor: int) -> tuple[int, int]:

@@ -5,18 +5,18 @@ from chassis.clock import business_date
 from chassis.command import Transaction
 from services.declarations.insight.findings import model as checks
 from services.declarations.insight.findings import store as findings
+from services.declarations.insight.fold import commands as fold
 from services.declarations.insight.portrait import model, store
 from services.declarations.insight.portrait.store import Stored
 
-LOCK = "insight/portraits"
 AT_ONCE = 20
 
 
 def assess(transaction: Transaction) -> bool:
     """Computes the portraits that are due. Whether there may be more."""
     connection = transaction.connection
-    if not database.try_lock(connection, LOCK):
-        return False
+    # Its rows are those that the log's follower changes too.
+    database.lock(connection, [fold.LOCK])
     facts = store.due(connection, transaction.now_us, AT_ONCE)
     if not facts:
         return False
