@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -52,6 +53,7 @@ class Node:
         keys = KeyFile(settings.keys or keyring.file_of(settings.certificates, service.name), random)
         self.store = Database(settings.database, service.name, keys)
         self.writer = Writer(self.store, lambda: self.watchers.wake(), lambda: self._runner.wake())
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="derivations")
         self._health = health.aio.HealthServicer()
         self._background: list[asyncio.Task[None]] = []
 
@@ -136,7 +138,8 @@ class Node:
 
     async def _run_beside(self, submission: Submission) -> Message:
         """Runs a command in a transaction of its own beside the writer's."""
-        outcome = (await asyncio.to_thread(run_batch, self.store, [submission]))[submission]
+        loop = asyncio.get_running_loop()
+        outcome = (await loop.run_in_executor(self._beside, run_batch, self.store, [submission]))[submission]
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -188,6 +191,8 @@ class Node:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._server.stop(GRACE_SECONDS)
         await self.writer.stop()
+        # A cancelled derivation's transaction still ends.
+        await asyncio.to_thread(self._beside.shutdown)
         self._handlers.close()
         await self.channels.close()
         self.store.close()

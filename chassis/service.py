@@ -69,8 +69,9 @@ class Service:
     method whose stream form it is; Watch is the chassis' own. `migrations` are the folders of its
     schema's branches. `sweeps` do what is due by the clock alone, a batch at a time, and say whether
     there was any; `derivations` are sweeps that only keep up what follows from other rows, without events
-    and tasks: on PostgreSQL they run beside the writer. `prepare` makes the rows an empty store needs. `visible` gives of a tenant's events
-    those that an outsider may see now, each with no more in it than that.
+    and tasks: on PostgreSQL they run beside the writer. `prepare` makes the rows an empty store needs.
+    `visible` gives of a tenant's events those that an outsider may see now, each with no more in it than
+    that.
     """
 
     name: str
