@@ -209,6 +209,8 @@ class Handlers:
         self._watchers, self._verifier, self._clock, self._random = watchers, verifier, clock, random
         self._seal = seal
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        # One thread: several would only take the interpreter from each other and from the writer.
+        self._preparer = ThreadPoolExecutor(1, thread_name_prefix="preparer")
 
     def generic(self) -> grpc.GenericRpcHandler:
         """All methods of the contract."""
@@ -242,7 +244,7 @@ class Handlers:
                 seal=self._seal,
             )
             if operation.prepare is not as_it_came:
-                await asyncio.get_running_loop().run_in_executor(self._readers, lambda: submission.work)
+                await asyncio.get_running_loop().run_in_executor(self._preparer, lambda: submission.work)
             return await self._writer.submit(submission)
 
         return act
@@ -262,6 +264,7 @@ class Handlers:
     def close(self) -> None:
         """Ends the reading threads."""
         self._readers.shutdown(wait=True)
+        self._preparer.shutdown(wait=True)
 
 
 def server_credentials(credentials: Credentials) -> grpc.ServerCredentials:

@@ -16,6 +16,10 @@ from services.declarations.code_tables import Row, code_table
 # What no receipt speaks of has at least been declared: it has a customs number.
 STATUS_WITHOUT_RECEIPTS = "DECLARED"
 
+# What a status does to value that is encumbered (column `value` of data/statuses.csv); else nothing.
+VOIDS = "VOIDS"
+FREEZES = "FREEZES"
+
 _EPOCH = date(1970, 1, 1)
 _DAY_US = 86_400_000_000
 # Notices carry the time of Beijing (UTC+8), and so do the tables' dates.
@@ -76,6 +80,12 @@ def eligibility(
         *_of_transport_mode(transport_mode, on),
     ]
     return "NOT_ELIGIBLE" if hindrances else row["verdict"], [*_of_status(row), *hindrances]
+
+
+def effect_on_value(status: str) -> str:
+    """VOIDS: what was declared counts no more. FREEZES: nothing new may stand on it meanwhile. Else empty."""
+    row = code_table("statuses").row(status, date.max)
+    return row["value"] if row else ""
 
 
 _UNKNOWN_STATUS: Row = {

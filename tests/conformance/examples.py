@@ -89,7 +89,7 @@ async def release_encumbrance(world: World) -> Example:
 async def apply_proceeds(world: World) -> Example:
     """Settlement's call."""
     request = declarations.ApplyProceedsRequest(
-        request_id=identifier(), declaration=await world.declared(), payment=identifier(), amount=usd(100)
+        request_id=identifier(), asset=await world.declared(), payment=identifier(), amount=usd(100)
     )
     return SETTLEMENT, request
 

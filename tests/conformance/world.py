@@ -203,7 +203,7 @@ class World:
 
     def reservation(self, declaration: str, units: int = 1_000_00) -> Any:
         """A reservation of part of a declaration's value."""
-        item = declarations_pb2.EncumberedValue(declaration=declaration, amount=usd(units))
+        item = declarations_pb2.EncumberedValue(asset=declaration, amount=usd(units))
         encumbrance = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", items=[item], reference="conformance")
         return declarations_pb2.ReserveEncumbranceRequest(
             request_id=identifier(), encumbrance_id=identifier(), encumbrance=encumbrance

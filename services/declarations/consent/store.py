@@ -1,7 +1,6 @@
 """The consents' rows: the only SQL of this room."""
 
-import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,11 +47,6 @@ def consented(connection: sa.Connection, enterprises: Iterable[str], institution
     """Those of the enterprises that let the institution see now."""
     found = institutions(connection, enterprises, now_us)
     return {enterprise for enterprise, seeing in found.items() if institution in seeing}
-
-
-def parties(connection: sa.Connection, enterprises: Collection[str], now_us: int) -> set[str]:
-    """The enterprises, and all institutions that any of them lets see."""
-    return {*enterprises, *itertools.chain(*institutions(connection, enterprises, now_us).values())}
 
 
 def of_party(party: str) -> Any:

@@ -13,11 +13,13 @@ from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
 from services.declarations.checks import check
+from services.declarations.consent import store as consents
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
 from services.declarations.formats import decmessage
 from services.declarations.personal import store as personal
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
+from services.declarations.value import commands as values
 
 Verdict = declarations_pb2.IntakeVerdict
 KNOWN_OTHERWISE = Problem(
@@ -108,6 +110,7 @@ class Known:
 
     digests: dict[str, bytes]
     waiting: Mapping[str, Sequence[store.Receipt]]
+    institutions: Mapping[str, Sequence[str]]
 
     def status(self, number: str) -> str:
         """Where the receipts that came before a declaration leave it."""
@@ -120,7 +123,9 @@ def take(work: Sequence[tuple[Transaction, Candidates]]) -> list[list[declaratio
     connection = work[0][0].connection
     numbers = set().union(*(candidates.numbers for _, candidates in work))
     digests = store.digests(connection, numbers)
-    known = Known(digests, store.receipts_of(connection, numbers - digests.keys()))
+    owners = {one.content.enterprise for _, candidates in work for one in candidates.rows if one.content}
+    institutions = consents.institutions(connection, owners, work[0][0].now_us)
+    known = Known(digests, store.receipts_of(connection, numbers - digests.keys()), institutions)
     return [_take(transaction, candidates.rows, known) for transaction, candidates in work]
 
 
@@ -146,7 +151,7 @@ def _take(
         elif before != content.digest and content.amend_us:
             amendments.append((index, content))
         verdicts.append(_verdict(one.document_id, content, before, language))
-    store.add(transaction, accepted)
+    store.add(transaction, accepted, known.institutions)
     for index, problems in _amend(transaction, amendments, known):
         verdicts[index] = refused(candidates[index].document_id, problems, language)
     personal.put(transaction, persons)
@@ -186,6 +191,7 @@ def _amend(
             found.append((index, problems))
             continue
         stored[content.id] = store.amend(transaction, before, model.amended(before, content, transaction.now_us))
+        values.declared_value_changed(transaction, [(before, stored[content.id])])
         known.digests[content.id] = content.digest
         if content.persons:
             personal.put(transaction, {before.name: content.persons})
@@ -240,9 +246,11 @@ def _move(transaction: Transaction, fresh: Iterable[store.Key]) -> None:
     """Moves the declarations of new receipts to where all their receipts leave them."""
     numbers = {number for number, _, _ in fresh}
     receipts = store.receipts_of(transaction.connection, numbers)
-    moved = []
+    moved, changed = [], []
     for number, declaration in store.load(transaction.connection, numbers).items():
         after = model.with_receipts(declaration, (one.notice for one in receipts[number]))
         if after.status != declaration.status:
             moved.append(after)
+            changed.append((declaration, after))
     store.save_status(transaction, moved)
+    values.status_changed(transaction, changed)

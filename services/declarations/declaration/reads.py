@@ -13,11 +13,14 @@ from chassis.service import Reading
 from services.declarations import errors
 from services.declarations.consent import store as consents
 from services.declarations.declaration import model, rpc, store
+from services.declarations.declaration.assets import as_asset
 from services.declarations.declaration.model import Declaration
-from services.declarations.encumbrance import store as encumbrances
 from services.declarations.encumbrance.model import available_to
 from services.declarations.insight.filters import commands as filters
+from services.declarations.preshipment import netting
 from services.declarations.tables import declarations
+from services.declarations.value import freezing
+from services.declarations.value import store as values
 
 SEES_ALL = "WINDOW"
 
@@ -60,11 +63,13 @@ def _may_know(caller: Caller, declaration: Declaration) -> bool:
 
 def _view(reading: Reading, declaration: Declaration, with_receipts: bool) -> declarations_pb2.Declaration:
     message = rpc.to_proto(declaration, reading.now_us, reading.caller.language)
-    value = encumbrances.value(reading.connection, declaration, reading.now_us)
+    value = values.of(reading.connection, as_asset(declaration, reading.now_us), reading.now_us)
+    causes = values.frozen(reading.connection, [declaration.name]).get(declaration.name, ())
+    freezing.add_to(message.eligibility, causes, reading.caller.language)
     if reading.caller.tenant == declaration.enterprise:
         message.value.CopyFrom(rpc.value_to_proto(value))
     elif _is_institution(reading.caller):
-        standing = encumbrances.standing_on(reading.connection, [declaration.id]).get(declaration.id, ())
+        standing = netting.holders_of(reading.connection, [declaration.name]).get(declaration.name, ())
         message.value.CopyFrom(rpc.available_to_proto(available_to(reading.caller.tenant, value, standing)))
     if with_receipts:
         _add_receipts(message, _receipts(reading, declaration.id))
