@@ -15,9 +15,14 @@ from services.declarations.rebate.model import Rebate
 
 metadata = sa.MetaData()
 
-# The customs number is the key; what isn't searched lives in the stored body.
+# The customs number is the key; what isn't searched lives in the stored body. Lists go by day and number;
+# filters over all enterprises are met within one index, which grows at its end as declarations come in.
 declarations = records.table(
-    "declarations", Declaration, metadata, sa.Index("declarations_enterprise", "enterprise", "id")
+    "declarations",
+    Declaration,
+    metadata,
+    sa.Index("declarations_enterprise", "enterprise", "declared_on", "id"),
+    sa.Index("declarations_day", "declared_on", "id", "trade_mode", "destination_country", "chapter"),
 )
 
 # What declarations said before they were amended.

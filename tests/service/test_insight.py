@@ -401,3 +401,18 @@ def test_a_portrait_is_for_the_enterprise_the_regulator_and_with_consent(registe
             portrait(register, stranger)
     consent(register)
     assert portrait(register, BANK) == portrait(register, REGULATOR) == portrait(register)
+
+
+def test_lists_go_by_day_and_number_page_by_page(register: Register) -> None:
+    register.declare(
+        *(row(index, day=f"2026-0{1 + index % 3}-01", enterprise=ENTERPRISES[index % 2]) for index in range(1, 8))
+    )
+    request = declarations_pb2.ListDeclarationsRequest(page_size=2)
+    seen = []
+    while True:
+        page = register.ask("ListDeclarations", request, WINDOW)
+        seen += [(one.export_date.month, int(one.declaration_number[9:])) for one in page.declarations]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert seen == [(3, 5), (3, 2), (2, 7), (2, 4), (2, 1), (1, 6), (1, 3)]

@@ -89,26 +89,26 @@ def _add_receipts(message: declarations_pb2.Declaration, receipts: Iterable[stor
 
 
 def page_of(reading: Reading, request: Any) -> Any:
-    """The query of a page, newest number first, of what the caller may see and the request's filters pick."""
+    """The query of a page, latest day first and then the highest number, of what the caller may see and the request's filters pick."""
     query, caller = sa.select(declarations), reading.caller
     if _is_institution(caller):
         query = query.where(declarations.c.enterprise.in_(consents.consenting(caller.tenant, reading.now_us)))
     elif SEES_ALL not in caller.roles:
         query = query.where(declarations.c.enterprise == caller.tenant)
     query = query.where(*filters.conditions(reading, request, declarations))
-    return paging.newest_first(query, declarations.c.id, request)
+    return paging.highest_first(query, (declarations.c.declared_on, declarations.c.id), request)
 
 
 def list_(
     reading: Reading, request: declarations_pb2.ListDeclarationsRequest
 ) -> declarations_pb2.ListDeclarationsResponse:
-    """A page, newest number first; of those known at a time, as they were known then."""
+    """A page, latest day first; of those known at a time, as they were known then."""
     query = page_of(reading, request)
     if request.enterprise:
         query = query.where(declarations.c.enterprise == request.enterprise)
     if request.HasField("as_of"):
         query = query.where(declarations.c.create_us <= request.as_of.ToMicroseconds())
-    page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "id")
+    page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "place")
     return declarations_pb2.ListDeclarationsResponse(declarations=_views(reading, request, page), next_page_token=token)
 
 

@@ -125,4 +125,12 @@ def upgrade() -> None:
     )
     op.create_index("trade_findings_declaration", "trade_findings", ["declaration"], unique=False)
     op.create_index("trade_findings_enterprise", "trade_findings", ["enterprise", "id"], unique=False)
+    op.drop_index(op.f("declarations_enterprise"), table_name="declarations")
+    op.create_index("declarations_enterprise", "declarations", ["enterprise", "declared_on", "id"], unique=False)
+    op.create_index(
+        "declarations_day",
+        "declarations",
+        ["declared_on", "id", "trade_mode", "destination_country", "chapter"],
+        unique=False,
+    )
     # ### end Alembic commands ###

@@ -16,7 +16,7 @@ def export(reading: Reading, request: insight_pb2.ExportDeclarationsRequest) -> 
     """A page of rows, or of a CSV file whose heads are on the first page."""
     request.page_size = request.page_size or DEFAULT_SIZE
     query = reads.page_of(reading, request)
-    page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "id")
+    page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "place")
     rows = [row for one in page for row in model.lines(_parsed(one), one.status)]
     response = insight_pb2.ExportDeclarationsResponse(next_page_token=token, declarations=len(page))
     if request.format == Request.CSV:
