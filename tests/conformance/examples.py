@@ -7,6 +7,7 @@ from typing import Any
 
 from aval.credit_insurance.v1 import credit_insurance_pb2 as credit_insurance
 from aval.declarations.v1 import declarations_pb2 as declarations
+from aval.declarations.v1 import insight_pb2 as insight
 from aval.loans.v1 import loans_pb2 as loans
 from aval.settlement.v1 import settlement_pb2 as settlement
 
@@ -275,6 +276,17 @@ async def cancel_repayment(world: World) -> Example:
     return SETTLEMENT, loans.CancelRepaymentRequest(request_id=identifier(), repayment_id=request.repayment_id)
 
 
+async def save_filter(world: World) -> Example:
+    """By the exporter."""
+    return CAST["EXPORTER"], world.filter_request()
+
+
+async def delete_filter(world: World) -> Example:
+    """A fresh one."""
+    saved = await world.call("declarations", "CreateSavedFilter", world.filter_request(), CAST["EXPORTER"])
+    return CAST["EXPORTER"], insight.DeleteSavedFilterRequest(request_id=identifier(), name=saved.name)
+
+
 MUTATIONS: dict[Key, Make] = {
     ("declarations", "ImportDeclarations"): import_declarations,
     ("declarations", "BatchCreateDeclarations"): create_declarations,
@@ -286,6 +298,8 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "ConfirmEncumbrance"): confirm_encumbrance,
     ("declarations", "ReleaseEncumbrance"): release_encumbrance,
     ("declarations", "ApplyProceeds"): apply_proceeds,
+    ("declarations", "CreateSavedFilter"): save_filter,
+    ("declarations", "DeleteSavedFilter"): delete_filter,
     ("settlement", "OpenAccount"): open_account,
     ("settlement", "CreateTransfer"): create_transfer,
     ("settlement", "BatchCreateTransfers"): create_transfers,
@@ -333,6 +347,7 @@ class Get:
 GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
+    ("declarations", "GetRiskPortrait"): Get("portrait"),
     ("settlement", "GetAccount"): Get("current"),
     ("settlement", "ListTransfers"): Get("current", "account"),
     ("settlement", "GetIncomingPayment"): Get("payment"),
@@ -343,4 +358,11 @@ GETS: dict[Key, Get] = {
     ("loans", "GetOffer"): Get("offer"),
     ("loans", "GetLoan"): Get("loan"),
     ("loans", "GetPayoff"): Get("loan"),
+}
+
+# Reads that are neither of one resource nor a list of resources: each with fields of its request.
+QUERIES: dict[Key, dict[str, Any]] = {
+    ("declarations", "ExportDeclarations"): {"page_size": 1},
+    ("declarations", "QueryStatistics"): {"from_month": "2026-01", "to_month": "2026-12"},
+    ("declarations", "QueryStatisticsChanges"): {"page_size": 1},
 }

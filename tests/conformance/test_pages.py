@@ -16,6 +16,7 @@ ANOTHER = {
     "ListDeclarations": "BatchCreateDeclarations",
     "ListConsents": "CreateConsent",
     "ListEncumbrances": "ReserveEncumbrance",
+    "ListSavedFilters": "CreateSavedFilter",
     "ListAccounts": "OpenAccount",
     "ListTransfers": "CreateTransfer",
     "ListIncomingPayments": "ImportPayment",

@@ -39,8 +39,11 @@ def query(reading: Reading, request: insight_pb2.QueryStatisticsRequest) -> insi
     nothing = Total()
     rows = [rpc.compared(key, now.get(key, nothing), before.get(key, nothing)) for key in keys[:size]]
     token = paging.token(request, "/".join(keys[size - 1])) if len(keys) > size else ""
-    _, through = inbox.cursor(reading.connection, SOURCE)
-    return insight_pb2.QueryStatisticsResponse(rows=rows, next_page_token=token, through_position=through)
+    response = insight_pb2.QueryStatisticsResponse(rows=rows, next_page_token=token)
+    # Positions would tell an enterprise how much its rivals declare.
+    if access.sees_all(reading.caller):
+        _, response.through_position = inbox.cursor(reading.connection, SOURCE)
+    return response
 
 
 def _query(reading: Reading, request: insight_pb2.QueryStatisticsRequest) -> Query:
