@@ -25,6 +25,7 @@ from chassis.identity import Verifier, caller_from_text, service_caller
 from chassis.ids import RandomBytes, system_random
 from chassis.inbox import Consumer
 from chassis.keyring import KeyFile
+from chassis.notes import Notes
 from chassis.service import WATCH, Service
 from chassis.settings import Settings
 from chassis.tasks import Runner, Task
@@ -54,6 +55,7 @@ class Node:
         self.store = Database(settings.database, service.name, keys)
         self.writer = Writer(self.store, lambda: self.watchers.wake(), lambda: self._runner.wake())
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="derivations")
+        self._notes = Notes(service, self.writer, self._clock, random)
         self._health = health.aio.HealthServicer()
         self._background: list[asyncio.Task[None]] = []
 
@@ -88,7 +90,7 @@ class Node:
             )
 
         tokens = Tokens(hashlib.sha256(b"watch tokens" + raw).digest())
-        return Watchers(self.service, self.store, self._clock, tokens, sign_head)
+        return Watchers(self.service, self.store, self._clock, tokens, sign_head, self._notes)
 
     def _seal(self) -> Seal:
         key = _read_signing_key(self._settings, self.service.name)
@@ -101,7 +103,15 @@ class Node:
         public_key = (self._settings.certificates / "services_gateway.pub").read_bytes()
         verifier = Verifier(public_key, self.service.name)
         return server.Handlers(
-            self.service, self.store, self.writer, self.watchers, verifier, self._clock, self._random, self._seal()
+            self.service,
+            self.store,
+            self.writer,
+            self.watchers,
+            verifier,
+            self._clock,
+            self._random,
+            self._seal(),
+            self._notes,
         )
 
     def _start_background(self) -> None:

@@ -11,7 +11,9 @@ from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.declarations.breach import commands as breach
 from services.declarations.breach import reads as breach_reads
+from services.declarations.consent import access
 from services.declarations.consent import commands as consent
+from services.declarations.consent import reads as consent_reads
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
@@ -24,10 +26,13 @@ from services.declarations.insight.norms import commands as norms
 from services.declarations.insight.portrait import commands as portraits
 from services.declarations.insight.portrait import reads as portrait_reads
 from services.declarations.insight.statistics import reads as statistics
+from services.declarations.personal import reads as personal_reads
 from services.declarations.preshipment import commands as pre_shipment
 from services.declarations.preshipment import reads as pre_shipment_reads
 from services.declarations.rebate import commands as rebate
 from services.declarations.rebate import reads as rebate_reads
+from services.declarations.retail import commands as retail
+from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.tables import personal_data
 from services.declarations.value import proof
 
@@ -63,6 +68,7 @@ SERVICE = Service(
         "ImportDeclarations": Command(run_batch=declaration.import_documents, prepare=declaration.documents),
         "BatchCreateDeclarations": Command(run_batch=declaration.create_batch, prepare=declaration.rows),
         "BatchCreateReceipts": Command(declaration.create_receipts, names=_receipts),
+        "BatchCreateRetailDocuments": Command(retail.create_batch, names=retail.names, prepare=retail.rows),
         "CreateConsent": Command(consent.create),
         "RevokeConsent": Command(consent.revoke, names=lambda request: [request.name]),
         "ReserveEncumbrance": Command(run_batch=encumbrance.reserve_batch, names=_items),
@@ -86,7 +92,11 @@ SERVICE = Service(
     reads={
         "GetDeclaration": declaration_reads.get,
         "ListDeclarations": declaration_reads.list_,
-        "ListConsents": consent.list_,
+        "GetRetailOrder": retail_order_reads.get,
+        "ListRetailOrders": retail_order_reads.list_,
+        "ListConsents": consent_reads.list_,
+        "ListDisclosures": consent_reads.list_disclosures,
+        "GetPersonalData": personal_reads.get,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
         "GetBreach": breach_reads.get,
@@ -105,8 +115,10 @@ SERVICE = Service(
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
         "StreamReceipts": "BatchCreateReceipts",
+        "StreamRetailDocuments": "BatchCreateRetailDocuments",
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
+    note=access.note,
     sweeps=[encumbrance.expire],
     derivations=[fold.follow, norms.publish, portraits.assess],
     sealed=[personal_data],

@@ -5,13 +5,16 @@ import sqlalchemy as sa
 from chassis import records, sealing
 from chassis.records import TEXT
 from services.declarations.breach.model import Breach
-from services.declarations.consent.model import Consent
+from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
 from services.declarations.insight.filters.model import SavedFilter
 from services.declarations.insight.norms.model import Norm
 from services.declarations.preshipment.model import PreShipment
 from services.declarations.rebate.model import Rebate
+from services.declarations.retail.order.model import Order
+from services.declarations.retail.payment.model import Payment
+from services.declarations.retail.waybill.model import Waybill
 
 metadata = sa.MetaData()
 
@@ -239,3 +242,32 @@ shipped_under = sa.Table(
 rebates = records.table("rebates", Rebate, metadata, sa.Index("rebates_enterprise", "enterprise", "id"))
 # personal: the natural persons of a document (a serialised PersonalData), sealed.
 personal_data = sealing.table("personal_data", metadata)
+
+# retail: documents of cross-border e-commerce; orders, waybills and payments are tied by order number.
+retail_orders = records.table(
+    "retail_orders",
+    Order,
+    metadata,
+    sa.Index("retail_orders_number", "order_number"),
+    sa.Index("retail_orders_enterprise", "enterprise", "id"),
+)
+
+retail_waybills = records.table(
+    "retail_waybills", Waybill, metadata, sa.Index("retail_waybills_number", "order_number")
+)
+
+retail_payments = records.table(
+    "retail_payments", Payment, metadata, sa.Index("retail_payments_number", "order_number")
+)
+
+# Which waybill carries which order, as lists say; also before the one or the other has come.
+retail_links = sa.Table(
+    "retail_links",
+    metadata,
+    sa.Column("order_id", TEXT, primary_key=True),
+    sa.Column("waybill_id", TEXT, primary_key=True),
+    sa.Index("retail_links_waybill", "waybill_id"),
+    sqlite_with_rowid=False,
+)
+# consent: who learned what of an enterprise's data.
+disclosures = records.table("disclosures", Disclosure, metadata, sa.Index("disclosures_enterprise", "enterprise", "id"))

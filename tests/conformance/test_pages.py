@@ -14,9 +14,11 @@ LISTS = [(service.name, read) for service in SERVICES for read in service.reads 
 # What gives a list another row.
 ANOTHER = {
     "ListDeclarations": "BatchCreateDeclarations",
+    "ListRetailOrders": "BatchCreateRetailDocuments",
     "ListConsents": "CreateConsent",
     "ListEncumbrances": "ReserveEncumbrance",
     "ListSavedFilters": "CreateSavedFilter",
+    "ListDisclosures": "ReserveEncumbrance",
     "ListAccounts": "OpenAccount",
     "ListTransfers": "CreateTransfer",
     "ListIncomingPayments": "ImportPayment",

@@ -18,6 +18,7 @@ from chassis.identity import Caller
 from chassis.money import Money, to_proto
 from services.declarations.insight.norms.model import LEVELS
 from services.declarations.tables import price_norms
+from services.declarations.errors import ConsentMissing
 from tests.service.insight_world import (
     BANK,
     ENTERPRISES,
@@ -320,9 +321,9 @@ def test_findings_are_for_the_enterprise_the_regulator_and_with_consent(register
     assert len(findings(register, declaration=f"declarations/{number(2)}")) == 1
 
 
-def consent(register: Register) -> None:
+def consent(register: Register, *purposes: Any) -> None:
     """The exporter lets the bank see."""
-    given = declarations_pb2.Consent(institution=BANK.tenant, purpose="risk")
+    given = declarations_pb2.Consent(institution=BANK.tenant, purpose="risk", purposes=purposes)
     given.expire_time.FromMicroseconds(register.now_us + DAY_US)
     register.ask("CreateConsent", declarations_pb2.CreateConsentRequest(consent=given), EXPORTER)
 
@@ -396,9 +397,12 @@ def test_a_portrait_grows_with_the_data_but_not_at_once(register: Register) -> N
 def test_a_portrait_is_for_the_enterprise_the_regulator_and_with_consent(register: Register) -> None:
     register.declare(row(1), row(2, enterprise=ENTERPRISES[1]))
     register.settle()
-    for stranger in (RIVAL, BANK):
-        with pytest.raises(NotFound):
-            portrait(register, stranger)
+    with pytest.raises(NotFound):
+        portrait(register, RIVAL)
+    consent(register, "FINANCING")
+    with pytest.raises(ConsentMissing):
+        portrait(register, BANK)
+    assert findings(register, BANK) == []
     consent(register)
     assert portrait(register, BANK) == portrait(register, REGULATOR) == portrait(register)
 

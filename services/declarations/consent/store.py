@@ -1,6 +1,7 @@
 """The consents' rows: the only SQL of this room."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,8 +9,8 @@ import sqlalchemy as sa
 from chassis import bulk, records
 from chassis.command import Transaction
 from services.declarations.consent import rpc
-from services.declarations.consent.model import Consent, State
-from services.declarations.tables import consents
+from services.declarations.consent.model import USUAL_PURPOSES, Consent, Disclosure, Purpose, State
+from services.declarations.tables import consents, disclosures
 
 
 def load(connection: sa.Connection, identifier: str) -> Consent | None:
@@ -27,9 +28,22 @@ def stands(connection: sa.Connection, enterprise: str, institution: str, now_us:
     return connection.execute(sa.select(consents.c.id).where(parties, _standing(now_us)).limit(1)).first() is not None
 
 
+def standing(connection: sa.Connection, enterprises: Iterable[str], institution: str, now_us: int) -> list[Consent]:
+    """The institution's consents of these enterprises that count now."""
+    of = sa.and_(bulk.among(connection, consents.c.enterprise, enterprises), consents.c.institution == institution)
+    return records.many(connection, sa.select(consents).where(of, _standing(now_us)), Consent)
+
+
 def consenting(institution: str, now_us: int) -> Any:
     """A query of the enterprises that the institution may see now."""
     return sa.select(consents.c.enterprise).where(consents.c.institution == institution, _standing(now_us))
+
+
+def consenting_to(institution: str, purpose: Purpose, now_us: int) -> Any:
+    """A query of the enterprises that the institution may see now for a purpose."""
+    named = consents.c.purposes
+    usual = sa.or_(named.is_(None), named == _json(())) if purpose in USUAL_PURPOSES else sa.false()
+    return consenting(institution, now_us).where(sa.or_(usual, named.contains(f'"{purpose.value}"')))
 
 
 def institutions(connection: sa.Connection, enterprises: Iterable[str], now_us: int) -> dict[str, list[str]]:
@@ -65,6 +79,26 @@ def save(transaction: Transaction, consent: Consent, event: str) -> Consent:
     fresh = records.update(transaction.connection, consents, consent)
     _tell(transaction, event, fresh)
     return fresh
+
+
+def add_disclosures(connection: sa.Connection, fresh: Sequence[Disclosure]) -> None:
+    """What was disclosed, in one step."""
+    bulk.insert(connection, disclosures, list(map(_disclosure_row, fresh)))
+
+
+def _disclosure_row(one: Disclosure) -> bulk.Row:
+    """In the table's order: what records.to_row gives, at the pace of reservations."""
+    who = one.id, one.enterprise, one.reader, one.principal, one.consent
+    return *who, _json(one.purposes), one.method, _json(one.resources), one.reason, one.create_us
+
+
+def _json(texts: tuple[str, ...]) -> str:
+    return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
+
+
+def disclosed(enterprise: str) -> Any:
+    """A query of what was disclosed of an enterprise's data."""
+    return sa.select(disclosures).where(disclosures.c.enterprise == enterprise)
 
 
 def _tell(transaction: Transaction, event: str, consent: Consent) -> None:

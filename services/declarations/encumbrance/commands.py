@@ -21,7 +21,9 @@ from ledger.model import Transfer
 from services.declarations import errors, terms
 from services.declarations.breach import register as breaches
 from services.declarations.breach import store as breach_rows
-from services.declarations.consent import store as consents
+from services.declarations.consent import access
+from services.declarations.consent.access import Seen
+from services.declarations.consent.model import Consent, Purpose
 from services.declarations.declaration import model as declaration_model
 from services.declarations.declaration import rpc as declaration_rpc
 from services.declarations.declaration import store as declaration_store
@@ -44,6 +46,8 @@ from services.declarations.value.model import SIDES, Asset, AssetClass, part_id
 EXPIRE_AT_ONCE = 200
 # The kinds of asset that cover may stand on: goods that were sold.
 INSURABLE = frozenset({"declarations", "pools"})
+# What the enterprise must have consented to.
+PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
 Work = tuple[Transaction, declarations_pb2.ReserveEncumbranceRequest]
 
 
@@ -53,13 +57,21 @@ class Register:
 
     assets: Mapping[str, Asset]
     frozen: Mapping[str, Sequence[str]]
-    # The institutions that each enterprise lets see its assets now.
-    consented: Mapping[str, Sequence[str]]
     encumbrances: dict[str, Encumbrance]
     standing: dict[str, set[Standing]]
     sitting: ledger.Sitting
     # Each newly granted one, with the number of its first hold within the sitting.
     granted: list[tuple[Transaction, Encumbrance, int]] = field(default_factory=list)
+    consents: dict[tuple[str, Purpose], dict[str, Consent]] = field(default_factory=dict)
+    disclosed: list[tuple[Transaction, Seen]] = field(default_factory=list)
+
+    def consents_of(self, transaction: Transaction, purpose: Purpose) -> dict[str, Consent]:
+        """The consents to the caller for the purpose, by enterprise; looked up once a batch."""
+        key = transaction.caller.tenant, purpose
+        if key not in self.consents:
+            enterprises = {one.enterprise for one in self.assets.values()}
+            self.consents[key] = access.granted(transaction, enterprises, purpose)
+        return self.consents[key]
 
     def grant(self, transaction: Transaction, encumbrance: Encumbrance) -> None:
         """One more stands; its holds were the last that were attempted."""
@@ -80,6 +92,7 @@ class Register:
             store.tell(transaction, fenced, "encumbrance.reserved")
         if self.granted:
             store.add(self.granted[0][0], *stored.values())
+        access.note([(transaction, [seen]) for transaction, seen in self.disclosed])
         return stored
 
 
@@ -116,7 +129,6 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     return Register(
         assets,
         values.frozen(connection, names),
-        consents.institutions(connection, {asset.enterprise for asset in assets.values()}, now_us),
         store.load(connection, [one.id for one in asked]),
         netting.holders_of(connection, names),
         sitting,
@@ -128,7 +140,7 @@ def _decide(transaction: Transaction, register: Register, asked: Encumbrance) ->
     try:
         if known := register.encumbrances.get(asked.id):
             return _same(known, asked)
-        assets = [_visible(transaction, register, name) for name in asked.assets]
+        assets = _visible(transaction, register, asked)
         encumbrance = _converted(transaction, dataclasses.replace(asked, enterprise=assets[0].enterprise), assets)
         _check_items(encumbrance, assets)
         _check_eligible(transaction, assets, register.frozen)
@@ -151,14 +163,18 @@ def _same(known: Encumbrance, asked: Encumbrance) -> Encumbrance:
     return known
 
 
-def _visible(transaction: Transaction, register: Register, name: str) -> Asset:
-    """The asset, if the enterprise consented to the caller."""
-    asset = register.assets.get(name)
-    if asset is None:
-        raise _unknown(name)
-    if transaction.caller.tenant not in register.consented.get(asset.enterprise, ()):
+def _visible(transaction: Transaction, register: Register, asked: Encumbrance) -> list[Asset]:
+    """The assets, if the enterprises consented to the caller for this; what doesn't exist nobody consented to."""
+    purpose = PURPOSES[asked.asset_class]
+    consents = register.consents_of(transaction, purpose)
+    found = [register.assets.get(name) for name in asked.assets]
+    visible = [one for one in found if one is not None and one.enterprise in consents]
+    if len(visible) < len(found):
         raise errors.ConsentMissing
-    return asset
+    for one in visible:
+        seen = Seen(one.enterprise, consents[one.enterprise], "ReserveEncumbrance", [one.name], purpose)
+        register.disclosed.append((transaction, seen))
+    return visible
 
 
 def _unknown(name: str) -> DomainError:

@@ -1,17 +1,18 @@
-"""Who may see what is derived of an enterprise: itself, an institution with its consent, the regulator."""
+"""Who may see what is derived of an enterprise: itself, an institution with consent to judge risk, the regulator."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from chassis.identity import Caller
 from chassis.service import Reading
+from services.declarations import errors
+from services.declarations.consent import access
 from services.declarations.consent import store as consents
+from services.declarations.consent.access import Seen
+from services.declarations.consent.model import Purpose
 
 SEES_ALL = frozenset({"WINDOW", "REGULATOR"})
-
-
-def is_institution(caller: Caller) -> bool:
-    """A bank or an insurer."""
-    return caller.tenant.startswith(("banks/", "insurers/"))
+PURPOSE = Purpose.RISK_ASSESSMENT
 
 
 def sees_all(caller: Caller) -> bool:
@@ -19,17 +20,24 @@ def sees_all(caller: Caller) -> bool:
     return not SEES_ALL.isdisjoint(caller.roles) or caller.tenant.startswith("services/")
 
 
-def may_see(reading: Reading, enterprise: str) -> bool:
-    """Whether the caller may see what is derived of the enterprise now."""
+def see(reading: Reading, enterprise: str, method: str, resources: Sequence[str]) -> bool:
+    """Whether the caller may see what is derived of the enterprise; ConsentMissing for an institution that may not.
+
+    An institution's look is written down before the answer.
+    """
     caller = reading.caller
-    if is_institution(caller):
-        return consents.stands(reading.connection, enterprise, caller.tenant, reading.now_us)
-    return sees_all(caller) or caller.tenant == enterprise
+    if not access.is_institution(caller):
+        return sees_all(caller) or caller.tenant == enterprise
+    consent = access.granted(reading, [enterprise], PURPOSE).get(enterprise)
+    if consent is None:
+        raise errors.ConsentMissing
+    reading.notes.append(Seen(enterprise, consent, method, resources, PURPOSE))
+    return True
 
 
 def restricted(reading: Reading, query: Any, enterprise: Any) -> Any:
     """A query of rows of enterprises (a column) as far as the caller may see them now."""
     caller = reading.caller
-    if is_institution(caller):
-        return query.where(enterprise.in_(consents.consenting(caller.tenant, reading.now_us)))
+    if access.is_institution(caller):
+        return query.where(enterprise.in_(consents.consenting_to(caller.tenant, PURPOSE, reading.now_us)))
     return query if sees_all(caller) else query.where(enterprise == caller.tenant)

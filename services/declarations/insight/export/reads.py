@@ -4,6 +4,7 @@ from aval.declarations.v1 import declarations_pb2, insight_pb2
 
 from chassis import paging, records
 from chassis.service import Reading
+from services.declarations.consent.access import note_page
 from services.declarations.declaration import reads
 from services.declarations.declaration.model import Declaration
 from services.declarations.insight.export import model
@@ -17,6 +18,7 @@ def export(reading: Reading, request: insight_pb2.ExportDeclarationsRequest) -> 
     request.page_size = request.page_size or DEFAULT_SIZE
     query = reads.page_of(reading, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "place")
+    note_page(reading, "ExportDeclarations", ((one.name, one.enterprise) for one in page))
     rows = [row for one in page for row in model.lines(_parsed(one), one.status)]
     response = insight_pb2.ExportDeclarationsResponse(next_page_token=token, declarations=len(page))
     if request.format == Request.CSV:

@@ -8,6 +8,7 @@ from aval.declarations.v1 import insight_pb2
 from chassis import paging
 from chassis.clock import business_date
 from chassis.service import Reading
+from services.declarations.consent.access import note_page
 from services.declarations.insight import access
 from services.declarations.insight.findings import model, store
 from services.declarations.tables import trade_findings
@@ -23,6 +24,7 @@ def list_(reading: Reading, request: insight_pb2.ListTradeFindingsRequest) -> in
         query = query.where(rows.c.declaration == request.declaration.removeprefix("declarations/"))
     query = paging.newest_first(query, rows.c.id, request)
     page, token = paging.cut(request, reading.connection.execute(query).all(), "id")
+    note_page(reading, "ListTradeFindings", ((f"tradeFindings/{one.id}", one.enterprise) for one in page))
     return insight_pb2.ListTradeFindingsResponse(trade_findings=map(_to_proto, page), next_page_token=token)
 
 

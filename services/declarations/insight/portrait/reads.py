@@ -9,9 +9,10 @@ from services.declarations.insight.portrait import rpc, store
 
 
 def get(reading: Reading, request: insight_pb2.GetRiskPortraitRequest) -> insight_pb2.RiskPortrait:
-    """One enterprise's. Who may not see it can't tell it from one that there isn't."""
+    """One enterprise's. Who may not see it can't tell it from one that there isn't. ConsentMissing, NotFound."""
     enterprise = request.name.removesuffix("/riskPortrait")
     stored = store.load(reading.connection, enterprise)
-    if stored is None or not access.may_see(reading, enterprise):
+    is_seen = access.see(reading, enterprise, "GetRiskPortrait", [request.name])
+    if stored is None or not is_seen:
         raise NotFound(resource=request.name)
     return rpc.to_proto(stored)
