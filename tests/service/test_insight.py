@@ -16,9 +16,9 @@ from chassis.database import Database
 from chassis.errors import InvalidFields, InvalidPageToken, NotFound
 from chassis.identity import Caller
 from chassis.money import Money, to_proto
+from services.declarations.errors import ConsentMissing
 from services.declarations.insight.norms.model import LEVELS
 from services.declarations.tables import price_norms
-from services.declarations.errors import ConsentMissing
 from tests.service.insight_world import (
     BANK,
     ENTERPRISES,
