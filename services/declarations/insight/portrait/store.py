@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from chassis import bulk, records
 from services.declarations.insight.portrait.model import Inputs, Total
+from services.declarations.tables import breaches as register_breaches
 from services.declarations.tables import enterprise_facts, enterprise_totals, risk_portraits
 
 
@@ -47,6 +48,17 @@ def totals(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, l
     found: dict[str, list[Total]] = {}
     for enterprise, *total in connection.execute(query):
         found.setdefault(enterprise, []).append(Total(*total))
+    return found
+
+
+def breaches(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, dict[str, int]]:
+    """How many breaches of each state there were on what is an enterprise's."""
+    rows = register_breaches
+    query = sa.select(rows.c.enterprise, rows.c.state, sa.func.count()).group_by(rows.c.enterprise, rows.c.state)
+    found: dict[str, dict[str, int]] = {}
+    of = bulk.among(connection, rows.c.enterprise, enterprises)
+    for enterprise, state, count in connection.execute(query.where(of)):
+        found.setdefault(enterprise, {})[state] = count
     return found
 
 
