@@ -351,6 +351,7 @@ def test_a_portrait_explains_each_factor(register: Register) -> None:
         "AMENDED_SHARE": "0.0000",
         "HELD_SHARE": "0.1000",
         "PRICE_DEVIATION_SHARE": "0.0000",
+        "BREACHES": "0",
         "BUYER_CONCENTRATION": "0.8571",
         "COUNTRY_CONCENTRATION": "1.0000",
         "RETURNED_SHARE": "0.1250",
@@ -359,7 +360,7 @@ def test_a_portrait_explains_each_factor(register: Register) -> None:
     }
     points = {code: one.points for code, one in factors.items() if one.points}
     assert points == {
-        "HISTORY_MONTHS": 4,
+        "HISTORY_MONTHS": 3,
         "DECLARATIONS_PER_YEAR": 5,
         "VALUE_GROWTH": 5,
         "REJECTED_SHARE": 10,

@@ -25,11 +25,13 @@ def assess(transaction: Transaction) -> bool:
     circles = [one for name in enterprises for one in checks.of_circle(name, model.circles(totals.get(name, ())))]
     findings.replace_circles(connection, enterprises, circles, transaction.now_us)
     counts = findings.counts(connection, enterprises)
+    breaches = store.breaches(connection, enterprises)
     on = business_date(transaction.now_us)
     portraits = []
     for fact in facts:
-        found, name = counts.get(fact.enterprise, {}), fact.enterprise
-        given = model.inputs(totals.get(name, []), fact.amendments, fact.holds, found, on)
+        name = fact.enterprise
+        found = counts.get(name, {}), breaches.get(name, {})
+        given = model.inputs(totals.get(name, []), fact.amendments, fact.holds, *found, on)
         score = model.assess(given, on).score
         portraits.append(Stored(name, score, on.isoformat(), given, transaction.now_us, 1))
     store.save(connection, portraits)

@@ -57,6 +57,7 @@ class Inputs:
     amendments: int
     holds: int
     price_findings: int
+    breaches: tuple[Part, ...]
     circular_parties: tuple[str, ...]
     modes: tuple[Part, ...]
     year: tuple[Amount, ...]
@@ -117,8 +118,15 @@ def month_before(on: date, months: int) -> str:
     return f"{number // 12:04}-{number % 12 + 1:02}"
 
 
-def inputs(totals: Sequence[Total], amendments: int, holds: int, findings: Mapping[str, int], on: date) -> Inputs:
-    """What an enterprise's rows give on a day."""
+def inputs(
+    totals: Sequence[Total],
+    amendments: int,
+    holds: int,
+    findings: Mapping[str, int],
+    breaches: Mapping[str, int],
+    on: date,
+) -> Inputs:
+    """What an enterprise's rows give on a day: findings by code, breaches by state."""
     there = [one for one in totals if one.declarations > 0]
     counted = [one for one in there if one.outcome == COUNTED]
     year = [one for one in counted if month_before(on, MONTHS) < one.month]
@@ -132,6 +140,7 @@ def inputs(totals: Sequence[Total], amendments: int, holds: int, findings: Mappi
         amendments=amendments,
         holds=holds,
         price_findings=sum(findings.get(code, 0) for code in PRICE_CODES),
+        breaches=tuple(Part(state, "", count, 0) for state, count in sorted(breaches.items())),
         circular_parties=tuple(name for name, _, _ in circles(there)),
         modes=_parts(counted, lambda one: one.trade_mode, by_currency=False),
         year=_amounts(year),
@@ -273,6 +282,10 @@ def _is_not_financeable(mode: str, on: date) -> bool:
     return not row or row["financeable"] != "YES"
 
 
+def _breaches(given: Inputs, _on: date) -> Measured:
+    return Decimal(sum(part.declarations for part in given.breaches)), given.breaches
+
+
 def _circular(given: Inputs, _on: date) -> Measured:
     names = given.circular_parties
     return Decimal(len(names)), tuple(Part(name, "", 0, 0) for name in names[:EVIDENCE_MOST])
@@ -287,6 +300,7 @@ MEASURES: Mapping[str, Measure] = {
     "AMENDED_SHARE": _count("amendments"),
     "HELD_SHARE": _count("holds"),
     "PRICE_DEVIATION_SHARE": _count("price_findings"),
+    "BREACHES": _breaches,
     "BUYER_CONCENTRATION": _concentration("buyers"),
     "COUNTRY_CONCENTRATION": _concentration("countries"),
     "RETURNED_SHARE": _modes(lambda mode, _on: mode == RETURNED_GOODS),
