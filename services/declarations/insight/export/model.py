@@ -25,15 +25,18 @@ def lines(declaration: declarations_pb2.Declaration, status: str) -> Iterator[in
     """The rows of a declaration; one with the head alone where it has no goods."""
     for goods in declaration.lines or [declarations_pb2.DeclarationLine()]:
         row = Line(status=status, **{name: getattr(declaration, name) for name in HEAD})
-        row.declared_value.CopyFrom(declaration.declared_value)
-        if declaration.HasField("export_date"):
-            row.export_date.CopyFrom(declaration.export_date)
         for name in GOODS:
             setattr(row, name, getattr(goods, name))
-        for name in ("quantity", "unit_price", "total"):
-            if goods.HasField(name):
-                getattr(row, name).CopyFrom(getattr(goods, name))
+        _copy(declaration, row, "declared_value", "export_date")
+        _copy(goods, row, "quantity", "unit_price", "total")
         yield row
+
+
+def _copy(source: Any, row: insight_pb2.ExportedLine, *names: str) -> None:
+    """Those messages that the source has."""
+    for name in names:
+        if source.HasField(name):
+            getattr(row, name).CopyFrom(getattr(source, name))
 
 
 def _plain(name: str) -> Callable[[Any], str]:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from aval.declarations.v1 import declarations_pb2
 
@@ -92,13 +93,18 @@ def _of_price(
     return Finding(row.enterprise, row.id, line_number, f"{kind}_{side}_NORM", facts)
 
 
+@lru_cache(maxsize=65536)
+def _is_reached(transport_mode: str, country: str, on: str) -> bool:
+    return code_table("land_routes").row(f"{transport_mode}/{country}", date.fromisoformat(on)) is not None
+
+
 def of_route(row: Row) -> Iterator[Finding]:
     """Rail and road to a country that they don't reach."""
     country = row.destination_country
     if row.transport_mode not in LAND or not country or country == "CHN":
         return
-    on = date.fromisoformat(row.declared_on)
-    if code_table("land_routes").row(f"{row.transport_mode}/{country}", on) is None:
+    if not _is_reached(row.transport_mode, country, row.declared_on):
+        on = date.fromisoformat(row.declared_on)
         mode = code_table("transport_modes").row(row.transport_mode, on) or {"english": "", "chinese": ""}
         facts = {
             "transport_mode": row.transport_mode,

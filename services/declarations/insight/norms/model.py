@@ -50,8 +50,8 @@ def unit_price(minor_units: int, quantity: str, power: int = 0) -> int | None:
 
 def bucket_of(price: int) -> int:
     """The bucket that a price falls in."""
-    octave = max(price.bit_length() - _PART_BITS - 1, 0)
-    return octave * PARTS + (price >> octave)
+    octave = price.bit_length() - _PART_BITS - 1
+    return octave * PARTS + (price >> octave) if octave > 0 else price
 
 
 def lowest(bucket: int) -> int:
