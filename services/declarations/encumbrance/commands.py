@@ -45,7 +45,7 @@ from services.declarations.value.model import SIDES, Asset, AssetClass, part_id
 
 EXPIRE_AT_ONCE = 200
 # The kinds of asset that cover may stand on: goods that were sold.
-INSURABLE = frozenset({"declarations", "pools"})
+INSURABLE = frozenset({"declarations", "warehouseSales"})
 # What the enterprise must have consented to.
 PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
 Work = tuple[Transaction, declarations_pb2.ReserveEncumbranceRequest]
@@ -168,7 +168,8 @@ def _visible(transaction: Transaction, register: Register, asked: Encumbrance) -
     purpose = PURPOSES[asked.asset_class]
     consents = register.consents_of(transaction, purpose)
     found = [register.assets.get(name) for name in asked.assets]
-    visible = [one for one in found if one is not None and one.enterprise in consents]
+    holders = ("", transaction.caller.tenant)
+    visible = [one for one in found if one is not None and one.enterprise in consents and one.holder in holders]
     if len(visible) < len(found):
         raise errors.ConsentMissing
     for one in visible:
@@ -215,8 +216,8 @@ def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
             Problem(
                 "encumbrance.items",
                 "ASSET_NOT_INSURABLE",
-                "Insure declarations or pools.",
-                "只能对报关单或资产池投保。",
+                "Insure declarations, or sales out of overseas warehouses: consumers can't be insured.",
+                "只能对报关单或海外仓销售投保：消费者不可投保。",
             )
         )
     if len(set(encumbrance.assets)) < len(encumbrance.items):

@@ -11,9 +11,13 @@ from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
 from services.declarations.retail.checks import check
+from services.declarations.retail.identity import waybill_id
+from services.declarations.retail.list import commands as retail_list
+from services.declarations.retail.list.store import LOCK as LISTS
 from services.declarations.retail.matching.store import names as locks
 from services.declarations.retail.order import commands as order
 from services.declarations.retail.payment import commands as payment
+from services.declarations.retail.summary import commands as summary
 from services.declarations.retail.waybill import commands as waybill
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -25,6 +29,11 @@ TAKERS: Mapping[str, Take] = {
     "order": order.take,
     "waybill": waybill.take,
     "payment": payment.take,
+    "list": retail_list.take,
+    "receipt": retail_list.take_receipts,
+    "cancellation": retail_list.take_cancellations,
+    "departure": retail_list.take_departures,
+    "summary": summary.take,
 }
 NOT_TAKEN = Problem(
     "",
@@ -37,6 +46,11 @@ _LOCKS: Mapping[str, Callable[[Any], set[str]]] = {
     "order": lambda row: locks([row.order_number]),
     "waybill": lambda row: locks(filter(None, [row.order_number]), [waybill.identify(row)]),
     "payment": lambda row: locks([row.order_number]),
+    "list": lambda row: {LISTS, *locks([row.order_number], [waybill_id(row.carrier_code, row.waybill_number)])},
+    "receipt": lambda _row: {LISTS},
+    "cancellation": lambda _row: {LISTS},
+    "departure": lambda _row: {LISTS},
+    "summary": lambda _row: {LISTS},
 }
 
 

@@ -63,6 +63,8 @@ def of(connection: sa.Connection, identifiers: Collection[str], now_us: int) -> 
 
 def link(transaction: Transaction, links: Collection[tuple[str, str]]) -> None:
     """Ties orders and waybills by their ids, as lists do, and matches those orders anew; known ties stay."""
+    if not links:
+        return
     rows = retail_links
     query = sa.select(rows).where(bulk.among(transaction.connection, rows.c.order_id, {order for order, _ in links}))
     known = {tuple(row) for row in transaction.connection.execute(query)}
