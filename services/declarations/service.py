@@ -20,6 +20,14 @@ from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
 from services.declarations.fingerprint import commands as fingerprint
 from services.declarations.fingerprint import reads as fingerprint_reads
+from services.declarations.insight.export import reads as export
+from services.declarations.insight.filters import commands as filters
+from services.declarations.insight.findings import reads as findings
+from services.declarations.insight.fold import commands as fold
+from services.declarations.insight.norms import commands as norms
+from services.declarations.insight.portrait import commands as portraits
+from services.declarations.insight.portrait import reads as portrait_reads
+from services.declarations.insight.statistics import reads as statistics
 from services.declarations.intake import commands as intake
 from services.declarations.intake import reads as intake_reads
 from services.declarations.intake import unified
@@ -116,6 +124,8 @@ SERVICE = Service(
         "MarkFinanced": Command(fingerprint.finance, names=_name),
         "MarkRepaid": Command(fingerprint.repay, names=_name),
         "CancelRegistration": Command(fingerprint.cancel, names=_name),
+        "CreateSavedFilter": Command(filters.create),
+        "DeleteSavedFilter": Command(filters.delete, names=lambda request: [request.name]),
     },
     reads={
         "GetDeclaration": declaration_reads.get,
@@ -146,6 +156,12 @@ SERVICE = Service(
         "GetRefusedDocument": intake_reads.get,
         "GetRegistration": fingerprint_reads.get,
         "ListRegistrations": fingerprint_reads.list_,
+        "ListSavedFilters": filters.list_,
+        "ExportDeclarations": export.export,
+        "QueryStatistics": statistics.query,
+        "QueryStatisticsChanges": statistics.changes,
+        "GetRiskPortrait": portrait_reads.get,
+        "ListTradeFindings": findings.list_,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
@@ -157,6 +173,7 @@ SERVICE = Service(
     note=access.note,
     sealed=[personal_data, refused_contents],
     sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting],
+    derivations=[fold.follow, norms.publish, portraits.assess],
     prepare=[ledger_store.initialise],
     violations=_violations,
     books=ledger_store.books,

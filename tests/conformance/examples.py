@@ -8,6 +8,7 @@ from typing import Any
 from aval.credit_insurance.v1 import credit_insurance_pb2 as credit_insurance
 from aval.declarations.v1 import declarations_pb2 as declarations
 from aval.declarations.v1 import fingerprint_pb2 as fingerprint
+from aval.declarations.v1 import insight_pb2 as insight
 from aval.declarations.v1 import intake_pb2 as intake
 from aval.declarations.v1 import reference_pb2 as reference
 from aval.loans.v1 import loans_pb2 as loans
@@ -353,6 +354,17 @@ async def cancel_repayment(world: World) -> Example:
     return SETTLEMENT, loans.CancelRepaymentRequest(request_id=identifier(), repayment_id=request.repayment_id)
 
 
+async def save_filter(world: World) -> Example:
+    """By the exporter."""
+    return CAST["EXPORTER"], world.filter_request()
+
+
+async def delete_filter(world: World) -> Example:
+    """A fresh one."""
+    saved = await world.call("declarations", "CreateSavedFilter", world.filter_request(), CAST["EXPORTER"])
+    return CAST["EXPORTER"], insight.DeleteSavedFilterRequest(request_id=identifier(), name=saved.name)
+
+
 MUTATIONS: dict[Key, Make] = {
     ("declarations", "ImportDocuments"): import_documents,
     ("declarations", "ResendDocument"): resend_document,
@@ -373,6 +385,8 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "MarkFinanced"): mark_financed,
     ("declarations", "MarkRepaid"): mark_repaid,
     ("declarations", "CancelRegistration"): cancel_registration,
+    ("declarations", "CreateSavedFilter"): save_filter,
+    ("declarations", "DeleteSavedFilter"): delete_filter,
     ("settlement", "OpenAccount"): open_account,
     ("settlement", "CreateTransfer"): create_transfer,
     ("settlement", "BatchCreateTransfers"): create_transfers,
@@ -429,6 +443,7 @@ GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
     ("declarations", "GetRetailOrder"): Get("retail_order"),
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
+    ("declarations", "GetRiskPortrait"): Get("portrait"),
     ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
     ("declarations", "GetRefusedDocument"): Get("refused_document"),
     ("declarations", "GetRegistration"): Get("registration"),
@@ -442,4 +457,11 @@ GETS: dict[Key, Get] = {
     ("loans", "GetOffer"): Get("offer"),
     ("loans", "GetLoan"): Get("loan"),
     ("loans", "GetPayoff"): Get("loan"),
+}
+
+# Reads that are neither of one resource nor a list of resources: each with fields of its request.
+QUERIES: dict[Key, dict[str, Any]] = {
+    ("declarations", "ExportDeclarations"): {"page_size": 1},
+    ("declarations", "QueryStatistics"): {"from_month": "2026-01", "to_month": "2026-12"},
+    ("declarations", "QueryStatisticsChanges"): {"page_size": 1},
 }

@@ -18,6 +18,7 @@ ANOTHER = {
     "ListRetailOrders": "BatchCreateRetailDocuments",
     "ListConsents": "CreateConsent",
     "ListEncumbrances": "ReserveEncumbrance",
+    "ListSavedFilters": "CreateSavedFilter",
     "ListDisclosures": "ReserveEncumbrance",
     "ListRefusedDocuments": "ResendDocument",
     "ListRegistrations": "RegisterDocuments",

@@ -1,6 +1,7 @@
 """A platform with all four services, its people, and the resources that the examples stand on."""
 
 import asyncio
+import contextlib
 import datetime
 import itertools
 import time
@@ -9,7 +10,7 @@ from typing import Any
 
 import grpc
 from aval.credit_insurance.v1 import credit_insurance_pb2
-from aval.declarations.v1 import declarations_pb2, fingerprint_pb2, intake_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, fingerprint_pb2, insight_pb2, intake_pb2, retail_pb2
 from aval.events.v1 import events_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
@@ -58,6 +59,7 @@ CAST = {
     "INSURER_CHECKER": person(INSURER, "INSURER_CHECKER"),
     "WINDOW": person("windows/henan", "WINDOW"),
     "OPERATOR": person("operators/aval", "OPERATOR"),
+    "REGULATOR": person("regulators/4600", "REGULATOR"),
 }
 STRANGERS = {
     "EXPORTER": person(RIVAL, "EXPORTER"),
@@ -503,6 +505,33 @@ class World:
         await self.refused_document()
         await self.call("settlement", "CreateOutgoingPayment", self.payment_out(), CAST["EXPORTER"])
         await self._a_payment_through()
+        await self._what_is_derived()
+
+    async def _what_is_derived(self) -> None:
+        """A portrait of the exporter, two findings about its declarations and a saved filter."""
+        rows = [self.declaration_row(), self.declaration_row()]
+        for row in rows:
+            row.transport_mode = "3"
+        batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=rows)
+        await self.call("declarations", "BatchCreateDeclarations", batch, CAST["WINDOW"])
+        await self.call("declarations", "CreateSavedFilter", self.filter_request(), CAST["EXPORTER"])
+        self.standing["portrait"] = f"{ENTERPRISE}/riskPortrait"
+        request = insight_pb2.GetRiskPortraitRequest(name=self.standing["portrait"])
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            asked = insight_pb2.ListTradeFindingsRequest()
+            found = await self.call("declarations", "ListTradeFindings", asked, CAST["EXPORTER"])
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self.call("declarations", "GetRiskPortrait", request, CAST["EXPORTER"])
+                if len(found.trade_findings) >= len(rows):
+                    return
+            assert time.monotonic() < deadline, "nothing was derived"
+            await asyncio.sleep(0.05)
+
+    def filter_request(self) -> Any:
+        """The exporter saves a filter."""
+        saved = insight_pb2.SavedFilter(title="to the USA", filter={"destination_countries": ["USA"]})
+        return insight_pb2.CreateSavedFilterRequest(request_id=identifier(), saved_filter=saved)
 
     async def _a_payment_through(self) -> None:
         """A payment that comes to its end, with the account's owner notified."""

@@ -64,6 +64,13 @@ def upgrade() -> None:
     op.create_index("consents_enterprise", "consents", ["enterprise", "institution"], unique=False)
     op.create_index("consents_institution", "consents", ["institution", "id"], unique=False)
     op.create_table(
+        "counted",
+        sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("contribution", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("declaration"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "declaration_versions",
         sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
@@ -98,6 +105,12 @@ def upgrade() -> None:
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("unified_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "declarations_day",
+        "declarations",
+        ["declared_on", "id", "trade_mode", "destination_country", "chapter"],
+        unique=False,
     )
     op.create_index("declarations_enterprise", "declarations", ["enterprise", "id"], unique=False)
     op.create_index(
@@ -166,11 +179,46 @@ def upgrade() -> None:
     op.create_index("encumbrances_enterprise", "encumbrances", ["enterprise", "id"], unique=False)
     op.create_index("encumbrances_holder", "encumbrances", ["holder", "id"], unique=False)
     op.create_table(
+        "enterprise_facts",
+        sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("amendments", sa.BigInteger(), nullable=False),
+        sa.Column("holds", sa.BigInteger(), nullable=False),
+        sa.Column("due_us", sa.BigInteger(), nullable=False),
+        sa.Column("assess_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("enterprise"),
+    )
+    op.create_index("enterprise_facts_due", "enterprise_facts", ["due_us"], unique=False)
+    op.create_table(
+        "enterprise_totals",
+        sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("month", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("direction", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("trade_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("country", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("chapter", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("outcome", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("buyer", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("declarations", sa.BigInteger(), nullable=False),
+        sa.Column("minor_units", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "enterprise", "month", "direction", "trade_mode", "country", "chapter", "currency", "outcome", "buyer"
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "freezes",
         sa.Column("asset", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("cause", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("asset", "cause"),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "norm_progress",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("commodity_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("run_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "personal_data",
@@ -263,6 +311,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("pre_shipments_enterprise", "pre_shipments", ["enterprise", "id"], unique=False)
+    op.create_table(
+        "price_counts",
+        sa.Column("commodity_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("unit", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("first_bucket", sa.BigInteger(), nullable=False),
+        sa.Column("counts", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("commodity_code", "unit", "currency"),
+    )
+    op.create_table(
+        "price_norms",
+        sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("commodity_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("unit", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("observations", sa.BigInteger(), nullable=False),
+        sa.Column("lower", sa.BigInteger(), nullable=False),
+        sa.Column("median", sa.BigInteger(), nullable=False),
+        sa.Column("upper", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("publish_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
     op.create_table(
         "proceeds",
         sa.Column("asset", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -523,6 +594,26 @@ def upgrade() -> None:
     )
     op.create_index("retail_waybills_number", "retail_waybills", ["order_number"], unique=False)
     op.create_table(
+        "risk_portraits",
+        sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("score", sa.BigInteger(), nullable=False),
+        sa.Column("assess_date", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("inputs", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("assess_us", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("enterprise"),
+    )
+    op.create_table(
+        "saved_filters",
+        sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("tenant", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("title", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("create_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("saved_filters_tenant", "saved_filters", ["tenant", "id"], unique=False)
+    op.create_table(
         "shipped_under",
         sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("pre_shipment", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -534,6 +625,21 @@ def upgrade() -> None:
     )
     op.create_index("shipped_under_pre_shipment", "shipped_under", ["pre_shipment", "declaration"], unique=False)
     op.create_table(
+        "statistics_cells",
+        sa.Column("month", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("direction", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("trade_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("country", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("chapter", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("declarations", sa.BigInteger(), nullable=False),
+        sa.Column("minor_units", sa.BigInteger(), nullable=False),
+        sa.Column("changed", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("month", "direction", "trade_mode", "country", "chapter", "currency"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("statistics_cells_changed", "statistics_cells", ["changed"], unique=False)
+    op.create_table(
         "store_sales",
         sa.Column("list", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("store", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -541,6 +647,19 @@ def upgrade() -> None:
         sa.Column("sale_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("list"),
     )
+    op.create_table(
+        "trade_findings",
+        sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("line_number", sa.BigInteger(), nullable=False),
+        sa.Column("code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("facts", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("find_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("trade_findings_declaration", "trade_findings", ["declaration"], unique=False)
+    op.create_index("trade_findings_enterprise", "trade_findings", ["enterprise", "id"], unique=False)
     op.create_table(
         "waiting_receipts",
         sa.Column("unified_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
