@@ -7,6 +7,8 @@ from typing import Any
 
 from aval.credit_insurance.v1 import credit_insurance_pb2 as credit_insurance
 from aval.declarations.v1 import declarations_pb2 as declarations
+from aval.declarations.v1 import fingerprint_pb2 as fingerprint
+from aval.declarations.v1 import insight_pb2 as insight
 from aval.declarations.v1 import intake_pb2 as intake
 from aval.declarations.v1 import records_pb2 as records
 from aval.declarations.v1 import reference_pb2 as reference
@@ -128,6 +130,39 @@ async def release_encumbrance(world: World) -> Example:
     """Of a fresh reservation."""
     made = await world.reserved()
     request = declarations.ReleaseEncumbranceRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["BANK_SYSTEM"], request
+
+
+async def register_documents(world: World) -> Example:
+    """One invoice."""
+    return CAST["BANK_SYSTEM"], world.registration_request()
+
+
+async def check_documents(world: World) -> Example:
+    """One invoice."""
+    request = fingerprint.CheckDocumentsRequest(
+        request_id=identifier(), applicant=ENTERPRISE, documents=[world.invoice()]
+    )
+    return CAST["BANK_SYSTEM"], request
+
+
+async def mark_financed(world: World) -> Example:
+    """A fresh registration."""
+    made = await world.registered()
+    return CAST["BANK_SYSTEM"], fingerprint.MarkFinancedRequest(request_id=identifier(), name=made.name, etag=made.etag)
+
+
+async def mark_repaid(world: World) -> Example:
+    """A financed one."""
+    financed = await world.call("declarations", "MarkFinanced", *reversed(await mark_financed(world)))
+    request = fingerprint.MarkRepaidRequest(request_id=identifier(), name=financed.name, etag=financed.etag)
+    return CAST["BANK_SYSTEM"], request
+
+
+async def cancel_registration(world: World) -> Example:
+    """A fresh one."""
+    made = await world.registered()
+    request = fingerprint.CancelRegistrationRequest(request_id=identifier(), name=made.name, etag=made.etag)
     return CAST["BANK_SYSTEM"], request
 
 
@@ -361,6 +396,17 @@ async def cancel_repayment(world: World) -> Example:
     return SETTLEMENT, loans.CancelRepaymentRequest(request_id=identifier(), repayment_id=request.repayment_id)
 
 
+async def save_filter(world: World) -> Example:
+    """By the exporter."""
+    return CAST["EXPORTER"], world.filter_request()
+
+
+async def delete_filter(world: World) -> Example:
+    """A fresh one."""
+    saved = await world.call("declarations", "CreateSavedFilter", world.filter_request(), CAST["EXPORTER"])
+    return CAST["EXPORTER"], insight.DeleteSavedFilterRequest(request_id=identifier(), name=saved.name)
+
+
 MUTATIONS: dict[Key, Make] = {
     ("declarations", "ImportDocuments"): import_documents,
     ("declarations", "ResendDocument"): resend_document,
@@ -376,6 +422,13 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "ConfirmEncumbrance"): confirm_encumbrance,
     ("declarations", "ReleaseEncumbrance"): release_encumbrance,
     ("declarations", "ApplyProceeds"): apply_proceeds,
+    ("declarations", "RegisterDocuments"): register_documents,
+    ("declarations", "CheckDocuments"): check_documents,
+    ("declarations", "MarkFinanced"): mark_financed,
+    ("declarations", "MarkRepaid"): mark_repaid,
+    ("declarations", "CancelRegistration"): cancel_registration,
+    ("declarations", "CreateSavedFilter"): save_filter,
+    ("declarations", "DeleteSavedFilter"): delete_filter,
     ("declarations", "BatchCreateRecords"): create_records,
     ("declarations", "ClaimBill"): claim_bill,
     ("declarations", "ReleaseBill"): release_bill,
@@ -437,8 +490,10 @@ GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
     ("declarations", "GetRetailOrder"): Get("retail_order"),
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
+    ("declarations", "GetRiskPortrait"): Get("portrait"),
     ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
     ("declarations", "GetRefusedDocument"): Get("refused_document"),
+    ("declarations", "GetRegistration"): Get("registration"),
     ("declarations", "GetRecord"): Get("record"),
     ("declarations", "VerifyPermits"): Get("declaration", "declaration"),
     ("declarations", "GetEvidence"): Get("declaration", "declaration"),
@@ -453,4 +508,11 @@ GETS: dict[Key, Get] = {
     ("loans", "GetOffer"): Get("offer"),
     ("loans", "GetLoan"): Get("loan"),
     ("loans", "GetPayoff"): Get("loan"),
+}
+
+# Reads that are neither of one resource nor a list of resources: each with fields of its request.
+QUERIES: dict[Key, dict[str, Any]] = {
+    ("declarations", "ExportDeclarations"): {"page_size": 1},
+    ("declarations", "QueryStatistics"): {"from_month": "2026-01", "to_month": "2026-12"},
+    ("declarations", "QueryStatisticsChanges"): {"page_size": 1},
 }

@@ -123,8 +123,8 @@ async def bring_in(register: Register) -> None:
     contents = {"good.xml": document(DECMESSAGE), "bad.xml": document(REFUSED)}
     documents = [declarations_pb2.Document(document_id=name, content=content) for name, content in contents.items()]
     for _ in range(2):
-        request = declarations_pb2.ImportDeclarationsRequest(documents=documents)
-        await register.call("ImportDeclarations", request, WINDOW)
+        request = declarations_pb2.ImportDocumentsRequest(documents=documents)
+        await register.call("ImportDocuments", request, WINDOW)
     (row,) = await register.declare(register.row(BUYER))
     assert await register.persons(row, EXPORTER) == [BUYER]
     retail = declarations_pb2.BatchCreateRetailDocumentsRequest(documents=map(wrapped, RETAIL_ROWS))
