@@ -496,7 +496,7 @@ GETS: dict[Key, Get] = {
     ("declarations", "GetRegistration"): Get("registration"),
     ("declarations", "GetRecord"): Get("record"),
     ("declarations", "VerifyPermits"): Get("declaration", "declaration"),
-    ("declarations", "GetEvidence"): Get("declaration", "declaration"),
+    ("declarations", "GetDeclarationEvidence"): Get("declaration", "declaration"),
     ("settlement", "GetAccount"): Get("current"),
     ("settlement", "GetBillPayment"): Get("bill_payment"),
     ("settlement", "ListTransfers"): Get("current", "account"),

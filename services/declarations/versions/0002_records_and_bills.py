@@ -60,4 +60,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("is_newest"),
     )
     op.create_index("records_version", "records", ["record", "notice_us"], unique=True)
+    op.drop_index(op.f("declarations_enterprise"), table_name="declarations")
+    op.create_index("declarations_enterprise", "declarations", ["enterprise", "declared_on", "id"], unique=False)
     # ### end Alembic commands ###
