@@ -10,6 +10,7 @@ from aval.declarations.v1 import declarations_pb2 as declarations
 from aval.declarations.v1 import fingerprint_pb2 as fingerprint
 from aval.declarations.v1 import insight_pb2 as insight
 from aval.declarations.v1 import intake_pb2 as intake
+from aval.declarations.v1 import records_pb2 as records
 from aval.declarations.v1 import reference_pb2 as reference
 from aval.loans.v1 import loans_pb2 as loans
 from aval.settlement.v1 import settlement_pb2 as settlement
@@ -171,6 +172,47 @@ async def apply_proceeds(world: World) -> Example:
         request_id=identifier(), asset=await world.declared(), payment=identifier(), amount=usd(100)
     )
     return SETTLEMENT, request
+
+
+async def create_records(world: World) -> Example:
+    """A bill."""
+    rows = [world.bill_row()]
+    return CAST["WINDOW"], declarations.BatchCreateRecordsRequest(request_id=identifier(), records=rows)
+
+
+async def claim_bill(world: World) -> Example:
+    """Settlement's call."""
+    request = records.ClaimBillRequest(
+        request_id=identifier(),
+        name=await world.bill(),
+        payment=f"billPayments/{identifier()}",
+        enterprise=ENTERPRISE,
+        currency_code="USD",
+    )
+    return SETTLEMENT, request
+
+
+async def release_bill(world: World) -> Example:
+    """Of a fresh claim."""
+    caller, claim = await claim_bill(world)
+    await world.call("declarations", "ClaimBill", claim, caller)
+    return caller, records.ReleaseBillRequest(request_id=identifier(), name=claim.name, payment=claim.payment)
+
+
+async def confirm_bill(world: World) -> Example:
+    """Of a fresh claim."""
+    caller, claim = await claim_bill(world)
+    await world.call("declarations", "ClaimBill", claim, caller)
+    transfer = f"transfers/{identifier()}"
+    request = records.ConfirmBillPaidRequest(
+        request_id=identifier(), name=claim.name, payment=claim.payment, transfer=transfer
+    )
+    return caller, request
+
+
+async def pay_bill(world: World) -> Example:
+    """By the exporter."""
+    return CAST["EXPORTER"], await world.bill_payment()
 
 
 async def open_account(world: World) -> Example:
@@ -387,6 +429,10 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "CancelRegistration"): cancel_registration,
     ("declarations", "CreateSavedFilter"): save_filter,
     ("declarations", "DeleteSavedFilter"): delete_filter,
+    ("declarations", "BatchCreateRecords"): create_records,
+    ("declarations", "ClaimBill"): claim_bill,
+    ("declarations", "ReleaseBill"): release_bill,
+    ("declarations", "ConfirmBillPaid"): confirm_bill,
     ("settlement", "OpenAccount"): open_account,
     ("settlement", "CreateTransfer"): create_transfer,
     ("settlement", "BatchCreateTransfers"): create_transfers,
@@ -394,6 +440,7 @@ MUTATIONS: dict[Key, Make] = {
     ("settlement", "MatchIncomingPayment"): match_payment,
     ("settlement", "CreateOutgoingPayment"): pay_out,
     ("settlement", "ApproveOutgoingPayment"): approve_payment,
+    ("settlement", "PayBill"): pay_bill,
     ("settlement", "Disburse"): disburse,
     ("settlement", "CollectPremium"): collect_premium,
     ("credit_insurance", "CreatePolicy"): create_policy,
@@ -447,7 +494,11 @@ GETS: dict[Key, Get] = {
     ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
     ("declarations", "GetRefusedDocument"): Get("refused_document"),
     ("declarations", "GetRegistration"): Get("registration"),
+    ("declarations", "GetRecord"): Get("record"),
+    ("declarations", "VerifyPermits"): Get("declaration", "declaration"),
+    ("declarations", "GetEvidence"): Get("declaration", "declaration"),
     ("settlement", "GetAccount"): Get("current"),
+    ("settlement", "GetBillPayment"): Get("bill_payment"),
     ("settlement", "ListTransfers"): Get("current", "account"),
     ("settlement", "GetIncomingPayment"): Get("payment"),
     ("credit_insurance", "GetPolicy"): Get("policy"),

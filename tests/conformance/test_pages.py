@@ -22,6 +22,8 @@ ANOTHER = {
     "ListDisclosures": "ReserveEncumbrance",
     "ListRefusedDocuments": "ResendDocument",
     "ListRegistrations": "RegisterDocuments",
+    "ListRecords": "BatchCreateRecords",
+    "ListBillPayments": "PayBill",
     "ListAccounts": "OpenAccount",
     "ListTransfers": "CreateTransfer",
     "ListIncomingPayments": "ImportPayment",
