@@ -40,17 +40,14 @@ class StreamPlan:
 
 async def measure(plan: StreamPlan) -> dict[str, Any]:
     """Seconds from the first request to the last answer, and how many rows of each outcome."""
-    credentials = Credentials.load(pathlib.Path(plan.certificates), "services/gateway")
-    options = channel.OPTIONS
-    opened = grpc.aio.secure_channel(plan.address, channel.channel_credentials(credentials), options=options)
-    await opened.channel_ready()
+    opened = [await _open(plan) for _ in range(plan.streams)]
     maker = Maker()
     requests = maker.requests(plan.first, plan.count, plan.batch)
     counts = [0] * len(Verdict.Outcome.keys())
     start = time.perf_counter()
-    await asyncio.gather(*(_stream(opened, plan, requests, counts) for _ in range(plan.streams)))
+    await asyncio.gather(*(_stream(one, plan, requests, counts) for one in opened))
     seconds = time.perf_counter() - start
-    await opened.close()
+    await asyncio.gather(*(one.close() for one in opened))
     return {
         "seconds": seconds,
         "per_second": plan.count / seconds,
@@ -58,6 +55,15 @@ async def measure(plan: StreamPlan) -> dict[str, Any]:
         "duplicates": counts[Verdict.DUPLICATE],
         "refused": counts[Verdict.REFUSED],
     }
+
+
+async def _open(plan: StreamPlan) -> grpc.aio.Channel:
+    """A connection of its own, so that several processes behind one port share the streams."""
+    credentials = Credentials.load(pathlib.Path(plan.certificates), "services/gateway")
+    options = [*channel.OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
+    opened = grpc.aio.secure_channel(plan.address, channel.channel_credentials(credentials), options=options)
+    await opened.channel_ready()
+    return opened
 
 
 async def _stream(opened: grpc.aio.Channel, plan: StreamPlan, requests: Iterator[bytes], counts: list[int]) -> None:

@@ -6,13 +6,15 @@ An acceptor only says whether a message keeps every rule. What it doesn't accept
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+# Codes come again and again: it is cheaper to remember them than to match them.
+MOST_REMEMBERED = 16_384
 Acceptor = Callable[[Message], bool]
 
 
@@ -133,7 +135,7 @@ def _pattern(at: str, pattern: str, constant: Constant) -> str:
     if not (pattern.startswith("^") and pattern.endswith("$")):
         raise UnknownRule(pattern)
     # The last $ would let a line break pass.
-    matches = re.compile(f"(?:{pattern[1:-1]})", re.ASCII).fullmatch
+    matches = lru_cache(MOST_REMEMBERED)(re.compile(f"(?:{pattern[1:-1]})", re.ASCII).fullmatch)
     return f"{constant(matches)}({at}) is None"
 
 

@@ -6,7 +6,7 @@ Only for the writer's transactions and for reads over thousands of keys; everyth
 import json
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +22,9 @@ _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = struct.pack(">h", -1)
 _NULL = struct.pack(">i", -1)
 _LENGTH = struct.Struct(">i")
+_INTEGER = struct.Struct(">iq")
+_BOOLEAN = struct.Struct(">i?")
+MOST_REMEMBERED = 16_384
 
 
 def insert(connection: sa.Connection, into: sa.Table, rows: Sequence[Row]) -> None:
@@ -52,20 +55,13 @@ def copy_statement(into: sa.Table) -> str:
 
 def binary(into: sa.Table, rows: Sequence[Row]) -> bytes:
     """The rows in PostgreSQL's binary COPY format."""
-    encoders, pack = _encoders(into), _LENGTH.pack
+    encoders = _encoders(into)
     head = struct.pack(">h", len(encoders))
-    parts: list[bytes] = [_SIGNATURE]
-    append = parts.append
+    parts = [_SIGNATURE]
     for row in rows:
-        append(head)
-        for encode, value in zip(encoders, row, strict=True):
-            if value is None:
-                append(_NULL)
-                continue
-            content = encode(value)
-            append(pack(len(content)))
-            append(content)
-    append(_END)
+        parts.append(head)
+        parts += [encode(value) for encode, value in zip(encoders, row, strict=True)]
+    parts.append(_END)
     return b"".join(parts)
 
 
@@ -75,21 +71,52 @@ def _encoders(into: sa.Table) -> tuple[Encode, ...]:
 
 
 def _encoder(kind: Any) -> Encode:
-    if isinstance(kind, sa.LargeBinary):
-        return bytes
-    if isinstance(kind, sa.Boolean):
-        return lambda value: b"\1" if value else b"\0"
-    if isinstance(kind, sa.BigInteger):
-        return struct.Struct(">q").pack
-    if isinstance(kind, sa.Text):
-        return str.encode
+    for known, encode in _ENCODERS:
+        if isinstance(kind, known):
+            return encode
     raise TypeError(f"no binary form for {kind}")
+
+
+def _bytes(value: bytes | None) -> bytes:
+    return _NULL if value is None else _LENGTH.pack(len(value)) + value
+
+
+@lru_cache(MOST_REMEMBERED)
+def _text(value: str | None) -> bytes:
+    return _NULL if value is None else _bytes(value.encode())
+
+
+@lru_cache(MOST_REMEMBERED)
+def _integer(value: int | None) -> bytes:
+    return _NULL if value is None else _INTEGER.pack(8, value)
+
+
+def _boolean(value: bool | None) -> bytes:
+    return _NULL if value is None else _BOOLEAN.pack(1, value)
+
+
+# By type, each with its length in front: what comes again in row after row is remembered.
+_ENCODERS: tuple[tuple[type, Encode], ...] = (
+    (sa.LargeBinary, _bytes),
+    (sa.Boolean, _boolean),
+    (sa.BigInteger, _integer),
+    (sa.Text, _text),
+)
 
 
 def among(connection: sa.Connection, column: Any, values: Iterable[str]) -> Any:
     """The condition that a text column is one of the values: one statement whatever their number."""
-    wanted = list(values)
     if connection.dialect.name == "postgresql":
-        return column == sa.any_(sa.bindparam(None, wanted, type_=postgresql.ARRAY(sa.Text())))
-    items = sa.func.json_each(sa.bindparam(None, json.dumps(wanted), type_=sa.Text())).table_valued("value")
+        literal = sa.bindparam(None, array_of_texts(values), type_=sa.Text())
+        return column == sa.any_(sa.cast(literal, postgresql.ARRAY(sa.Text())))
+    items = sa.func.json_each(sa.bindparam(None, json.dumps(list(values)), type_=sa.Text())).table_valued("value")
     return column.in_(sa.select(items.c.value))
+
+
+def array_of_texts(values: Iterable[str]) -> str:
+    """PostgreSQL's array literal of any texts; NUL, which its text can't hold, parts them while they are quoted."""
+    joined = "\0".join(values)
+    if not joined:
+        return "{}"
+    quoted = joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
+    return '{"' + quoted + '"}'

@@ -5,6 +5,7 @@ indexes from 0: lines[1].total. Rules: the single window's goods declaration for
 from quantity times price by less than one minor unit.
 """
 
+import operator
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -107,18 +108,20 @@ def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
     """Of each line; paths are built only for what is wrong, since the window sends lines by the million."""
     currency = declaration.declared_value.currency_code
     for index, line in enumerate(declaration.lines):
-        yield from goods_problems(index, line, currency)
+        if found := goods_problems(index, line, currency):
+            yield from found
         if not _is_country(line.origin_country, on):
             yield _unknown_country(f"lines[{index}].origin_country", line.origin_country)
 
 
-def goods_problems(index: int, line: Goods, currency: str) -> Iterator[Problem]:
+def goods_problems(index: int, line: Goods, currency: str) -> Sequence[Problem]:
     """What is wrong with a line's quantity, price and total, in a document of that currency."""
     total = line.total
     digits = minor_digits(total.currency_code)
+    found = _total_problems(index, line, total.minor_units, digits)
     if digits is None or total.currency_code != currency:
-        yield from _line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency)
-    yield from _total_problems(index, line, total.minor_units, digits)
+        return [*_line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency), *found]
+    return found
 
 
 def _line_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:
@@ -143,19 +146,21 @@ def currency_problems(path: str, code: str) -> Iterator[Problem]:
         )
 
 
-def _total_problems(index: int, line: Goods, minor_units: int, digits: int | None) -> Iterator[Problem]:
+def _total_problems(index: int, line: Goods, minor_units: int, digits: int | None) -> Sequence[Problem]:
     quantity = decimal_or_none(line.quantity.value or "0")
     unit_price = decimal_or_none(line.unit_price.value or "0")
+    found = []
     if quantity is None:
-        yield not_a_number(f"lines[{index}].quantity")
+        found.append(not_a_number(f"lines[{index}].quantity"))
     if unit_price is None:
-        yield not_a_number(f"lines[{index}].unit_price")
-    if digits is None:
-        return
-    if minor_units <= 0:
-        yield not_positive(f"lines[{index}].total")
-    elif quantity and unit_price and abs((quantity * unit_price).scaleb(digits) - minor_units) >= 1:
-        yield _total_mismatch(f"lines[{index}].total", quantity * unit_price, minor_units, digits)
+        found.append(not_a_number(f"lines[{index}].unit_price"))
+    if digits is not None and minor_units <= 0:
+        found.append(not_positive(f"lines[{index}].total"))
+    elif digits is not None and quantity and unit_price:
+        product = quantity * unit_price
+        if abs(product.scaleb(digits) - minor_units) >= 1:
+            found.append(_total_mismatch(f"lines[{index}].total", product, minor_units, digits))
+    return found
 
 
 def _total_mismatch(path: str, product: Decimal, minor_units: int, digits: int) -> Problem:
@@ -205,9 +210,12 @@ def _value_problems(declaration: declarations_pb2.Declaration, line_problems: Se
         yield from _sum_problems(declaration)
 
 
+_minor_units = operator.attrgetter("total.minor_units")
+
+
 def _sum_problems(declaration: declarations_pb2.Declaration) -> Iterator[Problem]:
     declared = declaration.declared_value.minor_units
-    total = sum(line.total.minor_units for line in declaration.lines)
+    total = sum(map(_minor_units, declaration.lines))
     if declared != total:
         yield Problem(
             "declared_value",

@@ -1,7 +1,7 @@
 """The declarations service: its contract's methods and the functions behind them."""
 
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,11 +11,14 @@ from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.declarations.breach import commands as breach
 from services.declarations.breach import reads as breach_reads
+from services.declarations.consent import access
 from services.declarations.consent import commands as consent
+from services.declarations.consent import reads as consent_reads
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.personal import reads as personal_reads
 from services.declarations.pool import commands as pool
 from services.declarations.pool import reads as pool_reads
 from services.declarations.pool import store as pools
@@ -32,6 +35,7 @@ from services.declarations.retail.sale import commands as sale
 from services.declarations.retail.summary import reads as summary_reads
 from services.declarations.retail.summary import store as summaries
 from services.declarations.tables import personal_data
+from services.declarations.value import proof
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -53,16 +57,18 @@ def _name(request: Any) -> Iterable[str]:
     return [request.name]
 
 
+def _violations(connection: sa.Connection) -> Sequence[str]:
+    """The ledger's proof, the register's, and those of pools and summaries."""
+    proofs = (ledger_store, proof, pools, summaries)
+    return [found for one in proofs for found in one.violations(connection)]
+
+
 def _sold(request: Any) -> Iterable[str]:
     return [request.warehouse_sale.declaration]
 
 
 def _lists(_request: Any) -> Iterable[str]:
     return [lists.LOCK]
-
-
-def _violations(connection: sa.Connection) -> list[str]:
-    return [*ledger_store.violations(connection), *pools.violations(connection), *summaries.violations(connection)]
 
 
 SERVICE = Service(
@@ -109,7 +115,9 @@ SERVICE = Service(
         "GetPool": pool_reads.get,
         "ListPools": pool_reads.list_,
         "ListPoolMovements": pool_reads.list_movements,
-        "ListConsents": consent.list_,
+        "ListConsents": consent_reads.list_,
+        "ListDisclosures": consent_reads.list_disclosures,
+        "GetPersonalData": personal_reads.get,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
         "GetBreach": breach_reads.get,
@@ -126,6 +134,7 @@ SERVICE = Service(
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
     sealed=[personal_data],
+    note=access.note,
     sweeps=[encumbrance.expire, pool.gather, pool.age],
     prepare=[ledger_store.initialise],
     violations=_violations,

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from chassis import records, sealing
 from chassis.records import TEXT
 from services.declarations.breach.model import Breach
-from services.declarations.consent.model import Consent
+from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
 from services.declarations.pool.model import Member, Movement, Pool
@@ -281,3 +281,5 @@ retail_links = sa.Table(
     sa.Index("retail_links_waybill", "waybill_id"),
     sqlite_with_rowid=False,
 )
+# consent: who learned what of an enterprise's data.
+disclosures = records.table("disclosures", Disclosure, metadata, sa.Index("disclosures_enterprise", "enterprise", "id"))

@@ -53,7 +53,9 @@ def test_a_list_stays_the_same_when_it_gets_its_number(register: RetailRegister)
         nobody = {"enterprise_number": "", "list_number": ""}
         receipt = receipt_row(1, "300", NOW_US + hour * HOUR_US, **(nobody | said))
         assert register.receipts(receipt) == ["ACCEPTED"]
-    assert register.lists(list_row(1, list_number=list_number(1), send_us=NOW_US, change=retail_pb2.MODIFY)) == ["ACCEPTED"]
+    assert register.lists(list_row(1, list_number=list_number(1), send_us=NOW_US, change=retail_pb2.MODIFY)) == [
+        "ACCEPTED"
+    ]
     assert register.list(1).status == "IN_REVIEW"
 
 
@@ -136,7 +138,9 @@ def test_departures_by_list_and_by_waybill(register: RetailRegister) -> None:
     told = departure(list_number(1), list_number(2), list_number(77))
     assert register.take(commands.take_departures, [told, told]) == ["ACCEPTED", "DUPLICATE"]
     by_waybill = departure(waybills=["WAYBILL000000003"])
-    assert register.take(commands.take_departures, [by_waybill, departure(list_number(4), left=False)]) == ["ACCEPTED"] * 2
+    assert (
+        register.take(commands.take_departures, [by_waybill, departure(list_number(4), left=False)]) == ["ACCEPTED"] * 2
+    )
     left = [register.list(number).departure_us for number in range(1, 5)]
     assert left == [NOW_US, NOW_US, NOW_US, None]
     # One that comes later finds its departure waiting.
@@ -251,7 +255,10 @@ def declare(database: Database, method: str, request: Any) -> Any:
 def goods_documents(number: str, said: Sequence[tuple[str, int]]) -> list[tuple[str, Any]]:
     """A declaration and its receipts, with the methods that take them."""
     found: list[tuple[str, Any]] = [
-        ("BatchCreateDeclarations", declarations_pb2.BatchCreateDeclarationsRequest(declarations=[declaration_row(number)]))
+        (
+            "BatchCreateDeclarations",
+            declarations_pb2.BatchCreateDeclarationsRequest(declarations=[declaration_row(number)]),
+        )
     ]
     for code, hour in said:
         receipt = declarations_pb2.Receipt(declaration_number=number, channel_code=code)
@@ -262,7 +269,8 @@ def goods_documents(number: str, said: Sequence[tuple[str, int]]) -> list[tuple[
 
 @LAW
 @given(
-    st.lists(st.tuples(st.sampled_from("7LGTCPRBEDHM"), st.integers(0, 4)), min_size=1, max_size=6, unique=True), st.data()
+    st.lists(st.tuples(st.sampled_from("7LGTCPRBEDHM"), st.integers(0, 4)), min_size=1, max_size=6, unique=True),
+    st.data(),
 )
 def test_goods_receipts_end_alike_in_any_order(
     register: RetailRegister, said: list[tuple[str, int]], data: st.DataObject

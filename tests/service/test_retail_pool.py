@@ -6,14 +6,12 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from aval.declarations.v1 import pool_pb2, retail_pb2
+from aval.declarations.v1 import pool_pb2
 
-from chassis.database import Database
 from services.declarations.service import SERVICE
 from tests.service.retail_lists_world import (
     DAY_US,
     NOW_US,
-    PLATFORMS,
     RetailRegister,
     cny,
     list_number,

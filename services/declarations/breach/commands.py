@@ -74,6 +74,8 @@ def _reduce(transaction: Transaction, encumbrance: Encumbrance, asset: str, amou
     left = reduced(encumbrance, {asset: amount})
     is_over = not any(item.outstanding for item in left.items)
     if is_over and not item_of(left, asset).settled:
-        encumbrances.save(transaction, replace(encumbrance, state=State.RELEASED, reduction=None), "encumbrance.released")
+        encumbrances.save(
+            transaction, replace(encumbrance, state=State.RELEASED, reduction=None), "encumbrance.released"
+        )
     else:
         encumbrances.save(transaction, left, "encumbrance.reduced")

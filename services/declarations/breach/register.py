@@ -70,9 +70,7 @@ def unbacked(breaches: Iterable[Breach], asset_class: AssetClass) -> dict[str, M
     return found
 
 
-def cure(
-    transaction: Transaction, asset: str, asset_class: AssetClass, amount: Money, holder: str = ""
-) -> None:
+def cure(transaction: Transaction, asset: str, asset_class: AssetClass, amount: Money, holder: str = "") -> None:
     """Value came back, or what stood on it was given back: the oldest breaches first."""
     known = [one for one in store.open_on(transaction.connection, [asset]) if one.asset_class is asset_class]
     for changed in model.cured(known, amount, holder):

@@ -13,6 +13,7 @@ from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
 from services.declarations.checks import check
+from services.declarations.consent import store as consents
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
 from services.declarations.formats import decmessage
@@ -109,6 +110,7 @@ class Known:
 
     digests: dict[str, bytes]
     waiting: Mapping[str, Sequence[store.Receipt]]
+    institutions: Mapping[str, Sequence[str]]
 
     def status(self, number: str) -> str:
         """Where the receipts that came before a declaration leave it."""
@@ -121,7 +123,9 @@ def take(work: Sequence[tuple[Transaction, Candidates]]) -> list[list[declaratio
     connection = work[0][0].connection
     numbers = set().union(*(candidates.numbers for _, candidates in work))
     digests = store.digests(connection, numbers)
-    known = Known(digests, store.receipts_of(connection, numbers - digests.keys()))
+    owners = {one.content.enterprise for _, candidates in work for one in candidates.rows if one.content}
+    institutions = consents.institutions(connection, owners, work[0][0].now_us)
+    known = Known(digests, store.receipts_of(connection, numbers - digests.keys()), institutions)
     return [_take(transaction, candidates.rows, known) for transaction, candidates in work]
 
 
@@ -147,9 +151,13 @@ def _take(
         elif before != content.digest and content.amend_us:
             amendments.append((index, content))
         verdicts.append(_verdict(one.document_id, content, before, language))
-    store.add(transaction, accepted)
-    for index, problems in _amend(transaction, amendments, known):
+    store.add(transaction, accepted, known.institutions)
+    unchanged = dict(_amend(transaction, amendments, known))
+    for index, problems in unchanged.items():
         verdicts[index] = refused(candidates[index].document_id, problems, language)
+    for index, content in amendments:
+        if content.persons and index not in unchanged:
+            persons[f"declarations/{content.id}"] = content.persons
     personal.put(transaction, persons)
     return verdicts
 

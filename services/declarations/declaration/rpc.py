@@ -1,6 +1,7 @@
 """Declarations on the wire: what the enterprise sees, and the less that institutions see."""
 
 import hashlib
+import operator
 from collections.abc import Iterable, Sequence
 
 from aval.declarations.v1 import declarations_pb2
@@ -18,7 +19,9 @@ from services.declarations.value.model import Value
 OUTPUT_ONLY = ("name", "status", "eligibility", "value", "receipts", "etag", "create_time", "version")
 # Kept elsewhere: personal data is sealed.
 KEPT_APART = ("persons",)
-_NOT_CONTENT = frozenset({*OUTPUT_ONLY, *KEPT_APART})
+_NOT_CONTENT = (*OUTPUT_ONLY, *KEPT_APART)
+_MESSAGES = ("eligibility", "value", "create_time")
+_REPEATED_AND_PLAIN = operator.attrgetter(*(name for name in _NOT_CONTENT if name not in _MESSAGES))
 
 
 def content_of(message: declarations_pb2.Declaration) -> Content:
@@ -45,7 +48,7 @@ def content_of(message: declarations_pb2.Declaration) -> Content:
 
 def _content_alone(message: declarations_pb2.Declaration) -> declarations_pb2.Declaration:
     """The row itself where it has nothing else in it, else a copy: the request's digest is made of it as it came."""
-    if not any(field.name in _NOT_CONTENT for field, _ in message.ListFields()):
+    if not any(map(message.HasField, _MESSAGES)) and not any(_REPEATED_AND_PLAIN(message)):
         return message
     content = declarations_pb2.Declaration()
     content.CopyFrom(message)
@@ -54,13 +57,13 @@ def _content_alone(message: declarations_pb2.Declaration) -> declarations_pb2.De
     return content
 
 
+_total = operator.attrgetter("total.minor_units")
+
+
 def _chapter(lines: Iterable[declarations_pb2.DeclarationLine]) -> str:
     """The HS chapter of the line with the largest total, the first of several."""
-    largest, chapter = 0, ""
-    for line in lines:
-        if line.total.minor_units > largest:
-            largest, chapter = line.total.minor_units, line.commodity_code[:2]
-    return chapter
+    largest = max(lines, key=_total, default=None)
+    return largest.commodity_code[:2] if largest else ""
 
 
 def to_proto(declaration: Declaration, now_us: int, language: str = "en") -> declarations_pb2.Declaration:

@@ -62,13 +62,14 @@ def row(content: Content, status: str, today: datetime.date, now_us: int) -> bul
     return *head, declared_on, *money, status, *body, 1, content.amend_us, now_us, now_us, 1
 
 
-def add(transaction: Transaction, rows: Sequence[bulk.Row]) -> None:
-    """New declarations, with one event for all of them."""
+def add(transaction: Transaction, rows: Sequence[bulk.Row], institutions: Mapping[str, Sequence[str]]) -> None:
+    """New declarations, with one event for all of them; who may see each enterprise's is given."""
     if not rows:
         return
     bulk.insert(transaction.connection, declarations, rows)
     names = [f"declarations/{fresh[0]}" for fresh in rows]
-    parties = consents.parties(transaction.connection, {fresh[1] for fresh in rows}, transaction.now_us)
+    owners = {fresh[1] for fresh in rows}
+    parties = owners.union(*(institutions.get(owner, ()) for owner in owners))
     transaction.append(DECLARED, ALL, declarations_pb2.DeclarationsDeclared(declarations=names), parties)
 
 

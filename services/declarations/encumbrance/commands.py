@@ -21,12 +21,22 @@ from ledger.model import Transfer
 from services.declarations import errors, terms
 from services.declarations.breach import register as breaches
 from services.declarations.breach import store as breach_rows
-from services.declarations.consent import store as consents
+from services.declarations.consent import access
+from services.declarations.consent.access import Seen
+from services.declarations.consent.model import Consent, Purpose
 from services.declarations.declaration import model as declaration_model
 from services.declarations.declaration import rpc as declaration_rpc
 from services.declarations.declaration import store as declaration_store
 from services.declarations.encumbrance import ending, model, rpc, store
-from services.declarations.encumbrance.model import TRANSITIONS, Encumbrance, Item, Reduced, Reduction, Standing, State, Verb
+from services.declarations.encumbrance.model import (
+    TRANSITIONS,
+    Encumbrance,
+    Reduced,
+    Reduction,
+    Standing,
+    State,
+    Verb,
+)
 from services.declarations.preshipment import netting
 from services.declarations.value import freezing, kinds
 from services.declarations.value import store as values
@@ -36,6 +46,8 @@ from services.declarations.value.model import SIDES, Asset, AssetClass, part_id
 EXPIRE_AT_ONCE = 200
 # The kinds of asset that cover may stand on: goods that were sold.
 INSURABLE = frozenset({"declarations", "warehouseSales"})
+# What the enterprise must have consented to.
+PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
 Work = tuple[Transaction, declarations_pb2.ReserveEncumbranceRequest]
 
 
@@ -45,13 +57,21 @@ class Register:
 
     assets: Mapping[str, Asset]
     frozen: Mapping[str, Sequence[str]]
-    # The institutions that each enterprise lets see its assets now.
-    consented: Mapping[str, Sequence[str]]
     encumbrances: dict[str, Encumbrance]
     standing: dict[str, set[Standing]]
     sitting: ledger.Sitting
     # Each newly granted one, with the number of its first hold within the sitting.
     granted: list[tuple[Transaction, Encumbrance, int]] = field(default_factory=list)
+    consents: dict[tuple[str, Purpose], dict[str, Consent]] = field(default_factory=dict)
+    disclosed: list[tuple[Transaction, Seen]] = field(default_factory=list)
+
+    def consents_of(self, transaction: Transaction, purpose: Purpose) -> dict[str, Consent]:
+        """The consents to the caller for the purpose, by enterprise; looked up once a batch."""
+        key = transaction.caller.tenant, purpose
+        if key not in self.consents:
+            enterprises = {one.enterprise for one in self.assets.values()}
+            self.consents[key] = access.granted(transaction, enterprises, purpose)
+        return self.consents[key]
 
     def grant(self, transaction: Transaction, encumbrance: Encumbrance) -> None:
         """One more stands; its holds were the last that were attempted."""
@@ -72,6 +92,7 @@ class Register:
             store.tell(transaction, fenced, "encumbrance.reserved")
         if self.granted:
             store.add(self.granted[0][0], *stored.values())
+        access.note([(transaction, [seen]) for transaction, seen in self.disclosed])
         return stored
 
 
@@ -108,7 +129,6 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     return Register(
         assets,
         values.frozen(connection, names),
-        consents.institutions(connection, {asset.enterprise for asset in assets.values()}, now_us),
         store.load(connection, [one.id for one in asked]),
         netting.holders_of(connection, names),
         sitting,
@@ -120,8 +140,8 @@ def _decide(transaction: Transaction, register: Register, asked: Encumbrance) ->
     try:
         if known := register.encumbrances.get(asked.id):
             return _same(known, asked)
-        assets = [_visible(transaction, register, name) for name in asked.assets]
-        encumbrance = dataclasses.replace(asked, enterprise=assets[0].enterprise)
+        assets = _visible(transaction, register, asked)
+        encumbrance = _converted(transaction, dataclasses.replace(asked, enterprise=assets[0].enterprise), assets)
         _check_items(encumbrance, assets)
         _check_eligible(transaction, assets, register.frozen)
         _check_others(register, encumbrance)
@@ -143,22 +163,39 @@ def _same(known: Encumbrance, asked: Encumbrance) -> Encumbrance:
     return known
 
 
-def _visible(transaction: Transaction, register: Register, name: str) -> Asset:
-    """The asset, if the enterprise consented to the caller."""
-    asset = register.assets.get(name)
-    if asset is None:
-        raise _unknown(name)
-    if transaction.caller.tenant not in register.consented.get(asset.enterprise, ()):
+def _visible(transaction: Transaction, register: Register, asked: Encumbrance) -> list[Asset]:
+    """The assets, if the enterprises consented to the caller for this; what doesn't exist nobody consented to."""
+    purpose = PURPOSES[asked.asset_class]
+    consents = register.consents_of(transaction, purpose)
+    found = [register.assets.get(name) for name in asked.assets]
+    visible = [
+        one
+        for one in found
+        if one is not None and one.enterprise in consents and one.holder in ("", transaction.caller.tenant)
+    ]
+    if len(visible) < len(found):
         raise errors.ConsentMissing
-    if asset.holder not in ("", transaction.caller.tenant):
-        raise _unknown(name)
-    return asset
+    for one in visible:
+        seen = Seen(one.enterprise, consents[one.enterprise], "ReserveEncumbrance", [one.name], purpose)
+        register.disclosed.append((transaction, seen))
+    return visible
 
 
 def _unknown(name: str) -> DomainError:
     if name.startswith("declarations/"):
         return errors.DeclarationNotFound(declaration=name)
     return NotFound(resource=name)
+
+
+def _converted(transaction: Transaction, asked: Encumbrance, assets: Sequence[Asset]) -> Encumbrance:
+    """With what was asked for in another currency in the asset's, at today's rate and haircut."""
+    on, items = business_date(transaction.now_us), []
+    for item, asset in zip(asked.items, assets, strict=True):
+        rate = terms.exchange_rate(item.amount.currency, asset.value.currency, on)
+        is_foreign = item.amount.currency != asset.value.currency and rate is not None and item.amount.minor_units > 0
+        haircut = terms.currency_haircut(on)
+        items.append(model.converted(item, asset.value.currency, rate, haircut) if is_foreign and rate else item)
+    return dataclasses.replace(asked, items=tuple(items))
 
 
 def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
@@ -171,8 +208,8 @@ def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
             (
                 item.amount.currency != asset.value.currency,
                 "CURRENCY_DIFFERS",
-                f"The value is in {asset.value.currency}; use that currency.",
-                f"币种为 {asset.value.currency}，请使用该币种。",
+                f"There is no rate to {asset.value.currency}, the value's currency; use that currency.",
+                f"缺少折算为 {asset.value.currency} 的汇率，请使用该币种。",
             ),
         )
         if is_wrong
@@ -187,9 +224,7 @@ def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
             )
         )
     if len(set(encumbrance.assets)) < len(encumbrance.items):
-        problems.append(
-            Problem("encumbrance.items", "ASSET_REPEATED", "Name each asset once.", "每项资产只能列一次。")
-        )
+        problems.append(Problem("encumbrance.items", "ASSET_REPEATED", "Name each asset once.", "每项资产只能列一次。"))
     if len({asset.enterprise for asset in assets}) > 1:
         problems.append(
             Problem("encumbrance.items", "SEVERAL_ENTERPRISES", "All must be of one exporter.", "须属于同一出口企业。")
@@ -211,9 +246,7 @@ def _check_eligible(
         if asset.verdict not in needs or asset.name in frozen:
             language = transaction.caller.language
             explanation = " ".join(reason.text(language) for reason in reasons)
-            raise errors.ValueNotEligible(
-                reasons, declaration=asset.name, explanation=explanation, status=asset.status
-            )
+            raise errors.ValueNotEligible(reasons, declaration=asset.name, explanation=explanation, status=asset.status)
 
 
 def _check_others(register: Register, encumbrance: Encumbrance) -> None:
@@ -451,9 +484,7 @@ def apply_proceeds(
         raise _unknown(request.asset)
     amount = money.from_proto(request.amount)
     if amount.currency != asset.value.currency:
-        raise errors.ValueNotEligible(
-            declaration=asset.name, explanation=f"{asset.value.currency} / {amount.currency}"
-        )
+        raise errors.ValueNotEligible(declaration=asset.name, explanation=f"{asset.value.currency} / {amount.currency}")
     netting.link_fresh(transaction, values.open(transaction, [asset]))
     netting.roll_onto(transaction, asset.name)
     response = _settle(transaction, asset, amount)
@@ -466,7 +497,9 @@ def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declaratio
     standing = store.standing_on(transaction.connection, [asset.name]).get(asset.name, [])
     reserved = ending.reserved_on(standing, AssetClass.RECEIVABLE)
     voids = {one.id: model.void_transfers(one) for one in reserved}
-    books = Books(transaction, [asset.name, *(name for one in reserved for name in one.assets)], sum(voids.values(), []))
+    books = Books(
+        transaction, [asset.name, *(name for one in reserved for name in one.assets)], sum(voids.values(), [])
+    )
     for one in reserved:
         value = books.value(asset.name)
         if amount <= value.backed + value.free + value.margin:

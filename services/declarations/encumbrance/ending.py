@@ -6,11 +6,11 @@ from dataclasses import replace
 from chassis.command import Transaction
 from chassis.money import Money
 from chassis.states import moved
+from ledger.model import Transfer
 from services.declarations.breach import register as breaches
 from services.declarations.encumbrance import model, store
 from services.declarations.encumbrance.model import TRANSITIONS, Encumbrance, State, Verb
 from services.declarations.preshipment import netting
-from ledger.model import Transfer
 from services.declarations.value import model as values
 from services.declarations.value.books import Books
 from services.declarations.value.model import AssetClass

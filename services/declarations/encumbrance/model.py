@@ -111,9 +111,9 @@ class Encumbrance:
         return tuple(item.asset for item in self.items)
 
     @property
-    def age(self) -> tuple[int, str]:
+    def age(self) -> tuple[int, int]:
         """Sorts the oldest first."""
-        return self.create_us, self.id
+        return self.create_us, self.fencing_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,4 +325,4 @@ def stands(encumbrance: Encumbrance, item: Item) -> bool:
 
 def newest_first(encumbrances: Iterable[Encumbrance], states: Collection[State]) -> list[Encumbrance]:
     """Those in one of the states, in the order in which they give way."""
-    return sorted((one for one in encumbrances if one.state in states), key=lambda one: (-one.create_us, one.id))
+    return sorted((one for one in encumbrances if one.state in states), key=lambda one: one.age, reverse=True)

@@ -122,5 +122,3 @@ def applied(connection: sa.Connection, asset: str, payment: str) -> bytes | None
 def add_applied(connection: sa.Connection, asset: str, payment: str, response: bytes) -> None:
     """Remembers that a payment was applied, and what the answer was."""
     connection.execute(sa.insert(proceeds).values(asset=asset, payment=payment, response=response))
-
-

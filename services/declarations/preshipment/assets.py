@@ -8,7 +8,7 @@ from chassis.clock import business_date
 from chassis.errors import Problem
 from services.declarations.declaration.model import FINAL
 from services.declarations.preshipment import store
-from services.declarations.preshipment.model import Link, PreShipment, remaining
+from services.declarations.preshipment.model import Link, PreShipment, counting, remaining
 from services.declarations.value.model import Asset
 
 EXPIRED = Problem(
@@ -22,10 +22,8 @@ EXPIRED = Problem(
 def load(connection: sa.Connection, names: Iterable[str], now_us: int) -> dict[str, Asset]:
     """The orders and credits with these names as assets."""
     known = store.load(connection, [name.removeprefix("preShipments/") for name in names])
-    links: dict[str, list[Link]] = {}
-    for link in store.links(connection, [one.name for one in known.values()]):
-        links.setdefault(link.pre_shipment, []).append(link)
-    return {one.name: as_asset(one, links.get(one.name, ()), now_us) for one in known.values()}
+    links = store.links(connection, [one.name for one in known.values()])
+    return {one.name: as_asset(one, counting(links, one), now_us) for one in known.values()}
 
 
 def as_asset(one: PreShipment, links: Sequence[Link], now_us: int) -> Asset:
@@ -34,6 +32,4 @@ def as_asset(one: PreShipment, links: Sequence[Link], now_us: int) -> Asset:
     for link in links:
         value += link.netted
     is_over = one.expire_date < business_date(now_us)
-    return Asset(
-        one.name, one.enterprise, value, "NOT_ELIGIBLE" if is_over else FINAL, (EXPIRED,) if is_over else ()
-    )
+    return Asset(one.name, one.enterprise, value, "NOT_ELIGIBLE" if is_over else FINAL, (EXPIRED,) if is_over else ())

@@ -11,7 +11,7 @@ from services.declarations.declaration import assets as declarations
 from services.declarations.declaration import model as declaration_model
 from services.declarations.declaration import store as declaration_store
 from services.declarations.preshipment import netting, rpc, store
-from services.declarations.preshipment.model import Link, PreShipment
+from services.declarations.preshipment.model import Link, PreShipment, counting
 from services.declarations.value import freezing
 from services.declarations.value import store as values
 
@@ -20,7 +20,9 @@ NOT_POSITIVE = Problem("pre_shipment.amount", "AMOUNT_NOT_POSITIVE", "Give a pos
 NO_SUCH_DAY = Problem("pre_shipment.expire_date", "DATE_INVALID", "Give a calendar day.", "请填写有效日期。")
 
 
-def create(transaction: Transaction, request: pre_shipment_pb2.CreatePreShipmentRequest) -> pre_shipment_pb2.PreShipment:
+def create(
+    transaction: Transaction, request: pre_shipment_pb2.CreatePreShipmentRequest
+) -> pre_shipment_pb2.PreShipment:
     """One of a contract; the same again is known, other content is refused."""
     fresh = _from_request(transaction, request.pre_shipment)
     known = store.load(transaction.connection, [fresh.id]).get(fresh.id)
@@ -28,7 +30,7 @@ def create(transaction: Transaction, request: pre_shipment_pb2.CreatePreShipment
         store.add(transaction, fresh)
     elif known.body != fresh.body:
         raise errors.PreShipmentKnownOtherwise(pre_shipment=known.name)
-    return rpc.to_proto(known or fresh, store.links(transaction.connection, [fresh.name]))
+    return _answer(transaction, known or fresh)
 
 
 def _from_request(transaction: Transaction, message: pre_shipment_pb2.PreShipment) -> PreShipment:
@@ -73,20 +75,26 @@ def link(transaction: Transaction, request: pre_shipment_pb2.LinkPreShipmentRequ
     if declaration is None or declaration.enterprise != order.enterprise:
         raise errors.DeclarationNotFound(declaration=request.declaration)
     known = store.links_of(transaction.connection, [declaration.name]).get(declaration.name)
-    if known and known.pre_shipment != order.name:
+    if known and known.pre_shipment != order.name and _order_of(transaction, known):
         raise errors.PreShipmentLinkedOtherwise(declaration=declaration.name)
     if declaration.value.currency != order.amount.currency:
         raise errors.CurrencyOfPreShipmentDiffers(declaration=declaration.name, currency=order.amount.currency)
-    if not known:
+    if not known or known.pre_shipment != order.name:
         netting.link(transaction, order, declaration)
         store.tell(transaction, order, "preShipment.shipped")
     return _answer(transaction, order)
 
 
+def _order_of(transaction: Transaction, link: Link) -> PreShipment | None:
+    """The order or credit of a link, if it is registered."""
+    identifier = link.pre_shipment.removeprefix("preShipments/")
+    return store.load(transaction.connection, [identifier]).get(identifier)
+
+
 def roll(transaction: Transaction, request: pre_shipment_pb2.RollPreShipmentRequest) -> pre_shipment_pb2.PreShipment:
     """All that is netted out of declarations stands on them from now, or nothing does."""
     order = _known(transaction, request.name, request.etag)
-    links = [one for one in store.links(transaction.connection, [order.name]) if one.netted]
+    links = [one for one in counting(store.links(transaction.connection, [order.name]), order) if one.netted]
     _check_final(transaction, links)
     if not netting.roll(transaction, order, links):
         raise errors.NothingToRoll(pre_shipment=order.name)
@@ -102,11 +110,9 @@ def _check_final(transaction: Transaction, links: list[Link]) -> None:
         if asset.verdict != declaration_model.FINAL or asset.name in frozen:
             reasons = [*asset.reasons, *freezing.reasons(frozen.get(asset.name, ()))]
             explanation = " ".join(reason.text(transaction.caller.language) for reason in reasons)
-            raise errors.ValueNotEligible(
-                reasons, declaration=asset.name, explanation=explanation, status=asset.status
-            )
+            raise errors.ValueNotEligible(reasons, declaration=asset.name, explanation=explanation, status=asset.status)
 
 
 def _answer(transaction: Transaction, order: PreShipment) -> pre_shipment_pb2.PreShipment:
-    links = store.links(transaction.connection, [order.name])
+    links = counting(store.links(transaction.connection, [order.name]), order)
     return rpc.to_proto(order, links, shows_netted=transaction.caller.tenant == order.enterprise)

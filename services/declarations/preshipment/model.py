@@ -78,6 +78,12 @@ def identifier(enterprise: str, contract: str) -> str:
     return ids.derived("preShipment", enterprise, contract)
 
 
+def counting(links: Sequence[Link], order: PreShipment) -> list[Link]:
+    """Those of the links that are of the order, and of its currency."""
+    currency = order.amount.currency
+    return [one for one in links if one.pre_shipment == order.name and one.shipped.currency == currency]
+
+
 def remaining(amount: Money, links: Sequence[Link]) -> Money:
     """What is still to be shipped."""
     return max(amount - sum((link.shipped for link in links), amount.zero()), amount.zero())

@@ -30,7 +30,9 @@ SHIPPED = "SHIPPED"
 def holders_of(connection: sa.Connection, names: Iterable[str]) -> dict[str, set[Standing]]:
     """Who holds something of each asset; what is netted out of a declaration is held by the order's holders."""
     wanted = list(names)
-    netted = {link.declaration: link.pre_shipment for link in store.links_of(connection, wanted).values() if link.netted}
+    netted = {
+        link.declaration: link.pre_shipment for link in store.links_of(connection, wanted).values() if link.netted
+    }
     found = encumbrances.holders_of(connection, {*wanted, *netted.values()})
     for declaration, order in netted.items():
         found[declaration] = found.get(declaration, set()) | found.get(order, set())
@@ -38,41 +40,34 @@ def holders_of(connection: sa.Connection, names: Iterable[str]) -> dict[str, set
 
 
 def link_fresh(transaction: Transaction, fresh: Iterable[Asset]) -> None:
-    """Links declarations whose value was just booked to the order or credit that their contract number names."""
+    """Links declarations whose value was just booked to the order or credit of their contract number.
+
+    Also to one that isn't registered yet: once it is, what is shipped under it is known.
+    """
     names = [one.name for one in fresh if one.collection == "declarations"]
     if not names:
         return
-    numbers = [name.removeprefix("declarations/") for name in names]
-    link_by_contract(transaction, list(declaration_store.load(transaction.connection, numbers).values()))
+    found = declaration_store.load(transaction.connection, [name.removeprefix("declarations/") for name in names])
+    known = store.links_of(transaction.connection, names)
+    links = [made for one in found.values() if one.name not in known and (made := _link_of(transaction, one))]
+    store.add_links(transaction.connection, links)
+    rebalance(transaction, {link.pre_shipment for link in links})
 
 
-def link_by_contract(transaction: Transaction, found: Sequence[Declaration]) -> None:
-    """Links declarations to the orders and credits of their contracts; those that have one."""
-    keys = {one.name: (one.enterprise, _contract(one)) for one in found}
-    orders = _of_contracts(transaction.connection, {key for key in keys.values() if key[1]})
-    if not orders:
-        return
-    known = store.links_of(transaction.connection, keys)
-    for one in found:
-        order = orders.get(keys[one.name])
-        if order and one.name not in known and order.amount.currency == one.value.currency:
-            link(transaction, order, one)
-
-
-def _contract(declaration: Declaration) -> str:
-    return model.normalised(declarations_pb2.Declaration.FromString(declaration.body).contract_number)
-
-
-def _of_contracts(connection: sa.Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], PreShipment]:
-    wanted = {model.identifier(enterprise, contract) for enterprise, contract in keys}
-    return {(one.enterprise, one.contract): one for one in store.load(connection, wanted).values()}
+def _link_of(transaction: Transaction, declaration: Declaration) -> Link | None:
+    """By its contract number; None where it has none."""
+    body = declarations_pb2.Declaration.FromString(declaration.body)
+    contract = model.normalised(body.contract_number)
+    order = f"{COLLECTION}/{model.identifier(declaration.enterprise, contract)}"
+    value = declarations.as_asset(declaration, transaction.now_us).value
+    return Link(declaration.name, order, value, value.zero(), 0) if contract else None
 
 
 def link(transaction: Transaction, order: PreShipment, declaration: Declaration) -> None:
     """One declaration is shipped under the order: the order shrinks, and what stands on it is netted."""
     asset = declarations.as_asset(declaration, transaction.now_us)
-    zero = order.amount.zero()
-    store.add_link(transaction.connection, Link(asset.name, order.name, asset.value, zero, 0))
+    store.remove_link(transaction.connection, asset.name)
+    store.add_links(transaction.connection, [Link(asset.name, order.name, asset.value, asset.value.zero(), 0)])
     values.open(transaction, [asset])
     rebalance(transaction, [order.name])
 
@@ -95,7 +90,7 @@ def rebalance(transaction: Transaction, assets: Iterable[str]) -> None:
     links = store.links(transaction.connection, names)
     known = store.load(transaction.connection, [name.removeprefix(f"{COLLECTION}/") for name in names])
     for one in known.values():
-        own = [link for link in links if link.pre_shipment == one.name]
+        own = model.counting(links, one)
         if own and one.name in values.opened(transaction.connection, [one.name]):
             _rebalance_one(transaction, one, own)
 
@@ -113,9 +108,7 @@ def _rebalance_one(transaction: Transaction, order: PreShipment, links: Sequence
     _revalue(transaction, order, netted)
 
 
-def _bearable(
-    transaction: Transaction, books: Books, order: PreShipment, links: Sequence[Link]
-) -> dict[str, Money]:
+def _bearable(transaction: Transaction, books: Books, order: PreShipment, links: Sequence[Link]) -> dict[str, Money]:
     """What each declaration could hold for the order's holders: none where another bars them (I6)."""
     names = [link.declaration for link in links]
     standing = encumbrances.holders_of(transaction.connection, [order.name, *names])
@@ -191,7 +184,9 @@ def _roll_one(
     _hold(transaction, books, link, after)
     books.move(link.declaration, [Move(Part.FREE, Part.FINANCED, amount)], "roll", order.name)
     value = books.value(order.name)
-    books.move(order.name, [Move(Part.FINANCED, Part.DECLARED, amount), *less_insurable(value, amount)], "roll", order.name)
+    books.move(
+        order.name, [Move(Part.FINANCED, Part.DECLARED, amount), *less_insurable(value, amount)], "roll", order.name
+    )
     books.write()
     parts = model.rolled_parts(confirmed, order.name, amount)
     moved = [_move_item(transaction, one, order.name, link.declaration, parts[one.id]) for one in confirmed]
@@ -202,8 +197,7 @@ def _move_item(transaction: Transaction, one: Encumbrance, order: str, declarati
     """A part of an encumbrance stands on the declaration from now."""
     if not amount:
         return one
-    item = item_of(one, order)
-    less = with_item(one, replace(item, amount=item.amount - amount))
+    less = _with_less(transaction, one, order, amount)
     if declaration in one.assets:
         present = item_of(one, declaration)
         more = with_item(less, replace(present, amount=present.amount + amount))
@@ -213,6 +207,15 @@ def _move_item(transaction: Transaction, one: Encumbrance, order: str, declarati
         more = replace(less, items=tuple(sorted((*less.items, fresh), key=lambda each: each.asset)))
         encumbrances.add_item(transaction, more, fresh)
     return encumbrances.save(transaction, more, "encumbrance.rolled")
+
+
+def _with_less(transaction: Transaction, one: Encumbrance, order: str, amount: Money) -> Encumbrance:
+    """The encumbrance with so much less of the order; without the order if that was all of it."""
+    item = item_of(one, order)
+    if item.amount != amount:
+        return with_item(one, replace(item, amount=item.amount - amount))
+    encumbrances.drop_items(transaction, one, [order])
+    return replace(one, items=tuple(other for other in one.items if other is not item))
 
 
 def roll_onto(transaction: Transaction, declaration: str) -> None:

@@ -1,6 +1,6 @@
 """Orders and credits as rows, and the declarations shipped under them: the only SQL of this room."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -46,10 +46,20 @@ def _values(link: Link) -> dict[str, Any]:
     }
 
 
-def add_link(connection: sa.Connection, link: Link) -> None:
-    """A declaration shipped under an order or credit."""
-    key = {"declaration": link.declaration, "pre_shipment": link.pre_shipment, "currency": link.shipped.currency}
-    connection.execute(sa.insert(shipped_under).values(**key, **_values(link)))
+def add_links(connection: sa.Connection, fresh: Sequence[Link]) -> None:
+    """Declarations shipped under orders or credits."""
+    rows = [
+        {"declaration": one.declaration, "pre_shipment": one.pre_shipment, "currency": one.shipped.currency}
+        | _values(one)
+        for one in fresh
+    ]
+    if rows:
+        connection.execute(sa.insert(shipped_under), rows)
+
+
+def remove_link(connection: sa.Connection, declaration: str) -> None:
+    """A declaration is shipped under nothing known."""
+    connection.execute(sa.delete(shipped_under).where(shipped_under.c.declaration == declaration))
 
 
 def save_link(connection: sa.Connection, before: Link, after: Link) -> None:

@@ -118,9 +118,7 @@ class _Forced:
         for asset_class in AssetClass:
             change = model.short_of(after, asset_class) - model.short_of(before, asset_class)
             if change > change.zero():
-                breaches.fall_short(
-                    self._transaction, self._asset, asset_class, change, self._cause, self._standing
-                )
+                breaches.fall_short(self._transaction, self._asset, asset_class, change, self._cause, self._standing)
             elif change:
                 breaches.cure(self._transaction, self._asset.name, asset_class, change.zero() - change)
         netting.rebalance(self._transaction, self.books.assets)
@@ -132,6 +130,8 @@ Changed = Sequence[tuple[Declaration, Declaration]]
 def declared_value_changed(transaction: Transaction, changed: Changed) -> None:
     """Amendments: each declaration before and after, its rows already written."""
     _follow(transaction, changed, AMENDED)
+    opened = store.opened(transaction.connection, (after.name for _, after in changed))
+    netting.link_fresh(transaction, [as_asset(one, transaction.now_us) for _, one in changed if one.name in opened])
 
 
 def status_changed(transaction: Transaction, changed: Changed) -> None:

@@ -281,7 +281,9 @@ def raised(value: Value, to: Money, cap: Decimal) -> list[Move]:
     more = to - value.declared
     cured, left = min(more, value.shortfall), more - min(more, value.shortfall)
     paid = min(left, value.excess)
-    after = replace(value, shortfall=value.shortfall - cured, free=value.free + left - paid, settled=value.settled + paid)
+    after = replace(
+        value, shortfall=value.shortfall - cured, free=value.free + left - paid, settled=value.settled + paid
+    )
     margin = max(min(after.margin_due(cap) - after.margin, left - paid), more.zero())
     insured = min(more, value.insured_shortfall)
     moves = (

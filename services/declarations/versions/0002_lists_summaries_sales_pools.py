@@ -81,14 +81,6 @@ def upgrade() -> None:
     op.create_index("pools_enterprise", "pools", ["enterprise", "id"], unique=False)
     op.create_index("pools_gathered", "pools", ["gathered"], unique=False)
     op.create_table(
-        "retail_links",
-        sa.Column("order_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("waybill_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.PrimaryKeyConstraint("order_id", "waybill_id"),
-        sqlite_with_rowid=False,
-    )
-    op.create_index("retail_links_waybill", "retail_links", ["waybill_id"], unique=False)
-    op.create_table(
         "retail_lists",
         sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("direction", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -132,49 +124,6 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
-        "retail_orders",
-        sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("direction", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("platform_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("order_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("merchant_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("value_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("value_minor_units", sa.BigInteger(), nullable=False),
-        sa.Column("due_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("due_minor_units", sa.BigInteger(), nullable=False),
-        sa.Column("match_state", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("send_us", sa.BigInteger(), nullable=False),
-        sa.Column("change", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("create_us", sa.BigInteger(), nullable=False),
-        sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index("retail_orders_enterprise", "retail_orders", ["enterprise", "id"], unique=False)
-    op.create_index("retail_orders_number", "retail_orders", ["order_number"], unique=False)
-    op.create_table(
-        "retail_payments",
-        sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("direction", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("payment_company_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("transaction_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("order_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("platform_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("amount_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("amount_minor_units", sa.BigInteger(), nullable=False),
-        sa.Column("pay_us", sa.BigInteger(), nullable=False),
-        sa.Column("send_us", sa.BigInteger(), nullable=False),
-        sa.Column("change", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("create_us", sa.BigInteger(), nullable=False),
-        sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index("retail_payments_number", "retail_payments", ["order_number"], unique=False)
-    op.create_table(
         "retail_summaries",
         sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("merchant_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -217,22 +166,6 @@ def upgrade() -> None:
     op.create_index("retail_waiting_list_number", "retail_waiting", ["list_number"], unique=False)
     op.create_index("retail_waiting_pre_number", "retail_waiting", ["pre_number"], unique=False)
     op.create_index("retail_waiting_waybill", "retail_waiting", ["waybill"], unique=False)
-    op.create_table(
-        "retail_waybills",
-        sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("direction", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("carrier_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("waybill_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("order_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("send_us", sa.BigInteger(), nullable=False),
-        sa.Column("change", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("create_us", sa.BigInteger(), nullable=False),
-        sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index("retail_waybills_number", "retail_waybills", ["order_number"], unique=False)
     op.create_table(
         "store_sales",
         sa.Column("list", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
