@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 import ledger
-from chassis.service import Command, Service
+from chassis.service import Check, Command, Service
 from ledger import store as ledger_store
 from services.declarations.breach import commands as breach
 from services.declarations.breach import reads as breach_reads
@@ -57,18 +57,20 @@ def _name(request: Any) -> Iterable[str]:
     return [request.name]
 
 
-def _violations(connection: sa.Connection) -> Sequence[str]:
-    """The ledger's proof, the register's, and those of pools and summaries."""
-    proofs = (ledger_store, proof, pools, summaries)
-    return [found for one in proofs for found in one.violations(connection)]
-
-
 def _sold(request: Any) -> Iterable[str]:
     return [request.warehouse_sale.declaration]
 
 
 def _lists(_request: Any) -> Iterable[str]:
     return [lists.LOCK]
+
+
+# What proves the rows: the ledger, the register, pools, summaries.
+PROOFS: Sequence[Check] = (ledger_store.violations, proof.violations, pools.violations, summaries.violations)
+
+
+def _violations(connection: sa.Connection) -> list[str]:
+    return [found for prove in PROOFS for found in prove(connection)]
 
 
 SERVICE = Service(
@@ -106,6 +108,9 @@ SERVICE = Service(
         "ListDeclarations": declaration_reads.list_,
         "GetRetailOrder": retail_order_reads.get,
         "ListRetailOrders": retail_order_reads.list_,
+        "ListConsents": consent_reads.list_,
+        "ListDisclosures": consent_reads.list_disclosures,
+        "GetPersonalData": personal_reads.get,
         "ListTradeModes": modes.list_,
         "GetRetailList": retail_list_reads.get,
         "ListRetailLists": retail_list_reads.list_,
@@ -115,9 +120,6 @@ SERVICE = Service(
         "GetPool": pool_reads.get,
         "ListPools": pool_reads.list_,
         "ListPoolMovements": pool_reads.list_movements,
-        "ListConsents": consent_reads.list_,
-        "ListDisclosures": consent_reads.list_disclosures,
-        "GetPersonalData": personal_reads.get,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
         "GetBreach": breach_reads.get,

@@ -168,11 +168,8 @@ def _visible(transaction: Transaction, register: Register, asked: Encumbrance) -
     purpose = PURPOSES[asked.asset_class]
     consents = register.consents_of(transaction, purpose)
     found = [register.assets.get(name) for name in asked.assets]
-    visible = [
-        one
-        for one in found
-        if one is not None and one.enterprise in consents and one.holder in ("", transaction.caller.tenant)
-    ]
+    holders = ("", transaction.caller.tenant)
+    visible = [one for one in found if one is not None and one.enterprise in consents and one.holder in holders]
     if len(visible) < len(found):
         raise errors.ConsentMissing
     for one in visible:
