@@ -1,6 +1,7 @@
 """A platform with all four services, its people, and the resources that the examples stand on."""
 
 import asyncio
+import contextlib
 import datetime
 import itertools
 import time
@@ -9,7 +10,15 @@ from typing import Any
 
 import grpc
 from aval.credit_insurance.v1 import credit_insurance_pb2
-from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_list_pb2, retail_pb2
+from aval.declarations.v1 import (
+    declarations_pb2,
+    fingerprint_pb2,
+    insight_pb2,
+    intake_pb2,
+    pool_pb2,
+    retail_list_pb2,
+    retail_pb2,
+)
 from aval.events.v1 import events_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
@@ -58,6 +67,7 @@ CAST = {
     "INSURER_CHECKER": person(INSURER, "INSURER_CHECKER"),
     "WINDOW": person("windows/henan", "WINDOW"),
     "OPERATOR": person("operators/aval", "OPERATOR"),
+    "REGULATOR": person("regulators/4600", "REGULATOR"),
 }
 STRANGERS = {
     "EXPORTER": person(RIVAL, "EXPORTER"),
@@ -221,6 +231,21 @@ class World:
         await self.call("declarations", "BatchCreateReceipts", receipts, CAST["WINDOW"])
         return f"declarations/{row.declaration_number}"
 
+    async def refused_document(self) -> Any:
+        """A document of a format that nobody knows."""
+        document = declarations_pb2.Document(
+            document_id="strange.xml", content=f"<Strange id='{identifier()}'/>".encode()
+        )
+        await self.call(
+            "declarations",
+            "ImportDocuments",
+            declarations_pb2.ImportDocumentsRequest(documents=[document]),
+            CAST["WINDOW"],
+        )
+        newest = intake_pb2.ListRefusedDocumentsRequest(page_size=1)
+        answer = await self.call("declarations", "ListRefusedDocuments", newest, CAST["WINDOW"])
+        return answer.refused_documents[0]
+
     def consent_request(self, institution: str) -> Any:
         """The exporter lets an institution see its declarations."""
         consent = declarations_pb2.Consent(institution=institution, purpose="trade finance")
@@ -287,6 +312,27 @@ class World:
         """An encumbrance that waits to be confirmed."""
         request = self.reservation(await self.declared())
         return await self.call("declarations", "ReserveEncumbrance", request, CAST["BANK_SYSTEM"])
+
+    def invoice(self) -> Any:
+        """An invoice of the exporter that no example had."""
+        document = fingerprint_pb2.FinancedDocument()
+        document.invoice.seller.enterprise, document.invoice.seller.name = ENTERPRISE, "Xuchang Hair"
+        document.invoice.buyer.name, document.invoice.number = "Atlantic Hair", identifier()
+        document.invoice.date.CopyFrom(date_pb2.Date(year=2026, month=11, day=2))
+        document.invoice.amount.CopyFrom(usd(VALUE))
+        return document
+
+    def registration_request(self) -> Any:
+        """A bank registers what it is asked to finance."""
+        registration = fingerprint_pb2.Registration(applicant=ENTERPRISE, amount=usd(VALUE), documents=[self.invoice()])
+        return fingerprint_pb2.RegisterDocumentsRequest(
+            request_id=identifier(), registration_id=identifier(), registration=registration
+        )
+
+    async def registered(self) -> Any:
+        """A registration whose financing isn't paid out."""
+        request = self.registration_request()
+        return (await self.call("declarations", "RegisterDocuments", request, CAST["BANK_SYSTEM"])).registration
 
     async def account(self, owner: str, kind: str) -> str:
         """The name of a bank's account for an owner."""
@@ -523,9 +569,39 @@ class World:
         sale = await self.warehouse_sale()
         standing["sale"] = await self.call("declarations", "ReportWarehouseSale", sale, CAST["EXPORTER"])
         standing["encumbrance"] = await self.reserved()
+        standing["registration"] = await self.registered()
         standing["payment"] = await self.parked_payment()
+        standing["refused_document"] = await self.refused_document()
+        await self.refused_document()
         await self.call("settlement", "CreateOutgoingPayment", self.payment_out(), CAST["EXPORTER"])
         await self._a_payment_through()
+        await self._what_is_derived()
+
+    async def _what_is_derived(self) -> None:
+        """A portrait of the exporter, two findings about its declarations and a saved filter."""
+        rows = [self.declaration_row(), self.declaration_row()]
+        for row in rows:
+            row.transport_mode = "3"
+        batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=rows)
+        await self.call("declarations", "BatchCreateDeclarations", batch, CAST["WINDOW"])
+        await self.call("declarations", "CreateSavedFilter", self.filter_request(), CAST["EXPORTER"])
+        self.standing["portrait"] = f"{ENTERPRISE}/riskPortrait"
+        request = insight_pb2.GetRiskPortraitRequest(name=self.standing["portrait"])
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            asked = insight_pb2.ListTradeFindingsRequest()
+            found = await self.call("declarations", "ListTradeFindings", asked, CAST["EXPORTER"])
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self.call("declarations", "GetRiskPortrait", request, CAST["EXPORTER"])
+                if len(found.trade_findings) >= len(rows):
+                    return
+            assert time.monotonic() < deadline, "nothing was derived"
+            await asyncio.sleep(0.05)
+
+    def filter_request(self) -> Any:
+        """The exporter saves a filter."""
+        saved = insight_pb2.SavedFilter(title="to the USA", filter={"destination_countries": ["USA"]})
+        return insight_pb2.CreateSavedFilterRequest(request_id=identifier(), saved_filter=saved)
 
     async def _a_payment_through(self) -> None:
         """A payment that comes to its end, with the account's owner notified."""

@@ -36,6 +36,7 @@ class Content(NamedTuple):
     digest: bytes
     amend_us: int
     persons: PersonalData | None
+    unified_number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,17 @@ class Declaration:
     since_us: int
     create_us: int
     revision: int
+    unified_number: str
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"declarations/{self.id}"
+
+    @property
+    def place(self) -> str:
+        """Where it stands in lists: by day and number."""
+        return f"{self.declared_on}/{self.id}"
 
     @property
     def is_import(self) -> bool:
@@ -132,6 +139,7 @@ def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
         version=before.version + 1,
         amend_us=content.amend_us,
         since_us=now_us,
+        unified_number=content.unified_number,
     )
 
 

@@ -1,6 +1,7 @@
 """Reading declarations: the enterprise its own, an institution what it was let see, the window all."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
@@ -17,6 +18,7 @@ from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.assets import as_asset
 from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance.model import available_to
+from services.declarations.insight.filters import commands as filters
 from services.declarations.preshipment import netting
 from services.declarations.tables import declarations
 from services.declarations.value import freezing
@@ -42,8 +44,8 @@ def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declaratio
     if at_us < declaration.create_us:
         raise errors.DeclarationNotFound(declaration=declaration.name)
     known = [one for one in _receipts(reading, declaration.id) if one.arrive_us <= at_us]
-    version = store.version_at(reading.connection, declaration.id, at_us)
-    then = model.as_of(declaration, version, (one.notice for one in known))
+    versions = store.versions_at(reading.connection, [declaration.id], at_us)
+    then = model.as_of(declaration, versions.get(declaration.id), (one.notice for one in known))
     message = rpc.to_proto(then, at_us, reading.caller.language)
     _add_receipts(message, known)
     return message
@@ -81,22 +83,48 @@ def _add_receipts(message: declarations_pb2.Declaration, receipts: Iterable[stor
         receipt.notice_time.FromMicroseconds(one.notice_us)
 
 
-def list_(
-    reading: Reading, request: declarations_pb2.ListDeclarationsRequest
-) -> declarations_pb2.ListDeclarationsResponse:
-    """A page, newest number first."""
+def page_of(reading: Reading, request: Any) -> Any:
+    """The query of a page, latest day first and then by number, of what the caller may see and the filters pick."""
     query, caller = sa.select(declarations), reading.caller
     if is_institution(caller):
         query = query.where(declarations.c.enterprise.in_(consents.consenting(caller.tenant, reading.now_us)))
     elif SEES_ALL not in caller.roles:
         query = query.where(declarations.c.enterprise == caller.tenant)
+    query = query.where(*filters.conditions(reading, request, declarations))
+    return paging.highest_first(query, (declarations.c.declared_on, declarations.c.id), request)
+
+
+def list_(
+    reading: Reading, request: declarations_pb2.ListDeclarationsRequest
+) -> declarations_pb2.ListDeclarationsResponse:
+    """A page, latest day first; of those known at a time, as they were known then."""
+    query = page_of(reading, request)
     if request.enterprise:
         query = query.where(declarations.c.enterprise == request.enterprise)
-    query = paging.newest_first(query, declarations.c.id, request)
-    page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "id")
+    if request.HasField("as_of"):
+        query = query.where(declarations.c.create_us <= request.as_of.ToMicroseconds())
+    page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "place")
     access.note_page(reading, "ListDeclarations", ((one.name, one.enterprise) for one in page))
-    views = [_view(reading, declaration, with_receipts=False) for declaration in page]
-    return declarations_pb2.ListDeclarationsResponse(declarations=views, next_page_token=token)
+    return declarations_pb2.ListDeclarationsResponse(declarations=_views(reading, request, page), next_page_token=token)
+
+
+def _views(
+    reading: Reading, request: declarations_pb2.ListDeclarationsRequest, page: Sequence[Declaration]
+) -> list[declarations_pb2.Declaration]:
+    if not request.HasField("as_of"):
+        return [_view(reading, declaration, with_receipts=False) for declaration in page]
+    at_us, numbers = request.as_of.ToMicroseconds(), [one.id for one in page]
+    receipts = store.receipts_of(reading.connection, numbers)
+    versions = store.versions_at(reading.connection, numbers, at_us)
+    earlier = [
+        model.as_of(
+            one,
+            versions.get(one.id),
+            (receipt.notice for receipt in receipts.get(one.id, ()) if receipt.arrive_us <= at_us),
+        )
+        for one in page
+    ]
+    return [rpc.to_proto(one, at_us, reading.caller.language) for one in earlier]
 
 
 def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events_pb2.Event]:

@@ -20,7 +20,7 @@ def key() -> dict[str, str]:
 
 
 def path_of(route: Route) -> str:
-    return re.sub(r"\{[a-z_]+=([^}*]*)\*\}", r"\1some-id", route.template)
+    return re.sub(r"\{[a-z_]+=([^}]*)\}", r"\1", route.template).replace("*", "some-id")
 
 
 @pytest.mark.parametrize("route", routes(), ids=lambda route: route.method.descriptor.name)
@@ -170,9 +170,7 @@ async def test_openapi_describes_every_route(world: World) -> None:
     async with world.browser() as client:
         document = (await client.get("/openapi.json")).json()
     operations = [one["operationId"] for path in document["paths"].values() for one in path.values()]
-    assert sorted(operations) == sorted(
-        [*(route.method.descriptor.name for route in routes()), "SignIn", "GetSession", "SignOut"]
-    )
+    assert sorted(operations) == sorted([*(route.operation for route in routes()), "SignIn", "GetSession", "SignOut"])
     assert len(operations) == len(set(operations))
     references = set(re.findall(r"#/components/schemas/([^\"]+)", json.dumps(document)))
     assert references == set(document["components"]["schemas"])
