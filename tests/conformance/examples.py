@@ -10,8 +10,11 @@ from aval.declarations.v1 import declarations_pb2 as declarations
 from aval.declarations.v1 import fingerprint_pb2 as fingerprint
 from aval.declarations.v1 import insight_pb2 as insight
 from aval.declarations.v1 import intake_pb2 as intake
+from aval.declarations.v1 import pool_pb2 as pools
 from aval.declarations.v1 import records_pb2 as records
 from aval.declarations.v1 import reference_pb2 as reference
+from aval.declarations.v1 import retail_list_pb2 as retail_list
+from aval.declarations.v1 import retail_pb2 as retail
 from aval.loans.v1 import loans_pb2 as loans
 from aval.settlement.v1 import settlement_pb2 as settlement
 
@@ -94,6 +97,30 @@ async def create_receipts(world: World) -> Example:
 async def create_retail_documents(world: World) -> Example:
     """An order."""
     return CAST["WINDOW"], world.retail_orders()
+
+
+async def report_warehouse_sale(world: World) -> Example:
+    """Out of fresh stock abroad."""
+    return CAST["EXPORTER"], await world.warehouse_sale()
+
+
+async def report_store_sale(world: World) -> Example:
+    """Of fresh bonded goods."""
+    made = await world.released_list(retail.IMPORT, "1210")
+    sale = retail_list.StoreSale(retail_list=made.name, store="Zhengzhou No. 1", handover="SELF_PICKUP")
+    sale.sale_time.FromSeconds(1_793_600_000)
+    return CAST["EXPORTER"], retail_list.ReportStoreSaleRequest(request_id=identifier(), store_sale=sale)
+
+
+async def create_pool(world: World) -> Example:
+    """Of a platform that has no other."""
+    made = pools.Pool(currency_code="EUR", platform_code=identifier()[:18], display_name="conformance")
+    return CAST["EXPORTER"], pools.CreatePoolRequest(request_id=identifier(), pool=made)
+
+
+async def apply_pool_settlement(world: World) -> Example:
+    """Settlement's call."""
+    return SETTLEMENT, await world.pool_settlement()
 
 
 async def create_consent(world: World) -> Example:
@@ -415,6 +442,10 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "BatchCreateDeclarations"): create_declarations,
     ("declarations", "BatchCreateReceipts"): create_receipts,
     ("declarations", "BatchCreateRetailDocuments"): create_retail_documents,
+    ("declarations", "ReportWarehouseSale"): report_warehouse_sale,
+    ("declarations", "ReportStoreSale"): report_store_sale,
+    ("declarations", "CreatePool"): create_pool,
+    ("declarations", "ApplyPoolSettlement"): apply_pool_settlement,
     ("declarations", "CreateConsent"): create_consent,
     ("declarations", "RevokeConsent"): revoke_consent,
     ("declarations", "ReserveEncumbrance"): reserve,
@@ -486,9 +517,17 @@ class Get:
         return kind(**{self.field: found if isinstance(found, str) else found.name}, **dict(self.said))
 
 
+# Public reference data: the same for everyone, whole in one answer.
+REFERENCE = {("declarations", "ListTradeModes")}
+
 GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
     ("declarations", "GetRetailOrder"): Get("retail_order"),
+    ("declarations", "GetRetailList"): Get("retail_list"),
+    ("declarations", "GetRetailSummary"): Get("retail_summary"),
+    ("declarations", "GetWarehouseSale"): Get("sale"),
+    ("declarations", "GetPool"): Get("pool"),
+    ("declarations", "ListPoolMovements"): Get("pool"),
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
     ("declarations", "GetRiskPortrait"): Get("portrait"),
     ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),

@@ -10,7 +10,16 @@ from typing import Any
 
 import grpc
 from aval.credit_insurance.v1 import credit_insurance_pb2
-from aval.declarations.v1 import declarations_pb2, fingerprint_pb2, insight_pb2, intake_pb2, records_pb2, retail_pb2
+from aval.declarations.v1 import (
+    declarations_pb2,
+    fingerprint_pb2,
+    insight_pb2,
+    intake_pb2,
+    pool_pb2,
+    records_pb2,
+    retail_list_pb2,
+    retail_pb2,
+)
 from aval.events.v1 import events_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
@@ -194,7 +203,16 @@ class World:
         order.persons.add(part="BUYER", name="Zhao")
         one, price = decimal_pb2.Decimal(value="1"), decimal_pb2.Decimal(value="100.00")
         order.lines.add(line_number=1, goods_name="WIGS", quantity=one, unit_price=price, total=usd(100_00))
-        documents = [retail_pb2.RetailDocument(order=order)]
+        made = self.retail_list()
+        summary = retail_pb2.RetailSummary(
+            enterprise_number=identifier(), merchant_code=made.merchant_code, list_numbers=[made.list_number]
+        )
+        summary.envelope.change = retail_pb2.NEW
+        documents = [
+            retail_pb2.RetailDocument(order=order),
+            retail_pb2.RetailDocument(list=made),
+            retail_pb2.RetailDocument(summary=summary),
+        ]
         return declarations_pb2.BatchCreateRetailDocumentsRequest(request_id=identifier(), documents=documents)
 
     def receipts(self, number: str, codes: str = "7LPR") -> Any:
@@ -241,6 +259,54 @@ class World:
         encumbrance = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", items=[item], reference="conformance")
         return declarations_pb2.ReserveEncumbranceRequest(
             request_id=identifier(), encumbrance_id=identifier(), encumbrance=encumbrance
+        )
+
+    def retail_list(self, direction: Any = retail_pb2.EXPORT, trade_mode: str = "9610") -> Any:
+        """A list of the exporter's as the window sends it."""
+        number = next(self._numbers)
+        made = retail_pb2.RetailList(
+            direction=direction,
+            enterprise_number=f"COP{number}",
+            list_number=f"46122026E{number:09}",
+            order_number=f"ORDER{number}",
+            platform_code="4101D00001",
+            merchant_code=ENTERPRISE.removeprefix("enterprises/"),
+            trade_mode=trade_mode,
+            value=usd(100_00),
+        )
+        made.envelope.change = retail_pb2.NEW
+        made.lines.add(line_number=1, goods_name="WIG", commodity_code="6704200000", total=usd(100_00))
+        return made
+
+    async def released_list(self, direction: Any = retail_pb2.EXPORT, trade_mode: str = "9610") -> Any:
+        """A list that customs released, with its name."""
+        made = self.retail_list(direction, trade_mode)
+        receipt = retail_pb2.RetailReceipt(list_number=made.list_number, status_code="800")
+        receipt.notice_time.FromMicroseconds(SystemClock().now_us())
+        documents = [retail_pb2.RetailDocument(list=made), retail_pb2.RetailDocument(receipt=receipt)]
+        request = declarations_pb2.BatchCreateRetailDocumentsRequest(documents=documents)
+        taken = await self.call("declarations", "BatchCreateRetailDocuments", request, CAST["WINDOW"])
+        made.name = taken.verdicts[0].resource
+        return made
+
+    async def warehouse_sale(self) -> Any:
+        """A sale of goods that a declaration brought abroad."""
+        row = self.declaration_row()
+        row.trade_mode = "9810"
+        batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+        await self.call("declarations", "BatchCreateDeclarations", batch, CAST["WINDOW"])
+        sale = retail_list_pb2.WarehouseSale(
+            declaration=f"declarations/{row.declaration_number}", sale_number="SALE1", amount=usd(5_000_00)
+        )
+        sale.sale_time.FromMicroseconds(SystemClock().now_us())
+        return retail_list_pb2.ReportWarehouseSaleRequest(request_id=identifier(), warehouse_sale=sale)
+
+    async def pool_settlement(self) -> Any:
+        """A payment for a fresh list of the standing pool."""
+        made = await self.released_list()
+        receipt = pool_pb2.PoolReceipt(list_number=made.list_number, amount=usd(100_00))
+        return pool_pb2.ApplyPoolSettlementRequest(
+            request_id=identifier(), pool=self.standing["pool"].name, payment=identifier(), receipts=[receipt]
         )
 
     async def reserved(self) -> Any:
@@ -522,7 +588,12 @@ class World:
         standing["application"] = (await self.call("loans", "GetOffer", get, CAST["EXPORTER"])).application
         standing["shipment"] = await self.covered()
         taken = await self.call("declarations", "BatchCreateRetailDocuments", self.retail_orders(), CAST["WINDOW"])
-        standing["retail_order"] = taken.verdicts[0].resource
+        standing["retail_order"], _, standing["retail_summary"] = (verdict.resource for verdict in taken.verdicts)
+        pool = pool_pb2.CreatePoolRequest(pool=pool_pb2.Pool(currency_code="USD"))
+        standing["pool"] = await self.call("declarations", "CreatePool", pool, CAST["EXPORTER"])
+        standing["retail_list"] = (await self.released_list()).name
+        sale = await self.warehouse_sale()
+        standing["sale"] = await self.call("declarations", "ReportWarehouseSale", sale, CAST["EXPORTER"])
         standing["encumbrance"] = await self.reserved()
         standing["registration"] = await self.registered()
         standing["payment"] = await self.parked_payment()
