@@ -16,7 +16,16 @@ from services.declarations.declaration import assets as declarations
 from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance import store as encumbrances
-from services.declarations.encumbrance.model import Encumbrance, Item, Standing, State, barring, item_of, with_item
+from services.declarations.encumbrance.model import (
+    Encumbrance,
+    Item,
+    Standing,
+    State,
+    Verb,
+    barring,
+    item_of,
+    with_item,
+)
 from services.declarations.preshipment import model, store
 from services.declarations.preshipment.model import Link, PreShipment
 from services.declarations.value import store as values
@@ -243,7 +252,7 @@ def _reservations_give_way(transaction: Transaction, order: PreShipment) -> None
 
     standing = encumbrances.standing_on(transaction.connection, [order.name]).get(order.name, [])
     reserved = ending.reserved_on(standing, AssetClass.RECEIVABLE)
-    ending.end_reservations(transaction, reserved, ending.Verb.RELEASE)
+    ending.end_reservations(transaction, reserved, Verb.RELEASE)
 
 
 def give_way(transaction: Transaction, asset: Asset, less: Money) -> None:
