@@ -4,6 +4,7 @@ python -m tests.race_load URL MODE SEED ROUNDS DECLARATION
 """
 
 import contextlib
+import functools
 import json
 import random
 import sys
@@ -38,7 +39,12 @@ from tests.service.register_world import INSURER, SETTLEMENT, VALUE, WINDOW, ins
 
 INSTITUTIONS = [f"banks/RACE{chr(65 + index // 26)}{chr(65 + index % 26)}N0" for index in range(64)]
 ROUND_US = MICROSECONDS // 4
+MOVES_AT_ONCE = 4
 Asked = tuple[Operation, Any, Caller]
+
+
+# One of each method: consecutive requests of one operation are done as one step.
+operation = functools.cache(SERVICE.operation)
 
 
 class Checked(Database):
@@ -82,13 +88,21 @@ class Race:
         with self.store.read() as connection:
             standing = encumbrance_rows.standing_on(connection, [self.asset]).get(self.asset, [])
             open_breaches = breach_rows.open_on(connection, [self.asset])
-        asked = [*self.reservations(), *self.of_holders(standing), *self.of_the_world()]
+        others = [*self.of_holders(standing), *self.of_the_world()]
         for breach in open_breaches:
-            asked += self.of_breach(breach)
-        self.random.shuffle(asked)
-        self.run(asked)
+            others += self.of_breach(breach)
+        self.run(self.among(list(self.reservations()), others))
         if self.chance(30):
             self.run([(EXPIRE, Int64Value(value=0), SETTLEMENT)])
+
+    def among(self, reservations: list[Asked], others: list[Asked]) -> list[Asked]:
+        """Everyone's reservations in any order, the others in some places among them."""
+        self.random.shuffle(reservations)
+        for _ in range(3):
+            place = self.random.randrange(len(reservations) + 1)
+            here, others = others[::2], others[1::2]
+            reservations[place:place] = here
+        return reservations
 
     def run(self, asked: Sequence[Asked]) -> None:
         """One batch of the writer, and what became of each."""
@@ -103,12 +117,12 @@ class Race:
             else:
                 self.counted[f"{method} OK"] += 1
 
-    def submission(self, operation: Operation, request: Any, caller: Caller) -> Submission:
+    def submission(self, method: Operation, request: Any, caller: Caller) -> Submission:
         """A request of this round."""
         identifier = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
         if not isinstance(request, Int64Value):
             request.request_id = identifier
-        return Submission(operation, caller, request, identifier, self.now_us, self.random.randbytes(16))
+        return Submission(method, caller, request, identifier, self.now_us, self.random.randbytes(16))
 
     def reservations(self) -> Iterator[Asked]:
         """Each institution tries once; at times an insurer too."""
@@ -126,17 +140,17 @@ class Race:
         identifier = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
         request = pb.ReserveEncumbranceRequest(encumbrance_id=identifier, encumbrance=held)
         request.reserve_duration.seconds = self.random.randrange(1, 4)
-        return SERVICE.operation("ReserveEncumbrance"), request, institution(tenant)
+        return operation("ReserveEncumbrance"), request, institution(tenant)
 
     def of_holders(self, standing: Sequence[Encumbrance]) -> Iterator[Asked]:
         """Holders confirm, all or a part, and give back, all or a part."""
-        leaves = self.chance(4)
-        for one in standing:
+        leaves = self.chance(3) and not self.is_equal
+        for one in standing if leaves else self.random.sample(standing, min(len(standing), MOVES_AT_ONCE)):
             caller = institution(one.holder)
-            if leaves or self.chance(12 if one.state is State.CONFIRMED else 10):
-                yield SERVICE.operation("ReleaseEncumbrance"), self.release_request(one), caller
-            elif one.state is State.RESERVED and self.chance(25):
-                yield SERVICE.operation("ConfirmEncumbrance"), self.confirm_request(one), caller
+            if leaves or one.state is State.CONFIRMED or self.chance(30):
+                yield operation("ReleaseEncumbrance"), self.release_request(one), caller
+            else:
+                yield operation("ConfirmEncumbrance"), self.confirm_request(one), caller
 
     def release_request(self, one: Encumbrance) -> pb.ReleaseEncumbranceRequest:
         """All of it, or a part of what is outstanding."""
@@ -157,18 +171,18 @@ class Race:
     def of_the_world(self) -> Iterator[Asked]:
         """Customs amends and holds, goods come back, the buyer pays."""
         if self.chance(15):
-            yield SERVICE.operation("BatchCreateDeclarations"), self.amendment(), WINDOW
+            yield operation("BatchCreateDeclarations"), self.amendment(), WINDOW
         if self.chance(4):
             yield TAKE_BACK, Int64Value(value=self.random.randrange(1, VALUE // 1000)), SETTLEMENT
         if self.chance(6):
             amount = usd(self.random.randrange(1, VALUE // 500))
             payment = f"incomingPayments/{self.random.getrandbits(64)}"
             request = pb.ApplyProceedsRequest(asset=self.asset, payment=payment, amount=amount)
-            yield SERVICE.operation("ApplyProceeds"), request, SETTLEMENT
+            yield operation("ApplyProceeds"), request, SETTLEMENT
         if self.chance(3):
-            yield SERVICE.operation("BatchCreateReceipts"), self.receipts("H"), WINDOW
+            yield operation("BatchCreateReceipts"), self.receipts("H"), WINDOW
         if self.chance(30):
-            yield SERVICE.operation("BatchCreateReceipts"), self.receipts("R"), WINDOW
+            yield operation("BatchCreateReceipts"), self.receipts("R"), WINDOW
 
     def amendment(self) -> pb.BatchCreateDeclarationsRequest:
         """To between a tenth and almost twice the value."""
@@ -189,11 +203,11 @@ class Race:
             if share.open and self.chance(25):
                 if share.maker:
                     resolve = value_pb2.ResolveBreachRequest(name=breach.name, etag=str(breach.revision))
-                    yield SERVICE.operation("ResolveBreach"), resolve, institution(share.holder, "checker")
+                    yield operation("ResolveBreach"), resolve, institution(share.holder, "checker")
                 else:
                     resolution = value_pb2.BreachResolution(kind="REPAID")
                     propose = value_pb2.ProposeBreachResolutionRequest(name=breach.name, resolution=resolution)
-                    yield SERVICE.operation("ProposeBreachResolution"), propose, institution(share.holder, "maker")
+                    yield operation("ProposeBreachResolution"), propose, institution(share.holder, "maker")
 
 
 def declaration_row(name: str, units: int) -> pb.Declaration:
