@@ -38,8 +38,8 @@ from services.declarations.value import proof
 from tests.service.register_world import INSURER, SETTLEMENT, VALUE, WINDOW, institution, usd
 
 INSTITUTIONS = [f"banks/RACE{chr(65 + index // 26)}{chr(65 + index % 26)}N0" for index in range(64)]
-ROUND_US = MICROSECONDS // 4
-MOVES_AT_ONCE = 4
+ROUND_US = MICROSECONDS // 2
+MOVES_AT_ONCE = 8
 Asked = tuple[Operation, Any, Caller]
 
 
@@ -127,7 +127,7 @@ class Race:
     def reservations(self) -> Iterator[Asked]:
         """Each institution tries once; at times an insurer too."""
         for tenant in INSTITUTIONS:
-            units = self.random.randrange(1, VALUE // (400 if self.is_equal else 40))
+            units = self.random.randrange(1, VALUE // (80 if self.is_equal else 8))
             yield self.reserve(tenant, units, "RECEIVABLE")
         if self.chance(20):
             yield self.reserve(INSURER, self.random.randrange(1, VALUE // 10), "INSURANCE")
@@ -147,9 +147,9 @@ class Race:
         leaves = self.chance(3) and not self.is_equal
         for one in standing if leaves else self.random.sample(standing, min(len(standing), MOVES_AT_ONCE)):
             caller = institution(one.holder)
-            if leaves or one.state is State.CONFIRMED or self.chance(30):
+            if leaves or self.chance(45):
                 yield operation("ReleaseEncumbrance"), self.release_request(one), caller
-            else:
+            elif one.state is State.RESERVED:
                 yield operation("ConfirmEncumbrance"), self.confirm_request(one), caller
 
     def release_request(self, one: Encumbrance) -> pb.ReleaseEncumbranceRequest:
@@ -185,8 +185,9 @@ class Race:
             yield operation("BatchCreateReceipts"), self.receipts("R"), WINDOW
 
     def amendment(self) -> pb.BatchCreateDeclarationsRequest:
-        """To between a tenth and almost twice the value."""
-        row = declaration_row(self.asset, self.random.randrange(VALUE // 10, VALUE * 19 // 10))
+        """To almost twice the value, or to so little that what is financed falls short."""
+        low, high = (VALUE // 50, VALUE // 3) if self.chance(50) else (VALUE // 2, VALUE * 19 // 10)
+        row = declaration_row(self.asset, self.random.randrange(low, high))
         row.amend_time.FromMicroseconds(self.now_us)
         return pb.BatchCreateDeclarationsRequest(declarations=[row])
 
