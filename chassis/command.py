@@ -1,5 +1,6 @@
 """One way to change anything: an operation runs in one transaction and leaves rows, events and tasks."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,13 +113,23 @@ class Submission:
     answer: Callable[["Outcome"], None] | None = None
     seal: Seal = unsealed
     _work: Any = None
+    _content: bytes = b""
 
     @property
     def work(self) -> Any:
         """The request, prepared; prepared once."""
         if self._work is None:
+            if self.operation.keeps_requests:
+                # First, since what prepares it may take parts off the request.
+                self._fingerprint()
             self._work = self.operation.prepare(self.request)
         return self._work
+
+    def _fingerprint(self) -> bytes:
+        if not self._content:
+            content = self.request.SerializeToString(deterministic=True)
+            self._content = hashlib.sha256(self.operation.method.encode() + b"\0" + content).digest()
+        return self._content
 
     @property
     def key(self) -> tuple[str, str]:
@@ -130,8 +141,7 @@ class Submission:
 
         A token, since the request may hold personal data, which a plain digest would let guess.
         """
-        content = self.request.SerializeToString(deterministic=True)
-        return keys.token("request", self.operation.method.encode() + b"\0" + content)
+        return keys.token("request", self._fingerprint())
 
     def transaction(self, connection: sa.Connection, keys: KeyRing = NO_KEYS) -> Transaction:
         """The same each time it is run."""

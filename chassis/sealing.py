@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from chassis import database, keyring
+from chassis import bulk, database, keyring
 from chassis.keyring import KeyRing
 from chassis.records import BYTES, TEXT
 
@@ -44,20 +44,23 @@ def put(transaction: Opened, into: sa.Table, values: Mapping[str, bytes]) -> Non
     # Until commit no key is retired that seals here.
     database.lock_shared(transaction.connection, RETIRING)
     rows = [_row(transaction.keys, resource, plain) for resource, plain in sorted(values.items())]
-    transaction.connection.execute(sa.delete(into).where(into.c.resource.in_(values.keys())))
-    transaction.connection.execute(sa.insert(into), rows)
+    transaction.connection.execute(sa.delete(into).where(bulk.among(transaction.connection, into.c.resource, values)))
+    bulk.insert(transaction.connection, into, rows)
 
 
-def _row(keys: KeyRing, resource: str, plain: bytes) -> dict[str, Any]:
+def _row(keys: KeyRing, resource: str, plain: bytes) -> bulk.Row:
+    """In the table's order."""
     sealed = keys.seal(plain, resource.encode())
-    return {"resource": resource, "key_id": keyring.key_id(sealed), "sealed": sealed}
+    return resource, keyring.key_id(sealed), sealed
 
 
 def of(reading: Opened, source: sa.Table, resources: Collection[str]) -> dict[str, bytes]:
     """The opened values of those resources that have one. UnknownKey, Tampered."""
     if not resources:
         return {}
-    query = sa.select(source.c.resource, source.c.sealed).where(source.c.resource.in_(set(resources)))
+    query = sa.select(source.c.resource, source.c.sealed).where(
+        bulk.among(reading.connection, source.c.resource, resources)
+    )
     found = reading.connection.execute(query)
     return {row.resource: reading.keys.open(row.sealed, row.resource.encode()) for row in found}
 
@@ -78,6 +81,7 @@ def reseal(connection: sa.Connection, keys: KeyRing, source: sa.Table, after: st
     The last row is empty at the table's end. A row that changed meanwhile has been sealed anew by whoever
     changed it.
     """
+    database.lock_shared(connection, RETIRING)
     columns = source.c
     query = sa.select(columns.resource, columns.sealed).where(
         columns.resource > after, columns.key_id != keys.current_id
@@ -94,5 +98,5 @@ def reseal(connection: sa.Connection, keys: KeyRing, source: sa.Table, after: st
 
 
 def _resealed(keys: KeyRing, resource: str, sealed: bytes) -> dict[str, Any]:
-    fresh = _row(keys, resource, keys.open(sealed, resource.encode()))
-    return {"name": resource, "old": sealed, "new_key": fresh["key_id"], "new": fresh["sealed"]}
+    _, key, fresh = _row(keys, resource, keys.open(sealed, resource.encode()))
+    return {"name": resource, "old": sealed, "new_key": key, "new": fresh}

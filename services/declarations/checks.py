@@ -12,13 +12,16 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.type import date_pb2
 from stdnum.cn import uscc
 
 from chassis.currencies import minor_digits
 from chassis.errors import Problem
 from services.declarations.code_tables import code_table
+
+# What a line of goods is, whatever document it stands in.
+Goods = declarations_pb2.DeclarationLine | retail_pb2.RetailLine
 
 LINES_MAX = 50
 # 19 significant digits at most, so that a product of two stays exact.
@@ -67,7 +70,7 @@ def _head_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
             "The export date is no calendar day; correct it.",
             "出口日期不是有效日期；请更正。",
         )
-    yield from _country_problems("destination_country", declaration.destination_country, on)
+    yield from country_problems("destination_country", declaration.destination_country, on)
     yield from _count_problems(len(declaration.lines))
 
 
@@ -81,7 +84,8 @@ def _count_problems(count: int) -> Iterator[Problem]:
         )
 
 
-def _country_problems(path: str, code: str, on: date) -> Iterator[Problem]:
+def country_problems(path: str, code: str, on: date) -> Iterator[Problem]:
+    """Whether a country is one of ISO 3166 alpha-3 as GACC has it; an empty code is no problem."""
     if not _is_country(code, on):
         yield _unknown_country(path, code)
 
@@ -104,28 +108,35 @@ def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
     """Of each line; paths are built only for what is wrong, since the window sends lines by the million."""
     currency = declaration.declared_value.currency_code
     for index, line in enumerate(declaration.lines):
-        total = line.total
-        digits = minor_digits(total.currency_code)
-        if digits is None or total.currency_code != currency:
-            yield from _line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency)
-        if found := _total_problems(index, line, total.minor_units, digits):
+        if found := goods_problems(index, line, currency):
             yield from found
         if not _is_country(line.origin_country, on):
             yield _unknown_country(f"lines[{index}].origin_country", line.origin_country)
 
 
+def goods_problems(index: int, line: Goods, currency: str) -> Sequence[Problem]:
+    """What is wrong with a line's quantity, price and total, in a document of that currency."""
+    total = line.total
+    digits = minor_digits(total.currency_code)
+    found = _total_problems(index, line, total.minor_units, digits)
+    if digits is None or total.currency_code != currency:
+        return [*_line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency), *found]
+    return found
+
+
 def _line_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:
-    yield from _currency_problems(path, code)
+    yield from currency_problems(path, code)
     if code != declared and minor_digits(code) is not None and minor_digits(declared) is not None:
         yield Problem(
             path,
             "SEVERAL_CURRENCIES",
-            f"The line is in {code}, the declaration in {declared}; use one currency, or declare separately.",
-            f"该项币制为 {code}，与报关单币制 {declared} 不一致；请使用同一币制或分单申报。",
+            f"The line is in {code}, the document in {declared}; use one currency, or declare separately.",
+            f"该项币制为 {code}，与单证币制 {declared} 不一致；请使用同一币制或分单申报。",
         )
 
 
-def _currency_problems(path: str, code: str) -> Iterator[Problem]:
+def currency_problems(path: str, code: str) -> Iterator[Problem]:
+    """Whether a currency is one of ISO 4217 that is paid in."""
     if minor_digits(code) is None:
         yield Problem(
             path,
@@ -135,18 +146,16 @@ def _currency_problems(path: str, code: str) -> Iterator[Problem]:
         )
 
 
-def _total_problems(
-    index: int, line: declarations_pb2.DeclarationLine, minor_units: int, digits: int | None
-) -> Sequence[Problem]:
+def _total_problems(index: int, line: Goods, minor_units: int, digits: int | None) -> Sequence[Problem]:
     quantity = decimal_or_none(line.quantity.value or "0")
     unit_price = decimal_or_none(line.unit_price.value or "0")
     found = []
     if quantity is None:
-        found.append(_not_a_number(f"lines[{index}].quantity"))
+        found.append(not_a_number(f"lines[{index}].quantity"))
     if unit_price is None:
-        found.append(_not_a_number(f"lines[{index}].unit_price"))
+        found.append(not_a_number(f"lines[{index}].unit_price"))
     if digits is not None and minor_units <= 0:
-        found.append(_not_positive(f"lines[{index}].total"))
+        found.append(not_positive(f"lines[{index}].total"))
     elif digits is not None and quantity and unit_price:
         product = quantity * unit_price
         if abs(product.scaleb(digits) - minor_units) >= 1:
@@ -164,7 +173,8 @@ def _total_mismatch(path: str, product: Decimal, minor_units: int, digits: int) 
     )
 
 
-def _not_a_number(path: str) -> Problem:
+def not_a_number(path: str) -> Problem:
+    """The problem of a value that is no plain decimal."""
     return Problem(
         path,
         "NUMBER_INVALID",
@@ -173,7 +183,8 @@ def _not_a_number(path: str) -> Problem:
     )
 
 
-def _not_positive(path: str) -> Problem:
+def not_positive(path: str) -> Problem:
+    """The problem of an amount of nothing, or less."""
     return Problem(
         path,
         "AMOUNT_NOT_POSITIVE",
@@ -182,8 +193,18 @@ def _not_positive(path: str) -> Problem:
     )
 
 
+def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:
+    """The problem of a net weight above the gross weight, in kilograms."""
+    return Problem(
+        path,
+        "NET_EXCEEDS_GROSS",
+        f"Net weight {net} is above gross weight {gross}; correct one of them.",
+        f"净重 {net} 大于毛重 {gross}；请更正其一。",
+    )
+
+
 def _value_problems(declaration: declarations_pb2.Declaration, line_problems: Sequence[Problem]) -> Iterator[Problem]:
-    yield from _currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
+    yield from currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
     # A sum over broken lines, or over none, would only repeat their problem.
     if declaration.lines and not line_problems:
         yield from _sum_problems(declaration)

@@ -8,57 +8,33 @@ data/statuses.csv.
 """
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 
 from chassis.errors import Problem
 from services.declarations.code_tables import Row, code_table
+from services.declarations.receipt_machine import ReceiptMachine
+from services.declarations.retail import modes
 
 # What no receipt speaks of has at least been declared: it has a customs number.
 STATUS_WITHOUT_RECEIPTS = "DECLARED"
+MACHINE = ReceiptMachine("receipt_codes", "statuses", STATUS_WITHOUT_RECEIPTS)
 
 # What a status does to value that is encumbered (column `value` of data/statuses.csv); else nothing.
 VOIDS = "VOIDS"
 FREEZES = "FREEZES"
 
-_EPOCH = date(1970, 1, 1)
-_DAY_US = 86_400_000_000
-# Notices carry the time of Beijing (UTC+8), and so do the tables' dates.
-_BEIJING_US = 8 * 3_600_000_000
 _DIRECTION_DIGIT = 8
 _IMPORT = "1"
 
 
 def receipt_row(channel_code: str, notice_time_us: int) -> Row | None:
     """The table's row of a channel code at a time (microseconds since 1970 UTC); None: unknown code."""
-    on = _EPOCH + timedelta(days=(notice_time_us + _BEIJING_US) // _DAY_US)
-    return code_table("receipt_codes").row(channel_code, on)
+    return MACHINE.row(channel_code, notice_time_us)
 
 
 def status_after(receipts: Iterable[tuple[str, int]]) -> str:
-    """The status (a name of Declaration.Status) after receipts (channel code, notice time in microseconds).
-
-    The same for any order and repetition. Unknown codes are kept by the intake and move nothing.
-    """
-    status = ""
-    for _, severity, _, row in _ordered(receipts):
-        if severity > _resistance(status):
-            status = row["status"]
-    return status or STATUS_WITHOUT_RECEIPTS
-
-
-def _ordered(receipts: Iterable[tuple[str, int]]) -> list[tuple[int, int, str, Row]]:
-    """(notice time, severity, code, row) of the known receipts in the order they count.
-
-    Repetitions stand next to each other, and a code that counts twice in a row counts once.
-    """
-    known = ((code, time_us, receipt_row(code, time_us)) for code, time_us in receipts)
-    ranked = [(time_us, int(row["severity"]), code, row) for code, time_us, row in known if row]
-    return sorted(ranked, key=lambda receipt: receipt[:3])
-
-
-def _resistance(status: str) -> int:
-    row = code_table("statuses").row(status, date.max)
-    return int(row["resistance"]) if row else -1
+    """The status (a name of Declaration.Status) after receipts (channel code, notice time in microseconds)."""
+    return MACHINE.status_after(receipts)
 
 
 def eligibility(
@@ -76,7 +52,7 @@ def eligibility(
     row = code_table("statuses").row(status, on) or _UNKNOWN_STATUS
     hindrances = [
         *_of_direction(declaration_number),
-        *_of_trade_mode(trade_mode, on),
+        *_of_trade_mode(trade_mode, _is_import(declaration_number), on),
         *_of_transport_mode(transport_mode, on),
     ]
     return "NOT_ELIGIBLE" if hindrances else row["verdict"], [*_of_status(row), *hindrances]
@@ -100,8 +76,12 @@ def _of_status(row: Row) -> list[Problem]:
     return [Problem("status", row["reason"], row["english"], row["chinese"])] if row["reason"] else []
 
 
+def _is_import(declaration_number: str) -> bool:
+    return declaration_number[_DIRECTION_DIGIT : _DIRECTION_DIGIT + 1] == _IMPORT
+
+
 def _of_direction(declaration_number: str) -> list[Problem]:
-    if declaration_number[_DIRECTION_DIGIT : _DIRECTION_DIGIT + 1] != _IMPORT:
+    if not _is_import(declaration_number):
         return []
     return [
         Problem(
@@ -113,7 +93,9 @@ def _of_direction(declaration_number: str) -> list[Problem]:
     ]
 
 
-def _of_trade_mode(trade_mode: str, on: date) -> list[Problem]:
+def _of_trade_mode(trade_mode: str, is_import: bool, on: date) -> list[Problem]:
+    if mode := modes.mode(trade_mode, "IMPORT" if is_import else "EXPORT", on):
+        return mode.declaration_hindrances
     row = code_table("trade_modes").row(trade_mode, on)
     if row and row["financeable"] == "YES":
         return []

@@ -7,19 +7,33 @@ from typing import Any
 import sqlalchemy as sa
 
 import ledger
-from chassis.service import Command, Service
+from chassis.service import Check, Command, Service
 from ledger import store as ledger_store
 from services.declarations.breach import commands as breach
 from services.declarations.breach import reads as breach_reads
+from services.declarations.consent import access
 from services.declarations.consent import commands as consent
+from services.declarations.consent import reads as consent_reads
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.personal import reads as personal_reads
+from services.declarations.pool import commands as pool
+from services.declarations.pool import reads as pool_reads
+from services.declarations.pool import store as pools
 from services.declarations.preshipment import commands as pre_shipment
 from services.declarations.preshipment import reads as pre_shipment_reads
 from services.declarations.rebate import commands as rebate
 from services.declarations.rebate import reads as rebate_reads
+from services.declarations.retail import commands as retail
+from services.declarations.retail import modes
+from services.declarations.retail.list import reads as retail_list_reads
+from services.declarations.retail.list import store as lists
+from services.declarations.retail.order import reads as retail_order_reads
+from services.declarations.retail.sale import commands as sale
+from services.declarations.retail.summary import reads as summary_reads
+from services.declarations.retail.summary import store as summaries
 from services.declarations.tables import personal_data
 from services.declarations.value import proof
 
@@ -43,9 +57,20 @@ def _name(request: Any) -> Iterable[str]:
     return [request.name]
 
 
-def _violations(connection: sa.Connection) -> Sequence[str]:
-    """The ledger's proof, and the register's."""
-    return [*ledger_store.violations(connection), *proof.violations(connection)]
+def _sold(request: Any) -> Iterable[str]:
+    return [request.warehouse_sale.declaration]
+
+
+def _lists(_request: Any) -> Iterable[str]:
+    return [lists.LOCK]
+
+
+# What proves the rows: the ledger, the register, pools, summaries.
+PROOFS: Sequence[Check] = (ledger_store.violations, proof.violations, pools.violations, summaries.violations)
+
+
+def _violations(connection: sa.Connection) -> list[str]:
+    return [found for prove in PROOFS for found in prove(connection)]
 
 
 SERVICE = Service(
@@ -55,6 +80,11 @@ SERVICE = Service(
         "ImportDeclarations": Command(run_batch=declaration.import_documents, prepare=declaration.documents),
         "BatchCreateDeclarations": Command(run_batch=declaration.create_batch, prepare=declaration.rows),
         "BatchCreateReceipts": Command(declaration.create_receipts, names=_receipts),
+        "BatchCreateRetailDocuments": Command(retail.create_batch, names=retail.names, prepare=retail.rows),
+        "ReportWarehouseSale": Command(sale.report_warehouse_sale, names=_sold),
+        "ReportStoreSale": Command(sale.report_store_sale, names=_lists),
+        "CreatePool": Command(pool.create),
+        "ApplyPoolSettlement": Command(pool.settle, names=_lists),
         "CreateConsent": Command(consent.create),
         "RevokeConsent": Command(consent.revoke, names=lambda request: [request.name]),
         "ReserveEncumbrance": Command(run_batch=encumbrance.reserve_batch, names=_items),
@@ -76,7 +106,20 @@ SERVICE = Service(
     reads={
         "GetDeclaration": declaration_reads.get,
         "ListDeclarations": declaration_reads.list_,
-        "ListConsents": consent.list_,
+        "GetRetailOrder": retail_order_reads.get,
+        "ListRetailOrders": retail_order_reads.list_,
+        "ListConsents": consent_reads.list_,
+        "ListDisclosures": consent_reads.list_disclosures,
+        "GetPersonalData": personal_reads.get,
+        "ListTradeModes": modes.list_,
+        "GetRetailList": retail_list_reads.get,
+        "ListRetailLists": retail_list_reads.list_,
+        "GetRetailSummary": summary_reads.get,
+        "ListRetailSummaries": summary_reads.list_,
+        "GetWarehouseSale": sale.get,
+        "GetPool": pool_reads.get,
+        "ListPools": pool_reads.list_,
+        "ListPoolMovements": pool_reads.list_movements,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
         "GetBreach": breach_reads.get,
@@ -89,10 +132,12 @@ SERVICE = Service(
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
         "StreamReceipts": "BatchCreateReceipts",
+        "StreamRetailDocuments": "BatchCreateRetailDocuments",
         "StreamEncumbrances": "BatchReserveEncumbrances",
     },
     sealed=[personal_data],
-    sweeps=[encumbrance.expire],
+    note=access.note,
+    sweeps=[encumbrance.expire, pool.gather, pool.age],
     prepare=[ledger_store.initialise],
     violations=_violations,
     books=ledger_store.books,

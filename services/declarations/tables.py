@@ -5,11 +5,18 @@ import sqlalchemy as sa
 from chassis import records, sealing
 from chassis.records import TEXT
 from services.declarations.breach.model import Breach
-from services.declarations.consent.model import Consent
+from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
+from services.declarations.pool.model import Member, Movement, Pool
 from services.declarations.preshipment.model import PreShipment
 from services.declarations.rebate.model import Rebate
+from services.declarations.retail.list.model import RetailList
+from services.declarations.retail.order.model import Order
+from services.declarations.retail.payment.model import Payment
+from services.declarations.retail.sale.model import WarehouseSale
+from services.declarations.retail.summary.model import RetailSummary
+from services.declarations.retail.waybill.model import Waybill
 
 metadata = sa.MetaData()
 
@@ -128,3 +135,151 @@ shipped_under = sa.Table(
 rebates = records.table("rebates", Rebate, metadata, sa.Index("rebates_enterprise", "enterprise", "id"))
 # personal: the natural persons of a document (a serialised PersonalData), sealed.
 personal_data = sealing.table("personal_data", metadata)
+
+# retail: lists, summaries, sales; pools.
+# Keyed by what never changes; the numbers that customs and the window give are unique once given.
+retail_lists = records.table(
+    "retail_lists",
+    RetailList,
+    metadata,
+    sa.Index("retail_lists_list_number", "list_number", unique=True),
+    sa.Index("retail_lists_pre_number", "pre_number", unique=True),
+    sa.Index("retail_lists_enterprise_number", "enterprise_number"),
+    sa.Index("retail_lists_order", "order_number", "platform_code"),
+    sa.Index("retail_lists_waybill", "waybill"),
+    sa.Index("retail_lists_enterprise", "enterprise", "id"),
+    sa.Index("retail_lists_status", "enterprise", "status", "id"),
+)
+
+# All that was said of each list.
+retail_notices = sa.Table(
+    "retail_notices",
+    metadata,
+    sa.Column("list", TEXT, primary_key=True),
+    sa.Column("notice_us", sa.BigInteger, primary_key=True),
+    sa.Column("code", TEXT, primary_key=True),
+    sa.Column("note", TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What was said of lists that aren't known yet, or not by that number: few, and gone once they are.
+retail_waiting = sa.Table(
+    "retail_waiting",
+    metadata,
+    sa.Column("key", TEXT, primary_key=True),
+    sa.Column("list_number", TEXT, nullable=False),
+    sa.Column("pre_number", TEXT, nullable=False),
+    sa.Column("merchant_code", TEXT, nullable=False),
+    sa.Column("enterprise_number", TEXT, nullable=False),
+    sa.Column("waybill", TEXT, nullable=False),
+    sa.Column("notice_us", sa.BigInteger, nullable=False),
+    sa.Column("code", TEXT, nullable=False),
+    sa.Column("note", TEXT, nullable=False),
+    sa.Index("retail_waiting_list_number", "list_number"),
+    sa.Index("retail_waiting_pre_number", "pre_number"),
+    sa.Index("retail_waiting_enterprise_number", "enterprise_number"),
+    sa.Index("retail_waiting_waybill", "waybill"),
+)
+
+retail_summaries = records.table(
+    "retail_summaries", RetailSummary, metadata, sa.Index("retail_summaries_enterprise", "enterprise", "id")
+)
+
+# The key is the list's number: it backs one summary ever, also before it is known and after the summary dropped it.
+retail_summary_lists = sa.Table(
+    "retail_summary_lists",
+    metadata,
+    sa.Column("list_number", TEXT, primary_key=True),
+    sa.Column("summary", TEXT, nullable=False),
+    sa.Column("is_dropped", sa.Boolean, nullable=False),
+    sa.Index("retail_summary_lists_summary", "summary", "list_number"),
+    sqlite_with_rowid=False,
+)
+
+pools = records.table(
+    "pools",
+    Pool,
+    metadata,
+    sa.Index("pools_enterprise", "enterprise", "id"),
+    sa.Index("pools_gathered", "gathered"),
+)
+
+# The key is the list: it joins one pool ever.
+pool_members = records.table(
+    "pool_members",
+    Member,
+    metadata,
+    sa.Index("pool_members_pool", "pool", "id"),
+    sa.Index("pool_members_ageing", "standing", "ages_us"),
+)
+
+# What a pool's base follows from: sums over its members, kept up by what changes.
+pool_totals = sa.Table(
+    "pool_totals",
+    metadata,
+    sa.Column("pool", TEXT, primary_key=True),
+    sa.Column("dimension", TEXT, primary_key=True),
+    sa.Column("code", TEXT, primary_key=True),
+    sa.Column("lists", sa.BigInteger, nullable=False),
+    sa.Column("outstanding_minor_units", sa.BigInteger, nullable=False),
+    sa.Column("term_minor_units", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Keyed by pool and number, as its id says.
+pool_movements = records.table("pool_movements", Movement, metadata)
+
+# Payments applied to pools: each once.
+pool_settlements = sa.Table(
+    "pool_settlements",
+    metadata,
+    sa.Column("pool", TEXT, primary_key=True),
+    sa.Column("payment", TEXT, primary_key=True),
+    sa.Column("response", records.BYTES, nullable=False),
+)
+
+# Sales out of overseas warehouses, and of bonded goods in stores.
+warehouse_sales = records.table(
+    "warehouse_sales",
+    WarehouseSale,
+    metadata,
+    sa.Index("warehouse_sales_declaration", "declaration", "id"),
+)
+
+# The key is the list: its goods are sold once.
+store_sales = sa.Table(
+    "store_sales",
+    metadata,
+    sa.Column("list", TEXT, primary_key=True),
+    sa.Column("store", TEXT, nullable=False),
+    sa.Column("handover", TEXT, nullable=False),
+    sa.Column("sale_us", sa.BigInteger, nullable=False),
+)
+# retail: documents of cross-border e-commerce; orders, waybills and payments are tied by order number.
+retail_orders = records.table(
+    "retail_orders",
+    Order,
+    metadata,
+    sa.Index("retail_orders_number", "order_number"),
+    sa.Index("retail_orders_enterprise", "enterprise", "id"),
+)
+
+retail_waybills = records.table(
+    "retail_waybills", Waybill, metadata, sa.Index("retail_waybills_number", "order_number")
+)
+
+retail_payments = records.table(
+    "retail_payments", Payment, metadata, sa.Index("retail_payments_number", "order_number")
+)
+
+# Which waybill carries which order, as lists say; also before the one or the other has come.
+retail_links = sa.Table(
+    "retail_links",
+    metadata,
+    sa.Column("order_id", TEXT, primary_key=True),
+    sa.Column("waybill_id", TEXT, primary_key=True),
+    sa.Index("retail_links_waybill", "waybill_id"),
+    sqlite_with_rowid=False,
+)
+# consent: who learned what of an enterprise's data.
+disclosures = records.table("disclosures", Disclosure, metadata, sa.Index("disclosures_enterprise", "enterprise", "id"))

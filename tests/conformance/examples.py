@@ -49,6 +49,11 @@ async def create_receipts(world: World) -> Example:
     return CAST["WINDOW"], world.receipts((await world.declared()).removeprefix("declarations/"), "K")
 
 
+async def create_retail_documents(world: World) -> Example:
+    """An order."""
+    return CAST["WINDOW"], world.retail_orders()
+
+
 async def create_consent(world: World) -> Example:
     """For an institution that the cast has no use for."""
     return CAST["EXPORTER"], world.consent_request("banks/FOURCNB0")
@@ -279,6 +284,7 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "ImportDeclarations"): import_declarations,
     ("declarations", "BatchCreateDeclarations"): create_declarations,
     ("declarations", "BatchCreateReceipts"): create_receipts,
+    ("declarations", "BatchCreateRetailDocuments"): create_retail_documents,
     ("declarations", "CreateConsent"): create_consent,
     ("declarations", "RevokeConsent"): revoke_consent,
     ("declarations", "ReserveEncumbrance"): reserve,
@@ -323,16 +329,20 @@ class Get:
 
     key: str
     field: str = "name"
+    # What else it must say.
+    said: tuple[tuple[str, str], ...] = ()
 
     def request(self, world: World, kind: Any) -> Any:
         """The request."""
         found = world.standing[self.key]
-        return kind(**{self.field: found if isinstance(found, str) else found.name})
+        return kind(**{self.field: found if isinstance(found, str) else found.name}, **dict(self.said))
 
 
 GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
+    ("declarations", "GetRetailOrder"): Get("retail_order"),
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
+    ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
     ("settlement", "GetAccount"): Get("current"),
     ("settlement", "ListTransfers"): Get("current", "account"),
     ("settlement", "GetIncomingPayment"): Get("payment"),

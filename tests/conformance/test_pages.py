@@ -14,8 +14,10 @@ LISTS = [(service.name, read) for service in SERVICES for read in service.reads 
 # What gives a list another row.
 ANOTHER = {
     "ListDeclarations": "BatchCreateDeclarations",
+    "ListRetailOrders": "BatchCreateRetailDocuments",
     "ListConsents": "CreateConsent",
     "ListEncumbrances": "ReserveEncumbrance",
+    "ListDisclosures": "ReserveEncumbrance",
     "ListAccounts": "OpenAccount",
     "ListTransfers": "CreateTransfer",
     "ListIncomingPayments": "ImportPayment",

@@ -152,8 +152,12 @@ def _take(
             amendments.append((index, content))
         verdicts.append(_verdict(one.document_id, content, before, language))
     store.add(transaction, accepted, known.institutions)
-    for index, problems in _amend(transaction, amendments, known):
+    unchanged = dict(_amend(transaction, amendments, known))
+    for index, problems in unchanged.items():
         verdicts[index] = refused(candidates[index].document_id, problems, language)
+    for index, content in amendments:
+        if content.persons and index not in unchanged:
+            persons[f"declarations/{content.id}"] = content.persons
     personal.put(transaction, persons)
     return verdicts
 

@@ -22,7 +22,9 @@ from ledger.model import Transfer
 from services.declarations import errors, terms
 from services.declarations.breach import register as breaches
 from services.declarations.breach import store as breach_rows
-from services.declarations.consent import store as consents
+from services.declarations.consent import access
+from services.declarations.consent.access import Seen
+from services.declarations.consent.model import Consent, Purpose
 from services.declarations.declaration import model as declaration_model
 from services.declarations.declaration import rpc as declaration_rpc
 from services.declarations.declaration import store as declaration_store
@@ -44,7 +46,9 @@ from services.declarations.value.model import SIDES, Asset, AssetClass, part_id
 
 EXPIRE_AT_ONCE = 200
 # The kinds of asset that cover may stand on: goods that were sold.
-INSURABLE = frozenset({"declarations", "pools"})
+INSURABLE = frozenset({"declarations", "warehouseSales"})
+# What the enterprise must have consented to.
+PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
 Work = tuple[Transaction, declarations_pb2.ReserveEncumbranceRequest]
 
 
@@ -54,13 +58,21 @@ class Register:
 
     assets: Mapping[str, Asset]
     frozen: Mapping[str, Sequence[str]]
-    # The institutions that each enterprise lets see its assets now.
-    consented: Mapping[str, Sequence[str]]
     encumbrances: dict[str, Encumbrance]
     standing: dict[str, set[Standing]]
     sitting: ledger.Sitting
     # Each newly granted one, with the number of its first hold within the sitting.
     granted: list[tuple[Transaction, Encumbrance, int]] = field(default_factory=list)
+    consents: dict[tuple[str, Purpose], dict[str, Consent]] = field(default_factory=dict)
+    disclosed: list[tuple[Transaction, Seen]] = field(default_factory=list)
+
+    def consents_of(self, transaction: Transaction, purpose: Purpose) -> dict[str, Consent]:
+        """The consents to the caller for the purpose, by enterprise; looked up once a batch."""
+        key = transaction.caller.tenant, purpose
+        if key not in self.consents:
+            enterprises = {one.enterprise for one in self.assets.values()}
+            self.consents[key] = access.granted(transaction, enterprises, purpose)
+        return self.consents[key]
 
     def grant(self, transaction: Transaction, encumbrance: Encumbrance) -> None:
         """One more stands; its holds were the last that were attempted."""
@@ -81,6 +93,7 @@ class Register:
             store.tell(transaction, fenced, "encumbrance.reserved")
         if self.granted:
             store.add(self.granted[0][0], *stored.values())
+        access.note([(transaction, [seen]) for transaction, seen in self.disclosed])
         return stored
 
 
@@ -117,7 +130,6 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     return Register(
         assets,
         values.frozen(connection, names),
-        consents.institutions(connection, {asset.enterprise for asset in assets.values()}, now_us),
         store.load(connection, [one.id for one in asked]),
         netting.holders_of(connection, names),
         sitting,
@@ -129,7 +141,7 @@ def _decide(transaction: Transaction, register: Register, asked: Encumbrance) ->
     try:
         if known := register.encumbrances.get(asked.id):
             return _same(known, asked)
-        assets = [_visible(transaction, register, name) for name in asked.assets]
+        assets = _visible(transaction, register, asked)
         encumbrance = _converted(transaction, dataclasses.replace(asked, enterprise=assets[0].enterprise), assets)
         _check_items(encumbrance, assets)
         _check_eligible(transaction, assets, register.frozen)
@@ -152,14 +164,19 @@ def _same(known: Encumbrance, asked: Encumbrance) -> Encumbrance:
     return known
 
 
-def _visible(transaction: Transaction, register: Register, name: str) -> Asset:
-    """The asset, if the enterprise consented to the caller."""
-    asset = register.assets.get(name)
-    if asset is None:
-        raise _unknown(name)
-    if transaction.caller.tenant not in register.consented.get(asset.enterprise, ()):
+def _visible(transaction: Transaction, register: Register, asked: Encumbrance) -> list[Asset]:
+    """The assets, if the enterprises consented to the caller for this; what doesn't exist nobody consented to."""
+    purpose = PURPOSES[asked.asset_class]
+    consents = register.consents_of(transaction, purpose)
+    found = [register.assets.get(name) for name in asked.assets]
+    holders = ("", transaction.caller.tenant)
+    visible = [one for one in found if one is not None and one.enterprise in consents and one.holder in holders]
+    if len(visible) < len(found):
         raise errors.ConsentMissing
-    return asset
+    for one in visible:
+        seen = Seen(one.enterprise, consents[one.enterprise], "ReserveEncumbrance", [one.name], purpose)
+        register.disclosed.append((transaction, seen))
+    return visible
 
 
 def _unknown(name: str) -> DomainError:
@@ -200,8 +217,8 @@ def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
             Problem(
                 "encumbrance.items",
                 "ASSET_NOT_INSURABLE",
-                "Insure declarations or pools.",
-                "只能对报关单或资产池投保。",
+                "Insure declarations, or sales out of overseas warehouses: consumers can't be insured.",
+                "只能对报关单或海外仓销售投保：消费者不可投保。",
             )
         )
     if len(set(encumbrance.assets)) < len(encumbrance.items):

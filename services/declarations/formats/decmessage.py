@@ -7,21 +7,19 @@ and in the proto's field rules; here are only the rules on elements that the row
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
-import protovalidate
 from aval.declarations.v1 import declarations_pb2, personal_pb2
 from aval.type.v1 import money_pb2
 from google.type import date_pb2, decimal_pb2
 
-from chassis.currencies import minor_digits, to_minor_units
 from chassis.errors import Problem
 from chassis.xml import Reader, local_name, namespace, parse_document, wrong_namespace
-from services.declarations.checks import check, date_or_none, decimal_or_none
+from services.declarations.checks import check, date_or_none, decimal_or_none, net_exceeds_gross
 from services.declarations.code_tables import code_table
+from services.declarations.formats import elements
+from services.declarations.formats.row_problems import field_problems, report_at_elements
 
 __all__ = ["check", "parse"]
 
@@ -33,8 +31,6 @@ EDOC_ORDER_NUMBER = "10000004"
 # Direction digit of the declaration number by IEFlag.
 _DIRECTIONS = {"E": "0", "I": "1"}
 _DIRECTION_DIGIT = 8
-_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})", re.ASCII)
-_INT32_MAX = 2**31 - 1
 
 _HEAD = "DecHead"
 _LINES = "DecLists"
@@ -87,29 +83,6 @@ _OTHER_PATHS = {
 }
 _LINE_PATH = re.compile(r"lines\[([0-9]+)\]\.(.+)")
 
-# By the rule of the proto: reason, English and Chinese; {limit} is the rule's own value.
-_FIELD_RULES: Mapping[str, tuple[str, str, str]] = {
-    "string.pattern": (
-        "FORMAT_INVALID",
-        "The value must have the form: {limit}.",
-        "该值须符合格式 {limit}。",
-    ),
-    "string.max_len": (
-        "TOO_LONG",
-        "The value is too long; at most {limit} characters.",
-        "该值过长；最多 {limit} 个字符。",
-    ),
-    "int32.gte_lte": ("OUT_OF_RANGE", "The value must be from 1 to 50.", "该值须在 1 至 50 之间。"),
-}
-# What a pattern asks for, in words, by the field's name.
-_FORMS: Mapping[str, tuple[str, str]] = {
-    "declaration_number": (
-        "18 digits: office (4), year (4), 0 export or 1 import, sequence (9)",
-        "18 位数字：关区（4）、年份（4）、0 出口或 1 进口、顺序号（9）",
-    ),
-    "trade_mode": ("4 digits", "4 位数字"),
-    "commodity_code": ("10 digits", "10 位数字"),
-}
 _LEVY_NATURE_PROBLEMS: Mapping[str, tuple[str, str, str]] = {
     "REQUIRED": (
         "CUT_MODE_REQUIRED",
@@ -122,7 +95,6 @@ _LEVY_NATURE_PROBLEMS: Mapping[str, tuple[str, str, str]] = {
         "监管方式 {mode} 不得填写征免性质；请清空 CutMode。",
     ),
 }
-_ANY_RULE = ("VALUE_INVALID", "The value breaks the rule {rule}.", "该值不符合规则 {rule}。")
 
 
 def parse(content: bytes) -> tuple[declarations_pb2.Declaration | None, list[Problem]]:
@@ -138,22 +110,9 @@ def parse(content: bytes) -> tuple[declarations_pb2.Declaration | None, list[Pro
 def _read(root: Reader) -> tuple[declarations_pb2.Declaration | None, list[Problem]]:
     declaration = _declaration(root)
     _check_elements(root, declaration)
-    _add(root, check(declaration))
-    _add(root, _field_problems(declaration))
+    for found in (check(declaration), field_problems(declaration)):
+        report_at_elements(root, found, lambda path: f"{ROOT}/{_element_path(path, root)}")
     return (None if root.problems else declaration), root.problems
-
-
-def _add(root: Reader, problems: Iterable[Problem]) -> None:
-    """Reports problems of the row at the elements its fields came from.
-
-    Leaves out what only follows from an element that is reported already, and repetitions.
-    """
-    reported = {problem.path for problem in root.problems}
-    found: dict[tuple[str, str], Problem] = {}
-    for problem in problems:
-        path = f"{ROOT}/{_element_path(problem.path, root)}"
-        found.setdefault((path, problem.reason), replace(problem, path=path))
-    root.problems.extend(problem for problem in found.values() if problem.path not in reported)
 
 
 def _declaration(root: Reader) -> declarations_pb2.Declaration:
@@ -200,15 +159,7 @@ def _edoc_copy(root: Reader, code: str) -> str:
 
 def _export_date(root: Reader) -> date_pb2.Date | None:
     """The day of exit or, before that, of declaration; None where it is absent or no day (reported)."""
-    path, text = _head_element(root, "export_date")
-    match = _DATE.fullmatch(text)
-    day = date_pb2.Date(year=int(match[1]), month=int(match[2]), day=int(match[3])) if match else None
-    if day is not None and date_or_none(day):
-        return day
-    if text:
-        english, chinese = f"{text} is no day in the form yyyyMMdd.", f"{text} 不是 yyyyMMdd 形式的有效日期。"
-        root.report(path, "DATE_INVALID", english, chinese)
-    return None
+    return elements.day(root, *_head_element(root, "export_date"))
 
 
 def _line(reader: Reader) -> declarations_pb2.DeclarationLine:
@@ -217,38 +168,15 @@ def _line(reader: Reader) -> declarations_pb2.DeclarationLine:
         for name, element in _LINE_FIELDS.items()
     }
     return declarations_pb2.DeclarationLine(
-        line_number=_line_number(reader, texts["line_number"]),
+        line_number=elements.whole_number(reader, "GNo", texts["line_number"]),
         commodity_code=texts["commodity_code"],
         goods_name=texts["goods_name"],
         quantity=decimal_pb2.Decimal(value=texts["quantity"]),
         unit=texts["unit"],
         unit_price=decimal_pb2.Decimal(value=texts["unit_price"]),
-        total=_total(reader, texts["total"], texts["total.currency_code"]),
+        total=elements.money(reader, "DeclTotal", texts["total"], texts["total.currency_code"]),
         origin_country=texts["origin_country"],
     )
-
-
-def _line_number(reader: Reader, text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= _INT32_MAX:
-        return int(text)
-    if text:
-        reader.report("GNo", "NUMBER_INVALID", f"{text} is no line number.", f"{text} 不是有效的商品序号。")
-    return 0
-
-
-def _total(reader: Reader, text: str, currency_code: str) -> money_pb2.Money:
-    """The line's total; 0 minor units where it can't be read, which is reported."""
-    amount = decimal_or_none(text)
-    digits = minor_digits(currency_code)
-    minor_units = None if amount is None or digits is None else to_minor_units(amount, currency_code)
-    if text and minor_units is None and (amount is None or digits is not None):
-        reader.report(
-            "DeclTotal",
-            "AMOUNT_INVALID",
-            f"{text} is no amount in {currency_code or 'a currency'} with at most {digits or 0} decimals.",
-            f"{text} 不是有效金额；{currency_code or '该币制'} 最多 {digits or 0} 位小数。",
-        )
-    return money_pb2.Money(currency_code=currency_code, minor_units=minor_units or 0)
 
 
 def _declared_value(lines: Iterable[declarations_pb2.DeclarationLine]) -> money_pb2.Money:
@@ -292,12 +220,7 @@ def _check_direction(root: Reader, declaration_number: str) -> None:
 def _check_weights(root: Reader) -> None:
     gross, net = (_weight(root, f"{_HEAD}/{element}") for element in ("GrossWet", "NetWt"))
     if gross is not None and net is not None and net > gross:
-        root.report(
-            f"{_HEAD}/NetWt",
-            "NET_EXCEEDS_GROSS",
-            f"Net weight {net} is above gross weight {gross}; correct one of them.",
-            f"净重 {net} 大于毛重 {gross}；请更正其一。",
-        )
+        root.problems.append(net_exceeds_gross(f"{ROOT}/{_HEAD}/NetWt", net, gross))
 
 
 def _weight(root: Reader, path: str) -> Decimal | None:
@@ -325,25 +248,6 @@ def _check_order_number(root: Reader, rule: str, trade_mode: str) -> None:
             f"TradeMode {trade_mode} needs the order number; attach an EdocCode {EDOC_ORDER_NUMBER}.",
             f"监管方式 {trade_mode} 须附订单编号；请添加随附单据 {EDOC_ORDER_NUMBER}。",
         )
-
-
-def _field_problems(declaration: declarations_pb2.Declaration) -> Iterator[Problem]:
-    """The proto's own field rules, on what the document gave."""
-    for violation in protovalidate.collect_violations(declaration):
-        field = violation.proto.field
-        path = ".".join(_field_name(element) for element in (field.elements if field else ()))
-        yield _field_problem(path, violation.proto.rule_id, violation.rule_value)
-
-
-def _field_problem(path: str, rule: str, limit: object) -> Problem:
-    reason, english, chinese = _FIELD_RULES.get(rule, _ANY_RULE)
-    form = _FORMS.get(path.rpartition(".")[2], (limit, limit))
-    return Problem(path, reason, english.format(rule=rule, limit=form[0]), chinese.format(rule=rule, limit=form[1]))
-
-
-def _field_name(element: Any) -> str:
-    subscript = element.subscript
-    return f"{element.field_name}[{subscript.value}]" if subscript else str(element.field_name)
 
 
 def _element_path(field_path: str, root: Reader) -> str:

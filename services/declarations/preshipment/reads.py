@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from aval.declarations.v1 import pre_shipment_pb2
 
 from chassis import paging, records
-from chassis.errors import NotFound
 from chassis.service import Reading
+from services.declarations.consent import access
 from services.declarations.preshipment import rpc, store
 from services.declarations.preshipment.assets import as_asset
 from services.declarations.preshipment.model import PreShipment, counting
@@ -17,8 +17,8 @@ def get(reading: Reading, request: pre_shipment_pb2.GetPreShipmentRequest) -> pr
     """One order or credit. Who may not see it can't tell it from one that doesn't exist."""
     identifier = request.name.removeprefix("preShipments/")
     found = store.load(reading.connection, [identifier]).get(identifier)
-    if found is None or not values.may_see(reading, found.enterprise):
-        raise NotFound(resource=request.name)
+    access.look(reading, found.enterprise if found else "", "GetPreShipment", request.name)
+    assert found is not None
     return _views(reading, [found])[0]
 
 
@@ -29,6 +29,7 @@ def list_(
     rows = pre_shipments
     query = paging.newest_first(values.visible(reading, sa.select(rows), rows.c.enterprise), rows.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, PreShipment), "id")
+    access.note_page(reading, "ListPreShipments", ((one.name, one.enterprise) for one in page))
     return pre_shipment_pb2.ListPreShipmentsResponse(pre_shipments=_views(reading, page), next_page_token=token)
 
 

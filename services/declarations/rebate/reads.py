@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from aval.declarations.v1 import rebate_pb2
 
 from chassis import paging, records
-from chassis.errors import NotFound
 from chassis.service import Reading
+from services.declarations.consent import access
 from services.declarations.rebate import rpc, store
 from services.declarations.rebate.assets import as_asset
 from services.declarations.rebate.model import Rebate
@@ -17,8 +17,8 @@ def get(reading: Reading, request: rebate_pb2.GetRebateRequest) -> rebate_pb2.Re
     """One rebate. Who may not see it can't tell it from one that doesn't exist."""
     identifier = request.name.removeprefix("rebates/")
     rebate = store.load(reading.connection, [identifier]).get(identifier)
-    if rebate is None or not values.may_see(reading, rebate.enterprise):
-        raise NotFound(resource=request.name)
+    access.look(reading, rebate.enterprise if rebate else "", "GetRebate", request.name)
+    assert rebate is not None
     return _views(reading, [rebate])[0]
 
 
@@ -28,6 +28,7 @@ def list_(reading: Reading, request: rebate_pb2.ListRebatesRequest) -> rebate_pb
         values.visible(reading, sa.select(rebates), rebates.c.enterprise), rebates.c.id, request
     )
     page, token = paging.cut(request, records.many(reading.connection, query, Rebate), "id")
+    access.note_page(reading, "ListRebates", ((one.name, one.enterprise) for one in page))
     return rebate_pb2.ListRebatesResponse(rebates=_views(reading, page), next_page_token=token)
 
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 import sqlalchemy as sa
 
 from services.declarations.declaration import assets as declarations
+from services.declarations.pool import assets as pools
 from services.declarations.preshipment import assets as pre_shipments
 from services.declarations.rebate import assets as rebates
+from services.declarations.retail.sale import assets as warehouse_sales
 from services.declarations.value.model import Asset, collection
 
 Load = Callable[[sa.Connection, Iterable[str], int], Mapping[str, Asset]]
@@ -16,6 +18,8 @@ LOAD: Mapping[str, Load] = {
     "declarations": declarations.load,
     "preShipments": pre_shipments.load,
     "rebates": rebates.load,
+    "pools": pools.load,
+    "warehouseSales": warehouse_sales.load,
 }
 
 

@@ -80,6 +80,8 @@ class Asset:
     verdict: str
     reasons: tuple[Problem, ...] = ()
     status: str = ""
+    # Only this institution may hold it, if any is meant.
+    holder: str = ""
 
     @property
     def collection(self) -> str:

@@ -6,35 +6,19 @@ from typing import Any
 from chassis.money import Money
 from chassis.service import Reading
 from services.declarations.consent import store as consents
+from services.declarations.consent.access import is_institution, sees_all
 from services.declarations.encumbrance.model import available_to
 from services.declarations.preshipment import netting
 from services.declarations.value import store
 from services.declarations.value.model import Asset
 
-SEES_ALL = "WINDOW"
-
-
-def is_institution(tenant: str) -> bool:
-    """Whether the tenant is a bank or an insurer."""
-    return tenant.startswith(("banks/", "insurers/"))
-
-
-def may_see(reading: Reading, enterprise: str) -> bool:
-    """The enterprise itself, the window, services, and institutions that it consented to."""
-    caller = reading.caller
-    if caller.tenant == enterprise or SEES_ALL in caller.roles or caller.tenant.startswith("services/"):
-        return True
-    return is_institution(caller.tenant) and consents.stands(
-        reading.connection, enterprise, caller.tenant, reading.now_us
-    )
-
 
 def visible(reading: Reading, query: Any, enterprise: Any) -> Any:
     """The query narrowed to the enterprises whose assets the caller may see; `enterprise` is its column."""
     caller = reading.caller
-    if is_institution(caller.tenant):
+    if is_institution(caller):
         return query.where(enterprise.in_(consents.consenting(caller.tenant, reading.now_us)))
-    if SEES_ALL in caller.roles or caller.tenant.startswith("services/"):
+    if sees_all(caller, ""):
         return query
     return query.where(enterprise == caller.tenant)
 
@@ -45,6 +29,6 @@ def available(reading: Reading, assets: Sequence[Asset]) -> Mapping[str, Money]:
     values = store.of_many(reading.connection, assets, reading.now_us)
     standing = netting.holders_of(reading.connection, names)
     tenant = reading.caller.tenant
-    if not is_institution(tenant):
+    if not is_institution(reading.caller):
         return {name: values[name].free for name in names}
     return {name: available_to(tenant, values[name], standing.get(name, ())) for name in names}

@@ -1,0 +1,149 @@
+"""How the text of an element becomes a value. None: absent, or reported as unreadable."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from aval.declarations.v1 import retail_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type import decimal_pb2
+
+from services.declarations.checks import decimal_or_none
+from services.declarations.code_tables import code_table
+from services.declarations.formats import elements
+from services.declarations.formats.ceb.message import EXPORT, IMPORT, Field, Source
+
+# Times are Beijing's, with milliseconds in receipts.
+_TIME = re.compile(r"([0-9]{14})([0-9]{3})?", re.ASCII)
+_BEIJING = timedelta(hours=8)
+_CHANGES = {"1": retail_pb2.NEW, "2": retail_pb2.MODIFY, "3": retail_pb2.DELETE}
+# Of a freight or insurance: 1 is a rate, 2 a price of a unit, 3 an amount.
+_AMOUNT_MARKS = ("", "3")
+_DECLARED = "2"
+
+
+def text(source: Source, field: Field) -> str | None:
+    """As written, without surrounding blanks."""
+    return source.given(field)[1] or None
+
+
+def change(source: Source, field: Field) -> int | None:
+    """appType: 1 new, 2 change, 3 delete."""
+    element, given = source.given(field)
+    if given and given not in _CHANGES:
+        english = f"{element} is {given}; write 1 for new, 2 for a change, 3 for a deletion."
+        source.reader.report(element, "CHANGE_INVALID", english, f"报送类型为 {given}；新增填 1，变更填 2，删除填 3。")
+    return _CHANGES.get(given)
+
+
+def declared(source: Source, field: Field) -> None:
+    """appStatus: only what was declared (2) is taken; a draft proves nothing."""
+    element, given = source.given(field)
+    if given not in ("", _DECLARED):
+        english = f"{element} is {given}: a draft; declare it, with {_DECLARED}, and send it again."
+        source.reader.report(element, "NOT_DECLARED", english, f"业务状态为 {given}，尚未申报；请以 2 申报后重新发送。")
+
+
+def time(source: Source, field: Field) -> Timestamp | None:
+    """yyyyMMddHHmmss, with milliseconds where the sender has them, Beijing time."""
+    element, given = source.given(field)
+    match = _TIME.fullmatch(given)
+    moment = _moment(match[1]) if match else None
+    if moment is None:
+        if given:
+            english = f"{given} is no time in the form yyyyMMddHHmmss."
+            source.reader.report(element, "TIME_INVALID", english, f"{given} 不是 yyyyMMddHHmmss 形式的有效时间。")
+        return None
+    found = Timestamp()
+    found.FromDatetime(moment - _BEIJING)
+    found.nanos = int((match[2] if match else None) or 0) * 1_000_000
+    return found
+
+
+def _moment(digits: str) -> datetime | None:
+    try:
+        return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def flag(source: Source, field: Field) -> None:
+    """ieFlag or orderType: the letter of the message's own direction."""
+    element, given = source.given(field)
+    if given and given not in (EXPORT, IMPORT):
+        english = f"{element} is {given}; write {source.direction}."
+        source.reader.report(element, "FLAG_INVALID", english, f"{element} 为 {given}；应填 {source.direction}。")
+    elif given and given != source.direction:
+        english = f"{element} is {given}, but this message is for {source.direction}; correct the one or the other."
+        chinese = f"{element} 为 {given}，与报文的进出口方向 {source.direction} 不一致；请更正其一。"
+        source.reader.report(element, "DIRECTION_MISMATCH", english, chinese)
+
+
+def decimal(source: Source, field: Field) -> decimal_pb2.Decimal | None:
+    """A plain decimal; what is none is left to the rules on the row."""
+    given = source.given(field)[1]
+    return decimal_pb2.Decimal(value=given) if given else None
+
+
+def weight(source: Source, field: Field) -> decimal_pb2.Decimal | None:
+    """Kilograms."""
+    element, given = source.given(field)
+    if given and decimal_or_none(given) is None:
+        english, chinese = f"{given} is no weight in kilograms.", f"{given} 不是有效的重量（千克）。"
+        source.reader.report(element, "NUMBER_INVALID", english, chinese)
+        return None
+    return decimal(source, field)
+
+
+def whole_number(source: Source, field: Field) -> int | None:
+    """A whole number from 0."""
+    return elements.whole_number(source.reader, *source.given(field)) or None
+
+
+def day(source: Source, field: Field) -> Any:
+    """A calendar day, yyyyMMdd."""
+    return elements.day(source.reader, *source.given(field))
+
+
+def money(source: Source, field: Field) -> Any:
+    """An amount in the currency of its element, which is one of customs' old numerics.
+
+    One that is missing though required is nothing of its currency: the rules on the row then find no more.
+    """
+    element, given = source.given(field)
+    is_amount = source.texts.get(field.mark, "") in _AMOUNT_MARKS
+    if not is_amount or not (given or field.is_required):
+        return None
+    currency = currency_of(source, field)
+    if not currency and not field.is_required and decimal_or_none(given) == 0:
+        return None
+    return elements.money(source.reader, element, given, currency)
+
+
+def currency_of(source: Source, field: Field) -> str:
+    """ISO 4217 of an amount's currency; reported and empty where customs' table doesn't have the code."""
+    given = source.text(*field.currency)
+    row = code_table("customs_currencies").row(given, source.on)
+    if given and row is None:
+        english = f"{given} is no currency of customs' old table; use one of it, for example 142 for CNY."
+        chinese = f"{given} 不是海关币制代码；请使用海关三位数字代码，如 142（人民币）。"
+        source.reader.report(field.currency[0], "CURRENCY_UNKNOWN", english, chinese)
+    return row["iso"] if row else ""
+
+
+def country(source: Source, field: Field) -> str | None:
+    """ISO 3166 alpha-3 of one of customs' old numerics."""
+    element, given = source.given(field)
+    row = code_table("customs_countries").row(given, source.on)
+    if given and row is None:
+        english = f"{given} is no country of customs' old table; use one of it, for example 142 for China."
+        chinese = f"{given} 不是海关国别（地区）代码；请使用海关三位数字代码，如 142（中国）。"
+        source.reader.report(element, "COUNTRY_UNKNOWN", english, chinese)
+    return row["iso"] if row else None
+
+
+def day_of(time_text: str) -> date:
+    """The day of a time element, for the code tables; the open rows count where it is none."""
+    match = _TIME.fullmatch(time_text)
+    moment = _moment(match[1]) if match else None
+    return moment.date() if moment else date.max

@@ -1,0 +1,211 @@
+"""CEB messages into rows: one message, many documents, each with its row or all its problems.
+
+Taken as senders really write them: with the prefix, with a default namespace or with none; a head right under
+the root, or fields right in the document; no BaseTransfer; version 1.0 or v1.0. An empty element is absent, an
+unknown one is passed over. What a row itself must keep is in its room's checks and in the proto's field rules.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aval.declarations.v1 import personal_pb2
+from google.protobuf.message import Message as Row
+from lxml import etree
+
+from chassis.errors import Problem
+from chassis.xml import Reader, local_name, namespace, parse_document, wrong_namespace
+from services.declarations.formats.ceb.kinds import day_of
+from services.declarations.formats.ceb.message import NAMESPACE, Field, Message, PersonElements, Source
+from services.declarations.formats.ceb.tables import MESSAGES
+from services.declarations.formats.parsed import Parsed
+from services.declarations.formats.row_problems import field_problems, report_at_elements
+from services.declarations.retail.checks import check
+
+_VERSIONS = ("", "1.0", "v1.0", "V1.0")
+_LINE_PATH = re.compile(r"lines\[([0-9]+)\]\.(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one document stands: its own reader, its head's, and its lines'."""
+
+    document: Reader
+    head: Reader
+    lines: Sequence[Reader]
+
+
+def parse(content: bytes) -> list[Parsed]:
+    """The documents of a message. One Parsed without an id, with the reason, if it can't be read as one."""
+    element, problems = parse_document(content)
+    if element is None:
+        return [Parsed("", None, problems)]
+    name = local_name(element)
+    if namespace(element) not in ("", NAMESPACE):
+        return [Parsed("", None, [wrong_namespace(name, element.tag, f"{{{NAMESPACE}}}{name}")])]
+    message = MESSAGES.get(name)
+    if message is None:
+        return [Parsed("", None, [_unknown_message(name)])]
+    _drop_namespace(element)
+    return _read(Reader(element, name), message)
+
+
+def _unknown_message(name: str) -> Problem:
+    known = ", ".join(MESSAGES)
+    return Problem(
+        name,
+        "MESSAGE_UNKNOWN",
+        f"{name} isn't a message that is taken here; these are: {known}.",
+        f"{name} 不是本平台接收的报文；可接收：{known}。",
+    )
+
+
+def _drop_namespace(root: etree._Element) -> None:
+    """Leaves the format's own elements by their local names, whichever way the sender wrote them."""
+    own = f"{{{NAMESPACE}}}"
+    for element in root.iter(f"{own}*"):
+        element.tag = element.tag.removeprefix(own)
+
+
+def _read(root: Reader, message: Message) -> list[Parsed]:
+    version = root.attribute("version")
+    if version not in _VERSIONS:
+        english = f"Version {version} isn't known; send version 1.0."
+        root.report("@version", "VERSION_UNSUPPORTED", english, f"报文版本 {version} 不受支持；请使用 1.0。")
+    places = list(_places(root, message))
+    if not places:
+        root.report(message.documents[0], "NO_DOCUMENT", "The message has no document.", "报文中没有单证。")
+    if root.problems:
+        return [Parsed("", None, root.problems)]
+    return _with_ids(root, [(place, _parsed(place, message)) for place in places])
+
+
+def _with_ids(root: Reader, found: Sequence[tuple[Place, Parsed]]) -> list[Parsed]:
+    """Each document by its guid; by its place where it has none, or one that came before."""
+    seen: set[str] = {""}
+    named = []
+    for place, parsed in found:
+        own = parsed.document_id not in seen
+        seen.add(parsed.document_id)
+        identifier = parsed.document_id if own else place.document.path.removeprefix(f"{root.path}/")
+        named.append(replace(parsed, document_id=identifier))
+    return named
+
+
+def _places(root: Reader, message: Message) -> Iterator[Place]:
+    for document in _apart(root, message.documents):
+        heads = (document.find(name) for name in message.heads)
+        head = next((found for found in heads if found is not None), document)
+        yield Place(document, head, list(document.children(message.line)) if message.line else ())
+    for head in _apart(root, message.heads):
+        yield Place(head, head, _lines_after(root, head, message))
+
+
+def _apart(root: Reader, names: Sequence[str]) -> Iterator[Reader]:
+    """The children of these names, each with a list of problems of its own."""
+    for name in names:
+        for child in root.children(name):
+            yield Reader(child.element, child.path)
+
+
+def _lines_after(root: Reader, head: Reader, message: Message) -> list[Reader]:
+    """The lines that follow a head right under the root, up to the next head."""
+    following = itertools.takewhile(lambda element: element.tag not in message.heads, head.element.itersiblings())
+    own = list(following)
+    lines = root.children(message.line)
+    return [Reader(line.element, line.path, head.problems) for line in lines if line.element in own]
+
+
+def _texts(element: etree._Element) -> dict[str, str]:
+    """The texts of the children by name; of a repeated one the first."""
+    texts: dict[str, str] = {}
+    for child in element.iterchildren():
+        texts.setdefault(child.tag, (child.text or "").strip())
+    return texts
+
+
+def _parsed(place: Place, message: Message) -> Parsed:
+    texts = _texts(place.head.element)
+    on = day_of(texts.get("appTime") or texts.get("returnTime", ""))
+    head = Source(place.head, texts, {}, message.direction, on)
+    lines = [Source(line, _texts(line.element), texts, message.direction, on) for line in place.lines]
+    row = _row(head, lines, message)
+    for found in (check(row), field_problems(row)):
+        report_at_elements(place.document, found, lambda path: _element_path(path, place, message))
+    # Two amounts of one currency say the same of it.
+    problems = {(problem.path, problem.reason): problem for problem in place.document.problems}
+    return Parsed(texts.get("guid", ""), None if problems else row, list(problems.values()))
+
+
+def _row(head: Source, lines: Sequence[Source], message: Message) -> Any:
+    row: Any = message.row(**message.constants)
+    _fill(row, head, message.fields)
+    if hasattr(row, "envelope"):
+        row.envelope.format = message.format
+    for line in lines if message.line_fields else ():
+        _fill(row.lines.add(), line, message.line_fields)
+    for line in lines:
+        for field in message.references:
+            getattr(row, field.path).extend(filter(None, [_value(line, field)]))
+    for person in message.persons:
+        row.persons.extend(_persons(head, person))
+    if message.total and row.lines:
+        _sum_up(row, message.total)
+    return row
+
+
+def _fill(row: Any, source: Source, fields: Sequence[Field]) -> None:
+    for field in fields:
+        value = _value(source, field)
+        if value is not None:
+            _put(row, field.path, value)
+
+
+def _value(source: Source, field: Field) -> Any:
+    """The field's value; None where it is absent or can't be read, which is reported where it matters."""
+    if field.is_required and not source.given(field)[1]:
+        source.reader.required(field.element)
+    return field.kind(source, field)
+
+
+def _put(row: Any, path: str, value: Any) -> None:
+    *way, name = path.split(".")
+    for step in way:
+        row = getattr(row, step)
+    if isinstance(value, Row):
+        getattr(row, name).CopyFrom(value)
+    else:
+        setattr(row, name, value)
+
+
+def _persons(head: Source, person: PersonElements) -> list[personal_pb2.Person]:
+    given = {name: head.texts[element] for name, element in person.elements.items() if head.texts.get(element)}
+    return [personal_pb2.Person(part=person.part, **given)] if given else []
+
+
+def _sum_up(row: Any, name: str) -> None:
+    """The lines' total, in the currency of the first; several currencies are the checks' to report."""
+    total = getattr(row, name)
+    total.currency_code = row.lines[0].total.currency_code
+    total.minor_units = sum(line.total.minor_units for line in row.lines)
+
+
+def _element_path(path: str, place: Place, message: Message) -> str:
+    """The path of the element that a row's field came from; the document's own where there is none."""
+    if message.total and path == f"{message.total}.currency_code":
+        path = "lines[0].total.currency_code"
+    line = _LINE_PATH.fullmatch(path)
+    if line and int(line[1]) < len(place.lines):
+        return f"{place.lines[int(line[1])].path}/{_element(line[2], message.line_fields)}"
+    if path and path.partition("[")[0] in {"lines", message.total, *(field.path for field in message.references)}:
+        return f"{place.document.path}/{message.line}"
+    element = _element(path, message.fields)
+    return f"{place.head.path}/{element}" if element else place.document.path
+
+
+def _element(path: str, fields: Sequence[Field]) -> str:
+    elements: Mapping[str, str] = {field.path: field.element for field in fields if field.path}
+    currencies = {f"{field.path}.currency_code": field.currency[0] for field in fields if field.currency}
+    return elements.get(path) or currencies.get(path) or elements.get(path.partition(".")[0], "")

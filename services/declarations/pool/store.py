@@ -1,0 +1,220 @@
+"""Pools, their members, totals and movements as rows: the only SQL of this room."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from chassis import bulk, records
+from chassis.command import Transaction
+from services.declarations.consent import store as consents
+from services.declarations.pool import rpc
+from services.declarations.pool.model import Change, Key, Member, Movement, Pool, Total, Totals, base, terms
+from services.declarations.retail.list.model import RetailList
+from services.declarations.tables import (
+    pool_members,
+    pool_movements,
+    pool_settlements,
+    pool_totals,
+    pools,
+    retail_lists,
+)
+
+MEMBER_CHANGES = (
+    "country", "platform_code", "value_minor_units", "paid_minor_units", "standing", "term_minor_units", "ages_us",
+)  # fmt: skip
+
+
+def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Pool]:
+    """The pools with these ids, those that are known."""
+    query = sa.select(pools).where(bulk.among(connection, pools.c.id, set(identifiers)))
+    return {one.id: one for one in records.many(connection, query, Pool)}
+
+
+def of_enterprises(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, Pool]:
+    """All pools of these enterprises, by id."""
+    wanted = {one for one in enterprises if one}
+    if not wanted:
+        return {}
+    query = sa.select(pools).where(bulk.among(connection, pools.c.enterprise, wanted))
+    return {one.id: one for one in records.many(connection, query, Pool)}
+
+
+def members(connection: sa.Connection, lists: Iterable[str]) -> dict[str, Member]:
+    """The members that these lists are, those that are any."""
+    query = sa.select(pool_members).where(bulk.among(connection, pool_members.c.id, set(lists)))
+    return {one.id: one for one in records.many(connection, query, Member)}
+
+
+def pool_of(connection: sa.Connection, lists: Iterable[str]) -> dict[str, str]:
+    """The pool that each of these lists has joined, those that have."""
+    query = sa.select(pool_members.c.id, pool_members.c.pool).where(
+        bulk.among(connection, pool_members.c.id, set(lists))
+    )
+    return {row.id: row.pool for row in connection.execute(query)}
+
+
+def aging(connection: sa.Connection, now_us: int, standings: Iterable[str], limit: int) -> list[str]:
+    """Lists that counted until now and are too old."""
+    rows = pool_members
+    query = sa.select(rows.c.id).where(rows.c.standing.in_(list(standings)), rows.c.ages_us <= now_us)
+    return list(connection.execute(query.limit(limit)).scalars())
+
+
+def gathering(connection: sa.Connection, done: str) -> Pool | None:
+    """A pool whose older lists haven't all been looked at."""
+    query = sa.select(pools).where(pools.c.gathered < done).order_by(pools.c.id).limit(1)
+    return next(iter(records.many(connection, query, Pool)), None)
+
+
+def lists_after(connection: sa.Connection, enterprise: str, identifier: str, limit: int) -> list[RetailList]:
+    """An enterprise's lists that follow an id."""
+    rows = retail_lists
+    query = sa.select(rows).where(rows.c.enterprise == enterprise, rows.c.id > identifier)
+    return records.many(connection, query.order_by(rows.c.id).limit(limit), RetailList)
+
+
+def save_gathered(connection: sa.Connection, pool: str, gathered: str) -> None:
+    """How far older lists were looked at."""
+    connection.execute(sa.update(pools).where(pools.c.id == pool).values(gathered=gathered))
+
+
+def totals(connection: sa.Connection, wanted: Iterable[str]) -> dict[str, Totals]:
+    """The totals of each of these pools."""
+    found = {pool: Totals() for pool in wanted}
+    query = sa.select(pool_totals).where(pool_totals.c.pool.in_(list(found)))
+    for row in connection.execute(query):
+        key = (row.dimension, row.code)
+        found[row.pool].by[key] = Total(row.lists, row.outstanding_minor_units, row.term_minor_units)
+    return found
+
+
+def save_members(connection: sa.Connection, changes: Sequence[Change]) -> None:
+    """New members, and those that changed."""
+    fresh = [records.to_row(after) for before, after in changes if before is None]
+    bulk.insert(connection, pool_members, [list(row.values()) for row in fresh])
+    rows = [
+        {f"new_{name}": getattr(after, name) for name in MEMBER_CHANGES} | {"key": after.id}
+        for before, after in changes
+        if before is not None
+    ]
+    if rows:
+        values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in MEMBER_CHANGES}
+        connection.execute(sa.update(pool_members).where(pool_members.c.id == sa.bindparam("key")).values(values), rows)
+
+
+def save_totals(connection: sa.Connection, pool: str, changed: Totals) -> None:
+    """The totals that changed."""
+    rows = [_total_row(pool, key, changed.by[key]) for key in sorted(changed.changed)]
+    if not rows:
+        return
+    places = (pool_totals.c.pool, pool_totals.c.dimension, pool_totals.c.code)
+    is_meant = sa.and_(*(column == sa.bindparam(f"old_{column.name}") for column in places))
+    connection.execute(sa.delete(pool_totals).where(is_meant), [_old(row) for row in rows])
+    connection.execute(sa.insert(pool_totals), rows)
+    changed.changed.clear()
+
+
+def _old(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"old_{name}": row[name] for name in ("pool", "dimension", "code")}
+
+
+def _total_row(pool: str, key: Key, total: Total) -> dict[str, Any]:
+    return {
+        "pool": pool,
+        "dimension": key[0],
+        "code": key[1],
+        "lists": total.lists,
+        "outstanding_minor_units": total.outstanding_minor_units,
+        "term_minor_units": total.term_minor_units,
+    }
+
+
+def add(transaction: Transaction, pool: Pool) -> None:
+    """A new pool, with its event."""
+    records.insert(transaction.connection, pools, pool)
+    _tell(transaction, pool, "pool.created")
+
+
+def save(transaction: Transaction, pool: Pool, movements: Sequence[Movement], event: str) -> Pool:
+    """A pool that moved, with its movements and one event for all of them."""
+    fresh = records.update(transaction.connection, pools, pool)
+    records.insert(transaction.connection, pool_movements, *movements)
+    _tell(transaction, fresh, event)
+    return fresh
+
+
+def _tell(transaction: Transaction, pool: Pool, event: str) -> None:
+    """To the enterprise and to those institutions that it lets see."""
+    institutions = consents.institutions(transaction.connection, [pool.enterprise], transaction.now_us)
+    seen = [one for one in institutions.get(pool.enterprise, ()) if pool.beneficiary in ("", one)]
+    transaction.append(event, pool.name, rpc.to_proto(pool), [pool.enterprise, *seen])
+
+
+def applied(connection: sa.Connection, pool: str, payment: str) -> bytes | None:
+    """The response to a payment that was applied before."""
+    rows = pool_settlements
+    query = sa.select(rows.c.response).where(rows.c.pool == pool, rows.c.payment == payment)
+    response: bytes | None = connection.execute(query).scalar()
+    return response
+
+
+def add_applied(connection: sa.Connection, pool: str, payment: str, response: bytes) -> None:
+    """Remembers that a payment was applied, and what the answer was."""
+    connection.execute(sa.insert(pool_settlements).values(pool=pool, payment=payment, response=response))
+
+
+def lists_paid(
+    connection: sa.Connection, pool: str, list_numbers: Iterable[str], orders: Iterable[str]
+) -> list[RetailList]:
+    """A pool's lists that have one of these numbers or orders."""
+    meant = [
+        bulk.among(connection, retail_lists.c.list_number, set(list_numbers)),
+        bulk.among(connection, retail_lists.c.order_number, set(orders)),
+    ]
+    found: dict[str, RetailList] = {}
+    for condition in meant:
+        query = sa.select(retail_lists).join(pool_members, pool_members.c.id == retail_lists.c.id)
+        query = query.where(pool_members.c.pool == pool, condition)
+        found |= {one.id: one for one in records.many(connection, query, RetailList)}
+    return list(found.values())
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Invariant P1: each pool's totals are the sums over its lists, and its base follows from them."""
+    summed = _summed(connection)
+    found = []
+    for pool in records.many(connection, sa.select(pools).order_by(pools.c.id), Pool):
+        kept = totals(connection, [pool.id])[pool.id]
+        added = summed.get(pool.id, Totals())
+        found += [f"pools: {pool.name} keeps {what}" for what in _differences(kept, added)]
+        anew = base(added, pool, terms(pool.base_on))
+        if pool.base.minor_units != anew:
+            found.append(f"pools: {pool.name} has the base {pool.base.minor_units}, its lists give {anew}")
+    return found
+
+
+def _summed(connection: sa.Connection) -> dict[str, Totals]:
+    """The totals of all pools, added up from their members alone."""
+    found: dict[str, Totals] = {}
+    for member in _members_in_order(connection):
+        found.setdefault(member.pool, Totals()).add(member, 1)
+    return found
+
+
+def _members_in_order(connection: sa.Connection) -> Iterator[Member]:
+    last, page = "", 5000
+    while True:
+        query = sa.select(pool_members).where(pool_members.c.id > last).order_by(pool_members.c.id).limit(page)
+        found = records.many(connection, query, Member)
+        yield from found
+        if len(found) < page:
+            return
+        last = found[-1].id
+
+
+def _differences(kept: Totals, added: Totals) -> Iterator[str]:
+    for key in sorted({*kept.by, *added.by}):
+        one, other = kept.by.get(key, Total()), added.by.get(key, Total())
+        if one != other:
+            yield f"{key[0]} {key[1]} {one}, its lists give {other}"

@@ -1,0 +1,111 @@
+"""Retail documents as rows: each is checked by itself and goes to the room that its kind belongs to."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aval.declarations.v1 import declarations_pb2, retail_pb2
+
+from chassis import fields
+from chassis.command import Transaction
+from chassis.errors import Problem
+from chassis.rpc import problem
+from services.declarations.retail.checks import check
+from services.declarations.retail.identity import waybill_id
+from services.declarations.retail.list import commands as retail_list
+from services.declarations.retail.list.store import LOCK as LISTS
+from services.declarations.retail.matching.store import names as locks
+from services.declarations.retail.order import commands as order
+from services.declarations.retail.payment import commands as payment
+from services.declarations.retail.summary import commands as summary
+from services.declarations.retail.waybill import commands as waybill
+
+Verdict = declarations_pb2.IntakeVerdict
+Rows = Sequence[tuple[str, Any]]
+Take = Callable[[Transaction, Rows], Sequence[declarations_pb2.IntakeVerdict]]
+
+# By the field of RetailDocument: what takes checked rows of that kind, all of a batch at once.
+TAKERS: Mapping[str, Take] = {
+    "order": order.take,
+    "waybill": waybill.take,
+    "payment": payment.take,
+    "list": retail_list.take,
+    "receipt": retail_list.take_receipts,
+    "cancellation": retail_list.take_cancellations,
+    "departure": retail_list.take_departures,
+    "summary": summary.take,
+}
+NOT_TAKEN = Problem(
+    "",
+    "DOCUMENT_NOT_TAKEN",
+    "Documents of this kind aren't taken here yet; ask when they will be.",
+    "暂不接收此类单证；请咨询开放时间。",
+)
+# What a document locks: the orders that it may move, by number, and the waybills that lists may tie to them.
+_LOCKS: Mapping[str, Callable[[Any], set[str]]] = {
+    "order": lambda row: locks([row.order_number]),
+    "waybill": lambda row: locks(filter(None, [row.order_number]), [waybill.identify(row)]),
+    "payment": lambda row: locks([row.order_number]),
+    "list": lambda row: {LISTS, *locks([row.order_number], [waybill_id(row.carrier_code, row.waybill_number)])},
+    "receipt": lambda _row: {LISTS},
+    "cancellation": lambda _row: {LISTS},
+    "departure": lambda _row: {LISTS},
+    "summary": lambda _row: {LISTS},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One row of a request: its kind, what it says, and what is wrong with it."""
+
+    document_id: str
+    kind: str
+    row: Any
+    problems: Sequence[Problem]
+
+
+def rows(request: declarations_pb2.BatchCreateRetailDocumentsRequest) -> list[Candidate]:
+    """The rows of a request, checked; without a store."""
+    return [_candidate(str(index), document) for index, document in enumerate(request.documents)]
+
+
+def _candidate(document_id: str, document: retail_pb2.RetailDocument) -> Candidate:
+    kind = document.WhichOneof("document") or ""
+    row = getattr(document, kind) if kind else None
+    return Candidate(document_id, kind, row, _problems(kind, row) if kind else fields.problems(document))
+
+
+def _problems(kind: str, row: Any) -> list[Problem]:
+    """Every broken rule, at its path from the document on."""
+    if kind not in TAKERS:
+        return [replace(NOT_TAKEN, path=kind)]
+    return [replace(found, path=f"{kind}.{found.path}") for found in fields.row_problems(row) or check(row)]
+
+
+def names(request: declarations_pb2.BatchCreateRetailDocumentsRequest) -> Iterable[str]:
+    """What the documents may change."""
+    found: set[str] = set()
+    for document in request.documents:
+        kind = document.WhichOneof("document") or ""
+        if kind in _LOCKS:
+            found |= _LOCKS[kind](getattr(document, kind))
+    return found
+
+
+def create_batch(
+    transaction: Transaction, candidates: Sequence[Candidate]
+) -> declarations_pb2.BatchCreateRetailDocumentsResponse:
+    """Rows of all kinds: those of one kind together, in the order of TAKERS."""
+    language = transaction.caller.language
+    verdicts = {one.document_id: _refused(one, language) for one in candidates if one.problems}
+    for kind, take in TAKERS.items():
+        sound = [(one.document_id, one.row) for one in candidates if one.kind == kind and not one.problems]
+        if sound:
+            verdicts |= {verdict.document_id: verdict for verdict in take(transaction, sound)}
+    in_order = [verdicts[one.document_id] for one in candidates]
+    return declarations_pb2.BatchCreateRetailDocumentsResponse(verdicts=in_order)
+
+
+def _refused(candidate: Candidate, language: str) -> declarations_pb2.IntakeVerdict:
+    told = [problem(one, language) for one in candidate.problems]
+    return Verdict(document_id=candidate.document_id, outcome=Verdict.REFUSED, problems=told)

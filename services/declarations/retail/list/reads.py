@@ -1,0 +1,82 @@
+"""Reading lists: the enterprise its own, an institution those of enterprises that let it see, the window all."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from aval.declarations.v1 import retail_list_pb2, retail_pb2
+
+from chassis import paging, records
+from chassis.clock import business_date
+from chassis.errors import NotFound
+from chassis.service import Reading
+from services.declarations import visibility
+from services.declarations.pool import store as pools
+from services.declarations.receipt_machine import notice_date
+from services.declarations.retail import modes
+from services.declarations.retail.list import rpc, store
+from services.declarations.retail.list.model import RetailList
+from services.declarations.retail.sale import store as sales
+from services.declarations.retail.summary import store as summaries
+from services.declarations.tables import pool_members, retail_lists, retail_summary_lists
+
+
+def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> retail_pb2.RetailList:
+    """One list. Who may not see it can't tell it from one that doesn't exist."""
+    identifier = request.name.removeprefix("retailLists/")
+    one = store.load(reading.connection, [identifier]).get(identifier)
+    if one is None or not visibility.sees(reading, one.enterprise):
+        raise NotFound(resource=request.name)
+    return views(reading.connection, [one], reading.caller.language)[0]
+
+
+def list_(reading: Reading, request: retail_list_pb2.ListRetailListsRequest) -> retail_list_pb2.ListRetailListsResponse:
+    """A page, by descending id."""
+    query = sa.select(retail_lists).where(visibility.among_seen(reading, retail_lists.c.enterprise))
+    for condition in _conditions(request):
+        query = query.where(condition)
+    query = paging.newest_first(query, retail_lists.c.id, request)
+    page, token = paging.cut(request, records.many(reading.connection, query, RetailList), "id")
+    found = views(reading.connection, page, reading.caller.language)
+    return retail_list_pb2.ListRetailListsResponse(retail_lists=found, next_page_token=token)
+
+
+def _conditions(request: retail_list_pb2.ListRetailListsRequest) -> list[Any]:
+    """The filters that are set."""
+    rows, found = retail_lists, []
+    if request.enterprise:
+        found.append(rows.c.enterprise == request.enterprise)
+    if request.status:
+        found.append(rows.c.status == retail_pb2.RetailList.Status.Name(request.status))
+    if request.pool:
+        pool = request.pool.removeprefix("pools/")
+        found.append(rows.c.id.in_(sa.select(pool_members.c.id).where(pool_members.c.pool == pool)))
+    if request.summary:
+        own, summary = retail_summary_lists, request.summary.removeprefix("retailSummaries/")
+        backing = sa.select(own.c.list_number).where(own.c.summary == summary, own.c.is_dropped.is_(False))
+        found.append(rows.c.list_number.in_(backing))
+    return found
+
+
+def views(connection: sa.Connection, found: Sequence[RetailList], language: str) -> list[retail_pb2.RetailList]:
+    """Lists with what other rooms know of them."""
+    backed, pooled = summaries.of_lists(connection, found), pools.pool_of(connection, [one.id for one in found])
+    sold = sales.store_sale(connection, [one.id for one in found])
+    messages = []
+    for one in found:
+        message = rpc.to_proto(one, language)
+        message.summary = f"retailSummaries/{backed[one.id]}" if one.id in backed else ""
+        message.pool = f"pools/{pooled[one.id]}" if one.id in pooled else ""
+        message.store, sale_us = sold.get(one.id, ("", None))
+        _add_duty(message, one, sale_us)
+        messages.append(message)
+    return messages
+
+
+def _add_duty(message: retail_pb2.RetailList, one: RetailList, sale_us: int | None) -> None:
+    """Bonded goods owe duty with their sale in a store, else with their release."""
+    due_us = sale_us if sale_us is not None else one.release_us
+    on = business_date(one.create_us) if due_us is None else notice_date(due_us)
+    mode = modes.mode(one.trade_mode, one.direction, on)
+    if due_us is not None and mode and mode.is_bonded_import:
+        message.duty_due_time.FromMicroseconds(due_us)

@@ -1,0 +1,49 @@
+"""Taking payments."""
+
+from collections.abc import Sequence
+
+from aval.declarations.v1 import declarations_pb2, retail_pb2
+
+from chassis import money
+from chassis.command import Transaction
+from services.declarations.retail import documents, identity
+from services.declarations.retail.documents import Arrival, Kind, Rows
+from services.declarations.retail.matching import store as matching
+from services.declarations.retail.payment.model import Payment
+from services.declarations.tables import retail_payments
+
+
+def take(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
+    """Payments; the orders they pay are matched anew."""
+    taken = documents.take(transaction, KIND, rows)
+    matching.refresh(transaction, {payment.order_number for payment in taken.touched()})
+    return taken.verdicts
+
+
+def identify(row: retail_pb2.RetailPayment) -> str:
+    """The id of a payment."""
+    return identity.payment_id(row.payment_company_code, row.transaction_number)
+
+
+def to_record(arrival: Arrival) -> Payment:
+    """The record of an arriving version."""
+    row, version = arrival.row, arrival.version
+    return Payment(
+        arrival.id,
+        retail_pb2.Direction.Name(row.direction),
+        row.payment_company_code,
+        row.transaction_number,
+        row.order_number,
+        row.platform_code,
+        money.from_proto(row.amount),
+        row.pay_time.ToMicroseconds() if row.HasField("pay_time") else version.send_us,
+        version.send_us,
+        version.change,
+        version.digest,
+        arrival.body,
+        arrival.now_us,
+        1,
+    )
+
+
+KIND = Kind("retailPayments", retail_payments, Payment, identify, to_record)

@@ -1,0 +1,110 @@
+"""Recording sales: inventory abroad becomes a receivable, bonded goods owe their duty."""
+
+from aval.declarations.v1 import retail_list_pb2, retail_pb2
+
+from chassis import money
+from chassis.clock import business_date
+from chassis.command import Transaction
+from chassis.errors import InvalidFields, NotFound, Problem
+from chassis.service import Reading
+from services.declarations import errors, visibility
+from services.declarations.declaration import store as declarations
+from services.declarations.declaration.model import Declaration
+from services.declarations.retail import modes
+from services.declarations.retail.list import reads as list_reads
+from services.declarations.retail.list import store as lists
+from services.declarations.retail.sale import model, store
+from services.declarations.retail.sale.model import WarehouseSale
+
+
+def report_warehouse_sale(
+    transaction: Transaction, request: retail_list_pb2.ReportWarehouseSaleRequest
+) -> retail_list_pb2.WarehouseSale:
+    """A sale out of an overseas warehouse, once."""
+    asked = request.warehouse_sale
+    number = asked.declaration.removeprefix("declarations/")
+    declaration = declarations.load(transaction.connection, [number]).get(number)
+    if declaration is None or declaration.enterprise != transaction.caller.tenant:
+        raise errors.DeclarationNotFound(declaration=asked.declaration)
+    if declaration.trade_mode != model.WAREHOUSE_MODE:
+        raise errors.NotWarehouseGoods(declaration=declaration.name)
+    fresh = _asked(transaction, declaration, asked)
+    if known := store.load(transaction.connection, [fresh.id]).get(fresh.id):
+        if (known.amount, known.sale_us) != (fresh.amount, fresh.sale_us):
+            raise errors.WarehouseSaleKnown(sale=known.name)
+        return to_proto(known)
+    store.add(transaction.connection, fresh)
+    message = to_proto(fresh)
+    transaction.append("warehouse_sale.reported", fresh.name, message, [fresh.enterprise])
+    return message
+
+
+def _asked(transaction: Transaction, declaration: Declaration, asked: retail_list_pb2.WarehouseSale) -> WarehouseSale:
+    amount, currency = money.from_proto(asked.amount), declaration.value.currency
+    if amount.currency != currency or amount.minor_units <= 0:
+        raise InvalidFields(
+            [
+                Problem(
+                    "warehouse_sale.amount",
+                    "CURRENCY_DIFFERS" if amount.currency != currency else "AMOUNT_NOT_POSITIVE",
+                    f"Give a positive amount in {currency}, the declaration's currency.",
+                    f"请填写以报关单币制 {currency} 计的正数金额。",
+                )
+            ]
+        )
+    sold = store.sold(transaction.connection, declaration.id, currency)
+    return WarehouseSale(
+        model.sale_id(declaration.id, asked.sale_number),
+        declaration.id,
+        asked.sale_number,
+        declaration.enterprise,
+        amount,
+        model.value_of(amount, declaration.value, sold),
+        asked.sale_time.ToMicroseconds(),
+        transaction.now_us,
+    )
+
+
+def to_proto(sale: WarehouseSale) -> retail_list_pb2.WarehouseSale:
+    """The wire form."""
+    message = retail_list_pb2.WarehouseSale(
+        name=sale.name,
+        declaration=f"declarations/{sale.declaration}",
+        sale_number=sale.sale_number,
+        amount=money.to_proto(sale.amount),
+        enterprise=sale.enterprise,
+        value=money.to_proto(sale.value),
+    )
+    message.sale_time.FromMicroseconds(sale.sale_us)
+    return message
+
+
+def get(reading: Reading, request: retail_list_pb2.GetWarehouseSaleRequest) -> retail_list_pb2.WarehouseSale:
+    """One sale."""
+    identifier = request.name.removeprefix("warehouseSales/")
+    sale = store.load(reading.connection, [identifier]).get(identifier)
+    if sale is None or not visibility.sees(reading, sale.enterprise):
+        raise NotFound(resource=request.name)
+    return to_proto(sale)
+
+
+def report_store_sale(
+    transaction: Transaction, request: retail_list_pb2.ReportStoreSaleRequest
+) -> retail_pb2.RetailList:
+    """Bonded goods sold in a store, once: their duty is due from then on."""
+    asked, connection = request.store_sale, transaction.connection
+    lists.lock(transaction)
+    identifier = asked.retail_list.removeprefix("retailLists/")
+    one = lists.load(connection, [identifier]).get(identifier)
+    if one is None or one.enterprise != transaction.caller.tenant:
+        raise NotFound(resource=asked.retail_list)
+    mode = modes.mode(one.trade_mode, one.direction, business_date(transaction.now_us))
+    if mode is None or not mode.is_bonded_import:
+        raise errors.NotBondedGoods(list=one.name)
+    if identifier in store.store_sale(connection, [identifier]):
+        raise errors.StoreSaleKnown(list=one.name)
+    handover = retail_list_pb2.StoreSale.Handover.Name(asked.handover)
+    store.add_store_sale(connection, identifier, asked.store, handover, asked.sale_time.ToMicroseconds())
+    message = list_reads.views(connection, [one], transaction.caller.language)[0]
+    transaction.append("retail_list.sold_in_store", one.name, message, [one.enterprise])
+    return message

@@ -1,0 +1,127 @@
+"""A summary declaration (mode 9610 export) and the lists that back it: one-to-many, each list once, ever.
+
+A list that can never back the summary refuses it whole: one that backs another, or is another
+merchant's, of another mode or currency. What may still come is a difference: a list that isn't known
+or not released yet, a total that the lists don't add up to. Its value is the sum of the lists that
+are released, so that one that comes back reduces it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chassis import ids
+from chassis.errors import Problem
+from chassis.money import Money
+from services.declarations.retail.list import model as lists
+from services.declarations.retail.list.model import RetailList
+from services.declarations.retail.versions import Change, Version
+
+MODE, DIRECTION = "9610", "EXPORT"
+UNKNOWN_CURRENCY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RetailSummary:
+    """The row; `value` is the sum of its released lists, in the currency of the first thing that had one."""
+
+    id: str
+    merchant_code: str
+    enterprise_number: str
+    enterprise: str
+    value: Money
+    send_us: int
+    change: Change
+    body: bytes
+    digest: bytes
+    create_us: int
+    revision: int
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"retailSummaries/{self.id}"
+
+
+def version_of(summary: RetailSummary) -> Version:
+    """The version that counts."""
+    return Version(summary.send_us, summary.change, summary.digest)
+
+
+def summary_id(merchant_code: str, enterprise_number: str) -> str:
+    """The id of a summary, by its natural key."""
+    return ids.derived("retail summary", merchant_code, enterprise_number)
+
+
+def counted(summary: RetailSummary, one: RetailList | None) -> int:
+    """What a list adds to the summary's value, in minor units."""
+    if one is None or one.status not in lists.RELEASING or next(_misfits("", summary, one), None):
+        return 0
+    return one.value.minor_units
+
+
+def misfits(path: str, summary: RetailSummary, one: RetailList | None) -> list[Problem]:
+    """Why a list can never back the summary."""
+    return [] if one is None else list(_misfits(path, summary, one))
+
+
+def _misfits(path: str, summary: RetailSummary, one: RetailList) -> Iterator[Problem]:
+    if one.merchant_code != summary.merchant_code:
+        yield Problem(
+            path,
+            "LIST_OF_ANOTHER_MERCHANT",
+            f"List {one.list_number} isn't this merchant's; take it out.",
+            f"清单 {one.list_number} 不属于该电商企业；请移除。",
+        )
+    if (one.trade_mode, one.direction) != (MODE, DIRECTION):
+        yield Problem(
+            path,
+            "LIST_MODE_DIFFERS",
+            f"List {one.list_number} is no export of mode 9610; only those are summed up.",
+            f"清单 {one.list_number} 不是 9610 出口清单；仅此类清单可汇总。",
+        )
+    if summary.value.currency not in (UNKNOWN_CURRENCY, one.value.currency):
+        yield Problem(
+            path,
+            "LIST_CURRENCY_DIFFERS",
+            f"List {one.list_number} is in {one.value.currency}, not {summary.value.currency}; sum it up apart.",
+            f"清单 {one.list_number} 币制为 {one.value.currency}，而非 {summary.value.currency}；请另行汇总。",
+        )
+
+
+def differences(path: str, list_number: str, one: RetailList | None) -> list[Problem]:
+    """Why a list of the summary doesn't count now."""
+    if one is None:
+        return [
+            Problem(
+                path,
+                "LIST_UNKNOWN",
+                f"List {list_number} hasn't come yet; it counts once it is released.",
+                f"清单 {list_number} 尚未收到；放行后计入。",
+            )
+        ]
+    if one.status in lists.RELEASING:
+        return []
+    return [
+        Problem(path, "LIST_NOT_RELEASED", f"{english} ({list_number})", f"{chinese}（{list_number}）")
+        for english, chinese in ((reason.english, reason.chinese) for reason in lists.reasons(one.status))
+    ]
+
+
+def taken(path: str, list_number: str) -> Problem:
+    """A list backs one summary ever."""
+    return Problem(
+        path,
+        "LIST_SUMMED_ALREADY",
+        f"List {list_number} backs another summary; a list is summed up once, ever.",
+        f"清单 {list_number} 已计入另一汇总单；每份清单只能汇总一次。",
+    )
+
+
+def total_difference(total: int, value: int) -> Problem:
+    """What the summary declares isn't what its lists add up to; minor units."""
+    return Problem(
+        "total",
+        "TOTAL_DIFFERS",
+        f"The summary declares {total} minor units, its released lists add up to {value}.",
+        f"汇总单申报 {total}（最小货币单位），其已放行清单合计为 {value}。",
+    )

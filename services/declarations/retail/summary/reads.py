@@ -1,0 +1,49 @@
+"""Reading summaries, and how each of their lists stands."""
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from aval.declarations.v1 import retail_list_pb2, retail_pb2
+
+from chassis import paging, records
+from chassis.errors import NotFound, Problem
+from chassis.service import Reading
+from services.declarations import visibility
+from services.declarations.retail.summary import model, rpc, store
+from services.declarations.retail.summary.model import RetailSummary
+from services.declarations.tables import retail_summaries
+
+
+def get(reading: Reading, request: retail_list_pb2.GetRetailSummaryRequest) -> retail_pb2.RetailSummary:
+    """One summary with its lists. Who may not see it can't tell it from one that doesn't exist."""
+    identifier = request.name.removeprefix("retailSummaries/")
+    summary = store.load(reading.connection, [identifier]).get(identifier)
+    if summary is None or not visibility.sees(reading, summary.enterprise):
+        raise NotFound(resource=request.name)
+    numbers = sorted(store.numbers_of(reading.connection, [identifier])[identifier])
+    return rpc.to_proto(summary, numbers, list(_differences(reading, summary, numbers)), reading.caller.language)
+
+
+def _differences(reading: Reading, summary: RetailSummary, numbers: list[str]) -> Iterator[Problem]:
+    """Everything that isn't reconciled."""
+    known = store.lists_numbered(reading.connection, numbers)
+    for index, number in enumerate(numbers):
+        path, one = f"list_numbers[{index}]", known.get(number)
+        yield from model.misfits(path, summary, one)
+        yield from model.differences(path, number, one)
+    total = rpc.declared_total(summary)
+    if total is not None and total != summary.value.minor_units:
+        yield model.total_difference(total, summary.value.minor_units)
+
+
+def list_(
+    reading: Reading, request: retail_list_pb2.ListRetailSummariesRequest
+) -> retail_list_pb2.ListRetailSummariesResponse:
+    """A page, by descending id."""
+    query = sa.select(retail_summaries).where(visibility.among_seen(reading, retail_summaries.c.enterprise))
+    if request.enterprise:
+        query = query.where(retail_summaries.c.enterprise == request.enterprise)
+    query = paging.newest_first(query, retail_summaries.c.id, request)
+    page, token = paging.cut(request, records.many(reading.connection, query, RetailSummary), "id")
+    found = [rpc.to_proto(one, (), (), reading.caller.language) for one in page]
+    return retail_list_pb2.ListRetailSummariesResponse(retail_summaries=found, next_page_token=token)

@@ -1,0 +1,103 @@
+"""Summaries and the lists that back them, as rows: the only SQL of this room."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from chassis import bulk, records
+from services.declarations.retail.list.model import RELEASING, RetailList
+from services.declarations.retail.summary.model import DIRECTION, MODE, RetailSummary
+from services.declarations.tables import retail_lists, retail_summaries, retail_summary_lists
+
+
+def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, RetailSummary]:
+    """The summaries with these ids, those that are known."""
+    query = sa.select(retail_summaries).where(bulk.among(connection, retail_summaries.c.id, set(identifiers)))
+    return {one.id: one for one in records.many(connection, query, RetailSummary)}
+
+
+def lists_numbered(connection: sa.Connection, list_numbers: Iterable[str]) -> dict[str, RetailList]:
+    """The lists with these numbers, by number, those that are known."""
+    query = sa.select(retail_lists).where(bulk.among(connection, retail_lists.c.list_number, set(list_numbers)))
+    return {str(one.list_number): one for one in records.many(connection, query, RetailList)}
+
+
+def claims(connection: sa.Connection, list_numbers: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    """The summary that each of these lists backs, and whether it was dropped, by number."""
+    rows = retail_summary_lists
+    query = sa.select(rows).where(bulk.among(connection, rows.c.list_number, set(list_numbers)))
+    return {row.list_number: (row.summary, row.is_dropped) for row in connection.execute(query)}
+
+
+def of_lists(connection: sa.Connection, lists: Iterable[RetailList]) -> dict[str, str]:
+    """The summary that each of these lists backs now, by the list's id."""
+    numbers = {one.list_number: one.id for one in lists if one.list_number}
+    backed = claims(connection, numbers)
+    return {numbers[number]: summary for number, (summary, is_dropped) in backed.items() if not is_dropped}
+
+
+def numbers_of(connection: sa.Connection, summaries: Iterable[str]) -> dict[str, set[str]]:
+    """The numbers of the lists of each of these summaries."""
+    found: dict[str, set[str]] = {one: set() for one in summaries}
+    rows = retail_summary_lists
+    query = sa.select(rows.c.summary, rows.c.list_number).where(bulk.among(connection, rows.c.summary, list(found)))
+    for row in connection.execute(query.where(rows.c.is_dropped.is_(False))):
+        found[row.summary].add(row.list_number)
+    return found
+
+
+def add(connection: sa.Connection, fresh: Sequence[RetailSummary]) -> None:
+    """New summaries."""
+    records.insert(connection, retail_summaries, *fresh)
+
+
+def save(connection: sa.Connection, changed: Sequence[RetailSummary]) -> None:
+    """Changed summaries, one revision up. The batch holds the lists' lock, so nobody was faster."""
+    names = ("enterprise", "value_currency", "value_minor_units", "send_us", "change", "body", "digest")
+    rows = []
+    for one in changed:
+        row = records.to_row(one)
+        rows.append({f"new_{name}": row[name] for name in names} | {"key": one.id})
+    if rows:
+        table = retail_summaries
+        values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names} | {
+            "revision": table.c.revision + 1
+        }
+        connection.execute(sa.update(table).where(table.c.id == sa.bindparam("key")).values(values), rows)
+
+
+def claim(connection: sa.Connection, fresh: Mapping[str, str]) -> None:
+    """Lists, by number, that a summary claims for good."""
+    bulk.insert(connection, retail_summary_lists, [(number, summary, False) for number, summary in fresh.items()])
+
+
+def set_dropped(connection: sa.Connection, list_numbers: Iterable[str], is_dropped: bool) -> None:
+    """Lists that their summary no longer has, or has again."""
+    rows = [{"key": number} for number in list_numbers]
+    if rows:
+        table = retail_summary_lists
+        statement = sa.update(table).where(table.c.list_number == sa.bindparam("key")).values(is_dropped=is_dropped)
+        connection.execute(statement, rows)
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Invariant S1: a summary's value is the sum of its released lists, each of which backs it alone."""
+    own, lists, rows = retail_summaries, retail_lists, retail_summary_lists
+    fits = sa.and_(
+        lists.c.list_number == rows.c.list_number,
+        lists.c.merchant_code == own.c.merchant_code,
+        lists.c.value_currency == own.c.value_currency,
+        lists.c.status.in_(RELEASING),
+        lists.c.trade_mode == MODE,
+        lists.c.direction == DIRECTION,
+    )
+    added = sa.func.coalesce(sa.func.sum(lists.c.value_minor_units), 0)
+    query = (
+        sa.select(own.c.id, own.c.value_minor_units, added)
+        .outerjoin(rows, sa.and_(rows.c.summary == own.c.id, rows.c.is_dropped.is_(False)))
+        .outerjoin(lists, fits)
+        .group_by(own.c.id, own.c.value_minor_units)
+        .having(added != own.c.value_minor_units)
+    )
+    return [f"summaries: {found[0]} has {found[1]}, its lists give {found[2]}" for found in connection.execute(query)]
