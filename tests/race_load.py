@@ -19,7 +19,7 @@ from aval.declarations.v1 import value_pb2
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import Int64Value
 
-from chassis import records, tables
+from chassis import tables
 from chassis.clock import MICROSECONDS
 from chassis.command import Operation, Submission, Transaction
 from chassis.database import Database
@@ -74,6 +74,7 @@ class Race:
         self.asset, self.is_equal = asset, mode == "pari-passu"
         self.random = random.Random(seed)
         self.counted: Counter[str] = Counter()
+        self.rounds = 0
         with self.store.read() as connection:
             newest = connection.execute(sa.select(sa.func.max(tables.events.c.create_us))).scalar_one()
         self.now_us = int(newest) + ROUND_US
@@ -85,6 +86,7 @@ class Race:
     def round(self) -> None:
         """One round: a batch of everyone's commands, then what is due by the clock."""
         self.now_us += ROUND_US
+        self.rounds += 1
         with self.store.read() as connection:
             standing = encumbrance_rows.standing_on(connection, [self.asset]).get(self.asset, [])
             open_breaches = breach_rows.open_on(connection, [self.asset])
@@ -170,7 +172,7 @@ class Race:
 
     def of_the_world(self) -> Iterator[Asked]:
         """Customs amends and holds, goods come back, the buyer pays."""
-        if self.chance(15):
+        if self.rounds % 7 == 3 or self.chance(5):
             yield operation("BatchCreateDeclarations"), self.amendment(), WINDOW
         if self.chance(4):
             yield TAKE_BACK, Int64Value(value=self.random.randrange(1, VALUE // 1000)), SETTLEMENT
@@ -252,7 +254,8 @@ def main(url: str, mode: str, seed: str, rounds: str, asset: str) -> None:
     for _ in range(int(rounds)):
         race.round()
         line = {"counted": race.counted, "commits": race.store.commits, "violations": race.store.violations}
-        print(json.dumps(line), flush=True)
+        sys.stdout.write(f"{json.dumps(line)}\n")
+        sys.stdout.flush()
         race.counted, race.store.commits, race.store.violations = Counter(), 0, []
 
 

@@ -96,7 +96,9 @@ def _turn(result: Result, url: str, asset: str, seed: int, quota: int, told: Tol
             for process in processes:
                 _take_line(result, process)
             if result.commits % 200 < 2:
-                told(f"{result.database} {result.mode}: {result.attempts:,} attempts, {result.commits:,} commits proved")
+                told(
+                    f"{result.database} {result.mode}: {result.attempts:,} attempts, {result.commits:,} commits proved"
+                )
     finally:
         for process in processes:
             # Killed in the midst of whatever it is doing.
@@ -150,7 +152,7 @@ def main() -> int:
 
 
 def _say(text: str) -> None:
-    print(f"  {text}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"  {text}\n")
 
 
 def _silently(_text: str) -> None:
@@ -158,18 +160,18 @@ def _silently(_text: str) -> None:
 
 
 def _print(result: Result, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(result.to_json()), flush=True)
-        return
     found = result.to_json()
-    print(
+    sys.stdout.write(f"{json.dumps(found) if as_json else _text(found)}\n")
+    sys.stdout.flush()
+
+
+def _text(found: dict[str, Any]) -> str:
+    head = (
         f"{found['database']}, {found['mode']}: {found['attempts']:,} attempts, {found['kills']} processes killed, "
         f"{found['commits_proved']:,} commits proved in {found['seconds']} s, {len(found['violations'])} violations"
     )
-    for what, count in found["outcomes"].items():
-        print(f"    {count:>8,} {what}")
-    for violation in found["violations"][:20]:
-        print(f"  ! {violation}")
+    outcomes = [f"    {count:>8,} {what}" for what, count in found["outcomes"].items()]
+    return "\n".join([head, *outcomes, *(f"  ! {violation}" for violation in found["violations"][:20])])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 from aval.credit_insurance.v1 import credit_insurance_pb2
-from aval.declarations.v1 import declarations_pb2, pre_shipment_pb2, rebate_pb2, value_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, pre_shipment_pb2, rebate_pb2, retail_pb2, value_pb2
 from aval.events.v1 import events_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
@@ -233,7 +233,9 @@ class World:
 
     async def confirmed(self, asset: str, units: int) -> Any:
         """An encumbrance that stands."""
-        held = await self.call("declarations", "ReserveEncumbrance", self.reservation(asset, units), CAST["BANK_SYSTEM"])
+        held = await self.call(
+            "declarations", "ReserveEncumbrance", self.reservation(asset, units), CAST["BANK_SYSTEM"]
+        )
         request = declarations_pb2.ConfirmEncumbranceRequest(name=held.name)
         return await self.call("declarations", "ConfirmEncumbrance", request, CAST["BANK_SYSTEM"])
 

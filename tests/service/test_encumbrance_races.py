@@ -8,7 +8,7 @@ import pytest
 from services.declarations.breach import register
 from services.declarations.encumbrance import model
 from tests import race_load, races
-from tests.service.register_world import INSURER, World
+from tests.service.register_world import INSURER, VALUE, World, institution
 
 ATTEMPTS = 1250
 
@@ -42,6 +42,7 @@ def test_a_broken_rule_is_found(invariant: str, monkeypatch: pytest.MonkeyPatch,
     world = World(database_url)
     world.consent(*race_load.INSTITUTIONS, INSURER)
     asset = world.declared()
+    world.finance(asset, VALUE // 2, institution(race_load.INSTITUTIONS[0]))
     monkeypatch.setattr(race_load, "ASSET", asset)
     race = race_load.Race(database_url, "exclusive", 3, asset)
     module, name, broken = BROKEN[invariant]

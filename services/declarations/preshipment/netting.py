@@ -207,14 +207,13 @@ def _move_item(transaction: Transaction, one: Encumbrance, order: str, declarati
     if not amount:
         return one
     less = _with_less(transaction, one, order, amount)
+    encumbrances.add_item(transaction, one, declaration)
     if declaration in one.assets:
         present = item_of(one, declaration)
         more = with_item(less, replace(present, amount=present.amount + amount))
-        encumbrances.stand_again(transaction, more, declaration)
     else:
         fresh = Item(declaration, amount, amount.zero())
         more = replace(less, items=tuple(sorted((*less.items, fresh), key=lambda each: each.asset)))
-        encumbrances.add_item(transaction, more, fresh)
     return encumbrances.save(transaction, more, "encumbrance.rolled")
 
 
