@@ -173,7 +173,7 @@ class Race:
     def of_the_world(self) -> Iterator[Asked]:
         """Customs amends and holds, goods come back, the buyer pays."""
         if self.rounds % 7 == 3 or self.chance(5):
-            yield operation("BatchCreateDeclarations"), self.amendment(), WINDOW
+            yield self.amendment(self.amended_units())
         if self.chance(4):
             yield TAKE_BACK, Int64Value(value=self.random.randrange(1, VALUE // 1000)), SETTLEMENT
         if self.chance(6):
@@ -186,12 +186,16 @@ class Race:
         if self.chance(30):
             yield operation("BatchCreateReceipts"), self.receipts("R"), WINDOW
 
-    def amendment(self) -> pb.BatchCreateDeclarationsRequest:
-        """To almost twice the value, or to so little that what is financed falls short."""
+    def amended_units(self) -> int:
+        """Up to almost twice the value, or so little that what is financed falls short."""
         low, high = (VALUE // 50, VALUE // 3) if self.chance(50) else (VALUE // 2, VALUE * 19 // 10)
-        row = declaration_row(self.asset, self.random.randrange(low, high))
+        return self.random.randrange(low, high)
+
+    def amendment(self, units: int) -> Asked:
+        """The declaration with another value."""
+        row = declaration_row(self.asset, units)
         row.amend_time.FromMicroseconds(self.now_us)
-        return pb.BatchCreateDeclarationsRequest(declarations=[row])
+        return operation("BatchCreateDeclarations"), pb.BatchCreateDeclarationsRequest(declarations=[row]), WINDOW
 
     def receipts(self, code: str) -> pb.BatchCreateReceiptsRequest:
         """One receipt of the declaration."""
