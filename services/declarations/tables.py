@@ -82,17 +82,26 @@ encumbrances = records.table(
     sa.Index("encumbrances_due", "state", "expire_us"),
 )
 
-# Which encumbrances stand, or stood, on an asset, and who bars whom there.
+# Which encumbrances stand, or stood, on an asset.
 encumbered = sa.Table(
     "encumbered",
     metadata,
     sa.Column("asset", TEXT, primary_key=True),
     sa.Column("encumbrance", TEXT, primary_key=True),
-    sa.Column("asset_class", TEXT, nullable=False),
-    sa.Column("holder", TEXT, nullable=False),
-    sa.Column("pari_passu", sa.Boolean, nullable=False),
     sa.Column("stands", sa.Boolean, nullable=False),
-    sa.Index("encumbered_standing", "asset", "stands", "asset_class", "holder", "pari_passu"),
+    sa.Index("encumbered_standing", "asset", "stands"),
+    sqlite_with_rowid=False,
+)
+
+# Who bars whom on an asset: how many encumbrances of each kind stand there, however many that are.
+holdings = sa.Table(
+    "holdings",
+    metadata,
+    sa.Column("asset", TEXT, primary_key=True),
+    sa.Column("asset_class", TEXT, primary_key=True),
+    sa.Column("holder", TEXT, primary_key=True),
+    sa.Column("pari_passu", sa.Boolean, primary_key=True),
+    sa.Column("standing", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -163,16 +163,11 @@ def upgrade() -> None:
         "encumbered",
         sa.Column("asset", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("encumbrance", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("asset_class", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("holder", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("pari_passu", sa.Boolean(), nullable=False),
         sa.Column("stands", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("asset", "encumbrance"),
         sqlite_with_rowid=False,
     )
-    op.create_index(
-        "encumbered_standing", "encumbered", ["asset", "stands", "asset_class", "holder", "pari_passu"], unique=False
-    )
+    op.create_index("encumbered_standing", "encumbered", ["asset", "stands"], unique=False)
     op.create_table(
         "encumbrances",
         sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -226,6 +221,16 @@ def upgrade() -> None:
         sa.Column("asset", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("cause", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("asset", "cause"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "holdings",
+        sa.Column("asset", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("asset_class", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("holder", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("pari_passu", sa.Boolean(), nullable=False),
+        sa.Column("standing", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("asset", "asset_class", "holder", "pari_passu"),
         sqlite_with_rowid=False,
     )
     op.create_table(
