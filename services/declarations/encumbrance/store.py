@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from chassis import bulk, database, records
 from chassis.command import Transaction
 from services.declarations.encumbrance import model, rpc
-from services.declarations.encumbrance.model import Encumbrance, Standing, State
+from services.declarations.encumbrance.model import STANDING, Encumbrance, Standing, State
 from services.declarations.tables import encumbered, encumbrances, holdings, proceeds
 from services.declarations.value.model import AssetClass
 
