@@ -57,12 +57,6 @@ class AmountExceedsReservation(DomainError):
     code = grpc.StatusCode.INVALID_ARGUMENT
 
 
-class BillCurrencyDiffers(DomainError):
-    """{bill} is in {currency}; pay it from an account in that currency."""
-
-    chinese = "{bill} 币种为 {currency}，请使用该币种账户支付。"
-
-
 class TooManyDocuments(DomainError):
     """You have asked about as many documents as the register answers for now; ask again at {retry_time}."""
 
@@ -74,6 +68,12 @@ class RegistrationIdTaken(DomainError):
     """{registration} stands with other content; use a new id for another registration."""
 
     chinese = "{registration} 已存在且内容不同，请使用新的编号。"
+
+
+class BillCurrencyDiffers(DomainError):
+    """{bill} is in {currency}; pay it from an account in that currency."""
+
+    chinese = "{bill} 币种为 {currency}，请使用该币种账户支付。"
 
 
 class NotWarehouseGoods(DomainError):

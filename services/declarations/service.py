@@ -148,7 +148,7 @@ SERVICE = Service(
         "GetRecord": record_reads.get,
         "ListRecords": record_reads.list_,
         "VerifyPermits": record_reads.verify_permits,
-        "GetDeclarationEvidence": record_reads.evidence,
+        "GetEvidence": record_reads.evidence,
         "GetDeclaration": declaration_reads.get,
         "ListDeclarations": declaration_reads.list_,
         "GetRetailOrder": retail_order_reads.get,

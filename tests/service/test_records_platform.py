@@ -552,8 +552,8 @@ async def test_controlled_goods_are_confirmed_only_with_a_permit(world: World) -
 async def test_what_others_say_of_a_declaration(world: World) -> None:
     document, invoice = world.fresh("BL"), world.fresh("INV")
     declaration = await world.declare(bill_number=document, invoice_number=invoice, package_count=119)
-    ask = records_pb2.GetDeclarationEvidenceRequest(declaration=declaration)
-    empty = await world.call("GetDeclarationEvidence", ask, TELLER)
+    ask = records_pb2.GetEvidenceRequest(declaration=declaration)
+    empty = await world.call("GetEvidence", ask, TELLER)
     assert (empty.manifest, list(empty.mirrors), empty.HasField("title")) == ("", [], False)
 
     manifest, mirror, other = a("manifest"), unlike("mirror_declaration", world), unlike("mirror_declaration", world)
@@ -567,7 +567,7 @@ async def test_what_others_say_of_a_declaration(world: World) -> None:
         event.title_control.event_number = world.fresh("E")
     names = [verdict.resource for verdict in await world.write(manifest, mirror, other, *events, events[0])]
 
-    found = await world.call("GetDeclarationEvidence", ask, TELLER)
+    found = await world.call("GetEvidence", ask, TELLER)
     assert [one.reason for one in found.manifest_findings] == ["MANIFEST_PACKAGE_COUNT_DIFFERS"]
     verdicts = [(one.mirror, one.Verdict.Name(one.verdict)) for one in found.mirrors]
     assert verdicts == [(names[1], "MATCHED"), (names[2], "UNMATCHED")]
@@ -714,8 +714,6 @@ async def test_a_foreign_windows_document_proves_the_import(world: World) -> Non
     verdicts = answer.verdicts
     assert [one.Outcome.Name(one.outcome) for one in verdicts] == ["ACCEPTED", "REFUSED", "DUPLICATE"]
     assert len(verdicts[1].problems) == 7
-    evidence = await world.call(
-        "GetDeclarationEvidence", records_pb2.GetDeclarationEvidenceRequest(declaration=declaration), TELLER
-    )
+    evidence = await world.call("GetEvidence", records_pb2.GetEvidenceRequest(declaration=declaration), TELLER)
     (mirror,) = evidence.mirrors
     assert (mirror.mirror, mirror.Verdict.Name(mirror.verdict)) == (verdicts[0].resource, "MATCHED")

@@ -124,11 +124,11 @@ def _told(reading: Reading, problems: Any) -> list[Any]:
     return [wire.problem(one, reading.caller.language) for one in problems]
 
 
-def evidence(reading: Reading, request: records_pb2.GetDeclarationEvidenceRequest) -> records_pb2.DeclarationEvidence:
+def evidence(reading: Reading, request: records_pb2.GetEvidenceRequest) -> records_pb2.Evidence:
     """What others than the declarant say of one declaration."""
-    declaration = declarations.seen(reading, request.declaration, "GetDeclarationEvidence")
+    declaration = declarations.seen(reading, request.declaration, "GetEvidence")
     body = _body(declaration)
-    message = records_pb2.DeclarationEvidence(
+    message = records_pb2.Evidence(
         declaration=declaration.name,
         holds=_told(
             reading, holds.standing_on(reading.connection, {declaration.id: declaration}).get(declaration.id, ())
@@ -147,16 +147,14 @@ def _of_document(reading: Reading, kind: str, body: declarations_pb2.Declaration
     return store.with_subjects(reading.connection, kind, [subject]).get(subject, [])
 
 
-def _add_manifest(
-    reading: Reading, body: declarations_pb2.Declaration, message: records_pb2.DeclarationEvidence
-) -> None:
+def _add_manifest(reading: Reading, body: declarations_pb2.Declaration, message: records_pb2.Evidence) -> None:
     for record in _of_document(reading, "manifest", body):
         message.manifest = record.name
         found = manifests.findings(body, record.message, business_date(reading.now_us))
         message.manifest_findings.extend(_told(reading, found))
 
 
-def _add_title(reading: Reading, body: declarations_pb2.Declaration, message: records_pb2.DeclarationEvidence) -> None:
+def _add_title(reading: Reading, body: declarations_pb2.Declaration, message: records_pb2.Evidence) -> None:
     title = titles.title_of(record.message for record in _of_document(reading, "title_control", body))
     if title is None:
         return
