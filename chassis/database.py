@@ -182,6 +182,13 @@ def lock(connection: sa.Connection, names: Sequence[str]) -> None:
         )
 
 
+def try_lock(connection: sa.Connection, name: str) -> bool:
+    """Locks a name until commit unless another process has it; SQLite's writer is alone anyway."""
+    if connection.dialect.name != "postgresql":
+        return True
+    return bool(connection.exec_driver_sql("SELECT pg_try_advisory_xact_lock(%s)", (lock_key(name),)).scalar_one())
+
+
 def lock_shared(connection: sa.Connection, name: str) -> None:
     """Beside all others that take the name shared, never beside one that locks it."""
     if connection.dialect.name == "postgresql":

@@ -7,10 +7,21 @@ from typing import Any
 
 from aval.credit_insurance.v1 import credit_insurance_pb2 as credit_insurance
 from aval.declarations.v1 import declarations_pb2 as declarations
+from aval.declarations.v1 import fingerprint_pb2 as fingerprint
+from aval.declarations.v1 import insight_pb2 as insight
+from aval.declarations.v1 import intake_pb2 as intake
+from aval.declarations.v1 import pool_pb2 as pools
 from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, value_pb2
+from aval.declarations.v1 import records_pb2 as records
+from aval.declarations.v1 import reference_pb2 as reference
+from aval.declarations.v1 import retail_list_pb2 as retail_list
+from aval.declarations.v1 import retail_pb2 as retail
 from aval.loans.v1 import loans_pb2 as loans
 from aval.settlement.v1 import settlement_pb2 as settlement
 
+from chassis import identity
+from chassis.contracts import contract
+from chassis.identity import Caller
 from cli.demo import world as demo
 from tests.conformance.world import (
     BANK,
@@ -30,13 +41,47 @@ Make = Callable[[World], Awaitable[Example]]
 Key = tuple[str, str]
 
 
-async def import_declarations(world: World) -> Example:
+def dec_message(world: World) -> bytes:
     """A DecMessage of the demo's world."""
     number = world.declaration_row().declaration_number
     template = Template(demo.template(demo.exporter("xuchang_hair")["declaration_template"]))
     text = template.substitute(declaration_number=number, unified_number=f"I{number[1:]}", export_date="20261102")
-    document = declarations.Document(document_id=f"{number}.xml", content=text.encode())
-    return CAST["WINDOW"], declarations.ImportDeclarationsRequest(request_id=identifier(), documents=[document])
+    return text.encode()
+
+
+def sent(content: bytes) -> Any:
+    """The import of one document."""
+    document = declarations.Document(document_id="sent.xml", content=content)
+    return declarations.ImportDocumentsRequest(request_id=identifier(), documents=[document])
+
+
+async def import_documents(world: World) -> Example:
+    """A declaration."""
+    return CAST["WINDOW"], sent(dec_message(world))
+
+
+async def resend_document(world: World) -> Example:
+    """With what it lacked."""
+    refused = await world.refused_document()
+    return CAST["WINDOW"], declarations.ResendDocumentRequest(
+        request_id=identifier(), name=refused.name, content=dec_message(world), etag=refused.etag
+    )
+
+
+async def discard_document(world: World) -> Example:
+    """A refused one."""
+    refused = await world.refused_document()
+    return CAST["WINDOW"], intake.DiscardRefusedDocumentRequest(
+        request_id=identifier(), name=refused.name, etag=refused.etag
+    )
+
+
+async def create_reference_records(world: World) -> Example:
+    """One row."""
+    record = reference.ReferenceRecord(source="conformance", key=identifier(), value=usd(100))
+    record.record_date.year, record.record_date.month, record.record_date.day = 2025, 11, 2
+    request = declarations.BatchCreateReferenceRecordsRequest(request_id=identifier(), reference_records=[record])
+    return CAST["WINDOW"], request
 
 
 async def create_declarations(world: World) -> Example:
@@ -53,6 +98,30 @@ async def create_receipts(world: World) -> Example:
 async def create_retail_documents(world: World) -> Example:
     """An order."""
     return CAST["WINDOW"], world.retail_orders()
+
+
+async def report_warehouse_sale(world: World) -> Example:
+    """Out of fresh stock abroad."""
+    return CAST["EXPORTER"], await world.warehouse_sale()
+
+
+async def report_store_sale(world: World) -> Example:
+    """Of fresh bonded goods."""
+    made = await world.released_list(retail.IMPORT, "1210")
+    sale = retail_list.StoreSale(retail_list=made.name, store="Zhengzhou No. 1", handover="SELF_PICKUP")
+    sale.sale_time.FromSeconds(1_793_600_000)
+    return CAST["EXPORTER"], retail_list.ReportStoreSaleRequest(request_id=identifier(), store_sale=sale)
+
+
+async def create_pool(world: World) -> Example:
+    """Of a platform that has no other."""
+    made = pools.Pool(currency_code="EUR", platform_code=identifier()[:18], display_name="conformance")
+    return CAST["EXPORTER"], pools.CreatePoolRequest(request_id=identifier(), pool=made)
+
+
+async def apply_pool_settlement(world: World) -> Example:
+    """Settlement's call."""
+    return SETTLEMENT, await world.pool_settlement()
 
 
 async def create_consent(world: World) -> Example:
@@ -89,6 +158,39 @@ async def release_encumbrance(world: World) -> Example:
     """Of a fresh reservation."""
     made = await world.reserved()
     request = declarations.ReleaseEncumbranceRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["BANK_SYSTEM"], request
+
+
+async def register_documents(world: World) -> Example:
+    """One invoice."""
+    return CAST["BANK_SYSTEM"], world.registration_request()
+
+
+async def check_documents(world: World) -> Example:
+    """One invoice."""
+    request = fingerprint.CheckDocumentsRequest(
+        request_id=identifier(), applicant=ENTERPRISE, documents=[world.invoice()]
+    )
+    return CAST["BANK_SYSTEM"], request
+
+
+async def mark_financed(world: World) -> Example:
+    """A fresh registration."""
+    made = await world.registered()
+    return CAST["BANK_SYSTEM"], fingerprint.MarkFinancedRequest(request_id=identifier(), name=made.name, etag=made.etag)
+
+
+async def mark_repaid(world: World) -> Example:
+    """A financed one."""
+    financed = await world.call("declarations", "MarkFinanced", *reversed(await mark_financed(world)))
+    request = fingerprint.MarkRepaidRequest(request_id=identifier(), name=financed.name, etag=financed.etag)
+    return CAST["BANK_SYSTEM"], request
+
+
+async def cancel_registration(world: World) -> Example:
+    """A fresh one."""
+    made = await world.registered()
+    request = fingerprint.CancelRegistrationRequest(request_id=identifier(), name=made.name, etag=made.etag)
     return CAST["BANK_SYSTEM"], request
 
 
@@ -176,6 +278,47 @@ async def apply_proceeds(world: World) -> Example:
         request_id=identifier(), asset=await world.declared(), payment=identifier(), amount=usd(100)
     )
     return SETTLEMENT, request
+
+
+async def create_records(world: World) -> Example:
+    """A bill."""
+    rows = [world.bill_row()]
+    return CAST["WINDOW"], declarations.BatchCreateRecordsRequest(request_id=identifier(), records=rows)
+
+
+async def claim_bill(world: World) -> Example:
+    """Settlement's call."""
+    request = records.ClaimBillRequest(
+        request_id=identifier(),
+        name=await world.bill(),
+        payment=f"billPayments/{identifier()}",
+        enterprise=ENTERPRISE,
+        currency_code="USD",
+    )
+    return SETTLEMENT, request
+
+
+async def release_bill(world: World) -> Example:
+    """Of a fresh claim."""
+    caller, claim = await claim_bill(world)
+    await world.call("declarations", "ClaimBill", claim, caller)
+    return caller, records.ReleaseBillRequest(request_id=identifier(), name=claim.name, payment=claim.payment)
+
+
+async def confirm_bill(world: World) -> Example:
+    """Of a fresh claim."""
+    caller, claim = await claim_bill(world)
+    await world.call("declarations", "ClaimBill", claim, caller)
+    transfer = f"transfers/{identifier()}"
+    request = records.ConfirmBillPaidRequest(
+        request_id=identifier(), name=claim.name, payment=claim.payment, transfer=transfer
+    )
+    return caller, request
+
+
+async def pay_bill(world: World) -> Example:
+    """By the exporter."""
+    return CAST["EXPORTER"], await world.bill_payment()
 
 
 async def open_account(world: World) -> Example:
@@ -359,11 +502,29 @@ async def cancel_repayment(world: World) -> Example:
     return SETTLEMENT, loans.CancelRepaymentRequest(request_id=identifier(), repayment_id=request.repayment_id)
 
 
+async def save_filter(world: World) -> Example:
+    """By the exporter."""
+    return CAST["EXPORTER"], world.filter_request()
+
+
+async def delete_filter(world: World) -> Example:
+    """A fresh one."""
+    saved = await world.call("declarations", "CreateSavedFilter", world.filter_request(), CAST["EXPORTER"])
+    return CAST["EXPORTER"], insight.DeleteSavedFilterRequest(request_id=identifier(), name=saved.name)
+
+
 MUTATIONS: dict[Key, Make] = {
-    ("declarations", "ImportDeclarations"): import_declarations,
+    ("declarations", "ImportDocuments"): import_documents,
+    ("declarations", "ResendDocument"): resend_document,
+    ("declarations", "DiscardRefusedDocument"): discard_document,
+    ("declarations", "BatchCreateReferenceRecords"): create_reference_records,
     ("declarations", "BatchCreateDeclarations"): create_declarations,
     ("declarations", "BatchCreateReceipts"): create_receipts,
     ("declarations", "BatchCreateRetailDocuments"): create_retail_documents,
+    ("declarations", "ReportWarehouseSale"): report_warehouse_sale,
+    ("declarations", "ReportStoreSale"): report_store_sale,
+    ("declarations", "CreatePool"): create_pool,
+    ("declarations", "ApplyPoolSettlement"): apply_pool_settlement,
     ("declarations", "CreateConsent"): create_consent,
     ("declarations", "RevokeConsent"): revoke_consent,
     ("declarations", "ReserveEncumbrance"): reserve,
@@ -371,6 +532,17 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "ConfirmEncumbrance"): confirm_encumbrance,
     ("declarations", "ReleaseEncumbrance"): release_encumbrance,
     ("declarations", "ApplyProceeds"): apply_proceeds,
+    ("declarations", "RegisterDocuments"): register_documents,
+    ("declarations", "CheckDocuments"): check_documents,
+    ("declarations", "MarkFinanced"): mark_financed,
+    ("declarations", "MarkRepaid"): mark_repaid,
+    ("declarations", "CancelRegistration"): cancel_registration,
+    ("declarations", "CreateSavedFilter"): save_filter,
+    ("declarations", "DeleteSavedFilter"): delete_filter,
+    ("declarations", "BatchCreateRecords"): create_records,
+    ("declarations", "ClaimBill"): claim_bill,
+    ("declarations", "ReleaseBill"): release_bill,
+    ("declarations", "ConfirmBillPaid"): confirm_bill,
     ("declarations", "ReduceEncumbrance"): reduce_encumbrance,
     ("declarations", "ApproveReduction"): approve_reduction,
     ("declarations", "RejectReduction"): reject_reduction,
@@ -388,6 +560,7 @@ MUTATIONS: dict[Key, Make] = {
     ("settlement", "MatchIncomingPayment"): match_payment,
     ("settlement", "CreateOutgoingPayment"): pay_out,
     ("settlement", "ApproveOutgoingPayment"): approve_payment,
+    ("settlement", "PayBill"): pay_bill,
     ("settlement", "Disburse"): disburse,
     ("settlement", "CollectPremium"): collect_premium,
     ("credit_insurance", "CreatePolicy"): create_policy,
@@ -412,6 +585,12 @@ MUTATIONS: dict[Key, Make] = {
 }
 
 
+def reader(key: Key) -> Caller:
+    """Who reads what the examples make: the exporter, or whoever else a method is for."""
+    roles = identity.policy_of(contract(key[0]).method(key[1])).roles
+    return CAST["EXPORTER" if "EXPORTER" in roles else min(roles)]
+
+
 @dataclass(frozen=True, slots=True)
 class Get:
     """A read of one standing resource: the key in `World.standing`, and whether it stands there by name only."""
@@ -427,15 +606,30 @@ class Get:
         return kind(**{self.field: found if isinstance(found, str) else found.name}, **dict(self.said))
 
 
+# Public reference data: the same for everyone, whole in one answer.
+REFERENCE = {("declarations", "ListTradeModes")}
+
 GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
     ("declarations", "GetRetailOrder"): Get("retail_order"),
+    ("declarations", "GetRetailList"): Get("retail_list"),
+    ("declarations", "GetRetailSummary"): Get("retail_summary"),
+    ("declarations", "GetWarehouseSale"): Get("sale"),
+    ("declarations", "GetPool"): Get("pool"),
+    ("declarations", "ListPoolMovements"): Get("pool"),
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
+    ("declarations", "GetRiskPortrait"): Get("portrait"),
     ("declarations", "GetBreach"): Get("breach"),
     ("declarations", "GetPreShipment"): Get("order"),
     ("declarations", "GetRebate"): Get("rebate"),
     ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
+    ("declarations", "GetRefusedDocument"): Get("refused_document"),
+    ("declarations", "GetRegistration"): Get("registration"),
+    ("declarations", "GetRecord"): Get("record"),
+    ("declarations", "VerifyPermits"): Get("declaration", "declaration"),
+    ("declarations", "GetEvidence"): Get("declaration", "declaration"),
     ("settlement", "GetAccount"): Get("current"),
+    ("settlement", "GetBillPayment"): Get("bill_payment"),
     ("settlement", "ListTransfers"): Get("current", "account"),
     ("settlement", "GetIncomingPayment"): Get("payment"),
     ("credit_insurance", "GetPolicy"): Get("policy"),
@@ -445,4 +639,11 @@ GETS: dict[Key, Get] = {
     ("loans", "GetOffer"): Get("offer"),
     ("loans", "GetLoan"): Get("loan"),
     ("loans", "GetPayoff"): Get("loan"),
+}
+
+# Reads that are neither of one resource nor a list of resources: each with fields of its request.
+QUERIES: dict[Key, dict[str, Any]] = {
+    ("declarations", "ExportDeclarations"): {"page_size": 1},
+    ("declarations", "QueryStatistics"): {"from_month": "2026-01", "to_month": "2026-12"},
+    ("declarations", "QueryStatisticsChanges"): {"page_size": 1},
 }

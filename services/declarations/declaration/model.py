@@ -1,7 +1,7 @@
 """A customs declaration as the platform keeps it, and how its receipts move it."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,6 +14,16 @@ from services.declarations import receipts
 
 FINAL = "FINAL"
 CONDITIONAL = "CONDITIONAL"
+NOT_ELIGIBLE = "NOT_ELIGIBLE"
+# From the least to the most that finance may do.
+VERDICTS = (NOT_ELIGIBLE, CONDITIONAL, FINAL)
+
+
+class Hindrance(NamedTuple):
+    """What a record beside a declaration has against its finance: how far it may go at most, and why."""
+
+    at_most: str
+    problem: Problem
 
 
 class Content(NamedTuple):
@@ -36,6 +46,7 @@ class Content(NamedTuple):
     digest: bytes
     amend_us: int
     persons: PersonalData | None
+    unified_number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,7 @@ class Declaration:
     since_us: int
     create_us: int
     revision: int
+    unified_number: str
 
     @property
     def name(self) -> str:
@@ -68,19 +80,26 @@ class Declaration:
         return f"declarations/{self.id}"
 
     @property
+    def place(self) -> str:
+        """Where it stands in lists: by day and number."""
+        return f"{self.declared_on}/{self.id}"
+
+    @property
     def is_import(self) -> bool:
         """Into the country, by the number's ninth digit."""
         return self.id[8] == "1"
 
-    def verdict(self, now_us: int) -> tuple[str, list[Problem]]:
+    def verdict(self, now_us: int, hindrances: Sequence[Hindrance] = ()) -> tuple[str, list[Problem]]:
         """What finance may do with it now (a name of Eligibility.Verdict), and why."""
-        return receipts.eligibility(
+        verdict, reasons = receipts.eligibility(
             self.status,
             declaration_number=self.id,
             trade_mode=self.trade_mode,
             transport_mode=self.transport_mode,
             on=business_date(now_us),
         )
+        least = min([verdict, *(one.at_most for one in hindrances)], key=VERDICTS.index)
+        return least, [*reasons, *(one.problem for one in hindrances)]
 
 
 def with_receipts(declaration: Declaration, known: Iterable[tuple[str, int]]) -> Declaration:
@@ -132,6 +151,7 @@ def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
         version=before.version + 1,
         amend_us=content.amend_us,
         since_us=now_us,
+        unified_number=content.unified_number,
     )
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import database, records
+from chassis import bulk, database, records
 from chassis.command import Transaction
 from services.declarations.encumbrance import model, rpc
-from services.declarations.encumbrance.model import Encumbrance, Standing, State
+from services.declarations.encumbrance.model import STANDING, Encumbrance, Standing, State
 from services.declarations.tables import encumbered, encumbrances, holdings, proceeds
 from services.declarations.value.model import AssetClass
 
@@ -42,6 +42,19 @@ def standing_on(connection: sa.Connection, assets: Iterable[str]) -> dict[str, l
     rows: Any = connection.execute(wanted).mappings()
     for row in rows:
         found.setdefault(row["asset"], []).append(records.from_row(Encumbrance, row))
+    return found
+
+
+def holders(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, list[str]]:
+    """Who holds anything on these enterprises' value."""
+    rows = encumbrances.c
+    standing = rows.state.in_([state.value for state in STANDING])
+    query = sa.select(rows.enterprise, rows.holder).where(
+        bulk.among(connection, rows.enterprise, enterprises), standing
+    )
+    found: dict[str, list[str]] = {}
+    for enterprise, holder in connection.execute(query.distinct().order_by(rows.enterprise, rows.holder)):
+        found.setdefault(enterprise, []).append(holder)
     return found
 
 
