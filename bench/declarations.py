@@ -4,6 +4,8 @@ A row is made of three parts that protobuf lets stand one behind the other: its 
 and one of some hundred bodies made beforehand.
 """
 
+import datetime
+import hashlib
 import random
 import uuid
 from collections.abc import Iterator
@@ -11,7 +13,10 @@ from collections.abc import Iterator
 from aval.declarations.v1 import declarations_pb2
 from stdnum.cn import uscc
 
+from chassis import bulk
 from services.declarations.checks import check
+from services.declarations.declaration import rpc, store
+from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS
 
 # The size of Henan's window (domain notes): enterprises, customs offices.
 ENTERPRISES = 6639
@@ -42,6 +47,7 @@ class Maker:
         self._chance = random.Random(seed)
         self._enterprises = [_field(4, f"enterprises/{code}") for code in enterprises()]
         self._bodies = [self._body() for _ in range(BODIES)]
+        self._contents = [rpc.content_of(declarations_pb2.Declaration.FromString(body)) for body in self._bodies]
 
     def _body(self) -> bytes:
         chance = self._chance
@@ -76,12 +82,29 @@ class Maker:
         line.unit_price.value = f"{cents // 100}.{cents % 100:02}"
         line.total.currency_code, line.total.minor_units = "USD", quantity * cents
 
-    def row(self, number: int) -> bytes:
-        """The serialised row of a number from 0: numbers rise within each of the customs offices."""
+    @staticmethod
+    def identifier(number: int) -> str:
+        """The customs number of a number from 0: they rise within each of the customs offices."""
         office, sequence = OFFICES[number % len(OFFICES)], number // len(OFFICES)
-        identifier = f"{office}20260{sequence:09}"
+        return f"{office}20260{sequence:09}"
+
+    def row(self, number: int) -> bytes:
+        """The serialised row of a number from 0."""
         chance = self._chance
-        return _field(2, identifier) + chance.choice(self._enterprises) + chance.choice(self._bodies)
+        return _field(2, self.identifier(number)) + chance.choice(self._enterprises) + chance.choice(self._bodies)
+
+    def stored(self, number: int, now_us: int) -> bulk.Row:
+        """The row of the table that the intake would make of it."""
+        chosen = self._chance.randrange(BODIES)
+        enterprise = self._chance.choice(self._enterprises)
+        body = _field(2, self.identifier(number)) + enterprise + self._bodies[chosen]
+        content = self._contents[chosen]._replace(
+            id=self.identifier(number),
+            enterprise=enterprise[2:].decode(),
+            body=body,
+            digest=hashlib.sha256(body).digest(),
+        )
+        return store.row(content, STATUS_WITHOUT_RECEIPTS, datetime.date.min, now_us)
 
     def request(self, first: int, count: int) -> bytes:
         """A BatchCreateDeclarations of the rows from a number on."""

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import psycopg
-from aval.declarations.v1 import declarations_pb2
 
 from bench.declarations import Maker
 from bench.posting import Bench, prepared
@@ -18,13 +17,11 @@ from bench.processes import run_load, serving
 from bench.rows import Row, Scale
 from bench.stream_load import StreamPlan
 from chassis import bulk
-from chassis.clock import SystemClock, business_date
+from chassis.clock import SystemClock
 from chassis.identity import Caller
 from chassis.ports import free_port
 from chassis.settings import Settings
 from chassis.testing import postgresql
-from services.declarations.declaration import rpc, store
-from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS
 from services.declarations.tables import declarations
 
 WINDOW = Caller("windows/bench/system", "windows/bench", frozenset({"WINDOW"}))
@@ -47,7 +44,7 @@ def run(scale: Scale, told: Told) -> None:
     """Tells each row as it is measured; PostgreSQL is filled to the scale's rows, SQLite to a million."""
     with prepared(scale.seconds, "declarations") as bench, postgresql(SERVER) as server:
         database = server.new_database()
-        _run(bench, "PostgreSQL", database, scale.rows, lambda batch: _copy(database, batch), told)
+        _run(bench, "PostgreSQL", database, scale.rows, lambda batch: copy(database, batch), told)
         folder = f"sqlite:///{bench.folder / 'store'}"
         file = str(bench.folder / "store" / "declarations.sqlite")
         _run(bench, "SQLite", folder, min(scale.rows, SQLITE_ROWS), lambda batch: _insert(file, batch), told)
@@ -101,12 +98,7 @@ def _streamed(bench: Bench, plan: StreamPlan) -> dict[str, float]:
 def _ceiling(load: Load, first: int) -> float:
     """Rows a second of the loader, its rows made before the clock runs."""
     now_us, maker = SystemClock().now_us(), Maker()
-    today = business_date(now_us)
-    contents = (
-        rpc.content_of(declarations_pb2.Declaration.FromString(maker.row(number)))
-        for number in range(first, first + MEASURED)
-    )
-    rows = [store.row(content, STATUS_WITHOUT_RECEIPTS, today, now_us) for content in contents]
+    rows = [maker.stored(number, now_us) for number in range(first, first + MEASURED)]
     start = time.perf_counter()
     for begin in range(0, len(rows), COPY_BATCH):
         load(rows[begin : begin + COPY_BATCH])
@@ -116,13 +108,14 @@ def _ceiling(load: Load, first: int) -> float:
 _connections: dict[str, psycopg.Connection] = {}
 
 
-def _copy(database: str, rows: Sequence[bulk.Row]) -> None:
+def copy(database: str, rows: Sequence[bulk.Row]) -> None:
+    """One transaction of the ceiling's loader."""
     connection = _connections.setdefault(database, psycopg.connect(database))
     with connection.transaction():
         connection.execute("SET LOCAL search_path TO declarations")
         connection.execute("CREATE TEMPORARY TABLE loading (LIKE declarations) ON COMMIT DROP")
-        with connection.cursor().copy(bulk.copy_statement(declarations).replace("declarations", "loading", 1)) as copy:
-            copy.write(bulk.binary(declarations, rows))
+        with connection.cursor().copy(bulk.copy_statement(declarations).replace("declarations", "loading", 1)) as into:
+            into.write(bulk.binary(declarations, rows))
         connection.execute("INSERT INTO declarations SELECT * FROM loading ON CONFLICT DO NOTHING")
 
 

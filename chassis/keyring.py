@@ -57,40 +57,63 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a ring's file holds: the keys, oldest first, and the token root."""
+    """What a ring's file holds: the keys, oldest first, and the token root.
+
+    `next` opens already and doesn't seal yet: so a ring can be handed out before its new key is used.
+    """
 
     token_root: bytes
     keys: tuple[Key, ...]
+    next: Key | None = None
 
     @property
     def current(self) -> Key:
         """The one that seals."""
         return self.keys[-1]
 
-    def with_new(self, random: RandomBytes, now_us: int) -> "Keys":
-        """With one more key, from now on the current one."""
+    @property
+    def opening(self) -> tuple[Key, ...]:
+        """All that open, the current one last."""
+        return (self.next, *self.keys) if self.next else self.keys
+
+    def with_next(self, random: RandomBytes, now_us: int) -> "Keys":
+        """With a key that is still to come, unless it has one."""
         known = {key.id for key in self.keys}
         identifier = next(drawn for drawn in iter(lambda: random(ID_BYTES).hex(), "") if drawn not in known)
-        return Keys(self.token_root, (*self.keys, Key(identifier, random(KEY_BYTES), now_us)))
+        drawn = self.next or Key(identifier, random(KEY_BYTES), now_us)
+        return Keys(self.token_root, self.keys, drawn)
+
+    def with_new(self, random: RandomBytes, now_us: int) -> "Keys":
+        """With one more current key: the one that was to come, or a fresh one."""
+        coming = self.with_next(random, now_us).next
+        assert coming is not None
+        return Keys(self.token_root, (*self.keys, coming))
 
     def without(self, identifier: str) -> "Keys":
         """Without an old key."""
         assert identifier != self.current.id, "the current key can't be retired"
-        return Keys(self.token_root, tuple(key for key in self.keys if key.id != identifier))
+        return Keys(self.token_root, tuple(key for key in self.keys if key.id != identifier), self.next)
 
     def to_json(self) -> str:
         """The file's text."""
-        keys = [
-            {"id": key.id, "secret": _text(key.secret), "create_time": time_text(key.create_us)} for key in self.keys
-        ]
-        return json.dumps({"token_root": _text(self.token_root), "keys": keys}, indent=2)
+        coming = {"next": _key_to_json(self.next)} if self.next else {}
+        keys = [_key_to_json(key) for key in self.keys]
+        return json.dumps({"token_root": _text(self.token_root), "keys": keys, **coming}, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> "Keys":
         """What `to_json` wrote."""
         data = json.loads(text)
-        keys = (Key(one["id"], _bytes(one["secret"]), _microseconds(one["create_time"])) for one in data["keys"])
-        return cls(_bytes(data["token_root"]), tuple(keys))
+        coming = _key_from_json(data["next"]) if "next" in data else None
+        return cls(_bytes(data["token_root"]), tuple(map(_key_from_json, data["keys"])), coming)
+
+
+def _key_to_json(key: Key) -> dict[str, str]:
+    return {"id": key.id, "secret": _text(key.secret), "create_time": time_text(key.create_us)}
+
+
+def _key_from_json(data: dict[str, str]) -> Key:
+    return Key(data["id"], _bytes(data["secret"]), _microseconds(data["create_time"]))
 
 
 def generate(random: RandomBytes, now_us: int) -> Keys:
@@ -125,7 +148,7 @@ class _Loaded:
 
     @classmethod
     def of(cls, keys: Keys) -> "_Loaded":
-        ciphers = {bytes.fromhex(key.id): AESGCM(key.secret) for key in keys.keys}
+        ciphers = {bytes.fromhex(key.id): AESGCM(key.secret) for key in keys.opening}
         return cls(keys.token_root, next(reversed(ciphers), b""), ciphers)
 
 

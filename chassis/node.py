@@ -24,6 +24,7 @@ from chassis.identity import Verifier, caller_from_text, service_caller
 from chassis.ids import RandomBytes, system_random
 from chassis.inbox import Consumer
 from chassis.keyring import KeyFile
+from chassis.notes import Notes
 from chassis.service import WATCH, Service
 from chassis.settings import Settings
 from chassis.tasks import Runner, Task
@@ -50,6 +51,7 @@ class Node:
         keys = KeyFile(settings.keys or keyring.file_of(settings.certificates, service.name), random)
         self.store = Database(settings.database, service.name, keys)
         self.writer = Writer(self.store, lambda: self.watchers.wake(), lambda: self._runner.wake())
+        self._notes = Notes(service, self.writer, self._clock, random)
         self._health = health.aio.HealthServicer()
         self._background: list[asyncio.Task[None]] = []
 
@@ -84,7 +86,7 @@ class Node:
             )
 
         tokens = Tokens(hashlib.sha256(b"watch tokens" + raw).digest())
-        return Watchers(self.service, self.store, self._clock, tokens, sign_head)
+        return Watchers(self.service, self.store, self._clock, tokens, sign_head, self._notes)
 
     def _seal(self) -> Seal:
         key = _read_signing_key(self._settings, self.service.name)
@@ -97,7 +99,15 @@ class Node:
         public_key = (self._settings.certificates / "services_gateway.pub").read_bytes()
         verifier = Verifier(public_key, self.service.name)
         return server.Handlers(
-            self.service, self.store, self.writer, self.watchers, verifier, self._clock, self._random, self._seal()
+            self.service,
+            self.store,
+            self.writer,
+            self.watchers,
+            verifier,
+            self._clock,
+            self._random,
+            self._seal(),
+            self._notes,
         )
 
     def _start_background(self) -> None:

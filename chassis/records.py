@@ -128,32 +128,62 @@ def from_json(annotation: Any, data: Any) -> Any:
     return annotation(data)
 
 
+class _Shape(enum.Enum):
+    """How a field lies in a row; found once a class, since rows come by the thousand."""
+
+    MONEY = "two columns"
+    JSON = "JSON text"
+    PLAIN = "a value"
+
+
+# What a database takes and gives as it is.
+_AS_IT_IS = frozenset({str, int, bool, bytes, types.NoneType})
+
+
+def _read_shapes(record: Any) -> Sequence[tuple[str, _Shape, Any]]:
+    return [
+        (
+            field,
+            _Shape.MONEY if annotation is Money else _Shape.JSON if _is_json(annotation) else _Shape.PLAIN,
+            annotation,
+        )
+        for field, (annotation, _) in _annotations(record).items()
+    ]
+
+
+_shapes: Callable[[Any], Sequence[tuple[str, _Shape, Any]]] = cache(_read_shapes)
+
+
 def to_row(record: Any) -> dict[str, Any]:
     """The column values of a record."""
     row: dict[str, Any] = {}
-    for field, (annotation, _) in _annotations(type(record)).items():
+    for field, shape, _ in _shapes(type(record)):
         value = getattr(record, field)
-        if annotation is Money:
+        if shape is _Shape.PLAIN:
+            row[field] = value if type(value) in _AS_IT_IS else to_json(value)
+        elif shape is _Shape.MONEY:
             row[f"{field}_currency"] = value.currency if value is not None else None
             row[f"{field}_minor_units"] = value.minor_units if value is not None else None
-        elif value is not None and _is_json(annotation):
-            row[field] = json.dumps(to_json(value), ensure_ascii=False, separators=(",", ":"))
+        elif value is None:
+            row[field] = None
         else:
-            row[field] = value if isinstance(value, bytes) else to_json(value)
+            row[field] = json.dumps(to_json(value), ensure_ascii=False, separators=(",", ":"))
     return row
 
 
 def from_row(record: type[Record], row: Mapping[str, Any]) -> Record:
     """The record of a row."""
     values: dict[str, Any] = {}
-    for field, (annotation, _) in _annotations(record).items():
-        if annotation is Money:
+    for field, shape, annotation in _shapes(record):
+        if shape is _Shape.MONEY:
             currency = row[f"{field}_currency"]
             values[field] = None if currency is None else Money(currency, row[f"{field}_minor_units"])
-        elif _is_json(annotation) and row[field] is not None:
-            values[field] = from_json(annotation, json.loads(row[field]))
+            continue
+        data = row[field]
+        if data is None or type(data) is annotation:
+            values[field] = data
         else:
-            values[field] = from_json(annotation, row[field])
+            values[field] = from_json(annotation, json.loads(data) if shape is _Shape.JSON else data)
     return record(**values)
 
 

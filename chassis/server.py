@@ -6,7 +6,7 @@ Handlers are built from the contract's descriptor; there is no servicer class.
 import asyncio
 import dataclasses
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,11 +23,12 @@ from chassis import fields, identity, status, telemetry
 from chassis.certificates import Credentials
 from chassis.channel import MOST_BYTES
 from chassis.clock import Clock
-from chassis.command import Seal, Submission, as_it_came, unsealed
+from chassis.command import Seal, Submission, as_it_came
 from chassis.database import Database
 from chassis.errors import DomainError, InvalidFields, Problem
 from chassis.identity import Caller, Verifier
 from chassis.ids import RandomBytes
+from chassis.notes import Notes
 from chassis.service import WATCH, Reading, Service
 from chassis.watch import Watchers
 from chassis.writer import Writer
@@ -203,11 +204,12 @@ class Handlers:
         verifier: Verifier,
         clock: Clock,
         random: RandomBytes,
-        seal: Seal = unsealed,
+        seal: Seal,
+        notes: Notes,
     ) -> None:
         self._service, self._store, self._writer = service, store, writer
         self._watchers, self._verifier, self._clock, self._random = watchers, verifier, clock, random
-        self._seal = seal
+        self._seal, self._notes = seal, notes
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         # One thread: several would only take the interpreter from each other and from the writer.
         self._preparer = ThreadPoolExecutor(1, thread_name_prefix="preparer")
@@ -252,12 +254,16 @@ class Handlers:
     def _read(self, name: str) -> Act:
         read = self._service.reads[name]
 
-        def work(caller: Caller, request: Any) -> Message:
+        def work(caller: Caller, request: Any) -> tuple[Message, Sequence[Any]]:
             with self._store.read() as connection:
-                return read(Reading(connection, caller, self._clock.now_us(), self._store.keys), request)
+                reading = Reading(connection, caller, self._clock.now_us(), self._store.keys)
+                return read(reading, request), reading.notes
 
-        async def act(caller: Caller, request: Any, _span: trace.Span) -> Message:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, work, caller, request)
+        async def act(caller: Caller, request: Any, span: trace.Span) -> Message:
+            loop = asyncio.get_running_loop()
+            response, notes = await loop.run_in_executor(self._readers, work, caller, request)
+            await self._notes.write(caller, notes, span)
+            return response
 
         return act
 

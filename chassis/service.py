@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from aval.events.v1 import events_pb2
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came
@@ -26,10 +27,13 @@ class Reading:
     now_us: int
     # What the store's personal data is sealed with.
     keys: KeyRing = NO_KEYS
+    # What it has to write down: committed after the snapshot is left and before the answer is given.
+    notes: list[Any] = field(default_factory=list)
 
 
 Read = Callable[[Reading, Any], Message]
 Reaction = Callable[[Transaction, events_pb2.Event], None]
+Note = Callable[[Sequence[tuple[Transaction, Sequence[Any]]]], None]
 Check = Callable[[sa.Connection], Sequence[str]]
 
 
@@ -79,6 +83,8 @@ class Service:
     streams: Mapping[str, str] = field(default_factory=dict)
     sagas: Mapping[str, Saga] = field(default_factory=dict)
     subscriptions: Mapping[str, Reaction] = field(default_factory=dict)
+    # Writes the notes of reads down, those of several callers as one step.
+    note: Note | None = None
     # The tables of sealed values, whose rows a rotation of the keys seals anew.
     sealed: Sequence[sa.Table] = ()
     sweeps: Sequence[Callable[[Transaction], bool]] = ()
@@ -99,6 +105,16 @@ class Service:
     def contract(self) -> Contract:
         """The service's contract."""
         return contract(self.name)
+
+    def noting(self) -> Operation:
+        """The internal command that writes notes down; the request is the notes."""
+
+        def write(work: Sequence[tuple[Transaction, Any]]) -> Sequence[Message]:
+            assert self.note is not None, f"{self.name} leaves notes that nobody writes down"
+            self.note(work)
+            return [Empty()] * len(work)
+
+        return Operation("note", Empty, run_batch=write, keeps_requests=False)
 
     def operation(self, name: str) -> Operation:
         """The operation behind a mutating method."""

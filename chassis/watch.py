@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from aval.events.v1 import events_pb2
 from cryptography.exceptions import InvalidTag
@@ -14,6 +15,7 @@ from chassis.clock import MICROSECONDS, Clock
 from chassis.database import Database
 from chassis.errors import LogRestored
 from chassis.identity import Caller
+from chassis.notes import Notes
 from chassis.service import Reading, Service
 
 HEARTBEAT_SECONDS = 5.0
@@ -55,9 +57,10 @@ class Watchers:
         clock: Clock,
         tokens: Tokens,
         sign_head: Callable[[int, bytes], events_pb2.SignedHead],
+        notes: Notes,
     ) -> None:
         self._service, self._store, self._clock = service, store, clock
-        self._tokens, self._sign_head = tokens, sign_head
+        self._tokens, self._sign_head, self._notes = tokens, sign_head, notes
         self._wakes: set[asyncio.Event] = set()
 
     def wake(self) -> None:
@@ -84,7 +87,8 @@ class Watchers:
         started_us, quiet = self._clock.now_us(), False
         while True:
             wake.clear()
-            found = await asyncio.to_thread(self._read, caller, request.resource, epoch, position)
+            found, notes = await asyncio.to_thread(self._read, caller, request.resource, epoch, position)
+            await self._notes.write(caller, notes)
             if found.through_position > position or not epoch or quiet:
                 yield await asyncio.to_thread(self._response, caller, found, quiet)
             epoch, position = found.epoch, found.through_position
@@ -98,14 +102,14 @@ class Watchers:
         age_us = self._clock.now_us() - started_us
         return not caller.service and age_us > LONGEST_OUTSIDER_SECONDS * MICROSECONDS
 
-    def _read(self, caller: Caller, resource: str, epoch: str, position: int) -> eventlog.Range:
+    def _read(self, caller: Caller, resource: str, epoch: str, position: int) -> tuple[eventlog.Range, Sequence[Any]]:
         tenant = "" if caller.service else caller.tenant
         with self._store.read() as connection:
             found = eventlog.read(connection, epoch, position, tenant, resource)
+            reading = Reading(connection, caller, self._clock.now_us(), self._store.keys)
             if not caller.service:
-                reading = Reading(connection, caller, self._clock.now_us(), self._store.keys)
                 found.events[:] = self._service.visible(reading, found.events)
-            return found
+            return found, reading.notes
 
     def _response(self, caller: Caller, found: eventlog.Range, heartbeat: bool) -> events_pb2.WatchResponse:
         response = events_pb2.WatchResponse(log_epoch=found.epoch, events=found.events)

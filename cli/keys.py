@@ -99,19 +99,29 @@ def _ring(service: Service, address: str, path: pathlib.Path) -> Ring:
 def listed(ring: Ring) -> dict[str, Any]:
     """A ring's keys, oldest first, with the rows that each seals."""
     rows = ring.rows_by_key()
-    keys = ring.file.read().keys
+    keys = ring.file.read()
+    use = {key.id: "old" for key in keys.keys} | {keys.current.id: "current"}
     return {
         "service": ring.service.name,
         "keys": [
             {
                 "id": key.id,
                 "create_time": keyring.time_text(key.create_us),
-                "is_current": key is keys[-1],
+                "use": use.get(key.id, "next"),
                 "rows": rows.get(key.id, 0),
             }
-            for key in keys
+            for key in sorted(keys.opening, key=lambda key: key.create_us)
         ],
     }
+
+
+def prepare(ring: Ring, clock: Clock | None = None, random: RandomBytes = system_random) -> str:
+    """Puts the next key into the ring without using it yet; its id."""
+    with keyring.changing(ring.file.file):
+        keys = ring.file.read().with_next(random, (clock or SystemClock()).now_us())
+        ring.file.write(keys)
+    assert keys.next is not None
+    return keys.next.id
 
 
 def rotate(ring: Ring, told: Told, clock: Clock | None = None, random: RandomBytes = system_random) -> dict[str, Any]:

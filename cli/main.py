@@ -210,8 +210,19 @@ def list_keys(as_json: bool, **which: Any) -> None:
 
 
 def _key_line(service: str, key: dict[str, Any]) -> str:
-    current = "  current" if key["is_current"] else ""
-    return f"{service:18} {key['id']}  {key['create_time']}  {key['rows']:>12,} rows{current}"
+    return f"{service:18} {key['id']}  {key['create_time']}  {key['rows']:>12,} rows  {key['use']}"
+
+
+@keys.command("prepare")
+@ring_options
+def prepare_key(as_json: bool, **which: Any) -> None:
+    """Put each ring's next key into it without using it, to hand the rings out before they are rotated."""
+    from cli import keys as rings
+
+    with _rings(**which) as opened:
+        prepared = [{"service": ring.service.name, "next": rings.prepare(ring)} for ring in opened]
+    lines = [f"{one['service']}: {one['next']} comes next" for one in prepared]
+    show({"ok": True, "services": prepared}, as_json, lines)
 
 
 @keys.command()

@@ -297,9 +297,7 @@ async def draw_down(stage: Stage) -> str:
 
 async def finance_again(stage: Stage) -> str:
     """Bank B tries the same declaration and learns only what is available to it."""
-    item = declarations_pb2.EncumberedValue(
-        declaration=stage.script.declaration, amount=money.to_proto(_financed(stage))
-    )
+    item = declarations_pb2.EncumberedValue(asset=stage.script.declaration, amount=money.to_proto(_financed(stage)))
     request = declarations_pb2.ReserveEncumbranceRequest(
         request_id=stage.script.request_id("second financing"),
         encumbrance_id=stage.script.request_id("second encumbrance"),

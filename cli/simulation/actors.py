@@ -352,7 +352,7 @@ def _rival(stage: Stage, deal: Deal) -> Actor:
     bank = stage.network.random.choice(BANKS)
     caller = person(bank, "BANK_SYSTEM")
     item = declarations_pb2.EncumberedValue(
-        declaration=deal.declaration, amount=_amount(stage.network.random.randrange(1, deal.value))
+        asset=deal.declaration, amount=_amount(stage.network.random.randrange(1, deal.value))
     )
     identifier = stage.identifier()
     encumbrance = declarations_pb2.Encumbrance(

@@ -72,6 +72,7 @@ class Node:
     policies: Mapping[str, identity.Policy]
     operations: dict[str, Operation]
     settle: Operation
+    noting: Operation
     waiting: list[tuple[Submission, Reply]] = field(default_factory=list)
     in_the_air: set[str] = field(default_factory=set)
     is_flush_planned: bool = False
@@ -97,7 +98,7 @@ class Network:
         migrations.upgrade(store, service.migrations, self.random.randbytes, service.prepare)
         operations = {name: service.operation(name) for name in service.commands}
         policies = identity.policies(service.contract.descriptor)
-        return Node(service, store, policies, operations, tasks.settle_operation(service.sagas))
+        return Node(service, store, policies, operations, tasks.settle_operation(service.sagas), service.noting())
 
     def _plan(self, delay_us: int, action: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (self.clock.now_us() + delay_us, next(self._order), action))
@@ -153,7 +154,7 @@ class Network:
             node.policies[method].check(caller)
             fields.check(request)
             if method in node.service.reads:
-                self._answer(reply, self._read(node, caller, method, request))
+                self._read(node, caller, method, request, reply)
                 return
         except DomainError as refusal:
             self._answer(reply, refusal)
@@ -161,11 +162,16 @@ class Network:
         submission = self._submission(node.operations[method], caller, request, request.request_id)
         self._enqueue(node, submission, reply)
 
-    def _read(self, node: Node, caller: Caller, method: str, request: Any) -> Message:
+    def _read(self, node: Node, caller: Caller, method: str, request: Any, reply: Reply) -> None:
+        """Answers at once, or when what the read noted is durable."""
         with node.store.read() as connection:
-            return node.service.reads[method](
-                Reading(connection, caller, self.clock.now_us(), node.store.keys), request
-            )
+            reading = Reading(connection, caller, self.clock.now_us(), node.store.keys)
+            response = node.service.reads[method](reading, request)
+        if not reading.notes:
+            self._answer(reply, response)
+            return
+        submission = self._submission(node.noting, caller, reading.notes, "")
+        self._enqueue(node, submission, lambda outcome: reply(response if isinstance(outcome, Message) else outcome))
 
     def _submission(self, operation: Operation, caller: Caller, request: Any, request_id: str) -> Submission:
         now_us, seed = self.clock.now_us(), self.random.randbytes(16)

@@ -101,7 +101,7 @@ def main(address: str, folder: str, name: str, number: str, count: str = "0", mi
 
 def reserve(bank: Bank, declaration: declarations.Declaration, minor_units: int) -> dict[str, object]:
     """Reserves value for this bank. The ids are made here: sent again, the same request has the same answer."""
-    item = declarations.EncumberedValue(declaration=declaration.name)
+    item = declarations.EncumberedValue(asset=declaration.name)
     item.amount.currency_code, item.amount.minor_units = declaration.declared_value.currency_code, minor_units
     request = declarations.ReserveEncumbranceRequest(
         request_id=str(uuid.uuid4()),

@@ -108,18 +108,20 @@ def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
     """Of each line; paths are built only for what is wrong, since the window sends lines by the million."""
     currency = declaration.declared_value.currency_code
     for index, line in enumerate(declaration.lines):
-        yield from goods_problems(index, line, currency)
+        if found := goods_problems(index, line, currency):
+            yield from found
         if not _is_country(line.origin_country, on):
             yield _unknown_country(f"lines[{index}].origin_country", line.origin_country)
 
 
-def goods_problems(index: int, line: Goods, currency: str) -> Iterator[Problem]:
+def goods_problems(index: int, line: Goods, currency: str) -> Sequence[Problem]:
     """What is wrong with a line's quantity, price and total, in a document of that currency."""
     total = line.total
     digits = minor_digits(total.currency_code)
+    found = _total_problems(index, line, total.minor_units, digits)
     if digits is None or total.currency_code != currency:
-        yield from _line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency)
-    yield from _total_problems(index, line, total.minor_units, digits)
+        return [*_line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency), *found]
+    return found
 
 
 def _line_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:

@@ -80,4 +80,54 @@ class StoreSaleKnown(DomainError):
     """The goods of {list} were sold in a store before."""
 
     chinese = "{list} 的货物已在门店售出。"
+
+
+class ReductionExceedsEncumbrance(DomainError):
+    """{encumbrance} has less of {asset} outstanding than that, or none; name at most what is outstanding."""
+
+    chinese = "{encumbrance} 在 {asset} 上的未结金额不足；请填写不超过未结金额的数额。"
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class NothingPrepared(DomainError):
+    """Nothing of {resource} waits for a checker; a maker prepares it first."""
+
+    chinese = "{resource} 没有待复核的事项，须先由经办人提交。"
+
+
+class ShareEnded(DomainError):
+    """Your share of {breach} is over; there is nothing left to resolve."""
+
+    chinese = "您在 {breach} 中的份额已结束，无需再处理。"
+
+
+class PreShipmentKnownOtherwise(DomainError):
+    """{pre_shipment} is registered for this contract with other content; the contract's value is there already."""
+
+    chinese = "该合同已登记为 {pre_shipment}，内容不同；同一合同的价值只能登记一次。"
+    code = grpc.StatusCode.ALREADY_EXISTS
+
+
+class PreShipmentLinkedOtherwise(DomainError):
+    """{declaration} is shipped under another order or credit already."""
+
+    chinese = "{declaration} 已关联其他订单或信用证。"
+
+
+class CurrencyOfPreShipmentDiffers(DomainError):
+    """{declaration} isn't in {currency}, the currency of the order or credit; link one that is."""
+
+    chinese = "{declaration} 的币种不是订单或信用证的币种 {currency}；请关联同币种的报关单。"
+
+
+class NothingToRoll(DomainError):
+    """Nothing that is financed under {pre_shipment} waits to be moved to a declaration."""
+
+    chinese = "{pre_shipment} 下没有待转入报关单的融资。"
+
+
+class RebateKnownOtherwise(DomainError):
+    """{rebate} is registered with another amount; revise it."""
+
+    chinese = "{rebate} 已登记且金额不同；请使用修订。"
     code = grpc.StatusCode.ALREADY_EXISTS

@@ -19,6 +19,10 @@ from services.declarations.retail import modes
 STATUS_WITHOUT_RECEIPTS = "DECLARED"
 MACHINE = ReceiptMachine("receipt_codes", "statuses", STATUS_WITHOUT_RECEIPTS)
 
+# What a status does to value that is encumbered (column `value` of data/statuses.csv); else nothing.
+VOIDS = "VOIDS"
+FREEZES = "FREEZES"
+
 _DIRECTION_DIGIT = 8
 _IMPORT = "1"
 
@@ -52,6 +56,12 @@ def eligibility(
         *_of_transport_mode(transport_mode, on),
     ]
     return "NOT_ELIGIBLE" if hindrances else row["verdict"], [*_of_status(row), *hindrances]
+
+
+def effect_on_value(status: str) -> str:
+    """VOIDS: what was declared counts no more. FREEZES: nothing new may stand on it meanwhile. Else empty."""
+    row = code_table("statuses").row(status, date.max)
+    return row["value"] if row else ""
 
 
 _UNKNOWN_STATUS: Row = {

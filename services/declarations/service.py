@@ -1,15 +1,19 @@
 """The declarations service: its contract's methods and the functions behind them."""
 
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 import ledger
-from chassis.service import Command, Service
+from chassis.service import Check, Command, Service
 from ledger import store as ledger_store
+from services.declarations.breach import commands as breach
+from services.declarations.breach import reads as breach_reads
+from services.declarations.consent import access
 from services.declarations.consent import commands as consent
+from services.declarations.consent import reads as consent_reads
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
@@ -17,9 +21,14 @@ from services.declarations.encumbrance import reads as encumbrance_reads
 from services.declarations.intake import commands as intake
 from services.declarations.intake import reads as intake_reads
 from services.declarations.intake import unified
+from services.declarations.personal import reads as personal_reads
 from services.declarations.pool import commands as pool
 from services.declarations.pool import reads as pool_reads
 from services.declarations.pool import store as pools
+from services.declarations.preshipment import commands as pre_shipment
+from services.declarations.preshipment import reads as pre_shipment_reads
+from services.declarations.rebate import commands as rebate
+from services.declarations.rebate import reads as rebate_reads
 from services.declarations.reference import commands as reference
 from services.declarations.retail import commands as retail
 from services.declarations.retail import modes
@@ -30,6 +39,7 @@ from services.declarations.retail.sale import commands as sale
 from services.declarations.retail.summary import reads as summary_reads
 from services.declarations.retail.summary import store as summaries
 from services.declarations.tables import personal_data, refused_contents
+from services.declarations.value import proof
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -40,11 +50,15 @@ def _receipts(request: Any) -> Iterable[str]:
 
 
 def _items(request: Any) -> Iterable[str]:
-    return (item.declaration for item in request.encumbrance.items)
+    return (item.asset for item in request.encumbrance.items)
 
 
 def _batch(request: Any) -> Iterable[str]:
-    return (item.declaration for one in request.requests for item in one.encumbrance.items)
+    return (item.asset for one in request.requests for item in one.encumbrance.items)
+
+
+def _name(request: Any) -> Iterable[str]:
+    return [request.name]
 
 
 def _sold(request: Any) -> Iterable[str]:
@@ -55,8 +69,12 @@ def _lists(_request: Any) -> Iterable[str]:
     return [lists.LOCK]
 
 
+# What proves the rows: the ledger, the register, pools, summaries.
+PROOFS: Sequence[Check] = (ledger_store.violations, proof.violations, pools.violations, summaries.violations)
+
+
 def _violations(connection: sa.Connection) -> list[str]:
-    return [*ledger_store.violations(connection), *pools.violations(connection), *summaries.violations(connection)]
+    return [found for prove in PROOFS for found in prove(connection)]
 
 
 SERVICE = Service(
@@ -76,10 +94,20 @@ SERVICE = Service(
         "BatchReserveEncumbrances": Command(encumbrance.reserve_many, names=_batch),
         "ConfirmEncumbrance": Command(encumbrance.confirm, names=lambda request: [request.name]),
         "ReleaseEncumbrance": Command(encumbrance.release, names=lambda request: [request.name]),
-        "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.declaration]),
+        "ReduceEncumbrance": Command(encumbrance.reduce, names=_name),
+        "ApproveReduction": Command(encumbrance.approve_reduction, names=_name),
+        "RejectReduction": Command(encumbrance.reject_reduction, names=_name),
+        "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.asset]),
+        "ProposeBreachResolution": Command(breach.propose, names=_name),
+        "ResolveBreach": Command(breach.resolve, names=_name),
+        "CreatePreShipment": Command(pre_shipment.create, names=lambda request: [request.pre_shipment.contract_number]),
+        "LinkPreShipment": Command(pre_shipment.link, names=lambda request: [request.name, request.declaration]),
+        "RollPreShipment": Command(pre_shipment.roll, names=_name),
+        "CreateRebate": Command(rebate.create, names=lambda request: [request.rebate.enterprise]),
+        "ReviseRebate": Command(rebate.revise, names=_name),
         "ImportDocuments": Command(intake.import_documents, prepare=intake.read),
-        "ResendDocument": Command(intake.resend, names=lambda request: [request.name]),
-        "DiscardRefusedDocument": Command(intake.discard, names=lambda request: [request.name]),
+        "ResendDocument": Command(intake.resend, names=_name),
+        "DiscardRefusedDocument": Command(intake.discard, names=_name),
         "BatchCreateReferenceRecords": Command(reference.create_batch),
     },
     reads={
@@ -87,6 +115,9 @@ SERVICE = Service(
         "ListDeclarations": declaration_reads.list_,
         "GetRetailOrder": retail_order_reads.get,
         "ListRetailOrders": retail_order_reads.list_,
+        "ListConsents": consent_reads.list_,
+        "ListDisclosures": consent_reads.list_disclosures,
+        "GetPersonalData": personal_reads.get,
         "ListTradeModes": modes.list_,
         "GetRetailList": retail_list_reads.get,
         "ListRetailLists": retail_list_reads.list_,
@@ -96,9 +127,14 @@ SERVICE = Service(
         "GetPool": pool_reads.get,
         "ListPools": pool_reads.list_,
         "ListPoolMovements": pool_reads.list_movements,
-        "ListConsents": consent.list_,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
+        "GetBreach": breach_reads.get,
+        "ListBreaches": breach_reads.list_,
+        "GetPreShipment": pre_shipment_reads.get,
+        "ListPreShipments": pre_shipment_reads.list_,
+        "GetRebate": rebate_reads.get,
+        "ListRebates": rebate_reads.list_,
         "ListRefusedDocuments": intake_reads.list_,
         "GetRefusedDocument": intake_reads.get,
     },
@@ -110,6 +146,7 @@ SERVICE = Service(
         "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
     sealed=[personal_data, refused_contents],
+    note=access.note,
     sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting],
     prepare=[ledger_store.initialise],
     violations=_violations,

@@ -4,11 +4,14 @@ import sqlalchemy as sa
 
 from chassis import records, sealing
 from chassis.records import TEXT
-from services.declarations.consent.model import Consent
+from services.declarations.breach.model import Breach
+from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
 from services.declarations.intake.model import RefusedDocument
 from services.declarations.pool.model import Member, Movement, Pool
+from services.declarations.preshipment.model import PreShipment
+from services.declarations.rebate.model import Rebate
 from services.declarations.reference.model import ReferenceRecord
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.order.model import Order
@@ -71,20 +74,25 @@ encumbrances = records.table(
     sa.Index("encumbrances_due", "state", "expire_us"),
 )
 
-# Which encumbrances stand on a declaration.
+# Which encumbrances stand, or stood, on an asset, and who bars whom there.
 encumbered = sa.Table(
     "encumbered",
     metadata,
-    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("asset", TEXT, primary_key=True),
     sa.Column("encumbrance", TEXT, primary_key=True),
+    sa.Column("asset_class", TEXT, nullable=False),
+    sa.Column("holder", TEXT, nullable=False),
+    sa.Column("pari_passu", sa.Boolean, nullable=False),
+    sa.Column("stands", sa.Boolean, nullable=False),
+    sa.Index("encumbered_standing", "asset", "stands", "asset_class", "holder", "pari_passu"),
     sqlite_with_rowid=False,
 )
 
-# Payments applied to declarations: each once.
+# Payments applied to assets: each once.
 proceeds = sa.Table(
     "proceeds",
     metadata,
-    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("asset", TEXT, primary_key=True),
     sa.Column("payment", TEXT, primary_key=True),
     sa.Column("response", records.BYTES, nullable=False),
 )
@@ -126,6 +134,54 @@ reference_records = records.table(
     sa.Index("reference_records_commodity", "commodity_code", "record_date"),
 )
 
+# value/ and breach/
+
+# What freezes an asset, as long as the row is there.
+freezes = sa.Table(
+    "freezes",
+    metadata,
+    sa.Column("asset", TEXT, primary_key=True),
+    sa.Column("cause", TEXT, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+breaches = records.table(
+    "breaches",
+    Breach,
+    metadata,
+    sa.Index("breaches_asset", "asset", "state"),
+    sa.Index("breaches_enterprise", "enterprise", "id"),
+)
+
+# Who has a share of a breach.
+breach_holders = sa.Table(
+    "breach_holders",
+    metadata,
+    sa.Column("holder", TEXT, primary_key=True),
+    sa.Column("breach", TEXT, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# preshipment/ and rebate/
+
+pre_shipments = records.table(
+    "pre_shipments", PreShipment, metadata, sa.Index("pre_shipments_enterprise", "enterprise", "id")
+)
+
+# What is shipped under an order or credit; each declaration under one.
+shipped_under = sa.Table(
+    "shipped_under",
+    metadata,
+    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("pre_shipment", TEXT, nullable=False),
+    sa.Column("currency", TEXT, nullable=False),
+    sa.Column("shipped_minor_units", sa.BigInteger, nullable=False),
+    sa.Column("netted_minor_units", sa.BigInteger, nullable=False),
+    sa.Column("hold_number", sa.BigInteger, nullable=False),
+    sa.Index("shipped_under_pre_shipment", "pre_shipment", "declaration"),
+)
+
+rebates = records.table("rebates", Rebate, metadata, sa.Index("rebates_enterprise", "enterprise", "id"))
 # personal: the natural persons of a document (a serialised PersonalData), sealed.
 personal_data = sealing.table("personal_data", metadata)
 
@@ -274,3 +330,5 @@ retail_links = sa.Table(
     sa.Index("retail_links_waybill", "waybill_id"),
     sqlite_with_rowid=False,
 )
+# consent: who learned what of an enterprise's data.
+disclosures = records.table("disclosures", Disclosure, metadata, sa.Index("disclosures_enterprise", "enterprise", "id"))

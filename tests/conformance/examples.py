@@ -88,6 +88,11 @@ async def create_receipts(world: World) -> Example:
     return CAST["WINDOW"], world.receipts((await world.declared()).removeprefix("declarations/"), "K")
 
 
+async def create_retail_documents(world: World) -> Example:
+    """An order."""
+    return CAST["WINDOW"], world.retail_orders()
+
+
 async def create_consent(world: World) -> Example:
     """For an institution that the cast has no use for."""
     return CAST["EXPORTER"], world.consent_request("banks/FOURCNB0")
@@ -128,7 +133,7 @@ async def release_encumbrance(world: World) -> Example:
 async def apply_proceeds(world: World) -> Example:
     """Settlement's call."""
     request = declarations.ApplyProceedsRequest(
-        request_id=identifier(), declaration=await world.declared(), payment=identifier(), amount=usd(100)
+        request_id=identifier(), asset=await world.declared(), payment=identifier(), amount=usd(100)
     )
     return SETTLEMENT, request
 
@@ -321,6 +326,7 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "BatchCreateReferenceRecords"): create_reference_records,
     ("declarations", "BatchCreateDeclarations"): create_declarations,
     ("declarations", "BatchCreateReceipts"): create_receipts,
+    ("declarations", "BatchCreateRetailDocuments"): create_retail_documents,
     ("declarations", "CreateConsent"): create_consent,
     ("declarations", "RevokeConsent"): revoke_consent,
     ("declarations", "ReserveEncumbrance"): reserve,
@@ -371,17 +377,21 @@ class Get:
 
     key: str
     field: str = "name"
+    # What else it must say.
+    said: tuple[tuple[str, str], ...] = ()
 
     def request(self, world: World, kind: Any) -> Any:
         """The request."""
         found = world.standing[self.key]
-        return kind(**{self.field: found if isinstance(found, str) else found.name})
+        return kind(**{self.field: found if isinstance(found, str) else found.name}, **dict(self.said))
 
 
 GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
+    ("declarations", "GetRetailOrder"): Get("retail_order"),
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
     ("declarations", "GetRefusedDocument"): Get("refused_document"),
+    ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
     ("settlement", "GetAccount"): Get("current"),
     ("settlement", "ListTransfers"): Get("current", "account"),
     ("settlement", "GetIncomingPayment"): Get("payment"),

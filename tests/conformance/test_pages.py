@@ -15,9 +15,11 @@ LISTS = [(service.name, read) for service in SERVICES for read in service.reads 
 # What gives a list another row.
 ANOTHER = {
     "ListDeclarations": "BatchCreateDeclarations",
+    "ListRetailOrders": "BatchCreateRetailDocuments",
     "ListConsents": "CreateConsent",
     "ListEncumbrances": "ReserveEncumbrance",
     "ListRefusedDocuments": "ResendDocument",
+    "ListDisclosures": "ReserveEncumbrance",
     "ListAccounts": "OpenAccount",
     "ListTransfers": "CreateTransfer",
     "ListIncomingPayments": "ImportPayment",

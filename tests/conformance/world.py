@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 from aval.credit_insurance.v1 import credit_insurance_pb2
-from aval.declarations.v1 import declarations_pb2, intake_pb2
+from aval.declarations.v1 import declarations_pb2, intake_pb2, retail_pb2
 from aval.events.v1 import events_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
@@ -166,6 +166,7 @@ class World:
             declared_value=usd(VALUE),
             export_date=date_pb2.Date(year=2026, month=11, day=2),
         )
+        row.persons.add(part="DECLARANT", name="Zhao")
         one, price = decimal_pb2.Decimal(value="1"), decimal_pb2.Decimal(value="100000.00")
         row.lines.add(
             line_number=1,
@@ -177,6 +178,22 @@ class World:
             origin_country="CHN",
         )
         return row
+
+    def retail_orders(self) -> Any:
+        """An order of cross-border e-commerce of the exporter, with its buyer."""
+        order = retail_pb2.RetailOrder(
+            direction="EXPORT",
+            order_number=f"ORDER{next(self._numbers)}",
+            platform_code="4101W6000A",
+            merchant_code=ENTERPRISE.removeprefix("enterprises/"),
+            goods_value=usd(100_00),
+        )
+        order.envelope.change = retail_pb2.NEW
+        order.persons.add(part="BUYER", name="Zhao")
+        one, price = decimal_pb2.Decimal(value="1"), decimal_pb2.Decimal(value="100.00")
+        order.lines.add(line_number=1, goods_name="WIGS", quantity=one, unit_price=price, total=usd(100_00))
+        documents = [retail_pb2.RetailDocument(order=order)]
+        return declarations_pb2.BatchCreateRetailDocumentsRequest(request_id=identifier(), documents=documents)
 
     def receipts(self, number: str, codes: str = "7LPR") -> Any:
         """A declaration's receipts up to its final evidence."""
@@ -218,7 +235,7 @@ class World:
 
     def reservation(self, declaration: str, units: int = 1_000_00) -> Any:
         """A reservation of part of a declaration's value."""
-        item = declarations_pb2.EncumberedValue(declaration=declaration, amount=usd(units))
+        item = declarations_pb2.EncumberedValue(asset=declaration, amount=usd(units))
         encumbrance = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", items=[item], reference="conformance")
         return declarations_pb2.ReserveEncumbranceRequest(
             request_id=identifier(), encumbrance_id=identifier(), encumbrance=encumbrance
@@ -456,6 +473,8 @@ class World:
         get = loans_pb2.GetOfferRequest(name=standing["offer"])
         standing["application"] = (await self.call("loans", "GetOffer", get, CAST["EXPORTER"])).application
         standing["shipment"] = await self.covered()
+        taken = await self.call("declarations", "BatchCreateRetailDocuments", self.retail_orders(), CAST["WINDOW"])
+        standing["retail_order"] = taken.verdicts[0].resource
         standing["encumbrance"] = await self.reserved()
         standing["payment"] = await self.parked_payment()
         standing["refused_document"] = await self.refused_document()

@@ -483,7 +483,7 @@ def test_calls_go_for_the_bank_and_name_what_they_reserve(room: Room) -> None:
     (task,) = room.due()
     request = tasks.request_of(task)
     assert (task.tenant, request.encumbrance.reference) == (BANKS[0], loan.name)
-    assert [(item.declaration, item.amount) for item in request.encumbrance.items] == [(DECLARATION, usd(80_000_00))]
+    assert [(item.asset, item.amount) for item in request.encumbrance.items] == [(DECLARATION, usd(80_000_00))]
     assert caller_from_text(task.caller).principal == CHECKER.principal
     assert not fields.problems(request)
 

@@ -150,7 +150,7 @@ async def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 async def encumbrances(market: Market, declaration: str, caller: Caller) -> list[Any]:
     """What a bank holds on a declaration."""
-    request = declarations_pb2.ListEncumbrancesRequest(declaration=declaration)
+    request = declarations_pb2.ListEncumbrancesRequest(asset=declaration)
     return list((await market.call("ListEncumbrances", request, caller, DECLARATIONS.name)).encumbrances)
 
 

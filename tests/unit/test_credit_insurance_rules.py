@@ -124,7 +124,7 @@ def test_calls_say_the_same_encumbrance_and_the_right_amounts() -> None:
     )
     assert confirm.name == release.name == f"encumbrances/{reserve.encumbrance_id}"
     (item,) = reserve.encumbrance.items
-    assert (item.declaration, item.amount.minor_units) == (SHIPMENT.declaration, 10_000_000)
+    assert (item.asset, item.amount.minor_units) == (SHIPMENT.declaration, 10_000_000)
     assert reserve.encumbrance.asset_class == reserve.encumbrance.INSURANCE
     assert reserve.encumbrance.reference == collect.covered_shipment == SHIPMENT.name
     assert (collect.amount.minor_units, collect.enterprise) == (78_000, SHIPMENT.enterprise)

@@ -171,7 +171,7 @@ def test_all_reasons_come_at_once() -> None:
     assert len(reasons) == 4
 
 
-@pytest.mark.parametrize("mode", ["0110", "0615", "1039", "9610", "9710", "9810"])
+@pytest.mark.parametrize("mode", ["0110", "0615", "1039", "9710"])
 def test_sales_abroad_are_financeable(mode: str) -> None:
     assert judged("CLOSED", trade_mode=mode) == ("FINAL", [])
 

@@ -16,9 +16,7 @@ RELEASE = "release value"
 
 
 def _reserve(shipment: CoveredShipment) -> Call:
-    item = declarations_pb2.EncumberedValue(
-        declaration=shipment.declaration, amount=money.to_proto(shipment.covered_amount)
-    )
+    item = declarations_pb2.EncumberedValue(asset=shipment.declaration, amount=money.to_proto(shipment.covered_amount))
     encumbrance = declarations_pb2.Encumbrance(
         asset_class=declarations_pb2.Encumbrance.INSURANCE, items=[item], reference=shipment.name
     )

@@ -1,17 +1,14 @@
-"""Granting and revoking consent; listing them."""
+"""Granting and revoking consent."""
 
 import dataclasses
 
 from aval.declarations.v1 import declarations_pb2
 
-from chassis import paging, records
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
-from chassis.service import Reading
 from chassis.states import check_etag, moved
 from services.declarations.consent import rpc, store
 from services.declarations.consent.model import TRANSITIONS, Consent, State, Verb
-from services.declarations.tables import consents
 
 EXPIRED_ALREADY = Problem(
     "consent.expire_time", "EXPIRE_TIME_PAST", "Choose a time that is still to come.", "请选择未来的到期时间。"
@@ -32,6 +29,7 @@ def create(transaction: Transaction, request: declarations_pb2.CreateConsentRequ
         State.ACTIVE,
         1,
         transaction.now_us,
+        rpc.purposes(request.consent),
     )
     store.add(transaction, consent)
     return rpc.to_proto(consent)
@@ -45,10 +43,3 @@ def revoke(transaction: Transaction, request: declarations_pb2.RevokeConsentRequ
     check_etag(request.etag, consent)
     state = moved(TRANSITIONS, consent, Verb.REVOKE)
     return rpc.to_proto(store.save(transaction, dataclasses.replace(consent, state=state), "consent.revoked"))
-
-
-def list_(reading: Reading, request: declarations_pb2.ListConsentsRequest) -> declarations_pb2.ListConsentsResponse:
-    """Those that the caller gave or was given."""
-    query = paging.newest_first(store.of_party(reading.caller.tenant), consents.c.id, request)
-    page, token = paging.cut(request, records.many(reading.connection, query, Consent), "id")
-    return declarations_pb2.ListConsentsResponse(consents=map(rpc.to_proto, page), next_page_token=token)

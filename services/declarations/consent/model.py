@@ -1,7 +1,7 @@
-"""Consent: an institution sees an enterprise's declarations only while one stands."""
+"""Consent: an institution sees an enterprise's data only while one stands; and what it saw is written down."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -21,9 +21,23 @@ class Verb(enum.StrEnum):
 TRANSITIONS: Mapping[tuple[State, Verb], State] = {(State.ACTIVE, Verb.REVOKE): State.REVOKED}
 
 
+class Purpose(enum.StrEnum):
+    """What the data may be used for; names of the proto's enum."""
+
+    FINANCING = "FINANCING"
+    INSURANCE = "INSURANCE"
+    SETTLEMENT = "SETTLEMENT"
+    RISK_ASSESSMENT = "RISK_ASSESSMENT"
+    PERSONAL_DATA = "PERSONAL_DATA"
+
+
+# Where the enterprise names none. Persons never consented to by saying nothing.
+USUAL_PURPOSES = tuple(purpose for purpose in Purpose if purpose is not Purpose.PERSONAL_DATA)
+
+
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """One enterprise's consent to one institution, for a purpose, until a time."""
+    """One enterprise's consent to one institution, for purposes, until a time."""
 
     id: str
     enterprise: str
@@ -33,12 +47,45 @@ class Consent:
     state: State
     revision: int
     create_us: int
+    # None: given before purposes were named.
+    purposes: tuple[Purpose, ...] | None = None
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"consents/{self.id}"
 
+    @property
+    def allowed(self) -> tuple[Purpose, ...]:
+        """What the institution may use the data for."""
+        return self.purposes or USUAL_PURPOSES
+
     def counts(self, now_us: int) -> bool:
         """Whether the institution may see now."""
         return self.state is State.ACTIVE and now_us < self.expire_us
+
+    def allows(self, purpose: Purpose | None) -> bool:
+        """Whether it is for the purpose; None: for seeing at all."""
+        return purpose is None or purpose in self.allowed
+
+
+def granting(consents: Iterable[Consent], purpose: Purpose | None) -> dict[str, Consent]:
+    """By enterprise the consent that lets see for the purpose; of several the one that lasts longest."""
+    allowing = (consent for consent in consents if consent.allows(purpose))
+    return {consent.enterprise: consent for consent in sorted(allowing, key=lambda one: (one.expire_us, one.id))}
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """That a reader learned something of an enterprise's data. The principal is for audits, not for the enterprise."""
+
+    id: str
+    enterprise: str
+    reader: str
+    principal: str
+    consent: str
+    purposes: tuple[Purpose, ...]
+    method: str
+    resources: tuple[str, ...]
+    reason: str
+    create_us: int

@@ -1,6 +1,7 @@
 """The consents' rows: the only SQL of this room."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,8 +9,8 @@ import sqlalchemy as sa
 from chassis import bulk, records
 from chassis.command import Transaction
 from services.declarations.consent import rpc
-from services.declarations.consent.model import Consent, State
-from services.declarations.tables import consents
+from services.declarations.consent.model import Consent, Disclosure, State
+from services.declarations.tables import consents, disclosures
 
 
 def load(connection: sa.Connection, identifier: str) -> Consent | None:
@@ -25,6 +26,12 @@ def stands(connection: sa.Connection, enterprise: str, institution: str, now_us:
     """Whether the institution may see the enterprise's declarations now."""
     parties = sa.and_(consents.c.enterprise == enterprise, consents.c.institution == institution)
     return connection.execute(sa.select(consents.c.id).where(parties, _standing(now_us)).limit(1)).first() is not None
+
+
+def standing(connection: sa.Connection, enterprises: Iterable[str], institution: str, now_us: int) -> list[Consent]:
+    """The institution's consents of these enterprises that count now."""
+    of = sa.and_(bulk.among(connection, consents.c.enterprise, enterprises), consents.c.institution == institution)
+    return records.many(connection, sa.select(consents).where(of, _standing(now_us)), Consent)
 
 
 def consenting(institution: str, now_us: int) -> Any:
@@ -65,6 +72,26 @@ def save(transaction: Transaction, consent: Consent, event: str) -> Consent:
     fresh = records.update(transaction.connection, consents, consent)
     _tell(transaction, event, fresh)
     return fresh
+
+
+def add_disclosures(connection: sa.Connection, fresh: Sequence[Disclosure]) -> None:
+    """What was disclosed, in one step."""
+    bulk.insert(connection, disclosures, list(map(_disclosure_row, fresh)))
+
+
+def _disclosure_row(one: Disclosure) -> bulk.Row:
+    """In the table's order: what records.to_row gives, at the pace of reservations."""
+    who = one.id, one.enterprise, one.reader, one.principal, one.consent
+    return *who, _json(one.purposes), one.method, _json(one.resources), one.reason, one.create_us
+
+
+def _json(texts: tuple[str, ...]) -> str:
+    return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
+
+
+def disclosed(enterprise: str) -> Any:
+    """A query of what was disclosed of an enterprise's data."""
+    return sa.select(disclosures).where(disclosures.c.enterprise == enterprise)
 
 
 def _tell(transaction: Transaction, event: str, consent: Consent) -> None:

@@ -18,6 +18,7 @@ from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
 from services.declarations.personal import store as personal
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
+from services.declarations.value import commands as values
 
 Verdict = declarations_pb2.IntakeVerdict
 KNOWN_OTHERWISE = Problem(
@@ -181,6 +182,7 @@ def _amend(
             found.append((index, problems))
             continue
         stored[content.id] = store.amend(transaction, before, model.amended(before, content, transaction.now_us))
+        values.declared_value_changed(transaction, [(before, stored[content.id])])
         known.digests[content.id] = content.digest
         if content.persons:
             personal.put(transaction, {before.name: content.persons})
@@ -236,9 +238,11 @@ def _move(transaction: Transaction, fresh: Iterable[store.Key]) -> None:
     """Moves the declarations of new receipts to where all their receipts leave them."""
     numbers = {number for number, _, _ in fresh}
     receipts = store.receipts_of(transaction.connection, numbers)
-    moved = []
+    moved, changed = [], []
     for number, declaration in store.load(transaction.connection, numbers).items():
         after = model.with_receipts(declaration, (one.notice for one in receipts[number]))
         if after.status != declaration.status:
             moved.append(after)
+            changed.append((declaration, after))
     store.save_status(transaction, moved)
+    values.status_changed(transaction, changed)

@@ -10,26 +10,28 @@ from chassis import paging, records
 from chassis.identity import Caller
 from chassis.service import Reading
 from services.declarations import errors
+from services.declarations.consent import access
 from services.declarations.consent import store as consents
+from services.declarations.consent.access import is_institution
 from services.declarations.declaration import model, rpc, store
+from services.declarations.declaration.assets import as_asset
 from services.declarations.declaration.model import Declaration
-from services.declarations.encumbrance import store as encumbrances
 from services.declarations.encumbrance.model import available_to
+from services.declarations.preshipment import netting
 from services.declarations.tables import declarations
+from services.declarations.value import freezing
+from services.declarations.value import store as values
 
 SEES_ALL = "WINDOW"
 
 
 def get(reading: Reading, request: declarations_pb2.GetDeclarationRequest) -> declarations_pb2.Declaration:
-    """One declaration. Who may not see it can't tell it from one that doesn't exist, unless it is an institution."""
+    """One declaration. Who may not see it can't tell it from one that doesn't exist."""
     number = request.name.removeprefix("declarations/")
     declaration = store.load(reading.connection, [number]).get(number)
+    access.see(reading, declaration.enterprise if declaration else "", "GetDeclaration", [request.name])
     if declaration is None or not _may_know(reading.caller, declaration):
         raise errors.DeclarationNotFound(declaration=request.name)
-    if _is_institution(reading.caller) and not consents.stands(
-        reading.connection, declaration.enterprise, reading.caller.tenant, reading.now_us
-    ):
-        raise errors.ConsentMissing
     if request.HasField("as_of"):
         return _as_of(reading, declaration, request.as_of.ToMicroseconds())
     return _view(reading, declaration, with_receipts=True)
@@ -47,22 +49,20 @@ def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declaratio
     return message
 
 
-def _is_institution(caller: Caller) -> bool:
-    return caller.tenant.startswith(("banks/", "insurers/"))
-
-
 def _may_know(caller: Caller, declaration: Declaration) -> bool:
     own = caller.tenant == declaration.enterprise
-    return own or _is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
+    return own or is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
 
 
 def _view(reading: Reading, declaration: Declaration, with_receipts: bool) -> declarations_pb2.Declaration:
     message = rpc.to_proto(declaration, reading.now_us, reading.caller.language)
-    value = encumbrances.value(reading.connection, declaration, reading.now_us)
+    value = values.of(reading.connection, as_asset(declaration, reading.now_us), reading.now_us)
+    causes = values.frozen(reading.connection, [declaration.name]).get(declaration.name, ())
+    freezing.add_to(message.eligibility, causes, reading.caller.language)
     if reading.caller.tenant == declaration.enterprise:
         message.value.CopyFrom(rpc.value_to_proto(value))
-    elif _is_institution(reading.caller):
-        standing = encumbrances.standing_on(reading.connection, [declaration.id]).get(declaration.id, ())
+    elif is_institution(reading.caller):
+        standing = netting.holders_of(reading.connection, [declaration.name]).get(declaration.name, ())
         message.value.CopyFrom(rpc.available_to_proto(available_to(reading.caller.tenant, value, standing)))
     if with_receipts:
         _add_receipts(message, _receipts(reading, declaration.id))
@@ -86,7 +86,7 @@ def list_(
 ) -> declarations_pb2.ListDeclarationsResponse:
     """A page, newest number first."""
     query, caller = sa.select(declarations), reading.caller
-    if _is_institution(caller):
+    if is_institution(caller):
         query = query.where(declarations.c.enterprise.in_(consents.consenting(caller.tenant, reading.now_us)))
     elif SEES_ALL not in caller.roles:
         query = query.where(declarations.c.enterprise == caller.tenant)
@@ -94,6 +94,7 @@ def list_(
         query = query.where(declarations.c.enterprise == request.enterprise)
     query = paging.newest_first(query, declarations.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "id")
+    access.note_page(reading, "ListDeclarations", ((one.name, one.enterprise) for one in page))
     views = [_view(reading, declaration, with_receipts=False) for declaration in page]
     return declarations_pb2.ListDeclarationsResponse(declarations=views, next_page_token=token)
 
@@ -129,9 +130,7 @@ def _named(event: events_pb2.Event) -> Sequence[str]:
 def _visible_names(reading: Reading, numbers: Iterable[str]) -> set[str]:
     """Those declarations that the caller may see."""
     owners = store.enterprises(reading.connection, numbers)
-    tenant = reading.caller.tenant
-    allowed = {tenant}
-    if _is_institution(reading.caller):
-        allowed = consents.consented(reading.connection, set(owners.values()), tenant, reading.now_us)
+    named = ((f"declarations/{number}", owner) for number, owner in owners.items())
+    allowed = {reading.caller.tenant, *access.note_page(reading, "Watch", named)}
     is_everyone = SEES_ALL in reading.caller.roles
     return {f"declarations/{number}" for number, owner in owners.items() if is_everyone or owner in allowed}

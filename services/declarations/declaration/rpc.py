@@ -13,7 +13,7 @@ from chassis.money import Money
 from chassis.rpc import problem
 from services.declarations.checks import date_or_none
 from services.declarations.declaration.model import Content, Declaration
-from services.declarations.encumbrance.model import Value
+from services.declarations.value.model import Value
 
 # Ours to set, never the sender's.
 OUTPUT_ONLY = ("name", "status", "eligibility", "value", "receipts", "etag", "create_time", "version")

@@ -1,7 +1,7 @@
-"""Reserve, confirm, release, expire, and applying what the buyer paid: the register's protocol."""
+"""Reserve, confirm, release, reduce, expire, and applying what the buyer paid: the register's protocol."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -12,22 +12,42 @@ from google.protobuf.message import Message
 from chassis import money
 from chassis.clock import MICROSECONDS, business_date
 from chassis.command import Transaction
-from chassis.errors import DomainError, InvalidFields, NotFound, Problem
+from chassis.errors import DomainError, InvalidFields, NotFound, Problem, SamePerson
 from chassis.money import Money
 from chassis.rpc import problem
 from chassis.states import check_etag, moved
 from ledger import store as ledger
 from ledger.model import Transfer
 from services.declarations import errors, terms
-from services.declarations.consent import store as consents
+from services.declarations.breach import register as breaches
+from services.declarations.breach import store as breach_rows
+from services.declarations.consent import access
+from services.declarations.consent.access import Seen
+from services.declarations.consent.model import Consent, Purpose
 from services.declarations.declaration import model as declaration_model
 from services.declarations.declaration import rpc as declaration_rpc
 from services.declarations.declaration import store as declaration_store
-from services.declarations.declaration.model import Declaration
-from services.declarations.encumbrance import model, rpc, store
-from services.declarations.encumbrance.model import TRANSITIONS, AssetClass, Encumbrance, State, Verb
+from services.declarations.encumbrance import ending, model, rpc, store
+from services.declarations.encumbrance.model import (
+    TRANSITIONS,
+    Encumbrance,
+    Reduced,
+    Reduction,
+    Standing,
+    State,
+    Verb,
+)
+from services.declarations.preshipment import netting
+from services.declarations.value import freezing, kinds
+from services.declarations.value import store as values
+from services.declarations.value.books import Books
+from services.declarations.value.model import SIDES, Asset, AssetClass, part_id
 
 EXPIRE_AT_ONCE = 200
+# The kinds of asset that cover may stand on: goods that were sold.
+INSURABLE = frozenset({"declarations", "warehouseSales"})
+# What the enterprise must have consented to.
+PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
 Work = tuple[Transaction, declarations_pb2.ReserveEncumbranceRequest]
 
 
@@ -35,20 +55,32 @@ Work = tuple[Transaction, declarations_pb2.ReserveEncumbranceRequest]
 class Register:
     """What a batch of reservations is judged on, kept up as they are decided."""
 
-    declarations: Mapping[str, Declaration]
+    assets: Mapping[str, Asset]
+    frozen: Mapping[str, Sequence[str]]
     encumbrances: dict[str, Encumbrance]
-    standing: dict[str, list[Encumbrance]]
+    standing: dict[str, set[Standing]]
     sitting: ledger.Sitting
     # Each newly granted one, with the number of its first hold within the sitting.
     granted: list[tuple[Transaction, Encumbrance, int]] = field(default_factory=list)
+    consents: dict[tuple[str, Purpose], dict[str, Consent]] = field(default_factory=dict)
+    disclosed: list[tuple[Transaction, Seen]] = field(default_factory=list)
+
+    def consents_of(self, transaction: Transaction, purpose: Purpose) -> dict[str, Consent]:
+        """The consents to the caller for the purpose, by enterprise; looked up once a batch."""
+        key = transaction.caller.tenant, purpose
+        if key not in self.consents:
+            enterprises = {one.enterprise for one in self.assets.values()}
+            self.consents[key] = access.granted(transaction, enterprises, purpose)
+        return self.consents[key]
 
     def grant(self, transaction: Transaction, encumbrance: Encumbrance) -> None:
         """One more stands; its holds were the last that were attempted."""
         first_hold = self.sitting.attempted - len(encumbrance.items)
         self.granted.append((transaction, encumbrance, first_hold))
         self.encumbrances[encumbrance.id] = encumbrance
+        held = Standing(encumbrance.asset_class, encumbrance.holder, encumbrance.pari_passu)
         for item in encumbrance.items:
-            self.standing.setdefault(item.declaration, []).append(encumbrance)
+            self.standing.setdefault(item.asset, set()).add(held)
 
     def store(self) -> dict[str, Encumbrance]:
         """Writes the holds and what was granted, fenced by the ledger's positions; by id."""
@@ -57,7 +89,10 @@ class Register:
         for transaction, encumbrance, first_hold in self.granted:
             fenced = dataclasses.replace(encumbrance, fencing_number=verdicts[first_hold].position)
             stored[fenced.id] = fenced
-            store.add(transaction, fenced, "encumbrance.reserved")
+            store.tell(transaction, fenced, "encumbrance.reserved")
+        if self.granted:
+            store.add(self.granted[0][0], *stored.values())
+        access.note([(transaction, [seen]) for transaction, seen in self.disclosed])
         return stored
 
 
@@ -83,16 +118,21 @@ def _asked(transaction: Transaction, request: declarations_pb2.ReserveEncumbranc
 
 
 def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
-    connection = transaction.connection
-    numbers = {item.declaration for one in asked for item in one.items}
-    declarations = declaration_store.load(connection, numbers)
-    store.open_values(transaction, list(declarations.values()))
+    connection, now_us = transaction.connection, transaction.now_us
+    names = {name for one in asked for name in one.assets}
+    assets = kinds.load(connection, names, now_us)
+    netting.link_fresh(transaction, values.open(transaction, assets.values()))
     candidates: list[Transfer] = []
     for one in asked:
         candidates += model.reserve_transfers(one, transaction.now_us)
     sitting = ledger.Sitting(connection, candidates, transaction.now_us)
-    known = store.load(connection, [one.id for one in asked])
-    return Register(declarations, known, store.standing_on(connection, numbers), sitting)
+    return Register(
+        assets,
+        values.frozen(connection, names),
+        store.load(connection, [one.id for one in asked]),
+        netting.holders_of(connection, names),
+        sitting,
+    )
 
 
 def _decide(transaction: Transaction, register: Register, asked: Encumbrance) -> Encumbrance | DomainError:
@@ -100,10 +140,10 @@ def _decide(transaction: Transaction, register: Register, asked: Encumbrance) ->
     try:
         if known := register.encumbrances.get(asked.id):
             return _same(known, asked)
-        declarations = [_visible(transaction, register, item.declaration) for item in asked.items]
-        encumbrance = dataclasses.replace(asked, enterprise=declarations[0].enterprise)
-        _check_items(encumbrance, declarations)
-        _check_eligible(transaction, declarations)
+        assets = _visible(transaction, register, asked)
+        encumbrance = _converted(transaction, dataclasses.replace(asked, enterprise=assets[0].enterprise), assets)
+        _check_items(encumbrance, assets)
+        _check_eligible(transaction, assets, register.frozen)
         _check_others(register, encumbrance)
         return _hold(transaction, register, encumbrance)
     except DomainError as refusal:
@@ -115,48 +155,74 @@ def _same(known: Encumbrance, asked: Encumbrance) -> Encumbrance:
     if known.holder == asked.holder and known.state is State.RELEASED and not known.items:
         raise errors.EncumbranceReleased(encumbrance=asked.name)
     said = ("holder", "asset_class", "pari_passu", "reference")
-    amounts = [(item.declaration, item.amount) for item in known.items]
-    if amounts != [(item.declaration, item.amount) for item in asked.items] or any(
+    amounts = [(item.asset, item.asked) for item in known.items]
+    if amounts != [(item.asset, item.asked) for item in asked.items] or any(
         getattr(known, field) != getattr(asked, field) for field in said
     ):
         raise errors.EncumbranceIdTaken(encumbrance=asked.name)
     return known
 
 
-def _visible(transaction: Transaction, register: Register, number: str) -> Declaration:
-    """The declaration, if the enterprise consented to the caller."""
-    declaration = register.declarations.get(number)
-    if declaration is None:
-        raise errors.DeclarationNotFound(declaration=f"declarations/{number}")
-    tenant, now_us = transaction.caller.tenant, transaction.now_us
-    if not consents.stands(transaction.connection, declaration.enterprise, tenant, now_us):
+def _visible(transaction: Transaction, register: Register, asked: Encumbrance) -> list[Asset]:
+    """The assets, if the enterprises consented to the caller for this; what doesn't exist nobody consented to."""
+    purpose = PURPOSES[asked.asset_class]
+    consents = register.consents_of(transaction, purpose)
+    found = [register.assets.get(name) for name in asked.assets]
+    holders = ("", transaction.caller.tenant)
+    visible = [one for one in found if one is not None and one.enterprise in consents and one.holder in holders]
+    if len(visible) < len(found):
         raise errors.ConsentMissing
-    return declaration
+    for one in visible:
+        seen = Seen(one.enterprise, consents[one.enterprise], "ReserveEncumbrance", [one.name], purpose)
+        register.disclosed.append((transaction, seen))
+    return visible
 
 
-def _check_items(encumbrance: Encumbrance, declarations: Sequence[Declaration]) -> None:
-    """One enterprise, each declaration once, in its own currency, positive amounts."""
+def _unknown(name: str) -> DomainError:
+    if name.startswith("declarations/"):
+        return errors.DeclarationNotFound(declaration=name)
+    return NotFound(resource=name)
+
+
+def _converted(transaction: Transaction, asked: Encumbrance, assets: Sequence[Asset]) -> Encumbrance:
+    """With what was asked for in another currency in the asset's, at today's rate and haircut."""
+    on, items = business_date(transaction.now_us), []
+    for item, asset in zip(asked.items, assets, strict=True):
+        rate = terms.exchange_rate(item.amount.currency, asset.value.currency, on)
+        is_foreign = item.amount.currency != asset.value.currency and rate is not None and item.amount.minor_units > 0
+        haircut = terms.currency_haircut(on)
+        items.append(model.converted(item, asset.value.currency, rate, haircut) if is_foreign and rate else item)
+    return dataclasses.replace(asked, items=tuple(items))
+
+
+def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
+    """One enterprise, each asset once, in its own currency, positive amounts."""
     problems = [
         Problem(f"encumbrance.items[{index}].amount", reason, english, chinese)
-        for index, (item, declaration) in enumerate(zip(encumbrance.items, declarations, strict=True))
+        for index, (item, asset) in enumerate(zip(encumbrance.items, assets, strict=True))
         for is_wrong, reason, english, chinese in (
             (item.amount.minor_units <= 0, "AMOUNT_NOT_POSITIVE", "Ask for a positive amount.", "金额须为正数。"),
             (
-                item.amount.currency != declaration.value.currency,
+                item.amount.currency != asset.value.currency,
                 "CURRENCY_DIFFERS",
-                f"The declaration is in {declaration.value.currency}; use that currency.",
-                f"报关单币种为 {declaration.value.currency}，请使用该币种。",
+                f"There is no rate to {asset.value.currency}, the value's currency; use that currency.",
+                f"缺少折算为 {asset.value.currency} 的汇率，请使用该币种。",
             ),
         )
         if is_wrong
     ]
-    if len({item.declaration for item in encumbrance.items}) < len(encumbrance.items):
+    if encumbrance.asset_class is AssetClass.INSURANCE and not INSURABLE.issuperset(a.collection for a in assets):
         problems.append(
             Problem(
-                "encumbrance.items", "DECLARATION_REPEATED", "Name each declaration once.", "每份报关单只能列一次。"
+                "encumbrance.items",
+                "ASSET_NOT_INSURABLE",
+                "Insure declarations, or sales out of overseas warehouses: consumers can't be insured.",
+                "只能对报关单或海外仓销售投保：消费者不可投保。",
             )
         )
-    if len({declaration.enterprise for declaration in declarations}) > 1:
+    if len(set(encumbrance.assets)) < len(encumbrance.items):
+        problems.append(Problem("encumbrance.items", "ASSET_REPEATED", "Name each asset once.", "每项资产只能列一次。"))
+    if len({asset.enterprise for asset in assets}) > 1:
         problems.append(
             Problem("encumbrance.items", "SEVERAL_ENTERPRISES", "All must be of one exporter.", "须属于同一出口企业。")
         )
@@ -165,46 +231,48 @@ def _check_items(encumbrance: Encumbrance, declarations: Sequence[Declaration]) 
 
 
 def _check_eligible(
-    transaction: Transaction, declarations: Sequence[Declaration], *, needs: Sequence[str] = ()
+    transaction: Transaction,
+    assets: Iterable[Asset],
+    frozen: Mapping[str, Sequence[str]],
+    *,
+    needs: Sequence[str] = (declaration_model.FINAL, declaration_model.CONDITIONAL),
 ) -> None:
     """Whether value may be reserved; with `needs`, whether the verdict is one of these."""
-    for declaration in declarations:
-        verdict, reasons = declaration.verdict(transaction.now_us)
-        if verdict not in (needs or (declaration_model.FINAL, declaration_model.CONDITIONAL)):
+    for asset in assets:
+        reasons = [*asset.reasons, *freezing.reasons(frozen.get(asset.name, ()))]
+        if asset.verdict not in needs or asset.name in frozen:
             language = transaction.caller.language
             explanation = " ".join(reason.text(language) for reason in reasons)
-            raise errors.ValueNotEligible(
-                reasons, declaration=declaration.name, explanation=explanation, status=declaration.status
-            )
+            raise errors.ValueNotEligible(reasons, declaration=asset.name, explanation=explanation, status=asset.status)
 
 
 def _check_others(register: Register, encumbrance: Encumbrance) -> None:
     """Invariant I6: another holder's encumbrance leaves nothing to others unless all rank equally."""
     for item in encumbrance.items:
-        standing = register.standing.get(item.declaration, ())
+        standing = register.standing.get(item.asset, ())
         if model.barring(standing, encumbrance.holder, encumbrance.asset_class, encumbrance.pari_passu):
-            raise _encumbered(item.declaration, item.amount.zero(), True)
+            raise _encumbered(item.asset, item.amount.zero(), True)
 
 
 def _hold(transaction: Transaction, register: Register, encumbrance: Encumbrance) -> Encumbrance:
     results = register.sitting.attempt(model.reserve_transfers(encumbrance, transaction.now_us))
     if not all(result.stands for result in results):
-        source, _ = model.SIDES[encumbrance.asset_class]
+        source, _, _ = SIDES[encumbrance.asset_class]
         for item in encumbrance.items:
-            account = register.sitting.account(model.part_id(item.declaration, source))
+            account = register.sitting.account(part_id(item.asset, source))
             if account.available_to_debit < item.amount.minor_units:
-                standing = register.standing.get(item.declaration, ())
+                standing = register.standing.get(item.asset, ())
                 by_another = any(one.holder != encumbrance.holder for one in standing)
                 left = Money(item.amount.currency, account.available_to_debit)
-                raise _encumbered(item.declaration, left, by_another)
+                raise _encumbered(item.asset, left, by_another)
         raise ledger.LedgerRefused(result=results[-1].value, reference=encumbrance.name)
     register.grant(transaction, encumbrance)
     return encumbrance
 
 
-def _encumbered(number: str, available: Money, by_another: bool) -> errors.ValueEncumbered:
+def _encumbered(name: str, available: Money, by_another: bool) -> errors.ValueEncumbered:
     return errors.ValueEncumbered(
-        declaration=f"declarations/{number}",
+        declaration=name,
         available=available.major(),
         currency=available.currency,
         encumbered_by_another=str(by_another).lower(),
@@ -250,18 +318,29 @@ def confirm(
     state = moved(TRANSITIONS, encumbrance, Verb.CONFIRM)
     if encumbrance.expire_us <= transaction.now_us:
         raise errors.EncumbranceExpired(encumbrance=encumbrance.name)
-    numbers = [item.declaration for item in encumbrance.items]
-    declarations = declaration_store.load(transaction.connection, numbers)
-    _check_eligible(transaction, list(declarations.values()), needs=(declaration_model.FINAL,))
+    assets = kinds.load(transaction.connection, encumbrance.assets, transaction.now_us)
+    frozen = values.frozen(transaction.connection, encumbrance.assets)
+    _check_eligible(transaction, assets.values(), frozen, needs=(declaration_model.FINAL,))
     amounts = _confirmed_amounts(encumbrance, request)
     ledger.post(transaction, *model.confirm_transfers(encumbrance, amounts))
     items = tuple(
-        dataclasses.replace(item, amount=amounts[item.declaration])
-        for item in encumbrance.items
-        if amounts[item.declaration]
+        dataclasses.replace(item, amount=amounts[item.asset]) for item in encumbrance.items if amounts[item.asset]
     )
     confirmed = dataclasses.replace(encumbrance, state=state, items=items)
-    return rpc.to_proto(store.save(transaction, confirmed, "encumbrance.confirmed"))
+    saved = store.save(transaction, confirmed, "encumbrance.confirmed")
+    _free_the_rest(transaction, encumbrance, amounts)
+    return rpc.to_proto(saved)
+
+
+def _free_the_rest(transaction: Transaction, encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> None:
+    """What was reserved and not confirmed is free again."""
+    fewer = [item.asset for item in encumbrance.items if amounts[item.asset] != item.amount]
+    store.drop_items(transaction, encumbrance, [asset for asset in fewer if not amounts[asset]])
+    if fewer:
+        books = Books(transaction, fewer)
+        books.restore_margins()
+        books.write()
+        netting.rebalance(transaction, fewer)
 
 
 def _confirmed_amounts(
@@ -269,21 +348,27 @@ def _confirmed_amounts(
 ) -> dict[str, Money]:
     """How much of each item is confirmed: all, or what the request names."""
     if not request.items:
-        return {item.declaration: item.amount for item in encumbrance.items}
-    asked = {rpc.number(item.declaration): money.from_proto(item.amount) for item in request.items}
-    amounts = {item.declaration: asked.pop(item.declaration, item.amount.zero()) for item in encumbrance.items}
+        return {item.asset: item.amount for item in encumbrance.items}
+    asked = rpc.amounts(request.items)
+    amounts = {item.asset: asked.pop(item.asset, item.amount.zero()) for item in encumbrance.items}
     for item in encumbrance.items:
-        if not item.amount.zero() <= amounts[item.declaration] <= item.amount:
-            asked[item.declaration] = amounts[item.declaration]
-    for number in asked:
-        raise errors.AmountExceedsReservation(declaration=f"declarations/{number}", encumbrance=encumbrance.name)
+        if not _is_within(amounts[item.asset], item.amount):
+            asked[item.asset] = amounts[item.asset]
+    if not asked and not any(amounts.values()):
+        asked = dict(amounts)
+    for name in asked:
+        raise errors.AmountExceedsReservation(declaration=name, encumbrance=encumbrance.name)
     return amounts
+
+
+def _is_within(amount: Money, most: Money) -> bool:
+    return amount.currency == most.currency and most.zero() <= amount <= most
 
 
 def release(
     transaction: Transaction, request: declarations_pb2.ReleaseEncumbranceRequest
 ) -> declarations_pb2.Encumbrance:
-    """Gives the value back; an unknown id leaves a tombstone."""
+    """Gives the value back, or the parts named; an unknown id leaves a tombstone."""
     identifier = request.name.removeprefix("encumbrances/")
     known = store.load(transaction.connection, [identifier]).get(identifier)
     if known is None:
@@ -292,13 +377,78 @@ def release(
     if encumbrance.state in (State.RELEASED, State.EXPIRED):
         return rpc.to_proto(encumbrance)
     check_etag(request.etag, encumbrance)
+    if request.items:
+        return rpc.to_proto(_reduce(transaction, encumbrance, rpc.amounts(request.items)))
     return rpc.to_proto(_release(transaction, encumbrance))
 
 
 def _release(transaction: Transaction, encumbrance: Encumbrance) -> Encumbrance:
-    state = moved(TRANSITIONS, encumbrance, Verb.RELEASE)
-    ledger.post(transaction, *model.release_transfers(encumbrance))
-    return store.save(transaction, dataclasses.replace(encumbrance, state=state), "encumbrance.released")
+    if encumbrance.state is State.RESERVED:
+        return ending.end_reservations(transaction, [encumbrance], Verb.RELEASE)[0]
+    amounts = ending.outstanding(encumbrance)
+    return ending.give_back(transaction, encumbrance, Verb.RELEASE, amounts, "encumbrance.released")
+
+
+def _reduce(transaction: Transaction, encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> Encumbrance:
+    """Gives back a part of what is confirmed; all of it releases the encumbrance."""
+    moved(TRANSITIONS, encumbrance, Verb.REDUCE)
+    _check_reduction(encumbrance, amounts)
+    is_all = all(item.outstanding == amounts.get(item.asset, item.amount.zero()) for item in encumbrance.items)
+    verb, event = (Verb.RELEASE, "encumbrance.released") if is_all else (Verb.REDUCE, "encumbrance.reduced")
+    return ending.give_back(transaction, encumbrance, verb, amounts, event)
+
+
+def _check_reduction(encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> None:
+    """Positive, in the asset's currency, and no more than is outstanding."""
+    left = ending.outstanding(encumbrance)
+    for name, amount in amounts.items():
+        if name not in left or not amount or not _is_within(amount, left[name]):
+            raise errors.ReductionExceedsEncumbrance(asset=name, encumbrance=encumbrance.name)
+
+
+def reduce(
+    transaction: Transaction, request: declarations_pb2.ReduceEncumbranceRequest
+) -> declarations_pb2.Encumbrance:
+    """A maker prepares that less is encumbered."""
+    encumbrance = _held(transaction, request.name)
+    check_etag(request.etag, encumbrance)
+    moved(TRANSITIONS, encumbrance, Verb.REDUCE)
+    amounts = rpc.amounts(request.items)
+    _check_reduction(encumbrance, amounts)
+    items = tuple(Reduced(name, amount) for name, amount in amounts.items())
+    prepared = Reduction(items, request.reason, transaction.caller.principal)
+    changed = dataclasses.replace(encumbrance, reduction=prepared)
+    return rpc.to_proto(store.save(transaction, changed, "encumbrance.reduction_prepared"))
+
+
+def approve_reduction(
+    transaction: Transaction, request: declarations_pb2.ApproveReductionRequest
+) -> declarations_pb2.Encumbrance:
+    """A checker approves what the maker prepared, as it was checked."""
+    encumbrance = _held(transaction, request.name)
+    check_etag(request.etag, encumbrance)
+    prepared = _prepared(encumbrance)
+    if prepared.maker == transaction.caller.principal:
+        raise SamePerson
+    amounts = {one.asset: one.amount for one in prepared.items}
+    return rpc.to_proto(_reduce(transaction, encumbrance, amounts))
+
+
+def reject_reduction(
+    transaction: Transaction, request: declarations_pb2.RejectReductionRequest
+) -> declarations_pb2.Encumbrance:
+    """Drops what the maker prepared."""
+    encumbrance = _held(transaction, request.name)
+    check_etag(request.etag, encumbrance)
+    _prepared(encumbrance)
+    dropped = dataclasses.replace(encumbrance, reduction=None)
+    return rpc.to_proto(store.save(transaction, dropped, "encumbrance.reduction_rejected"))
+
+
+def _prepared(encumbrance: Encumbrance) -> Reduction:
+    if encumbrance.reduction is None:
+        raise errors.NothingPrepared(resource=encumbrance.name)
+    return encumbrance.reduction
 
 
 def _tombstone(transaction: Transaction, identifier: str) -> declarations_pb2.Encumbrance:
@@ -307,74 +457,84 @@ def _tombstone(transaction: Transaction, identifier: str) -> declarations_pb2.En
     tombstone = Encumbrance(
         identifier, holder, "", AssetClass.RECEIVABLE, (), False, State.RELEASED, 0, "", 0, now_us, 1
     )
-    store.add(transaction, tombstone, "encumbrance.released")
+    store.add(transaction, tombstone)
+    store.tell(transaction, tombstone, "encumbrance.released")
     return rpc.to_proto(tombstone)
 
 
 def expire(transaction: Transaction) -> bool:
     """Ends reservations whose time is over, a batch at a time."""
     due = store.due(transaction.connection, transaction.now_us, EXPIRE_AT_ONCE)
-    for encumbrance in due:
-        state = moved(TRANSITIONS, encumbrance, Verb.EXPIRE)
-        ledger.post(transaction, *model.expire_transfers(encumbrance))
-        store.save(transaction, dataclasses.replace(encumbrance, state=state), "encumbrance.expired")
+    ending.end_reservations(transaction, due, Verb.EXPIRE)
     return len(due) == EXPIRE_AT_ONCE
 
 
 def apply_proceeds(
     transaction: Transaction, request: declarations_pb2.ApplyProceedsRequest
 ) -> declarations_pb2.ApplyProceedsResponse:
-    """Applies what the buyer paid to the declaration's value, once a payment."""
-    number, connection = rpc.number(request.declaration), transaction.connection
-    if known := store.applied(connection, number, request.payment):
+    """Applies what the buyer paid to an asset's value, once a payment."""
+    connection = transaction.connection
+    if known := store.applied(connection, request.asset, request.payment):
         return declarations_pb2.ApplyProceedsResponse.FromString(known)
-    declaration = declaration_store.load(connection, [number]).get(number)
-    if declaration is None:
-        raise errors.DeclarationNotFound(declaration=request.declaration)
+    asset = kinds.load(connection, [request.asset], transaction.now_us).get(request.asset)
+    if asset is None:
+        raise _unknown(request.asset)
     amount = money.from_proto(request.amount)
-    if amount.currency != declaration.value.currency:
-        raise errors.ValueNotEligible(
-            declaration=declaration.name, explanation=f"{declaration.value.currency} / {amount.currency}"
-        )
-    store.open_values(transaction, [declaration])
-    _give_way(transaction, declaration, amount)
-    response = _settle(transaction, declaration, request.payment, amount)
-    store.add_applied(connection, number, request.payment, response.SerializeToString())
+    if amount.currency != asset.value.currency:
+        raise errors.ValueNotEligible(declaration=asset.name, explanation=f"{asset.value.currency} / {amount.currency}")
+    netting.link_fresh(transaction, values.open(transaction, [asset]))
+    netting.roll_onto(transaction, asset.name)
+    response = _settle(transaction, asset, amount)
+    store.add_applied(connection, asset.name, request.payment, response.SerializeToString())
     return response
 
 
-def _give_way(transaction: Transaction, declaration: Declaration, amount: Money) -> None:
-    """Releases reservations that the payment leaves no value for: nothing already paid is lent on."""
-    reserved = [
-        one
-        for one in store.standing_on(transaction.connection, [declaration.id]).get(declaration.id, ())
-        if one.state is State.RESERVED and one.asset_class is AssetClass.RECEIVABLE
-    ]
-    for encumbrance in sorted(reserved, key=lambda one: (-one.create_us, one.id)):
-        value = store.value(transaction.connection, declaration, transaction.now_us)
-        if amount <= value.financed + value.free + value.margin:
-            return
-        _release(transaction, encumbrance)
-
-
-def _settle(
-    transaction: Transaction, declaration: Declaration, payment: str, amount: Money
-) -> declarations_pb2.ApplyProceedsResponse:
-    value = store.value(transaction.connection, declaration, transaction.now_us)
-    standing = store.standing_on(transaction.connection, [declaration.id]).get(declaration.id, [])
-    application = model.apply_proceeds(declaration.id, value, standing, amount)
-    ledger.post(transaction, *model.proceeds_transfers(declaration.id, payment, application))
-    for settled in application.settled:
-        store.save(transaction, model.settle_item(settled, declaration.id), "encumbrance.settled")
-    transaction.append(
-        "declaration.settled",
-        declaration.name,
-        declaration_rpc.to_proto(declaration, transaction.now_us),
-        [declaration.enterprise],
+def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declarations_pb2.ApplyProceedsResponse:
+    """Reservations give way to what is paid: nothing already paid is lent on."""
+    standing = store.standing_on(transaction.connection, [asset.name]).get(asset.name, [])
+    reserved = ending.reserved_on(standing, AssetClass.RECEIVABLE)
+    voids = {one.id: model.void_transfers(one) for one in reserved}
+    books = Books(
+        transaction, [asset.name, *(name for one in reserved for name in one.assets)], sum(voids.values(), [])
     )
+    for one in reserved:
+        value = books.value(asset.name)
+        if amount <= value.backed + value.free + value.margin:
+            break
+        ending.end_one(transaction, books, one, Verb.RELEASE, voids[one.id])
+    open_breaches = breach_rows.open_on(transaction.connection, [asset.name])
+    unbacked = breaches.unbacked(open_breaches, AssetClass.RECEIVABLE)
+    application = model.apply_proceeds(asset.name, books.value(asset.name), standing, amount, unbacked)
+    books.move(asset.name, application.moves(), "proceeds")
+    books.restore_margins()
+    books.write()
+    return _settled(transaction, asset, application)
+
+
+def _settled(
+    transaction: Transaction, asset: Asset, application: model.Application
+) -> declarations_pb2.ApplyProceedsResponse:
+    """The rows follow what was booked, and everyone whom it concerns is told."""
+    for settled in application.settled:
+        store.save(transaction, model.settle_item(settled, asset.name), "encumbrance.settled")
+    for holder, amount in application.cured_by_holder.items():
+        if amount:
+            breaches.cure(transaction, asset.name, AssetClass.RECEIVABLE, amount, holder)
+    netting.rebalance(transaction, [asset.name])
+    _tell_settled(transaction, asset)
     return declarations_pb2.ApplyProceedsResponse(
         settled_encumbrances=map(rpc.settled, application.settled),
         unfinanced=money.to_proto(application.free + application.margin),
         excess=money.to_proto(application.excess),
-        enterprise=declaration.enterprise,
+        enterprise=asset.enterprise,
     )
+
+
+def _tell_settled(transaction: Transaction, asset: Asset) -> None:
+    """declaration.settled with the declaration, or asset.settled of another kind."""
+    number = asset.name.removeprefix("declarations/")
+    declaration = declaration_store.load(transaction.connection, [number]).get(number)
+    if declaration is None:
+        return
+    message = declaration_rpc.to_proto(declaration, transaction.now_us)
+    transaction.append("declaration.settled", asset.name, message, [asset.enterprise])

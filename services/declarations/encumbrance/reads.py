@@ -26,8 +26,8 @@ def list_(
     """A page of the caller's, newest first."""
     rows, tenant = encumbrances, reading.caller.tenant
     query = sa.select(rows).where(sa.or_(rows.c.holder == tenant, rows.c.enterprise == tenant))
-    if request.declaration:
-        on = sa.select(encumbered.c.encumbrance).where(encumbered.c.declaration == rpc.number(request.declaration))
+    if request.asset:
+        on = sa.select(encumbered.c.encumbrance).where(encumbered.c.asset == request.asset)
         query = query.where(rows.c.id.in_(on))
     query = paging.newest_first(query, rows.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Encumbrance), "id")

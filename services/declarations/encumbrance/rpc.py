@@ -1,9 +1,14 @@
 """Encumbrances on the wire."""
 
+from collections.abc import Iterable
+
 from aval.declarations.v1 import declarations_pb2
 
 from chassis import money
-from services.declarations.encumbrance.model import AssetClass, Encumbrance, Item, Settled, State
+from chassis.money import Money
+from chassis.rpc import decimal
+from services.declarations.encumbrance.model import Encumbrance, Item, Reduction, Settled, State
+from services.declarations.value.model import AssetClass
 
 AssetClassProto = declarations_pb2.Encumbrance.AssetClass
 
@@ -24,31 +29,43 @@ def to_proto(encumbrance: Encumbrance) -> declarations_pb2.Encumbrance:
     )
     if encumbrance.expire_us:
         message.expire_time.FromMicroseconds(encumbrance.expire_us)
+    if encumbrance.reduction:
+        message.reduction.CopyFrom(_reduction(encumbrance.reduction))
     return message
 
 
 def _item(item: Item) -> declarations_pb2.EncumberedValue:
-    return declarations_pb2.EncumberedValue(
-        declaration=f"declarations/{item.declaration}",
-        amount=money.to_proto(item.amount),
-        settled=money.to_proto(item.settled),
+    message = declarations_pb2.EncumberedValue(
+        asset=item.asset, amount=money.to_proto(item.amount), settled=money.to_proto(item.settled)
     )
+    if item.claimed and item.exchange_rate is not None and item.haircut is not None:
+        message.claimed.CopyFrom(money.to_proto(item.claimed))
+        message.exchange_rate.CopyFrom(decimal(item.exchange_rate))
+        message.haircut.CopyFrom(decimal(item.haircut))
+    return message
+
+
+def _reduction(reduction: Reduction) -> declarations_pb2.Reduction:
+    items = [
+        declarations_pb2.EncumberedValue(asset=one.asset, amount=money.to_proto(one.amount)) for one in reduction.items
+    ]
+    return declarations_pb2.Reduction(items=items, reason=reduction.reason, maker=reduction.maker)
+
+
+def amounts(items: Iterable[declarations_pb2.EncumberedValue]) -> dict[str, Money]:
+    """How much of each asset."""
+    return {item.asset: money.from_proto(item.amount) for item in items}
 
 
 def items(message: declarations_pb2.Encumbrance) -> tuple[Item, ...]:
-    """The items asked for, in the order of their declarations."""
+    """The items asked for, in the order of their assets."""
     found = [_from_item(item) for item in message.items]
-    return tuple(sorted(found, key=lambda item: item.declaration))
+    return tuple(sorted(found, key=lambda item: item.asset))
 
 
 def _from_item(item: declarations_pb2.EncumberedValue) -> Item:
     amount = money.from_proto(item.amount)
-    return Item(number(item.declaration), amount, amount.zero())
-
-
-def number(declaration: str) -> str:
-    """The customs number in a resource name."""
-    return declaration.removeprefix("declarations/")
+    return Item(item.asset, amount, amount.zero())
 
 
 def settled(one: Settled) -> declarations_pb2.SettledEncumbrance:

@@ -43,7 +43,7 @@ def _value(loan: Loan, item: Item) -> Call:
 
 def _reserve(loan: Loan) -> Call:
     items = [
-        declarations_pb2.EncumberedValue(declaration=declaration, amount=money.to_proto(amount))
+        declarations_pb2.EncumberedValue(asset=declaration, amount=money.to_proto(amount))
         for declaration, amount in loan.encumbered_items
     ]
     encumbrance = declarations_pb2.Encumbrance(

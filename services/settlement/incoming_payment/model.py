@@ -191,7 +191,7 @@ def _plan_match(payment: IncomingPayment) -> Call:
 
 def _plan_apply(payment: IncomingPayment) -> Call:
     request = declarations_pb2.ApplyProceedsRequest(
-        declaration=payment.declaration, payment=payment.name, amount=money.to_proto(payment.amount)
+        asset=payment.declaration, payment=payment.name, amount=money.to_proto(payment.amount)
     )
     return Call(Step.APPLY, "declarations", "ApplyProceeds", request, TENANT)
 

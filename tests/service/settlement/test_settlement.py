@@ -357,7 +357,7 @@ async def encumbered(world: Any, number: str, reference: str, units: int) -> Non
     consent = declarations_pb2.Consent(institution=BANK, purpose="finance")
     consent.expire_time.FromSeconds(int(code.notice_time.ToSeconds()) + 3600)
     await world.ask("CreateConsent", declarations_pb2.CreateConsentRequest(consent=consent), SELLER, "declarations")
-    item = declarations_pb2.EncumberedValue(declaration=f"declarations/{number}", amount=money(units))
+    item = declarations_pb2.EncumberedValue(asset=f"declarations/{number}", amount=money(units))
     asked = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", items=[item], reference=reference)
     reserve = declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=str(uuid.uuid4()), encumbrance=asked)
     held = await world.ask("ReserveEncumbrance", reserve, SYSTEM, "declarations")

@@ -11,7 +11,7 @@ from services.declarations.retail.documents import Kind, Rows
 from services.declarations.retail.enterprise import enterprise_of
 from services.declarations.retail.matching import store as matching
 from services.declarations.retail.order import rpc
-from services.declarations.retail.order.model import Order
+from services.declarations.retail.order.model import Order, by_enterprise
 from services.declarations.tables import retail_orders
 
 TAKEN = "retail_orders.taken"
@@ -31,10 +31,6 @@ def take(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.Inta
 
 def _tell(transaction: Transaction, changed: Sequence[Order]) -> None:
     """To each enterprise of its own orders alone."""
-    names: dict[str, list[str]] = {}
-    for order in changed:
-        names.setdefault(order.enterprise, []).append(order.name)
-    for enterprise, orders in names.items():
-        if enterprise:
-            payload = retail_pb2.RetailOrdersTaken(enterprise=enterprise, orders=orders)
-            transaction.append(TAKEN, ALL, payload, [enterprise])
+    for enterprise, orders in by_enterprise(changed).items():
+        payload = retail_pb2.RetailOrdersTaken(enterprise=enterprise, orders=orders)
+        transaction.append(TAKEN, ALL, payload, [enterprise])

@@ -1,5 +1,6 @@
 """An order of cross-border e-commerce as the platform keeps it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chassis.money import Money
@@ -35,3 +36,12 @@ class Order:
     def name(self) -> str:
         """Its resource name."""
         return f"retailOrders/{self.id}"
+
+
+def by_enterprise(orders: Iterable[Order]) -> dict[str, list[str]]:
+    """The names of orders by their enterprise, of those that are an enterprise's."""
+    found: dict[str, list[str]] = {}
+    for order in orders:
+        if order.enterprise:
+            found.setdefault(order.enterprise, []).append(order.name)
+    return found

@@ -1,0 +1,137 @@
+"""`aval bench queries`: reading and searching among millions of declarations, through gRPC: latencies by kind.
+
+The store is filled by COPY, its rows the same as those of `bench intake`.
+"""
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from aval.declarations.v1 import declarations_pb2
+from google.protobuf.message import Message
+
+from bench.declarations import Maker, enterprises
+from bench.intake import COPY_BATCH, SERVER, WINDOW, copy
+from bench.posting import Bench, prepared
+from bench.processes import serving
+from bench.rows import Row, Scale
+from chassis.certificates import Credentials
+from chassis.channel import Channels
+from chassis.client import AssertingClient
+from chassis.clock import SystemClock
+from chassis.identity import Caller
+from chassis.ports import free_port
+from chassis.settings import Settings
+from chassis.testing import postgresql
+
+CALLERS = 4
+CONSENTS = 500
+WARM_UP_CALLS = 50
+GOAL_MILLISECONDS = 20
+BANK = Caller("banks/BENCHCN0/system", "banks/BENCHCN0", frozenset({"BANK_SYSTEM"}))
+FEW = Caller("banks/BENCHCN1/system", "banks/BENCHCN1", frozenset({"BANK_SYSTEM"}))
+
+Told = Callable[[Row], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One kind of question: who asks what."""
+
+    method: str
+    make: Callable[[random.Random, int], Message]
+    caller: Callable[[random.Random], Caller]
+
+
+def exporter(chance: random.Random) -> Caller:
+    """Somebody of one of the enterprises."""
+    tenant = f"enterprises/{chance.choice(_ENTERPRISES)}"
+    return Caller(f"{tenant}/clerk", tenant, frozenset({"EXPORTER"}))
+
+
+_ENTERPRISES = enterprises()
+
+
+def _get(chance: random.Random, rows: int) -> Message:
+    number = Maker.identifier(chance.randrange(rows))
+    return declarations_pb2.GetDeclarationRequest(name=f"declarations/{number}")
+
+
+def _list(_chance: random.Random, _rows: int) -> Message:
+    return declarations_pb2.ListDeclarationsRequest(page_size=50)
+
+
+QUERIES: Mapping[str, Query] = {
+    "get, the window": Query("GetDeclaration", _get, lambda _: WINDOW),
+    "list 50, an exporter's own": Query("ListDeclarations", _list, exporter),
+    "list 50, a bank with 500 consents": Query("ListDeclarations", _list, lambda _: BANK),
+    "list 50, a bank with one consent": Query("ListDeclarations", _list, lambda _: FEW),
+    "list 50, the window": Query("ListDeclarations", _list, lambda _: WINDOW),
+}
+
+
+def run(scale: Scale, told: Told) -> None:
+    """Fills PostgreSQL to the scale's rows and tells the latencies of each kind."""
+    with prepared(scale.seconds, "declarations") as bench, postgresql(SERVER) as server:
+        database = server.new_database()
+        address = f"127.0.0.1:{free_port()}"
+        settings = Settings(database, address, bench.authority.folder, {})
+        with serving("services.declarations", settings=settings):
+            seconds = _fill(database, scale.rows)
+            told(Row(f"filled by COPY to {scale.rows:,} rows", scale.rows / seconds, "rows/s"))
+            asyncio.run(_measure(bench, address, scale, told))
+
+
+def _fill(database: str, rows: int) -> float:
+    start, maker, now_us = time.perf_counter(), Maker(), SystemClock().now_us()
+    for first in range(0, rows, COPY_BATCH):
+        copy(database, [maker.stored(number, now_us) for number in range(first, min(rows, first + COPY_BATCH))])
+    return time.perf_counter() - start
+
+
+async def _measure(bench: Bench, address: str, scale: Scale, told: Told) -> None:
+    credentials = Credentials.load(bench.authority.folder, "services/gateway")
+    channels = Channels(credentials, {"declarations": address})
+    client = AssertingClient(channels, bench.signer, SystemClock())
+    await _consent(client)
+    for what, query in QUERIES.items():
+        latencies = await _latencies(client, query, scale)
+        median, p99 = latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99)]
+        told(Row(f"{what}, at {scale.rows:,} rows: median", median, "ms", better="lower"))
+        told(Row(f"{what}, at {scale.rows:,} rows: p99", p99, "ms", None, GOAL_MILLISECONDS, "figure", "lower"))
+    await channels.close()
+
+
+async def _consent(client: AssertingClient) -> None:
+    """So many enterprises let the one bank see, one of them the other."""
+    expire_us = SystemClock().now_us() + 10**12
+    for code in _ENTERPRISES[:CONSENTS]:
+        await _give(client, code, BANK.tenant, expire_us)
+    await _give(client, _ENTERPRISES[0], FEW.tenant, expire_us)
+
+
+async def _give(client: AssertingClient, code: str, institution: str, expire_us: int) -> None:
+    request = declarations_pb2.CreateConsentRequest(request_id=str(uuid.uuid4()))
+    request.consent.institution, request.consent.purpose = institution, "financing"
+    request.consent.expire_time.FromMicroseconds(expire_us)
+    tenant = f"enterprises/{code}"
+    await client.call("declarations", "CreateConsent", request, Caller(tenant, tenant, frozenset({"EXPORTER"})))
+
+
+async def _latencies(client: AssertingClient, query: Query, scale: Scale) -> list[float]:
+    """In milliseconds, sorted, of as many calls as some callers make one after the other."""
+    chance, found = random.Random(3), []
+    end = time.perf_counter() + scale.seconds
+
+    async def ask() -> None:
+        while time.perf_counter() < end:
+            request, caller = query.make(chance, scale.rows), query.caller(chance)
+            before = time.perf_counter()
+            await client.call("declarations", query.method, request, caller)
+            found.append((time.perf_counter() - before) * 1000)
+
+    await asyncio.gather(*(ask() for _ in range(CALLERS)))
+    return sorted(found[WARM_UP_CALLS:] or found)

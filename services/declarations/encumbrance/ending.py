@@ -1,0 +1,79 @@
+"""How encumbrances come to an end, of their own accord or because value was taken: many at a time, in one block."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from chassis.command import Transaction
+from chassis.money import Money
+from chassis.states import moved
+from ledger.model import Transfer
+from services.declarations.breach import register as breaches
+from services.declarations.encumbrance import model, store
+from services.declarations.encumbrance.model import TRANSITIONS, Encumbrance, State, Verb
+from services.declarations.preshipment import netting
+from services.declarations.value import model as values
+from services.declarations.value.books import Books
+from services.declarations.value.model import AssetClass
+
+# By how a reservation ends: its transfers and its event.
+ENDINGS = {
+    Verb.RELEASE: (model.void_transfers, "encumbrance.released"),
+    Verb.EXPIRE: (model.expire_transfers, "encumbrance.expired"),
+}
+
+
+def end_reservations(transaction: Transaction, ending: Sequence[Encumbrance], verb: Verb) -> list[Encumbrance]:
+    """Ends reservations; their value is free again."""
+    if not ending:
+        return []
+    transfers = [ENDINGS[verb][0](one) for one in ending]
+    books = Books(transaction, (asset for one in ending for asset in one.assets), sum(transfers, []))
+    ended = [end_one(transaction, books, one, verb, voids) for one, voids in zip(ending, transfers, strict=True)]
+    books.restore_margins()
+    books.write()
+    netting.rebalance(transaction, books.assets)
+    return ended
+
+
+def end_one(
+    transaction: Transaction, books: Books, encumbrance: Encumbrance, verb: Verb, voids: Sequence[Transfer]
+) -> Encumbrance:
+    """Ends one reservation within books that name its transfers."""
+    books.attempt(voids)
+    ended = replace(encumbrance, state=moved(TRANSITIONS, encumbrance, verb))
+    return store.save(transaction, ended, ENDINGS[verb][1])
+
+
+def give_back(
+    transaction: Transaction, encumbrance: Encumbrance, verb: Verb, amounts: Mapping[str, Money], event: str
+) -> Encumbrance:
+    """Gives back confirmed value by asset: first to what falls short of value, the rest is free again."""
+    books = Books(transaction, amounts)
+    cured = {asset: _return(books, encumbrance, asset, amount) for asset, amount in amounts.items()}
+    books.restore_margins()
+    books.write()
+    state = moved(TRANSITIONS, encumbrance, verb)
+    changed = model.reduced(encumbrance, amounts) if state in model.STANDING else encumbrance
+    saved = store.save(transaction, replace(changed, state=state, reduction=None), event)
+    for asset, amount in cured.items():
+        if amount:
+            breaches.cure(transaction, asset, encumbrance.asset_class, amount, encumbrance.holder)
+    netting.rebalance(transaction, amounts)
+    return saved
+
+
+def _return(books: Books, encumbrance: Encumbrance, asset: str, amount: Money) -> Money:
+    """Moves one asset's amount; what of it cured a shortfall."""
+    value = books.value(asset)
+    books.move(asset, values.given_back(value, encumbrance.asset_class, amount), "release", encumbrance.name)
+    return min(amount, values.short_of(value, encumbrance.asset_class))
+
+
+def outstanding(encumbrance: Encumbrance) -> dict[str, Money]:
+    """What each asset still has to give back."""
+    return {item.asset: item.outstanding for item in encumbrance.items if item.outstanding}
+
+
+def reserved_on(standing: Iterable[Encumbrance], asset_class: AssetClass) -> list[Encumbrance]:
+    """The reservations of a class in the order in which they give way."""
+    return model.newest_first((one for one in standing if one.asset_class is asset_class), (State.RESERVED,))

@@ -1,0 +1,36 @@
+"""Pools as assets: worth their base and what was paid to those who finance them."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from chassis.errors import Problem
+from chassis.money import Money
+from services.declarations.declaration.model import FINAL
+from services.declarations.pool import store
+from services.declarations.pool.model import Pool
+from services.declarations.value import store as values
+from services.declarations.value.model import Asset
+
+NOT_ELIGIBLE = "NOT_ELIGIBLE"
+EMPTY = Problem(
+    "pool",
+    "POOL_HAS_NO_BASE",
+    "The pool's lists give no borrowing base now; GetPool says why.",
+    "该资产池目前没有可融资基数；原因见资产池详情。",
+)
+
+
+def load(connection: sa.Connection, names: Iterable[str], _now_us: int) -> dict[str, Asset]:
+    """The pools with these names as assets."""
+    found = store.load(connection, (name.removeprefix("pools/") for name in names))
+    settled = {
+        name: value.settled for name, value in values.booked(connection, [p.name for p in found.values()]).items()
+    }
+    return {one.name: as_asset(one, settled.get(one.name, one.base.zero())) for one in found.values()}
+
+
+def as_asset(pool: Pool, settled: Money) -> Asset:
+    """A pool as an asset; `settled` is what its booked value has settled so far."""
+    verdict, reasons = (FINAL, ()) if pool.base else (NOT_ELIGIBLE, (EMPTY,))
+    return Asset(pool.name, pool.enterprise, pool.base + settled, verdict, reasons, holder=pool.beneficiary)

@@ -1,0 +1,255 @@
+"""What is financed before shipment is netted out of the declarations shipped under it, and rolled onto them (I3)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
+
+from chassis import ids
+from chassis.clock import business_date
+from chassis.command import Transaction
+from chassis.money import Money
+from ledger.model import Kind, Transfer
+from services.declarations import terms
+from services.declarations.declaration import assets as declarations
+from services.declarations.declaration import store as declaration_store
+from services.declarations.declaration.model import Declaration
+from services.declarations.encumbrance import store as encumbrances
+from services.declarations.encumbrance.model import Encumbrance, Item, Standing, State, barring, item_of, with_item
+from services.declarations.preshipment import model, store
+from services.declarations.preshipment.model import Link, PreShipment
+from services.declarations.value import store as values
+from services.declarations.value.books import Books
+from services.declarations.value.model import Asset, AssetClass, Move, Part, less_insurable, transfer
+
+COLLECTION = "preShipments"
+SHIPPED = "SHIPPED"
+
+
+def holders_of(connection: sa.Connection, names: Iterable[str]) -> dict[str, set[Standing]]:
+    """Who holds something of each asset; what is netted out of a declaration is held by the order's holders."""
+    wanted = list(names)
+    netted = {
+        link.declaration: link.pre_shipment for link in store.links_of(connection, wanted).values() if link.netted
+    }
+    found = encumbrances.holders_of(connection, {*wanted, *netted.values()})
+    for declaration, order in netted.items():
+        found[declaration] = found.get(declaration, set()) | found.get(order, set())
+    return found
+
+
+def link_fresh(transaction: Transaction, fresh: Iterable[Asset]) -> None:
+    """Links declarations whose value was just booked to the order or credit of their contract number.
+
+    Also to one that isn't registered yet: once it is, what is shipped under it is known.
+    """
+    names = [one.name for one in fresh if one.collection == "declarations"]
+    if not names:
+        return
+    found = declaration_store.load(transaction.connection, [name.removeprefix("declarations/") for name in names])
+    known = store.links_of(transaction.connection, names)
+    links = [made for one in found.values() if one.name not in known and (made := _link_of(transaction, one))]
+    store.add_links(transaction.connection, links)
+    rebalance(transaction, {link.pre_shipment for link in links})
+
+
+def _link_of(transaction: Transaction, declaration: Declaration) -> Link | None:
+    """By its contract number; None where it has none."""
+    body = declarations_pb2.Declaration.FromString(declaration.body)
+    contract = model.normalised(body.contract_number)
+    order = f"{COLLECTION}/{model.identifier(declaration.enterprise, contract)}"
+    value = declarations.as_asset(declaration, transaction.now_us).value
+    return Link(declaration.name, order, value, value.zero(), 0) if contract else None
+
+
+def link(transaction: Transaction, order: PreShipment, declaration: Declaration) -> None:
+    """One declaration is shipped under the order: the order shrinks, and what stands on it is netted."""
+    asset = declarations.as_asset(declaration, transaction.now_us)
+    store.remove_link(transaction.connection, asset.name)
+    store.add_links(transaction.connection, [Link(asset.name, order.name, asset.value, asset.value.zero(), 0)])
+    values.open(transaction, [asset])
+    rebalance(transaction, [order.name])
+
+
+def follow(transaction: Transaction, declaration: Asset) -> None:
+    """What is shipped under an order counts as the declaration does now."""
+    if declaration.collection == COLLECTION:
+        return
+    known = store.links_of(transaction.connection, [declaration.name]).get(declaration.name)
+    if known and known.shipped != declaration.value:
+        store.save_link(transaction.connection, known, replace(known, shipped=declaration.value))
+        rebalance(transaction, [known.pre_shipment])
+
+
+def rebalance(transaction: Transaction, assets: Iterable[str]) -> None:
+    """After anything changed on orders: their booked value and what is netted follow."""
+    names = {name for name in assets if name.startswith(f"{COLLECTION}/")}
+    if not names:
+        return
+    links = store.links(transaction.connection, names)
+    known = store.load(transaction.connection, [name.removeprefix(f"{COLLECTION}/") for name in names])
+    for one in known.values():
+        own = model.counting(links, one)
+        if own and one.name in values.opened(transaction.connection, [one.name]):
+            _rebalance_one(transaction, one, own)
+
+
+def _rebalance_one(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> None:
+    left = model.remaining(order.amount, links)
+    books = Books(transaction, [order.name, *(link.declaration for link in links)], [_void(link) for link in links])
+    cap = terms.advance_cap(COLLECTION, business_date(transaction.now_us))
+    wanted = model.to_net(books.value(order.name), left, cap)
+    parts = model.spread(wanted, _bearable(transaction, books, order, links))
+    netted = [replace(link, netted=parts[link.declaration]) for link in links]
+    for before, after in zip(links, netted, strict=True):
+        _hold(transaction, books, before, after)
+    books.write()
+    _revalue(transaction, order, netted)
+
+
+def _bearable(transaction: Transaction, books: Books, order: PreShipment, links: Sequence[Link]) -> dict[str, Money]:
+    """What each declaration could hold for the order's holders: none where another bars them (I6)."""
+    names = [link.declaration for link in links]
+    standing = encumbrances.holders_of(transaction.connection, [order.name, *names])
+    own = [one for one in standing.get(order.name, ()) if one.asset_class is AssetClass.RECEIVABLE]
+    free = {}
+    for link in links:
+        others = standing.get(link.declaration, set())
+        is_barred = any(barring(others, one.holder, one.asset_class, one.pari_passu) for one in own)
+        value = books.value(link.declaration)
+        free[link.declaration] = link.netted if is_barred else value.free + link.netted
+    return free
+
+
+def _void(link: Link) -> Transfer:
+    return Transfer(
+        ids.derived(link.hold_id, "void"), kind=Kind.VOID, pending_id=link.hold_id, code="netted",
+        reference=link.pre_shipment,
+    )  # fmt: skip
+
+
+def _hold(transaction: Transaction, books: Books, before: Link, after: Link) -> None:
+    """A hold of another amount takes the place of the one before."""
+    if before.netted == after.netted:
+        return
+    after = replace(after, hold_number=before.hold_number + 1)
+    steps = [_void(before)] if before.netted else []
+    if after.netted:
+        move = Move(Part.FREE, Part.FINANCED, after.netted)
+        pending = transfer(after.hold_id, after.declaration, move, "netted", after.pre_shipment)
+        steps.append(replace(pending, kind=Kind.PENDING))
+    books.attempt(steps)
+    store.save_link(transaction.connection, before, after)
+
+
+def _revalue(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> None:
+    """The order's booked value; what declarations can't bear of what stands on it falls short."""
+    from services.declarations.preshipment.assets import as_asset
+    from services.declarations.value import commands
+
+    asset = as_asset(order, links, transaction.now_us)
+    commands.revalue(transaction, asset, asset.value, SHIPPED)
+
+
+def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> Money:
+    """Moves confirmed finance from the order onto declarations, as much as is netted; how much that was.
+
+    Each encumbrance keeps its holder, its reference and its amount: only what it stands on changes.
+    """
+    standing = encumbrances.standing_on(transaction.connection, [order.name]).get(order.name, [])
+    confirmed = [one for one in standing if _is_finance(one)]
+    left = sum((item_of(one, order.name).outstanding for one in confirmed), order.amount.zero())
+    rolled = order.amount.zero()
+    for link in links:
+        amount = min(link.netted, left - rolled)
+        if amount:
+            confirmed = _roll_one(transaction, order, link, amount, confirmed)
+            rolled += amount
+    if rolled:
+        rebalance(transaction, [order.name])
+    return rolled
+
+
+def _is_finance(one: Encumbrance) -> bool:
+    return one.state is State.CONFIRMED and one.asset_class is AssetClass.RECEIVABLE
+
+
+def _roll_one(
+    transaction: Transaction, order: PreShipment, link: Link, amount: Money, confirmed: Sequence[Encumbrance]
+) -> list[Encumbrance]:
+    """In the ledger, and in the rows of those whose finance moves."""
+    books = Books(transaction, [order.name, link.declaration], [_void(link)])
+    after = replace(link, netted=link.netted - amount)
+    _hold(transaction, books, link, after)
+    books.move(link.declaration, [Move(Part.FREE, Part.FINANCED, amount)], "roll", order.name)
+    value = books.value(order.name)
+    books.move(
+        order.name, [Move(Part.FINANCED, Part.DECLARED, amount), *less_insurable(value, amount)], "roll", order.name
+    )
+    books.write()
+    parts = model.rolled_parts(confirmed, order.name, amount)
+    moved = [_move_item(transaction, one, order.name, link.declaration, parts[one.id]) for one in confirmed]
+    return [one for one in moved if any(item.asset == order.name and item.outstanding for item in one.items)]
+
+
+def _move_item(transaction: Transaction, one: Encumbrance, order: str, declaration: str, amount: Money) -> Encumbrance:
+    """A part of an encumbrance stands on the declaration from now."""
+    if not amount:
+        return one
+    less = _with_less(transaction, one, order, amount)
+    if declaration in one.assets:
+        present = item_of(one, declaration)
+        more = with_item(less, replace(present, amount=present.amount + amount))
+        encumbrances.stand_again(transaction, more, declaration)
+    else:
+        fresh = Item(declaration, amount, amount.zero())
+        more = replace(less, items=tuple(sorted((*less.items, fresh), key=lambda each: each.asset)))
+        encumbrances.add_item(transaction, more, fresh)
+    return encumbrances.save(transaction, more, "encumbrance.rolled")
+
+
+def _with_less(transaction: Transaction, one: Encumbrance, order: str, amount: Money) -> Encumbrance:
+    """The encumbrance with so much less of the order; without the order if that was all of it."""
+    item = item_of(one, order)
+    if item.amount != amount:
+        return with_item(one, replace(item, amount=item.amount - amount))
+    encumbrances.drop_items(transaction, one, [order])
+    return replace(one, items=tuple(other for other in one.items if other is not item))
+
+
+def roll_onto(transaction: Transaction, declaration: str) -> None:
+    """Before a declaration's value is paid or taken: what is netted out of it stands on it from now.
+
+    Reservations on the order that are netted too give way.
+    """
+    known = store.links_of(transaction.connection, [declaration]).get(declaration)
+    if not known or not known.netted:
+        return
+    order = _order(transaction, known)
+    roll(transaction, order, [known])
+    left = store.links_of(transaction.connection, [declaration])[declaration]
+    if left.netted:
+        _reservations_give_way(transaction, order)
+
+
+def _order(transaction: Transaction, link: Link) -> PreShipment:
+    identifier = link.pre_shipment.removeprefix(f"{COLLECTION}/")
+    return store.load(transaction.connection, [identifier])[identifier]
+
+
+def _reservations_give_way(transaction: Transaction, order: PreShipment) -> None:
+    from services.declarations.encumbrance import ending
+
+    standing = encumbrances.standing_on(transaction.connection, [order.name]).get(order.name, [])
+    reserved = ending.reserved_on(standing, AssetClass.RECEIVABLE)
+    ending.end_reservations(transaction, reserved, ending.Verb.RELEASE)
+
+
+def give_way(transaction: Transaction, asset: Asset, less: Money) -> None:
+    """Before so much of a declaration's value is taken: what is netted out of it is rolled, if that is in the way."""
+    known = store.links_of(transaction.connection, [asset.name]).get(asset.name)
+    if known and known.netted:
+        value = values.booked(transaction.connection, [asset.name])[asset.name]
+        if value.free + value.margin < less:
+            roll_onto(transaction, asset.name)

@@ -1,0 +1,54 @@
+"""Orders and credits on the wire."""
+
+from collections.abc import Sequence
+
+from aval.declarations.v1 import pre_shipment_pb2
+
+from chassis import money
+from chassis.money import Money, total
+from chassis.rpc import to_date
+from services.declarations.preshipment import model
+from services.declarations.preshipment.model import Kind, Link, PreShipment
+
+# Ours to set, never the sender's.
+OUTPUT_ONLY = ("name", "registrant", "declarations", "shipped", "available", "netted", "create_time", "etag")
+KindProto = pre_shipment_pb2.PreShipment.Kind
+
+
+def from_proto(message: pre_shipment_pb2.PreShipment, enterprise: str, registrant: str, now_us: int) -> PreShipment:
+    """The record of what is to be registered. ValueError where the date isn't one."""
+    body = pre_shipment_pb2.PreShipment()
+    body.CopyFrom(message)
+    for field in OUTPUT_ONLY:
+        body.ClearField(field)  # type: ignore[arg-type]
+    body.enterprise = enterprise
+    contract = model.normalised(message.contract_number)
+    return PreShipment(
+        model.identifier(enterprise, contract),
+        enterprise,
+        Kind(KindProto.Name(message.kind)),
+        contract,
+        money.from_proto(message.amount),
+        to_date(message.expire_date),
+        body.SerializeToString(deterministic=True),
+        registrant,
+        now_us,
+        1,
+    )
+
+
+def to_proto(
+    one: PreShipment, links: Sequence[Link], available: Money | None = None, shows_netted: bool = False
+) -> pre_shipment_pb2.PreShipment:
+    """The wire form; with what may be reserved, where that was looked up."""
+    message = pre_shipment_pb2.PreShipment.FromString(one.body)
+    message.name, message.registrant, message.etag = one.name, one.registrant, str(one.revision)
+    message.create_time.FromMicroseconds(one.create_us)
+    message.declarations.extend(link.declaration for link in links)
+    shipped = total([link.shipped for link in links], one.amount.currency)
+    message.shipped.CopyFrom(money.to_proto(min(shipped, one.amount)))
+    if available is not None:
+        message.available.CopyFrom(money.to_proto(available))
+    if shows_netted:
+        message.netted.CopyFrom(money.to_proto(total([link.netted for link in links], one.amount.currency)))
+    return message

@@ -1,0 +1,83 @@
+"""Orders and credits as rows, and the declarations shipped under them: the only SQL of this room."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from chassis import records
+from chassis.command import Transaction
+from chassis.money import Money
+from chassis.records import Conflict
+from services.declarations.consent import store as consents
+from services.declarations.preshipment import rpc
+from services.declarations.preshipment.model import Link, PreShipment
+from services.declarations.tables import pre_shipments, shipped_under
+
+
+def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, PreShipment]:
+    """The orders and credits with these ids, those that are known."""
+    query = sa.select(pre_shipments).where(pre_shipments.c.id.in_(set(identifiers)))
+    return {one.id: one for one in records.many(connection, query, PreShipment)}
+
+
+def links(connection: sa.Connection, pre_shipments: Iterable[str]) -> list[Link]:
+    """What is shipped under these orders and credits, by declaration."""
+    query = sa.select(shipped_under).where(shipped_under.c.pre_shipment.in_(set(pre_shipments)))
+    return [_link(row) for row in connection.execute(query.order_by(shipped_under.c.declaration))]
+
+
+def links_of(connection: sa.Connection, declarations: Iterable[str]) -> dict[str, Link]:
+    """What each of these declarations is shipped under."""
+    query = sa.select(shipped_under).where(shipped_under.c.declaration.in_(set(declarations)))
+    return {row.declaration: _link(row) for row in connection.execute(query)}
+
+
+def _link(row: Any) -> Link:
+    shipped, netted = Money(row.currency, row.shipped_minor_units), Money(row.currency, row.netted_minor_units)
+    return Link(row.declaration, row.pre_shipment, shipped, netted, row.hold_number)
+
+
+def _values(link: Link) -> dict[str, Any]:
+    return {
+        "shipped_minor_units": link.shipped.minor_units,
+        "netted_minor_units": link.netted.minor_units,
+        "hold_number": link.hold_number,
+    }
+
+
+def add_links(connection: sa.Connection, fresh: Sequence[Link]) -> None:
+    """Declarations shipped under orders or credits."""
+    rows = [
+        {"declaration": one.declaration, "pre_shipment": one.pre_shipment, "currency": one.shipped.currency}
+        | _values(one)
+        for one in fresh
+    ]
+    if rows:
+        connection.execute(sa.insert(shipped_under), rows)
+
+
+def remove_link(connection: sa.Connection, declaration: str) -> None:
+    """A declaration is shipped under nothing known."""
+    connection.execute(sa.delete(shipped_under).where(shipped_under.c.declaration == declaration))
+
+
+def save_link(connection: sa.Connection, before: Link, after: Link) -> None:
+    """What changed of it. Conflict if another changed it meanwhile."""
+    rows, known = shipped_under, _values(before)
+    this = sa.and_(rows.c.declaration == before.declaration, *(rows.c[name] == value for name, value in known.items()))
+    if connection.execute(sa.update(rows).where(this).values(**_values(after))).rowcount != 1:
+        raise Conflict(f"shipped_under {before.declaration}")
+
+
+def add(transaction: Transaction, pre_shipment: PreShipment) -> None:
+    """A new order or credit, with its event."""
+    records.insert(transaction.connection, pre_shipments, pre_shipment)
+    tell(transaction, pre_shipment, "preShipment.created")
+
+
+def tell(transaction: Transaction, pre_shipment: PreShipment, event: str) -> None:
+    """To the enterprise and to those institutions that it lets see."""
+    institutions = consents.institutions(transaction.connection, [pre_shipment.enterprise], transaction.now_us)
+    parties = [pre_shipment.enterprise, *institutions.get(pre_shipment.enterprise, ())]
+    transaction.append(event, pre_shipment.name, rpc.to_proto(pre_shipment, ()), parties)

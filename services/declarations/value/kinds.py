@@ -1,0 +1,35 @@
+"""The kinds of asset: each room says what its own are worth, and what finance may do with them."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import sqlalchemy as sa
+
+from services.declarations.declaration import assets as declarations
+from services.declarations.pool import assets as pools
+from services.declarations.preshipment import assets as pre_shipments
+from services.declarations.rebate import assets as rebates
+from services.declarations.retail.sale import assets as warehouse_sales
+from services.declarations.value.model import Asset, collection
+
+Load = Callable[[sa.Connection, Iterable[str], int], Mapping[str, Asset]]
+
+# By collection: reads assets by name as they are at a time in microseconds; what isn't known is left out.
+LOAD: Mapping[str, Load] = {
+    "declarations": declarations.load,
+    "preShipments": pre_shipments.load,
+    "rebates": rebates.load,
+    "pools": pools.load,
+    "warehouseSales": warehouse_sales.load,
+}
+
+
+def load(connection: sa.Connection, names: Iterable[str], now_us: int) -> dict[str, Asset]:
+    """The assets with these names, those that are known."""
+    by_kind: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        by_kind.setdefault(collection(name), []).append(name)
+    found: dict[str, Asset] = {}
+    for kind, wanted in by_kind.items():
+        if kind in LOAD:
+            found |= LOAD[kind](connection, wanted, now_us)
+    return found

@@ -1,0 +1,225 @@
+"""Proves the register's invariants (docs/invariants.md) from its rows and its ledger: of some assets, or of all."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+from chassis.money import Money
+from ledger import store as ledger
+from ledger.model import Account
+from ledger.tables import accounts as account_rows
+from services.declarations import terms
+from services.declarations.breach import store as breaches
+from services.declarations.breach.model import Breach
+from services.declarations.encumbrance import store as encumbrances
+from services.declarations.encumbrance.model import Encumbrance, State, item_of
+from services.declarations.preshipment import model as shipping
+from services.declarations.preshipment import store as shipments
+from services.declarations.preshipment.model import Link
+from services.declarations.tables import encumbered
+from services.declarations.value import kinds, model, store
+from services.declarations.value.model import Asset, AssetClass, Part, Value, part_id
+
+AT_ONCE = 500
+Check = tuple[str, bool, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An asset with all that is known of it; `netted` is what of its reserved value orders hold."""
+
+    asset: Asset
+    value: Value
+    declared: Money
+    cap: Decimal
+    standing: Sequence[Encumbrance]
+    breaches: Sequence[Breach]
+    freezes: Sequence[str]
+    netted: Money
+    order: shipping.PreShipment | None
+    links: Sequence[Link]
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Of every asset whose value is booked, and of everything that stands on one whose value isn't."""
+    found = [f"R1: {name} carries encumbrances without booked value" for name in _unbooked(connection)]
+    last = ""
+    while names := _names(connection, last):
+        found += of_assets(connection, names)
+        last = names[-1]
+    return found
+
+
+def _names(connection: sa.Connection, after: str) -> list[str]:
+    """The next assets whose value is booked, by the reference of their accounts."""
+    prefix, reference = f"{Part.FREE.value} ", account_rows.c.reference
+    wanted = sa.and_(account_rows.c.book == model.BOOK, reference > prefix + after, reference < f"{prefix}~")
+    query = sa.select(reference).where(wanted).order_by(reference).limit(AT_ONCE)
+    return [found.removeprefix(prefix) for found in connection.execute(query).scalars()]
+
+
+def _unbooked(connection: sa.Connection) -> list[str]:
+    query = sa.select(encumbered.c.asset).distinct().where(encumbered.c.stands.is_(True))
+    standing = list(connection.execute(query).scalars())
+    return [
+        name
+        for start in range(0, len(standing), AT_ONCE)
+        for name in set(standing[start : start + AT_ONCE]) - store.opened(connection, standing[start : start + AT_ONCE])
+    ]
+
+
+def of_assets(connection: sa.Connection, names: Sequence[str]) -> list[str]:
+    """Of these assets, those that are booked: which invariant doesn't hold, and where."""
+    return [
+        f"{invariant}: {found.asset.name}: {detail}"
+        for found in _load(connection, names)
+        for invariant, holds, detail in _checks(found)
+        if not holds
+    ]
+
+
+def _checks(found: _Found) -> Iterator[Check]:
+    for rule in RULES:
+        yield from rule(found)
+
+
+def _load(connection: sa.Connection, names: Sequence[str]) -> Iterator[_Found]:
+    accounts = ledger.accounts(connection, [part_id(name, part) for name in names for part in Part])
+    assets = kinds.load(connection, names, 0)
+    standing = encumbrances.standing_on(connection, names)
+    known = _by_asset(breaches.open_on(connection, names))
+    freezes = store.frozen(connection, names)
+    netted = shipments.links_of(connection, names)
+    orders = shipments.load(connection, [name.removeprefix("preShipments/") for name in names])
+    under = shipments.links(connection, names)
+    for name, asset in assets.items():
+        if part_id(name, Part.FREE) in accounts:
+            zero = asset.value.zero()
+            yield _Found(
+                asset,
+                model.value_of(accounts, name),
+                _declared(accounts, name),
+                terms.advance_cap(asset.collection, date.max),
+                standing.get(name, ()),
+                known.get(name, ()),
+                freezes.get(name, ()),
+                netted[name].netted if name in netted else zero,
+                order := orders.get(name.removeprefix("preShipments/")),
+                shipping.counting(under, order) if order else (),
+            )
+
+
+def _declared(accounts: Mapping[str, Account], name: str) -> Money:
+    account = accounts[part_id(name, Part.DECLARED)]
+    return Money(account.currency, -account.balance)
+
+
+def _by_asset(found: Iterable[Breach]) -> dict[str, list[Breach]]:
+    sorted_out: dict[str, list[Breach]] = {}
+    for breach in found:
+        sorted_out.setdefault(breach.asset, []).append(breach)
+    return sorted_out
+
+
+def _sums(found: _Found) -> Iterator[Check]:
+    """I1: the parts come to what is declared; none is negative."""
+    value, booked = found.value, found.declared + found.value.excess
+    negative = [name for name, amount in value.parts().items() if amount.minor_units < 0]
+    yield "I1", value.declared == found.declared, f"its parts are {value.declared}, booked are {booked}"
+    yield "I1", value.declared == found.asset.value, f"booked are {value.declared}, declared {found.asset.value}"
+    yield "I1", not negative, f"negative: {negative}"
+
+
+def _insured(found: _Found) -> Iterator[Check]:
+    """I2: no more is insured than is worth something, but for a breach."""
+    value = found.value
+    insurable = value.declared - value.returned + value.insured_shortfall
+    yield "I2", value.insurable + value.insured == insurable, f"insured {value.insured} of {insurable}"
+    yield "I2", value.insured <= insurable, f"insured {value.insured} of {insurable}"
+
+
+def _netted(found: _Found) -> Iterator[Check]:
+    """I3: the order is booked at what remains and what is netted, and no more is netted than is too much on it."""
+    if found.order is None or not found.links:
+        return
+    left = shipping.remaining(found.order.amount, found.links)
+    netted = sum((link.netted for link in found.links), left.zero())
+    wanted = shipping.to_net(found.value, left, found.cap)
+    yield "I3", netted <= wanted, f"netted {netted} of {wanted}"
+    yield "I3", found.value.declared == left + netted, f"booked {found.value.declared} for {left} and {netted}"
+
+
+def _capped(found: _Found) -> Iterator[Check]:
+    """I4 and the cap: nothing is reserved beyond what may be financed."""
+    value, most = found.value, found.asset.value.times(found.cap)
+    invariant = "I4" if found.asset.collection == "rebates" else "cap"
+    is_within = not value.reserved - found.netted or value.financed + value.reserved <= most
+    yield invariant, is_within, f"financed {value.financed}, reserved {value.reserved} of {most}"
+
+
+def _paid(found: _Found) -> Iterator[Check]:
+    """I5: what is settled or returned is part of the value; beyond that it is excess, or in breach."""
+    value = found.value
+    paid = value.settled + value.returned
+    yield "I5", paid <= value.declared + value.shortfall, f"settled {value.settled} of {value.declared}"
+
+
+def _exclusive(found: _Found) -> Iterator[Check]:
+    """I6: one holder of each class, unless all rank equally."""
+    for asset_class in AssetClass:
+        held = [
+            one
+            for one in found.standing
+            if one.asset_class is asset_class and item_of(one, found.asset.name).outstanding
+        ]
+        holders = {one.holder for one in held}
+        is_held_well = len(holders) <= 1 or all(one.pari_passu for one in held)
+        yield "I6", is_held_well, f"{asset_class} held by {sorted(holders)}"
+
+
+def _breached(found: _Found) -> Iterator[Check]:
+    """I7: what falls short is in breach, exactly; it is frozen, and nothing is free beside it."""
+    value = found.value
+    for asset_class in AssetClass:
+        open_ones = [one for one in found.breaches if one.asset_class is asset_class]
+        short, zero = model.short_of(value, asset_class), value.free.zero()
+        in_breach = sum((one.open_amount for one in open_ones), zero)
+        yield "I7", short == in_breach, f"{asset_class} falls short by {short}, in breach are {in_breach}"
+        for one in open_ones:
+            shares = sum((share.open for share in one.shares), zero)
+            yield "I7", shares == one.open_amount, f"{one.name}: {one.open_amount} open, shares {shares}"
+            yield "I7", one.name in found.freezes, f"{one.name} is open, the asset isn't frozen by it"
+    is_used_up = not value.shortfall or not (value.free or value.margin)
+    yield "I7", is_used_up, f"short by {value.shortfall} while {value.free} is free, margin {value.margin}"
+    yield "I7", value.shortfall <= value.financed, f"short by {value.shortfall}, financed {value.financed}"
+
+
+def _held(found: _Found) -> Iterator[Check]:
+    """R1, R2: the rows of encumbrances hold what the ledger holds."""
+    value, name, zero = found.value, found.asset.name, found.value.free.zero()
+
+    def total(asset_class: AssetClass, *states: State) -> Money:
+        held = (one for one in found.standing if one.state in states and one.asset_class is asset_class)
+        return sum((item_of(one, name).outstanding for one in held), zero)
+
+    financed = total(AssetClass.RECEIVABLE, State.CONFIRMED)
+    reserved = total(AssetClass.RECEIVABLE, State.RESERVED) + found.netted
+    insured = total(AssetClass.INSURANCE, State.RESERVED, State.CONFIRMED)
+    yield "R1", financed == value.financed, f"rows finance {financed}, the ledger {value.financed}"
+    yield "R1", insured == value.insured, f"rows insure {insured}, the ledger {value.insured}"
+    yield "R2", reserved == value.reserved, f"rows reserve {reserved}, the ledger {value.reserved}"
+
+
+RULES: Sequence[Callable[[_Found], Iterator[Check]]] = (
+    _sums,
+    _insured,
+    _netted,
+    _capped,
+    _paid,
+    _exclusive,
+    _breached,
+    _held,
+)

@@ -1,0 +1,209 @@
+"""An institution sees nothing without a standing consent, not even what exists; what it sees is written down."""
+
+import pathlib
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from aval.declarations.v1 import consent_pb2, declarations_pb2, personal_pb2
+
+from chassis.clock import SystemClock
+from chassis.identity import Caller
+from chassis.status import RemoteError
+from services.declarations.consent import model, store
+from services.declarations.consent.model import USUAL_PURPOSES, Consent, Purpose, State
+from services.declarations.tables import consents
+from tests.service.consent_world import (
+    BANK,
+    ENTERPRISE,
+    EXPORTER,
+    INSURER,
+    OTHER_BANK,
+    RIVAL,
+    STRANGER,
+    WINDOW,
+    Register,
+    reservation,
+    running,
+)
+
+NOTHING = "declarations/460120269999999999"
+PERSON = personal_pb2.Person(part="BUYER", name="Zhao")
+
+
+@pytest.fixture
+async def register(database_url: str, tmp_path: pathlib.Path) -> AsyncIterator[Register]:
+    async with running(tmp_path, database_url) as found:
+        yield found
+
+
+def get(name: str) -> Any:
+    """For one declaration."""
+    return declarations_pb2.GetDeclarationRequest(name=name)
+
+
+def reserve(name: str, asset_class: str = "RECEIVABLE") -> Any:
+    """A fresh reservation."""
+    return reservation(name, str(uuid.uuid4()), asset_class)
+
+
+def persons(name: str) -> Any:
+    """For a document's persons."""
+    return personal_pb2.GetPersonalDataRequest(name=name, reason="why not")
+
+
+async def reason(register: Register, method: str, request: Any, caller: Caller) -> str:
+    """Why a call is refused; empty where it isn't."""
+    try:
+        await register.call(method, request, caller)
+    except RemoteError as refusal:
+        return refusal.reason
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("method", "ask"), [("GetDeclaration", get), ("ReserveEncumbrance", reserve), ("GetPersonalData", persons)]
+)
+async def test_probing_tells_nothing(register: Register, method: str, ask: Any) -> None:
+    """Without consent, with another exporter's only, and after it ended: what exists answers like what doesn't."""
+    (name,) = await register.declare(register.row(PERSON))
+    (others,) = await register.declare(register.row(PERSON, enterprise=RIVAL))
+
+    async def answers() -> list[Any]:
+        return [await register.refused(method, ask(one), BANK) for one in (name, others, NOTHING)]
+
+    first = await answers()
+    assert first == [first[0]] * 3
+    assert b"CONSENT_MISSING" in first[0][1]
+    consent = await register.consent(BANK, *(purpose.value for purpose in Purpose))
+    assert await register.refused(method, ask(others), BANK) == await register.refused(method, ask(NOTHING), BANK)
+    await register.call(method, ask(name), BANK)
+    await register.revoke(consent)
+    assert await answers() == first
+
+
+async def test_a_batch_tells_nothing_either(register: Register) -> None:
+    (name,) = await register.declare(register.row())
+    rows = [reserve(name), reserve(NOTHING)]
+    for row in rows:
+        row.request_id = str(uuid.uuid4())
+    batch = declarations_pb2.BatchReserveEncumbrancesRequest(requests=rows)
+    known, unknown = (await register.call("BatchReserveEncumbrances", batch, BANK)).verdicts
+    assert known == unknown
+    assert (known.problem.reason, known.HasField("available")) == ("CONSENT_MISSING", False)
+
+
+async def test_one_missing_consent_refuses_the_whole_reservation(register: Register) -> None:
+    (name,) = await register.declare(register.row())
+    await register.consent(BANK)
+    request = reserve(name)
+    request.encumbrance.items.add(asset=NOTHING).amount.CopyFrom(request.encumbrance.items[0].amount)
+    assert await reason(register, "ReserveEncumbrance", request, BANK) == "CONSENT_MISSING"
+    assert await register.disclosures() == []
+
+
+async def test_a_consent_is_for_its_purposes(register: Register) -> None:
+    (name,) = await register.declare(register.row(PERSON))
+    tried = (
+        (Purpose.FINANCING, "ReserveEncumbrance", [reserve(name), reserve(name)], BANK),
+        (Purpose.INSURANCE, "ReserveEncumbrance", [reserve(name, "INSURANCE"), reserve(name, "INSURANCE")], INSURER),
+        (Purpose.PERSONAL_DATA, "GetPersonalData", [persons(name), persons(name)], OTHER_BANK),
+    )
+    for purpose, method, (early, late), caller in tried:
+        others = [other.value for other in Purpose if other is not purpose]
+        narrow = await register.consent(caller, *others)
+        assert {*map(consent_pb2.ConsentPurpose.Name, narrow.purposes)} == {*others}
+        # It lets see, but not do this.
+        assert await reason(register, "GetDeclaration", get(name), caller) == ""
+        assert await reason(register, method, early, caller) == "CONSENT_MISSING"
+        await register.consent(caller, purpose.value)
+        assert await reason(register, method, late, caller) == ""
+
+
+async def test_who_names_no_purpose_consents_to_all_but_persons(register: Register) -> None:
+    (name,) = await register.declare(register.row(PERSON))
+    consent = await register.consent(BANK)
+    assert tuple(map(consent_pb2.ConsentPurpose.Name, consent.purposes)) == tuple(one.value for one in USUAL_PURPOSES)
+    assert await reason(register, "ReserveEncumbrance", reserve(name), BANK) == ""
+    assert await reason(register, "GetPersonalData", persons(name), BANK) == "CONSENT_MISSING"
+
+
+async def test_a_consent_ends_with_its_time(register: Register) -> None:
+    (name,) = await register.declare(register.row())
+    consent = await register.consent(BANK)
+    assert await reason(register, "GetDeclaration", get(name), BANK) == ""
+    with register.store.write() as connection:
+        connection.execute(sa.update(consents).values(expire_us=SystemClock().now_us()))
+    assert await reason(register, "GetDeclaration", get(name), BANK) == "CONSENT_MISSING"
+    consent.expire_time.Clear()
+    (listed,) = (await register.call("ListConsents", declarations_pb2.ListConsentsRequest(), BANK)).consents
+    listed.expire_time.Clear()
+    assert listed == consent
+
+
+async def test_everything_an_institution_learns_is_written_down(register: Register) -> None:
+    await register.consent(OTHER_BANK)
+    names = await register.declare(register.row(PERSON), register.row())
+    name = names[0]
+    consent = await register.consent(BANK, "FINANCING", "PERSONAL_DATA")
+    await register.call("GetDeclaration", get(name), BANK)
+    await register.call("ListDeclarations", declarations_pb2.ListDeclarationsRequest(), BANK)
+    await register.call("ReserveEncumbrance", reserve(name), BANK)
+    await register.call("GetPersonalData", persons(name), BANK)
+    # What tells nobody else's data, or was refused, is none.
+    await register.call("GetDeclaration", get(name), EXPORTER)
+    await register.call("GetDeclaration", get(name), WINDOW)
+    await register.call("ListEncumbrances", declarations_pb2.ListEncumbrancesRequest(), BANK)
+    await register.refused("ReserveEncumbrance", reserve(NOTHING), BANK)
+    told = await register.disclosures()
+    financing, of_persons = consent_pb2.FINANCING, consent_pb2.PERSONAL_DATA
+    assert [(one.method, list(one.resources), list(one.purposes), one.reason) for one in told] == [
+        ("GetDeclaration", [name], [financing, of_persons], ""),
+        ("ListDeclarations", names[::-1], [financing, of_persons], ""),
+        ("ReserveEncumbrance", [name], [financing], ""),
+        ("GetPersonalData", [name], [of_persons], "why not"),
+    ]
+    assert {(one.enterprise, one.reader, one.consent) for one in told} == {(ENTERPRISE, BANK.tenant, consent.name)}
+    assert all(one.create_time.ToMicroseconds() for one in told)
+    # The events that it is told, too: what came in after a consent.
+    seen = {event.resource for event in await register.watch(OTHER_BANK)}
+    watched = await register.disclosures(OTHER_BANK.tenant)
+    assert {*names} < seen
+    assert {one.method for one in watched} == {"Watch"}
+    assert {resource for one in watched for resource in one.resources} == {*names}
+
+
+async def test_disclosures_are_the_enterprises_own(register: Register) -> None:
+    (name,) = await register.declare(register.row())
+    for institution in (BANK, OTHER_BANK):
+        await register.consent(institution)
+        await register.call("GetDeclaration", get(name), institution)
+    assert [one.reader for one in await register.disclosures()] == [BANK.tenant, OTHER_BANK.tenant]
+    assert [one.reader for one in await register.disclosures(OTHER_BANK.tenant)] == [OTHER_BANK.tenant]
+    none = await register.call("ListDisclosures", consent_pb2.ListDisclosuresRequest(), STRANGER)
+    assert not none.disclosures
+    assert await reason(register, "ListDisclosures", consent_pb2.ListDisclosuresRequest(), BANK) == "ACCESS_DENIED"
+
+
+async def test_what_cant_be_written_down_isnt_told(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    (name,) = await register.declare(register.row())
+    await register.consent(BANK)
+
+    def broken(*_arguments: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(store, "add_disclosures", broken)
+    assert await reason(register, "GetDeclaration", get(name), BANK) == "INTERNAL"
+    assert await reason(register, "GetDeclaration", get(name), EXPORTER) == ""
+
+
+def test_the_consent_that_lasts_longest_is_named() -> None:
+    def consent(identifier: str, expire_us: int, *purposes: Purpose) -> Consent:
+        return Consent(identifier, ENTERPRISE, BANK.tenant, "", expire_us, State.ACTIVE, 1, 0, purposes or None)
+
+    given = [consent("a", 5), consent("b", 9, Purpose.FINANCING), consent("c", 7)]
+    assert model.granting(given, None)[ENTERPRISE].id == "b"
+    assert model.granting(given, Purpose.INSURANCE)[ENTERPRISE].id == "c"
+    assert model.granting(given, Purpose.PERSONAL_DATA) == {}

@@ -1,0 +1,181 @@
+"""Finance before shipment, rebates, other currencies: nothing counts twice."""
+
+from collections.abc import Iterator
+
+import pytest
+from aval.declarations.v1 import declarations_pb2 as pb
+from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2
+
+from chassis import money
+from chassis.money import Money
+from tests.service.register_world import BANK, BANKS, CHECKER, EXPORTER, OTHER, VALUE, WINDOW, World, usd
+
+CONTRACT = {"contract_number": "po 2026-01"}
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A register with two banks that may see everything; proved at the end."""
+    made = World()
+    made.consent(*BANKS[:2])
+    yield made
+    assert made.violations() == []
+    made.store.close()
+
+
+def order_of(world: World, name: str) -> dict[str, int]:
+    """What is shipped, netted and available of an order, cents."""
+    found = world.read("GetPreShipment", pre_shipment_pb2.GetPreShipmentRequest(name=name), EXPORTER)
+    return {part: getattr(found, part).minor_units for part in ("shipped", "netted", "available")}
+
+
+def roll(name: str) -> pre_shipment_pb2.RollPreShipmentRequest:
+    """A roll."""
+    return pre_shipment_pb2.RollPreShipmentRequest(name=name)
+
+
+def test_one_asset_of_a_contract(world: World) -> None:
+    """The letter of credit that pays for an order is the same value."""
+    name = world.order()
+    assert world.order() == name
+    request = pre_shipment_pb2.CreatePreShipmentRequest()
+    request.pre_shipment.MergeFrom(
+        pre_shipment_pb2.PreShipment(kind="LETTER_OF_CREDIT", contract_number="PO202601", amount=usd(VALUE))
+    )
+    request.pre_shipment.expire_date.year, request.pre_shipment.expire_date.month = 2027, 6
+    request.pre_shipment.expire_date.day = 30
+    refusal = world.refused("CreatePreShipment", request, EXPORTER)
+    assert (refusal.reason, refusal.metadata["pre_shipment"]) == ("PRE_SHIPMENT_KNOWN_OTHERWISE", name)
+
+
+def test_what_is_shipped_shrinks_the_order_and_what_is_financed_is_netted(world: World) -> None:
+    """80,000 of 100,000 are financed; 60,000 are shipped: 32,000 stay on the order, 48,000 wait on the declaration."""
+    order = world.order()
+    world.finance(order, 80_000_00)
+    name = world.declared(60_000_00, **CONTRACT)
+    assert world.refused("ReserveEncumbrance", world.reservation(name, 10_000_00), BANK).reason == "VALUE_ENCUMBERED"
+    assert order_of(world, order) == {"shipped": 60_000_00, "netted": 48_000_00, "available": 0}
+    assert world.value(name) == {"margin": 6_000_00, "free": 6_000_00, "reserved": 48_000_00}
+    world.reserve(name, 6_000_00)
+    assert world.refused("ReserveEncumbrance", world.reservation(name, 1_00), OTHER).reason == "VALUE_ENCUMBERED"
+
+
+def test_an_order_registered_late_knows_what_was_shipped(world: World) -> None:
+    """What is financed by declarations isn't financed by their order again."""
+    name = world.declared(60_000_00, **CONTRACT)
+    world.finance(name, 54_000_00)
+    order = world.order()
+    assert order_of(world, order) == {"shipped": 60_000_00, "netted": 0, "available": 32_000_00}
+    assert world.refused("ReserveEncumbrance", world.reservation(order, 32_000_01), BANK).reason == "VALUE_ENCUMBERED"
+    world.finance(order, 32_000_00)
+
+
+def test_a_roll_moves_finance_and_creates_none(world: World) -> None:
+    """Each holder finances what it did, by the same encumbrances."""
+    order = world.order()
+    first = world.finance(order, 50_000_00, pari_passu=True)
+    second = world.finance(order, 30_000_00, OTHER, pari_passu=True)
+    name = world.declared(60_000_00, **CONTRACT)
+    link = pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=name)
+    world.call("LinkPreShipment", link, EXPORTER)
+    world.call("RollPreShipment", roll(order), CHECKER)
+    assert world.value(name)["financed"] == 48_000_00
+    for held, caller, units in ((first, BANK, 50_000_00), (second, OTHER, 30_000_00)):
+        items = world.encumbrance(held, caller).items
+        assert {item.asset for item in items} == {order, name}
+        assert sum(item.amount.minor_units for item in items) == units
+    assert order_of(world, order)["netted"] == 0
+    assert world.refused("RollPreShipment", roll(order), CHECKER).reason == "NOTHING_TO_ROLL"
+    applied = world.pay(name, 60_000_00)
+    assert sorted(one.amount.minor_units for one in applied.settled_encumbrances) == [18_000_00, 30_000_00]
+
+
+def test_a_roll_needs_final_evidence_of_every_declaration(world: World) -> None:
+    """All or nothing."""
+    order = world.order()
+    world.finance(order, 80_000_00)
+    for codes in ("7LPR", "7LP"):
+        name = world.declared(40_000_00, codes, **CONTRACT)
+        request = pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=name)
+        world.call("LinkPreShipment", request, EXPORTER)
+    assert world.refused("RollPreShipment", roll(order), CHECKER).reason == "VALUE_NOT_ELIGIBLE"
+    assert order_of(world, order)["netted"] == 64_000_00
+    world.receive(name, "R")
+    world.call("RollPreShipment", roll(order), CHECKER)
+    assert order_of(world, order) == {"shipped": 80_000_00, "netted": 0, "available": 0}
+
+
+def test_what_is_repaid_is_netted_no_more(world: World) -> None:
+    """The declaration is free again, and the order is worth what remains to be shipped."""
+    order = world.order()
+    held = world.finance(order, 80_000_00)
+    name = world.declared(60_000_00, **CONTRACT)
+    world.reserve(name, 1_00)
+    world.release(held)
+    assert order_of(world, order) == {"shipped": 60_000_00, "netted": 0, "available": 32_000_00}
+    assert world.value(name) == {"margin": 6_000_00, "free": 53_999_00, "reserved": 1_00}
+
+
+def test_what_the_buyer_pays_repays_the_finance_before_shipment(world: World) -> None:
+    """It is rolled by itself: nothing that is paid for stays financed on the order."""
+    order = world.order()
+    held = world.finance(order, 80_000_00)
+    name = world.declared(**CONTRACT)
+    applied = world.pay(name, VALUE)
+    assert [one.amount for one in applied.settled_encumbrances] == [usd(80_000_00)]
+    assert [(item.asset, item.settled) for item in world.encumbrance(held).items] == [(name, usd(80_000_00))]
+    assert order_of(world, order) == {"shipped": VALUE, "netted": 0, "available": 0}
+
+
+def test_a_declaration_that_is_amended_or_deleted_gives_the_order_back(world: World) -> None:
+    """What isn't shipped remains to be shipped."""
+    order = world.order()
+    world.finance(order, 80_000_00)
+    name = world.declared(60_000_00, **CONTRACT)
+    world.refused("ReserveEncumbrance", world.reservation(name, 60_000_00), BANK)
+    world.amend(name, 10_000_00)
+    assert order_of(world, order) == {"shipped": 10_000_00, "netted": 8_000_00, "available": 0}
+    world.receive(name, "D")
+    assert order_of(world, order) == {"shipped": 0, "netted": 0, "available": 0}
+    assert world.breaches() == []
+
+
+def test_an_order_whose_declaration_another_finances_falls_short(world: World) -> None:
+    """The same goods were financed twice before the register knew: a breach of exactly the excess."""
+    order = world.order()
+    world.finance(order, 80_000_00)
+    name = world.declared()
+    world.finance(name, 90_000_00, OTHER)
+    world.call("LinkPreShipment", pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=name), EXPORTER)
+    (breach,) = world.breaches(BANK)
+    assert (breach.asset, breach.cause, breach.amount) == (order, "SHIPPED", usd(80_000_00))
+    assert world.breaches(OTHER) == []
+
+
+def test_a_rebate_is_an_asset_of_its_own(world: World) -> None:
+    """I4: at most the ratio of what is expected; less expected than lent is a breach."""
+    rebate = world.rebate()
+    assert world.refused("ReserveEncumbrance", world.reservation(rebate, 80_000_01), BANK).reason == "VALUE_ENCUMBERED"
+    world.finance(rebate, 80_000_00)
+    request = rebate_pb2.ReviseRebateRequest(name=rebate, amount=usd(70_000_00))
+    world.call("ReviseRebate", request, WINDOW)
+    assert [(one.asset, one.amount) for one in world.breaches(BANK)] == [(rebate, usd(10_000_00))]
+
+
+def test_a_claim_in_another_currency_keeps_its_rate(world: World) -> None:
+    """Rounded up once, with the haircut; asked again it is the same."""
+    name = world.declared()
+    request = world.reservation(name, 0)
+    request.encumbrance.items[0].amount.CopyFrom(money.to_proto(Money("CNY", 100_000_01)))
+    held = world.call("ReserveEncumbrance", request, BANK)
+    item = held.items[0]
+    exact = money.Decimal(10000001) * money.Decimal(item.exchange_rate.value) * (1 + money.Decimal(item.haircut.value))
+    assert (item.claimed.minor_units, item.amount.currency_code) == (100_000_01, "USD")
+    assert 0 <= item.amount.minor_units - exact < 1
+    request.request_id = ""
+    assert world.call("ReserveEncumbrance", request, BANK) == held
+    assert pb.Encumbrance.State.Name(held.state) == "RESERVED"
+    request = world.reservation(name, 0)
+    request.encumbrance.items[0].amount.CopyFrom(money.to_proto(Money("XOF", 5)))
+    refusal = world.refused("ReserveEncumbrance", request, BANK)
+    assert [problem.reason for problem in refusal.problems] == ["CURRENCY_DIFFERS"]

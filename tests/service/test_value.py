@@ -1,0 +1,250 @@
+"""What is encumbered stays encumbered once: amendments, deletions, returns, breaches and their ends."""
+
+from collections.abc import Iterator
+
+import pytest
+from aval.declarations.v1 import declarations_pb2 as pb
+from aval.declarations.v1 import value_pb2
+
+from tests.service.register_world import (
+    BANK,
+    BANKS,
+    CHECKER,
+    COVER,
+    ENTERPRISE,
+    EXPORTER,
+    INSURER,
+    MAKER,
+    OTHER,
+    VALUE,
+    World,
+    usd,
+)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A register with two banks and an insurer that may see everything; proved at the end."""
+    made = World()
+    made.consent(*BANKS[:2], INSURER)
+    yield made
+    assert made.violations() == []
+    made.store.close()
+
+
+def test_a_smaller_value_takes_free_value_first(world: World) -> None:
+    """Nothing that stands is touched, and the cap holds of what is left."""
+    name = world.declared()
+    world.finance(name, 50_000_00)
+    world.amend(name, 80_000_00)
+    assert world.value(name) == {"margin": 8_000_00, "free": 22_000_00, "financed": 50_000_00}
+    assert world.breaches() == []
+
+
+def test_reservations_give_way_the_newest_first(world: World) -> None:
+    """Those who wait to confirm lose before those who lent; they are told."""
+    name = world.declared()
+    world.finance(name, 30_000_00)
+    older, newer = world.reserve(name, 30_000_00), world.reserve(name, 30_000_00)
+    world.amend(name, 70_000_00)
+    assert (world.state(older), world.state(newer)) == ("RESERVED", "RELEASED")
+    assert world.value(name) == {"margin": 7_000_00, "free": 3_000_00, "reserved": 30_000_00, "financed": 30_000_00}
+    world.amend(name, 40_000_00)
+    assert world.state(older) == "RELEASED"
+    assert world.value(name) == {"margin": 4_000_00, "free": 6_000_00, "financed": 30_000_00}
+    assert world.breaches() == []
+
+
+def test_what_is_financed_beyond_the_value_is_a_breach(world: World) -> None:
+    """Exactly that amount; the asset is frozen, the holder is told its share, the enterprise all."""
+    name = world.declared()
+    held = world.finance(name, 90_000_00)
+    world.amend(name, 70_000_00)
+    assert world.value(name) == {"financed": 90_000_00, "shortfall": 20_000_00}
+    (breach,) = world.breaches()
+    assert (breach.asset, breach.cause, breach.amount, breach.open_amount) == (
+        name, "AMENDED", usd(20_000_00), usd(20_000_00)
+    )  # fmt: skip
+    told = [(resource, tenants) for resource, tenants, _ in world.events("encumbrance.breached")]
+    assert told == [(breach.name, {ENTERPRISE}), (breach.name, {BANKS[0]})]
+    refusal = world.refused("ReserveEncumbrance", world.reservation(name, 1), BANK)
+    assert (refusal.reason, refusal.problems[-1].reason) == ("VALUE_NOT_ELIGIBLE", "ASSET_FROZEN")
+    assert world.declaration(name).eligibility.reasons[-1].reason == "ASSET_FROZEN"
+    assert world.state(held) == "CONFIRMED"
+
+
+def test_a_larger_value_cures_a_breach_first(world: World) -> None:
+    """Then the margin and free value grow by the cap; nothing is frozen any more."""
+    name = world.declared()
+    world.finance(name, 90_000_00)
+    world.amend(name, 70_000_00)
+    world.amend(name, 80_000_00)
+    assert world.value(name) == {"financed": 90_000_00, "shortfall": 10_000_00}
+    world.amend(name, 120_000_00)
+    assert world.value(name) == {"margin": 12_000_00, "free": 18_000_00, "financed": 90_000_00}
+    (breach,) = world.breaches()
+    assert (value_pb2.Breach.State.Name(breach.state), breach.open_amount) == ("CURED", usd(0))
+    world.reserve(name, 18_000_00)
+
+
+def test_a_deleted_declaration_is_worth_nothing(world: World) -> None:
+    """All that is financed is in breach."""
+    name = world.declared()
+    world.finance(name, 60_000_00)
+    waiting = world.reserve(name, 10_000_00)
+    world.receive(name, "D")
+    assert world.value(name) == {"financed": 60_000_00, "shortfall": 60_000_00}
+    assert world.state(waiting) == "RELEASED"
+    assert world.breaches()[0].cause == "DELETED"
+
+
+def test_an_inspection_freezes_until_the_goods_are_released(world: World) -> None:
+    """No breach: the value is still there."""
+    name = world.declared(codes="7LP")
+    waiting = world.reserve(name, 10_000_00)
+    world.receive(name, "H")
+    confirm = pb.ConfirmEncumbranceRequest(name=waiting)
+    assert world.refused("ConfirmEncumbrance", confirm, BANK).reason == "VALUE_NOT_ELIGIBLE"
+    assert [tenants for _, tenants, _ in world.events("asset.frozen")] == [{ENTERPRISE}, {BANKS[0]}]
+    world.receive(name, "P", "R")
+    assert len(world.events("asset.unfrozen")) == 2
+    world.call("ConfirmEncumbrance", confirm, BANK)
+    assert world.breaches() == []
+
+
+def test_returned_goods_reduce_what_can_be_financed(world: World) -> None:
+    """From free value, then from the margin; what is financed beyond that is a breach."""
+    name = world.declared()
+    world.finance(name, 50_000_00)
+    assert world.take_back(name, 20_000_00).minor_units == 20_000_00
+    assert world.value(name) == {
+        "margin": 10_000_00, "free": 20_000_00, "financed": 50_000_00, "returned": 20_000_00
+    }  # fmt: skip
+    world.take_back(name, 40_000_00)
+    assert world.value(name) == {"financed": 50_000_00, "returned": 60_000_00, "shortfall": 10_000_00}
+    assert world.breaches()[0].cause == "RETURNED"
+    assert world.take_back(name, 90_000_00).minor_units == 40_000_00
+
+
+def test_what_was_paid_of_a_value_taken_away_is_not_lent_on(world: World) -> None:
+    """It is excess, and counts as paid again when the value comes back (I5)."""
+    name = world.declared()
+    world.pay(name, 80_000_00)
+    world.amend(name, 30_000_00)
+    assert world.value(name) == {"settled": 30_000_00, "excess": 50_000_00}
+    world.amend(name, 100_000_00)
+    assert world.value(name) == {"settled": 80_000_00, "margin": 10_000_00, "free": 10_000_00}
+
+
+def test_insurance_shrinks_with_the_value(world: World) -> None:
+    """I2: what is insured beyond the value is a breach of the insurer's own."""
+    name = world.declared()
+    world.finance(name, 90_000_00, COVER, asset_class="INSURANCE")
+    world.amend(name, 95_000_00)
+    assert world.breaches() == []
+    world.amend(name, 60_000_00)
+    assert world.value(name) == {
+        "margin": 6_000_00, "free": 54_000_00, "insured": 90_000_00, "insured_shortfall": 30_000_00
+    }  # fmt: skip
+    (breach,) = world.breaches(COVER)
+    assert (breach.asset_class, breach.amount) == ("INSURANCE", usd(30_000_00))
+    assert world.breaches(BANK) == []
+
+
+def test_finance_given_back_cures_first(world: World) -> None:
+    """Repaid from other money: what falls short, and only then free value."""
+    name = world.declared()
+    held = world.finance(name, 90_000_00)
+    world.amend(name, 70_000_00)
+    item = pb.EncumberedValue(asset=name, amount=usd(15_000_00))
+    world.call("ReleaseEncumbrance", pb.ReleaseEncumbranceRequest(name=held, items=[item]), BANK)
+    assert world.value(name) == {"financed": 75_000_00, "shortfall": 5_000_00}
+    assert world.breaches()[0].open_amount == usd(5_000_00)
+    world.release(held)
+    assert world.value(name) == {"margin": 7_000_00, "free": 63_000_00}
+    assert world.breaches()[0].state == value_pb2.Breach.CURED
+
+
+def test_the_buyers_money_repays_even_what_has_no_value(world: World) -> None:
+    """What it settles of the value, then what falls short; only the rest is excess."""
+    name = world.declared()
+    held = world.finance(name, 90_000_00)
+    world.amend(name, 60_000_00)
+    applied = world.pay(name, 100_000_00)
+    assert [one.amount for one in applied.settled_encumbrances] == [usd(90_000_00)]
+    assert applied.excess == usd(10_000_00)
+    assert world.value(name) == {"settled": 60_000_00}
+    assert world.breaches()[0].state == value_pb2.Breach.CURED
+    assert world.encumbrance(held).items[0].settled == usd(90_000_00)
+
+
+def test_a_breach_is_resolved_by_two_people(world: World) -> None:
+    """The maker proposes, another approves what was checked; the holder's encumbrance shrinks by its share."""
+    name = world.declared()
+    held = world.finance(name, 90_000_00)
+    world.amend(name, 70_000_00)
+    (breach,) = world.breaches(BANK)
+    resolve = value_pb2.ResolveBreachRequest(name=breach.name, etag=breach.etag)
+    assert world.refused("ResolveBreach", resolve, CHECKER).reason == "NOTHING_PREPARED"
+    resolution = value_pb2.BreachResolution(kind="WRITTEN_OFF", note="buyer insolvent")
+    propose = value_pb2.ProposeBreachResolutionRequest(name=breach.name, resolution=resolution)
+    etag = world.call("ProposeBreachResolution", propose, MAKER).etag
+    again = value_pb2.ResolveBreachRequest(name=breach.name, etag=etag)
+    assert world.refused("ResolveBreach", again, MAKER).reason == "SAME_PERSON"
+    stale = value_pb2.ResolveBreachRequest(name=breach.name, etag=breach.etag)
+    assert world.refused("ResolveBreach", stale, CHECKER).reason == "ETAG_MISMATCH"
+    again = value_pb2.ResolveBreachRequest(name=breach.name, etag=etag)
+    ended = world.call("ResolveBreach", again, CHECKER)
+    assert (ended.state, ended.open_amount) == (value_pb2.Breach.RESOLVED, usd(0))
+    assert world.value(name) == {"financed": 70_000_00}
+    assert world.encumbrance(held).items[0].amount == usd(70_000_00)
+    assert world.declaration(name).eligibility.verdict == pb.Eligibility.FINAL
+
+
+def test_holders_share_a_breach_and_see_nothing_of_each_other(world: World) -> None:
+    """Each its own share, by what it holds; a payment then goes to what has value behind it."""
+    name = world.declared()
+    first = world.finance(name, 60_000_00, pari_passu=True)
+    second = world.finance(name, 30_000_00, OTHER, pari_passu=True)
+    world.amend(name, 60_000_00)
+    assert [one.amount for one in world.breaches()] == [usd(30_000_00)]
+    own, others = world.breaches(BANK)[0], world.breaches(OTHER)[0]
+    assert (own.amount, others.amount) == (usd(20_000_00), usd(10_000_00))
+    assert BANKS[1] not in str(own)
+    assert BANKS[0] not in str(others)
+    world.release(second, OTHER)
+    assert world.value(name) == {"financed": 60_000_00}
+    assert world.breaches(BANK)[0].open_amount == usd(0)
+    world.pay(name, 60_000_00)
+    assert world.encumbrance(first).items[0].settled == usd(60_000_00)
+
+
+def test_less_is_encumbered_once_a_checker_agrees(world: World) -> None:
+    """A maker prepares, a checker approves or rejects; more than is outstanding is refused."""
+    name = world.declared()
+    held = world.finance(name, 50_000_00)
+    item = pb.EncumberedValue(asset=name, amount=usd(60_000_00))
+    request = pb.ReduceEncumbranceRequest(name=held, items=[item], reason="repaid in part")
+    assert world.refused("ReduceEncumbrance", request, MAKER).reason == "REDUCTION_EXCEEDS_ENCUMBRANCE"
+    request = pb.ReduceEncumbranceRequest(name=held, reason="repaid in part")
+    request.items.add(asset=name, amount=usd(20_000_00))
+    prepared = world.call("ReduceEncumbrance", request, MAKER)
+    assert (prepared.items[0].amount, prepared.reduction.maker) == (usd(50_000_00), MAKER.principal)
+    approve = pb.ApproveReductionRequest(name=held, etag=prepared.etag)
+    assert world.refused("ApproveReduction", approve, MAKER).reason == "SAME_PERSON"
+    approve = pb.ApproveReductionRequest(name=held, etag=prepared.etag)
+    assert world.call("ApproveReduction", approve, CHECKER).items[0].amount == usd(30_000_00)
+    assert world.value(name) == {"margin": 10_000_00, "free": 60_000_00, "financed": 30_000_00}
+    rejected = pb.RejectReductionRequest(name=held)
+    assert world.refused("RejectReduction", rejected, CHECKER).reason == "NOTHING_PREPARED"
+
+
+def test_a_value_moves_the_same_whatever_the_way(world: World) -> None:
+    """Up and down and back: the cap's margin is where it was."""
+    name = world.declared()
+    world.reserve(name, 1_00)
+    for units in (50_000_01, 130_000_00, 1_00, VALUE):
+        world.amend(name, units)
+    assert sum(world.value(name).values()) == VALUE
+    assert world.value(name)["margin"] == 10_000_00
+    assert EXPORTER.tenant == ENTERPRISE

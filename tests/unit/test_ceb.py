@@ -1,0 +1,389 @@
+"""CEB messages: the fixtures of every message, good and broken on purpose, and any row written and read again."""
+
+import datetime
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aval.declarations.v1 import personal_pb2, retail_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from chassis.currencies import to_major_units
+from chassis.xml import document, put
+from services.declarations.code_tables import code_table
+from services.declarations.formats.ceb import kinds, parse
+from services.declarations.formats.ceb.message import NAMESPACE, Field, Message
+from services.declarations.formats.ceb.tables import MESSAGES
+from services.declarations.formats.parsed import Parsed
+from services.declarations.retail.checks import check
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "ceb"
+ORDER, LIST, PAYMENT = "CEB303Message/Order[1]", "CEB603Message/Inventory[1]", "CEB411Message/Payment[1]"
+# Of one document, or of the message as a whole: element path and reason.
+BROKEN = {
+    "bad_change": [(f"{PAYMENT}/PaymentHead/appType", "CHANGE_INVALID")],
+    "bad_decimals": [(f"{ORDER}/OrderHead/goodsValue", "AMOUNT_INVALID")],
+    "bad_departure_empty": [("CEB509Message/Departure[1]/DepartureList", "NOTHING_NAMED")],
+    "bad_direction": [(f"{LIST}/InventoryHead/ieFlag", "DIRECTION_MISMATCH")],
+    "bad_document_type": [("", "DTD_NOT_ALLOWED")],
+    "bad_draft": [(f"{ORDER}/OrderHead/appStatus", "NOT_DECLARED")],
+    "bad_external_entity": [("", "DTD_NOT_ALLOWED")],
+    "bad_flag": [(f"{LIST}/InventoryHead/ieFlag", "FLAG_INVALID")],
+    "bad_flag_lower_case": [(f"{LIST}/InventoryHead/ieFlag", "FLAG_INVALID")],
+    "bad_goods_value": [(f"{ORDER}/OrderHead/goodsValue", "GOODS_VALUE_MISMATCH")],
+    "bad_iso_codes": [
+        (f"{ORDER}/OrderHead/currency", "CURRENCY_UNKNOWN"),
+        (f"{ORDER}/OrderList[1]/currency", "CURRENCY_UNKNOWN"),
+        (f"{ORDER}/OrderList[1]/country", "COUNTRY_UNKNOWN"),
+    ],
+    # ISO's numerics of CNY, CHN and USA: customs' own are 142, 142 and 502.
+    "bad_iso_numeric": [
+        (f"{LIST}/InventoryHead/country", "COUNTRY_UNKNOWN"),
+        (f"{LIST}/InventoryList[1]/currency", "CURRENCY_UNKNOWN"),
+        (f"{LIST}/InventoryList[1]/country", "COUNTRY_UNKNOWN"),
+    ],
+    "bad_line_total": [(f"{ORDER}/OrderList[1]/totalPrice", "TOTAL_MISMATCH")],
+    "bad_list_number": [
+        (f"{LIST}/InventoryHead/invtNo", "FORMAT_INVALID"),
+        (f"{LIST}/InventoryHead/customsCode", "FORMAT_INVALID"),
+        (f"{LIST}/InventoryHead/tradeMode", "FORMAT_INVALID"),
+    ],
+    "bad_malformed": [("", "XML_MALFORMED")],
+    "bad_missing_elements": [
+        *((f"{ORDER}/OrderHead/{name}", "MISSING_ELEMENT") for name in ("appType", "appTime", "orderNo", "ebcCode")),
+        (f"{ORDER}/OrderHead/goodsValue", "MISSING_ELEMENT"),
+        (f"{ORDER}/OrderList[1]/itemName", "MISSING_ELEMENT"),
+        (f"{ORDER}/OrderList[1]/totalPrice", "MISSING_ELEMENT"),
+    ],
+    "bad_net_above_gross": [(f"{LIST}/InventoryHead/netWeight", "NET_EXCEEDS_GROSS")],
+    "bad_no_document": [("CEB303Message/Order", "NO_DOCUMENT")],
+    "bad_no_lines": [(f"{ORDER}/OrderList", "TOO_FEW")],
+    "bad_not_positive": [(f"{PAYMENT}/PaymentHead/amountPaid", "AMOUNT_NOT_POSITIVE")],
+    "bad_numbers": [(f"{ORDER}/OrderList[1]/{name}", "NUMBER_INVALID") for name in ("gnum", "qty", "price")],
+    "bad_other_namespace": [("CEB303Message", "WRONG_NAMESPACE")],
+    "bad_receipt": [
+        ("CEB604Message/InventoryReturn[1]/returnTime", "MISSING_ELEMENT"),
+        ("CEB604Message/InventoryReturn[1]/returnStatus", "FORMAT_INVALID"),
+    ],
+    "bad_several_currencies": [(f"{ORDER}/OrderList[2]/currency", "SEVERAL_CURRENCIES")],
+    "bad_summary_empty": [("CEB701Message/SummaryApply[1]/SummaryApplyList", "TOO_FEW")],
+    "bad_summary_repeats": [("CEB701Message/SummaryApply[1]/SummaryApplyList", "REPEATED")],
+    "bad_times": [
+        (f"{PAYMENT}/PaymentHead/appTime", "TIME_INVALID"),
+        (f"{PAYMENT}/PaymentHead/payTime", "TIME_INVALID"),
+    ],
+    "bad_unknown_country": [(f"{LIST}/InventoryHead/country", "COUNTRY_UNKNOWN")],
+    "bad_unknown_currency": [(f"{ORDER}/OrderHead/currency", "CURRENCY_UNKNOWN")],
+    "bad_unknown_message": [("CEB999Message", "MESSAGE_UNKNOWN")],
+    "bad_unknown_unit": [(f"{ORDER}/OrderList[1]/unit", "UNIT_UNKNOWN")],
+    "bad_version": [("CEB303Message/@version", "VERSION_UNSUPPORTED")],
+}
+# Files that hold the same documents, written in another way.
+THE_SAME = {
+    "good_byte_order_mark": "good_303",
+    "good_gb18030_under_utf8_header": "good_311",
+    "good_default_namespace": "good_no_transfer",
+    "good_version_v1": "good_no_transfer",
+    "good_no_namespace": "good_603",
+    "good_only_root_in_namespace": "good_603",
+    "good_unknown_elements": "good_603",
+}
+
+
+def read(name: str) -> list[Parsed]:
+    """The documents of a fixture."""
+    return parse((FIXTURES / f"{name}.xml").read_bytes())
+
+
+def row(name: str, index: int = 0) -> Any:
+    """The row of one of a good fixture's documents."""
+    return read(name)[index].row
+
+
+def test_every_fixture_and_every_message_is_tried() -> None:
+    names = {path.stem for path in FIXTURES.glob("*.xml")}
+    assert {name for name in names if name.startswith("bad_")} == {*BROKEN, "bad_one_of_three"}
+    assert {f"good_{name.removeprefix('CEB').removesuffix('Message')}" for name in MESSAGES} <= names
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_document_is_refused_with_all_its_problems(name: str) -> None:
+    (parsed,) = read(name)
+    assert parsed.row is None
+    assert sorted((problem.path, problem.reason) for problem in parsed.problems) == sorted(BROKEN[name])
+    assert all(problem.english and problem.chinese for problem in parsed.problems)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FIXTURES.glob("good_*.xml")))
+def test_a_good_document_has_a_row(name: str) -> None:
+    for parsed in read(name):
+        assert (parsed.problems, bool(parsed.document_id)) == ([], True)
+        assert parsed.row is not None
+        assert check(parsed.row) == []
+
+
+@pytest.mark.parametrize(("name", "other"), THE_SAME.items())
+def test_how_a_sender_writes_it_changes_nothing(name: str, other: str) -> None:
+    assert [parsed.row for parsed in read(name)] == [parsed.row for parsed in read(other)]
+
+
+def test_one_bad_document_never_stops_the_others() -> None:
+    first, second, third = read("bad_one_of_three")
+    assert [one.row is not None for one in (first, second, third)] == [True, False, True]
+    assert [problem.path for problem in second.problems] == ["CEB303Message/Order[2]/OrderHead/goodsValue"]
+    assert [one.document_id[-2:] for one in (first, second, third)] == ["01", "02", "03"]
+
+
+def test_a_document_is_named_by_its_guid_or_else_by_its_place() -> None:
+    assert [one.document_id for one in read("good_repeated_guid")] == [
+        "7C1B0303-0000-4000-8000-000000000001",
+        "Order[2]",
+    ]
+
+
+def test_heads_right_under_the_root_have_the_lines_that_follow_them() -> None:
+    first, second = (row("good_head_under_root", index) for index in range(2))
+    assert first == row("good_603")
+    assert (second.enterprise_number, len(second.lines)) == ("QH-INV-0002", 1)
+
+
+def test_old_customs_numerics_become_iso_codes() -> None:
+    order, declared = row("good_303"), row("good_603")
+    assert (order.goods_value.currency_code, order.goods_value.minor_units) == ("USD", 129_80)
+    assert [line.country for line in order.lines] == ["CHN", "CHN"]
+    assert (declared.country, declared.value.minor_units) == ("USA", 129_80)
+    # Without decimals.
+    yen = row("good_yen")
+    assert (yen.goods_value.currency_code, yen.goods_value.minor_units, yen.freight.minor_units) == ("JPY", 12980, 600)
+
+
+def test_a_line_takes_the_currency_of_its_head_where_it_has_none() -> None:
+    assert row("good_621").lines[0].total.currency_code == "CNY"
+
+
+def test_a_freight_rate_is_no_amount() -> None:
+    assert row("good_603").freight.minor_units == 6_00
+    assert not row("good_freight_rate").HasField("freight")
+
+
+def test_times_are_beijings_with_milliseconds_where_there_are_some() -> None:
+    assert row("good_604").notice_time.ToJsonString() == "2026-11-03T02:15:00.123Z"
+    assert row("good_604", 1).notice_time.ToJsonString() == "2026-11-02T05:15:00Z"
+    assert row("good_509").departure_time.ToJsonString() == "2026-11-03T15:45:00Z"
+    assert not row("good_607").HasField("departure_time")
+
+
+def test_natural_persons_are_apart_from_everything_else() -> None:
+    part = personal_pb2.Person.Part
+    order = row("good_311")
+    buyer = personal_pb2.Person(
+        part=part.BUYER,
+        name="柳星遥",
+        identity_type="1",
+        identity_number="410101199001010011",
+        telephone="13900000017",
+    )
+    assert order.persons[0] == buyer
+    assert [(one.part, one.name) for one in order.persons] == [(part.BUYER, "柳星遥"), (part.CONSIGNEE, "桑若云")]
+    assert [(one.part, one.name) for one in row("good_411").persons] == [(part.PAYER, "柳星遥")]
+    assert [one.part for one in row("good_621").persons] == [part.BUYER, part.CONSIGNEE]
+    assert not row("good_303").persons
+    order.ClearField("persons")
+    assert "柳星遥" not in str(order)
+
+
+def test_what_each_message_becomes() -> None:
+    direction, change = retail_pb2.Direction, retail_pb2.Change
+    assert (row("good_303").direction, row("good_311").direction) == (direction.EXPORT, direction.IMPORT)
+    assert (row("good_311").envelope.change, row("good_change").envelope.change) == (change.NEW, change.MODIFY)
+    assert row("good_311").paid.minor_units == 273_48
+    assert row("good_505").order_number == "YL20261102000001"
+    assert row("good_505").gross_weight_kilograms.value == "0.85000"
+    assert row("good_511").gross_weight_kilograms.value == "2.1"
+    assert (row("good_403").amount.minor_units, row("good_403").transaction_number) == (135_80, "HL202611020001")
+    assert row("good_403_as_payment").amount.minor_units == 129_80
+    assert (row("good_603").list_number, row("good_621").list_number) == ("46042026E000000001", "46042026I000000031")
+    assert row("good_621").bonded_books_number == "T4604W000001"
+    assert (row("good_604").status_code, row("good_622").status_code) == ("800", "-621001")
+    assert [row(name).is_return for name in ("good_605", "good_623", "good_625")] == [False, False, True]
+    assert row("good_625").note == "七天无理由退货"
+    assert list(row("good_607").waybill_numbers) == ["XQ00000000001", "XQ00000000002"]
+    assert list(row("good_701").list_numbers) == ["46042026E000000001", "46042026E000000002"]
+    assert row("good_603").envelope.format == "CEB603"
+
+
+def test_three_code_systems_stay_apart() -> None:
+    countries, statistics = code_table("customs_countries").rows(), code_table("statistics_countries").rows()
+    known = {one["code"] for one in code_table("countries").rows()}
+    assert {one["iso"] for one in countries} <= known
+    assert {one["iso"] for one in statistics if one["iso"]} <= known
+    # Each country has one old code, and so has each currency.
+    for name in ("customs_countries", "customs_currencies"):
+        codes = [one["iso"] for one in code_table(name).rows()]
+        assert len(codes) == len(set(codes))
+    assert not {one["code"] for one in countries} & known
+
+
+def test_units_are_customs_own(real_data: Path) -> None:
+    (file,) = (real_data / "codelists" / "cn_customs_params").glob("BaseUnit_*.csv")
+    official = {line.split(",")[0] for line in file.read_text(encoding="utf-8-sig").splitlines()[1:]}
+    assert {one["code"] for one in code_table("units").rows()} == official
+
+
+# Any row, written as its message and read again.
+
+CURRENCIES = {one["iso"]: one["code"] for one in code_table("customs_currencies").rows()}
+COUNTRIES = {one["iso"]: one["code"] for one in code_table("customs_countries").rows()}
+CHANGES = {"NEW": "1", "MODIFY": "2", "DELETE": "3"}
+
+
+def _time(value: Timestamp) -> str:
+    return (value.ToDatetime() + datetime.timedelta(hours=8)).strftime("%Y%m%d%H%M%S")
+
+
+TEXTS: Mapping[Callable[..., Any], Callable[[Any], str]] = {
+    kinds.text: str,
+    kinds.change: lambda value: CHANGES[retail_pb2.Change.Name(value)],
+    kinds.time: _time,
+    kinds.decimal: lambda value: value.value,
+    kinds.weight: lambda value: value.value,
+    kinds.whole_number: str,
+    kinds.day: lambda value: f"{value.year:04}{value.month:02}{value.day:02}",
+    kinds.country: lambda value: COUNTRIES[value],
+    kinds.money: lambda value: str(to_major_units(value.minor_units, value.currency_code)),
+}
+
+
+def render(message: Message, documents: list[Any]) -> bytes:
+    """The message of these rows."""
+    root = etree.Element(f"{{{NAMESPACE}}}{message.format}Message", nsmap={"ceb": NAMESPACE})
+    for one in documents:
+        element = put(root, message.documents[0])
+        head = put(element, message.heads[0]) if message.heads else element
+        _write(head, message.fields, one, message.direction)
+        for line in one.lines if message.line_fields else ():
+            _write(put(element, message.line), message.line_fields, line, "")
+    return document(root)
+
+
+def _write(parent: Any, fields: Any, value: Any, direction: str) -> None:
+    for field in fields:
+        if field.kind is kinds.flag:
+            put(parent, field.element, direction)
+        elif field.path and (found := _found(value, field)) is not None:
+            put(parent, field.element, TEXTS[field.kind](found))
+            if field.currency and parent.find(f"{{{NAMESPACE}}}{field.currency[0]}") is None:
+                put(parent, field.currency[0], CURRENCIES[found.currency_code])
+
+
+def _found(value: Any, field: Field) -> Any:
+    *way, name = field.path.split(".")
+    for step in way:
+        value = getattr(value, step)
+    if value.DESCRIPTOR.fields_by_name[name].has_presence:
+        return getattr(value, name) if value.HasField(name) else None
+    return getattr(value, name) or None
+
+
+letters = st.text("ABCXYZ0123456789-_/中文", min_size=1, max_size=18)
+
+
+@st.composite
+def lines(draw: st.DrawFn, currency: str, codes: bool) -> list[retail_pb2.RetailLine]:
+    """Lines of goods that add up, in one currency."""
+    found = []
+    for number in range(1, draw(st.integers(1, 4)) + 1):
+        quantity, price = draw(st.integers(1, 50)), draw(st.integers(1, 5_000_00))
+        line = retail_pb2.RetailLine(line_number=number, goods_name=draw(letters), item_number=draw(letters))
+        line.quantity.value, line.unit_price.value = str(quantity), str(to_major_units(price, currency))
+        line.total.currency_code, line.total.minor_units = currency, quantity * price
+        line.country = draw(st.sampled_from(sorted(COUNTRIES)))
+        line.commodity_code = draw(st.from_regex("[0-9]{10}", fullmatch=True)) if codes else ""
+        found.append(line)
+    return found
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> retail_pb2.RetailOrder:
+    """Any order that a sender may send."""
+    currency = draw(st.sampled_from(sorted(CURRENCIES)))
+    goods = draw(lines(currency, codes=False))
+    order = retail_pb2.RetailOrder(
+        direction=retail_pb2.EXPORT,
+        order_number=draw(letters),
+        platform_code=draw(letters),
+        merchant_code=draw(letters),
+        merchant_name=draw(letters),
+        lines=goods,
+    )
+    _envelope(draw, order, "CEB303")
+    order.goods_value.currency_code = currency
+    order.goods_value.minor_units = sum(line.total.minor_units for line in goods)
+    if draw(st.booleans()):
+        order.freight.currency_code, order.freight.minor_units = currency, draw(st.integers(0, 100_00))
+    return order
+
+
+@st.composite
+def declared_lists(draw: st.DrawFn) -> retail_pb2.RetailList:
+    """Any list that a sender may send."""
+    currency = draw(st.sampled_from(sorted(CURRENCIES)))
+    net = draw(st.decimals(Decimal("0.001"), 30, places=3))
+    declared = retail_pb2.RetailList(
+        direction=retail_pb2.EXPORT,
+        enterprise_number=draw(letters),
+        order_number=draw(letters),
+        platform_code=draw(letters),
+        merchant_code=draw(letters),
+        waybill_number=draw(letters),
+        list_number=draw(st.from_regex("([0-9]{8}[EI][0-9]{9})?", fullmatch=True)),
+        trade_mode=draw(st.sampled_from(["9610", "1210"])),
+        country=draw(st.sampled_from(sorted(COUNTRIES))),
+        lines=draw(lines(currency, codes=True)),
+    )
+    _envelope(draw, declared, "CEB603")
+    declared.net_weight_kilograms.value = str(net)
+    declared.gross_weight_kilograms.value = str(net + draw(st.decimals(0, 5, places=2)))
+    day = draw(st.dates(min_value=datetime.date(2014, 1, 1), max_value=datetime.date(2099, 12, 31)))
+    declared.trade_date.year, declared.trade_date.month, declared.trade_date.day = day.year, day.month, day.day
+    declared.value.currency_code = currency
+    declared.value.minor_units = sum(line.total.minor_units for line in declared.lines)
+    return declared
+
+
+def _envelope(draw: st.DrawFn, one: Any, name: str) -> None:
+    one.envelope.document_id = draw(st.uuids()).hex
+    one.envelope.change = draw(st.sampled_from([1, 2, 3]))
+    one.envelope.send_time.FromSeconds(draw(st.integers(1_400_000_000, 4_000_000_000)))
+    one.envelope.format = name
+
+
+@given(st.lists(orders(), min_size=1, max_size=3, unique_by=lambda order: order.envelope.document_id))
+def test_any_order_is_read_as_it_was_written(written: list[retail_pb2.RetailOrder]) -> None:
+    found = parse(render(MESSAGES["CEB303Message"], written))
+    assert [(one.problems, one.row) for one in found] == [([], one) for one in written]
+
+
+@given(declared_lists())
+def test_any_list_is_read_as_it_was_written(written: retail_pb2.RetailList) -> None:
+    (found,) = parse(render(MESSAGES["CEB603Message"], [written]))
+    assert (found.problems, found.row) == ([], written)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_whatever_comes_is_answered(content: bytes) -> None:
+    assert all(parsed.row is None and parsed.problems for parsed in parse(content))
+
+
+@given(st.sampled_from(sorted(FIXTURES.glob("good_*.xml"))), st.data())
+def test_a_damaged_document_is_read_or_refused(path: Path, data: st.DataObject) -> None:
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    for parsed in parse(bytes(content)):
+        assert (parsed.row is None) == bool(parsed.problems)
