@@ -23,7 +23,7 @@ from cli.importing import files, journal, progress
 from cli.importing.mapping import InvalidMapping
 from cli.importing.report import Counts
 from cli.layout import Layout
-from services.declarations.tables import declarations, reference_records, refused_documents
+from services.declarations.tables import declarations, receipts, reference_records, refused_documents, retail_lists
 from tests.service.intake_world import dec_message
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -212,6 +212,49 @@ transport_mode = "2"
         ("4", "总价", "DIVISION_BY_ZERO"),
     ]
     assert count(layout, declarations) == 1
+
+
+def test_receipts_by_either_number(layout: Layout, tmp_path: pathlib.Path) -> None:
+    sent = tmp_path / "sent"
+    sent.mkdir()
+    (sent / "declared.xml").write_bytes(dec_message(77))
+    rows = [
+        "海关编号,统一编号,回执状态,通知时间,备注,经办",
+        "460120260000000077,,L,2026-11-02 09:00:00,,a",
+        ",I20260000000000077,P,20261103090000,放行,b",
+        ",I20260000000000077,R,2026/11/05,,c",
+        ",,R,20261105090000,,d",
+        ",I20260000000000077,P,20261103090000,放行,b",
+    ]
+    (sent / "receipts.csv").write_text("\n".join(rows), encoding="gb18030")
+    report = run(layout, [sent], MAPPINGS / "goods_receipts.toml")
+    assert totals(report) == (6, 3, 1, 2)
+    assert [(row["document"], row["path"], row["rule"]) for row in report["refused"]] == [
+        ("4", "通知时间", "DATE_INVALID"),
+        ("5", "海关编号", "DECLARATION_NUMBER_MISSING"),
+    ]
+    assert count(layout, receipts) == 2
+
+
+def test_lists_of_a_merchant_s_own_system(layout: Layout, tmp_path: pathlib.Path) -> None:
+    goods = [{"name": "假发套", "hs": "6704200000", "qty": 2, "sum": "79.80"}, {"hs": "67", "qty": 1, "sum": "50.00"}]
+    head = {"order": "YL1", "sent": "2026-11-02T09:30:00+08:00", "to": "US", "grams": 420, "buyer": {"name": "…"}}
+    lines = [
+        {"no": "L1", **head, "goods": goods[:1]},
+        {"no": "L2", **head, "goods": goods},
+        {"no": "L3", **head, "sent": "today", "to": "502", "goods": goods[:1]},
+        {"no": "L1", **head, "goods": goods[:1]},
+    ]
+    table = tmp_path / "lists.jsonl"
+    table.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), encoding="utf-8")
+    report = run(layout, [table], MAPPINGS / "retail_lists.toml")
+    assert totals(report) == (4, 1, 1, 2)
+    assert [(row["document"], row["path"], row["rule"]) for row in report["refused"]] == [
+        ("3", "sent", "DATE_INVALID"),
+        ("3", "to", "CODE_UNKNOWN"),
+        ("2", "goods.hs", "FIELD_STRING_PATTERN"),
+    ]
+    assert count(layout, retail_lists) == 1
 
 
 def test_a_changed_file_begins_anew_and_restart_does(layout: Layout, tmp_path: pathlib.Path) -> None:
