@@ -57,6 +57,12 @@ class AmountExceedsReservation(DomainError):
     code = grpc.StatusCode.INVALID_ARGUMENT
 
 
+class BillCurrencyDiffers(DomainError):
+    """{bill} is in {currency}; pay it from an account in that currency."""
+
+    chinese = "{bill} 币种为 {currency}，请使用该币种账户支付。"
+
+
 class NotWarehouseGoods(DomainError):
     """{declaration} brought no goods into an overseas warehouse (mode 9810); its value begins with its release."""
 

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from chassis import records, sealing
 from chassis.records import TEXT
+from services.declarations.bill.model import Bill
 from services.declarations.breach.model import Breach
 from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
@@ -13,6 +14,7 @@ from services.declarations.pool.model import Member, Movement, Pool
 from services.declarations.preshipment.model import PreShipment
 from services.declarations.rebate.model import Rebate
 from services.declarations.reference.model import ReferenceRecord
+from services.declarations.records.model import Record
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.order.model import Order
 from services.declarations.retail.payment.model import Payment
@@ -134,6 +136,27 @@ reference_records = records.table(
     sa.Index("reference_records_commodity", "commodity_code", "record_date"),
 )
 
+# Records beside the declarations: every version of each, of which one counts.
+beside = records.table(
+    "records",
+    Record,
+    metadata,
+    sa.Index("records_version", "record", "notice_us", unique=True),
+    sa.Index("records_enterprise", "enterprise", "kind"),
+    sa.Index("records_declaration", "declaration", "kind"),
+)
+
+# What else a version is about: a transport document, an invoice, a warehouse, a port.
+record_subjects = sa.Table(
+    "record_subjects",
+    metadata,
+    sa.Column("subject", TEXT, primary_key=True),
+    sa.Column("version", TEXT, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Bills, as their payments leave them.
+bills = records.table("bills", Bill, metadata)
 # value/ and breach/
 
 # What freezes an asset, as long as the row is there.

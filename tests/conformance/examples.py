@@ -9,6 +9,7 @@ from aval.credit_insurance.v1 import credit_insurance_pb2 as credit_insurance
 from aval.declarations.v1 import declarations_pb2 as declarations
 from aval.declarations.v1 import intake_pb2 as intake
 from aval.declarations.v1 import reference_pb2 as reference
+from aval.declarations.v1 import records_pb2 as records
 from aval.loans.v1 import loans_pb2 as loans
 from aval.settlement.v1 import settlement_pb2 as settlement
 
@@ -136,6 +137,47 @@ async def apply_proceeds(world: World) -> Example:
         request_id=identifier(), asset=await world.declared(), payment=identifier(), amount=usd(100)
     )
     return SETTLEMENT, request
+
+
+async def create_records(world: World) -> Example:
+    """A bill."""
+    rows = [world.bill_row()]
+    return CAST["WINDOW"], declarations.BatchCreateRecordsRequest(request_id=identifier(), records=rows)
+
+
+async def claim_bill(world: World) -> Example:
+    """Settlement's call."""
+    request = records.ClaimBillRequest(
+        request_id=identifier(),
+        name=await world.bill(),
+        payment=f"billPayments/{identifier()}",
+        enterprise=ENTERPRISE,
+        currency_code="USD",
+    )
+    return SETTLEMENT, request
+
+
+async def release_bill(world: World) -> Example:
+    """Of a fresh claim."""
+    caller, claim = await claim_bill(world)
+    await world.call("declarations", "ClaimBill", claim, caller)
+    return caller, records.ReleaseBillRequest(request_id=identifier(), name=claim.name, payment=claim.payment)
+
+
+async def confirm_bill(world: World) -> Example:
+    """Of a fresh claim."""
+    caller, claim = await claim_bill(world)
+    await world.call("declarations", "ClaimBill", claim, caller)
+    transfer = f"transfers/{identifier()}"
+    request = records.ConfirmBillPaidRequest(
+        request_id=identifier(), name=claim.name, payment=claim.payment, transfer=transfer
+    )
+    return caller, request
+
+
+async def pay_bill(world: World) -> Example:
+    """By the exporter."""
+    return CAST["EXPORTER"], await world.bill_payment()
 
 
 async def open_account(world: World) -> Example:
@@ -334,6 +376,10 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "ConfirmEncumbrance"): confirm_encumbrance,
     ("declarations", "ReleaseEncumbrance"): release_encumbrance,
     ("declarations", "ApplyProceeds"): apply_proceeds,
+    ("declarations", "BatchCreateRecords"): create_records,
+    ("declarations", "ClaimBill"): claim_bill,
+    ("declarations", "ReleaseBill"): release_bill,
+    ("declarations", "ConfirmBillPaid"): confirm_bill,
     ("settlement", "OpenAccount"): open_account,
     ("settlement", "CreateTransfer"): create_transfer,
     ("settlement", "BatchCreateTransfers"): create_transfers,
@@ -341,6 +387,7 @@ MUTATIONS: dict[Key, Make] = {
     ("settlement", "MatchIncomingPayment"): match_payment,
     ("settlement", "CreateOutgoingPayment"): pay_out,
     ("settlement", "ApproveOutgoingPayment"): approve_payment,
+    ("settlement", "PayBill"): pay_bill,
     ("settlement", "Disburse"): disburse,
     ("settlement", "CollectPremium"): collect_premium,
     ("credit_insurance", "CreatePolicy"): create_policy,
@@ -392,7 +439,11 @@ GETS: dict[Key, Get] = {
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
     ("declarations", "GetRefusedDocument"): Get("refused_document"),
     ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
+    ("declarations", "GetRecord"): Get("record"),
+    ("declarations", "VerifyPermits"): Get("declaration", "declaration"),
+    ("declarations", "GetEvidence"): Get("declaration", "declaration"),
     ("settlement", "GetAccount"): Get("current"),
+    ("settlement", "GetBillPayment"): Get("bill_payment"),
     ("settlement", "ListTransfers"): Get("current", "account"),
     ("settlement", "GetIncomingPayment"): Get("payment"),
     ("credit_insurance", "GetPolicy"): Get("policy"),

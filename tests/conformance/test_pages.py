@@ -20,6 +20,8 @@ ANOTHER = {
     "ListEncumbrances": "ReserveEncumbrance",
     "ListRefusedDocuments": "ResendDocument",
     "ListDisclosures": "ReserveEncumbrance",
+    "ListRecords": "BatchCreateRecords",
+    "ListBillPayments": "PayBill",
     "ListAccounts": "OpenAccount",
     "ListTransfers": "CreateTransfer",
     "ListIncomingPayments": "ImportPayment",

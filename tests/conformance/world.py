@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 from aval.credit_insurance.v1 import credit_insurance_pb2
-from aval.declarations.v1 import declarations_pb2, intake_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, intake_pb2, records_pb2, retail_pb2
 from aval.events.v1 import events_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
@@ -456,6 +456,31 @@ class World:
             assert time.monotonic() < deadline, found
             await asyncio.sleep(0.01)
 
+    def bill_row(self) -> Any:
+        """A bill that the exporter owes."""
+        bill = records_pb2.Bill(
+            bill_number=identifier()[:32],
+            kind=records_pb2.Bill.DUTY,
+            amount=usd(1_00),
+            payee="treasuries/4601",
+            issue_date=rpc.date(datetime.datetime.now(datetime.UTC).date()),
+            term=records_pb2.Bill.SINGLE,
+        )
+        row = records_pb2.Record(enterprise=ENTERPRISE, bill=bill)
+        row.notice_time.FromMicroseconds(SystemClock().now_us())
+        return row
+
+    async def bill(self) -> str:
+        """The bill's name, taken in."""
+        batch = declarations_pb2.BatchCreateRecordsRequest(records=[self.bill_row()])
+        (verdict,) = (await self.call("declarations", "BatchCreateRecords", batch, CAST["WINDOW"])).verdicts
+        return str(verdict.resource)
+
+    async def bill_payment(self) -> Any:
+        """The exporter pays a fresh bill."""
+        payment = settlement_pb2.BillPayment(bill=await self.bill(), debit_account=self.standing["current"])
+        return settlement_pb2.PayBillRequest(request_id=identifier(), payment=payment)
+
     async def prepare(self) -> None:
         """What the examples stand on, and one of everything that can be read."""
         for institution in (BANK, SECOND_BANK, INSURER):
@@ -480,6 +505,8 @@ class World:
         standing["refused_document"] = await self.refused_document()
         await self.refused_document()
         await self.call("settlement", "CreateOutgoingPayment", self.payment_out(), CAST["EXPORTER"])
+        standing["record"] = await self.bill()
+        standing["bill_payment"] = await self.call("settlement", "PayBill", await self.bill_payment(), CAST["EXPORTER"])
         await self._a_payment_through()
 
     async def _a_payment_through(self) -> None:

@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
 
 from chassis.database import Database
+from chassis.errors import ServiceUnavailable
 from cli import importing
-from cli.importing import files, journal, progress
+from cli.importing import batches, files, journal, progress, sending
 from cli.importing.mapping import InvalidMapping
 from cli.importing.report import Counts
 from cli.layout import Layout
@@ -360,3 +362,60 @@ def test_progress_says_how_much_and_how_long(
     read: int, position: int, size: int, seconds: float, expected: str
 ) -> None:
     assert progress.line(Counts(read=read), position, size, seconds) == expected
+
+
+class Broken:
+    """A client two of whose five calls find the service gone for a moment, after it was done or before."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.done: list[str] = []
+
+    async def call(self, _service: str, _method: str, request: Any, _caller: Any) -> Any:
+        self.calls += 1
+        if self.calls % 5 == 1:
+            raise ServiceUnavailable(service="declarations")
+        if request.request_id not in self.done:
+            self.done.append(request.request_id)
+        if self.calls % 5 == 2:
+            raise ServiceUnavailable(service="declarations")
+        return request.request_id
+
+
+async def test_what_breaks_is_sent_again_under_the_same_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(sending, "ATTEMPTS", 1000)
+    requests = [declarations_pb2.ImportDocumentsRequest(request_id=str(number)) for number in range(20)]
+    sent = [batches.Batch(batches.IMPORT, [str(number)], request=one) for number, one in enumerate(requests)]
+    client: Any = Broken()
+    answered = [(batch.keys, answer) async for batch, answer in sending.answers(client, iter(sent))]
+    assert answered == [([str(number)], str(number)) for number in range(20)]
+    assert sorted(client.done, key=int) == [str(number) for number in range(20)]
+
+
+async def test_what_stays_broken_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "PAUSE_SECONDS", 0.0)
+
+    class Gone(Broken):
+        async def call(self, _service: str, _method: str, request: Any, _caller: Any) -> Any:
+            self.done.append(request.request_id)
+            raise ServiceUnavailable(service="declarations")
+
+    client: Any = Gone()
+    sent = [batches.Batch(batches.IMPORT, ["1"], request=declarations_pb2.ImportDocumentsRequest(request_id="1"))]
+    with pytest.raises(ServiceUnavailable):
+        [one async for one in sending.answers(client, iter(sent))]
+    assert client.done == ["1"] * sending.ATTEMPTS
+
+
+def test_records_as_lines(layout: Layout, tmp_path: pathlib.Path) -> None:
+    lines = (FIXTURES / "records" / "permit.jsonl").read_text(encoding="utf-8").splitlines()
+    receipt = '{"declaration_number": "460120260000000001", "channel_code": "R", "notice_time": "2026-11-05T08:20:00Z"}'
+    table = tmp_path / "permits.jsonl"
+    table.write_text("\n".join([lines[0], lines[0], receipt, '{"permit": 1}']), encoding="utf-8")
+    report = run(layout, [table])
+    assert totals(report) == (4, 1, 1, 2)
+    assert [(row["document"], row["rule"]) for row in report["refused"]] == [
+        ("3", "LINE_MALFORMED"),
+        ("4", "LINE_MALFORMED"),
+    ]

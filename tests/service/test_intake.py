@@ -284,6 +284,15 @@ async def test_a_message_of_many_documents_has_a_verdict_for_each(intake: Intake
     assert (await one(intake, "three.xml")).attempts == 2
 
 
+async def test_an_import_declaration_from_abroad_is_a_record(intake: Intake) -> None:
+    sent = [document(name, (FIXTURES / "wco" / name).read_bytes()) for name in ("import.xml", "broken.xml")]
+    verdicts = await intake.send(*sent)
+    accepted = [verdict for verdict in verdicts if verdict.outcome == Verdict.ACCEPTED]
+    assert {verdict.document_id.partition("#")[0] for verdict in accepted} == {"import.xml"}
+    assert {verdict.resource.partition("/")[0] for verdict in accepted} == {"records"}
+    assert (await one(intake, "broken.xml")).format == "WCO"
+
+
 async def test_persons_of_documents_are_sealed_and_nowhere_else(intake: Intake) -> None:
     content = (FIXTURES / "ceb" / "good_311.xml").read_bytes()
     (buyer,) = set(re.findall("<ceb:buyerName>(.+?)</ceb:buyerName>", content.decode()))

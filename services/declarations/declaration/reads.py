@@ -18,6 +18,7 @@ from services.declarations.declaration.assets import as_asset
 from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance.model import available_to
 from services.declarations.preshipment import netting
+from services.declarations.records import hindrances
 from services.declarations.tables import declarations
 from services.declarations.value import freezing
 from services.declarations.value import store as values
@@ -27,14 +28,21 @@ SEES_ALL = "WINDOW"
 
 def get(reading: Reading, request: declarations_pb2.GetDeclarationRequest) -> declarations_pb2.Declaration:
     """One declaration. Who may not see it can't tell it from one that doesn't exist."""
-    number = request.name.removeprefix("declarations/")
-    declaration = store.load(reading.connection, [number]).get(number)
-    access.see(reading, declaration.enterprise if declaration else "", "GetDeclaration", [request.name])
-    if declaration is None or not _may_know(reading.caller, declaration):
-        raise errors.DeclarationNotFound(declaration=request.name)
+    declaration = seen(reading, request.name, "GetDeclaration")
     if request.HasField("as_of"):
         return _as_of(reading, declaration, request.as_of.ToMicroseconds())
-    return _view(reading, declaration, with_receipts=True)
+    hindered = hindrances.of(reading.connection, [declaration], reading.now_us)
+    return _view(reading, declaration, hindered.get(declaration.id, ()), with_receipts=True)
+
+
+def seen(reading: Reading, name: str, method: str) -> Declaration:
+    """The declaration, if the caller may see it: a disclosure by that method. DeclarationNotFound, ConsentMissing."""
+    number = name.removeprefix("declarations/")
+    declaration = store.load(reading.connection, [number]).get(number)
+    access.see(reading, declaration.enterprise if declaration else "", method, [name])
+    if declaration is None or not _may_know(reading.caller, declaration):
+        raise errors.DeclarationNotFound(declaration=name)
+    return declaration
 
 
 def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declarations_pb2.Declaration:
@@ -44,7 +52,8 @@ def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declaratio
     known = [one for one in _receipts(reading, declaration.id) if one.arrive_us <= at_us]
     version = store.version_at(reading.connection, declaration.id, at_us)
     then = model.as_of(declaration, version, (one.notice for one in known))
-    message = rpc.to_proto(then, at_us, reading.caller.language)
+    hindered = hindrances.of(reading.connection, [then], at_us, at_us)
+    message = rpc.to_proto(then, at_us, reading.caller.language, hindered.get(then.id, ()))
     _add_receipts(message, known)
     return message
 
@@ -54,8 +63,10 @@ def _may_know(caller: Caller, declaration: Declaration) -> bool:
     return own or is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
 
 
-def _view(reading: Reading, declaration: Declaration, with_receipts: bool) -> declarations_pb2.Declaration:
-    message = rpc.to_proto(declaration, reading.now_us, reading.caller.language)
+def _view(
+    reading: Reading, declaration: Declaration, hindered: Sequence[model.Hindrance], with_receipts: bool
+) -> declarations_pb2.Declaration:
+    message = rpc.to_proto(declaration, reading.now_us, reading.caller.language, hindered)
     value = values.of(reading.connection, as_asset(declaration, reading.now_us), reading.now_us)
     causes = values.frozen(reading.connection, [declaration.name]).get(declaration.name, ())
     freezing.add_to(message.eligibility, causes, reading.caller.language)
@@ -95,7 +106,8 @@ def list_(
     query = paging.newest_first(query, declarations.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "id")
     access.note_page(reading, "ListDeclarations", ((one.name, one.enterprise) for one in page))
-    views = [_view(reading, declaration, with_receipts=False) for declaration in page]
+    hindered = hindrances.of(reading.connection, page, reading.now_us)
+    views = [_view(reading, one, hindered.get(one.id, ()), with_receipts=False) for one in page]
     return declarations_pb2.ListDeclarationsResponse(declarations=views, next_page_token=token)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import records
+from chassis import bulk, records
 from chassis.command import Transaction
 from services.declarations.encumbrance import model, rpc
 from services.declarations.encumbrance.model import STANDING, Encumbrance, Standing, State
@@ -40,6 +40,19 @@ def standing_on(connection: sa.Connection, assets: Iterable[str]) -> dict[str, l
     rows: Any = connection.execute(query.where(encumbered.c.asset.in_(set(assets)), standing)).mappings()
     for row in rows:
         found.setdefault(row["asset"], []).append(records.from_row(Encumbrance, row))
+    return found
+
+
+def holders(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, list[str]]:
+    """Who holds anything on these enterprises' value."""
+    rows = encumbrances.c
+    standing = rows.state.in_([state.value for state in STANDING])
+    query = sa.select(rows.enterprise, rows.holder).where(
+        bulk.among(connection, rows.enterprise, enterprises), standing
+    )
+    found: dict[str, list[str]] = {}
+    for enterprise, holder in connection.execute(query.distinct().order_by(rows.enterprise, rows.holder)):
+        found.setdefault(enterprise, []).append(holder)
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aval.declarations.v1 import declarations_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, records_pb2, retail_pb2
 from google.protobuf.message import Message
 
 from chassis import database
@@ -13,6 +13,7 @@ from chassis.rpc import problem
 from services.declarations.declaration import commands as declaration
 from services.declarations.intake import unified
 from services.declarations.intake.parsing import Read
+from services.declarations.records import commands as records
 from services.declarations.retail import commands as retail
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -42,6 +43,7 @@ TAKERS: Mapping[type[Message], Take] = {
     declarations_pb2.Declaration: _declarations,
     declarations_pb2.Receipt: _receipts,
     **{row: retail.TAKERS[kind] for row, kind in _RETAIL_KINDS.items()},
+    records_pb2.Record: records.take,
 }
 
 

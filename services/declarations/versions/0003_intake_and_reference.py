@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "declarations_0002"
-down_revision = "declarations_0001"
+revision = "declarations_0003"
+down_revision = "declarations_0002"
 branch_labels = None
 depends_on = None
 
