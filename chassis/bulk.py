@@ -41,10 +41,68 @@ def insert(connection: sa.Connection, into: sa.Table, rows: Sequence[Row]) -> No
             copy.write(binary(into, rows))
 
 
+def update(connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Sets columns of rows, each row the new values in order and then its id; revisions go one up."""
+    if rows:
+        raw: Any = connection.connection.driver_connection
+        mark = "%s" if connection.dialect.name == "postgresql" else "?"
+        raw.cursor().executemany(_update_statement(table, tuple(columns), mark), rows)
+
+
+@cache
+def _update_statement(table: sa.Table, columns: Sequence[str], mark: str) -> str:
+    settings = [f"{column} = {mark}" for column in columns]
+    if "revision" in table.columns:
+        settings.append("revision = revision + 1")
+    return f"UPDATE {table.name} SET {', '.join(settings)} WHERE id = {mark}"  # noqa: S608 our own names
+
+
 @cache
 def insert_statement(into: sa.Table, mark: str) -> str:
     columns = [column.name for column in into.columns]
     return f"INSERT INTO {into.name} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608 our own names
+
+
+def add(
+    connection: sa.Connection,
+    into: sa.Table,
+    rows: Sequence[Row],
+    sums: Sequence[str] = (),
+    replaced: Sequence[str] = (),
+) -> None:
+    """Inserts rows, each the values of all columns in the table's order; known ones are changed.
+
+    Of a known row the columns in `sums` are added up and those in `replaced` replaced; others stay. The keys
+    of the rows are distinct.
+    """
+    if not rows:
+        return
+    raw: Any = connection.connection.driver_connection
+    upsert = _upsert(into, tuple(sums), tuple(replaced))
+    if connection.dialect.name != "postgresql":
+        raw.executemany(f"{insert_statement(into, '?')} {upsert}", rows)
+    elif len(rows) < COPY_FROM:
+        raw.cursor().executemany(f"{insert_statement(into, '%s')} {upsert}", rows)
+    else:
+        _add_copied(raw.cursor(), into, rows, upsert)
+
+
+def _add_copied(cursor: Any, into: sa.Table, rows: Sequence[Row], upsert: str) -> None:
+    """By COPY into a table of this connection, emptied at commit and after use, and from there in one statement."""
+    beside = f"added_{into.name}"
+    cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {beside} (LIKE {into.name}) ON COMMIT DELETE ROWS")
+    with cursor.copy(copy_statement(into).replace(f"COPY {into.name} ", f"COPY {beside} ")) as copy:
+        copy.write(binary(into, rows))
+    cursor.execute(f"INSERT INTO {into.name} SELECT * FROM {beside} {upsert}")  # noqa: S608 our own names
+    cursor.execute(f"TRUNCATE {beside}")
+
+
+@cache
+def _upsert(into: sa.Table, sums: tuple[str, ...], replaced: tuple[str, ...]) -> str:
+    keys = ", ".join(column.name for column in into.primary_key.columns)
+    changes = [f"{name} = {into.name}.{name} + excluded.{name}" for name in sums]
+    changes += [f"{name} = excluded.{name}" for name in replaced]
+    return f"ON CONFLICT ({keys}) DO " + (f"UPDATE SET {', '.join(changes)}" if changes else "NOTHING")
 
 
 @cache
@@ -104,11 +162,12 @@ _ENCODERS: tuple[tuple[type, Encode], ...] = (
 )
 
 
-def among(connection: sa.Connection, column: Any, values: Iterable[str]) -> Any:
-    """The condition that a text column is one of the values: one statement whatever their number."""
+def among(connection: sa.Connection, column: Any, values: Iterable[str] | Iterable[int]) -> Any:
+    """The condition that a column of texts or integers is one of the values: one statement whatever their number."""
     if connection.dialect.name == "postgresql":
-        literal = sa.bindparam(None, array_of_texts(values), type_=sa.Text())
-        return column == sa.any_(sa.cast(literal, postgresql.ARRAY(sa.Text())))
+        kind = sa.BigInteger() if isinstance(column.type, sa.BigInteger) else sa.Text()
+        literal = sa.bindparam(None, array_of_texts(map(str, values)), type_=sa.Text())
+        return column == sa.any_(sa.cast(literal, postgresql.ARRAY(kind)))
     items = sa.func.json_each(sa.bindparam(None, json.dumps(list(values)), type_=sa.Text())).table_valued("value")
     return column.in_(sa.select(items.c.value))
 

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
+from sqlalchemy.dialects import postgresql, sqlite
 
 from chassis.keyring import NO_KEYS, KeyRing
 
@@ -181,6 +182,13 @@ def lock(connection: sa.Connection, names: Sequence[str]) -> None:
         )
 
 
+def try_lock(connection: sa.Connection, name: str) -> bool:
+    """Locks a name until commit unless another process has it; SQLite's writer is alone anyway."""
+    if connection.dialect.name != "postgresql":
+        return True
+    return bool(connection.exec_driver_sql("SELECT pg_try_advisory_xact_lock(%s)", (lock_key(name),)).scalar_one())
+
+
 def lock_shared(connection: sa.Connection, name: str) -> None:
     """Beside all others that take the name shared, never beside one that locks it."""
     if connection.dialect.name == "postgresql":
@@ -190,3 +198,8 @@ def lock_shared(connection: sa.Connection, name: str) -> None:
 def lock_key(name: str) -> int:
     """A name as a signed 64-bit key."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def insert_for(connection: sa.Connection) -> Any:
+    """The dialect's own insert, which knows ON CONFLICT."""
+    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

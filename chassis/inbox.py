@@ -52,7 +52,7 @@ def consume_operation(source: str, react: Reaction) -> Operation:
             with telemetry.event_span(source, event.type, event.resource, event.traceparent) as span:
                 transaction.traceparent = telemetry.traceparent_of(span) or event.traceparent
                 react(transaction, event)
-        _advance(transaction.connection, source, response)
+        advance(transaction.connection, source, response.log_epoch, response.through_position)
         return Empty()
 
     return Operation(
@@ -60,9 +60,10 @@ def consume_operation(source: str, react: Reaction) -> Operation:
     )
 
 
-def _advance(connection: sa.Connection, source: str, response: events_pb2.WatchResponse) -> None:
+def advance(connection: sa.Connection, source: str, epoch: str, position: int) -> None:
+    """Moves the cursor of a source, in the transaction of the effect."""
     rows = tables.inbox
-    values = {"epoch": response.log_epoch, "position": response.through_position, "parked": None}
+    values = {"epoch": epoch, "position": position, "parked": None}
     updated = connection.execute(sa.update(rows).where(rows.c.source == source).values(**values))
     if updated.rowcount == 0:
         connection.execute(sa.insert(rows).values(source=source, **values))

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -29,7 +30,9 @@ from chassis.service import WATCH, Service
 from chassis.settings import Settings
 from chassis.tasks import Runner, Task
 from chassis.watch import Tokens, Watchers
-from chassis.writer import Writer
+from chassis.writer import Writer, run_batch
+
+Submit = Callable[[Submission], Awaitable[Message]]
 
 logger = logging.getLogger(__name__)
 GRACE_SECONDS = 2.0
@@ -51,6 +54,7 @@ class Node:
         keys = KeyFile(settings.keys or keyring.file_of(settings.certificates, service.name), random)
         self.store = Database(settings.database, service.name, keys)
         self.writer = Writer(self.store, lambda: self.watchers.wake(), lambda: self._runner.wake())
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="derivations")
         self._notes = Notes(service, self.writer, self._clock, random)
         self._health = health.aio.HealthServicer()
         self._background: list[asyncio.Task[None]] = []
@@ -122,7 +126,11 @@ class Node:
             )  # fmt: skip
             self._spawn(consumer.run())
         for sweep in self.service.sweeps:
-            self._spawn(self._sweep(sweep))
+            self._spawn(self._sweep(sweep, self.writer.submit))
+        # SQLite has one writer, whatever it writes.
+        submit = self._run_beside if self.store.dialect == "postgresql" else self.writer.submit
+        for derivation in self.service.derivations:
+            self._spawn(self._sweep(derivation, submit))
         if self.store.dialect == "postgresql":
             self._spawn(self._listen())
 
@@ -138,7 +146,15 @@ class Node:
         response: Message = callee.response(task.method).FromString(raw)
         return response
 
-    async def _sweep(self, sweep: Callable[[Transaction], bool]) -> None:
+    async def _run_beside(self, submission: Submission) -> Message:
+        """Runs a command in a transaction of its own beside the writer's."""
+        loop = asyncio.get_running_loop()
+        outcome = (await loop.run_in_executor(self._beside, run_batch, self.store, [submission]))[submission]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _sweep(self, sweep: Callable[[Transaction], bool], submit: Submit) -> None:
         """Does what is due by the clock alone, every second, and at once where one batch was not enough."""
         found = [False]
 
@@ -151,7 +167,7 @@ class Node:
         while True:
             submission = Submission(operation, caller, Empty(), "", self._clock.now_us(), self._random(16))
             try:
-                await self.writer.submit(submission)
+                await submit(submission)
             except Exception:
                 logger.exception("a sweep failed; it will be tried again")
                 found[0] = False
@@ -185,6 +201,8 @@ class Node:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._server.stop(GRACE_SECONDS)
         await self.writer.stop()
+        # A cancelled derivation's transaction still ends.
+        await asyncio.to_thread(self._beside.shutdown)
         self._handlers.close()
         await self.channels.close()
         self.store.close()

@@ -57,6 +57,17 @@ def newest_first(query: Any, column: sa.ColumnElement[Any], request: Any) -> Any
     return query.order_by(column.desc()).limit(size_of(request) + 1)
 
 
+def highest_first(query: Any, columns: Sequence[sa.ColumnElement[str]], request: Any) -> Any:
+    """The query for one page, descending by several text columns; the key of a row is their values with slashes."""
+    key = after(request)
+    if key:
+        place = key.split("/", len(columns) - 1)
+        if len(place) != len(columns):
+            raise InvalidPageToken
+        query = query.where(sa.tuple_(*columns) < sa.tuple_(*place))
+    return query.order_by(*(column.desc() for column in columns)).limit(size_of(request) + 1)
+
+
 def cut(request: Any, found: Sequence[Record], key: str) -> tuple[list[Record], str]:
     """The page's records and the token of the next page; `key` names the attribute it was ordered by."""
     size = size_of(request)

@@ -72,8 +72,10 @@ class Service:
     `commands` and `reads` name the methods of the descriptor; `streams` maps a stream to the batch
     method whose stream form it is; Watch is the chassis' own. `migrations` are the folders of its
     schema's branches. `sweeps` do what is due by the clock alone, a batch at a time, and say whether
-    there was any; `prepare` makes the rows an empty store needs. `visible` gives of a tenant's events
-    those that an outsider may see now, each with no more in it than that.
+    there was any; `derivations` are sweeps that only keep up what follows from other rows, without events
+    and tasks: on PostgreSQL they run beside the writer. `prepare` makes the rows an empty store needs.
+    `visible` gives of a tenant's events those that an outsider may see now, each with no more in it than
+    that.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Service:
     # The tables of sealed values, whose rows a rotation of the keys seals anew.
     sealed: Sequence[sa.Table] = ()
     sweeps: Sequence[Callable[[Transaction], bool]] = ()
+    derivations: Sequence[Callable[[Transaction], bool]] = ()
     prepare: Sequence[Callable[[sa.Connection], None]] = ()
     violations: Check = lambda _connection: ()
     books: Callable[[sa.Connection], Sequence[Book]] = lambda _connection: ()

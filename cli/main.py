@@ -131,6 +131,37 @@ def import_(
 
 
 @main.command()
+@click.option("--format", "form", type=click.Choice(["csv", "xlsx"]), default="csv", show_default=True)
+@click.option("--out", "path", required=True, type=click.Path(dir_okay=False, path_type=pathlib.Path))
+@click.option("--bom", is_flag=True, help="Begin a CSV file with a byte-order mark, for spreadsheets.")
+@click.option("--enterprise", default="", help="Only this exporter's: enterprises/{social credit code}.")
+@click.option("--trade-mode", "trade_modes", multiple=True, help="Only this supervision mode; may be repeated.")
+@click.option("--country", "countries", multiple=True, help="Only to this destination, ISO alpha-3; may be repeated.")
+@click.option("--chapter", "chapters", multiple=True, help="Only of this HS chapter; may be repeated.")
+@click.option("--status", "statuses", multiple=True, help="Only in this status, such as CLOSED; may be repeated.")
+@click.option("--direction", type=click.Choice(["EXPORT", "IMPORT"]), help="Exports or imports only.")
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="From this day on.")
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Up to and including this day.")
+@folder_option
+@json_option
+def export(path: pathlib.Path, form: str, bom: bool, folder: pathlib.Path, as_json: bool, **wanted: Any) -> None:
+    """Export declarations as a CSV or XLSX file, one row for each line of goods."""
+    from chassis.status import RemoteError
+    from cli import exporting
+
+    def progress(declarations: int) -> None:
+        if not as_json and sys.stderr.isatty():
+            click.echo(f"\r{declarations} declarations", nl=False, err=True)
+
+    request = exporting.request_of(**wanted)
+    try:
+        report = asyncio.run(exporting.export(Layout(folder), path, form, request, progress, bom))
+    except RemoteError as refusal:
+        raise click.ClickException(str(refusal)) from refusal
+    show(report, as_json, [f"{report['declarations']} declarations, {report['lines']} lines in {path}"])
+
+
+@main.command()
 @folder_option
 @database_option
 @json_option

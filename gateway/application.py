@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from chassis.errors import DomainError
 from gateway import web
+from gateway.downloads import Downloads
 from gateway.errors import RouteNotFound
 from gateway.json_api.api import JsonApi
 from gateway.pages import page
@@ -23,7 +24,7 @@ from gateway.web import Edge, Rooms
 
 STATIC = pathlib.Path(__file__).parent / "pages" / "static"
 # What programs read; everything else is for people.
-FOR_PROGRAMS = ("/v1/", "/session", "/events", "/openapi.json")
+FOR_PROGRAMS = ("/v1/", "/session", "/events", "/downloads/", "/openapi.json")
 Refuse = Callable[[Request, Exception], Awaitable[Response]]
 
 
@@ -60,7 +61,13 @@ def _refusal_of(request: Request, error: Exception) -> DomainError:
 
 def application(rooms: Rooms) -> ASGIApp:
     """All of it, behind the edge."""
-    rooms_with_routes = (JsonApi(rooms), LiveEvents(rooms), OperationsPages(rooms), ExporterPages(rooms))
+    rooms_with_routes = (
+        JsonApi(rooms),
+        Downloads(rooms),
+        LiveEvents(rooms),
+        OperationsPages(rooms),
+        ExporterPages(rooms),
+    )
     routes = [route for room in rooms_with_routes for route in room.routes()]
     static = Mount("/static", StaticFiles(directory=STATIC))
     refuse = _refuse(rooms)

@@ -20,6 +20,16 @@ from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.fingerprint import commands as fingerprint
+from services.declarations.fingerprint import reads as fingerprint_reads
+from services.declarations.insight.export import reads as export
+from services.declarations.insight.filters import commands as filters
+from services.declarations.insight.findings import reads as findings
+from services.declarations.insight.fold import commands as fold
+from services.declarations.insight.norms import commands as norms
+from services.declarations.insight.portrait import commands as portraits
+from services.declarations.insight.portrait import reads as portrait_reads
+from services.declarations.insight.statistics import reads as statistics
 from services.declarations.intake import commands as intake
 from services.declarations.intake import reads as intake_reads
 from services.declarations.intake import unified
@@ -123,9 +133,16 @@ SERVICE = Service(
         "CreateRebate": Command(rebate.create, names=lambda request: [request.rebate.enterprise]),
         "ReviseRebate": Command(rebate.revise, names=_name),
         "ImportDocuments": Command(intake.import_documents, prepare=intake.read),
-        "ResendDocument": Command(intake.resend, names=_name),
-        "DiscardRefusedDocument": Command(intake.discard, names=_name),
+        "ResendDocument": Command(intake.resend, names=lambda request: [request.name]),
+        "DiscardRefusedDocument": Command(intake.discard, names=lambda request: [request.name]),
         "BatchCreateReferenceRecords": Command(reference.create_batch),
+        "RegisterDocuments": Command(run_batch=fingerprint.register_batch, names=fingerprint.contenders),
+        "CheckDocuments": Command(run_batch=fingerprint.check_batch),
+        "MarkFinanced": Command(fingerprint.finance, names=_name),
+        "MarkRepaid": Command(fingerprint.repay, names=_name),
+        "CancelRegistration": Command(fingerprint.cancel, names=_name),
+        "CreateSavedFilter": Command(filters.create),
+        "DeleteSavedFilter": Command(filters.delete, names=lambda request: [request.name]),
     },
     reads={
         "GetRecord": record_reads.get,
@@ -158,6 +175,14 @@ SERVICE = Service(
         "ListRebates": rebate_reads.list_,
         "ListRefusedDocuments": intake_reads.list_,
         "GetRefusedDocument": intake_reads.get,
+        "GetRegistration": fingerprint_reads.get,
+        "ListRegistrations": fingerprint_reads.list_,
+        "ListSavedFilters": filters.list_,
+        "ExportDeclarations": export.export,
+        "QueryStatistics": statistics.query,
+        "QueryStatisticsChanges": statistics.changes,
+        "GetRiskPortrait": portrait_reads.get,
+        "ListTradeFindings": findings.list_,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
@@ -167,9 +192,10 @@ SERVICE = Service(
         "StreamEncumbrances": "BatchReserveEncumbrances",
         "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
-    sealed=[personal_data, refused_contents],
     note=access.note,
+    sealed=[personal_data, refused_contents],
     sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting],
+    derivations=[fold.follow, norms.publish, portraits.assess],
     prepare=[ledger_store.initialise],
     violations=_violations,
     books=ledger_store.books,

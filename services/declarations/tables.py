@@ -9,12 +9,15 @@ from services.declarations.breach.model import Breach
 from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
+from services.declarations.fingerprint.model import Registration
+from services.declarations.insight.filters.model import SavedFilter
+from services.declarations.insight.norms.model import Norm
 from services.declarations.intake.model import RefusedDocument
 from services.declarations.pool.model import Member, Movement, Pool
 from services.declarations.preshipment.model import PreShipment
 from services.declarations.rebate.model import Rebate
-from services.declarations.reference.model import ReferenceRecord
 from services.declarations.records.model import Record
+from services.declarations.reference.model import ReferenceRecord
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.order.model import Order
 from services.declarations.retail.payment.model import Payment
@@ -24,12 +27,12 @@ from services.declarations.retail.waybill.model import Waybill
 
 metadata = sa.MetaData()
 
-# The customs number is the key; what isn't searched lives in the stored body.
+# The customs number is the key; what isn't searched lives in the stored body. Lists go by day and number;
+# filters over all enterprises are met within one index, which grows at its end as declarations come in.
 declarations = records.table(
     "declarations",
     Declaration,
     metadata,
-    sa.Index("declarations_enterprise", "enterprise", "id"),
     # Rows without a unified number cost nothing.
     sa.Index(
         "declarations_unified_number",
@@ -37,6 +40,8 @@ declarations = records.table(
         postgresql_where=sa.text("unified_number <> ''"),
         sqlite_where=sa.text("unified_number <> ''"),
     ),
+    sa.Index("declarations_enterprise", "enterprise", "declared_on", "id"),
+    sa.Index("declarations_day", "declared_on", "id", "trade_mode", "destination_country", "chapter"),
 )
 
 # What declarations said before they were amended.
@@ -76,17 +81,26 @@ encumbrances = records.table(
     sa.Index("encumbrances_due", "state", "expire_us"),
 )
 
-# Which encumbrances stand, or stood, on an asset, and who bars whom there.
+# Which encumbrances stand, or stood, on an asset.
 encumbered = sa.Table(
     "encumbered",
     metadata,
     sa.Column("asset", TEXT, primary_key=True),
     sa.Column("encumbrance", TEXT, primary_key=True),
-    sa.Column("asset_class", TEXT, nullable=False),
-    sa.Column("holder", TEXT, nullable=False),
-    sa.Column("pari_passu", sa.Boolean, nullable=False),
     sa.Column("stands", sa.Boolean, nullable=False),
-    sa.Index("encumbered_standing", "asset", "stands", "asset_class", "holder", "pari_passu"),
+    sa.Index("encumbered_standing", "asset", "stands"),
+    sqlite_with_rowid=False,
+)
+
+# Who bars whom on an asset: how many encumbrances of each kind stand there, however many that are.
+holdings = sa.Table(
+    "holdings",
+    metadata,
+    sa.Column("asset", TEXT, primary_key=True),
+    sa.Column("asset_class", TEXT, primary_key=True),
+    sa.Column("holder", TEXT, primary_key=True),
+    sa.Column("pari_passu", sa.Boolean, primary_key=True),
+    sa.Column("standing", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -99,49 +113,124 @@ proceeds = sa.Table(
     sa.Column("response", records.BYTES, nullable=False),
 )
 
-# intake: refused documents, the reasons to find them by, their contents, sealed.
-refused_documents = records.table(
-    "refused_documents",
-    RefusedDocument,
-    metadata,
-    sa.Index("refused_documents_sender", "sender", "id"),
-    sa.Index("refused_documents_digest", "sender", "digest", unique=True),
-)
-refused_reasons = sa.Table(
-    "refused_reasons",
-    metadata,
-    sa.Column("document", TEXT, primary_key=True),
-    sa.Column("reason", TEXT, primary_key=True),
-    sa.Index("refused_reasons_reason", "reason", "document"),
-    sqlite_with_rowid=False,
-)
-refused_contents = sealing.table("refused_contents", metadata)
+# insight/: what is derived from declarations. Rebuilt from the log at any time.
 
-# Receipts that name only a unified number, until its declaration comes.
-waiting_receipts = sa.Table(
-    "waiting_receipts",
+# What was counted of a declaration whose first content no longer says it: amended, rejected, deleted.
+counted = sa.Table(
+    "counted",
     metadata,
-    sa.Column("unified_number", TEXT, primary_key=True),
-    sa.Column("notice_us", sa.BigInteger, primary_key=True),
-    sa.Column("channel_code", TEXT, primary_key=True),
-    sa.Column("note", TEXT, nullable=False),
+    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("contribution", TEXT, nullable=False),
     sqlite_with_rowid=False,
 )
 
-# reference: records of foreign trade, for price norms.
-reference_records = records.table(
-    "reference_records",
-    ReferenceRecord,
+
+def _dimensions() -> list[sa.Column[str]]:
+    names = ("month", "direction", "trade_mode", "country", "chapter", "currency")
+    return [sa.Column(name, TEXT, primary_key=True) for name in names]
+
+
+# Totals over all enterprises; `changed` is the position of the log at which a cell was last counted.
+statistics_cells = sa.Table(
+    "statistics_cells",
     metadata,
-    sa.Index("reference_records_commodity", "commodity_code", "record_date"),
+    *_dimensions(),
+    sa.Column("declarations", sa.BigInteger, nullable=False),
+    sa.Column("minor_units", sa.BigInteger, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),
+    sa.Index("statistics_cells_changed", "changed"),
+    sqlite_with_rowid=False,
 )
 
+# The same for each enterprise, told apart by outcome (COUNTED, DRAFT, REJECTED, DELETED) and buyer too.
+enterprise_totals = sa.Table(
+    "enterprise_totals",
+    metadata,
+    sa.Column("enterprise", TEXT, primary_key=True),
+    *_dimensions(),
+    sa.Column("outcome", TEXT, primary_key=True),
+    sa.Column("buyer", TEXT, primary_key=True),
+    sa.Column("declarations", sa.BigInteger, nullable=False),
+    sa.Column("minor_units", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What no total tells of an enterprise, and when its portrait is due (0: it isn't).
+enterprise_facts = sa.Table(
+    "enterprise_facts",
+    metadata,
+    sa.Column("enterprise", TEXT, primary_key=True),
+    sa.Column("amendments", sa.BigInteger, nullable=False),
+    sa.Column("holds", sa.BigInteger, nullable=False),
+    sa.Column("due_us", sa.BigInteger, nullable=False),
+    sa.Column("assess_us", sa.BigInteger, nullable=False),
+    sa.Index("enterprise_facts_due", "due_us"),
+)
+
+# How often which unit price was declared: 32-bit counts, little-endian, of the buckets from the first on.
+price_counts = sa.Table(
+    "price_counts",
+    metadata,
+    sa.Column("commodity_code", TEXT, primary_key=True),
+    sa.Column("unit", TEXT, primary_key=True),
+    sa.Column("currency", TEXT, primary_key=True),
+    sa.Column("first_bucket", sa.BigInteger, nullable=False),
+    sa.Column("counts", records.BYTES, nullable=False),
+)
+
+# Norms of unit prices by HS code of 10, 8 or 6 digits, unit and currency, as last published.
+price_norms = records.table("price_norms", Norm, metadata)
+
+# One row: up to which commodity code norms were last looked at, and when.
+norm_progress = sa.Table(
+    "norm_progress",
+    metadata,
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("commodity_code", TEXT, nullable=False),
+    sa.Column("run_us", sa.BigInteger, nullable=False),
+)
+
+trade_findings = sa.Table(
+    "trade_findings",
+    metadata,
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("enterprise", TEXT, nullable=False),
+    sa.Column("declaration", TEXT, nullable=False),
+    sa.Column("line_number", sa.BigInteger, nullable=False),
+    sa.Column("code", TEXT, nullable=False),
+    sa.Column("facts", TEXT, nullable=False),
+    sa.Column("find_us", sa.BigInteger, nullable=False),
+    sa.Index("trade_findings_enterprise", "enterprise", "id"),
+    sa.Index("trade_findings_declaration", "declaration"),
+)
+
+# Portraits with all that they were computed from.
+risk_portraits = sa.Table(
+    "risk_portraits",
+    metadata,
+    sa.Column("enterprise", TEXT, primary_key=True),
+    sa.Column("score", sa.BigInteger, nullable=False),
+    sa.Column("assess_date", TEXT, nullable=False),
+    sa.Column("inputs", TEXT, nullable=False),
+    sa.Column("assess_us", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+)
+
+saved_filters = records.table("saved_filters", SavedFilter, metadata, sa.Index("saved_filters_tenant", "tenant", "id"))
 # Records beside the declarations: every version of each, of which one counts.
 beside = records.table(
     "records",
     Record,
     metadata,
     sa.Index("records_version", "record", "notice_us", unique=True),
+    # One counts: two writers at once can't both supersede the same version.
+    sa.Index(
+        "records_newest",
+        "record",
+        unique=True,
+        sqlite_where=sa.text("is_newest"),
+        postgresql_where=sa.text("is_newest"),
+    ),
     sa.Index("records_enterprise", "enterprise", "kind"),
     sa.Index("records_declaration", "declaration", "kind"),
 )
@@ -205,9 +294,89 @@ shipped_under = sa.Table(
 )
 
 rebates = records.table("rebates", Rebate, metadata, sa.Index("rebates_enterprise", "enterprise", "id"))
+# intake: refused documents, the reasons to find them by, their contents, sealed.
+refused_documents = records.table(
+    "refused_documents",
+    RefusedDocument,
+    metadata,
+    sa.Index("refused_documents_sender", "sender", "id"),
+    sa.Index("refused_documents_digest", "sender", "digest", unique=True),
+)
+refused_reasons = sa.Table(
+    "refused_reasons",
+    metadata,
+    sa.Column("document", TEXT, primary_key=True),
+    sa.Column("reason", TEXT, primary_key=True),
+    sa.Index("refused_reasons_reason", "reason", "document"),
+    sqlite_with_rowid=False,
+)
+refused_contents = sealing.table("refused_contents", metadata)
+
+# Receipts that name only a unified number, until its declaration comes.
+waiting_receipts = sa.Table(
+    "waiting_receipts",
+    metadata,
+    sa.Column("unified_number", TEXT, primary_key=True),
+    sa.Column("notice_us", sa.BigInteger, primary_key=True),
+    sa.Column("channel_code", TEXT, primary_key=True),
+    sa.Column("note", TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# reference: records of foreign trade, for price norms.
+reference_records = records.table(
+    "reference_records",
+    ReferenceRecord,
+    metadata,
+    sa.Index("reference_records_commodity", "commodity_code", "record_date"),
+)
+
 # personal: the natural persons of a document (a serialised PersonalData), sealed.
 personal_data = sealing.table("personal_data", metadata)
 
+# fingerprint: the documents behind financings, blind.
+registrations = records.table(
+    "registrations",
+    Registration,
+    metadata,
+    sa.Index("registrations_holder", "holder", "listed"),
+    sa.Index("registrations_applicant", "applicant", "listed"),
+)
+
+# Tokens to compare with, in hexadecimal, salted with the id; several parties are parted by spaces.
+registered_documents = sa.Table(
+    "registered_documents",
+    metadata,
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("registration", TEXT, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("parties", TEXT, nullable=False),
+    sa.Column("amount", TEXT, nullable=False),
+    sa.Column("amount_step", TEXT, nullable=False),
+    sa.Column("day", TEXT, nullable=False),
+)
+
+# Finding tokens. `position`: the character of the number that was left out, -1 for none.
+document_tokens = sa.Table(
+    "document_tokens",
+    metadata,
+    sa.Column("token", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("document", TEXT, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# How many documents an institution got answers about in the present window of a span.
+answered_documents = sa.Table(
+    "answered_documents",
+    metadata,
+    sa.Column("institution", TEXT, primary_key=True),
+    sa.Column("span", TEXT, primary_key=True),
+    sa.Column("start_us", sa.BigInteger, nullable=False),
+    sa.Column("documents", sa.BigInteger, nullable=False),
+    sa.Column("documents_max", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 # retail: lists, summaries, sales; pools.
 # Keyed by what never changes; the numbers that customs and the window give are unique once given.
 retail_lists = records.table(

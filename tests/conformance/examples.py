@@ -7,9 +7,15 @@ from typing import Any
 
 from aval.credit_insurance.v1 import credit_insurance_pb2 as credit_insurance
 from aval.declarations.v1 import declarations_pb2 as declarations
+from aval.declarations.v1 import fingerprint_pb2 as fingerprint
+from aval.declarations.v1 import insight_pb2 as insight
 from aval.declarations.v1 import intake_pb2 as intake
-from aval.declarations.v1 import reference_pb2 as reference
+from aval.declarations.v1 import pool_pb2 as pools
+from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, value_pb2
 from aval.declarations.v1 import records_pb2 as records
+from aval.declarations.v1 import reference_pb2 as reference
+from aval.declarations.v1 import retail_list_pb2 as retail_list
+from aval.declarations.v1 import retail_pb2 as retail
 from aval.loans.v1 import loans_pb2 as loans
 from aval.settlement.v1 import settlement_pb2 as settlement
 
@@ -94,6 +100,30 @@ async def create_retail_documents(world: World) -> Example:
     return CAST["WINDOW"], world.retail_orders()
 
 
+async def report_warehouse_sale(world: World) -> Example:
+    """Out of fresh stock abroad."""
+    return CAST["EXPORTER"], await world.warehouse_sale()
+
+
+async def report_store_sale(world: World) -> Example:
+    """Of fresh bonded goods."""
+    made = await world.released_list(retail.IMPORT, "1210")
+    sale = retail_list.StoreSale(retail_list=made.name, store="Zhengzhou No. 1", handover="SELF_PICKUP")
+    sale.sale_time.FromSeconds(1_793_600_000)
+    return CAST["EXPORTER"], retail_list.ReportStoreSaleRequest(request_id=identifier(), store_sale=sale)
+
+
+async def create_pool(world: World) -> Example:
+    """Of a platform that has no other."""
+    made = pools.Pool(currency_code="EUR", platform_code=identifier()[:18], display_name="conformance")
+    return CAST["EXPORTER"], pools.CreatePoolRequest(request_id=identifier(), pool=made)
+
+
+async def apply_pool_settlement(world: World) -> Example:
+    """Settlement's call."""
+    return SETTLEMENT, await world.pool_settlement()
+
+
 async def create_consent(world: World) -> Example:
     """For an institution that the cast has no use for."""
     return CAST["EXPORTER"], world.consent_request("banks/FOURCNB0")
@@ -129,6 +159,117 @@ async def release_encumbrance(world: World) -> Example:
     made = await world.reserved()
     request = declarations.ReleaseEncumbranceRequest(request_id=identifier(), name=made.name, etag=made.etag)
     return CAST["BANK_SYSTEM"], request
+
+
+async def register_documents(world: World) -> Example:
+    """One invoice."""
+    return CAST["BANK_SYSTEM"], world.registration_request()
+
+
+async def check_documents(world: World) -> Example:
+    """One invoice."""
+    request = fingerprint.CheckDocumentsRequest(
+        request_id=identifier(), applicant=ENTERPRISE, documents=[world.invoice()]
+    )
+    return CAST["BANK_SYSTEM"], request
+
+
+async def mark_financed(world: World) -> Example:
+    """A fresh registration."""
+    made = await world.registered()
+    return CAST["BANK_SYSTEM"], fingerprint.MarkFinancedRequest(request_id=identifier(), name=made.name, etag=made.etag)
+
+
+async def mark_repaid(world: World) -> Example:
+    """A financed one."""
+    financed = await world.call("declarations", "MarkFinanced", *reversed(await mark_financed(world)))
+    request = fingerprint.MarkRepaidRequest(request_id=identifier(), name=financed.name, etag=financed.etag)
+    return CAST["BANK_SYSTEM"], request
+
+
+async def cancel_registration(world: World) -> Example:
+    """A fresh one."""
+    made = await world.registered()
+    request = fingerprint.CancelRegistrationRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["BANK_SYSTEM"], request
+
+
+def _reduction(made: Any) -> Any:
+    """Less of an encumbrance's first asset."""
+    item = declarations.EncumberedValue(asset=made.items[0].asset, amount=usd(100))
+    fields = {"name": made.name, "etag": made.etag, "items": [item], "reason": "repaid in part"}
+    return declarations.ReduceEncumbranceRequest(request_id=identifier(), **fields)
+
+
+async def reduce_encumbrance(world: World) -> Example:
+    """Of a fresh one."""
+    return CAST["BANK_MAKER"], _reduction(await world.confirmed(await world.declared(), 1_000))
+
+
+async def _prepared(world: World) -> dict[str, str]:
+    """A reduction that waits for a checker."""
+    caller, request = await reduce_encumbrance(world)
+    made = await world.call("declarations", "ReduceEncumbrance", request, caller)
+    return {"request_id": identifier(), "name": made.name, "etag": made.etag}
+
+
+async def approve_reduction(world: World) -> Example:
+    """Of what a maker prepared."""
+    return CAST["BANK_CHECKER"], declarations.ApproveReductionRequest(**await _prepared(world))
+
+
+async def reject_reduction(world: World) -> Example:
+    """Of what a maker prepared."""
+    return CAST["BANK_CHECKER"], declarations.RejectReductionRequest(**await _prepared(world))
+
+
+async def propose_resolution(world: World) -> Example:
+    """Of a fresh breach."""
+    breach = await world.breached()
+    resolution = value_pb2.BreachResolution(kind="REPAID", note="from the enterprise's own money")
+    fields = {"name": breach.name, "etag": breach.etag, "resolution": resolution}
+    return CAST["BANK_MAKER"], value_pb2.ProposeBreachResolutionRequest(request_id=identifier(), **fields)
+
+
+async def resolve_breach(world: World) -> Example:
+    """As a maker proposed."""
+    caller, request = await propose_resolution(world)
+    breach = await world.call("declarations", "ProposeBreachResolution", request, caller)
+    fields = {"name": breach.name, "etag": breach.etag}
+    return CAST["BANK_CHECKER"], value_pb2.ResolveBreachRequest(request_id=identifier(), **fields)
+
+
+async def create_pre_shipment(world: World) -> Example:
+    """An order."""
+    return CAST["EXPORTER"], world.order_request()
+
+
+async def link_pre_shipment(world: World) -> Example:
+    """A fresh declaration to a fresh order."""
+    order, declaration = await world.order(), await world.declared()
+    fields = {"name": order.name, "declaration": declaration, "etag": order.etag}
+    return CAST["EXPORTER"], pre_shipment_pb2.LinkPreShipmentRequest(request_id=identifier(), **fields)
+
+
+async def roll_pre_shipment(world: World) -> Example:
+    """An order that is financed and shipped."""
+    caller, request = await link_pre_shipment(world)
+    await world.confirmed(request.name, 1_000)
+    order = await world.call("declarations", "LinkPreShipment", request, caller)
+    fields = {"name": order.name, "etag": order.etag}
+    return CAST["BANK_CHECKER"], pre_shipment_pb2.RollPreShipmentRequest(request_id=identifier(), **fields)
+
+
+async def create_rebate(world: World) -> Example:
+    """Of a fresh declaration."""
+    return CAST["WINDOW"], world.rebate_request(await world.declared())
+
+
+async def revise_rebate(world: World) -> Example:
+    """Of a fresh one."""
+    rebate = await world.rebate()
+    fields = {"name": rebate.name, "etag": rebate.etag, "amount": usd(1)}
+    return CAST["WINDOW"], rebate_pb2.ReviseRebateRequest(request_id=identifier(), **fields)
 
 
 async def apply_proceeds(world: World) -> Example:
@@ -361,6 +502,17 @@ async def cancel_repayment(world: World) -> Example:
     return SETTLEMENT, loans.CancelRepaymentRequest(request_id=identifier(), repayment_id=request.repayment_id)
 
 
+async def save_filter(world: World) -> Example:
+    """By the exporter."""
+    return CAST["EXPORTER"], world.filter_request()
+
+
+async def delete_filter(world: World) -> Example:
+    """A fresh one."""
+    saved = await world.call("declarations", "CreateSavedFilter", world.filter_request(), CAST["EXPORTER"])
+    return CAST["EXPORTER"], insight.DeleteSavedFilterRequest(request_id=identifier(), name=saved.name)
+
+
 MUTATIONS: dict[Key, Make] = {
     ("declarations", "ImportDocuments"): import_documents,
     ("declarations", "ResendDocument"): resend_document,
@@ -369,6 +521,10 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "BatchCreateDeclarations"): create_declarations,
     ("declarations", "BatchCreateReceipts"): create_receipts,
     ("declarations", "BatchCreateRetailDocuments"): create_retail_documents,
+    ("declarations", "ReportWarehouseSale"): report_warehouse_sale,
+    ("declarations", "ReportStoreSale"): report_store_sale,
+    ("declarations", "CreatePool"): create_pool,
+    ("declarations", "ApplyPoolSettlement"): apply_pool_settlement,
     ("declarations", "CreateConsent"): create_consent,
     ("declarations", "RevokeConsent"): revoke_consent,
     ("declarations", "ReserveEncumbrance"): reserve,
@@ -376,10 +532,27 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "ConfirmEncumbrance"): confirm_encumbrance,
     ("declarations", "ReleaseEncumbrance"): release_encumbrance,
     ("declarations", "ApplyProceeds"): apply_proceeds,
+    ("declarations", "RegisterDocuments"): register_documents,
+    ("declarations", "CheckDocuments"): check_documents,
+    ("declarations", "MarkFinanced"): mark_financed,
+    ("declarations", "MarkRepaid"): mark_repaid,
+    ("declarations", "CancelRegistration"): cancel_registration,
+    ("declarations", "CreateSavedFilter"): save_filter,
+    ("declarations", "DeleteSavedFilter"): delete_filter,
     ("declarations", "BatchCreateRecords"): create_records,
     ("declarations", "ClaimBill"): claim_bill,
     ("declarations", "ReleaseBill"): release_bill,
     ("declarations", "ConfirmBillPaid"): confirm_bill,
+    ("declarations", "ReduceEncumbrance"): reduce_encumbrance,
+    ("declarations", "ApproveReduction"): approve_reduction,
+    ("declarations", "RejectReduction"): reject_reduction,
+    ("declarations", "ProposeBreachResolution"): propose_resolution,
+    ("declarations", "ResolveBreach"): resolve_breach,
+    ("declarations", "CreatePreShipment"): create_pre_shipment,
+    ("declarations", "LinkPreShipment"): link_pre_shipment,
+    ("declarations", "RollPreShipment"): roll_pre_shipment,
+    ("declarations", "CreateRebate"): create_rebate,
+    ("declarations", "ReviseRebate"): revise_rebate,
     ("settlement", "OpenAccount"): open_account,
     ("settlement", "CreateTransfer"): create_transfer,
     ("settlement", "BatchCreateTransfers"): create_transfers,
@@ -433,12 +606,25 @@ class Get:
         return kind(**{self.field: found if isinstance(found, str) else found.name}, **dict(self.said))
 
 
+# Public reference data: the same for everyone, whole in one answer.
+REFERENCE = {("declarations", "ListTradeModes")}
+
 GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
     ("declarations", "GetRetailOrder"): Get("retail_order"),
+    ("declarations", "GetRetailList"): Get("retail_list"),
+    ("declarations", "GetRetailSummary"): Get("retail_summary"),
+    ("declarations", "GetWarehouseSale"): Get("sale"),
+    ("declarations", "GetPool"): Get("pool"),
+    ("declarations", "ListPoolMovements"): Get("pool"),
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
-    ("declarations", "GetRefusedDocument"): Get("refused_document"),
+    ("declarations", "GetRiskPortrait"): Get("portrait"),
+    ("declarations", "GetBreach"): Get("breach"),
+    ("declarations", "GetPreShipment"): Get("order"),
+    ("declarations", "GetRebate"): Get("rebate"),
     ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
+    ("declarations", "GetRefusedDocument"): Get("refused_document"),
+    ("declarations", "GetRegistration"): Get("registration"),
     ("declarations", "GetRecord"): Get("record"),
     ("declarations", "VerifyPermits"): Get("declaration", "declaration"),
     ("declarations", "GetEvidence"): Get("declaration", "declaration"),
@@ -453,4 +639,11 @@ GETS: dict[Key, Get] = {
     ("loans", "GetOffer"): Get("offer"),
     ("loans", "GetLoan"): Get("loan"),
     ("loans", "GetPayoff"): Get("loan"),
+}
+
+# Reads that are neither of one resource nor a list of resources: each with fields of its request.
+QUERIES: dict[Key, dict[str, Any]] = {
+    ("declarations", "ExportDeclarations"): {"page_size": 1},
+    ("declarations", "QueryStatistics"): {"from_month": "2026-01", "to_month": "2026-12"},
+    ("declarations", "QueryStatisticsChanges"): {"page_size": 1},
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from aval.declarations.v1 import declarations_pb2, rebate_pb2, records_pb2
+from aval.declarations.v1 import declarations_pb2, rebate_pb2, records_pb2, retail_pb2
 from aval.events.v1 import events_pb2
 from aval.settlement.v1 import settlement_pb2
 from google.protobuf import json_format
@@ -410,6 +410,24 @@ async def test_the_registry_knows_whose_customs_code_it_is(world: World) -> None
         found = enterprises.enterprise_of(connection, ["4110960123", "9999999999"])
         assert found == {"4110960123": ENTERPRISE}
         assert enterprises.enterprise_of(connection, []) == {}
+    # A merchant of cross-border e-commerce may name itself by that code.
+    order = retail_pb2.RetailOrder(
+        direction="EXPORT",
+        order_number=world.fresh("ORDER"),
+        platform_code="4101W6000A",
+        merchant_code="4110960123",
+        goods_value=to_proto(Money("USD", 100_00)),
+        envelope={"change": "NEW"},
+    )
+    one, price = {"value": "1"}, {"value": "100"}
+    order.lines.add(
+        line_number=1, goods_name="WIGS", quantity=one, unit_price=price, total=to_proto(Money("USD", 100_00))
+    )
+    documents = [retail_pb2.RetailDocument(order=order)]
+    request = declarations_pb2.BatchCreateRetailDocumentsRequest(documents=documents)
+    (verdict,) = (await world.call("BatchCreateRetailDocuments", request, WINDOW)).verdicts
+    get = retail_pb2.GetRetailOrderRequest(name=verdict.resource)
+    assert (await world.call("GetRetailOrder", get, EXPORTER)).enterprise == ENTERPRISE
 
 
 async def test_expected_rebates_add_up_until_they_are_paid(world: World) -> None:
@@ -659,17 +677,24 @@ async def test_verification_sees_rows_that_contradict_one_another(world: World) 
     permit = await world.taken(first)
     await world.taken(changed(first, 1))
     identifiers = [name.removeprefix("records/") for name in (permit, bill)]
+    versions = sa.update(beside).where(beside.c.record == identifiers[0])
+    none, older = (
+        versions.values(is_newest=False),
+        versions.where(beside.c.notice_us == first.notice_time.ToMicroseconds()),
+    )
+    row = sa.update(bills).where(bills.c.id == identifiers[1])
     wrong = [
-        (sa.update(beside).where(beside.c.record == identifiers[0]).values(is_newest=True), permit),
-        (sa.update(beside).where(beside.c.record == identifiers[0]).values(is_newest=False), permit),
-        (sa.update(bills).where(bills.c.id == identifiers[1]).values(state="PAID"), bill),
-        (sa.update(bills).where(bills.c.id == identifiers[1]).values(payment="billPayments/x"), bill),
+        ([none], permit),
+        ([none, older.values(is_newest=True)], permit),
+        ([row.values(state="PAID")], bill),
+        ([row.values(payment="billPayments/x")], bill),
     ]
     assert world.violations() == []
-    for statement, name in wrong:
+    for statements, name in wrong:
         with world.reading() as connection:
             undone = connection.begin_nested()
-            connection.execute(statement)
+            for statement in statements:
+                connection.execute(statement)
             (found,) = DECLARATIONS.violations(connection)
             assert name in found
             undone.rollback()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from chassis import bulk, records
 from chassis.command import Transaction
 from services.declarations.consent import rpc
-from services.declarations.consent.model import Consent, Disclosure, State
+from services.declarations.consent.model import USUAL_PURPOSES, Consent, Disclosure, Given, Purpose, State
 from services.declarations.tables import consents, disclosures
 
 
@@ -34,9 +34,25 @@ def standing(connection: sa.Connection, enterprises: Iterable[str], institution:
     return records.many(connection, sa.select(consents).where(of, _standing(now_us)), Consent)
 
 
+def given(connection: sa.Connection, enterprises: Iterable[str], now_us: int) -> Given:
+    """All consents of these enterprises that count now."""
+    query = sa.select(consents).where(bulk.among(connection, consents.c.enterprise, enterprises), _standing(now_us))
+    found: dict[str, list[Consent]] = {}
+    for consent in records.many(connection, query, Consent):
+        found.setdefault(consent.institution, []).append(consent)
+    return Given(found)
+
+
 def consenting(institution: str, now_us: int) -> Any:
     """A query of the enterprises that the institution may see now."""
     return sa.select(consents.c.enterprise).where(consents.c.institution == institution, _standing(now_us))
+
+
+def consenting_to(institution: str, purpose: Purpose, now_us: int) -> Any:
+    """A query of the enterprises that the institution may see now for a purpose."""
+    named = consents.c.purposes
+    usual = sa.or_(named.is_(None), named == _json(())) if purpose in USUAL_PURPOSES else sa.false()
+    return consenting(institution, now_us).where(sa.or_(usual, named.contains(f'"{purpose.value}"')))
 
 
 def institutions(connection: sa.Connection, enterprises: Iterable[str], now_us: int) -> dict[str, list[str]]:

@@ -80,6 +80,11 @@ class Declaration:
         return f"declarations/{self.id}"
 
     @property
+    def place(self) -> str:
+        """Where it stands in lists: by day and number."""
+        return f"{self.declared_on}/{self.id}"
+
+    @property
     def is_import(self) -> bool:
         """Into the country, by the number's ninth digit."""
         return self.id[8] == "1"

@@ -1,6 +1,7 @@
 """Reading declarations: the enterprise its own, an institution what it was let see, the window all."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
@@ -13,15 +14,10 @@ from services.declarations import errors
 from services.declarations.consent import access
 from services.declarations.consent import store as consents
 from services.declarations.consent.access import is_institution
-from services.declarations.declaration import model, rpc, store
-from services.declarations.declaration.assets import as_asset
+from services.declarations.declaration import store, views
 from services.declarations.declaration.model import Declaration
-from services.declarations.encumbrance.model import available_to
-from services.declarations.preshipment import netting
-from services.declarations.records import hindrances
+from services.declarations.insight.filters import commands as filters
 from services.declarations.tables import declarations
-from services.declarations.value import freezing
-from services.declarations.value import store as values
 
 SEES_ALL = "WINDOW"
 
@@ -31,8 +27,10 @@ def get(reading: Reading, request: declarations_pb2.GetDeclarationRequest) -> de
     declaration = seen(reading, request.name, "GetDeclaration")
     if request.HasField("as_of"):
         return _as_of(reading, declaration, request.as_of.ToMicroseconds())
-    hindered = hindrances.of(reading.connection, [declaration], reading.now_us)
-    return _view(reading, declaration, hindered.get(declaration.id, ()), with_receipts=True)
+    (message,) = views.present(reading, [declaration])
+    receipts = store.receipts_of(reading.connection, [declaration.id])
+    views.add_receipts(message, receipts.get(declaration.id, ()))
+    return message
 
 
 def seen(reading: Reading, name: str, method: str) -> Declaration:
@@ -46,15 +44,10 @@ def seen(reading: Reading, name: str, method: str) -> Declaration:
 
 
 def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declarations_pb2.Declaration:
-    """What was known then, by what had come in: content and receipts, without the value's parts."""
+    """What was known then; nothing before it came."""
     if at_us < declaration.create_us:
         raise errors.DeclarationNotFound(declaration=declaration.name)
-    known = [one for one in _receipts(reading, declaration.id) if one.arrive_us <= at_us]
-    version = store.version_at(reading.connection, declaration.id, at_us)
-    then = model.as_of(declaration, version, (one.notice for one in known))
-    hindered = hindrances.of(reading.connection, [then], at_us, at_us)
-    message = rpc.to_proto(then, at_us, reading.caller.language, hindered.get(then.id, ()))
-    _add_receipts(message, known)
+    (message,) = views.earlier(reading, [declaration], at_us)
     return message
 
 
@@ -63,52 +56,34 @@ def _may_know(caller: Caller, declaration: Declaration) -> bool:
     return own or is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
 
 
-def _view(
-    reading: Reading, declaration: Declaration, hindered: Sequence[model.Hindrance], with_receipts: bool
-) -> declarations_pb2.Declaration:
-    message = rpc.to_proto(declaration, reading.now_us, reading.caller.language, hindered)
-    value = values.of(reading.connection, as_asset(declaration, reading.now_us), reading.now_us)
-    causes = values.frozen(reading.connection, [declaration.name]).get(declaration.name, ())
-    freezing.add_to(message.eligibility, causes, reading.caller.language)
-    if reading.caller.tenant == declaration.enterprise:
-        message.value.CopyFrom(rpc.value_to_proto(value))
-    elif is_institution(reading.caller):
-        standing = netting.holders_of(reading.connection, [declaration.name]).get(declaration.name, ())
-        message.value.CopyFrom(rpc.available_to_proto(available_to(reading.caller.tenant, value, standing)))
-    if with_receipts:
-        _add_receipts(message, _receipts(reading, declaration.id))
-    return message
-
-
-def _receipts(reading: Reading, number: str) -> Sequence[store.Receipt]:
-    return store.receipts_of(reading.connection, [number]).get(number, ())
-
-
-def _add_receipts(message: declarations_pb2.Declaration, receipts: Iterable[store.Receipt]) -> None:
-    for one in receipts:
-        receipt = message.receipts.add(
-            declaration_number=message.declaration_number, channel_code=one.channel_code, note=one.note
-        )
-        receipt.notice_time.FromMicroseconds(one.notice_us)
-
-
-def list_(
-    reading: Reading, request: declarations_pb2.ListDeclarationsRequest
-) -> declarations_pb2.ListDeclarationsResponse:
-    """A page, newest number first."""
+def page_of(reading: Reading, request: Any) -> Any:
+    """The query of a page, latest day first and then by number, of what the caller may see and the filters pick."""
     query, caller = sa.select(declarations), reading.caller
     if is_institution(caller):
         query = query.where(declarations.c.enterprise.in_(consents.consenting(caller.tenant, reading.now_us)))
     elif SEES_ALL not in caller.roles:
         query = query.where(declarations.c.enterprise == caller.tenant)
+    query = query.where(*filters.conditions(reading, request, declarations))
+    return paging.highest_first(query, (declarations.c.declared_on, declarations.c.id), request)
+
+
+def list_(
+    reading: Reading, request: declarations_pb2.ListDeclarationsRequest
+) -> declarations_pb2.ListDeclarationsResponse:
+    """A page, latest day first; of those known at a time, as they were known then."""
+    query = page_of(reading, request)
     if request.enterprise:
         query = query.where(declarations.c.enterprise == request.enterprise)
-    query = paging.newest_first(query, declarations.c.id, request)
-    page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "id")
+    if request.HasField("as_of"):
+        query = query.where(declarations.c.create_us <= request.as_of.ToMicroseconds())
+    page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "place")
     access.note_page(reading, "ListDeclarations", ((one.name, one.enterprise) for one in page))
-    hindered = hindrances.of(reading.connection, page, reading.now_us)
-    views = [_view(reading, one, hindered.get(one.id, ()), with_receipts=False) for one in page]
-    return declarations_pb2.ListDeclarationsResponse(declarations=views, next_page_token=token)
+    shown = (
+        views.earlier(reading, page, request.as_of.ToMicroseconds())
+        if request.HasField("as_of")
+        else views.present(reading, page)
+    )
+    return declarations_pb2.ListDeclarationsResponse(declarations=shown, next_page_token=token)
 
 
 def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events_pb2.Event]:

@@ -84,12 +84,12 @@ def amend(transaction: Transaction, before: Declaration, after: Declaration, hin
     return stored
 
 
-def version_at(connection: sa.Connection, number: str, at_us: int) -> Version | None:
-    """What the declaration said at a time, where that was amended since."""
+def versions_at(connection: sa.Connection, numbers: Iterable[str], at_us: int) -> dict[str, Version]:
+    """What declarations said at a time, of those that were amended since."""
     rows = declaration_versions
-    query = sa.select(rows).where(rows.c.declaration == number, rows.c.until_us > at_us)
-    found = records.many(connection, query.order_by(rows.c.version).limit(1), Version)
-    return found[0] if found else None
+    query = sa.select(rows).where(bulk.among(connection, rows.c.declaration, numbers), rows.c.until_us > at_us)
+    found = records.many(connection, query.order_by(rows.c.declaration, rows.c.version.desc()), Version)
+    return {version.declaration: version for version in found}
 
 
 def receipts_of(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, list[Receipt]]:

@@ -1,0 +1,1 @@
+"""What is derived from declarations: totals, price norms, findings, portraits; and what is asked of them."""

@@ -1,0 +1,43 @@
+"""Who may see what is derived of an enterprise: itself, an institution with consent to judge risk, the regulator."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from chassis.identity import Caller
+from chassis.service import Reading
+from services.declarations import errors
+from services.declarations.consent import access
+from services.declarations.consent import store as consents
+from services.declarations.consent.access import Seen
+from services.declarations.consent.model import Purpose
+
+SEES_ALL = frozenset({"WINDOW", "REGULATOR"})
+PURPOSE = Purpose.RISK_ASSESSMENT
+
+
+def sees_all(caller: Caller) -> bool:
+    """The window, the regulator, and the platform's own services."""
+    return not SEES_ALL.isdisjoint(caller.roles) or caller.tenant.startswith("services/")
+
+
+def see(reading: Reading, enterprise: str, method: str, resources: Sequence[str]) -> bool:
+    """Whether the caller may see what is derived of the enterprise; ConsentMissing for an institution that may not.
+
+    An institution's look is written down before the answer.
+    """
+    caller = reading.caller
+    if not access.is_institution(caller):
+        return sees_all(caller) or caller.tenant == enterprise
+    consent = access.granted(reading, [enterprise], PURPOSE).get(enterprise)
+    if consent is None:
+        raise errors.ConsentMissing
+    reading.notes.append(Seen(enterprise, consent, method, resources, PURPOSE))
+    return True
+
+
+def restricted(reading: Reading, query: Any, enterprise: Any) -> Any:
+    """A query of rows of enterprises (a column) as far as the caller may see them now."""
+    caller = reading.caller
+    if access.is_institution(caller):
+        return query.where(enterprise.in_(consents.consenting_to(caller.tenant, PURPOSE, reading.now_us)))
+    return query if sees_all(caller) else query.where(enterprise == caller.tenant)

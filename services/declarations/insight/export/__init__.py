@@ -1,0 +1,1 @@
+"""Declarations as flat rows and as files."""

@@ -1,0 +1,93 @@
+"""Declarations as flat rows, one for each line of goods, and as the text of a CSV file. Pure."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from aval.declarations.v1 import declarations_pb2, insight_pb2
+
+from chassis import money
+from chassis.rpc import to_date
+
+Line = insight_pb2.ExportedLine
+# A spreadsheet takes a cell that begins so for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What a row has of its declaration and of its line under the same name.
+HEAD = (
+    "declaration_number", "enterprise", "enterprise_name", "buyer_name", "trade_mode", "transport_mode",
+    "transaction_mode", "destination_country", "contract_number", "bill_number", "invoice_number",
+)  # fmt: skip
+GOODS = ("line_number", "commodity_code", "goods_name", "unit", "origin_country")
+
+
+def lines(declaration: declarations_pb2.Declaration, status: str) -> Iterator[insight_pb2.ExportedLine]:
+    """The rows of a declaration; one with the head alone where it has no goods."""
+    for goods in declaration.lines or [declarations_pb2.DeclarationLine()]:
+        row = Line(status=status, **{name: getattr(declaration, name) for name in HEAD})
+        for name in GOODS:
+            setattr(row, name, getattr(goods, name))
+        _copy(declaration, row, "declared_value", "export_date")
+        _copy(goods, row, "quantity", "unit_price", "total")
+        yield row
+
+
+def _copy(source: Any, row: insight_pb2.ExportedLine, *names: str) -> None:
+    """Those messages that the source has."""
+    for name in names:
+        if source.HasField(name):
+            getattr(row, name).CopyFrom(getattr(source, name))
+
+
+def _plain(name: str) -> Callable[[Any], str]:
+    return lambda row: str(getattr(row, name))
+
+
+def _amount(name: str) -> Callable[[Any], str]:
+    return lambda row: f"{money.from_proto(getattr(row, name)).major():f}" if row.HasField(name) else ""
+
+
+def _number(name: str) -> Callable[[Any], str]:
+    return lambda row: str(getattr(row, name).value)
+
+
+def _day(row: Any) -> str:
+    return to_date(row.export_date).isoformat() if row.HasField("export_date") else ""
+
+
+# Heads and how each cell is read, in the order of the file.
+COLUMNS: dict[str, Callable[[Any], str]] = {
+    **{name: _plain(name) for name in HEAD},
+    "status": _plain("status"),
+    "export_date": _day,
+    "currency": lambda row: row.declared_value.currency_code,
+    "declared_value": _amount("declared_value"),
+    **{name: _plain(name) for name in GOODS},
+    "quantity": _number("quantity"),
+    "unit_price": _number("unit_price"),
+    "total": _amount("total"),
+}
+# Of these a spreadsheet makes numbers and days.
+NUMBERS = frozenset({"declared_value", "line_number", "quantity", "unit_price", "total"})
+DAYS = frozenset({"export_date"})
+
+
+def cells(row: insight_pb2.ExportedLine) -> dict[str, str]:
+    """A row's cells by their heads: decimals and days as plain text."""
+    return {head: read(row) for head, read in COLUMNS.items()}
+
+
+def safe(text: str) -> str:
+    """The text as a spreadsheet takes it for text: an apostrophe before what would be a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def to_csv(rows: Iterable[insight_pb2.ExportedLine], with_heads: bool) -> bytes:
+    """Rows of RFC 4180, UTF-8 without a byte-order mark."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    if with_heads:
+        writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([safe(cell) for cell in cells(row).values()])
+    return text.getvalue().encode()

@@ -1,0 +1,1 @@
+"""Filters of declarations, given or saved."""

@@ -1,0 +1,59 @@
+"""Saving, listing and deleting filters; using them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from aval.declarations.v1 import insight_pb2
+from sqlalchemy import Table
+
+from chassis import paging, records
+from chassis.command import Transaction
+from chassis.errors import NotFound
+from chassis.service import Reading
+from services.declarations.insight.filters import rpc, store
+from services.declarations.insight.filters.model import SavedFilter
+from services.declarations.tables import saved_filters
+
+
+def create(transaction: Transaction, request: insight_pb2.CreateSavedFilterRequest) -> insight_pb2.SavedFilter:
+    """A filter of the caller's tenant."""
+    wanted = request.saved_filter
+    rpc.check(wanted.filter, "saved_filter.filter")
+    saved = SavedFilter(
+        transaction.ids.resource("filter"),
+        transaction.caller.tenant,
+        wanted.title,
+        wanted.filter.SerializeToString(deterministic=True),
+        transaction.now_us,
+    )
+    store.add(transaction.connection, saved)
+    return rpc.to_proto(saved)
+
+
+def delete(
+    transaction: Transaction, request: insight_pb2.DeleteSavedFilterRequest
+) -> insight_pb2.DeleteSavedFilterResponse:
+    """Ends one of the tenant's."""
+    saved = store.load(transaction.connection, transaction.caller.tenant, request.name)
+    if saved is None:
+        raise NotFound(resource=request.name)
+    store.delete(transaction.connection, saved)
+    return insight_pb2.DeleteSavedFilterResponse()
+
+
+def list_(reading: Reading, request: insight_pb2.ListSavedFiltersRequest) -> insight_pb2.ListSavedFiltersResponse:
+    """The tenant's, newest first."""
+    query = paging.newest_first(store.of_tenant(reading.caller.tenant), saved_filters.c.id, request)
+    page, token = paging.cut(request, records.many(reading.connection, query, SavedFilter), "id")
+    return insight_pb2.ListSavedFiltersResponse(saved_filters=map(rpc.to_proto, page), next_page_token=token)
+
+
+def conditions(reading: Reading, request: Any, rows: Table) -> Iterator[Any]:
+    """What rows must meet by a request's `filter` and `saved_filter`. NotFound, InvalidFields."""
+    rpc.check(request.filter, "filter")
+    yield from rpc.conditions(request.filter, rows)
+    if request.saved_filter:
+        saved = store.load(reading.connection, reading.caller.tenant, request.saved_filter)
+        if saved is None:
+            raise NotFound(resource=request.saved_filter)
+        yield from rpc.conditions(insight_pb2.DeclarationFilter.FromString(saved.content), rows)

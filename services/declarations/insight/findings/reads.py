@@ -1,0 +1,43 @@
+"""Listing what looked unusual."""
+
+import json
+from typing import Any
+
+from aval.declarations.v1 import insight_pb2
+
+from chassis import paging
+from chassis.clock import business_date
+from chassis.service import Reading
+from services.declarations.consent.access import note_page
+from services.declarations.insight import access
+from services.declarations.insight.findings import model, store
+from services.declarations.tables import trade_findings
+
+
+def list_(reading: Reading, request: insight_pb2.ListTradeFindingsRequest) -> insight_pb2.ListTradeFindingsResponse:
+    """A page of what the caller may see, the highest id first."""
+    rows = trade_findings
+    query = access.restricted(reading, store.query(), rows.c.enterprise)
+    if request.enterprise:
+        query = query.where(rows.c.enterprise == request.enterprise)
+    if request.declaration:
+        query = query.where(rows.c.declaration == request.declaration.removeprefix("declarations/"))
+    query = paging.newest_first(query, rows.c.id, request)
+    page, token = paging.cut(request, reading.connection.execute(query).all(), "id")
+    note_page(reading, "ListTradeFindings", ((f"tradeFindings/{one.id}", one.enterprise) for one in page))
+    return insight_pb2.ListTradeFindingsResponse(trade_findings=map(_to_proto, page), next_page_token=token)
+
+
+def _to_proto(row: Any) -> insight_pb2.TradeFinding:
+    english, chinese = model.text(row.code, json.loads(row.facts), business_date(row.find_us))
+    message = insight_pb2.TradeFinding(
+        name=f"tradeFindings/{row.id}",
+        enterprise=row.enterprise,
+        declaration=f"declarations/{row.declaration}" if row.declaration else "",
+        line_number=row.line_number,
+        code=row.code,
+        explanation=english,
+        explanation_chinese=chinese,
+    )
+    message.find_time.FromMicroseconds(row.find_us)
+    return message

@@ -1,0 +1,131 @@
+"""The sweep that follows the service's own log: effect and cursor in one transaction, each event exactly once.
+
+What is counted of a declaration is its row as it is now; an event only says that it came or changed. So
+it doesn't matter that the row may be further on than the log was read: a later event finds no difference.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
+
+from chassis import database, inbox
+from chassis.clock import business_date
+from chassis.command import Transaction
+from services.declarations.insight import terms
+from services.declarations.insight.findings import model as checks
+from services.declarations.insight.findings import store as findings
+from services.declarations.insight.findings.model import Finding, Limits
+from services.declarations.insight.fold import model, store
+from services.declarations.insight.fold.model import UNCOUNTED, Contribution, Delta, Row
+from services.declarations.insight.fold.store import Batch
+from services.declarations.insight.norms import store as norms
+from services.declarations.insight.norms.model import Commodity, Price, bucket_of
+
+Declaration = declarations_pb2.Declaration
+LOCK = "insight/fold"
+
+
+def follow(transaction: Transaction) -> bool:
+    """Counts what the log says next. Whether there is more."""
+    connection = transaction.connection
+    if not database.try_lock(connection, LOCK):
+        return False
+    _, position = inbox.cursor(connection, store.SOURCE)
+    batch = store.next_batch(connection, position)
+    if batch is None:
+        return False
+    if batch.declared or batch.changes:
+        _fold(connection, batch, transaction.now_us)
+    inbox.advance(connection, store.SOURCE, batch.epoch, batch.through_position)
+    return batch.is_full
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """What a batch counts: how much the totals move, which declarations are to be checked, what is kept."""
+
+    delta: Delta
+    fresh: Sequence[tuple[Row, Declaration, Contribution]]
+    kept: Mapping[str, Contribution]
+
+
+def _fold(connection: sa.Connection, batch: Batch, now_us: int) -> None:
+    on = business_date(now_us)
+    rows = store.rows(connection, {*batch.declared, *(change.number for change in batch.changes)})
+    counting = _count(connection, batch, rows)
+    store.add(connection, counting.delta, batch.through_position)
+    store.keep_counted(connection, counting.kept)
+    norms.observe(connection, counting.delta.observations())
+    found = _findings(connection, counting, terms.deviation_factor(on))
+    stale = [change.number for change in batch.changes if change.is_amendment or change.status in UNCOUNTED]
+    findings.replace(connection, stale, found, now_us)
+    store.add_facts(connection, _facts(batch, rows), now_us, terms.portrait_interval_us(on))
+
+
+def _count(connection: sa.Connection, batch: Batch, rows: Sequence[Row]) -> Counting:
+    """Counts new declarations, and of changed ones the difference to what was counted before."""
+    declared = set(batch.declared)
+    changed = [row.id for row in rows if row.id not in declared]
+    before = store.counted_of(connection, changed) if changed else {}
+    amended = [row.id for row in rows if row.version > 1 and row.id not in declared and row.id not in before]
+    first = store.first_bodies(connection, amended) if amended else {}
+    delta, kept, fresh = Delta(), {}, []
+    for row in rows:
+        is_plain = row.version == 1 and row.status not in UNCOUNTED
+        if row.id not in declared:
+            if is_plain and row.id not in before:
+                # Counted as it is when it came.
+                continue
+            delta.add(before.get(row.id) or _first(row, first.get(row.id)), -1)
+        message = Declaration.FromString(row.body)
+        now = model.contribution(row, message)
+        delta.add(now)
+        fresh.append((row, message, now))
+        if not is_plain or row.id in before:
+            kept[row.id] = now
+    return Counting(delta, fresh, kept)
+
+
+def _first(row: Row, first_body: bytes | None) -> Contribution:
+    """What a declaration added when it came."""
+    came = store.as_declared(row, first_body)
+    return model.contribution(came, Declaration.FromString(came.body))
+
+
+def _facts(batch: Batch, rows: Iterable[Row]) -> dict[str, list[int]]:
+    """Amendments and holds by enterprise, of all whose declarations came or changed."""
+    facts = {row.enterprise: [0, 0] for row in rows}
+    for change in batch.changes:
+        fact = facts.setdefault(change.enterprise, [0, 0])
+        fact[0] += change.is_amendment
+        fact[1] += not change.is_amendment and change.status == "HELD"
+    return facts
+
+
+def _findings(connection: sa.Connection, counting: Counting, factor: int) -> list[Finding]:
+    """What looks unusual in declarations that came or were amended."""
+    unusual = _unusual(connection, counting.delta.prices, factor)
+    found: list[Finding] = []
+    for row, message, counted in counting.fresh:
+        if not counted.is_plain:
+            continue
+        if not unusual.keys().isdisjoint(counted.prices):
+            found += checks.of_prices(row, message, unusual, factor)
+        found += checks.of_route(row)
+        found += checks.of_party(row, message)
+    return found
+
+
+def _unusual(connection: sa.Connection, prices: Iterable[Price], factor: int) -> dict[Price, Limits]:
+    """Prices that aren't surely within their norms' bounds, by their buckets, with these bounds."""
+    by_commodity: dict[Commodity, list[Price]] = {}
+    for price in prices:
+        by_commodity.setdefault(price[:3], []).append(price)
+    found = {}
+    for commodity, norm in norms.narrowest(connection, by_commodity).items():
+        within = checks.limits(norm, factor)
+        low, high = bucket_of(within.lowest), bucket_of(within.highest)
+        found.update({price: within for price in by_commodity[commodity] if not low < price[3] < high})
+    return found

@@ -1,0 +1,167 @@
+"""What a declaration adds to the totals, and how much the totals move. Pure.
+
+A contribution follows from the declaration's present row alone. The totals are sums of contributions,
+so an amendment or a deletion subtracts what was counted and adds what is: in whatever batches the log
+is followed, the totals end as if all declarations had been counted once, as they are now.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+from aval.declarations.v1 import declarations_pb2
+
+from services.declarations.code_tables import code_table
+from services.declarations.insight.norms.model import Commodity, Price, bucket_of, unit_price
+
+COUNTED = "COUNTED"
+# These declare nothing (any more); they count by themselves, never in statistics.
+UNCOUNTED = frozenset({"DRAFT", "REJECTED", "DELETED"})
+KILOGRAM = "035"
+# Dimension by dimension as the tables have them.
+DIMENSIONS = ("month", "direction", "trade_mode", "country", "chapter", "currency")
+KEY = ("enterprise", *DIMENSIONS, "outcome", "buyer")
+_NOT_LETTERS = re.compile(r"[\W_]+")
+
+
+class Row(NamedTuple):
+    """The columns of a declaration that count; a former version of it has the same."""
+
+    id: str
+    enterprise: str
+    trade_mode: str
+    transport_mode: str
+    destination_country: str
+    chapter: str
+    declared_on: str
+    value_currency: str
+    value_minor_units: int
+    status: str
+    body: bytes
+    version: int
+    create_us: int
+
+    @property
+    def direction(self) -> str:
+        """0 export, 1 import: the number's ninth digit."""
+        return self.id[8]
+
+
+class Contribution(NamedTuple):
+    """What one declaration adds: under which key of KEY, how much, and the unit prices of its lines."""
+
+    key: tuple[str, ...]
+    minor_units: int
+    prices: tuple[Price, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it counts like most do: neither draft nor rejected nor deleted."""
+        return self.key[-2] == COUNTED
+
+
+@lru_cache(maxsize=65536)
+def normalised(name: str) -> str:
+    """A party's name for comparison: width, case, punctuation and spaces don't tell parties apart."""
+    return _NOT_LETTERS.sub(" ", unicodedata.normalize("NFKC", name).casefold()).strip()
+
+
+@lru_cache(maxsize=1024)
+def counting_unit(unit: str) -> tuple[str, int]:
+    """The unit that prices are counted in, and the power of ten between: all units of mass are kilograms."""
+    for row in code_table("mass_units").rows():
+        if row["code"] == unit:
+            return KILOGRAM, int(row["power"])
+    return unit, 0
+
+
+def price_of(line: declarations_pb2.DeclarationLine) -> tuple[str, int] | None:
+    """The counting unit and the unit price of a line of goods; None where it has no quantity."""
+    unit, power = counting_unit(line.unit)
+    price = unit_price(line.total.minor_units, line.quantity.value, power)
+    return None if price is None else (unit, price)
+
+
+def contribution(row: Row, message: declarations_pb2.Declaration) -> Contribution:
+    """What a declaration adds as it is; message is its parsed body."""
+    outcome = row.status if row.status in UNCOUNTED else COUNTED
+    key = (
+        row.enterprise,
+        row.declared_on[:7],
+        row.direction,
+        row.trade_mode,
+        row.destination_country,
+        row.chapter,
+        row.value_currency,
+        outcome,
+        normalised(message.buyer_name),
+    )
+    prices = _prices(message, row.value_currency) if outcome == COUNTED else ()
+    return Contribution(key, row.value_minor_units, prices)
+
+
+def _prices(message: declarations_pb2.Declaration, currency: str) -> tuple[Price, ...]:
+    found = []
+    for line in message.lines:
+        priced = price_of(line)
+        if priced is not None:
+            unit, price = priced
+            found.append((line.commodity_code, unit, currency, bucket_of(price)))
+    return tuple(found)
+
+
+def to_text(counted: Contribution) -> str:
+    """For the store."""
+    return json.dumps(counted, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_text(text: str) -> Contribution:
+    """What `to_text` wrote."""
+    key, minor_units, prices = json.loads(text)
+    return Contribution(
+        tuple(key), minor_units, tuple((code, unit, currency, bucket) for code, unit, currency, bucket in prices)
+    )
+
+
+@dataclass(slots=True)
+class Delta:
+    """How much the totals move: declarations and minor units by KEY, observations by price."""
+
+    totals: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
+    prices: dict[Price, int] = field(default_factory=dict)
+
+    def add(self, one: Contribution, sign: int = 1) -> None:
+        """Counts a contribution, or takes it back (-1)."""
+        total = self.totals.get(one.key)
+        if total is None:
+            total = self.totals[one.key] = [0, 0]
+        total[0] += sign
+        total[1] += sign * one.minor_units
+        prices = self.prices
+        for price in one.prices:
+            prices[price] = prices.get(price, 0) + sign
+
+    def cells(self) -> Mapping[tuple[str, ...], list[int]]:
+        """The same over all enterprises and buyers, by DIMENSIONS: only what counts in statistics."""
+        cells: dict[tuple[str, ...], list[int]] = {}
+        for key, (declarations, minor_units) in self.totals.items():
+            if key[-2] == COUNTED:
+                cell = cells.setdefault(key[1:-2], [0, 0])
+                cell[0] += declarations
+                cell[1] += minor_units
+        return cells
+
+    def observations(self) -> Mapping[Commodity, list[tuple[int, int]]]:
+        """How often which bucket is observed more, by commodity."""
+        found: dict[Commodity, list[tuple[int, int]]] = {}
+        for (code, unit, currency, bucket), count in self.prices.items():
+            commodity = (code, unit, currency)
+            if commodity in found:
+                found[commodity].append((bucket, count))
+            else:
+                found[commodity] = [(bucket, count)]
+        return found

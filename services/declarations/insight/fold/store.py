@@ -1,0 +1,174 @@
+"""The totals' rows: what the log says next, what was counted, and adding to the totals in bulk."""
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
+from google.protobuf import any_pb2
+
+from chassis import bulk, tables
+from chassis.clock import business_date
+from services.declarations.declaration import rpc
+from services.declarations.declaration.store import DECLARED
+from services.declarations.insight.fold.model import Contribution, Delta, Row, from_text, to_text
+from services.declarations.tables import (
+    counted,
+    declaration_versions,
+    declarations,
+    enterprise_facts,
+    enterprise_totals,
+    statistics_cells,
+)
+
+SOURCE = "insight"
+AMENDED = "declaration.amended"
+MOVED = "declaration.status_changed"
+TYPES = (DECLARED, AMENDED, MOVED)
+# One sweep takes so many events at most; a batch of declarations weighs as much as it may hold.
+EVENTS_MOST = 5_000
+WEIGHT_MOST = 10_000
+BATCH_WEIGHT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An amendment or a new status of one declaration, as its event told it."""
+
+    number: str
+    enterprise: str
+    is_amendment: bool
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The next events of the log: what was declared, what changed since, and how far they go."""
+
+    epoch: str
+    through_position: int
+    is_full: bool
+    declared: Sequence[str]
+    changes: Sequence[Change]
+
+
+def next_batch(connection: sa.Connection, after_position: int) -> Batch | None:
+    """The declarations' events after a position; None where there is nothing new."""
+    head = connection.execute(sa.select(tables.log_head.c.epoch, tables.log_head.c.position)).one()
+    if head.position == after_position:
+        return None
+    through, is_full = _reach(connection, after_position, head.position)
+    events = tables.events
+    query = sa.select(events.c.type, events.c.payload).order_by(events.c.position)
+    within = sa.and_(events.c.position > after_position, events.c.position <= through, events.c.type.in_(TYPES))
+    declared: list[str] = []
+    changes: list[Change] = []
+    for kind, payload in connection.execute(query.where(within)):
+        content = any_pb2.Any.FromString(payload).value
+        if kind == DECLARED:
+            names = declarations_pb2.DeclarationsDeclared.FromString(content).declarations
+            declared += [name[13:] for name in names]
+        else:
+            changes.append(_change(kind, content))
+    return Batch(head.epoch, through, is_full, declared, changes)
+
+
+def _reach(connection: sa.Connection, after_position: int, head: int) -> tuple[int, bool]:
+    """Up to which position a batch goes, and whether there is more behind it."""
+    events = tables.events
+    query = sa.select(events.c.position, events.c.type).order_by(events.c.position)
+    weight = 0
+    rows = connection.execute(query.where(events.c.position > after_position).limit(EVENTS_MOST)).all()
+    for position, kind in rows:
+        weight += BATCH_WEIGHT if kind == DECLARED else 1
+        if weight >= WEIGHT_MOST:
+            return position, position < head
+    through = rows[-1].position
+    return through, through < head
+
+
+def _change(kind: str, content: bytes) -> Change:
+    message = declarations_pb2.Declaration.FromString(content)
+    status = declarations_pb2.Declaration.Status.Name(message.status)
+    return Change(message.declaration_number, message.enterprise, kind == AMENDED, status)
+
+
+_ROW = sa.select(*(declarations.c[name] for name in Row._fields))
+
+
+def rows(connection: sa.Connection, numbers: Iterable[str]) -> list[Row]:
+    """The declarations as they are."""
+    query = _ROW.where(bulk.among(connection, declarations.c.id, numbers))
+    return [Row(*row) for row in connection.execute(query).all()]
+
+
+def first_bodies(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, bytes]:
+    """What amended declarations said first."""
+    versions = declaration_versions
+    query = sa.select(versions.c.declaration, versions.c.body).where(versions.c.version == 1)
+    found = connection.execute(query.where(bulk.among(connection, versions.c.declaration, numbers)))
+    return {row.declaration: row.body for row in found}
+
+
+def as_declared(now: Row, first_body: bytes | None) -> Row:
+    """The declaration as it came: its first content, declared."""
+    if first_body is None:
+        return now._replace(status="DECLARED")
+    content = rpc.content_of(declarations_pb2.Declaration.FromString(first_body))
+    came_on: datetime.date = business_date(now.create_us)
+    return now._replace(
+        trade_mode=content.trade_mode,
+        transport_mode=content.transport_mode,
+        destination_country=content.destination_country,
+        chapter=content.chapter,
+        declared_on=(content.declared_on or came_on).isoformat(),
+        value_currency=content.value_currency,
+        value_minor_units=content.value_minor_units,
+        body=first_body,
+        status="DECLARED",
+    )
+
+
+def counted_of(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, Contribution]:
+    """What was counted of those declarations whose first content doesn't say it."""
+    found = connection.execute(sa.select(counted).where(bulk.among(connection, counted.c.declaration, numbers)))
+    return {row.declaration: from_text(row.contribution) for row in found}
+
+
+def keep_counted(connection: sa.Connection, kept: Mapping[str, Contribution]) -> None:
+    """What is counted of declarations whose first content doesn't say it."""
+    bulk.add(connection, counted, [(number, to_text(one)) for number, one in kept.items()], (), ["contribution"])
+
+
+def add(connection: sa.Connection, delta: Delta, position: int) -> None:
+    """Moves all totals; `position` is where the log stands."""
+    sums = ("declarations", "minor_units")
+    totals = [(*key, *moved) for key, moved in delta.totals.items()]
+    bulk.add(connection, enterprise_totals, totals, sums)
+    cells = [(*key, *moved, position) for key, moved in delta.cells().items()]
+    bulk.add(connection, statistics_cells, cells, sums, ["changed"])
+
+
+def add_facts(connection: sa.Connection, changes: Mapping[str, Sequence[int]], now_us: int, interval_us: int) -> None:
+    """Amendments and holds of enterprises, whose portraits are due now, or once the last one is old enough."""
+    facts = enterprise_facts
+    known = sa.select(facts).where(bulk.among(connection, facts.c.enterprise, changes))
+    found = {row.enterprise: row for row in connection.execute(known)}
+    moved = []
+    for enterprise, (amendments, holds) in changes.items():
+        row = found.get(enterprise)
+        if row is None:
+            moved.append((enterprise, amendments, holds, now_us, 0))
+        elif amendments or holds or not row.due_us:
+            due_us = row.due_us or max(now_us, row.assess_us + interval_us)
+            moved.append((enterprise, amendments, holds, due_us, row.assess_us))
+    bulk.add(connection, facts, moved, ["amendments", "holds"], ["due_us"])
+
+
+def reset(connection: sa.Connection, derived: Sequence[Any]) -> None:
+    """Forgets everything derived; the log is followed from its beginning."""
+    for table in derived:
+        connection.execute(sa.delete(table))
+    connection.execute(sa.delete(tables.inbox).where(tables.inbox.c.source == SOURCE))

@@ -1,0 +1,1 @@
+"""Price norms by commodity, unit and currency."""

@@ -1,0 +1,153 @@
+"""Unit prices on a logarithmic scale of whole numbers, and the robust norm that follows from their counts.
+
+A price is a whole number of millionths of a minor unit for one unit of the goods. Buckets are those of a
+high dynamic range histogram: each power of two is cut into 8 equal parts, so that a bucket is at most
+12.5 percent wide. Counting and uncounting are additions, so the norm is the same in whatever order and
+batches the declarations came.
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+
+from chassis.money import exponent
+
+PRICE_DIGITS = 6
+PARTS = 8
+_PART_BITS = 3
+# HS 10, 8 and 6 digits: where too little was seen of the narrow one, the wider one counts.
+LEVELS = (10, 8, 6)
+
+
+# What is priced: commodity code, unit, currency.
+Commodity = tuple[str, str, str]
+# What a line of goods adds to the counts: its commodity and the bucket of its unit price.
+Price = tuple[str, str, str, int]
+
+
+@lru_cache(maxsize=65536)
+def _parsed(text: str) -> tuple[int, int]:
+    """A plain decimal number as a whole number and its number of decimals."""
+    whole, _, decimals = text.partition(".")
+    return int(whole + decimals), len(decimals)
+
+
+def unit_price(minor_units: int, quantity: str, power: int = 0) -> int | None:
+    """Millionths of a minor unit for one unit, rounded down; None without a quantity.
+
+    `power`: the declared unit is 10^power of the unit that is counted in (grams in kilograms: -3).
+    """
+    number, decimals = _parsed(quantity or "0")
+    if number <= 0 or minor_units <= 0:
+        return None
+    scale = PRICE_DIGITS + decimals - power
+    if scale < 0:
+        return minor_units // (number * int(10**-scale))
+    return minor_units * int(10**scale) // number
+
+
+def bucket_of(price: int) -> int:
+    """The bucket that a price falls in."""
+    octave = price.bit_length() - _PART_BITS - 1
+    return octave * PARTS + (price >> octave) if octave > 0 else price
+
+
+def lowest(bucket: int) -> int:
+    """The lowest price of a bucket."""
+    octave = max(bucket // PARTS - 1, 0)
+    return (bucket - octave * PARTS) << octave
+
+
+def quantile(counts: Sequence[tuple[int, int]], numerator: int, denominator: int) -> int:
+    """The bucket in which the part numerator/denominator of the observations is reached; counts ascend by bucket."""
+    goal = sum(count for _, count in counts) * numerator
+    reached = 0
+    for bucket, count in counts:
+        reached += count
+        if reached * denominator >= goal:
+            return bucket
+    raise ValueError("a quantile of nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """What a unit of a commodity costs: buckets of the quartiles, as published from so many observations."""
+
+    id: str
+    commodity_code: str
+    unit: str
+    currency: str
+    observations: int
+    lower: int
+    median: int
+    upper: int
+    version: int
+    publish_us: int
+
+
+def norm_id(commodity_code: str, unit: str, currency: str) -> str:
+    """The key of a norm."""
+    return f"{commodity_code}/{unit}/{currency}"
+
+
+def levels(commodity_code: str) -> Iterator[str]:
+    """The code and the wider ones that it belongs to, narrowest first."""
+    return (commodity_code[:digits] for digits in LEVELS)
+
+
+class Counts:
+    """How often each bucket was observed: a row of whole numbers from the first bucket on."""
+
+    __slots__ = ("first", "values")
+
+    def __init__(self, first: int = 0, content: bytes = b"") -> None:
+        self.first = first
+        self.values = array("i", content)
+
+    def add(self, bucket: int, count: int) -> None:
+        """Observes a bucket so many times more, or fewer."""
+        place = bucket - self.first
+        if not self.values:
+            self.first, place = bucket, 0
+        if place < 0:
+            self.values = array("i", bytes(-place * self.values.itemsize)) + self.values
+            self.first, place = bucket, 0
+        elif place >= len(self.values):
+            self.values.extend([0] * (place + 1 - len(self.values)))
+        self.values[place] += count
+
+    def add_all(self, other: "Counts") -> None:
+        """Observes all that another has observed."""
+        for place, count in enumerate(other.values):
+            if count:
+                self.add(other.first + place, count)
+
+    @property
+    def total(self) -> int:
+        """How many observations there are."""
+        return sum(self.values)
+
+    def quartiles(self) -> tuple[int, int, int]:
+        """The buckets of the lower quartile, the median and the upper quartile."""
+        ascending = [(self.first + place, count) for place, count in enumerate(self.values) if count > 0]
+        lower, median, upper = (quantile(ascending, part, 4) for part in (1, 2, 3))
+        return lower, median, upper
+
+
+def is_due(observations: int, published: int, least: int, percent: int) -> bool:
+    """Whether a norm shall be published anew: enough was seen, and so much more or less than at the last time."""
+    if observations < least:
+        return False
+    return observations * 100 >= published * percent or observations * percent <= published * 100
+
+
+def bounds(norm: Norm, factor: int) -> tuple[int, int]:
+    """The lowest and the highest price that isn't unusual: the quartiles, widened by a factor."""
+    return lowest(norm.lower) // factor, lowest(norm.upper + 1) * factor
+
+
+def in_major_units(price: int, currency: str) -> Decimal:
+    """A price in major units of its currency, at most 6 decimals beyond the minor unit."""
+    return Decimal(price).scaleb(-PRICE_DIGITS - exponent(currency)).normalize()

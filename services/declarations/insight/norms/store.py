@@ -1,0 +1,75 @@
+"""The prices' counts and the norms: the only SQL of this room."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from chassis import bulk, records
+from services.declarations.insight.norms.model import LEVELS, Commodity, Counts, Norm, norm_id
+from services.declarations.tables import norm_progress, price_counts, price_norms
+
+Observed = Mapping[Commodity, Sequence[tuple[int, int]]]
+
+
+def observe(connection: sa.Connection, observed: Observed) -> None:
+    """Adds observations by bucket to the counts of commodities."""
+    known = _counts(connection, {code for code, _, _ in observed})
+    rows = []
+    for commodity, buckets in observed.items():
+        counts = known.get(commodity) or Counts()
+        for bucket, count in buckets:
+            counts.add(bucket, count)
+        rows.append((*commodity, counts.first, counts.values.tobytes()))
+    bulk.add(connection, price_counts, rows, (), ["first_bucket", "counts"])
+
+
+def _counts(connection: sa.Connection, codes: Iterable[str]) -> dict[Commodity, Counts]:
+    query = sa.select(price_counts).where(bulk.among(connection, price_counts.c.commodity_code, codes))
+    return {(row[0], row[1], row[2]): Counts(*row[3:]) for row in connection.execute(query).all()}
+
+
+def after(connection: sa.Connection, code: str, count: int) -> list[tuple[Commodity, Counts]]:
+    """The counts of the next commodities behind a code, all of the last one's HS heading (6 digits) among them."""
+    codes = price_counts.c.commodity_code
+    reach = sa.select(codes).where(codes > code).order_by(codes).limit(count)
+    last = connection.execute(reach.offset(count - 1).limit(1)).scalar_one_or_none()
+    query = sa.select(price_counts).where(codes > code).order_by(codes)
+    if last is not None:
+        # A colon follows the digits.
+        query = query.where(codes < f"{last[: LEVELS[-1]]}:")
+    return [((row[0], row[1], row[2]), Counts(*row[3:])) for row in connection.execute(query).all()]
+
+
+def norms(connection: sa.Connection, ids: Iterable[str]) -> dict[str, Norm]:
+    """Norms by their keys, those that were published."""
+    query = sa.select(price_norms).where(bulk.among(connection, price_norms.c.id, ids))
+    return {row.id: Norm(*row) for row in connection.execute(query).all()}
+
+
+def narrowest(connection: sa.Connection, commodities: Iterable[Commodity]) -> dict[Commodity, Norm]:
+    """The norm of each commodity: of its own code, or the next wider one that was published."""
+    found: dict[Commodity, Norm] = {}
+    left = list(commodities)
+    for digits in LEVELS:
+        ids = {one: norm_id(one[0][:digits], one[1], one[2]) for one in left}
+        known = norms(connection, set(ids.values())) if ids else {}
+        found |= {one: known[key] for one, key in ids.items() if key in known}
+        left = [one for one in left if one not in found]
+    return found
+
+
+def publish(connection: sa.Connection, fresh: Sequence[Norm]) -> None:
+    """Norms as they are from now on."""
+    rows = [tuple(records.to_row(one).values()) for one in fresh]
+    bulk.add(connection, price_norms, rows, (), ["observations", "lower", "median", "upper", "version", "publish_us"])
+
+
+def progress(connection: sa.Connection) -> tuple[str, int]:
+    """Up to which code norms were looked at, and when; from the beginning where never."""
+    row = connection.execute(sa.select(norm_progress.c.commodity_code, norm_progress.c.run_us)).first()
+    return ("", 0) if row is None else (row.commodity_code, row.run_us)
+
+
+def proceed(connection: sa.Connection, code: str, now_us: int) -> None:
+    """Norms were looked at up to a code; empty: begin anew."""
+    bulk.add(connection, norm_progress, [(1, code, now_us)], (), ["commodity_code", "run_us"])

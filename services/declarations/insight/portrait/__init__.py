@@ -1,0 +1,1 @@
+"""Risk portraits of enterprises, factor by factor."""

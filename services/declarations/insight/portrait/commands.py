@@ -1,0 +1,38 @@
+"""The sweep that computes portraits that are due, a batch at a time."""
+
+from chassis import database
+from chassis.clock import business_date
+from chassis.command import Transaction
+from services.declarations.insight.findings import model as checks
+from services.declarations.insight.findings import store as findings
+from services.declarations.insight.fold import commands as fold
+from services.declarations.insight.portrait import model, store
+from services.declarations.insight.portrait.store import Stored
+
+AT_ONCE = 20
+
+
+def assess(transaction: Transaction) -> bool:
+    """Computes the portraits that are due. Whether there may be more."""
+    connection = transaction.connection
+    # Its rows are those that the log's follower changes too.
+    database.lock(connection, [fold.LOCK])
+    facts = store.due(connection, transaction.now_us, AT_ONCE)
+    if not facts:
+        return False
+    enterprises = [fact.enterprise for fact in facts]
+    totals = store.totals(connection, enterprises)
+    circles = [one for name in enterprises for one in checks.of_circle(name, model.circles(totals.get(name, ())))]
+    findings.replace_circles(connection, enterprises, circles, transaction.now_us)
+    counts = findings.counts(connection, enterprises)
+    breaches = store.breaches(connection, enterprises)
+    on = business_date(transaction.now_us)
+    portraits = []
+    for fact in facts:
+        name = fact.enterprise
+        found = counts.get(name, {}), breaches.get(name, {})
+        given = model.inputs(totals.get(name, []), fact.amendments, fact.holds, *found, on)
+        score = model.assess(given, on).score
+        portraits.append(Stored(name, score, on.isoformat(), given, transaction.now_us, 1))
+    store.save(connection, portraits)
+    return len(facts) == AT_ONCE

@@ -1,0 +1,81 @@
+"""The portraits' rows, and the rows they are computed from: the only SQL of this room."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from chassis import bulk, records
+from services.declarations.insight.portrait.model import Inputs, Total
+from services.declarations.tables import breaches as register_breaches
+from services.declarations.tables import enterprise_facts, enterprise_totals, risk_portraits
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What no total tells of an enterprise."""
+
+    enterprise: str
+    amendments: int
+    holds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A portrait as it was last computed."""
+
+    enterprise: str
+    score: int
+    assess_date: str
+    inputs: Inputs
+    assess_us: int
+    revision: int
+
+
+def due(connection: sa.Connection, now_us: int, count: int) -> list[Fact]:
+    """Enterprises whose portraits are due, the longest first."""
+    rows = enterprise_facts
+    query = sa.select(rows.c.enterprise, rows.c.amendments, rows.c.holds).order_by(rows.c.due_us)
+    within = sa.and_(rows.c.due_us > 0, rows.c.due_us <= now_us)
+    return [Fact(*row) for row in connection.execute(query.where(within).limit(count))]
+
+
+def totals(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, list[Total]]:
+    """The totals of enterprises."""
+    rows = enterprise_totals
+    query = sa.select(rows).where(bulk.among(connection, rows.c.enterprise, enterprises))
+    found: dict[str, list[Total]] = {}
+    for enterprise, *total in connection.execute(query):
+        found.setdefault(enterprise, []).append(Total(*total))
+    return found
+
+
+def breaches(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, dict[str, int]]:
+    """How many breaches of each state there were on what is an enterprise's."""
+    rows = register_breaches
+    query = sa.select(rows.c.enterprise, rows.c.state, sa.func.count()).group_by(rows.c.enterprise, rows.c.state)
+    found: dict[str, dict[str, int]] = {}
+    of = bulk.among(connection, rows.c.enterprise, enterprises)
+    for enterprise, state, count in connection.execute(query.where(of)):
+        found.setdefault(enterprise, {})[state] = count
+    return found
+
+
+def load(connection: sa.Connection, enterprise: str) -> Stored | None:
+    """An enterprise's portrait."""
+    return records.one(connection, risk_portraits, Stored, risk_portraits.c.enterprise == enterprise)
+
+
+def save(connection: sa.Connection, portraits: Sequence[Stored]) -> None:
+    """Portraits computed anew; their revisions rise by one, and nothing is due."""
+    values = [(one.enterprise, one.score, one.assess_date, _text(one.inputs), one.assess_us, 1) for one in portraits]
+    bulk.add(connection, risk_portraits, values, ["revision"], ["score", "assess_date", "inputs", "assess_us"])
+    rows = enterprise_facts
+    assessed = bulk.among(connection, rows.c.enterprise, [one.enterprise for one in portraits])
+    times = {one.assess_us for one in portraits}
+    connection.execute(sa.update(rows).where(assessed).values(due_us=0, assess_us=max(times)))
+
+
+def _text(inputs: Inputs) -> str:
+    return json.dumps(records.to_json(inputs), ensure_ascii=False, separators=(",", ":"))

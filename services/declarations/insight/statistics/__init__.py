@@ -1,0 +1,1 @@
+"""Totals by month, direction, trade mode, country and HS chapter, and what has changed of them."""

@@ -1,0 +1,183 @@
+"""What is counted follows the log: whatever happened in whatever batches, the totals are those of what there is."""
+
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from chassis import testing
+from chassis.database import Database
+from services.declarations.insight.fold import commands as fold
+from services.declarations.insight.fold import model, store
+from services.declarations.insight.norms.model import Counts
+from services.declarations.tables import (
+    declarations,
+    enterprise_facts,
+    enterprise_totals,
+    price_counts,
+    statistics_cells,
+    trade_findings,
+)
+from tests.service.insight_world import ENTERPRISES, Register, goods, number, row
+
+CODES = ("L", "P", "R", "C", "E", "D", "H", "G")
+
+
+def stored(register: Register) -> tuple[dict[Any, Any], dict[Any, Any], dict[Any, Any]]:
+    """Totals, cells and prices as they are stored, without those that are nothing."""
+    totals = {tuple(one[:9]): tuple(one[9:]) for one in register.rows(sa.select(enterprise_totals)) if any(one[9:])}
+    cells = {tuple(one[:6]): tuple(one[6:8]) for one in register.rows(sa.select(statistics_cells)) if any(one[6:8])}
+    prices = {}
+    for code, unit, currency, first, content in register.rows(sa.select(price_counts)):
+        for place, count in enumerate(Counts(first, content).values):
+            if count:
+                prices[code, unit, currency, first + place] = count
+    return totals, cells, prices
+
+
+def counted_anew(register: Register) -> tuple[dict[Any, Any], dict[Any, Any], dict[Any, Any]]:
+    """The same from the declarations as they are, all at once."""
+    delta = model.Delta()
+    with register.store.read() as connection:
+        numbers = connection.execute(sa.select(declarations.c.id)).scalars().all()
+        for one in store.rows(connection, numbers):
+            delta.add(model.contribution(one, declarations_pb2.Declaration.FromString(one.body)))
+    totals = {key: tuple(value) for key, value in delta.totals.items()}
+    return totals, {key: tuple(value) for key, value in delta.cells().items()}, delta.prices
+
+
+class Following(RuleBasedStateMachine):
+    """Declarations, amendments, receipts and sweeps in any order."""
+
+    register: Register
+    fresh: Iterator[Register]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register = next(type(self).fresh)
+        self.known: dict[int, int] = {}
+
+    @rule(
+        count=st.integers(1, 4),
+        code=st.sampled_from(["6704200000", "8541100000"]),
+        country=st.sampled_from(["USA", "DEU"]),
+        cents=st.integers(1, 10**6),
+        mode=st.sampled_from(["0110", "9710"]),
+        early=st.sampled_from(["", *CODES]),
+    )
+    def declare(self, count: int, code: str, country: str, cents: int, mode: str, early: str) -> None:
+        rows = []
+        for _ in range(count):
+            index = len(self.known) + 1
+            self.known[index] = index % 2
+            lines = [goods(code, cents=cents), goods("6704200000", "3")]
+            rows.append(
+                row(index, *lines, destination_country=country, trade_mode=mode, enterprise=ENTERPRISES[index % 2])
+            )
+        if early:
+            self.register.receive((rows[0].declaration_number, early))
+        self.register.declare(*rows)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data(), cents=st.integers(1, 10**6), month=st.integers(1, 12))
+    def amend(self, data: Any, cents: int, month: int) -> None:
+        index = data.draw(st.sampled_from(sorted(self.known)))
+        changed = row(
+            index,
+            goods("8541100000", cents=cents),
+            day=f"2026-{month:02}-07",
+            enterprise=ENTERPRISES[index % 2],
+            buyer_name="Other",
+        )
+        self.register.amend(changed)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data(), code=st.sampled_from(CODES))
+    def receive(self, data: Any, code: str) -> None:
+        index = data.draw(st.sampled_from(sorted(self.known)))
+        self.register.receive((number(index), code))
+
+    @rule(weight=st.sampled_from([1, 2, 10_000]))
+    def follow(self, weight: int) -> None:
+        before, store.WEIGHT_MOST = store.WEIGHT_MOST, weight
+        try:
+            self.register.sweep(fold.follow)
+        finally:
+            store.WEIGHT_MOST = before
+
+    @invariant()
+    def nothing_is_counted_twice(self) -> None:
+        totals, cells, _ = stored(self.register)
+        assert all(count >= 0 for count, _ in [*totals.values(), *cells.values()])
+
+    def teardown(self) -> None:
+        while self.register.sweep(fold.follow):
+            pass
+        assert stored(self.register) == counted_anew(self.register)
+        self.register.store.close()
+
+
+def registers(addresses: Iterator[str]) -> Iterator[Register]:
+    """Fresh ones."""
+    for address in addresses:
+        yield Register(Database(address, "declarations"))
+
+
+def test_any_order_and_batching_ends_as_if_counted_at_once_on_sqlite() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        addresses = (f"sqlite:///{pathlib.Path(folder) / str(index)}" for index in range(10_000))
+        machine = type("OnSqlite", (Following,), {"fresh": registers(addresses)})
+        run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=12, deadline=None))
+
+
+def test_any_order_and_batching_ends_as_if_counted_at_once_on_postgresql(postgresql_server: testing.PostgreSQL) -> None:
+    addresses = (postgresql_server.new_database() for _ in range(10_000))
+    machine = type("OnPostgresql", (Following,), {"fresh": registers(addresses)})
+    run_state_machine_as_test(machine, settings=settings(max_examples=6, stateful_step_count=12, deadline=None))
+
+
+@pytest.fixture
+def register(database_url: str) -> Iterator[Register]:
+    database = Database(database_url, "declarations")
+    yield Register(database)
+    database.close()
+
+
+def test_many_at_once_are_counted_by_copy(register: Register) -> None:
+    register.declare(*(row(index, goods(f"67042{index:05}", cents=index)) for index in range(1, 101)))
+    register.declare(*(row(index, enterprise=ENTERPRISES[1]) for index in range(101, 201)))
+    register.settle()
+    assert stored(register) == counted_anew(register)
+    register.amend(row(7, goods(cents=3)))
+    register.receive((number(8), "D"), (number(9), "E"), (number(10), "P"))
+    register.settle()
+    assert stored(register) == counted_anew(register)
+    assert sum(count for count, _ in stored(register)[1].values()) == 198
+
+
+def test_the_log_is_followed_from_where_it_was_left(register: Register) -> None:
+    register.declare(row(1))
+    register.settle()
+    once = stored(register)
+    register.settle()
+    assert stored(register) == once
+    with register.store.write() as connection:
+        store.reset(connection, [enterprise_totals, statistics_cells, price_counts, enterprise_facts, trade_findings])
+    register.settle()
+    assert stored(register) == once
+
+
+def test_inspections_and_amendments_are_facts_of_the_enterprise(register: Register) -> None:
+    register.declare(row(1), row(2))
+    register.receive((number(1), "C"))
+    register.amend(row(2, goods(cents=5)))
+    register.settle()
+    facts = {one.enterprise: (one.amendments, one.holds) for one in register.rows(sa.select(enterprise_facts))}
+    assert facts == {ENTERPRISES[0]: (1, 1)}
