@@ -3,7 +3,6 @@
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
@@ -20,7 +19,11 @@ from services.declarations.tables import (
     declarations,
     enterprise_facts,
     enterprise_totals,
+    norm_progress,
+    price_counts,
+    price_norms,
     statistics_cells,
+    trade_findings,
 )
 
 SOURCE = "insight"
@@ -167,8 +170,17 @@ def add_facts(connection: sa.Connection, changes: Mapping[str, Sequence[int]], n
     bulk.add(connection, facts, moved, ["amendments", "holds"], ["due_us"])
 
 
-def reset(connection: sa.Connection, derived: Sequence[Any]) -> None:
-    """Forgets everything derived; the log is followed from its beginning."""
-    for table in derived:
+def reset(connection: sa.Connection) -> None:
+    """Forgets everything derived but portraits, which are computed again; the log is followed from its beginning."""
+    for table in (
+        counted,
+        statistics_cells,
+        enterprise_totals,
+        enterprise_facts,
+        price_counts,
+        price_norms,
+        norm_progress,
+        trade_findings,
+    ):
         connection.execute(sa.delete(table))
     connection.execute(sa.delete(tables.inbox).where(tables.inbox.c.source == SOURCE))
