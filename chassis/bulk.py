@@ -146,11 +146,12 @@ _ENCODERS: tuple[tuple[type, Encode], ...] = (
 )
 
 
-def among(connection: sa.Connection, column: Any, values: Iterable[str]) -> Any:
-    """The condition that a text column is one of the values: one statement whatever their number."""
+def among(connection: sa.Connection, column: Any, values: Iterable[str] | Iterable[int]) -> Any:
+    """The condition that a column of texts or integers is one of the values: one statement whatever their number."""
     if connection.dialect.name == "postgresql":
-        literal = sa.bindparam(None, array_of_texts(values), type_=sa.Text())
-        return column == sa.any_(sa.cast(literal, postgresql.ARRAY(sa.Text())))
+        kind = sa.BigInteger() if isinstance(column.type, sa.BigInteger) else sa.Text()
+        literal = sa.bindparam(None, array_of_texts(map(str, values)), type_=sa.Text())
+        return column == sa.any_(sa.cast(literal, postgresql.ARRAY(kind)))
     items = sa.func.json_each(sa.bindparam(None, json.dumps(list(values)), type_=sa.Text())).table_valued("value")
     return column.in_(sa.select(items.c.value))
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from chassis.channel import Channels
+from chassis.channel import Channels, Metadata
 from chassis.clock import Clock
 from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller, Signer
@@ -18,8 +18,21 @@ class AssertingClient:
 
     async def call(self, service: str, method: str, request: Message, caller: Caller) -> Any:
         """The response. RemoteError if the call is refused."""
-        assertion = self._signer.assertion(caller, service, self._clock.now_us())
-        metadata = [(ASSERTION_KEY, assertion), ("accept-language", caller.language)]
         callee = contract(service)
+        metadata = self._metadata(service, caller)
         raw = await self._channels.call(service, callee.path(method), request.SerializeToString(), metadata)
         return callee.response(method).FromString(raw)
+
+    def stream(self, service: str, method: str, caller: Caller) -> Any:
+        """A stream of batches, to be written and read by turns; grpc.RpcError where it breaks."""
+        callee = contract(service)
+        opened = self._channels[service].stream_stream(
+            callee.path(method),
+            request_serializer=callee.request(method).SerializeToString,
+            response_deserializer=callee.response(method).FromString,
+        )
+        return opened(metadata=self._metadata(service, caller))
+
+    def _metadata(self, service: str, caller: Caller) -> Metadata:
+        assertion = self._signer.assertion(caller, service, self._clock.now_us())
+        return [(ASSERTION_KEY, assertion), ("accept-language", caller.language)]

@@ -3,9 +3,11 @@
 The bytes decide their encoding, not the header alone: senders put GB18030 under a UTF-8 header.
 """
 
+import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from lxml import etree
 
@@ -76,34 +78,52 @@ def _text(content: bytes, encodings: Sequence[str]) -> str | None:
     return None
 
 
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(
-        resolve_entities=False,
-        load_dtd=False,
-        dtd_validation=False,
-        no_network=True,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
+# Nothing is fetched, nothing expanded, nothing grows without bound.
+_SAFELY: Mapping[str, Any] = {
+    "resolve_entities": False,
+    "load_dtd": False,
+    "dtd_validation": False,
+    "no_network": True,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
 
 
 def parse_document(content: bytes) -> tuple[etree._Element | None, list[Problem]]:
     """The root element of a document, or the one problem that kept it from being read."""
+    body, problems = _body(content)
+    return (None, problems) if body is None else _parsed(body)
+
+
+def _body(content: bytes) -> tuple[str | None, list[Problem]]:
+    """The text without header, or the one problem that kept it from being read."""
     text = _decoded(content)
     if text is None:
         return None, [ENCODING_UNSUPPORTED]
     body = _HEADER.sub("", text.lstrip("\ufeff"), count=1).strip()
     if _DOCTYPE.match(body):
         return None, [DTD_NOT_ALLOWED]
-    return _parsed(body)
+    return body, []
 
 
 def _parsed(body: str) -> tuple[etree._Element | None, list[Problem]]:
     try:
-        return etree.fromstring(body.encode("utf-8"), _parser()), []
+        return etree.fromstring(body.encode("utf-8"), etree.XMLParser(**_SAFELY)), []
     except (etree.XMLSyntaxError, UnicodeEncodeError) as error:
         return None, [malformed(str(error))]
+
+
+def root_of(content: bytes) -> tuple[tuple[str, str] | None, list[Problem]]:
+    """Namespace and local name of the root, read no further than its start; or the problem that hid them."""
+    body, problems = _body(content)
+    if body is None:
+        return None, problems
+    try:
+        _, element = next(iter(etree.iterparse(io.BytesIO(body.encode("utf-8")), ("start",), **_SAFELY)))
+    except (etree.XMLSyntaxError, UnicodeEncodeError, StopIteration) as error:
+        return None, [malformed(str(error))]
+    return (namespace(element), local_name(element)), []
 
 
 def local_name(element: etree._Element) -> str:

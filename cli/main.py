@@ -85,21 +85,49 @@ def code(login: str, folder: pathlib.Path, as_json: bool) -> None:
 
 
 @main.command("import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path))
+@click.argument(
+    "paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=pathlib.Path)
+)
+@click.option(
+    "--mapping", "mappings", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path),
+    help="What the columns of CSV and JSON Lines files mean (docs/import-mapping.md); of several the first that fits.",
+)  # fmt: skip
+@click.option(
+    "--resume/--restart", default=True, show_default=True,
+    help="Go on where an import of the same files was cut off, or begin anew.",
+)  # fmt: skip
 @folder_option
 @json_option
-def import_(files: tuple[pathlib.Path, ...], folder: pathlib.Path, as_json: bool) -> None:
-    """Import DecMessage documents (.xml) and receipts (.jsonl)."""
+def import_(
+    paths: tuple[pathlib.Path, ...],
+    mappings: tuple[pathlib.Path, ...],
+    resume: bool,
+    folder: pathlib.Path,
+    as_json: bool,
+) -> None:
+    """Import documents (.xml) and rows (.csv, .jsonl), plain or .gz, from files and folders.
+
+    The exit status is 0 when everything was read, whatever was refused.
+    """
+    from chassis.errors import DomainError
     from cli import importing
+    from cli.importing import files, journal, mapping, progress
 
-    def progress(read: int) -> None:
-        if not as_json and sys.stderr.isatty():
-            click.echo(f"\r{read} read", nl=False, err=True)
-
-    report = asyncio.run(importing.import_files(Layout(folder), files, progress))
+    meter = progress.Silent() if as_json else importing.Meter()
+    try:
+        report = asyncio.run(importing.import_files(Layout(folder), paths, mappings, resume, meter))
+    except mapping.InvalidMapping as error:
+        raise click.ClickException("\n".join(error.errors)) from error
+    except (files.UnreadableFile, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except journal.UnderWay as error:
+        raise click.ClickException("an import of these files is under way already") from error
+    except DomainError as error:
+        problems = [f"  {problem.path}: {problem.english}" for problem in error.problems]
+        raise click.ClickException("\n".join([f"{error} The same command goes on from here.", *problems])) from error
     counts = f"read {report['read']}, accepted {report['accepted']}, duplicates {report['duplicates']}"
     refused = [f"{r['file']} {r['document']} {r['path']}: {r['rule']}: {r['message']}" for r in report["refused"]]
-    show(report, as_json, [counts, *refused])
+    show(report, as_json, [f"{counts}, refused {report['refused_documents']}", *refused])
 
 
 @main.command()

@@ -197,7 +197,7 @@ def _operation(route: Route, schemas: Schemas, in_path: list[Schema]) -> Schema:
     message = method.descriptor.input_type
     query = list(_query(route, schemas, message))
     operation: Schema = {
-        "operationId": method.descriptor.name,
+        "operationId": route.operation,
         "tags": [method.service],
         "description": f"{text} Roles: {', '.join(sorted(method.policy.roles))}.".strip(),
         "parameters": [*in_path, *query, *_headers(method.policy, message)],

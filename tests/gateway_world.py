@@ -93,8 +93,8 @@ async def declare(world: World, number: str) -> str:
     content = string.Template(TEMPLATE.read_text(encoding="utf-8")).substitute(names).encode()
     document = pb.Document(document_id="1", content=content)
     window = world.door("window/window.system")
-    request = pb.ImportDeclarationsRequest(request_id=str(uuid.uuid4()), documents=[document])
-    answer = await call(window, "ImportDeclarations", request)
+    request = pb.ImportDocumentsRequest(request_id=str(uuid.uuid4()), documents=[document])
+    answer = await call(window, "ImportDocuments", request)
     assert answer.verdicts[0].outcome == pb.IntakeVerdict.ACCEPTED, answer
     receipts = pb.BatchCreateReceiptsRequest(request_id=str(uuid.uuid4()))
     for seconds, code in enumerate(("7", "L", "P", "R")):

@@ -144,8 +144,8 @@ async def declare(stage: Stage) -> str:
         export_date=script.today.strftime("%Y%m%d"),
     )
     document = declarations_pb2.Document(document_id=f"{script.declaration_number}.xml", content=text.encode())
-    request = declarations_pb2.ImportDeclarationsRequest(request_id=script.request_id("import"), documents=[document])
-    response = await stage.window.call("declarations", "ImportDeclarations", request)
+    request = declarations_pb2.ImportDocumentsRequest(request_id=script.request_id("import"), documents=[document])
+    response = await stage.window.call("declarations", "ImportDocuments", request)
     verdict = response.verdicts[0]
     if verdict.problems:
         raise AssertionError(str(verdict.problems))

@@ -28,6 +28,12 @@ class Route:
     pattern: re.Pattern[str]
     variables: tuple[str, ...]
     body: str
+    number: int = 1
+
+    @property
+    def operation(self) -> str:
+        """Its own name: the method's, numbered from the method's second binding on."""
+        return self.method.descriptor.name + (str(self.number) if self.number > 1 else "")
 
     @property
     def changes(self) -> bool:
@@ -60,11 +66,11 @@ def _wildcards(pattern: str) -> str:
 
 def _bindings(method: PublicMethod) -> Iterator[Route]:
     rule: Any = method.descriptor.GetOptions().Extensions[annotations_pb2.http]
-    for binding in (rule, *rule.additional_bindings):
+    for number, binding in enumerate((rule, *rule.additional_bindings), 1):
         for verb in VERBS:
             if template := getattr(binding, verb):
                 pattern, variables = _pattern(template)
-                yield Route(method, verb.upper(), template, pattern, variables, binding.body)
+                yield Route(method, verb.upper(), template, pattern, variables, binding.body, number)
 
 
 @cache

@@ -18,6 +18,8 @@ from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
+from services.declarations.fingerprint import commands as fingerprint
+from services.declarations.fingerprint import reads as fingerprint_reads
 from services.declarations.insight.export import reads as export
 from services.declarations.insight.filters import commands as filters
 from services.declarations.insight.findings import reads as findings
@@ -26,6 +28,9 @@ from services.declarations.insight.norms import commands as norms
 from services.declarations.insight.portrait import commands as portraits
 from services.declarations.insight.portrait import reads as portrait_reads
 from services.declarations.insight.statistics import reads as statistics
+from services.declarations.intake import commands as intake
+from services.declarations.intake import reads as intake_reads
+from services.declarations.intake import unified
 from services.declarations.personal import reads as personal_reads
 from services.declarations.pool import commands as pool
 from services.declarations.pool import reads as pool_reads
@@ -34,6 +39,7 @@ from services.declarations.preshipment import commands as pre_shipment
 from services.declarations.preshipment import reads as pre_shipment_reads
 from services.declarations.rebate import commands as rebate
 from services.declarations.rebate import reads as rebate_reads
+from services.declarations.reference import commands as reference
 from services.declarations.retail import commands as retail
 from services.declarations.retail import modes
 from services.declarations.retail.list import reads as retail_list_reads
@@ -42,7 +48,7 @@ from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.retail.sale import commands as sale
 from services.declarations.retail.summary import reads as summary_reads
 from services.declarations.retail.summary import store as summaries
-from services.declarations.tables import personal_data
+from services.declarations.tables import personal_data, refused_contents
 from services.declarations.value import proof
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
@@ -85,9 +91,8 @@ SERVICE = Service(
     name="declarations",
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
-        "ImportDeclarations": Command(run_batch=declaration.import_documents, prepare=declaration.documents),
         "BatchCreateDeclarations": Command(run_batch=declaration.create_batch, prepare=declaration.rows),
-        "BatchCreateReceipts": Command(declaration.create_receipts, names=_receipts),
+        "BatchCreateReceipts": Command(unified.create_receipts, names=_receipts),
         "BatchCreateRetailDocuments": Command(retail.create_batch, names=retail.names, prepare=retail.rows),
         "ReportWarehouseSale": Command(sale.report_warehouse_sale, names=_sold),
         "ReportStoreSale": Command(sale.report_store_sale, names=_lists),
@@ -110,6 +115,15 @@ SERVICE = Service(
         "RollPreShipment": Command(pre_shipment.roll, names=_name),
         "CreateRebate": Command(rebate.create, names=lambda request: [request.rebate.enterprise]),
         "ReviseRebate": Command(rebate.revise, names=_name),
+        "ImportDocuments": Command(intake.import_documents, prepare=intake.read),
+        "ResendDocument": Command(intake.resend, names=lambda request: [request.name]),
+        "DiscardRefusedDocument": Command(intake.discard, names=lambda request: [request.name]),
+        "BatchCreateReferenceRecords": Command(reference.create_batch),
+        "RegisterDocuments": Command(run_batch=fingerprint.register_batch, names=fingerprint.contenders),
+        "CheckDocuments": Command(run_batch=fingerprint.check_batch),
+        "MarkFinanced": Command(fingerprint.finance, names=_name),
+        "MarkRepaid": Command(fingerprint.repay, names=_name),
+        "CancelRegistration": Command(fingerprint.cancel, names=_name),
         "CreateSavedFilter": Command(filters.create),
         "DeleteSavedFilter": Command(filters.delete, names=lambda request: [request.name]),
     },
@@ -138,6 +152,10 @@ SERVICE = Service(
         "ListPreShipments": pre_shipment_reads.list_,
         "GetRebate": rebate_reads.get,
         "ListRebates": rebate_reads.list_,
+        "ListRefusedDocuments": intake_reads.list_,
+        "GetRefusedDocument": intake_reads.get,
+        "GetRegistration": fingerprint_reads.get,
+        "ListRegistrations": fingerprint_reads.list_,
         "ListSavedFilters": filters.list_,
         "ExportDeclarations": export.export,
         "QueryStatistics": statistics.query,
@@ -150,11 +168,12 @@ SERVICE = Service(
         "StreamReceipts": "BatchCreateReceipts",
         "StreamRetailDocuments": "BatchCreateRetailDocuments",
         "StreamEncumbrances": "BatchReserveEncumbrances",
+        "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
     note=access.note,
-    sweeps=[encumbrance.expire, pool.gather, pool.age],
+    sealed=[personal_data, refused_contents],
+    sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting],
     derivations=[fold.follow, norms.publish, portraits.assess],
-    sealed=[personal_data],
     prepare=[ledger_store.initialise],
     violations=_violations,
     books=ledger_store.books,

@@ -8,11 +8,14 @@ from services.declarations.breach.model import Breach
 from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
 from services.declarations.encumbrance.model import Encumbrance
+from services.declarations.fingerprint.model import Registration
 from services.declarations.insight.filters.model import SavedFilter
 from services.declarations.insight.norms.model import Norm
+from services.declarations.intake.model import RefusedDocument
 from services.declarations.pool.model import Member, Movement, Pool
 from services.declarations.preshipment.model import PreShipment
 from services.declarations.rebate.model import Rebate
+from services.declarations.reference.model import ReferenceRecord
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.order.model import Order
 from services.declarations.retail.payment.model import Payment
@@ -28,6 +31,14 @@ declarations = records.table(
     "declarations",
     Declaration,
     metadata,
+    sa.Index("declarations_enterprise", "enterprise", "id"),
+    # Rows without a unified number cost nothing.
+    sa.Index(
+        "declarations_unified_number",
+        "unified_number",
+        postgresql_where=sa.text("unified_number <> ''"),
+        sqlite_where=sa.text("unified_number <> ''"),
+    ),
     sa.Index("declarations_enterprise", "enterprise", "declared_on", "id"),
     sa.Index("declarations_day", "declared_on", "id", "trade_mode", "destination_country", "chapter"),
 )
@@ -244,9 +255,89 @@ shipped_under = sa.Table(
 )
 
 rebates = records.table("rebates", Rebate, metadata, sa.Index("rebates_enterprise", "enterprise", "id"))
+# intake: refused documents, the reasons to find them by, their contents, sealed.
+refused_documents = records.table(
+    "refused_documents",
+    RefusedDocument,
+    metadata,
+    sa.Index("refused_documents_sender", "sender", "id"),
+    sa.Index("refused_documents_digest", "sender", "digest", unique=True),
+)
+refused_reasons = sa.Table(
+    "refused_reasons",
+    metadata,
+    sa.Column("document", TEXT, primary_key=True),
+    sa.Column("reason", TEXT, primary_key=True),
+    sa.Index("refused_reasons_reason", "reason", "document"),
+    sqlite_with_rowid=False,
+)
+refused_contents = sealing.table("refused_contents", metadata)
+
+# Receipts that name only a unified number, until its declaration comes.
+waiting_receipts = sa.Table(
+    "waiting_receipts",
+    metadata,
+    sa.Column("unified_number", TEXT, primary_key=True),
+    sa.Column("notice_us", sa.BigInteger, primary_key=True),
+    sa.Column("channel_code", TEXT, primary_key=True),
+    sa.Column("note", TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# reference: records of foreign trade, for price norms.
+reference_records = records.table(
+    "reference_records",
+    ReferenceRecord,
+    metadata,
+    sa.Index("reference_records_commodity", "commodity_code", "record_date"),
+)
+
 # personal: the natural persons of a document (a serialised PersonalData), sealed.
 personal_data = sealing.table("personal_data", metadata)
 
+# fingerprint: the documents behind financings, blind.
+registrations = records.table(
+    "registrations",
+    Registration,
+    metadata,
+    sa.Index("registrations_holder", "holder", "listed"),
+    sa.Index("registrations_applicant", "applicant", "listed"),
+)
+
+# Tokens to compare with, in hexadecimal, salted with the id; several parties are parted by spaces.
+registered_documents = sa.Table(
+    "registered_documents",
+    metadata,
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("registration", TEXT, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("parties", TEXT, nullable=False),
+    sa.Column("amount", TEXT, nullable=False),
+    sa.Column("amount_step", TEXT, nullable=False),
+    sa.Column("day", TEXT, nullable=False),
+)
+
+# Finding tokens. `position`: the character of the number that was left out, -1 for none.
+document_tokens = sa.Table(
+    "document_tokens",
+    metadata,
+    sa.Column("token", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("document", TEXT, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# How many documents an institution got answers about in the present window of a span.
+answered_documents = sa.Table(
+    "answered_documents",
+    metadata,
+    sa.Column("institution", TEXT, primary_key=True),
+    sa.Column("span", TEXT, primary_key=True),
+    sa.Column("start_us", sa.BigInteger, nullable=False),
+    sa.Column("documents", sa.BigInteger, nullable=False),
+    sa.Column("documents_max", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 # retail: lists, summaries, sales; pools.
 # Keyed by what never changes; the numbers that customs and the window give are unique once given.
 retail_lists = records.table(

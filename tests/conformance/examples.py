@@ -7,10 +7,16 @@ from typing import Any
 
 from aval.credit_insurance.v1 import credit_insurance_pb2 as credit_insurance
 from aval.declarations.v1 import declarations_pb2 as declarations
+from aval.declarations.v1 import fingerprint_pb2 as fingerprint
 from aval.declarations.v1 import insight_pb2 as insight
+from aval.declarations.v1 import intake_pb2 as intake
+from aval.declarations.v1 import reference_pb2 as reference
 from aval.loans.v1 import loans_pb2 as loans
 from aval.settlement.v1 import settlement_pb2 as settlement
 
+from chassis import identity
+from chassis.contracts import contract
+from chassis.identity import Caller
 from cli.demo import world as demo
 from tests.conformance.world import (
     BANK,
@@ -30,13 +36,47 @@ Make = Callable[[World], Awaitable[Example]]
 Key = tuple[str, str]
 
 
-async def import_declarations(world: World) -> Example:
+def dec_message(world: World) -> bytes:
     """A DecMessage of the demo's world."""
     number = world.declaration_row().declaration_number
     template = Template(demo.template(demo.exporter("xuchang_hair")["declaration_template"]))
     text = template.substitute(declaration_number=number, unified_number=f"I{number[1:]}", export_date="20261102")
-    document = declarations.Document(document_id=f"{number}.xml", content=text.encode())
-    return CAST["WINDOW"], declarations.ImportDeclarationsRequest(request_id=identifier(), documents=[document])
+    return text.encode()
+
+
+def sent(content: bytes) -> Any:
+    """The import of one document."""
+    document = declarations.Document(document_id="sent.xml", content=content)
+    return declarations.ImportDocumentsRequest(request_id=identifier(), documents=[document])
+
+
+async def import_documents(world: World) -> Example:
+    """A declaration."""
+    return CAST["WINDOW"], sent(dec_message(world))
+
+
+async def resend_document(world: World) -> Example:
+    """With what it lacked."""
+    refused = await world.refused_document()
+    return CAST["WINDOW"], declarations.ResendDocumentRequest(
+        request_id=identifier(), name=refused.name, content=dec_message(world), etag=refused.etag
+    )
+
+
+async def discard_document(world: World) -> Example:
+    """A refused one."""
+    refused = await world.refused_document()
+    return CAST["WINDOW"], intake.DiscardRefusedDocumentRequest(
+        request_id=identifier(), name=refused.name, etag=refused.etag
+    )
+
+
+async def create_reference_records(world: World) -> Example:
+    """One row."""
+    record = reference.ReferenceRecord(source="conformance", key=identifier(), value=usd(100))
+    record.record_date.year, record.record_date.month, record.record_date.day = 2025, 11, 2
+    request = declarations.BatchCreateReferenceRecordsRequest(request_id=identifier(), reference_records=[record])
+    return CAST["WINDOW"], request
 
 
 async def create_declarations(world: World) -> Example:
@@ -89,6 +129,39 @@ async def release_encumbrance(world: World) -> Example:
     """Of a fresh reservation."""
     made = await world.reserved()
     request = declarations.ReleaseEncumbranceRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["BANK_SYSTEM"], request
+
+
+async def register_documents(world: World) -> Example:
+    """One invoice."""
+    return CAST["BANK_SYSTEM"], world.registration_request()
+
+
+async def check_documents(world: World) -> Example:
+    """One invoice."""
+    request = fingerprint.CheckDocumentsRequest(
+        request_id=identifier(), applicant=ENTERPRISE, documents=[world.invoice()]
+    )
+    return CAST["BANK_SYSTEM"], request
+
+
+async def mark_financed(world: World) -> Example:
+    """A fresh registration."""
+    made = await world.registered()
+    return CAST["BANK_SYSTEM"], fingerprint.MarkFinancedRequest(request_id=identifier(), name=made.name, etag=made.etag)
+
+
+async def mark_repaid(world: World) -> Example:
+    """A financed one."""
+    financed = await world.call("declarations", "MarkFinanced", *reversed(await mark_financed(world)))
+    request = fingerprint.MarkRepaidRequest(request_id=identifier(), name=financed.name, etag=financed.etag)
+    return CAST["BANK_SYSTEM"], request
+
+
+async def cancel_registration(world: World) -> Example:
+    """A fresh one."""
+    made = await world.registered()
+    request = fingerprint.CancelRegistrationRequest(request_id=identifier(), name=made.name, etag=made.etag)
     return CAST["BANK_SYSTEM"], request
 
 
@@ -293,7 +366,10 @@ async def delete_filter(world: World) -> Example:
 
 
 MUTATIONS: dict[Key, Make] = {
-    ("declarations", "ImportDeclarations"): import_declarations,
+    ("declarations", "ImportDocuments"): import_documents,
+    ("declarations", "ResendDocument"): resend_document,
+    ("declarations", "DiscardRefusedDocument"): discard_document,
+    ("declarations", "BatchCreateReferenceRecords"): create_reference_records,
     ("declarations", "BatchCreateDeclarations"): create_declarations,
     ("declarations", "BatchCreateReceipts"): create_receipts,
     ("declarations", "BatchCreateRetailDocuments"): create_retail_documents,
@@ -304,6 +380,11 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "ConfirmEncumbrance"): confirm_encumbrance,
     ("declarations", "ReleaseEncumbrance"): release_encumbrance,
     ("declarations", "ApplyProceeds"): apply_proceeds,
+    ("declarations", "RegisterDocuments"): register_documents,
+    ("declarations", "CheckDocuments"): check_documents,
+    ("declarations", "MarkFinanced"): mark_financed,
+    ("declarations", "MarkRepaid"): mark_repaid,
+    ("declarations", "CancelRegistration"): cancel_registration,
     ("declarations", "CreateSavedFilter"): save_filter,
     ("declarations", "DeleteSavedFilter"): delete_filter,
     ("settlement", "OpenAccount"): open_account,
@@ -337,6 +418,12 @@ MUTATIONS: dict[Key, Make] = {
 }
 
 
+def reader(key: Key) -> Caller:
+    """Who reads what the examples make: the exporter, or whoever else a method is for."""
+    roles = identity.policy_of(contract(key[0]).method(key[1])).roles
+    return CAST["EXPORTER" if "EXPORTER" in roles else min(roles)]
+
+
 @dataclass(frozen=True, slots=True)
 class Get:
     """A read of one standing resource: the key in `World.standing`, and whether it stands there by name only."""
@@ -358,6 +445,8 @@ GETS: dict[Key, Get] = {
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
     ("declarations", "GetRiskPortrait"): Get("portrait"),
     ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
+    ("declarations", "GetRefusedDocument"): Get("refused_document"),
+    ("declarations", "GetRegistration"): Get("registration"),
     ("settlement", "GetAccount"): Get("current"),
     ("settlement", "ListTransfers"): Get("current", "account"),
     ("settlement", "GetIncomingPayment"): Get("payment"),

@@ -7,6 +7,7 @@ import pytest
 from chassis.contracts import contract
 from chassis.identity import Caller
 from cli.stores import SERVICES
+from tests.conformance import examples
 from tests.conformance.examples import GETS, MUTATIONS, Key
 from tests.conformance.world import CAST, World
 
@@ -19,6 +20,8 @@ ANOTHER = {
     "ListEncumbrances": "ReserveEncumbrance",
     "ListSavedFilters": "CreateSavedFilter",
     "ListDisclosures": "ReserveEncumbrance",
+    "ListRefusedDocuments": "ResendDocument",
+    "ListRegistrations": "RegisterDocuments",
     "ListAccounts": "OpenAccount",
     "ListTransfers": "CreateTransfer",
     "ListIncomingPayments": "ImportPayment",
@@ -45,8 +48,8 @@ def rows_of(answer: Any) -> list[str]:
 
 
 def reader(key: Key) -> Caller:
-    """Who reads a list: the exporter, but for the accounts, of which its bank has more."""
-    return CAST["BANK_MAKER" if key[1] == "ListAccounts" else "EXPORTER"]
+    """Who reads a list: of accounts the exporter's bank has more."""
+    return CAST["BANK_MAKER"] if key[1] == "ListAccounts" else examples.reader(key)
 
 
 async def walk(world: World, key: Key) -> list[str]:

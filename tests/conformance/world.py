@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 from aval.credit_insurance.v1 import credit_insurance_pb2
-from aval.declarations.v1 import declarations_pb2, insight_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, fingerprint_pb2, insight_pb2, intake_pb2, retail_pb2
 from aval.events.v1 import events_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
@@ -214,6 +214,21 @@ class World:
         await self.call("declarations", "BatchCreateReceipts", receipts, CAST["WINDOW"])
         return f"declarations/{row.declaration_number}"
 
+    async def refused_document(self) -> Any:
+        """A document of a format that nobody knows."""
+        document = declarations_pb2.Document(
+            document_id="strange.xml", content=f"<Strange id='{identifier()}'/>".encode()
+        )
+        await self.call(
+            "declarations",
+            "ImportDocuments",
+            declarations_pb2.ImportDocumentsRequest(documents=[document]),
+            CAST["WINDOW"],
+        )
+        newest = intake_pb2.ListRefusedDocumentsRequest(page_size=1)
+        answer = await self.call("declarations", "ListRefusedDocuments", newest, CAST["WINDOW"])
+        return answer.refused_documents[0]
+
     def consent_request(self, institution: str) -> Any:
         """The exporter lets an institution see its declarations."""
         consent = declarations_pb2.Consent(institution=institution, purpose="trade finance")
@@ -232,6 +247,27 @@ class World:
         """An encumbrance that waits to be confirmed."""
         request = self.reservation(await self.declared())
         return await self.call("declarations", "ReserveEncumbrance", request, CAST["BANK_SYSTEM"])
+
+    def invoice(self) -> Any:
+        """An invoice of the exporter that no example had."""
+        document = fingerprint_pb2.FinancedDocument()
+        document.invoice.seller.enterprise, document.invoice.seller.name = ENTERPRISE, "Xuchang Hair"
+        document.invoice.buyer.name, document.invoice.number = "Atlantic Hair", identifier()
+        document.invoice.date.CopyFrom(date_pb2.Date(year=2026, month=11, day=2))
+        document.invoice.amount.CopyFrom(usd(VALUE))
+        return document
+
+    def registration_request(self) -> Any:
+        """A bank registers what it is asked to finance."""
+        registration = fingerprint_pb2.Registration(applicant=ENTERPRISE, amount=usd(VALUE), documents=[self.invoice()])
+        return fingerprint_pb2.RegisterDocumentsRequest(
+            request_id=identifier(), registration_id=identifier(), registration=registration
+        )
+
+    async def registered(self) -> Any:
+        """A registration whose financing isn't paid out."""
+        request = self.registration_request()
+        return (await self.call("declarations", "RegisterDocuments", request, CAST["BANK_SYSTEM"])).registration
 
     async def account(self, owner: str, kind: str) -> str:
         """The name of a bank's account for an owner."""
@@ -463,7 +499,10 @@ class World:
         taken = await self.call("declarations", "BatchCreateRetailDocuments", self.retail_orders(), CAST["WINDOW"])
         standing["retail_order"] = taken.verdicts[0].resource
         standing["encumbrance"] = await self.reserved()
+        standing["registration"] = await self.registered()
         standing["payment"] = await self.parked_payment()
+        standing["refused_document"] = await self.refused_document()
+        await self.refused_document()
         await self.call("settlement", "CreateOutgoingPayment", self.payment_out(), CAST["EXPORTER"])
         await self._a_payment_through()
         await self._what_is_derived()

@@ -323,6 +323,24 @@ async def test_an_enterprise_sees_its_own_an_institution_what_it_was_let_see(win
     assert {*itertools.chain(*(one.resources for one in told.disclosures))} == {request.name}
 
 
+async def test_nothing_that_is_stored_names_a_person(window: Window) -> None:
+    rows = [fixture(name) for name in ("good_311", "good_411", "good_511")]
+    words = {word for row in rows for one in row.persons for _, word in one.ListFields() if isinstance(word, str)}
+    words -= {"1"}
+    assert len(words) == 6
+    assert await window.outcomes(*rows) == ["ACCEPTED"] * 3
+    engine = window.platform.nodes[SERVICE.name].store
+    with engine.read() as connection:
+        found = sa.MetaData()
+        found.reflect(connection)
+        stored = [
+            value for table in found.sorted_tables for row in connection.execute(sa.select(table)) for value in row
+        ]
+    kept = b"\0".join(one if isinstance(one, bytes) else str(one).encode() for one in stored)
+    assert b"YL20261103000009" in kept
+    assert [word for word in words if word.encode() in kept] == []
+
+
 async def test_who_may_reads_the_persons_of_an_order(window: Window) -> None:
     row = order("H", persons=[personal_pb2.Person(part="BUYER", name="柳星遥")])
     (verdict,) = await window.send(row)

@@ -48,12 +48,12 @@ def identifier() -> str:
     return str(uuid.uuid4())
 
 
-def imported(*names: str) -> declarations_pb2.ImportDeclarationsRequest:
+def imported(*names: str) -> declarations_pb2.ImportDocumentsRequest:
     """Documents as the window sends them."""
     documents = [
         declarations_pb2.Document(document_id=name, content=(DOCUMENTS / f"{name}.xml").read_bytes()) for name in names
     ]
-    return declarations_pb2.ImportDeclarationsRequest(request_id=identifier(), documents=documents)
+    return declarations_pb2.ImportDocumentsRequest(request_id=identifier(), documents=documents)
 
 
 def exporters_account(door: Door) -> str:
@@ -87,7 +87,7 @@ def payment(door: Door) -> bytes:
 
 def test_each_broken_document_is_told_what_is_wrong_and_the_good_one_stands(door: Door) -> None:
     request = imported(*BROKEN, "good_yen")
-    *refused, good = door.call(WINDOW, "declarations", "ImportDeclarations", request).verdicts
+    *refused, good = door.call(WINDOW, "declarations", "ImportDocuments", request).verdicts
     assert good.outcome == declarations_pb2.IntakeVerdict.ACCEPTED
     for verdict in refused:
         assert (verdict.outcome, verdict.declaration) == (REFUSED, ""), verdict
@@ -99,7 +99,7 @@ def test_each_broken_document_is_told_what_is_wrong_and_the_good_one_stands(door
     (many,) = [verdict for verdict in refused if verdict.document_id == "bad_many_things"]
     assert len({problem.path for problem in many.problems}) == len(many.problems) > 3
     # Sent again under the same id, it gets the same answer.
-    assert door.call(WINDOW, "declarations", "ImportDeclarations", request).verdicts[:-1] == refused
+    assert door.call(WINDOW, "declarations", "ImportDocuments", request).verdicts[:-1] == refused
 
 
 def test_each_broken_payment_is_told_what_is_wrong(door: Door) -> None:
@@ -210,9 +210,9 @@ def test_a_request_id_with_other_content_is_refused(door: Door) -> None:
 
 
 def test_a_message_over_the_limit_is_refused(door: Door) -> None:
-    refusal = door.refused(WINDOW, "declarations", "ImportDeclarations", bytes(LARGEST_MESSAGE + 1))
+    refusal = door.refused(WINDOW, "declarations", "ImportDocuments", bytes(LARGEST_MESSAGE + 1))
     assert (refusal.code, refusal.reason) == ("INVALID_ARGUMENT", "MESSAGE_TOO_LARGE")
-    refusal = door.refused(WINDOW, "declarations", "ImportDeclarations", b"\xff\xff")
+    refusal = door.refused(WINDOW, "declarations", "ImportDocuments", b"\xff\xff")
     assert (refusal.code, refusal.reason) == ("INVALID_ARGUMENT", "INVALID_FIELDS")
 
 

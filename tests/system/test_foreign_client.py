@@ -43,8 +43,8 @@ def number(door: Door) -> str:
     template = Template(world.template(world.exporter(story.EXPORTER)["declaration_template"]))
     text = template.substitute(declaration_number=found, unified_number=f"I{found[1:]}", export_date="20261102")
     document = declarations_pb2.Document(document_id=found, content=text.encode())
-    request = declarations_pb2.ImportDeclarationsRequest(request_id=str(uuid.uuid4()), documents=[document])
-    door.call(window, "declarations", "ImportDeclarations", request)
+    request = declarations_pb2.ImportDocumentsRequest(request_id=str(uuid.uuid4()), documents=[document])
+    door.call(window, "declarations", "ImportDocuments", request)
     receipts = declarations_pb2.BatchCreateReceiptsRequest(request_id=str(uuid.uuid4()))
     for hour, code in enumerate(story.RECEIPTS):
         receipt = receipts.receipts.add(declaration_number=found, channel_code=code)

@@ -5,10 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from aval.declarations.v1 import declarations_pb2, retail_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.money import Money
+from services.declarations.retail import commands, identity
+from services.declarations.retail.matching import store
 from services.declarations.retail.matching.model import OrderSide, PaymentSide, State, Terms, WaybillSide, match
 from services.declarations.retail.versions import Change
 
@@ -140,3 +143,22 @@ def test_the_order_of_payments_says_nothing(amounts: list[int], random: Any) -> 
     assert (reasons(ORDER, [WAYBILL], payments)[0] == State.MATCHED) == any(
         abs(sum(amounts) - due) <= Decimal("0.005") * due for due in (1_000_00, 1_010_00)
     )
+
+
+def test_documents_of_one_order_wait_for_each_other() -> None:
+    order = retail_pb2.RetailOrder(order_number="N", platform_code="P")
+    waybill = retail_pb2.RetailWaybill(order_number="N", carrier_code="C", waybill_number="1")
+    payment = retail_pb2.RetailPayment(order_number="N", payment_company_code="D", transaction_number="1")
+    documents = [
+        retail_pb2.RetailDocument(order=order),
+        retail_pb2.RetailDocument(waybill=waybill),
+        retail_pb2.RetailDocument(payment=payment),
+    ]
+    locked = [
+        set(commands.names(declarations_pb2.BatchCreateRetailDocumentsRequest(documents=[one]))) for one in documents
+    ]
+    assert set.intersection(*locked) == store.names(["N"])
+    # A waybill that names no order waits for the lists that may tie it to one.
+    waybill.order_number = ""
+    alone = declarations_pb2.BatchCreateRetailDocumentsRequest(documents=[retail_pb2.RetailDocument(waybill=waybill)])
+    assert set(commands.names(alone)) == store.names([], [identity.waybill_id("C", "1")])

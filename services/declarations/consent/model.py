@@ -1,8 +1,8 @@
 """Consent: an institution sees an enterprise's data only while one stands; and what it saw is written down."""
 
 import enum
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 class State(enum.StrEnum):
@@ -73,6 +73,21 @@ def granting(consents: Iterable[Consent], purpose: Purpose | None) -> dict[str, 
     """By enterprise the consent that lets see for the purpose; of several the one that lasts longest."""
     allowing = (consent for consent in consents if consent.allows(purpose))
     return {consent.enterprise: consent for consent in sorted(allowing, key=lambda one: (one.expire_us, one.id))}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What some enterprises have consented to, whoever it was given to: for a batch of many institutions' calls."""
+
+    consents: Mapping[str, Sequence[Consent]]
+    _known: dict[tuple[str, Purpose], Mapping[str, Consent]] = field(default_factory=dict)
+
+    def to(self, institution: str, purpose: Purpose) -> Mapping[str, Consent]:
+        """By enterprise the consent that lets the institution see for the purpose."""
+        key = institution, purpose
+        if key not in self._known:
+            self._known[key] = granting(self.consents.get(institution, ()), purpose)
+        return self._known[key]
 
 
 @dataclass(frozen=True, slots=True)

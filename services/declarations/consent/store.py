@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from chassis import bulk, records
 from chassis.command import Transaction
 from services.declarations.consent import rpc
-from services.declarations.consent.model import USUAL_PURPOSES, Consent, Disclosure, Purpose, State
+from services.declarations.consent.model import USUAL_PURPOSES, Consent, Disclosure, Given, Purpose, State
 from services.declarations.tables import consents, disclosures
 
 
@@ -32,6 +32,15 @@ def standing(connection: sa.Connection, enterprises: Iterable[str], institution:
     """The institution's consents of these enterprises that count now."""
     of = sa.and_(bulk.among(connection, consents.c.enterprise, enterprises), consents.c.institution == institution)
     return records.many(connection, sa.select(consents).where(of, _standing(now_us)), Consent)
+
+
+def given(connection: sa.Connection, enterprises: Iterable[str], now_us: int) -> Given:
+    """All consents of these enterprises that count now."""
+    query = sa.select(consents).where(bulk.among(connection, consents.c.enterprise, enterprises), _standing(now_us))
+    found: dict[str, list[Consent]] = {}
+    for consent in records.many(connection, query, Consent):
+        found.setdefault(consent.institution, []).append(consent)
+    return Given(found)
 
 
 def consenting(institution: str, now_us: int) -> Any:

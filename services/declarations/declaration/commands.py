@@ -1,4 +1,4 @@
-"""Intake: documents, rows and receipts; each by itself accepted, known already, or refused with all its problems."""
+"""Intake: rows and receipts; each by itself accepted, known already, or refused with all its problems."""
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,6 @@ from services.declarations.checks import check
 from services.declarations.consent import store as consents
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
-from services.declarations.formats import decmessage
 from services.declarations.personal import store as personal
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
 from services.declarations.value import commands as values
@@ -75,11 +74,6 @@ def candidate(document_id: str, row: declarations_pb2.Declaration | None, proble
     return Candidate(document_id, content, problems)
 
 
-def documents(request: declarations_pb2.ImportDeclarationsRequest) -> Candidates:
-    """DecMessage documents, parsed and checked."""
-    return Candidates([candidate(one.document_id, *decmessage.parse(one.content)) for one in request.documents])
-
-
 def rows(request: declarations_pb2.BatchCreateDeclarationsRequest) -> Candidates:
     """Declarations as rows, checked."""
     return Candidates(
@@ -88,13 +82,6 @@ def rows(request: declarations_pb2.BatchCreateDeclarationsRequest) -> Candidates
             for index, row in enumerate(request.declarations)
         ]
     )
-
-
-def import_documents(
-    work: Sequence[tuple[Transaction, Candidates]],
-) -> list[declarations_pb2.ImportDeclarationsResponse]:
-    """DecMessage documents."""
-    return [declarations_pb2.ImportDeclarationsResponse(verdicts=verdicts) for verdicts in take(work)]
 
 
 def create_batch(
@@ -218,7 +205,7 @@ def create_receipts(
     fresh: dict[store.Key, str] = {}
     verdicts = []
     for index, receipt in enumerate(request.receipts):
-        problems = _receipt_problems(receipt)
+        problems = receipt_problems(receipt)
         key = (receipt.declaration_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
         if problems:
             verdicts.append(refused(str(index), problems, transaction.caller.language))
@@ -231,7 +218,8 @@ def create_receipts(
     return declarations_pb2.BatchCreateReceiptsResponse(verdicts=verdicts)
 
 
-def _receipt_problems(receipt: declarations_pb2.Receipt) -> list[Problem]:
+def receipt_problems(receipt: declarations_pb2.Receipt) -> list[Problem]:
+    """Every problem of a receipt by itself."""
     found = fields.problems(receipt)
     if not found and receipt_row(receipt.channel_code, receipt.notice_time.ToMicroseconds()) is None:
         return [UNKNOWN_CODE]

@@ -36,6 +36,7 @@ class Content(NamedTuple):
     digest: bytes
     amend_us: int
     persons: PersonalData | None
+    unified_number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Declaration:
     since_us: int
     create_us: int
     revision: int
+    unified_number: str
 
     @property
     def name(self) -> str:
@@ -137,6 +139,7 @@ def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
         version=before.version + 1,
         amend_us=content.amend_us,
         since_us=now_us,
+        unified_number=content.unified_number,
     )
 
 

@@ -43,6 +43,7 @@ def content_of(message: declarations_pb2.Declaration) -> Content:
         hashlib.sha256(body).digest(),
         message.amend_time.ToMicroseconds() if message.HasField("amend_time") else 0,
         PersonalData(persons=message.persons) if message.persons else None,
+        message.unified_number,
     )
 
 

@@ -22,8 +22,9 @@ from services.declarations import errors, terms
 from services.declarations.breach import register as breaches
 from services.declarations.breach import store as breach_rows
 from services.declarations.consent import access
+from services.declarations.consent import store as consents
 from services.declarations.consent.access import Seen
-from services.declarations.consent.model import Consent, Purpose
+from services.declarations.consent.model import Given, Purpose
 from services.declarations.declaration import model as declaration_model
 from services.declarations.declaration import rpc as declaration_rpc
 from services.declarations.declaration import store as declaration_store
@@ -57,21 +58,13 @@ class Register:
 
     assets: Mapping[str, Asset]
     frozen: Mapping[str, Sequence[str]]
+    consents: Given
     encumbrances: dict[str, Encumbrance]
     standing: dict[str, set[Standing]]
     sitting: ledger.Sitting
     # Each newly granted one, with the number of its first hold within the sitting.
     granted: list[tuple[Transaction, Encumbrance, int]] = field(default_factory=list)
-    consents: dict[tuple[str, Purpose], dict[str, Consent]] = field(default_factory=dict)
     disclosed: list[tuple[Transaction, Seen]] = field(default_factory=list)
-
-    def consents_of(self, transaction: Transaction, purpose: Purpose) -> dict[str, Consent]:
-        """The consents to the caller for the purpose, by enterprise; looked up once a batch."""
-        key = transaction.caller.tenant, purpose
-        if key not in self.consents:
-            enterprises = {one.enterprise for one in self.assets.values()}
-            self.consents[key] = access.granted(transaction, enterprises, purpose)
-        return self.consents[key]
 
     def grant(self, transaction: Transaction, encumbrance: Encumbrance) -> None:
         """One more stands; its holds were the last that were attempted."""
@@ -129,6 +122,7 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     return Register(
         assets,
         values.frozen(connection, names),
+        consents.given(connection, {asset.enterprise for asset in assets.values()}, now_us),
         store.load(connection, [one.id for one in asked]),
         netting.holders_of(connection, names),
         sitting,
@@ -166,14 +160,14 @@ def _same(known: Encumbrance, asked: Encumbrance) -> Encumbrance:
 def _visible(transaction: Transaction, register: Register, asked: Encumbrance) -> list[Asset]:
     """The assets, if the enterprises consented to the caller for this; what doesn't exist nobody consented to."""
     purpose = PURPOSES[asked.asset_class]
-    consents = register.consents_of(transaction, purpose)
+    consented = register.consents.to(transaction.caller.tenant, purpose)
     found = [register.assets.get(name) for name in asked.assets]
     holders = ("", transaction.caller.tenant)
-    visible = [one for one in found if one is not None and one.enterprise in consents and one.holder in holders]
+    visible = [one for one in found if one is not None and one.enterprise in consented and one.holder in holders]
     if len(visible) < len(found):
         raise errors.ConsentMissing
     for one in visible:
-        seen = Seen(one.enterprise, consents[one.enterprise], "ReserveEncumbrance", [one.name], purpose)
+        seen = Seen(one.enterprise, consented[one.enterprise], "ReserveEncumbrance", [one.name], purpose)
         register.disclosed.append((transaction, seen))
     return visible
 

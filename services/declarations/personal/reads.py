@@ -1,6 +1,6 @@
 """Reading persons back: for a reason, by who may, and never unseen."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from aval.declarations.v1 import personal_pb2
@@ -11,18 +11,17 @@ from services.declarations import errors
 from services.declarations.consent import access
 from services.declarations.consent.access import Seen
 from services.declarations.consent.model import Consent, Purpose
-from services.declarations.declaration import store as declarations
 from services.declarations.personal import store
-from services.declarations.retail.order import reads as retail_orders
+from services.declarations.tables import declarations, retail_lists, retail_orders
 
 METHOD = "GetPersonalData"
 READS_ALL = "WINDOW"
 
-Owners = Callable[[sa.Connection, Sequence[str]], Mapping[str, str]]
-# By the collection in a resource's name: whose the resources with these ids are.
-OWNERS: Mapping[str, Owners] = {
-    "declarations": declarations.enterprises,
-    "retailOrders": retail_orders.enterprises,
+# By the collection in a resource's name: the table that says whose its resources are.
+OWNERS: Mapping[str, sa.Table] = {
+    "declarations": declarations,
+    "retailOrders": retail_orders,
+    "retailLists": retail_lists,
 }
 
 
@@ -30,16 +29,18 @@ def get(reading: Reading, request: personal_pb2.GetPersonalDataRequest) -> perso
     """The persons a document names. NotFound, ConsentMissing."""
     owner = _owner(reading.connection, request.name)
     consent = _may_read(reading, owner, request.name)
-    found = store.of(reading, [request.name]).get(request.name, personal_pb2.PersonalData())
+    found = store.of(reading, [request.name]).get(request.name)
+    if found is None and not owner:
+        raise NotFound(resource=request.name)
     reading.notes.append(Seen(owner, consent, METHOD, [request.name], Purpose.PERSONAL_DATA, request.reason))
-    return found
+    return found or personal_pb2.PersonalData()
 
 
 def _owner(connection: sa.Connection, name: str) -> str:
-    """Whose the resource is; empty where there is none."""
+    """Whose the resource is; empty where there is none, or it is no enterprise's: then the window alone reads it."""
     collection, _, identifier = name.partition("/")
-    owners = OWNERS.get(collection)
-    return owners(connection, [identifier]).get(identifier, "") if owners else ""
+    source = OWNERS.get(collection)
+    return "" if source is None else store.enterprise(connection, source, identifier)
 
 
 def _may_read(reading: Reading, owner: str, name: str) -> Consent | None:
@@ -50,6 +51,6 @@ def _may_read(reading: Reading, owner: str, name: str) -> Consent | None:
         if consent is None:
             raise errors.ConsentMissing
         return consent
-    if not owner or (caller.tenant != owner and READS_ALL not in caller.roles):
+    if READS_ALL not in caller.roles and caller.tenant != owner:
         raise NotFound(resource=name)
     return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+import sqlalchemy as sa
 from aval.declarations.v1 import personal_pb2
 
 from chassis import sealing
@@ -19,3 +20,9 @@ def of(reading: Opened, resources: Collection[str]) -> dict[str, personal_pb2.Pe
     """The persons of those resources that have any."""
     found = sealing.of(reading, personal_data, resources)
     return {resource: personal_pb2.PersonalData.FromString(plain) for resource, plain in found.items()}
+
+
+def enterprise(connection: sa.Connection, source: sa.Table, identifier: str) -> str:
+    """Whose the resource with this id in a table is; empty where there is none."""
+    found: str | None = connection.execute(sa.select(source.c.enterprise).where(source.c.id == identifier)).scalar()
+    return found or ""

@@ -84,12 +84,13 @@ def _problems(kind: str, row: Any) -> list[Problem]:
 
 def names(request: declarations_pb2.BatchCreateRetailDocumentsRequest) -> Iterable[str]:
     """What the documents may change."""
-    found: set[str] = set()
-    for document in request.documents:
-        kind = document.WhichOneof("document") or ""
-        if kind in _LOCKS:
-            found |= _LOCKS[kind](getattr(document, kind))
-    return found
+    kinds = ((document.WhichOneof("document") or "", document) for document in request.documents)
+    return names_of((kind, getattr(document, kind)) for kind, document in kinds if kind)
+
+
+def names_of(rows: Iterable[tuple[str, Any]]) -> set[str]:
+    """What rows of these kinds may change."""
+    return set().union(*(_LOCKS[kind](row) for kind, row in rows if kind in _LOCKS))
 
 
 def create_batch(

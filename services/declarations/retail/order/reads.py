@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from aval.declarations.v1 import retail_pb2
 
-from chassis import bulk, paging, records
+from chassis import paging, records
 from chassis.errors import NotFound
 from chassis.identity import Caller
 from chassis.service import Reading
@@ -79,10 +79,3 @@ def _visible(reading: Reading, query: Any) -> Any:
     if access.is_institution(caller):
         return query.where(enterprise.in_(consents.consenting(caller.tenant, reading.now_us)))
     return query.where(enterprise == caller.tenant)
-
-
-def enterprises(connection: sa.Connection, identifiers: Sequence[str]) -> dict[str, str]:
-    """Whose the orders with these ids are, those that are an enterprise's."""
-    columns = sa.select(retail_orders.c.id, retail_orders.c.enterprise)
-    query = columns.where(bulk.among(connection, retail_orders.c.id, identifiers))
-    return {found.id: found.enterprise for found in connection.execute(query)}

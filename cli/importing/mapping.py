@@ -1,0 +1,390 @@
+"""A mapping file: which column fills which field of which kind of row, declared once and checked as a whole.
+
+docs/import-mapping.md describes the file. All its errors are reported at once, before any row is read.
+"""
+
+import codecs
+import decimal
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from chassis.errors import Problem
+from cli.importing.targets import LINES, TARGETS, Target
+from cli.importing.transforms import (
+    BOOL,
+    ENUM,
+    INTEGER,
+    KINDS_OF_MESSAGES,
+    TEXT,
+    TRANSFORMS,
+    Convert,
+    MappingError,
+    Row,
+    Unmappable,
+)
+
+EXTRA, IGNORE, REFUSE = UNMAPPED = ("extra", "ignore", "refuse")
+TOP = ("target", "unmapped", "file", "key", "constants", "fields")
+FILE = {"encoding": str, "delimiter": str, "lines": str}
+KEY = {"columns": list}
+COMMON = {"path": str, "column": str, "transform": str, "absent": list, "absent_pattern": str, "required": bool}
+SCALARS = {
+    FieldDescriptor.TYPE_STRING: TEXT,
+    FieldDescriptor.TYPE_ENUM: ENUM,
+    FieldDescriptor.TYPE_INT32: INTEGER,
+    FieldDescriptor.TYPE_INT64: INTEGER,
+    FieldDescriptor.TYPE_BOOL: BOOL,
+}
+
+
+class InvalidMapping(Exception):
+    """The mapping can't be used; the errors say everything that is wrong with it."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        self.errors = errors
+        super().__init__("; ".join(errors))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A field of the target by its path: the messages on the way and the field itself."""
+
+    path: str
+    way: tuple[str, ...]
+    leaf: FieldDescriptor
+    kind: str
+
+    @property
+    def in_lines(self) -> bool:
+        """Whether each row of the file has one of its own."""
+        return self.way[:1] == (LINES,)
+
+    def set(self, row: Any, value: Any) -> None:
+        """Puts a value there; in the last of the row's lines where it is in a line."""
+        for name in self.way:
+            row = getattr(row, name)[-1] if name == LINES else getattr(row, name)
+        if self.leaf.message_type:
+            getattr(row, self.leaf.name).CopyFrom(value)
+        else:
+            setattr(row, self.leaf.name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column into one field."""
+
+    place: Place
+    column: str
+    columns: tuple[str, ...]
+    convert: Convert
+    absent: frozenset[str]
+    absent_pattern: re.Pattern[str] | None
+    required: bool
+
+    def is_absent(self, text: str) -> bool:
+        """Whether the column's text means that there is no value."""
+        if text in self.absent:
+            return True
+        return self.absent_pattern is not None and self.absent_pattern.fullmatch(text) is not None
+
+    def problem(self, row: Row, message: Any) -> Problem | None:
+        """Fills the message's field from a row, or says why it can't."""
+        if self.is_absent(row[self.column]):
+            return (
+                _problem(self.column, "COLUMN_EMPTY", "The column has no value; fill it in.") if self.required else None
+            )
+        try:
+            self.place.set(message, self.convert(row))
+        except Unmappable as error:
+            return _problem(self.column, error.rule, error.message)
+        except (decimal.InvalidOperation, ValueError) as error:
+            return _problem(self.column, "VALUE_INVALID", f"{row[self.column]!r} doesn't fit: {error}")
+        return None
+
+
+def _problem(path: str, rule: str, message: str) -> Problem:
+    # The command speaks English only.
+    return Problem(path, rule, message, message)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMapping:
+    """A whole mapping."""
+
+    target: Target
+    encoding: str
+    delimiter: str
+    lines: str
+    unmapped: str
+    key: tuple[str, ...]
+    constants: Sequence[tuple[Place, Any]]
+    fields: Sequence[Field]
+    columns: frozenset[str] = field(default=frozenset())
+
+    @property
+    def groups(self) -> bool:
+        """Whether several rows of the file become lines of one document."""
+        return any(one.place.in_lines for one in self.fields)
+
+    def key_of(self, row: Row) -> tuple[str, ...]:
+        """What identifies the row's document."""
+        return tuple(row[column] for column in self.key)
+
+    def unfit(self, columns: Sequence[str]) -> list[str]:
+        """What is wrong with a file of these columns."""
+        missing = sorted(self.columns - set(columns))
+        errors = [f"the file has no column {name!r}" for name in missing]
+        if self.unmapped == REFUSE:
+            errors += [f"the mapping says nothing of column {name!r}" for name in columns if name not in self.columns]
+        return errors
+
+    def column_of(self, path: str) -> str:
+        """The column that a field of the target came from; the path itself where there is none."""
+        path = path.removeprefix(self.target.prefix)
+        plain = re.sub(r"\[[0-9]+\]", "", path)
+        for one in self.fields:
+            if plain == one.place.path or plain.startswith(f"{one.place.path}."):
+                return one.column
+        return "+".join(self.key) if path and path == self.target.key else path
+
+    def apply(self, rows: Sequence[Row]) -> tuple[Any, list[Problem]]:
+        """The message of a document's rows, and all problems, by column; with problems it isn't to be sent."""
+        message: Any = self.target.message()
+        for place, value in self.constants:
+            if not place.in_lines:
+                place.set(message, value)
+        if self.target.key and self.key:
+            setattr(message, self.target.key, "/".join(self.key_of(rows[0])))
+        problems = [found for one in self.fields if not one.place.in_lines if (found := one.problem(rows[0], message))]
+        problems += self._disagreements(rows)
+        for row in rows if self.groups else ():
+            problems += self._line(row, message)
+        if self.unmapped == EXTRA:
+            message.extra.update(self._extra(rows[0]))
+        self.target.finish(message)
+        return message, [*problems, *self._further(message, problems)] if problems else problems
+
+    def _line(self, row: Row, message: Any) -> Iterator[Problem]:
+        message.lines.add()
+        for place, value in self.constants:
+            if place.in_lines:
+                place.set(message, value)
+        for one in self.fields:
+            if one.place.in_lines and (found := one.problem(row, message)):
+                yield found
+
+    def _extra(self, row: Row) -> Mapping[str, str]:
+        """What no field takes: columns that aren't mapped, and texts that were mapped as absent but say something."""
+        absent = {one.column for one in self.fields if one.is_absent(row[one.column])}
+        return {name: text for name, text in row.items() if text and (name not in self.columns or name in absent)}
+
+    def _disagreements(self, rows: Sequence[Row]) -> Iterator[Problem]:
+        """Rows of one document say the same of it."""
+        for one in self.fields:
+            if not one.place.in_lines and len({row[one.column] for row in rows}) > 1:
+                yield _problem(one.column, "ROWS_DISAGREE", "The rows of one document differ in this; correct them.")
+
+    def _further(self, message: Any, problems: Sequence[Problem]) -> Iterator[Problem]:
+        """What the service would refuse beside what couldn't be mapped."""
+        reported = {problem.path for problem in problems}
+        for problem in self.target.check(message):
+            column = self.column_of(problem.path)
+            if column not in reported and problem.path.partition(".")[0].partition("[")[0] != LINES:
+                yield _problem(column, problem.reason, problem.english)
+
+
+def load(text: str) -> ColumnMapping:
+    """The mapping of a file's text. InvalidMapping with everything that is wrong."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidMapping([f"no TOML: {error}"]) from error
+    reader = _Reader(data)
+    found = reader.mapping()
+    if reader.errors or found is None:
+        raise InvalidMapping(reader.errors)
+    return found
+
+
+class _Reader:
+    """Reads a mapping and gathers its errors."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.data = data
+        self.errors: list[str] = []
+
+    def mapping(self) -> ColumnMapping | None:
+        self._known(self.data, TOP, "the mapping")
+        target = TARGETS.get(str(self.data.get("target")))
+        if target is None:
+            self.errors.append(f"target {self.data.get('target')!r} is none of {', '.join(TARGETS)}")
+            return None
+        file, key = self._table("file", FILE), self._table("key", KEY)
+        constants = list(self._constants(target))
+        fields = [one for index, data in enumerate(self._fields()) if (one := self._field(target, index, data))]
+        columns = {*key.get("columns", ()), *(name for one in fields for name in one.columns)}
+        found = ColumnMapping(
+            target,
+            self._encoding(file.get("encoding", "utf-8")),
+            self._delimiter(file.get("delimiter", ",")),
+            file.get("lines", ""),
+            self._unmapped(target),
+            tuple(key.get("columns", ())),
+            constants,
+            fields,
+            frozenset(columns),
+        )
+        self._check_whole(found)
+        return found
+
+    def _known(self, table: Mapping[str, Any], names: Sequence[str], where: str) -> None:
+        self.errors += [f"{where} knows no {name!r}; it has {', '.join(names)}" for name in table if name not in names]
+
+    def _table(self, name: str, types: Mapping[str, type]) -> Mapping[str, Any]:
+        table = self.data.get(name, {})
+        if not isinstance(table, dict):
+            self.errors.append(f"[{name}] is no table")
+            return {}
+        self._known(table, tuple(types), f"[{name}]")
+        return self._typed(table, types, f"[{name}]")
+
+    def _typed(self, table: Mapping[str, Any], types: Mapping[str, type], where: str) -> Mapping[str, Any]:
+        wrong = {name for name, value in table.items() if name in types and not isinstance(value, types[name])}
+        self.errors += [f"{where}: {name} must be a {types[name].__name__}" for name in sorted(wrong)]
+        return {name: value for name, value in table.items() if name not in wrong}
+
+    def _encoding(self, name: str) -> str:
+        try:
+            codecs.lookup(name)
+        except LookupError:
+            self.errors.append(f"[file]: encoding {name!r} is unknown")
+        return name
+
+    def _delimiter(self, text: str) -> str:
+        if len(text) != 1:
+            self.errors.append(f"[file]: delimiter {text!r} must be one character")
+        return text
+
+    def _unmapped(self, target: Target) -> str:
+        name = self.data.get("unmapped", REFUSE)
+        if name not in UNMAPPED:
+            self.errors.append(f"unmapped {name!r} is none of {', '.join(UNMAPPED)}")
+        elif name == EXTRA and EXTRA not in target.message.DESCRIPTOR.fields_by_name:
+            self.errors.append(f"unmapped: {self.data['target']} has no extra fields; ignore or refuse")
+        return str(name)
+
+    def _fields(self) -> Sequence[Any]:
+        fields = self.data.get("fields", [])
+        if isinstance(fields, list) and fields:
+            return fields
+        self.errors.append("there are no [[fields]]")
+        return []
+
+    def _constants(self, target: Target) -> Iterator[tuple[Place, Any]]:
+        for path, value in self._flat(self.data.get("constants", {})):
+            place = self._place(target, path, "[constants]")
+            if place is None:
+                continue
+            expected = {TEXT: str, INTEGER: int, BOOL: bool, ENUM: str}.get(place.kind)
+            if expected is None or not isinstance(value, expected):
+                self.errors.append(f"[constants]: {path} takes no {value!r}")
+            elif (fitting := self._enum_number(place, value, "[constants]")) is not None:
+                yield place, fitting
+
+    def _flat(self, table: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+        for name, value in table.items() if isinstance(table, dict) else ():
+            if isinstance(value, dict):
+                yield from self._flat(value, f"{above}{name}.")
+            else:
+                yield f"{above}{name}", value
+
+    def _place(self, target: Target, path: str, where: str) -> Place | None:
+        """The field at a path. None, reported, where there is none that a mapping can fill."""
+        *way, leaf = path.split(".")
+        descriptor: Any = target.message.DESCRIPTOR
+        for name in way:
+            found = descriptor.fields_by_name.get(name) if descriptor else None
+            descriptor = found.message_type if found and (not found.is_repeated or name == LINES) else None
+        last = descriptor.fields_by_name.get(leaf) if descriptor else None
+        kind = _kind(last) if last is not None and not last.is_repeated else ""
+        if last is None or not kind:
+            self.errors.append(f"{where}: {path!r} is no field of {self.data['target']} that a mapping can fill")
+            return None
+        return Place(path, tuple(way), last, kind)
+
+    def _enum_number(self, place: Place, value: Any, where: str) -> Any:
+        """The value as the field takes it: an enumeration's by name. None, reported, where it has no such one."""
+        if place.kind != ENUM or place.leaf.enum_type is None:
+            return value
+        if value not in place.leaf.enum_type.values_by_name:
+            self.errors.append(f"{where}: {place.path} has no value {value!r}")
+            return None
+        return place.leaf.enum_type.values_by_name[value].number
+
+    def _field(self, target: Target, index: int, data: Any) -> Field | None:
+        where = f"[[fields]] {index + 1}"
+        if not isinstance(data, dict):
+            self.errors.append(f"{where} is no table")
+            return None
+        where += f" ({data.get('column')!r} to {data.get('path')!r})"
+        before = len(self.errors)
+        name = data.get("transform", "text")
+        transform = TRANSFORMS.get(name) if isinstance(name, str) else None
+        if transform is None:
+            self.errors.append(f"{where}: transform {name!r} is none of {', '.join(TRANSFORMS)}")
+            return None
+        types = {**COMMON, **transform.options}
+        self._known(data, tuple(types), where)
+        self._typed(data, types, where)
+        self.errors += [
+            f"{where}: {one} is missing" for one in ("path", "column", *transform.needed) if one not in data
+        ]
+        if len(self.errors) > before:
+            return None
+        place = self._place(target, data["path"], where)
+        if place is not None and place.kind not in transform.fills:
+            self.errors.append(f"{where}: {name} makes {', '.join(sorted(transform.fills))}, the field is {place.kind}")
+        convert = self._convert(transform.make, data, place, where)
+        if place is None or convert is None or len(self.errors) > before:
+            return None
+        columns = (data["column"], *(data[option] for option in transform.columns if option in data))
+        absent = frozenset(data.get("absent", [""]))
+        pattern = re.compile(data["absent_pattern"]) if "absent_pattern" in data else None
+        return Field(place, data["column"], columns, convert, absent, pattern, data.get("required", False))
+
+    def _convert(
+        self,
+        make: Callable[[str, Mapping[str, Any]], Convert],
+        data: Mapping[str, Any],
+        place: Place | None,
+        where: str,
+    ) -> Convert | None:
+        options = dict(data)
+        if place is not None and "values" in options:
+            numbers = {text: self._enum_number(place, value, where) for text, value in options["values"].items()}
+            options["values"] = numbers
+        try:
+            re.compile(data.get("absent_pattern", ""))
+            return make(data["column"], options)
+        except (MappingError, re.error, decimal.InvalidOperation) as error:
+            self.errors.append(f"{where}: {error}")
+            return None
+
+    def _check_whole(self, found: ColumnMapping) -> None:
+        paths = [place.path for place, _ in found.constants] + [one.place.path for one in found.fields]
+        self.errors += [f"{path!r} is filled twice" for path in sorted({p for p in paths if paths.count(p) > 1})]
+        if found.groups and not found.key and not found.lines:
+            self.errors.append("rows become lines of one document: [key] columns must say which belong together")
+        if found.target.key and not found.key and found.target.key not in paths:
+            self.errors.append(f"[key] columns must say what identifies a {self.data['target']}")
+
+
+def _kind(field: FieldDescriptor) -> str:
+    if field.message_type is not None:
+        return KINDS_OF_MESSAGES.get(field.message_type.full_name, "")
+    return SCALARS.get(field.type, "")

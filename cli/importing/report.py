@@ -1,0 +1,58 @@
+"""What became of everything that was read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from aval.declarations.v1 import declarations_pb2
+
+Verdict = declarations_pb2.IntakeVerdict
+CODE = "INVALID_ARGUMENT"
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many documents were read, and what became of them; `refused` has a row for each problem."""
+
+    read: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    refused_documents: int = 0
+    refused: list[dict[str, str]] = field(default_factory=list)
+
+    def refuse(self, file: str, document: str, problems: Iterable[tuple[str, str, str]]) -> None:
+        """One refused document with its problems: path, rule, message."""
+        self.read += 1
+        self.refused_documents += 1
+        for path, rule, message in problems:
+            row = {"file": file, "document": document, "path": path, "code": CODE, "rule": rule, "message": message}
+            self.refused.append(row)
+
+    def add(self, file: str, document: str, verdict: declarations_pb2.IntakeVerdict) -> None:
+        """One document by its verdict."""
+        if verdict.outcome == Verdict.REFUSED:
+            self.refuse(file, document, [(one.path, one.reason, one.message) for one in verdict.problems])
+            return
+        self.read += 1
+        self.accepted += verdict.outcome == Verdict.ACCEPTED
+        self.duplicates += verdict.outcome == Verdict.DUPLICATE
+
+    def join(self, other: "Counts") -> None:
+        """Adds another's."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+
+    def to_json(self) -> dict[str, Any]:
+        """The command's output: read = accepted + duplicates + refused_documents."""
+        return {
+            "read": self.read,
+            "accepted": self.accepted,
+            "duplicates": self.duplicates,
+            "refused_documents": self.refused_documents,
+            "refused": self.refused,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Counts":
+        """What `to_json` made."""
+        return cls(**data)

@@ -1,0 +1,127 @@
+"""What rows of a mapped file become, and the stream that takes them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aval.declarations.v1 import declarations_pb2, reference_pb2, retail_pb2
+from aval.type.v1 import money_pb2
+from google.protobuf.message import Message
+
+from chassis import fields
+from chassis.clock import SystemClock, business_date
+from chassis.errors import Problem
+from services.declarations import checks
+from services.declarations.declaration.commands import receipt_problems
+from services.declarations.reference import model as reference
+from services.declarations.retail import checks as retail
+
+LINES = "lines"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A kind of row: its message, the stream and its request, the field there, and what completes and checks it.
+
+    `key` is the field that the mapping's key columns fill, if any; `wrap` makes of a row what the request takes.
+    """
+
+    message: type[Message]
+    method: str
+    request: type[Message]
+    field: str
+    check: Callable[[Any], Sequence[Problem]]
+    finish: Callable[[Any], None] = lambda _row: None
+    key: str = ""
+    wrap: Callable[[Any], Message] = lambda row: row
+    # What the service puts before the paths of the row's fields.
+    prefix: str = ""
+
+    def request_of(self, request_id: str, rows: Sequence[Message]) -> Message:
+        """One message of the stream."""
+        return self.request(**{"request_id": request_id, self.field: map(self.wrap, rows)})
+
+
+def _finish_declaration(row: declarations_pb2.Declaration) -> None:
+    """Numbers the lines and sums them up, where the mapping doesn't."""
+    for number, line in enumerate(row.lines, 1):
+        line.line_number = line.line_number or number
+    if row.lines and not row.HasField("declared_value"):
+        row.declared_value.currency_code = row.lines[0].total.currency_code
+        row.declared_value.minor_units = sum(line.total.minor_units for line in row.lines)
+
+
+def _check_declaration(row: declarations_pb2.Declaration) -> Sequence[Problem]:
+    return [*fields.row_problems(row), *checks.check(row)]
+
+
+def _check_reference(row: reference_pb2.ReferenceRecord) -> Sequence[Problem]:
+    return reference.check(row, business_date(SystemClock().now_us()))
+
+
+def _sum(lines: Iterable[retail_pb2.RetailLine], value: money_pb2.Money) -> None:
+    for number, line in enumerate(lines, 1):
+        line.line_number = line.line_number or number
+        value.currency_code = value.currency_code or line.total.currency_code
+        value.minor_units += line.total.minor_units
+
+
+def _finish_order(row: retail_pb2.RetailOrder) -> None:
+    """Numbers the lines, and sums them up where the mapping doesn't."""
+    _sum(row.lines, money_pb2.Money() if row.HasField("goods_value") else row.goods_value)
+
+
+def _finish_list(row: retail_pb2.RetailList) -> None:
+    """Numbers the lines, and sums them up where the mapping doesn't."""
+    _sum(row.lines, money_pb2.Money() if row.HasField("value") else row.value)
+
+
+def _check_retail(row: Message) -> Sequence[Problem]:
+    return fields.row_problems(row) or retail.check(row)
+
+
+def _retail(kind: str, finish: Callable[[Any], None] = lambda _row: None) -> Target:
+    """A kind of retail document: a field of RetailDocument."""
+    return Target(
+        type(getattr(retail_pb2.RetailDocument(), kind)),
+        "StreamRetailDocuments",
+        declarations_pb2.BatchCreateRetailDocumentsRequest,
+        "documents",
+        _check_retail,
+        finish,
+        wrap=lambda row: retail_pb2.RetailDocument(**{kind: row}),
+        prefix=f"{kind}.",
+    )
+
+
+TARGETS: Mapping[str, Target] = {
+    "declaration": Target(
+        declarations_pb2.Declaration,
+        "StreamDeclarations",
+        declarations_pb2.BatchCreateDeclarationsRequest,
+        "declarations",
+        _check_declaration,
+        _finish_declaration,
+    ),
+    "receipt": Target(
+        declarations_pb2.Receipt,
+        "StreamReceipts",
+        declarations_pb2.BatchCreateReceiptsRequest,
+        "receipts",
+        receipt_problems,
+    ),
+    "reference_record": Target(
+        reference_pb2.ReferenceRecord,
+        "StreamReferenceRecords",
+        declarations_pb2.BatchCreateReferenceRecordsRequest,
+        "reference_records",
+        _check_reference,
+        key="key",
+    ),
+    "retail_order": _retail("order", _finish_order),
+    "retail_waybill": _retail("waybill"),
+    "retail_payment": _retail("payment"),
+    "retail_list": _retail("list", _finish_list),
+    "retail_receipt": _retail("receipt"),
+    "retail_cancellation": _retail("cancellation"),
+}

@@ -1,0 +1,205 @@
+"""Asking the register and registering, many callers at once: each learns what all before it registered."""
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aval.declarations.v1 import fingerprint_pb2
+
+from chassis.clock import MICROSECONDS, business_date
+from chassis.command import Transaction
+from chassis.errors import DomainError, InvalidFields, Problem
+from services.declarations import errors
+from services.declarations.consent import access
+from services.declarations.consent.access import Seen
+from services.declarations.consent.model import Consent, Purpose
+from services.declarations.declaration import store as declarations
+from services.declarations.fingerprint import checks, store, terms
+from services.declarations.fingerprint.answers import Answer, Hit, Inquiry, Shelf
+from services.declarations.fingerprint.document import Document, Kind
+from services.declarations.fingerprint.model import (
+    LIMITS,
+    Candidate,
+    RegisteredDocument,
+    Registration,
+    Span,
+    document_id,
+    window_end_us,
+    window_start_us,
+)
+from services.declarations.fingerprint.tokens import Blinder
+
+# The resource of a disclosure that made no registration (AIP-159).
+ANY_REGISTRATION = "registrations/-"
+Windows = tuple[store.Window, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """Documents that a caller asks about, as they came (in the field `path`) and as they are compared.
+
+    `registration` is what they make, where they are to be registered; `wrong` what is wrong beside them.
+    """
+
+    transaction: Transaction
+    method: str
+    applicant: str
+    messages: Sequence[fingerprint_pb2.FinancedDocument]
+    documents: Sequence[Document]
+    path: str
+    registration: Registration | None = None
+    wrong: Sequence[Problem] = ()
+
+    @property
+    def institution(self) -> str:
+        """Who asks."""
+        return self.transaction.caller.tenant
+
+    @property
+    def purpose(self) -> Purpose:
+        """What it asks for."""
+        return Purpose.INSURANCE if self.institution.startswith("insurers/") else Purpose.FINANCING
+
+    def seen(self, consent: Consent) -> Seen:
+        """The answer, as it is written down: no document is named."""
+        resource = self.registration.name if self.registration else ANY_REGISTRATION
+        return Seen(self.applicant, consent, self.method, [resource], self.purpose)
+
+    @property
+    def today(self) -> datetime.date:
+        """The business day."""
+        return business_date(self.transaction.now_us)
+
+    @property
+    def blinder(self) -> Blinder:
+        """Makes the tokens."""
+        return Blinder(self.transaction.keys.token)
+
+    @property
+    def windows(self) -> Windows:
+        """In which the answers count."""
+        now_us, today = self.transaction.now_us, self.today
+        return tuple(
+            store.Window(span, window_start_us(span, now_us), terms.number(term, today))
+            for span, (term, _) in LIMITS.items()
+        )
+
+
+Refusals = dict[Asked, DomainError]
+
+
+def answer(asked: Sequence[Asked]) -> list[Answer | DomainError]:
+    """Answers in arrival order, each on what those before it register. ConsentMissing, InvalidFields,
+    RegistrationIdTaken, TooManyDocuments.
+    """
+    connection = asked[0].transaction.connection
+    known = store.load(connection, [one.registration.id for one in asked if one.registration])
+    consents = _consents(asked)
+    refusals = _refusals(asked, consents, known)
+    refusals |= _count([one for one in asked if one not in refusals])
+    standing = [one for one in asked if one not in refusals]
+    inquiries = {one: Inquiry.of(one.documents, one.blinder, one.today) for one in standing}
+    shelf = _shelf(asked[0], inquiries.values())
+    answers = {one: _answer(one, inquiries[one], shelf, known) for one in standing}
+    access.note([(one.transaction, [one.seen(consents[one])]) for one in standing])
+    return [refusals.get(one) or answers[one] for one in asked]
+
+
+def _consents(asked: Sequence[Asked]) -> dict[Asked, Consent]:
+    """By which consent of the applicant each may ask; looked up once for each institution."""
+    enterprises = {one.applicant for one in asked}
+    callers = {(one.institution, one.purpose): one.transaction for one in asked}
+    granted = {key: access.granted(transaction, enterprises, key[1]) for key, transaction in callers.items()}
+    found = ((one, granted[one.institution, one.purpose].get(one.applicant)) for one in asked)
+    return {one: consent for one, consent in found if consent}
+
+
+def _refusals(asked: Sequence[Asked], consents: Mapping[Asked, Consent], known: Mapping[str, Registration]) -> Refusals:
+    """Who isn't answered: without consent, with invalid documents, with another's registration."""
+    connection = asked[0].transaction.connection
+    numbers = {document.number for one in asked for document in one.documents if document.kind is Kind.DECLARATION}
+    declarants = declarations.enterprises(connection, numbers) if numbers else {}
+    expected, refusals = dict(known), Refusals()
+    for one in asked:
+        try:
+            if one not in consents:
+                raise errors.ConsentMissing
+            _check_documents(one, declarants)
+            _check_registration(one, expected)
+        except DomainError as refusal:
+            refusals[one] = refusal
+    return refusals
+
+
+def _check_documents(asked: Asked, declarants: Mapping[str, str]) -> None:
+    presented = checks.presented(asked.messages, asked.documents, asked.applicant, declarants)
+    if problems := [*asked.wrong, *checks.problems(presented, asked.path)]:
+        raise InvalidFields(problems)
+
+
+def _check_registration(asked: Asked, expected: dict[str, Registration]) -> None:
+    """Its id is new, or stands for the same."""
+    if (fresh := asked.registration) is None:
+        return
+    standing = expected.setdefault(fresh.id, fresh)
+    if (standing.holder, standing.digest) != (fresh.holder, fresh.digest):
+        raise errors.RegistrationIdTaken(registration=fresh.name)
+
+
+def _count(asked: Sequence[Asked]) -> Refusals:
+    """Counts the documents of each institution at once; where that is too many, one request after the other."""
+    groups: dict[tuple[str, Windows], list[Asked]] = {}
+    for one in asked:
+        groups.setdefault((one.institution, one.windows), []).append(one)
+    refusals = Refusals()
+    # In one order, as every process locks the rows.
+    for key in sorted(groups):
+        if not _exceeded(groups[key]):
+            continue
+        for one in groups[key]:
+            if spans := _exceeded([one]):
+                retry_us = max(window_end_us(span, one.transaction.now_us) for span in spans)
+                retry_time = datetime.datetime.fromtimestamp(retry_us // MICROSECONDS, datetime.UTC)
+                refusals[one] = errors.TooManyDocuments(retry_time=retry_time.isoformat())
+    return refusals
+
+
+def _exceeded(asked: Sequence[Asked]) -> list[Span]:
+    """The spans in which these are too many; then nothing of them is counted."""
+    first, documents = asked[0], sum(len(one.documents) for one in asked)
+    savepoint = first.transaction.connection.begin_nested()
+    spans = store.count(first.transaction.connection, first.institution, first.windows, documents)
+    savepoint.rollback() if spans else savepoint.commit()
+    return spans
+
+
+def _shelf(asked: Asked, inquiries: Iterable[Inquiry]) -> Shelf:
+    """The registered documents that any of the inquiries may find."""
+    connection, tokens = asked.transaction.connection, set[int]().union(*(one.tokens for one in inquiries))
+    hits = store.hits(connection, tokens, terms.number("candidates_max", asked.today))
+    return Shelf.of(hits, store.candidates(connection, {hit.document for hit in hits}))
+
+
+def _answer(asked: Asked, inquiry: Inquiry, shelf: Shelf, known: dict[str, Registration]) -> Answer:
+    fresh = asked.registration
+    if fresh is None:
+        return Answer(inquiry.matches(shelf, ""))
+    matches = inquiry.matches(shelf, fresh.id)
+    if fresh.id in known:
+        return Answer(matches, known[fresh.id])
+    known[fresh.id] = fresh
+    hits, candidates = _blind(asked, fresh)
+    shelf.add(hits, candidates)
+    return Answer(matches, fresh, hits, candidates)
+
+
+def _blind(asked: Asked, registration: Registration) -> tuple[list[Hit], list[Candidate]]:
+    """What is kept of a registration's documents."""
+    hits, candidates = [], []
+    for position, document in enumerate(asked.documents):
+        identifier = document_id(registration.id, position)
+        kept = RegisteredDocument(identifier, registration.id, position, asked.blinder.comparing(document, identifier))
+        candidates.append(Candidate(kept, registration.holder, registration.state, registration.create_us))
+        for token, meanings in asked.blinder.finding(document).items():
+            hits += [Hit(token, identifier, meaning.position) for meaning in meanings]
+    return hits, candidates

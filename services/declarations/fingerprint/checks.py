@@ -1,0 +1,138 @@
+"""What is wrong with the documents of a request: every problem at once, before anything is asked."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aval.declarations.v1 import fingerprint_pb2
+
+from chassis.errors import Problem
+from services.declarations.fingerprint import canonical
+from services.declarations.fingerprint.document import Document, Kind
+
+DECLARATION_NUMBER = re.compile(r"[0-9]{4}(19|20)[0-9]{2}[01][0-9]{9}")
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A document as it came, as it is compared, and whose declaration it is if it is a known one."""
+
+    message: fingerprint_pb2.FinancedDocument
+    document: Document
+    applicant: str
+    declarant: str = ""
+
+    @property
+    def said(self) -> Any:
+        """The member of the oneof."""
+        return getattr(self.message, self.message.WhichOneof("document"))
+
+    @property
+    def enterprises(self) -> set[str]:
+        """The enterprises an invoice names."""
+        return {self.said.seller.enterprise, self.said.buyer.enterprise}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: of which kinds, which field, when it is broken, and what to do."""
+
+    kinds: frozenset[Kind]
+    field: str
+    reason: str
+    is_broken: Callable[[Presented], bool]
+    english: str
+    chinese: str
+
+
+NUMBERED = frozenset({Kind.INVOICE, Kind.TRANSPORT_DOCUMENT, Kind.ORDER})
+PRICED = frozenset({Kind.INVOICE, Kind.ORDER})
+RULES: Sequence[Rule] = (
+    Rule(
+        frozenset({Kind.DECLARATION}),
+        "declaration_number",
+        "DECLARATION_NUMBER_INVALID",
+        lambda one: not DECLARATION_NUMBER.fullmatch(one.document.number),
+        "Give the 18 digits of the customs declaration.",
+        "请填写 18 位海关报关单号。",
+    ),
+    # One answer for what isn't known and for what is somebody else's: the number can't be probed.
+    Rule(
+        frozenset({Kind.DECLARATION}),
+        "declaration_number",
+        "DECLARATION_NOT_APPLICANTS",
+        lambda one: one.declarant != one.applicant,
+        "The register knows no such declaration of the applicant; check the number, or wait for the window to send it.",
+        "登记系统没有该企业的此报关单；请核对编号，或等待单一窗口推送。",
+    ),
+    Rule(
+        frozenset({Kind.INVOICE}),
+        "invoice.seller.enterprise",
+        "APPLICANT_NOT_PARTY",
+        lambda one: one.applicant not in one.enterprises,
+        "Give the applicant's code as seller or buyer: the invoice must be its own.",
+        "请在卖方或买方处填写申请企业代码：发票须为该企业所有。",
+    ),
+    Rule(
+        NUMBERED,
+        "number",
+        "NUMBER_EMPTY",
+        lambda one: not one.document.skeletons,
+        "Give the number as printed, with letters or digits.",
+        "请按票面填写含字母或数字的编号。",
+    ),
+    Rule(
+        NUMBERED,
+        "date",
+        "DATE_INVALID",
+        lambda one: one.document.date is None,
+        "Give a day of the calendar.",
+        "请填写有效日期。",
+    ),
+    Rule(
+        PRICED,
+        "amount",
+        "AMOUNT_INVALID",
+        lambda one: one.document.amount is None,
+        "Give a positive amount in an ISO 4217 currency.",
+        "请填写正数金额及 ISO 4217 币种。",
+    ),
+)
+
+
+def problems(presented: Sequence[Presented], path: str) -> Iterator[Problem]:
+    """All that is wrong; `path` is the field that the documents came in."""
+    seen: set[object] = set()
+    for index, one in enumerate(presented):
+        where = f"{path}[{index}]"
+        for rule in RULES:
+            if one.document.kind in rule.kinds and rule.is_broken(one):
+                yield Problem(f"{where}.{_field(one, rule)}", rule.reason, rule.english, rule.chinese)
+        if (identity := _identity(one.document)) in seen:
+            yield Problem(where, "DOCUMENT_REPEATED", "Name each document once.", "每份单证只能列一次。")
+        seen.add(identity)
+
+
+def _field(one: Presented, rule: Rule) -> str:
+    """The path within the document."""
+    is_whole = one.document.kind is Kind.DECLARATION or "." in rule.field
+    return rule.field if is_whole else f"{one.message.WhichOneof('document')}.{rule.field}"
+
+
+def _identity(document: Document) -> object:
+    number = canonical.number(document.number)
+    return document.kind, document.issuers, number, document.parties, document.date, document.amount
+
+
+def presented(
+    messages: Sequence[fingerprint_pb2.FinancedDocument],
+    documents: Sequence[Document],
+    applicant: str,
+    declarants: Mapping[str, str],
+) -> list[Presented]:
+    """Each document with what the rules look at."""
+    return [
+        Presented(message, document, applicant, declarants.get(document.number, ""))
+        for message, document in zip(messages, documents, strict=True)
+    ]

@@ -1,0 +1,163 @@
+"""Registering documents, asking about them, and saying how the financing went on."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from aval.declarations.v1 import fingerprint_pb2
+from google.protobuf.message import Message
+
+from chassis import database
+from chassis.clock import business_date
+from chassis.command import Transaction
+from chassis.errors import DomainError, NotFound, Problem
+from chassis.money import Money
+from chassis.states import check_etag, moved
+from services.declarations.fingerprint import rpc, store, terms
+from services.declarations.fingerprint.answers import Answer
+from services.declarations.fingerprint.asking import Asked, answer
+from services.declarations.fingerprint.document import Document
+from services.declarations.fingerprint.model import ALERTED, TRANSITIONS, Registration, State, Verb
+
+LOCK_SHARDS = 4096
+AMOUNT_INVALID = Problem(
+    "registration.amount",
+    "AMOUNT_INVALID",
+    "Give a positive amount in an ISO 4217 currency.",
+    "请填写正数金额及 ISO 4217 币种。",
+)
+
+
+RegisterWork = tuple[Transaction, fingerprint_pb2.RegisterDocumentsRequest]
+CheckWork = tuple[Transaction, fingerprint_pb2.CheckDocumentsRequest]
+
+
+def contenders(request: fingerprint_pb2.RegisterDocumentsRequest) -> Iterator[str]:
+    """What a registration locks: itself, and what any that may match it locks too.
+
+    As shards, so that the database's view of locks tells nothing of whose documents are being registered.
+    """
+    yield f"registrations/{request.registration_id.lower()}"
+    for message in request.registration.documents:
+        for name in rpc.document(message, request.registration.applicant).contenders():
+            yield f"documents/{database.lock_key(name) % LOCK_SHARDS}"
+
+
+def register_batch(work: Sequence[RegisterWork]) -> Sequence[Message | DomainError]:
+    """Keeps the tokens of financings' documents and says what else is known of them; the same again asks again."""
+    answers = answer([_registering(transaction, request) for transaction, request in work])
+    told = list(zip((transaction for transaction, _ in work), answers, strict=True))
+    store.add(work[0][0].connection, [one for one in answers if isinstance(one, Answer) and one.candidates])
+    return [_registered(transaction, one) if isinstance(one, Answer) else one for transaction, one in told]
+
+
+def check_batch(work: Sequence[CheckWork]) -> Sequence[Message | DomainError]:
+    """Says what is known of documents."""
+    answers = answer([_checking(transaction, request) for transaction, request in work])
+    return [
+        fingerprint_pb2.CheckDocumentsResponse(documents=_told(transaction, one)) if isinstance(one, Answer) else one
+        for (transaction, _), one in zip(work, answers, strict=True)
+    ]
+
+
+def _checking(transaction: Transaction, request: fingerprint_pb2.CheckDocumentsRequest) -> Asked:
+    documents = [rpc.document(message, request.applicant) for message in request.documents]
+    return Asked(transaction, "CheckDocuments", request.applicant, request.documents, documents, "documents")
+
+
+def _registering(transaction: Transaction, request: fingerprint_pb2.RegisterDocumentsRequest) -> Asked:
+    message = request.registration
+    documents = [rpc.document(one, message.applicant) for one in message.documents]
+    amount = rpc.amount(message.amount)
+    registration = _registration(transaction, request, documents, amount) if amount else None
+    wrong = [] if amount else [AMOUNT_INVALID]
+    path = "registration.documents"
+    method, applicant = "RegisterDocuments", message.applicant
+    return Asked(transaction, method, applicant, message.documents, documents, path, registration, wrong)
+
+
+def _registration(
+    transaction: Transaction,
+    request: fingerprint_pb2.RegisterDocumentsRequest,
+    documents: Iterable[Document],
+    amount: Money,
+) -> Registration:
+    """The registration as the request wants it."""
+    return Registration(
+        id=request.registration_id.lower(),
+        listed=transaction.ids.resource("registration"),
+        holder=transaction.caller.tenant,
+        applicant=request.registration.applicant,
+        amount=amount,
+        kinds=tuple(document.kind.value for document in documents),
+        state=State.REGISTERED,
+        digest=transaction.keys.token("registration", rpc.content(request.registration)),
+        create_us=transaction.now_us,
+        revision=1,
+    )
+
+
+def _registered(transaction: Transaction, found: Answer) -> fingerprint_pb2.RegisterDocumentsResponse:
+    """Tells of a new registration, and the holders of those that it matches."""
+    assert found.registration is not None
+    if found.candidates:
+        store.tell(transaction, found.registration, "registration.registered")
+        _alert(transaction, found)
+    return fingerprint_pb2.RegisterDocumentsResponse(
+        registration=rpc.to_proto(found.registration), documents=_told(transaction, found)
+    )
+
+
+def _told(transaction: Transaction, found: Answer) -> list[fingerprint_pb2.DocumentMatches]:
+    """The best matches of each document, as the caller may know of them."""
+    today, reader = business_date(transaction.now_us), transaction.caller.tenant
+    most = terms.number("matches_max", today)
+    return [
+        fingerprint_pb2.DocumentMatches(
+            matches=[rpc.match(match.score, match.other, today, reader) for match in matches[:most]]
+        )
+        for matches in found.matches
+    ]
+
+
+def _alert(transaction: Transaction, found: Answer) -> None:
+    """Tells the holders of those that a new registration matches; the caller knows his own."""
+    today = business_date(transaction.now_us)
+    for match in (match for matches in found.matches for match in matches):
+        other = match.other
+        if other.holder == transaction.caller.tenant or other.state not in ALERTED:
+            continue
+        later = dataclasses.replace(other, state=State.REGISTERED, create_us=transaction.now_us)
+        payload = fingerprint_pb2.RegistrationMatched(
+            registration=other.registration,
+            document_index=other.document.position,
+            match=rpc.match(match.score, later, today, reader=""),
+        )
+        store.alert(transaction, other, payload)
+
+
+def finance(transaction: Transaction, request: fingerprint_pb2.MarkFinancedRequest) -> fingerprint_pb2.Registration:
+    """The institution has paid."""
+    return _move(transaction, request, Verb.FINANCE, "registration.financed")
+
+
+def repay(transaction: Transaction, request: fingerprint_pb2.MarkRepaidRequest) -> fingerprint_pb2.Registration:
+    """What it paid has come back."""
+    return _move(transaction, request, Verb.REPAY, "registration.repaid")
+
+
+def cancel(
+    transaction: Transaction, request: fingerprint_pb2.CancelRegistrationRequest
+) -> fingerprint_pb2.Registration:
+    """Nothing came of it, or the finance was undone."""
+    return _move(transaction, request, Verb.CANCEL, "registration.cancelled")
+
+
+def _move(transaction: Transaction, request: Any, verb: Verb, event: str) -> fingerprint_pb2.Registration:
+    identifier = request.name.removeprefix("registrations/")
+    registration = store.load(transaction.connection, [identifier]).get(identifier)
+    if registration is None or registration.holder != transaction.caller.tenant:
+        raise NotFound(resource=request.name)
+    check_etag(request.etag, registration)
+    state = moved(TRANSITIONS, registration, verb)
+    return rpc.to_proto(store.save(transaction, dataclasses.replace(registration, state=state), event))

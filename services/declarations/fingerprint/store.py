@@ -1,0 +1,130 @@
+"""The document register's rows, set-based: a request of fifty documents is a few statements. The room's only SQL."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+
+from chassis import bulk, records
+from chassis.command import PendingEvent, Transaction
+from services.declarations.fingerprint import rpc
+from services.declarations.fingerprint.answers import Answer, Hit
+from services.declarations.fingerprint.model import Candidate, RegisteredDocument, Registration, Span, State
+from services.declarations.fingerprint.tokens import Comparing
+from services.declarations.tables import document_tokens, registered_documents, registrations
+
+# One row for each institution and span: a new window takes the place of the old one. A clock that was read
+# before another's counts in the newer window.
+COUNT = sa.text(
+    """
+    INSERT INTO answered_documents (institution, span, start_us, documents, documents_max)
+    SELECT :institution, :span, :start_us, :documents, :documents_max WHERE :documents <= :documents_max
+    ON CONFLICT (institution, span) DO UPDATE SET
+        documents = excluded.documents
+            + CASE WHEN answered_documents.start_us >= excluded.start_us THEN answered_documents.documents ELSE 0 END,
+        start_us = CASE WHEN answered_documents.start_us >= excluded.start_us
+            THEN answered_documents.start_us ELSE excluded.start_us END,
+        documents_max = excluded.documents_max
+    WHERE excluded.documents
+        + CASE WHEN answered_documents.start_us >= excluded.start_us THEN answered_documents.documents ELSE 0 END
+        <= excluded.documents_max
+    RETURNING documents
+    """
+)
+
+
+class Window(NamedTuple):
+    """How many documents an institution may be answered in a span's present window."""
+
+    span: Span
+    start_us: int
+    documents_max: int
+
+
+def count(connection: sa.Connection, institution: str, windows: Iterable[Window], documents: int) -> list[Span]:
+    """Counts answered documents; the spans in which there were too many, where nothing is counted."""
+    asked = {"institution": institution, "documents": documents}
+    return [
+        window.span
+        for window in windows
+        if connection.execute(COUNT, asked | window._asdict() | {"span": window.span.value}).first() is None
+    ]
+
+
+def load(connection: sa.Connection, identifiers: Collection[str]) -> dict[str, Registration]:
+    """The registrations with these ids, those that are known."""
+    if not identifiers:
+        return {}
+    query = sa.select(registrations).where(bulk.among(connection, registrations.c.id, identifiers))
+    return {found.id: found for found in records.many(connection, query, Registration)}
+
+
+def hits(connection: sa.Connection, tokens: Collection[int], most: int) -> list[Hit]:
+    """Where these tokens stand, at most so many times each."""
+    rows = document_tokens
+    rank = sa.func.row_number().over(partition_by=rows.c.token, order_by=(rows.c.document, rows.c.position))
+    ranked = sa.select(rows, rank.label("rank")).where(bulk.among(connection, rows.c.token, tokens)).subquery()
+    columns = (ranked.c.token, ranked.c.document, ranked.c.position)
+    return [Hit(*row) for row in connection.execute(sa.select(*columns).where(ranked.c.rank <= most))]
+
+
+def candidates(connection: sa.Connection, identifiers: Collection[str]) -> dict[str, Candidate]:
+    """These documents, with what may be told of their registrations."""
+    if not identifiers:
+        return {}
+    rows, owners = registered_documents, registrations
+    query = sa.select(rows, owners.c.holder, owners.c.state, owners.c.create_us)
+    joined = query.join(owners, owners.c.id == rows.c.registration)
+    found = connection.execute(joined.where(bulk.among(connection, rows.c.id, identifiers)))
+    return {row.id: _candidate(row) for row in found}
+
+
+def _candidate(row: Any) -> Candidate:
+    comparing = Comparing(tuple(row.parties.split()), row.amount, row.amount_step, row.day)
+    document = RegisteredDocument(row.id, row.registration, row.position, comparing)
+    return Candidate(document, row.holder, State(row.state), row.create_us)
+
+
+def _row(document: RegisteredDocument) -> bulk.Row:
+    """In the table's order."""
+    comparing = document.comparing
+    parties = " ".join(comparing.parties)
+    identity = (document.id, document.registration, document.position)
+    return *identity, parties, comparing.amount, comparing.amount_step, comparing.day
+
+
+def of_party(party: str) -> Any:
+    """A query of the registrations that an institution holds, or that were made for an enterprise."""
+    rows = registrations
+    return sa.select(rows).where(sa.or_(rows.c.holder == party, rows.c.applicant == party))
+
+
+def add(connection: sa.Connection, fresh: Sequence[Answer]) -> None:
+    """What answers have that is new: registrations with their documents and tokens."""
+    records.insert(connection, registrations, *(one.registration for one in fresh))
+    documents = [_row(candidate.document) for one in fresh for candidate in one.candidates]
+    bulk.insert(connection, registered_documents, documents)
+    bulk.insert(connection, document_tokens, [hit for one in fresh for hit in one.hits])
+
+
+def save(transaction: Transaction, registration: Registration, event: str) -> Registration:
+    """A changed registration, with its event."""
+    fresh = records.update(transaction.connection, registrations, registration)
+    tell(transaction, fresh, event)
+    return fresh
+
+
+def tell(transaction: Transaction, registration: Registration, event: str) -> None:
+    """To its holder and the applicant, and nobody else."""
+    parties = (registration.holder, registration.applicant)
+    transaction.append(event, registration.name, rpc.to_proto(registration), parties)
+
+
+def alert(transaction: Transaction, earlier: Candidate, payload: Message) -> None:
+    """Tells a registration's holder of a later match, without the trace that leads to who registered it."""
+    identifier, tenants = transaction.ids.resource("event"), (earlier.holder,)
+    event = PendingEvent(
+        identifier, "registration.matched", earlier.registration, payload, tenants, "", transaction.now_us
+    )
+    transaction.events.append(event)

@@ -1,0 +1,78 @@
+"""DEC_DATA and DEC_RESULT, the window's receipt of one goods declaration, into a Receipt.
+
+Elements as working software of the window's clients reads them: CUS_CIQ_NO (the unified number), ENTRY_ID (the
+customs number, once there is one), NOTICE_DATE, CHANNEL, NOTE. The reference tables' times are Beijing's,
+and so is a notice time without an offset.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+
+from aval.declarations.v1 import declarations_pb2
+
+from chassis.errors import Problem
+from chassis.xml import Reader, local_name, parse_document
+from services.declarations.formats.parsed import Parsed
+
+DATA = "DEC_DATA"
+RESULT = "DEC_RESULT"
+NAMESPACES = ("", "http://www.chinaport.gov.cn/dec")
+BEIJING = timezone(timedelta(hours=8))
+_COMPACT = re.compile(r"[0-9]{14}", re.ASCII)
+_COMPACT_FORM = "%Y%m%d%H%M%S"
+
+
+def parse(content: bytes) -> Sequence[Parsed]:
+    """The receipts of one document, each with all its problems."""
+    element, problems = parse_document(content)
+    if element is None:
+        return [Parsed("", None, problems)]
+    root = Reader(element, local_name(element))
+    if root.path == RESULT:
+        return [_parsed("", root)]
+    found = list(root.children(RESULT))
+    if len(found) == 1:
+        return [_parsed("", found[0])]
+    root.required(RESULT)
+    return [_parsed(str(number), one) for number, one in enumerate(found, 1)] or [Parsed("", None, root.problems)]
+
+
+def _parsed(document_id: str, result: Reader) -> Parsed:
+    own = Reader(result.element, result.path)
+    receipt = declarations_pb2.Receipt(
+        declaration_number=own.text("ENTRY_ID"),
+        unified_number=own.text("CUS_CIQ_NO"),
+        channel_code=own.required("CHANNEL"),
+        note=own.text("NOTE"),
+    )
+    _set_notice_time(own, receipt)
+    return Parsed(document_id, None if own.problems else receipt, own.problems)
+
+
+def _set_notice_time(own: Reader, receipt: declarations_pb2.Receipt) -> None:
+    text = own.required("NOTICE_DATE")
+    notice = notice_time(text)
+    if notice:
+        receipt.notice_time.FromDatetime(notice.astimezone(UTC))
+    elif text:
+        own.problems.append(time_invalid(f"{own.path}/NOTICE_DATE", text))
+
+
+def notice_time(text: str) -> datetime | None:
+    """yyyyMMddHHmmss or ISO 8601, Beijing time where it says no other; None where it is no time."""
+    try:
+        found = datetime.strptime(text, _COMPACT_FORM) if _COMPACT.fullmatch(text) else datetime.fromisoformat(text)  # noqa: DTZ007 its zone follows
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=BEIJING)
+
+
+def time_invalid(path: str, text: str) -> Problem:
+    """The problem of a text that is no time."""
+    return Problem(
+        path,
+        "TIME_INVALID",
+        f"{text} is no time; write yyyyMMddHHmmss or 2026-11-02T08:30:00+08:00.",
+        f"{text} 不是有效时间；请按 yyyyMMddHHmmss 或 2026-11-02T08:30:00+08:00 填写。",
+    )

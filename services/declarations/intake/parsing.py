@@ -1,0 +1,99 @@
+"""Which format a document is in: its root element and namespace say so, and the table names the parser."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aval.declarations.v1 import declarations_pb2
+
+from chassis import xml
+from chassis.errors import Problem
+from services.declarations.formats import ceb, decmessage, decresult, receipt_lines
+from services.declarations.formats.parsed import Parsed
+
+Parse = Callable[[bytes], Sequence[Parsed]]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format by its short name, and its parser."""
+
+    name: str
+    parse: Parse
+
+
+def _dec_message(content: bytes) -> Sequence[Parsed]:
+    return [Parsed("", *decmessage.parse(content))]
+
+
+def _ceb(message: str) -> Format:
+    return Format(message.removesuffix("Message"), ceb.parse)
+
+
+RECEIPT = Format("DEC_RESULT", decresult.parse)
+RECEIPT_LINES = Format("JSONL", receipt_lines.parse)
+# By namespace and root element.
+PARSERS: Mapping[tuple[str, str], Format] = {
+    (decmessage.NAMESPACE, decmessage.ROOT): Format("DecMessage", _dec_message),
+    **{(namespace, root): RECEIPT for namespace in decresult.NAMESPACES for root in (decresult.DATA, decresult.RESULT)},
+    **{(namespace, message): _ceb(message) for namespace in (ceb.NAMESPACE, "") for message in ceb.MESSAGES},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A document as it was read: its format's name, empty if it has none of ours, and its parts."""
+
+    format: str
+    parts: Sequence[Parsed]
+
+
+def read(document: declarations_pb2.Document) -> Read:
+    """The rows of a document, or everything that is wrong with it."""
+    found, problems = recognised(document.content)
+    if found is None:
+        return Read("", [Parsed("", None, problems)])
+    if document.format and document.format != found.name:
+        return Read(found.name, [Parsed("", None, [_other_format(document.format, found.name)])])
+    parts = found.parse(document.content)
+    return Read(found.name, parts or [Parsed("", None, [NO_DOCUMENT])])
+
+
+def recognised(content: bytes) -> tuple[Format | None, Sequence[Problem]]:
+    """The format of the bytes; None and why, where it is none of ours or can't be read."""
+    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return RECEIPT_LINES, []
+    root, problems = xml.root_of(content)
+    if root is None:
+        return None, problems
+    found = PARSERS.get(root)
+    return found, [] if found else [_unknown_format(*root)]
+
+
+def _unknown_format(namespace: str, root: str) -> Problem:
+    meant = next((space for space, name in PARSERS if name == root), None)
+    if meant is not None:
+        return xml.wrong_namespace(root, f"{{{namespace}}}{root}", f"{{{meant}}}{root}")
+    names = ", ".join(sorted({one.name for one in PARSERS.values()}))
+    return Problem(
+        root,
+        "FORMAT_UNKNOWN",
+        f"{{{namespace}}}{root} is no format that is taken; send one of {names}.",
+        f"不接收 {{{namespace}}}{root} 格式的报文；请发送 {names} 之一。",
+    )
+
+
+def _other_format(meant: str, found: str) -> Problem:
+    return Problem(
+        "",
+        "FORMAT_MISMATCH",
+        f"The document was sent as {meant} but is {found}; correct one of them.",
+        f"报文声明为 {meant}，实际为 {found}；请更正其一。",
+    )
+
+
+NO_DOCUMENT = Problem(
+    "",
+    "MESSAGE_EMPTY",
+    "The message carries no document; send at least one.",
+    "报文中没有任何单证；请至少发送一份。",
+)

@@ -1,0 +1,21 @@
+"""Reference records as rows: set-based, the only SQL of this room."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from chassis import records
+from services.declarations.reference.model import ReferenceRecord
+from services.declarations.tables import reference_records
+
+
+def digests(connection: sa.Connection, identifiers: Collection[str]) -> Mapping[str, bytes]:
+    """The content digests of those records that are known."""
+    rows = reference_records.c
+    query = sa.select(rows.id, rows.digest).where(rows.id.in_(identifiers))
+    return {row.id: row.digest for row in connection.execute(query)}
+
+
+def add(connection: sa.Connection, fresh: Sequence[ReferenceRecord]) -> None:
+    """New records."""
+    records.insert(connection, reference_records, *fresh)

@@ -1,0 +1,256 @@
+"""Intake of documents over real ports: every format by its root, refused ones kept, mended and given up."""
+
+import asyncio
+import pathlib
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2, intake_pb2
+
+from chassis.status import RemoteError
+from services.declarations.service import SERVICE
+from services.declarations.tables import refused_contents, waiting_receipts
+from tests.service.intake_world import OTHER_WINDOW, WINDOW, Intake, Verdict, dec_message, document, intake, told
+
+__all__ = ["intake"]
+
+FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures"
+State = intake_pb2.RefusedDocument.State
+PATIENCE_SECONDS = 15
+HEAD = "DecMessage/DecHead"
+
+
+async def listed(intake: Intake, caller: Any = WINDOW, **filters: Any) -> list[Any]:
+    request = intake_pb2.ListRefusedDocumentsRequest(page_size=500, **filters)
+    return list((await intake.call("ListRefusedDocuments", request, caller)).refused_documents)
+
+
+async def one(intake: Intake, document_id: str) -> Any:
+    (found,) = [one for one in await listed(intake) if one.document_id == document_id]
+    return await intake.call("GetRefusedDocument", intake_pb2.GetRefusedDocumentRequest(name=found.name))
+
+
+async def resend(intake: Intake, name: str, content: bytes = b"", etag: str = "", caller: Any = WINDOW) -> Any:
+    request = declarations_pb2.ResendDocumentRequest(name=name, content=content, etag=etag)
+    return await intake.call("ResendDocument", request, caller)
+
+
+async def discard(intake: Intake, name: str, caller: Any = WINDOW) -> Any:
+    return await intake.call("DiscardRefusedDocument", intake_pb2.DiscardRefusedDocumentRequest(name=name), caller)
+
+
+def sealed(intake: Intake, name: str) -> list[bytes]:
+    with intake.platform.nodes[SERVICE.name].store.read() as connection:
+        query = sa.select(refused_contents.c.sealed).where(refused_contents.c.resource == name)
+        return list(connection.execute(query).scalars())
+
+
+async def test_each_document_by_its_root_and_a_bad_one_stops_nothing(intake: Intake) -> None:
+    verdicts = await intake.send(
+        document("a.xml", dec_message(1)),
+        document("bomb.xml", (FIXTURES / "decmessage" / "bad_entity_expansion.xml").read_bytes()),
+        document("other.xml", b'<Invoice xmlns="urn:example"/>'),
+        document("space.xml", (FIXTURES / "decmessage" / "bad_no_namespace.xml").read_bytes()),
+        document("cut.xml", dec_message(1)[:700]),
+        document("text.xml", b"Dear customs"),
+        document("nothing.jsonl", b"\n \n{"),
+        document("b.xml", b"\xef\xbb\xbf" + dec_message(2)),
+        document("again.xml", dec_message(1)),
+        document("meant.xml", dec_message(3), format="CEB603"),
+    )
+    assert [told(verdict) for verdict in verdicts] == [
+        ("a.xml", "ACCEPTED", []),
+        ("bomb.xml", "REFUSED", [("", "DTD_NOT_ALLOWED")]),
+        ("other.xml", "REFUSED", [("Invoice", "FORMAT_UNKNOWN")]),
+        ("space.xml", "REFUSED", [("DecMessage", "WRONG_NAMESPACE")]),
+        ("cut.xml", "REFUSED", [("", "XML_MALFORMED")]),
+        ("text.xml", "REFUSED", [("", "XML_MALFORMED")]),
+        ("nothing.jsonl#3", "REFUSED", [("", "LINE_MALFORMED")]),
+        ("b.xml", "ACCEPTED", []),
+        ("again.xml", "DUPLICATE", []),
+        ("meant.xml", "REFUSED", [("", "FORMAT_MISMATCH")]),
+    ]
+    assert verdicts[0].resource == "declarations/460120260000000001"
+    assert {verdict.resource for verdict in verdicts if verdict.outcome == Verdict.REFUSED} == {""}
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in (FIXTURES / "decmessage").glob("bad_*.xml")))
+async def test_every_bad_fixture_is_kept(intake: Intake, name: str) -> None:
+    content = (FIXTURES / "decmessage" / f"{name}.xml").read_bytes()
+    (verdict,) = await intake.send(document(f"{name}.xml", content))
+    found = await one(intake, f"{name}.xml")
+    assert found.content == content
+    assert found.problems == verdict.problems
+    assert len(found.problems) >= 1
+
+
+async def test_the_same_again_is_one_more_attempt(intake: Intake) -> None:
+    broken = dec_message(11, TrafMode="TrafMude")
+    for name in ("first.xml", "second.xml"):
+        await intake.send(document(name, broken), document(name, broken))
+    (found,) = [one for one in await listed(intake) if one.document_id in ("first.xml", "second.xml")]
+    assert (found.document_id, found.attempts, found.state) == ("second.xml", 4, State.REFUSED)
+    assert found.first_refuse_time.ToMicroseconds() < found.last_refuse_time.ToMicroseconds()
+    assert not found.content
+    assert (await resend(intake, found.name)).refused_document.attempts == 5
+
+
+async def test_a_repeated_request_is_no_attempt(intake: Intake) -> None:
+    request = declarations_pb2.ImportDocumentsRequest(documents=[document("once.xml", dec_message(12, TrafMode="T"))])
+    first = await intake.call("ImportDocuments", request)
+    assert await intake.call("ImportDocuments", request) == first
+    assert (await one(intake, "once.xml")).attempts == 1
+
+
+async def test_mended_with_other_content_and_its_own_is_forgotten(intake: Intake) -> None:
+    await intake.send(document("mend.xml", dec_message(13, TrafMode="TrafMude")))
+    name = (await one(intake, "mend.xml")).name
+    (kept,) = sealed(intake, name)
+    assert b"DecMessage" not in kept
+    still = await resend(intake, name, dec_message(13, CutMode="CutMude"))
+    assert [(p.path, p.reason) for p in still.refused_document.problems] == [(f"{HEAD}/CutMode", "CUT_MODE_REQUIRED")]
+    assert (await one(intake, "mend.xml")).content == dec_message(13, CutMode="CutMude")
+    done = await resend(intake, name, dec_message(13))
+    assert [told(verdict) for verdict in done.verdicts] == [("mend.xml", "ACCEPTED", [])]
+    assert (done.refused_document.state, done.refused_document.attempts) == (State.MENDED, 2)
+    assert sealed(intake, name) == []
+    for verb in (resend, discard):
+        with pytest.raises(RemoteError) as refused:
+            await verb(intake, name)
+        assert refused.value.reason == "WRONG_STATE"
+
+
+async def test_given_up_and_wanted_again(intake: Intake) -> None:
+    broken = dec_message(14, TrafMode="TrafMude")
+    await intake.send(document("drop.xml", broken))
+    name = (await one(intake, "drop.xml")).name
+    assert (await discard(intake, name)).state == State.DISCARDED
+    assert sealed(intake, name) == []
+    await intake.send(document("drop.xml", broken))
+    found = await one(intake, "drop.xml")
+    assert (found.name, found.state, found.attempts, found.content) == (name, State.REFUSED, 2, broken)
+
+
+async def test_a_stale_etag_and_another_sender_change_nothing(intake: Intake) -> None:
+    await intake.send(document("mine.xml", dec_message(15, TrafMode="TrafMude")))
+    found = await one(intake, "mine.xml")
+    with pytest.raises(RemoteError) as refused:
+        await resend(intake, found.name, etag="stale")
+    assert refused.value.reason == "ETAG_MISMATCH"
+    get = intake_pb2.GetRefusedDocumentRequest(name=found.name)
+    for call in (
+        intake.call("GetRefusedDocument", get, OTHER_WINDOW),
+        resend(intake, found.name, caller=OTHER_WINDOW),
+        discard(intake, found.name, OTHER_WINDOW),
+    ):
+        with pytest.raises(RemoteError) as unknown:
+            await call
+        assert unknown.value.reason == "NOT_FOUND"
+    assert not [one for one in await listed(intake, OTHER_WINDOW) if one.name == found.name]
+
+
+async def test_the_same_content_of_two_senders_is_two_documents(intake: Intake) -> None:
+    broken = document("shared.xml", dec_message(16, TrafMode="TrafMude"))
+    await intake.send(broken)
+    await intake.send(broken, caller=OTHER_WINDOW)
+    (theirs,) = await listed(intake, OTHER_WINDOW)
+    assert (theirs.attempts, theirs.name == (await one(intake, "shared.xml")).name) == (1, False)
+
+
+async def test_found_by_reason_format_state_and_time(intake: Intake) -> None:
+    await intake.send(
+        document("lines.xml", dec_message(18, GQty="GQuty")), document("alien.xml", b"<Alien xmlns='urn:alien'/>")
+    )
+    alien = await one(intake, "alien.xml")
+    start = alien.last_refuse_time
+
+    def names(found: list[Any]) -> set[str]:
+        return {one.document_id for one in found}
+
+    assert names(await listed(intake, reason="FORMAT_UNKNOWN", start_time=start)) == {"alien.xml"}
+    assert "lines.xml" in names(await listed(intake, reason="MISSING_ELEMENT", format="DecMessage"))
+    assert names(await listed(intake, start_time=start)) == {"alien.xml", "lines.xml"}
+    assert names(await listed(intake, end_time=start)).isdisjoint({"alien.xml", "lines.xml"})
+    await discard(intake, alien.name)
+    assert names(await listed(intake, state=State.DISCARDED, start_time=start)) == {"alien.xml"}
+    # What was refused for one reason isn't found by it once it is refused for another.
+    name = (await one(intake, "lines.xml")).name
+    await resend(intake, name, b"<Alien xmlns='urn:alien'/>")
+    assert "lines.xml" not in names(await listed(intake, reason="MISSING_ELEMENT"))
+    assert "lines.xml" in names(await listed(intake, reason="FORMAT_UNKNOWN"))
+
+
+async def receipts_of(intake: Intake, number: str) -> tuple[str, list[str]]:
+    request = declarations_pb2.GetDeclarationRequest(name=f"declarations/{number}")
+    found = await intake.call("GetDeclaration", request)
+    return declarations_pb2.Declaration.Status.Name(found.status), [one.channel_code for one in found.receipts]
+
+
+async def test_receipts_as_documents_in_every_form(intake: Intake) -> None:
+    folder = FIXTURES / "receipts"
+    waiting = await intake.send(document("early.xml", (folder / "good_unified_number_only.xml").read_bytes()))
+    assert [told(verdict) for verdict in waiting] == [("early.xml", "ACCEPTED", [])]
+    again = await intake.send(document("early.xml", (folder / "good_unified_number_only.xml").read_bytes()))
+    assert again[0].outcome == Verdict.DUPLICATE
+    # The declaration and what comes for it by its unified number, in one batch.
+    verdicts = await intake.send(
+        document("mixed.jsonl", (folder / "mixed.jsonl").read_bytes()),
+        document("closed.xml", (folder / "good_closed.xml").read_bytes()),
+        document("torn.xml", (folder / "bad_no_time_no_channel.xml").read_bytes()),
+        document("empty.xml", (folder / "bad_empty.xml").read_bytes()),
+        document("declared.xml", dec_message(17)),
+    )
+    assert [told(verdict) for verdict in verdicts] == [
+        ("mixed.jsonl#1", "ACCEPTED", []),
+        ("mixed.jsonl#3", "ACCEPTED", []),
+        ("mixed.jsonl#4", "REFUSED", [("", "LINE_MALFORMED")]),
+        ("mixed.jsonl#5", "REFUSED", [("declaration_number", "DECLARATION_NUMBER_MISSING")]),
+        ("mixed.jsonl#6", "REFUSED", [("channel_code", "CHANNEL_CODE_UNKNOWN")]),
+        ("closed.xml", "ACCEPTED", []),
+        (
+            "torn.xml",
+            "REFUSED",
+            [
+                ("DEC_DATA/DEC_RESULT[1]/CHANNEL", "MISSING_ELEMENT"),
+                ("DEC_DATA/DEC_RESULT[1]/NOTICE_DATE", "TIME_INVALID"),
+            ],
+        ),
+        ("empty.xml", "REFUSED", [("DEC_DATA/DEC_RESULT", "MISSING_ELEMENT")]),
+        ("declared.xml", "ACCEPTED", []),
+    ]
+    (kept,) = [found for found in await listed(intake) if found.document_id == "mixed.jsonl"]
+    assert [problem.path for problem in kept.problems] == ["#4", "#5/declaration_number", "#6/channel_code"]
+
+
+async def test_receipts_by_unified_number_wait_for_their_declaration(intake: Intake) -> None:
+    receipts = [
+        declarations_pb2.Receipt(unified_number="I20260000000000031", channel_code=code) for code in ("L", "P", "L")
+    ]
+    for hour, receipt in enumerate(receipts[:2]):
+        receipt.notice_time.FromSeconds(1_793_600_000 + 3600 * hour)
+    receipts[2].CopyFrom(receipts[0])
+    request = declarations_pb2.BatchCreateReceiptsRequest(receipts=receipts)
+    verdicts = (await intake.call("BatchCreateReceipts", request)).verdicts
+    assert [told(verdict) for verdict in verdicts] == [
+        ("0", "ACCEPTED", []),
+        ("1", "ACCEPTED", []),
+        ("2", "DUPLICATE", []),
+    ]
+    await intake.send(document("late.xml", dec_message(31)))
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while (found := await receipts_of(intake, "460120260000000031")) != ("RELEASED", ["L", "P"]):
+        assert asyncio.get_running_loop().time() < deadline, found
+        await asyncio.sleep(0.1)
+    with intake.platform.nodes[SERVICE.name].store.read() as connection:
+        left = connection.execute(sa.select(waiting_receipts.c.unified_number)).scalars().all()
+    assert "I20260000000000031" not in left
+    closed = declarations_pb2.Receipt(unified_number="I20260000000000031", channel_code="R")
+    closed.notice_time.FromSeconds(1_793_700_000)
+    request = declarations_pb2.BatchCreateReceiptsRequest(receipts=[closed, receipts[0]])
+    verdicts = (await intake.call("BatchCreateReceipts", request)).verdicts
+    assert [(v.resource, v.outcome) for v in verdicts] == [
+        ("declarations/460120260000000031", Verdict.ACCEPTED),
+        ("declarations/460120260000000031", Verdict.DUPLICATE),
+    ]
+    assert await receipts_of(intake, "460120260000000031") == ("CLOSED", ["L", "P", "R"])

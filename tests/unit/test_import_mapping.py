@@ -1,0 +1,327 @@
+"""Mapping files: what a column can become, what is absent, and every error of a mapping at once."""
+
+import json
+import pathlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.importing import files
+from cli.importing.mapping import ColumnMapping, InvalidMapping, load
+from cli.importing.transforms import TRANSFORMS
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples" / "mappings"
+RECORD = """
+target = "reference_record"
+unmapped = "extra"
+[key]
+columns = ["id"]
+[constants]
+source = "tests"
+"""
+
+
+def record(*fields: str) -> ColumnMapping:
+    """A mapping to reference records with these fields."""
+    return load(RECORD + "".join(f"[[fields]]\n{field}\n" for field in fields))
+
+
+def applied(field: str, **row: str) -> tuple[Any, list[tuple[str, str]]]:
+    """The record of one row under a mapping of one field, and the problems of that field's columns."""
+    found, problems = record(field).apply([{"id": "1", **row}])
+    return found, [(one.path, one.reason) for one in problems if one.path in row]
+
+
+def errors_of(text: str) -> list[str]:
+    with pytest.raises(InvalidMapping) as refused:
+        load(text)
+    return list(refused.value.errors)
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "expected"),
+    [
+        ('transform = "decimal"', "12.50", "12.50"),
+        ('transform = "decimal"\nthousands = ","', "1,234,567.8", "1234567.8"),
+        ('transform = "decimal"\nthousands = "."\npoint = ","', "1.234,5", "1234.5"),
+        ('transform = "decimal"\nfactor = "0.001"', "2500", "2.500"),
+        ('transform = "decimal"', "1,234", "NUMBER_INVALID"),
+        ('transform = "decimal"\nthousands = ","', "12,34", "NUMBER_INVALID"),
+        ('transform = "decimal"\nthousands = ","', ",123", "NUMBER_INVALID"),
+        ('transform = "decimal"', "See ASN-93 (ID#:1281)", "NUMBER_INVALID"),
+        ('transform = "decimal"', "1e3", "NUMBER_INVALID"),
+        ('transform = "decimal"', "NaN", "NUMBER_INVALID"),
+        ('transform = "decimal"\nabsent = ["", "N/A"]', "N/A", ""),
+        ("transform = \"decimal\"\nabsent_pattern = 'See ASN-[0-9]+'", "See ASN-93", ""),
+        ("transform = \"decimal\"\nabsent_pattern = 'See ASN-[0-9]+'", "See ASN-93 too", "NUMBER_INVALID"),
+        ('transform = "quotient"\ndivisor = "n"', "10", "3.333333"),
+    ],
+)
+def test_decimals(options: str, text: str, expected: str) -> None:
+    found, problems = applied(f'column = "c"\npath = "net_weight_kilograms"\n{options}', c=text, n="3")
+    assert (problems[0][1] if problems else found.net_weight_kilograms.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "expected"),
+    [
+        ('currency = "USD"', "19.5", ("USD", 1950)),
+        ('currency = "KRW"', "19.0", ("KRW", 19)),
+        ('currency = "KRW"', "19.5", "AMOUNT_INVALID"),
+        ('currency = "KRW"\nrounding = "half_even"', "19.5", ("KRW", 20)),
+        ('currency = "KRW"\nrounding = "half_even"', "20.5", ("KRW", 20)),
+        ('currency = "KRW"\nrounding = "half_up"', "20.5", ("KRW", 21)),
+        ('currency = "KRW"\nrounding = "down"', "20.9", ("KRW", 20)),
+        ('currency_column = "n"', "7", ("EUR", 700)),
+        ('currency_column = "n"\ncurrency_system = "currency.customs_numeric"', "7", "CODE_UNKNOWN"),
+        ('currency = "USD"', "999999999999999", ("USD", 99999999999999900)),
+        ('currency = "USD"', "9999999999999999", "NUMBER_INVALID"),
+    ],
+)
+def test_amounts(options: str, text: str, expected: Any) -> None:
+    found, problems = applied(f'column = "c"\npath = "value"\ntransform = "amount"\n{options}', c=text, n="EUR")
+    assert (problems[0][1] if problems else (found.value.currency_code, found.value.minor_units)) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [("2-Jun-06", (2006, 6, 2)), ("6/2/06", (2006, 6, 2)), ("2.6.06", None)])
+def test_dates_in_several_forms(text: str, expected: tuple[int, int, int] | None) -> None:
+    form = 'column = "c"\npath = "record_date"\ntransform = "date"\nformats = ["%d-%b-%y", "%m/%d/%y"]'
+    found, problems = applied(form, c=text)
+    day = found.record_date
+    assert (problems == [("c", "DATE_INVALID")]) if expected is None else ((day.year, day.month, day.day) == expected)
+
+
+@pytest.mark.parametrize(
+    ("system", "text", "expected"),
+    [
+        ("country.iso_alpha_2", "CN", "CHN"),
+        ("country.iso_alpha_3", "CHN", "CHN"),
+        ("country.customs_numeric", "142", "CHN"),
+        ("country.iso_alpha_2", "142", "CODE_UNKNOWN"),
+        ("country.customs_numeric", "156", "CODE_UNKNOWN"),
+        ("country.iso_alpha_3", "CN", "CODE_UNKNOWN"),
+    ],
+)
+def test_code_systems_are_kept_apart(system: str, text: str, expected: str) -> None:
+    form = f'column = "c"\npath = "origin_country"\ntransform = "code"\nsystem = "{system}"'
+    found, problems = applied(form, c=text)
+    assert (problems[0][1] if problems else found.origin_country) == expected
+
+
+def test_units_of_the_statistics_are_units_of_customs() -> None:
+    found, _ = applied('column = "c"\npath = "unit"\ntransform = "code"\nsystem = "unit.statistics"', c="09")
+    assert found.unit == "035"
+
+
+def test_what_no_field_takes_is_kept_and_what_is_absent_but_says_something_too() -> None:
+    mapping = record('column = "w"\npath = "net_weight_kilograms"\ntransform = "decimal"\nabsent = ["", "elsewhere"]')
+    found, _ = mapping.apply([{"id": "1", "w": "elsewhere", "brand": "Reveal", "empty": ""}])
+    assert dict(found.extra) == {"w": "elsewhere", "brand": "Reveal"}
+    assert not found.HasField("net_weight_kilograms")
+
+
+def test_all_problems_of_a_row_those_of_the_target_too() -> None:
+    mapping = record(
+        'column = "day"\npath = "record_date"\ntransform = "date"\nformats = ["%Y-%m-%d"]',
+        'column = "price"\npath = "value"\ntransform = "amount"\ncurrency = "USD"',
+        'column = "mass"\npath = "net_weight_kilograms"\ntransform = "decimal"\nrequired = true',
+        'column = "tax"\npath = "tax_percent"\ntransform = "decimal"',
+    )
+    _, problems = mapping.apply([{"id": "1", "day": "yesterday", "price": "0", "mass": "", "tax": "5"}])
+    assert [(one.path, one.reason) for one in problems] == [
+        ("day", "DATE_INVALID"),
+        ("mass", "COLUMN_EMPTY"),
+        ("price", "AMOUNT_NOT_POSITIVE"),
+    ]
+
+
+DECLARATION = """
+target = "declaration"
+unmapped = "ignore"
+[file]
+lines = "%s"
+[key]
+columns = ["no"]
+[constants]
+trade_mode = "0110"
+lines.origin_country = "CHN"
+[[fields]]
+column = "no"
+path = "declaration_number"
+[[fields]]
+column = "%s"
+path = "lines.total"
+transform = "amount"
+currency = "USD"
+"""
+
+
+def test_rows_of_one_key_are_lines_of_one_declaration(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "lines.csv"
+    file.write_text("no,total\nA,1.00\nA,2.50\nB,4\nB,5,6\nA,8\n", encoding="utf-8")
+    mapping = load(DECLARATION % ("", "total"))
+    with files.Opened(file) as opened:
+        entries = list(files.entries(opened, ".csv", mapping))
+    assert [(entry.line, len(entry.rows), [one.reason for one in entry.problems]) for entry in entries] == [
+        (2, 2, []),
+        (4, 1, []),
+        (5, 0, ["ROW_MALFORMED"]),
+        (6, 1, []),
+    ]
+    found, problems = mapping.apply(entries[0].rows)
+    assert problems == []
+    assert [(line.line_number, line.total.minor_units, line.origin_country) for line in found.lines] == [
+        (1, 100, "CHN"),
+        (2, 250, "CHN"),
+    ]
+    assert (found.declared_value.minor_units, found.declared_value.currency_code) == (350, "USD")
+    assert (found.declaration_number, found.trade_mode) == ("A", "0110")
+
+
+def test_rows_of_one_document_must_agree() -> None:
+    mapping = load(DECLARATION % ("", "total") + '[[fields]]\ncolumn = "buyer"\npath = "buyer_name"\n')
+    rows = [{"no": "A", "total": "1", "buyer": "one"}, {"no": "A", "total": "1", "buyer": "two"}]
+    assert ("buyer", "ROWS_DISAGREE") in [(one.path, one.reason) for one in mapping.apply(rows)[1]]
+
+
+def test_objects_with_a_list_of_lines(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "orders.jsonl"
+    lines = [{"no": "A", "goods": {"items": [{"total": 1.5}, {"total": "2"}]}}, {"no": "B"}, ["C"]]
+    file.write_text("\n".join(map(json.dumps, lines)) + "\n{\n", encoding="utf-8")
+    mapping = load(DECLARATION % ("goods.items", "goods.items.total"))
+    with files.Opened(file) as opened:
+        entries = list(files.entries(opened, ".jsonl", mapping))
+    assert [[one.reason for one in entry.problems] for entry in entries] == [[], *[["LINE_MALFORMED"]] * 3]
+    found, _ = mapping.apply(entries[0].rows)
+    assert [line.total.minor_units for line in found.lines] == [150, 200]
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_value_a_problem_or_absent(text: str) -> None:
+    for field in (
+        'column = "c"\npath = "net_weight_kilograms"\ntransform = "decimal"\nthousands = ","',
+        'column = "c"\npath = "value"\ntransform = "amount"\ncurrency = "USD"',
+        'column = "c"\npath = "record_date"\ntransform = "date"\nformats = ["%Y%m%d"]',
+        'column = "c"\npath = "origin_country"\ntransform = "code"\nsystem = "country.iso_alpha_2"',
+        'column = "c"\npath = "unit_price"\ntransform = "quotient"\ndivisor = "c"',
+    ):
+        found, problems = applied(field, c=text)
+        path = field.split('path = "')[1].split('"')[0]
+        is_set = bool(getattr(found, path)) if path == "origin_country" else found.HasField(path)
+        assert is_set or problems or not text
+
+
+def test_every_error_of_a_mapping_at_once() -> None:
+    found = errors_of(
+        """
+target = "reference_record"
+unmapped = "drop"
+colour = "blue"
+[file]
+encoding = "utf-99"
+delimiter = ";;"
+[constants]
+source = 7
+colour = "blue"
+[[fields]]
+column = "a"
+path = "record_date"
+transform = "date"
+[[fields]]
+column = "b"
+path = "value"
+transform = "amount"
+currency = "XXL"
+[[fields]]
+column = "c"
+path = "value"
+transform = "decimal"
+precision = 2
+[[fields]]
+column = "d"
+path = "nothing"
+[[fields]]
+column = "e"
+path = "origin_country"
+transform = "code"
+system = "country.fifa"
+[[fields]]
+path = "seller"
+[[fields]]
+column = "f"
+path = "extra"
+[[fields]]
+column = "g"
+path = "seller"
+absent_pattern = "("
+[[fields]]
+column = "h"
+path = "net_weight_kilograms"
+transform = "text"
+[[fields]]
+column = "i"
+path = "buyer"
+transform = "guess"
+"""
+    )
+    expected = [
+        "knows no 'colour'", "encoding 'utf-99'", "delimiter ';;'", "unmapped 'drop'", "source takes no 7",
+        "'colour' is no field", "formats is missing", "'XXL' is no ISO 4217", "knows no 'precision'",
+        "'nothing' is no field", "'country.fifa' is none", "column is missing", "'extra' is no field",
+        "unterminated subpattern", "text makes text, the field is decimal", "transform 'guess'",
+        "[key] columns must say",
+    ]  # fmt: skip
+    assert [text for text in expected if not any(text in error for error in found)] == []
+    assert len(found) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("target = ", "no TOML"),
+        ('target = "invoice"\n[[fields]]', "target 'invoice' is none of declaration, receipt"),
+        ('target = "receipt"', "there are no [[fields]]"),
+        ('target = "receipt"\nunmapped = "extra"\n[[fields]]\ncolumn="a"\npath="note"', "receipt has no extra"),
+        (RECORD + '[[fields]]\ncolumn = "a"\npath = "source"', "'source' is filled twice"),
+        (DECLARATION.replace('columns = ["no"]', "") % ("", "t"), "[key] columns must say which belong together"),
+        (
+            'target = "retail_order"\n[constants]\ndirection = "OUT"\n[[fields]]\ncolumn="a"\npath="order_number"',
+            "direction has no value 'OUT'",
+        ),
+        (
+            'target="retail_order"\n[[fields]]\ncolumn="a"\npath="direction"\ntransform="enumeration"\nvalues={E="OUT"}',
+            "direction has no value 'OUT'",
+        ),
+    ],
+)
+def test_errors_of_the_whole(text: str, error: str) -> None:
+    assert any(error in found for found in errors_of(text))
+
+
+def test_enumerations_fill_enumerations_by_name() -> None:
+    mapping = load(
+        'target="retail_order"\nunmapped="ignore"\n[[fields]]\ncolumn="d"\npath="direction"\n'
+        'transform="enumeration"\nvalues={E="EXPORT", I="IMPORT"}'
+    )
+    found, problems = mapping.apply([{"d": "E"}])
+    assert found.direction == 1
+    assert "d" not in [problem.path for problem in problems]
+    assert ("d", "VALUE_UNKNOWN") in [(one.path, one.reason) for one in mapping.apply([{"d": "X"}])[1]]
+
+
+def test_files_must_have_the_columns_and_no_others_unless_told() -> None:
+    assert record('column = "c"\npath = "seller"').unfit(["c", "d"]) == ["the file has no column 'id'"]
+    strict = load('target = "receipt"\n[[fields]]\ncolumn = "code"\npath = "channel_code"')
+    assert strict.unfit(["code", "why"]) == ["the mapping says nothing of column 'why'"]
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda file: file.stem)
+def test_every_example_is_a_mapping(file: pathlib.Path) -> None:
+    assert load(file.read_text(encoding="utf-8")).fields
+
+
+def test_the_guide_names_every_transform() -> None:
+    guide = (EXAMPLES.parents[1] / "docs" / "import-mapping.md").read_text(encoding="utf-8")
+    assert [name for name in TRANSFORMS if f"`{name}`" not in guide] == []
