@@ -13,6 +13,7 @@ from chassis.clock import business_date
 from services.declarations.declaration import rpc
 from services.declarations.declaration.store import DECLARED
 from services.declarations.insight.fold.model import Contribution, Delta, Row, from_text, to_text
+from services.declarations.insight.norms.commands import REFERENCES
 from services.declarations.tables import (
     counted,
     declaration_versions,
@@ -183,4 +184,5 @@ def reset(connection: sa.Connection) -> None:
         trade_findings,
     ):
         connection.execute(sa.delete(table))
-    connection.execute(sa.delete(tables.inbox).where(tables.inbox.c.source == SOURCE))
+    sources = tables.inbox.c.source.in_([SOURCE, REFERENCES])
+    connection.execute(sa.delete(tables.inbox).where(sources))
