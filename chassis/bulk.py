@@ -41,6 +41,22 @@ def insert(connection: sa.Connection, into: sa.Table, rows: Sequence[Row]) -> No
             copy.write(binary(into, rows))
 
 
+def update(connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Sets columns of rows, each row the new values in order and then its id; revisions go one up."""
+    if rows:
+        raw: Any = connection.connection.driver_connection
+        mark = "%s" if connection.dialect.name == "postgresql" else "?"
+        raw.cursor().executemany(_update_statement(table, tuple(columns), mark), rows)
+
+
+@cache
+def _update_statement(table: sa.Table, columns: Sequence[str], mark: str) -> str:
+    settings = [f"{column} = {mark}" for column in columns]
+    if "revision" in table.columns:
+        settings.append("revision = revision + 1")
+    return f"UPDATE {table.name} SET {', '.join(settings)} WHERE id = {mark}"  # noqa: S608 our own names
+
+
 @cache
 def insert_statement(into: sa.Table, mark: str) -> str:
     columns = [column.name for column in into.columns]

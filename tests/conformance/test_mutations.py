@@ -40,12 +40,14 @@ def _change(message: Any) -> bool:
             message.etag = "other"
         elif field.name == "content":
             message.content = value + b" "
-        elif field.name in ("purpose", "note", "owner"):
+        elif field.name in ("purpose", "note", "owner", "store", "display_name"):
             setattr(message, field.name, value[:-1] + ("B" if value.endswith("A") else "A"))
         elif field.name in ("repayment_id", "cover_hold_id"):
             setattr(message, field.name, identifier())
         elif field.name == "title" or str(value).startswith("savedFilters/"):
             setattr(message, field.name, f"{value}b")
+        elif field.name in ("payment", "bill") and field.type == field.TYPE_STRING:
+            setattr(message, field.name, value[: value.rfind("/") + 1] + identifier())
         elif field.name == "channel_code":
             message.channel_code = "P"
         elif field.type != field.TYPE_MESSAGE or not any(_change(one) for one in _several(field, value)):

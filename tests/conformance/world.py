@@ -10,7 +10,19 @@ from typing import Any
 
 import grpc
 from aval.credit_insurance.v1 import credit_insurance_pb2
-from aval.declarations.v1 import declarations_pb2, fingerprint_pb2, insight_pb2, intake_pb2, retail_pb2
+from aval.declarations.v1 import (
+    declarations_pb2,
+    fingerprint_pb2,
+    insight_pb2,
+    intake_pb2,
+    pool_pb2,
+    pre_shipment_pb2,
+    rebate_pb2,
+    records_pb2,
+    retail_list_pb2,
+    retail_pb2,
+    value_pb2,
+)
 from aval.events.v1 import events_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
@@ -194,7 +206,16 @@ class World:
         order.persons.add(part="BUYER", name="Zhao")
         one, price = decimal_pb2.Decimal(value="1"), decimal_pb2.Decimal(value="100.00")
         order.lines.add(line_number=1, goods_name="WIGS", quantity=one, unit_price=price, total=usd(100_00))
-        documents = [retail_pb2.RetailDocument(order=order)]
+        made = self.retail_list()
+        summary = retail_pb2.RetailSummary(
+            enterprise_number=identifier(), merchant_code=made.merchant_code, list_numbers=[made.list_number]
+        )
+        summary.envelope.change = retail_pb2.NEW
+        documents = [
+            retail_pb2.RetailDocument(order=order),
+            retail_pb2.RetailDocument(list=made),
+            retail_pb2.RetailDocument(summary=summary),
+        ]
         return declarations_pb2.BatchCreateRetailDocumentsRequest(request_id=identifier(), documents=documents)
 
     def receipts(self, number: str, codes: str = "7LPR") -> Any:
@@ -243,6 +264,54 @@ class World:
             request_id=identifier(), encumbrance_id=identifier(), encumbrance=encumbrance
         )
 
+    def retail_list(self, direction: Any = retail_pb2.EXPORT, trade_mode: str = "9610") -> Any:
+        """A list of the exporter's as the window sends it."""
+        number = next(self._numbers)
+        made = retail_pb2.RetailList(
+            direction=direction,
+            enterprise_number=f"COP{number}",
+            list_number=f"46122026E{number:09}",
+            order_number=f"ORDER{number}",
+            platform_code="4101D00001",
+            merchant_code=ENTERPRISE.removeprefix("enterprises/"),
+            trade_mode=trade_mode,
+            value=usd(100_00),
+        )
+        made.envelope.change = retail_pb2.NEW
+        made.lines.add(line_number=1, goods_name="WIG", commodity_code="6704200000", total=usd(100_00))
+        return made
+
+    async def released_list(self, direction: Any = retail_pb2.EXPORT, trade_mode: str = "9610") -> Any:
+        """A list that customs released, with its name."""
+        made = self.retail_list(direction, trade_mode)
+        receipt = retail_pb2.RetailReceipt(list_number=made.list_number, status_code="800")
+        receipt.notice_time.FromMicroseconds(SystemClock().now_us())
+        documents = [retail_pb2.RetailDocument(list=made), retail_pb2.RetailDocument(receipt=receipt)]
+        request = declarations_pb2.BatchCreateRetailDocumentsRequest(documents=documents)
+        taken = await self.call("declarations", "BatchCreateRetailDocuments", request, CAST["WINDOW"])
+        made.name = taken.verdicts[0].resource
+        return made
+
+    async def warehouse_sale(self) -> Any:
+        """A sale of goods that a declaration brought abroad."""
+        row = self.declaration_row()
+        row.trade_mode = "9810"
+        batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+        await self.call("declarations", "BatchCreateDeclarations", batch, CAST["WINDOW"])
+        sale = retail_list_pb2.WarehouseSale(
+            declaration=f"declarations/{row.declaration_number}", sale_number="SALE1", amount=usd(5_000_00)
+        )
+        sale.sale_time.FromMicroseconds(SystemClock().now_us())
+        return retail_list_pb2.ReportWarehouseSaleRequest(request_id=identifier(), warehouse_sale=sale)
+
+    async def pool_settlement(self) -> Any:
+        """A payment for a fresh list of the standing pool."""
+        made = await self.released_list()
+        receipt = pool_pb2.PoolReceipt(list_number=made.list_number, amount=usd(100_00))
+        return pool_pb2.ApplyPoolSettlementRequest(
+            request_id=identifier(), pool=self.standing["pool"].name, payment=identifier(), receipts=[receipt]
+        )
+
     async def reserved(self) -> Any:
         """An encumbrance that waits to be confirmed."""
         request = self.reservation(await self.declared())
@@ -268,6 +337,51 @@ class World:
         """A registration whose financing isn't paid out."""
         request = self.registration_request()
         return (await self.call("declarations", "RegisterDocuments", request, CAST["BANK_SYSTEM"])).registration
+
+    async def confirmed(self, asset: str, units: int) -> Any:
+        """An encumbrance that stands."""
+        held = await self.call(
+            "declarations", "ReserveEncumbrance", self.reservation(asset, units), CAST["BANK_SYSTEM"]
+        )
+        request = declarations_pb2.ConfirmEncumbranceRequest(name=held.name)
+        return await self.call("declarations", "ConfirmEncumbrance", request, CAST["BANK_SYSTEM"])
+
+    async def breached(self) -> Any:
+        """A breach as the bank sees it: most of a declaration was financed, and half of it amended away."""
+        name = await self.declared()
+        await self.confirmed(name, VALUE * 9 // 10)
+        row = self.declaration_row()
+        row.declaration_number = name.removeprefix("declarations/")
+        row.declared_value.CopyFrom(usd(VALUE // 2))
+        row.lines[0].total.CopyFrom(usd(VALUE // 2))
+        row.lines[0].unit_price.value = str(VALUE // 200)
+        row.amend_time.FromMicroseconds(SystemClock().now_us())
+        batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+        await self.call("declarations", "BatchCreateDeclarations", batch, CAST["WINDOW"])
+        request = value_pb2.ListBreachesRequest(asset=name)
+        return (await self.call("declarations", "ListBreaches", request, CAST["BANK_MAKER"])).breaches[0]
+
+    def order_request(self) -> Any:
+        """An order of a contract of its own."""
+        order = pre_shipment_pb2.PreShipment(
+            enterprise=ENTERPRISE, kind="ORDER", contract_number=identifier()[:20], amount=usd(VALUE)
+        )
+        order.expire_date.CopyFrom(date_pb2.Date(year=2036, month=11, day=2))
+        return pre_shipment_pb2.CreatePreShipmentRequest(request_id=identifier(), pre_shipment=order)
+
+    async def order(self) -> Any:
+        """An order that may be financed."""
+        return await self.call("declarations", "CreatePreShipment", self.order_request(), CAST["EXPORTER"])
+
+    def rebate_request(self, declaration: str) -> Any:
+        """The rebate that is expected for a declaration."""
+        rebate = rebate_pb2.Rebate(enterprise=ENTERPRISE, declaration=declaration, amount=usd(VALUE // 10))
+        return rebate_pb2.CreateRebateRequest(request_id=identifier(), rebate=rebate)
+
+    async def rebate(self) -> Any:
+        """A rebate that may be financed."""
+        request = self.rebate_request(await self.declared())
+        return await self.call("declarations", "CreateRebate", request, CAST["WINDOW"])
 
     async def account(self, owner: str, kind: str) -> str:
         """The name of a bank's account for an owner."""
@@ -479,6 +593,31 @@ class World:
             assert time.monotonic() < deadline, found
             await asyncio.sleep(0.01)
 
+    def bill_row(self) -> Any:
+        """A bill that the exporter owes."""
+        bill = records_pb2.Bill(
+            bill_number=identifier()[:32],
+            kind=records_pb2.Bill.DUTY,
+            amount=usd(1_00),
+            payee="treasuries/4601",
+            issue_date=rpc.date(datetime.datetime.now(datetime.UTC).date()),
+            term=records_pb2.Bill.SINGLE,
+        )
+        row = records_pb2.Record(enterprise=ENTERPRISE, bill=bill)
+        row.notice_time.FromMicroseconds(SystemClock().now_us())
+        return row
+
+    async def bill(self) -> str:
+        """The bill's name, taken in."""
+        batch = declarations_pb2.BatchCreateRecordsRequest(records=[self.bill_row()])
+        (verdict,) = (await self.call("declarations", "BatchCreateRecords", batch, CAST["WINDOW"])).verdicts
+        return str(verdict.resource)
+
+    async def bill_payment(self) -> Any:
+        """The exporter pays a fresh bill."""
+        payment = settlement_pb2.BillPayment(bill=await self.bill(), debit_account=self.standing["current"])
+        return settlement_pb2.PayBillRequest(request_id=identifier(), payment=payment)
+
     async def prepare(self) -> None:
         """What the examples stand on, and one of everything that can be read."""
         for institution in (BANK, SECOND_BANK, INSURER):
@@ -497,13 +636,22 @@ class World:
         standing["application"] = (await self.call("loans", "GetOffer", get, CAST["EXPORTER"])).application
         standing["shipment"] = await self.covered()
         taken = await self.call("declarations", "BatchCreateRetailDocuments", self.retail_orders(), CAST["WINDOW"])
-        standing["retail_order"] = taken.verdicts[0].resource
+        standing["retail_order"], _, standing["retail_summary"] = (verdict.resource for verdict in taken.verdicts)
+        pool = pool_pb2.CreatePoolRequest(pool=pool_pb2.Pool(currency_code="USD"))
+        standing["pool"] = await self.call("declarations", "CreatePool", pool, CAST["EXPORTER"])
+        standing["retail_list"] = (await self.released_list()).name
+        sale = await self.warehouse_sale()
+        standing["sale"] = await self.call("declarations", "ReportWarehouseSale", sale, CAST["EXPORTER"])
         standing["encumbrance"] = await self.reserved()
         standing["registration"] = await self.registered()
+        standing["breach"] = await self.breached()
+        standing["order"], standing["rebate"] = await self.order(), await self.rebate()
         standing["payment"] = await self.parked_payment()
         standing["refused_document"] = await self.refused_document()
         await self.refused_document()
         await self.call("settlement", "CreateOutgoingPayment", self.payment_out(), CAST["EXPORTER"])
+        standing["record"] = await self.bill()
+        standing["bill_payment"] = await self.call("settlement", "PayBill", await self.bill_payment(), CAST["EXPORTER"])
         await self._a_payment_through()
         await self._what_is_derived()
 

@@ -1,14 +1,15 @@
 """A register of lists on a real store, driven through its functions; and lists made up for it."""
 
 import datetime
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_pb2
 from google.type import decimal_pb2
 
-from chassis import eventlog
-from chassis.command import Transaction
+from chassis import eventlog, writer
+from chassis.command import Submission, Transaction
 from chassis.database import Database
 from chassis.identity import Caller
 from chassis.ids import Identifiers
@@ -110,6 +111,16 @@ class RetailRegister:
         """The outcomes of rows, by name; a refused one with its reasons."""
         verdicts = self.run(function, [(str(index), row) for index, row in enumerate(rows)])
         return [outcome(verdict) for verdict in verdicts]
+
+    def call(self, method: str, request: Any, caller: Caller = WINDOW) -> Any:
+        """A method of the service, by the writer's own way into the store. Raises the refusal."""
+        request.request_id = request.request_id or str(uuid.uuid4())
+        operation, seed = SERVICE.operation(method), request.request_id.encode()
+        asked = Submission(operation, caller, request, request.request_id, self.now_us, seed)
+        answer = writer.run_batch(self.database, [asked])[asked]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def lists(self, *rows: retail_pb2.RetailList) -> list[str]:
         """Lists."""

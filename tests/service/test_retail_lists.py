@@ -1,7 +1,6 @@
 """Lists on a real store: one resource whatever names it, and the same state in whatever order things arrive."""
 
 import itertools
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +10,6 @@ from google.type import decimal_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chassis import writer
-from chassis.command import Submission
-from chassis.database import Database
 from chassis.ids import derived
 from services.declarations.declaration import store as declarations
 from services.declarations.retail.list import commands, store
@@ -23,7 +19,6 @@ from tests.service.retail_lists_world import (
     DAY_US,
     NOW_US,
     RIVAL,
-    WINDOW,
     RetailRegister,
     cny,
     list_number,
@@ -53,9 +48,8 @@ def test_a_list_stays_the_same_when_it_gets_its_number(register: RetailRegister)
         nobody = {"enterprise_number": "", "list_number": ""}
         receipt = receipt_row(1, "300", NOW_US + hour * HOUR_US, **(nobody | said))
         assert register.receipts(receipt) == ["ACCEPTED"]
-    assert register.lists(list_row(1, list_number=list_number(1), send_us=NOW_US, change=retail_pb2.MODIFY)) == [
-        "ACCEPTED"
-    ]
+    changed = list_row(1, list_number=list_number(1), send_us=NOW_US, change=retail_pb2.MODIFY)
+    assert register.lists(changed) == ["ACCEPTED"]
     assert register.list(1).status == "IN_REVIEW"
 
 
@@ -105,7 +99,7 @@ def test_versions_and_deletions(register: RetailRegister) -> None:
     assert (register.list(3).status, register.list(3).value.minor_units) == ("CANCELLED", 500_00)
 
 
-def cancellation(number: int, *, is_return: bool, **said: str) -> retail_pb2.RetailCancellation:
+def cancellation(number: int, *, is_return: bool, **said: Any) -> retail_pb2.RetailCancellation:
     """An application to cancel or return a list."""
     asked = retail_pb2.RetailCancellation(is_return=is_return, **(said or {"list_number": list_number(number)}))
     asked.envelope.change = retail_pb2.NEW
@@ -223,6 +217,11 @@ def test_batches_end_as_single_documents_do(
     assert state(register.list(other)) == state(register.list(one))
 
 
+GOODS_SAID = st.lists(
+    st.tuples(st.sampled_from("7LGTCPRBEDHM"), st.integers(0, 4)), min_size=1, max_size=6, unique=True
+)
+
+
 def declaration_row(number: str) -> declarations_pb2.Declaration:
     """A goods declaration as the window sends it."""
     row = declarations_pb2.Declaration(
@@ -241,17 +240,6 @@ def declaration_row(number: str) -> declarations_pb2.Declaration:
     return row
 
 
-def declare(database: Database, method: str, request: Any) -> Any:
-    """A method of the service, by the writer's own way into the store."""
-    request.request_id = str(uuid.uuid4())
-    operation = SERVICE.operation(method)
-    asked = Submission(operation, WINDOW, request, request.request_id, NOW_US, request.request_id.encode())
-    answer = writer.run_batch(database, [asked])[asked]
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
-
-
 def goods_documents(number: str, said: Sequence[tuple[str, int]]) -> list[tuple[str, Any]]:
     """A declaration and its receipts, with the methods that take them."""
     found: list[tuple[str, Any]] = [
@@ -268,20 +256,17 @@ def goods_documents(number: str, said: Sequence[tuple[str, int]]) -> list[tuple[
 
 
 @LAW
-@given(
-    st.lists(st.tuples(st.sampled_from("7LGTCPRBEDHM"), st.integers(0, 4)), min_size=1, max_size=6, unique=True),
-    st.data(),
-)
+@given(GOODS_SAID, st.data())
 def test_goods_receipts_end_alike_in_any_order(
     register: RetailRegister, said: list[tuple[str, int]], data: st.DataObject
 ) -> None:
     first, second = (f"46012026{next(NUMBERS):010}" for _ in range(2))
     for method, request in goods_documents(first, said):
-        declare(register.database, method, request)
+        register.call(method, request)
     told = goods_documents(second, said)
     repeated = told + data.draw(st.lists(st.sampled_from(told), max_size=3))
     for method, request in data.draw(st.permutations(repeated)):
-        (verdict,) = declare(register.database, method, request).verdicts
+        (verdict,) = register.call(method, request).verdicts
         assert verdict.outcome in (verdict.ACCEPTED, verdict.DUPLICATE)
     with register.database.read() as connection:
         found = declarations.load(connection, [first, second])

@@ -3,21 +3,35 @@
 import dataclasses
 import random
 import time
+import uuid
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
-from aval.declarations.v1 import pool_pb2
+from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_pb2
 
+from chassis.errors import InvalidFields, NotFound
+from chassis.identity import Caller
+from chassis.money import Money, to_proto
+from chassis.service import Reading
+from services.declarations import errors
+from services.declarations.pool import commands as pools
+from services.declarations.pool import reads
 from services.declarations.service import SERVICE
+from services.declarations.value import store as values
+from services.declarations.value.model import Value
 from tests.service.retail_lists_world import (
     DAY_US,
+    EXPORTER,
     NOW_US,
+    PLATFORMS,
     RetailRegister,
     cny,
     list_number,
     list_row,
     receipt_row,
 )
+from tests.service.test_retail_summary import summary_row
 from tests.support import Stores
 
 # Written anew, in parts of a hundred, of what data/pool_terms.csv says today.
@@ -61,7 +75,8 @@ def play(register: RetailRegister, count: int, batch: int = 1000) -> None:
     """Declares, releases, returns and settles lists in batches, and compares the base with plain Python."""
     chance = random.Random(7)
     pool = register.pool()
-    plain, rows = {}, 0
+    plain: dict[int, Plain] = {}
+    rows = 0
     started = time.perf_counter()
     for first in range(0, count, batch):
         numbers = range(first, first + batch)
@@ -90,6 +105,7 @@ def play(register: RetailRegister, count: int, batch: int = 1000) -> None:
         assert not answer.unknown
         rows += len(lists) + len(told) + len(back) + len(receipts)
     seconds = time.perf_counter() - started
+    print(f"{register.database.dialect}: {count} lists, {rows} rows in {seconds:.1f} s: {rows / seconds:.0f} rows/s")
     found = register.get_pool(pool)
     assert found.base.minor_units == plain_base(list(plain.values()))
     assert sum(one.lists for one in found.derivation.standings) == count
@@ -98,3 +114,257 @@ def play(register: RetailRegister, count: int, batch: int = 1000) -> None:
 
 def test_many_lists_make_one_base(register: RetailRegister) -> None:
     play(register, 5_000)
+
+
+BANK = Caller("banks/LMHFCNB0/system", "banks/LMHFCNB0", frozenset({"BANK_SYSTEM"}))
+OTHER_BANK = Caller("banks/YUHECNB0/system", "banks/YUHECNB0", frozenset({"BANK_SYSTEM"}))
+COUNT = 200
+
+
+def closed(register: RetailRegister, first: int, count: int = COUNT, value: int = 100_00, **fields: Any) -> None:
+    """Lists that left the country: each counts 90 %."""
+    numbers = range(first, first + count)
+    register.lists(*(list_row(number, value, **fields) for number in numbers))
+    register.receipts(*(receipt_row(number, "899") for number in numbers))
+
+
+def standings(register: RetailRegister, pool: str) -> dict[str, tuple[int, int]]:
+    """Lists and eligible fen of a pool by how they stand."""
+    found = register.get_pool(pool).derivation.standings
+    return {one.standing: (one.lists, one.eligible.minor_units) for one in found}
+
+
+def movements(register: RetailRegister, pool: str) -> list[tuple[int, str, int, int, int]]:
+    """The steps of a pool's base, oldest first."""
+    with register.database.read() as connection:
+        reading = Reading(connection, EXPORTER, register.now_us)
+        found = reads.list_movements(
+            reading, pool_pb2.ListPoolMovementsRequest(name=pool, page_size=500)
+        ).pool_movements
+    return [(m.number, m.cause, m.lists, m.eligible_change.minor_units, m.base.minor_units) for m in reversed(found)]
+
+
+def test_lists_join_once_released_and_leave_when_they_come_back(register: RetailRegister) -> None:
+    pool = register.pool()
+    register.lists(*(list_row(number) for number in range(COUNT)))
+    assert register.base(pool) == 0
+    register.receipts(*(receipt_row(number, "800") for number in range(COUNT)))
+    assert register.base(pool) == COUNT * 70_00 * 80 // 100
+    register.receipts(*(receipt_row(number, "899", NOW_US) for number in range(COUNT)))
+    assert register.base(pool) == COUNT * 90_00 * 80 // 100
+    register.receipts(receipt_row(0, "700", NOW_US + 1), receipt_row(1, "500", NOW_US + 1))
+    # A parcel that has left isn't inspected any more.
+    assert standings(register, pool) == {"CLOSED": (COUNT - 1, (COUNT - 1) * 90_00), "RETURNED": (1, 0)}
+    deleted = list_row(2, send_us=NOW_US, change=retail_pb2.DELETE)
+    cheaper = list_row(3, 70_00, send_us=NOW_US, change=retail_pb2.MODIFY)
+    register.lists(deleted, cheaper)
+    assert register.base(pool) == ((COUNT - 3) * 90_00 + 63_00) * 80 // 100
+    causes = [(cause, lists) for _, cause, lists, _, _ in movements(register, pool)]
+    assert causes == [("JOINED", 200), ("CLOSED", 200), ("RETURNED", 1), ("AMENDED", 1), ("CANCELLED", 1)]
+    assert register.violations() == []
+
+
+def test_an_inspection_stops_a_list_until_it_is_released(register: RetailRegister) -> None:
+    pool = register.pool()
+    register.lists(*(list_row(number) for number in range(COUNT)))
+    register.receipts(*(receipt_row(number, "800") for number in range(COUNT)))
+    register.receipts(receipt_row(5, "500", NOW_US))
+    assert standings(register, pool)["HELD"] == (1, 0)
+    register.receipts(receipt_row(5, "800", NOW_US + 1))
+    assert standings(register, pool) == {"RELEASED": (COUNT, COUNT * 70_00)}
+
+
+def test_what_joins_where(register: RetailRegister) -> None:
+    closed(register, 0, 4)
+    # Older lists join once there is a pool.
+    everything = register.pool(trade_modes=["9610", "1210"])
+    assert standings(register, everything)["CLOSED"][0] == 4
+    of_platform = register.pool(platform_code=PLATFORMS[1])
+    closed(register, 10, 4)
+    # A pool of the platform before one of all; once in a pool, always in that.
+    assert standings(register, of_platform)["CLOSED"][0] == 2
+    assert standings(register, everything)["CLOSED"][0] == 6
+    closed(register, 20, 2, trade_mode="1239", platform_code=PLATFORMS[0])
+    closed(register, 30, 2, direction=retail_pb2.IMPORT)
+    closed(register, 40, 2, merchant_code="91410105MAXY002277")
+    assert standings(register, of_platform)["CLOSED"][0] == 2
+    assert standings(register, everything)["CLOSED"][0] == 6
+    assert register.violations() == []
+
+
+def test_a_summary_lets_its_lists_count_in_full(register: RetailRegister) -> None:
+    pool = register.pool()
+    closed(register, 0)
+    register.summaries(summary_row(1, range(150)))
+    assert standings(register, pool) == {"CLOSED": (50, 50 * 90_00), "SUMMARISED": (150, 150 * 100_00)}
+    # A list that came before its summary's other lists, and one that comes after.
+    register.summaries(summary_row(2, range(150, 250)))
+    closed(register, 200, 50)
+    assert standings(register, pool) == {"SUMMARISED": (250, 250 * 100_00)}
+    register.summaries(summary_row(1, range(100), send_us=NOW_US + 1, change=retail_pb2.MODIFY))
+    assert standings(register, pool) == {"CLOSED": (50, 50 * 90_00), "SUMMARISED": (200, 200 * 100_00)}
+    assert register.violations() == []
+
+
+def test_lists_that_nobody_pays_for_grow_too_old(register: RetailRegister) -> None:
+    pool = register.pool()
+    closed(register, 0)
+    assert register.run(pools.age, None) is False
+    register.now_us = NOW_US - DAY_US + 90 * DAY_US
+    assert register.run(pools.age, None) is True
+    assert register.run(pools.age, None) is False
+    assert (standings(register, pool), register.base(pool)) == ({"AGED": (COUNT, 0)}, 0)
+    assert register.violations() == []
+
+
+def test_the_base_is_explained(register: RetailRegister) -> None:
+    pool = register.pool()
+    closed(register, 0, 99)
+    found = register.get_pool(pool).derivation
+    assert (found.too_few_lists, found.minimum_lists, found.base.minor_units) == (True, 100, 0)
+    closed(register, 100, 901, value=33_33, country="USA", platform_code=PLATFORMS[0])
+    found = register.get_pool(pool).derivation
+    eligible = 99 * 90_00 + 901 * (33_33 * 9 // 10)
+    assert (found.eligible.minor_units, found.gross.minor_units) == (eligible, 99 * 100_00 + 901 * 33_33)
+    assert {(one.dimension, one.code) for one in found.concentrations} == {("COUNTRY", "USA")}
+    (country,) = found.concentrations
+    assert country.limit.minor_units == eligible * 60 // 100
+    assert country.excess.minor_units == country.eligible.minor_units - country.limit.minor_units
+    assert found.base.minor_units == (eligible - country.excess.minor_units) * 80 // 100
+    (closed_lists,) = found.standings
+    assert (closed_lists.standing, closed_lists.reason.reason) == ("CLOSED", "NOT_SUMMARISED")
+    assert closed_lists.eligibility.value == "0.90"
+
+
+def receipt(number: int, units: int, **fields: Any) -> pool_pb2.PoolReceipt:
+    """What was paid for a list."""
+    return pool_pb2.PoolReceipt(amount=cny(units), **(fields or {"list_number": list_number(number)}))
+
+
+def test_settlement_by_list_and_by_order(register: RetailRegister) -> None:
+    pool = register.pool()
+    closed(register, 0)
+    of_order = receipt(2, 100_00, order_number="ORDER000000002", platform_code=PLATFORMS[0])
+    elsewhere = receipt(3, 5_00, order_number="ORDER000000003", platform_code="UNKNOWN")
+    told = [receipt(0, 100_00), receipt(1, 40_00), of_order, receipt(5, 130_00), receipt(999, 7_00), elsewhere]
+    answer = register.settle(pool, "incomingPayments/1", *told)
+    assert (answer.applied.minor_units, answer.settled_lists, answer.excess.minor_units) == (370_00, 3, 30_00)
+    assert [problem.path for problem in answer.unknown] == ["receipts[4]", "receipts[5]"]
+    assert answer.unknown_amount.minor_units == 12_00
+    assert standings(register, pool) == {"CLOSED": (197, 196 * 90_00 + 54_00), "SETTLED": (3, 0)}
+    # The same payment again is the same answer; another pays the rest.
+    assert register.settle(pool, "incomingPayments/1", *told) == answer
+    assert register.settle(pool, "incomingPayments/2", receipt(1, 60_00)).settled_lists == 1
+    assert standings(register, pool)["SETTLED"] == (4, 0)
+    assert register.get_pool(pool).settled.minor_units == 430_00
+    assert register.violations() == []
+    with pytest.raises(InvalidFields):
+        register.settle(pool, "incomingPayments/3", pool_pb2.PoolReceipt(amount=to_proto(Money("USD", 1))))
+    with pytest.raises(NotFound):
+        register.settle("pools/none", "incomingPayments/4", receipt(1, 1))
+
+
+def consent(register: RetailRegister, bank: Caller) -> None:
+    """The exporter lets a bank see and finance what is its own."""
+    given = declarations_pb2.Consent(institution=bank.tenant, purpose="pool finance")
+    given.expire_time.FromMicroseconds(NOW_US + 300 * DAY_US)
+    register.call("CreateConsent", declarations_pb2.CreateConsentRequest(consent=given), EXPORTER)
+
+
+def finance(register: RetailRegister, asset: str, units: int, bank: Caller = BANK) -> str:
+    """A bank reserves and confirms; the encumbrance's name."""
+    item = declarations_pb2.EncumberedValue(asset=asset, amount=cny(units))
+    wanted = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", items=[item])
+    request = declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=str(uuid.uuid4()), encumbrance=wanted)
+    name: str = register.call("ReserveEncumbrance", request, bank).name
+    register.call("ConfirmEncumbrance", declarations_pb2.ConfirmEncumbranceRequest(name=name), bank)
+    return name
+
+
+def value(register: RetailRegister, asset: str) -> Value:
+    """An asset's value by what stands on it."""
+    with register.database.read() as connection:
+        return values.booked(connection, [asset])[asset]
+
+
+def test_a_pool_is_financed_up_to_its_base_and_by_one(register: RetailRegister) -> None:
+    pool = register.pool()
+    closed(register, 0)
+    consent(register, BANK)
+    consent(register, OTHER_BANK)
+    with pytest.raises(errors.ValueEncumbered):
+        finance(register, pool, register.base(pool) + 1)
+    finance(register, pool, register.base(pool))
+    with pytest.raises(errors.ValueEncumbered):
+        finance(register, pool, 1, OTHER_BANK)
+    assert register.violations() == []
+
+
+def test_only_its_beneficiary_finances_a_pool(register: RetailRegister) -> None:
+    pool = register.pool(beneficiary=OTHER_BANK.tenant)
+    closed(register, 0)
+    consent(register, BANK)
+    consent(register, OTHER_BANK)
+    with pytest.raises(errors.ConsentMissing):
+        finance(register, pool, 1_00)
+    assert finance(register, pool, 1_00, OTHER_BANK)
+
+
+def test_a_base_that_shrinks_under_its_finance_is_a_breach(register: RetailRegister) -> None:
+    """Lists of 800 become 700 after they were financed; new lists cure it."""
+    pool = register.pool()
+    closed(register, 0, value=800_00)
+    consent(register, BANK)
+    before = register.base(pool)
+    finance(register, pool, before)
+    cheaper = (list_row(n, 700_00, send_us=NOW_US, change=retail_pb2.MODIFY) for n in range(COUNT))
+    register.lists(*cheaper)
+    after = register.base(pool)
+    assert after == COUNT * 630_00 * 80 // 100 < before
+    found = value(register, pool)
+    assert (found.shortfall.minor_units, found.financed.minor_units, found.free.minor_units) == (
+        before - after,
+        before,
+        0,
+    )
+    assert register.violations() == []
+    with pytest.raises(errors.ValueNotEligible):
+        finance(register, pool, 1)
+    closed(register, 1000, 100, value=800_00)
+    found = value(register, pool)
+    assert found.shortfall.minor_units == 0
+    assert found.financed.minor_units + found.free.minor_units == register.base(pool)
+    assert register.violations() == []
+
+
+def test_what_is_paid_goes_to_the_financed_part_first(register: RetailRegister) -> None:
+    pool = register.pool()
+    closed(register, 0)
+    consent(register, BANK)
+    base = register.base(pool)
+    finance(register, pool, base - 1_000_00)
+    answer = register.settle(pool, "incomingPayments/1", *(receipt(number, 100_00) for number in range(50)))
+    assert (answer.applied.minor_units, answer.settled_finance.minor_units) == (5_000_00, 5_000_00)
+    found = value(register, pool)
+    assert answer.base.minor_units == register.base(pool) == 150 * 90_00 * 80 // 100
+    assert (found.financed.minor_units, found.settled.minor_units) == (base - 6_000_00, 5_000_00)
+    assert found.financed.minor_units + found.free.minor_units == answer.base.minor_units
+    # All is paid: more than the base ever was, and nobody is owed anything.
+    register.settle(pool, "incomingPayments/2", *(receipt(number, 100_00) for number in range(50, COUNT)))
+    found = value(register, pool)
+    assert (found.financed.minor_units, found.free.minor_units, found.shortfall.minor_units) == (0, 0, 0)
+    # A new list's value isn't eaten by what was paid beyond the base.
+    closed(register, 1000, 150)
+    assert value(register, pool).free.minor_units == register.base(pool) == 150 * 90_00 * 80 // 100
+    assert register.violations() == []
+
+
+def test_the_proof_finds_what_is_wrong(register: RetailRegister) -> None:
+    pool = register.pool()
+    closed(register, 0)
+    with register.database.write() as connection:
+        connection.exec_driver_sql("UPDATE pools SET base_minor_units = base_minor_units + 1")
+        connection.exec_driver_sql("UPDATE pool_totals SET lists = lists + 1 WHERE code = 'CLOSED'")
+    found = register.violations()
+    assert len(found) == 2
+    assert all(pool in one for one in found)

@@ -101,18 +101,7 @@ def test_a_return_takes_the_value_whatever_came_before(facts: list[tuple[str, in
 def test_an_ordinary_life() -> None:
     life = [(code, NOW + hour) for hour, code in enumerate(["1", "2", "3", "120", "300", "399", "500", "800", "899"])]
     reached = [MACHINE.status_after(life[:count]) for count in range(10)]
-    assert reached == [
-        "DRAFT",
-        "DRAFT",
-        "DRAFT",
-        "DRAFT",
-        "STORED",
-        "IN_REVIEW",
-        "ACCEPTED",
-        "HELD",
-        "RELEASED",
-        "CLOSED",
-    ]
+    assert reached == ["DRAFT"] * 4 + ["STORED", "IN_REVIEW", "ACCEPTED", "HELD", "RELEASED", "CLOSED"]
 
 
 @pytest.mark.parametrize("status", list(EXPECTED))

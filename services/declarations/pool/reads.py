@@ -4,32 +4,29 @@ import sqlalchemy as sa
 from aval.declarations.v1 import pool_pb2
 
 from chassis import paging, records
-from chassis.errors import NotFound
 from chassis.service import Reading
 from services.declarations import visibility
+from services.declarations.consent import access
 from services.declarations.pool import rpc, store
 from services.declarations.pool.model import Movement, Pool
 from services.declarations.tables import pool_movements, pools
 
 
-def _seen(reading: Reading, name: str) -> Pool:
-    """The pool, if the caller may see it. NotFound otherwise."""
+def _seen(reading: Reading, method: str, name: str) -> Pool:
+    """The pool, if the caller may see it. An institution sees none that is another's to finance."""
     identifier = name.removeprefix("pools/")
     pool = store.load(reading.connection, [identifier]).get(identifier)
-    if pool is None or not visibility.sees(reading, pool.enterprise) or not _is_meant(reading, pool):
-        raise NotFound(resource=name)
+    is_meant = pool is not None and (
+        not access.is_institution(reading.caller) or pool.beneficiary in ("", reading.caller.tenant)
+    )
+    access.look(reading, pool.enterprise if pool and is_meant else "", method, name)
+    assert pool is not None
     return pool
-
-
-def _is_meant(reading: Reading, pool: Pool) -> bool:
-    """An institution sees no pool that is another's to finance."""
-    tenant = reading.caller.tenant
-    return not visibility.is_institution(tenant) or pool.beneficiary in ("", tenant)
 
 
 def get(reading: Reading, request: pool_pb2.GetPoolRequest) -> pool_pb2.Pool:
     """One pool, its base explained."""
-    pool = _seen(reading, request.name)
+    pool = _seen(reading, "GetPool", request.name)
     message = rpc.to_proto(pool)
     totals = store.totals(reading.connection, [pool.id])[pool.id]
     message.derivation.CopyFrom(rpc.derivation(pool, totals, reading.caller.language))
@@ -40,18 +37,19 @@ def list_(reading: Reading, request: pool_pb2.ListPoolsRequest) -> pool_pb2.List
     """A page, newest first."""
     tenant = reading.caller.tenant
     query = sa.select(pools).where(visibility.among_seen(reading, pools.c.enterprise))
-    if visibility.is_institution(tenant):
+    if access.is_institution(reading.caller):
         query = query.where(pools.c.beneficiary.in_(("", tenant)))
     if request.enterprise:
         query = query.where(pools.c.enterprise == request.enterprise)
     query = paging.newest_first(query, pools.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Pool), "id")
+    access.note_page(reading, "ListPools", ((one.name, one.enterprise) for one in page))
     return pool_pb2.ListPoolsResponse(pools=map(rpc.to_proto, page), next_page_token=token)
 
 
 def list_movements(reading: Reading, request: pool_pb2.ListPoolMovementsRequest) -> pool_pb2.ListPoolMovementsResponse:
     """A page, newest first."""
-    pool, rows = _seen(reading, request.name), pool_movements
+    pool, rows = _seen(reading, "ListPoolMovements", request.name), pool_movements
     # Along the key: an id begins with its pool's, and "0" follows "/".
     query = sa.select(rows).where(rows.c.id > f"{pool.id}/", rows.c.id < f"{pool.id}0")
     query = paging.newest_first(query, rows.c.id, request)

@@ -88,6 +88,7 @@ def _concentration(pool: Pool, excess: Excess) -> pool_pb2.Concentration:
 def movement_to_proto(movement: Movement) -> pool_pb2.PoolMovement:
     """One step of the base."""
     message = pool_pb2.PoolMovement(
+        name=f"pools/{movement.pool}/movements/{movement.number}",
         number=movement.number,
         cause=movement.cause,
         lists=movement.lists,

@@ -1,6 +1,7 @@
 """Pools, their members, totals and movements as rows: the only SQL of this room."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +10,20 @@ from chassis import bulk, records
 from chassis.command import Transaction
 from services.declarations.consent import store as consents
 from services.declarations.pool import rpc
-from services.declarations.pool.model import Change, Key, Member, Movement, Pool, Total, Totals, base, terms
+from services.declarations.pool.model import (
+    COUNTRY,
+    PLATFORM,
+    STANDING,
+    Change,
+    Key,
+    Member,
+    Movement,
+    Pool,
+    Total,
+    Totals,
+    base,
+    terms,
+)
 from services.declarations.retail.list.model import RetailList
 from services.declarations.tables import (
     pool_members,
@@ -93,14 +107,11 @@ def save_members(connection: sa.Connection, changes: Sequence[Change]) -> None:
     """New members, and those that changed."""
     fresh = [records.to_row(after) for before, after in changes if before is None]
     bulk.insert(connection, pool_members, [list(row.values()) for row in fresh])
-    rows = [
-        {f"new_{name}": getattr(after, name) for name in MEMBER_CHANGES} | {"key": after.id}
-        for before, after in changes
-        if before is not None
-    ]
-    if rows:
-        values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in MEMBER_CHANGES}
-        connection.execute(sa.update(pool_members).where(pool_members.c.id == sa.bindparam("key")).values(values), rows)
+    moved = [(*_changing(after), after.id) for before, after in changes if before is not None]
+    bulk.update(connection, pool_members, MEMBER_CHANGES, moved)
+
+
+_changing = attrgetter(*MEMBER_CHANGES)
 
 
 def save_totals(connection: sa.Connection, pool: str, changed: Totals) -> None:
@@ -196,21 +207,26 @@ def violations(connection: sa.Connection) -> list[str]:
 
 def _summed(connection: sa.Connection) -> dict[str, Totals]:
     """The totals of all pools, added up from their members alone."""
+    rows = pool_members
     found: dict[str, Totals] = {}
-    for member in _members_in_order(connection):
-        found.setdefault(member.pool, Totals()).add(member, 1)
+    eligible = sa.case((rows.c.term_minor_units > 0, rows.c.id))
+    dimensions = ((STANDING, rows.c.standing, rows.c.id), (COUNTRY, rows.c.country, eligible))
+    for dimension, code, counted in (*dimensions, (PLATFORM, rows.c.platform_code, eligible)):
+        for row in connection.execute(_sums(code, counted)):
+            total = Total(row.lists, int(row.outstanding or 0), int(row.term or 0))
+            if row.lists:
+                found.setdefault(row.pool, Totals()).by[dimension, row.code] = total
     return found
 
 
-def _members_in_order(connection: sa.Connection) -> Iterator[Member]:
-    last, page = "", 5000
-    while True:
-        query = sa.select(pool_members).where(pool_members.c.id > last).order_by(pool_members.c.id).limit(page)
-        found = records.many(connection, query, Member)
-        yield from found
-        if len(found) < page:
-            return
-        last = found[-1].id
+def _sums(code: sa.ColumnElement[str], counted: sa.ColumnElement[str]) -> sa.Select[Any]:
+    """Number, outstanding and counting value of the members that are counted, by pool and code."""
+    rows = pool_members
+    owed = rows.c.value_minor_units - rows.c.paid_minor_units
+    outstanding = sa.func.sum(sa.case((sa.and_(owed > 0, counted.is_not(None)), owed), else_=0))
+    columns = (rows.c.pool, code.label("code"), sa.func.count(counted).label("lists"))
+    sums = (outstanding.label("outstanding"), sa.func.sum(rows.c.term_minor_units).label("term"))
+    return sa.select(*columns, *sums).group_by(rows.c.pool, code)
 
 
 def _differences(kept: Totals, added: Totals) -> Iterator[str]:

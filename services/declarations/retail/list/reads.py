@@ -8,9 +8,9 @@ from aval.declarations.v1 import retail_list_pb2, retail_pb2
 
 from chassis import paging, records
 from chassis.clock import business_date
-from chassis.errors import NotFound
 from chassis.service import Reading
 from services.declarations import visibility
+from services.declarations.consent import access
 from services.declarations.pool import store as pools
 from services.declarations.receipt_machine import notice_date
 from services.declarations.retail import modes
@@ -25,8 +25,8 @@ def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> reta
     """One list. Who may not see it can't tell it from one that doesn't exist."""
     identifier = request.name.removeprefix("retailLists/")
     one = store.load(reading.connection, [identifier]).get(identifier)
-    if one is None or not visibility.sees(reading, one.enterprise):
-        raise NotFound(resource=request.name)
+    access.look(reading, (one.enterprise or visibility.NOBODY) if one else "", "GetRetailList", request.name)
+    assert one is not None
     return views(reading.connection, [one], reading.caller.language)[0]
 
 
@@ -37,6 +37,7 @@ def list_(reading: Reading, request: retail_list_pb2.ListRetailListsRequest) -> 
         query = query.where(condition)
     query = paging.newest_first(query, retail_lists.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, RetailList), "id")
+    access.note_page(reading, "ListRetailLists", ((one.name, one.enterprise) for one in page))
     found = views(reading.connection, page, reading.caller.language)
     return retail_list_pb2.ListRetailListsResponse(retail_lists=found, next_page_token=token)
 

@@ -1,6 +1,7 @@
 """Lists and their notices as rows, always a batch at a time: the only SQL of this room."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -61,26 +62,18 @@ def save(connection: sa.Connection, changed: Sequence[tuple[RetailList, RetailLi
     """Lists as they were and are now, one revision up. The batch holds the lock, so nobody was faster."""
     moved = [after for before, after in changed if _is_only_moved(before, after)]
     other = [after for before, after in changed if not _is_only_moved(before, after)]
-    _update(connection, MOVING, moved)
-    _update(connection, CHANGING, other)
+    bulk.update(connection, retail_lists, MOVING, [(*_moving(one), one.id) for one in moved])
+    rows = [records.to_row(one) for one in other]
+    bulk.update(connection, retail_lists, CHANGING, [[*(row[name] for name in CHANGING), row["id"]] for row in rows])
+
+
+_moving = attrgetter(*MOVING)
 
 
 def _is_only_moved(before: RetailList, after: RetailList) -> bool:
     """Whether only columns without unique indexes changed: the usual, and cheaper to write."""
     said = (before.list_number, before.pre_number, before.digest, before.send_us)
     return said == (after.list_number, after.pre_number, after.digest, after.send_us)
-
-
-def _update(connection: sa.Connection, columns: Sequence[str], changed: Sequence[RetailList]) -> None:
-    if not changed:
-        return
-    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in columns}
-    rows: list[dict[str, Any]] = []
-    for one in changed:
-        row = records.to_row(one)
-        rows.append({f"new_{name}": row[name] for name in columns} | {"key": one.id})
-    statement = sa.update(retail_lists).where(retail_lists.c.id == sa.bindparam("key"))
-    connection.execute(statement.values(values | {"revision": retail_lists.c.revision + 1}), rows)
 
 
 def add_notices(connection: sa.Connection, fresh: Mapping[tuple[str, Fact], str]) -> None:

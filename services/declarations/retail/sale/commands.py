@@ -7,7 +7,8 @@ from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.service import Reading
-from services.declarations import errors, visibility
+from services.declarations import errors
+from services.declarations.consent import access
 from services.declarations.declaration import store as declarations
 from services.declarations.declaration.model import Declaration
 from services.declarations.retail import modes
@@ -83,8 +84,8 @@ def get(reading: Reading, request: retail_list_pb2.GetWarehouseSaleRequest) -> r
     """One sale."""
     identifier = request.name.removeprefix("warehouseSales/")
     sale = store.load(reading.connection, [identifier]).get(identifier)
-    if sale is None or not visibility.sees(reading, sale.enterprise):
-        raise NotFound(resource=request.name)
+    access.look(reading, sale.enterprise if sale else "", "GetWarehouseSale", request.name)
+    assert sale is not None
     return to_proto(sale)
 
 

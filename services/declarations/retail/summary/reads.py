@@ -6,9 +6,10 @@ import sqlalchemy as sa
 from aval.declarations.v1 import retail_list_pb2, retail_pb2
 
 from chassis import paging, records
-from chassis.errors import NotFound, Problem
+from chassis.errors import Problem
 from chassis.service import Reading
 from services.declarations import visibility
+from services.declarations.consent import access
 from services.declarations.retail.summary import model, rpc, store
 from services.declarations.retail.summary.model import RetailSummary
 from services.declarations.tables import retail_summaries
@@ -18,8 +19,9 @@ def get(reading: Reading, request: retail_list_pb2.GetRetailSummaryRequest) -> r
     """One summary with its lists. Who may not see it can't tell it from one that doesn't exist."""
     identifier = request.name.removeprefix("retailSummaries/")
     summary = store.load(reading.connection, [identifier]).get(identifier)
-    if summary is None or not visibility.sees(reading, summary.enterprise):
-        raise NotFound(resource=request.name)
+    enterprise = (summary.enterprise or visibility.NOBODY) if summary else ""
+    access.look(reading, enterprise, "GetRetailSummary", request.name)
+    assert summary is not None
     numbers = sorted(store.numbers_of(reading.connection, [identifier])[identifier])
     return rpc.to_proto(summary, numbers, list(_differences(reading, summary, numbers)), reading.caller.language)
 
@@ -45,5 +47,6 @@ def list_(
         query = query.where(retail_summaries.c.enterprise == request.enterprise)
     query = paging.newest_first(query, retail_summaries.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, RetailSummary), "id")
+    access.note_page(reading, "ListRetailSummaries", ((one.name, one.enterprise) for one in page))
     found = [rpc.to_proto(one, (), (), reading.caller.language) for one in page]
     return retail_list_pb2.ListRetailSummariesResponse(retail_summaries=found, next_page_token=token)

@@ -1,7 +1,6 @@
 """Summaries and the lists that back them, as rows: the only SQL of this room."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -9,6 +8,8 @@ from chassis import bulk, records
 from services.declarations.retail.list.model import RELEASING, RetailList
 from services.declarations.retail.summary.model import DIRECTION, MODE, RetailSummary
 from services.declarations.tables import retail_lists, retail_summaries, retail_summary_lists
+
+CHANGING = ("enterprise", "value_currency", "value_minor_units", "send_us", "change", "body", "digest")
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, RetailSummary]:
@@ -54,17 +55,10 @@ def add(connection: sa.Connection, fresh: Sequence[RetailSummary]) -> None:
 
 def save(connection: sa.Connection, changed: Sequence[RetailSummary]) -> None:
     """Changed summaries, one revision up. The batch holds the lists' lock, so nobody was faster."""
-    names = ("enterprise", "value_currency", "value_minor_units", "send_us", "change", "body", "digest")
-    rows = []
-    for one in changed:
-        row = records.to_row(one)
-        rows.append({f"new_{name}": row[name] for name in names} | {"key": one.id})
-    if rows:
-        table = retail_summaries
-        values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names} | {
-            "revision": table.c.revision + 1
-        }
-        connection.execute(sa.update(table).where(table.c.id == sa.bindparam("key")).values(values), rows)
+    rows = [records.to_row(one) for one in changed]
+    bulk.update(
+        connection, retail_summaries, CHANGING, [[*(row[name] for name in CHANGING), row["id"]] for row in rows]
+    )
 
 
 def claim(connection: sa.Connection, fresh: Mapping[str, str]) -> None:
