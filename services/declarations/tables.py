@@ -33,7 +33,6 @@ declarations = records.table(
     "declarations",
     Declaration,
     metadata,
-    sa.Index("declarations_enterprise", "enterprise", "id"),
     # Rows without a unified number cost nothing.
     sa.Index(
         "declarations_unified_number",
@@ -330,6 +329,7 @@ reference_records = records.table(
     ReferenceRecord,
     metadata,
     sa.Index("reference_records_commodity", "commodity_code", "record_date"),
+    sa.Index("reference_records_arrival", "create_us", "id"),
 )
 
 # personal: the natural persons of a document (a serialised PersonalData), sealed.
