@@ -329,6 +329,7 @@ reference_records = records.table(
     ReferenceRecord,
     metadata,
     sa.Index("reference_records_commodity", "commodity_code", "record_date"),
+    sa.Index("reference_records_arrival", "create_us", "id"),
 )
 
 # personal: the natural persons of a document (a serialised PersonalData), sealed.
