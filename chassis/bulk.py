@@ -163,13 +163,24 @@ _ENCODERS: tuple[tuple[type, Encode], ...] = (
 
 
 def among(connection: sa.Connection, column: Any, values: Iterable[str] | Iterable[int]) -> Any:
-    """The condition that a column of texts or integers is one of the values: one statement whatever their number."""
+    """The condition that a column of texts, ids or integers is one of the values: one statement for any number."""
     if connection.dialect.name == "postgresql":
-        kind = sa.BigInteger() if isinstance(column.type, sa.BigInteger) else sa.Text()
-        literal = sa.bindparam(None, array_of_texts(map(str, values)), type_=sa.Text())
-        return column == sa.any_(sa.cast(literal, postgresql.ARRAY(kind)))
-    items = sa.func.json_each(sa.bindparam(None, json.dumps(list(values)), type_=sa.Text())).table_valued("value")
-    return column.in_(sa.select(items.c.value))
+        return column == sa.any_(_array(connection, column, values))
+    return column.in_(sa.select(each(connection, column, values).c.value))  # type: ignore[arg-type]
+
+
+def each(connection: sa.Connection, column: Any, values: Iterable[str]) -> Any:
+    """The values as a table of one column, `value`, typed as the column."""
+    if connection.dialect.name == "postgresql":
+        return sa.func.unnest(_array(connection, column, values)).table_valued("value").render_derived()
+    return sa.func.json_each(sa.bindparam(None, json.dumps(list(values)), type_=sa.Text())).table_valued("value")
+
+
+def _array(connection: sa.Connection, column: Any, values: Iterable[str] | Iterable[int]) -> Any:
+    impl = column.type.dialect_impl(connection.dialect)
+    kind = next((kind for kind in (sa.Uuid, sa.BigInteger) if isinstance(impl, kind)), sa.Text)
+    literal = sa.bindparam(None, array_of_texts(map(str, values)), type_=sa.Text())
+    return sa.cast(literal, postgresql.ARRAY(kind()))
 
 
 def array_of_texts(values: Iterable[str]) -> str:

@@ -3,12 +3,13 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
 
+from chassis import bulk
 from chassis.errors import InvalidPageToken
 
 DEFAULT_SIZE = 50
@@ -66,6 +67,25 @@ def highest_first(query: Any, columns: Sequence[sa.ColumnElement[str]], request:
             raise InvalidPageToken
         query = query.where(sa.tuple_(*columns) < sa.tuple_(*place))
     return query.order_by(*(column.desc() for column in columns)).limit(size_of(request) + 1)
+
+
+Page = Callable[[Any, Any], Any]
+
+
+def highest_of_each(connection: sa.Connection, rows: sa.Table, group: str, groups: Sequence[str], page: Page) -> Any:
+    """The query for one page over some groups of rows: the highest of each group, of which the highest make the page.
+
+    An index that begins with the column `group` gives each at once, however thinly they lie among the others.
+    `page` narrows a query over `rows`, or over an alias of it, to one page.
+    """
+    if connection.dialect.name != "postgresql":
+        # It has no LATERAL; its stores are small.
+        return page(sa.select(rows).where(bulk.among(connection, rows.c[group], groups)), rows)
+    (key,) = rows.primary_key.columns
+    alike, each = rows.alias(), bulk.each(connection, rows.c[group], groups)
+    highest = page(sa.select(alike.c[key.name]).where(alike.c[group] == each.c.value), alike).lateral()
+    wanted = sa.select(highest.c[key.name]).select_from(each.join(highest, sa.true()))
+    return page(sa.select(rows).where(key.in_(wanted)), rows)
 
 
 def cut(request: Any, found: Sequence[Record], key: str) -> tuple[list[Record], str]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import grpc
 import sqlalchemy as sa
 
-from chassis import database, ids
+from chassis import bulk, database, ids
 from chassis.command import Transaction
 from chassis.errors import DomainError
 from chassis.service import Book
@@ -148,8 +148,10 @@ def _trace(transaction: Transaction, transfer: Transfer, verdict: Verdict) -> No
 
 def accounts(connection: sa.Connection, wanted: Iterable[str]) -> dict[str, Account]:
     """The accounts with these ids, those that are open."""
-    rows = tables.accounts
-    query = sa.select(rows).where(rows.c.id.in_(list(wanted)))
+    rows, identifiers = tables.accounts, list(wanted)
+    if not identifiers:
+        return {}
+    query = sa.select(rows).where(bulk.among(connection, rows.c.id, identifiers))
     return {row["id"]: _account(row) for row in connection.execute(query).mappings()}
 
 

@@ -1,13 +1,14 @@
 """Reading declarations: the enterprise its own, an institution what it was let see, the window all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 from aval.events.v1 import events_pb2
 
-from chassis import paging, records
+from chassis import bulk, paging, records
 from chassis.identity import Caller
 from chassis.service import Reading
 from services.declarations import errors
@@ -56,26 +57,38 @@ def _may_know(caller: Caller, declaration: Declaration) -> bool:
     return own or is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
 
 
-def page_of(reading: Reading, request: Any) -> Any:
-    """The query of a page, latest day first and then by number, of what the caller may see and the filters pick."""
-    query, caller = sa.select(declarations), reading.caller
+# With consents of more enterprises than this, the newest declarations of all soon have enough of them.
+MANY_ENTERPRISES = 1000
+
+
+def page_of(reading: Reading, request: Any, more: Callable[[Any], Sequence[Any]] = lambda _rows: ()) -> Any:
+    """The query of a page, latest day first and then by number, of what the caller may see and the filters pick.
+
+    `more` gives further conditions on the rows.
+    """
+    caller, connection = reading.caller, reading.connection
+
+    def page(query: Any, rows: Any) -> Any:
+        query = query.where(*filters.conditions(reading, request, rows), *more(rows))
+        return paging.highest_first(query, (rows.c.declared_on, rows.c.id), request)
+
     if is_institution(caller):
-        query = query.where(declarations.c.enterprise.in_(consents.consenting(caller.tenant, reading.now_us)))
-    elif SEES_ALL not in caller.roles:
+        consenting = list(connection.execute(consents.consenting(caller.tenant, reading.now_us)).scalars())
+        if len(consenting) <= MANY_ENTERPRISES:
+            return paging.highest_of_each(connection, declarations, "enterprise", consenting, page)
+        among = bulk.among(connection, declarations.c.enterprise, consenting)
+        return page(sa.select(declarations).where(among), declarations)
+    query = sa.select(declarations)
+    if SEES_ALL not in caller.roles:
         query = query.where(declarations.c.enterprise == caller.tenant)
-    query = query.where(*filters.conditions(reading, request, declarations))
-    return paging.highest_first(query, (declarations.c.declared_on, declarations.c.id), request)
+    return page(query, declarations)
 
 
 def list_(
     reading: Reading, request: declarations_pb2.ListDeclarationsRequest
 ) -> declarations_pb2.ListDeclarationsResponse:
     """A page, latest day first; of those known at a time, as they were known then."""
-    query = page_of(reading, request)
-    if request.enterprise:
-        query = query.where(declarations.c.enterprise == request.enterprise)
-    if request.HasField("as_of"):
-        query = query.where(declarations.c.create_us <= request.as_of.ToMicroseconds())
+    query = page_of(reading, request, partial(_narrowed, request))
     page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "place")
     access.note_page(reading, "ListDeclarations", ((one.name, one.enterprise) for one in page))
     shown = (
@@ -84,6 +97,14 @@ def list_(
         else views.present(reading, page)
     )
     return declarations_pb2.ListDeclarationsResponse(declarations=shown, next_page_token=token)
+
+
+def _narrowed(request: declarations_pb2.ListDeclarationsRequest, rows: Any) -> list[Any]:
+    """One enterprise's only, and those known at a time only, where the request says so."""
+    conditions = [rows.c.enterprise == request.enterprise] if request.enterprise else []
+    if request.HasField("as_of"):
+        conditions.append(rows.c.create_us <= request.as_of.ToMicroseconds())
+    return conditions
 
 
 def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events_pb2.Event]:

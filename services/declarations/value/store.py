@@ -39,10 +39,10 @@ def opened(connection: sa.Connection, assets: Iterable[str]) -> set[str]:
 
 
 def booked(connection: sa.Connection, assets: Iterable[str]) -> dict[str, Value]:
-    """The values of those assets whose value is booked."""
-    names = list(assets)
+    """The values of those assets whose value is booked: of most nothing is, which one look tells."""
+    names = opened(connection, assets)
     accounts = ledger.accounts(connection, [model.part_id(name, part) for name in names for part in Part])
-    return {name: model.value_of(accounts, name) for name in names if model.part_id(name, Part.FREE) in accounts}
+    return {name: model.value_of(accounts, name) for name in names}
 
 
 def of(connection: sa.Connection, asset: Asset, now_us: int) -> Value:
