@@ -107,7 +107,7 @@ class Following(RuleBasedStateMachine):
 
     @rule(weight=st.sampled_from([1, 2, 10_000]))
     def follow(self, weight: int) -> None:
-        before, store.WEIGHT_MOST = store.WEIGHT_MOST, weight
+        before, store.WEIGHT_MOST = store.WEIGHT_MOST, dict.fromkeys(store.WEIGHT_MOST, weight)
         try:
             self.register.sweep(fold.follow)
         finally:

@@ -106,9 +106,10 @@ def contribution(row: Row, message: declarations_pb2.Declaration) -> Contributio
 def _prices(message: declarations_pb2.Declaration, currency: str) -> tuple[Price, ...]:
     found = []
     for line in message.lines:
-        priced = price_of(line)
-        if priced is not None:
-            unit, price = priced
+        # As price_of has it, without the pair: this is where the counting spends its time.
+        unit, power = counting_unit(line.unit)
+        price = unit_price(line.total.minor_units, line.quantity.value, power)
+        if price is not None:
             found.append((line.commodity_code, unit, currency, bucket_of(price)))
     return tuple(found)
 
