@@ -33,7 +33,6 @@ declarations = records.table(
     "declarations",
     Declaration,
     metadata,
-    sa.Index("declarations_enterprise", "enterprise", "id"),
     # Rows without a unified number cost nothing.
     sa.Index(
         "declarations_unified_number",

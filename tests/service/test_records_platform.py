@@ -698,3 +698,22 @@ async def test_verification_sees_rows_that_contradict_one_another(world: World) 
             (found,) = DECLARATIONS.violations(connection)
             assert name in found
             undone.rollback()
+
+
+async def test_a_foreign_windows_document_proves_the_import(world: World) -> None:
+    content = (FIXTURES.parent / "wco" / "import.xml").read_bytes()
+    number, document, invoice = world.fresh("MRN"), world.fresh("BL"), world.fresh("INV")
+    for before, after in (("26US00012345", number), ("COSU6301234567", document), ("RH-2026-118", invoice)):
+        content = content.replace(before.encode(), after.encode())
+    declaration = await world.declare(bill_number=document, invoice_number=invoice)
+    broken = (FIXTURES.parent / "wco" / "broken.xml").read_bytes()
+    request = declarations_pb2.ImportDocumentsRequest()
+    for name, text in (("import.xml", content), ("broken.xml", broken), ("again.xml", content)):
+        request.documents.add(document_id=name, content=text)
+    answer = await world.call("ImportDocuments", request, WINDOW)
+    verdicts = answer.verdicts
+    assert [one.Outcome.Name(one.outcome) for one in verdicts] == ["ACCEPTED", "REFUSED", "DUPLICATE"]
+    assert len(verdicts[1].problems) == 7
+    evidence = await world.call("GetEvidence", records_pb2.GetEvidenceRequest(declaration=declaration), TELLER)
+    (mirror,) = evidence.mirrors
+    assert (mirror.mirror, mirror.Verdict.Name(mirror.verdict)) == (verdicts[0].resource, "MATCHED")

@@ -4,7 +4,7 @@ import dataclasses
 import random
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -71,8 +71,11 @@ def plain_base(lists: Sequence[Plain]) -> int:
     return max(eligible - excess, 0) * ADVANCE // 100
 
 
-def play(register: RetailRegister, count: int, batch: int = 1000) -> None:
-    """Declares, releases, returns and settles lists in batches, and compares the base with plain Python."""
+def play(register: RetailRegister, count: int, batch: int = 1000) -> float:
+    """Declares, releases, returns and settles lists in batches, and compares the base with plain Python.
+
+    The rows that were taken a second.
+    """
     chance = random.Random(7)
     pool = register.pool()
     plain: dict[int, Plain] = {}
@@ -105,15 +108,22 @@ def play(register: RetailRegister, count: int, batch: int = 1000) -> None:
         assert not answer.unknown
         rows += len(lists) + len(told) + len(back) + len(receipts)
     seconds = time.perf_counter() - started
-    print(f"{register.database.dialect}: {count} lists, {rows} rows in {seconds:.1f} s: {rows / seconds:.0f} rows/s")
     found = register.get_pool(pool)
     assert found.base.minor_units == plain_base(list(plain.values()))
     assert sum(one.lists for one in found.derivation.standings) == count
     assert register.violations() == []
+    return rows / seconds
 
 
-def test_many_lists_make_one_base(register: RetailRegister) -> None:
-    play(register, 5_000)
+def test_many_lists_make_one_base(register: RetailRegister, record_property: Callable[[str, object], None]) -> None:
+    record_property("rows_per_second", play(register, 20_000))
+
+
+@pytest.mark.volume
+def test_a_hundred_thousand_lists_make_one_base(
+    register: RetailRegister, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("rows_per_second", play(register, 100_000))
 
 
 BANK = Caller("banks/LMHFCNB0/system", "banks/LMHFCNB0", frozenset({"BANK_SYSTEM"}))

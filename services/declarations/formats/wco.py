@@ -23,8 +23,6 @@ from services.declarations.records import kinds
 
 NAMESPACE = "urn:wco:datamodel:WCO:"
 ROOTS = ("MetaData", "Declaration")
-# The namespaces that foreign windows use for them.
-KNOWN = ((f"{NAMESPACE}DocumentMetaData-DMS:2", "MetaData"), (f"{NAMESPACE}DEC-DMS:2", "Declaration"))
 _SHIPMENT, _ITEM = "GoodsShipment", "GovernmentAgencyGoodsItem"
 _TIME = re.compile(r"([0-9]{8})([0-9]{6})?(?:Z|([+-][0-9]{2}):?([0-9]{2}))?", re.ASCII)
 _HARMONISED = re.compile(r"[0-9]{6,10}", re.ASCII)

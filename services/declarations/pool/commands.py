@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from aval.declarations.v1 import pool_pb2
 
-from chassis import money
+from chassis import database, money
 from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
@@ -95,12 +95,16 @@ def _joined(transaction: Transaction, pools: Mapping[str, Pool], one: RetailList
     return pool.id if pool else ""
 
 
-def _move(transaction: Transaction, pools: Mapping[str, Pool], changes: Sequence[Change]) -> dict[str, Pool]:
+def _move(
+    transaction: Transaction, pools: Mapping[str, Pool], changes: Sequence[Change], event: str = "pool.moved"
+) -> dict[str, Pool]:
     """Moves the pools of these members, one step for each cause; the pools as they are then."""
     by_pool: dict[str, list[Change]] = {}
     for change in changes:
         by_pool.setdefault(change[1].pool, []).append(change)
     connection = transaction.connection
+    # Nothing is reserved on a pool while its base moves.
+    database.lock(connection, sorted(pools[identifier].name for identifier in by_pool))
     store.save_members(connection, changes)
     totals, on = store.totals(connection, by_pool), business_date(transaction.now_us)
     after: dict[str, Pool] = {}
@@ -112,7 +116,7 @@ def _move(transaction: Transaction, pools: Mapping[str, Pool], changes: Sequence
             pool = step.pool
             movements.append(step.movement)
         store.save_totals(connection, identifier, totals[identifier])
-        after[identifier] = store.save(transaction, pool, movements, "pool.moved")
+        after[identifier] = store.save(transaction, pool, movements, event)
         pool_value.revalue(transaction, after[identifier], "+".join(one.cause for one in movements))
     return after
 
@@ -185,7 +189,8 @@ def _settle(
     total = Money(pool.currency, sum(paid.values()))
     settled_finance = pool_value.settle(transaction, pool, request.payment, total)
     changes = _paid_changes(transaction, {one.id: one for one in matched.values()}, known, paid)
-    after = _move(transaction, {pool.id: replace(pool, settled=pool.settled + total)}, changes).get(pool.id, pool)
+    paid_pool = {pool.id: replace(pool, settled=pool.settled + total)}
+    after = _move(transaction, paid_pool, changes, "pool.settled").get(pool.id, pool)
     unknown = [index for index in range(len(request.receipts)) if index not in matched]
     language = transaction.caller.language
     return pool_pb2.ApplyPoolSettlementResponse(

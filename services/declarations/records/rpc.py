@@ -56,4 +56,9 @@ def to_proto(record: Record) -> records_pb2.Record:
 
 def names(request: Any) -> Iterable[str]:
     """The records that a batch changes."""
-    return (f"records/{kinds.identifier(row)}" for row in request.records if kinds.kind_of(row))
+    return names_of(request.records)
+
+
+def names_of(rows: Iterable[records_pb2.Record]) -> Iterable[str]:
+    """The records that rows are versions of."""
+    return (f"records/{kinds.identifier(row)}" for row in rows if kinds.kind_of(row))

@@ -432,6 +432,7 @@ def upgrade() -> None:
         sa.Column("create_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("reference_records_arrival", "reference_records", ["create_us", "id"], unique=False)
     op.create_index("reference_records_commodity", "reference_records", ["commodity_code", "record_date"], unique=False)
     op.create_table(
         "refused_contents",
