@@ -188,6 +188,18 @@ def test_what_is_derived_can_be_counted_anew(register: Register, database_url: s
     assert sorted(findings) == sorted(tuple(one)[:3] for one in once[1][1])
 
 
+def test_hostile_texts_stop_nothing(register: Register) -> None:
+    units = ("a/b", "\x00", "'", "", "%s", "１２３")
+    register.declare(*(row(index, goods(unit=unit)) for index, unit in enumerate(units)))
+    register.declare(row(9, buyer_name="\x00\u202e';--%s\n", enterprise_name="\x00", transport_mode="3"))
+    register.declare(row(10, buyer_name="\x00Ä\x00", enterprise_name="ä", transport_mode="\x00"[:0]))
+    register.settle()
+    assert stored(register) == counted_anew(register)
+    assert sum(count for count, _ in stored(register)[1].values()) == len(units) + 2
+    found = {one.code for one in register.rows(sa.select(trade_findings))}
+    assert found == {"ROUTE_IMPLAUSIBLE", "PARTY_IS_ENTERPRISE"}
+
+
 def test_two_processes_never_count_the_same(postgresql_server: testing.PostgreSQL) -> None:
     register = Register(Database(postgresql_server.new_database(), "declarations"))
     register.declare(row(1))

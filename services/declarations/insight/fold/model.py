@@ -71,11 +71,14 @@ def normalised(name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def counting_unit(unit: str) -> tuple[str, int]:
-    """The unit that prices are counted in, and the power of ten between: all units of mass are kilograms."""
+    """The unit that prices are counted in, and the power of ten between: all units of mass are kilograms.
+
+    What can't be a unit's code counts as no unit.
+    """
     for row in code_table("mass_units").rows():
         if row["code"] == unit:
             return KILOGRAM, int(row["power"])
-    return unit, 0
+    return unit if unit.isalnum() else "", 0
 
 
 def price_of(line: declarations_pb2.DeclarationLine) -> tuple[str, int] | None:
