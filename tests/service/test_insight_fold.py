@@ -200,6 +200,14 @@ def test_hostile_texts_stop_nothing(register: Register) -> None:
     assert found == {"ROUTE_IMPLAUSIBLE", "PARTY_IS_ENTERPRISE"}
 
 
+def test_an_implausible_value_overflows_no_total(register: Register) -> None:
+    most = 2**63 - 1
+    register.declare(*(row(index, goods(quantity="1", cents=most)) for index in (1, 2)), row(3, goods(cents=1)))
+    register.settle()
+    assert list(stored(register)[1].values()) == [(3, 10)]
+    assert [one.code for one in register.rows(sa.select(trade_findings))] == ["VALUE_IMPLAUSIBLE"] * 2
+
+
 def test_two_processes_never_count_the_same(postgresql_server: testing.PostgreSQL) -> None:
     register = Register(Database(postgresql_server.new_database(), "declarations"))
     register.declare(row(1))

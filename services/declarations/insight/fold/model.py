@@ -23,6 +23,8 @@ COUNTED = "COUNTED"
 UNCOUNTED = frozenset({"DRAFT", "REJECTED", "DELETED"})
 # Dimension by dimension as the tables have them.
 DIMENSIONS = ("month", "direction", "trade_mode", "country", "chapter", "currency")
+# In minor units. Beyond it nothing is plausible, and few of them would overflow a total: it counts as nothing.
+VALUE_MOST = 10**15
 KEY = ("enterprise", *DIMENSIONS, "outcome", "buyer")
 _NOT_LETTERS = re.compile(r"[\W_]+")
 
@@ -103,7 +105,8 @@ def contribution(row: Row, message: declarations_pb2.Declaration) -> Contributio
         normalised(message.buyer_name),
     )
     prices = _prices(message, row.value_currency) if outcome == COUNTED else ()
-    return Contribution(key, row.value_minor_units, prices)
+    value = row.value_minor_units
+    return Contribution(key, value if value <= VALUE_MOST else 0, prices)
 
 
 def _prices(message: declarations_pb2.Declaration, currency: str) -> tuple[Price, ...]:

@@ -29,7 +29,7 @@ Commodity = tuple[str, str, str]
 Price = tuple[str, str, str, int]
 
 
-_POWERS = tuple(10**digits for digits in range(40))
+_POWERS: tuple[int, ...] = tuple(10**digits for digits in range(40))
 
 
 @lru_cache(maxsize=65536)
