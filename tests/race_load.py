@@ -91,11 +91,21 @@ class Race:
             standing = encumbrance_rows.standing_on(connection, [self.asset]).get(self.asset, [])
             open_breaches = breach_rows.open_on(connection, [self.asset])
         others = [*self.of_holders(standing), *self.of_the_world()]
+        alone: list[Asked] = []
+        if self.chance(50):
+            others, alone = self.parted(others)
         for breach in open_breaches:
             others += self.of_breach(breach)
         self.run(self.among(list(self.reservations()), others))
+        for one in alone:
+            self.run([one])
         if self.chance(30):
             self.run([(EXPIRE, Int64Value(value=0), SETTLEMENT)])
+
+    def parted(self, asked: list[Asked]) -> tuple[list[Asked], list[Asked]]:
+        """What customs says comes in batches of its own, beside another process' reservations."""
+        alone = [one for one in asked if one[2] is WINDOW]
+        return [one for one in asked if one[2] is not WINDOW], alone
 
     def among(self, reservations: list[Asked], others: list[Asked]) -> list[Asked]:
         """Everyone's reservations in any order, the others in some places among them."""
@@ -138,7 +148,7 @@ class Race:
         """A reservation for some seconds."""
         item = pb.EncumberedValue(asset=self.asset, amount=usd(units))
         held = pb.Encumbrance(items=[item], pari_passu=self.is_equal and not self.chance(2))
-        held.asset_class = pb.Encumbrance.AssetClass.Value(asset_class)
+        held.asset_class = pb.Encumbrance.AssetClass.Value(asset_class)  # type: ignore[assignment]
         identifier = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
         request = pb.ReserveEncumbranceRequest(encumbrance_id=identifier, encumbrance=held)
         request.reserve_duration.seconds = self.random.randrange(1, 4)
