@@ -107,7 +107,7 @@ class Following(RuleBasedStateMachine):
 
     @rule(weight=st.sampled_from([1, 2, 10_000]))
     def follow(self, weight: int) -> None:
-        before, store.WEIGHT_MOST = store.WEIGHT_MOST, weight
+        before, store.WEIGHT_MOST = store.WEIGHT_MOST, dict.fromkeys(store.WEIGHT_MOST, weight)
         try:
             self.register.sweep(fold.follow)
         finally:
@@ -186,6 +186,26 @@ def test_what_is_derived_can_be_counted_anew(register: Register, database_url: s
     facts, findings = ([tuple(one)[:3] for one in register.rows(query)] for query in found)
     assert sorted(facts) == sorted(tuple(one)[:3] for one in once[1][0])
     assert sorted(findings) == sorted(tuple(one)[:3] for one in once[1][1])
+
+
+def test_hostile_texts_stop_nothing(register: Register) -> None:
+    units = ("a/b", "\x00", "'", "", "%s", "１２３")
+    register.declare(*(row(index, goods(unit=unit)) for index, unit in enumerate(units)))
+    register.declare(row(9, buyer_name="\x00\u202e';--%s\n", enterprise_name="\x00", transport_mode="3"))
+    register.declare(row(10, buyer_name="\x00Ä\x00", enterprise_name="ä", transport_mode="\x00"[:0]))
+    register.settle()
+    assert stored(register) == counted_anew(register)
+    assert sum(count for count, _ in stored(register)[1].values()) == len(units) + 2
+    found = {one.code for one in register.rows(sa.select(trade_findings))}
+    assert found == {"ROUTE_IMPLAUSIBLE", "PARTY_IS_ENTERPRISE"}
+
+
+def test_an_implausible_value_overflows_no_total(register: Register) -> None:
+    most = 2**63 - 1
+    register.declare(*(row(index, goods(quantity="1", cents=most)) for index in (1, 2)), row(3, goods(cents=1)))
+    register.settle()
+    assert list(stored(register)[1].values()) == [(3, 10)]
+    assert [one.code for one in register.rows(sa.select(trade_findings))] == ["VALUE_IMPLAUSIBLE"] * 2
 
 
 def test_two_processes_never_count_the_same(postgresql_server: testing.PostgreSQL) -> None:

@@ -13,8 +13,9 @@ from functools import lru_cache
 
 from aval.declarations.v1 import declarations_pb2
 
+from chassis.money import Money
 from services.declarations.code_tables import code_table
-from services.declarations.insight.fold.model import Row, normalised, price_of
+from services.declarations.insight.fold.model import VALUE_MOST, Row, normalised, price_of
 from services.declarations.insight.norms.model import KILOGRAM, Norm, Price, bounds, bucket_of, in_major_units, lowest
 
 LAND = frozenset({"3", "4"})
@@ -113,6 +114,13 @@ def of_route(row: Row) -> Iterator[Finding]:
             "country": country,
         }
         yield Finding(row.enterprise, row.id, 0, "ROUTE_IMPLAUSIBLE", facts)
+
+
+def of_value(row: Row) -> Iterator[Finding]:
+    """A value that no total counts."""
+    if row.value_minor_units > VALUE_MOST:
+        value = f"{Money(row.value_currency, row.value_minor_units).major():f}"
+        yield Finding(row.enterprise, row.id, 0, "VALUE_IMPLAUSIBLE", {"value": value, "currency": row.value_currency})
 
 
 def of_party(row: Row, message: declarations_pb2.Declaration) -> Iterator[Finding]:

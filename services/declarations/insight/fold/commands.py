@@ -114,6 +114,7 @@ def _findings(connection: sa.Connection, counting: Counting, factor: int) -> lis
             continue
         if not unusual.keys().isdisjoint(counted.prices):
             found += checks.of_prices(row, message, unusual, factor)
+        found += checks.of_value(row)
         found += checks.of_route(row)
         found += checks.of_party(row, message)
     return found

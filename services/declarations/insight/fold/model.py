@@ -23,6 +23,8 @@ COUNTED = "COUNTED"
 UNCOUNTED = frozenset({"DRAFT", "REJECTED", "DELETED"})
 # Dimension by dimension as the tables have them.
 DIMENSIONS = ("month", "direction", "trade_mode", "country", "chapter", "currency")
+# In minor units. Beyond it nothing is plausible, and few of them would overflow a total: it counts as nothing.
+VALUE_MOST = 10**15
 KEY = ("enterprise", *DIMENSIONS, "outcome", "buyer")
 _NOT_LETTERS = re.compile(r"[\W_]+")
 
@@ -71,11 +73,14 @@ def normalised(name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def counting_unit(unit: str) -> tuple[str, int]:
-    """The unit that prices are counted in, and the power of ten between: all units of mass are kilograms."""
+    """The unit that prices are counted in, and the power of ten between: all units of mass are kilograms.
+
+    What can't be a unit's code counts as no unit.
+    """
     for row in code_table("mass_units").rows():
         if row["code"] == unit:
             return KILOGRAM, int(row["power"])
-    return unit, 0
+    return unit if unit.isalnum() else "", 0
 
 
 def price_of(line: declarations_pb2.DeclarationLine) -> tuple[str, int] | None:
@@ -100,15 +105,17 @@ def contribution(row: Row, message: declarations_pb2.Declaration) -> Contributio
         normalised(message.buyer_name),
     )
     prices = _prices(message, row.value_currency) if outcome == COUNTED else ()
-    return Contribution(key, row.value_minor_units, prices)
+    value = row.value_minor_units
+    return Contribution(key, value if value <= VALUE_MOST else 0, prices)
 
 
 def _prices(message: declarations_pb2.Declaration, currency: str) -> tuple[Price, ...]:
     found = []
     for line in message.lines:
-        priced = price_of(line)
-        if priced is not None:
-            unit, price = priced
+        # As price_of has it, without the pair: this is where the counting spends its time.
+        unit, power = counting_unit(line.unit)
+        price = unit_price(line.total.minor_units, line.quantity.value, power)
+        if price is not None:
             found.append((line.commodity_code, unit, currency, bucket_of(price)))
     return tuple(found)
 

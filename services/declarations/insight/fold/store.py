@@ -31,10 +31,11 @@ SOURCE = "insight"
 AMENDED = "declaration.amended"
 MOVED = "declaration.status_changed"
 TYPES = (DECLARED, AMENDED, MOVED)
-# One sweep takes so many events at most; a batch of declarations weighs as much as it may hold.
+# One sweep takes so many events at most, and about so many declarations: fewer where the writer waits for it.
 EVENTS_MOST = 5_000
-WEIGHT_MOST = 10_000
-BATCH_WEIGHT = 1_000
+WEIGHT_MOST = {"sqlite": 2_500, "postgresql": 10_000}
+# Bytes of a declaration's name in an event.
+NAME_BYTES = 33
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,13 @@ def next_batch(connection: sa.Connection, after_position: int) -> Batch | None:
 def _reach(connection: sa.Connection, after_position: int, head: int) -> tuple[int, bool]:
     """Up to which position a batch goes, and whether there is more behind it."""
     events = tables.events
-    query = sa.select(events.c.position, events.c.type).order_by(events.c.position)
+    columns = (events.c.position, events.c.type, sa.func.length(events.c.payload))
+    query = sa.select(*columns).order_by(events.c.position)
     weight = 0
     rows = connection.execute(query.where(events.c.position > after_position).limit(EVENTS_MOST)).all()
-    for position, kind in rows:
-        weight += BATCH_WEIGHT if kind == DECLARED else 1
-        if weight >= WEIGHT_MOST:
+    for position, kind, size in rows:
+        weight += size // NAME_BYTES if kind == DECLARED else 1
+        if weight >= WEIGHT_MOST[connection.dialect.name]:
             return position, position < head
     through = rows[-1].position
     return through, through < head

@@ -29,6 +29,9 @@ Commodity = tuple[str, str, str]
 Price = tuple[str, str, str, int]
 
 
+_POWERS: tuple[int, ...] = tuple(10**digits for digits in range(40))
+
+
 @lru_cache(maxsize=65536)
 def _parsed(text: str) -> tuple[int, int]:
     """A plain decimal number as a whole number and its number of decimals."""
@@ -45,9 +48,7 @@ def unit_price(minor_units: int, quantity: str, power: int = 0) -> int | None:
     if number <= 0 or minor_units <= 0:
         return None
     scale = PRICE_DIGITS + decimals - power
-    if scale < 0:
-        return minor_units // (number * int(10**-scale))
-    return minor_units * int(10**scale) // number
+    return minor_units * _POWERS[scale] // number if scale >= 0 else minor_units // (number * _POWERS[-scale])
 
 
 def bucket_of(price: int) -> int:
