@@ -87,6 +87,9 @@ def test_versions_and_deletions(register: RetailRegister) -> None:
     first, later = list_row(1, 800_00), list_row(1, 700_00, send_us=NOW_US, change=retail_pb2.MODIFY)
     assert register.lists(later, first, later) == ["ACCEPTED", "DUPLICATE", "DUPLICATE"]
     assert register.list(1).value.minor_units == 700_00
+    # An overtaken version still says which number the list has.
+    assert register.lists(list_row(1, 800_00, list_number=list_number(1), send_us=NOW_US - 1)) != ["REFUSED"]
+    assert (register.list(1).list_number, register.list(1).value.minor_units) == (list_number(1), 700_00)
     other = list_row(1, 900_00)
     assert register.lists(other) == ["DUPLICATE"]
     assert register.lists(list_row(2), list_row(2, 300_00)) == ["ACCEPTED", "LIST_KNOWN_WITH_OTHER_CONTENT"]
