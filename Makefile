@@ -1,5 +1,5 @@
 # The entry points. Each works from a fresh clone; `make setup` is part of all of them.
-.PHONY: setup run test check bench sim lock clean
+.PHONY: setup run test check bench sim races lock clean
 
 setup:
 	@sh scripts/setup.sh
@@ -22,6 +22,10 @@ bench: setup
 
 sim: setup
 	.venv/bin/aval simulate --seed 1 --steps 20000
+
+# 64 institutions, one declaration, 100,000 attempts each way on both databases: about half an hour.
+races: setup
+	PYTHONPATH=.:build/gen .venv/bin/python -m tests.races
 
 # Renews requirements.lock from pyproject.toml; needs uv.
 lock:

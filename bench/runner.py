@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench import intake, posting, queries
+from bench import encumbrances, intake, posting, queries
 from bench.rows import Row, Scale
 
 BENCHMARKS: Mapping[str, Callable[[Scale, Callable[[Row], None]], None]] = {
     "posting": posting.run,
     "intake": intake.run,
     "queries": queries.run,
+    "encumbrances": encumbrances.run,
 }
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
+from sqlalchemy.dialects import postgresql, sqlite
 
 from chassis.keyring import NO_KEYS, KeyRing
 
@@ -197,3 +198,8 @@ def lock_shared(connection: sa.Connection, name: str) -> None:
 def lock_key(name: str) -> int:
     """A name as a signed 64-bit key."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def insert_for(connection: sa.Connection) -> Any:
+    """The dialect's own insert, which knows ON CONFLICT."""
+    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

@@ -33,6 +33,7 @@ class Conflict(Exception):
     """The row changed under the command; the writer runs the command again."""
 
 
+@cache
 def _plain(annotation: Any) -> tuple[Any, bool]:
     """The annotation without None, and whether None was in it."""
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
@@ -45,6 +46,7 @@ def _is(annotation: Any, kind: type) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, kind)
 
 
+@cache
 def _is_json(annotation: Any) -> bool:
     return typing.get_origin(annotation) is tuple or (dataclasses.is_dataclass(annotation) and annotation is not Money)
 

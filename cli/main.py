@@ -165,6 +165,25 @@ def export(path: pathlib.Path, form: str, bom: bool, folder: pathlib.Path, as_js
 @folder_option
 @database_option
 @json_option
+def rebuild(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
+    """Count totals, norms and findings anew from the log; regulators then begin their feed anew."""
+    from cli import rebuilding, verification
+
+    def progress(position: int) -> None:
+        if not as_json and sys.stderr.isatty():
+            click.echo(f"\revent {position}", nl=False, err=True)
+
+    address = database or Layout(folder).database_in_use()
+    if verification.is_empty(address):
+        raise click.ClickException(f"there is no platform's store at {address}")
+    report = rebuilding.rebuild(address, progress)
+    show(report, as_json, [f"{report['declarations']} declarations counted, of {report['events']} events"])
+
+
+@main.command()
+@folder_option
+@database_option
+@json_option
 def verify(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
     """Prove balances, hash chains, dense events and owed tasks from the rows alone."""
     from cli import verification

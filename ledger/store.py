@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import grpc
 import sqlalchemy as sa
 
-from chassis import ids
+from chassis import database, ids
 from chassis.command import Transaction
 from chassis.errors import DomainError
 from chassis.service import Book
@@ -55,7 +55,7 @@ def account_id(*parts: object) -> str:
 
 def initialise(connection: sa.Connection) -> None:
     """Makes the chain's head in an empty store; safe to repeat, by several processes at once."""
-    insert: Any = _insert_for(connection)(tables.head)
+    insert: Any = database.insert_for(connection)(tables.head)
     connection.execute(insert.values(id=1, block=0, position=0, hash=chain.GENESIS).on_conflict_do_nothing())
 
 
@@ -65,7 +65,7 @@ def open_accounts(connection: sa.Connection, accounts: Iterable[NewAccount]) -> 
     rows = [_account_row(account) | zeros for account in accounts]
     if not rows:
         return
-    insert: Any = _insert_for(connection)(tables.accounts)
+    insert: Any = database.insert_for(connection)(tables.accounts)
     connection.execute(insert.on_conflict_do_nothing(), rows)
 
 
@@ -77,14 +77,6 @@ def _account_row(account: NewAccount) -> dict[str, Any]:
         "limits": int(account.limit),
         "reference": account.reference,
     }
-
-
-def _insert_for(connection: sa.Connection) -> Any:
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
-    return insert
 
 
 class Sitting:

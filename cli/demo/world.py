@@ -29,6 +29,7 @@ from gateway.directory.model import NewPrincipal
 PASSWORD = "aval-demo"  # noqa: S105
 WINDOW = "windows/henan"
 OPERATOR = "operators/aval"
+REGULATOR = "regulators/4600"
 
 
 @cache
@@ -69,7 +70,8 @@ class Person:
 
 
 def _people() -> Iterator[Person]:
-    found: list[tuple[str, Mapping[str, Any]]] = [(WINDOW, world()["window"]), (OPERATOR, world()["operator"])]
+    singles = {WINDOW: "window", OPERATOR: "operator", REGULATOR: "regulator"}
+    found: list[tuple[str, Mapping[str, Any]]] = [(tenant, world()[name]) for tenant, name in singles.items()]
     found += [(f"banks/{bank['bic']}", bank) for bank in world()["banks"]]
     found += [(f"insurers/{insurer['lei']}", insurer) for insurer in world()["insurers"]]
     found += [(f"enterprises/{exporter['social_credit_code']}", exporter) for exporter in world()["exporters"]]

@@ -1,7 +1,8 @@
 """`aval import`: documents and rows from files into the declarations service, as long as it takes.
 
 XML files are documents of any format that the service knows. CSV and JSON Lines files need a mapping
-(docs/import-mapping.md), but for JSON Lines of receipts. An import that was cut off goes on where it was.
+(docs/import-mapping.md), but for JSON Lines of receipts and of records. An import that was cut off goes on where
+it was.
 """
 
 import hashlib
@@ -98,7 +99,7 @@ def _rows(file: pathlib.Path, mappings: Sequence[tuple[str, ColumnMapping]]) -> 
     """A file with the first mapping that fits it. UnreadableFile where none does."""
     if files.kind(file) in files.LINES:
         if not mappings:
-            return batches.receipt_lines(file, _key(file))
+            return batches.plain_lines(file, _key(file))
         digest, found = mappings[0]
         return batches.mapped(file, _key(file, digest), found)
     reasons = [f"{file}: a CSV file needs --mapping"] if not mappings else []

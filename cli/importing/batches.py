@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, records_pb2
 from google.protobuf.message import Message
 
 from chassis.errors import Problem
@@ -16,7 +16,7 @@ from cli.importing.files import Entry, Opened
 from cli.importing.mapping import ColumnMapping
 from cli.importing.report import Counts
 from cli.importing.targets import TARGETS, Target
-from services.declarations.formats.receipt_lines import receipt
+from services.declarations.formats import json_lines
 
 IMPORT = "ImportDocuments"
 MOST_ROWS = 1000
@@ -120,9 +120,24 @@ def mapped(file: pathlib.Path, key: str, mapping: ColumnMapping) -> Rows:
     return Rows(file, key, mapping.target, entries, make, mapping.column_of)
 
 
-def receipt_lines(file: pathlib.Path, key: str) -> Rows:
-    """A file of receipts as JSON Lines, which needs no mapping."""
-    return Rows(file, key, TARGETS["receipt"], _plain_lines, lambda entry: receipt(entry.rows[0][""]))
+def plain_lines(file: pathlib.Path, key: str) -> Rows:
+    """A file of JSON Lines that needs no mapping: of receipts or of records, as its first line is."""
+    with Opened(file) as opened:
+        first = next(iter(_plain_lines(opened)), None)
+    row, _ = json_lines.row(_line(first)) if first else (None, [])
+    target = TARGETS["record"] if isinstance(row, records_pb2.Record) else TARGETS["receipt"]
+
+    def make(entry: Entry) -> Made:
+        row, problems = json_lines.row(_line(entry))
+        if row is None or isinstance(row, target.message):
+            return row, problems
+        return None, [json_lines.line_malformed("receipts and records go in files of their own")]
+
+    return Rows(file, key, target, _plain_lines, make)
+
+
+def _line(entry: Entry) -> str:
+    return entry.rows[0][""]
 
 
 def _plain_lines(opened: Opened) -> Iterator[Entry]:

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from chassis.errors import Problem
 from cli.importing.mapping import ColumnMapping
-from services.declarations.formats.receipt_lines import line_malformed
+from services.declarations.formats.json_lines import line_malformed
 
 DOCUMENTS, LINES, TABLE = ".xml", (".jsonl", ".json"), ".csv"
 KNOWN = (DOCUMENTS, *LINES, TABLE)

@@ -49,6 +49,9 @@ async def _line(client: AssertingClient, batches: Iterator[Batch], waiting: dequ
     try:
         async for batch in _drawn(batches):
             waiting.append(batch)
+            # Documents are there before the rows that refer to them.
+            while waiting[0].method != batch.method:
+                yield await _next(lines, waiting)
             if batch.method not in lines:
                 lines[batch.method] = _Unary(client) if batch.method == IMPORT else _Stream(client, batch.method)
             await lines[batch.method].send(batch)

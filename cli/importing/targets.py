@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aval.declarations.v1 import declarations_pb2, reference_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, records_pb2, reference_pb2, retail_pb2
 from aval.type.v1 import money_pb2
 from google.protobuf.message import Message
 
@@ -13,6 +13,7 @@ from chassis.clock import SystemClock, business_date
 from chassis.errors import Problem
 from services.declarations import checks
 from services.declarations.declaration.commands import receipt_problems
+from services.declarations.records import kinds
 from services.declarations.reference import model as reference
 from services.declarations.retail import checks as retail
 
@@ -53,6 +54,10 @@ def _finish_declaration(row: declarations_pb2.Declaration) -> None:
 
 def _check_declaration(row: declarations_pb2.Declaration) -> Sequence[Problem]:
     return [*fields.row_problems(row), *checks.check(row)]
+
+
+def _check_record(row: records_pb2.Record) -> Sequence[Problem]:
+    return fields.row_problems(row) or kinds.problems(row)
 
 
 def _check_reference(row: reference_pb2.ReferenceRecord) -> Sequence[Problem]:
@@ -109,6 +114,13 @@ TARGETS: Mapping[str, Target] = {
         declarations_pb2.BatchCreateReceiptsRequest,
         "receipts",
         receipt_problems,
+    ),
+    "record": Target(
+        records_pb2.Record,
+        "StreamRecords",
+        declarations_pb2.BatchCreateRecordsRequest,
+        "records",
+        _check_record,
     ),
     "reference_record": Target(
         reference_pb2.ReferenceRecord,

@@ -209,6 +209,8 @@ def _deal(stage: Stage, deal: Deal) -> Actor:
     for _ in range(stage.network.random.randrange(3)):
         stage.start(_rival(stage, deal))
     stage.start(_buyer(stage, deal))
+    if stage.chance(35):
+        stage.start(_customs(stage, deal))
     if stage.chance(80):
         yield from _cover(stage, deal)
     yield from _finance(stage, deal)
@@ -217,6 +219,14 @@ def _deal(stage: Stage, deal: Deal) -> Actor:
 def _declare(stage: Stage, deal: Deal) -> Actor:
     """The declaration and its receipts, each in its own time; some never leave, some are deleted."""
     stage.start(_receipts(stage, deal))
+    rows = [_row(stage, deal, deal.value)]
+    request = declarations_pb2.BatchCreateDeclarationsRequest(request_id=stage.identifier(), declarations=rows)
+    found = yield Ask(WINDOW, "declarations", "BatchCreateDeclarations", request)
+    assert not found.verdicts[0].problems, found
+
+
+def _row(stage: Stage, deal: Deal, units: int) -> declarations_pb2.Declaration:
+    """What customs says of the declaration."""
     row = declarations_pb2.Declaration(
         declaration_number=deal.number,
         enterprise=deal.enterprise,
@@ -226,7 +236,7 @@ def _declare(stage: Stage, deal: Deal) -> Actor:
         transport_mode="2",
         transaction_mode="3",
         destination_country="USA",
-        declared_value=_amount(deal.value),
+        declared_value=_amount(units),
         export_date=rpc.date(stage.today),
     )
     row.lines.add(
@@ -235,13 +245,35 @@ def _declare(stage: Stage, deal: Deal) -> Actor:
         goods_name="发制品",
         quantity=rpc.decimal(Decimal(1)),
         unit="035",
-        unit_price=rpc.decimal(money.Money(CURRENCY, deal.value).major()),
-        total=_amount(deal.value),
+        unit_price=rpc.decimal(money.Money(CURRENCY, units).major()),
+        total=_amount(units),
         origin_country="CHN",
     )
-    request = declarations_pb2.BatchCreateDeclarationsRequest(request_id=stage.identifier(), declarations=[row])
-    found = yield Ask(WINDOW, "declarations", "BatchCreateDeclarations", request)
-    assert not found.verdicts[0].problems, found
+    return row
+
+
+def _customs(stage: Stage, deal: Deal) -> Actor:
+    """Amends the declaration, whoever has lent on it; at times it amends it back, or holds the goods."""
+    units = deal.value
+    for _ in range(stage.network.random.randrange(1, 4)):
+        yield stage.pause(40 * MOMENT_US)
+        units = deal.value if stage.chance(30) else deal.value * stage.network.random.randrange(20, 180) // 100
+        row = _row(stage, deal, units)
+        row.amend_time.FromMicroseconds(stage.network.clock.now_us())
+        request = declarations_pb2.BatchCreateDeclarationsRequest(request_id=stage.identifier(), declarations=[row])
+        found = yield Ask(WINDOW, "declarations", "BatchCreateDeclarations", request)
+        stage.count(f"amendment {declarations_pb2.IntakeVerdict.Outcome.Name(found.verdicts[0].outcome)}")
+    if stage.chance(20):
+        yield from _receipt(stage, deal, "H", stage.network.clock.now_us())
+        yield stage.pause(20 * MOMENT_US)
+        yield from _receipt(stage, deal, "R", stage.network.clock.now_us())
+
+
+def _receipt(stage: Stage, deal: Deal, code: str, notice_us: int) -> Actor:
+    request = declarations_pb2.BatchCreateReceiptsRequest(request_id=stage.identifier())
+    receipt = request.receipts.add(declaration_number=deal.number, channel_code=code)
+    receipt.notice_time.FromMicroseconds(notice_us)
+    yield Ask(WINDOW, "declarations", "BatchCreateReceipts", request)
 
 
 def _receipts(stage: Stage, deal: Deal) -> Actor:
@@ -252,10 +284,7 @@ def _receipts(stage: Stage, deal: Deal) -> Actor:
     order = list(enumerate(codes)) + ([(0, "7")] if stage.chance(20) else [])
     stage.network.random.shuffle(order)
     for index, code in order:
-        request = declarations_pb2.BatchCreateReceiptsRequest(request_id=stage.identifier())
-        receipt = request.receipts.add(declaration_number=deal.number, channel_code=code)
-        receipt.notice_time.FromMicroseconds(start_us + index * MOMENT_US)
-        yield Ask(WINDOW, "declarations", "BatchCreateReceipts", request)
+        yield from _receipt(stage, deal, code, start_us + index * MOMENT_US)
         yield stage.pause(MOMENT_US // 4)
 
 

@@ -66,9 +66,10 @@ def _excess(connection: sa.Connection, name: str) -> int:
 
 
 def _paid(name: str, value: Value, excess: int) -> Found:
-    """What the buyer has paid for is neither financed nor reserved any more."""
-    held = value.financed + value.reserved
-    if excess and held:
+    """What the buyer has paid for in full is neither financed nor reserved any more, but for a breach."""
+    held = value.financed + value.reserved - value.shortfall
+    is_paid = value.declared <= value.settled + value.returned
+    if excess and held and is_paid:
         yield "R3", f"{name}: {excess} was excess while {held} was held"
 
 

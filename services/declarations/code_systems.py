@@ -21,8 +21,9 @@ def _by_table(name: str, column: str = "value") -> Translate:
     return translate
 
 
-def _country(code: str, on: date) -> str | None:
-    return code if code_table("countries").row(code, on) else None
+def _own(name: str) -> Translate:
+    """What is used inside needs no translation."""
+    return lambda code, on: code if code_table(name).row(code, on) else None
 
 
 def _currency(code: str, _on: date) -> str | None:
@@ -31,10 +32,12 @@ def _currency(code: str, _on: date) -> str | None:
 
 # By name: what a code of the system is inside; None where it has no such code.
 CODE_SYSTEMS: Mapping[str, Translate] = {
-    "country.iso_alpha_3": _country,
-    "country.iso_alpha_2": _by_table("countries_alpha_2"),
+    "country.iso_alpha_3": _own("countries"),
+    "country.iso_alpha_2": _by_table("countries_alpha_2", "iso"),
     "country.customs_numeric": _by_table("customs_countries", "iso"),
+    "country.statistics": _by_table("statistics_countries", "iso"),
     "currency.iso_alpha": _currency,
     "currency.customs_numeric": _by_table("customs_currencies", "iso"),
+    "unit.customs": _own("units"),
     "unit.statistics": _by_table("statistics_units"),
 }

@@ -70,6 +70,12 @@ class RegistrationIdTaken(DomainError):
     chinese = "{registration} 已存在且内容不同，请使用新的编号。"
 
 
+class BillCurrencyDiffers(DomainError):
+    """{bill} is in {currency}; pay it from an account in that currency."""
+
+    chinese = "{bill} 币种为 {currency}，请使用该币种账户支付。"
+
+
 class NotWarehouseGoods(DomainError):
     """{declaration} brought no goods into an overseas warehouse (mode 9810); its value begins with its release."""
 

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 import ledger
 from chassis.service import Check, Command, Service
 from ledger import store as ledger_store
+from services.declarations.bill import commands as bill
+from services.declarations.bill import store as bill_store
 from services.declarations.breach import commands as breach
 from services.declarations.breach import reads as breach_reads
 from services.declarations.consent import access
@@ -39,6 +41,10 @@ from services.declarations.preshipment import commands as pre_shipment
 from services.declarations.preshipment import reads as pre_shipment_reads
 from services.declarations.rebate import commands as rebate
 from services.declarations.rebate import reads as rebate_reads
+from services.declarations.records import commands as records
+from services.declarations.records import reads as record_reads
+from services.declarations.records import rpc as record_rpc
+from services.declarations.records import store as record_store
 from services.declarations.reference import commands as reference
 from services.declarations.retail import commands as retail
 from services.declarations.retail import modes
@@ -79,8 +85,15 @@ def _lists(_request: Any) -> Iterable[str]:
     return [lists.LOCK]
 
 
-# What proves the rows: the ledger, the register, pools, summaries.
-PROOFS: Sequence[Check] = (ledger_store.violations, proof.violations, pools.violations, summaries.violations)
+# What proves the rows: the ledger, the register, pools, summaries, records, bills.
+PROOFS: Sequence[Check] = (
+    ledger_store.violations,
+    proof.violations,
+    pools.violations,
+    summaries.violations,
+    record_store.violations,
+    bill_store.violations,
+)
 
 
 def _violations(connection: sa.Connection) -> list[str]:
@@ -107,6 +120,10 @@ SERVICE = Service(
         "ReduceEncumbrance": Command(encumbrance.reduce, names=_name),
         "ApproveReduction": Command(encumbrance.approve_reduction, names=_name),
         "RejectReduction": Command(encumbrance.reject_reduction, names=_name),
+        "BatchCreateRecords": Command(records.create_batch, names=record_rpc.names, prepare=records.candidates),
+        "ClaimBill": Command(bill.claim, names=_name),
+        "ReleaseBill": Command(bill.release, names=_name),
+        "ConfirmBillPaid": Command(bill.confirm, names=_name),
         "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.asset]),
         "ProposeBreachResolution": Command(breach.propose, names=_name),
         "ResolveBreach": Command(breach.resolve, names=_name),
@@ -128,6 +145,10 @@ SERVICE = Service(
         "DeleteSavedFilter": Command(filters.delete, names=lambda request: [request.name]),
     },
     reads={
+        "GetRecord": record_reads.get,
+        "ListRecords": record_reads.list_,
+        "VerifyPermits": record_reads.verify_permits,
+        "GetEvidence": record_reads.evidence,
         "GetDeclaration": declaration_reads.get,
         "ListDeclarations": declaration_reads.list_,
         "GetRetailOrder": retail_order_reads.get,
@@ -167,13 +188,14 @@ SERVICE = Service(
         "StreamDeclarations": "BatchCreateDeclarations",
         "StreamReceipts": "BatchCreateReceipts",
         "StreamRetailDocuments": "BatchCreateRetailDocuments",
+        "StreamRecords": "BatchCreateRecords",
         "StreamEncumbrances": "BatchReserveEncumbrances",
         "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
     note=access.note,
     sealed=[personal_data, refused_contents],
     sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting],
-    derivations=[fold.follow, norms.publish, portraits.assess],
+    derivations=[fold.follow, norms.seed, norms.publish, portraits.assess],
     prepare=[ledger_store.initialise],
     violations=_violations,
     books=ledger_store.books,

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from chassis import records, sealing
 from chassis.records import TEXT
+from services.declarations.bill.model import Bill
 from services.declarations.breach.model import Breach
 from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
@@ -15,6 +16,7 @@ from services.declarations.intake.model import RefusedDocument
 from services.declarations.pool.model import Member, Movement, Pool
 from services.declarations.preshipment.model import PreShipment
 from services.declarations.rebate.model import Rebate
+from services.declarations.records.model import Record
 from services.declarations.reference.model import ReferenceRecord
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.order.model import Order
@@ -31,7 +33,6 @@ declarations = records.table(
     "declarations",
     Declaration,
     metadata,
-    sa.Index("declarations_enterprise", "enterprise", "id"),
     # Rows without a unified number cost nothing.
     sa.Index(
         "declarations_unified_number",
@@ -80,17 +81,26 @@ encumbrances = records.table(
     sa.Index("encumbrances_due", "state", "expire_us"),
 )
 
-# Which encumbrances stand, or stood, on an asset, and who bars whom there.
+# Which encumbrances stand, or stood, on an asset.
 encumbered = sa.Table(
     "encumbered",
     metadata,
     sa.Column("asset", TEXT, primary_key=True),
     sa.Column("encumbrance", TEXT, primary_key=True),
-    sa.Column("asset_class", TEXT, nullable=False),
-    sa.Column("holder", TEXT, nullable=False),
-    sa.Column("pari_passu", sa.Boolean, nullable=False),
     sa.Column("stands", sa.Boolean, nullable=False),
-    sa.Index("encumbered_standing", "asset", "stands", "asset_class", "holder", "pari_passu"),
+    sa.Index("encumbered_standing", "asset", "stands"),
+    sqlite_with_rowid=False,
+)
+
+# Who bars whom on an asset: how many encumbrances of each kind stand there, however many that are.
+holdings = sa.Table(
+    "holdings",
+    metadata,
+    sa.Column("asset", TEXT, primary_key=True),
+    sa.Column("asset_class", TEXT, primary_key=True),
+    sa.Column("holder", TEXT, primary_key=True),
+    sa.Column("pari_passu", sa.Boolean, primary_key=True),
+    sa.Column("standing", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -207,6 +217,35 @@ risk_portraits = sa.Table(
 )
 
 saved_filters = records.table("saved_filters", SavedFilter, metadata, sa.Index("saved_filters_tenant", "tenant", "id"))
+# Records beside the declarations: every version of each, of which one counts.
+beside = records.table(
+    "records",
+    Record,
+    metadata,
+    sa.Index("records_version", "record", "notice_us", unique=True),
+    # One counts: two writers at once can't both supersede the same version.
+    sa.Index(
+        "records_newest",
+        "record",
+        unique=True,
+        sqlite_where=sa.text("is_newest"),
+        postgresql_where=sa.text("is_newest"),
+    ),
+    sa.Index("records_enterprise", "enterprise", "kind"),
+    sa.Index("records_declaration", "declaration", "kind"),
+)
+
+# What else a version is about: a transport document, an invoice, a warehouse, a port.
+record_subjects = sa.Table(
+    "record_subjects",
+    metadata,
+    sa.Column("subject", TEXT, primary_key=True),
+    sa.Column("version", TEXT, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Bills, as their payments leave them.
+bills = records.table("bills", Bill, metadata)
 # value/ and breach/
 
 # What freezes an asset, as long as the row is there.
@@ -290,6 +329,7 @@ reference_records = records.table(
     ReferenceRecord,
     metadata,
     sa.Index("reference_records_commodity", "commodity_code", "record_date"),
+    sa.Index("reference_records_arrival", "create_us", "id"),
 )
 
 # personal: the natural persons of a document (a serialised PersonalData), sealed.

@@ -9,6 +9,9 @@ from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.settlement.account import commands as account
 from services.settlement.account import reads as account_reads
+from services.settlement.bill_payment import commands as bill_payment
+from services.settlement.bill_payment import reads as bill_payment_reads
+from services.settlement.bill_payment import store as bill_payment_store
 from services.settlement.booking import commands as booking
 from services.settlement.incoming_payment import commands as incoming
 from services.settlement.incoming_payment import reads as incoming_reads
@@ -24,7 +27,8 @@ VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
 
 def _violations(connection: sa.Connection) -> list[str]:
-    return ledger_store.violations(connection) + incoming_store.violations(connection)
+    rooms = (ledger_store, incoming_store, bill_payment_store)
+    return [violation for room in rooms for violation in room.violations(connection)]
 
 
 SERVICE = Service(
@@ -38,6 +42,7 @@ SERVICE = Service(
         "MatchIncomingPayment": Command(incoming.match, names=lambda request: [request.name]),
         "CreateOutgoingPayment": Command(outgoing.create),
         "ApproveOutgoingPayment": Command(outgoing.approve, names=lambda request: [request.name]),
+        "PayBill": Command(bill_payment.pay),
         "Disburse": Command(booking.disburse, names=lambda request: [request.loan]),
         "CollectPremium": Command(booking.collect_premium, names=lambda request: [request.covered_shipment]),
     },
@@ -47,11 +52,13 @@ SERVICE = Service(
         "ListTransfers": transfer_reads.list_,
         "GetIncomingPayment": incoming_reads.get,
         "ListIncomingPayments": incoming_reads.list_,
+        "GetBillPayment": bill_payment_reads.get,
+        "ListBillPayments": bill_payment_reads.list_,
         "ListOutgoingPayments": outgoing_reads.list_,
         "ListNotifications": notifications.list_,
     },
     streams={"StreamTransfers": "BatchCreateTransfers"},
-    sagas={incoming_store.SAGA.noun: incoming_store.SAGA},
+    sagas={saga.noun: saga for saga in (incoming_store.SAGA, bill_payment_store.SAGA)},
     sweeps=[transfer.expire],
     prepare=[ledger_store.initialise],
     violations=_violations,

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from chassis import records
 from services.settlement.account.model import Account
+from services.settlement.bill_payment.model import BillPayment
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.notification.model import Notification
 from services.settlement.outgoing_payment.model import OutgoingPayment
@@ -43,4 +44,13 @@ notifications = records.table(
     metadata,
     sa.Index("notifications_owner", "owner", "id"),
     sa.Index("notifications_bank", "bank", "id"),
+)
+
+bill_payments = records.table(
+    "bill_payments",
+    BillPayment,
+    metadata,
+    sa.Index("bill_payments_bank", "bank", "id"),
+    sa.Index("bill_payments_enterprise", "enterprise", "id"),
+    sa.Index("bill_payments_state", "state"),
 )

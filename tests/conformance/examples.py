@@ -11,6 +11,8 @@ from aval.declarations.v1 import fingerprint_pb2 as fingerprint
 from aval.declarations.v1 import insight_pb2 as insight
 from aval.declarations.v1 import intake_pb2 as intake
 from aval.declarations.v1 import pool_pb2 as pools
+from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, value_pb2
+from aval.declarations.v1 import records_pb2 as records
 from aval.declarations.v1 import reference_pb2 as reference
 from aval.declarations.v1 import retail_list_pb2 as retail_list
 from aval.declarations.v1 import retail_pb2 as retail
@@ -192,12 +194,131 @@ async def cancel_registration(world: World) -> Example:
     return CAST["BANK_SYSTEM"], request
 
 
+def _reduction(made: Any) -> Any:
+    """Less of an encumbrance's first asset."""
+    item = declarations.EncumberedValue(asset=made.items[0].asset, amount=usd(100))
+    fields = {"name": made.name, "etag": made.etag, "items": [item], "reason": "repaid in part"}
+    return declarations.ReduceEncumbranceRequest(request_id=identifier(), **fields)
+
+
+async def reduce_encumbrance(world: World) -> Example:
+    """Of a fresh one."""
+    return CAST["BANK_MAKER"], _reduction(await world.confirmed(await world.declared(), 1_000))
+
+
+async def _prepared(world: World) -> dict[str, str]:
+    """A reduction that waits for a checker."""
+    caller, request = await reduce_encumbrance(world)
+    made = await world.call("declarations", "ReduceEncumbrance", request, caller)
+    return {"request_id": identifier(), "name": made.name, "etag": made.etag}
+
+
+async def approve_reduction(world: World) -> Example:
+    """Of what a maker prepared."""
+    return CAST["BANK_CHECKER"], declarations.ApproveReductionRequest(**await _prepared(world))
+
+
+async def reject_reduction(world: World) -> Example:
+    """Of what a maker prepared."""
+    return CAST["BANK_CHECKER"], declarations.RejectReductionRequest(**await _prepared(world))
+
+
+async def propose_resolution(world: World) -> Example:
+    """Of a fresh breach."""
+    breach = await world.breached()
+    resolution = value_pb2.BreachResolution(kind="REPAID", note="from the enterprise's own money")
+    fields = {"name": breach.name, "etag": breach.etag, "resolution": resolution}
+    return CAST["BANK_MAKER"], value_pb2.ProposeBreachResolutionRequest(request_id=identifier(), **fields)
+
+
+async def resolve_breach(world: World) -> Example:
+    """As a maker proposed."""
+    caller, request = await propose_resolution(world)
+    breach = await world.call("declarations", "ProposeBreachResolution", request, caller)
+    fields = {"name": breach.name, "etag": breach.etag}
+    return CAST["BANK_CHECKER"], value_pb2.ResolveBreachRequest(request_id=identifier(), **fields)
+
+
+async def create_pre_shipment(world: World) -> Example:
+    """An order."""
+    return CAST["EXPORTER"], world.order_request()
+
+
+async def link_pre_shipment(world: World) -> Example:
+    """A fresh declaration to a fresh order."""
+    order, declaration = await world.order(), await world.declared()
+    fields = {"name": order.name, "declaration": declaration, "etag": order.etag}
+    return CAST["EXPORTER"], pre_shipment_pb2.LinkPreShipmentRequest(request_id=identifier(), **fields)
+
+
+async def roll_pre_shipment(world: World) -> Example:
+    """An order that is financed and shipped."""
+    caller, request = await link_pre_shipment(world)
+    await world.confirmed(request.name, 1_000)
+    order = await world.call("declarations", "LinkPreShipment", request, caller)
+    fields = {"name": order.name, "etag": order.etag}
+    return CAST["BANK_CHECKER"], pre_shipment_pb2.RollPreShipmentRequest(request_id=identifier(), **fields)
+
+
+async def create_rebate(world: World) -> Example:
+    """Of a fresh declaration."""
+    return CAST["WINDOW"], world.rebate_request(await world.declared())
+
+
+async def revise_rebate(world: World) -> Example:
+    """Of a fresh one."""
+    rebate = await world.rebate()
+    fields = {"name": rebate.name, "etag": rebate.etag, "amount": usd(1)}
+    return CAST["WINDOW"], rebate_pb2.ReviseRebateRequest(request_id=identifier(), **fields)
+
+
 async def apply_proceeds(world: World) -> Example:
     """Settlement's call."""
     request = declarations.ApplyProceedsRequest(
         request_id=identifier(), asset=await world.declared(), payment=identifier(), amount=usd(100)
     )
     return SETTLEMENT, request
+
+
+async def create_records(world: World) -> Example:
+    """A bill."""
+    rows = [world.bill_row()]
+    return CAST["WINDOW"], declarations.BatchCreateRecordsRequest(request_id=identifier(), records=rows)
+
+
+async def claim_bill(world: World) -> Example:
+    """Settlement's call."""
+    request = records.ClaimBillRequest(
+        request_id=identifier(),
+        name=await world.bill(),
+        payment=f"billPayments/{identifier()}",
+        enterprise=ENTERPRISE,
+        currency_code="USD",
+    )
+    return SETTLEMENT, request
+
+
+async def release_bill(world: World) -> Example:
+    """Of a fresh claim."""
+    caller, claim = await claim_bill(world)
+    await world.call("declarations", "ClaimBill", claim, caller)
+    return caller, records.ReleaseBillRequest(request_id=identifier(), name=claim.name, payment=claim.payment)
+
+
+async def confirm_bill(world: World) -> Example:
+    """Of a fresh claim."""
+    caller, claim = await claim_bill(world)
+    await world.call("declarations", "ClaimBill", claim, caller)
+    transfer = f"transfers/{identifier()}"
+    request = records.ConfirmBillPaidRequest(
+        request_id=identifier(), name=claim.name, payment=claim.payment, transfer=transfer
+    )
+    return caller, request
+
+
+async def pay_bill(world: World) -> Example:
+    """By the exporter."""
+    return CAST["EXPORTER"], await world.bill_payment()
 
 
 async def open_account(world: World) -> Example:
@@ -418,6 +539,20 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "CancelRegistration"): cancel_registration,
     ("declarations", "CreateSavedFilter"): save_filter,
     ("declarations", "DeleteSavedFilter"): delete_filter,
+    ("declarations", "BatchCreateRecords"): create_records,
+    ("declarations", "ClaimBill"): claim_bill,
+    ("declarations", "ReleaseBill"): release_bill,
+    ("declarations", "ConfirmBillPaid"): confirm_bill,
+    ("declarations", "ReduceEncumbrance"): reduce_encumbrance,
+    ("declarations", "ApproveReduction"): approve_reduction,
+    ("declarations", "RejectReduction"): reject_reduction,
+    ("declarations", "ProposeBreachResolution"): propose_resolution,
+    ("declarations", "ResolveBreach"): resolve_breach,
+    ("declarations", "CreatePreShipment"): create_pre_shipment,
+    ("declarations", "LinkPreShipment"): link_pre_shipment,
+    ("declarations", "RollPreShipment"): roll_pre_shipment,
+    ("declarations", "CreateRebate"): create_rebate,
+    ("declarations", "ReviseRebate"): revise_rebate,
     ("settlement", "OpenAccount"): open_account,
     ("settlement", "CreateTransfer"): create_transfer,
     ("settlement", "BatchCreateTransfers"): create_transfers,
@@ -425,6 +560,7 @@ MUTATIONS: dict[Key, Make] = {
     ("settlement", "MatchIncomingPayment"): match_payment,
     ("settlement", "CreateOutgoingPayment"): pay_out,
     ("settlement", "ApproveOutgoingPayment"): approve_payment,
+    ("settlement", "PayBill"): pay_bill,
     ("settlement", "Disburse"): disburse,
     ("settlement", "CollectPremium"): collect_premium,
     ("credit_insurance", "CreatePolicy"): create_policy,
@@ -483,10 +619,17 @@ GETS: dict[Key, Get] = {
     ("declarations", "ListPoolMovements"): Get("pool"),
     ("declarations", "GetEncumbrance"): Get("encumbrance"),
     ("declarations", "GetRiskPortrait"): Get("portrait"),
+    ("declarations", "GetBreach"): Get("breach"),
+    ("declarations", "GetPreShipment"): Get("order"),
+    ("declarations", "GetRebate"): Get("rebate"),
     ("declarations", "GetPersonalData"): Get("declaration", said=(("reason", "a question about the declarant"),)),
     ("declarations", "GetRefusedDocument"): Get("refused_document"),
     ("declarations", "GetRegistration"): Get("registration"),
+    ("declarations", "GetRecord"): Get("record"),
+    ("declarations", "VerifyPermits"): Get("declaration", "declaration"),
+    ("declarations", "GetEvidence"): Get("declaration", "declaration"),
     ("settlement", "GetAccount"): Get("current"),
+    ("settlement", "GetBillPayment"): Get("bill_payment"),
     ("settlement", "ListTransfers"): Get("current", "account"),
     ("settlement", "GetIncomingPayment"): Get("payment"),
     ("credit_insurance", "GetPolicy"): Get("policy"),

@@ -24,7 +24,7 @@ OTHERWISE = {
 # These refer to nothing that is another's: what they make is the caller's own. A declaration that an application
 # names is judged by the register when its value is reserved. Batches answer with a verdict for each row.
 OWN = {"CreateConsent", "CreateSavedFilter", "OpenAccount", "CreatePolicy", "CreateApplication", "CreatePool"}
-BATCHES = {"BatchReserveEncumbrances", "BatchCreateTransfers"}
+BATCHES = {"BatchReserveEncumbrances", "BatchCreateTransfers", "BatchCreateRecords"}
 
 
 def roles_of(key: Key) -> frozenset[str]:

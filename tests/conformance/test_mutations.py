@@ -46,6 +46,8 @@ def _change(message: Any) -> bool:
             setattr(message, field.name, identifier())
         elif field.name == "title" or str(value).startswith("savedFilters/"):
             setattr(message, field.name, f"{value}b")
+        elif field.name in ("payment", "bill") and field.type == field.TYPE_STRING:
+            setattr(message, field.name, value[: value.rfind("/") + 1] + identifier())
         elif field.name == "channel_code":
             message.channel_code = "P"
         elif field.type != field.TYPE_MESSAGE or not any(_change(one) for one in _several(field, value)):

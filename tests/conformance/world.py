@@ -16,8 +16,12 @@ from aval.declarations.v1 import (
     insight_pb2,
     intake_pb2,
     pool_pb2,
+    pre_shipment_pb2,
+    rebate_pb2,
+    records_pb2,
     retail_list_pb2,
     retail_pb2,
+    value_pb2,
 )
 from aval.events.v1 import events_pb2
 from aval.loans.v1 import loans_pb2
@@ -334,6 +338,51 @@ class World:
         request = self.registration_request()
         return (await self.call("declarations", "RegisterDocuments", request, CAST["BANK_SYSTEM"])).registration
 
+    async def confirmed(self, asset: str, units: int) -> Any:
+        """An encumbrance that stands."""
+        held = await self.call(
+            "declarations", "ReserveEncumbrance", self.reservation(asset, units), CAST["BANK_SYSTEM"]
+        )
+        request = declarations_pb2.ConfirmEncumbranceRequest(name=held.name)
+        return await self.call("declarations", "ConfirmEncumbrance", request, CAST["BANK_SYSTEM"])
+
+    async def breached(self) -> Any:
+        """A breach as the bank sees it: most of a declaration was financed, and half of it amended away."""
+        name = await self.declared()
+        await self.confirmed(name, VALUE * 9 // 10)
+        row = self.declaration_row()
+        row.declaration_number = name.removeprefix("declarations/")
+        row.declared_value.CopyFrom(usd(VALUE // 2))
+        row.lines[0].total.CopyFrom(usd(VALUE // 2))
+        row.lines[0].unit_price.value = str(VALUE // 200)
+        row.amend_time.FromMicroseconds(SystemClock().now_us())
+        batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+        await self.call("declarations", "BatchCreateDeclarations", batch, CAST["WINDOW"])
+        request = value_pb2.ListBreachesRequest(asset=name)
+        return (await self.call("declarations", "ListBreaches", request, CAST["BANK_MAKER"])).breaches[0]
+
+    def order_request(self) -> Any:
+        """An order of a contract of its own."""
+        order = pre_shipment_pb2.PreShipment(
+            enterprise=ENTERPRISE, kind="ORDER", contract_number=identifier()[:20], amount=usd(VALUE)
+        )
+        order.expire_date.CopyFrom(date_pb2.Date(year=2036, month=11, day=2))
+        return pre_shipment_pb2.CreatePreShipmentRequest(request_id=identifier(), pre_shipment=order)
+
+    async def order(self) -> Any:
+        """An order that may be financed."""
+        return await self.call("declarations", "CreatePreShipment", self.order_request(), CAST["EXPORTER"])
+
+    def rebate_request(self, declaration: str) -> Any:
+        """The rebate that is expected for a declaration."""
+        rebate = rebate_pb2.Rebate(enterprise=ENTERPRISE, declaration=declaration, amount=usd(VALUE // 10))
+        return rebate_pb2.CreateRebateRequest(request_id=identifier(), rebate=rebate)
+
+    async def rebate(self) -> Any:
+        """A rebate that may be financed."""
+        request = self.rebate_request(await self.declared())
+        return await self.call("declarations", "CreateRebate", request, CAST["WINDOW"])
+
     async def account(self, owner: str, kind: str) -> str:
         """The name of a bank's account for an owner."""
         account = settlement_pb2.Account(owner=owner, currency_code="USD", kind=kind)
@@ -544,6 +593,31 @@ class World:
             assert time.monotonic() < deadline, found
             await asyncio.sleep(0.01)
 
+    def bill_row(self) -> Any:
+        """A bill that the exporter owes."""
+        bill = records_pb2.Bill(
+            bill_number=identifier()[:32],
+            kind=records_pb2.Bill.DUTY,
+            amount=usd(1_00),
+            payee="treasuries/4601",
+            issue_date=rpc.date(datetime.datetime.now(datetime.UTC).date()),
+            term=records_pb2.Bill.SINGLE,
+        )
+        row = records_pb2.Record(enterprise=ENTERPRISE, bill=bill)
+        row.notice_time.FromMicroseconds(SystemClock().now_us())
+        return row
+
+    async def bill(self) -> str:
+        """The bill's name, taken in."""
+        batch = declarations_pb2.BatchCreateRecordsRequest(records=[self.bill_row()])
+        (verdict,) = (await self.call("declarations", "BatchCreateRecords", batch, CAST["WINDOW"])).verdicts
+        return str(verdict.resource)
+
+    async def bill_payment(self) -> Any:
+        """The exporter pays a fresh bill."""
+        payment = settlement_pb2.BillPayment(bill=await self.bill(), debit_account=self.standing["current"])
+        return settlement_pb2.PayBillRequest(request_id=identifier(), payment=payment)
+
     async def prepare(self) -> None:
         """What the examples stand on, and one of everything that can be read."""
         for institution in (BANK, SECOND_BANK, INSURER):
@@ -570,10 +644,14 @@ class World:
         standing["sale"] = await self.call("declarations", "ReportWarehouseSale", sale, CAST["EXPORTER"])
         standing["encumbrance"] = await self.reserved()
         standing["registration"] = await self.registered()
+        standing["breach"] = await self.breached()
+        standing["order"], standing["rebate"] = await self.order(), await self.rebate()
         standing["payment"] = await self.parked_payment()
         standing["refused_document"] = await self.refused_document()
         await self.refused_document()
         await self.call("settlement", "CreateOutgoingPayment", self.payment_out(), CAST["EXPORTER"])
+        standing["record"] = await self.bill()
+        standing["bill_payment"] = await self.call("settlement", "PayBill", await self.bill_payment(), CAST["EXPORTER"])
         await self._a_payment_through()
         await self._what_is_derived()
 

@@ -126,7 +126,7 @@ class Register:
 
     def settle(self) -> None:
         """Everything derived, as far as the clock lets it."""
-        for work in (fold.follow, norms.publish, portraits.assess):
+        for work in (fold.follow, norms.seed, norms.publish, portraits.assess):
             while self.sweep(work):
                 pass
 

@@ -10,7 +10,7 @@ from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, value_pb2
 from google.protobuf.message import Message
 
-from chassis import migrations, rpc
+from chassis import eventlog, migrations, rpc
 from chassis.clock import MICROSECONDS
 from chassis.command import Submission, Transaction
 from chassis.database import Database
@@ -95,8 +95,6 @@ class World:
 
     def act(self, function: Any, *arguments: Any) -> Any:
         """A room's function in a transaction of its own, as another room would call it."""
-        from chassis import eventlog
-
         with self.store.write() as connection:
             transaction = Transaction(connection, SETTLEMENT, self.now_us, Identifiers(self.now_us, uuid.uuid4().bytes))
             answer = function(transaction, *arguments)
@@ -230,9 +228,9 @@ class World:
         )
         return self.call("ApplyProceeds", request, SETTLEMENT)
 
-    def release(self, name: str, caller: Caller = BANK, **amounts: int) -> Any:
-        """Gives an encumbrance back, or so much of its one asset."""
-        return self.call("ReleaseEncumbrance", pb.ReleaseEncumbranceRequest(name=name, **amounts), caller)
+    def release(self, name: str, caller: Caller = BANK) -> Any:
+        """Gives an encumbrance back."""
+        return self.call("ReleaseEncumbrance", pb.ReleaseEncumbranceRequest(name=name), caller)
 
     def breaches(self, caller: Caller = EXPORTER) -> list[Any]:
         """The breaches that someone sees, the newest first."""

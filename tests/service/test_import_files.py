@@ -16,14 +16,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
 
 from chassis.database import Database
+from chassis.errors import ServiceUnavailable
 from cli import importing
-from cli.importing import files, journal, progress
+from cli.importing import batches, files, journal, progress, sending
 from cli.importing.mapping import InvalidMapping
 from cli.importing.report import Counts
 from cli.layout import Layout
-from services.declarations.tables import declarations, reference_records, refused_documents
+from services.declarations.tables import declarations, receipts, reference_records, refused_documents, retail_lists
 from tests.service.intake_world import dec_message
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -214,6 +216,49 @@ transport_mode = "2"
     assert count(layout, declarations) == 1
 
 
+def test_receipts_by_either_number(layout: Layout, tmp_path: pathlib.Path) -> None:
+    sent = tmp_path / "sent"
+    sent.mkdir()
+    (sent / "declared.xml").write_bytes(dec_message(77))
+    rows = [
+        "海关编号,统一编号,回执状态,通知时间,备注,经办",
+        "460120260000000077,,L,2026-11-02 09:00:00,,a",
+        ",I20260000000000077,P,20261103090000,放行,b",
+        ",I20260000000000077,R,2026/11/05,,c",
+        ",,R,20261105090000,,d",
+        ",I20260000000000077,P,20261103090000,放行,b",
+    ]
+    (sent / "receipts.csv").write_text("\n".join(rows), encoding="gb18030")
+    report = run(layout, [sent], MAPPINGS / "goods_receipts.toml")
+    assert totals(report) == (6, 3, 1, 2)
+    assert [(row["document"], row["path"], row["rule"]) for row in report["refused"]] == [
+        ("4", "通知时间", "DATE_INVALID"),
+        ("5", "海关编号", "DECLARATION_NUMBER_MISSING"),
+    ]
+    assert count(layout, receipts) == 2
+
+
+def test_lists_of_a_merchant_s_own_system(layout: Layout, tmp_path: pathlib.Path) -> None:
+    goods = [{"name": "假发套", "hs": "6704200000", "qty": 2, "sum": "79.80"}, {"hs": "67", "qty": 1, "sum": "50.00"}]
+    head = {"order": "YL1", "sent": "2026-11-02T09:30:00+08:00", "to": "US", "grams": 420, "buyer": {"name": "…"}}
+    lines = [
+        {"no": "L1", **head, "goods": goods[:1]},
+        {"no": "L2", **head, "goods": goods},
+        {"no": "L3", **head, "sent": "today", "to": "502", "goods": goods[:1]},
+        {"no": "L1", **head, "goods": goods[:1]},
+    ]
+    table = tmp_path / "lists.jsonl"
+    table.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), encoding="utf-8")
+    report = run(layout, [table], MAPPINGS / "retail_lists.toml")
+    assert totals(report) == (4, 1, 1, 2)
+    assert [(row["document"], row["path"], row["rule"]) for row in report["refused"]] == [
+        ("3", "sent", "DATE_INVALID"),
+        ("3", "to", "CODE_UNKNOWN"),
+        ("2", "goods.hs", "FIELD_STRING_PATTERN"),
+    ]
+    assert count(layout, retail_lists) == 1
+
+
 def test_a_changed_file_begins_anew_and_restart_does(layout: Layout, tmp_path: pathlib.Path) -> None:
     table, mapping = write_records(tmp_path / "records.csv", 2500), mapping_file(tmp_path)
     subject = [str(table.resolve()), str(mapping.resolve())]
@@ -259,18 +304,18 @@ def test_killed_twice_it_ends_as_if_never(layout: Layout, tmp_path: pathlib.Path
     for index in range(30):
         broken = {"TrafMode": "TrafMude"} if index % 10 == 3 else {}
         (sent / f"{index:03}.xml").write_bytes(dec_message(index + 1, **broken))
-    write_records(sent / "records.csv", 20_000)
+    write_records(sent / "records.csv", 9000)
     arguments = [str(sent), "--mapping", str(mapping_file(tmp_path))]
     kill_after(layout, 3, *arguments)
     (state,) = (layout.folder / journal.FOLDER).glob("*.jsonl")
     with state.open("a", encoding="utf-8") as torn:
         torn.write('{"files": ["cut off in the mid')
-    kill_after(layout, _lines(layout) + 4, *arguments)
+    kill_after(layout, _lines(layout) + 2, *arguments)
     ended = subprocess.run(command(layout, *arguments), capture_output=True, check=True, cwd=ROOT)
     report = json.loads(ended.stdout)
-    assert totals(report) == (20_030, 27 + 19_800, 0, 3 + 200)
-    assert Counter(row["rule"] for row in report["refused"]) == {"MISSING_ELEMENT": 3, "DATE_INVALID": 200}
-    assert count(layout, reference_records) == 19_800
+    assert totals(report) == (9030, 27 + 8910, 0, 3 + 90)
+    assert Counter(row["rule"] for row in report["refused"]) == {"MISSING_ELEMENT": 3, "DATE_INVALID": 90}
+    assert count(layout, reference_records) == 8910
     assert count(layout, declarations) == 27
     assert not list((layout.folder / journal.FOLDER).iterdir())
 
@@ -317,3 +362,60 @@ def test_progress_says_how_much_and_how_long(
     read: int, position: int, size: int, seconds: float, expected: str
 ) -> None:
     assert progress.line(Counts(read=read), position, size, seconds) == expected
+
+
+class Broken:
+    """A client two of whose five calls find the service gone for a moment, after it was done or before."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.done: list[str] = []
+
+    async def call(self, _service: str, _method: str, request: Any, _caller: Any) -> Any:
+        self.calls += 1
+        if self.calls % 5 == 1:
+            raise ServiceUnavailable(service="declarations")
+        if request.request_id not in self.done:
+            self.done.append(request.request_id)
+        if self.calls % 5 == 2:
+            raise ServiceUnavailable(service="declarations")
+        return request.request_id
+
+
+async def test_what_breaks_is_sent_again_under_the_same_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(sending, "ATTEMPTS", 1000)
+    requests = [declarations_pb2.ImportDocumentsRequest(request_id=str(number)) for number in range(20)]
+    sent = [batches.Batch(batches.IMPORT, [str(number)], request=one) for number, one in enumerate(requests)]
+    client: Any = Broken()
+    answered = [(batch.keys, answer) async for batch, answer in sending.answers(client, iter(sent))]
+    assert answered == [([str(number)], str(number)) for number in range(20)]
+    assert sorted(client.done, key=int) == [str(number) for number in range(20)]
+
+
+async def test_what_stays_broken_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "PAUSE_SECONDS", 0.0)
+
+    class Gone(Broken):
+        async def call(self, _service: str, _method: str, request: Any, _caller: Any) -> Any:
+            self.done.append(request.request_id)
+            raise ServiceUnavailable(service="declarations")
+
+    client: Any = Gone()
+    sent = [batches.Batch(batches.IMPORT, ["1"], request=declarations_pb2.ImportDocumentsRequest(request_id="1"))]
+    with pytest.raises(ServiceUnavailable):
+        [one async for one in sending.answers(client, iter(sent))]
+    assert client.done == ["1"] * sending.ATTEMPTS
+
+
+def test_records_as_lines(layout: Layout, tmp_path: pathlib.Path) -> None:
+    lines = (FIXTURES / "records" / "permit.jsonl").read_text(encoding="utf-8").splitlines()
+    receipt = '{"declaration_number": "460120260000000001", "channel_code": "R", "notice_time": "2026-11-05T08:20:00Z"}'
+    table = tmp_path / "permits.jsonl"
+    table.write_text("\n".join([lines[0], lines[0], receipt, '{"permit": 1}']), encoding="utf-8")
+    report = run(layout, [table])
+    assert totals(report) == (4, 1, 1, 2)
+    assert [(row["document"], row["rule"]) for row in report["refused"]] == [
+        ("3", "LINE_MALFORMED"),
+        ("4", "LINE_MALFORMED"),
+    ]

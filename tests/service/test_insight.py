@@ -291,6 +291,31 @@ def test_mass_is_compared_in_kilograms(register: Register) -> None:
     assert "10000 USD a kilogram" in found.explanation
 
 
+def test_reference_records_seed_norms_of_value_by_weight(register: Register) -> None:
+    request = declarations_pb2.BatchCreateReferenceRecordsRequest()
+    for index in range(45):
+        record = request.reference_records.add(
+            source="test", key=str(index), commodity_code="670420" if index % 2 else "6704201234"
+        )
+        record.record_date.CopyFrom(date_pb2.Date(year=2020, month=1, day=1))
+        record.value.CopyFrom(to_proto(Money("USD", 50_00 + index)))
+        record.net_weight_kilograms.value = "5" if index < 40 else ""
+    register.ask("BatchCreateReferenceRecords", request)
+    register.settle()
+    assert not register.rows(sa.select(price_norms))
+    # Only what has surely arrived is counted.
+    register.now_us += DAY_US
+    register.settle()
+    (norm,) = register.rows(sa.select(price_norms))
+    assert (norm.id, norm.observations) == ("670420/035/USD", 40)
+    register.declare(row(1, goods(unit="035", quantity="1", cents=50_00)), row(2, goods(unit="035", cents=10_00)))
+    register.now_us += DAY_US
+    register.settle()
+    assert [one.declaration for one in findings(register)] == [f"declarations/{number(1)}"]
+    counts = [one.observations for one in register.rows(sa.select(price_norms))]
+    assert counts == [40]
+
+
 def test_routes_and_parties(register: Register) -> None:
     register.declare(
         row(1, transport_mode="3", destination_country="USA"),

@@ -12,8 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from chassis import testing
+from chassis import database, testing
 from chassis.database import Database
+from cli import rebuilding
 from services.declarations.insight.fold import commands as fold
 from services.declarations.insight.fold import model, store
 from services.declarations.insight.norms.model import Counts
@@ -168,10 +169,36 @@ def test_the_log_is_followed_from_where_it_was_left(register: Register) -> None:
     once = stored(register)
     register.settle()
     assert stored(register) == once
-    with register.store.write() as connection:
-        store.reset(connection, [enterprise_totals, statistics_cells, price_counts, enterprise_facts, trade_findings])
+
+
+def test_what_is_derived_can_be_counted_anew(register: Register, database_url: str) -> None:
+    register.declare(*(row(index, transport_mode="3") for index in range(1, 41)))
+    register.receive((number(1), "D"), (number(2), "C"))
+    register.amend(row(3, goods(cents=5)))
     register.settle()
-    assert stored(register) == once
+    found = [sa.select(table) for table in (enterprise_facts, trade_findings)]
+    once = stored(register), [register.rows(query) for query in found]
+    positions: list[int] = []
+    report = rebuilding.rebuild(database_url, positions.append)
+    assert (report["ok"], report["declarations"]) == (True, 39)
+    register.settle()
+    assert stored(register) == once[0]
+    facts, findings = ([tuple(one)[:3] for one in register.rows(query)] for query in found)
+    assert sorted(facts) == sorted(tuple(one)[:3] for one in once[1][0])
+    assert sorted(findings) == sorted(tuple(one)[:3] for one in once[1][1])
+
+
+def test_two_processes_never_count_the_same(postgresql_server: testing.PostgreSQL) -> None:
+    register = Register(Database(postgresql_server.new_database(), "declarations"))
+    register.declare(row(1))
+    with register.store.write() as connection:
+        assert database.try_lock(connection, fold.LOCK)
+        # The other one is at it.
+        assert register.sweep(fold.follow) is False
+        assert stored(register)[0] == {}
+    register.settle()
+    assert stored(register) == counted_anew(register)
+    register.store.close()
 
 
 def test_inspections_and_amendments_are_facts_of_the_enterprise(register: Register) -> None:

@@ -1,16 +1,27 @@
 """Intake of documents over real ports: every format by its root, refused ones kept, mended and given up."""
 
 import asyncio
+import itertools
 import pathlib
+import re
+import uuid
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from aval.declarations.v1 import declarations_pb2, intake_pb2
+from aval.declarations.v1 import declarations_pb2, intake_pb2, reference_pb2
+from aval.type.v1 import money_pb2
+from google.type import date_pb2, decimal_pb2
 
+from chassis import tables
+from chassis.errors import WrongState
+from chassis.identity import Caller
 from chassis.status import RemoteError
+from services.declarations.intake import model
 from services.declarations.service import SERVICE
-from services.declarations.tables import refused_contents, waiting_receipts
+from services.declarations.tables import personal_data, refused_contents, refused_documents, waiting_receipts
 from tests.service.intake_world import OTHER_WINDOW, WINDOW, Intake, Verdict, dec_message, document, intake, told
 
 __all__ = ["intake"]
@@ -18,6 +29,7 @@ __all__ = ["intake"]
 FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures"
 State = intake_pb2.RefusedDocument.State
 PATIENCE_SECONDS = 15
+BANK = Caller("banks/LMHFCNB0/system", "banks/LMHFCNB0", frozenset({"BANK_SYSTEM"}))
 HEAD = "DecMessage/DecHead"
 
 
@@ -254,3 +266,153 @@ async def test_receipts_by_unified_number_wait_for_their_declaration(intake: Int
         ("declarations/460120260000000031", Verdict.DUPLICATE),
     ]
     assert await receipts_of(intake, "460120260000000031") == ("CLOSED", ["L", "P", "R"])
+
+
+async def test_a_message_of_many_documents_has_a_verdict_for_each(intake: Intake) -> None:
+    content = (FIXTURES / "ceb" / "bad_one_of_three.xml").read_bytes()
+    verdicts = await intake.send(document("three.xml", content))
+    assert Counter(verdict.outcome for verdict in verdicts) == {Verdict.ACCEPTED: 2, Verdict.REFUSED: 1}
+    guids = [verdict.document_id.removeprefix("three.xml#") for verdict in verdicts]
+    assert [guid in content.decode() for guid in guids] == [True] * 3
+    assert len(set(guids)) == 3
+    found = await one(intake, "three.xml")
+    (refused,) = [guid for guid, verdict in zip(guids, verdicts, strict=True) if verdict.outcome == Verdict.REFUSED]
+    assert {problem.path.partition("/")[0] for problem in found.problems} == {f"#{refused}"}
+    assert found.format == "CEB303"
+    again = await intake.send(document("three.xml", content))
+    assert Counter(verdict.outcome for verdict in again) == {Verdict.DUPLICATE: 2, Verdict.REFUSED: 1}
+    assert (await one(intake, "three.xml")).attempts == 2
+
+
+async def test_an_import_declaration_from_abroad_is_a_record(intake: Intake) -> None:
+    sent = [document(name, (FIXTURES / "wco" / name).read_bytes()) for name in ("import.xml", "broken.xml")]
+    verdicts = await intake.send(*sent)
+    accepted = [verdict for verdict in verdicts if verdict.outcome == Verdict.ACCEPTED]
+    assert {verdict.document_id.partition("#")[0] for verdict in accepted} == {"import.xml"}
+    assert {verdict.resource.partition("/")[0] for verdict in accepted} == {"records"}
+    assert (await one(intake, "broken.xml")).format == "WCO"
+
+
+async def test_persons_of_documents_are_sealed_and_nowhere_else(intake: Intake) -> None:
+    content = (FIXTURES / "ceb" / "good_311.xml").read_bytes()
+    (buyer,) = set(re.findall("<ceb:buyerName>(.+?)</ceb:buyerName>", content.decode()))
+    verdicts = await intake.send(document("persons.xml", content))
+    assert {verdict.outcome for verdict in verdicts} == {Verdict.ACCEPTED}
+    torn = content.replace(b"<ceb:orderNo>", b"<ceb:orderNa>").replace(b"</ceb:orderNo>", b"</ceb:orderNa>")
+    (refused, *_) = await intake.send(document("persons.xml", torn))
+    assert refused.outcome == Verdict.REFUSED
+    with intake.platform.nodes[SERVICE.name].store.read() as connection:
+        for table in (refused_contents, refused_documents, tables.requests, personal_data):
+            rows = connection.execute(sa.select(table)).all()
+            assert rows
+            assert not [row for row in rows if buyer in str(row) or buyer.encode() in b"".join(_bytes(row))]
+
+
+def _bytes(row: Any) -> list[bytes]:
+    return [bytes(value) for value in row if isinstance(value, bytes)]
+
+
+def record(key: str, **fields: Any) -> reference_pb2.ReferenceRecord:
+    message = reference_pb2.ReferenceRecord(source="tests", key=key, **{"value": usd(1050), **fields})
+    if not message.HasField("record_date"):
+        message.record_date.year, message.record_date.month, message.record_date.day = 2012, 5, 9
+    return message
+
+
+def usd(minor_units: int) -> money_pb2.Money:
+    return money_pb2.Money(currency_code="USD", minor_units=minor_units)
+
+
+async def test_reference_records_with_all_their_problems(intake: Intake) -> None:
+    number = decimal_pb2.Decimal
+    rows = [
+        record("good", quantity=number(value="3"), unit_price=number(value="3.5"), origin_country="SDN"),
+        record("good", quantity=number(value="3"), unit_price=number(value="3.5"), origin_country="SDN"),
+        record("good"),
+        record("price", quantity=number(value="3"), unit_price=number(value="3.6")),
+        record(
+            "all",
+            value=money_pb2.Money(currency_code="XYZ", minor_units=0),
+            record_date=date_pb2.Date(year=2012, month=13, day=1),
+            origin_country="ZZ1",
+            quantity=number(value="0"),
+            net_weight_kilograms=number(value="See ASN-93"),
+            freight=usd(-1),
+            tax_percent=number(value="-5"),
+        ),
+        record("future", record_date=date_pb2.Date(year=2999, month=1, day=1), commodity_code="12"),
+        record(
+            "heavy", net_weight_kilograms=number(value="2"), gross_weight_kilograms=number(value="1"), insurance=usd(0)
+        ),
+        reference_pb2.ReferenceRecord(),
+    ]
+    request = declarations_pb2.BatchCreateReferenceRecordsRequest(reference_records=rows)
+    verdicts = (await intake.call("BatchCreateReferenceRecords", request)).verdicts
+    assert [told(verdict) for verdict in verdicts] == [
+        ("0", "ACCEPTED", []),
+        ("1", "DUPLICATE", []),
+        ("2", "REFUSED", [("key", "RECORD_KNOWN_WITH_OTHER_CONTENT")]),
+        ("3", "REFUSED", [("value", "TOTAL_MISMATCH")]),
+        (
+            "4",
+            "REFUSED",
+            [
+                ("record_date", "DATE_INVALID"),
+                ("origin_country", "COUNTRY_UNKNOWN"),
+                ("value.currency_code", "CURRENCY_UNKNOWN"),
+                ("value", "AMOUNT_NOT_POSITIVE"),
+                ("freight", "AMOUNT_NEGATIVE"),
+                ("quantity", "AMOUNT_NOT_POSITIVE"),
+                ("net_weight_kilograms", "NUMBER_INVALID"),
+                ("tax_percent", "NUMBER_INVALID"),
+            ],
+        ),
+        ("5", "REFUSED", [("commodity_code", "FIELD_STRING_PATTERN"), ("record_date", "DATE_IN_FUTURE")]),
+        ("6", "REFUSED", [("net_weight_kilograms", "NET_EXCEEDS_GROSS")]),
+        (
+            "7",
+            "REFUSED",
+            [
+                ("source", "FIELD_STRING_PATTERN"),
+                ("key", "FIELD_STRING_MIN_LEN"),
+                ("record_date", "FIELD_REQUIRED"),
+                ("value", "FIELD_REQUIRED"),
+            ],
+        ),
+    ]
+    assert verdicts[0].resource == verdicts[1].resource
+    assert await reserve(intake, verdicts[0].resource) == "INVALID_FIELDS"
+
+
+async def reserve(intake: Intake, asset: str) -> str:
+    """Why a bank can't hold value of an asset."""
+    item = declarations_pb2.EncumberedValue(asset=asset, amount=usd(100))
+    encumbrance = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", items=[item])
+    request = declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=str(uuid.uuid4()), encumbrance=encumbrance)
+    with pytest.raises(RemoteError) as refused:
+        await intake.call("ReserveEncumbrance", request, BANK)
+    return str(refused.value.reason)
+
+
+TABLE = {
+    ("REFUSED", "refuse"): "REFUSED",
+    ("REFUSED", "accept"): "MENDED",
+    ("REFUSED", "discard"): "DISCARDED",
+    ("MENDED", "refuse"): "REFUSED",
+    ("DISCARDED", "refuse"): "REFUSED",
+}
+
+
+@pytest.mark.parametrize(("state", "verb"), list(itertools.product(model.State, model.Verb)))
+def test_every_state_and_verb(state: model.State, verb: model.Verb) -> None:
+    refused = model.RefusedDocument("1", "window", b"", "1.xml", "", (), state, 1, 0, 0, 1)
+    verbs: dict[model.Verb, Callable[[model.RefusedDocument], model.RefusedDocument]] = {
+        model.Verb.REFUSE: lambda one: model.refused_again(one, model.Attempt("1.xml", "", (), 5)),
+        model.Verb.ACCEPT: model.mended,
+        model.Verb.DISCARD: model.discarded,
+    }
+    if (state, verb) in TABLE:
+        assert verbs[verb](refused).state == TABLE[state, verb]
+    else:
+        with pytest.raises(WrongState):
+            verbs[verb](refused)

@@ -1,6 +1,8 @@
 """Finance before shipment, rebates, other currencies: nothing counts twice."""
 
 from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from aval.declarations.v1 import declarations_pb2 as pb
@@ -10,7 +12,7 @@ from chassis import money
 from chassis.money import Money
 from tests.service.register_world import BANK, BANKS, CHECKER, EXPORTER, OTHER, VALUE, WINDOW, World, usd
 
-CONTRACT = {"contract_number": "po 2026-01"}
+CONTRACT: dict[str, Any] = {"contract_number": "po 2026-01"}
 
 
 @pytest.fixture
@@ -169,7 +171,7 @@ def test_a_claim_in_another_currency_keeps_its_rate(world: World) -> None:
     request.encumbrance.items[0].amount.CopyFrom(money.to_proto(Money("CNY", 100_000_01)))
     held = world.call("ReserveEncumbrance", request, BANK)
     item = held.items[0]
-    exact = money.Decimal(10000001) * money.Decimal(item.exchange_rate.value) * (1 + money.Decimal(item.haircut.value))
+    exact = Decimal(10000001) * Decimal(item.exchange_rate.value) * (1 + Decimal(item.haircut.value))
     assert (item.claimed.minor_units, item.amount.currency_code) == (100_000_01, "USD")
     assert 0 <= item.amount.minor_units - exact < 1
     request.request_id = ""

@@ -9,7 +9,7 @@ from chassis.service import WATCH
 
 SERVICES = ("declarations", "settlement", "credit_insurance", "loans")
 METHODS = [method for name in SERVICES for method in contract(name).descriptor.methods]
-READS = ("Get", "List", WATCH)
+READS = ("Export", "Get", "List", "Query", "Verify", WATCH)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)

@@ -22,7 +22,7 @@ def world() -> dict[str, Any]:
 
 
 def institutions(world: dict[str, Any]) -> list[dict[str, Any]]:
-    single = [world["window"], world["operator"]]
+    single = [world["window"], world["operator"], world["regulator"]]
     return [*single, *world["banks"], *world["insurers"], *world["exporters"]]
 
 
@@ -38,12 +38,12 @@ def test_every_role_is_there_once_for_each_institution(world: dict[str, Any]) ->
     roles = [sorted(person["role"] for person in one["people"]) for one in institutions(world)]
     banks = [["BANK_CHECKER", "BANK_MAKER", "BANK_SYSTEM"]] * 2
     insurers = [["INSURER_CHECKER", "INSURER_MAKER"]]
-    assert roles == [["WINDOW"], ["OPERATOR"], *banks, *insurers, *([["EXPORTER"]] * 3)]
+    assert roles == [["WINDOW"], ["OPERATOR"], ["REGULATOR"], *banks, *insurers, *([["EXPORTER"]] * 3)]
 
 
 def test_logins_are_unique(world: dict[str, Any]) -> None:
     logins = [person["login"] for one in institutions(world) for person in one["people"]]
-    assert len(logins) == len(set(logins)) == 13
+    assert len(logins) == len(set(logins)) == 14
 
 
 def test_references_lead_somewhere(world: dict[str, Any]) -> None:

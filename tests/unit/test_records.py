@@ -1,154 +1,382 @@
-"""Records as rows: every type comes back as it went in, on both databases; a stale revision is a conflict."""
+"""The pure rules of records: what each kind keeps, due dates, permits, manifests, mirrors, titles, foreign formats."""
 
 import datetime
-import enum
-from dataclasses import dataclass, replace
-from decimal import Decimal
+import itertools
+import json
+import pathlib
+from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from aval.declarations.v1 import declarations_pb2, records_pb2
+from google.protobuf import json_format
+from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis import records
-from chassis.database import Database
-from chassis.money import LARGEST, Money
-from chassis.records import Conflict
-from tests.support import Stores
+from chassis import fields
+from chassis.errors import WrongState
+from chassis.money import Money
+from chassis.states import moved
+from services.declarations.bill import due_dates
+from services.declarations.bill.model import TRANSITIONS, Bill, State, Verb, reissued
+from services.declarations.formats import decmessage, wco
+from services.declarations.records import kinds, manifests, mirrors, permits, titles
+from services.settlement.bill_payment import model as bill_payment
+
+FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
+TODAY = datetime.date(2026, 11, 30)
+ENTERPRISE = "enterprises/91411023MAXY00112A"
 
 
-class Colour(enum.StrEnum):
-    """An enumeration."""
-
-    RED = "red"
-    GREEN = "green"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A dataclass within a record."""
-
-    name: str
-    value: Money
-    share: Decimal
-    day: datetime.date | None
-    colours: tuple[Colour, ...]
+def rows(kind: str) -> list[records_pb2.Record]:
+    """The fixture's rows of a kind."""
+    text = (FIXTURES / "records" / f"{kind}.jsonl").read_text(encoding="utf-8")
+    return [json_format.ParseDict(json.loads(line), records_pb2.Record()) for line in text.splitlines()]
 
 
-@dataclass(frozen=True)
-class Everything:
-    """One field of each type, with and without None."""
+def export(**changes: Any) -> declarations_pb2.Declaration:
+    """The export declaration that the fixtures are about."""
+    line = {
+        "line_number": 1,
+        "commodity_code": "6704200000",
+        "goods_name": "WIGS",
+        "quantity": {"value": "1"},
+        "unit": "035",
+        "total": {"currency_code": "USD", "minor_units": 100_000_00},
+    }
+    row = {
+        "declaration_number": "460120260000009001",
+        "enterprise": ENTERPRISE,
+        "transport_mode": "2",
+        "destination_country": "USA",
+        "bill_number": "cosu6301234567",
+        "invoice_number": "RH-2026-118",
+        "export_date": {"year": 2026, "month": 11, "day": 4},
+        "declared_value": {"currency_code": "USD", "minor_units": 100_000_00},
+        "package_count": 120,
+        "gross_weight_kilograms": {"value": "2450"},
+        "net_weight_kilograms": {"value": "2300"},
+        "lines": [line],
+    }
+    return declarations_pb2.Declaration(**(row | changes))  # type: ignore[arg-type]
 
-    id: str
-    revision: int
-    flag: bool
-    number: int
-    content: bytes
-    rate: Decimal
-    day: datetime.date
-    colour: Colour
-    amount: Money
-    part: Part
-    parts: tuple[Part, ...]
-    words: tuple[str, ...]
-    flag_or_none: bool | None
-    number_or_none: int | None
-    text_or_none: str | None
-    content_or_none: bytes | None
-    rate_or_none: Decimal | None
-    day_or_none: datetime.date | None
-    colour_or_none: Colour | None
-    amount_or_none: Money | None
-    part_or_none: Part | None
+
+def of_goods(*codes: str, quantity: str = "100") -> declarations_pb2.Declaration:
+    """A declaration with such goods."""
+    lines = [
+        declarations_pb2.DeclarationLine(line_number=n, commodity_code=code, goods_name="GOODS", unit="035")
+        for n, code in enumerate(codes, start=1)
+    ]
+    for line in lines:
+        line.quantity.value = quantity
+    return export(lines=lines)
 
 
-TABLE = records.table("everything", Everything, sa.MetaData())
+@pytest.mark.parametrize("kind", kinds.KINDS)
+def test_the_fixtures_of_every_kind_are_sound(kind: str) -> None:
+    found = rows(kind)
+    assert found
+    for row in found:
+        assert kinds.kind_of(row) == kind
+        assert fields.row_problems(row) == fields.problems(row) == []
+        assert kinds.problems(row) == []
 
-# What neither database's text can hold: NUL and lone surrogates.
-texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
-numbers = st.integers(-(2**63), LARGEST)
-moneys = st.builds(Money, st.sampled_from(["CNY", "JPY", "KWD"]), st.integers(-LARGEST, LARGEST))
-decimals = st.decimals(allow_nan=False, allow_infinity=False, places=9)
-colours = st.sampled_from(Colour)
-parts = st.builds(Part, texts, moneys, decimals, st.none() | st.dates(), st.lists(colours, max_size=3).map(tuple))
-everything = st.builds(
-    Everything,
-    id=texts,
-    revision=st.integers(0, 1000),
-    flag=st.booleans(),
-    number=numbers,
-    content=st.binary(max_size=20),
-    rate=decimals,
-    day=st.dates(),
-    colour=colours,
-    amount=moneys,
-    part=parts,
-    parts=st.lists(parts, max_size=2).map(tuple),
-    words=st.lists(texts, max_size=3).map(tuple),
-    flag_or_none=st.none() | st.booleans(),
-    number_or_none=st.none() | numbers,
-    text_or_none=st.none() | texts,
-    content_or_none=st.none() | st.binary(max_size=9),
-    rate_or_none=st.none() | decimals,
-    day_or_none=st.none() | st.dates(),
-    colour_or_none=st.none() | colours,
-    amount_or_none=st.none() | moneys,
-    part_or_none=st.none() | parts,
+
+def test_the_table_has_every_kind_of_the_contract() -> None:
+    oneof = records_pb2.Record.DESCRIPTOR.oneofs_by_name["content"]
+    assert list(kinds.KINDS) == [field.name for field in oneof.fields]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "expected"),
+    [
+        ("enterprise_registration", {"social_credit_code": "91411023MAXY00112B"}, "SOCIAL_CREDIT_CODE_INVALID"),
+        ("manifest", {"receipt_code": "99"}, "CODE_UNKNOWN"),
+        ("manifest", {"gross_weight_kilograms": {"value": "1e3"}}, "NUMBER_INVALID"),
+        ("permit", {"permit_kind": "Q"}, "CODE_UNKNOWN"),
+        ("permit", {"valid_to": {"year": 2025, "month": 1, "day": 1}}, "PERIOD_REVERSED"),
+        ("permit", {"valid_to": {"year": 2026, "month": 2, "day": 30}}, "DATE_INVALID"),
+        ("bill", {"amount": {"currency_code": "CNY", "minor_units": 0}}, "AMOUNT_NOT_POSITIVE"),
+        ("bill", {"amount": {"currency_code": "XXQ", "minor_units": 1}}, "AMOUNT_INVALID"),
+        ("bill", {"term": "STATED"}, "DUE_DATE_DOESNT_FIT"),
+        ("rebate_status", {"expected_amount": {"currency_code": "USD", "minor_units": 1}}, "CURRENCY_DIFFERS"),
+        ("rebate_status", {"state": "PAID"}, "PAID_AMOUNT_DOESNT_FIT"),
+        ("milestone", {"transport_mode": "5"}, "CODE_UNKNOWN"),
+        ("overseas_warehouse", {"country": "ZZQ"}, "CODE_UNKNOWN"),
+        ("stock_movement", {"quantity": {"value": "0"}}, "QUANTITY_NOT_POSITIVE"),
+        ("stock_movement", {"kind": "INBOUND"}, "DECLARATION_MISSING"),
+        ("mirror_declaration", {"country": "ZZQ"}, "CODE_UNKNOWN"),
+        ("title_control", {"holder": ""}, "HOLDER_MISSING"),
+        ("title_control", {"verb": "SURRENDER"}, "HOLDER_MISSING"),
+    ],
 )
+def test_what_a_kind_must_keep(kind: str, changes: dict[str, Any], expected: str) -> None:
+    row = rows(kind)[0]
+    for field in changes:
+        kinds.content_of(row).ClearField(field)
+    kinds.content_of(row).MergeFrom(type(kinds.content_of(row))(**changes))
+    (problem,) = kinds.problems(row)
+    assert problem.reason == expected
+    assert problem.text("en") != problem.text("zh-CN")
 
 
-@pytest.fixture
-def database(store: Stores) -> Database:
-    """A store with the table of everything."""
-    opened = store()
-    with opened.write() as connection:
-        TABLE.metadata.create_all(connection)
-    return opened
+@pytest.mark.parametrize("kind", [name for name, kind in kinds.KINDS.items() if "enterprise" in kind.needs])
+def test_a_kind_that_is_an_enterprises_names_it(kind: str) -> None:
+    row = rows(kind)[0]
+    row.enterprise = ""
+    assert "ENTERPRISE_MISSING" in {problem.reason for problem in kinds.problems(row)}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(record=everything)
-def test_every_type_comes_back_as_it_went_in(database: Database, record: Everything) -> None:
-    with database.write() as connection:
-        connection.execute(sa.delete(TABLE))
-        records.insert(connection, TABLE, record)
-        assert records.one(connection, TABLE, Everything, TABLE.c.id == record.id) == record
-        changed = records.update(connection, TABLE, record)
-        assert changed == replace(record, revision=record.revision + 1)
-        assert records.many(connection, sa.select(TABLE), Everything) == [changed]
+def test_a_hold_is_about_something() -> None:
+    row = rows("hold")[0]
+    row.declaration = ""
+    assert [problem.reason for problem in kinds.problems(row)] == ["HOLD_WITHOUT_SUBJECT"]
 
 
-@given(record=everything)
-def test_rows_are_integers_text_and_bytes_only(record: Everything) -> None:
-    values = records.to_row(record).values()
-    assert {type(value) for value in values} <= {int, bool, str, bytes, type(None)}
-    assert records.from_row(Everything, records.to_row(record)) == record
+# Sources: the announcements in data/duty_deadlines.csv and the State Council's calendar in data/holidays.csv.
+@pytest.mark.parametrize(
+    ("term", "issued", "expected"),
+    [
+        ("SINGLE", "2022-06-30", "2022-07-11"),  # 10 days end on Sunday the 10th
+        ("SINGLE", "2022-07-01", "2022-07-18"),  # 15 days end on Saturday the 16th
+        ("SINGLE", "2026-11-05", "2026-11-20"),
+        ("SINGLE", "2026-09-20", "2026-10-08"),  # within the National Day holiday, which ends on the 7th
+        ("SINGLE", "2026-09-05", "2026-09-20"),  # a Sunday that is worked
+        ("CONSOLIDATED", "2026-11-05", "2026-12-07"),
+        ("CONSOLIDATED", "2026-09-30", "2026-10-13"),  # the 10th, a Saturday, is worked
+        ("CONSOLIDATED", "2025-12-31", "2026-01-08"),  # the 4th, a Sunday, is worked
+    ],
+)
+def test_bills_are_due_by_rule(term: str, issued: str, expected: str) -> None:
+    due, rule = due_dates.due(term, datetime.date.fromisoformat(issued))
+    assert (due.isoformat(), bool(rule)) == (expected, True)
 
 
-@settings(max_examples=1, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(record=everything)
-def test_a_stale_revision_is_a_conflict(database: Database, record: Everything) -> None:
-    with database.write() as connection:
-        connection.execute(sa.delete(TABLE))
-        records.insert(connection, TABLE, record)
-        records.update(connection, TABLE, replace(record, number=1))
-        with pytest.raises(Conflict):
-            records.update(connection, TABLE, replace(record, number=2))
-        found = records.one(connection, TABLE, Everything, TABLE.c.id == record.id)
-        assert found is not None
-        assert found.number == 1
+def a_bill(state: State, **changes: Any) -> Bill:
+    amount = Money("CNY", 100)
+    values: dict[str, Any] = {
+        "id": "1",
+        "enterprise": ENTERPRISE,
+        "amount": amount,
+        "payee": "treasuries/4601",
+        "due_date": TODAY,
+    }
+    return Bill(**(values | {"due_rule": "", "state": state, "payment": "", "transfer": "", "revision": 3} | changes))
 
 
-def test_what_does_not_exist_is_none(database: Database) -> None:
-    with database.read() as connection:
-        assert records.one(connection, TABLE, Everything, TABLE.c.id == "none") is None
+EXPECTED_BILL = {
+    ("OPEN", "claim"): "PAYING",
+    ("OPEN", "cancel"): "CANCELLED",
+    ("PAYING", "release"): "OPEN",
+    ("PAYING", "confirm"): "PAID",
+    ("CANCELLED", "reinstate"): "OPEN",
+}
 
 
-def test_text_sorts_by_bytes_on_both(database: Database) -> None:
-    words = ["a", "B", "é", "Z", "许", "2", "_"]
-    letters = sa.Table("letters", sa.MetaData(), sa.Column("word", records.TEXT, primary_key=True))
-    with database.write() as connection:
-        letters.create(connection)
-        connection.execute(sa.insert(letters), [{"word": word} for word in words])
-        found = list(connection.scalars(sa.select(letters.c.word).order_by(letters.c.word)))
-    assert found == sorted(words, key=str.encode)
+@pytest.mark.parametrize(("state", "verb"), list(itertools.product(State, Verb)))
+def test_every_verb_in_every_state_of_a_bill(state: State, verb: Verb) -> None:
+    expected = EXPECTED_BILL.get((state.value, verb.value))
+    if expected is None:
+        with pytest.raises(WrongState):
+            moved(TRANSITIONS, a_bill(state), verb)
+    else:
+        assert moved(TRANSITIONS, a_bill(state), verb) == expected
+
+
+def test_an_issuer_never_moves_a_bill_that_is_being_paid() -> None:
+    for before, after in itertools.product((State.PAYING, State.PAID), (State.OPEN, State.CANCELLED)):
+        with pytest.raises(WrongState):
+            reissued(a_bill(before), a_bill(after))
+    assert reissued(a_bill(State.OPEN), a_bill(State.OPEN, payee="treasuries/4602")).payee == "treasuries/4602"
+
+
+EXPECTED_PAYMENT = {
+    ("CLAIMING", "post"): "POSTED",
+    ("CLAIMING", "give up"): "RELEASING",
+    ("CLAIMING", "refuse"): "REFUSED",
+    ("RELEASING", "refuse"): "REFUSED",
+    ("POSTED", "confirm"): "PAID",
+}
+
+
+@pytest.mark.parametrize(("state", "verb"), list(itertools.product(bill_payment.State, bill_payment.Verb)))
+def test_every_verb_in_every_state_of_a_bills_payment(state: bill_payment.State, verb: bill_payment.Verb) -> None:
+    found = bill_payment.TRANSITIONS.get((state, verb))
+    assert (found.value if found else None) == EXPECTED_PAYMENT.get((state.value, verb.value))
+    assert (state in bill_payment.PLANS) is (state not in bill_payment.FINISHED)
+
+
+def permit(**changes: Any) -> records_pb2.Permit:
+    """The fixture's permit of rare-earth metals, changed."""
+    found = rows("permit")[0].permit
+    for field in changes:
+        found.ClearField(field)
+    found.MergeFrom(records_pb2.Permit(**changes))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("declaration", "changes", "expected"),
+    [
+        (of_goods("6704200000"), None, []),
+        (of_goods("2805301100"), {}, []),
+        (of_goods("2805301100", "6704200000"), {}, []),
+        (of_goods("2805301100"), None, ["PERMIT_MISSING"]),
+        (of_goods("2805301100"), {"permit_kind": "3"}, ["PERMIT_MISSING"]),
+        (of_goods("2846101000"), {}, ["PERMIT_MISSING"]),
+        (of_goods("2805301100"), {"status": "REVOKED"}, ["PERMIT_NOT_IN_FORCE"]),
+        (of_goods("2805301100"), {"valid_to": {"year": 2026, "month": 11, "day": 3}}, ["PERMIT_EXPIRED"]),
+        (of_goods("2805301100"), {"valid_to": {"year": 2026, "month": 11, "day": 4}}, []),
+        (of_goods("2805301100"), {"valid_from": {"year": 2026, "month": 11, "day": 5}}, ["PERMIT_NOT_YET_VALID"]),
+        (of_goods("2805301100", quantity="5000"), {}, []),
+        (of_goods("2805301100", quantity="5001"), {}, ["PERMIT_QUANTITY_EXCEEDED"]),
+        (of_goods("2805301100", "2805301200", quantity="3000"), {}, ["PERMIT_QUANTITY_EXCEEDED"]),
+        (of_goods("2805301100", quantity="5001"), {"unit": "007"}, []),
+    ],
+)
+def test_permits(
+    declaration: declarations_pb2.Declaration, changes: dict[str, Any] | None, expected: list[str]
+) -> None:
+    held = {} if changes is None else {"records/1": permit(**changes)}
+    on = permits.day_of(declaration, TODAY)
+    verdict = permits.verdict(declaration, held, on)
+    assert [problem.reason for problem in verdict.problems] == expected
+    assert set(verdict.relied_on) <= {"records/1"}
+
+
+def test_goods_need_a_permit_only_from_the_day_it_was_introduced() -> None:
+    graphite = of_goods("3801100030")
+    assert not permits.needs(graphite, datetime.date(2023, 11, 30))
+    assert [need.permit_kind for need in permits.needs(graphite, datetime.date(2023, 12, 1))] == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "changes", "expected"),
+    [
+        ({}, {}, []),
+        ({}, {"receipt_code": "12"}, ["MANIFEST_REFUSED"]),
+        ({}, {"receipt_code": "01"}, ["MANIFEST_NOT_RELEASED"]),
+        ({}, {"departure_time": None}, ["DEPARTURE_NOT_CONFIRMED"]),
+        ({}, {"package_count": 119}, ["MANIFEST_PACKAGE_COUNT_DIFFERS"]),
+        ({}, {"transport_mode": "5"}, ["MANIFEST_TRANSPORT_MODE_DIFFERS"]),
+        ({}, {"bill_number": "COSU6301234568"}, ["MANIFEST_BILL_NUMBER_DIFFERS"]),
+        ({}, {"gross_weight_kilograms": {"value": "2523.5"}}, []),
+        ({}, {"gross_weight_kilograms": {"value": "2523.6"}}, ["MANIFEST_GROSS_WEIGHT_KILOGRAMS_DIFFERS"]),
+        ({"package_count": 0, "gross_weight_kilograms": None}, {"package_count": 7}, []),
+    ],
+)
+def test_a_declaration_beside_its_manifest(
+    declared: dict[str, Any], changes: dict[str, Any], expected: list[str]
+) -> None:
+    row = rows("manifest")[0]
+    for field, value in changes.items():
+        row.manifest.ClearField(field)
+        if value is not None:
+            row.manifest.MergeFrom(records_pb2.Manifest(**{field: value}))
+    found = manifests.findings(export(**declared), row, TODAY)
+    assert [problem.reason for problem in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("declared", "verdict", "score"),
+    [
+        ({}, "MATCHED", 100),
+        ({"invoice_number": "OTHER"}, "MATCHED", 80),
+        ({"bill_number": "OTHER"}, "POSSIBLE", 60),
+        ({"bill_number": "OTHER", "invoice_number": "OTHER"}, "POSSIBLE", 40),
+        (
+            {"bill_number": "OTHER", "invoice_number": "OTHER", "net_weight_kilograms": {"value": "1000"}},
+            "UNMATCHED",
+            30,
+        ),
+        ({"declared_value": {"currency_code": "CNY", "minor_units": 1}}, "MATCHED", 100),
+        ({"declared_value": {"currency_code": "USD", "minor_units": 85_000_00}}, "MATCHED", 90),
+        ({"destination_country": "GBR"}, "UNMATCHED", 0),
+        ({"export_date": {"year": 2026, "month": 12, "day": 1}}, "UNMATCHED", 0),
+        ({"export_date": {"year": 2026, "month": 5, "day": 1}}, "UNMATCHED", 0),
+        ({"bill_number": "", "net_weight_kilograms": None, "lines": []}, "POSSIBLE", 100),
+    ],
+)
+def test_a_mirror_declaration(declared: dict[str, Any], verdict: str, score: int) -> None:
+    mirror = rows("mirror_declaration")[0].mirror_declaration
+    match = mirrors.match(export(**declared), mirror, TODAY)
+    assert (match.verdict, match.score) == (verdict, score), match.reasons
+    assert match.reasons
+
+
+EXPECTED_TITLE = {
+    ("UNISSUED", "ISSUE"): "HELD",
+    ("HELD", "TRANSFER"): "HELD",
+    ("HELD", "SURRENDER"): "SURRENDERED",
+    ("HELD", "CONVERT_TO_PAPER"): "PAPER",
+    ("SURRENDERED", "ACCOMPLISH"): "ACCOMPLISHED",
+}
+
+
+@pytest.mark.parametrize(("state", "verb"), list(itertools.product(titles.State, titles.Verb)))
+def test_every_event_in_every_state_of_a_title(state: titles.State, verb: titles.Verb) -> None:
+    found = titles.TRANSITIONS.get((state, verb))
+    assert (found.value if found else None) == EXPECTED_TITLE.get((state.value, verb.value))
+
+
+@given(st.permutations(range(4)), st.lists(st.integers(0, 3)))
+def test_a_title_is_the_same_for_any_order_of_arrival(order: list[int], prefix: list[int]) -> None:
+    events = rows("title_control")
+    title = titles.title_of([events[index] for index in order])
+    assert title == titles.title_of(events)
+    assert title is not None
+    assert (title.state, title.holder, title.disregarded) == (titles.State.SURRENDERED, "", ())
+    some = titles.title_of([events[index] for index in dict.fromkeys(prefix)])
+    assert some == titles.title_of([events[index] for index in sorted(set(prefix))])
+
+
+def test_only_the_holder_gives_control_away() -> None:
+    issue, transfer, again, _ = rows("title_control")
+    again.title_control.from_holder = "SOMEBODY ELSE"
+    title = titles.title_of([issue, transfer, again])
+    assert title is not None
+    assert (title.state, title.holder) == (titles.State.HELD, "LMHFCNB0")
+    assert [problem.path for problem in title.disregarded] == ["E-3"]
+    transfer.title_control.platform = "ANOTHER"
+    assert titles.title_of([issue, transfer]).holder == issue.title_control.holder  # type: ignore[union-attr]
+    assert titles.title_of([]) is None
+
+
+def test_a_foreign_declaration_becomes_the_fixtures_mirror() -> None:
+    (parsed,) = wco.parse((FIXTURES / "wco" / "import.xml").read_bytes())
+    expected = rows("mirror_declaration")[0]
+    expected.notice_time.FromJsonString("2026-11-29T00:00:00Z")
+    expected.mirror_declaration.lines[0].commodity_code = "67042000"
+    assert parsed.problems == []
+    assert (parsed.document_id, parsed.row) == ("26US00012345", expected)
+
+
+def test_every_problem_of_a_foreign_declaration_is_told_at_its_element() -> None:
+    (parsed,) = wco.parse((FIXTURES / "wco" / "broken.xml").read_bytes())
+    assert parsed.row is None
+    assert {(problem.path.rpartition("Declaration/")[2], problem.reason) for problem in parsed.problems} == {
+        ("AcceptanceDateTime/DateTimeString", "DATE_INVALID"),
+        ("AcceptanceDateTime/DateTimeString", "MISSING_ELEMENT"),
+        ("InvoiceAmount", "AMOUNT_INVALID"),
+        ("GoodsShipment/Destination/CountryCode", "COUNTRY_UNKNOWN"),
+        ("TotalGrossMassMeasure", "UNIT_UNKNOWN"),
+        ("TotalPackageQuantity", "NUMBER_INVALID"),
+        ("GoodsShipment/GovernmentAgencyGoodsItem[1]/Commodity/Classification", "COMMODITY_CODE_MISSING"),
+    }
+
+
+@pytest.mark.parametrize("content", [b"<a/>", b"<!DOCTYPE a []><a/>", b"no xml", b"<DecMessage xmlns='x'/>"])
+def test_what_is_no_foreign_declaration_is_refused(content: bytes) -> None:
+    (parsed,) = wco.parse(content)
+    assert parsed.row is None
+    assert len(parsed.problems) == 1
+
+
+def test_a_goods_declaration_tells_packages_and_weights() -> None:
+    content = (FIXTURES / "decmessage" / "good_general_trade.xml").read_bytes()
+    declaration, _ = decmessage.parse(content)
+    assert declaration is not None
+    weights = declaration.gross_weight_kilograms.value, declaration.net_weight_kilograms.value
+    assert (declaration.package_count, *weights) == (38, "412.5", "380")
+    declaration, problems = decmessage.parse(content.replace(b"<PackNo>38<", b"<PackNo>many<"))
+    assert declaration is None
+    assert [(one.path, one.reason) for one in problems] == [("DecMessage/DecHead/PackNo", "NUMBER_INVALID")]

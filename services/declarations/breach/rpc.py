@@ -23,7 +23,5 @@ def to_proto(breach: Breach, party: str) -> value_pb2.Breach:
     )
     message.create_time.FromMicroseconds(breach.create_us)
     if share and share.maker:
-        message.proposal.CopyFrom(
-            value_pb2.BreachResolution(kind=share.kind, note=share.note, maker=share.maker)  # type: ignore[arg-type]
-        )
+        message.proposal.CopyFrom(value_pb2.BreachResolution(kind=share.kind, note=share.note, maker=share.maker))
     return message

@@ -1,24 +1,26 @@
 """Declarations as assets: what they are worth to finance, and what it may do with them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
 from services.declarations import receipts
 from services.declarations.declaration import store
-from services.declarations.declaration.model import Declaration
+from services.declarations.declaration.model import Declaration, Hindrance
+from services.declarations.records import hindrances
 from services.declarations.value.model import Asset
 
 
 def load(connection: sa.Connection, names: Iterable[str], now_us: int) -> dict[str, Asset]:
     """The declarations with these names as assets."""
-    numbers = [name.removeprefix("declarations/") for name in names]
-    return {one.name: as_asset(one, now_us) for one in store.load(connection, numbers).values()}
+    found = store.load(connection, [name.removeprefix("declarations/") for name in names]).values()
+    hindered = hindrances.of(connection, found, now_us)
+    return {one.name: as_asset(one, now_us, hindered.get(one.id, ())) for one in found}
 
 
-def as_asset(declaration: Declaration, now_us: int) -> Asset:
+def as_asset(declaration: Declaration, now_us: int, hindered: Sequence[Hindrance] = ()) -> Asset:
     """A declaration as an asset: one that is rejected or deleted is worth nothing any more."""
-    verdict, reasons = declaration.verdict(now_us)
+    verdict, reasons = declaration.verdict(now_us, hindered)
     effect = receipts.effect_on_value(declaration.status)
     value = declaration.value.zero() if effect == receipts.VOIDS else declaration.value
     return Asset(declaration.name, declaration.enterprise, value, verdict, tuple(reasons), declaration.status)

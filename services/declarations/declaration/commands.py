@@ -18,6 +18,7 @@ from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
 from services.declarations.personal import store as personal
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
+from services.declarations.records import hindrances
 from services.declarations.value import commands as values
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -181,7 +182,9 @@ def _amend(
         if problems := _amendment_problems(before, content):
             found.append((index, problems))
             continue
-        stored[content.id] = store.amend(transaction, before, model.amended(before, content, transaction.now_us))
+        after = model.amended(before, content, transaction.now_us)
+        hindered = hindrances.of(transaction.connection, [after], transaction.now_us)
+        stored[content.id] = store.amend(transaction, before, after, hindered)
         values.declared_value_changed(transaction, [(before, stored[content.id])])
         known.digests[content.id] = content.digest
         if content.persons:
@@ -244,5 +247,5 @@ def _move(transaction: Transaction, fresh: Iterable[store.Key]) -> None:
         if after.status != declaration.status:
             moved.append(after)
             changed.append((declaration, after))
-    store.save_status(transaction, moved)
+    store.save_status(transaction, moved, hindrances.of(transaction.connection, moved, transaction.now_us))
     values.status_changed(transaction, changed)

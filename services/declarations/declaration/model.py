@@ -1,7 +1,7 @@
 """A customs declaration as the platform keeps it, and how its receipts move it."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,6 +14,16 @@ from services.declarations import receipts
 
 FINAL = "FINAL"
 CONDITIONAL = "CONDITIONAL"
+NOT_ELIGIBLE = "NOT_ELIGIBLE"
+# From the least to the most that finance may do.
+VERDICTS = (NOT_ELIGIBLE, CONDITIONAL, FINAL)
+
+
+class Hindrance(NamedTuple):
+    """What a record beside a declaration has against its finance: how far it may go at most, and why."""
+
+    at_most: str
+    problem: Problem
 
 
 class Content(NamedTuple):
@@ -79,15 +89,17 @@ class Declaration:
         """Into the country, by the number's ninth digit."""
         return self.id[8] == "1"
 
-    def verdict(self, now_us: int) -> tuple[str, list[Problem]]:
+    def verdict(self, now_us: int, hindrances: Sequence[Hindrance] = ()) -> tuple[str, list[Problem]]:
         """What finance may do with it now (a name of Eligibility.Verdict), and why."""
-        return receipts.eligibility(
+        verdict, reasons = receipts.eligibility(
             self.status,
             declaration_number=self.id,
             trade_mode=self.trade_mode,
             transport_mode=self.transport_mode,
             on=business_date(now_us),
         )
+        least = min([verdict, *(one.at_most for one in hindrances)], key=VERDICTS.index)
+        return least, [*reasons, *(one.problem for one in hindrances)]
 
 
 def with_receipts(declaration: Declaration, known: Iterable[tuple[str, int]]) -> Declaration:

@@ -14,73 +14,46 @@ from services.declarations import errors
 from services.declarations.consent import access
 from services.declarations.consent import store as consents
 from services.declarations.consent.access import is_institution
-from services.declarations.declaration import model, rpc, store
-from services.declarations.declaration.assets import as_asset
+from services.declarations.declaration import store, views
 from services.declarations.declaration.model import Declaration
-from services.declarations.encumbrance.model import available_to
 from services.declarations.insight.filters import commands as filters
-from services.declarations.preshipment import netting
 from services.declarations.tables import declarations
-from services.declarations.value import freezing
-from services.declarations.value import store as values
 
 SEES_ALL = "WINDOW"
 
 
 def get(reading: Reading, request: declarations_pb2.GetDeclarationRequest) -> declarations_pb2.Declaration:
     """One declaration. Who may not see it can't tell it from one that doesn't exist."""
-    number = request.name.removeprefix("declarations/")
-    declaration = store.load(reading.connection, [number]).get(number)
-    access.see(reading, declaration.enterprise if declaration else "", "GetDeclaration", [request.name])
-    if declaration is None or not _may_know(reading.caller, declaration):
-        raise errors.DeclarationNotFound(declaration=request.name)
+    declaration = seen(reading, request.name, "GetDeclaration")
     if request.HasField("as_of"):
         return _as_of(reading, declaration, request.as_of.ToMicroseconds())
-    return _view(reading, declaration, with_receipts=True)
+    (message,) = views.present(reading, [declaration])
+    receipts = store.receipts_of(reading.connection, [declaration.id])
+    views.add_receipts(message, receipts.get(declaration.id, ()))
+    return message
+
+
+def seen(reading: Reading, name: str, method: str) -> Declaration:
+    """The declaration, if the caller may see it: a disclosure by that method. DeclarationNotFound, ConsentMissing."""
+    number = name.removeprefix("declarations/")
+    declaration = store.load(reading.connection, [number]).get(number)
+    access.see(reading, declaration.enterprise if declaration else "", method, [name])
+    if declaration is None or not _may_know(reading.caller, declaration):
+        raise errors.DeclarationNotFound(declaration=name)
+    return declaration
 
 
 def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declarations_pb2.Declaration:
-    """What was known then, by what had come in: content and receipts, without the value's parts."""
+    """What was known then; nothing before it came."""
     if at_us < declaration.create_us:
         raise errors.DeclarationNotFound(declaration=declaration.name)
-    known = [one for one in _receipts(reading, declaration.id) if one.arrive_us <= at_us]
-    versions = store.versions_at(reading.connection, [declaration.id], at_us)
-    then = model.as_of(declaration, versions.get(declaration.id), (one.notice for one in known))
-    message = rpc.to_proto(then, at_us, reading.caller.language)
-    _add_receipts(message, known)
+    (message,) = views.earlier(reading, [declaration], at_us)
     return message
 
 
 def _may_know(caller: Caller, declaration: Declaration) -> bool:
     own = caller.tenant == declaration.enterprise
     return own or is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
-
-
-def _view(reading: Reading, declaration: Declaration, with_receipts: bool) -> declarations_pb2.Declaration:
-    message = rpc.to_proto(declaration, reading.now_us, reading.caller.language)
-    value = values.of(reading.connection, as_asset(declaration, reading.now_us), reading.now_us)
-    causes = values.frozen(reading.connection, [declaration.name]).get(declaration.name, ())
-    freezing.add_to(message.eligibility, causes, reading.caller.language)
-    if reading.caller.tenant == declaration.enterprise:
-        message.value.CopyFrom(rpc.value_to_proto(value))
-    elif is_institution(reading.caller):
-        standing = netting.holders_of(reading.connection, [declaration.name]).get(declaration.name, ())
-        message.value.CopyFrom(rpc.available_to_proto(available_to(reading.caller.tenant, value, standing)))
-    if with_receipts:
-        _add_receipts(message, _receipts(reading, declaration.id))
-    return message
-
-
-def _receipts(reading: Reading, number: str) -> Sequence[store.Receipt]:
-    return store.receipts_of(reading.connection, [number]).get(number, ())
-
-
-def _add_receipts(message: declarations_pb2.Declaration, receipts: Iterable[store.Receipt]) -> None:
-    for one in receipts:
-        receipt = message.receipts.add(
-            declaration_number=message.declaration_number, channel_code=one.channel_code, note=one.note
-        )
-        receipt.notice_time.FromMicroseconds(one.notice_us)
 
 
 def page_of(reading: Reading, request: Any) -> Any:
@@ -105,26 +78,12 @@ def list_(
         query = query.where(declarations.c.create_us <= request.as_of.ToMicroseconds())
     page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "place")
     access.note_page(reading, "ListDeclarations", ((one.name, one.enterprise) for one in page))
-    return declarations_pb2.ListDeclarationsResponse(declarations=_views(reading, request, page), next_page_token=token)
-
-
-def _views(
-    reading: Reading, request: declarations_pb2.ListDeclarationsRequest, page: Sequence[Declaration]
-) -> list[declarations_pb2.Declaration]:
-    if not request.HasField("as_of"):
-        return [_view(reading, declaration, with_receipts=False) for declaration in page]
-    at_us, numbers = request.as_of.ToMicroseconds(), [one.id for one in page]
-    receipts = store.receipts_of(reading.connection, numbers)
-    versions = store.versions_at(reading.connection, numbers, at_us)
-    earlier = [
-        model.as_of(
-            one,
-            versions.get(one.id),
-            (receipt.notice for receipt in receipts.get(one.id, ()) if receipt.arrive_us <= at_us),
-        )
-        for one in page
-    ]
-    return [rpc.to_proto(one, at_us, reading.caller.language) for one in earlier]
+    shown = (
+        views.earlier(reading, page, request.as_of.ToMicroseconds())
+        if request.HasField("as_of")
+        else views.present(reading, page)
+    )
+    return declarations_pb2.ListDeclarationsResponse(declarations=shown, next_page_token=token)
 
 
 def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events_pb2.Event]:

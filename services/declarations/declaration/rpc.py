@@ -12,7 +12,7 @@ from chassis.errors import Problem
 from chassis.money import Money
 from chassis.rpc import problem
 from services.declarations.checks import date_or_none
-from services.declarations.declaration.model import Content, Declaration
+from services.declarations.declaration.model import Content, Declaration, Hindrance
 from services.declarations.value.model import Value
 
 # Ours to set, never the sender's.
@@ -67,14 +67,16 @@ def _chapter(lines: Iterable[declarations_pb2.DeclarationLine]) -> str:
     return largest.commodity_code[:2] if largest else ""
 
 
-def to_proto(declaration: Declaration, now_us: int, language: str = "en") -> declarations_pb2.Declaration:
+def to_proto(
+    declaration: Declaration, now_us: int, language: str = "en", hindrances: Sequence[Hindrance] = ()
+) -> declarations_pb2.Declaration:
     """What everyone sees who may see the declaration at all."""
     message = declarations_pb2.Declaration.FromString(declaration.body)
     message.name = declaration.name
     message.MergeFrom(declarations_pb2.Declaration(status=declaration.status))
     message.etag, message.version = str(declaration.revision), declaration.version
     message.create_time.FromMicroseconds(declaration.create_us)
-    verdict, reasons = declaration.verdict(now_us)
+    verdict, reasons = declaration.verdict(now_us, hindrances)
     message.eligibility.CopyFrom(_eligibility(verdict, reasons, language))
     return message
 

@@ -12,10 +12,12 @@ from chassis.command import Transaction
 from chassis.records import Conflict
 from services.declarations.consent import store as consents
 from services.declarations.declaration import model, rpc
-from services.declarations.declaration.model import Content, Declaration, Version
+from services.declarations.declaration.model import Content, Declaration, Hindrance, Version
 from services.declarations.tables import declaration_versions, declarations, receipts
 
 Key = tuple[str, int, str]
+# What the records beside declarations have against them, by number.
+Hindered = Mapping[str, Sequence[Hindrance]]
 DECLARED = "declarations.declared"
 # The resource of an event on many declarations (AIP-159).
 ALL = "declarations/-"
@@ -73,12 +75,12 @@ def add(transaction: Transaction, rows: Sequence[bulk.Row], institutions: Mappin
     transaction.append(DECLARED, ALL, declarations_pb2.DeclarationsDeclared(declarations=names), parties)
 
 
-def amend(transaction: Transaction, before: Declaration, after: Declaration) -> Declaration:
+def amend(transaction: Transaction, before: Declaration, after: Declaration, hindered: Hindered) -> Declaration:
     """A declaration before and after an amendment, with its event; what it said before is kept."""
     version = model.superseded(before, transaction.now_us)
     records.insert(transaction.connection, declaration_versions, version)
     stored = records.update(transaction.connection, declarations, after)
-    _tell(transaction, "declaration.amended", [stored])
+    _tell(transaction, "declaration.amended", [stored], hindered)
     return stored
 
 
@@ -106,7 +108,7 @@ def add_receipts(transaction: Transaction, fresh: Mapping[Key, str]) -> None:
     bulk.insert(transaction.connection, receipts, rows)
 
 
-def save_status(transaction: Transaction, moved: Sequence[Declaration]) -> None:
+def save_status(transaction: Transaction, moved: Sequence[Declaration], hindered: Hindered) -> None:
     """Declarations whose receipts moved them, with their events. Conflict if one changed meanwhile."""
     if not moved:
         return
@@ -119,13 +121,14 @@ def save_status(transaction: Transaction, moved: Sequence[Declaration]) -> None:
     values = [{"key": one.id, "known": one.revision, "new_status": one.status} for one in moved]
     if transaction.connection.execute(statement, values).rowcount != len(values):
         raise Conflict("declarations")
-    _tell(transaction, "declaration.status_changed", moved)
+    _tell(transaction, "declaration.status_changed", moved, hindered)
 
 
-def _tell(transaction: Transaction, event: str, changed: Sequence[Declaration]) -> None:
+def _tell(transaction: Transaction, event: str, changed: Sequence[Declaration], hindered: Hindered) -> None:
     """To the enterprises and to those institutions that they let see."""
     owners = {declaration.enterprise for declaration in changed}
     institutions = consents.institutions(transaction.connection, owners, transaction.now_us)
     for declaration in changed:
         parties = [declaration.enterprise, *institutions.get(declaration.enterprise, ())]
-        transaction.append(event, declaration.name, rpc.to_proto(declaration, transaction.now_us), parties)
+        message = rpc.to_proto(declaration, transaction.now_us, hindrances=hindered.get(declaration.id, ()))
+        transaction.append(event, declaration.name, message, parties)

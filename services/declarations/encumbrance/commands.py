@@ -1,6 +1,7 @@
 """Reserve, confirm, release, reduce, expire, and applying what the buyer paid: the register's protocol."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -489,7 +490,9 @@ def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declaratio
     reserved = ending.reserved_on(standing, AssetClass.RECEIVABLE)
     voids = {one.id: model.void_transfers(one) for one in reserved}
     books = Books(
-        transaction, [asset.name, *(name for one in reserved for name in one.assets)], sum(voids.values(), [])
+        transaction,
+        [asset.name, *(name for one in reserved for name in one.assets)],
+        list(itertools.chain(*voids.values())),
     )
     for one in reserved:
         value = books.value(asset.name)

@@ -1,5 +1,6 @@
 """How encumbrances come to an end, of their own accord or because value was taken: many at a time, in one block."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ def end_reservations(transaction: Transaction, ending: Sequence[Encumbrance], ve
     if not ending:
         return []
     transfers = [ENDINGS[verb][0](one) for one in ending]
-    books = Books(transaction, (asset for one in ending for asset in one.assets), sum(transfers, []))
+    books = Books(transaction, (asset for one in ending for asset in one.assets), list(itertools.chain(*transfers)))
     ended = [end_one(transaction, books, one, verb, voids) for one, voids in zip(ending, transfers, strict=True)]
     books.restore_margins()
     books.write()

@@ -1,16 +1,20 @@
 """Encumbrances as rows, and what of each asset they stand on."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import records
+from chassis import bulk, database, records
 from chassis.command import Transaction
 from services.declarations.encumbrance import model, rpc
 from services.declarations.encumbrance.model import STANDING, Encumbrance, Standing, State
-from services.declarations.tables import encumbered, encumbrances, proceeds
+from services.declarations.tables import encumbered, encumbrances, holdings, proceeds
 from services.declarations.value.model import AssetClass
+
+# Asset, class, holder, and whether it ranks equally with others.
+Holding = tuple[str, str, str, bool]
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Encumbrance]:
@@ -21,9 +25,7 @@ def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Enc
 
 def holders_of(connection: sa.Connection, assets: Iterable[str]) -> dict[str, set[Standing]]:
     """Who holds something of each asset, however many encumbrances that are."""
-    rows = encumbered
-    columns = (rows.c.asset, rows.c.asset_class, rows.c.holder, rows.c.pari_passu)
-    query = sa.select(*columns).distinct().where(rows.c.asset.in_(set(assets)), rows.c.stands.is_(True))
+    query = sa.select(holdings).where(holdings.c.asset.in_(set(assets)), holdings.c.standing > 0)
     found: dict[str, set[Standing]] = {}
     for row in connection.execute(query):
         found.setdefault(row.asset, set()).add(Standing(AssetClass(row.asset_class), row.holder, row.pari_passu))
@@ -35,11 +37,24 @@ def standing_on(connection: sa.Connection, assets: Iterable[str]) -> dict[str, l
     query = sa.select(encumbered.c.asset, encumbrances).join(
         encumbrances, encumbrances.c.id == encumbered.c.encumbrance
     )
-    standing = encumbrances.c.state.in_([state.value for state in STANDING])
     found: dict[str, list[Encumbrance]] = {}
-    rows: Any = connection.execute(query.where(encumbered.c.asset.in_(set(assets)), standing)).mappings()
+    wanted = query.where(encumbered.c.asset.in_(set(assets)), encumbered.c.stands.is_(True))
+    rows: Any = connection.execute(wanted).mappings()
     for row in rows:
         found.setdefault(row["asset"], []).append(records.from_row(Encumbrance, row))
+    return found
+
+
+def holders(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, list[str]]:
+    """Who holds anything on these enterprises' value."""
+    rows = encumbrances.c
+    standing = rows.state.in_([state.value for state in STANDING])
+    query = sa.select(rows.enterprise, rows.holder).where(
+        bulk.among(connection, rows.enterprise, enterprises), standing
+    )
+    found: dict[str, list[str]] = {}
+    for enterprise, holder in connection.execute(query.distinct().order_by(rows.enterprise, rows.holder)):
+        found.setdefault(enterprise, []).append(holder)
     return found
 
 
@@ -52,58 +67,63 @@ def due(connection: sa.Connection, now_us: int, limit: int) -> list[Encumbrance]
 
 def add(transaction: Transaction, *granted: Encumbrance) -> None:
     """New encumbrances."""
-    records.insert(transaction.connection, encumbrances, *granted)
-    rows = [_on(one, item) for one in granted for item in one.items]
-    if rows:
-        transaction.connection.execute(sa.insert(encumbered), rows)
+    connection = transaction.connection
+    records.insert(connection, encumbrances, *granted)
+    items = [(one, item) for one in granted for item in one.items]
+    if items:
+        rows = [{"asset": item.asset, "encumbrance": one.id, "stands": True} for one, item in items]
+        connection.execute(sa.insert(encumbered), rows)
+        _count(connection, Counter(_holding(one, item.asset) for one, item in items))
 
 
-def _on(encumbrance: Encumbrance, item: model.Item) -> dict[str, Any]:
-    return {
-        "asset": item.asset,
-        "encumbrance": encumbrance.id,
-        "asset_class": encumbrance.asset_class.value,
-        "holder": encumbrance.holder,
-        "pari_passu": encumbrance.pari_passu,
-        "stands": model.stands(encumbrance, item),
-    }
+def _holding(encumbrance: Encumbrance, asset: str) -> Holding:
+    return asset, encumbrance.asset_class.value, encumbrance.holder, encumbrance.pari_passu
+
+
+def _count(connection: sa.Connection, changes: Mapping[Holding, int]) -> None:
+    """So many more, or fewer, stand; in one order, so that two writers don't wait for each other."""
+    names = ("asset", "asset_class", "holder", "pari_passu")
+    rows = [dict(zip(names, key, strict=True)) | {"standing": count} for key, count in sorted(changes.items())]
+    insert: Any = database.insert_for(connection)(holdings)
+    total = holdings.c.standing + insert.excluded.standing
+    upsert = insert.on_conflict_do_update(index_elements=list(names), set_={"standing": total})
+    connection.execute(upsert, rows)
 
 
 def save(transaction: Transaction, encumbrance: Encumbrance, event: str) -> Encumbrance:
     """A changed encumbrance, with its event."""
     fresh = records.update(transaction.connection, encumbrances, encumbrance)
-    _follow(transaction.connection, fresh)
+    _end(transaction.connection, fresh, [item.asset for item in fresh.items if not model.stands(fresh, item)])
     tell(transaction, fresh, event)
     return fresh
 
 
-def _follow(connection: sa.Connection, fresh: Encumbrance) -> None:
-    """Items that stand no more bar nobody."""
-    ended = [item.asset for item in fresh.items if not model.stands(fresh, item)]
-    if ended:
-        rows = encumbered
-        this = sa.and_(rows.c.encumbrance == fresh.id, rows.c.asset.in_(ended))
-        connection.execute(sa.update(rows).where(this).values(stands=False))
-
-
-def add_item(transaction: Transaction, encumbrance: Encumbrance, item: model.Item) -> None:
-    """An asset that an encumbrance stands on from now."""
-    transaction.connection.execute(sa.insert(encumbered), [_on(encumbrance, item)])
-
-
-def stand_again(transaction: Transaction, encumbrance: Encumbrance, asset: str) -> None:
-    """An asset that an encumbrance stands on anew."""
+def _end(connection: sa.Connection, encumbrance: Encumbrance, assets: Sequence[str]) -> None:
+    """It stands on these assets no more, and bars nobody there."""
+    if not assets:
+        return
     rows = encumbered
-    this = sa.and_(rows.c.encumbrance == encumbrance.id, rows.c.asset == asset)
-    transaction.connection.execute(sa.update(rows).where(this).values(stands=True))
+    this = sa.and_(rows.c.encumbrance == encumbrance.id, rows.c.asset.in_(assets), rows.c.stands.is_(True))
+    statement = sa.update(rows).where(this).values(stands=False).returning(rows.c.asset)
+    ended = list(connection.execute(statement).scalars())
+    if ended:
+        _count(connection, {_holding(encumbrance, asset): -1 for asset in ended})
+
+
+def add_item(transaction: Transaction, encumbrance: Encumbrance, asset: str) -> None:
+    """An asset that an encumbrance stands on from now, for the first time or anew."""
+    insert: Any = database.insert_for(transaction.connection)(encumbered)
+    fresh = insert.values(asset=asset, encumbrance=encumbrance.id, stands=True)
+    upsert = fresh.on_conflict_do_update(
+        index_elements=["asset", "encumbrance"], set_={"stands": True}, where=encumbered.c.stands.is_(False)
+    )
+    if transaction.connection.execute(upsert).rowcount:
+        _count(transaction.connection, {_holding(encumbrance, asset): 1})
 
 
 def drop_items(transaction: Transaction, encumbrance: Encumbrance, assets: Sequence[str]) -> None:
-    """Assets that an encumbrance was reserved on and wasn't confirmed on."""
-    if assets:
-        rows = encumbered
-        this = sa.and_(rows.c.encumbrance == encumbrance.id, rows.c.asset.in_(assets))
-        transaction.connection.execute(sa.delete(rows).where(this))
+    """Assets that an encumbrance doesn't stand on any more."""
+    _end(transaction.connection, encumbrance, assets)
 
 
 def tell(transaction: Transaction, encumbrance: Encumbrance, event: str) -> None:

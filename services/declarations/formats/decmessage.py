@@ -118,6 +118,7 @@ def _read(root: Reader) -> tuple[declarations_pb2.Declaration | None, list[Probl
 def _declaration(root: Reader) -> declarations_pb2.Declaration:
     declaration = declarations_pb2.Declaration(invoice_number=_edoc_copy(root, EDOC_INVOICE))
     _set_head_texts(root, declaration)
+    _set_packing(root, declaration)
     declaration.persons.extend(_persons(root))
     export_date = _export_date(root)
     if export_date is not None:
@@ -136,6 +137,16 @@ def _set_head_texts(root: Reader, declaration: declarations_pb2.Declaration) -> 
         setattr(declaration, name, _head_element(root, name)[1])
     declaration.name = f"declarations/{declaration.declaration_number}"
     declaration.enterprise = f"enterprises/{declaration.enterprise}"
+
+
+def _set_packing(root: Reader, declaration: declarations_pb2.Declaration) -> None:
+    """Packages and weights, where the document tells them; a wrong weight is reported with the rules on both."""
+    if gross := root.text(f"{_HEAD}/GrossWet"):
+        declaration.gross_weight_kilograms.value = gross
+    if net := root.text(f"{_HEAD}/NetWt"):
+        declaration.net_weight_kilograms.value = net
+    packages = f"{_HEAD}/PackNo"
+    declaration.package_count = elements.whole_number(root, packages, root.text(packages))
 
 
 def _persons(root: Reader) -> Iterator[personal_pb2.Person]:

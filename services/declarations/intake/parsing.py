@@ -7,7 +7,7 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis import xml
 from chassis.errors import Problem
-from services.declarations.formats import ceb, decmessage, decresult, receipt_lines
+from services.declarations.formats import ceb, decmessage, decresult, json_lines, wco
 from services.declarations.formats.parsed import Parsed
 
 Parse = Callable[[bytes], Sequence[Parsed]]
@@ -30,13 +30,15 @@ def _ceb(message: str) -> Format:
 
 
 RECEIPT = Format("DEC_RESULT", decresult.parse)
-RECEIPT_LINES = Format("JSONL", receipt_lines.parse)
+JSON_LINES = Format("JSONL", json_lines.parse)
 # By namespace and root element.
 PARSERS: Mapping[tuple[str, str], Format] = {
     (decmessage.NAMESPACE, decmessage.ROOT): Format("DecMessage", _dec_message),
     **{(namespace, root): RECEIPT for namespace in decresult.NAMESPACES for root in (decresult.DATA, decresult.RESULT)},
     **{(namespace, message): _ceb(message) for namespace in (ceb.NAMESPACE, "") for message in ceb.MESSAGES},
 }
+# Formats of many versions: by the beginning of the namespace, and the root element.
+FAMILIES: Mapping[tuple[str, str], Format] = {(wco.NAMESPACE, root): Format("WCO", wco.parse) for root in wco.ROOTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +63,24 @@ def read(document: declarations_pb2.Document) -> Read:
 def recognised(content: bytes) -> tuple[Format | None, Sequence[Problem]]:
     """The format of the bytes; None and why, where it is none of ours or can't be read."""
     if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        return RECEIPT_LINES, []
+        return JSON_LINES, []
     root, problems = xml.root_of(content)
     if root is None:
         return None, problems
-    found = PARSERS.get(root)
+    found = PARSERS.get(root) or _of_family(*root)
     return found, [] if found else [_unknown_format(*root)]
 
 
+def _of_family(namespace: str, root: str) -> Format | None:
+    families = (one for (space, name), one in FAMILIES.items() if name == root and namespace.startswith(space))
+    return next(families, None)
+
+
 def _unknown_format(namespace: str, root: str) -> Problem:
-    meant = next((space for space, name in PARSERS if name == root), None)
+    meant = next((space for space, name in (*PARSERS, *FAMILIES) if name == root), None)
     if meant is not None:
         return xml.wrong_namespace(root, f"{{{namespace}}}{root}", f"{{{meant}}}{root}")
-    names = ", ".join(sorted({one.name for one in PARSERS.values()}))
+    names = ", ".join(sorted({one.name for one in (*PARSERS.values(), *FAMILIES.values())}))
     return Problem(
         root,
         "FORMAT_UNKNOWN",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aval.declarations.v1 import declarations_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, records_pb2, retail_pb2
 from google.protobuf.message import Message
 
 from chassis import database
@@ -13,6 +13,8 @@ from chassis.rpc import problem
 from services.declarations.declaration import commands as declaration
 from services.declarations.intake import unified
 from services.declarations.intake.parsing import Read
+from services.declarations.records import commands as records
+from services.declarations.records import rpc as record_rpc
 from services.declarations.retail import commands as retail
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -42,6 +44,7 @@ TAKERS: Mapping[type[Message], Take] = {
     declarations_pb2.Declaration: _declarations,
     declarations_pb2.Receipt: _receipts,
     **{row: retail.TAKERS[kind] for row, kind in _RETAIL_KINDS.items()},
+    records_pb2.Record: records.take,
 }
 
 
@@ -69,7 +72,8 @@ def take(
 def _lock(transaction: Transaction, parts: Sequence[Part]) -> None:
     """What the documents may change is known only now; two batches that wait for each other run again."""
     kinds = ((_RETAIL_KINDS.get(type(part.row), ""), part.row) for part in parts if part.row)
-    database.lock(transaction.connection, sorted(retail.names_of(kinds)))
+    rows = [part.row for part in parts if isinstance(part.row, records_pb2.Record)]
+    database.lock(transaction.connection, sorted({*retail.names_of(kinds), *record_rpc.names_of(rows)}))
 
 
 def _parts(document: declarations_pb2.Document, read: Read, language: str) -> list[Part]:

@@ -35,7 +35,10 @@ def create(
 
 def _from_request(transaction: Transaction, message: pre_shipment_pb2.PreShipment) -> PreShipment:
     caller = transaction.caller
-    enterprise = caller.tenant if caller.tenant.startswith("enterprises/") else message.enterprise
+    own = caller.tenant if caller.tenant.startswith("enterprises/") else ""
+    enterprise = message.enterprise or own
+    if own and enterprise != own:
+        raise NotFound(resource=enterprise)
     checks = [(not enterprise, NO_ENTERPRISE), (message.amount.minor_units <= 0, NOT_POSITIVE)]
     if problems := [problem for is_wrong, problem in checks if is_wrong]:
         raise InvalidFields(problems)

@@ -104,7 +104,7 @@ def spread(amount: Money, most: Mapping[str, Money]) -> dict[str, Money]:
 
 
 def rolled_parts(encumbrances: Sequence[Encumbrance], asset: str, amount: Money) -> dict[str, Money]:
-    """How much of each confirmed encumbrance on an order moves: pro rata if they rank equally, else the oldest first."""
+    """How much of each confirmed encumbrance on an order moves: pro rata among holders, else the oldest first."""
     oldest_first = sorted(encumbrances, key=lambda one: one.age)
     owed = {one.id: item_of(one, asset).outstanding for one in oldest_first}
     if len({one.holder for one in oldest_first}) > 1:

@@ -16,7 +16,16 @@ from services.declarations.declaration import assets as declarations
 from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance import store as encumbrances
-from services.declarations.encumbrance.model import Encumbrance, Item, Standing, State, barring, item_of, with_item
+from services.declarations.encumbrance.model import (
+    Encumbrance,
+    Item,
+    Standing,
+    State,
+    Verb,
+    barring,
+    item_of,
+    with_item,
+)
 from services.declarations.preshipment import model, store
 from services.declarations.preshipment.model import Link, PreShipment
 from services.declarations.value import store as values
@@ -198,14 +207,13 @@ def _move_item(transaction: Transaction, one: Encumbrance, order: str, declarati
     if not amount:
         return one
     less = _with_less(transaction, one, order, amount)
+    encumbrances.add_item(transaction, one, declaration)
     if declaration in one.assets:
         present = item_of(one, declaration)
         more = with_item(less, replace(present, amount=present.amount + amount))
-        encumbrances.stand_again(transaction, more, declaration)
     else:
         fresh = Item(declaration, amount, amount.zero())
         more = replace(less, items=tuple(sorted((*less.items, fresh), key=lambda each: each.asset)))
-        encumbrances.add_item(transaction, more, fresh)
     return encumbrances.save(transaction, more, "encumbrance.rolled")
 
 
@@ -243,7 +251,7 @@ def _reservations_give_way(transaction: Transaction, order: PreShipment) -> None
 
     standing = encumbrances.standing_on(transaction.connection, [order.name]).get(order.name, [])
     reserved = ending.reserved_on(standing, AssetClass.RECEIVABLE)
-    ending.end_reservations(transaction, reserved, ending.Verb.RELEASE)
+    ending.end_reservations(transaction, reserved, Verb.RELEASE)
 
 
 def give_way(transaction: Transaction, asset: Asset, less: Money) -> None:

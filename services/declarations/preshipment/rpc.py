@@ -20,7 +20,7 @@ def from_proto(message: pre_shipment_pb2.PreShipment, enterprise: str, registran
     body = pre_shipment_pb2.PreShipment()
     body.CopyFrom(message)
     for field in OUTPUT_ONLY:
-        body.ClearField(field)  # type: ignore[arg-type]
+        body.ClearField(field)
     body.enterprise = enterprise
     contract = model.normalised(message.contract_number)
     return PreShipment(

@@ -18,21 +18,23 @@ def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Reb
     return {one.id: one for one in records.many(connection, query, Rebate)}
 
 
-def add(transaction: Transaction, rebate: Rebate) -> None:
-    """A new rebate, with its event."""
-    records.insert(transaction.connection, rebates, rebate)
-    _tell(transaction, rebate, "rebate.created")
+def add(transaction: Transaction, *fresh: Rebate) -> None:
+    """New rebates, with their events."""
+    records.insert(transaction.connection, rebates, *fresh)
+    _tell(transaction, "rebate.created", *fresh)
 
 
 def save(transaction: Transaction, rebate: Rebate) -> Rebate:
     """A changed rebate, with its event."""
     fresh = records.update(transaction.connection, rebates, rebate)
-    _tell(transaction, fresh, "rebate.revised")
+    _tell(transaction, "rebate.revised", fresh)
     return fresh
 
 
-def _tell(transaction: Transaction, rebate: Rebate, event: str) -> None:
-    """To the enterprise and to those institutions that it lets see."""
-    institutions = consents.institutions(transaction.connection, [rebate.enterprise], transaction.now_us)
-    parties = [rebate.enterprise, *institutions.get(rebate.enterprise, ())]
-    transaction.append(event, rebate.name, rpc.to_proto(rebate), parties)
+def _tell(transaction: Transaction, event: str, *changed: Rebate) -> None:
+    """To the enterprises and to those institutions that they let see."""
+    owners = {rebate.enterprise for rebate in changed}
+    institutions = consents.institutions(transaction.connection, owners, transaction.now_us) if owners else {}
+    for rebate in changed:
+        parties = [rebate.enterprise, *institutions.get(rebate.enterprise, ())]
+        transaction.append(event, rebate.name, rpc.to_proto(rebate), parties)

@@ -5,11 +5,13 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from services.declarations.checks import is_social_credit_code
+from services.declarations.records import enterprises
 
 
-def enterprise_of(connection: sa.Connection, codes: Collection[str]) -> dict[str, str]:  # noqa: ARG001 the registry maps the rest
+def enterprise_of(connection: sa.Connection, codes: Collection[str]) -> dict[str, str]:
     """enterprises/{social credit code} of those merchant codes (ebcCode) that are one's.
 
-    A code of 18 characters is a social credit code itself; the 10 of a customs code are the registry's to map.
+    A code of 18 characters is a social credit code itself; the registry knows whose customs code another is.
     """
-    return {code: f"enterprises/{code}" for code in codes if is_social_credit_code(code)}
+    own = {code: f"enterprises/{code}" for code in codes if is_social_credit_code(code)}
+    return own | enterprises.enterprise_of(connection, [code for code in codes if code not in own])

@@ -8,6 +8,7 @@ Value that comes cures a breach first.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from chassis import database
 from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.money import Money
@@ -76,6 +77,8 @@ class _Forced:
 
     def __init__(self, transaction: Transaction, asset: Asset, cause: str) -> None:
         self._transaction, self._asset, self._cause = transaction, asset, cause
+        # Nobody else reserves meanwhile: whoever is found standing is all there is to give way.
+        database.lock(transaction.connection, [asset.name])
         self.cap = terms.advance_cap(asset.collection, business_date(transaction.now_us))
         standing = encumbrances.standing_on(transaction.connection, [asset.name]).get(asset.name, [])
         self._waiting = {each: ending.reserved_on(standing, each) for each in AssetClass}

@@ -19,6 +19,7 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_UP, Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from chassis import ids
@@ -150,6 +151,7 @@ def unencumbered(value: Money, cap: Decimal) -> Value:
     return Value(margin, value - margin, zero, zero, zero, zero, zero, zero, value, zero, zero)
 
 
+@lru_cache(maxsize=1 << 16)
 def part_id(asset: str, part: Part) -> str:
     """The ledger account of a part, by the asset's name."""
     return account_id(*asset.split("/"), part.value)

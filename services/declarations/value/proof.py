@@ -1,6 +1,7 @@
 """Proves the register's invariants (docs/invariants.md) from its rows and its ledger: of some assets, or of all."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -15,7 +16,7 @@ from services.declarations import terms
 from services.declarations.breach import store as breaches
 from services.declarations.breach.model import Breach
 from services.declarations.encumbrance import store as encumbrances
-from services.declarations.encumbrance.model import Encumbrance, State, item_of
+from services.declarations.encumbrance.model import Encumbrance, Standing, State, item_of
 from services.declarations.preshipment import model as shipping
 from services.declarations.preshipment import store as shipments
 from services.declarations.preshipment.model import Link
@@ -39,6 +40,7 @@ class _Found:
     breaches: Sequence[Breach]
     freezes: Sequence[str]
     netted: Money
+    holders: AbstractSet[Standing]
     order: shipping.PreShipment | None
     links: Sequence[Link]
 
@@ -90,6 +92,7 @@ def _load(connection: sa.Connection, names: Sequence[str]) -> Iterator[_Found]:
     accounts = ledger.accounts(connection, [part_id(name, part) for name in names for part in Part])
     assets = kinds.load(connection, names, 0)
     standing = encumbrances.standing_on(connection, names)
+    holders = encumbrances.holders_of(connection, names)
     known = _by_asset(breaches.open_on(connection, names))
     freezes = store.frozen(connection, names)
     netted = shipments.links_of(connection, names)
@@ -107,6 +110,7 @@ def _load(connection: sa.Connection, names: Sequence[str]) -> Iterator[_Found]:
                 known.get(name, ()),
                 freezes.get(name, ()),
                 netted[name].netted if name in netted else zero,
+                holders.get(name, frozenset()),
                 order := orders.get(name.removeprefix("preShipments/")),
                 shipping.counting(under, order) if order else (),
             )
@@ -178,6 +182,8 @@ def _exclusive(found: _Found) -> Iterator[Check]:
         holders = {one.holder for one in held}
         is_held_well = len(holders) <= 1 or all(one.pari_passu for one in held)
         yield "I6", is_held_well, f"{asset_class} held by {sorted(holders)}"
+    found_standing = {Standing(one.asset_class, one.holder, one.pari_passu) for one in found.standing}
+    yield "R1", found_standing == found.holders, f"{len(found_standing)} hold it, {len(found.holders)} are said to"
 
 
 def _breached(found: _Found) -> Iterator[Check]:

@@ -23,6 +23,21 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "bills",
+        sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("amount_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("amount_minor_units", sa.BigInteger(), nullable=False),
+        sa.Column("payee", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("due_date", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("due_rule", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("state", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("payment", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("transfer", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "breach_holders",
         sa.Column("holder", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("breach", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -112,7 +127,7 @@ def upgrade() -> None:
         ["declared_on", "id", "trade_mode", "destination_country", "chapter"],
         unique=False,
     )
-    op.create_index("declarations_enterprise", "declarations", ["enterprise", "id"], unique=False)
+    op.create_index("declarations_enterprise", "declarations", ["enterprise", "declared_on", "id"], unique=False)
     op.create_index(
         "declarations_unified_number",
         "declarations",
@@ -148,16 +163,11 @@ def upgrade() -> None:
         "encumbered",
         sa.Column("asset", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("encumbrance", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("asset_class", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("holder", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("pari_passu", sa.Boolean(), nullable=False),
         sa.Column("stands", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("asset", "encumbrance"),
         sqlite_with_rowid=False,
     )
-    op.create_index(
-        "encumbered_standing", "encumbered", ["asset", "stands", "asset_class", "holder", "pari_passu"], unique=False
-    )
+    op.create_index("encumbered_standing", "encumbered", ["asset", "stands"], unique=False)
     op.create_table(
         "encumbrances",
         sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -211,6 +221,16 @@ def upgrade() -> None:
         sa.Column("asset", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("cause", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("asset", "cause"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "holdings",
+        sa.Column("asset", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("asset_class", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("holder", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("pari_passu", sa.Boolean(), nullable=False),
+        sa.Column("standing", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("asset", "asset_class", "holder", "pari_passu"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -365,6 +385,39 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "record_subjects",
+        sa.Column("subject", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("version", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("subject", "version"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "records",
+        sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("record", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("kind", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("writer", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("notice_us", sa.BigInteger(), nullable=False),
+        sa.Column("create_us", sa.BigInteger(), nullable=False),
+        sa.Column("is_newest", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("records_declaration", "records", ["declaration", "kind"], unique=False)
+    op.create_index("records_enterprise", "records", ["enterprise", "kind"], unique=False)
+    op.create_index(
+        "records_newest",
+        "records",
+        ["record"],
+        unique=True,
+        sqlite_where=sa.text("is_newest"),
+        postgresql_where=sa.text("is_newest"),
+    )
+    op.create_index("records_version", "records", ["record", "notice_us"], unique=True)
+    op.create_table(
         "reference_records",
         sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("source", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -379,6 +432,7 @@ def upgrade() -> None:
         sa.Column("create_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("reference_records_arrival", "reference_records", ["create_us", "id"], unique=False)
     op.create_index("reference_records_commodity", "reference_records", ["commodity_code", "record_date"], unique=False)
     op.create_table(
         "refused_contents",

@@ -30,7 +30,7 @@ ASSETS = {Kind.NOSTRO, Kind.LENDING}
 # A bank opens these for itself only.
 OWN = {Kind.LENDING, Kind.NOSTRO, Kind.SUSPENSE, Kind.INCOME}
 OWNERS: Mapping[Kind, tuple[str, ...]] = {
-    Kind.CURRENT: ("enterprises/", "banks/", "insurers/"),
+    Kind.CURRENT: ("enterprises/", "banks/", "insurers/", "treasuries/"),
     Kind.PREMIUM: ("insurers/",),
 }
 

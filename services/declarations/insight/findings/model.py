@@ -14,8 +14,8 @@ from functools import lru_cache
 from aval.declarations.v1 import declarations_pb2
 
 from services.declarations.code_tables import code_table
-from services.declarations.insight.fold.model import KILOGRAM, Row, normalised, price_of
-from services.declarations.insight.norms.model import Norm, Price, bounds, bucket_of, in_major_units, lowest
+from services.declarations.insight.fold.model import Row, normalised, price_of
+from services.declarations.insight.norms.model import KILOGRAM, Norm, Price, bounds, bucket_of, in_major_units, lowest
 
 LAND = frozenset({"3", "4"})
 

@@ -20,11 +20,12 @@ from services.declarations.insight.findings.model import Finding, Limits
 from services.declarations.insight.fold import model, store
 from services.declarations.insight.fold.model import UNCOUNTED, Contribution, Delta, Row
 from services.declarations.insight.fold.store import Batch
+from services.declarations.insight.norms import commands as norming
 from services.declarations.insight.norms import store as norms
 from services.declarations.insight.norms.model import Commodity, Price, bucket_of
 
 Declaration = declarations_pb2.Declaration
-LOCK = "insight/fold"
+LOCK = norming.COUNTS_LOCK
 
 
 def follow(transaction: Transaction) -> bool:

@@ -16,12 +16,11 @@ from typing import NamedTuple
 from aval.declarations.v1 import declarations_pb2
 
 from services.declarations.code_tables import code_table
-from services.declarations.insight.norms.model import Commodity, Price, bucket_of, unit_price
+from services.declarations.insight.norms.model import KILOGRAM, Commodity, Price, bucket_of, unit_price
 
 COUNTED = "COUNTED"
 # These declare nothing (any more); they count by themselves, never in statistics.
 UNCOUNTED = frozenset({"DRAFT", "REJECTED", "DELETED"})
-KILOGRAM = "035"
 # Dimension by dimension as the tables have them.
 DIMENSIONS = ("month", "direction", "trade_mode", "country", "chapter", "currency")
 KEY = ("enterprise", *DIMENSIONS, "outcome", "buyer")

@@ -3,7 +3,6 @@
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
@@ -14,13 +13,18 @@ from chassis.clock import business_date
 from services.declarations.declaration import rpc
 from services.declarations.declaration.store import DECLARED
 from services.declarations.insight.fold.model import Contribution, Delta, Row, from_text, to_text
+from services.declarations.insight.norms.commands import REFERENCES
 from services.declarations.tables import (
     counted,
     declaration_versions,
     declarations,
     enterprise_facts,
     enterprise_totals,
+    norm_progress,
+    price_counts,
+    price_norms,
     statistics_cells,
+    trade_findings,
 )
 
 SOURCE = "insight"
@@ -167,8 +171,18 @@ def add_facts(connection: sa.Connection, changes: Mapping[str, Sequence[int]], n
     bulk.add(connection, facts, moved, ["amendments", "holds"], ["due_us"])
 
 
-def reset(connection: sa.Connection, derived: Sequence[Any]) -> None:
-    """Forgets everything derived; the log is followed from its beginning."""
-    for table in derived:
+def reset(connection: sa.Connection) -> None:
+    """Forgets everything derived but portraits, which are computed again; the log is followed from its beginning."""
+    for table in (
+        counted,
+        statistics_cells,
+        enterprise_totals,
+        enterprise_facts,
+        price_counts,
+        price_norms,
+        norm_progress,
+        trade_findings,
+    ):
         connection.execute(sa.delete(table))
-    connection.execute(sa.delete(tables.inbox).where(tables.inbox.c.source == SOURCE))
+    sources = tables.inbox.c.source.in_([SOURCE, REFERENCES])
+    connection.execute(sa.delete(tables.inbox).where(sources))

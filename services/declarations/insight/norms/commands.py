@@ -1,16 +1,56 @@
-"""The sweep that publishes norms: round and round over all commodities, some at a time."""
+"""The sweeps that seed the counts from reference records, and that publish norms, some at a time."""
 
 from collections.abc import Iterable, Mapping
 
-from chassis import database
-from chassis.clock import business_date
+from chassis import database, inbox
+from chassis.clock import MICROSECONDS, business_date
 from chassis.command import Transaction
 from services.declarations.insight import terms
 from services.declarations.insight.norms import store
-from services.declarations.insight.norms.model import Commodity, Counts, Norm, is_due, levels, norm_id
+from services.declarations.insight.norms.model import (
+    KILOGRAM,
+    LEVELS,
+    Commodity,
+    Counts,
+    Norm,
+    bucket_of,
+    is_due,
+    levels,
+    norm_id,
+    unit_price,
+)
 
 LOCK = "insight/norms"
+COUNTS_LOCK = "insight/fold"
 AT_ONCE = 2_000
+# How far the reference records were counted: the last one's id and time of arrival.
+REFERENCES = "insight/references"
+# By then what was submitted is committed, or isn't.
+ARRIVAL_US = 60 * MICROSECONDS
+
+
+def seed(transaction: Transaction) -> bool:
+    """Counts the value per kilogram of the next reference records. Whether there may be more.
+
+    Under the six digits of their codes that all countries share; the others are national.
+    """
+    connection = transaction.connection
+    # The counts are those that the log's follower changes too.
+    database.lock(connection, [COUNTS_LOCK])
+    last_id, last_us = inbox.cursor(connection, REFERENCES)
+    found = store.references(connection, last_us, last_id, transaction.now_us - ARRIVAL_US, AT_ONCE)
+    if not found:
+        return False
+    observed: dict[Commodity, list[tuple[int, int]]] = {}
+    for code, currency, minor_units, kilograms, *_ in found:
+        price = unit_price(minor_units, f"{kilograms:f}")
+        if price is not None and len(code) >= LEVELS[-1]:
+            commodity = (code[: LEVELS[-1]], KILOGRAM, currency)
+            observed.setdefault(commodity, []).append((bucket_of(price), 1))
+    store.observe(connection, observed)
+    *_, last_us, last_id = found[-1]
+    inbox.advance(connection, REFERENCES, last_id, last_us)
+    return len(found) == AT_ONCE
 
 
 def publish(transaction: Transaction) -> bool:

@@ -19,6 +19,8 @@ PARTS = 8
 _PART_BITS = 3
 # HS 10, 8 and 6 digits: where too little was seen of the narrow one, the wider one counts.
 LEVELS = (10, 8, 6)
+# Customs' unit that all goods declared by mass are counted in.
+KILOGRAM = "035"
 
 
 # What is priced: commodity code, unit, currency.
@@ -94,7 +96,7 @@ def norm_id(commodity_code: str, unit: str, currency: str) -> str:
 
 def levels(commodity_code: str) -> Iterator[str]:
     """The code and the wider ones that it belongs to, narrowest first."""
-    return (commodity_code[:digits] for digits in LEVELS)
+    return (commodity_code[:digits] for digits in LEVELS if digits <= len(commodity_code))
 
 
 class Counts:

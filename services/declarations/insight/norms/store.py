@@ -1,12 +1,13 @@
 """The prices' counts and the norms: the only SQL of this room."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 
 import sqlalchemy as sa
 
 from chassis import bulk, records
 from services.declarations.insight.norms.model import LEVELS, Commodity, Counts, Norm, norm_id
-from services.declarations.tables import norm_progress, price_counts, price_norms
+from services.declarations.tables import norm_progress, price_counts, price_norms, reference_records
 
 Observed = Mapping[Commodity, Sequence[tuple[int, int]]]
 
@@ -44,6 +45,21 @@ def norms(connection: sa.Connection, ids: Iterable[str]) -> dict[str, Norm]:
     """Norms by their keys, those that were published."""
     query = sa.select(price_norms).where(bulk.among(connection, price_norms.c.id, ids))
     return {row.id: Norm(*row) for row in connection.execute(query).all()}
+
+
+def references(
+    connection: sa.Connection, after_us: int, after_id: str, until_us: int, count: int
+) -> list[tuple[str, str, int, Decimal, int, str]]:
+    """The next reference records in the order of arrival: code, currency, minor units, kilograms, arrival, id."""
+    rows = reference_records
+    place = (rows.c.create_us, rows.c.id)
+    columns = (rows.c.commodity_code, rows.c.value_currency, rows.c.value_minor_units, rows.c.weight_kilograms)
+    query = sa.select(*columns, *place).order_by(*place).limit(count)
+    within = sa.and_(sa.tuple_(*place) > sa.tuple_(after_us, after_id), rows.c.create_us <= until_us)
+    found = connection.execute(query.where(within)).all()
+    return [
+        (code, currency, units, Decimal(weight or 0), us, name) for code, currency, units, weight, us, name in found
+    ]
 
 
 def narrowest(connection: sa.Connection, commodities: Iterable[Commodity]) -> dict[Commodity, Norm]:

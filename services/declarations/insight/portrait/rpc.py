@@ -43,8 +43,8 @@ def _factor(factor: Factor) -> insight_pb2.RiskFactor:
     return message
 
 
-def _evidence(part: Part) -> insight_pb2.Evidence:
-    message = insight_pb2.Evidence(name=part.name, declarations=part.declarations)
+def _evidence(part: Part) -> insight_pb2.FactorEvidence:
+    message = insight_pb2.FactorEvidence(name=part.name, declarations=part.declarations)
     if part.currency:
         message.value.CopyFrom(money.to_proto(Money(part.currency, part.minor_units)))
     return message

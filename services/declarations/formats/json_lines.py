@@ -1,34 +1,49 @@
-"""Receipts of goods declarations as JSON Lines: one object a line, the fields of Receipt in either JSON spelling."""
+"""Rows as JSON Lines: one object a line, the fields of a receipt or of a record in either JSON spelling.
+
+A record is known by what it is about (permit, manifest, bill …); every other object is a receipt of a goods
+declaration.
+"""
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, records_pb2
 from google.protobuf import json_format
 
 from chassis.errors import Problem
 from services.declarations.formats.parsed import Parsed
 
+Row = declarations_pb2.Receipt | records_pb2.Record
+_RECORDS = frozenset(
+    name for field in records_pb2.Record.DESCRIPTOR.oneofs[0].fields for name in (field.name, field.json_name)
+)
+
 
 def parse(content: bytes) -> Sequence[Parsed]:
-    """The receipts of the lines, by line number from 1; blank lines are passed over."""
+    """The rows of the lines, by line number from 1; blank lines are passed over."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return [Parsed("", None, [line_malformed(str(error))])]
     lines = enumerate(text.splitlines(), 1)
-    return [Parsed(str(number), *receipt(line)) for number, line in lines if line.strip()]
+    return [Parsed(str(number), *row(line)) for number, line in lines if line.strip()]
 
 
-def receipt(line: str) -> tuple[declarations_pb2.Receipt | None, list[Problem]]:
-    """The receipt of a line; None and why, where it is none."""
+def row(line: str) -> tuple[Row | None, list[Problem]]:
+    """The row of a line; None and why, where it is none."""
     try:
         data = json.loads(line)
         if not isinstance(data, dict):
             return None, [line_malformed(f"{type(data).__name__} instead of an object")]
-        return json_format.ParseDict(data, declarations_pb2.Receipt()), []
+        return json_format.ParseDict(data, kind(data)()), []
     except (ValueError, json_format.ParseError) as error:
         return None, [line_malformed(str(error))]
+
+
+def kind(data: Any) -> type[Row]:
+    """What an object is a row of."""
+    return records_pb2.Record if isinstance(data, dict) and _RECORDS & data.keys() else declarations_pb2.Receipt
 
 
 def line_malformed(detail: str) -> Problem:

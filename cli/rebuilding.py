@@ -1,0 +1,60 @@
+"""`aval rebuild`: what is derived from declarations, counted anew from the log's beginning."""
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+
+from chassis import database, inbox
+from chassis.clock import SystemClock
+from chassis.command import Operation, Submission, Transaction
+from chassis.database import Database
+from chassis.identity import service_caller
+from chassis.ids import system_random
+from chassis.writer import run_batch
+from services.declarations.insight.fold import commands as fold
+from services.declarations.insight.fold import store as counting
+from services.declarations.service import SERVICE
+from services.declarations.tables import statistics_cells
+
+Progress = Callable[[int], None]
+
+
+def rebuild(address: str, progress: Progress) -> dict[str, Any]:
+    """Forgets and counts again; `progress` is told up to which event. A running platform helps, and keeps serving."""
+    store = Database(address, SERVICE.name)
+    try:
+        with store.write() as connection:
+            database.lock(connection, [fold.LOCK])
+            counting.reset(connection)
+        while _follow(store):
+            progress(_position(store))
+        with store.read() as connection:
+            counted = connection.execute(sa.select(sa.func.sum(statistics_cells.c.declarations))).scalar_one()
+        return {"ok": True, "events": _position(store), "declarations": int(counted or 0)}
+    finally:
+        store.close()
+
+
+def _position(store: Database) -> int:
+    with store.read() as connection:
+        return inbox.cursor(connection, counting.SOURCE)[1]
+
+
+def _follow(store: Database) -> bool:
+    """Counts what the log says next. Whether there is more."""
+    found: list[bool] = []
+
+    def run(transaction: Transaction, _request: Message) -> Message:
+        found.append(fold.follow(transaction))
+        return Empty()
+
+    operation = Operation("rebuild", Empty, run=run, keeps_requests=False)
+    caller, now_us = service_caller(SERVICE.name), SystemClock().now_us()
+    submission = Submission(operation, caller, Empty(), "", now_us, system_random(16))
+    outcome = run_batch(store, [submission])[submission]
+    if isinstance(outcome, Exception):
+        raise outcome
+    return found[-1]

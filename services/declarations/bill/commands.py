@@ -1,0 +1,64 @@
+"""Claiming, releasing and confirming bills: settlement's calls. Said again, each answers the same."""
+
+from dataclasses import replace
+
+from aval.declarations.v1 import records_pb2
+
+from chassis import records as rows
+from chassis.command import Transaction
+from chassis.errors import NotFound, WrongState
+from chassis.states import moved
+from services.declarations import errors
+from services.declarations.bill import rpc, store
+from services.declarations.bill.model import TRANSITIONS, Bill, State, Verb
+from services.declarations.records import store as records
+from services.declarations.records.model import Record
+from services.declarations.tables import bills
+
+
+def _known(transaction: Transaction, name: str) -> tuple[Bill, Record]:
+    """The bill with its record. NotFound."""
+    identifier = name.removeprefix("records/")
+    bill = store.load(transaction.connection, [identifier]).get(identifier)
+    if bill is None:
+        raise NotFound(resource=name)
+    return bill, records.newest(transaction.connection, [identifier])[identifier]
+
+
+def claim(transaction: Transaction, request: records_pb2.ClaimBillRequest) -> records_pb2.Record:
+    """For one payment: whoever comes second is refused."""
+    bill, record = _known(transaction, request.name)
+    if bill.enterprise != request.enterprise:
+        raise NotFound(resource=request.name)
+    if (bill.state, bill.payment) == (State.PAYING, request.payment):
+        return rpc.to_proto(record, bill)
+    state = moved(TRANSITIONS, bill, Verb.CLAIM)
+    if bill.amount.currency != request.currency_code:
+        raise errors.BillCurrencyDiffers(bill=bill.name, currency=bill.amount.currency)
+    return _save(transaction, record, replace(bill, state=state, payment=request.payment), "bill.claimed")
+
+
+def release(transaction: Transaction, request: records_pb2.ReleaseBillRequest) -> records_pb2.Record:
+    """The payment couldn't be made."""
+    bill, record = _known(transaction, request.name)
+    if bill.payment != request.payment:
+        return rpc.to_proto(record, bill)
+    state = moved(TRANSITIONS, bill, Verb.RELEASE)
+    return _save(transaction, record, replace(bill, state=state, payment=""), "bill.released")
+
+
+def confirm(transaction: Transaction, request: records_pb2.ConfirmBillPaidRequest) -> records_pb2.Record:
+    """The payment was made."""
+    bill, record = _known(transaction, request.name)
+    if bill.payment != request.payment:
+        raise WrongState(resource=bill.name, state=bill.state.value)
+    if (bill.state, bill.transfer) == (State.PAID, request.transfer):
+        return rpc.to_proto(record, bill)
+    state = moved(TRANSITIONS, bill, Verb.CONFIRM)
+    return _save(transaction, record, replace(bill, state=state, transfer=request.transfer), "bill.paid")
+
+
+def _save(transaction: Transaction, record: Record, bill: Bill, event: str) -> records_pb2.Record:
+    message = rpc.to_proto(record, rows.update(transaction.connection, bills, bill))
+    transaction.append(event, record.name, message, [bill.enterprise])
+    return message

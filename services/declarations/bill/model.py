@@ -1,0 +1,79 @@
+"""A bill of duty, tax or port charges: paid through settlement, once. Pure."""
+
+import datetime
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from chassis.money import Money
+from chassis.states import moved
+
+
+class State(enum.StrEnum):
+    """Where a bill stands; names of the proto's enum."""
+
+    OPEN = "OPEN"
+    PAYING = "PAYING"
+    PAID = "PAID"
+    CANCELLED = "CANCELLED"
+
+
+class Verb(enum.StrEnum):
+    """What can happen to it."""
+
+    CLAIM = "claim"
+    RELEASE = "release"
+    CONFIRM = "confirm"
+    CANCEL = "cancel"
+    REINSTATE = "reinstate"
+
+
+TRANSITIONS: Mapping[tuple[State, Verb], State] = {
+    (State.OPEN, Verb.CLAIM): State.PAYING,
+    (State.PAYING, Verb.RELEASE): State.OPEN,
+    (State.PAYING, Verb.CONFIRM): State.PAID,
+    (State.OPEN, Verb.CANCEL): State.CANCELLED,
+    (State.CANCELLED, Verb.REINSTATE): State.OPEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """`id` is its record's. `payment` is the one that claimed it last, `transfer` settlement's once it is paid."""
+
+    id: str
+    enterprise: str
+    amount: Money
+    payee: str
+    due_date: datetime.date
+    due_rule: str
+    state: State
+    payment: str
+    transfer: str
+    revision: int
+
+    @property
+    def name(self) -> str:
+        """Its record's resource name."""
+        return f"records/{self.id}"
+
+    @property
+    def terms(self) -> tuple[str, Money, str]:
+        """What can't change while it is being paid, or after."""
+        return self.enterprise, self.amount, self.payee
+
+    @property
+    def is_in_payment(self) -> bool:
+        """Whether its issuer can't change it any more."""
+        return self.state in (State.PAYING, State.PAID)
+
+
+# What an issuer does to its bill, by the state it gives it.
+_ISSUING: Mapping[State, Verb] = {State.CANCELLED: Verb.CANCEL, State.OPEN: Verb.REINSTATE}
+
+
+def reissued(before: Bill, after: Bill) -> Bill:
+    """The bill as its issuer changed it. WrongState where a payment has it."""
+    same = before.state is after.state
+    state = before.state if same else moved(TRANSITIONS, before, _ISSUING[after.state])
+    return replace(after, state=state, revision=before.revision)

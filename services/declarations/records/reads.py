@@ -1,0 +1,187 @@
+"""Reading records: the enterprise its own, an institution what it was let see, the window all, everybody what is
+published."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2, records_pb2
+
+from chassis import paging, records
+from chassis import rpc as wire
+from chassis.clock import business_date
+from chassis.errors import InvalidFields, NotFound, Problem
+from chassis.service import Reading
+from services.declarations.bill import rpc as bill_rpc
+from services.declarations.bill import store as bills
+from services.declarations.consent import access
+from services.declarations.consent import store as consents
+from services.declarations.declaration import reads as declarations
+from services.declarations.declaration import store as declaration_store
+from services.declarations.declaration.model import Declaration
+from services.declarations.records import hindrances, holds, kinds, manifests, mirrors, permits, rpc, store, titles
+from services.declarations.records.kinds import KINDS
+from services.declarations.records.model import Record
+from services.declarations.tables import beside
+
+PUBLIC = [name for name, kind in KINDS.items() if kind.is_public]
+NO_SUCH_DAY = Problem("date", "DATE_INVALID", "This is no calendar day; correct it.", "不是有效日期；请更正。")
+
+
+def get(reading: Reading, request: records_pb2.GetRecordRequest) -> records_pb2.Record:
+    """One record. NotFound also where the caller may not know of it."""
+    identifier = request.name.removeprefix("records/")
+    if request.HasField("as_of"):
+        record = store.version_at(reading.connection, identifier, request.as_of.ToMicroseconds())
+    else:
+        record = store.newest(reading.connection, [identifier]).get(identifier)
+    if record is None or not (record.kind in PUBLIC or access.sees_all(reading.caller, "")):
+        access.look(reading, _owner(reading, record) if record else "", "GetRecord", request.name)
+    if record is None:
+        raise NotFound(resource=request.name)
+    return _views(reading, [record])[0]
+
+
+def _owner(reading: Reading, record: Record) -> str:
+    """Whose record it is: where it doesn't say, its declaration's exporter's."""
+    if record.enterprise or not record.declaration:
+        return record.enterprise
+    return declaration_store.enterprises(reading.connection, [record.declaration]).get(record.declaration, "")
+
+
+def _views(reading: Reading, page: list[Record]) -> list[records_pb2.Record]:
+    """The wire form; bills with how far they are paid now."""
+    known = bills.load(reading.connection, [one.record for one in page if one.kind == "bill"])
+    return [bill_rpc.to_proto(one, known[one.record]) if one.record in known else rpc.to_proto(one) for one in page]
+
+
+def list_(reading: Reading, request: records_pb2.ListRecordsRequest) -> records_pb2.ListRecordsResponse:
+    """A page, those written last first."""
+    at_us = request.as_of.ToMicroseconds() if request.HasField("as_of") else None
+    named = declarations.seen(reading, request.declaration, "ListRecords") if request.declaration else None
+    query = sa.select(beside).where(store.counting(at_us), *_wanted(request))
+    # Who may see the declaration may see what others say of it, whoever's record it is.
+    query = query.where(_about(named)) if named else _own(reading, query)
+    query = paging.newest_first(query, beside.c.id, request)
+    page, token = paging.cut(request, records.many(reading.connection, query, Record), "id")
+    owned = ((one.name, named.enterprise if named else one.enterprise) for one in page if one.kind not in PUBLIC)
+    access.note_page(reading, "ListRecords", owned)
+    return records_pb2.ListRecordsResponse(records=_views(reading, page), next_page_token=token)
+
+
+def _wanted(request: records_pb2.ListRecordsRequest) -> list[Any]:
+    """The conditions that the request makes."""
+    conditions = []
+    if request.kind:
+        conditions.append(beside.c.kind == request.kind)
+    if request.enterprise:
+        conditions.append(beside.c.enterprise == request.enterprise)
+    if request.subject:
+        conditions.append(beside.c.id.in_(store.on_subject(request.subject)))
+    return conditions
+
+
+def _own(reading: Reading, query: Any) -> Any:
+    """What the caller may see: its own, an institution's consented ones, the window's all, and what is published."""
+    if access.sees_all(reading.caller, ""):
+        return query
+    owners: Any = [reading.caller.tenant]
+    if access.is_institution(reading.caller):
+        owners = consents.consenting(reading.caller.tenant, reading.now_us)
+    return query.where(sa.or_(beside.c.enterprise.in_(owners), beside.c.kind.in_(PUBLIC)))
+
+
+def _about(declaration: Declaration) -> Any:
+    """By its number, or by its transport document."""
+    bill_number = _body(declaration).bill_number
+    by_number = beside.c.declaration == declaration.id
+    if not bill_number:
+        return by_number
+    return sa.or_(by_number, beside.c.id.in_(store.on_subject(kinds.document(bill_number))))
+
+
+def _body(declaration: Declaration) -> declarations_pb2.Declaration:
+    return declarations_pb2.Declaration.FromString(declaration.body)
+
+
+def verify_permits(reading: Reading, request: records_pb2.VerifyPermitsRequest) -> records_pb2.VerifyPermitsResponse:
+    """Whether the permits that a declaration's goods need are in force on a day."""
+    body = _body(declarations.seen(reading, request.declaration, "VerifyPermits"))
+    day = permits.day_of(body, business_date(reading.now_us))
+    if request.HasField("date"):
+        try:
+            day = wire.to_date(request.date)
+        except ValueError:
+            raise InvalidFields([NO_SUCH_DAY]) from None
+    held = hindrances.of_holders(reading.connection, [body.enterprise]).get(body.enterprise, {})
+    found = permits.verdict(body, held, day)
+    verdict = "INVALID" if found.problems else "VALID" if found.needs else "NOT_NEEDED"
+    return records_pb2.VerifyPermitsResponse(
+        verdict=verdict, reasons=_told(reading, found.problems), date=wire.date(day), permits=found.relied_on
+    )
+
+
+def _told(reading: Reading, problems: Any) -> list[Any]:
+    return [wire.problem(one, reading.caller.language) for one in problems]
+
+
+def evidence(reading: Reading, request: records_pb2.GetEvidenceRequest) -> records_pb2.Evidence:
+    """What others than the declarant say of one declaration."""
+    declaration = declarations.seen(reading, request.declaration, "GetEvidence")
+    body = _body(declaration)
+    message = records_pb2.Evidence(
+        declaration=declaration.name,
+        holds=_told(
+            reading, holds.standing_on(reading.connection, {declaration.id: declaration}).get(declaration.id, ())
+        ),
+        mirrors=_mirrors(reading, body),
+    )
+    _add_manifest(reading, body, message)
+    _add_title(reading, body, message)
+    return message
+
+
+def _of_document(reading: Reading, kind: str, body: declarations_pb2.Declaration) -> list[Record]:
+    subject = kinds.document(body.bill_number)
+    if not body.bill_number:
+        return []
+    return store.with_subjects(reading.connection, kind, [subject]).get(subject, [])
+
+
+def _add_manifest(reading: Reading, body: declarations_pb2.Declaration, message: records_pb2.Evidence) -> None:
+    for record in _of_document(reading, "manifest", body):
+        message.manifest = record.name
+        found = manifests.findings(body, record.message, business_date(reading.now_us))
+        message.manifest_findings.extend(_told(reading, found))
+
+
+def _add_title(reading: Reading, body: declarations_pb2.Declaration, message: records_pb2.Evidence) -> None:
+    title = titles.title_of(record.message for record in _of_document(reading, "title_control", body))
+    if title is None:
+        return
+    message.title.MergeFrom(
+        records_pb2.Title(
+            platform=title.platform,
+            bill_number=title.bill_number,
+            state=title.state.value,
+            holder=title.holder,
+            disregarded=_told(reading, title.disregarded),
+        )
+    )
+
+
+def _mirrors(reading: Reading, body: declarations_pb2.Declaration) -> list[records_pb2.MirrorVerdict]:
+    """Import declarations with the same transport document or invoice, or that name the declaration; the best first."""
+    named = ((kinds.document, body.bill_number), (kinds.invoice, body.invoice_number))
+    subjects = [subject(number) for subject, number in named if number]
+    by_subject = store.with_subjects(reading.connection, "mirror_declaration", subjects)
+    by_number = store.about(reading.connection, "mirror_declaration", beside.c.declaration, [body.declaration_number])
+    found = {record.record: record for group in [*by_subject.values(), by_number] for record in group}
+    verdicts = [_mirror(reading, body, record) for record in found.values()]
+    return sorted(verdicts, key=lambda one: (-one.score, one.mirror))
+
+
+def _mirror(reading: Reading, body: declarations_pb2.Declaration, record: Record) -> records_pb2.MirrorVerdict:
+    match = mirrors.match(body, record.message.mirror_declaration, business_date(reading.now_us))
+    return records_pb2.MirrorVerdict(
+        mirror=record.name, verdict=match.verdict, score=match.score, reasons=_told(reading, match.reasons)
+    )

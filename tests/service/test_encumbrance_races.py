@@ -1,0 +1,56 @@
+"""64 institutions, one declaration: nothing is financed twice, whatever is amended, expires or is killed.
+
+The short form of `python -m tests.races`, which tries 100,000 times on each database.
+"""
+
+import pytest
+
+from services.declarations.breach import register
+from services.declarations.encumbrance import model
+from tests import race_load, races
+from tests.service.register_world import INSURER, VALUE, World, institution
+
+ATTEMPTS = 1250
+
+
+@pytest.mark.parametrize("mode", races.MODES)
+def test_a_race_of_64_institutions(database_url: str, mode: str) -> None:
+    """In processes of their own, one of which is killed: I1 to I7 after every commit, everything at the end."""
+    database = "sqlite" if database_url.startswith("sqlite") else "postgresql"
+    result = races.race(database_url, database, mode, ATTEMPTS, 1, 1, lambda _told: None)
+    assert result.violations == []
+    assert result.attempts >= ATTEMPTS
+    assert result.kills == 1
+    for what in ("ReserveEncumbrance OK", "ReserveEncumbrance VALUE_ENCUMBERED", "ConfirmEncumbrance OK"):
+        assert result.counted[what] > 0, result.counted
+    for what in ("ReleaseEncumbrance OK", "BatchCreateDeclarations OK", "Expire OK"):
+        assert result.counted[what] > 0, result.counted
+    assert not [what for what in result.counted if " failed" in what]
+
+
+BROKEN = {
+    "I6": (model, "barring", lambda *_, **__: []),
+    "I7": (register, "fall_short", lambda *_: None),
+}
+
+
+@pytest.mark.parametrize("invariant", BROKEN)
+def test_a_broken_rule_is_found(invariant: str, monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+    """A race that can't fail proves nothing."""
+    if not database_url.startswith("sqlite"):
+        pytest.skip("the same rule on either database")
+    world = World(database_url)
+    world.consent(*race_load.INSTITUTIONS, INSURER)
+    asset = world.declared()
+    world.finance(asset, VALUE // 2, institution(race_load.INSTITUTIONS[0]))
+    monkeypatch.setattr(race_load, "ASSET", asset)
+    race = race_load.Race(database_url, "exclusive", 3, asset)
+    module, name, broken = BROKEN[invariant]
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, broken)
+        race.run([race.amendment(VALUE // 10)])
+        for _ in range(5):
+            race.round()
+    assert invariant in {violation.partition(":")[0] for violation in race.store.violations}
+    race.store.close()
+    world.store.close()

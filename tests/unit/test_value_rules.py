@@ -1,0 +1,203 @@
+"""The rules of value: what customs takes, what comes back, what a payment goes to; breaches and their shares."""
+
+from dataclasses import fields, replace
+from decimal import Decimal
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.money import Money
+from services.declarations.breach import model as breach_model
+from services.declarations.breach.model import Breach, Share, cured, shared
+from services.declarations.encumbrance import model as encumbrance_model
+from services.declarations.encumbrance.model import Encumbrance, Item, apply_proceeds, converted, item_of
+from services.declarations.value import model
+from services.declarations.value.model import AssetClass, Move, Part, Value
+
+ASSET = "declarations/460120260000000001"
+CAP = Decimal("0.90")
+OF_PART = {
+    Part.MARGIN: "margin", Part.FREE: "free", Part.FINANCED: "financed", Part.SETTLED: "settled",
+    Part.RETURNED: "returned", Part.EXCESS: "excess", Part.INSURABLE: "insurable", Part.INSURED: "insured",
+}  # fmt: skip
+SHORT = {Part.SHORTFALL: "shortfall", Part.INSURED_SHORTFALL: "insured_shortfall"}
+
+
+def usd(units: int) -> Money:
+    """Cents."""
+    return Money("USD", units)
+
+
+def moved(value: Value, *moves: Move) -> Value:
+    """The value after moves, as a ledger would keep it."""
+    for move in moves:
+        for part, sign in ((move.source, -1), (move.to, 1)):
+            if part in OF_PART:
+                name = OF_PART[part]
+                value = replace(value, **{name: usd(getattr(value, name).minor_units + sign * move.amount.minor_units)})
+            elif part in SHORT:
+                name = SHORT[part]
+                value = replace(value, **{name: usd(getattr(value, name).minor_units - sign * move.amount.minor_units)})
+    return value
+
+
+def holds(value: Value) -> None:
+    """What is true of every value: no part is negative; what falls short is financed, and nothing is free beside it."""
+    assert all(getattr(value, field.name).minor_units >= 0 for field in fields(Value)), value
+    assert value.shortfall <= value.financed
+    assert not value.shortfall or not (value.free or value.margin)
+    assert value.insurable + value.insured == value.declared - value.returned + value.insured_shortfall
+
+
+@st.composite
+def values(draw: st.DrawFn) -> Value:
+    """A value that payments, loans, insurers and customs have been at."""
+    value = model.unencumbered(usd(draw(st.integers(1, 10**9))), CAP)
+    financed = usd(draw(st.integers(0, value.free.minor_units)))
+    insured = usd(draw(st.integers(0, value.insurable.minor_units)))
+    value = moved(value, Move(Part.FREE, Part.FINANCED, financed), Move(Part.INSURABLE, Part.INSURED, insured))
+    paid = usd(draw(st.integers(0, 10**9)))
+    holder = [_encumbrance("a", financed)] if financed else []
+    value = moved(value, *apply_proceeds(ASSET, value, holder, paid, {}).moves())
+    value = moved(value, *model.taken_back(value, min(usd(draw(st.integers(0, 10**9))), value.declared)))
+    value = moved(value, *model.lowered(value, usd(draw(st.integers(0, value.declared.minor_units)))))
+    return moved(value, *model.margin_restored(value, CAP))
+
+
+@given(values(), st.integers(0, 10**9))
+def test_what_customs_says_is_the_value(value: Value, units: int) -> None:
+    """Up or down, whatever stands on it; and the way there and back changes nothing but what was resolved."""
+    holds(value)
+    to = usd(units)
+    moves = model.lowered(value, to) if to < value.declared else model.raised(value, to, CAP)
+    after = moved(value, *moves)
+    holds(after)
+    assert after.declared == to
+    assert (after.financed, after.insured) == (value.financed, value.insured)
+    short = after.shortfall - value.shortfall
+    if to < value.declared:
+        lost = value.declared - to - (value.free + value.margin)
+        assert short == min(max(lost, usd(0)), value.backed)
+
+
+@given(values())
+def test_up_and_down_again_is_as_before(value: Value) -> None:
+    """The margin follows from the value, not from its way; nothing that was paid for becomes free."""
+    up = moved(value, *model.raised(value, value.declared + usd(12_345), CAP))
+    up = moved(up, *model.margin_restored(up, CAP))
+    down = moved(up, *model.lowered(up, value.declared))
+    down = moved(down, *model.margin_restored(down, CAP))
+    assert down == value
+
+
+@given(values(), st.integers(0, 10**9))
+def test_goods_that_came_back(value: Value, units: int) -> None:
+    """VALUE stays, what is returned grows by what counted."""
+    back = min(usd(units), value.declared - value.returned)
+    after = moved(value, *model.taken_back(value, back))
+    holds(after)
+    assert (after.declared, after.returned) == (value.declared, value.returned + back)
+
+
+@given(values(), st.integers(0, 10**9))
+def test_the_cap_holds_of_what_is_free(value: Value, units: int) -> None:
+    """Free value and finance together are within the cap, unless finance alone exceeds it."""
+    after = moved(value, *model.raised(value, value.declared + usd(units), CAP))
+    after = moved(after, *model.margin_restored(after, CAP))
+    most = after.declared - model.margin_of(after.declared, CAP)
+    assert not after.free or after.financed + after.free <= most
+
+
+@given(values(), st.integers(1, 10**9))
+def test_a_payment_is_applied_whole(value: Value, units: int) -> None:
+    """To what has value behind it, what is free, the margin, what has none; the rest is excess."""
+    holder = _encumbrance("a", value.financed)
+    unbacked = {holder.holder: value.shortfall} if value.shortfall else {}
+    found = apply_proceeds(ASSET, value, [holder] if value.financed else [], usd(units), unbacked)
+    assert found.financed + found.free + found.margin + found.cured + found.excess == usd(units)
+    assert sum((one.amount for one in found.settled), usd(0)) == found.financed + found.cured
+    holds(moved(value, *found.moves()))
+
+
+def _encumbrance(identifier: str, amount: Money, holder: str = "banks/A", is_equal: bool = False) -> Encumbrance:
+    items = (Item(ASSET, amount, amount.zero()),)
+    state = encumbrance_model.State.CONFIRMED
+    return Encumbrance(
+        identifier, holder, "enterprises/E", AssetClass.RECEIVABLE, items, is_equal, state, 0, "", ord(identifier), 1, 1
+    )
+
+
+def test_a_payment_goes_to_finance_with_value_behind_it_first() -> None:
+    """Of two who rank equally one has resolved its share; the other hasn't."""
+    short = {Part.FINANCED: 80, Part.SHORTFALL: 20}
+    value = replace(model.unencumbered(usd(0), CAP), financed=usd(short[Part.FINANCED]), shortfall=usd(20))
+    both = [_encumbrance("a", usd(30), "banks/A", True), _encumbrance("b", usd(50), "banks/B", True)]
+    found = apply_proceeds(ASSET, value, both, usd(60), {"banks/B": usd(20)})
+    assert [(one.encumbrance.id, one.amount) for one in found.settled] == [("a", usd(30)), ("b", usd(30))]
+    rest = apply_proceeds(ASSET, value, both, usd(70), {"banks/B": usd(20)})
+    assert (rest.cured, dict(rest.cured_by_holder)["banks/B"]) == (usd(10), usd(10))
+    assert item_of(both[0], ASSET).outstanding == usd(30)
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=6), st.data())
+def test_shares_add_up_however_a_breach_ends(held: list[int], data: st.DataObject) -> None:
+    """To the last cent, whoever gives back how much."""
+    outstanding = {f"banks/{index}": usd(units) for index, units in enumerate(held)}
+    amount = usd(data.draw(st.integers(1, sum(held))))
+    shares = shared(amount, outstanding)
+    assert sum((share.amount for share in shares), usd(0)) == amount
+    assert all(share.amount <= outstanding[share.holder] for share in shares)
+    breach = Breach(
+        "b", ASSET, "enterprises/E", AssetClass.RECEIVABLE, amount, amount, "AMENDED", breach_model.State.OPEN,
+        shares, 1, 1,
+    )  # fmt: skip
+    while breach.open_amount:
+        part = usd(data.draw(st.integers(1, breach.open_amount.minor_units)))
+        holder = data.draw(st.sampled_from(["", *outstanding]))
+        before = breach
+        (breach,) = cured([breach], part, holder)
+        assert before.open_amount - breach.open_amount == part
+        assert sum((share.open for share in breach.shares), usd(0)) == breach.open_amount
+    assert breach.state is breach_model.State.CURED
+
+
+def test_the_oldest_breach_is_cured_first() -> None:
+    """What is left goes to the next."""
+    share = (Share("banks/A", usd(10), usd(10)),)
+    old, new = (
+        Breach(
+            name, ASSET, "enterprises/E", AssetClass.RECEIVABLE, usd(10), usd(10), "AMENDED",
+            breach_model.State.OPEN, share, when, 1,
+        )
+        for name, when in (("z", 1), ("a", 2))
+    )  # fmt: skip
+    assert [(one.id, one.open_amount) for one in cured([new, old], usd(13))] == [("z", usd(0)), ("a", usd(7))]
+
+
+@pytest.mark.parametrize("machine", [breach_model, encumbrance_model])
+def test_every_pair_of_state_and_verb_is_decided(machine: Any) -> None:
+    """What isn't in the table is refused; an end is an end."""
+    transitions, states, verbs = machine.TRANSITIONS, machine.State, machine.Verb
+    allowed = {
+        breach_model: {("OPEN", "cure"): "CURED", ("OPEN", "resolve"): "RESOLVED"},
+        encumbrance_model: {
+            ("RESERVED", "confirm"): "CONFIRMED", ("RESERVED", "release"): "RELEASED",
+            ("RESERVED", "expire"): "EXPIRED", ("CONFIRMED", "release"): "RELEASED",
+            ("CONFIRMED", "reduce"): "CONFIRMED",
+        },
+    }[machine]  # fmt: skip
+    for state, verb in product(states, verbs):
+        assert transitions.get((state, verb)) == allowed.get((state.value, verb.value)), (state, verb)
+
+
+@given(st.integers(1, 10**9), st.decimals("0.0001", "2000", places=10), st.decimals("0", "0.2", places=2))
+def test_a_claim_is_converted_against_its_holder_once(units: int, rate: Decimal, haircut: Decimal) -> None:
+    """Up, by less than a unit; yen have no cents."""
+    for currency, digits in (("USD", 2), ("JPY", 0)):
+        item = converted(Item(ASSET, Money("CNY", units), Money("CNY", 0)), currency, rate, haircut)
+        exact = (Decimal(units) / 100 * rate * (1 + haircut)).scaleb(digits)
+        assert 0 <= item.amount.minor_units - exact < 1
+        assert item.asked == Money("CNY", units)
