@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_pb2
 
+from chassis import eventlog
 from chassis.errors import InvalidFields, NotFound
 from chassis.identity import Caller
 from chassis.money import Money, to_proto
@@ -274,11 +275,12 @@ def test_settlement_by_list_and_by_order(register: RetailRegister) -> None:
         register.settle("pools/none", "incomingPayments/4", receipt(1, 1))
 
 
-def consent(register: RetailRegister, bank: Caller) -> None:
-    """The exporter lets a bank see and finance what is its own."""
+def consent(register: RetailRegister, bank: Caller) -> str:
+    """The exporter lets a bank see and finance what is its own; the consent's name."""
     given = declarations_pb2.Consent(institution=bank.tenant, purpose="pool finance")
     given.expire_time.FromMicroseconds(NOW_US + 300 * DAY_US)
-    register.call("CreateConsent", declarations_pb2.CreateConsentRequest(consent=given), EXPORTER)
+    request = declarations_pb2.CreateConsentRequest(consent=given)
+    return str(register.call("CreateConsent", request, EXPORTER).name)
 
 
 def finance(register: RetailRegister, asset: str, units: int, bank: Caller = BANK) -> str:
@@ -318,6 +320,26 @@ def test_only_its_beneficiary_finances_a_pool(register: RetailRegister) -> None:
     with pytest.raises(errors.ConsentMissing):
         finance(register, pool, 1_00)
     assert finance(register, pool, 1_00, OTHER_BANK)
+
+
+def events_seen(register: RetailRegister, pool: str, caller: Caller) -> list[str]:
+    """The types of a pool's events that a caller is shown now."""
+    with register.database.read() as connection:
+        told = eventlog.read(connection, "", 0, caller.tenant, pool).events
+        shown = SERVICE.visible(Reading(connection, caller, register.now_us), told)
+    return [event.type for event in shown]
+
+
+def test_a_bank_watches_a_pool_while_consent_stands(register: RetailRegister) -> None:
+    given = consent(register, BANK)
+    pool = register.pool()
+    closed(register, 0)
+    register.settle(pool, "incomingPayments/1", receipt(0, 100_00))
+    assert events_seen(register, pool, BANK) == ["pool.created", "pool.moved", "pool.settled"]
+    assert events_seen(register, pool, OTHER_BANK) == []
+    register.call("RevokeConsent", declarations_pb2.RevokeConsentRequest(name=given), EXPORTER)
+    assert events_seen(register, pool, BANK) == []
+    assert events_seen(register, pool, EXPORTER) == ["pool.created", "pool.moved", "pool.settled"]
 
 
 def test_a_base_that_shrinks_under_its_finance_is_a_breach(register: RetailRegister) -> None:
