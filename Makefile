@@ -29,7 +29,7 @@ races: setup
 
 # 100,000 lists in one pool, on both databases: minutes.
 volume: setup
-	.venv/bin/python -m pytest -m volume
+	.venv/bin/python -m pytest -m volume --log-cli-level=INFO
 
 # Renews requirements.lock from pyproject.toml; needs uv.
 lock:
