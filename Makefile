@@ -1,5 +1,5 @@
 # The entry points. Each works from a fresh clone; `make setup` is part of all of them.
-.PHONY: setup run test check bench sim races lock clean
+.PHONY: setup run test check bench sim races volume lock clean
 
 setup:
 	@sh scripts/setup.sh
@@ -26,6 +26,10 @@ sim: setup
 # 64 institutions, one declaration, 100,000 attempts each way on both databases: about half an hour.
 races: setup
 	PYTHONPATH=.:build/gen .venv/bin/python -m tests.races
+
+# 100,000 lists in one pool, on both databases: minutes.
+volume: setup
+	.venv/bin/python -m pytest -m volume --log-cli-level=INFO
 
 # Renews requirements.lock from pyproject.toml; needs uv.
 lock:

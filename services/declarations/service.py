@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from aval.events.v1 import events_pb2
 
 import ledger
-from chassis.service import Check, Command, Service
+from chassis.service import Check, Command, Reading, Service
 from ledger import store as ledger_store
 from services.declarations.bill import commands as bill
 from services.declarations.bill import store as bill_store
@@ -98,6 +99,10 @@ PROOFS: Sequence[Check] = (
 
 def _violations(connection: sa.Connection) -> list[str]:
     return [found for prove in PROOFS for found in prove(connection)]
+
+
+def _visible(reading: Reading, events: Sequence[events_pb2.Event]) -> Sequence[events_pb2.Event]:
+    return pool_reads.visible(reading, declaration_reads.visible(reading, events))
 
 
 SERVICE = Service(
@@ -200,5 +205,5 @@ SERVICE = Service(
     violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,
-    visible=declaration_reads.visible,
+    visible=_visible,
 )

@@ -29,7 +29,7 @@ from tests.service.retail_lists_world import (
 from tests.support import Stores
 
 HOUR_US = 3_600_000_000
-LAW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LAW = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
@@ -87,6 +87,9 @@ def test_versions_and_deletions(register: RetailRegister) -> None:
     first, later = list_row(1, 800_00), list_row(1, 700_00, send_us=NOW_US, change=retail_pb2.MODIFY)
     assert register.lists(later, first, later) == ["ACCEPTED", "DUPLICATE", "DUPLICATE"]
     assert register.list(1).value.minor_units == 700_00
+    # An overtaken version still says which number the list has.
+    assert register.lists(list_row(1, 800_00, list_number=list_number(1), send_us=NOW_US - 1)) != ["REFUSED"]
+    assert (register.list(1).list_number, register.list(1).value.minor_units) == (list_number(1), 700_00)
     other = list_row(1, 900_00)
     assert register.lists(other) == ["DUPLICATE"]
     assert register.lists(list_row(2), list_row(2, 300_00)) == ["ACCEPTED", "LIST_KNOWN_WITH_OTHER_CONTENT"]
@@ -125,6 +128,17 @@ def test_cancellations_and_returns(register: RetailRegister) -> None:
     assert register.take(commands.take_cancellations, [*asked, asked[0]]) == ["ACCEPTED"] * 3 + ["DUPLICATE"]
     assert [register.list(number).status for number in (1, 2, 3)] == ["CANCELLED", "RETURNED", "CLOSED"]
     assert register.take(commands.take_cancellations, [cancellation(0, is_return=True, note="?")]) == ["LIST_NOT_NAMED"]
+
+
+def test_an_applications_own_number_is_no_lists(register: RetailRegister) -> None:
+    register.take(
+        commands.take_cancellations,
+        [
+            cancellation(1, is_return=False, list_number=list_number(1), enterprise_number="COP000000002"),
+        ],
+    )
+    register.lists(list_row(1, list_number=list_number(1)), list_row(2))
+    assert [register.list(number).status for number in (1, 2)] == ["CANCELLED", "DRAFT"]
 
 
 def test_departures_by_list_and_by_waybill(register: RetailRegister) -> None:

@@ -1,15 +1,17 @@
 """Pools: thousands of lists are one base, exact to the fen, whatever becomes of them."""
 
 import dataclasses
+import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_pb2
 
+from chassis import eventlog
 from chassis.errors import InvalidFields, NotFound
 from chassis.identity import Caller
 from chassis.money import Money, to_proto
@@ -34,6 +36,7 @@ from tests.service.retail_lists_world import (
 from tests.service.test_retail_summary import summary_row
 from tests.support import Stores
 
+logger = logging.getLogger(__name__)
 # Written anew, in parts of a hundred, of what data/pool_terms.csv says today.
 ELIGIBILITY = {"RELEASED": 70, "CLOSED": 90, "SUMMARISED": 100}
 ADVANCE, COUNTRY_LIMIT, PLATFORM_LIMIT, FEWEST = 80, 60, 90, 100
@@ -115,15 +118,13 @@ def play(register: RetailRegister, count: int, batch: int = 1000) -> float:
     return rows / seconds
 
 
-def test_many_lists_make_one_base(register: RetailRegister, record_property: Callable[[str, object], None]) -> None:
-    record_property("rows_per_second", play(register, 20_000))
+def test_many_lists_make_one_base(register: RetailRegister) -> None:
+    logger.info("%s: %.0f rows/s", register.database.dialect, play(register, 20_000))
 
 
 @pytest.mark.volume
-def test_a_hundred_thousand_lists_make_one_base(
-    register: RetailRegister, record_property: Callable[[str, object], None]
-) -> None:
-    record_property("rows_per_second", play(register, 100_000))
+def test_a_hundred_thousand_lists_make_one_base(register: RetailRegister) -> None:
+    logger.info("%s: %.0f rows/s", register.database.dialect, play(register, 100_000))
 
 
 BANK = Caller("banks/LMHFCNB0/system", "banks/LMHFCNB0", frozenset({"BANK_SYSTEM"}))
@@ -274,11 +275,12 @@ def test_settlement_by_list_and_by_order(register: RetailRegister) -> None:
         register.settle("pools/none", "incomingPayments/4", receipt(1, 1))
 
 
-def consent(register: RetailRegister, bank: Caller) -> None:
-    """The exporter lets a bank see and finance what is its own."""
+def consent(register: RetailRegister, bank: Caller) -> str:
+    """The exporter lets a bank see and finance what is its own; the consent's name."""
     given = declarations_pb2.Consent(institution=bank.tenant, purpose="pool finance")
     given.expire_time.FromMicroseconds(NOW_US + 300 * DAY_US)
-    register.call("CreateConsent", declarations_pb2.CreateConsentRequest(consent=given), EXPORTER)
+    request = declarations_pb2.CreateConsentRequest(consent=given)
+    return str(register.call("CreateConsent", request, EXPORTER).name)
 
 
 def finance(register: RetailRegister, asset: str, units: int, bank: Caller = BANK) -> str:
@@ -318,6 +320,26 @@ def test_only_its_beneficiary_finances_a_pool(register: RetailRegister) -> None:
     with pytest.raises(errors.ConsentMissing):
         finance(register, pool, 1_00)
     assert finance(register, pool, 1_00, OTHER_BANK)
+
+
+def events_seen(register: RetailRegister, pool: str, caller: Caller) -> list[str]:
+    """The types of a pool's events that a caller is shown now."""
+    with register.database.read() as connection:
+        told = eventlog.read(connection, "", 0, caller.tenant, pool).events
+        shown = SERVICE.visible(Reading(connection, caller, register.now_us), told)
+    return [event.type for event in shown]
+
+
+def test_a_bank_watches_a_pool_while_consent_stands(register: RetailRegister) -> None:
+    given = consent(register, BANK)
+    pool = register.pool()
+    closed(register, 0)
+    register.settle(pool, "incomingPayments/1", receipt(0, 100_00))
+    assert events_seen(register, pool, BANK) == ["pool.created", "pool.moved", "pool.settled"]
+    assert events_seen(register, pool, OTHER_BANK) == []
+    register.call("RevokeConsent", declarations_pb2.RevokeConsentRequest(name=given), EXPORTER)
+    assert events_seen(register, pool, BANK) == []
+    assert events_seen(register, pool, EXPORTER) == ["pool.created", "pool.moved", "pool.settled"]
 
 
 def test_a_base_that_shrinks_under_its_finance_is_a_breach(register: RetailRegister) -> None:

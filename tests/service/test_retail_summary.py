@@ -148,7 +148,7 @@ def test_two_summaries_race_for_the_same_lists(register: RetailRegister, store: 
     rounds = 12
     released(register, *range(rounds * 2))
     other = RetailRegister(store("declarations", SERVICE.migrations))
-    start = threading.Barrier(2)
+    start = threading.Barrier(2, timeout=20)
     outcomes: dict[str, list[str]] = {"one": [], "other": []}
 
     def claim(name: str, own: RetailRegister, first: int) -> None:

@@ -209,6 +209,7 @@ def test_what_each_message_becomes() -> None:
     assert row("good_403_as_payment").amount.minor_units == 129_80
     assert (row("good_603").list_number, row("good_621").list_number) == ("46042026E000000001", "46042026I000000031")
     assert row("good_621").bonded_books_number == "T4604W000001"
+    assert row("good_604").merchant_code == row("good_605").merchant_code == row("good_603").merchant_code != ""
     assert (row("good_604").status_code, row("good_622").status_code) == ("800", "-621001")
     assert [row(name).is_return for name in ("good_605", "good_623", "good_625")] == [False, False, True]
     assert row("good_625").note == "七天无理由退货"

@@ -2,7 +2,7 @@
 
 VALUE is the base and what was settled before, so that the part still to come is the base. Money for
 a list comes to more than the list adds to the base; all of it goes to those who finance the pool
-first (invariant I1), never more than they and the base have.
+first (invariant I1), and what they and the base don't have is excess.
 """
 
 from aval.declarations.v1 import declarations_pb2
@@ -27,12 +27,8 @@ def revalue(transaction: Transaction, pool: Pool, cause: str) -> None:
 
 def settle(transaction: Transaction, pool: Pool, payment: str, amount: Money) -> Money:
     """Applies what was paid to the pool's value; the part that settled finance."""
-    booked = store.booked(transaction.connection, [pool.name]).get(pool.name)
-    if booked is None:
+    if not amount or not store.opened(transaction.connection, [pool.name]):
         return amount.zero()
-    most = booked.margin + booked.free + booked.reserved + booked.financed
-    if not (applied := min(amount, most)):
-        return amount.zero()
-    request = declarations_pb2.ApplyProceedsRequest(asset=pool.name, payment=payment, amount=money.to_proto(applied))
+    request = declarations_pb2.ApplyProceedsRequest(asset=pool.name, payment=payment, amount=money.to_proto(amount))
     response = encumbrances.apply_proceeds(transaction, request)
     return sum((money.from_proto(one.amount) for one in response.settled_encumbrances), amount.zero())

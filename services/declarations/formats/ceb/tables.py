@@ -193,6 +193,7 @@ def _receipt(number: str) -> Message:
         Field("invtNo", "list_number", kinds.text),
         Field("preNo", "pre_number", kinds.text),
         Field("copNo", "enterprise_number", kinds.text),
+        Field("ebcCode", "merchant_code", kinds.text),
         Field("customsCode", "customs_office", kinds.text),
         Field("returnStatus", "status_code", kinds.text, is_required=True),
         Field("returnTime", "notice_time", kinds.time, is_required=True),
@@ -207,6 +208,7 @@ def _application(number: str, document: str, *heads: str, is_return: bool = Fals
         Field("invtNo", "list_number", kinds.text),
         Field("preNo", "pre_number", kinds.text),
         Field("copNo", "enterprise_number", kinds.text),
+        Field("ebcCode", "merchant_code", kinds.text),
         Field("reason", "note", kinds.text),
     )
     constants = {"is_return": is_return}

@@ -93,12 +93,13 @@ def notice_of_deletion(row: retail_pb2.RetailList) -> Notice:
 
 
 def notice_of_cancellation(asked: retail_pb2.RetailCancellation) -> Notice:
-    """What an application to cancel or return says."""
+    """What an application to cancel or return says. Its copNo may be its own number, so it counts only alone."""
+    is_named = asked.list_number or asked.pre_number
     return Notice(
         asked.list_number,
         asked.pre_number,
         asked.merchant_code,
-        asked.enterprise_number,
+        "" if is_named else asked.enterprise_number,
         "",
         said_us(asked.envelope),
         model.RETURN if asked.is_return else model.CANCEL,
