@@ -236,6 +236,8 @@ def test_less_is_encumbered_once_a_checker_agrees(world: World) -> None:
     approve = pb.ApproveReductionRequest(name=held, etag=prepared.etag)
     assert world.call("ApproveReduction", approve, CHECKER).items[0].amount == usd(30_000_00)
     assert world.value(name) == {"margin": 10_000_00, "free": 60_000_00, "financed": 30_000_00}
+    release = pb.ReleaseEncumbranceRequest(name=held)
+    assert world.refused("ReleaseEncumbrance", release, CHECKER).reason == "SECOND_PERSON_REQUIRED"
     rejected = pb.RejectReductionRequest(name=held)
     assert world.refused("RejectReduction", rejected, CHECKER).reason == "NOTHING_PREPARED"
 

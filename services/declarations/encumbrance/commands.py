@@ -46,6 +46,7 @@ from services.declarations.value.books import Books
 from services.declarations.value.model import SIDES, Asset, AssetClass, part_id
 
 EXPIRE_AT_ONCE = 200
+SYSTEM = "BANK_SYSTEM"
 # The kinds of asset that cover may stand on: goods that were sold.
 INSURABLE = frozenset({"declarations", "warehouseSales"})
 # What the enterprise must have consented to.
@@ -372,9 +373,18 @@ def release(
     if encumbrance.state in (State.RELEASED, State.EXPIRED):
         return rpc.to_proto(encumbrance)
     check_etag(request.etag, encumbrance)
+    _check_second_person(transaction, encumbrance)
     if request.items:
         return rpc.to_proto(_reduce(transaction, encumbrance, rpc.amounts(request.items)))
     return rpc.to_proto(_release(transaction, encumbrance))
+
+
+def _check_second_person(transaction: Transaction, encumbrance: Encumbrance) -> None:
+    """What is confirmed changes by two people, or by a system whose own book had two."""
+    caller = transaction.caller
+    is_person = not caller.service and SYSTEM not in caller.roles
+    if encumbrance.state is State.CONFIRMED and is_person:
+        raise errors.SecondPersonRequired(encumbrance=encumbrance.name)
 
 
 def _release(transaction: Transaction, encumbrance: Encumbrance) -> Encumbrance:
