@@ -25,7 +25,7 @@ def _shared(transaction: Transaction, name: str, etag: str) -> tuple[Breach, Sha
     share = breach.share_of(transaction.caller.tenant) if breach else None
     if breach is None or share is None:
         raise NotFound(resource=name)
-    check_etag(etag, breach)
+    check_etag(etag, share)
     if share.open:
         moved(TRANSITIONS, breach, Verb.RESOLVE)
     else:
