@@ -90,7 +90,7 @@ def test_each_broken_document_is_told_what_is_wrong_and_the_good_one_stands(door
     *refused, good = door.call(WINDOW, "declarations", "ImportDocuments", request).verdicts
     assert good.outcome == declarations_pb2.IntakeVerdict.ACCEPTED
     for verdict in refused:
-        assert (verdict.outcome, verdict.declaration) == (REFUSED, ""), verdict
+        assert (verdict.outcome, verdict.resource) == (REFUSED, ""), verdict
         reasons, expected = {problem.reason for problem in verdict.problems}, BROKEN[verdict.document_id]
         assert reasons == expected if expected else len(reasons) > 1
         assert not LEAKS.search(str(verdict)), verdict

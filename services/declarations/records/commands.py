@@ -14,7 +14,7 @@ from chassis.identity import Caller
 from services.declarations.bill import intake as bills
 from services.declarations.declaration import commands as declaration_commands
 from services.declarations.declaration import store as declaration_store
-from services.declarations.records import holds, kinds, rebates, rpc, store
+from services.declarations.records import holds, kinds, rebates, returns, rpc, store
 from services.declarations.records.kinds import KINDS
 from services.declarations.records.model import Record
 
@@ -54,6 +54,14 @@ KNOWN_OTHERWISE = Problem(
 )
 
 
+RECORD_IS_FINAL = Problem(
+    "",
+    "RECORD_IS_FINAL",
+    "A record of this kind never changes once it is known; send what is new under a number of its own.",
+    "该类记录一经接收不得变更；新的内容须使用新的编号。",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One row after its own checks: what it says, or what is wrong with it."""
@@ -71,6 +79,7 @@ class Known:
     digests: dict[tuple[str, int], bytes]
     owners: Mapping[str, str]
     bills: bills.Known
+    returns: returns.Known
 
 
 @dataclass(slots=True)
@@ -135,6 +144,7 @@ def _load(transaction: Transaction, rows: Sequence[Candidate]) -> Known:
         store.digests(connection, versions),
         declaration_store.enterprises(connection, numbers) if numbers else {},
         bills.load(connection, [kinds.identifier(body) for body in bodies if body.HasField("bill")]),
+        returns.load(connection, bodies),
     )
 
 
@@ -150,7 +160,7 @@ def _decide(transaction: Transaction, known: Known, taken: Taken, one: Candidate
     if problems := _of_writer(caller, fresh, owner) or _of_history(fresh, before, digest):
         return _refused(transaction, one, problems)
     counts = before is None or fresh.notice_us > before.notice_us
-    if counts and (problems := known.bills.problems(one.body, fresh)):
+    if counts and (problems := [*known.bills.problems(one.body, fresh), *returns.problems(known.returns, one.body)]):
         return _refused(transaction, one, problems)
     if digest is None:
         _accept(known, taken, dataclasses.replace(fresh, is_newest=counts), one.body)
@@ -178,6 +188,8 @@ def _of_writer(caller: Caller, fresh: Record, owner: str) -> list[Problem]:
 def _of_history(fresh: Record, before: Record | None, digest: bytes | None) -> list[Problem]:
     if before is not None and before.writer != fresh.writer:
         return [RECORD_OF_ANOTHER_WRITER]
+    if KINDS[fresh.kind].is_final and before is not None and before.digest != fresh.digest:
+        return [RECORD_IS_FINAL]
     return [KNOWN_OTHERWISE] if digest not in (None, fresh.digest) else []
 
 
@@ -203,5 +215,6 @@ def _follow(transaction: Transaction, known: Known, taken: Taken) -> None:
 EFFECTS: Mapping[str, Effect] = {
     "bill": lambda transaction, known, changed: bills.follow(transaction, known.bills, changed),
     "rebate_status": lambda transaction, _known, changed: rebates.follow(transaction, changed),
+    "goods_return": lambda transaction, known, changed: returns.follow(transaction, known.returns, changed),
     "hold": lambda transaction, _known, changed: holds.tell(transaction, changed),
 }

@@ -31,6 +31,8 @@ class Kind:
     writer: str = WINDOW
     # Everybody may read it.
     is_public: bool = False
+    # What it says once stays.
+    is_final: bool = False
 
 
 def document(bill_number: str) -> str:
@@ -215,6 +217,16 @@ def _check_hold(row: Row) -> Iterator[Problem]:
     )
 
 
+def _check_return(row: Row) -> Iterator[Problem]:
+    yield from _unless(
+        row.goods_return.amount.minor_units > 0,
+        "goods_return.amount",
+        "AMOUNT_NOT_POSITIVE",
+        "Give a positive amount.",
+        "金额须为正数。",
+    )
+
+
 def _check_title(row: Row) -> Iterator[Problem]:
     event, verb = row.title_control, records_pb2.TitleControl
     needs_holder = event.verb in (verb.ISSUE, verb.TRANSFER)
@@ -289,5 +301,11 @@ KINDS: Mapping[str, Kind] = {
         key=lambda row: (row.title_control.platform, row.title_control.event_number),
         subjects=_of_document,
         check=_check_title,
+    ),
+    "goods_return": Kind(
+        key=lambda row: (row.goods_return.return_declaration_number, row.declaration),
+        check=_check_return,
+        needs=("declaration",),
+        is_final=True,
     ),
 }
