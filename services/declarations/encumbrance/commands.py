@@ -10,7 +10,7 @@ from typing import Any
 from aval.declarations.v1 import declarations_pb2
 from google.protobuf.message import Message
 
-from chassis import money
+from chassis import database, money
 from chassis.clock import MICROSECONDS, business_date
 from chassis.command import Transaction
 from chassis.errors import DomainError, InvalidFields, NotFound, Problem, SamePerson
@@ -481,6 +481,7 @@ def apply_proceeds(
     connection = transaction.connection
     if known := store.applied(connection, request.asset, request.payment):
         return declarations_pb2.ApplyProceedsResponse.FromString(known)
+    database.lock(connection, [request.asset])
     asset = kinds.load(connection, [request.asset], transaction.now_us).get(request.asset)
     if asset is None:
         raise _unknown(request.asset)
