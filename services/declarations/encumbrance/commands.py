@@ -1,6 +1,7 @@
 """Reserve, confirm, release, reduce, expire, and applying what the buyer paid: the register's protocol."""
 
 import dataclasses
+import datetime
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from services.declarations.encumbrance import ending, model, rpc, store
 from services.declarations.encumbrance.model import (
     TRANSITIONS,
     Encumbrance,
+    Item,
     Reduced,
     Reduction,
     Standing,
@@ -182,13 +184,21 @@ def _unknown(name: str) -> DomainError:
 
 def _converted(transaction: Transaction, asked: Encumbrance, assets: Sequence[Asset]) -> Encumbrance:
     """With what was asked for in another currency in the asset's, at today's rate and haircut."""
-    on, items = business_date(transaction.now_us), []
-    for item, asset in zip(asked.items, assets, strict=True):
-        rate = terms.exchange_rate(item.amount.currency, asset.value.currency, on)
-        is_foreign = item.amount.currency != asset.value.currency and rate is not None and item.amount.minor_units > 0
-        haircut = terms.currency_haircut(on)
-        items.append(model.converted(item, asset.value.currency, rate, haircut) if is_foreign and rate else item)
-    return dataclasses.replace(asked, items=tuple(items))
+    pairs = list(zip(asked.items, assets, strict=True))
+    if all(item.amount.currency == asset.value.currency for item, asset in pairs):
+        return asked
+    on = business_date(transaction.now_us)
+    return dataclasses.replace(asked, items=tuple(_in_currency(item, asset, on) for item, asset in pairs))
+
+
+def _in_currency(item: Item, asset: Asset, on: datetime.date) -> Item:
+    """An item in the asset's currency, where the day has a rate."""
+    if item.amount.currency == asset.value.currency or item.amount.minor_units <= 0:
+        return item
+    rate = terms.exchange_rate(item.amount.currency, asset.value.currency, on)
+    if rate is None:
+        return item
+    return model.converted(item, asset.value.currency, rate, terms.currency_haircut(on))
 
 
 def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
