@@ -219,7 +219,7 @@ class Race:
         for share in breach.shares:
             if share.open and self.chance(25):
                 if share.maker:
-                    resolve = value_pb2.ResolveBreachRequest(name=breach.name, etag=str(breach.revision))
+                    resolve = value_pb2.ResolveBreachRequest(name=breach.name, etag=str(share.revision))
                     yield operation("ResolveBreach"), resolve, institution(share.holder, "checker")
                 else:
                     resolution = value_pb2.BreachResolution(kind="REPAID")

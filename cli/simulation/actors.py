@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from aval.credit_insurance.v1 import credit_insurance_pb2
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, records_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
 from cryptography.hazmat.primitives import serialization
@@ -263,10 +263,25 @@ def _customs(stage: Stage, deal: Deal) -> Actor:
         request = declarations_pb2.BatchCreateDeclarationsRequest(request_id=stage.identifier(), declarations=[row])
         found = yield Ask(WINDOW, "declarations", "BatchCreateDeclarations", request)
         stage.count(f"amendment {declarations_pb2.IntakeVerdict.Outcome.Name(found.verdicts[0].outcome)}")
+    if stage.chance(30):
+        yield from _goods_come_back(stage, deal)
     if stage.chance(20):
         yield from _receipt(stage, deal, "H", stage.network.clock.now_us())
         yield stage.pause(20 * MOMENT_US)
         yield from _receipt(stage, deal, "R", stage.network.clock.now_us())
+
+
+def _goods_come_back(stage: Stage, deal: Deal) -> Actor:
+    """A part of what was shipped is returned."""
+    returned = records_pb2.GoodsReturn(
+        return_declaration_number=f"{deal.number[:8]}1{deal.number[9:]}",
+        amount=_amount(deal.value * stage.network.random.randrange(5, 60) // 100),
+    )
+    record = records_pb2.Record(declaration=deal.declaration, goods_return=returned)
+    record.notice_time.FromMicroseconds(stage.network.clock.now_us())
+    request = declarations_pb2.BatchCreateRecordsRequest(request_id=stage.identifier(), records=[record])
+    found = yield Ask(WINDOW, "declarations", "BatchCreateRecords", request)
+    stage.count(f"return {declarations_pb2.IntakeVerdict.Outcome.Name(found.verdicts[0].outcome)}")
 
 
 def _receipt(stage: Stage, deal: Deal, code: str, notice_us: int) -> Actor:

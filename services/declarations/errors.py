@@ -150,3 +150,9 @@ class RebateKnownOtherwise(DomainError):
 
     chinese = "{rebate} 已登记且金额不同；请使用修订。"
     code = grpc.StatusCode.ALREADY_EXISTS
+
+
+class SecondPersonRequired(DomainError):
+    """{encumbrance} is confirmed: a maker reduces it with ReduceEncumbrance, and a checker approves that."""
+
+    chinese = "{encumbrance} 已确认：须由经办人提交减少（ReduceEncumbrance），并由复核人批准。"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import value_pb2
 
@@ -235,8 +236,36 @@ def test_less_is_encumbered_once_a_checker_agrees(world: World) -> None:
     approve = pb.ApproveReductionRequest(name=held, etag=prepared.etag)
     assert world.call("ApproveReduction", approve, CHECKER).items[0].amount == usd(30_000_00)
     assert world.value(name) == {"margin": 10_000_00, "free": 60_000_00, "financed": 30_000_00}
+    release = pb.ReleaseEncumbranceRequest(name=held)
+    assert world.refused("ReleaseEncumbrance", release, CHECKER).reason == "SECOND_PERSON_REQUIRED"
     rejected = pb.RejectReductionRequest(name=held)
     assert world.refused("RejectReduction", rejected, CHECKER).reason == "NOTHING_PREPARED"
+
+
+@pytest.mark.parametrize(
+    ("statement", "invariant"),
+    [
+        ("UPDATE declarations SET value_minor_units = value_minor_units + 1", "I1"),
+        ("UPDATE breaches SET open_amount_minor_units = 1", "I7"),
+        ("DELETE FROM freezes", "I7"),
+        ("UPDATE encumbrances SET items = replace(items, '9000000', '9000001')", "R1"),
+        ("UPDATE encumbrances SET holder = 'banks/XXXXCNB0'", "R1"),
+        ("UPDATE holdings SET standing = 0", "R1"),
+        ("UPDATE encumbered SET stands = false", "R1"),
+    ],
+)
+def test_verification_finds_what_was_changed_behind_it(statement: str, invariant: str) -> None:
+    """From the rows alone."""
+    world = World()
+    world.consent(BANKS[0])
+    name = world.declared()
+    world.finance(name, 90_000_00)
+    world.amend(name, 70_000_00)
+    assert world.violations() == []
+    with world.store.write() as connection:
+        connection.execute(sa.text(statement))
+    assert invariant in {violation.partition(":")[0] for violation in world.violations()}
+    world.store.close()
 
 
 def test_a_value_moves_the_same_whatever_the_way(world: World) -> None:

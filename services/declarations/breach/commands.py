@@ -5,9 +5,9 @@ from dataclasses import replace
 from aval.declarations.v1 import value_pb2
 
 from chassis.command import Transaction
-from chassis.errors import NotFound, SamePerson
+from chassis.errors import EtagMismatch, NotFound, SamePerson
 from chassis.money import Money
-from chassis.states import check_etag, moved
+from chassis.states import moved
 from services.declarations import errors
 from services.declarations.breach import model, register, rpc, store
 from services.declarations.breach.model import TRANSITIONS, Breach, Share, Verb
@@ -25,7 +25,8 @@ def _shared(transaction: Transaction, name: str, etag: str) -> tuple[Breach, Sha
     share = breach.share_of(transaction.caller.tenant) if breach else None
     if breach is None or share is None:
         raise NotFound(resource=name)
-    check_etag(etag, breach)
+    if etag not in ("", str(share.revision)):
+        raise EtagMismatch(resource=name)
     if share.open:
         moved(TRANSITIONS, breach, Verb.RESOLVE)
     else:

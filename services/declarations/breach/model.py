@@ -31,7 +31,10 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A holder's part of a breach, how much of it is open, and its proposal to end it, if a checker must see it."""
+    """A holder's part of a breach, how much of it is open, and its proposal to end it, if a checker must see it.
+
+    It has a revision of its own: what others do with theirs doesn't concern its checker.
+    """
 
     holder: str
     amount: Money
@@ -39,6 +42,7 @@ class Share:
     kind: str = ""
     note: str = ""
     maker: str = ""
+    revision: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,14 @@ def shared(amount: Money, outstanding: Mapping[str, Money]) -> tuple[Share, ...]
     return tuple(Share(holder, part, part) for holder, part in zip(outstanding, parts, strict=True) if part)
 
 
+def _changed(share: Share, left: Money) -> Share:
+    """The share with so much of it left; what was proposed of it before is void."""
+    return replace(share, open=left, kind="", note="", maker="", revision=share.revision + 1)
+
+
 def _lessened(breach: Breach, parts: Mapping[str, Money], verb: Verb) -> Breach:
     """The breach with parts of its holders' open shares ended."""
-    shares = tuple(
-        replace(one, open=one.open - parts[one.holder], kind="", note="", maker="") if one.holder in parts else one
-        for one in breach.shares
-    )
+    shares = tuple(_changed(one, one.open - parts[one.holder]) if one.holder in parts else one for one in breach.shares)
     left = sum((share.open for share in shares), breach.amount.zero())
     state = breach.state if left else TRANSITIONS[breach.state, verb]
     return replace(breach, shares=shares, open_amount=left, state=state)
@@ -114,7 +120,9 @@ def _parts(breach: Breach, amount: Money, holder: str) -> dict[str, Money]:
 def proposed(breach: Breach, holder: str, kind: str, note: str, maker: str) -> Breach:
     """The breach with a holder's proposal to end its share."""
     shares = tuple(
-        replace(share, kind=kind, note=note, maker=maker) if share.holder == holder else share
+        replace(share, kind=kind, note=note, maker=maker, revision=share.revision + 1)
+        if share.holder == holder
+        else share
         for share in breach.shares
     )
     return replace(breach, shares=shares)

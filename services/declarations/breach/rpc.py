@@ -19,7 +19,7 @@ def to_proto(breach: Breach, party: str) -> value_pb2.Breach:
         open_amount=money.to_proto(left),
         cause=breach.cause,
         state=breach.state.value,
-        etag=str(breach.revision),
+        etag=str(share.revision if share else breach.revision),
     )
     message.create_time.FromMicroseconds(breach.create_us)
     if share and share.maker:

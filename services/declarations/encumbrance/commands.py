@@ -1,6 +1,7 @@
 """Reserve, confirm, release, reduce, expire, and applying what the buyer paid: the register's protocol."""
 
 import dataclasses
+import datetime
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 from aval.declarations.v1 import declarations_pb2
 from google.protobuf.message import Message
 
-from chassis import money
+from chassis import database, money
 from chassis.clock import MICROSECONDS, business_date
 from chassis.command import Transaction
 from chassis.errors import DomainError, InvalidFields, NotFound, Problem, SamePerson
@@ -33,6 +34,7 @@ from services.declarations.encumbrance import ending, model, rpc, store
 from services.declarations.encumbrance.model import (
     TRANSITIONS,
     Encumbrance,
+    Item,
     Reduced,
     Reduction,
     Standing,
@@ -46,6 +48,7 @@ from services.declarations.value.books import Books
 from services.declarations.value.model import SIDES, Asset, AssetClass, part_id
 
 EXPIRE_AT_ONCE = 200
+SYSTEM = "BANK_SYSTEM"
 # The kinds of asset that cover may stand on: goods that were sold.
 INSURABLE = frozenset({"declarations", "warehouseSales"})
 # What the enterprise must have consented to.
@@ -181,13 +184,21 @@ def _unknown(name: str) -> DomainError:
 
 def _converted(transaction: Transaction, asked: Encumbrance, assets: Sequence[Asset]) -> Encumbrance:
     """With what was asked for in another currency in the asset's, at today's rate and haircut."""
-    on, items = business_date(transaction.now_us), []
-    for item, asset in zip(asked.items, assets, strict=True):
-        rate = terms.exchange_rate(item.amount.currency, asset.value.currency, on)
-        is_foreign = item.amount.currency != asset.value.currency and rate is not None and item.amount.minor_units > 0
-        haircut = terms.currency_haircut(on)
-        items.append(model.converted(item, asset.value.currency, rate, haircut) if is_foreign and rate else item)
-    return dataclasses.replace(asked, items=tuple(items))
+    pairs = list(zip(asked.items, assets, strict=True))
+    if all(item.amount.currency == asset.value.currency for item, asset in pairs):
+        return asked
+    on = business_date(transaction.now_us)
+    return dataclasses.replace(asked, items=tuple(_in_currency(item, asset, on) for item, asset in pairs))
+
+
+def _in_currency(item: Item, asset: Asset, on: datetime.date) -> Item:
+    """An item in the asset's currency, where the day has a rate."""
+    if item.amount.currency == asset.value.currency or item.amount.minor_units <= 0:
+        return item
+    rate = terms.exchange_rate(item.amount.currency, asset.value.currency, on)
+    if rate is None:
+        return item
+    return model.converted(item, asset.value.currency, rate, terms.currency_haircut(on))
 
 
 def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
@@ -372,9 +383,18 @@ def release(
     if encumbrance.state in (State.RELEASED, State.EXPIRED):
         return rpc.to_proto(encumbrance)
     check_etag(request.etag, encumbrance)
+    _check_second_person(transaction, encumbrance)
     if request.items:
         return rpc.to_proto(_reduce(transaction, encumbrance, rpc.amounts(request.items)))
     return rpc.to_proto(_release(transaction, encumbrance))
+
+
+def _check_second_person(transaction: Transaction, encumbrance: Encumbrance) -> None:
+    """What is confirmed changes by two people, or by a system whose own book had two."""
+    caller = transaction.caller
+    is_person = not caller.service and SYSTEM not in caller.roles
+    if encumbrance.state is State.CONFIRMED and is_person:
+        raise errors.SecondPersonRequired(encumbrance=encumbrance.name)
 
 
 def _release(transaction: Transaction, encumbrance: Encumbrance) -> Encumbrance:
@@ -471,6 +491,7 @@ def apply_proceeds(
     connection = transaction.connection
     if known := store.applied(connection, request.asset, request.payment):
         return declarations_pb2.ApplyProceedsResponse.FromString(known)
+    database.lock(connection, [request.asset])
     asset = kinds.load(connection, [request.asset], transaction.now_us).get(request.asset)
     if asset is None:
         raise _unknown(request.asset)

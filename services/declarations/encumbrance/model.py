@@ -4,6 +4,7 @@ import enum
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_UP, Decimal
+from functools import lru_cache
 
 from chassis import ids
 from chassis.money import EXACT, Money, allocate, rounded
@@ -132,6 +133,7 @@ def converted(item: Item, currency: str, rate: Decimal, haircut: Decimal) -> Ite
     return Item(item.asset, amount, amount.zero(), item.amount, rate, haircut)
 
 
+@lru_cache(maxsize=1 << 14)
 def hold_id(encumbrance: str, asset: str) -> str:
     """The hold of one item."""
     return ids.derived(encumbrance, asset, "hold")

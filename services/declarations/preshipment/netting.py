@@ -27,6 +27,7 @@ from services.declarations.encumbrance.model import (
     with_item,
 )
 from services.declarations.preshipment import model, store
+from services.declarations.preshipment.assets import as_asset
 from services.declarations.preshipment.model import Link, PreShipment
 from services.declarations.value import store as values
 from services.declarations.value.books import Books
@@ -154,7 +155,7 @@ def _hold(transaction: Transaction, books: Books, before: Link, after: Link) -> 
 
 def _revalue(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> None:
     """The order's booked value; what declarations can't bear of what stands on it falls short."""
-    from services.declarations.preshipment.assets import as_asset
+    # Not above: they call this room after every change of theirs.
     from services.declarations.value import commands
 
     asset = as_asset(order, links, transaction.now_us)
@@ -247,6 +248,7 @@ def _order(transaction: Transaction, link: Link) -> PreShipment:
 
 
 def _reservations_give_way(transaction: Transaction, order: PreShipment) -> None:
+    # Not above, for the same reason.
     from services.declarations.encumbrance import ending
 
     standing = encumbrances.standing_on(transaction.connection, [order.name]).get(order.name, [])

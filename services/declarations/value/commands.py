@@ -20,7 +20,7 @@ from services.declarations.encumbrance import ending
 from services.declarations.encumbrance import store as encumbrances
 from services.declarations.encumbrance.model import Encumbrance, Verb, void_transfers
 from services.declarations.preshipment import netting
-from services.declarations.value import model, store
+from services.declarations.value import kinds, model, store
 from services.declarations.value.books import Books
 from services.declarations.value.model import Asset, AssetClass, Move, Value
 
@@ -61,7 +61,9 @@ def take_back(transaction: Transaction, asset: Asset, amount: Money, cause: str 
 
     How much of it counted: at most what hasn't come back yet.
     """
-    netting.link_fresh(transaction, store.open(transaction, [asset]))
+    database.lock(transaction.connection, [asset.name])
+    present = kinds.load(transaction.connection, [asset.name], transaction.now_us).get(asset.name, asset)
+    netting.link_fresh(transaction, store.open(transaction, [present]))
     netting.give_way(transaction, asset, amount)
     work = _Forced(transaction, asset, cause)
     value = work.books.value(asset.name)
@@ -143,7 +145,11 @@ def status_changed(transaction: Transaction, changed: Changed) -> None:
 
 
 def _follow(transaction: Transaction, changed: Changed, cause: str) -> None:
-    """Only what value is booked of needs to follow; the rest is booked as it is by then."""
+    """Only what value is booked of needs to follow; the rest is booked as it is by then.
+
+    Whoever is just booking a value does so under the lock of its name: either it reads the new row, or we find it.
+    """
+    database.lock(transaction.connection, [after.name for _, after in changed])
     opened = store.opened(transaction.connection, (after.name for _, after in changed))
     for before, after in changed:
         if after.name in opened:

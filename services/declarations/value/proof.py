@@ -48,19 +48,18 @@ class _Found:
 def violations(connection: sa.Connection) -> list[str]:
     """Of every asset whose value is booked, and of everything that stands on one whose value isn't."""
     found = [f"R1: {name} carries encumbrances without booked value" for name in _unbooked(connection)]
-    last = ""
-    while names := _names(connection, last):
-        found += of_assets(connection, names)
-        last = names[-1]
+    names = _names(connection)
+    for start in range(0, len(names), AT_ONCE):
+        found += of_assets(connection, names[start : start + AT_ONCE])
     return found
 
 
-def _names(connection: sa.Connection, after: str) -> list[str]:
-    """The next assets whose value is booked, by the reference of their accounts."""
+def _names(connection: sa.Connection) -> list[str]:
+    """The assets whose value is booked, by the reference of their accounts: one look at all of them."""
     prefix, reference = f"{Part.FREE.value} ", account_rows.c.reference
-    wanted = sa.and_(account_rows.c.book == model.BOOK, reference > prefix + after, reference < f"{prefix}~")
-    query = sa.select(reference).where(wanted).order_by(reference).limit(AT_ONCE)
-    return [found.removeprefix(prefix) for found in connection.execute(query).scalars()]
+    is_free = sa.and_(account_rows.c.book == model.BOOK, reference > prefix, reference < f"{prefix}~")
+    found = connection.execute(sa.select(reference).where(is_free)).scalars()
+    return sorted(name.removeprefix(prefix) for name in found)
 
 
 def _unbooked(connection: sa.Connection) -> list[str]:
