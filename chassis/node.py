@@ -37,6 +37,13 @@ Submit = Callable[[Submission], Awaitable[Message]]
 logger = logging.getLogger(__name__)
 GRACE_SECONDS = 2.0
 SWEEP_SECONDS = 1.0
+# While the writer is busy what is derived waits so long for each batch, looking so often.
+DERIVED_AT_LATEST_SECONDS = 10.0
+LOOK_SECONDS = 0.05
+
+
+async def _at_once() -> None:
+    """Waits for nothing."""
 
 
 class Node:
@@ -130,7 +137,7 @@ class Node:
         # SQLite has one writer, whatever it writes.
         submit = self._run_beside if self.store.dialect == "postgresql" else self.writer.submit
         for derivation in self.service.derivations:
-            self._spawn(self._sweep(derivation, submit))
+            self._spawn(self._sweep(derivation, submit, self._until_quiet))
         if self.store.dialect == "postgresql":
             self._spawn(self._listen())
 
@@ -154,7 +161,15 @@ class Node:
             raise outcome
         return outcome
 
-    async def _sweep(self, sweep: Callable[[Transaction], bool], submit: Submit) -> None:
+    async def _until_quiet(self) -> None:
+        """Until the writer has nothing to do, at most some seconds: what is derived shall not slow what comes in."""
+        latest = asyncio.get_running_loop().time() + DERIVED_AT_LATEST_SECONDS
+        while self.writer.in_flight and asyncio.get_running_loop().time() < latest:
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _sweep(
+        self, sweep: Callable[[Transaction], bool], submit: Submit, moment: Callable[[], Awaitable[None]] = _at_once
+    ) -> None:
         """Does what is due by the clock alone, every second, and at once where one batch was not enough."""
         found = [False]
 
@@ -165,6 +180,7 @@ class Node:
         operation = Operation("sweep", Empty, run=run, keeps_requests=False)
         caller = service_caller(self.service.name)
         while True:
+            await moment()
             submission = Submission(operation, caller, Empty(), "", self._clock.now_us(), self._random(16))
             try:
                 await submit(submission)

@@ -201,6 +201,11 @@ class Writer:
             self._waiting.put(None)
             await asyncio.to_thread(self._thread.join)
 
+    @property
+    def in_flight(self) -> int:
+        """Commands submitted and not yet answered."""
+        return self._in_flight
+
     async def submit(self, submission: Submission) -> Message:
         """The answer, once it is durable. Raises the refusal, or what went wrong."""
         if self._waiting.qsize() >= MOST_WAITING:
