@@ -479,9 +479,14 @@ def _tombstone(transaction: Transaction, identifier: str) -> declarations_pb2.En
 
 def expire(transaction: Transaction) -> bool:
     """Ends reservations whose time is over, a batch at a time."""
-    due = store.due(transaction.connection, transaction.now_us, EXPIRE_AT_ONCE)
+    connection = transaction.connection
+    found = store.due(connection, transaction.now_us, EXPIRE_AT_ONCE)
+    # Under the locks of what they stand on, so that whoever ends one of them meanwhile is waited for.
+    database.lock(connection, [asset for one in found for asset in one.assets])
+    present = store.load(connection, [one.id for one in found])
+    due = [one for one in present.values() if one.state is State.RESERVED]
     ending.end_reservations(transaction, due, Verb.EXPIRE)
-    return len(due) == EXPIRE_AT_ONCE
+    return len(found) == EXPIRE_AT_ONCE
 
 
 def apply_proceeds(
