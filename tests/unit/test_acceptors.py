@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from aval.declarations.v1 import declarations_pb2, retail_pb2
 from aval.events.v1 import events_pb2
+from google.protobuf import message_factory
 from google.protobuf.message import Message
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis import fields
 from chassis.acceptors import UnknownRule, acceptor
+from chassis.contracts import contract
 
 TEXTS = st.one_of(
     st.sampled_from(
@@ -34,7 +36,8 @@ TEXTS = st.one_of(
 def fill(message: Message, draw: Callable[[Any], Any], depth: int = 0) -> Message:
     """Any message: fields set or not, to likely and unlikely values."""
     for field in message.DESCRIPTOR.fields:
-        if not draw(st.booleans()):
+        is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
+        if is_map or not draw(st.booleans()):
             continue
         if field.message_type:
             if depth < 3 and field.is_repeated:
@@ -80,6 +83,21 @@ VALUES = {
 def test_an_acceptor_says_what_the_validator_says(kind: type[Message], data: st.DataObject) -> None:
     message = fill(kind(), data.draw)
     assert acceptor(kind.DESCRIPTOR)(message) is (fields.problems(message) == [])
+
+
+REQUESTS = {
+    method.input_type.full_name: message_factory.GetMessageClass(method.input_type)
+    for name in ("declarations", "settlement", "credit_insurance", "loans")
+    for method in contract(name).descriptor.methods
+}
+
+
+@given(st.data())
+@settings(max_examples=5)
+@pytest.mark.parametrize("kind", REQUESTS.values(), ids=REQUESTS)
+def test_every_request_is_judged_as_the_validator_does(kind: type[Message], data: st.DataObject) -> None:
+    message = fill(kind(), data.draw)
+    assert fields.row_problems(message) == fields.problems(message)
 
 
 def test_a_row_that_is_not_accepted_is_explained() -> None:
