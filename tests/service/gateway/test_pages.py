@@ -117,7 +117,7 @@ async def test_live_events_tell_of_a_new_declaration(world: World) -> None:
             await declare(world, "462020260000000033")
             told = await asyncio.wait_for(anext(one async for one in lines if one.startswith("data: ")), 10)
             event = json.loads(told[6:])
-            assert (event["type"], event["service"]) == ("declaration.declared", "declarations")
+            assert (event["type"], event["service"]) == ("declarations.declared", "declarations")
         headers = {"Last-Event-ID": last_id}
         async with client.stream("GET", "/events?services=declarations", headers=headers) as answer:
             lines = answer.aiter_lines()
