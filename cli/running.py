@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import hashlib
 import pathlib
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +17,7 @@ from chassis.certificates import Authority
 from chassis.ids import system_random
 from cli import local, verification
 from cli.demo import story, world
-from cli.layout import Addresses, Layout
+from cli.layout import DEFAULT_FOLDER, Addresses, Layout
 from cli.supervisor import Supervisor, choose_addresses, prepare_certificates
 from gateway.store import open_database
 
@@ -125,11 +126,23 @@ async def _unless(interrupted: asyncio.Event, work: Coroutine[Any, Any, None]) -
         await asyncio.wait([working])
 
 
+@contextlib.contextmanager
+def _demo_folder(database: str | None) -> Iterator[pathlib.Path]:
+    """A fresh folder; for a database, which stays, one that stays too: the rows belong to its key rings."""
+    if database is None:
+        with tempfile.TemporaryDirectory(prefix="aval-demo-") as fresh:
+            yield pathlib.Path(fresh)
+        return
+    kept = DEFAULT_FOLDER / "demo" / hashlib.sha256(database.encode()).hexdigest()[:16]
+    kept.mkdir(parents=True, exist_ok=True)
+    yield kept
+
+
 async def demo(database: str | None, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Plays the story on a fresh folder and free ports, proves the books, and stops."""
+    """Plays the story on free ports, proves the books, and stops."""
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="aval-demo-") as folder:
-        layout = Layout(pathlib.Path(folder))
+    with _demo_folder(database) as folder:
+        layout = Layout(folder)
         address = database or layout.database
         enter_people(prepare_certificates(layout), address)
         async with platform(layout, address, fixed_ports=False) as (authority, addresses):

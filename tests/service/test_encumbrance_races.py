@@ -3,6 +3,8 @@
 The short form of `python -m tests.races`, which tries 100,000 times on each database.
 """
 
+import pathlib
+
 import pytest
 
 from services.declarations.breach import register
@@ -35,9 +37,10 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("invariant", BROKEN)
-def test_a_broken_rule_is_found(invariant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_rule_is_found(invariant: str, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     """A race that can't fail proves nothing."""
-    world = World()
+    database_url = f"sqlite:///{tmp_path / 'store'}"
+    world = World(database_url)
     world.consent(*race_load.INSTITUTIONS, INSURER)
     asset = world.declared()
     world.finance(asset, VALUE // 2, institution(race_load.INSTITUTIONS[0]))

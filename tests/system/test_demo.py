@@ -15,6 +15,7 @@ ALL_SERVICES = ["credit_insurance", "declarations", "gateway", "loans", "settlem
 def play(*arguments: str) -> dict[str, Any]:
     """`aval demo --json`: one JSON document and nothing else."""
     done = subprocess.run([AVAL, "demo", "--json", *arguments], capture_output=True, text=True, timeout=180)
+    assert done.stdout, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     assert (done.returncode == 0) == report["ok"]
     return report
