@@ -4,6 +4,7 @@ The store is filled by COPY, its rows the same as those of `bench intake`.
 """
 
 import asyncio
+import itertools
 import random
 import time
 import uuid
@@ -27,7 +28,7 @@ from chassis.ports import free_port
 from chassis.settings import Settings
 from chassis.testing import postgresql
 
-CALLERS = 4
+CALLERS = (1, 4)
 CONSENTS = 500
 WARM_UP_CALLS = 50
 GOAL_MILLISECONDS = 20
@@ -97,11 +98,12 @@ async def _measure(bench: Bench, address: str, scale: Scale, told: Told) -> None
     channels = Channels(credentials, {"declarations": address})
     client = AssertingClient(channels, bench.signer, SystemClock())
     await _consent(client)
-    for what, query in QUERIES.items():
-        latencies = await _latencies(client, query, scale)
+    for (what, query), callers in itertools.product(QUERIES.items(), CALLERS):
+        latencies = await _latencies(client, query, scale, callers)
         median, p99 = latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99)]
-        told(Row(f"{what}, at {scale.rows:,} rows: median", median, "ms", better="lower"))
-        told(Row(f"{what}, at {scale.rows:,} rows: p99", p99, "ms", None, GOAL_MILLISECONDS, "figure", "lower"))
+        where = f"{what}, at {scale.rows:,} rows, {callers} at once"
+        told(Row(f"{where}: median", median, "ms", better="lower"))
+        told(Row(f"{where}: p99", p99, "ms", None, GOAL_MILLISECONDS, "figure", "lower"))
     await channels.close()
 
 
@@ -121,7 +123,7 @@ async def _give(client: AssertingClient, code: str, institution: str, expire_us:
     await client.call("declarations", "CreateConsent", request, Caller(tenant, tenant, frozenset({"EXPORTER"})))
 
 
-async def _latencies(client: AssertingClient, query: Query, scale: Scale) -> list[float]:
+async def _latencies(client: AssertingClient, query: Query, scale: Scale, callers: int) -> list[float]:
     """In milliseconds, sorted, of as many calls as some callers make one after the other."""
     chance, found = random.Random(3), []
     end = time.perf_counter() + scale.seconds
@@ -133,5 +135,5 @@ async def _latencies(client: AssertingClient, query: Query, scale: Scale) -> lis
             await client.call("declarations", query.method, request, caller)
             found.append((time.perf_counter() - before) * 1000)
 
-    await asyncio.gather(*(ask() for _ in range(CALLERS)))
+    await asyncio.gather(*(ask() for _ in range(callers)))
     return sorted(found[WARM_UP_CALLS:] or found)
