@@ -72,41 +72,20 @@ def highest_first(query: Any, columns: Sequence[sa.ColumnElement[str]], request:
 Page = Callable[[Any, Any], Any]
 
 
-def highest_of_each(
-    connection: sa.Connection, rows: sa.Table, group: str, groups: Sequence[str], columns: Sequence[str], page: Page
-) -> Any:
+def highest_of_each(connection: sa.Connection, rows: sa.Table, group: str, groups: Sequence[str], page: Page) -> Any:
     """The query for one page over some groups of rows: the highest of each group, of which the highest make the page.
 
-    An index of the column `group` and then `columns` gives each at once, however thinly they lie among the others.
-    `page` narrows a query over `rows`, or over an alias of it, to one page, highest first by `columns`. The highest
-    row of each group is looked at first: no row below the page's worth of these can be on the page.
+    An index that begins with the column `group` gives each at once, however thinly they lie among the others.
+    `page` narrows a query over `rows`, or over an alias of it, to one page.
     """
     if connection.dialect.name != "postgresql":
         # It has no LATERAL; its stores are small.
         return page(sa.select(rows).where(bulk.among(connection, rows.c[group], groups)), rows)
-    size = page(sa.select(rows), rows)._limit
-    heads = _of_each(connection, rows, group, groups, columns, lambda query, alike: page(query, alike).limit(1))
-    places = heads.subquery()
-    ranked = sa.select(*places.c).order_by(*(column.desc() for column in places.c)).offset(size - 1).limit(1)
-    bound = ranked.cte("bound")
-
-    def above(query: Any, alike: Any) -> Any:
-        place = sa.tuple_(*(alike.c[name] for name in columns))
-        reaches = sa.select(sa.literal(1)).where(place < sa.tuple_(*bound.c)).exists()
-        return page(query.where(~reaches), alike)
-
-    wanted = _of_each(connection, rows, group, groups, columns[-1:], above)
-    return page(sa.select(rows).where(rows.c[columns[-1]].in_(wanted)), rows)
-
-
-def _of_each(
-    connection: sa.Connection, rows: sa.Table, group: str, groups: Sequence[str], columns: Sequence[str], page: Page
-) -> Any:
-    """These columns of each group's page."""
+    (key,) = rows.primary_key.columns
     alike, each = rows.alias(), bulk.each(connection, rows.c[group], groups)
-    of_one = sa.select(*(alike.c[name] for name in columns)).where(alike.c[group] == each.c.value)
-    found = page(of_one, alike).lateral()
-    return sa.select(*found.c).select_from(each.join(found, sa.true()))
+    highest = page(sa.select(alike.c[key.name]).where(alike.c[group] == each.c.value), alike).lateral()
+    wanted = sa.select(highest.c[key.name]).select_from(each.join(highest, sa.true()))
+    return page(sa.select(rows).where(key.in_(wanted)), rows)
 
 
 def cut(request: Any, found: Sequence[Record], key: str) -> tuple[list[Record], str]:
