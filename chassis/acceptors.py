@@ -114,7 +114,8 @@ class _Source:
             raise UnknownRule(f"{field.full_name}: {kind}")
         if kind == "enum":
             self._defined_only(field, rules, at, depth)
-        for condition in _conditions(getattr(rules, kind), _SCALARS[kind], at, self._constant):
+        # What is defined only the field itself knows.
+        for condition in _conditions(getattr(rules, kind), _SCALARS[kind], at, self._constant, skip={"defined_only"}):
             self.refuse_if(condition, depth)
 
     def _defined_only(self, field: FieldDescriptor, rules: Any, at: str, depth: int) -> None:
@@ -159,7 +160,6 @@ _SCALARS: dict[str, Breaks] = {
     "int32": _NUMBER,
     "int64": _NUMBER,
     "enum": {
-        "defined_only": lambda _at, _value, _constant: "False",
         "not_in": lambda at, numbers, constant: f"{at} in {constant(frozenset(numbers))}",
     },
 }

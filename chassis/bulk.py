@@ -185,8 +185,8 @@ def _array(connection: sa.Connection, column: Any, values: Iterable[str] | Itera
 
 def array_of_texts(values: Iterable[str]) -> str:
     """PostgreSQL's array literal of any texts; NUL, which its text can't hold, parts them while they are quoted."""
-    joined = "\0".join(values)
-    if not joined:
+    texts = list(values)
+    if not texts:
         return "{}"
-    quoted = joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
+    quoted = "\0".join(texts).replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
     return '{"' + quoted + '"}'

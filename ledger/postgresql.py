@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from chassis.bulk import array_of_texts
 from chassis.records import Conflict
 from ledger import chain
 from ledger.model import Account, Changes, Hold, HoldState, Kind, Result, State, Transfer, touched
@@ -58,12 +59,6 @@ def _ids(values: Iterable[str]) -> str:
 def _numbers(values: Iterable[int]) -> str:
     """An array literal of whole numbers."""
     return "{" + ",".join(map(str, values)) + "}"
-
-
-def _texts(values: Iterable[str]) -> str:
-    """An array literal of any text, at least one; NUL, which PostgreSQL's text can't hold, parts the values."""
-    quoted = "\0".join(values).replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
-    return '{"' + quoted + '"}'
 
 
 def load(raw: psycopg.Connection[Any], batch: Sequence[Transfer]) -> State:
@@ -161,10 +156,10 @@ def _append(raw: psycopg.Connection[Any], changes: Changes, now_us: int) -> psyc
         _ids([t.credit_account for t in transfers]),
         _numbers([t.amount for t in transfers]),
         _ids([t.kind for t in transfers]),
-        _texts([t.pending_id for t in transfers]),
+        array_of_texts([t.pending_id for t in transfers]),
         _numbers([t.timeout_us for t in transfers]),
-        _texts([t.code for t in transfers]),
-        _texts([t.reference for t in transfers]),
+        array_of_texts([t.code for t in transfers]),
+        array_of_texts([t.reference for t in transfers]),
         _numbers([entry.debit_balance for entry in entries]),
         _numbers([entry.credit_balance for entry in entries]),
     )

@@ -12,15 +12,3 @@ Named = tuple[str, Any]
 def persons_of(rows: Iterable[Named]) -> dict[str, personal_pb2.PersonalData]:
     """The persons of those rows that name any, by resource name."""
     return {resource: personal_pb2.PersonalData(persons=row.persons) for resource, row in rows if row.persons}
-
-
-def taken_off(rows: Iterable[Named]) -> dict[str, personal_pb2.PersonalData]:
-    """As persons_of, and the rows have none afterwards.
-
-    Not for rows within a request: the digest of the request is made of it as it came.
-    """
-    named = list(rows)
-    taken = persons_of(named)
-    for _, row in named:
-        row.ClearField("persons")
-    return taken

@@ -11,6 +11,7 @@ from services.declarations.rebate.assets import as_asset
 from services.declarations.rebate.model import Rebate
 from services.declarations.tables import rebates
 from services.declarations.value import reads as values
+from services.declarations.visibility import among_seen
 
 
 def get(reading: Reading, request: rebate_pb2.GetRebateRequest) -> rebate_pb2.Rebate:
@@ -25,7 +26,7 @@ def get(reading: Reading, request: rebate_pb2.GetRebateRequest) -> rebate_pb2.Re
 def list_(reading: Reading, request: rebate_pb2.ListRebatesRequest) -> rebate_pb2.ListRebatesResponse:
     """A page, newest first."""
     query = paging.newest_first(
-        values.visible(reading, sa.select(rebates), rebates.c.enterprise), rebates.c.id, request
+        sa.select(rebates).where(among_seen(reading, rebates.c.enterprise)), rebates.c.id, request
     )
     page, token = paging.cut(request, records.many(reading.connection, query, Rebate), "id")
     access.note_page(reading, "ListRebates", ((one.name, one.enterprise) for one in page))
