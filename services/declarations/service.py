@@ -43,6 +43,7 @@ from services.declarations.preshipment import reads as pre_shipment_reads
 from services.declarations.rebate import commands as rebate
 from services.declarations.rebate import reads as rebate_reads
 from services.declarations.records import commands as records
+from services.declarations.records import permit_uses
 from services.declarations.records import reads as record_reads
 from services.declarations.records import rpc as record_rpc
 from services.declarations.records import store as record_store
@@ -93,6 +94,7 @@ PROOFS: Sequence[Check] = (
     pools.violations,
     summaries.violations,
     record_store.violations,
+    permit_uses.violations,
     bill_store.violations,
 )
 

@@ -16,7 +16,7 @@ from services.declarations.intake.model import RefusedDocument
 from services.declarations.pool.model import Member, Movement, Pool
 from services.declarations.preshipment.model import PreShipment
 from services.declarations.rebate.model import Rebate
-from services.declarations.records.model import Record
+from services.declarations.records.model import PermitUse, Record
 from services.declarations.reference.model import ReferenceRecord
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.order.model import Order
@@ -241,6 +241,16 @@ record_subjects = sa.Table(
     metadata,
     sa.Column("subject", TEXT, primary_key=True),
     sa.Column("version", TEXT, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# What declarations take of permits, numbered for each enterprise.
+permit_uses = sa.Table(
+    "permit_uses",
+    metadata,
+    *records.columns(PermitUse, keys=("enterprise", "position")),
+    sa.Index("permit_uses_declaration", "declaration"),
+    sa.Index("permit_uses_permit", "permit", "enterprise"),
     sqlite_with_rowid=False,
 )
 

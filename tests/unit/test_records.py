@@ -4,6 +4,7 @@ import datetime
 import itertools
 import json
 import pathlib
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from services.declarations.bill import due_dates
 from services.declarations.bill.model import TRANSITIONS, Bill, State, Verb, reissued
 from services.declarations.formats import decmessage, wco
 from services.declarations.records import kinds, manifests, mirrors, permits, titles
+from services.declarations.records.model import PermitUse
 from services.settlement.bill_payment import model as bill_payment
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
@@ -60,7 +62,10 @@ def export(**changes: Any) -> declarations_pb2.Declaration:
     return declarations_pb2.Declaration(**(row | changes))  # type: ignore[arg-type]
 
 
-def of_goods(*codes: str, quantity: str = "100") -> declarations_pb2.Declaration:
+EXCEEDED = ["PERMIT_QUANTITY_EXCEEDED"]
+
+
+def of_goods(*codes: str, quantity: str = "100", number: str = "460120260000009001") -> declarations_pb2.Declaration:
     """A declaration with such goods."""
     lines = [
         declarations_pb2.DeclarationLine(line_number=n, commodity_code=code, goods_name="GOODS", unit="035")
@@ -68,7 +73,7 @@ def of_goods(*codes: str, quantity: str = "100") -> declarations_pb2.Declaration
     ]
     for line in lines:
         line.quantity.value = quantity
-    return export(lines=lines)
+    return export(lines=lines, declaration_number=number)
 
 
 @pytest.mark.parametrize("kind", kinds.KINDS)
@@ -230,17 +235,48 @@ def permit(**changes: Any) -> records_pb2.Permit:
         (of_goods("2805301100", quantity="5000"), {}, []),
         (of_goods("2805301100", quantity="5001"), {}, ["PERMIT_QUANTITY_EXCEEDED"]),
         (of_goods("2805301100", "2805301200", quantity="3000"), {}, ["PERMIT_QUANTITY_EXCEEDED"]),
-        (of_goods("2805301100", quantity="5001"), {"unit": "007"}, []),
+        (of_goods("2805301100", quantity="5001"), {"unit": "007"}, ["PERMIT_UNIT_DIFFERS"]),
+        (of_goods("2805301100", quantity="1001"), {"unit": "070", "quantity": {"value": "1"}}, EXCEEDED),
+        (of_goods("2805301100", quantity="1000"), {"unit": "070", "quantity": {"value": "1"}}, []),
+        (of_goods("2805301100", quantity="5001", number="460120261000009001"), None, []),
     ],
 )
 def test_permits(
     declaration: declarations_pb2.Declaration, changes: dict[str, Any] | None, expected: list[str]
 ) -> None:
     held = {} if changes is None else {"records/1": permit(**changes)}
-    on = permits.day_of(declaration, TODAY)
-    verdict = permits.verdict(declaration, held, on)
+    verdict = permits.verdict(permits.Asked(declaration, permits.day_of(declaration, TODAY)), held, {}, {})
     assert [problem.reason for problem in verdict.problems] == expected
     assert set(verdict.relied_on) <= {"records/1"}
+
+
+def test_what_exceeds_a_permit_is_told_in_its_unit_and_in_both_languages() -> None:
+    asked = permits.Asked(of_goods("2805301100", quantity="1500"), TODAY)
+    held = {"records/1": permit(unit="070", quantity={"value": "2.5"})}
+    (problem,) = permits.verdict(asked, held, {}, {"records/1": Decimal("1200.5")}).problems
+    assert "1.5 of " in problem.text("en")
+    assert "permit 26-AA-100001: 1.2995 of 2.5 tonne" in problem.text("en").replace("Export licence", "permit")
+    assert "2.5吨中剩余 1.2995" in problem.text("zh-CN")
+
+
+@given(st.lists(st.integers(1, 60), max_size=12), st.lists(st.integers(1, 150), max_size=3))
+def test_permits_are_assigned_as_much_as_they_have_and_no_more(wanted: list[int], limits: list[int]) -> None:
+    held = {f"records/{index}": permit(quantity={"value": str(limit)}) for index, limit in enumerate(limits)}
+    left, taken = dict(zip(held, limits, strict=True)), permits.Taken()
+    for kilograms in wanted:
+        use = PermitUse(ENTERPRISE, 1, 1, "1", "4", 0, "2805301100", Decimal(kilograms), "035", TODAY, "", 0, 0)
+        room = [name for name in held if left[name] >= kilograms]
+        name = permits.assign(use, held, taken, TODAY)
+        assert name == (room[0] if room else "")
+        if name:
+            left[name] -= kilograms
+
+
+def test_who_used_a_permit_up_keeps_it_and_nobody_else_gets_it() -> None:
+    held = {"records/1": permit(status="USED_UP", quantity={"value": "100"})}
+    asked = permits.Asked(of_goods("2805301100"), TODAY)
+    assert not permits.verdict(asked, held, {(0, "4"): "1"}, {}).problems
+    assert [one.reason for one in permits.verdict(asked, held, {(0, "4"): ""}, {}).problems] == ["PERMIT_NOT_IN_FORCE"]
 
 
 def test_goods_need_a_permit_only_from_the_day_it_was_introduced() -> None:

@@ -18,7 +18,7 @@ from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
 from services.declarations.personal import store as personal
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
-from services.declarations.records import hindrances
+from services.declarations.records import hindrances, permit_uses
 from services.declarations.value import commands as values
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -124,6 +124,7 @@ def _take(
     accepted: list[bulk.Row] = []
     amendments: list[tuple[int, Content]] = []
     persons: dict[str, PersonalData] = {}
+    controlled: list[Content] = []
     verdicts = []
     for index, one in enumerate(candidates):
         content = one.content
@@ -136,10 +137,13 @@ def _take(
             known.digests[content.id] = content.digest
             if content.persons:
                 persons[f"declarations/{content.id}"] = content.persons
+            if content.controlled:
+                controlled.append(content)
         elif before != content.digest and content.amend_us:
             amendments.append((index, content))
         verdicts.append(_verdict(one.document_id, content, before, language))
     store.add(transaction, accepted, known.institutions)
+    permit_uses.declared(transaction, controlled, known.status)
     unchanged = dict(_amend(transaction, amendments, known))
     for index, problems in unchanged.items():
         verdicts[index] = refused(candidates[index].document_id, problems, language)
@@ -183,6 +187,7 @@ def _amend(
             found.append((index, problems))
             continue
         after = model.amended(before, content, transaction.now_us)
+        permit_uses.amended(transaction, before, content)
         hindered = hindrances.of(transaction.connection, [after], transaction.now_us)
         stored[content.id] = store.amend(transaction, before, after, hindered)
         values.declared_value_changed(transaction, [(before, stored[content.id])])
@@ -247,5 +252,6 @@ def _move(transaction: Transaction, fresh: Iterable[store.Key]) -> None:
         if after.status != declaration.status:
             moved.append(after)
             changed.append((declaration, after))
+    permit_uses.moved(transaction, changed)
     store.save_status(transaction, moved, hindrances.of(transaction.connection, moved, transaction.now_us))
     values.status_changed(transaction, changed)

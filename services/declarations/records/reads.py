@@ -105,16 +105,19 @@ def _body(declaration: Declaration) -> declarations_pb2.Declaration:
 
 def verify_permits(reading: Reading, request: records_pb2.VerifyPermitsRequest) -> records_pb2.VerifyPermitsResponse:
     """Whether the permits that a declaration's goods need are in force on a day."""
-    body = _body(declarations.seen(reading, request.declaration, "VerifyPermits"))
+    declaration = declarations.seen(reading, request.declaration, "VerifyPermits")
+    body = _body(declaration)
     day = permits.day_of(body, business_date(reading.now_us))
     if request.HasField("date"):
         try:
             day = wire.to_date(request.date)
         except ValueError:
             raise InvalidFields([NO_SUCH_DAY]) from None
-    held = hindrances.of_holders(reading.connection, [body.enterprise]).get(body.enterprise, {})
-    found = permits.verdict(body, held, day)
-    verdict = "INVALID" if found.problems else "VALID" if found.needs else "NOT_NEEDED"
+    asked = {declaration.id: permits.Asked(body, day)}
+    found = hindrances.permit_verdicts(reading.connection, asked).get(declaration.id)
+    if found is None:
+        return records_pb2.VerifyPermitsResponse(verdict="NOT_NEEDED", date=wire.date(day))
+    verdict = "INVALID" if found.problems else "VALID"
     return records_pb2.VerifyPermitsResponse(
         verdict=verdict, reasons=_told(reading, found.problems), date=wire.date(day), permits=found.relied_on
     )
