@@ -714,6 +714,23 @@ async def test_bills_are_due_by_the_rule_of_the_day(world: World) -> None:
     assert (found.due_date.month, found.due_date.day, found.due_rule) == (12, 5, "STATED")
 
 
+async def test_a_port_charge_above_the_published_tariff_is_said_and_can_be_paid(world: World) -> None:
+    tariff, row = unlike("port_tariff", world), a("bill", 1)
+    await world.taken(tariff)
+    row.bill.bill_number, row.bill.charges[0].charge_code = world.fresh("P"), tariff.port_tariff.charge_code
+    bill = await world.taken(row)
+    (found,) = (await world.get(bill, EXPORTER)).bill.findings
+    amounts = [found.charged.minor_units, found.published.minor_units, found.difference.minor_units]
+    assert (found.problem.reason, amounts) == ("PORT_CHARGE_ABOVE_TARIFF", [860_00, 855_00, 5_00])
+    assert found.tariff in [one.name for one in await world.page(STRANGER, kind="port_tariff", page_size=500)]
+    (listed,) = [one for one in await world.page(EXPORTER, kind="bill", page_size=500) if one.name == bill]
+    assert listed.bill.findings == [found]
+    account = (await world.account(ENTERPRISE, "CURRENT")).name
+    await world.fund(account, 860_00)
+    assert await world.paid(await world.pay(bill, account)) == ("PAID", "")
+    assert await world.told(EXPORTER, bill) == ["bill.differed", "bill.claimed", "bill.paid"]
+
+
 async def test_verification_sees_rows_that_contradict_one_another(world: World) -> None:
     _, bill = await bill_of(world)
     first = unlike("permit", world)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from chassis import fields
 from chassis.errors import WrongState
-from chassis.money import Money
+from chassis.money import Money, to_proto
 from chassis.states import moved
-from services.declarations.bill import due_dates
+from services.declarations.bill import charges, due_dates
 from services.declarations.bill.model import TRANSITIONS, Bill, State, Verb, reissued
 from services.declarations.formats import decmessage, wco
 from services.declarations.records import kinds, manifests, mirrors, permits, titles
@@ -103,6 +103,7 @@ def test_the_table_has_every_kind_of_the_contract() -> None:
         ("bill", {"amount": {"currency_code": "CNY", "minor_units": 0}}, "AMOUNT_NOT_POSITIVE"),
         ("bill", {"amount": {"currency_code": "XXQ", "minor_units": 1}}, "AMOUNT_INVALID"),
         ("bill", {"term": "STATED"}, "DUE_DATE_DOESNT_FIT"),
+        ("bill", {"charges": [{"amount": {"currency_code": "CNY"}}]}, "CHARGES_DONT_FIT"),
         ("rebate_status", {"expected_amount": {"currency_code": "USD", "minor_units": 1}}, "CURRENCY_DIFFERS"),
         ("rebate_status", {"state": "PAID"}, "PAID_AMOUNT_DOESNT_FIT"),
         ("milestone", {"transport_mode": "5"}, "CODE_UNKNOWN"),
@@ -277,6 +278,63 @@ def test_who_used_a_permit_up_keeps_it_and_nobody_else_gets_it() -> None:
     asked = permits.Asked(of_goods("2805301100"), TODAY)
     assert not permits.verdict(asked, held, {(0, "4"): "1"}, {}).problems
     assert [one.reason for one in permits.verdict(asked, held, {(0, "4"): ""}, {}).problems] == ["PERMIT_NOT_IN_FORCE"]
+
+
+def port_bill(**changes: Any) -> records_pb2.Bill:
+    """The fixture's bill of CNY 860 for 1.5 containers, its charge changed."""
+    bill = rows("bill")[1].bill
+    bill.charges[0].MergeFrom(records_pb2.PortCharge(**changes))
+    return bill
+
+
+def tariff(day: int, yuan: int, currency: str = "CNY", **changes: Any) -> records_pb2.Record:
+    """The fixture's tariff from a day of November 2026 on."""
+    row = rows("port_tariff")[0]
+    row.name = f"records/{day}"
+    row.port_tariff.MergeFrom(records_pb2.PortTariff(valid_from={"year": 2026, "month": 11, "day": day}, **changes))
+    row.port_tariff.unit_price.CopyFrom(to_proto(Money(currency, yuan * 100)))
+    return row
+
+
+@pytest.mark.parametrize(
+    ("changes", "tariffs", "expected"),
+    [
+        ({}, [tariff(1, 570)], [("PORT_CHARGE_ABOVE_TARIFF", 855, 5, 1)]),
+        ({}, [tariff(1, 574)], [("PORT_CHARGE_BELOW_TARIFF", 861, -1, 1)]),
+        ({"quantity": {"value": "2"}}, [tariff(1, 430)], []),
+        ({"quantity": {"value": "2"}}, [tariff(1, 430), tariff(6, 100)], []),
+        ({"quantity": {"value": "2"}}, [tariff(5, 430), tariff(1, 100)], []),
+        ({"service_date": {"year": 2026, "month": 11, "day": 4}}, [tariff(5, 430)], [("NOT_PUBLISHED",)]),
+        ({}, [tariff(1, 1, valid_to={"year": 2026, "month": 11, "day": 4})], [("NOT_PUBLISHED",)]),
+        ({"charge_code": "OTHER"}, [tariff(1, 430)], [("NOT_PUBLISHED",)]),
+        ({}, [tariff(1, 100, "USD")], [("CURRENCY_DIFFERS",)]),
+        (
+            {"amount": {"minor_units": 1}},
+            [tariff(1, 570)],
+            [("BELOW", 855, -854.99, 1), ("PORT_CHARGES_DONT_ADD_UP", 0.01, 859.99)],
+        ),
+    ],
+)
+def test_port_charges_beside_the_published_tariff(
+    changes: dict[str, Any], tariffs: list[records_pb2.Record], expected: list[tuple[Any, ...]]
+) -> None:
+    found = charges.findings(port_bill(**changes), {kinds.port_charge("CNTAO", "THC20"): tariffs})
+    assert len(found) == len(expected)
+    for one, (reason, *amounts) in zip(found, expected, strict=True):
+        assert reason in one.problem.reason
+        assert one.problem.text("en") != one.problem.text("zh-CN")
+        if amounts:
+            assert one.published is not None
+            said = [float(one.published.major()), float((one.charged - one.published).major())]
+            assert said == amounts[:2]
+            assert one.published.currency in one.problem.text("en")
+
+
+def test_a_bill_that_names_no_charges_says_so_and_duty_has_none() -> None:
+    duty, port = [row.bill for row in rows("bill")]
+    assert charges.findings(duty, {}) == []
+    port.ClearField("charges")
+    assert [one.problem.reason for one in charges.findings(port, {})] == ["PORT_CHARGES_NOT_ITEMISED"]
 
 
 def test_goods_need_a_permit_only_from_the_day_it_was_introduced() -> None:

@@ -9,7 +9,7 @@ from chassis.command import Transaction
 from chassis.errors import NotFound, WrongState
 from chassis.states import moved
 from services.declarations import errors
-from services.declarations.bill import rpc, store
+from services.declarations.bill import store, views
 from services.declarations.bill.model import TRANSITIONS, Bill, State, Verb
 from services.declarations.records import store as records
 from services.declarations.records.model import Record
@@ -31,7 +31,7 @@ def claim(transaction: Transaction, request: records_pb2.ClaimBillRequest) -> re
     if bill.enterprise != request.enterprise:
         raise NotFound(resource=request.name)
     if (bill.state, bill.payment) == (State.PAYING, request.payment):
-        return rpc.to_proto(record, bill)
+        return views.view(transaction.connection, record, bill, transaction.caller.language)
     state = moved(TRANSITIONS, bill, Verb.CLAIM)
     if bill.amount.currency != request.currency_code:
         raise errors.BillCurrencyDiffers(bill=bill.name, currency=bill.amount.currency)
@@ -42,7 +42,7 @@ def release(transaction: Transaction, request: records_pb2.ReleaseBillRequest) -
     """The payment couldn't be made."""
     bill, record = _known(transaction, request.name)
     if bill.payment != request.payment:
-        return rpc.to_proto(record, bill)
+        return views.view(transaction.connection, record, bill, transaction.caller.language)
     state = moved(TRANSITIONS, bill, Verb.RELEASE)
     return _save(transaction, record, replace(bill, state=state, payment=""), "bill.released")
 
@@ -53,12 +53,13 @@ def confirm(transaction: Transaction, request: records_pb2.ConfirmBillPaidReques
     if bill.payment != request.payment:
         raise WrongState(resource=bill.name, state=bill.state.value)
     if (bill.state, bill.transfer) == (State.PAID, request.transfer):
-        return rpc.to_proto(record, bill)
+        return views.view(transaction.connection, record, bill, transaction.caller.language)
     state = moved(TRANSITIONS, bill, Verb.CONFIRM)
     return _save(transaction, record, replace(bill, state=state, transfer=request.transfer), "bill.paid")
 
 
 def _save(transaction: Transaction, record: Record, bill: Bill, event: str) -> records_pb2.Record:
-    message = rpc.to_proto(record, rows.update(transaction.connection, bills, bill))
+    saved = rows.update(transaction.connection, bills, bill)
+    message = views.view(transaction.connection, record, saved, transaction.caller.language)
     transaction.append(event, record.name, message, [bill.enterprise])
     return message

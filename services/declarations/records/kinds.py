@@ -50,6 +50,11 @@ def customs_code(code: str) -> str:
     return f"customsCodes/{code}"
 
 
+def port_charge(port: str, charge_code: str) -> str:
+    """A charge of a port as a subject."""
+    return f"portCharges/{port}/{charge_code}"
+
+
 def _of_document(content: Any) -> tuple[str, ...]:
     return (document(content.bill_number),)
 
@@ -148,6 +153,20 @@ def _check_bill(row: Row) -> Iterator[Problem]:
         "DUE_DATE_DOESNT_FIT",
         "State the due date of a STATED term only; the others follow from the day of issue.",
         "仅 STATED 类付款期限须填写到期日；其他由签发日推算。",
+    )
+    yield from _unless(
+        bill.kind == records_pb2.Bill.PORT_CHARGE or not bill.charges,
+        "bill.charges",
+        "CHARGES_DONT_FIT",
+        "Itemise port charges only.",
+        "仅港口收费账单可列明收费项目。",
+    )
+    yield from _unless(
+        all(charge.amount.currency_code == bill.amount.currency_code for charge in bill.charges),
+        "bill.charges",
+        "SEVERAL_CURRENCIES",
+        "The charges are in another currency than the amount; use one.",
+        "收费项目与账单金额币制不一致；请使用同一币制。",
     )
 
 
@@ -266,7 +285,7 @@ KINDS: Mapping[str, Kind] = {
     "bill": Kind(key=lambda row: (str(row.bill.kind), row.bill.bill_number), check=_check_bill, needs=("enterprise",)),
     "port_tariff": Kind(
         key=lambda row: (row.port_tariff.port, row.port_tariff.charge_code, _iso(row.port_tariff.valid_from)),
-        subjects=lambda content: (f"ports/{content.port}",),
+        subjects=lambda content: (f"ports/{content.port}", port_charge(content.port, content.charge_code)),
         is_public=True,
     ),
     "rebate_status": Kind(

@@ -11,8 +11,8 @@ from chassis import rpc as wire
 from chassis.clock import business_date
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.service import Reading
-from services.declarations.bill import rpc as bill_rpc
 from services.declarations.bill import store as bills
+from services.declarations.bill import views as bill_views
 from services.declarations.consent import access
 from services.declarations.consent import store as consents
 from services.declarations.declaration import reads as declarations
@@ -51,7 +51,9 @@ def _owner(reading: Reading, record: Record) -> str:
 def _views(reading: Reading, page: list[Record]) -> list[records_pb2.Record]:
     """The wire form; bills with how far they are paid now."""
     known = bills.load(reading.connection, [one.record for one in page if one.kind == "bill"])
-    return [bill_rpc.to_proto(one, known[one.record]) if one.record in known else rpc.to_proto(one) for one in page]
+    billed = [one for one in page if one.record in known]
+    shown = {one.name: one for one in bill_views.views(reading.connection, billed, known, reading.caller.language)}
+    return [shown.get(one.name) or rpc.to_proto(one) for one in page]
 
 
 def list_(reading: Reading, request: records_pb2.ListRecordsRequest) -> records_pb2.ListRecordsResponse:
