@@ -1,6 +1,7 @@
 """Records beside the declarations over real ports: every kind, its writer and readers, what it does to finance."""
 
 import asyncio
+import datetime
 import json
 import pathlib
 import time
@@ -16,11 +17,12 @@ from google.protobuf import json_format
 from stdnum.cn import uscc
 
 from chassis import tasks, testing
-from chassis.clock import MICROSECONDS, SystemClock
+from chassis.clock import MICROSECONDS, SystemClock, business_date
 from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.ids import derived
 from chassis.money import Money, to_proto
+from chassis.rpc import date
 from chassis.status import RemoteError
 from services.declarations.records import enterprises, holds, kinds, rebates
 from services.declarations.service import SERVICE as DECLARATIONS
@@ -628,9 +630,10 @@ async def test_what_others_say_of_a_declaration(world: World) -> None:
 
 
 async def bill_of(world: World, minor_units: int = 1_250_000) -> tuple[records_pb2.Record, str]:
-    """A bill to be paid, and its name."""
+    """A bill to be paid in time, and its name."""
     row = unlike("bill", world)
     row.bill.amount.minor_units = minor_units
+    row.bill.issue_date.CopyFrom(date(business_date(SystemClock().now_us())))
     return row, await world.taken(row)
 
 
@@ -704,7 +707,7 @@ async def test_what_can_be_paid_by_whom(world: World) -> None:
 
 
 async def test_bills_are_due_by_the_rule_of_the_day(world: World) -> None:
-    _, bill = await bill_of(world)
+    bill = await world.taken(unlike("bill", world))
     found = (await world.get(bill, EXPORTER)).bill
     assert (found.due_date.month, found.due_date.day) == (10, 8)
     assert "announcement 61 of 2022" in found.due_rule
@@ -712,6 +715,64 @@ async def test_bills_are_due_by_the_rule_of_the_day(world: World) -> None:
     stated.bill.bill_number = world.fresh("P")
     found = (await world.get(await world.taken(stated), EXPORTER)).bill
     assert (found.due_date.month, found.due_date.day, found.due_rule) == (12, 5, "STATED")
+
+
+async def overdue_bill(world: World, days: int) -> tuple[records_pb2.Record, str]:
+    """A bill of CNY 326,400 that was due so many days ago, and its name."""
+    row = unlike("bill", world)
+    row.bill.amount.minor_units, row.bill.term = 326_400_00, records_pb2.Bill.STATED
+    row.bill.due_date.CopyFrom(date(business_date(SystemClock().now_us()) - datetime.timedelta(days=days)))
+    return row, await world.taken(row)
+
+
+async def test_an_overdue_bill_is_paid_with_its_late_fee(world: World) -> None:
+    row, bill = await overdue_bill(world, 7)
+    (listed,) = [one for one in await world.page(EXPORTER, kind="bill", page_size=500) if one.name == bill]
+    fee = listed.bill.late_fee
+    assert (fee.days, fee.amount.minor_units, fee.waived, fee.bill) == (7, 1_142_40, False, "")
+    account = (await world.account(ENTERPRISE, "CURRENT")).name
+    treasury = (await world.account("treasuries/4601", "CURRENT")).name
+    short = await world.balance(account)
+    await world.fund(account, 326_400_00 + 1_142_39 - short)
+    assert await world.paid(await world.pay(bill, account)) == ("REFUSED", "INSUFFICIENT_FUNDS")
+    await world.fund(account, 1)
+    received = await world.balance(treasury)
+    payment = await world.pay(bill, account)
+    assert await world.paid(payment) == ("PAID", "")
+    assert await world.balance(treasury) == received + 326_400_00 + 1_142_40
+    get = settlement_pb2.GetBillPaymentRequest(name=payment.name)
+    paid = await world.call("GetBillPayment", get, EXPORTER, SETTLEMENT.name)
+    assert (paid.amount.minor_units, paid.late_fee.minor_units) == (327_542_40, 1_142_40)
+    # What customs bills afterwards changes nothing of what was paid.
+    own = unlike("bill", world)
+    own.bill.kind, own.bill.overdue_bill_number = records_pb2.Bill.LATE_FEE, row.bill.bill_number
+    await world.taken(own)
+    assert (await world.get(bill, EXPORTER)).bill.late_fee == fee
+
+
+async def test_a_late_fee_that_customs_bills_itself_is_paid_once(world: World) -> None:
+    row, bill = await overdue_bill(world, 7)
+    own = unlike("bill", world)
+    own.bill.kind, own.bill.overdue_bill_number = records_pb2.Bill.LATE_FEE, row.bill.bill_number
+    own.bill.amount.minor_units = 1_142_40
+    billed = await world.taken(own)
+    fee = (await world.get(bill, EXPORTER)).bill.late_fee
+    assert (fee.days, fee.amount.minor_units, fee.bill) == (7, 0, billed)
+    account = (await world.account(ENTERPRISE, "CURRENT")).name
+    await world.fund(account, 326_400_00 + 1_142_40)
+    before = await world.balance(account)
+    for name in (bill, billed):
+        assert await world.paid(await world.pay(name, account)) == ("PAID", "")
+    assert await world.balance(account) == before - 326_400_00 - 1_142_40
+    # One that customs takes back leaves the fee with the bill.
+    row, bill = await overdue_bill(world, 7)
+    own.bill.bill_number, own.bill.overdue_bill_number, own.bill.cancelled = (
+        world.fresh("L"),
+        row.bill.bill_number,
+        True,
+    )
+    await world.taken(own)
+    assert (await world.get(bill, EXPORTER)).bill.late_fee.amount.minor_units == 1_142_40
 
 
 async def test_a_port_charge_above_the_published_tariff_is_said_and_can_be_paid(world: World) -> None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from chassis import fields
 from chassis.errors import WrongState
-from chassis.money import Money, to_proto
+from chassis.money import Money, rounded, to_proto
 from chassis.states import moved
-from services.declarations.bill import charges, due_dates
+from services.declarations.bill import charges, due_dates, late_fees
 from services.declarations.bill.model import TRANSITIONS, Bill, State, Verb, reissued
 from services.declarations.formats import decmessage, wco
 from services.declarations.records import kinds, manifests, mirrors, permits, titles
@@ -103,6 +103,7 @@ def test_the_table_has_every_kind_of_the_contract() -> None:
         ("bill", {"amount": {"currency_code": "CNY", "minor_units": 0}}, "AMOUNT_NOT_POSITIVE"),
         ("bill", {"amount": {"currency_code": "XXQ", "minor_units": 1}}, "AMOUNT_INVALID"),
         ("bill", {"term": "STATED"}, "DUE_DATE_DOESNT_FIT"),
+        ("bill", {"overdue_bill_number": "1"}, "OVERDUE_BILL_DOESNT_FIT"),
         ("bill", {"charges": [{"amount": {"currency_code": "CNY"}}]}, "CHARGES_DONT_FIT"),
         ("rebate_status", {"expected_amount": {"currency_code": "USD", "minor_units": 1}}, "CURRENCY_DIFFERS"),
         ("rebate_status", {"state": "PAID"}, "PAID_AMOUNT_DOESNT_FIT"),
@@ -157,6 +158,45 @@ def test_bills_are_due_by_rule(term: str, issued: str, expected: str) -> None:
     assert (due.isoformat(), bool(rule)) == (expected, True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "yuan", "late", "fee", "is_waived"),
+    [
+        ("DUTY", "326400.00", 7, "1142.40", False),
+        ("VALUE_ADDED_TAX", "326400.00", 1, "163.20", False),
+        ("CONSUMPTION_TAX", "326400.00", 0, None, False),
+        ("DUTY", "326400.00", -3, None, False),
+        ("PORT_CHARGE", "326400.00", 7, None, False),
+        ("LATE_FEE", "326400.00", 7, None, False),
+        ("DUTY", "99989.99", 1, "0.00", True),
+        ("DUTY", "99990.00", 1, "50.00", False),
+        ("DUTY", "100000.00", 1, "50.00", False),
+    ],
+)
+def test_a_late_fee_is_half_a_per_mille_a_day(
+    kind: str, yuan: str, late: int, fee: str | None, is_waived: bool
+) -> None:
+    due = datetime.date(2026, 10, 8)
+    amount = rounded(Decimal(yuan), "CNY")
+    found = late_fees.late_fee(kind, amount, due, due + datetime.timedelta(days=late))
+    if fee is None:
+        assert found is None
+        return
+    assert found is not None
+    assert (found.days, found.amount, found.is_waived) == (late, rounded(Decimal(fee), "CNY"), is_waived)
+    assert late_fees.late_fee(kind, Money("USD", 10**9), due, TODAY) is None
+
+
+def test_a_late_fee_counts_each_day_by_the_rule_of_that_day() -> None:
+    amount, due, on = Money("CNY", 10_000_000_00), datetime.date(2024, 11, 28), datetime.date(2024, 12, 3)
+    before = late_fees.late_fee("DUTY", amount, due, datetime.date(2024, 11, 30))
+    after = late_fees.late_fee("DUTY", amount, due, on)
+    assert before is not None
+    assert after is not None
+    assert (before.amount, after.amount) == (Money("CNY", 10_000_00), Money("CNY", 25_000_00))
+    assert "order 392" in before.rule
+    assert "Tariff Law" in after.rule
+
+
 def a_bill(state: State, **changes: Any) -> Bill:
     amount = Money("CNY", 100)
     values: dict[str, Any] = {
@@ -166,7 +206,10 @@ def a_bill(state: State, **changes: Any) -> Bill:
         "payee": "treasuries/4601",
         "due_date": TODAY,
     }
-    return Bill(**(values | {"due_rule": "", "state": state, "payment": "", "transfer": "", "revision": 3} | changes))
+    return Bill(**(values | UNCLAIMED | {"state": state} | changes))
+
+
+UNCLAIMED = {"due_rule": "", "payment": "", "transfer": "", "claim_date": None, "late_fee": None, "revision": 3}
 
 
 EXPECTED_BILL = {

@@ -58,6 +58,8 @@ def bill_of(record: Record, content: records_pb2.Bill) -> Bill:
         State.CANCELLED if content.cancelled else State.OPEN,
         "",
         "",
+        None,
+        None,
         1,
     )
 
@@ -85,7 +87,9 @@ def follow(transaction: Transaction, known: Known, changed: Sequence[tuple[Recor
 
 def _tell(transaction: Transaction, records: Sequence[Record], known: Mapping[str, Bill]) -> None:
     """Who pays learns before paying that a bill isn't what was published; it can be paid all the same."""
-    shown = views.views(transaction.connection, [one for one in records if one.record in known], known, "en")
+    shown = views.views(
+        transaction.connection, [one for one in records if one.record in known], known, transaction.now_us, "en"
+    )
     for message in shown:
         if message.bill.findings and not message.bill.cancelled:
             transaction.append("bill.differed", message.name, message, [message.enterprise])

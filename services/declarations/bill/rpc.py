@@ -7,12 +7,15 @@ from aval.declarations.v1 import records_pb2
 from chassis import money
 from chassis.rpc import date, problem
 from services.declarations.bill.charges import Finding
+from services.declarations.bill.late_fees import LateFee
 from services.declarations.bill.model import Bill
 from services.declarations.records import rpc
 from services.declarations.records.model import Record
 
 
-def to_proto(record: Record, bill: Bill, findings: Iterable[Finding], language: str) -> records_pb2.Record:
+def to_proto(
+    record: Record, bill: Bill, findings: Iterable[Finding], fee: LateFee | None, language: str
+) -> records_pb2.Record:
     """The record of a bill."""
     message = rpc.to_proto(record)
     message.bill.MergeFrom(
@@ -23,9 +26,15 @@ def to_proto(record: Record, bill: Bill, findings: Iterable[Finding], language: 
             payment=bill.payment,
             transfer=bill.transfer,
             findings=[_finding(one, language) for one in findings],
+            late_fee=_late_fee(fee) if fee else None,
         )
     )
     return message
+
+
+def _late_fee(fee: LateFee) -> records_pb2.LateFee:
+    amount = money.to_proto(fee.amount)
+    return records_pb2.LateFee(days=fee.days, amount=amount, waived=fee.is_waived, rule=fee.rule, bill=fee.bill)
 
 
 def _finding(found: Finding, language: str) -> records_pb2.ChargeFinding:

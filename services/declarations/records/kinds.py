@@ -55,6 +55,15 @@ def port_charge(port: str, charge_code: str) -> str:
     return f"portCharges/{port}/{charge_code}"
 
 
+def late_fee_of(bill_number: str) -> str:
+    """The late fee of a bill, by its number, as a subject."""
+    return f"lateFees/{bill_number}"
+
+
+def _of_bill(content: records_pb2.Bill) -> tuple[str, ...]:
+    return (late_fee_of(content.overdue_bill_number),) if content.overdue_bill_number else ()
+
+
 def _of_document(content: Any) -> tuple[str, ...]:
     return (document(content.bill_number),)
 
@@ -153,6 +162,13 @@ def _check_bill(row: Row) -> Iterator[Problem]:
         "DUE_DATE_DOESNT_FIT",
         "State the due date of a STATED term only; the others follow from the day of issue.",
         "仅 STATED 类付款期限须填写到期日；其他由签发日推算。",
+    )
+    yield from _unless(
+        bill.kind == records_pb2.Bill.LATE_FEE or not bill.overdue_bill_number,
+        "bill.overdue_bill_number",
+        "OVERDUE_BILL_DOESNT_FIT",
+        "Name the overdue bill in a bill of a late fee only.",
+        "仅滞纳金账单可填写逾期账单编号。",
     )
     yield from _unless(
         bill.kind == records_pb2.Bill.PORT_CHARGE or not bill.charges,
@@ -282,7 +298,12 @@ KINDS: Mapping[str, Kind] = {
     "permit": Kind(
         key=lambda row: (row.permit.permit_kind, row.permit.permit_number), check=_check_permit, needs=("enterprise",)
     ),
-    "bill": Kind(key=lambda row: (str(row.bill.kind), row.bill.bill_number), check=_check_bill, needs=("enterprise",)),
+    "bill": Kind(
+        key=lambda row: (str(row.bill.kind), row.bill.bill_number),
+        subjects=_of_bill,
+        check=_check_bill,
+        needs=("enterprise",),
+    ),
     "port_tariff": Kind(
         key=lambda row: (row.port_tariff.port, row.port_tariff.charge_code, _iso(row.port_tariff.valid_from)),
         subjects=lambda content: (f"ports/{content.port}", port_charge(content.port, content.charge_code)),

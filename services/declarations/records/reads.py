@@ -52,7 +52,10 @@ def _views(reading: Reading, page: list[Record]) -> list[records_pb2.Record]:
     """The wire form; bills with how far they are paid now."""
     known = bills.load(reading.connection, [one.record for one in page if one.kind == "bill"])
     billed = [one for one in page if one.record in known]
-    shown = {one.name: one for one in bill_views.views(reading.connection, billed, known, reading.caller.language)}
+    shown = {
+        one.name: one
+        for one in bill_views.views(reading.connection, billed, known, reading.now_us, reading.caller.language)
+    }
     return [shown.get(one.name) or rpc.to_proto(one) for one in page]
 
 
