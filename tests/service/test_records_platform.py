@@ -24,7 +24,7 @@ from chassis.ids import derived
 from chassis.money import Money, to_proto
 from chassis.rpc import date
 from chassis.status import RemoteError
-from services.declarations.records import enterprises, holds, kinds, rebates
+from services.declarations.records import enterprises, holds, kinds
 from services.declarations.service import SERVICE as DECLARATIONS
 from services.declarations.tables import beside, bills
 from services.settlement.service import SERVICE as SETTLEMENT
@@ -452,21 +452,24 @@ async def test_expected_rebates_add_up_until_they_are_paid(world: World) -> None
         row.declaration = declaration
         await world.taken(row)
 
-    def expected() -> Any:
-        with world.reading() as connection:
-            return rebates.expected_rebate(connection, [declaration.removeprefix("declarations/")])
+    async def expected() -> Any:
+        ask = records_pb2.GetEvidenceRequest(declaration=declaration)
+        found = await world.call("GetEvidence", ask, TELLER)
+        rebate = await world.call("GetRebate", rebate_pb2.GetRebateRequest(name=found.rebate), EXPORTER)
+        assert rebate.declaration == declaration
+        return found.expected_rebate.minor_units if found.HasField("expected_rebate") else None
 
-    assert expected() == {declaration.removeprefix("declarations/"): Money("CNY", 186_000_00)}
+    assert await expected() == 186_000_00
     assert await world.rebate(declaration) == 186_000_00
     refused = changed(second, 1)
     refused.rebate_status.state = records_pb2.RebateStatus.REFUSED
     await world.taken(refused)
-    assert await world.rebate(declaration) == 93_000_00
+    assert await expected() == await world.rebate(declaration) == 93_000_00
     paid = changed(first, 1)
     paid.rebate_status.state = records_pb2.RebateStatus.PAID
     paid.rebate_status.paid_amount.CopyFrom(to_proto(Money("CNY", 92_000_00)))
     await world.taken(paid)
-    assert expected() == {}
+    assert await expected() is None
     assert await world.rebate(declaration) == 92_000_00
 
 
@@ -599,7 +602,7 @@ async def test_what_others_say_of_a_declaration(world: World) -> None:
     declaration = await world.declare(bill_number=document, invoice_number=invoice, package_count=119)
     ask = records_pb2.GetEvidenceRequest(declaration=declaration)
     empty = await world.call("GetEvidence", ask, TELLER)
-    assert (empty.manifest, list(empty.mirrors), empty.HasField("title")) == ("", [], False)
+    assert (empty.manifest, list(empty.mirrors), empty.HasField("title"), empty.rebate) == ("", [], False, "")
 
     manifest, mirror, other = a("manifest"), unlike("mirror_declaration", world), unlike("mirror_declaration", world)
     manifest.manifest.bill_number = document.lower()

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, records_pb2
 
-from chassis import paging, records
+from chassis import money, paging, records
 from chassis import rpc as wire
 from chassis.clock import business_date
 from chassis.errors import InvalidFields, NotFound, Problem
@@ -18,7 +18,18 @@ from services.declarations.consent import store as consents
 from services.declarations.declaration import reads as declarations
 from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import Declaration
-from services.declarations.records import hindrances, holds, kinds, manifests, mirrors, permits, rpc, store, titles
+from services.declarations.records import (
+    hindrances,
+    holds,
+    kinds,
+    manifests,
+    mirrors,
+    permits,
+    rebates,
+    rpc,
+    store,
+    titles,
+)
 from services.declarations.records.kinds import KINDS
 from services.declarations.records.model import Record
 from services.declarations.tables import beside
@@ -145,6 +156,7 @@ def evidence(reading: Reading, request: records_pb2.GetEvidenceRequest) -> recor
     )
     _add_manifest(reading, body, message)
     _add_title(reading, body, message)
+    _add_rebate(reading, declaration, message)
     return message
 
 
@@ -175,6 +187,13 @@ def _add_title(reading: Reading, body: declarations_pb2.Declaration, message: re
             disregarded=_told(reading, title.disregarded),
         )
     )
+
+
+def _add_rebate(reading: Reading, declaration: Declaration, message: records_pb2.Evidence) -> None:
+    expected = rebates.expected_rebate(reading.connection, [declaration.id]).get(declaration.id)
+    if expected is not None:
+        message.expected_rebate.CopyFrom(money.to_proto(expected))
+    message.rebate = rebates.asset_of(reading.connection, declaration.enterprise, declaration.name)
 
 
 def _mirrors(reading: Reading, body: declarations_pb2.Declaration) -> list[records_pb2.MirrorVerdict]:

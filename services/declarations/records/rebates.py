@@ -36,6 +36,12 @@ def expected_rebate(connection: sa.Connection, numbers: Iterable[str]) -> dict[s
     return found
 
 
+def asset_of(connection: sa.Connection, enterprise: str, declaration: str) -> str:
+    """The name of the rebate that a declaration's applications registered; empty where there is none."""
+    known = rebate_store.load(connection, [identifier(enterprise, declaration, "")])
+    return next((rebate.name for rebate in known.values()), "")
+
+
 def follow(transaction: Transaction, changed: Sequence[tuple[Record, Status]]) -> None:
     """The assets as all applications leave them: new ones are registered, others change their value."""
     claims = {_claim(record, status) for record, status in changed}
