@@ -240,6 +240,13 @@ def _check_movement(row: Row) -> Iterator[Problem]:
         "Goods come in by a declaration; name it.",
         "入库须对应报关单；请填写。",
     )
+    yield from _unless(
+        bool(movement.sale_number) == (movement.kind == records_pb2.StockMovement.SOLD),
+        "stock_movement.sale_number",
+        "SALE_NUMBER_DOESNT_FIT",
+        "Name the sale that goods went out for, and none where they weren't sold; report its amount as the sale.",
+        "销售出库须填写销售编号，其他情形不得填写；金额请通过海外仓销售申报。",
+    )
 
 
 def _check_hold(row: Row) -> Iterator[Problem]:
