@@ -52,6 +52,7 @@ from services.declarations.retail import commands as retail
 from services.declarations.retail import modes
 from services.declarations.retail.list import reads as retail_list_reads
 from services.declarations.retail.list import store as lists
+from services.declarations.retail.merchant import commands as merchants
 from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.retail.sale import commands as sale
 from services.declarations.retail.summary import reads as summary_reads
@@ -201,7 +202,7 @@ SERVICE = Service(
     },
     note=access.note,
     sealed=[personal_data, refused_contents],
-    sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting],
+    sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting, merchants.adopt],
     derivations=[fold.follow, norms.seed, norms.publish, portraits.assess],
     prepare=[ledger_store.initialise],
     violations=_violations,
