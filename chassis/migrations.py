@@ -9,11 +9,15 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
-from chassis import eventlog
+from chassis import eventlog, sealing
 from chassis.database import Database, lock
 from chassis.ids import RandomBytes
 
 CHASSIS = pathlib.Path(__file__).parent / "versions"
+
+
+class UnknownRevisions(sealing.UnfitStore):
+    """The store has a schema that this version of Aval doesn't know."""
 
 
 def configuration(folders: Sequence[str]) -> Config:
@@ -31,7 +35,10 @@ def upgrade(
     random: RandomBytes,
     prepare: Iterable[Callable[[sa.Connection], None]] = (),
 ) -> None:
-    """Brings a store to the newest schema of the branches and prepares it; safe to repeat."""
+    """Brings a store to the newest schema of the branches and prepares it; safe to repeat.
+
+    UnknownRevisions; OtherRing if it was filled with another key ring.
+    """
     store.create_schema()
     script = ScriptDirectory.from_config(configuration(folders))
     with store.write() as connection:
@@ -39,11 +46,22 @@ def upgrade(
         lock(connection, [f"migrations/{store.schema}"])
         context = MigrationContext.configure(connection)
         current = set(context.get_current_heads())
+        _refuse_unknown(store, script, current)
         if current != set(script.get_heads()):
             _run(connection, script)
         eventlog.initialise(connection, random(8).hex())
+        sealing.belong(connection, store.keys)
         for step in prepare:
             step(connection)
+
+
+def _refuse_unknown(store: Database, script: ScriptDirectory, current: Iterable[str]) -> None:
+    unknown = set(current) - {step.revision for step in script.walk_revisions()}
+    if unknown:
+        raise UnknownRevisions(
+            f"the store of {store.schema} has a schema that this version of Aval doesn't know"
+            f" ({', '.join(sorted(unknown))}): run the version that wrote it, or start with a fresh store"
+        )
 
 
 def _run(connection: sa.Connection, script: ScriptDirectory) -> None:
