@@ -9,14 +9,23 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
-from chassis import eventlog, sealing
+from chassis import eventlog, tables
 from chassis.database import Database, lock
 from chassis.ids import RandomBytes
+from chassis.keyring import NO_KEYS, KeyRing
 
 CHASSIS = pathlib.Path(__file__).parent / "versions"
 
 
-class UnknownRevisions(sealing.UnfitStore):
+class UnfitStore(Exception):
+    """A process can't work on this store, however often it tries."""
+
+
+class OtherRing(UnfitStore):
+    """The store was filled with another key ring: its sealed values couldn't be read nor its tokens be found."""
+
+
+class UnknownRevisions(UnfitStore):
     """The store has a schema that this version of Aval doesn't know."""
 
 
@@ -50,7 +59,7 @@ def upgrade(
         if current != set(script.get_heads()):
             _run(connection, script)
         eventlog.initialise(connection, random(8).hex())
-        sealing.belong(connection, store.keys)
+        _belong(connection, store.keys)
         for step in prepare:
             step(connection)
 
@@ -62,6 +71,18 @@ def _refuse_unknown(store: Database, script: ScriptDirectory, current: Iterable[
             f"the store of {store.schema} has a schema that this version of Aval doesn't know"
             f" ({', '.join(sorted(unknown))}): run the version that wrote it, or start with a fresh store"
         )
+
+
+def _belong(connection: sa.Connection, keys: KeyRing) -> None:
+    """A store belongs to the ring that it is filled with: its tokens are found by no other."""
+    if keys is NO_KEYS:
+        return
+    token = keys.token("ring", b"")
+    known = connection.execute(sa.select(tables.key_rings.c.token)).scalar_one_or_none()
+    if known is None:
+        connection.execute(sa.insert(tables.key_rings).values(id=1, token=token))
+    elif known != token:
+        raise OtherRing("the store was filled with another key ring: bring back the ring that was kept with it")
 
 
 def _run(connection: sa.Connection, script: ScriptDirectory) -> None:

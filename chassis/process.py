@@ -11,8 +11,8 @@ import threading
 import uvloop
 
 from chassis import telemetry
+from chassis.migrations import UnfitStore
 from chassis.node import Node
-from chassis.sealing import UnfitStore
 from chassis.service import Service
 from chassis.settings import Settings
 

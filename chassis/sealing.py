@@ -5,19 +5,11 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from chassis import bulk, database, keyring, tables
-from chassis.keyring import NO_KEYS, KeyRing
+from chassis import bulk, database, keyring
+from chassis.keyring import KeyRing
 from chassis.records import BYTES, TEXT
 
 RETIRING = "keys being retired"
-
-
-class UnfitStore(Exception):
-    """A process can't work on this store, however often it tries."""
-
-
-class OtherRing(UnfitStore):
-    """The store was filled with another key ring: its sealed values couldn't be read nor its tokens be found."""
 
 
 class Opened(Protocol):
@@ -43,18 +35,6 @@ def table(name: str, metadata: sa.MetaData) -> sa.Table:
         sa.Column("key_id", TEXT, nullable=False),
         sa.Column("sealed", BYTES, nullable=False),
     )
-
-
-def belong(connection: sa.Connection, keys: KeyRing) -> None:
-    """Binds a store to the ring that it is filled with. OtherRing if that is another one."""
-    if keys is NO_KEYS:
-        return
-    token = keys.token("ring", b"")
-    known = connection.execute(sa.select(tables.key_rings.c.token)).scalar_one_or_none()
-    if known is None:
-        connection.execute(sa.insert(tables.key_rings).values(id=1, token=token))
-    elif known != token:
-        raise OtherRing("the store was filled with another key ring: bring back the ring that was kept with it")
 
 
 def put(transaction: Opened, into: sa.Table, values: Mapping[str, bytes]) -> None:

@@ -8,9 +8,9 @@ from chassis.channel import Channels
 from chassis.client import AssertingClient
 from chassis.clock import SystemClock
 from chassis.identity import Caller, Signer
+from chassis.migrations import UnfitStore
 from chassis.node import Node
 from chassis.ports import free_port
-from chassis.sealing import UnfitStore
 from chassis.settings import Settings
 from cli.layout import CannotRun, Layout
 from cli.supervisor import prepare_certificates

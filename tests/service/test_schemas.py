@@ -10,8 +10,7 @@ from alembic.migration import MigrationContext
 from chassis import keyring, tables
 from chassis.database import Database
 from chassis.keyring import KeyRing
-from chassis.migrations import UnknownRevisions
-from chassis.sealing import OtherRing
+from chassis.migrations import OtherRing, UnknownRevisions
 from chassis.testing import PostgreSQL
 from ledger import store as ledger
 from ledger import tables as ledger_tables
