@@ -49,11 +49,13 @@ def permit_verdicts(
         return {}
     held = permit_uses.held(connection, {one.declaration.enterprise for one in wanted.values()}, at_us)
     uses = store.permit_uses_of(connection, wanted, at_us)
-    taken = permit_uses.taken(connection, held, at_us)
-    return {
-        number: permits.verdict(one, held.get(one.declaration.enterprise, {}), _assigned(uses.get(number, ())), taken)
+    known = {
+        number: (one, held.get(one.declaration.enterprise, {}), _assigned(uses.get(number, ())))
         for number, one in wanted.items()
     }
+    contested = {one[0].declaration.enterprise for one in known.values() if not permits.are_settled(*one)}
+    taken = permit_uses.taken(connection, {holder: held.get(holder, {}) for holder in contested}, at_us)
+    return {number: permits.verdict(*one, taken) for number, one in known.items()}
 
 
 def _assigned(uses: Iterable[PermitUse]) -> permits.Assigned:

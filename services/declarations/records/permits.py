@@ -127,8 +127,7 @@ def verdict(asked: Asked, permits: Held, assigned: Assigned, taken: Mapping[str,
     relied_on: list[str] = []
     problems: list[Problem] = []
     for need in wanted:
-        own = f"records/{assigned.get((need.goods.line, need.permit_kind), '')}"
-        found, problem = _cover(need, permits, asked.on, own, counted)
+        found, problem = _cover(need, permits, asked.on, assigned, counted)
         if found:
             relied_on.append(found)
         if problem:
@@ -136,15 +135,29 @@ def verdict(asked: Asked, permits: Held, assigned: Assigned, taken: Mapping[str,
     return Verdict(wanted, list(dict.fromkeys(relied_on)), problems)
 
 
-def _cover(need: Need, permits: Held, on: datetime.date, own: str, taken: Taken) -> tuple[str, Problem | None]:
+def _cover(
+    need: Need, permits: Held, on: datetime.date, assigned: Assigned, taken: Taken
+) -> tuple[str, Problem | None]:
     """The permit that covers a line, or why none does: the reason that is easiest to mend."""
-    if own in permits and may_keep(permits[own], need.permit_kind, need.goods, on):
+    if own := _own(need, permits, on, assigned):
         return own, None
     found, reasons = _first(need.permit_kind, need.goods, permits, on, taken)
     if found:
         return found, None
     reason, name = min(reasons, key=lambda one: REASONS.index(one[0])) if reasons else ("PERMIT_MISSING", "")
     return "", _problem(need, reason, on, permits.get(name), taken.get(name, _NOTHING))
+
+
+def are_settled(asked: Asked, permits: Held, assigned: Assigned) -> bool:
+    """Whether each line that needs a permit has its own: then what others take says nothing about it."""
+    return all(_own(need, permits, asked.on, assigned) for need in needs(asked.declaration, asked.on))
+
+
+def _own(need: Need, permits: Held, on: datetime.date, assigned: Assigned) -> str:
+    """The permit that a line was assigned and may keep; empty where there is none."""
+    name = f"records/{assigned.get((need.goods.line, need.permit_kind), '')}"
+    permit = permits.get(name)
+    return name if permit and may_keep(permit, need.permit_kind, need.goods, on) else ""
 
 
 def may_keep(permit: records_pb2.Permit, kind: str, goods: Goods, on: datetime.date) -> bool:
