@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import pathlib
+import random
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -17,16 +18,22 @@ from google.type import date_pb2, decimal_pb2
 
 from chassis import testing
 from chassis.clock import MICROSECONDS, SystemClock
+from chassis.database import Database
 from chassis.identity import Caller
 from chassis.money import Money, to_proto
 from chassis.status import RemoteError
+from services.declarations.records import permit_uses, permits
+from services.declarations.records import store as rows
 from services.declarations.service import SERVICE
+from tests.service.retail_lists_world import RetailRegister
+from tests.support import Stores
 
 PERMIT = pathlib.Path(__file__).parent.parent / "fixtures" / "records" / "permit.jsonl"
 ENTERPRISES = [f"enterprises/{code}" for code in ("91411023MAXY00112A", "91410105MAXY002277", "914403001922038216")]
 HOUR_US = 3_600 * MICROSECONDS
 TONNE, KILOGRAM, PIECE = "070", "035", "007"
 SILVER = "7106911000"
+IN_FORCE = records_pb2.Permit.IN_FORCE
 
 
 def person(tenant: str, role: str) -> Caller:
@@ -249,3 +256,88 @@ async def test_of_many_at_once_exactly_as_many_are_financed_as_the_permit_covers
 
     found = Counter(await asyncio.gather(*map(declare_and_finance, range(12))))
     assert found == {"CONFIRMED": 4, "VALUE_NOT_ELIGIBLE": 8}
+
+
+class Chance:
+    """An exporter to whom anything happens: declarations, amendments, receipts and permits in any order."""
+
+    def __init__(self, database: Database, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.register = RetailRegister(database)
+        self.declared: dict[str, int] = {}
+        self.permits: dict[int, records_pb2.Permit] = {}
+        self.steps = 0
+
+    def declare(self) -> None:
+        """A declaration, whose receipts may come before it."""
+        number = f"46012026{len(self.declared) + 1:010}"
+        self.declared[number] = 0
+        if self.chance.random() < 0.2:
+            self.say(number)
+        self.send(number)
+
+    def amend(self) -> None:
+        """Another quantity, or another day."""
+        if self.declared:
+            number = self.chance.choice(list(self.declared))
+            self.declared[number] += 1
+            self.send(number)
+
+    def send(self, number: str) -> None:
+        """What a declaration says now."""
+        quantity = self.chance.choice(["10", "40", "60"])
+        row = World([], ENTERPRISES[0]).row(number, quantity, TONNE, self.chance.choice([2, 3, 25]))
+        if self.declared[number]:
+            row.amend_time.FromSeconds(1_793_700_000 + self.declared[number])
+        request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+        (verdict,) = self.register.call("BatchCreateDeclarations", request).verdicts
+        assert verdict.outcome == verdict.ACCEPTED, verdict
+
+    def say(self, number: str = "") -> None:
+        """A receipt of any of them: released, rejected or deleted."""
+        if number or self.declared:
+            request = declarations_pb2.BatchCreateReceiptsRequest()
+            number = number or self.chance.choice(list(self.declared))
+            receipt = request.receipts.add(declaration_number=number, channel_code=self.chance.choice("LEELD"))
+            receipt.notice_time.FromSeconds(1_793_600_000 + self.steps)
+            self.register.call("BatchCreateReceipts", request)
+
+    def permit(self) -> None:
+        """A new permit, or a change of one: what it has, whether it is in force, until when."""
+        number = self.chance.randrange(3)
+        row = json_format.ParseDict(
+            json.loads(PERMIT.read_text(encoding="utf-8").splitlines()[0]), records_pb2.Record()
+        )
+        row.permit.permit_number, row.permit.commodity_codes[:] = f"P{number}", ["7106"]
+        row.permit.quantity.value, row.permit.unit = self.chance.choice(["50", "100", "150"]), TONNE
+        row.permit.status = self.chance.choice(
+            [IN_FORCE, IN_FORCE, IN_FORCE, records_pb2.Permit.SUSPENDED, records_pb2.Permit.USED_UP]
+        )
+        row.permit.valid_to.CopyFrom(date_pb2.Date(year=2026, month=11, day=self.chance.choice([10, 30])))
+        row.notice_time.FromSeconds(1_793_600_000 + self.steps)
+        self.register.call("BatchCreateRecords", declarations_pb2.BatchCreateRecordsRequest(records=[row]))
+
+    def step(self) -> None:
+        """Anything."""
+        self.steps += 1
+        self.register.now_us += 1_000_000
+        self.chance.choice([self.declare, self.declare, self.amend, self.say, self.permit])()
+
+    def left_waiting(self) -> list[str]:
+        """Declarations that wait though a permit has room for them."""
+        with self.register.database.read() as connection:
+            theirs = permit_uses.held(connection, [ENTERPRISES[0]]).get(ENTERPRISES[0], {})
+            waiting = rows.waiting_uses(connection, [ENTERPRISES[0]])
+            taken = permit_uses.taken(connection, {ENTERPRISES[0]: theirs})
+        return [use.declaration for use in waiting if use.day and permits.assign(use, theirs, dict(taken), use.day)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_happens_permits_bear_what_is_taken_and_nobody_waits_beside_room(store: Stores, seed: int) -> None:
+    world = Chance(store("declarations", SERVICE.migrations), seed)
+    for _ in range(5):
+        for _ in range(10):
+            world.step()
+            assert world.left_waiting() == []
+        assert world.register.violations() == []
+    assert len(world.declared) > 10
