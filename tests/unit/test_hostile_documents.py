@@ -69,3 +69,32 @@ def test_the_time_to_read_grows_with_the_size_alone(content: bytes) -> None:
     begun = time.monotonic()
     assert read(content).parts
     assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"a":' * 100_000,
+        '{"persons":' + "[" * 100_000,
+        '{"bill":' * 5_000 + "0" + "}" * 5_000,
+        '{"bill":"\\ud800"}',
+        '{"note":"\\ud800"}',
+        '{"bill":' + "9" * 10_000 + "}",
+        '{"noticeTime":NaN}',
+        '{"noticeTime":1e999}',
+        '{"noticeTime":"0000-00-00T00:00:00Z"}',
+        '{"note":"one","note":"other"}',
+        '{"bill":{"billNumber":"one","billNumber":"other"}}',
+        '{"note":"one","declaration_number":"1","declarationNumber":"2"}',
+    ],
+    ids=range(12),
+)
+def test_no_line_of_json_stops_the_reader(line: str) -> None:
+    good = '{"note":"one"}'
+    assert reasons("\n".join([good, line, good]).encode()) == ["LINE_MALFORMED"]
+
+
+def test_only_a_line_feed_ends_a_line_of_json() -> None:
+    (part,) = read('{"note":"one\u2028two\x85three"}\r\n'.encode()).parts
+    assert part.row is not None
+    assert part.row.note == "one\u2028two\x85three"  # type: ignore[attr-defined]
