@@ -21,6 +21,7 @@ from chassis.clock import SystemClock
 from chassis.identity import Caller
 from chassis.money import Money, to_proto
 from chassis.status import RemoteError
+from ledger.tables import accounts
 from services.declarations.consent import model, store
 from services.declarations.consent.model import USUAL_PURPOSES, Consent, Purpose, State
 from services.declarations.tables import consents
@@ -286,3 +287,21 @@ async def test_finance_before_shipment_needs_consent_to_financing_and_is_written
         ("CreatePreShipment", [own.name], [consent_pb2.FINANCING]),
         ("LinkPreShipment", [order.name], [consent_pb2.FINANCING]),
     ]
+
+
+async def test_who_may_not_reserve_leaves_nothing_behind(register: Register) -> None:
+    """Nor does it take longer for what exists: no account is opened that tells the first asker by its time."""
+    (name,) = await register.declare(register.row())
+    await register.consent(OTHER_BANK, *(other.value for other in Purpose if other is not Purpose.FINANCING))
+
+    def opened() -> int:
+        with register.store.read() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(accounts)).scalar_one())
+
+    before = opened()
+    for caller in (BANK, OTHER_BANK):
+        assert await reason(register, "ReserveEncumbrance", reserve(name), caller) == "CONSENT_MISSING"
+    assert opened() == before
+    await register.consent(BANK)
+    assert await reason(register, "ReserveEncumbrance", reserve(name), BANK) == ""
+    assert opened() > before
