@@ -65,5 +65,8 @@ def _values(field: FieldDescriptor, value: Any, path: str) -> Iterator[tuple[str
         return
     if not field.is_repeated:
         yield path, value
+    elif field.message_type and field.message_type.GetOptions().map_entry:
+        pairs = ((key, one) for key, held in value.items() for one in (key, held) if isinstance(one, str | Message))
+        yield from ((f"{path}[{key!r}]", one) for key, one in pairs)
     elif rules.repeated.items.ignore != validate_pb2.IGNORE_ALWAYS:
         yield from ((f"{path}[{index}]", one) for index, one in enumerate(value))

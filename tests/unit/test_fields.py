@@ -1,7 +1,7 @@
 """Field rules: all violations at once, each with its path, in both languages."""
 
 import pytest
-from aval.declarations.v1 import declarations_pb2, insight_pb2
+from aval.declarations.v1 import declarations_pb2, insight_pb2, reference_pb2
 from aval.events.v1 import events_pb2
 from aval.type.v1 import money_pb2
 
@@ -64,3 +64,9 @@ def test_an_amount_has_an_opposite() -> None:
     amount = money_pb2.Money(currency_code="CNY", minor_units=-(2**63))
     (problem,) = fields.row_problems(amount)
     assert problem.reason == "AMOUNT_OUT_OF_RANGE"
+
+
+def test_nul_is_neither_in_keys_nor_in_values() -> None:
+    for extra in ({"a\0": "b"}, {"a": "b\0"}):
+        row = reference_pb2.ReferenceRecord(extra=extra)
+        assert "TEXT_NUL" in {problem.reason for problem in fields.row_problems(row)}
