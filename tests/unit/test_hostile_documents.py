@@ -62,8 +62,9 @@ def test_no_value_of_an_element_stops_the_reader(file: pathlib.Path) -> None:
         b"<a" + b"".join(b' xmlns:a%d="u"' % number for number in range(LARGE // 20)) + b"/>",
         b"<a>" + b"<b/>" * (LARGE // 4) + b"</a>",
         b'{"note":"' + b"x" * LARGE + b'"}',
+        b"<CEB303Message>" + b"<OrderHead/><OrderList/>" * 3_000 + b"</CEB303Message>",
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_the_time_to_read_grows_with_the_size_alone(content: bytes) -> None:
     begun = time.monotonic()

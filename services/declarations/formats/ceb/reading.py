@@ -5,7 +5,6 @@ the root, or fields right in the document; no BaseTransfer; version 1.0 or v1.0.
 unknown one is passed over. What a row itself must keep is in its room's checks and in the proto's field rules.
 """
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -99,8 +98,10 @@ def _places(root: Reader, message: Message) -> Iterator[Place]:
         heads = (document.find(name) for name in message.heads)
         head = next((found for found in heads if found is not None), document)
         yield Place(document, head, list(document.children(message.line)) if message.line else ())
+    lines = _lines_by_head(root, message)
     for head in _apart(root, message.heads):
-        yield Place(head, head, _lines_after(root, head, message))
+        own = [Reader(line.element, line.path, head.problems) for line in lines[head.element]]
+        yield Place(head, head, own)
 
 
 def _apart(root: Reader, names: Sequence[str]) -> Iterator[Reader]:
@@ -110,12 +111,17 @@ def _apart(root: Reader, names: Sequence[str]) -> Iterator[Reader]:
             yield Reader(child.element, child.path)
 
 
-def _lines_after(root: Reader, head: Reader, message: Message) -> list[Reader]:
-    """The lines that follow a head right under the root, up to the next head."""
-    following = itertools.takewhile(lambda element: element.tag not in message.heads, head.element.itersiblings())
-    own = list(following)
-    lines = root.children(message.line)
-    return [Reader(line.element, line.path, head.problems) for line in lines if line.element in own]
+def _lines_by_head(root: Reader, message: Message) -> Mapping[etree._Element, list[Reader]]:
+    """The lines that follow each head right under the root, up to the next head."""
+    lines = {line.element: line for line in root.children(message.line)} if message.line else {}
+    found: dict[etree._Element, list[Reader]] = {}
+    own: list[Reader] = []
+    for element in root.element.iterchildren():
+        if element.tag in message.heads:
+            own = found[element] = []
+        elif element in lines:
+            own.append(lines[element])
+    return found
 
 
 def _texts(element: etree._Element) -> dict[str, str]:
