@@ -73,6 +73,19 @@ def test_the_time_to_read_grows_with_the_size_alone(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "content", [b"{\n" * 1_000_000, b"<CEB303Message>" + b"<Order/>" * 300_000 + b"</CEB303Message>"]
+)
+def test_what_no_answer_could_tell_is_one_problem(content: bytes) -> None:
+    assert reasons(content) == ["TOO_MANY_DOCUMENTS"]
+
+
+def test_of_very_many_problems_the_first_are_told() -> None:
+    content = b"<CEB303Message><Order><OrderHead/>" + b"<OrderList/>" * 1_000 + b"</Order></CEB303Message>"
+    found = reasons(content)
+    assert (len(found), found[-1]) == (1_001, "MORE_PROBLEMS")
+
+
+@pytest.mark.parametrize(
     "line",
     [
         '{"a":' * 100_000,
