@@ -26,14 +26,13 @@ things = sa.Table(
 def pages(connection: sa.Connection, owners: list[str], days: tuple[str, str], size: int) -> list[list[str]]:
     """All pages, of the days between two, by the tokens."""
 
-    def page(query: Any, rows: Any) -> Any:
-        within = query.where(rows.c.day >= days[0], rows.c.day <= days[1])
-        return paging.highest_first(within, tuple(rows.c[name] for name in ORDER), request)
+    def within(rows: Any) -> list[Any]:
+        return [rows.c.day >= days[0], rows.c.day <= days[1]]
 
     found, token = [], ""
     while True:
         request = Request(page_size=size, page_token=token)
-        query = paging.highest_of_each(connection, things, "owner", owners, ORDER, page)
+        query = paging.Listing(things, ORDER, request, within).page_of_each(connection, "owner", owners)
         rows = list(connection.execute(query))
         found.append([row.id for row in rows[:size]])
         if len(rows) <= size:
