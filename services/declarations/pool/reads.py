@@ -38,7 +38,7 @@ def list_(reading: Reading, request: pool_pb2.ListPoolsRequest) -> pool_pb2.List
     tenant = reading.caller.tenant
     query = sa.select(pools).where(visibility.among_seen(reading, pools.c.enterprise))
     if access.is_institution(reading.caller):
-        query = query.where(pools.c.beneficiary.in_(("", tenant)))
+        query = query.where(store.meant_for(tenant))
     if request.enterprise:
         query = query.where(pools.c.enterprise == request.enterprise)
     query = paging.newest_first(query, pools.c.id, request)
