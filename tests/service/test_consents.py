@@ -305,3 +305,19 @@ async def test_who_may_not_reserve_leaves_nothing_behind(register: Register) -> 
     await register.consent(BANK)
     assert await reason(register, "ReserveEncumbrance", reserve(name), BANK) == ""
     assert opened() > before
+
+
+async def test_no_institution_is_told_which_other_registered_an_order(register: Register) -> None:
+    for caller in (BANK, OTHER_BANK):
+        await register.consent(caller)
+    made = await register.call("CreatePreShipment", order_of(register), BANK)
+    request = pre_shipment_pb2.GetPreShipmentRequest(name=made.name)
+    readers = (BANK, OTHER_BANK, EXPORTER)
+    told = {caller.tenant: await register.call("GetPreShipment", request, caller) for caller in readers}
+    assert {tenant: one.registrant for tenant, one in told.items()} == {
+        BANK.tenant: BANK.tenant,
+        OTHER_BANK.tenant: "",
+        ENTERPRISE: BANK.tenant,
+    }
+    (event,) = [event for event in await register.watch(OTHER_BANK) if event.resource == made.name]
+    assert BANK.tenant.encode() not in event.SerializeToString()

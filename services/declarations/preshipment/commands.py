@@ -122,4 +122,4 @@ def _check_final(transaction: Transaction, links: list[Link]) -> None:
 
 def _answer(transaction: Transaction, order: PreShipment) -> pre_shipment_pb2.PreShipment:
     links = counting(store.links(transaction.connection, [order.name]), order)
-    return rpc.to_proto(order, links, shows_netted=transaction.caller.tenant == order.enterprise)
+    return rpc.to_proto(order, links, transaction.caller.tenant)
