@@ -10,6 +10,7 @@ them or given back: order and declarations together never carry more than their 
 """
 
 import enum
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -69,8 +70,9 @@ class Link:
 
 
 def normalised(contract_number: str) -> str:
-    """A contract number by its letters and digits alone."""
-    return "".join(letter for letter in contract_number.upper() if letter.isalnum())
+    """A contract number by its letters and digits alone, full-width ones as the usual ones; perhaps nothing is left."""
+    usual = unicodedata.normalize("NFKC", contract_number).upper()
+    return "".join(letter for letter in usual if letter.isalnum())
 
 
 def identifier(enterprise: str, contract: str) -> str:
