@@ -159,10 +159,10 @@ class World:
             receipt.notice_time.FromMicroseconds(self.now_us)
         self.call("BatchCreateReceipts", request, WINDOW)
 
-    def amend(self, name: str, units: int) -> None:
-        """An amendment of the declared value."""
+    def amend(self, name: str, units: int = VALUE, **fields: Any) -> None:
+        """An amendment of the declared value, or of other fields."""
         self.now_us += MICROSECONDS
-        row = self.row(units)
+        row = self.row(units, **fields)
         row.declaration_number = name.removeprefix("declarations/")
         row.amend_time.FromMicroseconds(self.now_us)
         batch = pb.BatchCreateDeclarationsRequest(declarations=[row])

@@ -36,3 +36,23 @@ def test_an_order_has_a_number_that_declarations_can_name(world: World) -> None:
     request = pre_shipment_pb2.CreatePreShipmentRequest(pre_shipment=order)
     refusal = world.refused("CreatePreShipment", request, EXPORTER)
     assert [problem.reason for problem in refusal.problems] == ["CONTRACT_NUMBER_INVALID"]
+
+
+def test_an_amended_contract_number_counts(world: World) -> None:
+    """A declaration that was booked under a mistyped contract is found by its order once that is corrected."""
+    order = world.order()
+    name = world.declared(contract_number="PO-2026/10")
+    world.reserve(name, 1_00)
+    world.amend(name, contract_number="PO-2026/01")
+    assert world.refused("ReserveEncumbrance", world.reservation(order, 1), BANK).reason == "VALUE_ENCUMBERED"
+
+
+def test_what_is_netted_stays_whatever_contract_is_named_later(world: World) -> None:
+    """Or an amendment would free what is financed before shipment."""
+    order = world.order()
+    world.finance(order, 80_000_00)
+    name = world.declared(contract_number="PO-2026/01")
+    world.reserve(name, 1_00)
+    for contract in ("PO-2026/10", ""):
+        world.amend(name, contract_number=contract)
+        assert world.value(name)["reserved"] == 80_001_00

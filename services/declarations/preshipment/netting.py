@@ -64,10 +64,25 @@ def link_fresh(transaction: Transaction, fresh: Iterable[Asset]) -> None:
     rebalance(transaction, {link.pre_shipment for link in links})
 
 
+def unlink_amended(transaction: Transaction, changed: Iterable[tuple[Declaration, Declaration]]) -> None:
+    """Declarations, before and after, whose contract number was amended to another are shipped under the old no more.
+
+    What is netted stays where it is: finance stands by that link.
+    """
+    names = [after.name for before, after in changed if _contract(after) not in ("", _contract(before))]
+    links = [one for one in store.links_of(transaction.connection, names).values() if not one.netted]
+    for one in links:
+        store.remove_link(transaction.connection, one.declaration)
+    rebalance(transaction, {one.pre_shipment for one in links})
+
+
+def _contract(declaration: Declaration) -> str:
+    return model.normalised(declarations_pb2.Declaration.FromString(declaration.body).contract_number)
+
+
 def _link_of(transaction: Transaction, declaration: Declaration) -> Link | None:
     """By its contract number; None where it has none."""
-    body = declarations_pb2.Declaration.FromString(declaration.body)
-    contract = model.normalised(body.contract_number)
+    contract = _contract(declaration)
     order = f"{COLLECTION}/{model.identifier(declaration.enterprise, contract)}"
     value = declarations.as_asset(declaration, transaction.now_us).value
     return Link(declaration.name, order, value, value.zero(), 0) if contract else None

@@ -136,6 +136,7 @@ def declared_value_changed(transaction: Transaction, changed: Changed) -> None:
     """Amendments: each declaration before and after, its rows already written."""
     _follow(transaction, changed, AMENDED)
     opened = store.opened(transaction.connection, (after.name for _, after in changed))
+    netting.unlink_amended(transaction, [(before, after) for before, after in changed if after.name in opened])
     netting.link_fresh(transaction, [as_asset(one, transaction.now_us) for _, one in changed if one.name in opened])
 
 
