@@ -53,6 +53,7 @@ from services.declarations.retail.list import reads as retail_list_reads
 from services.declarations.retail.list import store as lists
 from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.retail.sale import commands as sale
+from services.declarations.retail.sale import store as sales
 from services.declarations.retail.summary import reads as summary_reads
 from services.declarations.retail.summary import store as summaries
 from services.declarations.tables import personal_data, refused_contents
@@ -92,6 +93,7 @@ PROOFS: Sequence[Check] = (
     proof.violations,
     pools.violations,
     summaries.violations,
+    sales.violations,
     record_store.violations,
     bill_store.violations,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2 as pb
-from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, value_pb2
+from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, retail_list_pb2, value_pb2
 from google.protobuf.message import Message
 
 from chassis import eventlog, migrations, rpc
@@ -25,6 +25,7 @@ from services.declarations.declaration.assets import as_asset
 from services.declarations.service import SERVICE
 from services.declarations.value import commands as values
 from services.declarations.value import proof
+from services.declarations.value import store as value_store
 from services.declarations.value.model import Asset
 
 ENTERPRISE = "enterprises/91411023MAXY00112A"
@@ -243,6 +244,19 @@ class World:
         order.MergeFrom(pre_shipment_pb2.PreShipment(**fields))
         request = pre_shipment_pb2.CreatePreShipmentRequest(pre_shipment=order)
         return str(self.call("CreatePreShipment", request, EXPORTER).name)
+
+    def sale(self, declaration: str, units: int = VALUE, number: str = "1") -> Any:
+        """A sale out of the warehouse that a declaration's goods went to."""
+        sale = retail_list_pb2.WarehouseSale(declaration=declaration, sale_number=number, amount=usd(units))
+        sale.sale_time.FromMicroseconds(self.now_us)
+        request = retail_list_pb2.ReportWarehouseSaleRequest(warehouse_sale=sale)
+        return self.call("ReportWarehouseSale", request, EXPORTER)
+
+    def booked(self, name: str) -> dict[str, int]:
+        """Any asset's value by what stands on it, cents; what is zero is left out."""
+        with self.store.read() as connection:
+            parts = value_store.booked(connection, [name])[name].parts()
+        return {part: amount.minor_units for part, amount in parts.items() if amount}
 
     def rebate(self, units: int = VALUE, period: str = "202610") -> str:
         """The name of an expected rebate."""

@@ -3,15 +3,20 @@
 from collections.abc import Iterator
 
 import pytest
-from aval.declarations.v1 import pre_shipment_pb2
+from aval.declarations.v1 import declarations_pb2 as pb
+from aval.declarations.v1 import pre_shipment_pb2, records_pb2
 
-from tests.service.register_world import BANK, BANKS, EXPORTER, INSURER, World
+from tests.service.register_world import BANK, BANKS, COVER, EXPORTER, INSURER, OTHER, VALUE, WINDOW, World, usd
 
 
 @pytest.fixture
-def world(database_url: str) -> Iterator[World]:
-    """A register with three banks and an insurer that may see everything; proved at the end."""
-    made = World(database_url)
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A register with three banks and an insurer that may see everything; proved at the end.
+
+    In memory, but on each dialect in turn for a test that asks for `database_url`.
+    """
+    url = request.getfixturevalue("database_url") if "database_url" in request.fixturenames else "sqlite://"
+    made = World(url)
     made.consent(*BANKS, INSURER)
     yield made
     assert made.violations() == []
@@ -38,6 +43,7 @@ def test_an_order_has_a_number_that_declarations_can_name(world: World) -> None:
     assert [problem.reason for problem in refusal.problems] == ["CONTRACT_NUMBER_INVALID"]
 
 
+@pytest.mark.usefixtures("database_url")
 def test_an_amended_contract_number_counts(world: World) -> None:
     """A declaration that was booked under a mistyped contract is found by its order once that is corrected."""
     order = world.order()
@@ -56,3 +62,97 @@ def test_what_is_netted_stays_whatever_contract_is_named_later(world: World) -> 
     for contract in ("PO-2026/10", ""):
         world.amend(name, contract_number=contract)
         assert world.value(name)["reserved"] == 80_001_00
+
+
+def sold(world: World, units: int = VALUE) -> tuple[str, str]:
+    """Goods that went to a warehouse abroad, and a sale of them that is financed as far as it may be."""
+    name = world.declared(trade_mode="9810")
+    sale = world.sale(name, units).name
+    world.finance(sale, units * 8 // 10)
+    return name, sale
+
+
+@pytest.mark.usefixtures("database_url")
+def test_a_sale_falls_short_with_its_declaration(world: World) -> None:
+    """Amended, deleted: the last sale first; who finances a sale is told, and it is frozen."""
+    name, sale = sold(world, 60_000_00)
+    world.now_us += 1
+    later = world.sale(name, 40_000_00, "2").name
+    world.finance(later, 20_000_00)
+    world.amend(name, 70_000_00, trade_mode="9810")
+    assert world.booked(sale) == {"margin": 12_000_00, "financed": 48_000_00}
+    assert world.booked(later) == {"financed": 20_000_00, "shortfall": 10_000_00}
+    world.receive(name, "D")
+    assert world.booked(sale) == {"financed": 48_000_00, "shortfall": 48_000_00}
+    found = sorted(one.open_amount.minor_units for one in world.breaches(BANK))
+    assert found == [10_000_00, 10_000_00, 48_000_00]
+
+
+def test_a_sale_comes_back_with_its_declaration(world: World) -> None:
+    """Down and up leaves everything as it was."""
+    name, sale = sold(world)
+    for units in (50_000_00, VALUE):
+        world.amend(name, units, trade_mode="9810")
+    assert world.booked(sale) == {"margin": 20_000_00, "financed": 80_000_00}
+    assert [one.open_amount.minor_units for one in world.breaches(BANK)] == [0]
+
+
+def test_goods_that_came_back_are_sold_no_more(world: World) -> None:
+    """What was never sold comes back first."""
+    name, sale = sold(world, 60_000_00)
+    world.take_back(name, 40_000_00)
+    assert world.breaches() == []
+    world.take_back(name, 30_000_00)
+    assert world.booked(sale) == {"financed": 48_000_00, "shortfall": 18_000_00}
+
+
+def test_what_the_declaration_carries_is_not_in_its_sales(world: World) -> None:
+    """Financed and insured as general trade, then amended to warehouse goods and sold."""
+    name = world.declared()
+    world.finance(name, 50_000_00)
+    world.finance(name, 60_000_00, COVER, asset_class="INSURANCE")
+    world.amend(name, trade_mode="9810")
+    assert world.sale(name).value == usd(40_000_00)
+
+
+def test_goods_amended_out_of_the_warehouse_have_no_sales(world: World) -> None:
+    """Or the declaration would be financed beside them."""
+    name, sale = sold(world)
+    world.amend(name)
+    assert world.booked(sale) == {"financed": 80_000_00, "shortfall": 80_000_00}
+
+
+def test_an_order_is_netted_before_its_goods_are_sold_abroad(world: World) -> None:
+    """Order, declaration and sale are one value; the order's finance waits on the declaration."""
+    world.finance(world.order(), 80_000_00)
+    name = world.declared(trade_mode="9810", contract_number="PO-2026/01")
+    assert world.sale(name).value == usd(20_000_00)
+
+
+@pytest.mark.usefixtures("database_url")
+def test_what_is_sold_bears_no_finance_of_its_order(world: World) -> None:
+    """What is too much on the order once all is shipped waits on what isn't sold."""
+    order = world.order(2 * VALUE)
+    name, sale = sold(world)
+    world.call("LinkPreShipment", pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=name), EXPORTER)
+    world.finance(order, 80_000_00)
+    rest = world.declared()
+    world.call("LinkPreShipment", pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=rest), EXPORTER)
+    assert "reserved" not in world.booked(name)
+    assert world.booked(rest)["reserved"] == 80_000_00
+    assert world.booked(sale)["financed"] == 80_000_00
+    assert world.refused("ReserveEncumbrance", world.reservation(rest, 1), OTHER).reason == "VALUE_ENCUMBERED"
+
+
+def test_a_hold_on_the_goods_holds_their_sales(world: World) -> None:
+    """A recall of what is in the warehouse."""
+    name = world.declared(trade_mode="9810")
+    sale = world.sale(name).name
+    hold = records_pb2.Record(declaration=name)
+    hold.hold.authority, hold.hold.hold_number, hold.hold.kind = "SAMR", "1", records_pb2.Hold.RECALL
+    hold.hold.state = records_pb2.Hold.PLACED
+    hold.notice_time.FromMicroseconds(world.now_us)
+    request = pb.BatchCreateRecordsRequest(records=[hold])
+    verdicts = world.call("BatchCreateRecords", request, WINDOW).verdicts
+    assert verdicts[0].outcome == pb.IntakeVerdict.ACCEPTED, verdicts
+    assert world.refused("ReserveEncumbrance", world.reservation(sale, 1), BANK).reason == "VALUE_NOT_ELIGIBLE"

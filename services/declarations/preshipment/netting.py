@@ -29,6 +29,7 @@ from services.declarations.encumbrance.model import (
 from services.declarations.preshipment import model, store
 from services.declarations.preshipment.assets import as_asset
 from services.declarations.preshipment.model import Link, PreShipment
+from services.declarations.retail.sale import store as sales
 from services.declarations.value import store as values
 from services.declarations.value.books import Books
 from services.declarations.value.model import Asset, AssetClass, Move, Part, less_insurable, transfer
@@ -134,8 +135,9 @@ def _rebalance_one(transaction: Transaction, order: PreShipment, links: Sequence
 
 
 def _bearable(transaction: Transaction, books: Books, order: PreShipment, links: Sequence[Link]) -> dict[str, Money]:
-    """What each declaration could hold for the order's holders: none where another bars them (I6)."""
+    """What each declaration could hold for the order's holders: none where another bars them (I6), or its sales."""
     names = [link.declaration for link in links]
+    sold = sales.sold(transaction.connection, [name.removeprefix("declarations/") for name in names])
     standing = encumbrances.holders_of(transaction.connection, [order.name, *names])
     own = [one for one in standing.get(order.name, ()) if one.asset_class is AssetClass.RECEIVABLE]
     free = {}
@@ -143,7 +145,9 @@ def _bearable(transaction: Transaction, books: Books, order: PreShipment, links:
         others = standing.get(link.declaration, set())
         is_barred = any(barring(others, one.holder, one.asset_class, one.pari_passu) for one in own)
         value = books.value(link.declaration)
-        free[link.declaration] = link.netted if is_barred else value.free + link.netted
+        zero = value.free.zero()
+        unsold = max(value.free - sold.get(link.declaration.removeprefix("declarations/"), zero), zero)
+        free[link.declaration] = link.netted if is_barred else unsold + link.netted
     return free
 
 

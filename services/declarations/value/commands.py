@@ -20,6 +20,7 @@ from services.declarations.encumbrance import ending
 from services.declarations.encumbrance import store as encumbrances
 from services.declarations.encumbrance.model import Encumbrance, Verb, void_transfers
 from services.declarations.preshipment import netting
+from services.declarations.retail.sale.model import WAREHOUSE_MODE
 from services.declarations.value import kinds, model, store
 from services.declarations.value.books import Books
 from services.declarations.value.model import Asset, AssetClass, Move, Value
@@ -71,6 +72,7 @@ def take_back(transaction: Transaction, asset: Asset, amount: Money, cause: str 
     work.lower(counted, value.declared, value.returned + counted)
     work.make(model.taken_back(work.books.value(asset.name), counted))
     work.finish()
+    _sales_follow(transaction, asset.name.removeprefix("declarations/"), cause)
     return counted
 
 
@@ -155,6 +157,22 @@ def _follow(transaction: Transaction, changed: Changed, cause: str) -> None:
     for before, after in changed:
         if after.name in opened:
             _follow_one(transaction, before, after, cause or after.status)
+        if _moves_sales(before, after, transaction.now_us):
+            _sales_follow(transaction, after.id, cause or after.status)
+
+
+def _moves_sales(before: Declaration, after: Declaration, now_us: int) -> bool:
+    """Whether what is left for the sales out of its warehouse may be another amount now."""
+    if WAREHOUSE_MODE not in (before.trade_mode, after.trade_mode):
+        return False
+    return before.trade_mode != after.trade_mode or as_asset(before, now_us).value != as_asset(after, now_us).value
+
+
+def _sales_follow(transaction: Transaction, number: str, cause: str) -> None:
+    # Not above: sales have their value by this room.
+    from services.declarations.retail.sale import value
+
+    value.follow(transaction, [number], cause)
 
 
 def _follow_one(transaction: Transaction, before: Declaration, after: Declaration, cause: str) -> None:
