@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -512,19 +511,12 @@ def apply_proceeds(
 
 def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declarations_pb2.ApplyProceedsResponse:
     """Reservations give way to what is paid: nothing already paid is lent on."""
-    standing = store.standing_on(transaction.connection, [asset.name]).get(asset.name, [])
-    reserved = ending.reserved_on(standing, AssetClass.RECEIVABLE)
-    voids = {one.id: model.void_transfers(one) for one in reserved}
-    books = Books(
-        transaction,
-        [asset.name, *(name for one in reserved for name in one.assets)],
-        list(itertools.chain(*voids.values())),
-    )
-    for one in reserved:
+    standing, books = ending.locked(transaction, asset.name, [AssetClass.RECEIVABLE])
+    for one in ending.reserved_on(standing, AssetClass.RECEIVABLE):
         value = books.value(asset.name)
         if amount <= value.backed + value.free + value.margin:
             break
-        ending.end_one(transaction, books, one, Verb.RELEASE, voids[one.id])
+        ending.end_one(transaction, books, one, Verb.RELEASE, model.void_transfers(one))
     open_breaches = breach_rows.open_on(transaction.connection, [asset.name])
     unbacked = breaches.unbacked(open_breaches, AssetClass.RECEIVABLE)
     application = model.apply_proceeds(asset.name, books.value(asset.name), standing, amount, unbacked)

@@ -10,6 +10,7 @@ from chassis import ids
 from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.money import Money
+from chassis.records import Conflict
 from ledger.model import Kind, Transfer
 from services.declarations import terms
 from services.declarations.declaration import assets as declarations
@@ -124,6 +125,9 @@ def rebalance(transaction: Transaction, assets: Iterable[str]) -> None:
 def _rebalance_one(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> None:
     left = model.remaining(order.amount, links)
     books = Books(transaction, [order.name, *(link.declaration for link in links)], [_void(link) for link in links])
+    # Read again under the locks of their accounts: another may just have netted, too.
+    if model.counting(store.links(transaction.connection, [order.name]), order) != links:
+        raise Conflict(f"what is shipped under {order.name}")
     cap = terms.advance_cap(COLLECTION, business_date(transaction.now_us))
     wanted = model.to_net(books.value(order.name), left, cap)
     parts = model.spread(wanted, _bearable(transaction, books, order, links))

@@ -22,7 +22,6 @@ from services.declarations.encumbrance.model import Encumbrance, Verb, void_tran
 from services.declarations.preshipment import netting
 from services.declarations.retail.sale.model import WAREHOUSE_MODE
 from services.declarations.value import kinds, model, store
-from services.declarations.value.books import Books
 from services.declarations.value.model import Asset, AssetClass, Move, Value
 
 AMENDED, RETURNED = "AMENDED", "RETURNED"
@@ -84,14 +83,8 @@ class _Forced:
         # Nobody else reserves meanwhile: whoever is found standing is all there is to give way.
         database.lock(transaction.connection, [asset.name])
         self.cap = terms.advance_cap(asset.collection, business_date(transaction.now_us))
-        standing = encumbrances.standing_on(transaction.connection, [asset.name]).get(asset.name, [])
-        self._waiting = {each: ending.reserved_on(standing, each) for each in AssetClass}
-        reserved = [one for each in self._waiting.values() for one in each]
-        voids = [void for one in reserved for void in void_transfers(one)]
-        assets = [asset.name, *(name for one in reserved for name in one.assets)]
-        self.books = Books(transaction, assets, voids)
-        self._short: dict[AssetClass, Money] = {}
-        self._standing = standing
+        self._standing, self.books = ending.locked(transaction, asset.name)
+        self._waiting = {each: ending.reserved_on(self._standing, each) for each in AssetClass}
         self._before = self.books.value(asset.name)
 
     def lower(self, less: Money, declared: Money, returned: Money) -> None:
