@@ -47,6 +47,7 @@ def institution(tenant: str, person: str = "system", *roles: str) -> Caller:
 
 BANK, OTHER = institution(BANKS[0]), institution(BANKS[1])
 MAKER, CHECKER = institution(BANKS[0], "luo", "BANK_MAKER"), institution(BANKS[0], "tao", "BANK_CHECKER")
+OTHER_MAKER, OTHER_CHECKER = institution(BANKS[1], "wei", "BANK_MAKER"), institution(BANKS[1], "he", "BANK_CHECKER")
 COVER = institution(INSURER, "hu", "INSURER_MAKER", "INSURER_CHECKER")
 
 
@@ -236,6 +237,14 @@ class World:
     def breaches(self, caller: Caller = EXPORTER) -> list[Any]:
         """The breaches that someone sees, the newest first."""
         return list(self.read("ListBreaches", value_pb2.ListBreachesRequest(), caller).breaches)
+
+    def resolve(self, maker: Caller, checker: Caller) -> Any:
+        """Two people of an institution give up its share of the newest breach."""
+        name = self.breaches(maker)[0].name
+        resolution = value_pb2.BreachResolution(kind="WRITTEN_OFF", note="buyer insolvent")
+        propose = value_pb2.ProposeBreachResolutionRequest(name=name, resolution=resolution)
+        etag = self.call("ProposeBreachResolution", propose, maker).etag
+        return self.call("ResolveBreach", value_pb2.ResolveBreachRequest(name=name, etag=etag), checker)
 
     def order(self, units: int = VALUE, contract: str = "PO-2026/01", **fields: Any) -> str:
         """The name of a registered order."""

@@ -6,7 +6,22 @@ import pytest
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import pre_shipment_pb2, records_pb2
 
-from tests.service.register_world import BANK, BANKS, COVER, EXPORTER, INSURER, OTHER, VALUE, WINDOW, World, usd
+from tests.service.register_world import (
+    BANK,
+    BANKS,
+    CHECKER,
+    COVER,
+    EXPORTER,
+    INSURER,
+    MAKER,
+    OTHER,
+    OTHER_CHECKER,
+    OTHER_MAKER,
+    VALUE,
+    WINDOW,
+    World,
+    usd,
+)
 
 
 @pytest.fixture
@@ -156,3 +171,21 @@ def test_a_hold_on_the_goods_holds_their_sales(world: World) -> None:
     verdicts = world.call("BatchCreateRecords", request, WINDOW).verdicts
     assert verdicts[0].outcome == pb.IntakeVerdict.ACCEPTED, verdicts
     assert world.refused("ReserveEncumbrance", world.reservation(sale, 1), BANK).reason == "VALUE_NOT_ELIGIBLE"
+
+
+def test_a_roll_leaves_each_holder_its_share_of_the_breach(world: World) -> None:
+    """One holder has given up its share, the other hasn't: what has value behind it moves, exactly."""
+    order = world.order()
+    first = world.finance(order, 60_000_00, pari_passu=True)
+    second = world.finance(order, 20_000_00, OTHER, pari_passu=True)
+    name = world.declared()
+    world.finance(name, 65_000_00, pari_passu=True)
+    world.call("LinkPreShipment", pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=name), EXPORTER)
+    world.resolve(OTHER_MAKER, OTHER_CHECKER)
+    world.call("RollPreShipment", pre_shipment_pb2.RollPreShipmentRequest(name=order), CHECKER)
+    assert [(item.asset, item.amount) for item in world.encumbrance(second, OTHER).items] == [(name, usd(6_250_00))]
+    world.resolve(MAKER, CHECKER)
+    assert [(item.asset, item.amount) for item in world.encumbrance(first).items] == [
+        (name, usd(18_750_00)), (order, usd(0))
+    ]  # fmt: skip
+    assert world.booked(order) == {}

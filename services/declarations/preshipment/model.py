@@ -18,7 +18,7 @@ from decimal import Decimal
 
 from chassis import ids
 from chassis.money import Money, allocate
-from services.declarations.encumbrance.model import Encumbrance, item_of
+from services.declarations.encumbrance.model import Encumbrance, item_of, without_value
 from services.declarations.value.model import Value, margin_of
 
 
@@ -105,11 +105,25 @@ def spread(amount: Money, most: Mapping[str, Money]) -> dict[str, Money]:
     return parts
 
 
-def rolled_parts(encumbrances: Sequence[Encumbrance], asset: str, amount: Money) -> dict[str, Money]:
-    """How much of each confirmed encumbrance on an order moves: pro rata among holders, else the oldest first."""
+def backed(encumbrances: Sequence[Encumbrance], asset: str, unbacked: Mapping[str, Money]) -> dict[str, Money]:
+    """What of each confirmed encumbrance on an order has value behind it, the oldest first.
+
+    `unbacked` is what each holder finances there without: its open shares of breaches.
+    """
     oldest_first = sorted(encumbrances, key=lambda one: one.age)
-    owed = {one.id: item_of(one, asset).outstanding for one in oldest_first}
-    if len({one.holder for one in oldest_first}) > 1:
+    without = without_value(oldest_first, asset, unbacked)
+    return {one.id: item_of(one, asset).outstanding - without[one.id] for one in oldest_first}
+
+
+def rolled_parts(
+    encumbrances: Sequence[Encumbrance], asset: str, amount: Money, unbacked: Mapping[str, Money]
+) -> dict[str, Money]:
+    """How much of each confirmed encumbrance on an order moves: pro rata among holders, else the oldest first.
+
+    What has no value behind it stays: it is the holder's share of the order's breach.
+    """
+    owed = backed(encumbrances, asset, unbacked)
+    if len({one.holder for one in encumbrances}) > 1:
         parts = allocate(amount, [each.minor_units for each in owed.values()])
         return dict(zip(owed, parts, strict=True))
     return spread(amount, owed)

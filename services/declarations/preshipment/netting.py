@@ -13,6 +13,8 @@ from chassis.money import Money
 from chassis.records import Conflict
 from ledger.model import Kind, Transfer
 from services.declarations import terms
+from services.declarations.breach import register as breaches
+from services.declarations.breach import store as breach_rows
 from services.declarations.declaration import assets as declarations
 from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import Declaration
@@ -192,12 +194,14 @@ def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) ->
     """
     standing = encumbrances.standing_on(transaction.connection, [order.name]).get(order.name, [])
     confirmed = [one for one in standing if _is_finance(one)]
-    left = sum((item_of(one, order.name).outstanding for one in confirmed), order.amount.zero())
+    unbacked = breaches.unbacked(breach_rows.open_on(transaction.connection, [order.name]), AssetClass.RECEIVABLE)
+    left = sum(model.backed(confirmed, order.name, unbacked).values(), order.amount.zero())
     rolled = order.amount.zero()
     for link in links:
         amount = min(link.netted, left - rolled)
         if amount:
-            confirmed = _roll_one(transaction, order, link, amount, confirmed)
+            parts = model.rolled_parts(confirmed, order.name, amount, unbacked)
+            confirmed = _roll_one(transaction, order, link, amount, [(one, parts[one.id]) for one in confirmed])
             rolled += amount
     if rolled:
         rebalance(transaction, [order.name])
@@ -209,9 +213,9 @@ def _is_finance(one: Encumbrance) -> bool:
 
 
 def _roll_one(
-    transaction: Transaction, order: PreShipment, link: Link, amount: Money, confirmed: Sequence[Encumbrance]
+    transaction: Transaction, order: PreShipment, link: Link, amount: Money, parts: Sequence[tuple[Encumbrance, Money]]
 ) -> list[Encumbrance]:
-    """In the ledger, and in the rows of those whose finance moves."""
+    """In the ledger, and in the rows of those whose finance moves; those that are left on the order."""
     books = Books(transaction, [order.name, link.declaration], [_void(link)])
     after = replace(link, netted=link.netted - amount)
     _hold(transaction, books, link, after)
@@ -221,8 +225,7 @@ def _roll_one(
         order.name, [Move(Part.FINANCED, Part.DECLARED, amount), *less_insurable(value, amount)], "roll", order.name
     )
     books.write()
-    parts = model.rolled_parts(confirmed, order.name, amount)
-    moved = [_move_item(transaction, one, order.name, link.declaration, parts[one.id]) for one in confirmed]
+    moved = [_move_item(transaction, one, order.name, link.declaration, part) for one, part in parts]
     return [one for one in moved if any(item.asset == order.name and item.outstanding for item in one.items)]
 
 
