@@ -1,11 +1,14 @@
 """The same goods by two names are one value: what was once found to be lent on twice stays found."""
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import pre_shipment_pb2, records_pb2
 
+from chassis import fields
+from chassis.money import Money, to_proto
 from tests.service.register_world import (
     BANK,
     BANKS,
@@ -17,6 +20,7 @@ from tests.service.register_world import (
     OTHER,
     OTHER_CHECKER,
     OTHER_MAKER,
+    SETTLEMENT,
     VALUE,
     WINDOW,
     World,
@@ -189,3 +193,57 @@ def test_a_roll_leaves_each_holder_its_share_of_the_breach(world: World) -> None
         (name, usd(18_750_00)), (order, usd(0))
     ]  # fmt: skip
     assert world.booked(order) == {}
+
+
+def test_each_asset_is_named_once(world: World) -> None:
+    """Or the second amount would count and the first be lost."""
+    name = world.declared()
+    held = world.reserve(name, 50_000_00)
+    twice = [pb.EncumberedValue(asset=name, amount=usd(units)) for units in (10_000_00, 20_000_00)]
+    for method, asked, caller in (
+        ("ConfirmEncumbrance", pb.ConfirmEncumbranceRequest(name=held, items=twice), BANK),
+        ("ReduceEncumbrance", pb.ReduceEncumbranceRequest(name=held, items=twice, reason="repaid"), MAKER),
+        ("ReleaseEncumbrance", pb.ReleaseEncumbranceRequest(name=held, items=twice), BANK),
+    ):
+        refusal = world.refused(method, asked, caller)
+        assert [problem.reason for problem in refusal.problems] == ["ASSET_REPEATED"], method
+        if method == "ConfirmEncumbrance":
+            world.call(method, pb.ConfirmEncumbranceRequest(name=held), caller)
+
+
+@pytest.mark.parametrize("units", [2**63 - 1, VALUE])
+def test_more_than_an_amount_can_be_is_more_than_there_is(world: World, units: int) -> None:
+    """Of another currency, whose conversion doesn't fit; the next caller of the same batch gets what it asked for."""
+    name = world.declared()
+    request = world.reservation(name, 0)
+    request.encumbrance.items[0].amount.CopyFrom(to_proto(Money("GBP", units)))
+    outcomes = world.submit(
+        ("ReserveEncumbrance", request, BANK), ("ReserveEncumbrance", world.reservation(name, 1), BANK)
+    )
+    assert [getattr(outcome, "reason", "") for outcome in outcomes] == ["VALUE_ENCUMBERED", ""]
+
+
+def test_nothing_is_paid_but_what_was_paid(world: World) -> None:
+    """Less than nothing isn't, whatever stands on it."""
+    name = world.declared()
+    world.finance(name, 50_000_00)
+    refusal = world.refused(
+        "ApplyProceeds", pb.ApplyProceedsRequest(asset=name, payment="p", amount=usd(-1)), SETTLEMENT
+    )
+    assert [problem.reason for problem in refusal.problems] == ["AMOUNT_NEGATIVE"]
+
+
+def test_a_pool_is_paid_list_by_list(world: World) -> None:
+    """What is paid for the pool at large would stay in its base, and be lent on."""
+    request = pb.ApplyProceedsRequest(asset="pools/pool-1", payment="p", amount=usd(1), request_id=str(uuid.uuid4()))
+    assert [problem.path for problem in fields.problems(request)] == ["asset"]
+    request.asset = "rebates/rebate-1"
+    assert fields.problems(request) == []
+
+
+def test_a_reservation_does_not_end_before_it_begins(world: World) -> None:
+    """A duration below nothing is refused at the door."""
+    request = world.reservation(world.declared(), 1)
+    request.request_id = str(uuid.uuid4())
+    request.reserve_duration.seconds = -1
+    assert [problem.path for problem in fields.problems(request)] == ["reserve_duration"]

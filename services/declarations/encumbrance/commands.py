@@ -52,6 +52,9 @@ SYSTEM = "BANK_SYSTEM"
 INSURABLE = frozenset({"declarations", "warehouseSales"})
 # What the enterprise must have consented to.
 PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
+PAID_NEGATIVE = Problem(
+    "amount", "AMOUNT_NEGATIVE", "Apply what was paid; a refund is no payment.", "请填写实际收款金额；退款不属于收款。"
+)
 Work = tuple[Transaction, declarations_pb2.ReserveEncumbranceRequest]
 
 
@@ -226,13 +229,25 @@ def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
             )
         )
     if len(set(encumbrance.assets)) < len(encumbrance.items):
-        problems.append(Problem("encumbrance.items", "ASSET_REPEATED", "Name each asset once.", "每项资产只能列一次。"))
+        problems.append(_repeated("encumbrance.items"))
     if len({asset.enterprise for asset in assets}) > 1:
         problems.append(
             Problem("encumbrance.items", "SEVERAL_ENTERPRISES", "All must be of one exporter.", "须属于同一出口企业。")
         )
     if problems:
         raise InvalidFields(problems)
+
+
+def _repeated(path: str) -> Problem:
+    return Problem(path, "ASSET_REPEATED", "Name each asset once.", "每项资产只能列一次。")
+
+
+def _named(items: Sequence[declarations_pb2.EncumberedValue]) -> dict[str, Money]:
+    """How much of each asset a request names, each once."""
+    amounts = rpc.amounts(items)
+    if len(amounts) < len(items):
+        raise InvalidFields([_repeated("items")])
+    return amounts
 
 
 def _check_eligible(
@@ -354,7 +369,7 @@ def _confirmed_amounts(
     """How much of each item is confirmed: all, or what the request names."""
     if not request.items:
         return {item.asset: item.amount for item in encumbrance.items}
-    asked = rpc.amounts(request.items)
+    asked = _named(request.items)
     amounts = {item.asset: asked.pop(item.asset, item.amount.zero()) for item in encumbrance.items}
     for item in encumbrance.items:
         if not _is_within(amounts[item.asset], item.amount):
@@ -384,7 +399,7 @@ def release(
     check_etag(request.etag, encumbrance)
     _check_second_person(transaction, encumbrance)
     if request.items:
-        return rpc.to_proto(_reduce(transaction, encumbrance, rpc.amounts(request.items)))
+        return rpc.to_proto(_reduce(transaction, encumbrance, _named(request.items)))
     return rpc.to_proto(_release(transaction, encumbrance))
 
 
@@ -427,7 +442,7 @@ def reduce(
     encumbrance = _held(transaction, request.name)
     check_etag(request.etag, encumbrance)
     moved(TRANSITIONS, encumbrance, Verb.REDUCE)
-    amounts = rpc.amounts(request.items)
+    amounts = _named(request.items)
     _check_reduction(encumbrance, amounts)
     items = tuple(Reduced(name, amount) for name, amount in amounts.items())
     prepared = Reduction(items, request.reason, transaction.caller.principal)
@@ -493,6 +508,8 @@ def apply_proceeds(
 ) -> declarations_pb2.ApplyProceedsResponse:
     """Applies what the buyer paid to an asset's value, once a payment."""
     connection = transaction.connection
+    if request.amount.minor_units < 0:
+        raise InvalidFields([PAID_NEGATIVE])
     if known := store.applied(connection, request.asset, request.payment):
         return declarations_pb2.ApplyProceedsResponse.FromString(known)
     database.lock(connection, [request.asset])
