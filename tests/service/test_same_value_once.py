@@ -247,3 +247,20 @@ def test_a_reservation_does_not_end_before_it_begins(world: World) -> None:
     request.request_id = str(uuid.uuid4())
     request.reserve_duration.seconds = -1
     assert [problem.path for problem in fields.problems(request)] == ["reserve_duration"]
+
+
+@pytest.mark.parametrize("way", ["amended", "rejected"])
+def test_goods_that_came_back_stay_back(world: World, way: str) -> None:
+    """Whatever customs does to the declaration afterwards: their value isn't financed or insured again."""
+    name = world.declared()
+    world.finance(name, 10_000_00)
+    world.take_back(name, 30_000_00)
+    before = world.booked(name)
+    if way == "amended":
+        world.amend(name, 20_000_00)
+        world.amend(name, VALUE)
+    else:
+        world.receive(name, *"HE", "7", "P", "R")
+    assert world.booked(name) == before
+    cover = world.reservation(name, 70_000_01, asset_class="INSURANCE")
+    assert world.refused("ReserveEncumbrance", cover, COVER).reason == "VALUE_ENCUMBERED"
