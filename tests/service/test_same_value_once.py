@@ -70,6 +70,8 @@ def test_an_amended_contract_number_counts(world: World) -> None:
     world.reserve(name, 1_00)
     world.amend(name, contract_number="PO-2026/01")
     assert world.refused("ReserveEncumbrance", world.reservation(order, 1), BANK).reason == "VALUE_ENCUMBERED"
+    world.amend(name, contract_number="PO-2026/10")
+    world.finance(order, 80_000_00)
 
 
 def test_what_is_netted_stays_whatever_contract_is_named_later(world: World) -> None:

@@ -1,6 +1,7 @@
 """What is financed before shipment is netted out of the declarations shipped under it, and rolled onto them (I3)."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -77,7 +78,7 @@ def unlink_amended(transaction: Transaction, changed: Iterable[tuple[Declaration
     links = [one for one in store.links_of(transaction.connection, names).values() if not one.netted]
     for one in links:
         store.remove_link(transaction.connection, one.declaration)
-    rebalance(transaction, {one.pre_shipment for one in links})
+    _rebalance(transaction, {one.pre_shipment for one in links}, has_shipped=False)
 
 
 def _contract(declaration: Declaration) -> str:
@@ -114,13 +115,17 @@ def follow(transaction: Transaction, declaration: Asset) -> None:
 def rebalance(transaction: Transaction, assets: Iterable[str]) -> None:
     """After anything changed on orders: their booked value and what is netted follow."""
     names = {name for name in assets if name.startswith(f"{COLLECTION}/")}
-    if not names:
-        return
+    if names:
+        _rebalance(transaction, names, has_shipped=True)
+
+
+def _rebalance(transaction: Transaction, names: AbstractSet[str], has_shipped: bool) -> None:
+    """Of these orders; with `has_shipped` of those alone under which something is shipped."""
     links = store.links(transaction.connection, names)
     known = store.load(transaction.connection, [name.removeprefix(f"{COLLECTION}/") for name in names])
     for one in known.values():
         own = model.counting(links, one)
-        if own and one.name in values.opened(transaction.connection, [one.name]):
+        if (own or not has_shipped) and one.name in values.opened(transaction.connection, [one.name]):
             _rebalance_one(transaction, one, own)
 
 
