@@ -2,10 +2,11 @@
 
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from aval.declarations.v1 import declarations_pb2 as pb
-from aval.declarations.v1 import pre_shipment_pb2, records_pb2
+from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, records_pb2
 
 from chassis import fields
 from chassis.money import Money, to_proto
@@ -14,6 +15,7 @@ from tests.service.register_world import (
     BANKS,
     CHECKER,
     COVER,
+    ENTERPRISE,
     EXPORTER,
     INSURER,
     MAKER,
@@ -266,3 +268,56 @@ def test_goods_that_came_back_stay_back(world: World, way: str) -> None:
     assert world.booked(name) == before
     cover = world.reservation(name, 70_000_01, asset_class="INSURANCE")
     assert world.refused("ReserveEncumbrance", cover, COVER).reason == "VALUE_ENCUMBERED"
+
+
+def application(world: World, state: str, declaration: str = "", **fields: Any) -> pb.IntakeVerdict:
+    """The newest version of an application for a rebate of 100 yuan."""
+    world.now_us += 1
+    status = records_pb2.RebateStatus(application_number="1", expected_amount=cny(100_00), state=state, **fields)
+    record = records_pb2.Record(enterprise=ENTERPRISE, declaration=declaration, rebate_status=status)
+    record.notice_time.FromMicroseconds(world.now_us)
+    answer: pb.BatchCreateRecordsResponse = world.call(
+        "BatchCreateRecords", pb.BatchCreateRecordsRequest(records=[record]), WINDOW
+    )
+    return answer.verdicts[0]
+
+
+def rebates(world: World) -> dict[str, Any]:
+    """The rebates by what they are for."""
+    found = world.read("ListRebates", rebate_pb2.ListRebatesRequest(), EXPORTER).rebates
+    return {one.declaration or one.period: one for one in found}
+
+
+@pytest.mark.usefixtures("database_url")
+def test_an_application_makes_one_rebate(world: World) -> None:
+    """A newer version names another declaration, then a tax period: what it named before is worth nothing."""
+    names = [world.declared(), world.declared()]
+    application(world, "APPLIED", names[0])
+    held = world.reservation(rebates(world)[names[0]].name, 0)
+    held.encumbrance.items[0].amount.CopyFrom(cny(80_00))
+    world.call(
+        "ConfirmEncumbrance", pb.ConfirmEncumbranceRequest(name=world.call("ReserveEncumbrance", held, BANK).name), BANK
+    )
+    application(world, "APPLIED", names[1])
+    application(world, "APPLIED", period="202609")
+    found = rebates(world)
+    assert [found[key].amount for key in (*names, "202609")] == [cny(0), cny(0), cny(100_00)]
+    assert [one.amount for one in world.breaches(BANK)] == [cny(80_00)]
+
+
+def test_a_rebate_that_was_paid_is_financed_no_more(world: World) -> None:
+    """What stands on it stays; nothing new does."""
+    name = world.declared()
+    application(world, "ACCEPTED", name)
+    application(world, "PAID", name, paid_amount=cny(100_00))
+    request = world.reservation(rebates(world)[name].name, 0)
+    request.encumbrance.items[0].amount.CopyFrom(cny(1))
+    refusal = world.refused("ReserveEncumbrance", request, BANK)
+    assert [problem.reason for problem in refusal.problems] == ["REBATE_PAID"]
+    verdict = application(world, "PAID", name, paid_amount=usd(100_00))
+    assert [problem.reason for problem in verdict.problems] == ["CURRENCY_DIFFERS"]
+
+
+def cny(units: int) -> Any:
+    """An amount on the wire, in fen."""
+    return to_proto(Money("CNY", units))
