@@ -321,3 +321,22 @@ def test_a_rebate_that_was_paid_is_financed_no_more(world: World) -> None:
 def cny(units: int) -> Any:
     """An amount on the wire, in fen."""
     return to_proto(Money("CNY", units))
+
+
+def test_what_was_overpaid_is_paid_once_the_value_is_raised(world: World) -> None:
+    """The buyer pays the invoice; customs has too small a value, which is amended later."""
+    name = world.declared(60_000_00)
+    world.finance(name, 50_000_00)
+    assert world.pay(name, 80_000_00).excess == usd(20_000_00)
+    world.amend(name, VALUE)
+    assert world.value(name) == {"settled": 80_000_00, "margin": 10_000_00, "free": 10_000_00}
+
+
+def test_what_the_buyer_paid_of_a_breach_is_paid_once_the_value_is_back(world: World) -> None:
+    """It repaid finance without value behind it; the buyer owes nothing more."""
+    name = world.declared()
+    world.finance(name, 90_000_00)
+    world.amend(name, 60_000_00)
+    world.pay(name, VALUE)
+    world.amend(name, VALUE)
+    assert world.value(name) == {"settled": VALUE}

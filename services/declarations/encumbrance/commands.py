@@ -52,6 +52,8 @@ SYSTEM = "BANK_SYSTEM"
 INSURABLE = frozenset({"declarations", "warehouseSales"})
 # What the enterprise must have consented to.
 PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
+# Its lists are paid one by one, and each is paid more than it added to the base: nothing of that is the pool's excess.
+POOLS = "pools"
 PAID_NEGATIVE = Problem(
     "amount", "AMOUNT_NEGATIVE", "Apply what was paid; a refund is no payment.", "请填写实际收款金额；退款不属于收款。"
 )
@@ -538,6 +540,8 @@ def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declaratio
     unbacked = breaches.unbacked(open_breaches, AssetClass.RECEIVABLE)
     application = model.apply_proceeds(asset.name, books.value(asset.name), standing, amount, unbacked)
     books.move(asset.name, application.moves(), "proceeds")
+    if asset.collection != POOLS:
+        books.move(asset.name, application.beyond_value(), "excess")
     books.restore_margins()
     books.write()
     return _settled(transaction, asset, application)

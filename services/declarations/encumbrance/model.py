@@ -249,6 +249,11 @@ class Application:
         )
         return [move for move in moves if move.amount]
 
+    def beyond_value(self) -> list[Move]:
+        """What was paid beyond the value is excess (I5): if the value is raised, it was paid for already."""
+        beyond = self.cured + self.excess
+        return [Move(Part.EXCESS_SOURCE, Part.EXCESS, beyond)] if beyond else []
+
 
 def apply_proceeds(
     asset: str, value: Value, standing: Iterable[Encumbrance], amount: Money, unbacked: Mapping[str, Money]
