@@ -10,6 +10,8 @@ from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, records_pb2
 
 from chassis import fields
 from chassis.money import Money, to_proto
+from services.declarations import checks
+from services.declarations.retail import checks as retail_checks
 from tests.service.register_world import (
     BANK,
     BANKS,
@@ -28,6 +30,7 @@ from tests.service.register_world import (
     World,
     usd,
 )
+from tests.service.retail_lists_world import list_row
 
 
 @pytest.fixture
@@ -340,3 +343,19 @@ def test_what_the_buyer_paid_of_a_breach_is_paid_once_the_value_is_back(world: W
     world.pay(name, VALUE)
     world.amend(name, VALUE)
     assert world.value(name) == {"settled": VALUE}
+
+
+def test_no_document_declares_more_than_books_can_hold(world: World) -> None:
+    """Or one parcel would stop all others of its pool, and a declaration could no longer be amended."""
+    row = world.row()
+    row.lines[0].quantity.value, row.lines[0].unit_price.value = "1000000000", "100000"
+    for target in (row.declared_value, row.lines[0].total):
+        target.minor_units = checks.VALUE_MOST
+    assert checks.check(row) == []
+    row.lines[0].unit_price.value = "100001"
+    for target in (row.declared_value, row.lines[0].total):
+        target.minor_units = checks.VALUE_MOST + 10**11
+    assert [problem.reason for problem in checks.check(row)] == ["AMOUNT_TOO_LARGE"]
+    parcels = [list_row(1, checks.PARCEL_MOST + more) for more in (0, 1)]
+    found = [[problem.reason for problem in retail_checks.check(parcel)] for parcel in parcels]
+    assert found == [[], ["AMOUNT_TOO_LARGE"]]
