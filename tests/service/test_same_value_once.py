@@ -132,6 +132,22 @@ def test_goods_that_came_back_are_sold_no_more(world: World) -> None:
     assert world.booked(sale) == {"financed": 48_000_00, "shortfall": 18_000_00}
 
 
+@pytest.mark.usefixtures("database_url")
+def test_what_buyers_pay_settles_the_sales_first(world: World) -> None:
+    """Payments name the declaration; who finances its sales is repaid by them, the first sale first."""
+    name, sale = sold(world, 60_000_00)
+    world.now_us += 1
+    later = world.sale(name, 30_000_00, "2").name
+    applied = world.pay(name, 70_000_00)
+    assert [one.amount for one in applied.settled_encumbrances] == [usd(48_000_00)]
+    assert (applied.unfinanced, applied.excess) == (usd(22_000_00), usd(0))
+    assert world.booked(sale) == {"settled": 60_000_00}
+    assert world.booked(later) == {"margin": 6_000_00, "free": 14_000_00, "settled": 10_000_00}
+    world.pay(name, 25_000_00)
+    assert world.booked(later) == {"settled": 30_000_00}
+    assert world.booked(name)["settled"] == 5_000_00
+
+
 def test_what_the_declaration_carries_is_not_in_its_sales(world: World) -> None:
     """Financed and insured as general trade, then amended to warehouse goods and sold."""
     name = world.declared()
@@ -240,9 +256,10 @@ def test_nothing_is_paid_but_what_was_paid(world: World) -> None:
     assert [problem.reason for problem in refusal.problems] == ["AMOUNT_NEGATIVE"]
 
 
-def test_a_pool_is_paid_list_by_list(world: World) -> None:
-    """What is paid for the pool at large would stay in its base, and be lent on."""
-    request = pb.ApplyProceedsRequest(asset="pools/pool-1", payment="p", amount=usd(1), request_id=str(uuid.uuid4()))
+@pytest.mark.parametrize("asset", ["pools/pool-1", "preShipments/order-1"])
+def test_what_has_no_buyer_of_its_own_is_not_paid(asset: str) -> None:
+    """What is paid for a pool at large would stay in its base, for an order wouldn't follow its goods."""
+    request = pb.ApplyProceedsRequest(asset=asset, payment="p", amount=usd(1), request_id=str(uuid.uuid4()))
     assert [problem.path for problem in fields.problems(request)] == ["asset"]
     request.asset = "rebates/rebate-1"
     assert fields.problems(request) == []

@@ -41,6 +41,7 @@ from services.declarations.encumbrance.model import (
     Verb,
 )
 from services.declarations.preshipment import netting
+from services.declarations.retail.sale import store as sales
 from services.declarations.value import freezing, kinds
 from services.declarations.value import store as values
 from services.declarations.value.books import Books
@@ -523,9 +524,40 @@ def apply_proceeds(
         raise errors.ValueNotEligible(declaration=asset.name, explanation=f"{asset.value.currency} / {amount.currency}")
     netting.link_fresh(transaction, values.open(transaction, [asset]))
     netting.roll_onto(transaction, asset.name)
-    response = _settle(transaction, asset, amount)
+    response = _settle_sales_first(transaction, asset, amount)
     store.add_applied(connection, asset.name, request.payment, response.SerializeToString())
     return response
+
+
+def _settle_sales_first(
+    transaction: Transaction, asset: Asset, amount: Money
+) -> declarations_pb2.ApplyProceedsResponse:
+    """Buyers pay for what they bought: sales out of a warehouse before the declaration, the first reported first."""
+    left, unfinanced = amount, amount.zero()
+    settled: list[declarations_pb2.SettledEncumbrance] = []
+    for sale in _sales(transaction, asset):
+        value = values.of(transaction.connection, sale, transaction.now_us)
+        part = min(left, value.financed + value.reserved + value.free + value.margin)
+        if part:
+            values.open(transaction, [sale])
+            applied = _settle(transaction, sale, part)
+            settled += applied.settled_encumbrances
+            unfinanced += money.from_proto(applied.unfinanced)
+            left -= part
+    response = _settle(transaction, asset, left)
+    response.unfinanced.CopyFrom(money.to_proto(unfinanced + money.from_proto(response.unfinanced)))
+    response.settled_encumbrances.MergeFrom(settled)
+    return response
+
+
+def _sales(transaction: Transaction, asset: Asset) -> list[Asset]:
+    """The sales of a declaration's goods in the order they were reported, locked."""
+    number = asset.name.removeprefix("declarations/")
+    found = sales.of_declarations(transaction.connection, [number]).get(number, ())
+    names = [one.name for one in found]
+    database.lock(transaction.connection, names)
+    known = kinds.load(transaction.connection, names, transaction.now_us)
+    return [known[name] for name in names]
 
 
 def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declarations_pb2.ApplyProceedsResponse:
