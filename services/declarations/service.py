@@ -56,6 +56,7 @@ from services.declarations.retail.list import store as lists
 from services.declarations.retail.merchant import commands as merchants
 from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.retail.sale import commands as sale
+from services.declarations.retail.sale import store as sales
 from services.declarations.retail.summary import reads as summary_reads
 from services.declarations.retail.summary import store as summaries
 from services.declarations.tables import personal_data, refused_contents
@@ -95,6 +96,7 @@ PROOFS: Sequence[Check] = (
     proof.violations,
     pools.violations,
     summaries.violations,
+    sales.violations,
     record_store.violations,
     permit_uses.violations,
     bill_store.violations,

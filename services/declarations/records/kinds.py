@@ -196,6 +196,13 @@ def _check_rebate(row: Row) -> Iterator[Problem]:
         "出口退税以人民币计；请使用 CNY。",
     )
     yield from _unless(
+        rebate.paid_amount.currency_code in ("", "CNY"),
+        "rebate_status.paid_amount",
+        "CURRENCY_DIFFERS",
+        "Rebates are in yuan; use CNY.",
+        "出口退税以人民币计；请使用 CNY。",
+    )
+    yield from _unless(
         bool(row.declaration) != bool(rebate.period),
         "rebate_status.period",
         "DECLARATION_OR_PERIOD",

@@ -36,6 +36,13 @@ def digests(connection: sa.Connection, versions: Iterable[tuple[str, int]]) -> d
     return {(found.record, found.notice_us): found.digest for found in connection.execute(query)}
 
 
+def versions(connection: sa.Connection, identifiers: Iterable[str]) -> list[Record]:
+    """All versions of these records."""
+    return records.many(
+        connection, sa.select(beside).where(bulk.among(connection, beside.c.record, identifiers)), Record
+    )
+
+
 def about(
     connection: sa.Connection, kind: str, column: Any, values: Iterable[str], at_us: int | None = None
 ) -> list[Record]:
