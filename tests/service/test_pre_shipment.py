@@ -16,9 +16,9 @@ CONTRACT: dict[str, Any] = {"contract_number": "po 2026-01"}
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world(database_url: str) -> Iterator[World]:
     """A register with two banks that may see everything; proved at the end."""
-    made = World()
+    made = World(database_url)
     made.consent(*BANKS[:2])
     yield made
     assert made.violations() == []
