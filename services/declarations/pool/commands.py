@@ -55,11 +55,12 @@ def create(transaction: Transaction, request: pool_pb2.CreatePoolRequest) -> poo
 
 
 def follow(transaction: Transaction, changed: Sequence[RetailList]) -> None:
-    """Lets lists that changed join, count anew, or count no more. The caller holds the lists' lock."""
-    if not changed:
-        return
+    """Lets lists that changed join, count anew, or count no more, as they are in the caller's transaction.
+
+    Another writer of such a list comes here too, and then finds the membership that this one leaves.
+    """
     connection = transaction.connection
-    pools = store.of_enterprises(connection, {one.enterprise for one in changed})
+    pools = _locked(transaction, store.of_enterprises(connection, {one.enterprise for one in changed}))
     if not pools:
         return
     identifiers = [one.id for one in changed]
@@ -71,6 +72,14 @@ def follow(transaction: Transaction, changed: Sequence[RetailList]) -> None:
         if (change := _change(transaction, pools, one, known.get(one.id), one.id in summarised)) is not None
     ]
     _move(transaction, pools, changes)
+
+
+def _locked(transaction: Transaction, pools: Mapping[str, Pool]) -> dict[str, Pool]:
+    """The pools as they are once nobody else moves them, and nobody reserves on them."""
+    if not pools:
+        return {}
+    database.lock(transaction.connection, sorted(pool.name for pool in pools.values()))
+    return store.load(transaction.connection, pools)
 
 
 def _change(
@@ -103,8 +112,6 @@ def _move(
     for change in changes:
         by_pool.setdefault(change[1].pool, []).append(change)
     connection = transaction.connection
-    # Nothing is reserved on a pool while its base moves.
-    database.lock(connection, sorted(pools[identifier].name for identifier in by_pool))
     store.save_members(connection, changes)
     totals, on = store.totals(connection, by_pool), business_date(transaction.now_us)
     after: dict[str, Pool] = {}
@@ -127,7 +134,8 @@ def age(transaction: Transaction) -> bool:
     due = store.aging(transaction.connection, transaction.now_us, on.eligibility, AT_ONCE)
     if not due:
         return False
-    lists.lock(transaction)
+    members = store.members(transaction.connection, due).values()
+    _locked(transaction, store.load(transaction.connection, {one.pool for one in members}))
     follow(transaction, list(lists.load(transaction.connection, due).values()))
     return True
 
@@ -137,7 +145,8 @@ def gather(transaction: Transaction) -> bool:
     pool = store.gathering(transaction.connection, model.GATHERED)
     if pool is None:
         return False
-    lists.lock(transaction)
+    # Whoever brings lists now began perhaps before the pool was there, and lets them join none.
+    lists.lock(transaction, [""])
     found = store.lists_after(transaction.connection, pool.enterprise, pool.gathered, AT_ONCE)
     follow(transaction, found)
     done = found[-1].id if len(found) == AT_ONCE else model.GATHERED
@@ -149,9 +158,8 @@ def settle(
     transaction: Transaction, request: pool_pb2.ApplyPoolSettlementRequest
 ) -> pool_pb2.ApplyPoolSettlementResponse:
     """Applies what a payment company paid out for lists of a pool."""
-    lists.lock(transaction)
     identifier, connection = request.pool.removeprefix("pools/"), transaction.connection
-    pool = store.load(connection, [identifier]).get(identifier)
+    pool = _locked(transaction, store.load(connection, [identifier])).get(identifier)
     if pool is None:
         raise NotFound(resource=request.pool)
     if known := store.applied(connection, identifier, request.payment):
