@@ -120,6 +120,12 @@ class ShareEnded(DomainError):
     chinese = "您在 {breach} 中的份额已结束，无需再处理。"
 
 
+class PoolEncumbered(DomainError):
+    """Something is reserved or financed on {pool}; close it once all of that is released or repaid."""
+
+    chinese = "{pool} 上仍有预占或融资；请在全部解除或偿还后关闭。"
+
+
 class PreShipmentKnownOtherwise(DomainError):
     """{pre_shipment} is registered for this contract with other content; the contract's value is there already."""
 

@@ -118,6 +118,7 @@ SERVICE = Service(
         "ReportWarehouseSale": Command(sale.report_warehouse_sale, names=_sold),
         "ReportStoreSale": Command(sale.report_store_sale, names=_sold_in_store),
         "CreatePool": Command(pool.create),
+        "ClosePool": Command(pool.close, names=_name),
         "ApplyPoolSettlement": Command(pool.settle, names=_pool),
         "CreateConsent": Command(consent.create),
         "RevokeConsent": Command(consent.revoke, names=lambda request: [request.name]),

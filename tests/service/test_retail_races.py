@@ -10,14 +10,17 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_pb2
 
 from chassis.database import Database
+from chassis.errors import DomainError
 from chassis.records import Conflict
 from chassis.testing import PostgreSQL
+from services.declarations.pool import commands as pools
 from services.declarations.retail.list import commands as lists
 from services.declarations.retail.list import store as list_store
 from services.declarations.service import SERVICE
 from services.declarations.tables import pool_members, retail_summary_lists, retail_waiting
 from tests.service.retail_lists_world import (
     DAY_US,
+    EXPORTER,
     MERCHANT,
     NOW_US,
     RIVAL,
@@ -31,6 +34,7 @@ from tests.service.retail_lists_world import (
     receipt_row,
 )
 from tests.service.test_retail_lists import departure
+from tests.service.test_retail_pool import BANK, consent, finance
 from tests.service.test_retail_summary import summary_row
 from tests.support import Stores, migrate
 
@@ -200,6 +204,32 @@ def test_lists_that_come_while_their_pool_is_made_join_it(two_databases: Sequenc
     making.join(PATIENCE_SECONDS)
     assert not making.is_alive()
     assert rows_of(one.database, pool_members, "id") == [(name_of(1),)]
+
+
+def test_nothing_is_reserved_on_a_pool_that_is_being_closed(two_databases: Sequence[Database]) -> None:
+    """Who reserves meanwhile waits, and is refused."""
+    one, other = (RetailRegister(database) for database in two_databases)
+    pool = one.pool()
+    one.lists(*(list_row(number, list_number=list_number(number)) for number in range(COUNT)))
+    one.receipts(*(receipt_row(number, "899", enterprise_number="") for number in range(COUNT)))
+    consent(one, BANK)
+    refused: list[DomainError] = []
+
+    def reserve() -> None:
+        try:
+            finance(other, pool, 1_00)
+        except DomainError as refusal:
+            refused.append(refusal)
+
+    reserving = threading.Thread(target=reserve)
+    with two_databases[0].write() as connection:
+        pools.close(one.transaction(connection, EXPORTER), pool_pb2.ClosePoolRequest(name=pool))
+        reserving.start()
+        reserving.join(0.2)
+        assert reserving.is_alive()
+    reserving.join(PATIENCE_SECONDS)
+    assert [refusal.reason for refusal in refused] == ["VALUE_NOT_ELIGIBLE"]
+    assert one.violations() == []
 
 
 def test_who_was_slower_begins_anew(registers: Sequence[RetailRegister]) -> None:

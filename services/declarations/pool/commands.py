@@ -11,6 +11,9 @@ from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.money import Money
 from chassis.rpc import problem
+from chassis.states import check_etag, moved
+from services.declarations import errors
+from services.declarations.encumbrance import store as encumbrances
 from services.declarations.pool import model, rpc, store
 from services.declarations.pool import value as pool_value
 from services.declarations.pool.model import Change, Member, Movement, Pool
@@ -47,11 +50,29 @@ def create(transaction: Transaction, request: pool_pb2.CreatePoolRequest) -> poo
         nothing,
         0,
         "",
+        model.State.OPEN,
         now_us,
         1,
     )
     store.add(transaction, pool)
     return rpc.to_proto(pool)
+
+
+def close(transaction: Transaction, request: pool_pb2.ClosePoolRequest) -> pool_pb2.Pool:
+    """Ends a pool of the calling enterprise on which nothing stands."""
+    identifier, connection = request.name.removeprefix("pools/"), transaction.connection
+    pool = _locked(transaction, store.load(connection, [identifier])).get(identifier)
+    if pool is None or pool.enterprise != transaction.caller.tenant:
+        raise NotFound(resource=request.name)
+    check_etag(request.etag, pool)
+    moved(model.TRANSITIONS, pool, model.Verb.CLOSE)
+    if encumbrances.holders_of(connection, [pool.name]):
+        raise errors.PoolEncumbered(pool=pool.name)
+    totals, on = store.totals(connection, [identifier])[identifier], business_date(transaction.now_us)
+    step = model.closed(pool, totals, transaction.now_us, on)
+    saved = store.save(transaction, step.pool, [step.movement], "pool.closed")
+    pool_value.revalue(transaction, saved, step.movement.cause)
+    return rpc.to_proto(saved)
 
 
 def follow(transaction: Transaction, changed: Sequence[RetailList]) -> None:

@@ -309,6 +309,7 @@ def upgrade() -> None:
         sa.Column("settled_minor_units", sa.BigInteger(), nullable=False),
         sa.Column("movements", sa.BigInteger(), nullable=False),
         sa.Column("gathered", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("state", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("create_us", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
