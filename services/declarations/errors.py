@@ -140,9 +140,9 @@ class PreShipmentLinkedOtherwise(DomainError):
 
 
 class CurrencyOfPreShipmentDiffers(DomainError):
-    """{declaration} isn't in {currency}, the currency of the order or credit; link one that is."""
+    """There is no rate between {declaration}'s currency and {currency}, the order's or credit's; link one that has."""
 
-    chinese = "{declaration} 的币种不是订单或信用证的币种 {currency}；请关联同币种的报关单。"
+    chinese = "缺少 {declaration} 的币种与订单或信用证币种 {currency} 之间的汇率；请关联可折算的报关单。"
 
 
 class NothingToRoll(DomainError):

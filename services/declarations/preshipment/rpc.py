@@ -45,8 +45,7 @@ def to_proto(
     message.name, message.registrant, message.etag = one.name, one.registrant, str(one.revision)
     message.create_time.FromMicroseconds(one.create_us)
     message.declarations.extend(link.declaration for link in links)
-    shipped = total([link.shipped for link in links], one.amount.currency)
-    message.shipped.CopyFrom(money.to_proto(min(shipped, one.amount)))
+    message.shipped.CopyFrom(money.to_proto(model.shipped(one.amount, links)))
     if available is not None:
         message.available.CopyFrom(money.to_proto(available))
     if shows_netted:
