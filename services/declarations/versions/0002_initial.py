@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "declarations_0001"
+revision = "declarations_0002"
 down_revision = None
 branch_labels = ("declarations",)
 depends_on = None
@@ -127,7 +127,12 @@ def upgrade() -> None:
         ["declared_on", "id", "trade_mode", "destination_country", "chapter"],
         unique=False,
     )
-    op.create_index("declarations_enterprise", "declarations", ["enterprise", "declared_on", "id"], unique=False)
+    op.create_index(
+        "declarations_enterprise",
+        "declarations",
+        ["enterprise", "declared_on", "id", "trade_mode", "destination_country", "chapter"],
+        unique=False,
+    )
     op.create_index(
         "declarations_unified_number",
         "declarations",
