@@ -41,20 +41,32 @@ def insert(connection: sa.Connection, into: sa.Table, rows: Sequence[Row]) -> No
             copy.write(binary(into, rows))
 
 
-def update(connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """Sets columns of rows, each row the new values in order and then its id; revisions go one up."""
-    if rows:
-        raw: Any = connection.connection.driver_connection
-        mark = "%s" if connection.dialect.name == "postgresql" else "?"
-        raw.cursor().executemany(_update_statement(table, tuple(columns), mark), rows)
+def update(
+    connection: sa.Connection,
+    table: sa.Table,
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    keys: Sequence[str] = ("id",),
+) -> int:
+    """Sets columns of rows, each row the new values in order and then its keys; revisions go one up.
+
+    How many rows were found by their keys: fewer, if the revision is one of them and another writer was faster.
+    """
+    if not rows:
+        return 0
+    cursor: Any = connection.connection.cursor()
+    mark = "%s" if connection.dialect.name == "postgresql" else "?"
+    cursor.executemany(_update_statement(table, tuple(columns), tuple(keys), mark), rows)
+    return int(cursor.rowcount)
 
 
 @cache
-def _update_statement(table: sa.Table, columns: Sequence[str], mark: str) -> str:
+def _update_statement(table: sa.Table, columns: Sequence[str], keys: Sequence[str], mark: str) -> str:
     settings = [f"{column} = {mark}" for column in columns]
     if "revision" in table.columns:
         settings.append("revision = revision + 1")
-    return f"UPDATE {table.name} SET {', '.join(settings)} WHERE id = {mark}"  # noqa: S608 our own names
+    found = " AND ".join(f"{key} = {mark}" for key in keys)
+    return f"UPDATE {table.name} SET {', '.join(settings)} WHERE {found}"  # noqa: S608 our own names
 
 
 @cache

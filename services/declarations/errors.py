@@ -120,6 +120,12 @@ class ShareEnded(DomainError):
     chinese = "您在 {breach} 中的份额已结束，无需再处理。"
 
 
+class PoolEncumbered(DomainError):
+    """Something is reserved or financed on {pool}; close it once all of that is released or repaid."""
+
+    chinese = "{pool} 上仍有预占或融资；请在全部解除或偿还后关闭。"
+
+
 class PreShipmentKnownOtherwise(DomainError):
     """{pre_shipment} is registered for this contract with other content; the contract's value is there already."""
 
@@ -134,9 +140,9 @@ class PreShipmentLinkedOtherwise(DomainError):
 
 
 class CurrencyOfPreShipmentDiffers(DomainError):
-    """{declaration} isn't in {currency}, the currency of the order or credit; link one that is."""
+    """There is no rate between {declaration}'s currency and {currency}, the order's or credit's; link one that has."""
 
-    chinese = "{declaration} 的币种不是订单或信用证的币种 {currency}；请关联同币种的报关单。"
+    chinese = "缺少 {declaration} 的币种与订单或信用证币种 {currency} 之间的汇率；请关联可折算的报关单。"
 
 
 class NothingToRoll(DomainError):

@@ -52,7 +52,6 @@ from services.declarations.reference import commands as reference
 from services.declarations.retail import commands as retail
 from services.declarations.retail import modes
 from services.declarations.retail.list import reads as retail_list_reads
-from services.declarations.retail.list import store as lists
 from services.declarations.retail.merchant import commands as merchants
 from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.retail.sale import commands as sale
@@ -86,8 +85,12 @@ def _sold(request: Any) -> Iterable[str]:
     return [request.warehouse_sale.declaration]
 
 
-def _lists(_request: Any) -> Iterable[str]:
-    return [lists.LOCK]
+def _pool(request: Any) -> Iterable[str]:
+    return [request.pool]
+
+
+def _sold_in_store(request: Any) -> Iterable[str]:
+    return [request.store_sale.retail_list]
 
 
 # What proves the rows: the ledger, the register, pools, summaries, records, bills.
@@ -119,9 +122,10 @@ SERVICE = Service(
         "BatchCreateReceipts": Command(unified.create_receipts, names=_receipts),
         "BatchCreateRetailDocuments": Command(retail.create_batch, names=retail.names, prepare=retail.rows),
         "ReportWarehouseSale": Command(sale.report_warehouse_sale, names=_sold),
-        "ReportStoreSale": Command(sale.report_store_sale, names=_lists),
+        "ReportStoreSale": Command(sale.report_store_sale, names=_sold_in_store),
         "CreatePool": Command(pool.create),
-        "ApplyPoolSettlement": Command(pool.settle, names=_lists),
+        "ClosePool": Command(pool.close, names=_name),
+        "ApplyPoolSettlement": Command(pool.settle, names=_pool),
         "CreateConsent": Command(consent.create),
         "RevokeConsent": Command(consent.revoke, names=lambda request: [request.name]),
         "ReserveEncumbrance": Command(run_batch=encumbrance.reserve_batch, names=_items),

@@ -300,8 +300,11 @@ shipped_under = sa.Table(
     sa.Column("pre_shipment", TEXT, nullable=False),
     sa.Column("currency", TEXT, nullable=False),
     sa.Column("shipped_minor_units", sa.BigInteger, nullable=False),
+    sa.Column("netted_currency", TEXT, nullable=False),
     sa.Column("netted_minor_units", sa.BigInteger, nullable=False),
     sa.Column("hold_number", sa.BigInteger, nullable=False),
+    sa.Column("exchange_rate", TEXT),
+    sa.Column("haircut", TEXT),
     sa.Index("shipped_under_pre_shipment", "pre_shipment", "declaration"),
 )
 

@@ -119,6 +119,13 @@ async def create_pool(world: World) -> Example:
     return CAST["EXPORTER"], pools.CreatePoolRequest(request_id=identifier(), pool=made)
 
 
+async def close_pool(world: World) -> Example:
+    """Of a fresh one."""
+    caller, request = await create_pool(world)
+    made = await world.call("declarations", "CreatePool", request, caller)
+    return caller, pools.ClosePoolRequest(request_id=identifier(), name=made.name, etag=made.etag)
+
+
 async def apply_pool_settlement(world: World) -> Example:
     """Settlement's call."""
     return SETTLEMENT, await world.pool_settlement()
@@ -524,6 +531,7 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "ReportWarehouseSale"): report_warehouse_sale,
     ("declarations", "ReportStoreSale"): report_store_sale,
     ("declarations", "CreatePool"): create_pool,
+    ("declarations", "ClosePool"): close_pool,
     ("declarations", "ApplyPoolSettlement"): apply_pool_settlement,
     ("declarations", "CreateConsent"): create_consent,
     ("declarations", "RevokeConsent"): revoke_consent,

@@ -80,13 +80,20 @@ async def walk(world: World, key: Key) -> list[str]:
         request.page_token = answer.next_page_token
 
 
+async def grow(world: World, key: Key) -> None:
+    """Gives a list another row, where that is no matter of time."""
+    if key[1] == "ListNotifications":
+        await world.payment_through()
+    elif key[1] in ANOTHER:
+        another = (key[0], ANOTHER[key[1]])
+        caller, request = await MUTATIONS[another](world)
+        await world.call(*another, request, caller)
+
+
 @pytest.mark.parametrize("key", LISTS, ids=".".join)
 async def test_pages_of_one_walk_all_without_repeats(world: World, key: Key) -> None:
     for _ in range(2):
-        if key[1] in ANOTHER:
-            another = (key[0], ANOTHER[key[1]])
-            caller, request = await MUTATIONS[another](world)
-            await world.call(*another, request, caller)
+        await grow(world, key)
     request = request_of(world, key)
     request.page_size = 500
     answer = await world.call(*key, request, reader(key))
@@ -96,14 +103,22 @@ async def test_pages_of_one_walk_all_without_repeats(world: World, key: Key) -> 
     assert len(set(rows)) == len(rows)
 
 
+async def token_of(world: World, key: Key) -> str:
+    """The token of a list's second page; a list of one row gets more."""
+    first = request_of(world, key)
+    first.page_size = 1
+    for _ in range(3):
+        if token := (await world.call(*key, first, reader(key))).next_page_token:
+            return str(token)
+        await grow(world, key)
+    raise AssertionError(f"{key} has one page only")
+
+
 @pytest.mark.parametrize("key", LISTS, ids=".".join)
 async def test_a_token_of_another_query_is_refused(world: World, key: Key) -> None:
     request = request_of(world, key)
     for other in [one for one in LISTS if one != key][:3]:
-        first = request_of(world, other)
-        first.page_size = 1
-        token = (await world.call(*other, first, reader(other))).next_page_token
-        assert token, other
+        token = await token_of(world, other)
         for foreign in (token, "bm90IG91cnM=", "%"):
             request.page_token = foreign
             refusal = await world.refused(*key, request, reader(key))

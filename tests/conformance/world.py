@@ -652,7 +652,7 @@ class World:
         await self.call("settlement", "CreateOutgoingPayment", self.payment_out(), CAST["EXPORTER"])
         standing["record"] = await self.bill()
         standing["bill_payment"] = await self.call("settlement", "PayBill", await self.bill_payment(), CAST["EXPORTER"])
-        await self._a_payment_through()
+        await self.payment_through()
         await self._what_is_derived()
 
     async def _what_is_derived(self) -> None:
@@ -681,7 +681,7 @@ class World:
         saved = insight_pb2.SavedFilter(title="to the USA", filter={"destination_countries": ["USA"]})
         return insight_pb2.CreateSavedFilterRequest(request_id=identifier(), saved_filter=saved)
 
-    async def _a_payment_through(self) -> None:
+    async def payment_through(self) -> None:
         """A payment that comes to its end, with the account's owner notified."""
         declaration = (await self.declared()).removeprefix("declarations/")
         request = self.payment_in(f"declaration {declaration}")

@@ -119,7 +119,7 @@ class World:
         with self.store.read() as connection:
             return proof.of_assets(connection, assets)
 
-    def row(self, units: int = VALUE, **fields: Any) -> pb.Declaration:
+    def row(self, units: int = VALUE, currency: str = "USD", **fields: Any) -> pb.Declaration:
         """A declaration as the window sends it."""
         row = pb.Declaration(
             declaration_number=f"46012026{next(self._numbers):010}",
@@ -127,15 +127,15 @@ class World:
             trade_mode="0110",
             transport_mode="2",
             destination_country="USA",
-            declared_value=usd(units),
+            declared_value=to_proto(Money(currency, units)),
         )
         row.lines.add(
             line_number=1,
             commodity_code="6704200000",
             goods_name="WIGS",
             quantity=rpc.decimal(Decimal(1)),
-            unit_price=rpc.decimal(Money("USD", units).major()),
-            total=usd(units),
+            unit_price=rpc.decimal(Money(currency, units).major()),
+            total=to_proto(Money(currency, units)),
             origin_country="CHN",
         )
         row.MergeFrom(pb.Declaration(**fields))
@@ -161,10 +161,10 @@ class World:
             receipt.notice_time.FromMicroseconds(self.now_us)
         self.call("BatchCreateReceipts", request, WINDOW)
 
-    def amend(self, name: str, units: int = VALUE, **fields: Any) -> None:
+    def amend(self, name: str, units: int = VALUE, currency: str = "USD", **fields: Any) -> None:
         """An amendment of the declared value, or of other fields."""
         self.now_us += MICROSECONDS
-        row = self.row(units, **fields)
+        row = self.row(units, currency, **fields)
         row.declaration_number = name.removeprefix("declarations/")
         row.amend_time.FromMicroseconds(self.now_us)
         batch = pb.BatchCreateDeclarationsRequest(declarations=[row])
@@ -178,9 +178,9 @@ class World:
             consent.expire_time.FromMicroseconds(self.now_us + 365 * DAY_US)
             self.call("CreateConsent", pb.CreateConsentRequest(consent=consent), EXPORTER)
 
-    def reservation(self, asset: str, units: int, **fields: Any) -> pb.ReserveEncumbranceRequest:
+    def reservation(self, asset: str, units: int, currency: str = "USD", **fields: Any) -> pb.ReserveEncumbranceRequest:
         """A reservation of a part of an asset's value."""
-        item = pb.EncumberedValue(asset=asset, amount=usd(units))
+        item = pb.EncumberedValue(asset=asset, amount=to_proto(Money(currency, units)))
         asked = pb.Encumbrance(asset_class="RECEIVABLE", items=[item])
         asked.MergeFrom(pb.Encumbrance(**fields))
         return pb.ReserveEncumbranceRequest(encumbrance_id=str(uuid.uuid4()), encumbrance=asked)
@@ -223,11 +223,11 @@ class World:
         counted: Money = self.act(values.take_back, self.asset(name), Money("USD", units))
         return counted
 
-    def pay(self, asset: str, units: int, payment: str = "") -> Any:
+    def pay(self, asset: str, units: int, payment: str = "", currency: str = "USD") -> Any:
         """What the buyer paid."""
-        request = pb.ApplyProceedsRequest(
-            asset=asset, payment=payment or f"incomingPayments/{uuid.uuid4()}", amount=usd(units)
-        )
+        amount = to_proto(Money(currency, units))
+        payment = payment or f"incomingPayments/{uuid.uuid4()}"
+        request = pb.ApplyProceedsRequest(asset=asset, payment=payment, amount=amount)
         return self.call("ApplyProceeds", request, SETTLEMENT)
 
     def release(self, name: str, caller: Caller = BANK) -> Any:
@@ -246,9 +246,10 @@ class World:
         etag = self.call("ProposeBreachResolution", propose, maker).etag
         return self.call("ResolveBreach", value_pb2.ResolveBreachRequest(name=name, etag=etag), checker)
 
-    def order(self, units: int = VALUE, contract: str = "PO-2026/01", **fields: Any) -> str:
+    def order(self, units: int = VALUE, contract: str = "PO-2026/01", currency: str = "USD", **fields: Any) -> str:
         """The name of a registered order."""
-        order = pre_shipment_pb2.PreShipment(kind="ORDER", contract_number=contract, amount=usd(units))
+        amount = to_proto(Money(currency, units))
+        order = pre_shipment_pb2.PreShipment(kind="ORDER", contract_number=contract, amount=amount)
         order.expire_date.CopyFrom(rpc.date(datetime.date(2027, 6, 30)))
         order.MergeFrom(pre_shipment_pb2.PreShipment(**fields))
         request = pre_shipment_pb2.CreatePreShipmentRequest(pre_shipment=order)

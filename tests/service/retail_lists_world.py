@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_pb2
 from google.type import decimal_pb2
 
@@ -99,13 +100,17 @@ class RetailRegister:
 
     def run(self, function: Callable[..., Any], argument: Any, caller: Caller = WINDOW) -> Any:
         """One command, committed with its events."""
-        self._drawn += 1
         with self.database.write() as connection:
-            ids = Identifiers(self.now_us, self._drawn.to_bytes(8, "big"))
-            transaction = Transaction(connection, caller, self.now_us, ids, keys=self._keys)
+            transaction = self.transaction(connection, caller)
             answer = function(transaction, argument) if argument is not None else function(transaction)
             eventlog.flush(connection, transaction.events)
         return answer
+
+    def transaction(self, connection: sa.Connection, caller: Caller = WINDOW) -> Transaction:
+        """What a command is run with."""
+        self._drawn += 1
+        ids = Identifiers(self.now_us, self._drawn.to_bytes(8, "big"))
+        return Transaction(connection, caller, self.now_us, ids, keys=self._keys)
 
     def take(self, function: Callable[..., Any], rows: Sequence[Any]) -> list[str]:
         """The outcomes of rows, by name; a refused one with its reasons."""

@@ -3,8 +3,6 @@
 The short form of `python -m tests.races`, which tries 100,000 times on each database.
 """
 
-import pathlib
-
 import pytest
 
 from services.declarations.breach import register
@@ -37,9 +35,8 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("invariant", BROKEN)
-def test_a_broken_rule_is_found(invariant: str, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+def test_a_broken_rule_is_found(database_url: str, invariant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A race that can't fail proves nothing."""
-    database_url = f"sqlite:///{tmp_path / 'store'}"
     world = World(database_url)
     world.consent(*race_load.INSTITUTIONS, INSURER)
     asset = world.declared()

@@ -1,24 +1,36 @@
 """Finance before shipment, rebates, other currencies: nothing counts twice."""
 
+import uuid
 from collections.abc import Iterator
 from decimal import Decimal
+from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import pytest
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from chassis import money
-from chassis.money import Money
-from tests.service.register_world import BANK, BANKS, CHECKER, EXPORTER, OTHER, VALUE, WINDOW, World, usd
+from chassis.errors import DomainError
+from chassis.identity import Caller
+from chassis.money import Money, exponent
+from services.declarations.preshipment import store as shipments
+from services.declarations.preshipment.model import Link
+from services.declarations.value import kinds
+from services.declarations.value import store as values
+from services.declarations.value.model import Value
+from tests.service.register_world import BANK, BANKS, CHECKER, DAY_US, EXPORTER, OTHER, VALUE, WINDOW, World, usd
 
 CONTRACT: dict[str, Any] = {"contract_number": "po 2026-01"}
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world(database_url: str) -> Iterator[World]:
     """A register with two banks that may see everything; proved at the end."""
-    made = World()
+    made = World(database_url)
     made.consent(*BANKS[:2])
     yield made
     assert made.violations() == []
@@ -181,3 +193,170 @@ def test_a_claim_in_another_currency_keeps_its_rate(world: World) -> None:
     request.encumbrance.items[0].amount.CopyFrom(money.to_proto(Money("XOF", 5)))
     refusal = world.refused("ReserveEncumbrance", request, BANK)
     assert [problem.reason for problem in refusal.problems] == ["CURRENCY_DIFFERS"]
+
+
+def test_an_order_is_netted_in_another_currency_at_a_rate_that_is_kept(world: World) -> None:
+    """80,000 dollars are financed; 60,000 euros are shipped: their rate and the haircut stay as they were."""
+    order = world.order()
+    held = world.finance(order, 80_000_00)
+    name = world.declared(60_000_00, currency="EUR", **CONTRACT)
+    world.call("LinkPreShipment", pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=name), EXPORTER)
+    (link,) = links_of(world, order)
+    rate, haircut = Fraction(link.exchange_rate or 0), Fraction(link.haircut or 0)
+    assert (0 < rate < 1, haircut > 0) == (True, True)
+    shipped = ceil(60_000_00 / rate)
+    left = VALUE - shipped
+    netted = 80_000_00 - (left - ceil(left * Fraction(20, 100)))
+    assert order_of(world, order) == {"shipped": shipped, "netted": netted, "available": 0}
+    waiting = ceil(netted * rate * (1 + haircut))
+    assert world.value(name) == {"margin": 6_000_00, "free": 54_000_00 - waiting, "reserved": waiting}
+    world.now_us += 400 * DAY_US
+    world.amend(name, 59_000_00, "EUR")
+    (again,) = links_of(world, order)
+    assert (again.exchange_rate, again.haircut) == (link.exchange_rate, link.haircut)
+    world.now_us -= 400 * DAY_US
+    world.call("RollPreShipment", roll(order), CHECKER)
+    item = next(item for item in world.encumbrance(held).items if item.asset == name)
+    assert item.claimed.minor_units == again.netted.minor_units
+    assert item.amount.minor_units == ceil(again.netted.minor_units * rate * (1 + haircut))
+    assert Fraction(item.exchange_rate.value) == rate
+    applied = world.pay(name, 59_000_00, currency="EUR")
+    assert [one.amount.minor_units for one in applied.settled_encumbrances] == [item.amount.minor_units]
+
+
+def test_an_order_in_another_currency_registered_late_knows_what_was_shipped(world: World) -> None:
+    """The rate is that of the day on which both are known."""
+    name = world.declared(60_000_00, currency="EUR", **CONTRACT)
+    world.finance(name, 54_000_00, currency="EUR")
+    order = world.order()
+    (link,) = links_of(world, order)
+    assert link.exchange_rate is not None
+    shipped = ceil(60_000_00 / Fraction(link.exchange_rate))
+    left = VALUE - shipped
+    assert order_of(world, order) == {"shipped": shipped, "netted": 0, "available": left - ceil(left * Fraction(1, 5))}
+
+
+def test_a_currency_without_a_rate_is_not_linked(world: World) -> None:
+    """It is said, and nothing is netted."""
+    order = world.order(currency="XOF")
+    name = world.declared(60_000_00)
+    request = pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=name)
+    assert world.refused("LinkPreShipment", request, EXPORTER).reason == "CURRENCY_OF_PRE_SHIPMENT_DIFFERS"
+    assert links_of(world, order) == []
+
+
+CURRENCIES = ("USD", "EUR", "CNY", "JPY")
+STEPS = st.tuples(
+    st.sampled_from(("finance", "finance", "reserve", "ship", "ship", "lend", "lend", "amend", "pay", "back", "roll")),
+    st.integers(0, 3),
+    st.sampled_from((1, 37, 80, 100, 100, 101, 130)),
+    st.sampled_from(CURRENCIES),
+)
+
+
+@given(st.sampled_from(CURRENCIES), st.lists(STEPS, min_size=4, max_size=14))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_never_more_claims_than_value(world: World, currency: str, steps: list[tuple[str, int, int, str]]) -> None:
+    """Whatever is financed, shipped in whatever currency, amended, paid, given back and rolled."""
+    play = Play(world, currency)
+    for step in steps:
+        play.take(*step)
+        assert world.wrong(play.order, *play.declarations) == []
+        assert play.claims() <= play.worth(), step
+
+
+class Play:
+    """One order and what is shipped under it. All shares are in hundredths of the order."""
+
+    def __init__(self, world: World, currency: str) -> None:
+        self.world, self.amount = world, worth(currency, 100)
+        self.contract = uuid.uuid4().hex
+        self.order = world.order(self.amount.minor_units, self.contract, currency=currency)
+        self.declarations: dict[str, str] = {}
+        self.held: list[tuple[str, Any]] = []
+
+    def take(self, step: str, index: int, share: int, currency: str) -> None:
+        """One step; it may be refused, but only by a rule."""
+        names = list(self.declarations)
+        name = names[index % len(names)] if names else ""
+        caller, own = (BANK, OTHER)[index % 2], self.declarations.get(name, "USD")
+        if step == "finance" or step == "reserve":
+            self._hold(self.order, share, caller, step == "finance")
+        elif step == "ship":
+            units = worth(currency, share).minor_units
+            shipped = self.world.declared(units, currency=currency, contract_number=self.contract)
+            self.declarations[shipped] = currency
+            self._call("LinkPreShipment", pre_shipment_pb2.LinkPreShipmentRequest(name=self.order, declaration=shipped))
+        elif step == "roll":
+            self._call("RollPreShipment", roll(self.order))
+        elif step == "back" and self.held:
+            encumbrance, holder = self.held.pop(index % len(self.held))
+            self._call("ReleaseEncumbrance", pb.ReleaseEncumbranceRequest(name=encumbrance), holder)
+        elif step == "lend" and name:
+            self._hold(name, share, caller, True)
+        elif step == "amend" and name:
+            self.world.amend(name, worth(own, share).minor_units, own)
+        elif step == "pay" and name:
+            self.world.pay(name, worth(own, share).minor_units, currency=own)
+
+    def _call(self, method: str, request: Any, caller: Caller = EXPORTER) -> Any:
+        (outcome,) = self.world.submit((method, request, caller))
+        assert not isinstance(outcome, Exception) or isinstance(outcome, DomainError), outcome
+        return outcome
+
+    def _hold(self, asset: str, share: int, caller: Caller, confirms: bool) -> None:
+        """So many hundredths of what is free; of nothing, and beyond a hundred, it is refused."""
+        free = self._value(asset).free
+        amount = Money(free.currency, free.minor_units * share // 100)
+        request = self.world.reservation(asset, amount.minor_units, amount.currency, pari_passu=True)
+        held = self._call("ReserveEncumbrance", request, caller)
+        if isinstance(held, DomainError):
+            return
+        self.held.append((held.name, caller))
+        if confirms:
+            self._call("ConfirmEncumbrance", pb.ConfirmEncumbranceRequest(name=held.name), caller)
+
+    def claims(self) -> Fraction:
+        """What is claimed of the goods and has value behind it, in minor units of the order, at the links' rates.
+
+        What is netted is claimed on the order; what is held for it on a declaration is no other claim.
+        """
+        rates = self._rates()
+        return self._claimed(self.order) + sum(
+            (self._claimed(link.declaration) - link.held.minor_units) / rates[link.declaration]
+            for link in links_of(self.world, self.order)
+        )
+
+    def worth(self) -> Fraction:
+        """What the goods are worth: the order, or what is shipped, if that is more."""
+        shipped = sum(self._value(name).declared.minor_units / rate for name, rate in self._rates().items())
+        return max(Fraction(self.amount.minor_units), Fraction(shipped))
+
+    def _rates(self) -> dict[str, Fraction]:
+        """Minor units of each linked declaration for one of the order."""
+        return {
+            link.declaration: Fraction(link.exchange_rate or 1)
+            * Fraction(10 ** exponent(link.shipped.currency), 10 ** exponent(self.amount.currency))
+            for link in links_of(self.world, self.order)
+        }
+
+    def _claimed(self, name: str) -> Fraction:
+        value = self._value(name)
+        return Fraction((value.financed + value.reserved - value.shortfall).minor_units)
+
+    def _value(self, name: str) -> Value:
+        with self.world.store.read() as connection:
+            assets = kinds.load(connection, [name], self.world.now_us)
+            return values.of_many(connection, list(assets.values()), self.world.now_us)[name]
+
+
+def worth(currency: str, share: int) -> Money:
+    """So many hundredths of about a thousand dollars."""
+    whole = {"USD": 1_000_00, "EUR": 857_13, "CNY": 7_133_07, "JPY": 149_993}[currency]
+    return Money(currency, whole * share // 100)
+
+
+def links_of(world: World, order: str) -> list[Link]:
+    """What is shipped under an order."""
+    with world.store.read() as connection:
+        return shipments.links(connection, [order])

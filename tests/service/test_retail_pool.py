@@ -12,7 +12,7 @@ import pytest
 from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_list_pb2, retail_pb2
 
 from chassis import eventlog
-from chassis.errors import InvalidFields, NotFound
+from chassis.errors import EtagMismatch, InvalidFields, NotFound, WrongState
 from chassis.identity import Caller
 from chassis.money import Money, to_proto
 from chassis.service import Reading
@@ -320,6 +320,67 @@ def test_only_its_beneficiary_finances_a_pool(register: RetailRegister) -> None:
     with pytest.raises(errors.ConsentMissing):
         finance(register, pool, 1_00)
     assert finance(register, pool, 1_00, OTHER_BANK)
+
+
+def close(register: RetailRegister, pool: str, caller: Caller = EXPORTER, etag: str = "") -> pool_pb2.Pool:
+    """Ends a pool."""
+    ended: pool_pb2.Pool = register.call("ClosePool", pool_pb2.ClosePoolRequest(name=pool, etag=etag), caller)
+    return ended
+
+
+def test_a_pool_is_closed_once_nothing_stands_on_it(register: RetailRegister) -> None:
+    pool = register.pool()
+    closed(register, 0)
+    consent(register, BANK)
+    held = finance(register, pool, 50_00)
+    with pytest.raises(errors.PoolEncumbered):
+        close(register, pool)
+    item = declarations_pb2.EncumberedValue(asset=pool, amount=cny(1_00))
+    wanted = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", items=[item])
+    request = declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=str(uuid.uuid4()), encumbrance=wanted)
+    reserved = register.call("ReserveEncumbrance", request, BANK).name
+    # What is repaid stands no more, what is reserved still does.
+    register.settle(pool, "incomingPayments/1", receipt(1, 50_00))
+    assert value(register, pool).financed.minor_units == 0
+    with pytest.raises(errors.PoolEncumbered):
+        close(register, pool)
+    register.call("ReleaseEncumbrance", declarations_pb2.ReleaseEncumbranceRequest(name=reserved), BANK)
+    with pytest.raises(NotFound):
+        close(register, pool, Caller("enterprises/91410105MAXY002277/wu", "enterprises/91410105MAXY002277"))
+    with pytest.raises(EtagMismatch):
+        close(register, pool, etag="1")
+    ended = close(register, pool)
+    assert (ended.state, ended.base) == (pool_pb2.Pool.CLOSED, cny(0))
+    assert value(register, pool).declared == value(register, pool).settled
+    with pytest.raises(WrongState):
+        close(register, pool)
+    assert held
+    assert register.violations() == []
+
+
+def test_a_closed_pool_takes_payments_but_nothing_else(register: RetailRegister) -> None:
+    pool = register.pool()
+    closed(register, 0)
+    consent(register, BANK)
+    finance(register, pool, 10_00)
+    register.settle(pool, "incomingPayments/1", receipt(1, 10_00))
+    close(register, pool)
+    with pytest.raises(errors.ValueNotEligible):
+        finance(register, pool, 1)
+    # Neither lists that come later nor those that are gathered join; its own go on counting as lists.
+    closed(register, COUNT, 10)
+    assert standings(register, pool)["CLOSED"][0] == COUNT
+    register.receipts(receipt_row(2, "700", NOW_US))
+    answer = register.settle(pool, "incomingPayments/2", receipt(3, 100_00), receipt(1, 90_00))
+    assert (answer.applied.minor_units, answer.settled_lists, answer.base.minor_units) == (190_00, 2, 0)
+    assert {name: lists for name, (lists, _) in standings(register, pool).items()} == {
+        "CLOSED": COUNT - 3, "RETURNED": 1, "SETTLED": 2
+    }  # fmt: skip
+    # What joined none may join the next pool.
+    again = register.pool()
+    assert standings(register, again)["CLOSED"][0] == 10
+    assert [event for event in events_seen(register, pool, EXPORTER) if event == "pool.closed"] == ["pool.closed"]
+    assert register.violations() == []
 
 
 def test_a_list_tells_no_institution_of_a_pool_that_another_finances(register: RetailRegister) -> None:

@@ -24,9 +24,9 @@ from tests.service.register_world import (
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world(database_url: str) -> Iterator[World]:
     """A register with two banks and an insurer that may see everything; proved at the end."""
-    made = World()
+    made = World(database_url)
     made.consent(*BANKS[:2], INSURER)
     yield made
     assert made.violations() == []
@@ -254,9 +254,9 @@ def test_less_is_encumbered_once_a_checker_agrees(world: World) -> None:
         ("UPDATE encumbered SET stands = false", "R1"),
     ],
 )
-def test_verification_finds_what_was_changed_behind_it(statement: str, invariant: str) -> None:
+def test_verification_finds_what_was_changed_behind_it(database_url: str, statement: str, invariant: str) -> None:
     """From the rows alone."""
-    world = World()
+    world = World(database_url)
     world.consent(BANKS[0])
     name = world.declared()
     world.finance(name, 90_000_00)

@@ -126,16 +126,21 @@ class Standing:
     pari_passu: bool
 
 
-def converted(item: Item, currency: str, rate: Decimal, haircut: Decimal) -> Item:
-    """The item in the asset's currency: rounded up, so that no rounding lends more than the claim is worth.
+def in_currency(claim: Money, currency: str, rate: Decimal, haircut: Decimal) -> Money:
+    """What a claim takes of a value in another currency: rounded up, so that it never takes less than it is worth.
 
     What is beyond any amount is the largest one, which no value has.
     """
-    major = EXACT.multiply(EXACT.multiply(item.amount.major(), rate), 1 + haircut)
+    major = EXACT.multiply(EXACT.multiply(claim.major(), rate), 1 + haircut)
     try:
-        amount = rounded(major, currency, ROUND_UP)
+        return rounded(major, currency, ROUND_UP)
     except OverflowError:
-        amount = Money(currency, LARGEST)
+        return Money(currency, LARGEST)
+
+
+def converted(item: Item, currency: str, rate: Decimal, haircut: Decimal) -> Item:
+    """The item in the asset's currency."""
+    amount = in_currency(item.amount, currency, rate, haircut)
     return Item(item.asset, amount, amount.zero(), item.amount, rate, haircut)
 
 
@@ -308,6 +313,14 @@ def _split(amount: Money, oldest_first: Sequence[Encumbrance], most: Mapping[str
 def item_of(encumbrance: Encumbrance, asset: str) -> Item:
     """The item on one asset."""
     return next(item for item in encumbrance.items if item.asset == asset)
+
+
+def joined(one: Item, other: Item) -> Item:
+    """Two items on one asset as one. What was claimed at several rates is no one claim any more."""
+    amount, settled = one.amount + other.amount, one.settled + other.settled
+    if one.claimed and other.claimed and (one.exchange_rate, one.haircut) == (other.exchange_rate, other.haircut):
+        return replace(one, amount=amount, settled=settled, claimed=one.claimed + other.claimed)
+    return Item(one.asset, amount, settled)
 
 
 def with_item(encumbrance: Encumbrance, changed: Item) -> Encumbrance:

@@ -68,11 +68,10 @@ def due(connection: sa.Connection, now_us: int, limit: int) -> list[Encumbrance]
 def add(transaction: Transaction, *granted: Encumbrance) -> None:
     """New encumbrances."""
     connection = transaction.connection
-    records.insert(connection, encumbrances, *granted)
+    bulk.insert(connection, encumbrances, [list(records.to_row(one).values()) for one in granted])
     items = [(one, item) for one in granted for item in one.items]
     if items:
-        rows = [{"asset": item.asset, "encumbrance": one.id, "stands": True} for one, item in items]
-        connection.execute(sa.insert(encumbered), rows)
+        bulk.insert(connection, encumbered, [(item.asset, one.id, True) for one, item in items])
         _count(connection, Counter(_holding(one, item.asset) for one, item in items))
 
 

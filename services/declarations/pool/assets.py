@@ -8,7 +8,7 @@ from chassis.errors import Problem
 from chassis.money import Money
 from services.declarations.declaration.model import FINAL
 from services.declarations.pool import store
-from services.declarations.pool.model import Pool
+from services.declarations.pool.model import Pool, State
 from services.declarations.value import store as values
 from services.declarations.value.model import Asset
 
@@ -18,6 +18,14 @@ EMPTY = Problem(
     "POOL_HAS_NO_BASE",
     "The pool's lists give no borrowing base now; GetPool says why.",
     "该资产池目前没有可融资基数；原因见资产池详情。",
+)
+
+
+CLOSED = Problem(
+    "pool",
+    "POOL_CLOSED",
+    "The enterprise has closed the pool; finance another one.",
+    "该资产池已由企业关闭；请选择其他资产池。",
 )
 
 
@@ -32,5 +40,6 @@ def load(connection: sa.Connection, names: Iterable[str], _now_us: int) -> dict[
 
 def as_asset(pool: Pool, settled: Money) -> Asset:
     """A pool as an asset; `settled` is what its booked value has settled so far."""
-    verdict, reasons = (FINAL, ()) if pool.base else (NOT_ELIGIBLE, (EMPTY,))
+    why = CLOSED if pool.state is State.CLOSED else EMPTY
+    verdict, reasons = (FINAL, ()) if pool.base else (NOT_ELIGIBLE, (why,))
     return Asset(pool.name, pool.enterprise, pool.base + settled, verdict, reasons, holder=pool.beneficiary)

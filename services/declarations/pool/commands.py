@@ -11,6 +11,9 @@ from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.money import Money
 from chassis.rpc import problem
+from chassis.states import check_etag, moved
+from services.declarations import errors
+from services.declarations.encumbrance import store as encumbrances
 from services.declarations.pool import model, rpc, store
 from services.declarations.pool import value as pool_value
 from services.declarations.pool.model import Change, Member, Movement, Pool
@@ -47,6 +50,7 @@ def create(transaction: Transaction, request: pool_pb2.CreatePoolRequest) -> poo
         nothing,
         0,
         "",
+        model.State.OPEN,
         now_us,
         1,
     )
@@ -54,17 +58,36 @@ def create(transaction: Transaction, request: pool_pb2.CreatePoolRequest) -> poo
     return rpc.to_proto(pool)
 
 
+def close(transaction: Transaction, request: pool_pb2.ClosePoolRequest) -> pool_pb2.Pool:
+    """Ends a pool of the calling enterprise on which nothing stands."""
+    identifier, connection = request.name.removeprefix("pools/"), transaction.connection
+    pool = _locked(transaction, store.load(connection, [identifier])).get(identifier)
+    if pool is None or pool.enterprise != transaction.caller.tenant:
+        raise NotFound(resource=request.name)
+    check_etag(request.etag, pool)
+    moved(model.TRANSITIONS, pool, model.Verb.CLOSE)
+    if encumbrances.holders_of(connection, [pool.name]):
+        raise errors.PoolEncumbered(pool=pool.name)
+    totals, on = store.totals(connection, [identifier])[identifier], business_date(transaction.now_us)
+    step = model.closed(pool, totals, transaction.now_us, on)
+    saved = store.save(transaction, step.pool, [step.movement], "pool.closed")
+    pool_value.revalue(transaction, saved, step.movement.cause)
+    return rpc.to_proto(saved)
+
+
 def follow(transaction: Transaction, changed: Sequence[RetailList]) -> None:
-    """Lets lists that changed join, count anew, or count no more. The caller holds the lists' lock."""
-    if not changed:
-        return
+    """Lets lists that changed join, count anew, or count no more, as they are in the caller's transaction.
+
+    Another writer of such a list comes here too, and then finds the membership that this one leaves.
+    """
     connection = transaction.connection
-    known = store.members(connection, [one.id for one in changed])
+    identifiers = [one.id for one in changed]
     pools = store.of_enterprises(connection, {one.enterprise for one in changed})
-    if missing := {one.pool for one in known.values()} - pools.keys():
-        pools |= store.load(connection, missing)
+    elsewhere = {one.pool for one in store.members(connection, identifiers).values()} - pools.keys()
+    pools = _locked(transaction, pools | store.load(connection, elsewhere))
     if not pools:
         return
+    known = store.members(connection, identifiers)
     summarised = summaries.of_lists(connection, changed)
     changes = [
         change
@@ -72,6 +95,14 @@ def follow(transaction: Transaction, changed: Sequence[RetailList]) -> None:
         if (change := _change(transaction, pools, one, known.get(one.id), one.id in summarised)) is not None
     ]
     _move(transaction, pools, changes)
+
+
+def _locked(transaction: Transaction, pools: Mapping[str, Pool]) -> dict[str, Pool]:
+    """The pools as they are once nobody else moves them, and nobody reserves on them."""
+    if not pools:
+        return {}
+    database.lock(transaction.connection, sorted(pool.name for pool in pools.values()))
+    return store.load(transaction.connection, pools)
 
 
 def _change(
@@ -103,8 +134,6 @@ def _move(
     for change in changes:
         by_pool.setdefault(change[1].pool, []).append(change)
     connection = transaction.connection
-    # Nothing is reserved on a pool while its base moves.
-    database.lock(connection, sorted(pools[identifier].name for identifier in by_pool))
     store.save_members(connection, changes)
     totals, on = store.totals(connection, by_pool), business_date(transaction.now_us)
     after: dict[str, Pool] = {}
@@ -127,7 +156,8 @@ def age(transaction: Transaction) -> bool:
     due = store.aging(transaction.connection, transaction.now_us, on.eligibility, AT_ONCE)
     if not due:
         return False
-    lists.lock(transaction)
+    members = store.members(transaction.connection, due).values()
+    _locked(transaction, store.load(transaction.connection, {one.pool for one in members}))
     follow(transaction, list(lists.load(transaction.connection, due).values()))
     return True
 
@@ -137,7 +167,8 @@ def gather(transaction: Transaction) -> bool:
     pool = store.gathering(transaction.connection, model.GATHERED)
     if pool is None:
         return False
-    lists.lock(transaction)
+    # Whoever brings lists now began perhaps before the pool was there, and lets them join none.
+    lists.lock(transaction, [""])
     found = store.lists_after(transaction.connection, pool.enterprise, pool.gathered, AT_ONCE)
     follow(transaction, found)
     done = found[-1].id if len(found) == AT_ONCE else model.GATHERED
@@ -149,9 +180,8 @@ def settle(
     transaction: Transaction, request: pool_pb2.ApplyPoolSettlementRequest
 ) -> pool_pb2.ApplyPoolSettlementResponse:
     """Applies what a payment company paid out for lists of a pool."""
-    lists.lock(transaction)
     identifier, connection = request.pool.removeprefix("pools/"), transaction.connection
-    pool = store.load(connection, [identifier]).get(identifier)
+    pool = _locked(transaction, store.load(connection, [identifier])).get(identifier)
     if pool is None:
         raise NotFound(resource=request.pool)
     if known := store.applied(connection, identifier, request.payment):

@@ -9,6 +9,7 @@ changes and never needs the lists again; adding up all lists anew gives the same
     base     = advance rate × max(eligible − excess, 0), rounded down; nothing with too few lists
 """
 
+import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -22,9 +23,26 @@ from services.declarations.retail.list.model import RetailList
 DAY_US = 86_400_000_000
 GATHERED = "~"
 JOINED, AMENDED = "JOINED", "AMENDED"
+POOL_CLOSED = "POOL_CLOSED"
 SUMMARISED, AGED, SETTLED, UNFIT = "SUMMARISED", "AGED", "SETTLED", "UNFIT"
 STANDING, COUNTRY, PLATFORM = "STANDING", "COUNTRY", "PLATFORM"
 NOTHING = Decimal(0)
+
+
+class State(enum.StrEnum):
+    """Where a pool stands; names of the proto's enum."""
+
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+
+
+class Verb(enum.StrEnum):
+    """What can be done to it."""
+
+    CLOSE = "close"
+
+
+TRANSITIONS: Mapping[tuple[State, Verb], State] = {(State.OPEN, Verb.CLOSE): State.CLOSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +95,7 @@ class Pool:
     settled: Money
     movements: int
     gathered: str
+    state: State
     create_us: int
     revision: int
 
@@ -86,7 +105,7 @@ class Pool:
         return f"pools/{self.id}"
 
     def fits(self, one: RetailList) -> bool:
-        """Whether a list may join, however it stands."""
+        """Whether a list is such as the pool takes, however it stands."""
         return (
             one.enterprise == self.enterprise
             and one.value.currency == self.currency
@@ -117,7 +136,7 @@ class Member:
 
 def choice(pools: Iterable[Pool], one: RetailList) -> Pool | None:
     """The pool that a list joins: one of its platform before one of all, then the oldest."""
-    fitting = [pool for pool in pools if pool.fits(one)]
+    fitting = [pool for pool in pools if pool.state is State.OPEN and pool.fits(one)]
     return min(fitting, key=lambda pool: (not pool.platform_code, pool.create_us, pool.id), default=None)
 
 
@@ -231,8 +250,8 @@ def excesses(totals: Totals, pool: Pool, on: Terms) -> list[Excess]:
 
 
 def base(totals: Totals, pool: Pool, on: Terms) -> int:
-    """What may be financed, in minor units."""
-    if totals.eligible_lists(on) < on.minimum_lists:
+    """What may be financed, in minor units: nothing of a pool that is closed."""
+    if pool.state is State.CLOSED or totals.eligible_lists(on) < on.minimum_lists:
         return 0
     counted = totals.eligible - sum(excess.minor_units for excess in excesses(totals, pool, on))
     return part(max(counted, 0), on.advance_rate)
@@ -291,9 +310,18 @@ def moved(pool: Pool, totals: Totals, cause: str, changes: Sequence[Change], now
         if was is not None:
             totals.add(was, -1)
         totals.add(now, 1)
+    return _step(pool, totals, cause, len(changes), totals.eligible - before, now_us, on)
+
+
+def closed(pool: Pool, totals: Totals, now_us: int, on: date) -> Step:
+    """The pool once it is closed: its lists stay, its base is nothing."""
+    return _step(replace(pool, state=State.CLOSED), totals, POOL_CLOSED, 0, 0, now_us, on)
+
+
+def _step(pool: Pool, totals: Totals, cause: str, lists: int, change: int, now_us: int, on: date) -> Step:
+    """A movement of so many lists and of so much eligible value, in minor units; the base follows."""
     number = pool.movements + 1
     after = replace(pool, base=Money(pool.currency, base(totals, pool, terms(on))), base_on=on, movements=number)
-    change = totals.eligible - before
     return Step(
-        after, Movement(movement_id(pool.id, number), pool.id, number, cause, len(changes), change, after.base, now_us)
+        after, Movement(movement_id(pool.id, number), pool.id, number, cause, lists, change, after.base, now_us)
     )

@@ -27,6 +27,7 @@ def to_proto(pool: Pool) -> pool_pb2.Pool:
         base=money.to_proto(pool.base),
         settled=money.to_proto(pool.settled),
         etag=str(pool.revision),
+        state=pool.state.value,
     )
     message.create_time.FromMicroseconds(pool.create_us)
     return message

@@ -37,6 +37,7 @@ def create(
     known = store.load(transaction.connection, [fresh.id]).get(fresh.id)
     if known is None:
         store.add(transaction, fresh)
+        netting.rate_links(transaction, fresh)
     elif known.body != fresh.body:
         raise errors.PreShipmentKnownOtherwise(pre_shipment=known.name)
     return _answer(transaction, known or fresh)
@@ -94,10 +95,9 @@ def link(transaction: Transaction, request: pre_shipment_pb2.LinkPreShipmentRequ
     known = store.links_of(transaction.connection, [declaration.name]).get(declaration.name)
     if known and known.pre_shipment != order.name and _order_of(transaction, known):
         raise errors.PreShipmentLinkedOtherwise(declaration=declaration.name)
-    if declaration.value.currency != order.amount.currency:
-        raise errors.CurrencyOfPreShipmentDiffers(declaration=declaration.name, currency=order.amount.currency)
-    if not known or known.pre_shipment != order.name:
-        netting.link(transaction, order, declaration)
+    if not known or not counting([known], order):
+        if not netting.link(transaction, order, declaration):
+            raise errors.CurrencyOfPreShipmentDiffers(declaration=declaration.name, currency=order.amount.currency)
         store.tell(transaction, order, "preShipment.shipped")
     return _answer(transaction, order)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
-from chassis import ids
+from chassis import database, ids
 from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.money import Money
@@ -28,6 +28,7 @@ from services.declarations.encumbrance.model import (
     Verb,
     barring,
     item_of,
+    joined,
     with_item,
 )
 from services.declarations.preshipment import model, store
@@ -65,8 +66,37 @@ def link_fresh(transaction: Transaction, fresh: Iterable[Asset]) -> None:
     found = declaration_store.load(transaction.connection, [name.removeprefix("declarations/") for name in names])
     known = store.links_of(transaction.connection, names)
     links = [made for one in found.values() if one.name not in known and (made := _link_of(transaction, one))]
-    store.add_links(transaction.connection, links)
+    if not links:
+        return
+    lock(transaction, {link.pre_shipment for link in links})
+    orders = store.load(transaction.connection, [link.pre_shipment.removeprefix(f"{COLLECTION}/") for link in links])
+    currencies = {one.name: one.amount.currency for one in orders.values()}
+    rated = [_rated(transaction, one, currencies.get(one.pre_shipment, one.shipped.currency)) for one in links]
+    store.add_links(transaction.connection, rated)
     rebalance(transaction, {link.pre_shipment for link in links})
+
+
+def lock(transaction: Transaction, orders: Iterable[str]) -> None:
+    """Waits for who registers these orders or links declarations to them: one of the two knows of the other."""
+    database.lock(transaction.connection, sorted(f"{name}/links" for name in orders))
+
+
+def _rated(transaction: Transaction, link: Link, currency: str) -> Link:
+    """The link at today's rate to the order's currency, if that is another and there is one."""
+    if currency in (link.shipped.currency, link.netted.currency):
+        return link
+    on = business_date(transaction.now_us)
+    rate = terms.exchange_rate(currency, link.shipped.currency, on)
+    return link.rated(currency, rate, terms.currency_haircut(on)) if rate else link
+
+
+def rate_links(transaction: Transaction, order: PreShipment) -> None:
+    """What was linked before the order was registered counts from now, in whatever currency."""
+    lock(transaction, [order.name])
+    for link in store.links(transaction.connection, [order.name]):
+        rated = _rated(transaction, link, order.amount.currency)
+        if rated is not link:
+            store.save_link(transaction.connection, link, rated)
 
 
 def unlink_amended(transaction: Transaction, changed: Iterable[tuple[Declaration, Declaration]]) -> None:
@@ -93,13 +123,21 @@ def _link_of(transaction: Transaction, declaration: Declaration) -> Link | None:
     return Link(declaration.name, order, value, value.zero(), 0) if contract else None
 
 
-def link(transaction: Transaction, order: PreShipment, declaration: Declaration) -> None:
-    """One declaration is shipped under the order: the order shrinks, and what stands on it is netted."""
+def link(transaction: Transaction, order: PreShipment, declaration: Declaration) -> bool:
+    """One declaration is shipped under the order: the order shrinks, and what stands on it is netted.
+
+    False, and nothing is done, if it is of another currency without a rate.
+    """
     asset = declarations.as_asset(declaration, transaction.now_us)
+    fresh = Link(asset.name, order.name, asset.value, asset.value.zero(), 0)
+    rated = _rated(transaction, fresh, order.amount.currency)
+    if not model.counting([rated], order):
+        return False
     store.remove_link(transaction.connection, asset.name)
-    store.add_links(transaction.connection, [Link(asset.name, order.name, asset.value, asset.value.zero(), 0)])
+    store.add_links(transaction.connection, [rated])
     values.open(transaction, [asset])
     rebalance(transaction, [order.name])
+    return True
 
 
 def follow(transaction: Transaction, declaration: Asset) -> None:
@@ -158,7 +196,7 @@ def _bearable(transaction: Transaction, books: Books, order: PreShipment, links:
         value = books.value(link.declaration)
         zero = value.free.zero()
         unsold = max(value.free - sold.get(link.declaration.removeprefix("declarations/"), zero), zero)
-        free[link.declaration] = link.netted if is_barred else unsold + link.netted
+        free[link.declaration] = link.netted if is_barred else link.bears(unsold + link.held)
     return free
 
 
@@ -176,7 +214,7 @@ def _hold(transaction: Transaction, books: Books, before: Link, after: Link) -> 
     after = replace(after, hold_number=before.hold_number + 1)
     steps = [_void(before)] if before.netted else []
     if after.netted:
-        move = Move(Part.FREE, Part.FINANCED, after.netted)
+        move = Move(Part.FREE, Part.FINANCED, after.held)
         pending = transfer(after.hold_id, after.declaration, move, "netted", after.pre_shipment)
         steps.append(replace(pending, kind=Kind.PENDING))
     books.attempt(steps)
@@ -195,7 +233,8 @@ def _revalue(transaction: Transaction, order: PreShipment, links: Sequence[Link]
 def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> Money:
     """Moves confirmed finance from the order onto declarations, as much as is netted; how much that was.
 
-    Each encumbrance keeps its holder, its reference and its amount: only what it stands on changes.
+    Each encumbrance keeps its holder, its reference and its amount: only what it stands on changes, and on a
+    declaration of another currency it is a claim at the rate and with the haircut that the link keeps.
     """
     standing = encumbrances.standing_on(transaction.connection, [order.name]).get(order.name, [])
     confirmed = [one for one in standing if _is_finance(one)]
@@ -204,7 +243,8 @@ def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) ->
     rolled = order.amount.zero()
     for link in links:
         amount = min(link.netted, left - rolled)
-        if amount:
+        # Of a currency with small units so little may wait that it is nothing on the declaration.
+        if amount and _on_declaration(link, amount):
             parts = model.rolled_parts(confirmed, order.name, amount, unbacked)
             confirmed = _roll_one(transaction, order, link, amount, [(one, parts[one.id]) for one in confirmed])
             rolled += amount
@@ -223,29 +263,35 @@ def _roll_one(
     """In the ledger, and in the rows of those whose finance moves; those that are left on the order."""
     books = Books(transaction, [order.name, link.declaration], [_void(link)])
     after = replace(link, netted=link.netted - amount)
+    moved_amount = _on_declaration(link, amount)
     _hold(transaction, books, link, after)
-    books.move(link.declaration, [Move(Part.FREE, Part.FINANCED, amount)], "roll", order.name)
+    books.move(link.declaration, [Move(Part.FREE, Part.FINANCED, moved_amount)], "roll", order.name)
     value = books.value(order.name)
     books.move(
         order.name, [Move(Part.FINANCED, Part.DECLARED, amount), *less_insurable(value, amount)], "roll", order.name
     )
     books.write()
-    moved = [_move_item(transaction, one, order.name, link.declaration, part) for one, part in parts]
+    items = model.rolled_items(link, {one.id: part for one, part in parts}, moved_amount)
+    moved = [_move_item(transaction, one, order.name, part, items[one.id]) for one, part in parts]
     return [one for one in moved if any(item.asset == order.name and item.outstanding for item in one.items)]
 
 
-def _move_item(transaction: Transaction, one: Encumbrance, order: str, declaration: str, amount: Money) -> Encumbrance:
+def _on_declaration(link: Link, amount: Money) -> Money:
+    """What so much of the netted amount is on the declaration: what its hold is larger by."""
+    return link.held - replace(link, netted=link.netted - amount).held
+
+
+def _move_item(transaction: Transaction, one: Encumbrance, order: str, part: Money, fresh: Item) -> Encumbrance:
     """A part of an encumbrance stands on the declaration from now."""
-    if not amount:
+    if not part:
         return one
-    less = _with_less(transaction, one, order, amount)
-    encumbrances.add_item(transaction, one, declaration)
-    if declaration in one.assets:
-        present = item_of(one, declaration)
-        more = with_item(less, replace(present, amount=present.amount + amount))
-    else:
-        fresh = Item(declaration, amount, amount.zero())
-        more = replace(less, items=tuple(sorted((*less.items, fresh), key=lambda each: each.asset)))
+    more = _with_less(transaction, one, order, part)
+    if fresh.asset in one.assets:
+        more = with_item(more, joined(item_of(one, fresh.asset), fresh))
+    elif fresh.amount:
+        more = replace(more, items=tuple(sorted((*more.items, fresh), key=lambda each: each.asset)))
+    if fresh.amount:
+        encumbrances.add_item(transaction, one, fresh.asset)
     return encumbrances.save(transaction, more, "encumbrance.rolled")
 
 

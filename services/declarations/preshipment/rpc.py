@@ -50,8 +50,7 @@ def to_proto(
         message.registrant = one.registrant
     message.create_time.FromMicroseconds(one.create_us)
     message.declarations.extend(link.declaration for link in links)
-    shipped = total([link.shipped for link in links], one.amount.currency)
-    message.shipped.CopyFrom(money.to_proto(min(shipped, one.amount)))
+    message.shipped.CopyFrom(money.to_proto(model.shipped(one.amount, links)))
     if available is not None:
         message.available.CopyFrom(money.to_proto(available))
     if reader == one.enterprise:

@@ -1,6 +1,7 @@
 """Orders and credits as rows, and the declarations shipped under them: the only SQL of this room."""
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,25 +35,32 @@ def links_of(connection: sa.Connection, declarations: Iterable[str]) -> dict[str
 
 
 def _link(row: Any) -> Link:
-    shipped, netted = Money(row.currency, row.shipped_minor_units), Money(row.currency, row.netted_minor_units)
-    return Link(row.declaration, row.pre_shipment, shipped, netted, row.hold_number)
+    return Link(
+        row.declaration,
+        row.pre_shipment,
+        Money(row.currency, row.shipped_minor_units),
+        Money(row.netted_currency, row.netted_minor_units),
+        row.hold_number,
+        Decimal(row.exchange_rate) if row.exchange_rate else None,
+        Decimal(row.haircut) if row.haircut else None,
+    )
 
 
 def _values(link: Link) -> dict[str, Any]:
     return {
+        "currency": link.shipped.currency,
         "shipped_minor_units": link.shipped.minor_units,
+        "netted_currency": link.netted.currency,
         "netted_minor_units": link.netted.minor_units,
         "hold_number": link.hold_number,
+        "exchange_rate": None if link.exchange_rate is None else str(link.exchange_rate),
+        "haircut": None if link.haircut is None else str(link.haircut),
     }
 
 
 def add_links(connection: sa.Connection, fresh: Sequence[Link]) -> None:
     """Declarations shipped under orders or credits."""
-    rows = [
-        {"declaration": one.declaration, "pre_shipment": one.pre_shipment, "currency": one.shipped.currency}
-        | _values(one)
-        for one in fresh
-    ]
+    rows = [{"declaration": one.declaration, "pre_shipment": one.pre_shipment} | _values(one) for one in fresh]
     if rows:
         connection.execute(sa.insert(shipped_under), rows)
 

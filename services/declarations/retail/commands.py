@@ -13,7 +13,7 @@ from chassis.rpc import problem
 from services.declarations.retail.checks import check
 from services.declarations.retail.identity import waybill_id
 from services.declarations.retail.list import commands as retail_list
-from services.declarations.retail.list.store import LOCK as LISTS
+from services.declarations.retail.list import store as lists
 from services.declarations.retail.matching.store import names as locks
 from services.declarations.retail.order import commands as order
 from services.declarations.retail.payment import commands as payment
@@ -41,16 +41,20 @@ NOT_TAKEN = Problem(
     "Documents of this kind aren't taken here yet; ask when they will be.",
     "暂不接收此类单证；请咨询开放时间。",
 )
-# What a document locks: the orders that it may move, by number, and the waybills that lists may tie to them.
+# What a document locks: the orders that it may move, by number, the waybills that lists may tie to them, and the
+# lists of its merchant. Of a departure nobody says whose parcels left.
 _LOCKS: Mapping[str, Callable[[Any], set[str]]] = {
     "order": lambda row: locks([row.order_number]),
     "waybill": lambda row: locks(filter(None, [row.order_number]), [waybill.identify(row)]),
     "payment": lambda row: locks([row.order_number]),
-    "list": lambda row: {LISTS, *locks([row.order_number], [waybill_id(row.carrier_code, row.waybill_number)])},
-    "receipt": lambda _row: {LISTS},
-    "cancellation": lambda _row: {LISTS},
-    "departure": lambda _row: {LISTS},
-    "summary": lambda _row: {LISTS},
+    "list": lambda row: {
+        *lists.names([row.merchant_code]),
+        *locks([row.order_number], [waybill_id(row.carrier_code, row.waybill_number)]),
+    },
+    "receipt": lambda row: lists.names([row.merchant_code]),
+    "cancellation": lambda row: lists.names([row.merchant_code]),
+    "departure": lambda _row: lists.names([""]),
+    "summary": lambda row: lists.names([row.merchant_code]),
 }
 
 

@@ -108,7 +108,7 @@ def _load(connection: sa.Connection, names: Sequence[str]) -> Iterator[_Found]:
                 standing.get(name, ()),
                 known.get(name, ()),
                 freezes.get(name, ()),
-                netted[name].netted if name in netted else zero,
+                netted[name].held if name in netted else zero,
                 holders.get(name, frozenset()),
                 order := orders.get(name.removeprefix("preShipments/")),
                 shipping.counting(under, order) if order else (),

@@ -345,6 +345,7 @@ def upgrade() -> None:
         sa.Column("settled_minor_units", sa.BigInteger(), nullable=False),
         sa.Column("movements", sa.BigInteger(), nullable=False),
         sa.Column("gathered", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("state", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("create_us", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -733,8 +734,11 @@ def upgrade() -> None:
         sa.Column("pre_shipment", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("shipped_minor_units", sa.BigInteger(), nullable=False),
+        sa.Column("netted_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("netted_minor_units", sa.BigInteger(), nullable=False),
         sa.Column("hold_number", sa.BigInteger(), nullable=False),
+        sa.Column("exchange_rate", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
+        sa.Column("haircut", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
         sa.PrimaryKeyConstraint("declaration"),
     )
     op.create_index("shipped_under_pre_shipment", "shipped_under", ["pre_shipment", "declaration"], unique=False)

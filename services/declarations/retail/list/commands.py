@@ -127,7 +127,7 @@ class Batch:
 
 def take(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailList]]) -> Verdicts:
     """Checked lists: new ones, changes and deletions; the verdicts in order."""
-    store.lock(transaction)
+    store.lock(transaction, {row.merchant_code for _, row in rows})
     batch = Batch(transaction)
     enterprises = enterprise_of(transaction.connection, {row.merchant_code for _, row in rows})
     arrivals = [
@@ -217,7 +217,7 @@ def take_departures(transaction: Transaction, rows: Sequence[tuple[str, retail_p
 
 
 def _take_notices(transaction: Transaction, said: Sequence[tuple[str, Sequence[Notice]]]) -> Verdicts:
-    store.lock(transaction)
+    store.lock(transaction, {notice.merchant_code for _, notices in said for notice in notices})
     batch = Batch(transaction)
     sound = [(document_id, notices, _notice_problems(notices)) for document_id, notices in said]
     meant = [notice for _, notices, problems in sound if not problems for notice in notices]

@@ -1,5 +1,6 @@
 """Lists and their notices as rows, always a batch at a time: the only SQL of this room."""
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
@@ -8,18 +9,30 @@ import sqlalchemy as sa
 
 from chassis import bulk, database, records
 from chassis.command import Transaction
+from chassis.records import Conflict
 from services.declarations.retail.list.model import Fact, Notice, RetailList
 from services.declarations.tables import retail_lists, retail_notices, retail_waiting
 
-# A list, its receipts and the pool that it counts in belong together: who changes any of them goes alone.
-LOCK = "retailLists/-"
+# How finely merchants are kept apart: enough for parallel writers, few enough to lock all of them.
+LOCKS = 256
+ALL_LOCKS = frozenset(f"retailLists/{shard}" for shard in range(LOCKS))
+KEY = ("id", "revision")
 MOVING = ("status", "release_us", "departure_us")
 CHANGING = tuple(name for name in retail_lists.columns.keys() if name not in ("id", "revision", "create_us"))  # noqa: SIM118
 
 
-def lock(transaction: Transaction) -> None:
-    """Waits for other processes that change lists."""
-    database.lock(transaction.connection, [LOCK])
+def names(merchant_codes: Iterable[str]) -> set[str]:
+    """What a command locks that brings something of these merchants' lists, so that nothing that waits is missed.
+
+    A list and its summary are of one merchant. What names no merchant may be of any.
+    """
+    codes = set(merchant_codes)
+    return set(ALL_LOCKS) if "" in codes else {f"retailLists/{zlib.crc32(one.encode()) % LOCKS}" for one in codes}
+
+
+def lock(transaction: Transaction, merchant_codes: Iterable[str]) -> None:
+    """Waits for other processes that change lists or summaries of these merchants; of an empty code: of any."""
+    database.lock(transaction.connection, sorted(names(merchant_codes)))
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, RetailList]:
@@ -59,15 +72,18 @@ def add(connection: sa.Connection, fresh: Sequence[RetailList]) -> None:
 
 
 def save(connection: sa.Connection, changed: Sequence[tuple[RetailList, RetailList]]) -> None:
-    """Lists as they were and are now, one revision up. The batch holds the lock, so nobody was faster."""
+    """Lists as they were and are now, one revision up. Conflict if another writer was faster."""
     moved = [after for before, after in changed if _is_only_moved(before, after)]
-    other = [after for before, after in changed if not _is_only_moved(before, after)]
-    bulk.update(connection, retail_lists, MOVING, [(*_moving(one), one.id) for one in moved])
-    rows = [records.to_row(one) for one in other]
-    bulk.update(connection, retail_lists, CHANGING, [[*(row[name] for name in CHANGING), row["id"]] for row in rows])
+    other = [records.to_row(after) for before, after in changed if not _is_only_moved(before, after)]
+    found = bulk.update(connection, retail_lists, MOVING, [(*_moving(one), *_key(one)) for one in moved], KEY)
+    rows = [[row[name] for name in (*CHANGING, *KEY)] for row in other]
+    found += bulk.update(connection, retail_lists, CHANGING, rows, KEY)
+    if found != len(changed):
+        raise Conflict(retail_lists.name)
 
 
 _moving = attrgetter(*MOVING)
+_key = attrgetter(*KEY)
 
 
 def _is_only_moved(before: RetailList, after: RetailList) -> bool:

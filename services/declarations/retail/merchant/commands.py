@@ -38,8 +38,8 @@ def adopt(transaction: Transaction) -> bool:
     enterprises = registry.enterprise_of(transaction.connection, expected)
     if not any(_orphans(transaction, enterprises).values()):
         return _end(transaction, expected)
-    # Lists, summaries and pools change under one lock; what is found is looked up again under it.
-    lists.lock(transaction)
+    # Who brings documents of these merchants waits; what is found is looked up again under their locks.
+    lists.lock(transaction, enterprises)
     adopted = _adopt(transaction, _orphans(transaction, enterprises), enterprises)
     pools.follow(transaction, list(lists.load(transaction.connection, adopted["retailLists"]).values()))
     _tell(transaction, adopted)

@@ -97,7 +97,6 @@ def report_store_sale(
 ) -> retail_pb2.RetailList:
     """Bonded goods sold in a store, once: their duty is due from then on."""
     asked, connection = request.store_sale, transaction.connection
-    lists.lock(transaction)
     identifier = asked.retail_list.removeprefix("retailLists/")
     one = lists.load(connection, [identifier]).get(identifier)
     if one is None or one.enterprise != transaction.caller.tenant:

@@ -60,7 +60,7 @@ def take(
     transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailSummary]]
 ) -> list[declarations_pb2.IntakeVerdict]:
     """Summaries: new ones, changes and deletions; the verdicts in order."""
-    list_store.lock(transaction)
+    list_store.lock(transaction, {row.merchant_code for _, row in rows})
     batch = _load(transaction, [row for _, row in rows])
     told = [_take_one(batch, document_id, row) for document_id, row in rows]
     batch.write()
@@ -125,7 +125,7 @@ def _put(batch: Batch, fresh: RetailSummary, known: RetailSummary | None, row: r
 
 
 def follow(transaction: Transaction, changes: Sequence[ListChange]) -> None:
-    """Moves the value of summaries whose lists came, were released, came back. The caller holds the lists' lock."""
+    """Moves the value of summaries whose lists came, were released, came back. The caller holds their locks."""
     connection = transaction.connection
     backed = store.of_lists(connection, [after for _, after in changes])
     if not backed:

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import sqlalchemy as sa
 
 from chassis import bulk, records
+from chassis.records import Conflict
 from services.declarations.retail.list.model import RELEASING, RetailList
 from services.declarations.retail.summary.model import DIRECTION, MODE, RetailSummary
 from services.declarations.tables import retail_lists, retail_summaries, retail_summary_lists
 
+KEY = ("id", "revision")
 CHANGING = ("enterprise", "value_currency", "value_minor_units", "send_us", "change", "body", "digest")
 
 
@@ -32,10 +34,16 @@ def claims(connection: sa.Connection, list_numbers: Iterable[str]) -> dict[str, 
 
 
 def of_lists(connection: sa.Connection, lists: Iterable[RetailList]) -> dict[str, str]:
-    """The summary that each of these lists backs now, by the list's id."""
-    numbers = {one.list_number: one.id for one in lists if one.list_number}
-    backed = claims(connection, numbers)
-    return {numbers[number]: summary for number, (summary, is_dropped) in backed.items() if not is_dropped}
+    """The summary of its merchant that each of these lists backs now, by the list's id."""
+    numbers = {one.list_number: one for one in lists if one.list_number}
+    rows, own = retail_summary_lists, retail_summaries
+    query = sa.select(rows.c.list_number, rows.c.summary, own.c.merchant_code).join(own, own.c.id == rows.c.summary)
+    query = query.where(bulk.among(connection, rows.c.list_number, numbers), rows.c.is_dropped.is_(False))
+    return {
+        numbers[row.list_number].id: row.summary
+        for row in connection.execute(query)
+        if row.merchant_code == numbers[row.list_number].merchant_code
+    }
 
 
 def numbers_of(connection: sa.Connection, summaries: Iterable[str]) -> dict[str, set[str]]:
@@ -54,11 +62,10 @@ def add(connection: sa.Connection, fresh: Sequence[RetailSummary]) -> None:
 
 
 def save(connection: sa.Connection, changed: Sequence[RetailSummary]) -> None:
-    """Changed summaries, one revision up. The batch holds the lists' lock, so nobody was faster."""
-    rows = [records.to_row(one) for one in changed]
-    bulk.update(
-        connection, retail_summaries, CHANGING, [[*(row[name] for name in CHANGING), row["id"]] for row in rows]
-    )
+    """Changed summaries, one revision up. Conflict if another writer was faster."""
+    rows = [[row[name] for name in (*CHANGING, *KEY)] for row in map(records.to_row, changed)]
+    if bulk.update(connection, retail_summaries, CHANGING, rows, KEY) != len(rows):
+        raise Conflict(retail_summaries.name)
 
 
 def claim(connection: sa.Connection, fresh: Mapping[str, str]) -> None:
