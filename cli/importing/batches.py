@@ -124,11 +124,11 @@ def plain_lines(file: pathlib.Path, key: str) -> Rows:
     """A file of JSON Lines that needs no mapping: of receipts or of records, as its first line is."""
     with Opened(file) as opened:
         first = next(iter(_plain_lines(opened)), None)
-    row, _ = json_lines.row(_line(first)) if first else (None, [])
+    row, _ = json_lines.read(_line(first)) if first else (None, [])
     target = TARGETS["record"] if isinstance(row, records_pb2.Record) else TARGETS["receipt"]
 
     def make(entry: Entry) -> Made:
-        row, problems = json_lines.row(_line(entry))
+        row, problems = json_lines.read(_line(entry))
         if row is None or isinstance(row, target.message):
             return row, problems
         return None, [json_lines.line_malformed("receipts and records go in files of their own")]

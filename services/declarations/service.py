@@ -34,6 +34,7 @@ from services.declarations.insight.statistics import reads as statistics
 from services.declarations.intake import commands as intake
 from services.declarations.intake import reads as intake_reads
 from services.declarations.intake import unified
+from services.declarations.intake.refused_rows import keeping_refused
 from services.declarations.personal import reads as personal_reads
 from services.declarations.pool import commands as pool
 from services.declarations.pool import reads as pool_reads
@@ -55,7 +56,7 @@ from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.retail.sale import commands as sale
 from services.declarations.retail.summary import reads as summary_reads
 from services.declarations.retail.summary import store as summaries
-from services.declarations.tables import personal_data, refused_contents
+from services.declarations.tables import personal_data, refused_contents, refused_told
 from services.declarations.value import proof
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
@@ -109,9 +110,13 @@ SERVICE = Service(
     name="declarations",
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
-        "BatchCreateDeclarations": Command(run_batch=declaration.create_batch, prepare=declaration.rows),
-        "BatchCreateReceipts": Command(unified.create_receipts, names=_receipts),
-        "BatchCreateRetailDocuments": Command(retail.create_batch, names=retail.names, prepare=retail.rows),
+        "BatchCreateDeclarations": keeping_refused(
+            Command(run_batch=declaration.create_batch, prepare=declaration.rows), "declaration"
+        ),
+        "BatchCreateReceipts": keeping_refused(Command(unified.create_receipts, names=_receipts), "receipt"),
+        "BatchCreateRetailDocuments": keeping_refused(
+            Command(retail.create_batch, names=retail.names, prepare=retail.rows), "retail_document"
+        ),
         "ReportWarehouseSale": Command(sale.report_warehouse_sale, names=_sold),
         "ReportStoreSale": Command(sale.report_store_sale, names=_lists),
         "CreatePool": Command(pool.create),
@@ -125,7 +130,9 @@ SERVICE = Service(
         "ReduceEncumbrance": Command(encumbrance.reduce, names=_name),
         "ApproveReduction": Command(encumbrance.approve_reduction, names=_name),
         "RejectReduction": Command(encumbrance.reject_reduction, names=_name),
-        "BatchCreateRecords": Command(records.create_batch, names=record_rpc.names, prepare=records.candidates),
+        "BatchCreateRecords": keeping_refused(
+            Command(records.create_batch, names=record_rpc.names, prepare=records.candidates), "record"
+        ),
         "ClaimBill": Command(bill.claim, names=_name),
         "ReleaseBill": Command(bill.release, names=_name),
         "ConfirmBillPaid": Command(bill.confirm, names=_name),
@@ -140,7 +147,7 @@ SERVICE = Service(
         "ImportDocuments": Command(intake.import_documents, prepare=intake.read),
         "ResendDocument": Command(intake.resend, names=lambda request: [request.name]),
         "DiscardRefusedDocument": Command(intake.discard, names=lambda request: [request.name]),
-        "BatchCreateReferenceRecords": Command(reference.create_batch),
+        "BatchCreateReferenceRecords": keeping_refused(Command(reference.create_batch), "reference_record"),
         "RegisterDocuments": Command(run_batch=fingerprint.register_batch, names=fingerprint.contenders),
         "CheckDocuments": Command(run_batch=fingerprint.check_batch),
         "MarkFinanced": Command(fingerprint.finance, names=_name),
@@ -198,8 +205,8 @@ SERVICE = Service(
         "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
     note=access.note,
-    sealed=[personal_data, refused_contents],
-    sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting],
+    sealed=[personal_data, refused_contents, refused_told],
+    sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting, intake.forget_old],
     derivations=[fold.follow, norms.seed, norms.publish, portraits.assess],
     prepare=[ledger_store.initialise],
     violations=_violations,

@@ -405,7 +405,7 @@ TABLE = {
 
 @pytest.mark.parametrize(("state", "verb"), list(itertools.product(model.State, model.Verb)))
 def test_every_state_and_verb(state: model.State, verb: model.Verb) -> None:
-    refused = model.RefusedDocument("1", "window", b"", "1.xml", "", (), state, 1, 0, 0, 1)
+    refused = model.RefusedDocument("1", "window", b"", "", "", state, 1, 0, 0, 1)
     verbs: dict[model.Verb, Callable[[model.RefusedDocument], model.RefusedDocument]] = {
         model.Verb.REFUSE: lambda one: model.refused_again(one, model.Attempt("1.xml", "", (), 5)),
         model.Verb.ACCEPT: model.mended,
