@@ -9,6 +9,7 @@ from aval.events.v1 import events_pb2
 
 import ledger
 from chassis.service import Check, Command, Reading, Service
+from chassis.tables import sealed_answers
 from ledger import store as ledger_store
 from services.declarations.bill import commands as bill
 from services.declarations.bill import store as bill_store
@@ -33,6 +34,7 @@ from services.declarations.insight.portrait import reads as portrait_reads
 from services.declarations.insight.statistics import reads as statistics
 from services.declarations.intake import commands as intake
 from services.declarations.intake import reads as intake_reads
+from services.declarations.intake import rpc as intake_rpc
 from services.declarations.intake import unified
 from services.declarations.intake.refused_rows import keeping_refused
 from services.declarations.personal import reads as personal_reads
@@ -144,9 +146,9 @@ SERVICE = Service(
         "RollPreShipment": Command(pre_shipment.roll, names=_name),
         "CreateRebate": Command(rebate.create, names=lambda request: [request.rebate.enterprise]),
         "ReviseRebate": Command(rebate.revise, names=_name),
-        "ImportDocuments": Command(intake.import_documents, prepare=intake.read),
-        "ResendDocument": Command(intake.resend, names=lambda request: [request.name]),
-        "DiscardRefusedDocument": Command(intake.discard, names=lambda request: [request.name]),
+        "ImportDocuments": Command(intake.import_documents, prepare=intake.read, is_personal=intake_rpc.has_refused),
+        "ResendDocument": Command(intake.resend, names=_name, is_personal=intake_rpc.always),
+        "DiscardRefusedDocument": Command(intake.discard, names=_name, is_personal=intake_rpc.always),
         "BatchCreateReferenceRecords": keeping_refused(Command(reference.create_batch), "reference_record"),
         "RegisterDocuments": Command(run_batch=fingerprint.register_batch, names=fingerprint.contenders),
         "CheckDocuments": Command(run_batch=fingerprint.check_batch),
@@ -205,7 +207,7 @@ SERVICE = Service(
         "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
     note=access.note,
-    sealed=[personal_data, refused_contents, refused_told],
+    sealed=[personal_data, refused_contents, refused_told, sealed_answers],
     sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting, intake.forget_old],
     derivations=[fold.follow, norms.seed, norms.publish, portraits.assess],
     prepare=[ledger_store.initialise],

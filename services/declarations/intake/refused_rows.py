@@ -56,6 +56,7 @@ def keeping_refused(command: Command, kind: str) -> Command:
         run=run if command.run else None,
         run_batch=run_batch if command.run_batch else None,
         prepare=lambda request: Sent(request, command.prepare(request)),
+        is_personal=rpc.has_refused,
     )
 
 

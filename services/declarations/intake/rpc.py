@@ -1,6 +1,8 @@
 """Refused documents and rows on the wire, and as they are sealed."""
 
+import operator
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from aval.declarations.v1 import declarations_pb2, intake_pb2
 from aval.type.v1 import problem_pb2
@@ -9,6 +11,7 @@ from services.declarations.formats import rows
 from services.declarations.intake.model import Attempt, RefusedDocument, Told
 
 Verdict = declarations_pb2.IntakeVerdict
+_OUTCOME = operator.attrgetter("outcome")
 
 
 def to_proto(
@@ -35,11 +38,21 @@ def content(document: RefusedDocument, stored: bytes) -> bytes:
     return rows.to_json(stored) if stored and document.format in rows.KINDS else stored
 
 
+def has_refused(response: Any) -> bool:
+    """Whether an answer of intake has problems in it, which quote what they are about."""
+    return Verdict.REFUSED in map(_OUTCOME, response.verdicts)
+
+
 def name_kept(verdicts: Iterable[declarations_pb2.IntakeVerdict], name: str) -> None:
     """Says on the refused ones where they are kept."""
     for verdict in verdicts:
         if verdict.outcome == Verdict.REFUSED:
             verdict.refused_document = name
+
+
+def always(_response: Any) -> bool:
+    """An answer that has a refused document in it."""
+    return True
 
 
 def to_seal(attempt: Attempt) -> bytes:
