@@ -158,14 +158,14 @@ def test_rows_are_refused_by_line_and_column(layout: Layout, tmp_path: pathlib.P
     report = run(layout, [table], mapping_file(tmp_path))
     assert totals(report) == (9, 2, 1, 6)
     assert [(row["document"], row["path"], row["rule"]) for row in report["refused"]] == [
+        ("4", "id", "RECORD_KNOWN_WITH_OTHER_CONTENT"),
         ("5", "day", "DATE_INVALID"),
         ("5", "price", "AMOUNT_NOT_POSITIVE"),
-        ("8", "", "ROW_MALFORMED"),
-        ("9", "day", "DATE_INVALID"),
-        ("4", "id", "RECORD_KNOWN_WITH_OTHER_CONTENT"),
         ("6", "day", "DATE_IN_FUTURE"),
         ("6", "price", "AMOUNT_NOT_POSITIVE"),
         ("7", "id", "FIELD_STRING_MIN_LEN"),
+        ("8", "", "ROW_MALFORMED"),
+        ("9", "day", "DATE_INVALID"),
     ]
 
 
@@ -252,9 +252,9 @@ def test_lists_of_a_merchant_s_own_system(layout: Layout, tmp_path: pathlib.Path
     report = run(layout, [table], MAPPINGS / "retail_lists.toml")
     assert totals(report) == (4, 1, 1, 2)
     assert [(row["document"], row["path"], row["rule"]) for row in report["refused"]] == [
+        ("2", "goods.hs", "FIELD_STRING_PATTERN"),
         ("3", "sent", "DATE_INVALID"),
         ("3", "to", "CODE_UNKNOWN"),
-        ("2", "goods.hs", "FIELD_STRING_PATTERN"),
     ]
     assert count(layout, retail_lists) == 1
 
