@@ -85,10 +85,15 @@ def found_in(content: bytes) -> set[str]:
 def stored(register: Register) -> bytes:
     """All bytes of the store: SQLite's files with the log ahead of them, PostgreSQL's tables column by column."""
     if register.database.startswith("sqlite"):
-        files = list((register.folder / "store").glob("*.sqlite*"))
-        assert any(file.name.endswith("-wal") for file in files)
-        return b"".join(file.read_bytes() for file in files)
-    with psycopg.connect(register.database) as connection:
+        assert any(file.name.endswith("-wal") for file in (register.folder / "store").iterdir())
+    return stored_in(register.database, register.folder / "store")
+
+
+def stored_in(database: str, folder: pathlib.Path) -> bytes:
+    """All bytes of the declarations' store: in a folder of SQLite, or in a database of PostgreSQL."""
+    if database.startswith("sqlite"):
+        return b"".join(file.read_bytes() for file in folder.glob("*.sqlite*"))
+    with psycopg.connect(database) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'declarations'").fetchall()
         rows = [connection.execute(f'SELECT * FROM declarations."{name}"').fetchall() for (name,) in tables]
     values = itertools.chain.from_iterable(itertools.chain.from_iterable(rows))
