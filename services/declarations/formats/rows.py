@@ -60,7 +60,7 @@ KEYS: Mapping[str, Key] = {
     "reference_record": Key(("key",), ("source",)),
     "order": Key(("order_number",), ("direction", "platform_code", _SENT)),
     "waybill": Key(("waybill_number",), ("carrier_code", _SENT)),
-    "payment": Key(("transaction_number",), ("payment_company_code", _SENT)),
+    "payment": Key(("transaction_number", "order_number"), ("payment_company_code", "platform_code", _SENT)),
     "list": Key(("enterprise_number",), ("direction", "merchant_code", _SENT)),
     "cancellation": Key(_LIST_NUMBERS, ("is_return", _SENT)),
     "departure": Key(("bill_number",), ("voyage_number", _SENT)),
