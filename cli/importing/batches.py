@@ -207,7 +207,7 @@ def _row_request(batch: Batch, rows: Rows, number: int, position: int, request_i
     if batch.rows or batch.unread:
         positions = [int(line) for _, line in batch.origins]
         source = declarations_pb2.RowSource(
-            name=rows.file.name[-MOST_SOURCE_NAME:], positions=positions, unread=batch.unread
+            name=rows.file.name[-MOST_SOURCE_NAME:], positions=positions, unread=batch.unread, has_mended=True
         )
         batch.request = rows.target.request_of(request_id(rows.key, number), batch.rows, source)
     return batch

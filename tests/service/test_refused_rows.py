@@ -164,7 +164,7 @@ async def test_a_refused_row_is_kept_and_mended_by_what_comes(intake: Intake, ki
     again = await send(intake, kind, kind.spoilt(102), name="again.csv", positions=[9])
     assert again[0].refused_document == found[0].name
     # Mended in the file and imported again: what was refused waits no more, and its content is forgotten.
-    await send(intake, kind, kind.sound(101), kind.sound(102))
+    await send(intake, kind, kind.sound(101), kind.sound(102), has_mended=True)
     after = [await get(intake, one.name) for one in found]
     assert [(one.state, one.attempts, bool(one.content)) for one in after] == [
         (State.MENDED, 2, False),
@@ -193,7 +193,9 @@ async def test_a_receipt_is_kept_and_told_by_its_request(intake: Intake) -> None
     # Another receipt of the same declaration is no mending of this one.
     other = receipt(140)
     other.channel_code = "P"
-    await intake.call("BatchCreateReceipts", declarations_pb2.BatchCreateReceiptsRequest(receipts=[other]))
+    source = declarations_pb2.RowSource(has_mended=True)
+    request = declarations_pb2.BatchCreateReceiptsRequest(receipts=[other], source=source)
+    await intake.call("BatchCreateReceipts", request)
     assert (await get(intake, found.name)).state == State.REFUSED
     done = await resend(intake, found.name, found.content.replace(b'"?"', b'"R"'))
     assert done.refused_document.state == State.MENDED
@@ -205,14 +207,25 @@ async def test_an_amendment_is_mended_by_no_other_amendment(intake: Intake) -> N
     broken = declaration(150, contract_number="third", trade_mode="general")
     second.amend_time.FromSeconds(1_793_700_000)
     broken.amend_time.FromSeconds(1_793_800_000)
-    verdicts = await send(intake, kind, first, broken, second)
+    verdicts = await send(intake, kind, first, broken, second, has_mended=True)
     assert [verdict.outcome for verdict in verdicts] == [Verdict.ACCEPTED, Verdict.REFUSED, Verdict.ACCEPTED]
     assert (await get(intake, verdicts[1].refused_document)).state == State.REFUSED
     # Known with other content: the row that was accepted is a duplicate when it comes again, and mends nothing.
     (other,) = await send(intake, kind, declaration(150, contract_number="other"))
     assert told(other)[2] == [("declaration_number", "DECLARATION_KNOWN_WITH_OTHER_CONTENT")]
-    await send(intake, kind, first)
+    await send(intake, kind, first, has_mended=True)
     assert (await get(intake, other.refused_document)).state == State.REFUSED
+
+
+async def test_new_rows_mend_nothing(intake: Intake) -> None:
+    kind = KINDS[0]
+    (refused,) = await send(intake, kind, kind.spoilt(155))
+    assert (await send(intake, kind, kind.sound(155)))[0].outcome == Verdict.ACCEPTED
+    assert (await get(intake, refused.refused_document)).state == State.REFUSED
+    # As it was it stays refused; what is known already mends it.
+    mended = json_format.MessageToJson(declarations_pb2.Row(declaration=kind.sound(155)))
+    done = await resend(intake, refused.refused_document, mended.encode())
+    assert (done.refused_document.state, done.verdicts[0].outcome) == (State.MENDED, Verdict.DUPLICATE)
 
 
 async def test_the_window_alone_has_rows_kept(intake: Intake) -> None:
@@ -242,7 +255,7 @@ async def test_what_its_sender_could_not_read_is_kept_too(intake: Intake) -> Non
     assert needed.value.reason == "MENDED_ROW_NEEDED"
     mended = json_format.MessageToJson(declarations_pb2.Row(declaration=declaration(171)))
     assert (await resend(intake, found["d.csv#5"].name, mended.encode())).refused_document.state == State.MENDED
-    await send(intake, kind, declaration(170))
+    await send(intake, kind, declaration(170), has_mended=True)
     assert (await get(intake, kept.name)).state == State.MENDED
 
 

@@ -1,6 +1,7 @@
 """Rows of any kind as one message, as JSON, and as the numbers by which each tells what it is a version of."""
 
 import json
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis import fields
 from chassis.errors import Problem
@@ -43,49 +43,54 @@ CHECKS: Mapping[type[Message], Callable[[Any], Sequence[Problem]]] = {
 }
 
 
+_Texts = Callable[[Any], tuple[Any, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """What makes a row that very version: numbers, without which there is none, and what else tells it apart."""
 
-    numbers: Sequence[str]
-    others: Sequence[str]
+    numbers: _Texts
+    others: _Texts
 
 
-_SENT = "envelope.send_time"
-_LIST_NUMBERS = ("list_number", "pre_number", "enterprise_number")
+def _of(*paths: str) -> _Texts:
+    """The values at these paths, always as a tuple; of an absent message its fields' defaults."""
+    found = operator.attrgetter(*paths)
+    return found if len(paths) > 1 else lambda row: (found(row),)
+
+
+def _at(path: str) -> tuple[str, str]:
+    return f"{path}.seconds", f"{path}.nanos"
+
+
+_SENT = _at("envelope.send_time")
+_LIST_NUMBERS = _of("list_number", "pre_number", "enterprise_number")
 # By kind; of retail documents by theirs. Of two rows of one key and other content only one is ever accepted.
 KEYS: Mapping[str, Key] = {
-    "declaration": Key(("declaration_number",), ("amend_time",)),
-    "receipt": Key(("declaration_number", "unified_number"), ("channel_code", "notice_time")),
-    "reference_record": Key(("key",), ("source",)),
-    "order": Key(("order_number",), ("direction", "platform_code", _SENT)),
-    "waybill": Key(("waybill_number",), ("carrier_code", _SENT)),
-    "payment": Key(("transaction_number", "order_number"), ("payment_company_code", "platform_code", _SENT)),
-    "list": Key(("enterprise_number",), ("direction", "merchant_code", _SENT)),
-    "cancellation": Key(_LIST_NUMBERS, ("is_return", _SENT)),
-    "departure": Key(("bill_number",), ("voyage_number", _SENT)),
-    "summary": Key(("enterprise_number",), ("merchant_code", _SENT)),
+    "declaration": Key(_of("declaration_number"), _of(*_at("amend_time"))),
+    "receipt": Key(_of("declaration_number", "unified_number"), _of("channel_code", *_at("notice_time"))),
+    "reference_record": Key(_of("key"), _of("source")),
+    "order": Key(_of("order_number"), _of("direction", "platform_code", *_SENT)),
+    "waybill": Key(_of("waybill_number"), _of("carrier_code", *_SENT)),
+    "payment": Key(_of("transaction_number", "order_number"), _of("payment_company_code", "platform_code", *_SENT)),
+    "list": Key(_of("enterprise_number"), _of("direction", "merchant_code", *_SENT)),
+    "cancellation": Key(_LIST_NUMBERS, _of("is_return", *_SENT)),
+    "departure": Key(_of("bill_number"), _of("voyage_number", *_SENT)),
+    "summary": Key(_of("enterprise_number"), _of("merchant_code", *_SENT)),
 }
-_LIST_RECEIPT = Key(_LIST_NUMBERS, ("status_code", "notice_time"))
+_LIST_RECEIPT = Key(_LIST_NUMBERS, _of("status_code", *_at("notice_time")))
 
 
 def key(kind: str, row: Any) -> str:
     """What a row is a version of, and which; empty where it has no number to tell by."""
     if kind == "record":
         found = kinds.kind_of(row)
-        return json.dumps([found, kinds.identifier(row), _text(row, "notice_time")]) if found else ""
-    own = kind
+        return repr((found, kinds.identifier(row), row.notice_time.ToNanoseconds())) if found else ""
+    own, rule = kind, KEYS.get(kind)
     if kind == RETAIL:
         own = row.WhichOneof("document") or ""
         row = getattr(row, own) if own else row
-    rule = _LIST_RECEIPT if kind == RETAIL and own == "receipt" else KEYS.get(own)
-    numbers = [_text(row, path) for path in rule.numbers] if rule else []
-    if rule is None or not any(numbers):
-        return ""
-    return json.dumps([kind, own, *numbers, *(_text(row, path) for path in rule.others)])
-
-
-def _text(row: Any, path: str) -> str:
-    for name in path.split("."):
-        row = getattr(row, name)
-    return str(row.ToNanoseconds() if isinstance(row, Timestamp) else row)
+        rule = _LIST_RECEIPT if own == "receipt" else KEYS.get(own)
+    numbers = rule.numbers(row) if rule else ()
+    return repr((kind, own, numbers, rule.others(row))) if rule and any(numbers) else ""

@@ -1,4 +1,4 @@
-"""Rows of batches and streams: those that are refused are kept like documents, and mended by what is accepted."""
+"""Rows of batches and streams: those that are refused are kept like documents, and mended rows close them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +24,7 @@ FIELDS: Mapping[str, str] = {
 }
 # Whose rows are kept: who can list them and send them again.
 KEPT_FOR = "WINDOW"
+SUBJECT_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +41,14 @@ def keeping_refused(command: Command, kind: str) -> Command:
     def run(transaction: Transaction, sent: Sent) -> Message:
         assert command.run is not None
         response = command.run(transaction, sent.work)
-        _Keeper(kind).keep(transaction, sent.request, response)
+        _keep(transaction, kind, sent.request, response)
         return response
 
     def run_batch(work: Sequence[tuple[Transaction, Sent]]) -> Sequence[Any]:
         assert command.run_batch is not None
         responses = command.run_batch([(transaction, sent.work) for transaction, sent in work])
-        keeper = _Keeper(kind)
         for (transaction, sent), response in zip(work, responses, strict=True):
-            keeper.keep(transaction, sent.request, response)
+            _keep(transaction, kind, sent.request, response)
         return responses
 
     return replace(
@@ -60,37 +60,27 @@ def keeping_refused(command: Command, kind: str) -> Command:
     )
 
 
-class _Keeper:
-    """Of one batch: whose rows wait to be mended is looked up once a sender."""
+def _keep(transaction: Transaction, kind: str, request: Any, response: Any) -> None:
+    """Keeps what was refused of a request; what was accepted is looked at only if the sender says that it mends."""
+    if KEPT_FOR not in transaction.caller.roles:
+        return
+    pairs = list(zip(getattr(request, FIELDS[kind]), response.verdicts, strict=True))
+    accepted = _mending(transaction, kind, pairs) if request.source.has_mended else set()
+    refused = list(_refused(transaction, kind, request, pairs))
+    outcomes = [*(one for _, one in refused), *_unread(transaction, kind, request)]
+    if not outcomes and not accepted:
+        return
+    kept = keeping.keep(transaction, outcomes, accepted)
+    for verdict, one in refused:
+        rpc.name_kept([verdict], kept.get(one.digest, ""))
 
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
-        self._waiting: dict[str, bool] = {}
 
-    def keep(self, transaction: Transaction, request: Any, response: Any) -> None:
-        """Keeps what was refused of a request; what was accepted costs nothing while nothing waits."""
-        sender = transaction.caller.tenant
-        if KEPT_FOR not in transaction.caller.roles:
-            return
-        pairs = list(zip(getattr(request, FIELDS[self._kind]), response.verdicts, strict=True))
-        accepted = self._accepted(transaction, pairs) if self._has_waiting(transaction, sender) else set()
-        refused = list(_refused(transaction, self._kind, request, pairs))
-        outcomes = [*(one for _, one in refused), *_unread(transaction, self._kind, request)]
-        if not outcomes and not accepted:
-            return
-        kept = keeping.keep(transaction, outcomes, accepted)
-        for verdict, one in refused:
-            rpc.name_kept([verdict], kept.get(one.digest, ""))
-        self._waiting.pop(sender)
-
-    def _has_waiting(self, transaction: Transaction, sender: str) -> bool:
-        if sender not in self._waiting:
-            self._waiting[sender] = store.has_waiting_rows(transaction.connection, sender)
-        return self._waiting[sender]
-
-    def _accepted(self, transaction: Transaction, pairs: Sequence[tuple[Any, Any]]) -> set[str]:
-        found = (_subject(transaction, self._kind, row) for row, one in pairs if one.outcome == Verdict.ACCEPTED)
-        return set(filter(None, found))
+def _mending(transaction: Transaction, kind: str, pairs: Sequence[tuple[Any, Any]]) -> set[str]:
+    """The subjects of accepted rows, if any row at all waits to be mended."""
+    if not store.has_waiting_rows(transaction.connection, transaction.caller.tenant):
+        return set()
+    found = (_subject(transaction, kind, row) for row, one in pairs if one.outcome == Verdict.ACCEPTED)
+    return set(filter(None, found))
 
 
 def _refused(
@@ -130,4 +120,4 @@ def _digest(transaction: Transaction, kind: str, content: bytes) -> bytes:
 def _subject(transaction: Transaction, kind: str, row: Any) -> str:
     """A token, since a number may be anything in a row that is refused; empty where the row has none."""
     found = rows.key(kind, row)
-    return transaction.keys.token("refused subject", found.encode()).hex() if found else ""
+    return transaction.keys.token("refused subject", found.encode())[:SUBJECT_BYTES].hex() if found else ""
