@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -69,23 +70,49 @@ def highest_first(query: Any, columns: Sequence[sa.ColumnElement[str]], request:
     return query.order_by(*(column.desc() for column in columns)).limit(size_of(request) + 1)
 
 
-Page = Callable[[Any, Any], Any]
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list that a request asks a page of: which rows, highest first by which text columns, narrowed how.
 
-
-def highest_of_each(connection: sa.Connection, rows: sa.Table, group: str, groups: Sequence[str], page: Page) -> Any:
-    """The query for one page over some groups of rows: the highest of each group, of which the highest make the page.
-
-    An index that begins with the column `group` gives each at once, however thinly they lie among the others.
-    `page` narrows a query over `rows`, or over an alias of it, to one page.
+    `conditions` are those of the rows, or of an alias of them.
     """
-    if connection.dialect.name != "postgresql":
-        # It has no LATERAL; its stores are small.
-        return page(sa.select(rows).where(bulk.among(connection, rows.c[group], groups)), rows)
-    (key,) = rows.primary_key.columns
-    alike, each = rows.alias(), bulk.each(connection, rows.c[group], groups)
-    highest = page(sa.select(alike.c[key.name]).where(alike.c[group] == each.c.value), alike).lateral()
-    wanted = sa.select(highest.c[key.name]).select_from(each.join(highest, sa.true()))
-    return page(sa.select(rows).where(key.in_(wanted)), rows)
+
+    rows: sa.Table
+    order: Sequence[str]
+    request: Any
+    conditions: Callable[[Any], Iterable[Any]]
+
+    def page(self, query: Any, rows: Any) -> Any:
+        """A query over the rows, or over an alias of them, narrowed to the page."""
+        columns = tuple(rows.c[name] for name in self.order)
+        return highest_first(query.where(*self.conditions(rows)), columns, self.request)
+
+    def page_of_each(self, connection: sa.Connection, group: str, groups: Sequence[str]) -> Any:
+        """The query for the page of some groups of rows: the highest of each group, of which the highest make it.
+
+        An index of the column `group` and then `order` gives each at once, however thinly they lie among the others.
+        """
+        if connection.dialect.name != "postgresql":
+            # It has no LATERAL; its stores are small.
+            return self.page(sa.select(self.rows).where(bulk.among(connection, self.rows.c[group], groups)), self.rows)
+        size = size_of(self.request) + 1
+        leading = groups
+        if len(groups) > size:
+            # No other group can have a row on the page.
+            heads = self._highest(connection, group, groups, 1)
+            leading = connection.execute(sa.select(heads.c.value)).scalars().all()
+        wanted = self._highest(connection, group, leading, size)
+        (key,) = self.rows.primary_key.columns
+        return self.page(sa.select(self.rows).where(key.in_(sa.select(wanted.c[key.name]))), self.rows)
+
+    def _highest(self, connection: sa.Connection, group: str, groups: Sequence[str], most: int) -> Any:
+        """At most so many of each group, of which the highest fill a page: `value`, the group, and `order`."""
+        alike, each = self.rows.alias(), bulk.each(connection, self.rows.c[group], groups)
+        of_one = sa.select(*(alike.c[name] for name in self.order)).where(alike.c[group] == each.c.value)
+        found = self.page(of_one, alike).limit(most).lateral()
+        every = sa.select(each.c.value, *found.c).select_from(each.join(found, sa.true()))
+        highest = every.order_by(*(found.c[name].desc() for name in self.order))
+        return highest.limit(size_of(self.request) + 1).subquery()
 
 
 def cut(request: Any, found: Sequence[Record], key: str) -> tuple[list[Record], str]:

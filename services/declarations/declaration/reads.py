@@ -57,6 +57,8 @@ def _may_know(caller: Caller, declaration: Declaration) -> bool:
     return own or is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
 
 
+# Lists go by day and then by number.
+ORDER = ("declared_on", "id")
 # With consents of more enterprises than this, the newest declarations of all soon have enough of them.
 MANY_ENTERPRISES = 1000
 
@@ -68,20 +70,20 @@ def page_of(reading: Reading, request: Any, more: Callable[[Any], Sequence[Any]]
     """
     caller, connection = reading.caller, reading.connection
 
-    def page(query: Any, rows: Any) -> Any:
-        query = query.where(*filters.conditions(reading, request, rows), *more(rows))
-        return paging.highest_first(query, (rows.c.declared_on, rows.c.id), request)
+    def conditions(rows: Any) -> Sequence[Any]:
+        return [*filters.conditions(reading, request, rows), *more(rows)]
 
+    listing = paging.Listing(declarations, ORDER, request, conditions)
     if is_institution(caller):
         consenting = list(connection.execute(consents.consenting(caller.tenant, reading.now_us)).scalars())
         if len(consenting) <= MANY_ENTERPRISES:
-            return paging.highest_of_each(connection, declarations, "enterprise", consenting, page)
+            return listing.page_of_each(connection, "enterprise", consenting)
         among = bulk.among(connection, declarations.c.enterprise, consenting)
-        return page(sa.select(declarations).where(among), declarations)
+        return listing.page(sa.select(declarations).where(among), declarations)
     query = sa.select(declarations)
     if SEES_ALL not in caller.roles:
         query = query.where(declarations.c.enterprise == caller.tenant)
-    return page(query, declarations)
+    return listing.page(query, declarations)
 
 
 def list_(
