@@ -22,7 +22,10 @@ def upgrade() -> None:
     op.create_table(
         "events",
         sa.Column(
-            "position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+            "position",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
         ),
         sa.Column("event_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("type", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -57,13 +60,6 @@ def upgrade() -> None:
         sa.Column("create_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("caller", "request_id"),
         sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "sealed_answers",
-        sa.Column("resource", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("key_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("resource"),
     )
     op.create_table(
         "tasks",
