@@ -62,10 +62,13 @@ def keeping_refused(command: Command, kind: str) -> Command:
 
 def _keep(transaction: Transaction, kind: str, request: Any, response: Any) -> None:
     """Keeps what was refused of a request; what was accepted is looked at only if the sender says that it mends."""
+    source = request.source
     if KEPT_FOR not in transaction.caller.roles:
         return
+    if not (source.unread or source.has_mended or rpc.has_refused(response)):
+        return
     pairs = list(zip(getattr(request, FIELDS[kind]), response.verdicts, strict=True))
-    accepted = _mending(transaction, kind, pairs) if request.source.has_mended else set()
+    accepted = _mending(transaction, kind, pairs) if source.has_mended else set()
     refused = list(_refused(transaction, kind, request, pairs))
     outcomes = [*(one for _, one in refused), *_unread(transaction, kind, request)]
     if not outcomes and not accepted:
