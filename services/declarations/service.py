@@ -35,6 +35,7 @@ from services.declarations.insight.statistics import reads as statistics
 from services.declarations.intake import commands as intake
 from services.declarations.intake import reads as intake_reads
 from services.declarations.intake import rpc as intake_rpc
+from services.declarations.intake import store as intake_store
 from services.declarations.intake import unified
 from services.declarations.intake.refused_rows import keeping_refused
 from services.declarations.personal import reads as personal_reads
@@ -89,7 +90,7 @@ def _lists(_request: Any) -> Iterable[str]:
     return [lists.LOCK]
 
 
-# What proves the rows: the ledger, the register, pools, summaries, records, bills.
+# What proves the rows: the ledger, the register, pools, summaries, records, bills, what was refused.
 PROOFS: Sequence[Check] = (
     ledger_store.violations,
     proof.violations,
@@ -97,6 +98,7 @@ PROOFS: Sequence[Check] = (
     summaries.violations,
     record_store.violations,
     bill_store.violations,
+    intake_store.violations,
 )
 
 

@@ -21,6 +21,7 @@ from chassis.status import RemoteError
 from services.declarations import terms
 from services.declarations.formats import ceb, decmessage
 from services.declarations.intake import commands, keeping
+from services.declarations.intake import store as intake_store
 from services.declarations.service import SERVICE
 from services.declarations.tables import refused_contents, refused_documents, refused_reasons, refused_told
 from tests.service.intake_world import OTHER_WINDOW, WINDOW, Intake, Verdict, dec_message, document, intake, told
@@ -321,3 +322,20 @@ def has_rows(intake: Intake, name: str) -> list[bool]:
         return [
             connection.execute(sa.select(sa.literal(1)).where(one).limit(1)).first() is not None for one in conditions
         ]
+
+
+async def test_verification_finds_what_is_kept_wrongly(intake: Intake) -> None:
+    kind = KINDS[0]
+    verdicts = await send(intake, kind, *(kind.spoilt(210 + index) for index in range(3)))
+    lost, leaked, untold = (verdict.refused_document for verdict in verdicts)
+    store = intake.platform.nodes[SERVICE.name].store
+    rows = refused_documents.c
+    with store.write() as connection:
+        assert intake_store.violations(connection) == []
+        connection.execute(sa.delete(refused_contents).where(refused_contents.c.resource == lost))
+        is_leaked = rows.id == leaked.removeprefix("refusedDocuments/")
+        connection.execute(sa.update(refused_documents).where(is_leaked).values(state="MENDED"))
+        connection.execute(sa.delete(refused_told).where(refused_told.c.resource == untold))
+        found = intake_store.violations(connection)
+        assert {line.partition(" ")[0] for line in found} == {lost, leaked, untold}
+        connection.rollback()

@@ -11,7 +11,7 @@ from chassis import bulk, records, sealing
 from chassis.command import Transaction
 from chassis.records import Conflict
 from chassis.sealing import Opened
-from services.declarations.intake.model import RefusedDocument, Told
+from services.declarations.intake.model import RefusedDocument, State, Told
 from services.declarations.tables import (
     declarations,
     refused_contents,
@@ -146,6 +146,19 @@ def forget_contents(transaction: Transaction, names: Collection[str]) -> None:
         column = refused_contents.c.resource
         among = bulk.among(transaction.connection, column, names)
         transaction.connection.execute(sa.delete(refused_contents).where(among))
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Whether exactly what waits to be mended has its content, and everything has how it was told."""
+    rows = refused_documents.c
+    name = sa.literal("refusedDocuments/").concat(rows.id)
+    content, was_told = (
+        sa.select(sa.literal(1)).where(table.c.resource == name).exists() for table in (refused_contents, refused_told)
+    )
+    is_waiting = rows.state == State.REFUSED
+    broken = sa.or_(sa.and_(is_waiting, ~content), sa.and_(~is_waiting, content), ~was_told)
+    found = connection.execute(sa.select(rows.id, rows.state).where(broken).order_by(rows.id).limit(20))
+    return [f"refusedDocuments/{row.id} is {row.state} and what is kept of it doesn't fit" for row in found]
 
 
 def declarations_of(connection: sa.Connection, unified_numbers: Collection[str]) -> dict[str, str]:
