@@ -136,7 +136,7 @@ def import_(
     counts = f"read {report['read']}, accepted {report['accepted']}, duplicates {report['duplicates']}"
     refused = [_refused_line(row) for row in report["refused"]]
     hint = ["What was refused is kept: see `aval refused list`; mend it and import it again."] if refused else []
-    show(report, as_json, [f"{counts}, refused {report['refused_documents']}", *refused, *hint])
+    show(report, as_json, [*refused, f"{counts}, refused {report['refused_documents']}", *hint])
 
 
 def _refused_line(row: dict[str, str]) -> str:

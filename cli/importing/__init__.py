@@ -98,10 +98,7 @@ def loaded_mappings(mappings: Sequence[pathlib.Path]) -> Sequence[tuple[str, Col
 def rows_of(file: pathlib.Path, mappings: Sequence[tuple[str, ColumnMapping]]) -> Rows:
     """A file with the first mapping that fits it. UnreadableFile where none does."""
     if files.kind(file) in files.LINES:
-        if not mappings:
-            return batches.plain_lines(file, _key(file))
-        digest, found = mappings[0]
-        return batches.mapped(file, _key(file, digest), found)
+        return _lines_of(file, mappings)
     reasons = [f"{file}: a CSV file needs --mapping"] if not mappings else []
     for digest, found in mappings:
         unfit = found.unfit(files.header(file, found))
@@ -109,6 +106,15 @@ def rows_of(file: pathlib.Path, mappings: Sequence[tuple[str, ColumnMapping]]) -
             return batches.mapped(file, _key(file, digest), found)
         reasons += [f"{file}: {reason}" for reason in unfit]
     raise UnreadableFile("\n".join(reasons))
+
+
+def _lines_of(file: pathlib.Path, mappings: Sequence[tuple[str, ColumnMapping]]) -> Rows:
+    """JSON Lines with the first mapping that knows a name of the first line; with none where that is a row as it is."""
+    knowing = [one for one in mappings if one[1].columns & files.names(file, one[1])]
+    if not mappings or (not knowing and batches.is_plain(file)):
+        return batches.plain_lines(file, _key(file))
+    digest, found = (knowing or mappings)[0]
+    return batches.mapped(file, _key(file, digest), found)
 
 
 def _key(file: pathlib.Path, mapping_digest: str = "") -> str:

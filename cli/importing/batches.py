@@ -131,9 +131,7 @@ def mapped(file: pathlib.Path, key: str, mapping: ColumnMapping) -> Rows:
 
 def plain_lines(file: pathlib.Path, key: str) -> Rows:
     """A file of JSON Lines that needs no mapping: of rows of one kind, as its first line is."""
-    with Opened(file) as opened:
-        first = next(iter(_plain_lines(opened)), None)
-    row, _ = json_lines.read(_line(first)) if first else (None, [])
+    row = _first_row(file)
     target = TARGETS["receipt"] if row is None else BY_MESSAGE.get(type(row), TARGETS["receipt"])
 
     def make(entry: Entry) -> Made:
@@ -143,6 +141,21 @@ def plain_lines(file: pathlib.Path, key: str) -> Rows:
         return None, [json_lines.line_malformed("rows of another kind go in files of their own")]
 
     return Rows(file, key, target, _plain_lines, make)
+
+
+def is_plain(file: pathlib.Path) -> bool:
+    """Whether a file of JSON Lines needs no mapping, as its first line is."""
+    try:
+        return _first_row(file) is not None
+    except files.UnreadableFile:
+        return False
+
+
+def _first_row(file: pathlib.Path) -> Message | None:
+    """UnreadableFile if it is no UTF-8."""
+    with Opened(file) as opened:
+        first = next(iter(_plain_lines(opened)), None)
+    return json_lines.read(_line(first))[0] if first else None
 
 
 def _line(entry: Entry) -> str:

@@ -115,6 +115,16 @@ def header(file: pathlib.Path, mapping: ColumnMapping) -> list[str]:
             raise UnreadableFile(f"{file} is no CSV in {mapping.encoding}: {error}") from error
 
 
+def names(file: pathlib.Path, mapping: ColumnMapping) -> set[str]:
+    """The names in the first object of a file of JSON Lines; none where it can't be read so."""
+    with Opened(file) as opened:
+        try:
+            first = next((line for line in opened.text(mapping.encoding) if line.strip()), "")
+            return {name for row in _flat_rows(json.loads(first), mapping.lines) for name in row}
+        except (UnicodeDecodeError, ValueError):
+            return set()
+
+
 def _table_entries(text: IO[str], mapping: ColumnMapping) -> Iterator[Entry]:
     reader = csv.reader(text, delimiter=mapping.delimiter)
     columns = next(reader, [])

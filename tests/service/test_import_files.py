@@ -419,3 +419,16 @@ def test_records_as_lines(layout: Layout, tmp_path: pathlib.Path) -> None:
         ("3", "LINE_MALFORMED"),
         ("4", "LINE_MALFORMED"),
     ]
+
+
+def test_lines_that_need_no_mapping_beside_those_that_do(layout: Layout, tmp_path: pathlib.Path) -> None:
+    receipt = {"declaration_number": "460120260000000001", "channel_code": "R", "notice_time": "2026-11-05T08:20:00Z"}
+    (tmp_path / "receipts.jsonl").write_text(json.dumps(receipt), encoding="utf-8")
+    records = [{"id": 1, "day": "20260102", "price": 1}, {"id": 2, "day": "20260102", "price": 2}]
+    (tmp_path / "records.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    (tmp_path / "other.jsonl").write_text('{"Id": 1}', encoding="gb18030")
+    paths = [tmp_path / f"{name}.jsonl" for name in ("receipts", "records", "other")]
+    report = run(layout, paths, MAPPINGS / "retail_lists.toml", mapping_file(tmp_path))
+    assert totals(report) == (4, 3, 0, 1)
+    assert {pathlib.Path(row["file"]).name for row in report["refused"]} == {"other.jsonl"}
+    assert (count(layout, receipts), count(layout, reference_records)) == (1, 2)
