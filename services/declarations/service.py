@@ -11,6 +11,7 @@ import ledger
 from chassis.service import Check, Command, Reading, Service
 from chassis.tables import sealed_answers
 from ledger import store as ledger_store
+from services.declarations import visibility
 from services.declarations.bill import commands as bill
 from services.declarations.bill import store as bill_store
 from services.declarations.breach import commands as breach
@@ -107,7 +108,7 @@ def _violations(connection: sa.Connection) -> list[str]:
 
 
 def _visible(reading: Reading, events: Sequence[events_pb2.Event]) -> Sequence[events_pb2.Event]:
-    return pool_reads.visible(reading, declaration_reads.visible(reading, events))
+    return visibility.visible(reading, declaration_reads.visible(reading, events))
 
 
 SERVICE = Service(

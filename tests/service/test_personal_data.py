@@ -158,7 +158,8 @@ async def refuse(register: Register) -> None:
     row = register.row(BUYER)
     row.lines[0].quantity.value = TYPIST
     problem = problem_pb2.Problem(path=BUYER.name, reason="NUMBER_INVALID", message=f"'{BUYER.telephone}' is none.")
-    unread = declarations_pb2.UnreadRow(content=BUYER.address.encode(), format="CSV", problems=[problem])
+    named = problem_pb2.Problem(reason=BUYER.identity_number, message="named after a person")
+    unread = declarations_pb2.UnreadRow(content=BUYER.address.encode(), format="CSV", problems=[problem, named])
     unread.row.declaration.declaration_number = BUYER.identity_number
     source = declarations_pb2.RowSource(name=f"{DECLARANT}.csv", unread=[unread])
     batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row], source=source)
@@ -171,7 +172,8 @@ async def refuse(register: Register) -> None:
         assert (await register.call("ResendDocument", resend, WINDOW)).refused_document.problems
     listed = await register.call("ListRefusedDocuments", intake_pb2.ListRefusedDocumentsRequest(), WINDOW)
     (theirs,) = [one for one in listed.refused_documents if one.format == "CSV"]
-    assert (theirs.document_id, theirs.problems) == (f"{DECLARANT}.csv#0", [problem])
+    named.reason = "OTHER"
+    assert (theirs.document_id, theirs.problems) == (f"{DECLARANT}.csv#0", [problem, named])
     discard = intake_pb2.DiscardRefusedDocumentRequest(name=theirs.name)
     await register.call("DiscardRefusedDocument", discard, WINDOW)
 

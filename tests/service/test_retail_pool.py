@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_list_pb2, retail_pb2
 
 from chassis import eventlog
 from chassis.errors import InvalidFields, NotFound
@@ -320,6 +320,25 @@ def test_only_its_beneficiary_finances_a_pool(register: RetailRegister) -> None:
     with pytest.raises(errors.ConsentMissing):
         finance(register, pool, 1_00)
     assert finance(register, pool, 1_00, OTHER_BANK)
+
+
+def test_a_list_tells_no_institution_of_a_pool_that_another_finances(register: RetailRegister) -> None:
+    pool = register.pool(beneficiary=OTHER_BANK.tenant)
+    closed(register, 0)
+    for caller in (BANK, OTHER_BANK):
+        consent(register, caller)
+    for caller, told in ((BANK, ""), (OTHER_BANK, pool), (EXPORTER, pool)):
+        everything, pooled = lists_seen(register, caller), lists_seen(register, caller, pool)
+        assert {one.pool for one in everything} == {told}
+        assert pooled == (everything if told else [])
+
+
+def lists_seen(register: RetailRegister, caller: Caller, pool: str = "") -> list[Any]:
+    """The lists that a caller is shown now."""
+    with register.database.read() as connection:
+        reading = Reading(connection, caller, register.now_us)
+        answer = SERVICE.reads["ListRetailLists"](reading, retail_list_pb2.ListRetailListsRequest(pool=pool))
+    return list(answer.retail_lists)  # type: ignore[attr-defined]
 
 
 def events_seen(register: RetailRegister, pool: str, caller: Caller) -> list[str]:

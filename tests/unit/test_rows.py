@@ -65,3 +65,15 @@ def test_a_row_comes_back_from_its_json(kind: str) -> None:
         chosen.order.order_number = "1"
     found, problems = json_lines.read(rows.to_json(row.SerializeToString()).decode())
     assert (found, problems) == (chosen.order if kind == rows.RETAIL else chosen, [])
+
+
+def test_what_json_cannot_tell_is_left_out() -> None:
+    row = declarations_pb2.Row()
+    row.record.notice_time.seconds = 10**15
+    row.record.permit.permit_number = "X\0Y"
+    row.record.create_time.seconds = 5
+    found, problems = json_lines.read(rows.to_json(row.SerializeToString()).decode())
+    row.record.ClearField("notice_time")
+    assert (found, problems) == (row.record, [])
+    row.reference_record.extra["a"] = "1"
+    assert json_lines.read(rows.to_json(row.SerializeToString()).decode())[0] == row.reference_record

@@ -208,11 +208,10 @@ def create_receipts(
     fresh: dict[store.Key, str] = {}
     verdicts = []
     for index, receipt in enumerate(request.receipts):
-        problems = receipt_problems(receipt)
-        key = (receipt.declaration_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
-        if problems:
+        if problems := receipt_problems(receipt):
             verdicts.append(refused(str(index), problems, transaction.caller.language))
             continue
+        key = (receipt.declaration_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
         verdicts.append(_receipt_verdict(str(index), receipt, key in known or key in fresh))
         if key not in known:
             fresh.setdefault(key, receipt.note)
@@ -223,7 +222,7 @@ def create_receipts(
 
 def receipt_problems(receipt: declarations_pb2.Receipt) -> list[Problem]:
     """Every problem of a receipt by itself."""
-    found = fields.problems(receipt)
+    found = fields.row_problems(receipt)
     if not found and receipt_row(receipt.channel_code, receipt.notice_time.ToMicroseconds()) is None:
         return [UNKNOWN_CODE]
     return found

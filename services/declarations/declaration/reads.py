@@ -1,14 +1,13 @@
 """Reading declarations: the enterprise its own, an institution what it was let see, the window all."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 from aval.events.v1 import events_pb2
 
-from chassis import bulk, paging, records
+from chassis import paging, records
 from chassis.identity import Caller
 from chassis.service import Reading
 from services.declarations import errors
@@ -18,7 +17,8 @@ from services.declarations.consent.access import is_institution
 from services.declarations.declaration import store, views
 from services.declarations.declaration.model import Declaration
 from services.declarations.insight.filters import commands as filters
-from services.declarations.tables import declarations
+from services.declarations.insight.filters import rpc as filter_rpc
+from services.declarations.tables import PLACE, declarations
 
 SEES_ALL = "WINDOW"
 
@@ -57,42 +57,54 @@ def _may_know(caller: Caller, declaration: Declaration) -> bool:
     return own or is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
 
 
-# Lists go by day and then by number.
-ORDER = ("declared_on", "id")
-# With consents of more enterprises than this, the newest declarations of all soon have enough of them.
-MANY_ENTERPRISES = 1000
+Narrow = Callable[[Any], Sequence[Any]]
 
 
-def page_of(reading: Reading, request: Any, more: Callable[[Any], Sequence[Any]] = lambda _rows: ()) -> Any:
-    """The query of a page, latest day first and then by number, of what the caller may see and the filters pick.
+def page_of(
+    reading: Reading, request: Any, method: str, more: Narrow = lambda _rows: ()
+) -> tuple[Sequence[Declaration], str]:
+    """A page of what the caller may see and the filters pick, latest day first and then by number; the next's token.
 
-    `more` gives further conditions on the rows.
+    Shown to an institution it is a disclosure by the method. `more` gives further conditions on the rows.
     """
-    caller, connection = reading.caller, reading.connection
+    wanted = filters.wanted(reading, request)
+    owners = _of_named(
+        _owners(reading), {*(one.enterprise for one in wanted), getattr(request, "enterprise", "")} - {""}
+    )
 
-    def conditions(rows: Any) -> Sequence[Any]:
-        return [*filters.conditions(reading, request, rows), *more(rows)]
+    def scope(rows: Any) -> list[Any]:
+        return [condition for one in wanted for condition in filter_rpc.scope(one, rows)]
 
-    listing = paging.Listing(declarations, ORDER, request, conditions)
+    def sieve(rows: Any) -> list[Any]:
+        return [*more(rows), *(condition for one in wanted for condition in filter_rpc.sieve(one, rows))]
+
+    listing = paging.Listing(declarations, "enterprise", PLACE, request, scope, sieve)
+    query, horizon = listing.page(reading.connection, owners)
+    page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "place", horizon)
+    access.note_page(reading, method, ((one.name, one.enterprise) for one in page))
+    return page, token
+
+
+def _owners(reading: Reading) -> Sequence[str] | None:
+    """The enterprises whose declarations the caller may see; None: all."""
+    caller = reading.caller
     if is_institution(caller):
-        consenting = list(connection.execute(consents.consenting(caller.tenant, reading.now_us)).scalars())
-        if len(consenting) <= MANY_ENTERPRISES:
-            return listing.page_of_each(connection, "enterprise", consenting)
-        among = bulk.among(connection, declarations.c.enterprise, consenting)
-        return listing.page(sa.select(declarations).where(among), declarations)
-    query = sa.select(declarations)
-    if SEES_ALL not in caller.roles:
-        query = query.where(declarations.c.enterprise == caller.tenant)
-    return listing.page(query, declarations)
+        return reading.connection.execute(consents.consenting(caller.tenant, reading.now_us)).scalars().all()
+    return None if SEES_ALL in caller.roles else [caller.tenant]
+
+
+def _of_named(owners: Sequence[str] | None, named: Collection[str]) -> Sequence[str] | None:
+    """Of the enterprises the one that is named, if any is; nobody is two."""
+    if not named:
+        return owners
+    return [one for one in named if len(named) == 1 and (owners is None or one in owners)]
 
 
 def list_(
     reading: Reading, request: declarations_pb2.ListDeclarationsRequest
 ) -> declarations_pb2.ListDeclarationsResponse:
     """A page, latest day first; of those known at a time, as they were known then."""
-    query = page_of(reading, request, partial(_narrowed, request))
-    page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "place")
-    access.note_page(reading, "ListDeclarations", ((one.name, one.enterprise) for one in page))
+    page, token = page_of(reading, request, "ListDeclarations", partial(_narrowed, request))
     shown = (
         views.earlier(reading, page, request.as_of.ToMicroseconds())
         if request.HasField("as_of")
@@ -102,11 +114,8 @@ def list_(
 
 
 def _narrowed(request: declarations_pb2.ListDeclarationsRequest, rows: Any) -> list[Any]:
-    """One enterprise's only, and those known at a time only, where the request says so."""
-    conditions = [rows.c.enterprise == request.enterprise] if request.enterprise else []
-    if request.HasField("as_of"):
-        conditions.append(rows.c.create_us <= request.as_of.ToMicroseconds())
-    return conditions
+    """Those known at a time only, where the request says so."""
+    return [rows.c.create_us <= request.as_of.ToMicroseconds()] if request.HasField("as_of") else []
 
 
 def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events_pb2.Event]:

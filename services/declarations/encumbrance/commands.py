@@ -118,7 +118,10 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     connection, now_us = transaction.connection, transaction.now_us
     names = {name for one in asked for name in one.assets}
     assets = kinds.load(connection, names, now_us)
-    netting.link_fresh(transaction, values.open(transaction, assets.values()))
+    given = consents.given(connection, {asset.enterprise for asset in assets.values()}, now_us)
+    # Who may not see an asset changes nothing of it, and can't tell by the time it takes that it exists.
+    seen = {name: assets[name] for one in asked for name in one.assets if _may_hold(given, one, assets.get(name))}
+    netting.link_fresh(transaction, values.open(transaction, seen.values()))
     candidates: list[Transfer] = []
     for one in asked:
         candidates += model.reserve_transfers(one, transaction.now_us)
@@ -126,7 +129,7 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     return Register(
         assets,
         values.frozen(connection, names),
-        consents.given(connection, {asset.enterprise for asset in assets.values()}, now_us),
+        given,
         store.load(connection, [one.id for one in asked]),
         netting.holders_of(connection, names),
         sitting,
@@ -161,13 +164,19 @@ def _same(known: Encumbrance, asked: Encumbrance) -> Encumbrance:
     return known
 
 
+def _may_hold(given: Given, asked: Encumbrance, asset: Asset | None) -> bool:
+    """Whether the enterprise consented to the holder for this, and keeps the asset for no other."""
+    if asset is None or asset.holder not in ("", asked.holder):
+        return False
+    return asset.enterprise in given.to(asked.holder, PURPOSES[asked.asset_class])
+
+
 def _visible(transaction: Transaction, register: Register, asked: Encumbrance) -> list[Asset]:
     """The assets, if the enterprises consented to the caller for this; what doesn't exist nobody consented to."""
     purpose = PURPOSES[asked.asset_class]
-    consented = register.consents.to(transaction.caller.tenant, purpose)
+    consented = register.consents.to(asked.holder, purpose)
     found = [register.assets.get(name) for name in asked.assets]
-    holders = ("", transaction.caller.tenant)
-    visible = [one for one in found if one is not None and one.enterprise in consented and one.holder in holders]
+    visible = [one for one in found if one is not None and _may_hold(register.consents, asked, one)]
     if len(visible) < len(found):
         raise errors.ConsentMissing
     for one in visible:

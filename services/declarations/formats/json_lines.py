@@ -4,7 +4,6 @@ An object of one field that is a kind of row (declaration, retail_document …) 
 by what it is about (permit, manifest, bill …); every other object is a receipt of a goods declaration.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from aval.declarations.v1 import declarations_pb2, records_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from chassis import strict_json
 from chassis.errors import Problem
 from services.declarations.formats import rows
 from services.declarations.formats.parsed import Parsed
@@ -28,13 +28,14 @@ def parse(content: bytes) -> Sequence[Parsed]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return [Parsed("", None, [line_malformed(str(error))])]
-    lines = [(1, text)] if _is_one_object(text) else enumerate(text.splitlines(), 1)
+    # Not splitlines: a text may hold U+2028 and its like.
+    lines = [(1, text)] if _is_one_object(text) else enumerate(text.split("\n"), 1)
     return [Parsed(str(number), *checked(line)) for number, line in lines if line.strip()]
 
 
 def _is_one_object(text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
+        return isinstance(strict_json.loads(text), dict)
     except ValueError:
         return False
 
@@ -49,7 +50,7 @@ def checked(line: str) -> tuple[Message | None, list[Problem]]:
 def read(line: str) -> tuple[Message | None, list[Problem]]:
     """The row of a line, as its room takes it; None and why, where it is none."""
     try:
-        data = json.loads(line)
+        data = strict_json.loads(line)
         if not isinstance(data, dict):
             return None, [line_malformed(f"{type(data).__name__} instead of an object")]
         return _inner(json_format.ParseDict(data, kind(data)())), []

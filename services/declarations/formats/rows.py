@@ -9,8 +9,9 @@ from typing import Any
 from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis import fields
+from chassis import fields, storable
 from chassis.errors import Problem
 from services.declarations import checks
 from services.declarations.records import kinds
@@ -24,9 +25,23 @@ UNREAD = ("CSV", "JSON")
 
 
 def to_json(content: bytes) -> bytes:
-    """A serialised Row as the JSON that is taken back: one line."""
-    data = json_format.MessageToDict(Row.FromString(content), preserving_proto_field_name=True)
+    """A serialised Row as the JSON that is taken back: one line. A time that JSON can't tell is left out."""
+    row = Row.FromString(content)
+    _leave_out_untold(row)
+    data = json_format.MessageToDict(row, preserving_proto_field_name=True)
     return json.dumps(data, ensure_ascii=False).encode()
+
+
+def _leave_out_untold(message: Message) -> None:
+    for field, value in message.ListFields():
+        inner = field.message_type
+        if inner is None or inner.GetOptions().map_entry:
+            continue
+        if isinstance(value, Timestamp) and any(storable.problems(value)):
+            message.ClearField(field.name)
+            continue
+        for one in value if field.is_repeated else [value]:
+            _leave_out_untold(one)
 
 
 def problems(row: Message) -> Sequence[Problem]:

@@ -8,7 +8,7 @@ from aval.declarations.v1 import declarations_pb2
 from chassis import xml
 from chassis.errors import Problem
 from services.declarations.formats import ceb, decmessage, decresult, json_lines, wco
-from services.declarations.formats.parsed import Parsed
+from services.declarations.formats.parsed import DOCUMENTS_MAX, Parsed, told, too_many
 
 Parse = Callable[[bytes], Sequence[Parsed]]
 
@@ -58,7 +58,9 @@ def read(document: declarations_pb2.Document) -> Read:
         return Read("", [Parsed("", None, problems)])
     if document.format and document.format != found.name:
         return Read(found.name, [Parsed("", None, [_other_format(document.format, found.name)])])
-    parts = found.parse(document.content)
+    if found is JSON_LINES and (count := document.content.count(b"\n")) > DOCUMENTS_MAX:
+        return Read(found.name, [Parsed("", None, [too_many(count)])])
+    parts = [told(part) for part in found.parse(document.content)]
     return Read(found.name, parts or [Parsed("", None, [NO_DOCUMENT])])
 
 

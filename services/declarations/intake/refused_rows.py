@@ -1,5 +1,6 @@
 """Rows of batches and streams: those that are refused are kept like documents, and mended rows close them."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,8 @@ FIELDS: Mapping[str, str] = {
 # Whose rows are kept: who can list them and send them again.
 KEPT_FOR = "WINDOW"
 SUBJECT_BYTES = 16
+OTHER_REASON = "OTHER"
+_REASON = re.compile(r"[A-Z]+(_[A-Z0-9]+){0,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +105,16 @@ def _refused(
 def _unread(transaction: Transaction, kind: str, request: Any) -> Iterator[Outcome]:
     """What the sender itself couldn't make a row of."""
     for one in request.source.unread:
-        attempt = Attempt(_name(request, one.position), one.format, _told(one.problems), transaction.now_us)
+        problems = tuple(replace(told, reason=_reason(told.reason)) for told in _told(one.problems))
+        attempt = Attempt(_name(request, one.position), one.format, problems, transaction.now_us)
         read = getattr(one.row, kind) if one.row.HasField(kind) else None
         subject = "" if read is None else _subject(transaction, kind, read)
         yield Outcome(_digest(transaction, one.format, one.content), subject, attempt, one.content)
+
+
+def _reason(text: str) -> str:
+    """A reason as its sender gives it: it is kept in clear, so it can be nothing but a constant."""
+    return text if _REASON.fullmatch(text) else OTHER_REASON
 
 
 def _name(request: Any, position: int) -> str:

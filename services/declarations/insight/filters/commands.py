@@ -1,10 +1,8 @@
 """Saving, listing and deleting filters; using them."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from aval.declarations.v1 import insight_pb2
-from sqlalchemy import Table
 
 from chassis import paging, records
 from chassis.command import Transaction
@@ -48,12 +46,12 @@ def list_(reading: Reading, request: insight_pb2.ListSavedFiltersRequest) -> ins
     return insight_pb2.ListSavedFiltersResponse(saved_filters=map(rpc.to_proto, page), next_page_token=token)
 
 
-def conditions(reading: Reading, request: Any, rows: Table) -> Iterator[Any]:
-    """What rows must meet by a request's `filter` and `saved_filter`. NotFound, InvalidFields."""
+def wanted(reading: Reading, request: Any) -> list[insight_pb2.DeclarationFilter]:
+    """What a request's `filter` and `saved_filter` ask for. NotFound, InvalidFields."""
     rpc.check(request.filter, "filter")
-    yield from rpc.conditions(request.filter, rows)
-    if request.saved_filter:
-        saved = store.load(reading.connection, reading.caller.tenant, request.saved_filter)
-        if saved is None:
-            raise NotFound(resource=request.saved_filter)
-        yield from rpc.conditions(insight_pb2.DeclarationFilter.FromString(saved.content), rows)
+    if not request.saved_filter:
+        return [request.filter]
+    saved = store.load(reading.connection, reading.caller.tenant, request.saved_filter)
+    if saved is None:
+        raise NotFound(resource=request.saved_filter)
+    return [request.filter, insight_pb2.DeclarationFilter.FromString(saved.content)]

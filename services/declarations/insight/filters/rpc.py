@@ -54,20 +54,23 @@ def _day(wanted: insight_pb2.DeclarationFilter, name: str) -> str:
     return to_date(getattr(wanted, name)).isoformat() if wanted.HasField(name) else ""
 
 
-def conditions(wanted: insight_pb2.DeclarationFilter, rows: Table) -> Iterator[Any]:
-    """What a row must meet."""
+def scope(wanted: insight_pb2.DeclarationFilter, rows: Table) -> Iterator[Any]:
+    """What a row of the filter's enterprise must meet that an index finds."""
     columns = rows.c
-    if wanted.enterprise:
-        yield columns.enterprise == wanted.enterprise
-    yield from _alternatives(wanted, columns)
     yield from _days(wanted, columns)
-    yield from _values(wanted, columns)
-    if wanted.direction:
-        yield columns.id.like(f"{'_' * DIGITS_BEFORE}{digit(wanted.direction)}%")
     if wanted.number_prefix:
         # A colon follows the digits.
         yield columns.id >= wanted.number_prefix
         yield columns.id < f"{wanted.number_prefix}:"
+
+
+def sieve(wanted: insight_pb2.DeclarationFilter, rows: Table) -> Iterator[Any]:
+    """What a row must meet that only the row tells."""
+    columns = rows.c
+    yield from _alternatives(wanted, columns)
+    yield from _values(wanted, columns)
+    if wanted.direction:
+        yield columns.id.like(f"{'_' * DIGITS_BEFORE}{digit(wanted.direction)}%")
 
 
 def _alternatives(wanted: insight_pb2.DeclarationFilter, columns: Any) -> Iterator[Any]:
