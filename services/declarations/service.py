@@ -48,6 +48,7 @@ from services.declarations.preshipment import reads as pre_shipment_reads
 from services.declarations.rebate import commands as rebate
 from services.declarations.rebate import reads as rebate_reads
 from services.declarations.records import commands as records
+from services.declarations.records import permit_uses
 from services.declarations.records import reads as record_reads
 from services.declarations.records import rpc as record_rpc
 from services.declarations.records import store as record_store
@@ -56,8 +57,10 @@ from services.declarations.retail import commands as retail
 from services.declarations.retail import modes
 from services.declarations.retail.list import reads as retail_list_reads
 from services.declarations.retail.list import store as lists
+from services.declarations.retail.merchant import commands as merchants
 from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.retail.sale import commands as sale
+from services.declarations.retail.sale import store as sales
 from services.declarations.retail.summary import reads as summary_reads
 from services.declarations.retail.summary import store as summaries
 from services.declarations.tables import personal_data, refused_contents, refused_told
@@ -97,7 +100,9 @@ PROOFS: Sequence[Check] = (
     proof.violations,
     pools.violations,
     summaries.violations,
+    sales.violations,
     record_store.violations,
+    permit_uses.violations,
     bill_store.violations,
     intake_store.violations,
 )
@@ -211,7 +216,14 @@ SERVICE = Service(
     },
     note=access.note,
     sealed=[personal_data, refused_contents, refused_told, sealed_answers],
-    sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting, intake.forget_old],
+    sweeps=[
+        encumbrance.expire,
+        pool.gather,
+        pool.age,
+        unified.attach_waiting,
+        merchants.adopt,
+        intake.forget_old,
+    ],
     derivations=[fold.follow, norms.seed, norms.publish, portraits.assess],
     prepare=[ledger_store.initialise],
     violations=_violations,

@@ -1,5 +1,6 @@
 """Totals, portraits, findings, filters and exports, over what was declared."""
 
+import base64
 import csv
 import io
 import json
@@ -121,7 +122,8 @@ def test_the_feed_tells_each_change_once(register: Register) -> None:
     register.settle()
     (changed,) = register.ask("QueryStatisticsChanges", request, REGULATOR).cells
     assert (changed.trade_mode, changed.declarations, changed.value.minor_units) == ("0110", 0, 0)
-    for token in ("x", "WzEsMl0=", "e30="):
+    made_up = [json.dumps(place).encode() for place in ([10**20, *[""] * 6], [1, "\0", *[""] * 5])]
+    for token in ("x", "WzEsMl0=", "e30=", *(base64.urlsafe_b64encode(place).decode() for place in made_up)):
         with pytest.raises(InvalidPageToken):
             register.ask(
                 "QueryStatisticsChanges", insight_pb2.QueryStatisticsChangesRequest(resume_token=token), REGULATOR

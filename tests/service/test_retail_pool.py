@@ -388,6 +388,30 @@ def test_a_base_that_shrinks_under_its_finance_is_a_breach(register: RetailRegis
     assert register.violations() == []
 
 
+@pytest.mark.parametrize("amended", ["currency", "platform", "mode"])
+def test_a_list_amended_to_what_its_pool_does_not_take_counts_for_nothing(
+    register: RetailRegister, amended: str
+) -> None:
+    """100 yuan that became a million rupiah aren't a million yuan; amended back it counts again."""
+    pool = register.pool(platform_code=PLATFORMS[0], trade_modes=["9610"])
+    closed(register, 0, platform_code=PLATFORMS[0])
+    before = register.base(pool)
+    row = list_row(0, platform_code=PLATFORMS[0], send_us=NOW_US, change=retail_pb2.MODIFY)
+    if amended == "currency":
+        row.value.CopyFrom(to_proto(Money("IDR", 1_000_000_00)))
+        row.lines[0].total.CopyFrom(row.value)
+    elif amended == "platform":
+        row.platform_code = PLATFORMS[1]
+    else:
+        row.trade_mode = "1210"
+    assert register.lists(row) == ["ACCEPTED"]
+    assert register.base(pool) == before - 72_00
+    assert standings(register, pool)["UNFIT"] == (1, 0)
+    assert register.violations() == []
+    register.lists(list_row(0, platform_code=PLATFORMS[0], send_us=NOW_US + 1, change=retail_pb2.MODIFY))
+    assert register.base(pool) == before
+
+
 def test_what_is_paid_goes_to_the_financed_part_first(register: RetailRegister) -> None:
     pool = register.pool()
     closed(register, 0)

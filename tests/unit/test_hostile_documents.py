@@ -73,10 +73,24 @@ def test_the_time_to_read_grows_with_the_size_alone(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"{\n" * 1_000_000, b"<CEB303Message>" + b"<Order/>" * 300_000 + b"</CEB303Message>"]
+    "content",
+    [
+        b"{\n" * 1_000_000,
+        b"<CEB303Message>" + b"<Order/>" * 300_000 + b"</CEB303Message>",
+        b"<CEB303Message><Order>" + b"<OrderList/>" * 200_000 + b"</Order></CEB303Message>",
+    ],
+    ids=range(3),
 )
 def test_what_no_answer_could_tell_is_one_problem(content: bytes) -> None:
     assert reasons(content) == ["TOO_MANY_DOCUMENTS"]
+
+
+def test_no_more_lines_of_a_declaration_are_read_than_may_be() -> None:
+    text = next(file for file in FIXTURES if file.stem == "good_fifty_lines").read_text()
+    end = text.index("</DecLists>")
+    begun = time.monotonic()
+    assert reasons((text[:end] + "<DecList/>" * 200_000 + text[end:]).encode())[-1] == "MORE_PROBLEMS"
+    assert time.monotonic() - begun < 5
 
 
 def test_of_very_many_problems_the_first_are_told() -> None:

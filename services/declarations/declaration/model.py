@@ -11,6 +11,7 @@ from chassis.clock import business_date
 from chassis.errors import Problem
 from chassis.money import Money
 from services.declarations import receipts
+from services.declarations.records.model import Goods
 
 FINAL = "FINAL"
 CONDITIONAL = "CONDITIONAL"
@@ -30,7 +31,8 @@ class Content(NamedTuple):
     """What one checked row says: the columns that follow from it, and the row itself, serialised.
 
     `chapter` is the HS chapter (2 digits) of the line with the largest total; `declared_on` is None where
-    the row has no date; `amend_us` is when customs approved it as an amendment, 0 for the first content.
+    the row has no date; `amend_us` is when customs approved it as an amendment, 0 for the first content;
+    `controlled` are the goods that need a permit on some day.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Content(NamedTuple):
     amend_us: int
     persons: PersonalData | None
     unified_number: str
+    controlled: Sequence[Goods]
 
 
 @dataclass(frozen=True, slots=True)

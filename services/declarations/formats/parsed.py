@@ -7,8 +7,8 @@ from google.protobuf.message import Message
 
 from chassis.errors import Problem
 
-# Many more than honest bytes of the largest message hold: what a document says shall fit the answer to it.
-DOCUMENTS_MAX = 30_000
+# More than honest bytes of the largest message hold, so that what a message says is soon read and fits an answer.
+DOCUMENTS_MAX, ROWS_MAX, LINES_MAX = 10_000, 30_000, 60_000
 PROBLEMS_MAX = 1_000
 
 
@@ -24,14 +24,11 @@ class Parsed:
     problems: Sequence[Problem]
 
 
-def too_many(count: int) -> Problem:
-    """The problem of bytes with more documents than an answer could tell of."""
-    return Problem(
-        "",
-        "TOO_MANY_DOCUMENTS",
-        f"There are {count} documents in it; send at most {DOCUMENTS_MAX} at once.",
-        f"报文含有 {count} 份单证；每次最多发送 {DOCUMENTS_MAX} 份。",
-    )
+def too_many(count: int, most: int = DOCUMENTS_MAX) -> list[Problem]:
+    """The problem of bytes with more documents, rows or lines than are read at once; none where there are fewer."""
+    english = f"It has {count} documents, rows or lines; send at most {most} at once."
+    chinese = f"报文含有 {count} 份单证、行或明细；每次最多发送 {most}。"
+    return [Problem("", "TOO_MANY_DOCUMENTS", english, chinese)] if count > most else []
 
 
 def told(parsed: Parsed) -> Parsed:

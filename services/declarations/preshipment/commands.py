@@ -12,13 +12,19 @@ from services.declarations.consent.model import Purpose
 from services.declarations.declaration import assets as declarations
 from services.declarations.declaration import model as declaration_model
 from services.declarations.declaration import store as declaration_store
-from services.declarations.preshipment import netting, rpc, store
+from services.declarations.preshipment import model, netting, rpc, store
 from services.declarations.preshipment.model import Link, PreShipment, counting
 from services.declarations.value import freezing
 from services.declarations.value import store as values
 
 NO_ENTERPRISE = Problem("pre_shipment.enterprise", "ENTERPRISE_MISSING", "Name the exporter.", "请填写出口企业。")
 NOT_POSITIVE = Problem("pre_shipment.amount", "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。")
+NO_CONTRACT = Problem(
+    "pre_shipment.contract_number",
+    "CONTRACT_NUMBER_INVALID",
+    "Give the contract's number, with a letter or a digit in it; declarations shipped under it are found by that.",
+    "请填写含字母或数字的合同号；据此查找其项下报关单。",
+)
 NO_SUCH_DAY = Problem("pre_shipment.expire_date", "DATE_INVALID", "Give a calendar day.", "请填写有效日期。")
 
 
@@ -42,7 +48,11 @@ def _from_request(transaction: Transaction, message: pre_shipment_pb2.PreShipmen
     enterprise = message.enterprise or own
     if own and enterprise != own:
         raise NotFound(resource=enterprise)
-    checks = [(not enterprise, NO_ENTERPRISE), (message.amount.minor_units <= 0, NOT_POSITIVE)]
+    checks = [
+        (not enterprise, NO_ENTERPRISE),
+        (message.amount.minor_units <= 0, NOT_POSITIVE),
+        (not model.normalised(message.contract_number), NO_CONTRACT),
+    ]
     if problems := [problem for is_wrong, problem in checks if is_wrong]:
         raise InvalidFields(problems)
     try:

@@ -20,7 +20,7 @@ from services.declarations.formats.ceb import kinds
 from services.declarations.formats.ceb.kinds import day_of
 from services.declarations.formats.ceb.message import NAMESPACE, Field, Message, PersonElements, Source
 from services.declarations.formats.ceb.tables import MESSAGES
-from services.declarations.formats.parsed import DOCUMENTS_MAX, Parsed, too_many
+from services.declarations.formats.parsed import LINES_MAX, Parsed, too_many
 from services.declarations.formats.row_problems import field_problems, report_at_elements
 from services.declarations.retail.checks import check
 
@@ -77,8 +77,7 @@ def _read(root: Reader, message: Message) -> list[Parsed]:
     places = list(_places(root, message))
     if not places:
         root.report(message.documents[0], "NO_DOCUMENT", "The message has no document.", "报文中没有单证。")
-    if len(places) > DOCUMENTS_MAX:
-        root.problems.append(too_many(len(places)))
+    root.problems.extend(too_many(len(places)) or too_many(sum(len(place.lines) for place in places), LINES_MAX))
     if root.problems:
         return [Parsed("", None, root.problems)]
     return _with_ids(root, [(place, _parsed(place, message)) for place in places])
