@@ -75,6 +75,11 @@ def as_it_came(request: Any) -> Any:
     return request
 
 
+def has_nothing_personal(_answer: Any) -> bool:
+    """The answer is stored as it is."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One mutating method.
@@ -83,6 +88,7 @@ class Operation:
     set-based step. `names` says what the request will change, to be locked in one order.
     `keeps_requests` is False where the rows themselves are the idempotency record. `prepare` is what
     needs no store: it is done before the writer's turn, and `run` gets its result in place of the request.
+    `is_personal` says of an answer whether it may quote personal data: then it is stored sealed.
     """
 
     method: str
@@ -92,6 +98,7 @@ class Operation:
     names: Names = _no_names
     keeps_requests: bool = True
     prepare: Callable[[Any], Any] = as_it_came
+    is_personal: Callable[[Any], bool] = has_nothing_personal
 
 
 @dataclass(slots=True, eq=False)

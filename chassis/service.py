@@ -9,7 +9,7 @@ from aval.events.v1 import events_pb2
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came
+from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came, has_nothing_personal
 from chassis.contracts import Contract, contract
 from chassis.identity import Caller
 from chassis.keyring import NO_KEYS, KeyRing
@@ -41,7 +41,8 @@ Check = Callable[[sa.Connection], Sequence[str]]
 class Command:
     """A mutating method's function: one at a time, or in batches; and the names of what it changes.
 
-    `prepare` does what needs no store, on a thread of its own, before the writer's turn.
+    `prepare` does what needs no store, on a thread of its own, before the writer's turn. `is_personal` says of an
+    answer whether it may quote personal data.
     """
 
     run: Run | None = None
@@ -49,6 +50,7 @@ class Command:
     names: Names = lambda _request: ()
     keeps_requests: bool = True
     prepare: Callable[[Any], Any] = as_it_came
+    is_personal: Callable[[Any], bool] = has_nothing_personal
 
 
 @dataclass(frozen=True)
@@ -130,4 +132,5 @@ class Service:
             command.names,
             command.keeps_requests,
             command.prepare,
+            command.is_personal,
         )

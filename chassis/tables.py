@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from chassis import sealing
 from chassis.records import BYTES, POSITION, TEXT
 
 metadata = sa.MetaData()
@@ -18,6 +19,9 @@ requests = sa.Table(
     sa.Column("create_us", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# Answers that may quote personal data, by caller and request id; a service that seals them names it in `sealed`.
+sealed_answers = sealing.table("sealed_answers", metadata)
 
 # One row: the log's epoch and its newest position. Locked last in every batch.
 log_head = sa.Table(

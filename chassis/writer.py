@@ -101,7 +101,7 @@ def _run_once(store: Database, submissions: Sequence[Submission]) -> dict[Submis
     with store.write() as connection:
         names = (name for submission in submissions for name in submission.operation.names(submission.request))
         database.lock(connection, sorted(set(names)))
-        stored = requests.load(connection, submissions)
+        stored = requests.load(connection, submissions, store.keys)
         for submission in submissions:
             if submission.key in stored and submission.operation.keeps_requests:
                 outcomes[submission] = requests.replay(stored[submission.key], submission, store.keys)

@@ -134,8 +134,101 @@ def import_(
         problems = [f"  {problem.path}: {problem.english}" for problem in error.problems]
         raise click.ClickException("\n".join([f"{error} The same command goes on from here.", *problems])) from error
     counts = f"read {report['read']}, accepted {report['accepted']}, duplicates {report['duplicates']}"
-    refused = [f"{r['file']} {r['document']} {r['path']}: {r['rule']}: {r['message']}" for r in report["refused"]]
-    show(report, as_json, [f"{counts}, refused {report['refused_documents']}", *refused])
+    refused = [_refused_line(row) for row in report["refused"]]
+    hint = ["What was refused is kept: see `aval refused list`; mend it and import it again."] if refused else []
+    show(report, as_json, [*refused, f"{counts}, refused {report['refused_documents']}", *hint])
+
+
+def _refused_line(row: dict[str, str]) -> str:
+    told = ": ".join(filter(None, (row["path"], row["rule"], row["message"])))
+    return f"{row['file']} {row['document']} {told}"
+
+
+@main.group()
+def refused() -> None:
+    """List documents and rows that intake refused, take them out, send them again mended, or give them up."""
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Says what the service or a mapping has against it."""
+    from chassis.errors import DomainError
+    from cli.importing.files import UnreadableFile
+    from cli.importing.mapping import InvalidMapping
+
+    try:
+        yield
+    except DomainError as error:
+        raise click.ClickException(str(error)) from error
+    except (InvalidMapping, UnreadableFile, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@refused.command("list")
+@click.option("--state", type=click.Choice(["REFUSED", "MENDED", "DISCARDED"]), default="REFUSED", show_default=True)
+@click.option("--reason", default="", help="Only those with a problem of this reason, such as NUMBER_INVALID.")
+@click.option("--format", "form", default="", help="Only of this format, such as CEB603, CSV or declaration.")
+@click.option("--most", type=int, default=50, show_default=True, help="The newest so many.")
+@folder_option
+@json_option
+def list_refused(folder: pathlib.Path, as_json: bool, most: int, **wanted: str) -> None:
+    """Show what was refused, the newest first, with what is wrong."""
+    from cli import refusals
+
+    with _refusals():
+        found = asyncio.run(refusals.listed(Layout(folder), refusals.request_of(**wanted), most))
+    show({"ok": True, "refused": found}, as_json, [line for one in found for line in refusals.lines(one)])
+
+
+@refused.command("show")
+@click.argument("name")
+@click.option("--out", "path", type=click.Path(dir_okay=False, path_type=pathlib.Path), help="Write the content here.")
+@folder_option
+@json_option
+def show_refused(name: str, path: pathlib.Path | None, folder: pathlib.Path, as_json: bool) -> None:
+    """Show one with its content, to be mended."""
+    from cli import refusals
+
+    with _refusals():
+        found, content = asyncio.run(refusals.found(Layout(folder), name))
+        if path is not None:
+            path.write_bytes(content)
+    text = [f"written to {path}"] if path else [content.decode("utf-8", "replace").rstrip("\n")]
+    show({"ok": True, **found}, as_json, [*refusals.lines(found), *text])
+
+
+@refused.command("resend")
+@click.argument("name")
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path))
+@click.option(
+    "--mapping", "mappings", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path),
+    help="What the columns of FILE mean, where it is CSV or JSON Lines.",
+)  # fmt: skip
+@folder_option
+@json_option
+def resend_refused(
+    name: str, file: pathlib.Path | None, mappings: tuple[pathlib.Path, ...], folder: pathlib.Path, as_json: bool
+) -> None:
+    """Send NAME again: mended, as FILE has it, or as it was. The exit status is 1 while it stays refused."""
+    from cli import refusals
+
+    with _refusals():
+        content = refusals.mended(file, mappings) if file else b""
+        found = asyncio.run(refusals.resend(Layout(folder), name, content))
+    show({"ok": found["state"] != "REFUSED", **found}, as_json, refusals.lines(found))
+
+
+@refused.command("discard")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@folder_option
+@json_option
+def discard_refused(names: tuple[str, ...], folder: pathlib.Path, as_json: bool) -> None:
+    """Give refused documents and rows up: their content is forgotten."""
+    from cli import refusals
+
+    with _refusals():
+        found = asyncio.run(refusals.discard(Layout(folder), names))
+    show({"ok": True, "discarded": found}, as_json, [line for one in found for line in refusals.lines(one)])
 
 
 @main.command()

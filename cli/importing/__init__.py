@@ -23,7 +23,7 @@ from cli.importing.progress import Meter
 from cli.importing.report import Counts
 from cli.layout import Layout
 
-__all__ = ["Meter", "import_files"]
+__all__ = ["Meter", "import_files", "loaded_mappings", "rows_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,13 @@ async def import_files(
 def _plan(paths: Sequence[pathlib.Path], mappings: Sequence[pathlib.Path]) -> Plan:
     """Everything that can be known to be wrong is, before anything is sent."""
     found = files.found(paths)
-    loaded = _loaded(mappings)
+    loaded = loaded_mappings(mappings)
     documents = [file for file in found if files.kind(file) == files.DOCUMENTS]
     rows, errors = [], []
     for file in found:
         if files.kind(file) != files.DOCUMENTS:
             try:
-                rows.append(_rows(file, loaded))
+                rows.append(rows_of(file, loaded))
             except UnreadableFile as error:
                 errors.append(str(error))
     if errors:
@@ -81,7 +81,7 @@ def _plan(paths: Sequence[pathlib.Path], mappings: Sequence[pathlib.Path]) -> Pl
     return Plan([(file, _key(file)) for file in documents], rows, sum(file.stat().st_size for file in found))
 
 
-def _loaded(mappings: Sequence[pathlib.Path]) -> Sequence[tuple[str, ColumnMapping]]:
+def loaded_mappings(mappings: Sequence[pathlib.Path]) -> Sequence[tuple[str, ColumnMapping]]:
     """The mappings with their digests. InvalidMapping with all errors of all of them."""
     loaded, errors = [], []
     for file in mappings:
@@ -95,13 +95,10 @@ def _loaded(mappings: Sequence[pathlib.Path]) -> Sequence[tuple[str, ColumnMappi
     return loaded
 
 
-def _rows(file: pathlib.Path, mappings: Sequence[tuple[str, ColumnMapping]]) -> Rows:
+def rows_of(file: pathlib.Path, mappings: Sequence[tuple[str, ColumnMapping]]) -> Rows:
     """A file with the first mapping that fits it. UnreadableFile where none does."""
     if files.kind(file) in files.LINES:
-        if not mappings:
-            return batches.plain_lines(file, _key(file))
-        digest, found = mappings[0]
-        return batches.mapped(file, _key(file, digest), found)
+        return _lines_of(file, mappings)
     reasons = [f"{file}: a CSV file needs --mapping"] if not mappings else []
     for digest, found in mappings:
         unfit = found.unfit(files.header(file, found))
@@ -109,6 +106,15 @@ def _rows(file: pathlib.Path, mappings: Sequence[tuple[str, ColumnMapping]]) -> 
             return batches.mapped(file, _key(file, digest), found)
         reasons += [f"{file}: {reason}" for reason in unfit]
     raise UnreadableFile("\n".join(reasons))
+
+
+def _lines_of(file: pathlib.Path, mappings: Sequence[tuple[str, ColumnMapping]]) -> Rows:
+    """JSON Lines with the first mapping that knows a name of the first line; with none where that is a row as it is."""
+    knowing = [one for one in mappings if one[1].columns & files.names(file, one[1])]
+    if not mappings or (not knowing and batches.is_plain(file)):
+        return batches.plain_lines(file, _key(file))
+    digest, found = (knowing or mappings)[0]
+    return batches.mapped(file, _key(file, digest), found)
 
 
 def _key(file: pathlib.Path, mapping_digest: str = "") -> str:
@@ -142,4 +148,6 @@ def _counted(batch: Batch, response: Any) -> Counts:
         for problem in verdict.problems:
             problem.path = batch.column_of(problem.path)
         counts.add(file, document, verdict)
+    # What wasn't sent and what was refused, in the order of the file.
+    counts.refused.sort(key=lambda row: int(row["document"]))
     return counts

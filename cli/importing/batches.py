@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from aval.declarations.v1 import declarations_pb2, records_pb2
+from aval.declarations.v1 import declarations_pb2
+from aval.type.v1 import problem_pb2
 from google.protobuf.message import Message
 
 from chassis.errors import Problem
@@ -15,7 +16,7 @@ from cli.importing import files
 from cli.importing.files import Entry, Opened
 from cli.importing.mapping import ColumnMapping
 from cli.importing.report import Counts
-from cli.importing.targets import TARGETS, Target
+from cli.importing.targets import BY_MESSAGE, TARGETS, Target
 from services.declarations.formats import json_lines
 
 IMPORT = "ImportDocuments"
@@ -26,6 +27,7 @@ MOST_BYTES = 1_500_000
 # As the contract limits a document.
 LARGEST_DOCUMENT = 3_145_728
 MOST_NAME = 240
+MOST_SOURCE_NAME = 200
 EMPTY = ("", "DOCUMENT_EMPTY", "The document is empty; send it again.")
 TOO_LARGE = ("", "DOCUMENT_TOO_LARGE", f"The document has more than {LARGEST_DOCUMENT} bytes; cut the message.")
 
@@ -34,14 +36,16 @@ TOO_LARGE = ("", "DOCUMENT_TOO_LARGE", f"The document has more than {LARGEST_DOC
 class Batch:
     """One request: the files it is of, by the keys they are noted under, and how many of their documents.
 
-    `origins` names file and document of each row sent; `counts` has what was refused before sending; `position`
-    is by how many bytes it goes on in the files. A batch without a request has nothing to send.
+    `origins` names file and document of each row sent; `counts` has what was refused before sending, `unread` the
+    same as it is kept; `position` is by how many bytes it goes on in the files. A batch without a request has
+    nothing to send.
     """
 
     method: str
     keys: list[str]
     rows: list[Any] = field(default_factory=list)
     origins: list[tuple[str, str]] = field(default_factory=list)
+    unread: list[declarations_pb2.UnreadRow] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     documents: int = 0
     size: int = 0
@@ -107,6 +111,11 @@ class Rows:
     make: Make
     column_of: Callable[[str], str] = str
 
+    @property
+    def format(self) -> str:
+        """What a document of the file is in, cut out of it."""
+        return "CSV" if files.kind(self.file) == files.TABLE else "JSON"
+
 
 def mapped(file: pathlib.Path, key: str, mapping: ColumnMapping) -> Rows:
     """A file whose columns a mapping names."""
@@ -121,19 +130,32 @@ def mapped(file: pathlib.Path, key: str, mapping: ColumnMapping) -> Rows:
 
 
 def plain_lines(file: pathlib.Path, key: str) -> Rows:
-    """A file of JSON Lines that needs no mapping: of receipts or of records, as its first line is."""
-    with Opened(file) as opened:
-        first = next(iter(_plain_lines(opened)), None)
-    row, _ = json_lines.row(_line(first)) if first else (None, [])
-    target = TARGETS["record"] if isinstance(row, records_pb2.Record) else TARGETS["receipt"]
+    """A file of JSON Lines that needs no mapping: of rows of one kind, as its first line is."""
+    row = _first_row(file)
+    target = TARGETS["receipt"] if row is None else BY_MESSAGE.get(type(row), TARGETS["receipt"])
 
     def make(entry: Entry) -> Made:
-        row, problems = json_lines.row(_line(entry))
+        row, problems = json_lines.read(_line(entry))
         if row is None or isinstance(row, target.message):
             return row, problems
-        return None, [json_lines.line_malformed("receipts and records go in files of their own")]
+        return None, [json_lines.line_malformed("rows of another kind go in files of their own")]
 
     return Rows(file, key, target, _plain_lines, make)
+
+
+def is_plain(file: pathlib.Path) -> bool:
+    """Whether a file of JSON Lines needs no mapping, as its first line is."""
+    try:
+        return _first_row(file) is not None
+    except files.UnreadableFile:
+        return False
+
+
+def _first_row(file: pathlib.Path) -> Message | None:
+    """UnreadableFile if it is no UTF-8."""
+    with Opened(file) as opened:
+        first = next(iter(_plain_lines(opened)), None)
+    return json_lines.read(_line(first))[0] if first else None
 
 
 def _line(entry: Entry) -> str:
@@ -144,7 +166,7 @@ def _plain_lines(opened: Opened) -> Iterator[Entry]:
     try:
         for number, line in enumerate(opened.text("utf-8"), 1):
             if line.strip():
-                yield Entry(number, [{"": line}])
+                yield Entry(number, [{"": line}], cut=line.encode)
     except UnicodeDecodeError as error:
         raise files.UnreadableFile(f"the file is no UTF-8: {error}") from error
 
@@ -173,14 +195,32 @@ def _add_row(batch: Batch, rows: Rows, entry: Entry) -> None:
     if row is None or problems:
         told = [(problem.path, problem.reason, problem.english) for problem in problems]
         batch.counts.refuse(str(rows.file), str(entry.line), told)
+        _add_unread(batch, rows, entry, row, problems)
         return
     batch.size += row.ByteSize()
     batch.rows.append(row)
     batch.origins.append((str(rows.file), str(entry.line)))
 
 
+def _add_unread(batch: Batch, rows: Rows, entry: Entry, row: Message | None, problems: Sequence[Problem]) -> None:
+    """What couldn't be made a row goes along, to be kept with what is refused; what is too large is only reported."""
+    content = entry.cut()
+    if not content or batch.size + len(content) > LARGEST_DOCUMENT:
+        return
+    told = [problem_pb2.Problem(path=one.path, reason=one.reason, message=one.english) for one in problems]
+    read = None if row is None else rows.target.row_of(row)
+    batch.size += len(content)
+    batch.unread.append(
+        declarations_pb2.UnreadRow(position=entry.line, content=content, format=rows.format, problems=told, row=read)
+    )
+
+
 def _row_request(batch: Batch, rows: Rows, number: int, position: int, request_id: RequestId) -> Batch:
     batch.position = position
-    if batch.rows:
-        batch.request = rows.target.request_of(request_id(rows.key, number), batch.rows)
+    if batch.rows or batch.unread:
+        positions = [int(line) for _, line in batch.origins]
+        source = declarations_pb2.RowSource(
+            name=rows.file.name[-MOST_SOURCE_NAME:], positions=positions, unread=batch.unread, has_mended=True
+        )
+        batch.request = rows.target.request_of(request_id(rows.key, number), batch.rows, source)
     return batch

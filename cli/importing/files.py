@@ -2,13 +2,14 @@
 
 import contextlib
 import csv
+import functools
 import gzip
 import hashlib
 import io
 import itertools
 import json
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -82,11 +83,16 @@ def content(file: pathlib.Path) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One document of a file: the line it begins on, and its rows, or why they can't be read."""
+    """One document of a file: the line it begins on, and its rows, or why they can't be read.
+
+    `records` are the rows as they stand in a table; `cut` makes a file of the document alone.
+    """
 
     line: int
     rows: Sequence[dict[str, str]]
     problems: Sequence[Problem] = ()
+    records: Sequence[Sequence[str]] = ()
+    cut: Callable[[], bytes] = bytes
 
 
 def entries(opened: Opened, suffix: str, mapping: ColumnMapping) -> Iterator[Entry]:
@@ -109,15 +115,32 @@ def header(file: pathlib.Path, mapping: ColumnMapping) -> list[str]:
             raise UnreadableFile(f"{file} is no CSV in {mapping.encoding}: {error}") from error
 
 
+def names(file: pathlib.Path, mapping: ColumnMapping) -> set[str]:
+    """The names in the first object of a file of JSON Lines; none where it can't be read so."""
+    with Opened(file) as opened:
+        try:
+            first = next((line for line in opened.text(mapping.encoding) if line.strip()), "")
+            return {name for row in _flat_rows(json.loads(first), mapping.lines) for name in row}
+        except (UnicodeDecodeError, ValueError):
+            return set()
+
+
 def _table_entries(text: IO[str], mapping: ColumnMapping) -> Iterator[Entry]:
     reader = csv.reader(text, delimiter=mapping.delimiter)
     columns = next(reader, [])
-    if not mapping.groups:
-        yield from _records(reader, columns)
-        return
-    for _, some in itertools.groupby(_records(reader, columns), lambda one: _group(one, mapping)):
-        together = list(some)
-        yield Entry(together[0].line, [row for one in together for row in one.rows], together[0].problems)
+    grouped = itertools.groupby(_records(reader, columns), lambda one: _group(one, mapping))
+    for together in map(list, (some for _, some in grouped)):
+        records = [record for one in together for record in one.records]
+        rows = [row for one in together for row in one.rows]
+        cut = functools.partial(_cut, mapping, [columns, *records])
+        yield Entry(together[0].line, rows, together[0].problems, records, cut)
+
+
+def _cut(mapping: ColumnMapping, records: Sequence[Sequence[str]]) -> bytes:
+    """A CSV file of these records, as the mapping reads it."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=mapping.delimiter, lineterminator="\n").writerows(records)
+    return text.getvalue().encode(mapping.encoding)
 
 
 def _records(reader: Any, columns: Sequence[str]) -> Iterator[Entry]:
@@ -131,13 +154,13 @@ def _records(reader: Any, columns: Sequence[str]) -> Iterator[Entry]:
 
 def _record(line: int, record: Sequence[str], columns: Sequence[str]) -> Entry:
     if len(record) != len(columns):
-        return Entry(line, [], [_other_width(len(record), len(columns))])
-    return Entry(line, [dict(zip(columns, (cell.strip() for cell in record), strict=True))])
+        return Entry(line, [], [_other_width(len(record), len(columns))], [record])
+    return Entry(line, [dict(zip(columns, (cell.strip() for cell in record), strict=True))], records=[record])
 
 
 def _group(entry: Entry, mapping: ColumnMapping) -> object:
     """Equal for records of one document that follow each other."""
-    return mapping.key_of(entry.rows[0]) if entry.rows else entry.line
+    return mapping.key_of(entry.rows[0]) if entry.rows and mapping.groups else entry.line
 
 
 def _other_width(found: int, expected: int) -> Problem:
@@ -152,12 +175,12 @@ def _object_entries(text: IO[str], mapping: ColumnMapping) -> Iterator[Entry]:
     for number, line in enumerate(text, 1):
         if not line.strip():
             continue
+        cut = functools.partial(line.encode, mapping.encoding)
         try:
-            yield Entry(
-                number, [{**dict.fromkeys(names, ""), **row} for row in _flat_rows(json.loads(line), mapping.lines)]
-            )
+            rows = [{**dict.fromkeys(names, ""), **row} for row in _flat_rows(json.loads(line), mapping.lines)]
+            yield Entry(number, rows, cut=cut)
         except ValueError as error:
-            yield Entry(number, [], [line_malformed(str(error))])
+            yield Entry(number, [], [line_malformed(str(error))], cut=cut)
 
 
 def _flat_rows(data: Any, lines: str) -> list[dict[str, str]]:

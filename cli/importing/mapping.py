@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from aval.declarations.v1 import personal_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
 from chassis.errors import Problem
@@ -28,6 +29,9 @@ from cli.importing.transforms import (
     Unmappable,
 )
 
+PERSONS = "persons"
+# A path to a person says which part the person has in the document: persons.BUYER.name.
+PARTS = frozenset(personal_pb2.Person.Part.keys()) - {"PART_UNSPECIFIED"}
 EXTRA, IGNORE, REFUSE = UNMAPPED = ("extra", "ignore", "refuse")
 TOP = ("target", "unmapped", "file", "key", "constants", "fields")
 FILE = {"encoding": str, "delimiter": str, "lines": str}
@@ -64,14 +68,28 @@ class Place:
         """Whether each row of the file has one of its own."""
         return self.way[:1] == (LINES,)
 
+    @property
+    def part(self) -> str:
+        """Of a natural person's field: which part the person has; else empty."""
+        return self.way[1] if self.way[:1] == (PERSONS,) else ""
+
     def set(self, row: Any, value: Any) -> None:
-        """Puts a value there; in the last of the row's lines where it is in a line."""
+        """Puts a value there; in the last of the row's lines where it is in a line, in the person of its part."""
+        if self.part:
+            setattr(person(row, self.part) or row.persons.add(part=self.part), self.leaf.name, value)
+            return
         for name in self.way:
             row = getattr(row, name)[-1] if name == LINES else getattr(row, name)
         if self.leaf.message_type:
             getattr(row, self.leaf.name).CopyFrom(value)
         else:
             setattr(row, self.leaf.name, value)
+
+
+def person(row: Any, part: str) -> personal_pb2.Person | None:
+    """The person of a row that has this part, if it names any."""
+    number = personal_pb2.Person.Part.Value(part)
+    return next((one for one in row.persons if one.part == number), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +119,9 @@ class Field:
         try:
             self.place.set(message, self.convert(row))
         except Unmappable as error:
-            return _problem(self.column, error.rule, error.message)
+            # What is a person's is never quoted: reports go further than the row.
+            unquoted = "The value isn't as the mapping says; correct it, or map it."
+            return _problem(self.column, error.rule, unquoted if self.place.part else error.message)
         except (decimal.InvalidOperation, ValueError) as error:
             return _problem(self.column, "VALUE_INVALID", f"{row[self.column]!r} doesn't fit: {error}")
         return None
@@ -156,11 +176,15 @@ class ColumnMapping:
         """The message of a document's rows, and all problems, by column; with problems it isn't to be sent."""
         message: Any = self.target.message()
         for place, value in self.constants:
-            if not place.in_lines:
+            if not place.in_lines and not place.part:
                 place.set(message, value)
         if self.target.key and self.key:
             setattr(message, self.target.key, "/".join(self.key_of(rows[0])))
         problems = [found for one in self.fields if not one.place.in_lines if (found := one.problem(rows[0], message))]
+        for place, value in self.constants:
+            # What is the same of all persons makes none where the row names none.
+            if place.part and person(message, place.part):
+                place.set(message, value)
         problems += self._disagreements(rows)
         for row in rows if self.groups else ():
             problems += self._line(row, message)
@@ -307,6 +331,8 @@ class _Reader:
         """The field at a path. None, reported, where there is none that a mapping can fill."""
         *way, leaf = path.split(".")
         descriptor: Any = target.message.DESCRIPTOR
+        if way[:1] == [PERSONS] and PERSONS in descriptor.fields_by_name:
+            return self._person_place(path, way, leaf, where)
         for name in way:
             found = descriptor.fields_by_name.get(name) if descriptor else None
             descriptor = found.message_type if found and (not found.is_repeated or name == LINES) else None
@@ -316,6 +342,15 @@ class _Reader:
             self.errors.append(f"{where}: {path!r} is no field of {self.data['target']} that a mapping can fill")
             return None
         return Place(path, tuple(way), last, kind)
+
+    def _person_place(self, path: str, way: Sequence[str], leaf: str, where: str) -> Place | None:
+        descriptor: Any = personal_pb2.Person.DESCRIPTOR
+        last = descriptor.fields_by_name.get(leaf)
+        if len(way) == 2 and way[1] in PARTS and last is not None and _kind(last) == TEXT:
+            return Place(path, tuple(way), last, TEXT)
+        names = ", ".join(one.name for one in descriptor.fields if _kind(one) == TEXT)
+        self.errors.append(f"{where}: {path!r} must be {PERSONS}.PART.FIELD: {', '.join(sorted(PARTS))}; {names}")
+        return None
 
     def _enum_number(self, place: Place, value: Any, where: str) -> Any:
         """The value as the field takes it: an enumeration's by name. None, reported, where it has no such one."""

@@ -38,9 +38,20 @@ class Target:
     # What the service puts before the paths of the row's fields.
     prefix: str = ""
 
-    def request_of(self, request_id: str, rows: Sequence[Message]) -> Message:
+    def request_of(
+        self, request_id: str, rows: Sequence[Message], source: declarations_pb2.RowSource | None = None
+    ) -> Message:
         """One message of the stream."""
-        return self.request(**{"request_id": request_id, self.field: map(self.wrap, rows)})
+        return self.request(**{"request_id": request_id, self.field: map(self.wrap, rows), "source": source})
+
+    def row_of(self, row: Message) -> declarations_pb2.Row:
+        """The row as one of any kind."""
+        wrapped = self.wrap(row)
+        fields = declarations_pb2.Row.DESCRIPTOR.fields
+        (kind,) = [field.name for field in fields if field.message_type is wrapped.DESCRIPTOR]
+        found = declarations_pb2.Row()
+        getattr(found, kind).CopyFrom(wrapped)
+        return found
 
 
 def _finish_declaration(row: declarations_pb2.Declaration) -> None:
@@ -137,3 +148,6 @@ TARGETS: Mapping[str, Target] = {
     "retail_receipt": _retail("receipt"),
     "retail_cancellation": _retail("cancellation"),
 }
+
+# What a line that needs no mapping is taken as.
+BY_MESSAGE: Mapping[type[Message], Target] = {target.message: target for target in TARGETS.values()}

@@ -162,3 +162,9 @@ class SecondPersonRequired(DomainError):
     """{encumbrance} is confirmed: a maker reduces it with ReduceEncumbrance, and a checker approves that."""
 
     chinese = "{encumbrance} 已确认：须由经办人提交减少（ReduceEncumbrance），并由复核人批准。"
+
+
+class MendedRowNeeded(DomainError):
+    """{document} is no row yet: send it mended, as JSON, or mend its file and import that again."""
+
+    chinese = "{document} 尚不是一行有效数据；请以 JSON 发送更正后的内容，或更正文件后重新导入。"

@@ -9,6 +9,7 @@ from aval.events.v1 import events_pb2
 
 import ledger
 from chassis.service import Check, Command, Reading, Service
+from chassis.tables import sealed_answers
 from ledger import store as ledger_store
 from services.declarations import visibility
 from services.declarations.bill import commands as bill
@@ -34,7 +35,10 @@ from services.declarations.insight.portrait import reads as portrait_reads
 from services.declarations.insight.statistics import reads as statistics
 from services.declarations.intake import commands as intake
 from services.declarations.intake import reads as intake_reads
+from services.declarations.intake import rpc as intake_rpc
+from services.declarations.intake import store as intake_store
 from services.declarations.intake import unified
+from services.declarations.intake.refused_rows import keeping_refused
 from services.declarations.personal import reads as personal_reads
 from services.declarations.pool import commands as pool
 from services.declarations.pool import reads as pool_reads
@@ -58,7 +62,7 @@ from services.declarations.retail.sale import commands as sale
 from services.declarations.retail.sale import store as sales
 from services.declarations.retail.summary import reads as summary_reads
 from services.declarations.retail.summary import store as summaries
-from services.declarations.tables import personal_data, refused_contents
+from services.declarations.tables import personal_data, refused_contents, refused_told
 from services.declarations.value import proof
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
@@ -93,7 +97,7 @@ def _sold_in_store(request: Any) -> Iterable[str]:
     return [request.store_sale.retail_list]
 
 
-# What proves the rows: the ledger, the register, pools, summaries, records, bills.
+# What proves the rows: the ledger, the register, pools, summaries, records, bills, what was refused.
 PROOFS: Sequence[Check] = (
     ledger_store.violations,
     proof.violations,
@@ -103,6 +107,7 @@ PROOFS: Sequence[Check] = (
     record_store.violations,
     permit_uses.violations,
     bill_store.violations,
+    intake_store.violations,
 )
 
 
@@ -118,9 +123,13 @@ SERVICE = Service(
     name="declarations",
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
-        "BatchCreateDeclarations": Command(run_batch=declaration.create_batch, prepare=declaration.rows),
-        "BatchCreateReceipts": Command(unified.create_receipts, names=_receipts),
-        "BatchCreateRetailDocuments": Command(retail.create_batch, names=retail.names, prepare=retail.rows),
+        "BatchCreateDeclarations": keeping_refused(
+            Command(run_batch=declaration.create_batch, prepare=declaration.rows), "declaration"
+        ),
+        "BatchCreateReceipts": keeping_refused(Command(unified.create_receipts, names=_receipts), "receipt"),
+        "BatchCreateRetailDocuments": keeping_refused(
+            Command(retail.create_batch, names=retail.names, prepare=retail.rows), "retail_document"
+        ),
         "ReportWarehouseSale": Command(sale.report_warehouse_sale, names=_sold),
         "ReportStoreSale": Command(sale.report_store_sale, names=_sold_in_store),
         "CreatePool": Command(pool.create),
@@ -135,7 +144,9 @@ SERVICE = Service(
         "ReduceEncumbrance": Command(encumbrance.reduce, names=_name),
         "ApproveReduction": Command(encumbrance.approve_reduction, names=_name),
         "RejectReduction": Command(encumbrance.reject_reduction, names=_name),
-        "BatchCreateRecords": Command(records.create_batch, names=record_rpc.names, prepare=records.candidates),
+        "BatchCreateRecords": keeping_refused(
+            Command(records.create_batch, names=record_rpc.names, prepare=records.candidates), "record"
+        ),
         "ClaimBill": Command(bill.claim, names=_name),
         "ReleaseBill": Command(bill.release, names=_name),
         "ConfirmBillPaid": Command(bill.confirm, names=_name),
@@ -147,10 +158,10 @@ SERVICE = Service(
         "RollPreShipment": Command(pre_shipment.roll, names=_name),
         "CreateRebate": Command(rebate.create, names=lambda request: [request.rebate.enterprise]),
         "ReviseRebate": Command(rebate.revise, names=_name),
-        "ImportDocuments": Command(intake.import_documents, prepare=intake.read),
-        "ResendDocument": Command(intake.resend, names=lambda request: [request.name]),
-        "DiscardRefusedDocument": Command(intake.discard, names=lambda request: [request.name]),
-        "BatchCreateReferenceRecords": Command(reference.create_batch),
+        "ImportDocuments": Command(intake.import_documents, prepare=intake.read, is_personal=intake_rpc.has_refused),
+        "ResendDocument": Command(intake.resend, names=_name, is_personal=intake_rpc.always),
+        "DiscardRefusedDocument": Command(intake.discard, names=_name, is_personal=intake_rpc.always),
+        "BatchCreateReferenceRecords": keeping_refused(Command(reference.create_batch), "reference_record"),
         "RegisterDocuments": Command(run_batch=fingerprint.register_batch, names=fingerprint.contenders),
         "CheckDocuments": Command(run_batch=fingerprint.check_batch),
         "MarkFinanced": Command(fingerprint.finance, names=_name),
@@ -208,8 +219,15 @@ SERVICE = Service(
         "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
     note=access.note,
-    sealed=[personal_data, refused_contents],
-    sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting, merchants.adopt],
+    sealed=[personal_data, refused_contents, refused_told, sealed_answers],
+    sweeps=[
+        encumbrance.expire,
+        pool.gather,
+        pool.age,
+        unified.attach_waiting,
+        merchants.adopt,
+        intake.forget_old,
+    ],
     derivations=[fold.follow, norms.seed, norms.publish, portraits.assess],
     prepare=[ledger_store.initialise],
     violations=_violations,

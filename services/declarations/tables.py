@@ -309,13 +309,21 @@ shipped_under = sa.Table(
 )
 
 rebates = records.table("rebates", Rebate, metadata, sa.Index("rebates_enterprise", "enterprise", "id"))
-# intake: refused documents, the reasons to find them by, their contents, sealed.
+# intake: refused documents and rows, the reasons to find them by; how they were told and their contents, sealed.
 refused_documents = records.table(
     "refused_documents",
     RefusedDocument,
     metadata,
     sa.Index("refused_documents_sender", "sender", "id"),
     sa.Index("refused_documents_digest", "sender", "digest", unique=True),
+    sa.Index(
+        "refused_documents_waiting",
+        "sender",
+        "subject",
+        sqlite_where=sa.text("state = 'REFUSED'"),
+        postgresql_where=sa.text("state = 'REFUSED'"),
+    ),
+    sa.Index("refused_documents_time", "last_us"),
 )
 refused_reasons = sa.Table(
     "refused_reasons",
@@ -325,6 +333,7 @@ refused_reasons = sa.Table(
     sa.Index("refused_reasons_reason", "reason", "document"),
     sqlite_with_rowid=False,
 )
+refused_told = sealing.table("refused_told", metadata)
 refused_contents = sealing.table("refused_contents", metadata)
 
 # Receipts that name only a unified number, until its declaration comes.

@@ -25,6 +25,16 @@ def reserve_seconds(asked: int, on: date) -> int:
     return min(asked or int(terms.value("reserve_seconds", on)), longest)
 
 
+def refused_kept_days(on: date) -> int:
+    """For how many days what was refused is kept after it was refused last."""
+    return int(code_table("terms").value("refused_kept_days", on))
+
+
+def refused_kept_most(on: date) -> int:
+    """How many refused documents and rows of one sender may wait to be mended."""
+    return int(code_table("terms").value("refused_kept_most", on))
+
+
 def exchange_rate(base: str, quote: str, on: date) -> Decimal | None:
     """Units of `quote` for one of `base`, both major, 10 decimals; None where the table lacks one of them."""
     rows = [code_table("exchange_rates").row(currency, on) for currency in (quote, base)]

@@ -158,14 +158,14 @@ def test_rows_are_refused_by_line_and_column(layout: Layout, tmp_path: pathlib.P
     report = run(layout, [table], mapping_file(tmp_path))
     assert totals(report) == (9, 2, 1, 6)
     assert [(row["document"], row["path"], row["rule"]) for row in report["refused"]] == [
+        ("4", "id", "RECORD_KNOWN_WITH_OTHER_CONTENT"),
         ("5", "day", "DATE_INVALID"),
         ("5", "price", "AMOUNT_NOT_POSITIVE"),
-        ("8", "", "ROW_MALFORMED"),
-        ("9", "day", "DATE_INVALID"),
-        ("4", "id", "RECORD_KNOWN_WITH_OTHER_CONTENT"),
         ("6", "day", "DATE_IN_FUTURE"),
         ("6", "price", "AMOUNT_NOT_POSITIVE"),
         ("7", "id", "FIELD_STRING_MIN_LEN"),
+        ("8", "", "ROW_MALFORMED"),
+        ("9", "day", "DATE_INVALID"),
     ]
 
 
@@ -252,9 +252,9 @@ def test_lists_of_a_merchant_s_own_system(layout: Layout, tmp_path: pathlib.Path
     report = run(layout, [table], MAPPINGS / "retail_lists.toml")
     assert totals(report) == (4, 1, 1, 2)
     assert [(row["document"], row["path"], row["rule"]) for row in report["refused"]] == [
+        ("2", "goods.hs", "FIELD_STRING_PATTERN"),
         ("3", "sent", "DATE_INVALID"),
         ("3", "to", "CODE_UNKNOWN"),
-        ("2", "goods.hs", "FIELD_STRING_PATTERN"),
     ]
     assert count(layout, retail_lists) == 1
 
@@ -419,3 +419,16 @@ def test_records_as_lines(layout: Layout, tmp_path: pathlib.Path) -> None:
         ("3", "LINE_MALFORMED"),
         ("4", "LINE_MALFORMED"),
     ]
+
+
+def test_lines_that_need_no_mapping_beside_those_that_do(layout: Layout, tmp_path: pathlib.Path) -> None:
+    receipt = {"declaration_number": "460120260000000001", "channel_code": "R", "notice_time": "2026-11-05T08:20:00Z"}
+    (tmp_path / "receipts.jsonl").write_text(json.dumps(receipt), encoding="utf-8")
+    records = [{"id": 1, "day": "20260102", "price": 1}, {"id": 2, "day": "20260102", "price": 2}]
+    (tmp_path / "records.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    (tmp_path / "other.jsonl").write_text('{"Id": 1}', encoding="gb18030")
+    paths = [tmp_path / f"{name}.jsonl" for name in ("receipts", "records", "other")]
+    report = run(layout, paths, MAPPINGS / "retail_lists.toml", mapping_file(tmp_path))
+    assert totals(report) == (4, 3, 0, 1)
+    assert {pathlib.Path(row["file"]).name for row in report["refused"]} == {"other.jsonl"}
+    assert (count(layout, receipts), count(layout, reference_records)) == (1, 2)

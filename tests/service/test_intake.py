@@ -193,6 +193,18 @@ async def test_found_by_reason_format_state_and_time(intake: Intake) -> None:
     assert "lines.xml" in names(await listed(intake, reason="FORMAT_UNKNOWN"))
 
 
+async def test_the_windows_word_to_its_client_is_no_receipt(intake: Intake) -> None:
+    taken = (FIXTURES / "receipts" / "bad_dec_import_response.xml").read_bytes()
+    failed = taken.replace(b">0<", b">9<").replace("暂存成功".encode(), "报文格式错误".encode())
+    verdicts = await intake.send(document("Successed_1.xml", taken), document("Failed_1.xml", failed))
+    assert [told(verdict)[2] for verdict in verdicts] == [
+        [("DecImportResponse", "NO_CUSTOMS_RECEIPT")],
+        [("DecImportResponse/ResponseCode", "WINDOW_DID_NOT_TAKE_IT")],
+    ]
+    assert "报文格式错误" in verdicts[1].problems[0].message
+    assert (await one(intake, "Failed_1.xml")).format == "DEC_RESPONSE"
+
+
 async def receipts_of(intake: Intake, number: str) -> tuple[str, list[str]]:
     request = declarations_pb2.GetDeclarationRequest(name=f"declarations/{number}")
     found = await intake.call("GetDeclaration", request)
@@ -405,7 +417,7 @@ TABLE = {
 
 @pytest.mark.parametrize(("state", "verb"), list(itertools.product(model.State, model.Verb)))
 def test_every_state_and_verb(state: model.State, verb: model.Verb) -> None:
-    refused = model.RefusedDocument("1", "window", b"", "1.xml", "", (), state, 1, 0, 0, 1)
+    refused = model.RefusedDocument("1", "window", b"", "", "", state, 1, 0, 0, 1)
     verbs: dict[model.Verb, Callable[[model.RefusedDocument], model.RefusedDocument]] = {
         model.Verb.REFUSE: lambda one: model.refused_again(one, model.Attempt("1.xml", "", (), 5)),
         model.Verb.ACCEPT: model.mended,

@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from aval.declarations.v1 import declarations_pb2, personal_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, intake_pb2, personal_pb2, retail_pb2
+from aval.type.v1 import problem_pb2
 from click.testing import CliRunner
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -84,10 +85,15 @@ def found_in(content: bytes) -> set[str]:
 def stored(register: Register) -> bytes:
     """All bytes of the store: SQLite's files with the log ahead of them, PostgreSQL's tables column by column."""
     if register.database.startswith("sqlite"):
-        files = list((register.folder / "store").glob("*.sqlite*"))
-        assert any(file.name.endswith("-wal") for file in files)
-        return b"".join(file.read_bytes() for file in files)
-    with psycopg.connect(register.database) as connection:
+        assert any(file.name.endswith("-wal") for file in (register.folder / "store").iterdir())
+    return stored_in(register.database, register.folder / "store")
+
+
+def stored_in(database: str, folder: pathlib.Path) -> bytes:
+    """All bytes of the declarations' store: in a folder of SQLite, or in a database of PostgreSQL."""
+    if database.startswith("sqlite"):
+        return b"".join(file.read_bytes() for file in folder.glob("*.sqlite*"))
+    with psycopg.connect(database) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'declarations'").fetchall()
         rows = [connection.execute(f'SELECT * FROM declarations."{name}"').fetchall() for (name,) in tables]
     values = itertools.chain.from_iterable(itertools.chain.from_iterable(rows))
@@ -133,6 +139,43 @@ async def bring_in(register: Register) -> None:
     for verdict, sent in zip(verdicts, RETAIL_ROWS, strict=True):
         assert await register.persons(verdict.resource, WINDOW) == list(sent.persons)
     put(register, {RETAIL: personal_pb2.PersonalData(persons=[BUYER])})
+    await refuse(register)
+
+
+async def refuse(register: Register) -> None:
+    """Documents and rows are refused whose problems quote persons, and which come from files named after them."""
+    misplaced = DECMESSAGE.replace("<GrossWet>", f"<GrossWet>{INPUTTER}").encode()
+    lines = json.dumps({"receipt": {"declaration_number": "1", BUYER.telephone: BUYER.identity_number}}).encode()
+    documents = [
+        declarations_pb2.Document(document_id=f"{DECLARANT}.xml", content=misplaced),
+        declarations_pb2.Document(document_id=f"{BUYER.name}.jsonl", content=lines),
+    ]
+    request = declarations_pb2.ImportDocumentsRequest(documents=documents)
+    verdicts = (await register.call("ImportDocuments", request, WINDOW)).verdicts
+    assert await register.call("ImportDocuments", request, WINDOW) == declarations_pb2.ImportDocumentsResponse(
+        verdicts=verdicts
+    )
+    row = register.row(BUYER)
+    row.lines[0].quantity.value = TYPIST
+    problem = problem_pb2.Problem(path=BUYER.name, reason="NUMBER_INVALID", message=f"'{BUYER.telephone}' is none.")
+    named = problem_pb2.Problem(reason=BUYER.identity_number, message="named after a person")
+    unread = declarations_pb2.UnreadRow(content=BUYER.address.encode(), format="CSV", problems=[problem, named])
+    unread.row.declaration.declaration_number = BUYER.identity_number
+    source = declarations_pb2.RowSource(name=f"{DECLARANT}.csv", unread=[unread])
+    batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row], source=source)
+    verdicts.extend((await register.call("BatchCreateDeclarations", batch, WINDOW)).verdicts)
+    quoted = [problem.message for verdict in verdicts for problem in verdict.problems]
+    for secret in (INPUTTER, BUYER.telephone):
+        assert any(secret in message for message in quoted), (secret, quoted)
+    for verdict in verdicts:
+        resend = declarations_pb2.ResendDocumentRequest(name=verdict.refused_document)
+        assert (await register.call("ResendDocument", resend, WINDOW)).refused_document.problems
+    listed = await register.call("ListRefusedDocuments", intake_pb2.ListRefusedDocumentsRequest(), WINDOW)
+    (theirs,) = [one for one in listed.refused_documents if one.format == "CSV"]
+    named.reason = "OTHER"
+    assert (theirs.document_id, theirs.problems) == (f"{DECLARANT}.csv#0", [problem, named])
+    discard = intake_pb2.DiscardRefusedDocumentRequest(name=theirs.name)
+    await register.call("DiscardRefusedDocument", discard, WINDOW)
 
 
 def wrapped(row: Any) -> retail_pb2.RetailDocument:

@@ -21,6 +21,7 @@ from services.declarations.formats.ceb.message import NAMESPACE, Field, Message
 from services.declarations.formats.ceb.tables import MESSAGES
 from services.declarations.formats.parsed import Parsed
 from services.declarations.retail.checks import check
+from services.declarations.retail.payment import commands as payment
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "ceb"
 ORDER, LIST, PAYMENT = "CEB303Message/Order[1]", "CEB603Message/Inventory[1]", "CEB411Message/Payment[1]"
@@ -166,9 +167,61 @@ def test_a_line_takes_the_currency_of_its_head_where_it_has_none() -> None:
     assert row("good_621").lines[0].total.currency_code == "CNY"
 
 
-def test_a_freight_rate_is_no_amount() -> None:
+def test_charges_as_amounts_rates_and_prices_of_a_ton() -> None:
     assert row("good_603").freight.minor_units == 6_00
-    assert not row("good_freight_rate").HasField("freight")
+    content = (FIXTURES / "good_freight_rate.xml").read_text()
+    freight, insurance = "<ceb:freight>5<", "<ceb:insuredFee>0</ceb:insuredFee>"
+    insured = "<ceb:insuredFee>0.3</ceb:insuredFee>"
+    assert freight in content
+    assert insurance in content
+
+    def charged(*changes: tuple[str, str]) -> tuple[tuple[str, int], tuple[str, int]]:
+        text = content
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (parsed,) = parse(text.encode())
+        assert not parsed.problems
+        found: Any = parsed.row
+        assert (found.value.currency_code, found.value.minor_units) == ("USD", 129_80)
+        assert found.gross_weight_kilograms.value == "0.85"
+        return tuple((one.currency_code, one.minor_units) for one in (found.freight, found.insurance))  # type: ignore[return-value]
+
+    # 5 % of 129.80; whatever the currency beside a rate says.
+    assert charged() == (("USD", 6_49), ("", 0))
+    assert charged(("<ceb:fCurrency>502<", "<ceb:fCurrency>142<")) == charged()
+    # 3 per mille are 0.3894; 0.05 % are 6.49 cents.
+    assert charged((insurance, insured), ("<ceb:iFlag/>", "<ceb:iFlag>1</ceb:iFlag>"))[1] == ("USD", 39)
+    assert charged((freight, "<ceb:freight>0.05<"))[0] == ("USD", 6)
+    # 1,000 yuan a ton, of 0.85 kg.
+    by_ton = (("<ceb:fFlag>1<", "<ceb:fFlag>2<"), ("<ceb:fCurrency>502<", "<ceb:fCurrency>142<"))
+    assert charged((freight, "<ceb:freight>1000<"), *by_ton)[0] == ("CNY", 85)
+    assert charged((freight, "<ceb:freight>9999999999999<"), *by_ton)[0] == ("CNY", 8_500_000_000_00)
+    # What no mark of the format says is no charge.
+    assert charged(("<ceb:fFlag>1<", "<ceb:fFlag>7<"))[0] == ("", 0)
+    (parsed,) = parse(content.replace(freight, "<ceb:freight>five<").encode())
+    assert [(one.path.rpartition("/")[2], one.reason) for one in parsed.problems] == [("freight", "NUMBER_INVALID")]
+
+
+def test_an_exports_money_needs_no_payment_company() -> None:
+    (parsed,) = parse((FIXTURES / "good_403_without_company.xml").read_bytes())
+    found: Any = parsed.row
+    assert (found.payment_company_code, found.transaction_number, found.payment_company_name) == ("", "", "现金支付")
+    other = retail_pb2.RetailPayment()
+    other.CopyFrom(found)
+    other.order_number += "2"
+    numbered = retail_pb2.RetailPayment()
+    numbered.CopyFrom(found)
+    numbered.transaction_number = "7"
+    assert len({payment.identify(one) for one in (found, other, numbered)}) == 3
+    # An import's is registered with customs.
+    content = (FIXTURES / "good_411.xml").read_text()
+    (parsed,) = parse(content.replace("<ceb:payCode>4101W6000D</ceb:payCode>", "").encode())
+    assert [(one.path.rpartition("/")[2], one.reason) for one in parsed.problems] == [("payCode", "MISSING_ELEMENT")]
+    assert [(one.path, one.reason) for one in check(retail_pb2.RetailPayment(amount=found.amount))] == [
+        ("payment_company_code", "PAYMENT_NUMBER_MISSING"),
+        ("transaction_number", "PAYMENT_NUMBER_MISSING"),
+    ]
 
 
 def test_times_are_beijings_with_milliseconds_where_there_are_some() -> None:

@@ -311,6 +311,49 @@ def test_enumerations_fill_enumerations_by_name() -> None:
     assert ("d", "VALUE_UNKNOWN") in [(one.path, one.reason) for one in mapping.apply([{"d": "X"}])[1]]
 
 
+PERSONS = """
+target = "declaration"
+unmapped = "ignore"
+[constants]
+persons.TYPIST.identity_type = "IC"
+[[fields]]
+column = "typist"
+path = "persons.TYPIST.identity_number"
+[[fields]]
+column = "kind"
+path = "persons.DECLARANT.identity_type"
+transform = "enumeration"
+values = {card = "1"}
+[[fields]]
+column = "declarant"
+path = "persons.DECLARANT.name"
+"""
+
+
+def test_persons_by_their_part() -> None:
+    mapping = load(PERSONS)
+    found, _ = mapping.apply([{"typist": "T1", "kind": "card", "declarant": "林"}])
+    assert [(one.part, one.identity_type, one.identity_number, one.name) for one in found.persons] == [
+        (4, "IC", "T1", ""),
+        (6, "1", "", "林"),
+    ]
+    assert not mapping.apply([{"typist": "", "kind": "", "declarant": ""}])[0].persons
+    _, problems = mapping.apply([{"typist": "", "kind": "护照 E1234", "declarant": ""}])
+    (told,) = [problem for problem in problems if problem.path == "kind"]
+    assert (told.reason, "E1234" in told.english) == ("VALUE_UNKNOWN", False)
+
+
+@pytest.mark.parametrize("path", ["persons.name", "persons.OWNER.name", "persons.BUYER.part", "persons.BUYER.a.b"])
+def test_a_person_has_a_part_and_a_field(path: str) -> None:
+    (error,) = errors_of(PERSONS.replace("persons.DECLARANT.name", path))
+    assert "persons.PART.FIELD" in error
+    assert "BUYER" in error
+
+
+def test_what_has_no_persons_takes_none() -> None:
+    assert "no field of receipt" in errors_of(PERSONS.replace('"declaration"', '"receipt"'))[0]
+
+
 def test_files_must_have_the_columns_and_no_others_unless_told() -> None:
     assert record('column = "c"\npath = "seller"').unfit(["c", "d"]) == ["the file has no column 'id'"]
     strict = load('target = "receipt"\n[[fields]]\ncolumn = "code"\npath = "channel_code"')

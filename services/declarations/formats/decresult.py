@@ -1,4 +1,4 @@
-"""DEC_DATA and DEC_RESULT, the window's receipt of one goods declaration, into a Receipt.
+"""DEC_DATA and DEC_RESULT, the window's receipt of one goods declaration, into a Receipt; and what is none.
 
 Elements as working software of the window's clients reads them: CUS_CIQ_NO (the unified number), ENTRY_ID (the
 customs number, once there is one), NOTICE_DATE, CHANNEL, NOTE. The reference tables' times are Beijing's,
@@ -17,6 +17,9 @@ from services.declarations.formats.parsed import Parsed
 
 DATA = "DEC_DATA"
 RESULT = "DEC_RESULT"
+RESPONSE = "DecImportResponse"
+# ResponseCode of a file that was read.
+_TAKEN = "0"
 NAMESPACES = ("", "http://www.chinaport.gov.cn/dec")
 BEIJING = timezone(timedelta(hours=8))
 _COMPACT = re.compile(r"[0-9]{14}", re.ASCII)
@@ -36,6 +39,39 @@ def parse(content: bytes) -> Sequence[Parsed]:
         return [_parsed("", found[0])]
     root.required(RESULT)
     return [_parsed(str(number), one) for number, one in enumerate(found, 1)] or [Parsed("", None, root.problems)]
+
+
+def parse_response(content: bytes) -> Sequence[Parsed]:
+    """DecImportResponse, by which the window tells a client that it read its file, or why not.
+
+    It has no channel and no notice time, so it is no receipt: it moves no declaration. It is refused as what it is,
+    with the window's own words where the file wasn't taken.
+    """
+    element, problems = parse_document(content)
+    if element is None:
+        return [Parsed("", None, problems)]
+    own = Reader(element, RESPONSE)
+    code, told = own.text("ResponseCode"), own.text("ErrorMessage")
+    problem = NO_RECEIPT if code == _TAKEN else _not_taken(code, told)
+    return [Parsed("", None, [problem])]
+
+
+NO_RECEIPT = Problem(
+    RESPONSE,
+    "NO_CUSTOMS_RECEIPT",
+    "The window only says that it read the client's file; nothing is to be mended. Discard it and send customs' "
+    "receipts (DEC_DATA), which name a channel and a time.",
+    "该报文仅表示单一窗口已导入客户端文件，无需更正；请放弃该报文，并发送含通道代码和时间的海关回执（DEC_DATA）。",
+)
+
+
+def _not_taken(code: str, told: str) -> Problem:
+    return Problem(
+        f"{RESPONSE}/ResponseCode",
+        "WINDOW_DID_NOT_TAKE_IT",
+        f"The window didn't take the client's file (code {code}): {told} Correct the declaration and declare it again.",
+        f"单一窗口未接收客户端文件（代码 {code}）：{told} 请更正报关单后重新申报。",
+    )
 
 
 def _parsed(document_id: str, result: Reader) -> Parsed:

@@ -1,7 +1,7 @@
-"""Rows as JSON Lines: one object a line, the fields of a receipt or of a record in either JSON spelling.
+"""Rows as JSON Lines: one object a line, the fields of a row in either JSON spelling.
 
-A record is known by what it is about (permit, manifest, bill …); every other object is a receipt of a goods
-declaration.
+An object of one field that is a kind of row (declaration, retail_document …) is that row. A record is also known
+by what it is about (permit, manifest, bill …); every other object is a receipt of a goods declaration.
 """
 
 from collections.abc import Sequence
@@ -9,42 +9,71 @@ from typing import Any
 
 from aval.declarations.v1 import declarations_pb2, records_pb2
 from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from chassis import strict_json
 from chassis.errors import Problem
+from services.declarations.formats import rows
 from services.declarations.formats.parsed import Parsed
 
-Row = declarations_pb2.Receipt | records_pb2.Record
 _RECORDS = frozenset(
     name for field in records_pb2.Record.DESCRIPTOR.oneofs[0].fields for name in (field.name, field.json_name)
 )
+_ROWS = frozenset(name for field in rows.Row.DESCRIPTOR.fields for name in (field.name, field.json_name))
 
 
 def parse(content: bytes) -> Sequence[Parsed]:
-    """The rows of the lines, by line number from 1; blank lines are passed over."""
+    """The rows of the lines, by line number from 1; blank lines are passed over. One object may span all lines."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return [Parsed("", None, [line_malformed(str(error))])]
     # Not splitlines: a text may hold U+2028 and its like.
-    lines = enumerate(text.split("\n"), 1)
-    return [Parsed(str(number), *row(line)) for number, line in lines if line.strip()]
+    lines = [(1, text)] if _is_one_object(text) else enumerate(text.split("\n"), 1)
+    return [Parsed(str(number), *checked(line)) for number, line in lines if line.strip()]
 
 
-def row(line: str) -> tuple[Row | None, list[Problem]]:
-    """The row of a line; None and why, where it is none."""
+def _is_one_object(text: str) -> bool:
+    try:
+        return isinstance(strict_json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def checked(line: str) -> tuple[Message | None, list[Problem]]:
+    """The row of a line that has passed the checks of its kind; None and why, where it is none."""
+    row, problems = read(line)
+    found = rows.problems(row) if row is not None and type(row) in rows.CHECKS else problems
+    return (None if found else row), list(found)
+
+
+def read(line: str) -> tuple[Message | None, list[Problem]]:
+    """The row of a line, as its room takes it; None and why, where it is none."""
     try:
         data = strict_json.loads(line)
         if not isinstance(data, dict):
             return None, [line_malformed(f"{type(data).__name__} instead of an object")]
-        return json_format.ParseDict(data, kind(data)()), []
+        return _inner(json_format.ParseDict(data, kind(data)())), []
     except (ValueError, json_format.ParseError) as error:
         return None, [line_malformed(str(error))]
 
 
-def kind(data: Any) -> type[Row]:
-    """What an object is a row of."""
-    return records_pb2.Record if isinstance(data, dict) and _RECORDS & data.keys() else declarations_pb2.Receipt
+def kind(data: dict[str, Any]) -> type[Message]:
+    """What an object is a message of."""
+    if len(data) == 1 and _ROWS & data.keys() and isinstance(next(iter(data.values())), dict):
+        return rows.Row
+    return records_pb2.Record if _RECORDS & data.keys() else declarations_pb2.Receipt
+
+
+def _inner(message: Any) -> Any:
+    """The row in a Row, and the document in a retail document. ValueError where there is none."""
+    for oneof in ("row", "document"):
+        if oneof in message.DESCRIPTOR.oneofs_by_name:
+            chosen = message.WhichOneof(oneof)
+            if not chosen:
+                raise ValueError(f"{message.DESCRIPTOR.name} has nothing in it")
+            message = getattr(message, chosen)
+    return message
 
 
 def line_malformed(detail: str) -> Problem:

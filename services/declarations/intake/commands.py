@@ -5,13 +5,19 @@ from dataclasses import dataclass
 
 from aval.declarations.v1 import declarations_pb2, intake_pb2
 
+from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import NotFound
 from chassis.states import check_etag
-from services.declarations.intake import model, parsing, rpc, store, taking
-from services.declarations.intake.model import Attempt, RefusedDocument, State
+from services.declarations.errors import MendedRowNeeded
+from services.declarations.formats import rows
+from services.declarations.intake import keeping, model, parsing, rpc, store, taking
+from services.declarations.intake.model import Attempt, Outcome, RefusedDocument
 from services.declarations.intake.parsing import Read
+from services.declarations.terms import refused_kept_days
 
+AT_ONCE = 500
+DAY_US = 86_400_000_000
 Verdicts = Sequence[declarations_pb2.IntakeVerdict]
 
 
@@ -37,51 +43,16 @@ def import_documents(transaction: Transaction, documents: Documents) -> declarat
 
 def _keep_refused(transaction: Transaction, documents: Documents, verdicts: Sequence[Verdicts]) -> None:
     """Remembers what was refused, once for each content, and what is accepted now that was refused before."""
-    digests = [transaction.keys.token("refused document", document.content) for document in documents.sent]
-    stored = store.by_digest(transaction.connection, transaction.caller.tenant, digests)
-    kept: dict[bytes, RefusedDocument] = dict(stored)
-    contents: dict[bytes, bytes] = {}
-    for digest, document, one, some in zip(digests, documents.sent, documents.read, verdicts, strict=True):
-        attempt = _attempt(transaction, document, one, some)
-        after = _after(transaction, kept.get(digest), digest, attempt)
-        if after is not None:
-            kept[digest] = after
-            contents[digest] = document.content
-    changed = [document for digest, document in kept.items() if document is not stored.get(digest)]
-    _save(transaction, changed, {kept[digest].name: content for digest, content in contents.items()})
+    outcomes = [_outcome(transaction, *one) for one in zip(documents.sent, documents.read, verdicts, strict=True)]
+    kept = keeping.keep(transaction, outcomes)
+    for one, some in zip(outcomes, verdicts, strict=True):
+        rpc.name_kept(some, kept.get(one.digest, ""))
 
 
-def _attempt(transaction: Transaction, document: declarations_pb2.Document, read: Read, verdicts: Verdicts) -> Attempt:
+def _outcome(transaction: Transaction, document: declarations_pb2.Document, read: Read, verdicts: Verdicts) -> Outcome:
     problems = rpc.told(document.document_id, verdicts)
-    return Attempt(document.document_id, read.format, problems, transaction.now_us)
-
-
-def _after(
-    transaction: Transaction, before: RefusedDocument | None, digest: bytes, attempt: Attempt
-) -> RefusedDocument | None:
-    """The refused document as this attempt leaves it; None where there is none or nothing changes."""
-    if attempt.problems:
-        return model.refused_again(before or _unseen(transaction, digest), attempt)
-    return model.mended(before) if before and before.state == State.REFUSED else None
-
-
-def _unseen(transaction: Transaction, digest: bytes) -> RefusedDocument:
-    """Before its first attempt."""
-    identifier, sender = transaction.ids.resource("refused"), transaction.caller.tenant
-    return RefusedDocument(identifier, sender, digest, "", "", (), State.REFUSED, 0, transaction.now_us, 0, 0)
-
-
-def _save(transaction: Transaction, changed: Sequence[RefusedDocument], contents: dict[str, bytes]) -> None:
-    """Rows and contents; what isn't REFUSED any more loses its content."""
-    waiting = {document.name for document in changed if document.state == State.REFUSED}
-    store.add(transaction, [document for document in changed if _is_new(document)])
-    store.save(transaction, [document for document in changed if not _is_new(document)])
-    store.keep_contents(transaction, {name: content for name, content in contents.items() if name in waiting})
-    store.forget_contents(transaction, {document.name for document in changed} - waiting)
-
-
-def _is_new(document: RefusedDocument) -> bool:
-    return document.revision == 0
+    attempt = Attempt(document.document_id, read.format, problems, transaction.now_us)
+    return Outcome(transaction.keys.token("refused document", document.content), "", attempt, document.content)
 
 
 def resend(
@@ -91,22 +62,41 @@ def resend(
     document = _load(transaction, request.name, request.etag)
     # Only what is REFUSED can be accepted.
     model.mended(document)
-    content = request.content or store.content(transaction, document)
-    sent = declarations_pb2.Document(document_id=document.document_id, content=content)
+    sent = _sent(transaction, document, request.content)
     parts = parsing.read(sent)
     (verdicts,) = taking.take(transaction, [sent], [parts])
-    attempt = _attempt(transaction, sent, parts, verdicts)
-    after = model.refused_again(document, attempt) if attempt.problems else model.mended(document)
-    _save(transaction, [after], {after.name: content})
-    fresh = _load(transaction, request.name)
-    return declarations_pb2.ResendDocumentResponse(refused_document=rpc.to_proto(fresh), verdicts=verdicts)
+    outcome = _outcome(transaction, sent, parts, verdicts)
+    after = model.refused_again(document, outcome.attempt) if outcome.attempt.problems else model.mended(document)
+    rpc.name_kept(verdicts, after.name)
+    keeping.save(transaction, [after], {after.name: outcome})
+    return declarations_pb2.ResendDocumentResponse(refused_document=_told(transaction, request.name), verdicts=verdicts)
+
+
+def _sent(transaction: Transaction, document: RefusedDocument, mended: bytes) -> declarations_pb2.Document:
+    """What is sent again. MendedRowNeeded."""
+    if not mended and document.format in rows.UNREAD:
+        raise MendedRowNeeded(document=document.name)
+    told = store.told(transaction, [document])[document.name]
+    content = mended or rpc.content(document, store.content(transaction, document))
+    return declarations_pb2.Document(document_id=told.document_id, content=content)
 
 
 def discard(transaction: Transaction, request: intake_pb2.DiscardRefusedDocumentRequest) -> intake_pb2.RefusedDocument:
     """Its sender gives it up."""
     document = _load(transaction, request.name, request.etag)
-    _save(transaction, [model.discarded(document)], {})
-    return rpc.to_proto(_load(transaction, request.name))
+    keeping.save(transaction, [model.discarded(document)], {})
+    return _told(transaction, request.name)
+
+
+def forget_old(transaction: Transaction) -> bool:
+    """Forgets what was refused last so long ago that nobody will mend it; whether there may be more."""
+    before_us = transaction.now_us - refused_kept_days(business_date(transaction.now_us)) * DAY_US
+    return store.forget_before(transaction.connection, before_us, AT_ONCE) == AT_ONCE
+
+
+def _told(transaction: Transaction, name: str) -> intake_pb2.RefusedDocument:
+    document = _load(transaction, name)
+    return rpc.to_proto(document, store.told(transaction, [document]).get(name))
 
 
 def _load(transaction: Transaction, name: str, etag: str = "") -> RefusedDocument:

@@ -1,4 +1,4 @@
-"""A refused document: kept until everything in it was accepted, or until its sender gives it up."""
+"""A refused document or row: kept until it was accepted, until its sender gives it up, or until its time is over."""
 
 import enum
 from collections.abc import Mapping
@@ -44,14 +44,17 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class RefusedDocument:
-    """The row. The digest is a token of the content first refused; the content is sealed in a table of its own."""
+    """The row. What may hold personal data is sealed in tables of its own: the content, and how it was told.
+
+    `digest` is a token of the content first refused. `subject` is a token of the numbers and the time by which a
+    row tells what it is a version of; empty for documents, and where a row has no number.
+    """
 
     id: str
     sender: str
     digest: bytes
-    document_id: str
+    subject: str
     format: str
-    problems: tuple[Told, ...]
     state: State
     attempts: int
     first_us: int
@@ -74,13 +77,21 @@ class Attempt:
     now_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one document or row that is told by its digest, and its bytes as they are sealed."""
+
+    digest: bytes
+    subject: str
+    attempt: Attempt
+    content: bytes
+
+
 def refused_again(document: RefusedDocument, attempt: Attempt) -> RefusedDocument:
     """One attempt more, and what it found. WrongState."""
     return replace(
         document,
-        document_id=attempt.document_id,
         format=attempt.format,
-        problems=attempt.problems,
         state=moved(TRANSITIONS, document, Verb.REFUSE),
         attempts=document.attempts + 1,
         last_us=attempt.now_us,

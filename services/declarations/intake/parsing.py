@@ -30,11 +30,13 @@ def _ceb(message: str) -> Format:
 
 
 RECEIPT = Format("DEC_RESULT", decresult.parse)
+RESPONSE = Format("DEC_RESPONSE", decresult.parse_response)
 JSON_LINES = Format("JSONL", json_lines.parse)
 # By namespace and root element.
 PARSERS: Mapping[tuple[str, str], Format] = {
     (decmessage.NAMESPACE, decmessage.ROOT): Format("DecMessage", _dec_message),
     **{(namespace, root): RECEIPT for namespace in decresult.NAMESPACES for root in (decresult.DATA, decresult.RESULT)},
+    **{(namespace, decresult.RESPONSE): RESPONSE for namespace in decresult.NAMESPACES},
     **{(namespace, message): _ceb(message) for namespace in (ceb.NAMESPACE, "") for message in ceb.MESSAGES},
 }
 # Formats of many versions: by the beginning of the namespace, and the root element.

@@ -17,7 +17,8 @@ def get(reading: Reading, request: intake_pb2.GetRefusedDocumentRequest) -> inta
     document = store.load(reading.connection, reading.caller.tenant, request.name)
     if document is None:
         raise NotFound(resource=request.name)
-    return rpc.to_proto(document, store.content(reading, document))
+    told = store.told(reading, [document]).get(document.name)
+    return rpc.to_proto(document, told, rpc.content(document, store.content(reading, document)))
 
 
 def list_(reading: Reading, request: intake_pb2.ListRefusedDocumentsRequest) -> intake_pb2.ListRefusedDocumentsResponse:
@@ -25,8 +26,9 @@ def list_(reading: Reading, request: intake_pb2.ListRefusedDocumentsRequest) -> 
     query = _filtered(store.of_sender(reading.caller.tenant), request)
     query = paging.newest_first(query, refused_documents.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, RefusedDocument), "id")
+    told = store.told(reading, page)
     return intake_pb2.ListRefusedDocumentsResponse(
-        refused_documents=[rpc.to_proto(document) for document in page], next_page_token=token
+        refused_documents=[rpc.to_proto(document, told.get(document.name)) for document in page], next_page_token=token
     )
 
 

@@ -1,30 +1,65 @@
-"""Refused documents on the wire."""
+"""Refused documents and rows on the wire, and as they are sealed."""
 
+import operator
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from aval.declarations.v1 import declarations_pb2, intake_pb2
 from aval.type.v1 import problem_pb2
 
-from services.declarations.intake.model import RefusedDocument, Told
+from services.declarations.formats import rows
+from services.declarations.intake.model import Attempt, RefusedDocument, Told
 
 Verdict = declarations_pb2.IntakeVerdict
+_OUTCOME = operator.attrgetter("outcome")
 
 
-def to_proto(document: RefusedDocument, content: bytes = b"") -> intake_pb2.RefusedDocument:
-    """What its sender sees; the content only where it was asked for."""
+def to_proto(
+    document: RefusedDocument, told: intake_pb2.RefusedDocument | None, content: bytes = b""
+) -> intake_pb2.RefusedDocument:
+    """What its sender sees; the content only where it was asked for. `told` is what was sealed of its last attempt."""
     message = intake_pb2.RefusedDocument(
         name=document.name,
-        document_id=document.document_id,
         format=document.format,
         content=content,
-        problems=[problem_pb2.Problem(path=t.path, reason=t.reason, message=t.message) for t in document.problems],
         state=document.state.value,
         attempts=document.attempts,
         etag=str(document.revision),
     )
+    if told is not None:
+        message.MergeFrom(told)
     message.first_refuse_time.FromMicroseconds(document.first_us)
     message.last_refuse_time.FromMicroseconds(document.last_us)
     return message
+
+
+def content(document: RefusedDocument, stored: bytes) -> bytes:
+    """The content as it is told and taken: a row as JSON."""
+    return rows.to_json(stored) if stored and document.format in rows.KINDS else stored
+
+
+def has_refused(response: Any) -> bool:
+    """Whether an answer of intake has problems in it, which quote what they are about."""
+    return Verdict.REFUSED in map(_OUTCOME, response.verdicts)
+
+
+def name_kept(verdicts: Iterable[declarations_pb2.IntakeVerdict], name: str) -> None:
+    """Says on the refused ones where they are kept."""
+    for verdict in verdicts:
+        if verdict.outcome == Verdict.REFUSED:
+            verdict.refused_document = name
+
+
+def always(_response: Any) -> bool:
+    """An answer that has a refused document in it."""
+    return True
+
+
+def to_seal(attempt: Attempt) -> bytes:
+    """How an attempt was told: its problems quote what they are about, and a file may be named after a person."""
+    problems = [problem_pb2.Problem(path=t.path, reason=t.reason, message=t.message) for t in attempt.problems]
+    told = intake_pb2.RefusedDocument(document_id=attempt.document_id, problems=problems)
+    return told.SerializeToString(deterministic=True)
 
 
 def told(document_id: str, verdicts: Iterable[declarations_pb2.IntakeVerdict]) -> tuple[Told, ...]:

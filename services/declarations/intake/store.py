@@ -1,22 +1,23 @@
-"""Refused documents and waiting receipts as rows: set-based, the only SQL of this room."""
+"""Refused documents and rows, and waiting receipts: set-based, the only SQL of this room."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, intake_pb2
 
-from chassis import records, sealing
+from chassis import bulk, records, sealing
 from chassis.command import Transaction
 from chassis.records import Conflict
 from chassis.sealing import Opened
-from services.declarations.intake.model import RefusedDocument
+from services.declarations.intake.model import RefusedDocument, State, Told
 from services.declarations.tables import (
     declarations,
     refused_contents,
     refused_documents,
     refused_reasons,
+    refused_told,
     waiting_receipts,
 )
 
@@ -49,15 +50,59 @@ def with_reason(reason: str) -> Any:
     return refused_documents.c.id.in_(sa.select(rows.document).where(rows.reason == reason))
 
 
+def told(opened: Opened, documents: Iterable[RefusedDocument]) -> dict[str, intake_pb2.RefusedDocument]:
+    """How the last attempt of each was told, by resource name: only the sender's name for it, and its problems."""
+    found = sealing.of(opened, refused_told, [document.name for document in documents])
+    return {name: intake_pb2.RefusedDocument.FromString(plain) for name, plain in found.items()}
+
+
 def content(opened: Opened, document: RefusedDocument) -> bytes:
     """The bytes as they were last sent; empty once they are forgotten."""
     return sealing.of(opened, refused_contents, [document.name]).get(document.name, b"")
 
 
+# As the index has it.
+_WAITING = sa.text("state = 'REFUSED'")
+
+
+def waiting_of_subjects(connection: sa.Connection, sender: str, subjects: Collection[str]) -> list[RefusedDocument]:
+    """A sender's rows that wait to be mended, of these subjects."""
+    rows = refused_documents.c
+    query = sa.select(refused_documents).where(rows.sender == sender, _WAITING)
+    return records.many(connection, query.where(bulk.among(connection, rows.subject, subjects)), RefusedDocument)
+
+
+def has_waiting_rows(connection: sa.Connection, sender: str) -> bool:
+    """Whether any row of a sender, of those with a subject, waits to be mended."""
+    rows = refused_documents.c
+    query = sa.select(sa.literal(1)).where(rows.sender == sender, rows.subject > "", _WAITING).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def count_waiting(connection: sa.Connection, sender: str, at_most: int) -> int:
+    """How many of a sender's wait, counted no further than that."""
+    some = sa.select(sa.literal(1)).where(refused_documents.c.sender == sender, _WAITING).limit(at_most).subquery()
+    return int(connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
+
+
+def forget_before(connection: sa.Connection, before_us: int, at_most: int) -> int:
+    """Forgets what was last refused before a time, and all that was kept of it; how many."""
+    rows = refused_documents.c
+    query = sa.select(rows.id).where(rows.last_us < before_us).order_by(rows.last_us).limit(at_most)
+    ids = list(connection.execute(query).scalars())
+    if ids:
+        names = [f"refusedDocuments/{one}" for one in ids]
+        for table in (refused_told, refused_contents):
+            connection.execute(sa.delete(table).where(bulk.among(connection, table.c.resource, names)))
+        for column in (refused_reasons.c.document, rows.id):
+            connection.execute(sa.delete(column.table).where(bulk.among(connection, column, ids)))
+    return len(ids)
+
+
 def add(transaction: Transaction, fresh: Sequence[RefusedDocument]) -> None:
     """Documents refused for the first time."""
-    records.insert(transaction.connection, refused_documents, *(replace(document, revision=1) for document in fresh))
-    _add_reasons(transaction.connection, fresh)
+    rows = [list(records.to_row(replace(document, revision=1)).values()) for document in fresh]
+    bulk.insert(transaction.connection, refused_documents, rows)
 
 
 def save(transaction: Transaction, changed: Sequence[RefusedDocument]) -> None:
@@ -71,9 +116,6 @@ def save(transaction: Transaction, changed: Sequence[RefusedDocument]) -> None:
     rows = [_changed_row(document) for document in changed]
     if transaction.connection.execute(statement.values(values), rows).rowcount != len(rows):
         raise Conflict(table.name)
-    ids = [document.id for document in changed]
-    transaction.connection.execute(sa.delete(refused_reasons).where(refused_reasons.c.document.in_(ids)))
-    _add_reasons(transaction.connection, changed)
 
 
 def _changed_row(document: RefusedDocument) -> dict[str, Any]:
@@ -81,23 +123,42 @@ def _changed_row(document: RefusedDocument) -> dict[str, Any]:
     return {**row, "key": document.id, "known": document.revision}
 
 
-def _add_reasons(connection: sa.Connection, documents: Iterable[RefusedDocument]) -> None:
-    reasons = {(document.id, told.reason) for document in documents for told in document.problems}
-    rows = [{"document": document, "reason": reason} for document, reason in sorted(reasons)]
-    if rows:
-        connection.execute(sa.insert(refused_reasons), rows)
+def keep_reasons(transaction: Transaction, problems: Mapping[str, Iterable[Told]]) -> None:
+    """The reasons of documents by id, in place of those they had."""
+    if not problems:
+        return
+    rows = refused_reasons
+    known = bulk.among(transaction.connection, rows.c.document, problems)
+    transaction.connection.execute(sa.delete(rows).where(known))
+    reasons = {(document, one.reason) for document, some in problems.items() for one in some}
+    bulk.insert(transaction.connection, rows, sorted(reasons))
 
 
-def keep_contents(transaction: Transaction, contents: Mapping[str, bytes]) -> None:
-    """Seals contents by resource name: they may hold personal data."""
+def keep(transaction: Transaction, told: Mapping[str, bytes], contents: Mapping[str, bytes]) -> None:
+    """Seals by resource name how they were told, and their contents: they may hold personal data."""
+    sealing.put(transaction, refused_told, told)
     sealing.put(transaction, refused_contents, contents)
 
 
 def forget_contents(transaction: Transaction, names: Collection[str]) -> None:
     """Of documents that nobody has to mend any more."""
     if names:
-        rows = refused_contents
-        transaction.connection.execute(sa.delete(rows).where(rows.c.resource.in_(names)))
+        column = refused_contents.c.resource
+        among = bulk.among(transaction.connection, column, names)
+        transaction.connection.execute(sa.delete(refused_contents).where(among))
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Whether exactly what waits to be mended has its content, and everything has how it was told."""
+    rows = refused_documents.c
+    name = sa.literal("refusedDocuments/").concat(rows.id)
+    content, was_told = (
+        sa.select(sa.literal(1)).where(table.c.resource == name).exists() for table in (refused_contents, refused_told)
+    )
+    is_waiting = rows.state == State.REFUSED
+    broken = sa.or_(sa.and_(is_waiting, ~content), sa.and_(~is_waiting, content), ~was_told)
+    found = connection.execute(sa.select(rows.id, rows.state).where(broken).order_by(rows.id).limit(20))
+    return [f"refusedDocuments/{row.id} is {row.state} and what is kept of it doesn't fit" for row in found]
 
 
 def declarations_of(connection: sa.Connection, unified_numbers: Collection[str]) -> dict[str, str]:

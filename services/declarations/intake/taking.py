@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aval.declarations.v1 import declarations_pb2, records_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, records_pb2, reference_pb2, retail_pb2
 from google.protobuf.message import Message
 
 from chassis import database
@@ -15,6 +15,7 @@ from services.declarations.intake import unified
 from services.declarations.intake.parsing import Read
 from services.declarations.records import commands as records
 from services.declarations.records import rpc as record_rpc
+from services.declarations.reference import commands as reference
 from services.declarations.retail import commands as retail
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -30,10 +31,19 @@ def _declarations(transaction: Transaction, rows: Rows) -> Sequence[declarations
 
 def _receipts(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
     request = declarations_pb2.BatchCreateReceiptsRequest(receipts=[row for _, row in rows])
-    verdicts = unified.create_receipts(transaction, request).verdicts
+    return _renamed(unified.create_receipts(transaction, request).verdicts, rows)
+
+
+def _reference_records(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
+    request = declarations_pb2.BatchCreateReferenceRecordsRequest(reference_records=[row for _, row in rows])
+    return _renamed(reference.create_batch(transaction, request).verdicts, rows)
+
+
+def _renamed(verdicts: Any, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
+    """By the documents' ids in place of the rows' indexes."""
     for (document_id, _), verdict in zip(rows, verdicts, strict=True):
         verdict.document_id = document_id
-    return verdicts
+    return verdicts  # type: ignore[no-any-return]
 
 
 _RETAIL_KINDS: Mapping[type[Message], str] = {
@@ -45,6 +55,7 @@ TAKERS: Mapping[type[Message], Take] = {
     declarations_pb2.Receipt: _receipts,
     **{row: retail.TAKERS[kind] for row, kind in _RETAIL_KINDS.items()},
     records_pb2.Record: records.take,
+    reference_pb2.ReferenceRecord: _reference_records,
 }
 
 

@@ -51,6 +51,14 @@ def _payment(payment: retail_pb2.RetailPayment) -> Iterator[Problem]:
     yield from currency_problems("amount.currency_code", payment.amount.currency_code)
     if payment.amount.minor_units <= 0:
         yield not_positive("amount")
+    for name in ("payment_company_code", "transaction_number"):
+        if payment.direction != retail_pb2.EXPORT and not getattr(payment, name):
+            yield Problem(
+                name,
+                "PAYMENT_NUMBER_MISSING",
+                "A payment of an import names the payment company and its transaction; fill both in.",
+                "进口支付单须填写支付企业代码和支付交易编号；请补填。",
+            )
 
 
 def _list(declared: retail_pb2.RetailList) -> Iterator[Problem]:

@@ -20,6 +20,11 @@ def payment_id(payment_company_code: str, transaction_number: str) -> str:
     return _id("retailPayments", payment_company_code, transaction_number)
 
 
+def order_payment_id(platform_code: str, order_number: str, *numbers: str) -> str:
+    """The id below retailPayments/ of a payment that its own numbers don't tell alone: with those of its order."""
+    return _id("retailPayments", platform_code, order_number, *numbers)
+
+
 def _id(*parts: str) -> str:
     # With the lengths, so that no slash in a number makes two documents one.
     return derived(*(f"{len(part)}:{part}" for part in parts))

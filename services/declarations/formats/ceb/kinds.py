@@ -2,12 +2,15 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from aval.declarations.v1 import retail_pb2
+from aval.type.v1 import money_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import decimal_pb2
 
+from chassis.currencies import INT64_MAX, minor_digits, to_major_units
 from services.declarations.checks import decimal_or_none
 from services.declarations.code_tables import code_table
 from services.declarations.formats import elements
@@ -17,8 +20,11 @@ from services.declarations.formats.ceb.message import EXPORT, IMPORT, Field, Sou
 _TIME = re.compile(r"([0-9]{14})([0-9]{3})?", re.ASCII)
 _BEIJING = timedelta(hours=8)
 _CHANGES = {"1": retail_pb2.NEW, "2": retail_pb2.MODIFY, "3": retail_pb2.DELETE}
-# Of a freight or insurance: 1 is a rate, 2 a price of a unit, 3 an amount.
+# Of a freight or insurance: 1 is a rate in percent of the goods' value, 2 a price of one ton, 3 an amount. GACC's
+# rules for filling in declarations (announcement 18 of 2019), whose marks lists have too.
 _AMOUNT_MARKS = ("", "3")
+_RATE_MARK, _TON_MARK = "1", "2"
+_PERCENT, _KILOGRAMS_OF_TON = Decimal(100), Decimal(1000)
 _DECLARED = "2"
 
 
@@ -119,6 +125,38 @@ def money(source: Source, field: Field) -> Any:
     if not currency and not field.is_required and decimal_or_none(given) == 0:
         return None
     return elements.money(source.reader, element, given, currency)
+
+
+def charge(source: Source, field: Field, value: money_pb2.Money, kilograms: str) -> money_pb2.Money | None:
+    """A freight or insurance that is given as a rate or as a price of a ton, rounded half-even to the minor unit.
+
+    value: of the goods; a rate is a part of it, in its currency. kilograms: gross, for a price. None where it is
+    no such one, or can't be computed from what is there.
+    """
+    element, given = source.given(field)
+    mark = source.texts.get(field.mark, "")
+    number = decimal_or_none(given)
+    if not given or mark not in (_RATE_MARK, _TON_MARK):
+        return None
+    if number is None:
+        source.reader.report(
+            element, "NUMBER_INVALID", f"{given} is no rate or price.", f"{given} 不是有效的费率或单价。"
+        )
+        return None
+    if mark == _RATE_MARK:
+        major = to_major_units(value.minor_units, value.currency_code) * number / _PERCENT
+        return _rounded(major, value.currency_code)
+    weight = decimal_or_none(kilograms)
+    return None if weight is None else _rounded(number * weight / _KILOGRAMS_OF_TON, currency_of(source, field))
+
+
+def _rounded(major: Decimal, currency_code: str) -> money_pb2.Money | None:
+    digits = minor_digits(currency_code)
+    minor_units = None if digits is None else major.scaleb(digits).quantize(Decimal(1), ROUND_HALF_EVEN)
+    # What is more than any amount is no charge: the checks find what it was made of.
+    if minor_units is None or minor_units > INT64_MAX:
+        return None
+    return money_pb2.Money(currency_code=currency_code, minor_units=int(minor_units))
 
 
 def currency_of(source: Source, field: Field) -> str:

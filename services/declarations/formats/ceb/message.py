@@ -48,7 +48,8 @@ class Field:
     """An element, the field of the row that it fills (a path, empty for none), and how it is read.
 
     others: names that other senders have for the element. currency: for an amount, the elements its currency
-    may stand in. mark: the element that says whether it is an amount at all.
+    may stand in. mark: the element that says whether it is an amount, a
+    rate of the message's total, or a price of a ton.
     """
 
     element: str

@@ -16,6 +16,7 @@ from lxml import etree
 
 from chassis.errors import Problem
 from chassis.xml import Reader, local_name, namespace, parse_document, wrong_namespace
+from services.declarations.formats.ceb import kinds
 from services.declarations.formats.ceb.kinds import day_of
 from services.declarations.formats.ceb.message import NAMESPACE, Field, Message, PersonElements, Source
 from services.declarations.formats.ceb.tables import MESSAGES
@@ -160,7 +161,17 @@ def _row(head: Source, lines: Sequence[Source], message: Message) -> Any:
         row.persons.extend(_persons(head, person))
     if message.total and row.lines:
         _sum_up(row, message.total)
+        _fill_charges(row, head, message)
     return row
+
+
+def _fill_charges(row: Any, head: Source, message: Message) -> None:
+    """What is given as a part of the total, or by weight."""
+    total, kilograms = getattr(row, message.total), row.gross_weight_kilograms.value
+    for field in message.fields:
+        found = kinds.charge(head, field, total, kilograms) if field.mark else None
+        if found is not None:
+            _put(row, field.path, found)
 
 
 def _fill(row: Any, source: Source, fields: Sequence[Field]) -> None:

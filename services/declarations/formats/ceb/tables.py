@@ -127,11 +127,13 @@ def _waybill(number: str, direction: str) -> Message:
 
 def _payment(number: str, direction: str, document: str, *others: str) -> Message:
     documents = (document, *others)
+    # Money for an export comes through whom customs doesn't register: its senders leave both empty.
+    is_numbered = direction == IMPORT
     fields = (
         *_SENT,
-        Field("payCode", "payment_company_code", kinds.text, is_required=True),
+        Field("payCode", "payment_company_code", kinds.text, is_required=is_numbered),
         Field("payName", "payment_company_name", kinds.text),
-        Field("payTransactionId", "transaction_number", kinds.text, is_required=True, others=("payNo",)),
+        Field("payTransactionId", "transaction_number", kinds.text, is_required=is_numbered, others=("payNo",)),
         *_PLATFORM,
         Field("amountPaid", "amount", kinds.money, is_required=True, currency=_CURRENCY, others=("charge",)),
         Field("payTime", "pay_time", kinds.time, others=("accountingDate",)),

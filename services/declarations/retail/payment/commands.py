@@ -22,7 +22,10 @@ def take(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.Inta
 
 def identify(row: retail_pb2.RetailPayment) -> str:
     """The id of a payment."""
-    return identity.payment_id(row.payment_company_code, row.transaction_number)
+    numbers = (row.payment_company_code, row.transaction_number)
+    if all(numbers):
+        return identity.payment_id(*numbers)
+    return identity.order_payment_id(row.platform_code, row.order_number, *numbers)
 
 
 def to_record(arrival: Arrival) -> Payment:

@@ -10,7 +10,8 @@ from services.declarations.retail.versions import Change
 class Payment:
     """The row: what is searched or matched, and the body as it came, without persons.
 
-    platform_code: empty where the payment doesn't say it. pay_us: when it was paid, else when it was sent.
+    platform_code: empty where the payment doesn't say it, and so are an export's payment company and transaction
+    number. pay_us: when it was paid, else when it was sent.
     """
 
     id: str

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "declarations_0002"
+revision = "declarations_0003"
 down_revision = None
 branch_labels = ("declarations",)
 depends_on = None
@@ -483,9 +483,8 @@ def upgrade() -> None:
         sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("sender", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("document_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("subject", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("format", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("problems", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("state", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("attempts", sa.BigInteger(), nullable=False),
         sa.Column("first_us", sa.BigInteger(), nullable=False),
@@ -495,6 +494,15 @@ def upgrade() -> None:
     )
     op.create_index("refused_documents_digest", "refused_documents", ["sender", "digest"], unique=True)
     op.create_index("refused_documents_sender", "refused_documents", ["sender", "id"], unique=False)
+    op.create_index("refused_documents_time", "refused_documents", ["last_us"], unique=False)
+    op.create_index(
+        "refused_documents_waiting",
+        "refused_documents",
+        ["sender", "subject"],
+        unique=False,
+        sqlite_where=sa.text("state = 'REFUSED'"),
+        postgresql_where=sa.text("state = 'REFUSED'"),
+    )
     op.create_table(
         "refused_reasons",
         sa.Column("document", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -503,6 +511,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("refused_reasons_reason", "refused_reasons", ["reason", "document"], unique=False)
+    op.create_table(
+        "refused_told",
+        sa.Column("resource", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("key_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("resource"),
+    )
     op.create_table(
         "registered_documents",
         sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),

@@ -1,0 +1,109 @@
+"""`aval refused`: what intake refused, as a person mends it."""
+
+import pathlib
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from aval.declarations.v1 import declarations_pb2, intake_pb2
+from google.protobuf.message import Message
+
+from cli import importing, local
+from cli.importing import files
+from cli.importing.files import Opened, UnreadableFile
+from cli.layout import Layout
+from services.declarations.formats import rows
+
+SERVICE = "declarations"
+COLLECTION = "refusedDocuments/"
+PAGE = 500
+State = intake_pb2.RefusedDocument.State
+
+
+def request_of(state: str, reason: str, form: str) -> intake_pb2.ListRefusedDocumentsRequest:
+    """Which are to be listed."""
+    return intake_pb2.ListRefusedDocumentsRequest(state=state, reason=reason, format=form)
+
+
+async def listed(layout: Layout, request: intake_pb2.ListRefusedDocumentsRequest, most: int) -> list[dict[str, Any]]:
+    """The newest, what came at once in the order of its file. DomainError."""
+    found: list[dict[str, Any]] = []
+    async with local.declarations(layout) as client:
+        while len(found) < most and (request.page_token or not found):
+            request.page_size = min(PAGE, most - len(found))
+            page = await client.call(SERVICE, "ListRefusedDocuments", request, local.WINDOW)
+            found += map(_told, page.refused_documents)
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                break
+    found.sort(key=_position)
+    return sorted(found, key=lambda one: str(one["last_refuse_time"]), reverse=True)
+
+
+def _position(one: dict[str, Any]) -> tuple[str, int]:
+    name, _, position = one["document"].rpartition("#")
+    return name, int(position) if position.isdigit() else 0
+
+
+async def found(layout: Layout, name: str) -> tuple[dict[str, Any], bytes]:
+    """One, and its content. DomainError."""
+    document = await _call(layout, "GetRefusedDocument", intake_pb2.GetRefusedDocumentRequest(name=_name(name)))
+    return _told(document), document.content
+
+
+async def resend(layout: Layout, name: str, content: bytes) -> dict[str, Any]:
+    """As it stands after it was sent again. DomainError."""
+    request = declarations_pb2.ResendDocumentRequest(request_id=str(uuid.uuid4()), name=_name(name), content=content)
+    return _told((await _call(layout, "ResendDocument", request)).refused_document)
+
+
+async def discard(layout: Layout, names: Sequence[str]) -> list[dict[str, Any]]:
+    """As they stand afterwards. DomainError."""
+    requests = [intake_pb2.DiscardRefusedDocumentRequest(request_id=str(uuid.uuid4()), name=_name(n)) for n in names]
+    return [_told(await _call(layout, "DiscardRefusedDocument", request)) for request in requests]
+
+
+async def _call(layout: Layout, method: str, request: Message) -> Any:
+    async with local.declarations(layout) as client:
+        return await client.call(SERVICE, method, request, local.WINDOW)
+
+
+def _name(name: str) -> str:
+    return name if name.startswith(COLLECTION) else COLLECTION + name
+
+
+def mended(file: pathlib.Path, mappings: Sequence[pathlib.Path]) -> bytes:
+    """What a file says: a document as it is, a row as the JSON that the service takes.
+
+    InvalidMapping; UnreadableFile, also where it isn't exactly one row, or where that can't be read yet.
+    """
+    if files.kind(file) not in (files.TABLE, *files.LINES) or (files.kind(file) in files.LINES and not mappings):
+        return files.content(file)
+    source = importing.rows_of(file, importing.loaded_mappings(mappings))
+    with Opened(file) as opened:
+        entries = list(source.entries(opened))
+    if len(entries) != 1:
+        raise UnreadableFile(f"{file} has {len(entries)} rows; leave the one that was refused")
+    row, problems = source.make(entries[0])
+    if row is None or problems:
+        raise UnreadableFile("\n".join(f"{one.path}: {one.reason}: {one.english}" for one in problems))
+    return rows.to_json(source.target.row_of(row).SerializeToString())
+
+
+def _told(document: intake_pb2.RefusedDocument) -> dict[str, Any]:
+    return {
+        "name": document.name,
+        "document": document.document_id,
+        "format": document.format,
+        "state": State.Name(document.state),
+        "attempts": document.attempts,
+        "last_refuse_time": document.last_refuse_time.ToJsonString(),
+        "problems": [{"path": one.path, "rule": one.reason, "message": one.message} for one in document.problems],
+    }
+
+
+def lines(one: dict[str, Any]) -> list[str]:
+    """One for a person: where it came from, and what is wrong while it waits."""
+    head = f"{one['name']}  {one['document']}  {one['format'] or '?'}  {one['state']}  {one['attempts']}×"
+    told = [f"    {': '.join(filter(None, told.values()))}" for told in one["problems"]]
+    return [head, *(told if one["state"] == "REFUSED" else [])]
