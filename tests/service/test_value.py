@@ -220,6 +220,25 @@ def test_holders_share_a_breach_and_see_nothing_of_each_other(world: World) -> N
     assert world.encumbrance(first).items[0].settled == usd(60_000_00)
 
 
+def test_what_a_holder_only_prepares_is_told_to_nobody_else(world: World) -> None:
+    """Neither that, why nor by whom, until it is approved; what happens meanwhile is told without it."""
+    name = world.declared()
+    held = world.finance(name, 50_000_00)
+    request = pb.ReduceEncumbranceRequest(name=held, reason="doubts about the buyer")
+    request.items.add(asset=name, amount=usd(20_000_00))
+    prepared = world.call("ReduceEncumbrance", request, MAKER)
+    world.pay(name, 10_000_00)
+    get = pb.GetEncumbranceRequest(name=held)
+    assert world.read("GetEncumbrance", get, BANK).reduction == prepared.reduction
+    (listed,) = world.read("ListEncumbrances", pb.ListEncumbrancesRequest(), EXPORTER).encumbrances
+    assert not listed.HasField("reduction")
+    assert not world.read("GetEncumbrance", get, EXPORTER).HasField("reduction")
+    assert [tenants for _, tenants, _ in world.events("encumbrance.reduction_prepared")] == [{BANK.tenant}]
+    told = [(tenants, str(content)) for _, tenants, content in world.events("encumbrance.settled")]
+    settled = [(tenants, "doubts about the buyer" in content) for tenants, content in told]
+    assert settled == [({BANK.tenant}, True), ({EXPORTER.tenant}, False)]
+
+
 def test_less_is_encumbered_once_a_checker_agrees(world: World) -> None:
     """A maker prepares, a checker approves or rejects; more than is outstanding is refused."""
     name = world.declared()

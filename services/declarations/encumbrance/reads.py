@@ -17,7 +17,7 @@ def get(reading: Reading, request: declarations_pb2.GetEncumbranceRequest) -> de
     encumbrance = store.load(reading.connection, [identifier]).get(identifier)
     if encumbrance is None or reading.caller.tenant not in (encumbrance.holder, encumbrance.enterprise):
         raise NotFound(resource=request.name)
-    return rpc.to_proto(encumbrance)
+    return rpc.to_proto(encumbrance, reading.caller.tenant)
 
 
 def list_(
@@ -31,4 +31,5 @@ def list_(
         query = query.where(rows.c.id.in_(on))
     query = paging.newest_first(query, rows.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Encumbrance), "id")
-    return declarations_pb2.ListEncumbrancesResponse(encumbrances=map(rpc.to_proto, page), next_page_token=token)
+    found = [rpc.to_proto(one, tenant) for one in page]
+    return declarations_pb2.ListEncumbrancesResponse(encumbrances=found, next_page_token=token)

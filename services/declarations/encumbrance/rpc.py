@@ -13,8 +13,8 @@ from services.declarations.value.model import AssetClass
 AssetClassProto = declarations_pb2.Encumbrance.AssetClass
 
 
-def to_proto(encumbrance: Encumbrance) -> declarations_pb2.Encumbrance:
-    """The wire form."""
+def to_proto(encumbrance: Encumbrance, reader: str = "") -> declarations_pb2.Encumbrance:
+    """What a reader sees, its holder if none is named: what the holder only prepares is nobody else's."""
     message = declarations_pb2.Encumbrance(
         name=encumbrance.name,
         holder=encumbrance.holder,
@@ -29,7 +29,7 @@ def to_proto(encumbrance: Encumbrance) -> declarations_pb2.Encumbrance:
     )
     if encumbrance.expire_us:
         message.expire_time.FromMicroseconds(encumbrance.expire_us)
-    if encumbrance.reduction:
+    if encumbrance.reduction and reader in ("", encumbrance.holder):
         message.reduction.CopyFrom(_reduction(encumbrance.reduction))
     return message
 

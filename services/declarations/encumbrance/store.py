@@ -16,6 +16,9 @@ from services.declarations.value.model import AssetClass
 # Asset, class, holder, and whether it ranks equally with others.
 Holding = tuple[str, str, str, bool]
 
+# What a maker prepares is the holder's own affair until a checker approves it.
+HOLDERS_OWN = frozenset({"encumbrance.reduction_prepared", "encumbrance.reduction_rejected"})
+
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Encumbrance]:
     """The encumbrances with these ids, those that are known."""
@@ -126,9 +129,15 @@ def drop_items(transaction: Transaction, encumbrance: Encumbrance, assets: Seque
 
 
 def tell(transaction: Transaction, encumbrance: Encumbrance, event: str) -> None:
-    """To its holder and the enterprise; nobody else learns of it."""
-    parties = [party for party in (encumbrance.holder, encumbrance.enterprise) if party]
-    transaction.append(event, encumbrance.name, rpc.to_proto(encumbrance), parties)
+    """To its holder and the enterprise; nobody else learns of it, and of what the holder prepares it alone does."""
+    holder, enterprise = encumbrance.holder, encumbrance.enterprise
+    others = [enterprise] if enterprise and event not in HOLDERS_OWN else []
+    if encumbrance.reduction is None:
+        transaction.append(event, encumbrance.name, rpc.to_proto(encumbrance), [holder, *others])
+        return
+    transaction.append(event, encumbrance.name, rpc.to_proto(encumbrance), [holder])
+    if others:
+        transaction.append(event, encumbrance.name, rpc.to_proto(encumbrance, enterprise), others)
 
 
 def applied(connection: sa.Connection, asset: str, payment: str) -> bytes | None:
