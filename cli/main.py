@@ -177,7 +177,8 @@ def rebuild(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
     if verification.is_empty(address):
         raise click.ClickException(f"there is no platform's store at {address}")
     report = rebuilding.rebuild(address, progress)
-    show(report, as_json, [f"{report['declarations']} declarations counted, of {report['events']} events"])
+    told = f"{report['declarations']} declarations and {report['lists']} lists counted, of {report['events']} events"
+    show(report, as_json, [told])
 
 
 @main.command()

@@ -115,11 +115,12 @@ proceeds = sa.Table(
 
 # insight/: what is derived from declarations. Rebuilt from the log at any time.
 
-# What was counted of a declaration whose first content no longer says it: amended, rejected, deleted.
+# What was counted of a list (by its id), and of a declaration (by its number) whose first content no longer says it:
+# amended, rejected, deleted.
 counted = sa.Table(
     "counted",
     metadata,
-    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("document", TEXT, primary_key=True),
     sa.Column("contribution", TEXT, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -130,19 +131,21 @@ def _dimensions() -> list[sa.Column[str]]:
     return [sa.Column(name, TEXT, primary_key=True) for name in names]
 
 
-# Totals over all enterprises; `changed` is the position of the log at which a cell was last counted.
+# Totals over all enterprises, by the outcomes that tell how a document counts; `changed` is the position of the log at
+# which a cell was last counted.
 statistics_cells = sa.Table(
     "statistics_cells",
     metadata,
     *_dimensions(),
-    sa.Column("declarations", sa.BigInteger, nullable=False),
+    sa.Column("outcome", TEXT, primary_key=True),
+    sa.Column("documents", sa.BigInteger, nullable=False),
     sa.Column("minor_units", sa.BigInteger, nullable=False),
     sa.Column("changed", sa.BigInteger, nullable=False),
     sa.Index("statistics_cells_changed", "changed"),
     sqlite_with_rowid=False,
 )
 
-# The same for each enterprise, told apart by outcome (COUNTED, DRAFT, REJECTED, DELETED) and buyer too.
+# The same for each enterprise, told apart by buyer too, and by the outcomes that count nowhere.
 enterprise_totals = sa.Table(
     "enterprise_totals",
     metadata,
@@ -150,7 +153,7 @@ enterprise_totals = sa.Table(
     *_dimensions(),
     sa.Column("outcome", TEXT, primary_key=True),
     sa.Column("buyer", TEXT, primary_key=True),
-    sa.Column("declarations", sa.BigInteger, nullable=False),
+    sa.Column("documents", sa.BigInteger, nullable=False),
     sa.Column("minor_units", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -424,7 +427,11 @@ retail_waiting = sa.Table(
 )
 
 retail_summaries = records.table(
-    "retail_summaries", RetailSummary, metadata, sa.Index("retail_summaries_enterprise", "enterprise", "id")
+    "retail_summaries",
+    RetailSummary,
+    metadata,
+    sa.Index("retail_summaries_enterprise", "enterprise", "id"),
+    sa.Index("retail_summaries_declaration", "declaration"),
 )
 
 # The key is the list's number: it backs one summary ever, also before it is known and after the summary dropped it.

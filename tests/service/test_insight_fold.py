@@ -34,7 +34,7 @@ CODES = ("L", "P", "R", "C", "E", "D", "H", "G")
 def stored(register: Register) -> tuple[dict[Any, Any], dict[Any, Any], dict[Any, Any]]:
     """Totals, cells and prices as they are stored, without those that are nothing."""
     totals = {tuple(one[:9]): tuple(one[9:]) for one in register.rows(sa.select(enterprise_totals)) if any(one[9:])}
-    cells = {tuple(one[:6]): tuple(one[6:8]) for one in register.rows(sa.select(statistics_cells)) if any(one[6:8])}
+    cells = {tuple(one[:7]): tuple(one[7:9]) for one in register.rows(sa.select(statistics_cells)) if any(one[7:9])}
     prices = {}
     for code, unit, currency, first, content in register.rows(sa.select(price_counts)):
         for place, count in enumerate(Counts(first, content).values):
@@ -70,7 +70,7 @@ class Following(RuleBasedStateMachine):
         code=st.sampled_from(["6704200000", "8541100000"]),
         country=st.sampled_from(["USA", "DEU"]),
         cents=st.integers(1, 10**6),
-        mode=st.sampled_from(["0110", "9710"]),
+        mode=st.sampled_from(["0110", "9710", "1210"]),
         early=st.sampled_from(["", *CODES]),
     )
     def declare(self, count: int, code: str, country: str, cents: int, mode: str, early: str) -> None:

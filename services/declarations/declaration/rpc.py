@@ -4,7 +4,7 @@ import hashlib
 import operator
 from collections.abc import Iterable, Sequence
 
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, retail_pb2
 from aval.declarations.v1.personal_pb2 import PersonalData
 
 from chassis import money
@@ -35,7 +35,7 @@ def content_of(message: declarations_pb2.Declaration) -> Content:
         message.trade_mode,
         message.transport_mode,
         message.destination_country,
-        _chapter(message.lines),
+        main_chapter(message.lines),
         date_or_none(message.export_date) if message.HasField("export_date") else None,
         value.currency_code,
         value.minor_units,
@@ -61,7 +61,7 @@ def _content_alone(message: declarations_pb2.Declaration) -> declarations_pb2.De
 _total = operator.attrgetter("total.minor_units")
 
 
-def _chapter(lines: Iterable[declarations_pb2.DeclarationLine]) -> str:
+def main_chapter(lines: Iterable[declarations_pb2.DeclarationLine | retail_pb2.RetailLine]) -> str:
     """The HS chapter of the line with the largest total, the first of several."""
     largest = max(lines, key=_total, default=None)
     return largest.commodity_code[:2] if largest else ""

@@ -80,9 +80,9 @@ def upgrade() -> None:
     op.create_index("consents_institution", "consents", ["institution", "id"], unique=False)
     op.create_table(
         "counted",
-        sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("document", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("contribution", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.PrimaryKeyConstraint("declaration"),
+        sa.PrimaryKeyConstraint("document"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -209,7 +209,7 @@ def upgrade() -> None:
         sa.Column("currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("outcome", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("buyer", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("declarations", sa.BigInteger(), nullable=False),
+        sa.Column("documents", sa.BigInteger(), nullable=False),
         sa.Column("minor_units", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint(
             "enterprise", "month", "direction", "trade_mode", "country", "chapter", "currency", "outcome", "buyer"
@@ -594,6 +594,7 @@ def upgrade() -> None:
         sa.Column("merchant_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("enterprise_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_minor_units", sa.BigInteger(), nullable=False),
         sa.Column("send_us", sa.BigInteger(), nullable=False),
@@ -604,6 +605,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("retail_summaries_declaration", "retail_summaries", ["declaration"], unique=False)
     op.create_index("retail_summaries_enterprise", "retail_summaries", ["enterprise", "id"], unique=False)
     op.create_table(
         "retail_summary_lists",
@@ -686,10 +688,11 @@ def upgrade() -> None:
         sa.Column("country", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("chapter", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("declarations", sa.BigInteger(), nullable=False),
+        sa.Column("outcome", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("documents", sa.BigInteger(), nullable=False),
         sa.Column("minor_units", sa.BigInteger(), nullable=False),
         sa.Column("changed", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("month", "direction", "trade_mode", "country", "chapter", "currency"),
+        sa.PrimaryKeyConstraint("month", "direction", "trade_mode", "country", "chapter", "currency", "outcome"),
         sqlite_with_rowid=False,
     )
     op.create_index("statistics_cells_changed", "statistics_cells", ["changed"], unique=False)

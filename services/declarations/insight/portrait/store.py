@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from chassis import bulk, records
+from services.declarations.insight.fold.model import DECLARED, UNCOUNTED
 from services.declarations.insight.portrait.model import Inputs, Total
 from services.declarations.tables import breaches as register_breaches
 from services.declarations.tables import enterprise_facts, enterprise_totals, risk_portraits
@@ -42,9 +43,10 @@ def due(connection: sa.Connection, now_us: int, count: int) -> list[Fact]:
 
 
 def totals(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, list[Total]]:
-    """The totals of enterprises."""
+    """The totals of enterprises' declarations."""
     rows = enterprise_totals
     query = sa.select(rows).where(bulk.among(connection, rows.c.enterprise, enterprises))
+    query = query.where(rows.c.outcome.in_(sorted(DECLARED | UNCOUNTED)))
     found: dict[str, list[Total]] = {}
     for enterprise, *total in connection.execute(query):
         found.setdefault(enterprise, []).append(Total(*total))

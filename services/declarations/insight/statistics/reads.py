@@ -23,7 +23,10 @@ DIMENSION_NAMES = {
     Request.TRADE_MODE: "trade_mode",
     Request.COUNTRY: "country",
     Request.CHAPTER: "chapter",
+    Request.DOCUMENT: "outcome",
 }
+# What is counted once if nothing else is asked for.
+ONCE = (insight_pb2.DECLARATION, insight_pb2.LIST)
 # Before every cell of a position.
 FIRST = ("",) * (len(DIMENSIONS) + 1)
 
@@ -55,6 +58,7 @@ def _query(reading: Reading, request: insight_pb2.QueryStatisticsRequest) -> Que
         "chapter": request.chapters,
         "direction": [direction] if direction else [],
         "currency": [request.currency_code] if request.currency_code else [],
+        "outcome": [rpc.DOCUMENTS[one] for one in request.documents or ONCE],
     }
     given = {name: list(wanted) for name, wanted in values.items() if wanted}
     return Query(enterprise, frozenset(DIMENSION_NAMES[one] for one in request.group_by), given)
@@ -73,8 +77,7 @@ def changes(
     size = paging.size_of(request)
     found = store.changed(reading.connection, position, key, size + 1)
     cells = [
-        rpc.row([getattr(one, name) for name in (*DIMENSIONS, "currency")], Total(one.declarations, one.minor_units))
-        for one in found[:size]
+        rpc.row([getattr(one, name) for name in (*DIMENSIONS, "currency")], store.total_of(one)) for one in found[:size]
     ]
     token = request.resume_token
     if cells:

@@ -5,6 +5,7 @@ from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
+from aval.declarations.v1 import retail_pb2
 
 from chassis import bulk, database, records
 from chassis.command import Transaction
@@ -15,6 +16,16 @@ from services.declarations.tables import retail_lists, retail_notices, retail_wa
 LOCK = "retailLists/-"
 MOVING = ("status", "release_us", "departure_us")
 CHANGING = tuple(name for name in retail_lists.columns.keys() if name not in ("id", "revision", "create_us"))  # noqa: SIM118
+
+
+# The event of lists that came or count otherwise now; it names many (AIP-159).
+CHANGED = "retail_lists.changed"
+
+
+def tell(transaction: Transaction, changed: Iterable[RetailList]) -> None:
+    """One event for all these lists, for what is derived from them and for the window."""
+    if names := [one.name for one in changed]:
+        transaction.append(CHANGED, LOCK, retail_pb2.RetailListsChanged(lists=names), ())
 
 
 def lock(transaction: Transaction) -> None:
