@@ -4,10 +4,11 @@ The ceiling is the way a loader without checks, events or answers would go: COPY
 then INSERT ... ON CONFLICT DO NOTHING into the very table, 5,000 rows a transaction, one connection.
 """
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import psycopg
 
@@ -30,8 +31,8 @@ STAGES = (0, 1_000_000, 10_000_000)
 SQLITE_ROWS = 1_000_000
 MEASURED = 200_000
 BATCH = 500
-STREAMS = 2
-TWO_PROCESSES_STREAMS = 8
+# By processes: the connections to one port fall on its processes by chance, so that several need more.
+STREAMS = {1: 2, 2: 8}
 COPY_BATCH = 5000
 # The ceiling's rows have numbers that the stream never reaches.
 CEILING_FIRST = 4_000_000_000
@@ -40,56 +41,60 @@ Told = Callable[[Row], None]
 Load = Callable[[Sequence[bulk.Row]], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A store to fill: how a plain loader fills it, and how many processes of the service may share it."""
+
+    dialect: str
+    database: str
+    load: Load
+    processes: int
+
+
 def run(scale: Scale, told: Told) -> None:
     """Tells each row as it is measured; PostgreSQL is filled to the scale's rows, SQLite to a million."""
     with prepared(scale.seconds, "declarations") as bench, postgresql(SERVER) as server:
         database = server.new_database()
-        _run(bench, "PostgreSQL", database, scale.rows, lambda batch: copy(database, batch), told)
-        folder = f"sqlite:///{bench.folder / 'store'}"
-        file = str(bench.folder / "store" / "declarations.sqlite")
-        _run(bench, "SQLite", folder, min(scale.rows, SQLITE_ROWS), lambda batch: _insert(file, batch), told)
+        _run(bench, Place("PostgreSQL", database, lambda batch: copy(database, batch), 2), scale.rows, told)
+        folder, file = f"sqlite:///{bench.folder / 'store'}", str(bench.folder / "store" / "declarations.sqlite")
+        embedded = Place("SQLite", folder, lambda batch: _insert(file, batch), 1)
+        _run(bench, embedded, min(scale.rows, SQLITE_ROWS), told)
 
 
-def _run(bench: Bench, dialect: str, database: str, rows: int, load: Load, told: Told) -> None:
+def _run(bench: Bench, place: Place, rows: int, told: Told) -> None:
     address = f"127.0.0.1:{free_port()}"
-    settings = Settings(database, address, bench.authority.folder, {})
-    with serving("services.declarations", settings=settings):
-        assertion = bench.signer.assertion(WINDOW, "declarations", SystemClock().now_us())
-        plan = StreamPlan(address, str(bench.authority.folder), assertion, 0, MEASURED, BATCH, STREAMS)
-        known, seconds = 0, 0.0
-        for number, stage in enumerate(size for size in STAGES if size <= rows):
-            seconds += _fill(bench, plan, known, stage)
-            found = _streamed(bench, replace(plan, first=stage))
-            seconds += found["seconds"]
-            known = stage + MEASURED
-            ceiling = _ceiling(load, CEILING_FIRST + number * MEASURED)
-            what = f"{dialect}: declarations, stream, at {stage:,} rows ÷ COPY"
+    settings = Settings(place.database, address, bench.authority.folder, {})
+    plan = StreamPlan(address, str(bench.authority.folder), "", 0, MEASURED, BATCH, 0)
+    known, seconds = 0, 0.0
+    for number, stage in enumerate(size for size in STAGES if size <= rows):
+        if stage > known:
+            filling = replace(plan, first=known, count=stage - known)
+            seconds += _streamed(bench, settings, filling, place.processes)["seconds"]
+        known = stage
+        ceiling = None
+        for processes in range(1, place.processes + 1):
+            found = _streamed(bench, settings, replace(plan, first=known), processes)
+            seconds, known = seconds + found["seconds"], known + MEASURED
+            ceiling = ceiling or _ceiling(place.load, CEILING_FIRST + number * MEASURED)
+            what = f"{place.dialect}: declarations, stream, {_count(processes)}, at {stage:,} rows ÷ COPY"
             told(Row(what, found["per_second"], "declarations/s", ceiling, 0.6, "ratio"))
-        told(Row(f"{dialect}: the first {known:,} declarations", seconds, "s", better="lower"))
-        if dialect == "PostgreSQL":
-            _two_processes(bench, settings, replace(plan, first=known), load, told)
-        again = _streamed(bench, plan)
-        told(Row(f"{dialect}: declarations known already, at {known:,} rows", again["per_second"], "declarations/s"))
+    told(Row(f"{place.dialect}: the first {known:,} declarations", seconds, "s", better="lower"))
+    again = _streamed(bench, settings, plan, 1)
+    told(Row(f"{place.dialect}: declarations known already, at {known:,} rows", again["per_second"], "declarations/s"))
 
 
-def _two_processes(bench: Bench, settings: Settings, plan: StreamPlan, load: Load, told: Told) -> None:
-    """A second process takes its part of the connections to the same port."""
-    with serving("services.declarations", settings=settings):
-        found = _streamed(bench, replace(plan, streams=TWO_PROCESSES_STREAMS))
-        ceiling = _ceiling(load, CEILING_FIRST + len(STAGES) * MEASURED)
-        what = f"PostgreSQL: two processes, at {plan.first:,} rows ÷ COPY"
-        told(Row(what, found["per_second"], "declarations/s", ceiling))
+def _count(processes: int) -> str:
+    return "one process" if processes == 1 else f"{processes} processes"
 
 
-def _fill(bench: Bench, plan: StreamPlan, known: int, stage: int) -> float:
-    """Seconds to stream the rows up to a stage."""
-    return _streamed(bench, replace(plan, first=known, count=stage - known))["seconds"] if stage > known else 0.0
-
-
-def _streamed(bench: Bench, plan: StreamPlan) -> dict[str, float]:
-    """What one load measured. An assertion lasts minutes, so each load has its own."""
-    assertion = bench.signer.assertion(WINDOW, "declarations", SystemClock().now_us())
-    found = run_load("bench.stream_load", replace(plan, assertion=assertion))
+def _streamed(bench: Bench, settings: Settings, plan: StreamPlan, processes: int) -> dict[str, float]:
+    """What one load measured, with so many processes behind one port."""
+    with contextlib.ExitStack() as running:
+        for _ in range(processes):
+            running.enter_context(serving("services.declarations", settings=settings))
+        # An assertion lasts minutes, so each load has its own.
+        assertion = bench.signer.assertion(WINDOW, "declarations", SystemClock().now_us())
+        found = run_load("bench.stream_load", replace(plan, assertion=assertion, streams=STREAMS[processes]))
     if found["refused"]:
         raise RuntimeError(f"{found['refused']} rows were refused")
     return found

@@ -9,11 +9,24 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
-from chassis import eventlog
+from chassis import eventlog, tables
 from chassis.database import Database, lock
 from chassis.ids import RandomBytes
+from chassis.keyring import NO_KEYS, KeyRing
 
 CHASSIS = pathlib.Path(__file__).parent / "versions"
+
+
+class UnfitStore(Exception):
+    """A process can't work on this store, however often it tries."""
+
+
+class OtherRing(UnfitStore):
+    """The store was filled with another key ring: its sealed values couldn't be read nor its tokens be found."""
+
+
+class UnknownRevisions(UnfitStore):
+    """The store has a schema that this version of Aval doesn't know."""
 
 
 def configuration(folders: Sequence[str]) -> Config:
@@ -31,7 +44,10 @@ def upgrade(
     random: RandomBytes,
     prepare: Iterable[Callable[[sa.Connection], None]] = (),
 ) -> None:
-    """Brings a store to the newest schema of the branches and prepares it; safe to repeat."""
+    """Brings a store to the newest schema of the branches and prepares it; safe to repeat.
+
+    UnknownRevisions; OtherRing if it was filled with another key ring.
+    """
     store.create_schema()
     script = ScriptDirectory.from_config(configuration(folders))
     with store.write() as connection:
@@ -39,11 +55,34 @@ def upgrade(
         lock(connection, [f"migrations/{store.schema}"])
         context = MigrationContext.configure(connection)
         current = set(context.get_current_heads())
+        _refuse_unknown(store, script, current)
         if current != set(script.get_heads()):
             _run(connection, script)
         eventlog.initialise(connection, random(8).hex())
+        _belong(connection, store.keys)
         for step in prepare:
             step(connection)
+
+
+def _refuse_unknown(store: Database, script: ScriptDirectory, current: Iterable[str]) -> None:
+    unknown = set(current) - {step.revision for step in script.walk_revisions()}
+    if unknown:
+        raise UnknownRevisions(
+            f"the store of {store.schema} has a schema that this version of Aval doesn't know"
+            f" ({', '.join(sorted(unknown))}): run the version that wrote it, or start with a fresh store"
+        )
+
+
+def _belong(connection: sa.Connection, keys: KeyRing) -> None:
+    """A store belongs to the ring that it is filled with: its tokens are found by no other."""
+    if keys is NO_KEYS:
+        return
+    token = keys.token("ring", b"")
+    known = connection.execute(sa.select(tables.key_rings.c.token)).scalar_one_or_none()
+    if known is None:
+        connection.execute(sa.insert(tables.key_rings).values(id=1, token=token))
+    elif known != token:
+        raise OtherRing("the store was filled with another key ring: bring back the ring that was kept with it")
 
 
 def _run(connection: sa.Connection, script: ScriptDirectory) -> None:

@@ -72,20 +72,42 @@ def highest_first(query: Any, columns: Sequence[sa.ColumnElement[str]], request:
 Page = Callable[[Any, Any], Any]
 
 
-def highest_of_each(connection: sa.Connection, rows: sa.Table, group: str, groups: Sequence[str], page: Page) -> Any:
+def highest_of_each(
+    connection: sa.Connection, rows: sa.Table, group: str, groups: Sequence[str], order: Sequence[str], page: Page
+) -> Any:
     """The query for one page over some groups of rows: the highest of each group, of which the highest make the page.
 
-    An index that begins with the column `group` gives each at once, however thinly they lie among the others.
-    `page` narrows a query over `rows`, or over an alias of it, to one page.
+    An index of the column `group` and then `order` gives each at once, however thinly they lie among the others.
+    `page` narrows a query over `rows`, or over an alias of it, to one page, highest first by the columns `order`.
     """
     if connection.dialect.name != "postgresql":
         # It has no LATERAL; its stores are small.
         return page(sa.select(rows).where(bulk.among(connection, rows.c[group], groups)), rows)
+    leading = _leading(connection, rows, group, groups, order, page)
     (key,) = rows.primary_key.columns
+    wanted = _of_each(connection, rows, group, leading, [key.name], page)
+    return page(sa.select(rows).where(key.in_(sa.select(wanted.c[key.name]))), rows)
+
+
+def _leading(
+    connection: sa.Connection, rows: sa.Table, group: str, groups: Sequence[str], order: Sequence[str], page: Page
+) -> Sequence[str]:
+    """The groups that can have a row on the page: as many as it has rows, those whose highest rows are the highest."""
+    size = page(sa.select(rows), rows)._limit
+    if len(groups) <= size:
+        return groups
+    heads = _of_each(connection, rows, group, groups, order, lambda query, alike: page(query, alike).limit(1))
+    highest_first = sa.select(heads.c.value).order_by(*(heads.c[name].desc() for name in order)).limit(size)
+    return connection.execute(highest_first).scalars().all()
+
+
+def _of_each(
+    connection: sa.Connection, rows: sa.Table, group: str, groups: Sequence[str], columns: Sequence[str], page: Page
+) -> Any:
+    """The pages of all groups: `value`, the group, and these columns."""
     alike, each = rows.alias(), bulk.each(connection, rows.c[group], groups)
-    highest = page(sa.select(alike.c[key.name]).where(alike.c[group] == each.c.value), alike).lateral()
-    wanted = sa.select(highest.c[key.name]).select_from(each.join(highest, sa.true()))
-    return page(sa.select(rows).where(key.in_(wanted)), rows)
+    found = page(sa.select(*(alike.c[name] for name in columns)).where(alike.c[group] == each.c.value), alike).lateral()
+    return sa.select(each.c.value, *found.c).select_from(each.join(found, sa.true())).subquery()
 
 
 def cut(request: Any, found: Sequence[Record], key: str) -> tuple[list[Record], str]:

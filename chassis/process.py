@@ -11,6 +11,7 @@ import threading
 import uvloop
 
 from chassis import telemetry
+from chassis.migrations import UnfitStore
 from chassis.node import Node
 from chassis.service import Service
 from chassis.settings import Settings
@@ -70,6 +71,11 @@ def main(service: Service) -> None:
         await until_stopped()
         await node.stop()
 
-    uvloop.run(serve())
+    try:
+        uvloop.run(serve())
+    except UnfitStore as error:
+        print(f"{service.name} doesn't start: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        # Starting again won't help.
+        sys.exit(os.EX_CONFIG)
     stop_telemetry()
     sys.exit(0)

@@ -28,6 +28,14 @@ log_head = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
 )
 
+# One row: a token that only the key ring makes which the store was filled with.
+key_rings = sa.Table(
+    "key_rings",
+    metadata,
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("token", BYTES, nullable=False),
+)
+
 events = sa.Table(
     "events",
     metadata,

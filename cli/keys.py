@@ -76,12 +76,12 @@ def opened(
     found: list[Ring] = []
     try:
         for service in SERVICES:
-            path = file or keyring.file_of(layout.certificates, service.name)
+            path = file or keyring.file_of(layout.keys, service.name)
             if (named and service.name not in named) or (not named and not path.exists()):
                 continue
             found.append(_ring(service, address or layout.database_in_use(), path))
         if not found:
-            raise NoRing(f"{layout.certificates} has no key rings")
+            raise NoRing(f"{layout.keys} has no key rings")
         yield found
     finally:
         for ring in found:

@@ -11,8 +11,15 @@ from typing import IO, Any
 DEFAULT_FOLDER = pathlib.Path("var")
 
 
-class AlreadyRunning(Exception):
+class CannotRun(Exception):
+    """A platform can't run on this folder and store; says why and what to do."""
+
+
+class AlreadyRunning(CannotRun):
     """Another `aval up` holds the folder."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        super().__init__(f"another `aval up` runs on {folder}; stop it or give --folder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +44,18 @@ class Layout:
     """The files under a platform's folder."""
 
     folder: pathlib.Path
+    # Where the services' key rings are kept; None: beside the certificates.
+    kept_keys: pathlib.Path | None = None
 
     @property
     def certificates(self) -> pathlib.Path:
         """The development authority and everyone's certificates."""
         return self.folder / "certificates"
+
+    @property
+    def keys(self) -> pathlib.Path:
+        """The services' key rings."""
+        return self.kept_keys or self.certificates
 
     @property
     def database(self) -> str:
@@ -86,7 +100,7 @@ class Layout:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.close()
-            raise AlreadyRunning(str(self.folder)) from error
+            raise AlreadyRunning(self.folder) from error
         return file
 
     def was_up(self) -> bool:

@@ -8,10 +8,11 @@ from chassis.channel import Channels
 from chassis.client import AssertingClient
 from chassis.clock import SystemClock
 from chassis.identity import Caller, Signer
+from chassis.migrations import UnfitStore
 from chassis.node import Node
 from chassis.ports import free_port
 from chassis.settings import Settings
-from cli.layout import Layout
+from cli.layout import CannotRun, Layout
 from cli.supervisor import prepare_certificates
 from services.declarations.service import SERVICE as DECLARATIONS
 
@@ -32,7 +33,7 @@ async def client(layout: Layout, services: dict[str, str]) -> AsyncIterator[Asse
 
 @contextlib.asynccontextmanager
 async def declarations(layout: Layout) -> AsyncIterator[AssertingClient]:
-    """The declarations service: the running one, or else one of our own on the folder's store."""
+    """The declarations service: the running one, or else one of our own on the folder's store. CannotRun."""
     running = layout.running()
     if running:
         async with client(layout, dict(running.services)) as found:
@@ -42,7 +43,10 @@ async def declarations(layout: Layout) -> AsyncIterator[AssertingClient]:
     address = f"127.0.0.1:{free_port()}"
     settings = Settings(layout.database_in_use(), address, layout.certificates, {})
     node = Node(DECLARATIONS, settings)
-    await node.start()
+    try:
+        await node.start()
+    except UnfitStore as error:
+        raise CannotRun(str(error)) from error
     try:
         async with client(layout, {"declarations": address}) as found:
             yield found

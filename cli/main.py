@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from cli.layout import DEFAULT_FOLDER, AlreadyRunning, Layout
+from cli.layout import DEFAULT_FOLDER, CannotRun, Layout
 
 folder_option = click.option(
     "--folder", type=click.Path(path_type=pathlib.Path), default=DEFAULT_FOLDER, show_default=True,
@@ -27,7 +27,18 @@ def show(report: dict[str, Any], as_json: bool, lines: list[str]) -> None:
         sys.exit(1)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Says plainly why a platform can't run, whatever the command was."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except CannotRun as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="aval")
 def main() -> None:
     """Trade finance behind a single window: declared goods become money, once."""
@@ -41,10 +52,7 @@ def up(folder: pathlib.Path, database: str | None, demo: bool) -> None:
     """Start the platform and serve until interrupted."""
     from cli import running
 
-    try:
-        asyncio.run(running.up(Layout(folder), database, demo))
-    except AlreadyRunning as error:
-        raise click.ClickException(f"another `aval up` runs on {error}; stop it or give --folder") from error
+    asyncio.run(running.up(Layout(folder), database, demo))
 
 
 @main.command()

@@ -127,22 +127,22 @@ async def _unless(interrupted: asyncio.Event, work: Coroutine[Any, Any, None]) -
 
 
 @contextlib.contextmanager
-def _demo_folder(database: str | None) -> Iterator[pathlib.Path]:
-    """A fresh folder; for a database, which stays, one that stays too: the rows belong to its key rings."""
-    if database is None:
-        with tempfile.TemporaryDirectory(prefix="aval-demo-") as fresh:
-            yield pathlib.Path(fresh)
-        return
+def _demo_layout(database: str | None) -> Iterator[Layout]:
+    """All fresh; but the rows of a database, which stays, belong to the key rings that it was filled with."""
+    with tempfile.TemporaryDirectory(prefix="aval-demo-") as fresh:
+        yield Layout(pathlib.Path(fresh), _demo_keys(database) if database else None)
+
+
+def _demo_keys(database: str) -> pathlib.Path:
     kept = DEFAULT_FOLDER / "demo" / hashlib.sha256(database.encode()).hexdigest()[:16]
     kept.mkdir(parents=True, exist_ok=True)
-    yield kept
+    return kept
 
 
 async def demo(database: str | None, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Plays the story on free ports, proves the books, and stops."""
     started = time.monotonic()
-    with _demo_folder(database) as folder:
-        layout = Layout(folder)
+    with _demo_layout(database) as layout:
         address = database or layout.database
         enter_people(prepare_certificates(layout), address)
         async with platform(layout, address, fixed_ports=False) as (authority, addresses):

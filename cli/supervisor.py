@@ -12,7 +12,7 @@ from chassis.clock import SystemClock
 from chassis.ports import free_port, is_free
 from chassis.process import LIFELINE
 from chassis.settings import Settings
-from cli.layout import Addresses, Layout
+from cli.layout import Addresses, CannotRun, Layout
 
 SERVICES = ("declarations", "settlement", "credit_insurance", "loans")
 GATEWAY = "gateway"
@@ -31,8 +31,14 @@ def prepare_certificates(layout: Layout) -> Authority:
         authority.issue(f"services/{name}")
         authority.signing_key(f"services/{name}")
     for name in SERVICES:
-        keyring.prepare(layout.certificates, name, SystemClock().now_us())
+        keyring.prepare(layout.keys, name, SystemClock().now_us())
     return authority
+
+
+def settings_of(layout: Layout, service: str, listen: str, addresses: Addresses) -> Settings:
+    """What a service's process is told."""
+    keys = keyring.file_of(layout.keys, service)
+    return Settings(addresses.database, listen, layout.certificates, addresses.services, keys)
 
 
 def choose_addresses(database: str, fixed_ports: bool) -> Addresses:
@@ -50,6 +56,10 @@ def choose_addresses(database: str, fixed_ports: bool) -> Addresses:
     return Addresses(choose(HTTP_PORT), choose(DOOR_PORT), choose(), services, database, os.getpid())
 
 
+class CannotStart(CannotRun):
+    """A process said that starting it again won't help."""
+
+
 class Child:
     """One process: started, watched, started again."""
 
@@ -62,13 +72,15 @@ class Child:
         self._stopping = False
 
     async def run(self) -> None:
-        """Until stopped. A child that dies soon after its start is started again ever more slowly."""
+        """Until stopped. A child that dies soon after its start is started again ever more slowly. CannotStart."""
         delay = FIRST_RESTART_SECONDS
         while not self._stopping:
             started = time.monotonic()
             await self._start()
             if self._stopping:
                 return
+            if self.process is not None and self.process.returncode == os.EX_CONFIG:
+                raise CannotStart(f"{self.name} can't work on this store; it said why above")
             lived = time.monotonic() - started
             delay = (
                 FIRST_RESTART_SECONDS if lived > LONGEST_RESTART_SECONDS else min(delay * 2, LONGEST_RESTART_SECONDS)
@@ -127,7 +139,7 @@ class Supervisor:
     def _environment(self, name: str) -> dict[str, str]:
         addresses = self.addresses
         listen = addresses.services.get(name, addresses.door)
-        settings = Settings(addresses.database, listen, self.layout.certificates, addresses.services)
+        settings = settings_of(self.layout, name, listen, addresses)
         environment = settings.to_environment() | self._telemetry(name)
         environment |= {
             "AVAL_HTTP_LISTEN": addresses.http,
@@ -153,11 +165,20 @@ class Supervisor:
         }
 
     async def start(self) -> None:
-        """Starts all and waits until all are ready. TimeoutError if they never are."""
+        """Starts all and waits until all are ready. TimeoutError if they never are, CannotStart if one can't be."""
         self._runs = [asyncio.create_task(child.run()) for child in self.children.values()]
-        ready = asyncio.gather(*(child.ready.wait() for child in self.children.values()))
-        await asyncio.wait_for(ready, READY_SECONDS)
+        ready = asyncio.create_task(self._ready())
+        async with asyncio.timeout(READY_SECONDS):
+            await asyncio.wait([ready, *self._runs], return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        for run in self._runs:
+            if run.done():
+                run.result()
         self.layout.announce(self.addresses)
+
+    async def _ready(self) -> None:
+        for child in self.children.values():
+            await child.ready.wait()
 
     async def stop(self) -> None:
         """The services first: their last spans go to the gateway's receiver."""

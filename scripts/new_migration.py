@@ -50,8 +50,10 @@ def main(module: str, folder: str, title: str) -> None:
                     step.module.upgrade()
         context = MigrationContext.configure(connection, opts={"include_object": _only(metadata)})
         code = render_python_code(produce_migrations(context, metadata).upgrade_ops)
-    number = len(existing) + 1
-    down = f"{label}_{number - 1:04}" if existing else None
+    # A branch that began anew doesn't begin with 1.
+    newest = int(existing[-1].name[:4]) if existing else 0
+    number = newest + 1
+    down = f"{label}_{newest:04}" if existing else None
     code = "\n    ".join(line[4:] if line.startswith("    ") else line for line in code.splitlines())
     file = path / f"{number:04}_{title.lower().replace(' ', '_')}.py"
     revision = f"{label}_{number:04}"

@@ -7,8 +7,9 @@ stops even that, and a deletion is final. Both numbers are columns of data/recei
 data/statuses.csv.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 
 from chassis.errors import Problem
 from services.declarations.code_tables import Row, code_table
@@ -49,13 +50,22 @@ def eligibility(
 
     on picks the rows of the code tables: the export date; date.max means the rows now open.
     """
+    verdict, reasons = _eligibility(status, _is_import(declaration_number), trade_mode, transport_mode, on)
+    return verdict, list(reasons)
+
+
+# Of all declarations there are few combinations, and a page of them asks twice for each.
+@lru_cache(maxsize=4096)
+def _eligibility(
+    status: str, is_import: bool, trade_mode: str, transport_mode: str, on: date
+) -> tuple[str, Sequence[Problem]]:
     row = code_table("statuses").row(status, on) or _UNKNOWN_STATUS
     hindrances = [
-        *_of_direction(declaration_number),
-        *_of_trade_mode(trade_mode, _is_import(declaration_number), on),
+        *(_OF_IMPORTS if is_import else ()),
+        *_of_trade_mode(trade_mode, is_import, on),
         *_of_transport_mode(transport_mode, on),
     ]
-    return "NOT_ELIGIBLE" if hindrances else row["verdict"], [*_of_status(row), *hindrances]
+    return "NOT_ELIGIBLE" if hindrances else row["verdict"], (*_of_status(row), *hindrances)
 
 
 def effect_on_value(status: str) -> str:
@@ -64,6 +74,14 @@ def effect_on_value(status: str) -> str:
     return row["value"] if row else ""
 
 
+_OF_IMPORTS = (
+    Problem(
+        "declaration_number",
+        "IMPORT_DECLARATION",
+        "This is an import declaration; only exports leave a receivable to finance.",
+        "此为进口报关单；仅出口报关单可形成应收账款用于融资。",
+    ),
+)
 _UNKNOWN_STATUS: Row = {
     "verdict": "NOT_ELIGIBLE",
     "reason": "STATUS_UNKNOWN",
@@ -78,19 +96,6 @@ def _of_status(row: Row) -> list[Problem]:
 
 def _is_import(declaration_number: str) -> bool:
     return declaration_number[_DIRECTION_DIGIT : _DIRECTION_DIGIT + 1] == _IMPORT
-
-
-def _of_direction(declaration_number: str) -> list[Problem]:
-    if not _is_import(declaration_number):
-        return []
-    return [
-        Problem(
-            "declaration_number",
-            "IMPORT_DECLARATION",
-            "This is an import declaration; only exports leave a receivable to finance.",
-            "此为进口报关单；仅出口报关单可形成应收账款用于融资。",
-        )
-    ]
 
 
 def _of_trade_mode(trade_mode: str, is_import: bool, on: date) -> list[Problem]:

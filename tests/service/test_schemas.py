@@ -2,16 +2,19 @@
 
 import threading
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from chassis import tables
+from chassis import keyring, tables
 from chassis.database import Database
+from chassis.keyring import KeyRing
+from chassis.migrations import OtherRing, UnknownRevisions
 from chassis.testing import PostgreSQL
 from ledger import store as ledger
 from ledger import tables as ledger_tables
-from tests.support import Stores, migrate
+from tests.support import Stores, migrate, seeded_random
 
 METADATA = [tables.metadata, ledger_tables.metadata]
 
@@ -40,6 +43,31 @@ def test_running_them_again_keeps_everything(store: Stores) -> None:
     before = seen()
     migrate(database, [ledger.MIGRATIONS])
     assert seen() == before
+
+
+def test_a_schema_of_another_version_is_refused_plainly(store: Stores) -> None:
+    database = store("books", [ledger.MIGRATIONS])
+    with database.write() as connection:
+        connection.execute(
+            sa.text("UPDATE alembic_version SET version_num = 'ledger_9999' WHERE version_num LIKE 'l%'")
+        )
+    with pytest.raises(UnknownRevisions, match=r"books has a schema .*ledger_9999"):
+        migrate(database, [ledger.MIGRATIONS])
+
+
+def test_a_store_belongs_to_the_ring_that_it_was_filled_with(database_url: str) -> None:
+    def opened(ring: KeyRing) -> None:
+        database = Database(database_url, "books", ring)
+        try:
+            migrate(database, [])
+        finally:
+            database.close()
+
+    first = keyring.generate(seeded_random(1), 0)
+    opened(KeyRing(first))
+    opened(KeyRing(first.with_new(seeded_random(2), 1)))
+    with pytest.raises(OtherRing):
+        opened(KeyRing(keyring.generate(seeded_random(3), 0)))
 
 
 def test_processes_that_start_together_migrate_once(postgresql_server: PostgreSQL) -> None:

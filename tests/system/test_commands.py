@@ -186,3 +186,15 @@ def test_a_lost_store_is_no_proof(tmp_path: pathlib.Path) -> None:
         file.unlink()
     report = verify(tmp_path)
     assert "loans: its store is missing" in report["violations"]
+
+
+def test_a_store_whose_ring_is_lost_is_refused_plainly(tmp_path: pathlib.Path) -> None:
+    """Neither command works on rows that it could neither open nor find again, and both say why."""
+    assert reported("import", str(DOCUMENTS[0]), "--folder", str(tmp_path))[0] == 0
+    for ring in Layout(tmp_path).certificates.glob("*.keys.json"):
+        ring.unlink()
+    for command in (("up",), ("import", str(DOCUMENTS[0]))):
+        done = aval(*command, "--folder", str(tmp_path))
+        assert done.returncode == 1
+        assert "another key ring" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "declarations_0001"
+revision = "declarations_0002"
 down_revision = None
 branch_labels = ("declarations",)
 depends_on = None
