@@ -70,10 +70,12 @@ def highest_first(query: Any, columns: Sequence[sa.ColumnElement[str]], request:
 
 
 Page = Callable[[Any, Any], Any]
+# A table, or a query of one.
+Rows = sa.Table | sa.Subquery
 
 
 def highest_of_each(
-    connection: sa.Connection, rows: sa.Table, group: str, groups: Sequence[str], order: Sequence[str], page: Page
+    connection: sa.Connection, rows: Rows, group: str, groups: Sequence[str], order: Sequence[str], page: Page
 ) -> Any:
     """The query for one page over some groups of rows: the highest of each group, of which the highest make the page.
 
@@ -84,13 +86,13 @@ def highest_of_each(
         # It has no LATERAL; its stores are small.
         return page(sa.select(rows).where(bulk.among(connection, rows.c[group], groups)), rows)
     leading = _leading(connection, rows, group, groups, order, page)
-    (key,) = rows.primary_key.columns
+    (key,) = rows.primary_key
     wanted = _of_each(connection, rows, group, leading, [key.name], page)
     return page(sa.select(rows).where(key.in_(sa.select(wanted.c[key.name]))), rows)
 
 
 def _leading(
-    connection: sa.Connection, rows: sa.Table, group: str, groups: Sequence[str], order: Sequence[str], page: Page
+    connection: sa.Connection, rows: Rows, group: str, groups: Sequence[str], order: Sequence[str], page: Page
 ) -> Sequence[str]:
     """The groups that can have a row on the page: as many as it has rows, those whose highest rows are the highest."""
     size = page(sa.select(rows), rows)._limit
@@ -102,7 +104,7 @@ def _leading(
 
 
 def _of_each(
-    connection: sa.Connection, rows: sa.Table, group: str, groups: Sequence[str], columns: Sequence[str], page: Page
+    connection: sa.Connection, rows: Rows, group: str, groups: Sequence[str], columns: Sequence[str], page: Page
 ) -> Any:
     """The pages of all groups: `value`, the group, and these columns."""
     alike, each = rows.alias(), bulk.each(connection, rows.c[group], groups)

@@ -44,15 +44,18 @@ declarations = records.table(
     sa.Index("declarations_day", "declared_on", "id", "trade_mode", "destination_country", "chapter"),
 )
 
-# What declarations said before they were amended.
+# What declarations said before they were amended, with what filters pick by: lists as of a time look here too.
 declaration_versions = sa.Table(
     "declaration_versions",
     metadata,
     *records.columns(Version, keys=("declaration", "version")),
+    sa.Index("declaration_versions_day", "declared_on", "declaration"),
+    sa.Index("declaration_versions_enterprise", "enterprise", "declared_on", "declaration"),
     sqlite_with_rowid=False,
 )
 
-# Receipts, also those that came before their declaration.
+# Receipts, also those that came before their declaration; `status` is where all receipts known at its arrival, so many
+# as `receipts`, left the declaration.
 receipts = sa.Table(
     "receipts",
     metadata,
@@ -61,6 +64,8 @@ receipts = sa.Table(
     sa.Column("channel_code", TEXT, primary_key=True),
     sa.Column("note", TEXT, nullable=False),
     sa.Column("arrive_us", sa.BigInteger, nullable=False),
+    sa.Column("status", TEXT, nullable=False),
+    sa.Column("receipts", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -208,6 +209,69 @@ def test_a_list_as_of_a_time_knows_what_was_known(register: Register) -> None:
     _, now = register.ask("ListDeclarations", request, WINDOW).declarations
     assert (now.declared_value.minor_units, now.version) == (200, 2)
     assert now.status == declarations_pb2.Declaration.RELEASED
+
+
+MONEY = {"least_value": to_proto(Money("USD", 300)), "most_value": to_proto(Money("USD", 700))}
+DAYS = {"from_date": date_pb2.Date(year=2026, month=3, day=1), "to_date": date_pb2.Date(year=2026, month=8, day=1)}
+FILTERS: list[dict[str, Any]] = [
+    {},
+    {"trade_modes": ["9710"]},
+    {"destination_countries": ["DEU"], "chapters": ["67"]},
+    {"statuses": ["DECLARED", "CLOSED"]},
+    {"statuses": ["RELEASED"], "trade_modes": ["0110"]},
+    MONEY,
+    DAYS,
+    {**DAYS, "statuses": ["REJECTED", "DECLARED"], "enterprise": ENTERPRISES[0]},
+]
+
+
+def answers(register: Register, at_us: int | None) -> list[list[tuple[Any, ...]]]:
+    """What lists by each filter show to each caller, page by page, now or as of a time."""
+    found = []
+    for caller in (WINDOW, EXPORTER, BANK):
+        for wanted in FILTERS:
+            request = declarations_pb2.ListDeclarationsRequest(page_size=2)
+            request.filter.CopyFrom(insight_pb2.DeclarationFilter(**wanted))
+            if at_us is not None:
+                request.as_of.FromMicroseconds(at_us)
+            seen = []
+            while True:
+                page = register.ask("ListDeclarations", request, caller)
+                seen += [
+                    (one.declaration_number, one.status, one.declared_value.minor_units, one.version, one.trade_mode)
+                    for one in page.declarations
+                ]
+                if not page.next_page_token:
+                    break
+                request.page_token = page.next_page_token
+            found.append(seen)
+    return found
+
+
+def test_lists_as_of_a_time_pick_what_they_picked_then(register: Register) -> None:
+    consent(register)
+    random, told = Random(11), {}
+    for step in range(1, 25):
+        changed = row(
+            1 + step % 6,
+            goods(random.choice(["6704200000", "8541100000"]), cents=random.randint(1, 100)),
+            day=f"2026-{random.randint(1, 9):02}-01",
+            enterprise=ENTERPRISES[step % 2],
+            trade_mode=random.choice(["0110", "9710"]),
+            destination_country=random.choice(["USA", "DEU"]),
+        )
+        if step <= 6:
+            register.declare(changed)
+        elif step % 3:
+            register.amend(changed)
+        register.receive((number(1 + random.randint(0, 7)), random.choice(["L", "P", "R", "E", "C"])))
+        if step % 4 == 0:
+            told[register.now_us] = answers(register, None)
+        register.now_us += 60 * MICROSECONDS
+    assert sum(map(len, told[max(told)])) > 20
+    for at_us, then in told.items():
+        assert answers(register, at_us + 1) == then
+    assert not any(answers(register, NOW_US - 1))
 
 
 def exported(register: Register, caller: Caller, page_size: int = 0, **fields: Any) -> list[dict[str, str]]:

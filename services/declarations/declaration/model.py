@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 from aval.declarations.v1.personal_pb2 import PersonalData
@@ -113,26 +113,29 @@ class Version:
 
     declaration: str
     version: int
+    enterprise: str
+    trade_mode: str
+    transport_mode: str
+    destination_country: str
+    chapter: str
+    declared_on: datetime.date
     value: Money
     body: bytes
     digest: bytes
     amend_us: int
     since_us: int
     until_us: int
+    unified_number: str
+
+
+# What an amendment may replace of what is searched or judged.
+SAID = tuple(field.name for field in fields(Version) if field.name not in ("declaration", "until_us"))
 
 
 def superseded(before: Declaration, until_us: int) -> Version:
     """The content that an amendment replaces."""
-    return Version(
-        before.id,
-        before.version,
-        before.value,
-        before.body,
-        before.digest,
-        before.amend_us,
-        before.since_us,
-        until_us,
-    )
+    said = {name: getattr(before, name) for name in SAID}
+    return Version(declaration=before.id, until_us=until_us, **said)
 
 
 def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
@@ -160,12 +163,4 @@ def as_of(declaration: Declaration, version: Version | None, known: Iterable[tup
     earlier = with_receipts(declaration, known)
     if version is None:
         return earlier
-    return replace(
-        earlier,
-        value=version.value,
-        body=version.body,
-        digest=version.digest,
-        version=version.version,
-        amend_us=version.amend_us,
-        since_us=version.since_us,
-    )
+    return replace(earlier, **{name: getattr(version, name) for name in SAID})

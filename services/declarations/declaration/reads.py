@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -63,10 +64,12 @@ ORDER = ("declared_on", "id")
 MANY_ENTERPRISES = 1000
 
 
-def page_of(reading: Reading, request: Any, more: Callable[[Any], Sequence[Any]] = lambda _rows: ()) -> Any:
+def page_of(
+    reading: Reading, request: Any, more: Callable[[Any], Sequence[Any]] = lambda _rows: (), source: Any = declarations
+) -> Any:
     """The query of a page, latest day first and then by number, of what the caller may see and the filters pick.
 
-    `more` gives further conditions on the rows.
+    `more` gives further conditions on the rows; `source` is the table or something alike.
     """
     caller, connection = reading.caller, reading.connection
 
@@ -77,21 +80,20 @@ def page_of(reading: Reading, request: Any, more: Callable[[Any], Sequence[Any]]
     if is_institution(caller):
         consenting = list(connection.execute(consents.consenting(caller.tenant, reading.now_us)).scalars())
         if len(consenting) <= MANY_ENTERPRISES:
-            return paging.highest_of_each(connection, declarations, "enterprise", consenting, ORDER, page)
-        among = bulk.among(connection, declarations.c.enterprise, consenting)
-        return page(sa.select(declarations).where(among), declarations)
-    query = sa.select(declarations)
+            return paging.highest_of_each(connection, source, "enterprise", consenting, ORDER, page)
+        among = bulk.among(connection, source.c.enterprise, consenting)
+        return page(sa.select(source).where(among), source)
+    query = sa.select(source)
     if SEES_ALL not in caller.roles:
-        query = query.where(declarations.c.enterprise == caller.tenant)
-    return page(query, declarations)
+        query = query.where(source.c.enterprise == caller.tenant)
+    return page(query, source)
 
 
 def list_(
     reading: Reading, request: declarations_pb2.ListDeclarationsRequest
 ) -> declarations_pb2.ListDeclarationsResponse:
     """A page, latest day first; of those known at a time, as they were known then."""
-    query = page_of(reading, request, partial(_narrowed, request))
-    page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "place")
+    page, token = paging.cut(request, _found(reading, request), "place")
     access.note_page(reading, "ListDeclarations", ((one.name, one.enterprise) for one in page))
     shown = (
         views.earlier(reading, page, request.as_of.ToMicroseconds())
@@ -101,12 +103,19 @@ def list_(
     return declarations_pb2.ListDeclarationsResponse(declarations=shown, next_page_token=token)
 
 
+def _found(reading: Reading, request: declarations_pb2.ListDeclarationsRequest) -> list[Declaration]:
+    """The rows of a page and one more, now or as they were known at a time: filters pick by what was known then."""
+    is_earlier = request.HasField("as_of")
+    sources = store.at(request.as_of.ToMicroseconds()) if is_earlier else [declarations]
+    narrowed = partial(_narrowed, request)
+    queries = [page_of(reading, request, narrowed, source) for source in sources]
+    found = [one for query in queries for one in records.many(reading.connection, query, Declaration)]
+    return sorted(found, key=attrgetter(*ORDER), reverse=True)
+
+
 def _narrowed(request: declarations_pb2.ListDeclarationsRequest, rows: Any) -> list[Any]:
-    """One enterprise's only, and those known at a time only, where the request says so."""
-    conditions = [rows.c.enterprise == request.enterprise] if request.enterprise else []
-    if request.HasField("as_of"):
-        conditions.append(rows.c.create_us <= request.as_of.ToMicroseconds())
-    return conditions
+    """One enterprise's only, where the request says so."""
+    return [rows.c.enterprise == request.enterprise] if request.enterprise else []
 
 
 def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events_pb2.Event]:

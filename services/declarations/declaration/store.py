@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
@@ -13,6 +13,7 @@ from chassis.records import Conflict
 from services.declarations.consent import store as consents
 from services.declarations.declaration import model, rpc
 from services.declarations.declaration.model import Content, Declaration, Hindrance, Version
+from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS
 from services.declarations.tables import declaration_versions, declarations, receipts
 
 Key = tuple[str, int, str]
@@ -21,6 +22,13 @@ Hindered = Mapping[str, Sequence[Hindrance]]
 DECLARED = "declarations.declared"
 # The resource of an event on many declarations (AIP-159).
 ALL = "declarations/-"
+
+
+class Standing(NamedTuple):
+    """Where so many receipts leave a declaration."""
+
+    status: str
+    receipts: int
 
 
 class Receipt(NamedTuple):
@@ -92,19 +100,56 @@ def versions_at(connection: sa.Connection, numbers: Iterable[str], at_us: int) -
     return {version.declaration: version for version in found}
 
 
+def at(at_us: int) -> Sequence[Any]:
+    """All declarations known at a time as they were known then: two sources alike the table, whose rows add up.
+
+    Those whose content still stands are found by the table's own indexes, those amended since by the versions'.
+    """
+    rows, versions = declarations, declaration_versions
+    stood = sa.and_(versions.c.declaration == rows.c.id, versions.c.since_us <= at_us, versions.c.until_us > at_us)
+    known = rows.c.create_us <= at_us
+    # A computed column: what is selected of a version isn't a key.
+    said = {name: sa.cast(versions.c[name], versions.c[name].type) for name in SAID_COLUMNS}
+    there = sa.select(*_columns({})).where(known, ~sa.exists().where(stood))
+    amended = sa.select(*_columns(said)).select_from(versions.join(rows, stood)).where(known)
+    return [_with_status(one, at_us).subquery() for one in (there, amended)]
+
+
+# The columns of what an amendment replaces.
+SAID_COLUMNS = [column.name for column in declaration_versions.c if column.name in declarations.c]
+
+
+def _columns(said: Mapping[str, Any]) -> list[Any]:
+    """The table's columns but the status, some of them as something else says them."""
+    return [
+        said[column.name].label(column.name) if column.name in said else column
+        for column in declarations.c
+        if column.name != "status"
+    ]
+
+
+def _with_status(query: Any, at_us: int) -> Any:
+    """Declarations with the status in which the receipts that had arrived left them."""
+    arrived = sa.select(receipts.c.status).where(receipts.c.declaration == declarations.c.id)
+    newest = arrived.where(receipts.c.arrive_us <= at_us).order_by(receipts.c.receipts.desc()).limit(1)
+    status = sa.func.coalesce(newest.correlate(declarations).scalar_subquery(), STATUS_WITHOUT_RECEIPTS)
+    return query.add_columns(status.label("status"))
+
+
 def receipts_of(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, list[Receipt]]:
     """The receipts of each declaration, by notice time."""
     rows = receipts
-    query = sa.select(rows).where(bulk.among(connection, rows.c.declaration, numbers))
+    columns = (rows.c.declaration, *(rows.c[name] for name in Receipt._fields))
+    query = sa.select(*columns).where(bulk.among(connection, rows.c.declaration, numbers))
     found: dict[str, list[Receipt]] = {}
     for number, *one in connection.execute(query.order_by(rows.c.declaration, rows.c.notice_us, rows.c.channel_code)):
         found.setdefault(number, []).append(Receipt(*one))
     return found
 
 
-def add_receipts(transaction: Transaction, fresh: Mapping[Key, str]) -> None:
-    """New receipts by declaration, notice time and channel code, with their notes."""
-    rows = [(*key, note, transaction.now_us) for key, note in fresh.items()]
+def add_receipts(transaction: Transaction, fresh: Mapping[Key, str], standings: Mapping[str, Standing]) -> None:
+    """New receipts by declaration, notice time and channel code, with their notes, and where they leave each."""
+    rows = [(*key, note, transaction.now_us, *standings[key[0]]) for key, note in fresh.items()]
     bulk.insert(transaction.connection, receipts, rows)
 
 

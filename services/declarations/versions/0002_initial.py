@@ -89,6 +89,12 @@ def upgrade() -> None:
         "declaration_versions",
         sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("trade_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("transport_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("destination_country", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("chapter", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("declared_on", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_minor_units", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -96,8 +102,16 @@ def upgrade() -> None:
         sa.Column("amend_us", sa.BigInteger(), nullable=False),
         sa.Column("since_us", sa.BigInteger(), nullable=False),
         sa.Column("until_us", sa.BigInteger(), nullable=False),
+        sa.Column("unified_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("declaration", "version"),
         sqlite_with_rowid=False,
+    )
+    op.create_index("declaration_versions_day", "declaration_versions", ["declared_on", "declaration"], unique=False)
+    op.create_index(
+        "declaration_versions_enterprise",
+        "declaration_versions",
+        ["enterprise", "declared_on", "declaration"],
+        unique=False,
     )
     op.create_table(
         "declarations",
@@ -381,6 +395,8 @@ def upgrade() -> None:
         sa.Column("channel_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("note", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("arrive_us", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("receipts", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("declaration", "notice_us", "channel_code"),
         sqlite_with_rowid=False,
     )
