@@ -221,6 +221,7 @@ risk_portraits = sa.Table(
     sa.Column("assess_date", TEXT, nullable=False),
     sa.Column("inputs", TEXT, nullable=False),
     sa.Column("assess_us", sa.BigInteger, nullable=False),
+    sa.Column("as_of_us", sa.BigInteger, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
 )
 

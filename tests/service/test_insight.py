@@ -19,6 +19,7 @@ from chassis.identity import Caller
 from chassis.money import Money, to_proto
 from services.declarations.errors import ConsentMissing
 from services.declarations.insight.norms.model import LEVELS
+from services.declarations.insight.portrait import commands as portraits
 from services.declarations.tables import price_norms
 from tests.service.insight_world import (
     BANK,
@@ -65,6 +66,35 @@ def test_totals_grow_against_the_year_before(register: Register) -> None:
     assert november.declarations_growth.value == "0.0000"
     (total,) = asked(register, REGULATOR).values()
     assert (total.declarations, total.declarations_before, total.value_growth.value) == (2, 1, "0.5034")
+
+
+def test_answers_say_as_of_when_they_are(register: Register) -> None:
+    """What waits to be counted is no reason to take the totals for the present."""
+    register.declare(row(1))
+    register.settle()
+    requests: list[tuple[str, Any]] = [
+        ("QueryStatistics", Query(from_month="2026-01", to_month="2026-12")),
+        ("QueryStatisticsChanges", insight_pb2.QueryStatisticsChangesRequest()),
+        ("ListTradeFindings", insight_pb2.ListTradeFindingsRequest()),
+    ]
+
+    def told() -> set[int]:
+        return {register.ask(method, one, REGULATOR).as_of_time.ToMicroseconds() for method, one in requests}
+
+    register.now_us += DAY_US
+    assert told() == {register.now_us}
+    waiting_us = register.now_us
+    register.declare(row(2))
+    register.now_us += DAY_US
+    register.declare(row(3))
+    assert told() == {waiting_us}
+    # A portrait that is computed meanwhile follows from the old totals, and says so.
+    while register.sweep(portraits.assess):
+        pass
+    assert portrait(register).as_of_time.ToMicroseconds() == NOW_US
+    register.settle()
+    assert told() == {register.now_us}
+    assert portrait(register).as_of_time.ToMicroseconds() == register.now_us
 
 
 def test_what_there_was_only_the_year_before_is_there_too(register: Register) -> None:

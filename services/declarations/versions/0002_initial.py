@@ -672,6 +672,7 @@ def upgrade() -> None:
         sa.Column("assess_date", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("inputs", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("assess_us", sa.BigInteger(), nullable=False),
+        sa.Column("as_of_us", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("enterprise"),
     )

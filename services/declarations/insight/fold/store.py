@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.protobuf import any_pb2
 
-from chassis import bulk, tables
+from chassis import bulk, inbox, tables
 from chassis.clock import business_date
 from services.declarations.declaration import rpc
 from services.declarations.declaration.store import DECLARED
@@ -90,6 +90,15 @@ def next_batch(connection: sa.Connection, after_position: int) -> Batch | None:
         else:
             changes.append(_change(kind, content))
     return Batch(head.epoch, through, is_full, declared, changes, lists)
+
+
+def counted_until(connection: sa.Connection, now_us: int) -> int:
+    """Before when everything that happened is counted, in microseconds since 1970 UTC; now where nothing waits."""
+    _, position = inbox.cursor(connection, SOURCE)
+    events = tables.events
+    waiting = sa.select(events.c.create_us).where(events.c.position > position).order_by(events.c.position).limit(1)
+    first_us: int | None = connection.execute(waiting).scalar()
+    return now_us if first_us is None else first_us
 
 
 def _reach(connection: sa.Connection, after_position: int, head: int) -> tuple[int, bool]:

@@ -24,13 +24,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A portrait as it was last computed."""
+    """A portrait as it was last computed; what had happened before `as_of_us` was counted then."""
 
     enterprise: str
     score: int
     assess_date: str
     inputs: Inputs
     assess_us: int
+    as_of_us: int
     revision: int
 
 
@@ -71,8 +72,13 @@ def load(connection: sa.Connection, enterprise: str) -> Stored | None:
 
 def save(connection: sa.Connection, portraits: Sequence[Stored]) -> None:
     """Portraits computed anew; their revisions rise by one, and nothing is due."""
-    values = [(one.enterprise, one.score, one.assess_date, _text(one.inputs), one.assess_us, 1) for one in portraits]
-    bulk.add(connection, risk_portraits, values, ["revision"], ["score", "assess_date", "inputs", "assess_us"])
+    values = [
+        (one.enterprise, one.score, one.assess_date, _text(one.inputs), one.assess_us, one.as_of_us, 1)
+        for one in portraits
+    ]
+    bulk.add(
+        connection, risk_portraits, values, ["revision"], ["score", "assess_date", "inputs", "assess_us", "as_of_us"]
+    )
     rows = enterprise_facts
     assessed = bulk.among(connection, rows.c.enterprise, [one.enterprise for one in portraits])
     times = {one.assess_us for one in portraits}

@@ -11,7 +11,7 @@ from chassis import inbox, paging
 from chassis.errors import InvalidPageToken
 from chassis.service import Reading
 from services.declarations.insight import access
-from services.declarations.insight.fold.store import SOURCE
+from services.declarations.insight.fold.store import SOURCE, counted_until
 from services.declarations.insight.statistics import rpc, store
 from services.declarations.insight.statistics.model import DIMENSIONS, Total, year_after, year_before
 from services.declarations.insight.statistics.store import Groups, Query
@@ -43,6 +43,7 @@ def query(reading: Reading, request: insight_pb2.QueryStatisticsRequest) -> insi
     rows = [rpc.compared(key, now.get(key, nothing), before.get(key, nothing)) for key in keys[:size]]
     token = paging.token(request, "/".join(keys[size - 1])) if len(keys) > size else ""
     response = insight_pb2.QueryStatisticsResponse(rows=rows, next_page_token=token)
+    response.as_of_time.FromMicroseconds(counted_until(reading.connection, reading.now_us))
     # Positions would tell an enterprise how much its rivals declare.
     if access.sees_all(reading.caller):
         _, response.through_position = inbox.cursor(reading.connection, SOURCE)
@@ -83,7 +84,10 @@ def changes(
     if cells:
         last = found[:size][-1]
         token = _sealed([last.changed, *(getattr(last, name) for name in (*DIMENSIONS, "currency"))])
-    return insight_pb2.QueryStatisticsChangesResponse(cells=cells, resume_token=token, has_more=len(found) > size)
+    has_more = len(found) > size
+    response = insight_pb2.QueryStatisticsChangesResponse(cells=cells, resume_token=token, has_more=has_more)
+    response.as_of_time.FromMicroseconds(counted_until(reading.connection, reading.now_us))
+    return response
 
 
 def _sealed(place: Sequence[object]) -> str:
