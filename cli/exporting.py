@@ -112,6 +112,8 @@ def request_of(
     trade_modes: Sequence[str] = (),
     countries: Sequence[str] = (),
     chapters: Sequence[str] = (),
+    commodities: Sequence[str] = (),
+    search: str = "",
     statuses: Sequence[str] = (),
     direction: str | None = None,
     first: datetime.date | None = None,
@@ -123,6 +125,8 @@ def request_of(
         trade_modes=trade_modes,
         destination_countries=countries,
         chapters=chapters,
+        commodity_prefixes=commodities,
+        search_text=search,
         statuses=statuses,
     )
     wanted.MergeFrom(insight_pb2.DeclarationFilter(direction=direction))

@@ -149,6 +149,8 @@ def import_(
 @click.option("--trade-mode", "trade_modes", multiple=True, help="Only this supervision mode; may be repeated.")
 @click.option("--country", "countries", multiple=True, help="Only to this destination, ISO alpha-3; may be repeated.")
 @click.option("--chapter", "chapters", multiple=True, help="Only of this HS chapter; may be repeated.")
+@click.option("--commodity", "commodities", multiple=True, help="Only of codes that begin so; may be repeated.")
+@click.option("--search", default="", help="Only with this in a contract, invoice or bill number or the buyer's name.")
 @click.option("--status", "statuses", multiple=True, help="Only in this status, such as CLOSED; may be repeated.")
 @click.option("--direction", type=click.Choice(["EXPORT", "IMPORT"]), help="Exports or imports only.")
 @click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="From this day on.")

@@ -41,7 +41,7 @@ declarations = records.table(
         sqlite_where=sa.text("unified_number <> ''"),
     ),
     sa.Index("declarations_enterprise", "enterprise", "declared_on", "id"),
-    sa.Index("declarations_day", "declared_on", "id", "trade_mode", "destination_country", "chapter"),
+    sa.Index("declarations_day", "declared_on", "id", "trade_mode", "destination_country", "commodity_code"),
 )
 
 # What declarations said before they were amended, with what filters pick by: lists as of a time look here too.

@@ -193,6 +193,39 @@ def test_lists_by_filter(register: Register) -> None:
     assert declared(register, EXPORTER, trade_modes=["0110"]) == ["4", "2"]
 
 
+def test_lists_by_what_people_search_for(register: Register) -> None:
+    register.declare(
+        row(1, contract_number="HT-2026/001", buyer_name="Müller Perücken GmbH"),
+        row(2, goods("6704110000"), invoice_number="inv%9_1", bill_number="COSU6123456789"),
+        row(3, goods("8541100000"), enterprise=ENTERPRISES[1], contract_number="HT-2026/001"),
+        row(4, goods("6704190000", cents=1), goods("8541000000", cents=2), buyer_name="\0Evil\0"),
+    )
+    assert declared(register, EXPORTER, search_text="ht-2026") == ["1"]
+    assert declared(register, EXPORTER, search_text="müller per") == ["1"]
+    assert declared(register, EXPORTER, search_text="V%9_") == ["2"]
+    assert declared(register, EXPORTER, search_text="%9%") == []
+    assert declared(register, EXPORTER, search_text="cosu612345") == ["2"]
+    assert declared(register, EXPORTER, search_text="evil\0") == ["4"]
+    assert declared(register, enterprise=ENTERPRISES[1], search_text="HT-2026/001") == ["3"]
+    assert declared(register, EXPORTER, commodity_prefixes=["670411", "8541"]) == ["4", "2"]
+    assert declared(register, chapters=["67"]) == ["2", "1"]
+    assert declared(register, chapters=["85"], commodity_prefixes=["8541100000"]) == ["3"]
+    for caller in (WINDOW, BANK):
+        with pytest.raises(InvalidFields) as refused:
+            declared(register, caller, search_text="HT-2026")
+        assert [problem.reason for problem in refused.value.problems] == ["SEARCH_TOO_WIDE"]
+    # An amendment is found by what it says, and as of then by what was said then.
+    register.now_us += DAY_US
+    register.amend(row(1, goods("8541100000"), contract_number="HT-2027"))
+    assert declared(register, EXPORTER, search_text="HT-2026") == []
+    request = declarations_pb2.ListDeclarationsRequest(
+        filter=insight_pb2.DeclarationFilter(search_text="HT-2026", commodity_prefixes=["6704"])
+    )
+    request.as_of.FromMicroseconds(register.now_us - 1)
+    (found,) = register.ask("ListDeclarations", request, EXPORTER).declarations
+    assert (found.declaration_number, found.contract_number) == (number(1), "HT-2026/001")
+
+
 def test_what_is_no_filter_is_told_all_at_once(register: Register) -> None:
     nowhere = date_pb2.Date(year=2026, month=2, day=30)
     with pytest.raises(InvalidFields) as refused:

@@ -29,8 +29,9 @@ class Hindrance(NamedTuple):
 class Content(NamedTuple):
     """What one checked row says: the columns that follow from it, and the row itself, serialised.
 
-    `chapter` is the HS chapter (2 digits) of the line with the largest total; `declared_on` is None where
-    the row has no date; `amend_us` is when customs approved it as an amendment, 0 for the first content.
+    `commodity_code` is that of the line with the largest total; `declared_on` is None where the row has no date;
+    `amend_us` is when customs approved it as an amendment, 0 for the first content; `search_text` is what people
+    search for: contract, invoice and bill number and the buyer's name, each on a line, in capitals.
     """
 
     id: str
@@ -38,7 +39,7 @@ class Content(NamedTuple):
     trade_mode: str
     transport_mode: str
     destination_country: str
-    chapter: str
+    commodity_code: str
     declared_on: datetime.date | None
     value_currency: str
     value_minor_units: int
@@ -47,6 +48,7 @@ class Content(NamedTuple):
     amend_us: int
     persons: PersonalData | None
     unified_number: str
+    search_text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Declaration:
     trade_mode: str
     transport_mode: str
     destination_country: str
-    chapter: str
+    commodity_code: str
     declared_on: datetime.date
     value: Money
     status: str
@@ -73,6 +75,7 @@ class Declaration:
     create_us: int
     revision: int
     unified_number: str
+    search_text: str
 
     @property
     def name(self) -> str:
@@ -117,7 +120,7 @@ class Version:
     trade_mode: str
     transport_mode: str
     destination_country: str
-    chapter: str
+    commodity_code: str
     declared_on: datetime.date
     value: Money
     body: bytes
@@ -126,6 +129,7 @@ class Version:
     since_us: int
     until_us: int
     unified_number: str
+    search_text: str
 
 
 # What an amendment may replace of what is searched or judged.
@@ -146,7 +150,7 @@ def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
         trade_mode=content.trade_mode,
         transport_mode=content.transport_mode,
         destination_country=content.destination_country,
-        chapter=content.chapter,
+        commodity_code=content.commodity_code,
         declared_on=content.declared_on or before.declared_on,
         value=Money(content.value_currency, content.value_minor_units),
         body=content.body,
@@ -155,6 +159,7 @@ def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
         amend_us=content.amend_us,
         since_us=now_us,
         unified_number=content.unified_number,
+        search_text=content.search_text,
     )
 
 

@@ -69,7 +69,20 @@ def row(content: Content, status: str, today: datetime.date, now_us: int) -> bul
     """The row of a new declaration, in the table's order."""
     declared_on = (content.declared_on or today).isoformat()
     head, money, body = content[:6], content[7:9], content[9:11]
-    return *head, declared_on, *money, status, *body, 1, content.amend_us, now_us, now_us, 1, content.unified_number
+    return (
+        *head,
+        declared_on,
+        *money,
+        status,
+        *body,
+        1,
+        content.amend_us,
+        now_us,
+        now_us,
+        1,
+        content.unified_number,
+        content.search_text,
+    )
 
 
 def add(transaction: Transaction, rows: Sequence[bulk.Row], institutions: Mapping[str, Sequence[str]]) -> None:

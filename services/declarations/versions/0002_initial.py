@@ -93,7 +93,7 @@ def upgrade() -> None:
         sa.Column("trade_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("transport_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("destination_country", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("chapter", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("commodity_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("declared_on", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_minor_units", sa.BigInteger(), nullable=False),
@@ -103,6 +103,7 @@ def upgrade() -> None:
         sa.Column("since_us", sa.BigInteger(), nullable=False),
         sa.Column("until_us", sa.BigInteger(), nullable=False),
         sa.Column("unified_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("search_text", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("declaration", "version"),
         sqlite_with_rowid=False,
     )
@@ -120,7 +121,7 @@ def upgrade() -> None:
         sa.Column("trade_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("transport_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("destination_country", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("chapter", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("commodity_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("declared_on", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_minor_units", sa.BigInteger(), nullable=False),
@@ -133,12 +134,13 @@ def upgrade() -> None:
         sa.Column("create_us", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("unified_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("search_text", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
         "declarations_day",
         "declarations",
-        ["declared_on", "id", "trade_mode", "destination_country", "chapter"],
+        ["declared_on", "id", "trade_mode", "destination_country", "commodity_code"],
         unique=False,
     )
     op.create_index("declarations_enterprise", "declarations", ["enterprise", "declared_on", "id"], unique=False)

@@ -8,11 +8,13 @@ from sqlalchemy import Table
 
 from chassis import paging, records
 from chassis.command import Transaction
-from chassis.errors import NotFound
+from chassis.errors import InvalidFields, NotFound
 from chassis.service import Reading
+from services.declarations.consent import access
 from services.declarations.insight.filters import rpc, store
 from services.declarations.insight.filters.model import SavedFilter
 from services.declarations.tables import saved_filters
+from services.declarations.visibility import NOBODY
 
 
 def create(transaction: Transaction, request: insight_pb2.CreateSavedFilterRequest) -> insight_pb2.SavedFilter:
@@ -51,9 +53,21 @@ def list_(reading: Reading, request: insight_pb2.ListSavedFiltersRequest) -> ins
 def conditions(reading: Reading, request: Any, rows: Table) -> Iterator[Any]:
     """What rows must meet by a request's `filter` and `saved_filter`. NotFound, InvalidFields."""
     rpc.check(request.filter, "filter")
-    yield from rpc.conditions(request.filter, rows)
+    wanted = [request.filter]
     if request.saved_filter:
         saved = store.load(reading.connection, reading.caller.tenant, request.saved_filter)
         if saved is None:
             raise NotFound(resource=request.saved_filter)
-        yield from rpc.conditions(insight_pb2.DeclarationFilter.FromString(saved.content), rows)
+        wanted.append(insight_pb2.DeclarationFilter.FromString(saved.content))
+    # No index has the text: the rows of one enterprise are few enough to look at each.
+    is_many = access.is_institution(reading.caller) or access.sees_all(reading.caller, NOBODY)
+    is_named = any(one.enterprise for one in (request, *wanted) if _names(one))
+    if is_many and not is_named and any(one.search_text for one in wanted):
+        raise InvalidFields([rpc.TOO_WIDE])
+    for one in wanted:
+        yield from rpc.conditions(one, rows)
+
+
+def _names(message: Any) -> bool:
+    """Whether a request or a filter can name an enterprise."""
+    return "enterprise" in message.DESCRIPTOR.fields_by_name

@@ -45,7 +45,7 @@ class Row(NamedTuple):
     trade_mode: str
     transport_mode: str
     destination_country: str
-    chapter: str
+    commodity_code: str
     declared_on: str
     value_currency: str
     value_minor_units: int
@@ -115,7 +115,7 @@ def contribution(row: Row, message: declarations_pb2.Declaration) -> Contributio
         row.direction,
         row.trade_mode,
         row.destination_country,
-        row.chapter,
+        row.commodity_code[:2],
         row.value_currency,
         outcome,
         normalised(message.buyer_name),

@@ -149,7 +149,7 @@ def as_declared(now: Row, first_body: bytes | None) -> Row:
         trade_mode=content.trade_mode,
         transport_mode=content.transport_mode,
         destination_country=content.destination_country,
-        chapter=content.chapter,
+        commodity_code=content.commodity_code,
         declared_on=(content.declared_on or came_on).isoformat(),
         value_currency=content.value_currency,
         value_minor_units=content.value_minor_units,

@@ -10,7 +10,7 @@ from aval.declarations.v1 import retail_pb2
 
 from chassis.clock import business_date
 from services.declarations.checks import date_or_none
-from services.declarations.declaration.rpc import main_chapter
+from services.declarations.declaration.rpc import main_commodity
 from services.declarations.insight.fold.model import DIGITS, VALUE_MOST, Contribution
 from services.declarations.retail import modes
 from services.declarations.retail.list.model import in_statistics
@@ -43,7 +43,7 @@ def contribution(row: ListRow, is_summarised: bool) -> Contribution:
         DIGITS[row.direction],
         row.trade_mode,
         row.country,
-        main_chapter(message.lines),
+        main_commodity(message.lines)[:2],
         row.value_currency,
         _outcome(row, is_summarised, modes.mode(row.trade_mode, row.direction, on)),
         "",
