@@ -4,6 +4,8 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -60,61 +62,120 @@ def newest_first(query: Any, column: sa.ColumnElement[Any], request: Any) -> Any
 
 def highest_first(query: Any, columns: Sequence[sa.ColumnElement[str]], request: Any) -> Any:
     """The query for one page, descending by several text columns; the key of a row is their values with slashes."""
+    return _descending(query, columns, request).limit(size_of(request) + 1)
+
+
+def _descending(query: Any, columns: Sequence[sa.ColumnElement[str]], request: Any) -> Any:
+    """From the request's page on, without its end."""
     key = after(request)
     if key:
         place = key.split("/", len(columns) - 1)
         if len(place) != len(columns):
             raise InvalidPageToken
         query = query.where(sa.tuple_(*columns) < sa.tuple_(*place))
-    return query.order_by(*(column.desc() for column in columns)).limit(size_of(request) + 1)
+    return query.order_by(*(column.desc() for column in columns))
 
 
-Page = Callable[[Any, Any], Any]
-# A table, or a query of one.
-Rows = sa.Table | sa.Subquery
+# So many rows a page looks at through a sieve, of each group its part.
+MOST_LOOKED_AT = 50_000
+# The highest rows of all soon have enough of more groups than this.
+MANY_GROUPS = 1000
 
 
-def highest_of_each(
-    connection: sa.Connection, rows: Rows, group: str, groups: Sequence[str], order: Sequence[str], page: Page
-) -> Any:
-    """The query for one page over some groups of rows: the highest of each group, of which the highest make the page.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list that a request asks a page of: which rows, grouped by which column, highest first by which columns.
 
-    An index of the column `group` and then `order` gives each at once, however thinly they lie among the others.
-    `page` narrows a query over `rows`, or over an alias of it, to one page, highest first by the columns `order`.
+    `scope` and `sieve` give conditions of the rows, or of an alias of them: by an index of `order`, one of `group` and
+    `order`, or one of its own the scope is found; row by row is looked at what passes the sieve.
     """
-    if connection.dialect.name != "postgresql":
-        # It has no LATERAL; its stores are small.
-        return page(sa.select(rows).where(bulk.among(connection, rows.c[group], groups)), rows)
-    leading = _leading(connection, rows, group, groups, order, page)
-    (key,) = rows.primary_key
-    wanted = _of_each(connection, rows, group, leading, [key.name], page)
-    return page(sa.select(rows).where(key.in_(sa.select(wanted.c[key.name]))), rows)
+
+    rows: sa.Table | sa.Subquery
+    group: str
+    order: Sequence[str]
+    request: Any
+    scope: Callable[[Any], Sequence[Any]]
+    sieve: Callable[[Any], Sequence[Any]]
+
+    def page(self, connection: sa.Connection, groups: Sequence[str] | None) -> tuple[Any, str]:
+        """The query for a page of these groups' rows, or of all, and the key down to which it looks; empty: all.
+
+        Through a sieve a page looks at MOST_LOOKED_AT rows at most: where few pass it has fewer than were asked for,
+        perhaps none, and the next one goes on from there.
+        """
+        is_sieved = bool(self.sieve(self.rows)) or self._are_many(groups)
+        horizon = self._horizon(connection, groups) if is_sieved else ()
+
+        def reached(rows: Any) -> list[Any]:
+            above = [sa.tuple_(*self._columns(rows)) >= sa.tuple_(*horizon)] if horizon else []
+            return [*self.scope(rows), *above]
+
+        return replace(self, scope=reached)._query(connection, groups), "/".join(horizon)
+
+    def _query(self, connection: sa.Connection, groups: Sequence[str] | None) -> Any:
+        size = size_of(self.request) + 1
+        if groups is None or not self._is_by_group(connection, groups):
+            return self._page(self._of(connection, groups), self.rows)
+        if len(groups) > size:
+            # No group beyond as many as the page has rows, those with the highest rows, can be on the page.
+            heads = self._of_each(connection, groups, lambda query, rows: self._page(query, rows).limit(1))
+            groups = connection.execute(heads.limit(size)).scalars().all()
+        wanted = self._of_each(connection, groups, self._page).limit(size).subquery()
+        (key,) = self.rows.primary_key
+        return self._page(sa.select(self.rows).where(key.in_(sa.select(wanted.c[key.name]))), self.rows)
+
+    def _horizon(self, connection: sa.Connection, groups: Sequence[str] | None) -> Sequence[str]:
+        """The place of the last row to look at, of several groups the highest of theirs; empty if none is so far."""
+        if groups is None or not self._is_by_group(connection, groups):
+            places = self._of(connection, None if self._are_many(groups) else groups)
+            last = self._nth(MOST_LOOKED_AT, places.with_only_columns(*self._columns(self.rows)), self.rows)
+        else:
+            share = max(MOST_LOOKED_AT // len(groups), size_of(self.request) + 1)
+            lasts = self._of_each(connection, groups, partial(self._nth, share)).limit(1).subquery()
+            last = sa.select(*self._columns(lasts))
+        return tuple(connection.execute(last).first() or ())
+
+    def _nth(self, number: int, query: Any, rows: Any) -> Any:
+        scope = query.where(*self.scope(rows))
+        return _descending(scope, self._columns(rows), self.request).offset(number - 1).limit(1)
+
+    def _page(self, query: Any, rows: Any) -> Any:
+        passed = query.where(*self.scope(rows), *self.sieve(rows))
+        return highest_first(passed, self._columns(rows), self.request)
+
+    def _columns(self, rows: Any) -> list[Any]:
+        return [rows.c[name] for name in self.order]
+
+    @staticmethod
+    def _are_many(groups: Sequence[str] | None) -> bool:
+        """Whether the highest rows of all are looked at, where the groups' soon come."""
+        return groups is not None and len(groups) > MANY_GROUPS
+
+    def _is_by_group(self, connection: sa.Connection, groups: Sequence[str]) -> bool:
+        """Whether each group is looked at by itself; SQLite has no LATERAL, and its stores are small."""
+        return connection.dialect.name == "postgresql" and len(groups) > 1 and not self._are_many(groups)
+
+    def _of(self, connection: sa.Connection, groups: Sequence[str] | None) -> Any:
+        """All rows of the groups."""
+        query, group = sa.select(self.rows), self.rows.c[self.group]
+        if groups is None:
+            return query
+        return query.where(group == groups[0] if len(groups) == 1 else bulk.among(connection, group, groups))
+
+    def _of_each(self, connection: sa.Connection, groups: Sequence[str], some: Callable[[Any, Any], Any]) -> Any:
+        """What `some` takes of each group's rows, the highest of all first: the group, and `order`."""
+        alike, each = self.rows.alias(), bulk.each(connection, self.rows.c[self.group], groups)
+        found = some(sa.select(*self._columns(alike)).where(alike.c[self.group] == each.c.value), alike).lateral()
+        every = sa.select(each.c.value, *found.c).select_from(each.join(found, sa.true()))
+        return every.order_by(*(column.desc() for column in self._columns(found)))
 
 
-def _leading(
-    connection: sa.Connection, rows: Rows, group: str, groups: Sequence[str], order: Sequence[str], page: Page
-) -> Sequence[str]:
-    """The groups that can have a row on the page: as many as it has rows, those whose highest rows are the highest."""
-    size = page(sa.select(rows), rows)._limit
-    if len(groups) <= size:
-        return groups
-    heads = _of_each(connection, rows, group, groups, order, lambda query, alike: page(query, alike).limit(1))
-    highest_first = sa.select(heads.c.value).order_by(*(heads.c[name].desc() for name in order)).limit(size)
-    return connection.execute(highest_first).scalars().all()
+def cut(request: Any, found: Sequence[Record], key: str, horizon: str = "") -> tuple[list[Record], str]:
+    """The page's records and the token of the next page; `key` names the attribute it was ordered by.
 
-
-def _of_each(
-    connection: sa.Connection, rows: Rows, group: str, groups: Sequence[str], columns: Sequence[str], page: Page
-) -> Any:
-    """The pages of all groups: `value`, the group, and these columns."""
-    alike, each = rows.alias(), bulk.each(connection, rows.c[group], groups)
-    found = page(sa.select(*(alike.c[name] for name in columns)).where(alike.c[group] == each.c.value), alike).lateral()
-    return sa.select(each.c.value, *found.c).select_from(each.join(found, sa.true())).subquery()
-
-
-def cut(request: Any, found: Sequence[Record], key: str) -> tuple[list[Record], str]:
-    """The page's records and the token of the next page; `key` names the attribute it was ordered by."""
+    `horizon`: the key down to which the page looked, if not to the end.
+    """
     size = size_of(request)
     page = list(found[:size])
-    following = token(request, getattr(page[-1], key)) if len(found) > size else ""
-    return page, following
+    last = getattr(page[-1], key) if len(found) > size else horizon
+    return page, token(request, last) if last else ""

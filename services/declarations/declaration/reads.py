@@ -1,15 +1,14 @@
 """Reading declarations: the enterprise its own, an institution what it was let see, the window all."""
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
-import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1.insight_pb2 import DeclarationFilter
 from aval.events.v1 import events_pb2
 
-from chassis import bulk, paging, records
+from chassis import paging, records
 from chassis.identity import Caller
 from chassis.service import Reading
 from services.declarations import errors
@@ -18,8 +17,10 @@ from services.declarations.consent import store as consents
 from services.declarations.consent.access import is_institution
 from services.declarations.declaration import store, views
 from services.declarations.declaration.model import Declaration
+from services.declarations.declaration.store import Source
 from services.declarations.insight.filters import commands as filters
-from services.declarations.tables import declarations
+from services.declarations.insight.filters import rpc as filter_rpc
+from services.declarations.tables import PLACE
 
 SEES_ALL = "WINDOW"
 
@@ -58,64 +59,70 @@ def _may_know(caller: Caller, declaration: Declaration) -> bool:
     return own or is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
 
 
-# Lists go by day and then by number.
-ORDER = ("declared_on", "id")
-# With consents of more enterprises than this, the newest declarations of all soon have enough of them.
-MANY_ENTERPRISES = 1000
-
-
 def page_of(
-    reading: Reading, request: Any, more: Callable[[Any], Sequence[Any]] = lambda _rows: (), source: Any = declarations
-) -> Any:
-    """The query of a page, latest day first and then by number, of what the caller may see and the filters pick.
+    reading: Reading, request: Any, method: str, sources: Sequence[Source] = store.PRESENT
+) -> tuple[Sequence[Declaration], str]:
+    """A page of what the caller may see and the filters pick, latest day first and then by number; the next's token.
 
-    `more` gives further conditions on the rows; `source` is the table or something alike.
+    Shown to an institution it is a disclosure by the method. The rows of the sources together are looked at.
     """
-    caller, connection = reading.caller, reading.connection
+    wanted = filters.wanted(reading, request)
+    owners = _of_named(
+        _owners(reading), {*(one.enterprise for one in wanted), getattr(request, "enterprise", "")} - {""}
+    )
 
-    def page(query: Any, rows: Any) -> Any:
-        query = query.where(*filters.conditions(reading, request, rows), *more(rows))
-        return paging.highest_first(query, tuple(rows.c[name] for name in ORDER), request)
+    looks = [_look(reading, request, source, owners, wanted) for source in sources]
+    # What one looked at further down than another isn't on this page: the other may have rows above it.
+    horizon = max(horizon for _, horizon in looks)
+    found = [one for rows, _ in looks for one in rows if one.place >= horizon]
+    page, token = paging.cut(request, sorted(found, key=attrgetter("place"), reverse=True), "place", horizon)
+    access.note_page(reading, method, ((one.name, one.enterprise) for one in page))
+    return page, token
 
+
+def _look(
+    reading: Reading, request: Any, source: Source, owners: Sequence[str] | None, wanted: Sequence[DeclarationFilter]
+) -> tuple[Sequence[Declaration], str]:
+    """The rows of a page that a source has, and down to where it was looked at; empty: to its end."""
+
+    def scope(rows: Any) -> list[Any]:
+        return [condition for one in wanted for condition in filter_rpc.scope(one, rows)]
+
+    def sieve(rows: Any) -> list[Any]:
+        return [*source.more(rows), *(condition for one in wanted for condition in filter_rpc.sieve(one, rows))]
+
+    listing = paging.Listing(source.rows, "enterprise", PLACE, request, scope, sieve)
+    query, horizon = listing.page(reading.connection, owners)
+    return records.many(reading.connection, query, Declaration), horizon
+
+
+def _owners(reading: Reading) -> Sequence[str] | None:
+    """The enterprises whose declarations the caller may see; None: all."""
+    caller = reading.caller
     if is_institution(caller):
-        consenting = list(connection.execute(consents.consenting(caller.tenant, reading.now_us)).scalars())
-        if len(consenting) <= MANY_ENTERPRISES:
-            return paging.highest_of_each(connection, source, "enterprise", consenting, ORDER, page)
-        among = bulk.among(connection, source.c.enterprise, consenting)
-        return page(sa.select(source).where(among), source)
-    query = sa.select(source)
-    if SEES_ALL not in caller.roles:
-        query = query.where(source.c.enterprise == caller.tenant)
-    return page(query, source)
+        return reading.connection.execute(consents.consenting(caller.tenant, reading.now_us)).scalars().all()
+    return None if SEES_ALL in caller.roles else [caller.tenant]
+
+
+def _of_named(owners: Sequence[str] | None, named: Collection[str]) -> Sequence[str] | None:
+    """Of the enterprises the one that is named, if any is; nobody is two."""
+    if not named:
+        return owners
+    return [one for one in named if len(named) == 1 and (owners is None or one in owners)]
 
 
 def list_(
     reading: Reading, request: declarations_pb2.ListDeclarationsRequest
 ) -> declarations_pb2.ListDeclarationsResponse:
     """A page, latest day first; of those known at a time, as they were known then."""
-    page, token = paging.cut(request, _found(reading, request), "place")
-    access.note_page(reading, "ListDeclarations", ((one.name, one.enterprise) for one in page))
-    shown = (
-        views.earlier(reading, page, request.as_of.ToMicroseconds())
-        if request.HasField("as_of")
-        else views.present(reading, page)
-    )
+    if request.HasField("as_of"):
+        at_us = request.as_of.ToMicroseconds()
+        page, token = page_of(reading, request, "ListDeclarations", store.at(at_us))
+        shown = views.earlier(reading, page, at_us)
+    else:
+        page, token = page_of(reading, request, "ListDeclarations")
+        shown = views.present(reading, page)
     return declarations_pb2.ListDeclarationsResponse(declarations=shown, next_page_token=token)
-
-
-def _found(reading: Reading, request: declarations_pb2.ListDeclarationsRequest) -> list[Declaration]:
-    """The rows of a page and one more, now or as they were known at a time: filters pick by what was known then."""
-    is_earlier = request.HasField("as_of")
-    sources = store.at(request.as_of.ToMicroseconds()) if is_earlier else [declarations]
-    narrowed = partial(_narrowed, request)
-    queries = [page_of(reading, request, narrowed, source) for source in sources]
-    found = [one for query in queries for one in records.many(reading.connection, query, Declaration)]
-    return sorted(found, key=attrgetter(*ORDER), reverse=True)
-
-
-def _narrowed(request: declarations_pb2.ListDeclarationsRequest, rows: Any) -> list[Any]:
-    """One enterprise's only, where the request says so."""
-    return [rows.c.enterprise == request.enterprise] if request.enterprise else []
 
 
 def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events_pb2.Event]:

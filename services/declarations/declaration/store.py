@@ -1,7 +1,7 @@
 """Declarations and receipts as rows: set-based, since the window sends them by the thousand."""
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -113,40 +113,50 @@ def versions_at(connection: sa.Connection, numbers: Iterable[str], at_us: int) -
     return {version.declaration: version for version in found}
 
 
-def at(at_us: int) -> Sequence[Any]:
-    """All declarations known at a time as they were known then: two sources alike the table, whose rows add up.
+class Source(NamedTuple):
+    """The table of declarations or what is alike it, and conditions that tell which of its rows count."""
+
+    rows: Any
+    more: Callable[[Any], Sequence[Any]] = lambda _rows: ()
+
+
+PRESENT = (Source(declarations),)
+
+
+def at(at_us: int) -> Sequence[Source]:
+    """All declarations known at a time as they were known then: two sources whose rows add up.
 
     Those whose content still stands are found by the table's own indexes, those amended since by the versions'.
     """
+    versions = declaration_versions
+    then = sa.and_(versions.c.since_us <= at_us, versions.c.until_us > at_us)
+    columns = [column for column in declarations.c if column.name != "status"]
+    there = sa.select(*columns, _status(declarations.c.id, at_us))
+    return (
+        Source(
+            there.subquery(),
+            lambda rows: [rows.c.create_us <= at_us, ~sa.exists().where(versions.c.declaration == rows.c.id, then)],
+        ),
+        Source(sa.select(*map(_of_version, columns), _status(versions.c.declaration, at_us)).where(then).subquery()),
+    )
+
+
+def _of_version(column: sa.Column[Any]) -> Any:
+    """A column of declarations as a version has it; what it hasn't is looked up, for the rows that are shown alone."""
     rows, versions = declarations, declaration_versions
-    stood = sa.and_(versions.c.declaration == rows.c.id, versions.c.since_us <= at_us, versions.c.until_us > at_us)
-    known = rows.c.create_us <= at_us
-    # A computed column: what is selected of a version isn't a key.
-    said = {name: sa.cast(versions.c[name], versions.c[name].type) for name in SAID_COLUMNS}
-    there = sa.select(*_columns({})).where(known, ~sa.exists().where(stood))
-    amended = sa.select(*_columns(said)).select_from(versions.join(rows, stood)).where(known)
-    return [_with_status(one, at_us).subquery() for one in (there, amended)]
+    if column.name == "id":
+        return versions.c.declaration.label("id")
+    if column.name in versions.c:
+        # A computed column: one that is the versions' key isn't that of these rows.
+        return sa.cast(versions.c[column.name], column.type).label(column.name)
+    return sa.select(column).where(rows.c.id == versions.c.declaration).scalar_subquery().label(column.name)
 
 
-# The columns of what an amendment replaces.
-SAID_COLUMNS = [column.name for column in declaration_versions.c if column.name in declarations.c]
-
-
-def _columns(said: Mapping[str, Any]) -> list[Any]:
-    """The table's columns but the status, some of them as something else says them."""
-    return [
-        said[column.name].label(column.name) if column.name in said else column
-        for column in declarations.c
-        if column.name != "status"
-    ]
-
-
-def _with_status(query: Any, at_us: int) -> Any:
-    """Declarations with the status in which the receipts that had arrived left them."""
-    arrived = sa.select(receipts.c.status).where(receipts.c.declaration == declarations.c.id)
-    newest = arrived.where(receipts.c.arrive_us <= at_us).order_by(receipts.c.receipts.desc()).limit(1)
-    status = sa.func.coalesce(newest.correlate(declarations).scalar_subquery(), STATUS_WITHOUT_RECEIPTS)
-    return query.add_columns(status.label("status"))
+def _status(number: sa.Column[str], at_us: int) -> Any:
+    """The status in which the receipts that had arrived left a declaration."""
+    arrived = sa.select(receipts.c.status).where(receipts.c.declaration == number, receipts.c.arrive_us <= at_us)
+    newest = arrived.order_by(receipts.c.receipts.desc()).limit(1).scalar_subquery()
+    return sa.func.coalesce(newest, STATUS_WITHOUT_RECEIPTS).label("status")
 
 
 def receipts_of(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, list[Receipt]]:

@@ -143,7 +143,12 @@ def upgrade() -> None:
         ["declared_on", "id", "trade_mode", "destination_country", "commodity_code"],
         unique=False,
     )
-    op.create_index("declarations_enterprise", "declarations", ["enterprise", "declared_on", "id"], unique=False)
+    op.create_index(
+        "declarations_enterprise",
+        "declarations",
+        ["enterprise", "declared_on", "id", "trade_mode", "destination_country", "commodity_code"],
+        unique=False,
+    )
     op.create_index(
         "declarations_unified_number",
         "declarations",

@@ -21,12 +21,6 @@ UNKNOWN_STATUS = Problem(
     "No declaration has this status; use the names of Declaration.Status.",
     "没有该状态；请使用 Declaration.Status 的名称。",
 )
-TOO_WIDE = Problem(
-    "filter.search_text",
-    "SEARCH_TOO_WIDE",
-    "A search goes through one enterprise's declarations; name it in filter.enterprise.",
-    "文字检索仅限单一企业的报关单；请在 filter.enterprise 中指明企业。",
-)
 DIGITS_BEFORE = 8
 
 
@@ -61,28 +55,31 @@ def _day(wanted: insight_pb2.DeclarationFilter, name: str) -> str:
     return to_date(getattr(wanted, name)).isoformat() if wanted.HasField(name) else ""
 
 
-def conditions(wanted: insight_pb2.DeclarationFilter, rows: sa.Table) -> Iterator[Any]:
-    """What a row must meet."""
+def scope(wanted: insight_pb2.DeclarationFilter, rows: Any) -> Iterator[Any]:
+    """What a row of the filter's enterprise must meet that an index finds."""
     columns = rows.c
-    if wanted.enterprise:
-        yield columns.enterprise == wanted.enterprise
-    yield from _alternatives(wanted, columns)
-    for prefixes in (wanted.chapters, wanted.commodity_prefixes):
-        if prefixes:
-            yield sa.or_(*(_begins(columns.commodity_code, prefix) for prefix in prefixes))
     yield from _days(wanted, columns)
-    yield from _values(wanted, columns)
-    if wanted.direction:
-        yield columns.id.like(f"{'_' * DIGITS_BEFORE}{digit(wanted.direction)}%")
     if wanted.number_prefix:
         yield _begins(columns.id, wanted.number_prefix)
-    if wanted.search_text:
-        yield columns.search_text.contains(searchable(wanted.search_text), autoescape=True)
 
 
 def _begins(column: Any, digits: str) -> Any:
     """That a column of digits begins so, as an index has it: a colon follows the digits."""
     return sa.and_(column >= digits, column < f"{digits}:")
+
+
+def sieve(wanted: insight_pb2.DeclarationFilter, rows: Any) -> Iterator[Any]:
+    """What a row must meet that only the row tells."""
+    columns = rows.c
+    yield from _alternatives(wanted, columns)
+    yield from _values(wanted, columns)
+    for prefixes in (wanted.chapters, wanted.commodity_prefixes):
+        if prefixes:
+            yield sa.or_(*(_begins(columns.commodity_code, prefix) for prefix in prefixes))
+    if wanted.search_text:
+        yield columns.search_text.contains(searchable(wanted.search_text), autoescape=True)
+    if wanted.direction:
+        yield columns.id.like(f"{'_' * DIGITS_BEFORE}{digit(wanted.direction)}%")
 
 
 def _alternatives(wanted: insight_pb2.DeclarationFilter, columns: Any) -> Iterator[Any]:
