@@ -1,7 +1,7 @@
 """Field rules of the protos compiled into one Python function a message: for rows that come by the thousand.
 
 An acceptor only says whether a message keeps every rule. What it doesn't accept, the validator explains
-(chassis.fields); the rules stand in the protos and nowhere else.
+(chassis.fields); the rules stand in the protos and nowhere else, but for those of chassis.storable.
 """
 
 import re
@@ -12,6 +12,8 @@ from typing import Any
 from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+
+from chassis import storable
 
 # Codes come again and again: it is cheaper to remember them than to match them.
 MOST_REMEMBERED = 16_384
@@ -49,6 +51,8 @@ class _Source:
         rules = _options(descriptor, validate_pb2.message)
         if rules.ByteSize():
             raise UnknownRule(descriptor.full_name)
+        for is_unstorable in storable.CONDITIONS.get(descriptor.full_name, ()):
+            self.refuse_if(is_unstorable.format(value), depth)
         for oneof in descriptor.oneofs:
             if _options(oneof, validate_pb2.oneof).required:
                 self.refuse_if(f"{value}.WhichOneof({oneof.name!r}) is None", depth)
@@ -191,7 +195,7 @@ def _find_rules(descriptor: Descriptor, above: frozenset[str]) -> bool:
     if descriptor.full_name in above:
         raise UnknownRule(f"{descriptor.full_name} contains itself")
     below = above | {descriptor.full_name}
-    if _options(descriptor, validate_pb2.message).ByteSize():
+    if _options(descriptor, validate_pb2.message).ByteSize() or descriptor.full_name in storable.CONDITIONS:
         return True
     if any(_options(oneof, validate_pb2.oneof).required for oneof in descriptor.oneofs):
         return True

@@ -6,6 +6,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from protovalidate import Validator, Violation
 
+from chassis import storable
 from chassis.acceptors import Acceptor, UnknownRule, acceptor
 from chassis.errors import InvalidFields, Problem
 
@@ -28,8 +29,9 @@ validator = Validator()
 
 
 def problems(message: Message, prefix: str = "") -> list[Problem]:
-    """Every violation of the message's own rules."""
-    return [_problem(violation, prefix) for violation in validator.collect_violations(message)]
+    """Every violation of the message's own rules, and every value that can't be stored."""
+    violations = [_problem(violation, prefix) for violation in validator.collect_violations(message)]
+    return [*violations, *storable.problems(message, prefix)]
 
 
 @cache
@@ -40,14 +42,18 @@ def _acceptor(descriptor: Descriptor) -> Acceptor:
         return lambda _message: False
 
 
-def row_problems(row: Message) -> list[Problem]:
-    """Every violation of a request or of a row of a bulk message: as `problems`, and fast where there is none."""
-    return [] if _acceptor(row.DESCRIPTOR)(row) else problems(row)
+def row_problems(row: Message, raw: bytes | None = None) -> list[Problem]:
+    """Every violation of a request or of a row of a bulk message: as `problems`, and fast where there is none.
+
+    `raw`: the message's bytes, where they are at hand.
+    """
+    may_hold_nul = storable.may_hold_nul(row.SerializeToString() if raw is None else raw)
+    return [] if not may_hold_nul and _acceptor(row.DESCRIPTOR)(row) else problems(row)
 
 
-def check(message: Message) -> None:
-    """InvalidFields with every violation."""
-    if found := row_problems(message):
+def check(message: Message, raw: bytes | None = None) -> None:
+    """InvalidFields with every violation. `raw`: the message's bytes, where they are at hand."""
+    if found := row_problems(message, raw):
         raise InvalidFields(found)
 
 

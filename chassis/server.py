@@ -96,7 +96,7 @@ class Endpoint:
         except DecodeError as error:
             problem = Problem("", "MALFORMED", "The bytes are no such message.", "内容无法解析为该消息。")
             raise InvalidFields([problem]) from error
-        fields.check(request)
+        fields.check(request, raw)
         telemetry.annotate(span, self.keys, request)
         return request
 

@@ -17,7 +17,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import Span, SpanKind, StatusCode
 
 tracer = trace.get_tracer("aval")
 
@@ -56,22 +56,31 @@ def context_of(traceparent: str) -> Any:
     return propagate.extract({TRACEPARENT: traceparent} if traceparent else {})
 
 
+@contextlib.contextmanager
+def _current(name: str, **options: Any) -> Iterator[Span]:
+    """A span as the current one. Of an exception that ends it the kind is told; its text may quote a request."""
+    with tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False, **options) as span:
+        try:
+            yield span
+        except Exception as error:
+            span.set_status(StatusCode.ERROR, getattr(error, "reason", type(error).__name__))
+            raise
+
+
 def server_span(method: str, metadata: Mapping[str, str]) -> Any:
     """A span for a call that came in, as the current one."""
-    return tracer.start_as_current_span(method, context=context_of(metadata.get(TRACEPARENT, "")), kind=SpanKind.SERVER)
+    return _current(method, context=context_of(metadata.get(TRACEPARENT, "")), kind=SpanKind.SERVER)
 
 
 def client_span(method: str) -> Any:
     """A span for a call that goes out, as the current one."""
-    return tracer.start_as_current_span(method, kind=SpanKind.CLIENT)
+    return _current(method, kind=SpanKind.CLIENT)
 
 
 @contextlib.contextmanager
 def task_span(saga: str, step: str, resource: str, traceparent: str) -> Iterator[Span]:
     """A span for a saga's step, in the trace of the command that came to owe it."""
-    with tracer.start_as_current_span(
-        f"{saga} {step}", context=context_of(traceparent), kind=SpanKind.INTERNAL
-    ) as span:
+    with _current(f"{saga} {step}", context=context_of(traceparent), kind=SpanKind.INTERNAL) as span:
         span.set_attribute("aval.resource", resource)
         yield span
 
@@ -79,9 +88,7 @@ def task_span(saga: str, step: str, resource: str, traceparent: str) -> Iterator
 @contextlib.contextmanager
 def event_span(source: str, type: str, resource: str, traceparent: str) -> Iterator[Span]:
     """A span for the reaction to a foreign event, in the trace that caused it."""
-    with tracer.start_as_current_span(
-        f"{source} {type}", context=context_of(traceparent), kind=SpanKind.CONSUMER
-    ) as span:
+    with _current(f"{source} {type}", context=context_of(traceparent), kind=SpanKind.CONSUMER) as span:
         span.set_attribute("aval.resource", resource)
         yield span
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -24,7 +25,7 @@ LONGEST_OUTSIDER_SECONDS = 290
 
 
 class Tokens:
-    """Positions as opaque tokens, since they would tell a bank the volume of its rivals."""
+    """Positions as opaque tokens of one length, since they would tell a bank the volume of its rivals."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
@@ -32,7 +33,7 @@ class Tokens:
     def seal(self, epoch: str, position: int) -> str:
         """The token of a position."""
         nonce = secrets.token_bytes(12)
-        content = f"{epoch} {position}".encode()
+        content = f"{epoch} {position:019}".encode()
         return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, content, None)).decode()
 
     def open(self, token: str) -> tuple[str, int]:
@@ -84,19 +85,23 @@ class Watchers:
         epoch, position = request.log_epoch, request.after_position
         if not caller.service:
             epoch, position = self._tokens.open(request.resume_token)
-        started_us, quiet = self._clock.now_us(), False
+        started_us, pulse = self._clock.now_us(), Pulse()
         while True:
             wake.clear()
             found, notes = await asyncio.to_thread(self._read, caller, request.resource, epoch, position)
             await self._notes.write(caller, notes)
-            if found.through_position > position or not epoch or quiet:
-                yield await asyncio.to_thread(self._response, caller, found, quiet)
+            is_quiet = pulse.is_due
+            # An outsider learns from no answer's time that others are busy.
+            is_news = bool(found.events) or (bool(caller.service) and found.through_position > position)
+            if is_news or is_quiet or not epoch or request.until_end:
+                yield await asyncio.to_thread(self._response, caller, found, is_quiet)
+                pulse.restart()
             epoch, position = found.epoch, found.through_position
             if found.is_full:
                 continue
             if request.until_end or self._is_over(caller, started_us):
                 return
-            quiet = not await _woken(wake)
+            await pulse.wait(wake)
 
     def _is_over(self, caller: Caller, started_us: int) -> bool:
         age_us = self._clock.now_us() - started_us
@@ -131,11 +136,23 @@ class Watchers:
             response.ledger_head.CopyFrom(self._sign_head(*head))
 
 
-async def _woken(wake: asyncio.Event) -> bool:
-    """Whether something was committed before the next heartbeat."""
-    try:
-        async with asyncio.timeout(HEARTBEAT_SECONDS):
-            await wake.wait()
-    except TimeoutError:
-        return False
-    return True
+class Pulse:
+    """The steady pace of a stream's heartbeats: one when nothing was told for a while."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Something was told."""
+        self._due = asyncio.get_running_loop().time() + HEARTBEAT_SECONDS
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for the next."""
+        return asyncio.get_running_loop().time() >= self._due
+
+    async def wait(self, wake: asyncio.Event) -> None:
+        """Until something is committed, or the next is due."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._due):
+                await wake.wait()

@@ -19,7 +19,8 @@ _BYTE_ORDER_MARKS = (
     (b"\xfe\xff", "utf-16-be"),
 )
 _ENCODINGS = frozenset({"utf-8", "utf8", "utf-16", "gb18030", "gbk", "gb2312", "us-ascii", "ascii"})
-_HEADER = re.compile(r"\s*<\?xml\s[^>]*?\?>")
+# Matched at the beginning only: searched for, white space alone would take the square of its length.
+_HEADER = re.compile(r"\s*+<\?xml\s[^>]*+(?<=\?)>")
 _HEADER_ENCODING = re.compile(rb"\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
 # Atomic, so that a long prolog can't make the match backtrack.
 _DOCTYPE = re.compile(r"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
@@ -101,7 +102,9 @@ def _body(content: bytes) -> tuple[str | None, list[Problem]]:
     text = _decoded(content)
     if text is None:
         return None, [ENCODING_UNSUPPORTED]
-    body = _HEADER.sub("", text.lstrip("\ufeff"), count=1).strip()
+    text = text.lstrip("\ufeff")
+    header = _HEADER.match(text)
+    body = (text[header.end() :] if header else text).strip()
     if _DOCTYPE.match(body):
         return None, [DTD_NOT_ALLOWED]
     return body, []

@@ -1,6 +1,5 @@
 """JSON to a method's request and its response back to JSON, as google.api.http says."""
 
-import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping
@@ -10,6 +9,7 @@ from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from chassis import strict_json
 from chassis.errors import InvalidFields, Problem
 from gateway.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
 from gateway.json_api.routes import WHOLE_BODY, Route
@@ -40,12 +40,16 @@ def request_of(route: Route, variables: Mapping[str, str], query: Iterable[tuple
 def json_object(body: bytes) -> Any:
     """The JSON object that a body is; an empty body is an empty object. InvalidFields."""
     try:
-        data = json.loads(body) if body.strip() else {}
+        data = strict_json.loads(body) if body.strip() else {}
     except ValueError as error:
         raise _malformed("", f"The body is no JSON: {error}.", "请求体不是有效的 JSON。") from error
     if not isinstance(data, dict):
         raise _malformed("", "The body is no JSON object.", "请求体不是 JSON 对象。")
     return data
+
+
+def _repeated(path: str) -> InvalidFields:
+    return _malformed(path, "The parameter is given twice; leave one out.", "参数重复；请删除重复项。")
 
 
 def _malformed(path: str, english: str, chinese: str) -> InvalidFields:
@@ -82,12 +86,16 @@ def _nested(descriptor: Descriptor, query: Iterable[tuple[str, str]]) -> dict[st
             if field is None or field.message_type is None:
                 raise _malformed(path, "There is no such field.", "没有该字段。")
             level, message = level.setdefault(field.name, {}), field.message_type
+            if not isinstance(level, dict):
+                raise _repeated(path)
         field = _field(message, last)
         if field is None:
             raise _malformed(path, "There is no such field.", "没有该字段。")
         value = BOOLEANS.get(text, text) if field.type == FieldDescriptor.TYPE_BOOL else text
         if field.is_repeated:
             level.setdefault(field.name, []).append(value)
+        elif field.name in level:
+            raise _repeated(path)
         else:
             level[field.name] = value
     return data

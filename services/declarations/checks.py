@@ -24,6 +24,9 @@ from services.declarations.code_tables import code_table
 Goods = declarations_pb2.DeclarationLine | retail_pb2.RetailLine
 
 LINES_MAX = 50
+# The most that one document declares, in minor units: with it all that ever moves of a value fits the ledger's int64,
+# and so does what thousands of parcels add up to in a pool.
+VALUE_MOST, PARCEL_MOST = 10**16, 10**12
 # 19 significant digits at most, so that a product of two stays exact.
 _DECIMAL = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?", re.ASCII)
 
@@ -193,6 +196,17 @@ def not_positive(path: str) -> Problem:
     )
 
 
+def size_problems(path: str, minor_units: int, most: int) -> Iterator[Problem]:
+    """Whether an amount is larger than any document's."""
+    if minor_units > most:
+        yield Problem(
+            path,
+            "AMOUNT_TOO_LARGE",
+            f"The amount is above {most} minor units; correct it, or declare separately.",
+            f"金额超过 {most}（最小货币单位）；请更正或分单申报。",
+        )
+
+
 def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:
     """The problem of a net weight above the gross weight, in kilograms."""
     return Problem(
@@ -205,6 +219,7 @@ def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:
 
 def _value_problems(declaration: declarations_pb2.Declaration, line_problems: Sequence[Problem]) -> Iterator[Problem]:
     yield from currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
+    yield from size_problems("declared_value", declaration.declared_value.minor_units, VALUE_MOST)
     # A sum over broken lines, or over none, would only repeat their problem.
     if declaration.lines and not line_problems:
         yield from _sum_problems(declaration)

@@ -68,6 +68,11 @@ def _eligibility(
     return "NOT_ELIGIBLE" if hindrances else row["verdict"], (*_of_status(row), *hindrances)
 
 
+def void_statuses() -> list[str]:
+    """The statuses of what counts no more."""
+    return [row["code"] for row in code_table("statuses").rows() if row["value"] == VOIDS]
+
+
 def effect_on_value(status: str) -> str:
     """VOIDS: what was declared counts no more. FREEZES: nothing new may stand on it meanwhile. Else empty."""
     row = code_table("statuses").row(status, date.max)

@@ -10,6 +10,7 @@ from aval.events.v1 import events_pb2
 import ledger
 from chassis.service import Check, Command, Reading, Service
 from ledger import store as ledger_store
+from services.declarations import visibility
 from services.declarations.bill import commands as bill
 from services.declarations.bill import store as bill_store
 from services.declarations.breach import commands as breach
@@ -43,6 +44,7 @@ from services.declarations.preshipment import reads as pre_shipment_reads
 from services.declarations.rebate import commands as rebate
 from services.declarations.rebate import reads as rebate_reads
 from services.declarations.records import commands as records
+from services.declarations.records import permit_uses
 from services.declarations.records import reads as record_reads
 from services.declarations.records import rpc as record_rpc
 from services.declarations.records import store as record_store
@@ -51,8 +53,10 @@ from services.declarations.retail import commands as retail
 from services.declarations.retail import modes
 from services.declarations.retail.list import reads as retail_list_reads
 from services.declarations.retail.list import store as lists
+from services.declarations.retail.merchant import commands as merchants
 from services.declarations.retail.order import reads as retail_order_reads
 from services.declarations.retail.sale import commands as sale
+from services.declarations.retail.sale import store as sales
 from services.declarations.retail.summary import reads as summary_reads
 from services.declarations.retail.summary import store as summaries
 from services.declarations.tables import personal_data, refused_contents
@@ -92,7 +96,9 @@ PROOFS: Sequence[Check] = (
     proof.violations,
     pools.violations,
     summaries.violations,
+    sales.violations,
     record_store.violations,
+    permit_uses.violations,
     bill_store.violations,
 )
 
@@ -102,7 +108,7 @@ def _violations(connection: sa.Connection) -> list[str]:
 
 
 def _visible(reading: Reading, events: Sequence[events_pb2.Event]) -> Sequence[events_pb2.Event]:
-    return pool_reads.visible(reading, declaration_reads.visible(reading, events))
+    return visibility.visible(reading, declaration_reads.visible(reading, events))
 
 
 SERVICE = Service(
@@ -199,7 +205,7 @@ SERVICE = Service(
     },
     note=access.note,
     sealed=[personal_data, refused_contents],
-    sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting],
+    sweeps=[encumbrance.expire, pool.gather, pool.age, unified.attach_waiting, merchants.adopt],
     derivations=[fold.follow, norms.seed, norms.publish, portraits.assess],
     prepare=[ledger_store.initialise],
     violations=_violations,

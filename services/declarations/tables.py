@@ -16,7 +16,7 @@ from services.declarations.intake.model import RefusedDocument
 from services.declarations.pool.model import Member, Movement, Pool
 from services.declarations.preshipment.model import PreShipment
 from services.declarations.rebate.model import Rebate
-from services.declarations.records.model import Record
+from services.declarations.records.model import PermitUse, Record
 from services.declarations.reference.model import ReferenceRecord
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.order.model import Order
@@ -257,6 +257,16 @@ record_subjects = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# What declarations take of permits, numbered for each enterprise.
+permit_uses = sa.Table(
+    "permit_uses",
+    metadata,
+    *records.columns(PermitUse, keys=("enterprise", "position")),
+    sa.Index("permit_uses_declaration", "declaration"),
+    sa.Index("permit_uses_permit", "permit", "enterprise"),
+    sqlite_with_rowid=False,
+)
+
 # Bills, as their payments leave them.
 bills = records.table("bills", Bill, metadata)
 # value/ and breach/
@@ -391,7 +401,25 @@ answered_documents = sa.Table(
     sa.Column("documents_max", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+
 # retail: lists, summaries, sales; pools.
+def _orphans(table: str) -> sa.Index:
+    """Documents of merchants that are no enterprise: only those are in it."""
+    condition = sa.text("enterprise = ''")
+    return sa.Index(f"{table}_orphans", "merchant_code", postgresql_where=condition, sqlite_where=condition)
+
+
+# Merchants that were registered, until none of their documents is without its enterprise.
+merchant_adoptions = sa.Table(
+    "merchant_adoptions",
+    metadata,
+    sa.Column("merchant_code", TEXT, primary_key=True),
+    sa.Column("expect_us", sa.BigInteger, nullable=False),
+    sa.Index("merchant_adoptions_due", "expect_us", "merchant_code"),
+    sqlite_with_rowid=False,
+)
+
 # Keyed by what never changes; the numbers that customs and the window give are unique once given.
 retail_lists = records.table(
     "retail_lists",
@@ -404,6 +432,7 @@ retail_lists = records.table(
     sa.Index("retail_lists_waybill", "waybill"),
     sa.Index("retail_lists_enterprise", "enterprise", "id"),
     sa.Index("retail_lists_status", "enterprise", "status", "id"),
+    _orphans("retail_lists"),
 )
 
 # All that was said of each list.
@@ -442,6 +471,7 @@ retail_summaries = records.table(
     metadata,
     sa.Index("retail_summaries_enterprise", "enterprise", "id"),
     sa.Index("retail_summaries_declaration", "declaration"),
+    _orphans("retail_summaries"),
 )
 
 # The key is the list's number: it backs one summary ever, also before it is known and after the summary dropped it.
@@ -521,6 +551,7 @@ retail_orders = records.table(
     metadata,
     sa.Index("retail_orders_number", "order_number"),
     sa.Index("retail_orders_enterprise", "enterprise", "id"),
+    _orphans("retail_orders"),
 )
 
 retail_waybills = records.table(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aval.events.v1 import events_pb2
 
+from chassis import watch
 from chassis.contracts import contract
 from chassis.identity import policy_of, service_caller
 from cli.stores import SERVICES
@@ -104,6 +105,21 @@ async def test_outsiders_learn_no_position_and_strangers_no_event(world: World, 
     for role, stranger in STRANGERS.items():
         if {role} <= roles(service):
             assert ids_of(await world.watch(service, events_pb2.WatchRequest(), stranger)) == []
+
+
+async def test_the_pace_of_a_stream_tells_nothing_of_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger is told when something of its own happens and at a steady pace, not at each commit."""
+    monkeypatch.setattr(watch, "HEARTBEAT_SECONDS", 0.5)
+    channel, metadata = world.way("declarations", STRANGERS["BANK_MAKER"])
+    call = channel.unary_stream(contract("declarations").path("Watch"))
+    stream = call(events_pb2.WatchRequest().SerializeToString(), metadata=metadata, timeout=20)
+    first = events_pb2.WatchResponse.FromString(await stream.read())
+    for _ in range(5):
+        await tell(world, "declarations")
+    beats = [events_pb2.WatchResponse.FromString(await stream.read()) for _ in range(3)]
+    stream.cancel()
+    assert all(beat.HasField("ledger_head") for beat in beats)
+    assert {len(one.resume_token) for one in (first, *beats)} == {len(first.resume_token)}
 
 
 def roles(service: str) -> frozenset[str]:

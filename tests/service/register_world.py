@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2 as pb
-from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, value_pb2
+from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, retail_list_pb2, value_pb2
 from google.protobuf.message import Message
 
 from chassis import eventlog, migrations, rpc
@@ -25,6 +25,7 @@ from services.declarations.declaration.assets import as_asset
 from services.declarations.service import SERVICE
 from services.declarations.value import commands as values
 from services.declarations.value import proof
+from services.declarations.value import store as value_store
 from services.declarations.value.model import Asset
 
 ENTERPRISE = "enterprises/91411023MAXY00112A"
@@ -46,6 +47,7 @@ def institution(tenant: str, person: str = "system", *roles: str) -> Caller:
 
 BANK, OTHER = institution(BANKS[0]), institution(BANKS[1])
 MAKER, CHECKER = institution(BANKS[0], "luo", "BANK_MAKER"), institution(BANKS[0], "tao", "BANK_CHECKER")
+OTHER_MAKER, OTHER_CHECKER = institution(BANKS[1], "wei", "BANK_MAKER"), institution(BANKS[1], "he", "BANK_CHECKER")
 COVER = institution(INSURER, "hu", "INSURER_MAKER", "INSURER_CHECKER")
 
 
@@ -159,10 +161,10 @@ class World:
             receipt.notice_time.FromMicroseconds(self.now_us)
         self.call("BatchCreateReceipts", request, WINDOW)
 
-    def amend(self, name: str, units: int) -> None:
-        """An amendment of the declared value."""
+    def amend(self, name: str, units: int = VALUE, **fields: Any) -> None:
+        """An amendment of the declared value, or of other fields."""
         self.now_us += MICROSECONDS
-        row = self.row(units)
+        row = self.row(units, **fields)
         row.declaration_number = name.removeprefix("declarations/")
         row.amend_time.FromMicroseconds(self.now_us)
         batch = pb.BatchCreateDeclarationsRequest(declarations=[row])
@@ -236,6 +238,14 @@ class World:
         """The breaches that someone sees, the newest first."""
         return list(self.read("ListBreaches", value_pb2.ListBreachesRequest(), caller).breaches)
 
+    def resolve(self, maker: Caller, checker: Caller) -> Any:
+        """Two people of an institution give up its share of the newest breach."""
+        name = self.breaches(maker)[0].name
+        resolution = value_pb2.BreachResolution(kind="WRITTEN_OFF", note="buyer insolvent")
+        propose = value_pb2.ProposeBreachResolutionRequest(name=name, resolution=resolution)
+        etag = self.call("ProposeBreachResolution", propose, maker).etag
+        return self.call("ResolveBreach", value_pb2.ResolveBreachRequest(name=name, etag=etag), checker)
+
     def order(self, units: int = VALUE, contract: str = "PO-2026/01", **fields: Any) -> str:
         """The name of a registered order."""
         order = pre_shipment_pb2.PreShipment(kind="ORDER", contract_number=contract, amount=usd(units))
@@ -243,6 +253,19 @@ class World:
         order.MergeFrom(pre_shipment_pb2.PreShipment(**fields))
         request = pre_shipment_pb2.CreatePreShipmentRequest(pre_shipment=order)
         return str(self.call("CreatePreShipment", request, EXPORTER).name)
+
+    def sale(self, declaration: str, units: int = VALUE, number: str = "1") -> Any:
+        """A sale out of the warehouse that a declaration's goods went to."""
+        sale = retail_list_pb2.WarehouseSale(declaration=declaration, sale_number=number, amount=usd(units))
+        sale.sale_time.FromMicroseconds(self.now_us)
+        request = retail_list_pb2.ReportWarehouseSaleRequest(warehouse_sale=sale)
+        return self.call("ReportWarehouseSale", request, EXPORTER)
+
+    def booked(self, name: str) -> dict[str, int]:
+        """Any asset's value by what stands on it, cents; what is zero is left out."""
+        with self.store.read() as connection:
+            parts = value_store.booked(connection, [name])[name].parts()
+        return {part: amount.minor_units for part, amount in parts.items() if amount}
 
     def rebate(self, units: int = VALUE, period: str = "202610") -> str:
         """The name of an expected rebate."""

@@ -7,11 +7,21 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from aval.declarations.v1 import consent_pb2, declarations_pb2, personal_pb2
+from aval.declarations.v1 import (
+    consent_pb2,
+    declarations_pb2,
+    personal_pb2,
+    pool_pb2,
+    pre_shipment_pb2,
+    rebate_pb2,
+)
+from google.type import date_pb2
 
 from chassis.clock import SystemClock
 from chassis.identity import Caller
+from chassis.money import Money, to_proto
 from chassis.status import RemoteError
+from ledger.tables import accounts
 from services.declarations.consent import model, store
 from services.declarations.consent.model import USUAL_PURPOSES, Consent, Purpose, State
 from services.declarations.tables import consents
@@ -23,6 +33,7 @@ from tests.service.consent_world import (
     OTHER_BANK,
     RIVAL,
     STRANGER,
+    VALUE,
     WINDOW,
     Register,
     reservation,
@@ -207,3 +218,106 @@ def test_the_consent_that_lasts_longest_is_named() -> None:
     assert model.granting(given, None)[ENTERPRISE].id == "b"
     assert model.granting(given, Purpose.INSURANCE)[ENTERPRISE].id == "c"
     assert model.granting(given, Purpose.PERSONAL_DATA) == {}
+
+
+def order_of(register: Register) -> Any:
+    """An order of the exporter's."""
+    order = pre_shipment_pb2.PreShipment(
+        enterprise=ENTERPRISE,
+        kind="ORDER",
+        contract_number=f"PO-{uuid.uuid4().hex[:8]}",
+        amount=VALUE,
+        expire_date=date_pb2.Date(year=2027, month=6, day=30),
+    )
+    return pre_shipment_pb2.CreatePreShipmentRequest(pre_shipment=order)
+
+
+def rebate_of(declaration: str) -> Any:
+    """What is expected back for a declaration."""
+    rebate = rebate_pb2.Rebate(enterprise=ENTERPRISE, declaration=declaration, amount=to_proto(Money("CNY", 1_000_00)))
+    return rebate_pb2.CreateRebateRequest(rebate=rebate)
+
+
+def pool_of() -> Any:
+    """A pool for whoever finances it."""
+    pool = pool_pb2.Pool(display_name="small", currency_code="CNY", trade_modes=["9610"])
+    return pool_pb2.CreatePoolRequest(pool=pool)
+
+
+async def test_no_event_is_told_after_the_consent_and_each_before_is_written_down(register: Register) -> None:
+    (name,) = await register.declare(register.row())
+    consent = await register.consent(BANK)
+    (status,) = await register.declare(register.row())
+    made = {
+        status,
+        (await register.call("CreatePreShipment", order_of(register), EXPORTER)).name,
+        (await register.call("CreateRebate", rebate_of(name), WINDOW)).name,
+        (await register.call("CreatePool", pool_of(), EXPORTER)).name,
+    }
+    assert made < {event.resource for event in await register.watch(BANK)}
+    watched = await register.disclosures(BANK.tenant)
+    assert {resource for one in watched for resource in one.resources} == made
+    await register.revoke(consent)
+    assert {event.resource for event in await register.watch(BANK)} == {consent.name}
+    assert made <= {event.resource for event in await register.watch(EXPORTER)}
+
+
+async def test_finance_before_shipment_needs_consent_to_financing_and_is_written_down(register: Register) -> None:
+    (name,) = await register.declare(register.row())
+    others = [other.value for other in Purpose if other is not Purpose.FINANCING]
+    await register.consent(BANK, *others)
+    order = await register.call("CreatePreShipment", order_of(register), EXPORTER)
+    link = pre_shipment_pb2.LinkPreShipmentRequest(name=order.name, declaration=name)
+    nothing = pre_shipment_pb2.LinkPreShipmentRequest(name=f"preShipments/{uuid.uuid4()}", declaration=name)
+    refused = [
+        await register.refused("CreatePreShipment", order_of(register), BANK),
+        await register.refused("LinkPreShipment", link, BANK),
+        await register.refused("LinkPreShipment", nothing, BANK),
+    ]
+    assert len(set(refused)) == 1
+    assert await reason(register, "LinkPreShipment", nothing, BANK) == "CONSENT_MISSING"
+    assert await reason(register, "LinkPreShipment", link, STRANGER) == "NOT_FOUND"
+    await register.consent(BANK, Purpose.FINANCING.value)
+    own = await register.call("CreatePreShipment", order_of(register), BANK)
+    await register.call(
+        "LinkPreShipment", pre_shipment_pb2.LinkPreShipmentRequest(name=order.name, declaration=name), BANK
+    )
+    told = [(one.method, list(one.resources), list(one.purposes)) for one in await register.disclosures(BANK.tenant)]
+    assert told == [
+        ("CreatePreShipment", [own.name], [consent_pb2.FINANCING]),
+        ("LinkPreShipment", [order.name], [consent_pb2.FINANCING]),
+    ]
+
+
+async def test_who_may_not_reserve_leaves_nothing_behind(register: Register) -> None:
+    """Nor does it take longer for what exists: no account is opened that tells the first asker by its time."""
+    (name,) = await register.declare(register.row())
+    await register.consent(OTHER_BANK, *(other.value for other in Purpose if other is not Purpose.FINANCING))
+
+    def opened() -> int:
+        with register.store.read() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(accounts)).scalar_one())
+
+    before = opened()
+    for caller in (BANK, OTHER_BANK):
+        assert await reason(register, "ReserveEncumbrance", reserve(name), caller) == "CONSENT_MISSING"
+    assert opened() == before
+    await register.consent(BANK)
+    assert await reason(register, "ReserveEncumbrance", reserve(name), BANK) == ""
+    assert opened() > before
+
+
+async def test_no_institution_is_told_which_other_registered_an_order(register: Register) -> None:
+    for caller in (BANK, OTHER_BANK):
+        await register.consent(caller)
+    made = await register.call("CreatePreShipment", order_of(register), BANK)
+    request = pre_shipment_pb2.GetPreShipmentRequest(name=made.name)
+    readers = (BANK, OTHER_BANK, EXPORTER)
+    told = {caller.tenant: await register.call("GetPreShipment", request, caller) for caller in readers}
+    assert {tenant: one.registrant for tenant, one in told.items()} == {
+        BANK.tenant: BANK.tenant,
+        OTHER_BANK.tenant: "",
+        ENTERPRISE: BANK.tenant,
+    }
+    (event,) = [event for event in await register.watch(OTHER_BANK) if event.resource == made.name]
+    assert BANK.tenant.encode() not in event.SerializeToString()

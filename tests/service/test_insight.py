@@ -1,5 +1,6 @@
 """Totals, portraits, findings, filters and exports, over what was declared."""
 
+import base64
 import csv
 import io
 import json
@@ -153,7 +154,8 @@ def test_the_feed_tells_each_change_once(register: Register) -> None:
     register.settle()
     (changed,) = register.ask("QueryStatisticsChanges", request, REGULATOR).cells
     assert (changed.trade_mode, changed.declarations, changed.value.minor_units) == ("0110", 0, 0)
-    for token in ("x", "WzEsMl0=", "e30="):
+    made_up = [json.dumps(place).encode() for place in ([10**20, *[""] * 6], [1, "\0", *[""] * 5])]
+    for token in ("x", "WzEsMl0=", "e30=", *(base64.urlsafe_b64encode(place).decode() for place in made_up)):
         with pytest.raises(InvalidPageToken):
             register.ask(
                 "QueryStatisticsChanges", insight_pb2.QueryStatisticsChangesRequest(resume_token=token), REGULATOR
@@ -199,14 +201,14 @@ def test_lists_by_what_people_search_for(register: Register) -> None:
         row(1, contract_number="HT-2026/001", buyer_name="Müller Perücken GmbH"),
         row(2, goods("6704110000"), invoice_number="inv%9_1", bill_number="COSU6123456789"),
         row(3, goods("8541100000"), enterprise=ENTERPRISES[1], contract_number="HT-2026/001"),
-        row(4, goods("6704190000", cents=1), goods("8541000000", cents=2), buyer_name="\0Evil\0"),
+        row(4, goods("6704190000", cents=1), goods("8541000000", cents=2)),
     )
     assert declared(register, EXPORTER, search_text="ht-2026") == ["1"]
     assert declared(register, EXPORTER, search_text="müller per") == ["1"]
     assert declared(register, EXPORTER, search_text="V%9_") == ["2"]
     assert declared(register, EXPORTER, search_text="%9%") == []
     assert declared(register, EXPORTER, search_text="cosu612345") == ["2"]
-    assert declared(register, EXPORTER, search_text="evil\0") == ["4"]
+    assert declared(register, EXPORTER, search_text="\0\0\0") == []
     assert declared(register, enterprise=ENTERPRISES[1], search_text="HT-2026/001") == ["3"]
     assert declared(register, EXPORTER, commodity_prefixes=["670411", "8541"]) == ["4", "2"]
     assert declared(register, chapters=["67"]) == ["2", "1"]

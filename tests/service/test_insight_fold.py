@@ -189,10 +189,10 @@ def test_what_is_derived_can_be_counted_anew(register: Register, database_url: s
 
 
 def test_hostile_texts_stop_nothing(register: Register) -> None:
-    units = ("a/b", "\x00", "'", "", "%s", "１２３")
+    units = ("a/b", "\x01", "'", "", "%s", "１２３")
     register.declare(*(row(index, goods(unit=unit)) for index, unit in enumerate(units)))
-    register.declare(row(9, buyer_name="\x00\u202e';--%s\n", enterprise_name="\x00", transport_mode="3"))
-    register.declare(row(10, buyer_name="\x00Ä\x00", enterprise_name="ä", transport_mode="\x00"[:0]))
+    register.declare(row(9, buyer_name="\x01\u202e';--%s\n", enterprise_name="\x01", transport_mode="3"))
+    register.declare(row(10, buyer_name="\x01Ä\x01", enterprise_name="ä", transport_mode="\x01"[:0]))
     register.settle()
     assert stored(register) == counted_anew(register)
     assert sum(count for count, _ in stored(register)[1].values()) == len(units) + 2

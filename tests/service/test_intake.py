@@ -416,3 +416,37 @@ def test_every_state_and_verb(state: model.State, verb: model.Verb) -> None:
     else:
         with pytest.raises(WrongState):
             verbs[verb](refused)
+
+
+async def test_what_no_store_takes_is_refused_by_the_row_and_the_rest_taken(intake: Intake) -> None:
+    good = '{"unifiedNumber":"I20269999","channelCode":"L","noticeTime":"2026-11-02T08:00:00Z"}'
+    lines = [
+        good,
+        good.replace('"L"', '"L","note":"\\u0000"'),
+        good.replace("2026-11-02T08:00:00Z", "9999-12-31T23:00:00Z"),
+        "[" * 50_000,
+        good.replace("08:00", "09:00"),
+    ]
+    content = "\n".join(lines).encode()
+    verdicts = [told(one) for one in await intake.send(document("hostile.jsonl", content))]
+    assert [(outcome, [reason for _, reason in problems]) for _, outcome, problems in verdicts] == [
+        ("ACCEPTED", []),
+        ("REFUSED", ["TEXT_NUL"]),
+        ("REFUSED", ["TIME_OUT_OF_RANGE"]),
+        ("REFUSED", ["LINE_MALFORMED"]),
+        ("ACCEPTED", []),
+    ]
+
+
+@pytest.mark.parametrize("unified", [True, False])
+async def test_a_receipt_with_an_impossible_time_stops_no_other(intake: Intake, unified: bool) -> None:
+    request = declarations_pb2.BatchCreateReceiptsRequest()
+    for seconds in (1_793_600_000, 10**18, 1_793_600_001):
+        receipt = request.receipts.add(channel_code="P")
+        if unified:
+            receipt.unified_number = "I20269998"
+        else:
+            receipt.declaration_number = "460120260999999999"
+        receipt.notice_time.seconds = seconds
+    verdicts = (await intake.call("BatchCreateReceipts", request)).verdicts
+    assert [Verdict.Outcome.Name(one.outcome) for one in verdicts] == ["ACCEPTED", "REFUSED", "ACCEPTED"]

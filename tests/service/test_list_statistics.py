@@ -39,6 +39,7 @@ from services.declarations.tables import (
     risk_portraits,
     statistics_cells,
 )
+from tests.service import test_retail_merchants as merchants
 from tests.service.insight_world import REGULATOR, goods, number, row
 from tests.service.retail_lists_world import (
     ENTERPRISE,
@@ -396,3 +397,13 @@ def test_a_portrait_is_of_declarations_alone(register: RetailRegister) -> None:
     (portrait,) = rows_of(register, risk_portraits)
     assert '"declarations":1' in portrait.inputs
     assert MERCHANT in portrait.enterprise
+
+
+def test_lists_of_a_merchant_that_is_registered_later_become_its_own(register: RetailRegister) -> None:
+    code = "4110960123"
+    released(register, 1, 2, merchant_code=code)
+    assert asked(register, EXPORTER) == {}
+    merchants.registered(register, merchants.enterprise_row(code))
+    merchants.adopted(register)
+    assert asked(register, EXPORTER) == asked(register) == {insight_pb2.LIST: (0, 2, 200_00)}
+    assert stored(register) == counted_anew(register)

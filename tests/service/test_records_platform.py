@@ -1,6 +1,7 @@
 """Records beside the declarations over real ports: every kind, its writer and readers, what it does to finance."""
 
 import asyncio
+import datetime
 import json
 import pathlib
 import time
@@ -16,13 +17,14 @@ from google.protobuf import json_format
 from stdnum.cn import uscc
 
 from chassis import tasks, testing
-from chassis.clock import MICROSECONDS, SystemClock
+from chassis.clock import MICROSECONDS, SystemClock, business_date
 from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.ids import derived
 from chassis.money import Money, to_proto
+from chassis.rpc import date
 from chassis.status import RemoteError
-from services.declarations.records import enterprises, holds, kinds, rebates
+from services.declarations.records import enterprises, holds, kinds
 from services.declarations.service import SERVICE as DECLARATIONS
 from services.declarations.tables import beside, bills
 from services.settlement.service import SERVICE as SETTLEMENT
@@ -450,21 +452,24 @@ async def test_expected_rebates_add_up_until_they_are_paid(world: World) -> None
         row.declaration = declaration
         await world.taken(row)
 
-    def expected() -> Any:
-        with world.reading() as connection:
-            return rebates.expected_rebate(connection, [declaration.removeprefix("declarations/")])
+    async def expected() -> Any:
+        ask = records_pb2.GetEvidenceRequest(declaration=declaration)
+        found = await world.call("GetEvidence", ask, TELLER)
+        rebate = await world.call("GetRebate", rebate_pb2.GetRebateRequest(name=found.rebate), EXPORTER)
+        assert rebate.declaration == declaration
+        return found.expected_rebate.minor_units if found.HasField("expected_rebate") else None
 
-    assert expected() == {declaration.removeprefix("declarations/"): Money("CNY", 186_000_00)}
+    assert await expected() == 186_000_00
     assert await world.rebate(declaration) == 186_000_00
     refused = changed(second, 1)
     refused.rebate_status.state = records_pb2.RebateStatus.REFUSED
     await world.taken(refused)
-    assert await world.rebate(declaration) == 93_000_00
+    assert await expected() == await world.rebate(declaration) == 93_000_00
     paid = changed(first, 1)
     paid.rebate_status.state = records_pb2.RebateStatus.PAID
     paid.rebate_status.paid_amount.CopyFrom(to_proto(Money("CNY", 92_000_00)))
     await world.taken(paid)
-    assert expected() == {}
+    assert await expected() is None
     assert await world.rebate(declaration) == 92_000_00
 
 
@@ -597,7 +602,7 @@ async def test_what_others_say_of_a_declaration(world: World) -> None:
     declaration = await world.declare(bill_number=document, invoice_number=invoice, package_count=119)
     ask = records_pb2.GetEvidenceRequest(declaration=declaration)
     empty = await world.call("GetEvidence", ask, TELLER)
-    assert (empty.manifest, list(empty.mirrors), empty.HasField("title")) == ("", [], False)
+    assert (empty.manifest, list(empty.mirrors), empty.HasField("title"), empty.rebate) == ("", [], False, "")
 
     manifest, mirror, other = a("manifest"), unlike("mirror_declaration", world), unlike("mirror_declaration", world)
     manifest.manifest.bill_number = document.lower()
@@ -628,9 +633,10 @@ async def test_what_others_say_of_a_declaration(world: World) -> None:
 
 
 async def bill_of(world: World, minor_units: int = 1_250_000) -> tuple[records_pb2.Record, str]:
-    """A bill to be paid, and its name."""
+    """A bill to be paid in time, and its name."""
     row = unlike("bill", world)
     row.bill.amount.minor_units = minor_units
+    row.bill.issue_date.CopyFrom(date(business_date(SystemClock().now_us())))
     return row, await world.taken(row)
 
 
@@ -704,7 +710,7 @@ async def test_what_can_be_paid_by_whom(world: World) -> None:
 
 
 async def test_bills_are_due_by_the_rule_of_the_day(world: World) -> None:
-    _, bill = await bill_of(world)
+    bill = await world.taken(unlike("bill", world))
     found = (await world.get(bill, EXPORTER)).bill
     assert (found.due_date.month, found.due_date.day) == (10, 8)
     assert "announcement 61 of 2022" in found.due_rule
@@ -712,6 +718,81 @@ async def test_bills_are_due_by_the_rule_of_the_day(world: World) -> None:
     stated.bill.bill_number = world.fresh("P")
     found = (await world.get(await world.taken(stated), EXPORTER)).bill
     assert (found.due_date.month, found.due_date.day, found.due_rule) == (12, 5, "STATED")
+
+
+async def overdue_bill(world: World, days: int) -> tuple[records_pb2.Record, str]:
+    """A bill of CNY 326,400 that was due so many days ago, and its name."""
+    row = unlike("bill", world)
+    row.bill.amount.minor_units, row.bill.term = 326_400_00, records_pb2.Bill.STATED
+    row.bill.due_date.CopyFrom(date(business_date(SystemClock().now_us()) - datetime.timedelta(days=days)))
+    return row, await world.taken(row)
+
+
+async def test_an_overdue_bill_is_paid_with_its_late_fee(world: World) -> None:
+    row, bill = await overdue_bill(world, 7)
+    (listed,) = [one for one in await world.page(EXPORTER, kind="bill", page_size=500) if one.name == bill]
+    fee = listed.bill.late_fee
+    assert (fee.days, fee.amount.minor_units, fee.waived, fee.bill) == (7, 1_142_40, False, "")
+    account = (await world.account(ENTERPRISE, "CURRENT")).name
+    treasury = (await world.account("treasuries/4601", "CURRENT")).name
+    short = await world.balance(account)
+    await world.fund(account, 326_400_00 + 1_142_39 - short)
+    assert await world.paid(await world.pay(bill, account)) == ("REFUSED", "INSUFFICIENT_FUNDS")
+    await world.fund(account, 1)
+    received = await world.balance(treasury)
+    payment = await world.pay(bill, account)
+    assert await world.paid(payment) == ("PAID", "")
+    assert await world.balance(treasury) == received + 326_400_00 + 1_142_40
+    get = settlement_pb2.GetBillPaymentRequest(name=payment.name)
+    paid = await world.call("GetBillPayment", get, EXPORTER, SETTLEMENT.name)
+    assert (paid.amount.minor_units, paid.late_fee.minor_units) == (327_542_40, 1_142_40)
+    # What customs bills afterwards changes nothing of what was paid.
+    own = unlike("bill", world)
+    own.bill.kind, own.bill.overdue_bill_number = records_pb2.Bill.LATE_FEE, row.bill.bill_number
+    await world.taken(own)
+    assert (await world.get(bill, EXPORTER)).bill.late_fee == fee
+
+
+async def test_a_late_fee_that_customs_bills_itself_is_paid_once(world: World) -> None:
+    row, bill = await overdue_bill(world, 7)
+    own = unlike("bill", world)
+    own.bill.kind, own.bill.overdue_bill_number = records_pb2.Bill.LATE_FEE, row.bill.bill_number
+    own.bill.amount.minor_units = 1_142_40
+    billed = await world.taken(own)
+    fee = (await world.get(bill, EXPORTER)).bill.late_fee
+    assert (fee.days, fee.amount.minor_units, fee.bill) == (7, 0, billed)
+    account = (await world.account(ENTERPRISE, "CURRENT")).name
+    await world.fund(account, 326_400_00 + 1_142_40)
+    before = await world.balance(account)
+    for name in (bill, billed):
+        assert await world.paid(await world.pay(name, account)) == ("PAID", "")
+    assert await world.balance(account) == before - 326_400_00 - 1_142_40
+    # One that customs takes back leaves the fee with the bill.
+    row, bill = await overdue_bill(world, 7)
+    own.bill.bill_number, own.bill.overdue_bill_number, own.bill.cancelled = (
+        world.fresh("L"),
+        row.bill.bill_number,
+        True,
+    )
+    await world.taken(own)
+    assert (await world.get(bill, EXPORTER)).bill.late_fee.amount.minor_units == 1_142_40
+
+
+async def test_a_port_charge_above_the_published_tariff_is_said_and_can_be_paid(world: World) -> None:
+    tariff, row = unlike("port_tariff", world), a("bill", 1)
+    await world.taken(tariff)
+    row.bill.bill_number, row.bill.charges[0].charge_code = world.fresh("P"), tariff.port_tariff.charge_code
+    bill = await world.taken(row)
+    (found,) = (await world.get(bill, EXPORTER)).bill.findings
+    amounts = [found.charged.minor_units, found.published.minor_units, found.difference.minor_units]
+    assert (found.problem.reason, amounts) == ("PORT_CHARGE_ABOVE_TARIFF", [860_00, 855_00, 5_00])
+    assert found.tariff in [one.name for one in await world.page(STRANGER, kind="port_tariff", page_size=500)]
+    (listed,) = [one for one in await world.page(EXPORTER, kind="bill", page_size=500) if one.name == bill]
+    assert listed.bill.findings == [found]
+    account = (await world.account(ENTERPRISE, "CURRENT")).name
+    await world.fund(account, 860_00)
+    assert await world.paid(await world.pay(bill, account)) == ("PAID", "")
+    assert await world.told(EXPORTER, bill) == ["bill.differed", "bill.claimed", "bill.paid"]
 
 
 async def test_verification_sees_rows_that_contradict_one_another(world: World) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_pb2
+from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_list_pb2, retail_pb2
 
 from chassis import eventlog
 from chassis.errors import InvalidFields, NotFound
@@ -322,6 +322,25 @@ def test_only_its_beneficiary_finances_a_pool(register: RetailRegister) -> None:
     assert finance(register, pool, 1_00, OTHER_BANK)
 
 
+def test_a_list_tells_no_institution_of_a_pool_that_another_finances(register: RetailRegister) -> None:
+    pool = register.pool(beneficiary=OTHER_BANK.tenant)
+    closed(register, 0)
+    for caller in (BANK, OTHER_BANK):
+        consent(register, caller)
+    for caller, told in ((BANK, ""), (OTHER_BANK, pool), (EXPORTER, pool)):
+        everything, pooled = lists_seen(register, caller), lists_seen(register, caller, pool)
+        assert {one.pool for one in everything} == {told}
+        assert pooled == (everything if told else [])
+
+
+def lists_seen(register: RetailRegister, caller: Caller, pool: str = "") -> list[Any]:
+    """The lists that a caller is shown now."""
+    with register.database.read() as connection:
+        reading = Reading(connection, caller, register.now_us)
+        answer = SERVICE.reads["ListRetailLists"](reading, retail_list_pb2.ListRetailListsRequest(pool=pool))
+    return list(answer.retail_lists)  # type: ignore[attr-defined]
+
+
 def events_seen(register: RetailRegister, pool: str, caller: Caller) -> list[str]:
     """The types of a pool's events that a caller is shown now."""
     with register.database.read() as connection:
@@ -367,6 +386,30 @@ def test_a_base_that_shrinks_under_its_finance_is_a_breach(register: RetailRegis
     assert found.shortfall.minor_units == 0
     assert found.financed.minor_units + found.free.minor_units == register.base(pool)
     assert register.violations() == []
+
+
+@pytest.mark.parametrize("amended", ["currency", "platform", "mode"])
+def test_a_list_amended_to_what_its_pool_does_not_take_counts_for_nothing(
+    register: RetailRegister, amended: str
+) -> None:
+    """100 yuan that became a million rupiah aren't a million yuan; amended back it counts again."""
+    pool = register.pool(platform_code=PLATFORMS[0], trade_modes=["9610"])
+    closed(register, 0, platform_code=PLATFORMS[0])
+    before = register.base(pool)
+    row = list_row(0, platform_code=PLATFORMS[0], send_us=NOW_US, change=retail_pb2.MODIFY)
+    if amended == "currency":
+        row.value.CopyFrom(to_proto(Money("IDR", 1_000_000_00)))
+        row.lines[0].total.CopyFrom(row.value)
+    elif amended == "platform":
+        row.platform_code = PLATFORMS[1]
+    else:
+        row.trade_mode = "1210"
+    assert register.lists(row) == ["ACCEPTED"]
+    assert register.base(pool) == before - 72_00
+    assert standings(register, pool)["UNFIT"] == (1, 0)
+    assert register.violations() == []
+    register.lists(list_row(0, platform_code=PLATFORMS[0], send_us=NOW_US + 1, change=retail_pb2.MODIFY))
+    assert register.base(pool) == before
 
 
 def test_what_is_paid_goes_to_the_financed_part_first(register: RetailRegister) -> None:

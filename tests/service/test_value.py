@@ -174,7 +174,7 @@ def test_the_buyers_money_repays_even_what_has_no_value(world: World) -> None:
     applied = world.pay(name, 100_000_00)
     assert [one.amount for one in applied.settled_encumbrances] == [usd(90_000_00)]
     assert applied.excess == usd(10_000_00)
-    assert world.value(name) == {"settled": 60_000_00}
+    assert world.value(name) == {"settled": 60_000_00, "excess": 40_000_00}
     assert world.breaches()[0].state == value_pb2.Breach.CURED
     assert world.encumbrance(held).items[0].settled == usd(90_000_00)
 

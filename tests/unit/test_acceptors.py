@@ -82,7 +82,9 @@ VALUES = {
 )
 def test_an_acceptor_says_what_the_validator_says(kind: type[Message], data: st.DataObject) -> None:
     message = fill(kind(), data.draw)
-    assert acceptor(kind.DESCRIPTOR)(message) is (fields.problems(message) == [])
+    # NUL is looked for in the bytes, of all texts at once.
+    broken = [problem for problem in fields.problems(message) if problem.reason != "TEXT_NUL"]
+    assert acceptor(kind.DESCRIPTOR)(message) is (broken == [])
 
 
 REQUESTS = {

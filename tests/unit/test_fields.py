@@ -1,8 +1,9 @@
 """Field rules: all violations at once, each with its path, in both languages."""
 
 import pytest
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, insight_pb2, reference_pb2
 from aval.events.v1 import events_pb2
+from aval.type.v1 import money_pb2
 
 from chassis import fields
 from chassis.errors import InvalidFields
@@ -34,3 +35,38 @@ def test_a_prefix_says_where_the_message_stood() -> None:
 
 def test_a_valid_message_passes() -> None:
     fields.check(events_pb2.WatchRequest(after_position=3))
+
+
+@pytest.mark.parametrize(("seconds", "nanos"), [(10**18, 0), (253_402_300_799, 0), (-62_135_596_800, 0), (0, -5)])
+def test_a_time_that_no_calendar_has_is_refused(seconds: int, nanos: int) -> None:
+    request = declarations_pb2.GetDeclarationRequest(name="declarations/460120260000000001")
+    request.as_of.seconds, request.as_of.nanos = seconds, nanos
+    (problem,) = fields.row_problems(request)
+    assert (problem.path, problem.reason) == ("as_of", "TIME_OUT_OF_RANGE")
+
+
+def test_nul_is_in_no_text() -> None:
+    filter_ = insight_pb2.DeclarationFilter(statuses=["DECLARED", "\0"], enterprise="\0")
+    request = declarations_pb2.ListDeclarationsRequest(filter=filter_, saved_filter="savedFilters/\0")
+    found = {problem.path for problem in fields.row_problems(request) if problem.reason == "TEXT_NUL"}
+    assert found == {"filter.enterprise", "filter.statuses[1]", "saved_filter"}
+
+
+def test_a_row_is_judged_by_itself() -> None:
+    request = declarations_pb2.BatchCreateReceiptsRequest(request_id="2c7d5bb2-9c2f-4e0a-a9a3-1d8a2e9d1f00")
+    row = request.receipts.add(declaration_number="460120260000000001", channel_code="P", note="\0")
+    row.notice_time.seconds = -(10**15)
+    assert fields.row_problems(request) == []
+    assert [problem.path for problem in fields.row_problems(row)] == ["notice_time", "note"]
+
+
+def test_an_amount_has_an_opposite() -> None:
+    amount = money_pb2.Money(currency_code="CNY", minor_units=-(2**63))
+    (problem,) = fields.row_problems(amount)
+    assert problem.reason == "AMOUNT_OUT_OF_RANGE"
+
+
+def test_nul_is_neither_in_keys_nor_in_values() -> None:
+    for extra in ({"a\0": "b"}, {"a": "b\0"}):
+        row = reference_pb2.ReferenceRecord(extra=extra)
+        assert "TEXT_NUL" in {problem.reason for problem in fields.row_problems(row)}

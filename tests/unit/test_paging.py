@@ -1,6 +1,7 @@
 """Pages: a token belongs to its query and to nothing else."""
 
 import base64
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -51,3 +52,11 @@ def test_no_other_text_is_a_token(text: str) -> None:
 def test_other_json_is_no_token(content: bytes) -> None:
     with pytest.raises(InvalidPageToken):
         paging.after(Request(page_token=base64.urlsafe_b64encode(content).decode()))
+
+
+@pytest.mark.parametrize("key", ["\0", "\ud800", "a/\0", "a\nb", 1, 10**30, None, ["b"]])
+def test_a_made_up_key_is_no_token(key: object) -> None:
+    whole = json.loads(base64.urlsafe_b64decode(paging.token(Request(), "b")))
+    made_up = base64.urlsafe_b64encode(json.dumps([whole[0], key]).encode()).decode()
+    with pytest.raises(InvalidPageToken):
+        paging.after(Request(page_token=made_up))

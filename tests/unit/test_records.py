@@ -4,6 +4,7 @@ import datetime
 import itertools
 import json
 import pathlib
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,12 +15,13 @@ from hypothesis import strategies as st
 
 from chassis import fields
 from chassis.errors import WrongState
-from chassis.money import Money
+from chassis.money import Money, rounded, to_proto
 from chassis.states import moved
-from services.declarations.bill import due_dates
+from services.declarations.bill import charges, due_dates, late_fees
 from services.declarations.bill.model import TRANSITIONS, Bill, State, Verb, reissued
 from services.declarations.formats import decmessage, wco
 from services.declarations.records import kinds, manifests, mirrors, permits, titles
+from services.declarations.records.model import PermitUse
 from services.settlement.bill_payment import model as bill_payment
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
@@ -60,7 +62,10 @@ def export(**changes: Any) -> declarations_pb2.Declaration:
     return declarations_pb2.Declaration(**(row | changes))  # type: ignore[arg-type]
 
 
-def of_goods(*codes: str, quantity: str = "100") -> declarations_pb2.Declaration:
+EXCEEDED = ["PERMIT_QUANTITY_EXCEEDED"]
+
+
+def of_goods(*codes: str, quantity: str = "100", number: str = "460120260000009001") -> declarations_pb2.Declaration:
     """A declaration with such goods."""
     lines = [
         declarations_pb2.DeclarationLine(line_number=n, commodity_code=code, goods_name="GOODS", unit="035")
@@ -68,7 +73,7 @@ def of_goods(*codes: str, quantity: str = "100") -> declarations_pb2.Declaration
     ]
     for line in lines:
         line.quantity.value = quantity
-    return export(lines=lines)
+    return export(lines=lines, declaration_number=number)
 
 
 @pytest.mark.parametrize("kind", kinds.KINDS)
@@ -98,12 +103,16 @@ def test_the_table_has_every_kind_of_the_contract() -> None:
         ("bill", {"amount": {"currency_code": "CNY", "minor_units": 0}}, "AMOUNT_NOT_POSITIVE"),
         ("bill", {"amount": {"currency_code": "XXQ", "minor_units": 1}}, "AMOUNT_INVALID"),
         ("bill", {"term": "STATED"}, "DUE_DATE_DOESNT_FIT"),
+        ("bill", {"overdue_bill_number": "1"}, "OVERDUE_BILL_DOESNT_FIT"),
+        ("bill", {"charges": [{"amount": {"currency_code": "CNY"}}]}, "CHARGES_DONT_FIT"),
         ("rebate_status", {"expected_amount": {"currency_code": "USD", "minor_units": 1}}, "CURRENCY_DIFFERS"),
         ("rebate_status", {"state": "PAID"}, "PAID_AMOUNT_DOESNT_FIT"),
         ("milestone", {"transport_mode": "5"}, "CODE_UNKNOWN"),
         ("overseas_warehouse", {"country": "ZZQ"}, "CODE_UNKNOWN"),
         ("stock_movement", {"quantity": {"value": "0"}}, "QUANTITY_NOT_POSITIVE"),
-        ("stock_movement", {"kind": "INBOUND"}, "DECLARATION_MISSING"),
+        ("stock_movement", {"kind": "INBOUND", "sale_number": ""}, "DECLARATION_MISSING"),
+        ("stock_movement", {"kind": "LOST"}, "SALE_NUMBER_DOESNT_FIT"),
+        ("stock_movement", {"sale_number": ""}, "SALE_NUMBER_DOESNT_FIT"),
         ("mirror_declaration", {"country": "ZZQ"}, "CODE_UNKNOWN"),
         ("title_control", {"holder": ""}, "HOLDER_MISSING"),
         ("title_control", {"verb": "SURRENDER"}, "HOLDER_MISSING"),
@@ -151,6 +160,45 @@ def test_bills_are_due_by_rule(term: str, issued: str, expected: str) -> None:
     assert (due.isoformat(), bool(rule)) == (expected, True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "yuan", "late", "fee", "is_waived"),
+    [
+        ("DUTY", "326400.00", 7, "1142.40", False),
+        ("VALUE_ADDED_TAX", "326400.00", 1, "163.20", False),
+        ("CONSUMPTION_TAX", "326400.00", 0, None, False),
+        ("DUTY", "326400.00", -3, None, False),
+        ("PORT_CHARGE", "326400.00", 7, None, False),
+        ("LATE_FEE", "326400.00", 7, None, False),
+        ("DUTY", "99989.99", 1, "0.00", True),
+        ("DUTY", "99990.00", 1, "50.00", False),
+        ("DUTY", "100000.00", 1, "50.00", False),
+    ],
+)
+def test_a_late_fee_is_half_a_per_mille_a_day(
+    kind: str, yuan: str, late: int, fee: str | None, is_waived: bool
+) -> None:
+    due = datetime.date(2026, 10, 8)
+    amount = rounded(Decimal(yuan), "CNY")
+    found = late_fees.late_fee(kind, amount, due, due + datetime.timedelta(days=late))
+    if fee is None:
+        assert found is None
+        return
+    assert found is not None
+    assert (found.days, found.amount, found.is_waived) == (late, rounded(Decimal(fee), "CNY"), is_waived)
+    assert late_fees.late_fee(kind, Money("USD", 10**9), due, TODAY) is None
+
+
+def test_a_late_fee_counts_each_day_by_the_rule_of_that_day() -> None:
+    amount, due, on = Money("CNY", 10_000_000_00), datetime.date(2024, 11, 28), datetime.date(2024, 12, 3)
+    before = late_fees.late_fee("DUTY", amount, due, datetime.date(2024, 11, 30))
+    after = late_fees.late_fee("DUTY", amount, due, on)
+    assert before is not None
+    assert after is not None
+    assert (before.amount, after.amount) == (Money("CNY", 10_000_00), Money("CNY", 25_000_00))
+    assert "order 392" in before.rule
+    assert "Tariff Law" in after.rule
+
+
 def a_bill(state: State, **changes: Any) -> Bill:
     amount = Money("CNY", 100)
     values: dict[str, Any] = {
@@ -160,7 +208,10 @@ def a_bill(state: State, **changes: Any) -> Bill:
         "payee": "treasuries/4601",
         "due_date": TODAY,
     }
-    return Bill(**(values | {"due_rule": "", "state": state, "payment": "", "transfer": "", "revision": 3} | changes))
+    return Bill(**(values | UNCLAIMED | {"state": state} | changes))
+
+
+UNCLAIMED = {"due_rule": "", "payment": "", "transfer": "", "claim_date": None, "late_fee": None, "revision": 3}
 
 
 EXPECTED_BILL = {
@@ -230,17 +281,105 @@ def permit(**changes: Any) -> records_pb2.Permit:
         (of_goods("2805301100", quantity="5000"), {}, []),
         (of_goods("2805301100", quantity="5001"), {}, ["PERMIT_QUANTITY_EXCEEDED"]),
         (of_goods("2805301100", "2805301200", quantity="3000"), {}, ["PERMIT_QUANTITY_EXCEEDED"]),
-        (of_goods("2805301100", quantity="5001"), {"unit": "007"}, []),
+        (of_goods("2805301100", quantity="5001"), {"unit": "007"}, ["PERMIT_UNIT_DIFFERS"]),
+        (of_goods("2805301100", quantity="1001"), {"unit": "070", "quantity": {"value": "1"}}, EXCEEDED),
+        (of_goods("2805301100", quantity="1000"), {"unit": "070", "quantity": {"value": "1"}}, []),
+        (of_goods("2805301100", quantity="5001", number="460120261000009001"), None, []),
     ],
 )
 def test_permits(
     declaration: declarations_pb2.Declaration, changes: dict[str, Any] | None, expected: list[str]
 ) -> None:
     held = {} if changes is None else {"records/1": permit(**changes)}
-    on = permits.day_of(declaration, TODAY)
-    verdict = permits.verdict(declaration, held, on)
+    verdict = permits.verdict(permits.Asked(declaration, permits.day_of(declaration, TODAY)), held, {}, {})
     assert [problem.reason for problem in verdict.problems] == expected
     assert set(verdict.relied_on) <= {"records/1"}
+
+
+def test_what_exceeds_a_permit_is_told_in_its_unit_and_in_both_languages() -> None:
+    asked = permits.Asked(of_goods("2805301100", quantity="1500"), TODAY)
+    held = {"records/1": permit(unit="070", quantity={"value": "2.5"})}
+    (problem,) = permits.verdict(asked, held, {}, {"records/1": Decimal("1200.5")}).problems
+    assert "1.5 of " in problem.text("en")
+    assert "permit 26-AA-100001: 1.2995 of 2.5 tonne" in problem.text("en").replace("Export licence", "permit")
+    assert "2.5吨中剩余 1.2995" in problem.text("zh-CN")
+
+
+@given(st.lists(st.integers(1, 60), max_size=12), st.lists(st.integers(1, 150), max_size=3))
+def test_permits_are_assigned_as_much_as_they_have_and_no_more(wanted: list[int], limits: list[int]) -> None:
+    held = {f"records/{index}": permit(quantity={"value": str(limit)}) for index, limit in enumerate(limits)}
+    left, taken = dict(zip(held, limits, strict=True)), permits.Taken()
+    for kilograms in wanted:
+        use = PermitUse(ENTERPRISE, 1, 1, "1", "4", 0, "2805301100", Decimal(kilograms), "035", TODAY, "", 0, 0)
+        room = [name for name in held if left[name] >= kilograms]
+        name = permits.assign(use, held, taken, TODAY)
+        assert name == (room[0] if room else "")
+        if name:
+            left[name] -= kilograms
+
+
+def test_who_used_a_permit_up_keeps_it_and_nobody_else_gets_it() -> None:
+    held = {"records/1": permit(status="USED_UP", quantity={"value": "100"})}
+    asked = permits.Asked(of_goods("2805301100"), TODAY)
+    assert not permits.verdict(asked, held, {(0, "4"): "1"}, {}).problems
+    assert [one.reason for one in permits.verdict(asked, held, {(0, "4"): ""}, {}).problems] == ["PERMIT_NOT_IN_FORCE"]
+
+
+def port_bill(**changes: Any) -> records_pb2.Bill:
+    """The fixture's bill of CNY 860 for 1.5 containers, its charge changed."""
+    bill = rows("bill")[1].bill
+    bill.charges[0].MergeFrom(records_pb2.PortCharge(**changes))
+    return bill
+
+
+def tariff(day: int, yuan: int, currency: str = "CNY", **changes: Any) -> records_pb2.Record:
+    """The fixture's tariff from a day of November 2026 on."""
+    row = rows("port_tariff")[0]
+    row.name = f"records/{day}"
+    row.port_tariff.MergeFrom(records_pb2.PortTariff(valid_from={"year": 2026, "month": 11, "day": day}, **changes))
+    row.port_tariff.unit_price.CopyFrom(to_proto(Money(currency, yuan * 100)))
+    return row
+
+
+@pytest.mark.parametrize(
+    ("changes", "tariffs", "expected"),
+    [
+        ({}, [tariff(1, 570)], [("PORT_CHARGE_ABOVE_TARIFF", 855, 5, 1)]),
+        ({}, [tariff(1, 574)], [("PORT_CHARGE_BELOW_TARIFF", 861, -1, 1)]),
+        ({"quantity": {"value": "2"}}, [tariff(1, 430)], []),
+        ({"quantity": {"value": "2"}}, [tariff(1, 430), tariff(6, 100)], []),
+        ({"quantity": {"value": "2"}}, [tariff(5, 430), tariff(1, 100)], []),
+        ({"service_date": {"year": 2026, "month": 11, "day": 4}}, [tariff(5, 430)], [("NOT_PUBLISHED",)]),
+        ({}, [tariff(1, 1, valid_to={"year": 2026, "month": 11, "day": 4})], [("NOT_PUBLISHED",)]),
+        ({"charge_code": "OTHER"}, [tariff(1, 430)], [("NOT_PUBLISHED",)]),
+        ({}, [tariff(1, 100, "USD")], [("CURRENCY_DIFFERS",)]),
+        (
+            {"amount": {"minor_units": 1}},
+            [tariff(1, 570)],
+            [("BELOW", 855, -854.99, 1), ("PORT_CHARGES_DONT_ADD_UP", 0.01, 859.99)],
+        ),
+    ],
+)
+def test_port_charges_beside_the_published_tariff(
+    changes: dict[str, Any], tariffs: list[records_pb2.Record], expected: list[tuple[Any, ...]]
+) -> None:
+    found = charges.findings(port_bill(**changes), {kinds.port_charge("CNTAO", "THC20"): tariffs})
+    assert len(found) == len(expected)
+    for one, (reason, *amounts) in zip(found, expected, strict=True):
+        assert reason in one.problem.reason
+        assert one.problem.text("en") != one.problem.text("zh-CN")
+        if amounts:
+            assert one.published is not None
+            said = [float(one.published.major()), float((one.charged - one.published).major())]
+            assert said == amounts[:2]
+            assert one.published.currency in one.problem.text("en")
+
+
+def test_a_bill_that_names_no_charges_says_so_and_duty_has_none() -> None:
+    duty, port = [row.bill for row in rows("bill")]
+    assert charges.findings(duty, {}) == []
+    port.ClearField("charges")
+    assert [one.problem.reason for one in charges.findings(port, {})] == ["PORT_CHARGES_NOT_ITEMISED"]
 
 
 def test_goods_need_a_permit_only_from_the_day_it_was_introduced() -> None:

@@ -21,7 +21,8 @@ ASSET = "declarations/460120260000000001"
 CAP = Decimal("0.90")
 OF_PART = {
     Part.MARGIN: "margin", Part.FREE: "free", Part.FINANCED: "financed", Part.SETTLED: "settled",
-    Part.RETURNED: "returned", Part.EXCESS: "excess", Part.INSURABLE: "insurable", Part.INSURED: "insured",
+    Part.RETURNED: "returned", Part.EXCESS: "excess",
+    Part.RETURNED_EXCESS: "returned_excess", Part.INSURABLE: "insurable", Part.INSURED: "insured",
 }  # fmt: skip
 SHORT = {Part.SHORTFALL: "shortfall", Part.INSURED_SHORTFALL: "insured_shortfall"}
 
@@ -91,6 +92,14 @@ def test_up_and_down_again_is_as_before(value: Value) -> None:
     down = moved(up, *model.lowered(up, value.declared))
     down = moved(down, *model.margin_restored(down, CAP))
     assert down == value
+
+
+@given(values(), st.integers(0, 10**9))
+def test_down_and_up_again_is_as_before(value: Value, units: int) -> None:
+    """What was paid or came back isn't there to be lent on because customs took the value away and gave it again."""
+    down = moved(value, *model.lowered(value, min(usd(units), value.declared)))
+    up = moved(down, *model.raised(down, value.declared, CAP))
+    assert moved(up, *model.margin_restored(up, CAP)) == value
 
 
 @given(values(), st.integers(0, 10**9))

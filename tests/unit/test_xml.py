@@ -76,3 +76,9 @@ def test_the_reader_reports_with_paths() -> None:
     assert [line.required("v") for line in root.children("l")] == ["1", ""]
     assert root.text("w") == root.text("nothing/here") == ""
     assert [(problem.path, problem.reason) for problem in root.problems] == [("r/l[2]/v", "MISSING_ELEMENT")]
+
+
+def test_a_header_in_text_is_text() -> None:
+    root, _ = parse_document(b"<a><![CDATA[<?xml version='1.0'?>]]></a>")
+    assert root is not None
+    assert root.text == "<?xml version='1.0'?>"

@@ -5,11 +5,12 @@ from dataclasses import replace
 from aval.declarations.v1 import records_pb2
 
 from chassis import records as rows
+from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import NotFound, WrongState
 from chassis.states import moved
 from services.declarations import errors
-from services.declarations.bill import rpc, store
+from services.declarations.bill import late_fees, store, views
 from services.declarations.bill.model import TRANSITIONS, Bill, State, Verb
 from services.declarations.records import store as records
 from services.declarations.records.model import Record
@@ -26,25 +27,31 @@ def _known(transaction: Transaction, name: str) -> tuple[Bill, Record]:
 
 
 def claim(transaction: Transaction, request: records_pb2.ClaimBillRequest) -> records_pb2.Record:
-    """For one payment: whoever comes second is refused."""
+    """For one payment, with the late fee as of today: whoever comes second is refused."""
     bill, record = _known(transaction, request.name)
     if bill.enterprise != request.enterprise:
         raise NotFound(resource=request.name)
     if (bill.state, bill.payment) == (State.PAYING, request.payment):
-        return rpc.to_proto(record, bill)
+        return _view(transaction, record, bill)
     state = moved(TRANSITIONS, bill, Verb.CLAIM)
     if bill.amount.currency != request.currency_code:
         raise errors.BillCurrencyDiffers(bill=bill.name, currency=bill.amount.currency)
-    return _save(transaction, record, replace(bill, state=state, payment=request.payment), "bill.claimed")
+    today = business_date(transaction.now_us)
+    fee = late_fees.owed(transaction.connection, [(record, bill)], today).get(bill.id)
+    owed = fee.amount if fee else bill.amount.zero()
+    claimed = replace(bill, state=state, payment=request.payment, claim_date=today, late_fee=owed)
+    return _save(transaction, record, claimed, "bill.claimed")
 
 
 def release(transaction: Transaction, request: records_pb2.ReleaseBillRequest) -> records_pb2.Record:
     """The payment couldn't be made."""
     bill, record = _known(transaction, request.name)
     if bill.payment != request.payment:
-        return rpc.to_proto(record, bill)
+        return _view(transaction, record, bill)
     state = moved(TRANSITIONS, bill, Verb.RELEASE)
-    return _save(transaction, record, replace(bill, state=state, payment=""), "bill.released")
+    return _save(
+        transaction, record, replace(bill, state=state, payment="", claim_date=None, late_fee=None), "bill.released"
+    )
 
 
 def confirm(transaction: Transaction, request: records_pb2.ConfirmBillPaidRequest) -> records_pb2.Record:
@@ -53,12 +60,17 @@ def confirm(transaction: Transaction, request: records_pb2.ConfirmBillPaidReques
     if bill.payment != request.payment:
         raise WrongState(resource=bill.name, state=bill.state.value)
     if (bill.state, bill.transfer) == (State.PAID, request.transfer):
-        return rpc.to_proto(record, bill)
+        return _view(transaction, record, bill)
     state = moved(TRANSITIONS, bill, Verb.CONFIRM)
     return _save(transaction, record, replace(bill, state=state, transfer=request.transfer), "bill.paid")
 
 
+def _view(transaction: Transaction, record: Record, bill: Bill) -> records_pb2.Record:
+    return views.view(transaction.connection, record, bill, transaction.now_us, transaction.caller.language)
+
+
 def _save(transaction: Transaction, record: Record, bill: Bill, event: str) -> records_pb2.Record:
-    message = rpc.to_proto(record, rows.update(transaction.connection, bills, bill))
+    saved = rows.update(transaction.connection, bills, bill)
+    message = _view(transaction, record, saved)
     transaction.append(event, record.name, message, [bill.enterprise])
     return message

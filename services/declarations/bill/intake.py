@@ -1,7 +1,7 @@
 """What a bill's record means for the bill: made, changed, taken back; never once a payment has claimed it."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from chassis import money
 from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import to_date
-from services.declarations.bill import due_dates, store
+from services.declarations.bill import due_dates, store, views
 from services.declarations.bill.model import Bill, State, reissued
 from services.declarations.records.model import Record
 
@@ -58,6 +58,8 @@ def bill_of(record: Record, content: records_pb2.Bill) -> Bill:
         State.CANCELLED if content.cancelled else State.OPEN,
         "",
         "",
+        None,
+        None,
         1,
     )
 
@@ -80,3 +82,14 @@ def follow(transaction: Transaction, known: Known, changed: Sequence[tuple[Recor
             later.append(reissued(before, after))
     store.add(transaction.connection, fresh)
     store.save(transaction.connection, later)
+    _tell(transaction, [record for record, _ in changed], {bill.id: bill for bill in [*fresh, *later]})
+
+
+def _tell(transaction: Transaction, records: Sequence[Record], known: Mapping[str, Bill]) -> None:
+    """Who pays learns before paying that a bill isn't what was published; it can be paid all the same."""
+    shown = views.views(
+        transaction.connection, [one for one in records if one.record in known], known, transaction.now_us, "en"
+    )
+    for message in shown:
+        if message.bill.findings and not message.bill.cancelled:
+            transaction.append("bill.differed", message.name, message, [message.enterprise])

@@ -39,7 +39,10 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """`id` is its record's. `payment` is the one that claimed it last, `transfer` settlement's once it is paid."""
+    """`id` is its record's. `payment` is the one that claimed it last, `transfer` settlement's once it is paid.
+
+    From claim to release `claim_date` is the day of the claim and `late_fee` what is paid beside the amount.
+    """
 
     id: str
     enterprise: str
@@ -50,6 +53,8 @@ class Bill:
     state: State
     payment: str
     transfer: str
+    claim_date: datetime.date | None
+    late_fee: Money | None
     revision: int
 
     @property

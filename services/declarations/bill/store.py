@@ -60,7 +60,12 @@ def _is_set(column: Any, is_set: bool) -> Any:
 def violations(connection: sa.Connection) -> list[str]:
     """Bills whose state and payment say different things."""
     right = [
-        sa.and_(bills.c.state == state.value, _is_set(bills.c.payment, claimed), _is_set(bills.c.transfer, paid))
+        sa.and_(
+            bills.c.state == state.value,
+            _is_set(bills.c.payment, claimed),
+            _is_set(bills.c.transfer, paid),
+            (bills.c.late_fee_minor_units.is_(None) & bills.c.claim_date.is_(None)) != claimed,
+        )
         for state, (claimed, paid) in HAS.items()
     ]
     query = sa.select(bills.c.id, bills.c.state).where(~sa.or_(*right))

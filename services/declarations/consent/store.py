@@ -22,12 +22,6 @@ def _standing(now_us: int) -> Any:
     return sa.and_(consents.c.state == State.ACTIVE.value, consents.c.expire_us > now_us)
 
 
-def stands(connection: sa.Connection, enterprise: str, institution: str, now_us: int) -> bool:
-    """Whether the institution may see the enterprise's declarations now."""
-    parties = sa.and_(consents.c.enterprise == enterprise, consents.c.institution == institution)
-    return connection.execute(sa.select(consents.c.id).where(parties, _standing(now_us)).limit(1)).first() is not None
-
-
 def standing(connection: sa.Connection, enterprises: Iterable[str], institution: str, now_us: int) -> list[Consent]:
     """The institution's consents of these enterprises that count now."""
     of = sa.and_(bulk.among(connection, consents.c.enterprise, enterprises), consents.c.institution == institution)

@@ -2,12 +2,13 @@
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from aval.declarations.v1 import declarations_pb2
 from aval.declarations.v1.personal_pb2 import PersonalData
 
-from chassis import bulk, fields
+from chassis import bulk, database, fields
 from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import Problem
@@ -18,10 +19,12 @@ from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
 from services.declarations.personal import store as personal
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
-from services.declarations.records import hindrances
+from services.declarations.records import hindrances, permit_uses
 from services.declarations.value import commands as values
 
 Verdict = declarations_pb2.IntakeVerdict
+# Held together by all who take declarations in, alone by receipts of a declaration that isn't known yet.
+ARRIVING = "declarations/-"
 KNOWN_OTHERWISE = Problem(
     "declaration_number",
     "DECLARATION_KNOWN_WITH_OTHER_CONTENT",
@@ -109,6 +112,7 @@ class Known:
 def take(work: Sequence[tuple[Transaction, Candidates]]) -> list[list[declarations_pb2.IntakeVerdict]]:
     """Accepts what is new and sound of several requests as one step; the verdicts of each, in order."""
     connection = work[0][0].connection
+    database.lock_shared(connection, ARRIVING)
     numbers = set().union(*(candidates.numbers for _, candidates in work))
     digests = store.digests(connection, numbers)
     owners = {one.content.enterprise for _, candidates in work for one in candidates.rows if one.content}
@@ -124,6 +128,7 @@ def _take(
     accepted: list[bulk.Row] = []
     amendments: list[tuple[int, Content]] = []
     persons: dict[str, PersonalData] = {}
+    controlled: list[Content] = []
     verdicts = []
     for index, one in enumerate(candidates):
         content = one.content
@@ -136,10 +141,13 @@ def _take(
             known.digests[content.id] = content.digest
             if content.persons:
                 persons[f"declarations/{content.id}"] = content.persons
+            if content.controlled:
+                controlled.append(content)
         elif before != content.digest and content.amend_us:
             amendments.append((index, content))
         verdicts.append(_verdict(one.document_id, content, before, language))
     store.add(transaction, accepted, known.institutions)
+    permit_uses.declared(transaction, controlled, known.status)
     unchanged = dict(_amend(transaction, amendments, known))
     for index, problems in unchanged.items():
         verdicts[index] = refused(candidates[index].document_id, problems, language)
@@ -183,6 +191,7 @@ def _amend(
             found.append((index, problems))
             continue
         after = model.amended(before, content, transaction.now_us)
+        permit_uses.amended(transaction, before, content)
         hindered = hindrances.of(transaction.connection, [after], transaction.now_us)
         stored[content.id] = store.amend(transaction, before, after, hindered)
         values.declared_value_changed(transaction, [(before, stored[content.id])])
@@ -208,11 +217,10 @@ def create_receipts(
     fresh: dict[store.Key, str] = {}
     verdicts = []
     for index, receipt in enumerate(request.receipts):
-        problems = receipt_problems(receipt)
-        key = (receipt.declaration_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
-        if problems:
+        if problems := receipt_problems(receipt):
             verdicts.append(refused(str(index), problems, transaction.caller.language))
             continue
+        key = (receipt.declaration_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
         verdicts.append(_receipt_verdict(str(index), receipt, key in known or key in fresh))
         if key not in known:
             fresh.setdefault(key, receipt.note)
@@ -224,7 +232,7 @@ def create_receipts(
 
 def receipt_problems(receipt: declarations_pb2.Receipt) -> list[Problem]:
     """Every problem of a receipt by itself."""
-    found = fields.problems(receipt)
+    found = fields.row_problems(receipt)
     if not found and receipt_row(receipt.channel_code, receipt.notice_time.ToMicroseconds()) is None:
         return [UNKNOWN_CODE]
     return found
@@ -249,13 +257,23 @@ def _standings(
     return {number: store.Standing(status_after(known), len(known)) for number, known in notices.items()}
 
 
+def _arrived(transaction: Transaction, numbers: AbstractSet[str]) -> dict[str, Declaration]:
+    """The declarations of receipts; one that another process is just taking in wouldn't find them: it is waited for."""
+    known = store.load(transaction.connection, numbers)
+    if known.keys() == numbers:
+        return known
+    database.lock(transaction.connection, [ARRIVING])
+    return known | store.load(transaction.connection, numbers - known.keys())
+
+
 def _move(transaction: Transaction, standings: Mapping[str, store.Standing]) -> None:
     """Moves the declarations of new receipts to where all their receipts leave them."""
     moved, changed = [], []
-    for number, declaration in store.load(transaction.connection, standings).items():
+    for number, declaration in _arrived(transaction, standings.keys()).items():
         after = replace(declaration, status=standings[number].status)
         if after.status != declaration.status:
             moved.append(after)
             changed.append((declaration, after))
+    permit_uses.moved(transaction, changed)
     store.save_status(transaction, moved, hindrances.of(transaction.connection, moved, transaction.now_us))
     values.status_changed(transaction, changed)

@@ -11,6 +11,7 @@ from chassis.clock import business_date
 from chassis.errors import Problem
 from chassis.money import Money
 from services.declarations import receipts
+from services.declarations.records.model import Goods
 
 FINAL = "FINAL"
 CONDITIONAL = "CONDITIONAL"
@@ -31,7 +32,8 @@ class Content(NamedTuple):
 
     `commodity_code` is that of the line with the largest total; `declared_on` is None where the row has no date;
     `amend_us` is when customs approved it as an amendment, 0 for the first content; `search_text` is what people
-    search for: contract, invoice and bill number and the buyer's name, each on a line, in capitals.
+    search for: contract, invoice and bill number and the buyer's name, each on a line, in capitals;
+    `controlled` are the goods that need a permit on some day.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Content(NamedTuple):
     persons: PersonalData | None
     unified_number: str
     search_text: str
+    controlled: Sequence[Goods]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from chassis.money import Money
 from chassis.rpc import problem
 from services.declarations.checks import date_or_none
 from services.declarations.declaration.model import Content, Declaration, Hindrance
+from services.declarations.records import permits
 from services.declarations.value.model import Value
 
 # Ours to set, never the sender's.
@@ -45,6 +46,7 @@ def content_of(message: declarations_pb2.Declaration) -> Content:
         PersonalData(persons=message.persons) if message.persons else None,
         message.unified_number,
         searchable("\n".join(_searched(message))),
+        permits.controlled(message),
     )
 
 

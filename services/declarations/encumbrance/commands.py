@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -42,6 +41,7 @@ from services.declarations.encumbrance.model import (
     Verb,
 )
 from services.declarations.preshipment import netting
+from services.declarations.retail.sale import store as sales
 from services.declarations.value import freezing, kinds
 from services.declarations.value import store as values
 from services.declarations.value.books import Books
@@ -53,6 +53,11 @@ SYSTEM = "BANK_SYSTEM"
 INSURABLE = frozenset({"declarations", "warehouseSales"})
 # What the enterprise must have consented to.
 PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
+# Its lists are paid one by one, and each is paid more than it added to the base: nothing of that is the pool's excess.
+POOLS = "pools"
+PAID_NEGATIVE = Problem(
+    "amount", "AMOUNT_NEGATIVE", "Apply what was paid; a refund is no payment.", "请填写实际收款金额；退款不属于收款。"
+)
 Work = tuple[Transaction, declarations_pb2.ReserveEncumbranceRequest]
 
 
@@ -118,7 +123,10 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     connection, now_us = transaction.connection, transaction.now_us
     names = {name for one in asked for name in one.assets}
     assets = kinds.load(connection, names, now_us)
-    netting.link_fresh(transaction, values.open(transaction, assets.values()))
+    given = consents.given(connection, {asset.enterprise for asset in assets.values()}, now_us)
+    # Who may not see an asset changes nothing of it, and can't tell by the time it takes that it exists.
+    seen = {name: assets[name] for one in asked for name in one.assets if _may_hold(given, one, assets.get(name))}
+    netting.link_fresh(transaction, values.open(transaction, seen.values()))
     candidates: list[Transfer] = []
     for one in asked:
         candidates += model.reserve_transfers(one, transaction.now_us)
@@ -126,7 +134,7 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     return Register(
         assets,
         values.frozen(connection, names),
-        consents.given(connection, {asset.enterprise for asset in assets.values()}, now_us),
+        given,
         store.load(connection, [one.id for one in asked]),
         netting.holders_of(connection, names),
         sitting,
@@ -161,13 +169,19 @@ def _same(known: Encumbrance, asked: Encumbrance) -> Encumbrance:
     return known
 
 
+def _may_hold(given: Given, asked: Encumbrance, asset: Asset | None) -> bool:
+    """Whether the enterprise consented to the holder for this, and keeps the asset for no other."""
+    if asset is None or asset.holder not in ("", asked.holder):
+        return False
+    return asset.enterprise in given.to(asked.holder, PURPOSES[asked.asset_class])
+
+
 def _visible(transaction: Transaction, register: Register, asked: Encumbrance) -> list[Asset]:
     """The assets, if the enterprises consented to the caller for this; what doesn't exist nobody consented to."""
     purpose = PURPOSES[asked.asset_class]
-    consented = register.consents.to(transaction.caller.tenant, purpose)
+    consented = register.consents.to(asked.holder, purpose)
     found = [register.assets.get(name) for name in asked.assets]
-    holders = ("", transaction.caller.tenant)
-    visible = [one for one in found if one is not None and one.enterprise in consented and one.holder in holders]
+    visible = [one for one in found if one is not None and _may_hold(register.consents, asked, one)]
     if len(visible) < len(found):
         raise errors.ConsentMissing
     for one in visible:
@@ -227,13 +241,25 @@ def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
             )
         )
     if len(set(encumbrance.assets)) < len(encumbrance.items):
-        problems.append(Problem("encumbrance.items", "ASSET_REPEATED", "Name each asset once.", "每项资产只能列一次。"))
+        problems.append(_repeated("encumbrance.items"))
     if len({asset.enterprise for asset in assets}) > 1:
         problems.append(
             Problem("encumbrance.items", "SEVERAL_ENTERPRISES", "All must be of one exporter.", "须属于同一出口企业。")
         )
     if problems:
         raise InvalidFields(problems)
+
+
+def _repeated(path: str) -> Problem:
+    return Problem(path, "ASSET_REPEATED", "Name each asset once.", "每项资产只能列一次。")
+
+
+def _named(items: Sequence[declarations_pb2.EncumberedValue]) -> dict[str, Money]:
+    """How much of each asset a request names, each once."""
+    amounts = rpc.amounts(items)
+    if len(amounts) < len(items):
+        raise InvalidFields([_repeated("items")])
+    return amounts
 
 
 def _check_eligible(
@@ -355,7 +381,7 @@ def _confirmed_amounts(
     """How much of each item is confirmed: all, or what the request names."""
     if not request.items:
         return {item.asset: item.amount for item in encumbrance.items}
-    asked = rpc.amounts(request.items)
+    asked = _named(request.items)
     amounts = {item.asset: asked.pop(item.asset, item.amount.zero()) for item in encumbrance.items}
     for item in encumbrance.items:
         if not _is_within(amounts[item.asset], item.amount):
@@ -385,7 +411,7 @@ def release(
     check_etag(request.etag, encumbrance)
     _check_second_person(transaction, encumbrance)
     if request.items:
-        return rpc.to_proto(_reduce(transaction, encumbrance, rpc.amounts(request.items)))
+        return rpc.to_proto(_reduce(transaction, encumbrance, _named(request.items)))
     return rpc.to_proto(_release(transaction, encumbrance))
 
 
@@ -428,7 +454,7 @@ def reduce(
     encumbrance = _held(transaction, request.name)
     check_etag(request.etag, encumbrance)
     moved(TRANSITIONS, encumbrance, Verb.REDUCE)
-    amounts = rpc.amounts(request.items)
+    amounts = _named(request.items)
     _check_reduction(encumbrance, amounts)
     items = tuple(Reduced(name, amount) for name, amount in amounts.items())
     prepared = Reduction(items, request.reason, transaction.caller.principal)
@@ -494,6 +520,8 @@ def apply_proceeds(
 ) -> declarations_pb2.ApplyProceedsResponse:
     """Applies what the buyer paid to an asset's value, once a payment."""
     connection = transaction.connection
+    if request.amount.minor_units < 0:
+        raise InvalidFields([PAID_NEGATIVE])
     if known := store.applied(connection, request.asset, request.payment):
         return declarations_pb2.ApplyProceedsResponse.FromString(known)
     database.lock(connection, [request.asset])
@@ -505,30 +533,56 @@ def apply_proceeds(
         raise errors.ValueNotEligible(declaration=asset.name, explanation=f"{asset.value.currency} / {amount.currency}")
     netting.link_fresh(transaction, values.open(transaction, [asset]))
     netting.roll_onto(transaction, asset.name)
-    response = _settle(transaction, asset, amount)
+    response = _settle_sales_first(transaction, asset, amount)
     store.add_applied(connection, asset.name, request.payment, response.SerializeToString())
     return response
 
 
+def _settle_sales_first(
+    transaction: Transaction, asset: Asset, amount: Money
+) -> declarations_pb2.ApplyProceedsResponse:
+    """Buyers pay for what they bought: sales out of a warehouse before the declaration, the first reported first."""
+    left, unfinanced = amount, amount.zero()
+    settled: list[declarations_pb2.SettledEncumbrance] = []
+    for sale in _sales(transaction, asset):
+        value = values.of(transaction.connection, sale, transaction.now_us)
+        part = min(left, value.financed + value.reserved + value.free + value.margin)
+        if part:
+            values.open(transaction, [sale])
+            applied = _settle(transaction, sale, part)
+            settled += applied.settled_encumbrances
+            unfinanced += money.from_proto(applied.unfinanced)
+            left -= part
+    response = _settle(transaction, asset, left)
+    response.unfinanced.CopyFrom(money.to_proto(unfinanced + money.from_proto(response.unfinanced)))
+    response.settled_encumbrances.MergeFrom(settled)
+    return response
+
+
+def _sales(transaction: Transaction, asset: Asset) -> list[Asset]:
+    """The sales of a declaration's goods in the order they were reported, locked."""
+    number = asset.name.removeprefix("declarations/")
+    found = sales.of_declarations(transaction.connection, [number]).get(number, ())
+    names = [one.name for one in found]
+    database.lock(transaction.connection, names)
+    known = kinds.load(transaction.connection, names, transaction.now_us)
+    return [known[name] for name in names]
+
+
 def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declarations_pb2.ApplyProceedsResponse:
     """Reservations give way to what is paid: nothing already paid is lent on."""
-    standing = store.standing_on(transaction.connection, [asset.name]).get(asset.name, [])
-    reserved = ending.reserved_on(standing, AssetClass.RECEIVABLE)
-    voids = {one.id: model.void_transfers(one) for one in reserved}
-    books = Books(
-        transaction,
-        [asset.name, *(name for one in reserved for name in one.assets)],
-        list(itertools.chain(*voids.values())),
-    )
-    for one in reserved:
+    standing, books = ending.locked(transaction, asset.name, [AssetClass.RECEIVABLE])
+    for one in ending.reserved_on(standing, AssetClass.RECEIVABLE):
         value = books.value(asset.name)
         if amount <= value.backed + value.free + value.margin:
             break
-        ending.end_one(transaction, books, one, Verb.RELEASE, voids[one.id])
+        ending.end_one(transaction, books, one, Verb.RELEASE, model.void_transfers(one))
     open_breaches = breach_rows.open_on(transaction.connection, [asset.name])
     unbacked = breaches.unbacked(open_breaches, AssetClass.RECEIVABLE)
     application = model.apply_proceeds(asset.name, books.value(asset.name), standing, amount, unbacked)
     books.move(asset.name, application.moves(), "proceeds")
+    if asset.collection != POOLS:
+        books.move(asset.name, application.beyond_value(), "excess")
     books.restore_margins()
     books.write()
     return _settled(transaction, asset, application)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from chassis.command import Transaction
 from chassis.money import Money
+from chassis.records import Conflict
 from chassis.states import moved
 from ledger.model import Transfer
 from services.declarations.breach import register as breaches
@@ -68,6 +69,28 @@ def _return(books: Books, encumbrance: Encumbrance, asset: str, amount: Money) -
     value = books.value(asset)
     books.move(asset, values.given_back(value, encumbrance.asset_class, amount), "release", encumbrance.name)
     return min(amount, values.short_of(value, encumbrance.asset_class))
+
+
+def locked(
+    transaction: Transaction, asset: str, classes: Iterable[AssetClass] = AssetClass
+) -> tuple[list[Encumbrance], Books]:
+    """What stands on an asset, and the books in which its reservations of these classes may give way.
+
+    Whoever confirms or gives back meanwhile doesn't hold the asset's name, but moves its accounts: what stands is
+    read again once they are locked. Conflict if it has changed.
+    """
+    standing = _standing(transaction, asset)
+    reserved = [one for each in classes for one in reserved_on(standing, each)]
+    voids = [void for one in reserved for void in model.void_transfers(one)]
+    books = Books(transaction, [asset, *(name for one in reserved for name in one.assets)], voids)
+    if _standing(transaction, asset) != standing:
+        raise Conflict(f"what stands on {asset}")
+    return standing, books
+
+
+def _standing(transaction: Transaction, asset: str) -> list[Encumbrance]:
+    found = store.standing_on(transaction.connection, [asset]).get(asset, [])
+    return sorted(found, key=lambda one: one.id)
 
 
 def outstanding(encumbrance: Encumbrance) -> dict[str, Money]:

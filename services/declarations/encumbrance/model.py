@@ -7,7 +7,7 @@ from decimal import ROUND_UP, Decimal
 from functools import lru_cache
 
 from chassis import ids
-from chassis.money import EXACT, Money, allocate, rounded
+from chassis.money import EXACT, LARGEST, Money, allocate, rounded
 from ledger.model import Kind, Transfer
 from services.declarations.value.model import SIDES, AssetClass, Move, Part, Value, transfer
 
@@ -127,9 +127,15 @@ class Standing:
 
 
 def converted(item: Item, currency: str, rate: Decimal, haircut: Decimal) -> Item:
-    """The item in the asset's currency: rounded up, so that no rounding lends more than the claim is worth."""
+    """The item in the asset's currency: rounded up, so that no rounding lends more than the claim is worth.
+
+    What is beyond any amount is the largest one, which no value has.
+    """
     major = EXACT.multiply(EXACT.multiply(item.amount.major(), rate), 1 + haircut)
-    amount = rounded(major, currency, ROUND_UP)
+    try:
+        amount = rounded(major, currency, ROUND_UP)
+    except OverflowError:
+        amount = Money(currency, LARGEST)
     return Item(item.asset, amount, amount.zero(), item.amount, rate, haircut)
 
 
@@ -242,6 +248,11 @@ class Application:
             Move(Part.FINANCED, Part.SHORTFALL, self.cured),
         )
         return [move for move in moves if move.amount]
+
+    def beyond_value(self) -> list[Move]:
+        """What was paid beyond the value is excess (I5): if the value is raised, it was paid for already."""
+        beyond = self.cured + self.excess
+        return [Move(Part.EXCESS_SOURCE, Part.EXCESS, beyond)] if beyond else []
 
 
 def apply_proceeds(

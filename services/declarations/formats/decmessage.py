@@ -5,6 +5,7 @@ reported at once, each with the path of its element. What the row itself must ke
 and in the proto's field rules; here are only the rules on elements that the row doesn't have.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
@@ -25,6 +26,7 @@ __all__ = ["check", "parse"]
 
 NAMESPACE = "http://www.chinaport.gov.cn/dec"
 ROOT = "DecMessage"
+LINES_READ_MAX = 1_000
 EDOC_INVOICE = "00000001"
 EDOC_ORDER_NUMBER = "10000004"
 
@@ -124,7 +126,9 @@ def _declaration(root: Reader) -> declarations_pb2.Declaration:
     if export_date is not None:
         declaration.export_date.CopyFrom(export_date)
     lines = root.find(_LINES)
-    declaration.lines.extend(_line(reader) for reader in (lines.children(_LINE) if lines else ()))
+    # So many tell as well as all that there are too many.
+    read = itertools.islice(lines.children(_LINE) if lines else (), LINES_READ_MAX)
+    declaration.lines.extend(map(_line, read))
     if declaration.lines:
         declaration.declared_value.CopyFrom(_declared_value(declaration.lines))
     return declaration

@@ -54,18 +54,18 @@ def _set_notice_time(own: Reader, receipt: declarations_pb2.Receipt) -> None:
     text = own.required("NOTICE_DATE")
     notice = notice_time(text)
     if notice:
-        receipt.notice_time.FromDatetime(notice.astimezone(UTC))
+        receipt.notice_time.FromDatetime(notice)
     elif text:
         own.problems.append(time_invalid(f"{own.path}/NOTICE_DATE", text))
 
 
 def notice_time(text: str) -> datetime | None:
-    """yyyyMMddHHmmss or ISO 8601, Beijing time where it says no other; None where it is no time."""
+    """yyyyMMddHHmmss or ISO 8601, Beijing time where it says no other, in UTC; None where it is no time."""
     try:
         found = datetime.strptime(text, _COMPACT_FORM) if _COMPACT.fullmatch(text) else datetime.fromisoformat(text)  # noqa: DTZ007 its zone follows
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=BEIJING)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=BEIJING)
 
 
 def time_invalid(path: str, text: str) -> Problem:

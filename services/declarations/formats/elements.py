@@ -10,6 +10,8 @@ from chassis.xml import Reader
 from services.declarations.checks import date_or_none, decimal_or_none
 
 _DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})", re.ASCII)
+# So many digits that int32 can be judged, and no more: Python itself refuses to read thousands.
+_WHOLE = re.compile(r"0*[0-9]{1,10}", re.ASCII)
 _INT32_MAX = 2**31 - 1
 
 
@@ -27,8 +29,8 @@ def day(reader: Reader, element: str, text: str) -> date_pb2.Date | None:
 
 def whole_number(reader: Reader, element: str, text: str) -> int:
     """A whole number from 0; 0 where it is absent or none (NUMBER_INVALID)."""
-    if text.isascii() and text.isdigit() and int(text) <= _INT32_MAX:
-        return int(text)
+    if _WHOLE.fullmatch(text) and int(text[-10:]) <= _INT32_MAX:
+        return int(text[-10:])
     if text:
         reader.report(element, "NUMBER_INVALID", f"{text} is no whole number.", f"{text} 不是有效的整数。")
     return 0

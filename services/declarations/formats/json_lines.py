@@ -4,13 +4,13 @@ A record is known by what it is about (permit, manifest, bill …); every other 
 declaration.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from aval.declarations.v1 import declarations_pb2, records_pb2
 from google.protobuf import json_format
 
+from chassis import strict_json
 from chassis.errors import Problem
 from services.declarations.formats.parsed import Parsed
 
@@ -26,14 +26,15 @@ def parse(content: bytes) -> Sequence[Parsed]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return [Parsed("", None, [line_malformed(str(error))])]
-    lines = enumerate(text.splitlines(), 1)
+    # Not splitlines: a text may hold U+2028 and its like.
+    lines = enumerate(text.split("\n"), 1)
     return [Parsed(str(number), *row(line)) for number, line in lines if line.strip()]
 
 
 def row(line: str) -> tuple[Row | None, list[Problem]]:
     """The row of a line; None and why, where it is none."""
     try:
-        data = json.loads(line)
+        data = strict_json.loads(line)
         if not isinstance(data, dict):
             return None, [line_malformed(f"{type(data).__name__} instead of an object")]
         return json_format.ParseDict(data, kind(data)()), []

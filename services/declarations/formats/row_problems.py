@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from chassis import storable
 from chassis.errors import Problem
 from chassis.fields import validator
 from chassis.xml import Reader
@@ -48,6 +49,7 @@ def field_problems(row: Message) -> Iterator[Problem]:
         field = violation.proto.field
         path = ".".join(_field_name(element) for element in (field.elements if field else ()))
         yield _field_problem(path, violation.proto.rule_id, violation.rule_value)
+    yield from storable.problems(row)
 
 
 def _field_problem(path: str, rule: str, limit: object) -> Problem:

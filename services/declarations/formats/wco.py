@@ -122,11 +122,11 @@ def _no_time(reader: Reader, element: str, text: str) -> None:
 def _country(reader: Reader, element: str, otherwise: str = "") -> str:
     """ISO alpha-3 of an alpha-2 code; empty where it is absent, reported where it is unknown."""
     code = otherwise or reader.text(element)
-    row = code_table("country_alpha2_codes").row(code, date.max) if code else None
+    row = code_table("countries_alpha_2").row(code, date.max) if code else None
     if code and row is None:
         english, chinese = f"{code} is no country code of ISO 3166 alpha-2.", f"{code} 不是有效的两位国别代码。"
         reader.report(element, "COUNTRY_UNKNOWN", english, chinese)
-    return row["value"] if row else ""
+    return row["iso"] if row else ""
 
 
 def _kilograms(reader: Reader, element: str) -> decimal_pb2.Decimal | None:

@@ -8,7 +8,7 @@ from aval.declarations.v1 import declarations_pb2
 from chassis import xml
 from chassis.errors import Problem
 from services.declarations.formats import ceb, decmessage, decresult, json_lines, wco
-from services.declarations.formats.parsed import Parsed
+from services.declarations.formats.parsed import ROWS_MAX, Parsed, told, too_many
 
 Parse = Callable[[bytes], Sequence[Parsed]]
 
@@ -56,7 +56,9 @@ def read(document: declarations_pb2.Document) -> Read:
         return Read("", [Parsed("", None, problems)])
     if document.format and document.format != found.name:
         return Read(found.name, [Parsed("", None, [_other_format(document.format, found.name)])])
-    parts = found.parse(document.content)
+    if found is JSON_LINES and (problems := too_many(document.content.count(b"\n"), ROWS_MAX)):
+        return Read(found.name, [Parsed("", None, problems)])
+    parts = [told(part) for part in found.parse(document.content)]
     return Read(found.name, parts or [Parsed("", None, [NO_DOCUMENT])])
 
 

@@ -54,10 +54,13 @@ def _keep(
     verdicts = {}
     for index, receipt in receipts.items():
         problems = [problem(one, transaction.caller.language) for one in _problems(receipt)]
+        if problems:
+            verdicts[index] = Verdict(outcome=Verdict.REFUSED, problems=problems)
+            continue
         key = (receipt.unified_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
         outcome = Verdict.DUPLICATE if key in known or key in fresh else Verdict.ACCEPTED
-        verdicts[index] = Verdict(outcome=Verdict.REFUSED if problems else outcome, problems=problems)
-        if not problems and outcome == Verdict.ACCEPTED:
+        verdicts[index] = Verdict(outcome=outcome)
+        if outcome == Verdict.ACCEPTED:
             fresh[key] = receipt.note
     store.add_waiting(transaction.connection, fresh)
     return verdicts

@@ -59,11 +59,12 @@ def follow(transaction: Transaction, changed: Sequence[RetailList]) -> None:
     if not changed:
         return
     connection = transaction.connection
+    known = store.members(connection, [one.id for one in changed])
     pools = store.of_enterprises(connection, {one.enterprise for one in changed})
+    if missing := {one.pool for one in known.values()} - pools.keys():
+        pools |= store.load(connection, missing)
     if not pools:
         return
-    identifiers = [one.id for one in changed]
-    known = store.members(connection, identifiers)
     summarised = summaries.of_lists(connection, changed)
     changes = [
         change
@@ -77,22 +78,21 @@ def _change(
     transaction: Transaction, pools: Mapping[str, Pool], one: RetailList, known: Member | None, is_summarised: bool
 ) -> Change | None:
     """What becomes of a list's membership; None: nothing."""
-    pool = known.pool if known else _joined(transaction, pools, one)
-    if not pool:
+    pool = pools[known.pool] if known else _joined(transaction, pools, one)
+    if pool is None:
         return None
     on = model.terms(business_date(transaction.now_us))
     after = model.member(one, known, pool, is_summarised, transaction.now_us, on)
     return None if after == known else (known, after)
 
 
-def _joined(transaction: Transaction, pools: Mapping[str, Pool], one: RetailList) -> str:
-    """The pool that a list joins now; empty: none."""
+def _joined(transaction: Transaction, pools: Mapping[str, Pool], one: RetailList) -> Pool | None:
+    """The pool that a list joins now, if any."""
     on = business_date(transaction.now_us)
     if one.status not in model.terms(on).eligibility:
-        return ""
+        return None
     mode = modes.mode(one.trade_mode, one.direction, on)
-    pool = model.choice(pools.values(), one) if mode and mode.is_pooled else None
-    return pool.id if pool else ""
+    return model.choice(pools.values(), one) if mode and mode.is_pooled else None
 
 
 def _move(
@@ -188,7 +188,7 @@ def _settle(
         paid[one.id] = paid.get(one.id, 0) + request.receipts[index].amount.minor_units
     total = Money(pool.currency, sum(paid.values()))
     settled_finance = pool_value.settle(transaction, pool, request.payment, total)
-    changes = _paid_changes(transaction, {one.id: one for one in matched.values()}, known, paid)
+    changes = _paid_changes(transaction, pool, {one.id: one for one in matched.values()}, known, paid)
     paid_pool = {pool.id: replace(pool, settled=pool.settled + total)}
     after = _move(transaction, paid_pool, changes, "pool.settled").get(pool.id, pool)
     unknown = [index for index in range(len(request.receipts)) if index not in matched]
@@ -231,7 +231,11 @@ def _matched(transaction: Transaction, pool: Pool, receipts: Sequence[pool_pb2.P
 
 
 def _paid_changes(
-    transaction: Transaction, found: Mapping[str, RetailList], known: Mapping[str, Member], paid: Mapping[str, int]
+    transaction: Transaction,
+    pool: Pool,
+    found: Mapping[str, RetailList],
+    known: Mapping[str, Member],
+    paid: Mapping[str, int],
 ) -> list[Change]:
     on = model.terms(business_date(transaction.now_us))
     summarised = summaries.of_lists(transaction.connection, found.values())
@@ -239,7 +243,7 @@ def _paid_changes(
     for identifier, one in found.items():
         before = known[identifier]
         more = replace(before, paid_minor_units=before.paid_minor_units + paid[identifier])
-        after = model.member(one, more, before.pool, identifier in summarised, transaction.now_us, on)
+        after = model.member(one, more, pool, identifier in summarised, transaction.now_us, on)
         changes.append((before, after))
     return changes
 

@@ -22,7 +22,7 @@ from services.declarations.retail.list.model import RetailList
 DAY_US = 86_400_000_000
 GATHERED = "~"
 JOINED, AMENDED = "JOINED", "AMENDED"
-SUMMARISED, AGED, SETTLED = "SUMMARISED", "AGED", "SETTLED"
+SUMMARISED, AGED, SETTLED, UNFIT = "SUMMARISED", "AGED", "SETTLED", "UNFIT"
 STANDING, COUNTRY, PLATFORM = "STANDING", "COUNTRY", "PLATFORM"
 NOTHING = Decimal(0)
 
@@ -132,18 +132,21 @@ def standing(one: RetailList, paid_minor_units: int, is_summarised: bool, ages_u
     return SUMMARISED if is_summarised else one.status
 
 
-def member(one: RetailList, known: Member | None, pool: str, is_summarised: bool, now_us: int, on: Terms) -> Member:
-    """A list as it counts in its pool now."""
+def member(one: RetailList, known: Member | None, pool: Pool, is_summarised: bool, now_us: int, on: Terms) -> Member:
+    """A list as it counts in its pool now: for nothing once it was amended to what the pool doesn't take."""
     paid = known.paid_minor_units if known else 0
     ages_us = (one.release_us if one.release_us is not None else now_us) + on.ageing_days * DAY_US
-    stands = standing(one, paid, is_summarised, ages_us, now_us, on)
-    outstanding = max(one.value.minor_units - paid, 0)
+    fits = pool.fits(one)
+    # Its amount may be of another currency than the pool's.
+    value = one.value.minor_units if fits else 0
+    stands = standing(one, paid, is_summarised, ages_us, now_us, on) if fits else UNFIT
+    outstanding = max(value - paid, 0)
     return Member(
         one.id,
-        pool,
+        pool.id,
         one.country,
         one.platform_code,
-        one.value.minor_units,
+        value,
         paid,
         stands,
         part(outstanding, on.eligibility.get(stands, NOTHING)),

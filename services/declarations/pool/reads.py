@@ -1,10 +1,7 @@
 """Reading pools: the enterprise its own, an institution those of enterprises that let it see."""
 
-from collections.abc import Sequence
-
 import sqlalchemy as sa
 from aval.declarations.v1 import pool_pb2
-from aval.events.v1 import events_pb2
 
 from chassis import paging, records
 from chassis.service import Reading
@@ -41,7 +38,7 @@ def list_(reading: Reading, request: pool_pb2.ListPoolsRequest) -> pool_pb2.List
     tenant = reading.caller.tenant
     query = sa.select(pools).where(visibility.among_seen(reading, pools.c.enterprise))
     if access.is_institution(reading.caller):
-        query = query.where(pools.c.beneficiary.in_(("", tenant)))
+        query = query.where(store.meant_for(tenant))
     if request.enterprise:
         query = query.where(pools.c.enterprise == request.enterprise)
     query = paging.newest_first(query, pools.c.id, request)
@@ -58,19 +55,3 @@ def list_movements(reading: Reading, request: pool_pb2.ListPoolMovementsRequest)
     query = paging.newest_first(query, rows.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Movement), "id")
     return pool_pb2.ListPoolMovementsResponse(pool_movements=map(rpc.movement_to_proto, page), next_page_token=token)
-
-
-def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events_pb2.Event]:
-    """Of a tenant's events those that it may see now: an institution a pool's only while consent stands."""
-    named = {event.event_id: _named(event) for event in events if event.resource.startswith("pools/")}
-    if not named or not access.is_institution(reading.caller):
-        return list(events)
-    allowed = access.note_page(reading, "Watch", named.values())
-    return [event for event in events if event.event_id not in named or named[event.event_id][1] in allowed]
-
-
-def _named(event: events_pb2.Event) -> tuple[str, str]:
-    """The pool that an event speaks of, and whose it is."""
-    pool = pool_pb2.Pool()
-    event.payload.Unpack(pool)
-    return event.resource, pool.enterprise

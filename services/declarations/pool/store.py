@@ -60,12 +60,24 @@ def members(connection: sa.Connection, lists: Iterable[str]) -> dict[str, Member
     return {one.id: one for one in records.many(connection, query, Member)}
 
 
-def pool_of(connection: sa.Connection, lists: Iterable[str]) -> dict[str, str]:
-    """The pool that each of these lists has joined, those that have."""
-    query = sa.select(pool_members.c.id, pool_members.c.pool).where(
-        bulk.among(connection, pool_members.c.id, set(lists))
-    )
+def meant_for(institution: str) -> Any:
+    """The condition that a pool is an institution's to finance."""
+    return pools.c.beneficiary.in_(("", institution))
+
+
+def pool_of(connection: sa.Connection, lists: Iterable[str], institution: str = "") -> dict[str, str]:
+    """The pool that each of these lists has joined, those that have; to an institution only those meant for it."""
+    joined = sa.select(pool_members.c.id, pool_members.c.pool)
+    query = joined.where(bulk.among(connection, pool_members.c.id, set(lists)))
+    if institution:
+        query = query.where(pool_members.c.pool.in_(sa.select(pools.c.id).where(meant_for(institution))))
     return {row.id: row.pool for row in connection.execute(query)}
+
+
+def ever_in(pool: str, institution: str = "") -> Any:
+    """A query of the lists that a pool has ever had; of an institution's none where it isn't meant for it."""
+    query = sa.select(pool_members.c.id).where(pool_members.c.pool == pool)
+    return query.where(sa.exists().where(pools.c.id == pool, meant_for(institution))) if institution else query
 
 
 def aging(connection: sa.Connection, now_us: int, standings: Iterable[str], limit: int) -> list[str]:

@@ -6,17 +6,25 @@ from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.states import check_etag
 from services.declarations import errors
-from services.declarations.consent import store as consents
+from services.declarations.consent import access
+from services.declarations.consent.access import Seen
+from services.declarations.consent.model import Purpose
 from services.declarations.declaration import assets as declarations
 from services.declarations.declaration import model as declaration_model
 from services.declarations.declaration import store as declaration_store
-from services.declarations.preshipment import netting, rpc, store
+from services.declarations.preshipment import model, netting, rpc, store
 from services.declarations.preshipment.model import Link, PreShipment, counting
 from services.declarations.value import freezing
 from services.declarations.value import store as values
 
 NO_ENTERPRISE = Problem("pre_shipment.enterprise", "ENTERPRISE_MISSING", "Name the exporter.", "请填写出口企业。")
 NOT_POSITIVE = Problem("pre_shipment.amount", "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。")
+NO_CONTRACT = Problem(
+    "pre_shipment.contract_number",
+    "CONTRACT_NUMBER_INVALID",
+    "Give the contract's number, with a letter or a digit in it; declarations shipped under it are found by that.",
+    "请填写含字母或数字的合同号；据此查找其项下报关单。",
+)
 NO_SUCH_DAY = Problem("pre_shipment.expire_date", "DATE_INVALID", "Give a calendar day.", "请填写有效日期。")
 
 
@@ -25,6 +33,7 @@ def create(
 ) -> pre_shipment_pb2.PreShipment:
     """One of a contract; the same again is known, other content is refused."""
     fresh = _from_request(transaction, request.pre_shipment)
+    _let_see(transaction, fresh.enterprise, "CreatePreShipment", fresh.name)
     known = store.load(transaction.connection, [fresh.id]).get(fresh.id)
     if known is None:
         store.add(transaction, fresh)
@@ -39,32 +48,37 @@ def _from_request(transaction: Transaction, message: pre_shipment_pb2.PreShipmen
     enterprise = message.enterprise or own
     if own and enterprise != own:
         raise NotFound(resource=enterprise)
-    checks = [(not enterprise, NO_ENTERPRISE), (message.amount.minor_units <= 0, NOT_POSITIVE)]
+    checks = [
+        (not enterprise, NO_ENTERPRISE),
+        (message.amount.minor_units <= 0, NOT_POSITIVE),
+        (not model.normalised(message.contract_number), NO_CONTRACT),
+    ]
     if problems := [problem for is_wrong, problem in checks if is_wrong]:
         raise InvalidFields(problems)
-    _check_consent(transaction, enterprise)
     try:
         return rpc.from_proto(message, enterprise, caller.tenant, transaction.now_us)
     except ValueError:
         raise InvalidFields([NO_SUCH_DAY]) from None
 
 
-def _check_consent(transaction: Transaction, enterprise: str) -> None:
-    tenant = transaction.caller.tenant
-    if tenant != enterprise and not consents.stands(transaction.connection, enterprise, tenant, transaction.now_us):
-        raise errors.ConsentMissing
+def _let_see(transaction: Transaction, enterprise: str, method: str, name: str) -> None:
+    """An institution's look needs consent to financing and is written down. ConsentMissing.
+
+    An empty enterprise is that of what doesn't exist.
+    """
+    if access.is_institution(transaction.caller):
+        consent = access.granted(transaction, [enterprise], Purpose.FINANCING).get(enterprise)
+        if consent is None:
+            raise errors.ConsentMissing
+        access.note([(transaction, [Seen(enterprise, consent, method, [name], Purpose.FINANCING)])])
 
 
-def _known(transaction: Transaction, name: str, etag: str) -> PreShipment:
-    """One that the caller may see. NotFound otherwise."""
-    identifier = name.removeprefix("preShipments/")
+def _known(transaction: Transaction, method: str, name: str, etag: str) -> PreShipment:
+    """One that the caller may see. ConsentMissing, NotFound."""
+    identifier, caller = name.removeprefix("preShipments/"), transaction.caller
     found = store.load(transaction.connection, [identifier]).get(identifier)
-    tenant, now_us = transaction.caller.tenant, transaction.now_us
-    if found is None or not (
-        tenant.startswith("services/")
-        or tenant == found.enterprise
-        or consents.stands(transaction.connection, found.enterprise, tenant, now_us)
-    ):
+    _let_see(transaction, found.enterprise if found else "", method, name)
+    if found is None or not (access.is_institution(caller) or access.sees_all(caller, found.enterprise)):
         raise NotFound(resource=name)
     check_etag(etag, found)
     return found
@@ -72,7 +86,7 @@ def _known(transaction: Transaction, name: str, etag: str) -> PreShipment:
 
 def link(transaction: Transaction, request: pre_shipment_pb2.LinkPreShipmentRequest) -> pre_shipment_pb2.PreShipment:
     """A declaration is shipped under it."""
-    order = _known(transaction, request.name, request.etag)
+    order = _known(transaction, "LinkPreShipment", request.name, request.etag)
     number = request.declaration.removeprefix("declarations/")
     declaration = declaration_store.load(transaction.connection, [number]).get(number)
     if declaration is None or declaration.enterprise != order.enterprise:
@@ -96,7 +110,7 @@ def _order_of(transaction: Transaction, link: Link) -> PreShipment | None:
 
 def roll(transaction: Transaction, request: pre_shipment_pb2.RollPreShipmentRequest) -> pre_shipment_pb2.PreShipment:
     """All that is netted out of declarations stands on them from now, or nothing does."""
-    order = _known(transaction, request.name, request.etag)
+    order = _known(transaction, "RollPreShipment", request.name, request.etag)
     links = [one for one in counting(store.links(transaction.connection, [order.name]), order) if one.netted]
     _check_final(transaction, links)
     if not netting.roll(transaction, order, links):
@@ -118,4 +132,4 @@ def _check_final(transaction: Transaction, links: list[Link]) -> None:
 
 def _answer(transaction: Transaction, order: PreShipment) -> pre_shipment_pb2.PreShipment:
     links = counting(store.links(transaction.connection, [order.name]), order)
-    return rpc.to_proto(order, links, shows_netted=transaction.caller.tenant == order.enterprise)
+    return rpc.to_proto(order, links, transaction.caller.tenant)

@@ -10,6 +10,7 @@ them or given back: order and declarations together never carry more than their 
 """
 
 import enum
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +18,7 @@ from decimal import Decimal
 
 from chassis import ids
 from chassis.money import Money, allocate
-from services.declarations.encumbrance.model import Encumbrance, item_of
+from services.declarations.encumbrance.model import Encumbrance, item_of, without_value
 from services.declarations.value.model import Value, margin_of
 
 
@@ -69,8 +70,9 @@ class Link:
 
 
 def normalised(contract_number: str) -> str:
-    """A contract number by its letters and digits alone."""
-    return "".join(letter for letter in contract_number.upper() if letter.isalnum())
+    """A contract number by its letters and digits alone, full-width ones as the usual ones; perhaps nothing is left."""
+    usual = unicodedata.normalize("NFKC", contract_number).upper()
+    return "".join(letter for letter in usual if letter.isalnum())
 
 
 def identifier(enterprise: str, contract: str) -> str:
@@ -103,11 +105,25 @@ def spread(amount: Money, most: Mapping[str, Money]) -> dict[str, Money]:
     return parts
 
 
-def rolled_parts(encumbrances: Sequence[Encumbrance], asset: str, amount: Money) -> dict[str, Money]:
-    """How much of each confirmed encumbrance on an order moves: pro rata among holders, else the oldest first."""
+def backed(encumbrances: Sequence[Encumbrance], asset: str, unbacked: Mapping[str, Money]) -> dict[str, Money]:
+    """What of each confirmed encumbrance on an order has value behind it, the oldest first.
+
+    `unbacked` is what each holder finances there without: its open shares of breaches.
+    """
     oldest_first = sorted(encumbrances, key=lambda one: one.age)
-    owed = {one.id: item_of(one, asset).outstanding for one in oldest_first}
-    if len({one.holder for one in oldest_first}) > 1:
+    without = without_value(oldest_first, asset, unbacked)
+    return {one.id: item_of(one, asset).outstanding - without[one.id] for one in oldest_first}
+
+
+def rolled_parts(
+    encumbrances: Sequence[Encumbrance], asset: str, amount: Money, unbacked: Mapping[str, Money]
+) -> dict[str, Money]:
+    """How much of each confirmed encumbrance on an order moves: pro rata among holders, else the oldest first.
+
+    What has no value behind it stays: it is the holder's share of the order's breach.
+    """
+    owed = backed(encumbrances, asset, unbacked)
+    if len({one.holder for one in encumbrances}) > 1:
         parts = allocate(amount, [each.minor_units for each in owed.values()])
         return dict(zip(owed, parts, strict=True))
     return spread(amount, owed)

@@ -1,6 +1,7 @@
 """What is financed before shipment is netted out of the declarations shipped under it, and rolled onto them (I3)."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -10,8 +11,11 @@ from chassis import ids
 from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.money import Money
+from chassis.records import Conflict
 from ledger.model import Kind, Transfer
 from services.declarations import terms
+from services.declarations.breach import register as breaches
+from services.declarations.breach import store as breach_rows
 from services.declarations.declaration import assets as declarations
 from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import Declaration
@@ -29,6 +33,7 @@ from services.declarations.encumbrance.model import (
 from services.declarations.preshipment import model, store
 from services.declarations.preshipment.assets import as_asset
 from services.declarations.preshipment.model import Link, PreShipment
+from services.declarations.retail.sale import store as sales
 from services.declarations.value import store as values
 from services.declarations.value.books import Books
 from services.declarations.value.model import Asset, AssetClass, Move, Part, less_insurable, transfer
@@ -64,10 +69,25 @@ def link_fresh(transaction: Transaction, fresh: Iterable[Asset]) -> None:
     rebalance(transaction, {link.pre_shipment for link in links})
 
 
+def unlink_amended(transaction: Transaction, changed: Iterable[tuple[Declaration, Declaration]]) -> None:
+    """Declarations, before and after, whose contract number was amended to another are shipped under the old no more.
+
+    What is netted stays where it is: finance stands by that link.
+    """
+    names = [after.name for before, after in changed if _contract(after) not in ("", _contract(before))]
+    links = [one for one in store.links_of(transaction.connection, names).values() if not one.netted]
+    for one in links:
+        store.remove_link(transaction.connection, one.declaration)
+    _rebalance(transaction, {one.pre_shipment for one in links}, has_shipped=False)
+
+
+def _contract(declaration: Declaration) -> str:
+    return model.normalised(declarations_pb2.Declaration.FromString(declaration.body).contract_number)
+
+
 def _link_of(transaction: Transaction, declaration: Declaration) -> Link | None:
     """By its contract number; None where it has none."""
-    body = declarations_pb2.Declaration.FromString(declaration.body)
-    contract = model.normalised(body.contract_number)
+    contract = _contract(declaration)
     order = f"{COLLECTION}/{model.identifier(declaration.enterprise, contract)}"
     value = declarations.as_asset(declaration, transaction.now_us).value
     return Link(declaration.name, order, value, value.zero(), 0) if contract else None
@@ -95,19 +115,26 @@ def follow(transaction: Transaction, declaration: Asset) -> None:
 def rebalance(transaction: Transaction, assets: Iterable[str]) -> None:
     """After anything changed on orders: their booked value and what is netted follow."""
     names = {name for name in assets if name.startswith(f"{COLLECTION}/")}
-    if not names:
-        return
+    if names:
+        _rebalance(transaction, names, has_shipped=True)
+
+
+def _rebalance(transaction: Transaction, names: AbstractSet[str], has_shipped: bool) -> None:
+    """Of these orders; with `has_shipped` of those alone under which something is shipped."""
     links = store.links(transaction.connection, names)
     known = store.load(transaction.connection, [name.removeprefix(f"{COLLECTION}/") for name in names])
     for one in known.values():
         own = model.counting(links, one)
-        if own and one.name in values.opened(transaction.connection, [one.name]):
+        if (own or not has_shipped) and one.name in values.opened(transaction.connection, [one.name]):
             _rebalance_one(transaction, one, own)
 
 
 def _rebalance_one(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> None:
     left = model.remaining(order.amount, links)
     books = Books(transaction, [order.name, *(link.declaration for link in links)], [_void(link) for link in links])
+    # Read again under the locks of their accounts: another may just have netted, too.
+    if model.counting(store.links(transaction.connection, [order.name]), order) != links:
+        raise Conflict(f"what is shipped under {order.name}")
     cap = terms.advance_cap(COLLECTION, business_date(transaction.now_us))
     wanted = model.to_net(books.value(order.name), left, cap)
     parts = model.spread(wanted, _bearable(transaction, books, order, links))
@@ -119,8 +146,9 @@ def _rebalance_one(transaction: Transaction, order: PreShipment, links: Sequence
 
 
 def _bearable(transaction: Transaction, books: Books, order: PreShipment, links: Sequence[Link]) -> dict[str, Money]:
-    """What each declaration could hold for the order's holders: none where another bars them (I6)."""
+    """What each declaration could hold for the order's holders: none where another bars them (I6), or its sales."""
     names = [link.declaration for link in links]
+    sold = sales.sold(transaction.connection, [name.removeprefix("declarations/") for name in names])
     standing = encumbrances.holders_of(transaction.connection, [order.name, *names])
     own = [one for one in standing.get(order.name, ()) if one.asset_class is AssetClass.RECEIVABLE]
     free = {}
@@ -128,7 +156,9 @@ def _bearable(transaction: Transaction, books: Books, order: PreShipment, links:
         others = standing.get(link.declaration, set())
         is_barred = any(barring(others, one.holder, one.asset_class, one.pari_passu) for one in own)
         value = books.value(link.declaration)
-        free[link.declaration] = link.netted if is_barred else value.free + link.netted
+        zero = value.free.zero()
+        unsold = max(value.free - sold.get(link.declaration.removeprefix("declarations/"), zero), zero)
+        free[link.declaration] = link.netted if is_barred else unsold + link.netted
     return free
 
 
@@ -169,12 +199,14 @@ def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) ->
     """
     standing = encumbrances.standing_on(transaction.connection, [order.name]).get(order.name, [])
     confirmed = [one for one in standing if _is_finance(one)]
-    left = sum((item_of(one, order.name).outstanding for one in confirmed), order.amount.zero())
+    unbacked = breaches.unbacked(breach_rows.open_on(transaction.connection, [order.name]), AssetClass.RECEIVABLE)
+    left = sum(model.backed(confirmed, order.name, unbacked).values(), order.amount.zero())
     rolled = order.amount.zero()
     for link in links:
         amount = min(link.netted, left - rolled)
         if amount:
-            confirmed = _roll_one(transaction, order, link, amount, confirmed)
+            parts = model.rolled_parts(confirmed, order.name, amount, unbacked)
+            confirmed = _roll_one(transaction, order, link, amount, [(one, parts[one.id]) for one in confirmed])
             rolled += amount
     if rolled:
         rebalance(transaction, [order.name])
@@ -186,9 +218,9 @@ def _is_finance(one: Encumbrance) -> bool:
 
 
 def _roll_one(
-    transaction: Transaction, order: PreShipment, link: Link, amount: Money, confirmed: Sequence[Encumbrance]
+    transaction: Transaction, order: PreShipment, link: Link, amount: Money, parts: Sequence[tuple[Encumbrance, Money]]
 ) -> list[Encumbrance]:
-    """In the ledger, and in the rows of those whose finance moves."""
+    """In the ledger, and in the rows of those whose finance moves; those that are left on the order."""
     books = Books(transaction, [order.name, link.declaration], [_void(link)])
     after = replace(link, netted=link.netted - amount)
     _hold(transaction, books, link, after)
@@ -198,8 +230,7 @@ def _roll_one(
         order.name, [Move(Part.FINANCED, Part.DECLARED, amount), *less_insurable(value, amount)], "roll", order.name
     )
     books.write()
-    parts = model.rolled_parts(confirmed, order.name, amount)
-    moved = [_move_item(transaction, one, order.name, link.declaration, parts[one.id]) for one in confirmed]
+    moved = [_move_item(transaction, one, order.name, link.declaration, part) for one, part in parts]
     return [one for one in moved if any(item.asset == order.name and item.outstanding for item in one.items)]
 
 

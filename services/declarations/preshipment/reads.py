@@ -39,4 +39,4 @@ def _views(reading: Reading, page: list[PreShipment]) -> list[pre_shipment_pb2.P
     links = {one.name: counting(found, one) for one in page}
     available = values.available(reading, [as_asset(one, links[one.name], reading.now_us) for one in page])
     tenant = reading.caller.tenant
-    return [rpc.to_proto(one, links[one.name], available[one.name], tenant == one.enterprise) for one in page]
+    return [rpc.to_proto(one, links[one.name], tenant, available[one.name]) for one in page]

@@ -38,17 +38,22 @@ def from_proto(message: pre_shipment_pb2.PreShipment, enterprise: str, registran
 
 
 def to_proto(
-    one: PreShipment, links: Sequence[Link], available: Money | None = None, shows_netted: bool = False
+    one: PreShipment, links: Sequence[Link], reader: str = "", available: Money | None = None
 ) -> pre_shipment_pb2.PreShipment:
-    """The wire form; with what may be reserved, where that was looked up."""
+    """What a reader sees; with what may be reserved, where that was looked up.
+
+    Which institution registered it, only the enterprise and that institution are told.
+    """
     message = pre_shipment_pb2.PreShipment.FromString(one.body)
-    message.name, message.registrant, message.etag = one.name, one.registrant, str(one.revision)
+    message.name, message.etag = one.name, str(one.revision)
+    if one.enterprise in (one.registrant, reader) or one.registrant == reader:
+        message.registrant = one.registrant
     message.create_time.FromMicroseconds(one.create_us)
     message.declarations.extend(link.declaration for link in links)
     shipped = total([link.shipped for link in links], one.amount.currency)
     message.shipped.CopyFrom(money.to_proto(min(shipped, one.amount)))
     if available is not None:
         message.available.CopyFrom(money.to_proto(available))
-    if shows_netted:
+    if reader == one.enterprise:
         message.netted.CopyFrom(money.to_proto(total([link.netted for link in links], one.amount.currency)))
     return message

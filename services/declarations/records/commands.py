@@ -14,9 +14,10 @@ from chassis.identity import Caller
 from services.declarations.bill import intake as bills
 from services.declarations.declaration import commands as declaration_commands
 from services.declarations.declaration import store as declaration_store
-from services.declarations.records import holds, kinds, rebates, returns, rpc, store
+from services.declarations.records import holds, kinds, permit_uses, rebates, returns, rpc, store
 from services.declarations.records.kinds import KINDS
 from services.declarations.records.model import Record
+from services.declarations.retail.merchant import commands as merchants
 
 Verdict = declarations_pb2.IntakeVerdict
 WRITER_NOT_ALLOWED = Problem(
@@ -214,6 +215,8 @@ def _follow(transaction: Transaction, known: Known, taken: Taken) -> None:
 
 EFFECTS: Mapping[str, Effect] = {
     "bill": lambda transaction, known, changed: bills.follow(transaction, known.bills, changed),
+    "enterprise_registration": lambda transaction, _known, changed: merchants.expect(transaction, changed),
+    "permit": lambda transaction, _known, changed: permit_uses.follow(transaction, changed),
     "rebate_status": lambda transaction, _known, changed: rebates.follow(transaction, changed),
     "goods_return": lambda transaction, known, changed: returns.follow(transaction, known.returns, changed),
     "hold": lambda transaction, _known, changed: holds.tell(transaction, changed),

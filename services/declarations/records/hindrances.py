@@ -1,6 +1,6 @@
 """What records have against finance of declarations: holds, permits that are missing, a manifest that was refused.
 
-Set-based: at most three queries whatever the number of declarations.
+Set-based: at most five queries whatever the number of declarations.
 """
 
 import datetime
@@ -11,8 +11,8 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis.clock import business_date
 from services.declarations.declaration.model import CONDITIONAL, NOT_ELIGIBLE, Declaration, Hindrance
-from services.declarations.records import holds, kinds, manifests, permits, rpc, store
-from services.declarations.tables import beside
+from services.declarations.records import holds, kinds, manifests, permit_uses, permits, store
+from services.declarations.records.model import PermitUse
 
 Bodies = Mapping[str, declarations_pb2.Declaration]
 Found = dict[str, list[Hindrance]]
@@ -35,22 +35,31 @@ def of(connection: sa.Connection, declarations: Iterable[Declaration], now_us: i
 def _add_permits(
     connection: sa.Connection, found: Found, bodies: Bodies, today: datetime.date, at_us: int | None
 ) -> None:
-    days = {number: permits.day_of(body, today) for number, body in bodies.items()}
-    controlled = {number: body for number, body in bodies.items() if permits.needs(body, days[number])}
-    if not controlled:
-        return
-    held = of_holders(connection, {body.enterprise for body in controlled.values()}, at_us)
-    for number, body in controlled.items():
-        problems = permits.verdict(body, held.get(body.enterprise, {}), days[number]).problems
-        found.setdefault(number, []).extend(Hindrance(CONDITIONAL, problem) for problem in problems)
+    asked = {number: permits.Asked(body, permits.day_of(body, today)) for number, body in bodies.items()}
+    for number, verdict in permit_verdicts(connection, asked, at_us).items():
+        found.setdefault(number, []).extend(Hindrance(CONDITIONAL, problem) for problem in verdict.problems)
 
 
-def of_holders(
-    connection: sa.Connection, enterprises: Iterable[str], at_us: int | None = None
-) -> Mapping[str, permits.Held]:
-    """The permits of each of these enterprises, by name."""
-    found = store.about(connection, "permit", beside.c.enterprise, enterprises, at_us)
-    return permits.by_holder(map(rpc.to_proto, found))
+def permit_verdicts(
+    connection: sa.Connection, asked: Mapping[str, permits.Asked], at_us: int | None = None
+) -> dict[str, permits.Verdict]:
+    """Whether permits cover declarations, by number; only those whose goods need one are in it."""
+    wanted = {number: one for number, one in asked.items() if permits.needs(one.declaration, one.on)}
+    if not wanted:
+        return {}
+    held = permit_uses.held(connection, {one.declaration.enterprise for one in wanted.values()}, at_us)
+    uses = store.permit_uses_of(connection, wanted, at_us)
+    known = {
+        number: (one, held.get(one.declaration.enterprise, {}), _assigned(uses.get(number, ())))
+        for number, one in wanted.items()
+    }
+    contested = {one[0].declaration.enterprise for one in known.values() if not permits.are_settled(*one)}
+    taken = permit_uses.taken(connection, {holder: held.get(holder, {}) for holder in contested}, at_us)
+    return {number: permits.verdict(*one, taken) for number, one in known.items()}
+
+
+def _assigned(uses: Iterable[PermitUse]) -> permits.Assigned:
+    return {(use.line, use.permit_kind): use.permit for use in uses}
 
 
 def _add_manifests(connection: sa.Connection, found: Found, bodies: Bodies, at_us: int | None) -> None:

@@ -50,6 +50,20 @@ def customs_code(code: str) -> str:
     return f"customsCodes/{code}"
 
 
+def port_charge(port: str, charge_code: str) -> str:
+    """A charge of a port as a subject."""
+    return f"portCharges/{port}/{charge_code}"
+
+
+def late_fee_of(bill_number: str) -> str:
+    """The late fee of a bill, by its number, as a subject."""
+    return f"lateFees/{bill_number}"
+
+
+def _of_bill(content: records_pb2.Bill) -> tuple[str, ...]:
+    return (late_fee_of(content.overdue_bill_number),) if content.overdue_bill_number else ()
+
+
 def _of_document(content: Any) -> tuple[str, ...]:
     return (document(content.bill_number),)
 
@@ -149,6 +163,27 @@ def _check_bill(row: Row) -> Iterator[Problem]:
         "State the due date of a STATED term only; the others follow from the day of issue.",
         "仅 STATED 类付款期限须填写到期日；其他由签发日推算。",
     )
+    yield from _unless(
+        bill.kind == records_pb2.Bill.LATE_FEE or not bill.overdue_bill_number,
+        "bill.overdue_bill_number",
+        "OVERDUE_BILL_DOESNT_FIT",
+        "Name the overdue bill in a bill of a late fee only.",
+        "仅滞纳金账单可填写逾期账单编号。",
+    )
+    yield from _unless(
+        bill.kind == records_pb2.Bill.PORT_CHARGE or not bill.charges,
+        "bill.charges",
+        "CHARGES_DONT_FIT",
+        "Itemise port charges only.",
+        "仅港口收费账单可列明收费项目。",
+    )
+    yield from _unless(
+        all(charge.amount.currency_code == bill.amount.currency_code for charge in bill.charges),
+        "bill.charges",
+        "SEVERAL_CURRENCIES",
+        "The charges are in another currency than the amount; use one.",
+        "收费项目与账单金额币制不一致；请使用同一币制。",
+    )
 
 
 def _check_rebate(row: Row) -> Iterator[Problem]:
@@ -156,6 +191,13 @@ def _check_rebate(row: Row) -> Iterator[Problem]:
     yield from _unless(
         rebate.expected_amount.currency_code == "CNY",
         "rebate_status.expected_amount",
+        "CURRENCY_DIFFERS",
+        "Rebates are in yuan; use CNY.",
+        "出口退税以人民币计；请使用 CNY。",
+    )
+    yield from _unless(
+        rebate.paid_amount.currency_code in ("", "CNY"),
+        "rebate_status.paid_amount",
         "CURRENCY_DIFFERS",
         "Rebates are in yuan; use CNY.",
         "出口退税以人民币计；请使用 CNY。",
@@ -204,6 +246,13 @@ def _check_movement(row: Row) -> Iterator[Problem]:
         "DECLARATION_MISSING",
         "Goods come in by a declaration; name it.",
         "入库须对应报关单；请填写。",
+    )
+    yield from _unless(
+        bool(movement.sale_number) == (movement.kind == records_pb2.StockMovement.SOLD),
+        "stock_movement.sale_number",
+        "SALE_NUMBER_DOESNT_FIT",
+        "Name the sale that goods went out for, and none where they weren't sold; report its amount as the sale.",
+        "销售出库须填写销售编号，其他情形不得填写；金额请通过海外仓销售申报。",
     )
 
 
@@ -263,10 +312,15 @@ KINDS: Mapping[str, Kind] = {
     "permit": Kind(
         key=lambda row: (row.permit.permit_kind, row.permit.permit_number), check=_check_permit, needs=("enterprise",)
     ),
-    "bill": Kind(key=lambda row: (str(row.bill.kind), row.bill.bill_number), check=_check_bill, needs=("enterprise",)),
+    "bill": Kind(
+        key=lambda row: (str(row.bill.kind), row.bill.bill_number),
+        subjects=_of_bill,
+        check=_check_bill,
+        needs=("enterprise",),
+    ),
     "port_tariff": Kind(
         key=lambda row: (row.port_tariff.port, row.port_tariff.charge_code, _iso(row.port_tariff.valid_from)),
-        subjects=lambda content: (f"ports/{content.port}",),
+        subjects=lambda content: (f"ports/{content.port}", port_charge(content.port, content.charge_code)),
         is_public=True,
     ),
     "rebate_status": Kind(

@@ -6,19 +6,30 @@ from typing import Any
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, records_pb2
 
-from chassis import paging, records
+from chassis import money, paging, records
 from chassis import rpc as wire
 from chassis.clock import business_date
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.service import Reading
-from services.declarations.bill import rpc as bill_rpc
 from services.declarations.bill import store as bills
+from services.declarations.bill import views as bill_views
 from services.declarations.consent import access
 from services.declarations.consent import store as consents
 from services.declarations.declaration import reads as declarations
 from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import Declaration
-from services.declarations.records import hindrances, holds, kinds, manifests, mirrors, permits, rpc, store, titles
+from services.declarations.records import (
+    hindrances,
+    holds,
+    kinds,
+    manifests,
+    mirrors,
+    permits,
+    rebates,
+    rpc,
+    store,
+    titles,
+)
 from services.declarations.records.kinds import KINDS
 from services.declarations.records.model import Record
 from services.declarations.tables import beside
@@ -51,7 +62,12 @@ def _owner(reading: Reading, record: Record) -> str:
 def _views(reading: Reading, page: list[Record]) -> list[records_pb2.Record]:
     """The wire form; bills with how far they are paid now."""
     known = bills.load(reading.connection, [one.record for one in page if one.kind == "bill"])
-    return [bill_rpc.to_proto(one, known[one.record]) if one.record in known else rpc.to_proto(one) for one in page]
+    billed = [one for one in page if one.record in known]
+    shown = {
+        one.name: one
+        for one in bill_views.views(reading.connection, billed, known, reading.now_us, reading.caller.language)
+    }
+    return [shown.get(one.name) or rpc.to_proto(one) for one in page]
 
 
 def list_(reading: Reading, request: records_pb2.ListRecordsRequest) -> records_pb2.ListRecordsResponse:
@@ -105,16 +121,19 @@ def _body(declaration: Declaration) -> declarations_pb2.Declaration:
 
 def verify_permits(reading: Reading, request: records_pb2.VerifyPermitsRequest) -> records_pb2.VerifyPermitsResponse:
     """Whether the permits that a declaration's goods need are in force on a day."""
-    body = _body(declarations.seen(reading, request.declaration, "VerifyPermits"))
+    declaration = declarations.seen(reading, request.declaration, "VerifyPermits")
+    body = _body(declaration)
     day = permits.day_of(body, business_date(reading.now_us))
     if request.HasField("date"):
         try:
             day = wire.to_date(request.date)
         except ValueError:
             raise InvalidFields([NO_SUCH_DAY]) from None
-    held = hindrances.of_holders(reading.connection, [body.enterprise]).get(body.enterprise, {})
-    found = permits.verdict(body, held, day)
-    verdict = "INVALID" if found.problems else "VALID" if found.needs else "NOT_NEEDED"
+    asked = {declaration.id: permits.Asked(body, day)}
+    found = hindrances.permit_verdicts(reading.connection, asked).get(declaration.id)
+    if found is None:
+        return records_pb2.VerifyPermitsResponse(verdict="NOT_NEEDED", date=wire.date(day))
+    verdict = "INVALID" if found.problems else "VALID"
     return records_pb2.VerifyPermitsResponse(
         verdict=verdict, reasons=_told(reading, found.problems), date=wire.date(day), permits=found.relied_on
     )
@@ -137,6 +156,7 @@ def evidence(reading: Reading, request: records_pb2.GetEvidenceRequest) -> recor
     )
     _add_manifest(reading, body, message)
     _add_title(reading, body, message)
+    _add_rebate(reading, declaration, message)
     return message
 
 
@@ -167,6 +187,13 @@ def _add_title(reading: Reading, body: declarations_pb2.Declaration, message: re
             disregarded=_told(reading, title.disregarded),
         )
     )
+
+
+def _add_rebate(reading: Reading, declaration: Declaration, message: records_pb2.Evidence) -> None:
+    expected = rebates.expected_rebate(reading.connection, [declaration.id]).get(declaration.id)
+    if expected is not None:
+        message.expected_rebate.CopyFrom(money.to_proto(expected))
+    message.rebate = rebates.asset_of(reading.connection, declaration.enterprise, declaration.name)
 
 
 def _mirrors(reading: Reading, body: declarations_pb2.Declaration) -> list[records_pb2.MirrorVerdict]:

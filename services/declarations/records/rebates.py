@@ -11,6 +11,7 @@ from chassis.command import Transaction
 from chassis.money import Money
 from services.declarations.rebate import assets
 from services.declarations.rebate import store as rebate_store
+from services.declarations.rebate.assets import EXPECTED, Claim, claim_of
 from services.declarations.rebate.model import Rebate, identifier
 from services.declarations.records import store
 from services.declarations.records.model import Record
@@ -19,9 +20,6 @@ from services.declarations.value import commands as values
 from services.declarations.value import store as value_store
 
 Status = records_pb2.RebateStatus
-EXPECTED = (Status.APPLIED, Status.ACCEPTED)
-# What a rebate is for: enterprise, declaration (its name) and tax period, one of the last two empty.
-Claim = tuple[str, str, str]
 
 
 def expected_rebate(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, Money]:
@@ -36,9 +34,19 @@ def expected_rebate(connection: sa.Connection, numbers: Iterable[str]) -> dict[s
     return found
 
 
+def asset_of(connection: sa.Connection, enterprise: str, declaration: str) -> str:
+    """The name of the rebate that a declaration's applications registered; empty where there is none."""
+    known = rebate_store.load(connection, [identifier(enterprise, declaration, "")])
+    return next((rebate.name for rebate in known.values()), "")
+
+
 def follow(transaction: Transaction, changed: Sequence[tuple[Record, Status]]) -> None:
-    """The assets as all applications leave them: new ones are registered, others change their value."""
-    claims = {_claim(record, status) for record, status in changed}
+    """The assets as all applications leave them: new ones are registered, others change their value.
+
+    Also what an application was for before a newer version named another declaration or period.
+    """
+    versions = store.versions(transaction.connection, {record.record for record, _ in changed})
+    claims = {claim_of(version, version.message.rebate_status) for version in versions}
     worth = _worth(transaction.connection, claims)
     identifiers = {identifier(*claim): claim for claim in sorted(claims)}
     known = rebate_store.load(transaction.connection, identifiers)
@@ -52,16 +60,12 @@ def follow(transaction: Transaction, changed: Sequence[tuple[Record, Status]]) -
     _revise(transaction, [one for one in moved if one.amount != known[one.id].amount])
 
 
-def _claim(record: Record, status: Status) -> Claim:
-    return record.enterprise, f"declarations/{record.declaration}" if record.declaration else "", status.period
-
-
 def _worth(connection: sa.Connection, claims: Iterable[Claim]) -> dict[Claim, Money]:
     """What each claim's applications come to: expected, or paid; a refused one is worth nothing."""
     worth = {claim: Money("CNY", 0) for claim in claims}
     for record in store.about(connection, "rebate_status", beside.c.enterprise, {claim[0] for claim in worth}):
         status = record.message.rebate_status
-        claim = _claim(record, status)
+        claim = claim_of(record, status)
         if claim in worth and status.state != Status.REFUSED:
             is_paid = status.state == Status.PAID
             worth[claim] += money.from_proto(status.paid_amount if is_paid else status.expected_amount)

@@ -17,6 +17,7 @@ from google.type import decimal_pb2
 from chassis.errors import Problem
 from chassis.money import is_currency
 from services.declarations.checks import (
+    PARCEL_MOST,
     country_problems,
     currency_problems,
     decimal_or_none,
@@ -24,6 +25,7 @@ from services.declarations.checks import (
     net_exceeds_gross,
     not_a_number,
     not_positive,
+    size_problems,
 )
 from services.declarations.code_tables import code_table
 
@@ -53,6 +55,7 @@ def _payment(payment: retail_pb2.RetailPayment) -> Iterator[Problem]:
 
 def _list(declared: retail_pb2.RetailList) -> Iterator[Problem]:
     yield from _lines(declared.lines, "value", declared.value)
+    yield from size_problems("value", declared.value.minor_units, PARCEL_MOST)
     yield from country_problems("country", declared.country, date.max)
     for name in ("freight", "insurance"):
         yield from _charge(declared, name)

@@ -20,8 +20,8 @@ from services.declarations.encumbrance import ending
 from services.declarations.encumbrance import store as encumbrances
 from services.declarations.encumbrance.model import Encumbrance, Verb, void_transfers
 from services.declarations.preshipment import netting
+from services.declarations.retail.sale.model import WAREHOUSE_MODE
 from services.declarations.value import kinds, model, store
-from services.declarations.value.books import Books
 from services.declarations.value.model import Asset, AssetClass, Move, Value
 
 AMENDED, RETURNED = "AMENDED", "RETURNED"
@@ -71,6 +71,7 @@ def take_back(transaction: Transaction, asset: Asset, amount: Money, cause: str 
     work.lower(counted, value.declared, value.returned + counted)
     work.make(model.taken_back(work.books.value(asset.name), counted))
     work.finish()
+    _sales_follow(transaction, asset.name.removeprefix("declarations/"), cause)
     return counted
 
 
@@ -82,14 +83,8 @@ class _Forced:
         # Nobody else reserves meanwhile: whoever is found standing is all there is to give way.
         database.lock(transaction.connection, [asset.name])
         self.cap = terms.advance_cap(asset.collection, business_date(transaction.now_us))
-        standing = encumbrances.standing_on(transaction.connection, [asset.name]).get(asset.name, [])
-        self._waiting = {each: ending.reserved_on(standing, each) for each in AssetClass}
-        reserved = [one for each in self._waiting.values() for one in each]
-        voids = [void for one in reserved for void in void_transfers(one)]
-        assets = [asset.name, *(name for one in reserved for name in one.assets)]
-        self.books = Books(transaction, assets, voids)
-        self._short: dict[AssetClass, Money] = {}
-        self._standing = standing
+        self._standing, self.books = ending.locked(transaction, asset.name)
+        self._waiting = {each: ending.reserved_on(self._standing, each) for each in AssetClass}
         self._before = self.books.value(asset.name)
 
     def lower(self, less: Money, declared: Money, returned: Money) -> None:
@@ -136,6 +131,7 @@ def declared_value_changed(transaction: Transaction, changed: Changed) -> None:
     """Amendments: each declaration before and after, its rows already written."""
     _follow(transaction, changed, AMENDED)
     opened = store.opened(transaction.connection, (after.name for _, after in changed))
+    netting.unlink_amended(transaction, [(before, after) for before, after in changed if after.name in opened])
     netting.link_fresh(transaction, [as_asset(one, transaction.now_us) for _, one in changed if one.name in opened])
 
 
@@ -154,6 +150,22 @@ def _follow(transaction: Transaction, changed: Changed, cause: str) -> None:
     for before, after in changed:
         if after.name in opened:
             _follow_one(transaction, before, after, cause or after.status)
+        if _moves_sales(before, after, transaction.now_us):
+            _sales_follow(transaction, after.id, cause or after.status)
+
+
+def _moves_sales(before: Declaration, after: Declaration, now_us: int) -> bool:
+    """Whether what is left for the sales out of its warehouse may be another amount now."""
+    if WAREHOUSE_MODE not in (before.trade_mode, after.trade_mode):
+        return False
+    return before.trade_mode != after.trade_mode or as_asset(before, now_us).value != as_asset(after, now_us).value
+
+
+def _sales_follow(transaction: Transaction, number: str, cause: str) -> None:
+    # Not above: sales have their value by this room.
+    from services.declarations.retail.sale import value
+
+    value.follow(transaction, [number], cause)
 
 
 def _follow_one(transaction: Transaction, before: Declaration, after: Declaration, cause: str) -> None:

@@ -51,6 +51,7 @@ class Part(enum.StrEnum):
     SHORTFALL = "shortfall"
     EXCESS_SOURCE = "excess source"
     EXCESS = "excess"
+    RETURNED_EXCESS = "returned excess"
     INSURABLE_SOURCE = "insurable source"
     INSURABLE = "insurable"
     INSURED = "insured"
@@ -60,6 +61,8 @@ class Part(enum.StrEnum):
 # The contra accounts stand on the other side and have no limit of their own.
 CONTRA = {Part.DECLARED, Part.SHORTFALL, Part.EXCESS_SOURCE, Part.INSURABLE_SOURCE, Part.INSURED_SHORTFALL}
 INSURANCE_PARTS = {Part.INSURABLE_SOURCE, Part.INSURABLE, Part.INSURED, Part.INSURED_SHORTFALL}
+# What was taken of these parts isn't to be financed when the value comes back.
+EXCESS_OF: Mapping[Part, Part] = {Part.SETTLED: Part.EXCESS, Part.RETURNED: Part.RETURNED_EXCESS}
 # Where an asset class takes from, where it takes to, and what it falls short to.
 SIDES: Mapping[AssetClass, tuple[Part, Part, Part]] = {
     AssetClass.RECEIVABLE: (Part.FREE, Part.FINANCED, Part.SHORTFALL),
@@ -110,6 +113,8 @@ class Value:
     insurable: Money
     insured_shortfall: Money
     excess: Money
+    # What came back of a value that was taken away since.
+    returned_excess: Money
 
     @property
     def declared(self) -> Money:
@@ -124,7 +129,7 @@ class Value:
 
     def parts(self) -> dict[str, Money]:
         """By name, as the wire has them."""
-        return {name: getattr(self, name) for name in self.__slots__ if name != "insurable"}
+        return {name: getattr(self, name) for name in self.__slots__ if name not in ("insurable", "returned_excess")}
 
     def margin_due(self, cap: Decimal) -> Money:
         """What the cap keeps of the value from being financed: never more than is still to be paid."""
@@ -148,7 +153,7 @@ def margin_of(value: Money, cap: Decimal) -> Money:
 def unencumbered(value: Money, cap: Decimal) -> Value:
     """The value of an asset on which nothing has ever stood."""
     margin, zero = margin_of(value, cap), value.zero()
-    return Value(margin, value - margin, zero, zero, zero, zero, zero, zero, value, zero, zero)
+    return Value(margin, value - margin, zero, zero, zero, zero, zero, zero, value, zero, zero, zero)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -180,6 +185,7 @@ def value_of(accounts: Mapping[str, Account], asset: str) -> Value:
         insurable=money(insurable.available_to_debit),
         insured_shortfall=money(-account(Part.INSURED_SHORTFALL).balance),
         excess=money(account(Part.EXCESS).balance),
+        returned_excess=money(account(Part.RETURNED_EXCESS).balance),
     )
 
 
@@ -236,7 +242,8 @@ def _taken(amount: Money, sources: Mapping[Part, tuple[Money, Part]]) -> tuple[l
 def lowered(value: Value, to: Money) -> list[Move]:
     """The moves that bring VALUE down (I7): from free, then margin; then finance falls short of value.
 
-    What the buyer has paid beyond the new value is excess, and what came back counts no more.
+    What the buyer has paid beyond the new value is excess, and so is what came back: once there is value again, it is
+    neither to be paid nor there (`raised`).
     """
     moves, left = _taken(
         value.declared - to,
@@ -249,10 +256,12 @@ def lowered(value: Value, to: Money) -> list[Move]:
         },
     )
     assert not left, "reservations give way before value is lowered"
-    overpaid = [Move(Part.EXCESS_SOURCE, Part.EXCESS, move.amount) for move in moves if move.source is Part.SETTLED]
+    beyond = [
+        Move(Part.EXCESS_SOURCE, EXCESS_OF[move.source], move.amount) for move in moves if move.source in EXCESS_OF
+    ]
     kept = sum((move.amount for move in moves if move.source is Part.RETURNED), value.returned.zero())
     insurable = value.declared - to - kept
-    return [*moves, *overpaid, *less_insurable(value, insurable)]
+    return [*moves, *beyond, *less_insurable(value, insurable)]
 
 
 def taken_back(value: Value, amount: Money) -> list[Move]:
@@ -279,23 +288,32 @@ def less_insurable(value: Value, amount: Money) -> Iterator[Move]:
 
 
 def raised(value: Value, to: Money, cap: Decimal) -> list[Move]:
-    """The moves that bring VALUE up: first what falls short, then what was paid already, margin by the cap, free."""
+    """The moves that bring VALUE up, what was taken last first: what came back or was paid already, so that it is never
+    lent on; what falls short; margin by the cap; free."""
     more = to - value.declared
-    cured, left = min(more, value.shortfall), more - min(more, value.shortfall)
-    paid = min(left, value.excess)
+    back = min(more, value.returned_excess)
+    paid = min(more - back, value.excess)
+    cured = min(more - back - paid, value.shortfall)
+    left = more - back - paid - cured
     after = replace(
-        value, shortfall=value.shortfall - cured, free=value.free + left - paid, settled=value.settled + paid
+        value,
+        shortfall=value.shortfall - cured,
+        free=value.free + left,
+        settled=value.settled + paid,
+        returned=value.returned + back,
     )
-    margin = max(min(after.margin_due(cap) - after.margin, left - paid), more.zero())
-    insured = min(more, value.insured_shortfall)
+    margin = max(min(after.margin_due(cap) - after.margin, left), more.zero())
+    insured = min(more - back, value.insured_shortfall)
     moves = (
-        Move(Part.DECLARED, Part.SHORTFALL, cured),
+        Move(Part.DECLARED, Part.RETURNED, back),
+        Move(Part.RETURNED_EXCESS, Part.EXCESS_SOURCE, back),
         Move(Part.DECLARED, Part.SETTLED, paid),
         Move(Part.EXCESS, Part.EXCESS_SOURCE, paid),
+        Move(Part.DECLARED, Part.SHORTFALL, cured),
         Move(Part.DECLARED, Part.MARGIN, margin),
-        Move(Part.DECLARED, Part.FREE, left - paid - margin),
+        Move(Part.DECLARED, Part.FREE, left - margin),
         Move(Part.INSURABLE_SOURCE, Part.INSURED_SHORTFALL, insured),
-        Move(Part.INSURABLE_SOURCE, Part.INSURABLE, more - insured),
+        Move(Part.INSURABLE_SOURCE, Part.INSURABLE, more - back - insured),
     )
     return [move for move in moves if move.amount]
 

@@ -34,6 +34,9 @@ def upgrade() -> None:
         sa.Column("state", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("payment", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("transfer", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("claim_date", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
+        sa.Column("late_fee_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
+        sa.Column("late_fee_minor_units", sa.BigInteger(), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -255,12 +258,40 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "merchant_adoptions",
+        sa.Column("merchant_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("expect_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("merchant_code"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("merchant_adoptions_due", "merchant_adoptions", ["expect_us", "merchant_code"], unique=False)
+    op.create_table(
         "norm_progress",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("commodity_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("run_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "permit_uses",
+        sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("place", sa.BigInteger(), nullable=False),
+        sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("permit_kind", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("commodity_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("quantity", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("unit", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("day", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
+        sa.Column("permit", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("since_us", sa.BigInteger(), nullable=False),
+        sa.Column("until_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("enterprise", "position"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("permit_uses_declaration", "permit_uses", ["declaration"], unique=False)
+    op.create_index("permit_uses_permit", "permit_uses", ["permit", "enterprise"], unique=False)
     op.create_table(
         "personal_data",
         sa.Column("resource", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -556,6 +587,14 @@ def upgrade() -> None:
     op.create_index("retail_lists_enterprise_number", "retail_lists", ["enterprise_number"], unique=False)
     op.create_index("retail_lists_list_number", "retail_lists", ["list_number"], unique=True)
     op.create_index("retail_lists_order", "retail_lists", ["order_number", "platform_code"], unique=False)
+    op.create_index(
+        "retail_lists_orphans",
+        "retail_lists",
+        ["merchant_code"],
+        unique=False,
+        postgresql_where=sa.text("enterprise = ''"),
+        sqlite_where=sa.text("enterprise = ''"),
+    )
     op.create_index("retail_lists_pre_number", "retail_lists", ["pre_number"], unique=True)
     op.create_index("retail_lists_status", "retail_lists", ["enterprise", "status", "id"], unique=False)
     op.create_index("retail_lists_waybill", "retail_lists", ["waybill"], unique=False)
@@ -591,6 +630,14 @@ def upgrade() -> None:
     )
     op.create_index("retail_orders_enterprise", "retail_orders", ["enterprise", "id"], unique=False)
     op.create_index("retail_orders_number", "retail_orders", ["order_number"], unique=False)
+    op.create_index(
+        "retail_orders_orphans",
+        "retail_orders",
+        ["merchant_code"],
+        unique=False,
+        postgresql_where=sa.text("enterprise = ''"),
+        sqlite_where=sa.text("enterprise = ''"),
+    )
     op.create_table(
         "retail_payments",
         sa.Column("id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
@@ -630,6 +677,14 @@ def upgrade() -> None:
     )
     op.create_index("retail_summaries_declaration", "retail_summaries", ["declaration"], unique=False)
     op.create_index("retail_summaries_enterprise", "retail_summaries", ["enterprise", "id"], unique=False)
+    op.create_index(
+        "retail_summaries_orphans",
+        "retail_summaries",
+        ["merchant_code"],
+        unique=False,
+        postgresql_where=sa.text("enterprise = ''"),
+        sqlite_where=sa.text("enterprise = ''"),
+    )
     op.create_table(
         "retail_summary_lists",
         sa.Column("list_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),

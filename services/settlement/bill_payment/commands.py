@@ -25,6 +25,7 @@ def pay(transaction: Transaction, request: settlement_pb2.PayBillRequest) -> set
         currency=account.currency,
         payee="",
         amount=None,
+        late_fee=None,
         state=State.CLAIMING,
         reason="",
         create_us=transaction.now_us,

@@ -64,7 +64,8 @@ class Step(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BillPayment:
-    """`amount` and `payee` are known once the bill is claimed; `bill` is a record's resource name."""
+    """`amount`, the part of it that is a late fee, and `payee` are known once the bill is claimed; `bill` is a record's
+    resource name."""
 
     id: str
     bill: str
@@ -74,6 +75,7 @@ class BillPayment:
     currency: str
     payee: str
     amount: Money | None
+    late_fee: Money | None
     state: State
     reason: str
     create_us: int

@@ -32,7 +32,9 @@ def _claimed(transaction: Transaction, payment: BillPayment, outcome: Outcome) -
     if isinstance(outcome, DomainError):
         return _move(payment, Verb.REFUSE, reason=outcome.reason)
     record: Any = outcome
-    claimed = replace(payment, amount=money.from_proto(record.bill.amount), payee=record.bill.payee)
+    billed = money.from_proto(record.bill.amount)
+    late_fee = money.from_proto(record.bill.late_fee.amount) if record.bill.HasField("late_fee") else billed.zero()
+    claimed = replace(payment, amount=billed + late_fee, late_fee=late_fee, payee=record.bill.payee)
     assert claimed.amount is not None
     balance = ledger.accounts(transaction.connection, [payment.debit_account])[payment.debit_account]
     if balance.available_to_debit < claimed.amount.minor_units:

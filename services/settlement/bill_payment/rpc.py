@@ -22,5 +22,7 @@ def to_proto(payment: BillPayment) -> settlement_pb2.BillPayment:
     )
     if payment.amount is not None:
         message.amount.CopyFrom(money.to_proto(payment.amount))
+    if payment.late_fee is not None:
+        message.late_fee.CopyFrom(money.to_proto(payment.late_fee))
     message.create_time.FromMicroseconds(payment.create_us)
     return message

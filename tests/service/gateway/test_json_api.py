@@ -9,6 +9,7 @@ import pyotp
 import pytest
 from google.protobuf import message_factory
 
+from chassis.errors import InvalidFields
 from gateway import openapi
 from gateway.json_api import transcoding
 from gateway.json_api.routes import Route, find, routes
@@ -52,6 +53,30 @@ def test_query_parameters_reach_their_fields(route: Route) -> None:
     made = transcoding.request_of(route, variables, [*sizes.items(), *dates.items()], b"")
     assert not sizes or made.page_size == 7
     assert not dates or (made.date.year, made.date.month) == (2026, 2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"x":' * 100_000, b"[" * 100_000, b'{"institution":"\\ud800"}', b'{"purpose":"one","purpose":"other"}'],
+    ids=range(4),
+)
+def test_a_hostile_body_is_refused(body: bytes) -> None:
+    route, _ = find("POST", "/v1/consents")
+    assert route is not None
+    with pytest.raises(InvalidFields):
+        transcoding.request_of(route, {}, [], body)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("enterprise", "enterprise"), ("filter.from_date", "filter.from_date.year"), ("pageSize", "page_size")],
+)
+def test_a_parameter_given_twice_is_refused(names: tuple[str, str]) -> None:
+    route, _ = find("GET", "/v1/declarations")
+    assert route is not None
+    with pytest.raises(InvalidFields) as refused:
+        transcoding.request_of(route, {}, [(name, "5") for name in names], b"")
+    assert [problem.path for problem in refused.value.problems] == [names[1]]
 
 
 async def test_a_session_opens_tells_and_ends(world: World) -> None:

@@ -55,15 +55,16 @@ def time(source: Source, field: Field) -> Timestamp | None:
             source.reader.report(element, "TIME_INVALID", english, f"{given} 不是 yyyyMMddHHmmss 形式的有效时间。")
         return None
     found = Timestamp()
-    found.FromDatetime(moment - _BEIJING)
+    found.FromDatetime(moment)
     found.nanos = int((match[2] if match else None) or 0) * 1_000_000
     return found
 
 
 def _moment(digits: str) -> datetime | None:
+    """In UTC; None where it is none, or before the first that can be told."""
     try:
-        return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-    except ValueError:
+        return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC) - _BEIJING
+    except (ValueError, OverflowError):
         return None
 
 

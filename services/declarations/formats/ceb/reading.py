@@ -5,7 +5,6 @@ the root, or fields right in the document; no BaseTransfer; version 1.0 or v1.0.
 unknown one is passed over. What a row itself must keep is in its room's checks and in the proto's field rules.
 """
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from chassis.xml import Reader, local_name, namespace, parse_document, wrong_nam
 from services.declarations.formats.ceb.kinds import day_of
 from services.declarations.formats.ceb.message import NAMESPACE, Field, Message, PersonElements, Source
 from services.declarations.formats.ceb.tables import MESSAGES
-from services.declarations.formats.parsed import Parsed
+from services.declarations.formats.parsed import LINES_MAX, Parsed, too_many
 from services.declarations.formats.row_problems import field_problems, report_at_elements
 from services.declarations.retail.checks import check
 
@@ -77,6 +76,7 @@ def _read(root: Reader, message: Message) -> list[Parsed]:
     places = list(_places(root, message))
     if not places:
         root.report(message.documents[0], "NO_DOCUMENT", "The message has no document.", "报文中没有单证。")
+    root.problems.extend(too_many(len(places)) or too_many(sum(len(place.lines) for place in places), LINES_MAX))
     if root.problems:
         return [Parsed("", None, root.problems)]
     return _with_ids(root, [(place, _parsed(place, message)) for place in places])
@@ -99,8 +99,10 @@ def _places(root: Reader, message: Message) -> Iterator[Place]:
         heads = (document.find(name) for name in message.heads)
         head = next((found for found in heads if found is not None), document)
         yield Place(document, head, list(document.children(message.line)) if message.line else ())
+    lines = _lines_by_head(root, message)
     for head in _apart(root, message.heads):
-        yield Place(head, head, _lines_after(root, head, message))
+        own = [Reader(line.element, line.path, head.problems) for line in lines[head.element]]
+        yield Place(head, head, own)
 
 
 def _apart(root: Reader, names: Sequence[str]) -> Iterator[Reader]:
@@ -110,12 +112,17 @@ def _apart(root: Reader, names: Sequence[str]) -> Iterator[Reader]:
             yield Reader(child.element, child.path)
 
 
-def _lines_after(root: Reader, head: Reader, message: Message) -> list[Reader]:
-    """The lines that follow a head right under the root, up to the next head."""
-    following = itertools.takewhile(lambda element: element.tag not in message.heads, head.element.itersiblings())
-    own = list(following)
-    lines = root.children(message.line)
-    return [Reader(line.element, line.path, head.problems) for line in lines if line.element in own]
+def _lines_by_head(root: Reader, message: Message) -> Mapping[etree._Element, list[Reader]]:
+    """The lines that follow each head right under the root, up to the next head."""
+    lines = {line.element: line for line in root.children(message.line)} if message.line else {}
+    found: dict[etree._Element, list[Reader]] = {}
+    own: list[Reader] = []
+    for element in root.element.iterchildren():
+        if element.tag in message.heads:
+            own = found[element] = []
+        elif element in lines:
+            own.append(lines[element])
+    return found
 
 
 def _texts(element: etree._Element) -> dict[str, str]:

@@ -16,7 +16,8 @@ from aval.declarations.v1 import declarations_pb2
 from chassis.money import Money
 from services.declarations.code_tables import code_table
 from services.declarations.insight.fold.model import VALUE_MOST, Row, normalised, price_of
-from services.declarations.insight.norms.model import KILOGRAM, Norm, Price, bounds, bucket_of, in_major_units, lowest
+from services.declarations.insight.norms.model import Norm, Price, bounds, bucket_of, in_major_units, lowest
+from services.declarations.units import KILOGRAM
 
 LAND = frozenset({"3", "4"})
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from aval.declarations.v1 import declarations_pb2
 
-from services.declarations.code_tables import code_table
-from services.declarations.insight.norms.model import KILOGRAM, Commodity, Price, bucket_of, unit_price
+from services.declarations.insight.norms.model import Commodity, Price, bucket_of, unit_price
 from services.declarations.retail import modes
+from services.declarations.units import counting_unit
 
 # How a document counts: by itself (a declaration as COUNTED), or in another's value.
 COUNTED = "COUNTED"
@@ -77,18 +77,6 @@ class Contribution(NamedTuple):
 def normalised(name: str) -> str:
     """A party's name for comparison: width, case, punctuation and spaces don't tell parties apart."""
     return _NOT_LETTERS.sub(" ", unicodedata.normalize("NFKC", name).casefold()).strip()
-
-
-@lru_cache(maxsize=1024)
-def counting_unit(unit: str) -> tuple[str, int]:
-    """The unit that prices are counted in, and the power of ten between: all units of mass are kilograms.
-
-    What can't be a unit's code counts as no unit.
-    """
-    for row in code_table("mass_units").rows():
-        if row["code"] == unit:
-            return KILOGRAM, int(row["power"])
-    return unit if unit.isalnum() else "", 0
 
 
 def price_of(line: declarations_pb2.DeclarationLine) -> tuple[str, int] | None:

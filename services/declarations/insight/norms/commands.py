@@ -8,7 +8,6 @@ from chassis.command import Transaction
 from services.declarations.insight import terms
 from services.declarations.insight.norms import store
 from services.declarations.insight.norms.model import (
-    KILOGRAM,
     LEVELS,
     Commodity,
     Counts,
@@ -19,6 +18,7 @@ from services.declarations.insight.norms.model import (
     norm_id,
     unit_price,
 )
+from services.declarations.units import KILOGRAM
 
 LOCK = "insight/norms"
 COUNTS_LOCK = "insight/fold"

@@ -19,8 +19,6 @@ PARTS = 8
 _PART_BITS = 3
 # HS 10, 8 and 6 digits: where too little was seen of the narrow one, the wider one counts.
 LEVELS = (10, 8, 6)
-# Customs' unit that all goods declared by mass are counted in.
-KILOGRAM = "035"
 
 
 # What is priced: commodity code, unit, currency.

@@ -8,6 +8,7 @@ from typing import Any
 from aval.declarations.v1 import insight_pb2
 
 from chassis import inbox, paging
+from chassis.currencies import INT64_MAX
 from chassis.errors import InvalidPageToken
 from chassis.service import Reading
 from services.declarations.insight import access
@@ -104,5 +105,7 @@ def _opened(token: str) -> Any:
         raise InvalidPageToken from error
     shape = [int, *(str for _ in FIRST)]
     if not isinstance(place, list) or [type(part) for part in place] != shape:
+        raise InvalidPageToken
+    if not 0 <= place[0] <= INT64_MAX or not "".join(place[1:]).isprintable():
         raise InvalidPageToken
     return place

@@ -18,7 +18,7 @@ from services.declarations.retail.list import rpc, store
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.sale import store as sales
 from services.declarations.retail.summary import store as summaries
-from services.declarations.tables import pool_members, retail_lists, retail_summary_lists
+from services.declarations.tables import retail_lists, retail_summary_lists
 
 
 def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> retail_pb2.RetailList:
@@ -27,22 +27,27 @@ def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> reta
     one = store.load(reading.connection, [identifier]).get(identifier)
     access.look(reading, (one.enterprise or visibility.NOBODY) if one else "", "GetRetailList", request.name)
     assert one is not None
-    return views(reading.connection, [one], reading.caller.language)[0]
+    return views(reading.connection, [one], reading.caller.language, _institution(reading))[0]
 
 
 def list_(reading: Reading, request: retail_list_pb2.ListRetailListsRequest) -> retail_list_pb2.ListRetailListsResponse:
     """A page, by descending id."""
     query = sa.select(retail_lists).where(visibility.among_seen(reading, retail_lists.c.enterprise))
-    for condition in _conditions(request):
+    for condition in _conditions(request, _institution(reading)):
         query = query.where(condition)
     query = paging.newest_first(query, retail_lists.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, RetailList), "id")
     access.note_page(reading, "ListRetailLists", ((one.name, one.enterprise) for one in page))
-    found = views(reading.connection, page, reading.caller.language)
+    found = views(reading.connection, page, reading.caller.language, _institution(reading))
     return retail_list_pb2.ListRetailListsResponse(retail_lists=found, next_page_token=token)
 
 
-def _conditions(request: retail_list_pb2.ListRetailListsRequest) -> list[Any]:
+def _institution(reading: Reading) -> str:
+    """The institution that reads, which sees no pool that another finances; empty for others."""
+    return reading.caller.tenant if access.is_institution(reading.caller) else ""
+
+
+def _conditions(request: retail_list_pb2.ListRetailListsRequest, institution: str) -> list[Any]:
     """The filters that are set."""
     rows, found = retail_lists, []
     if request.enterprise:
@@ -51,7 +56,7 @@ def _conditions(request: retail_list_pb2.ListRetailListsRequest) -> list[Any]:
         found.append(rows.c.status == retail_pb2.RetailList.Status.Name(request.status))
     if request.pool:
         pool = request.pool.removeprefix("pools/")
-        found.append(rows.c.id.in_(sa.select(pool_members.c.id).where(pool_members.c.pool == pool)))
+        found.append(rows.c.id.in_(pools.ever_in(pool, institution)))
     if request.summary:
         own, summary = retail_summary_lists, request.summary.removeprefix("retailSummaries/")
         backing = sa.select(own.c.list_number).where(own.c.summary == summary, own.c.is_dropped.is_(False))
@@ -59,9 +64,12 @@ def _conditions(request: retail_list_pb2.ListRetailListsRequest) -> list[Any]:
     return found
 
 
-def views(connection: sa.Connection, found: Sequence[RetailList], language: str) -> list[retail_pb2.RetailList]:
-    """Lists with what other rooms know of them."""
-    backed, pooled = summaries.of_lists(connection, found), pools.pool_of(connection, [one.id for one in found])
+def views(
+    connection: sa.Connection, found: Sequence[RetailList], language: str, institution: str = ""
+) -> list[retail_pb2.RetailList]:
+    """Lists with what other rooms know of them, as far as an institution may know it."""
+    backed = summaries.of_lists(connection, found)
+    pooled = pools.pool_of(connection, [one.id for one in found], institution)
     sold = sales.store_sale(connection, [one.id for one in found])
     messages = []
     for one in found:

@@ -1,17 +1,17 @@
 """Sales out of an overseas warehouse as assets: what was inventory is owed for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
 from chassis.errors import Problem
 from services.declarations.declaration import store as declarations
-from services.declarations.declaration.model import FINAL, Declaration
+from services.declarations.declaration.model import FINAL, NOT_ELIGIBLE, VERDICTS, Declaration, Hindrance
+from services.declarations.records import hindrances
 from services.declarations.retail.sale import store
 from services.declarations.retail.sale.model import WarehouseSale
 from services.declarations.value.model import Asset
 
-NOT_ELIGIBLE = "NOT_ELIGIBLE"
 NOT_LEFT = Problem(
     "declaration",
     "EXIT_NOT_CONFIRMED",
@@ -20,15 +20,20 @@ NOT_LEFT = Problem(
 )
 
 
-def load(connection: sa.Connection, names: Iterable[str], _now_us: int) -> dict[str, Asset]:
+def load(connection: sa.Connection, names: Iterable[str], now_us: int) -> dict[str, Asset]:
     """The sales with these names as assets."""
     found = store.load(connection, (name.removeprefix("warehouseSales/") for name in names))
     declared = declarations.load(connection, {one.declaration for one in found.values()})
-    return {one.name: as_asset(one, declared[one.declaration]) for one in found.values()}
+    hindered = hindrances.of(connection, declared.values(), now_us)
+    return {
+        one.name: as_asset(one, declared[one.declaration], hindered.get(one.declaration, ())) for one in found.values()
+    }
 
 
-def as_asset(sale: WarehouseSale, declaration: Declaration) -> Asset:
-    """A sale can be financed once its goods have certainly left."""
+def as_asset(sale: WarehouseSale, declaration: Declaration, hindered: Sequence[Hindrance] = ()) -> Asset:
+    """A sale can be financed once its goods have certainly left, and as far as nothing is held against them."""
     has_left = declaration.status == "CLOSED"
     verdict, reasons = (FINAL, ()) if has_left else (NOT_ELIGIBLE, (NOT_LEFT,))
-    return Asset(sale.name, sale.enterprise, sale.value, verdict, reasons, declaration.status)
+    least = min([verdict, *(one.at_most for one in hindered)], key=VERDICTS.index)
+    reasons = (*reasons, *(one.problem for one in hindered))
+    return Asset(sale.name, sale.enterprise, sale.value, least, reasons, declaration.status)

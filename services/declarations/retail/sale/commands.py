@@ -15,6 +15,7 @@ from services.declarations.retail import modes
 from services.declarations.retail.list import reads as list_reads
 from services.declarations.retail.list import store as lists
 from services.declarations.retail.sale import model, store
+from services.declarations.retail.sale import value as sale_value
 from services.declarations.retail.sale.model import WarehouseSale
 
 
@@ -53,14 +54,16 @@ def _asked(transaction: Transaction, declaration: Declaration, asked: retail_lis
                 )
             ]
         )
-    sold = store.sold(transaction.connection, declaration.id, currency)
+    sale_value.book(transaction, declaration)
+    left = sale_value.left(transaction, declaration)
+    sold = store.sold(transaction.connection, [declaration.id]).get(declaration.id, left.zero())
     return WarehouseSale(
         model.sale_id(declaration.id, asked.sale_number),
         declaration.id,
         asked.sale_number,
         declaration.enterprise,
         amount,
-        model.value_of(amount, declaration.value, sold),
+        model.value_of(amount, left, sold),
         asked.sale_time.ToMicroseconds(),
         transaction.now_us,
     )

@@ -1,6 +1,7 @@
 """Sales that make value or duty: out of an overseas warehouse (9810), and of bonded goods in a store (1210, 1239)."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from chassis import ids
 from chassis.money import Money
@@ -32,6 +33,20 @@ def sale_id(declaration: str, sale_number: str) -> str:
     return ids.derived("warehouse sale", declaration, sale_number)
 
 
-def value_of(amount: Money, declared: Money, sold_before: Money) -> Money:
-    """What of a sale makes value: all sales together never more than was declared."""
-    return max(min(amount, declared - sold_before), amount.zero())
+def value_of(amount: Money, left: Money, sold_before: Money) -> Money:
+    """What of a sale makes value: all sales together never more than is left for them of what was declared."""
+    return max(min(amount, left - sold_before), amount.zero())
+
+
+def revalued(sales: Sequence[WarehouseSale], left: Money) -> list[WarehouseSale]:
+    """The sales of one declaration, in the order they were reported, that are worth another amount by what is left.
+
+    Those that are worth less come first, so that what one loses is never held twice.
+    """
+    changed, before = [], left.zero()
+    for one in sales:
+        value = value_of(one.amount, left, before)
+        before += value
+        if value != one.value:
+            changed.append((value > one.value, replace(one, value=value)))
+    return [one for _, one in sorted(changed, key=lambda pair: pair[0])]

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from chassis import bulk, records
 from chassis.money import Money
-from services.declarations.retail.sale.model import WarehouseSale
-from services.declarations.tables import store_sales, warehouse_sales
+from services.declarations.retail.sale.model import WAREHOUSE_MODE, WarehouseSale
+from services.declarations.tables import declarations, store_sales, warehouse_sales
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, WarehouseSale]:
@@ -16,11 +16,42 @@ def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, War
     return {one.id: one for one in records.many(connection, query, WarehouseSale)}
 
 
-def sold(connection: sa.Connection, declaration: str, currency: str) -> Money:
-    """The value of all sales of a declaration."""
+def sold(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, Money]:
+    """The value of all sales of each of these declarations that has any."""
     rows = warehouse_sales
-    query = sa.select(sa.func.sum(rows.c.value_minor_units)).where(rows.c.declaration == declaration)
-    return Money(currency, int(connection.execute(query).scalar() or 0))
+    total = sa.select(rows.c.declaration, rows.c.value_currency, sa.func.sum(rows.c.value_minor_units))
+    query = total.where(bulk.among(connection, rows.c.declaration, set(numbers)))
+    found = connection.execute(query.group_by(rows.c.declaration, rows.c.value_currency))
+    return {number: Money(currency, int(units)) for number, currency, units in found}
+
+
+def of_declarations(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, list[WarehouseSale]]:
+    """The sales of each of these declarations that has any, in the order they were reported."""
+    rows = warehouse_sales
+    query = sa.select(rows).where(bulk.among(connection, rows.c.declaration, set(numbers)))
+    found: dict[str, list[WarehouseSale]] = {}
+    for one in records.many(connection, query.order_by(rows.c.create_us, rows.c.id), WarehouseSale):
+        found.setdefault(one.declaration, []).append(one)
+    return found
+
+
+def save_value(connection: sa.Connection, sale: WarehouseSale) -> None:
+    """A sale that is worth another amount now."""
+    rows = warehouse_sales
+    connection.execute(sa.update(rows).where(rows.c.id == sale.id).values(value_minor_units=sale.value.minor_units))
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """W1: the sales of a declaration are together worth no more than was declared, and nothing in another mode."""
+    rows, total = warehouse_sales, sa.func.sum(warehouse_sales.c.value_minor_units)
+    of = declarations.c.id == rows.c.declaration
+    most = sa.case((declarations.c.trade_mode == WAREHOUSE_MODE, declarations.c.value_minor_units), else_=0)
+    query = sa.select(rows.c.declaration, total, most).join(declarations, of)
+    query = query.group_by(rows.c.declaration, declarations.c.trade_mode, declarations.c.value_minor_units)
+    return [
+        f"W1: declarations/{number}: its sales are worth {sold} minor units of {declared}"
+        for number, sold, declared in connection.execute(query.having(total > most))
+    ]
 
 
 def add(connection: sa.Connection, sale: WarehouseSale) -> None:
