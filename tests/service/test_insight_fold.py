@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from chassis import database, testing
 from chassis.database import Database
 from cli import rebuilding
+from services.declarations.checks import VALUE_MOST
 from services.declarations.insight.fold import commands as fold
 from services.declarations.insight.fold import model, store
 from services.declarations.insight.norms.model import Counts
@@ -201,7 +202,7 @@ def test_hostile_texts_stop_nothing(register: Register) -> None:
 
 
 def test_an_implausible_value_overflows_no_total(register: Register) -> None:
-    most = 2**63 - 1
+    most = VALUE_MOST
     register.declare(*(row(index, goods(quantity="1", cents=most)) for index in (1, 2)), row(3, goods(cents=1)))
     register.settle()
     assert list(stored(register)[1].values()) == [(3, 10)]
