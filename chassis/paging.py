@@ -91,7 +91,7 @@ class Listing:
     `order`, or one of its own the scope is found; row by row is looked at what passes the sieve.
     """
 
-    rows: sa.Table
+    rows: sa.Table | sa.Subquery
     group: str
     order: Sequence[str]
     request: Any
@@ -122,7 +122,7 @@ class Listing:
             heads = self._of_each(connection, groups, lambda query, rows: self._page(query, rows).limit(1))
             groups = connection.execute(heads.limit(size)).scalars().all()
         wanted = self._of_each(connection, groups, self._page).limit(size).subquery()
-        (key,) = self.rows.primary_key.columns
+        (key,) = self.rows.primary_key
         return self._page(sa.select(self.rows).where(key.in_(sa.select(wanted.c[key.name]))), self.rows)
 
     def _horizon(self, connection: sa.Connection, groups: Sequence[str] | None) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """`aval export`: declarations as a CSV or XLSX file, page by page, in constant memory.
 
 The file appears under its name once it is whole. A spreadsheet gets text for text, numbers for numbers
-and days for days; numbers of more digits than a spreadsheet keeps stay text.
+and days for days; numbers of more digits and days of earlier years than a spreadsheet keeps stay text.
 """
 
 import contextlib
@@ -18,13 +18,14 @@ from chassis import rpc
 from chassis.client import AssertingClient
 from cli import local
 from cli.layout import Layout
-from services.declarations.insight.export.model import COLUMNS, DAYS, NUMBERS, cells, to_csv
+from services.declarations.insight.export.model import AMOUNTS, DAYS, NUMBERS, cells, heads, to_csv
 
 PAGE = 500
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What a spreadsheet keeps of a number, and how many rows a sheet has.
 SPREADSHEET_DIGITS = 15
 SPREADSHEET_ROWS = 1_048_576
+SPREADSHEET_YEARS_FROM = 1900
 Line = insight_pb2.ExportedLine
 Progress = Callable[[int], None]
 
@@ -40,26 +41,28 @@ class Writer(Protocol):
 class CsvFile:
     """RFC 4180, UTF-8; with a byte-order mark for spreadsheets that ask for one."""
 
-    def __init__(self, file: Any, with_mark: bool) -> None:
+    def __init__(self, file: Any, with_mark: bool, language: str) -> None:
         self._file = file
-        file.write((BYTE_ORDER_MARK if with_mark else b"") + to_csv([], with_heads=True))
+        file.write((BYTE_ORDER_MARK if with_mark else b"") + to_csv([], heads(language)))
 
     def add(self, row: insight_pb2.ExportedLine) -> None:
         """One more row."""
-        self._file.write(to_csv([row], with_heads=False))
+        self._file.write(to_csv([row]))
 
 
 class Workbook:
     """A workbook whose rows go to disk one by one; a full sheet is followed by another."""
 
-    def __init__(self, book: Any) -> None:
-        self._book = book
+    def __init__(self, book: Any, language: str) -> None:
+        self._book, self._heads = book, heads(language)
+        self._places: dict[int, Any] = {}
         self._days = book.add_format({"num_format": "yyyy-mm-dd"})
         self._begin_sheet()
 
     def _begin_sheet(self) -> None:
         self._sheet, self._row = self._book.add_worksheet(), 1
-        for column, head in enumerate(COLUMNS):
+        self._sheet.freeze_panes(1, 0)
+        for column, head in enumerate(self._heads):
             self._sheet.write_string(0, column, head)
 
     def add(self, row: insight_pb2.ExportedLine) -> None:
@@ -73,25 +76,32 @@ class Workbook:
     def _write(self, column: int, head: str, text: str) -> None:
         if not text:
             return
-        if head in DAYS:
+        if head in DAYS and int(text[:4]) >= SPREADSHEET_YEARS_FROM:
             self._sheet.write_datetime(self._row, column, datetime.date.fromisoformat(text), self._days)
         elif head in NUMBERS and len(text.replace(".", "")) <= SPREADSHEET_DIGITS:
-            self._sheet.write_number(self._row, column, float(text))
+            self._sheet.write_number(self._row, column, float(text), self._amount(text) if head in AMOUNTS else None)
         else:
             # As a string, which is never taken for a formula.
             self._sheet.write_string(self._row, column, text)
 
+    def _amount(self, text: str) -> Any:
+        """The format that shows an amount with the decimals of its currency."""
+        places = len(text.partition(".")[2])
+        if places not in self._places:
+            self._places[places] = self._book.add_format({"num_format": f"{0:.{places}f}"})
+        return self._places[places]
+
 
 @contextlib.contextmanager
-def _csv(path: pathlib.Path, with_mark: bool) -> Iterator[Writer]:
+def _csv(path: pathlib.Path, with_mark: bool, language: str) -> Iterator[Writer]:
     with path.open("wb") as file:
-        yield CsvFile(file, with_mark)
+        yield CsvFile(file, with_mark, language)
 
 
 @contextlib.contextmanager
-def _xlsx(path: pathlib.Path, _with_mark: bool) -> Iterator[Writer]:
+def _xlsx(path: pathlib.Path, _with_mark: bool, language: str) -> Iterator[Writer]:
     with xlsxwriter.Workbook(str(path), {"constant_memory": True}) as book:
-        yield Workbook(book)
+        yield Workbook(book, language)
 
 
 FORMATS = {"csv": _csv, "xlsx": _xlsx}
@@ -102,6 +112,8 @@ def request_of(
     trade_modes: Sequence[str] = (),
     countries: Sequence[str] = (),
     chapters: Sequence[str] = (),
+    commodities: Sequence[str] = (),
+    search: str = "",
     statuses: Sequence[str] = (),
     direction: str | None = None,
     first: datetime.date | None = None,
@@ -113,6 +125,8 @@ def request_of(
         trade_modes=trade_modes,
         destination_countries=countries,
         chapters=chapters,
+        commodity_prefixes=commodities,
+        search_text=search,
         statuses=statuses,
     )
     wanted.MergeFrom(insight_pb2.DeclarationFilter(direction=direction))
@@ -129,12 +143,13 @@ async def export(
     request: insight_pb2.ExportDeclarationsRequest,
     progress: Progress,
     with_mark: bool = False,
+    language: str = "en",
 ) -> dict[str, Any]:
     """Writes the file; `progress` is told how many declarations were written so far."""
     partial = path.with_name(f"{path.name}.partial")
     try:
         async with local.declarations(layout) as client:
-            with FORMATS[form](partial, with_mark) as file:
+            with FORMATS[form](partial, with_mark, language) as file:
                 declarations, lines = await _write(client, request, file, progress)
         os.replace(partial, path)
     finally:

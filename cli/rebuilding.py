@@ -16,6 +16,7 @@ from chassis.ids import system_random
 from chassis.writer import run_batch
 from services.declarations.insight.fold import commands as fold
 from services.declarations.insight.fold import store as counting
+from services.declarations.insight.fold.model import DECLARED
 from services.declarations.service import SERVICE
 from services.declarations.tables import statistics_cells
 
@@ -32,8 +33,11 @@ def rebuild(address: str, progress: Progress) -> dict[str, Any]:
         while _follow(store):
             progress(_position(store))
         with store.read() as connection:
-            counted = connection.execute(sa.select(sa.func.sum(statistics_cells.c.declarations))).scalar_one()
-        return {"ok": True, "events": _position(store), "declarations": int(counted or 0)}
+            is_declared = statistics_cells.c.outcome.in_(sorted(DECLARED))
+            counted = sa.select(is_declared, sa.func.sum(statistics_cells.c.documents)).group_by(is_declared)
+            found = {bool(declared): int(count) for declared, count in connection.execute(counted)}
+        position = _position(store)
+        return {"ok": True, "events": position, "declarations": found.get(True, 0), "lists": found.get(False, 0)}
     finally:
         store.close()
 

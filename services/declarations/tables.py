@@ -30,7 +30,7 @@ metadata = sa.MetaData()
 # The customs number is the key; what isn't searched lives in the stored body. Lists go by day and number, of an
 # enterprise or of all; what filters pick most stands in both indexes too, so that they are met within them.
 PLACE = ("declared_on", "id")
-PICKED = ("trade_mode", "destination_country", "chapter")
+PICKED = ("trade_mode", "destination_country", "commodity_code")
 declarations = records.table(
     "declarations",
     Declaration,
@@ -42,19 +42,24 @@ declarations = records.table(
         postgresql_where=sa.text("unified_number <> ''"),
         sqlite_where=sa.text("unified_number <> ''"),
     ),
+    sa.Index("declarations_enterprise", "enterprise", "declared_on", "id"),
+    sa.Index("declarations_day", "declared_on", "id", "trade_mode", "destination_country", "commodity_code"),
     sa.Index("declarations_enterprise", "enterprise", *PLACE, *PICKED),
     sa.Index("declarations_day", *PLACE, *PICKED),
 )
 
-# What declarations said before they were amended.
+# What declarations said before they were amended, with what filters pick by: lists as of a time look here too.
 declaration_versions = sa.Table(
     "declaration_versions",
     metadata,
     *records.columns(Version, keys=("declaration", "version")),
+    sa.Index("declaration_versions_day", "declared_on", "declaration"),
+    sa.Index("declaration_versions_enterprise", "enterprise", "declared_on", "declaration"),
     sqlite_with_rowid=False,
 )
 
-# Receipts, also those that came before their declaration.
+# Receipts, also those that came before their declaration; `status` is where all receipts known at its arrival, so many
+# as `receipts`, left the declaration.
 receipts = sa.Table(
     "receipts",
     metadata,
@@ -63,6 +68,8 @@ receipts = sa.Table(
     sa.Column("channel_code", TEXT, primary_key=True),
     sa.Column("note", TEXT, nullable=False),
     sa.Column("arrive_us", sa.BigInteger, nullable=False),
+    sa.Column("status", TEXT, nullable=False),
+    sa.Column("receipts", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -117,11 +124,12 @@ proceeds = sa.Table(
 
 # insight/: what is derived from declarations. Rebuilt from the log at any time.
 
-# What was counted of a declaration whose first content no longer says it: amended, rejected, deleted.
+# What was counted of a list (by its id), and of a declaration (by its number) whose first content no longer says it:
+# amended, rejected, deleted.
 counted = sa.Table(
     "counted",
     metadata,
-    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("document", TEXT, primary_key=True),
     sa.Column("contribution", TEXT, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -132,19 +140,21 @@ def _dimensions() -> list[sa.Column[str]]:
     return [sa.Column(name, TEXT, primary_key=True) for name in names]
 
 
-# Totals over all enterprises; `changed` is the position of the log at which a cell was last counted.
+# Totals over all enterprises, by the outcomes that tell how a document counts; `changed` is the position of the log at
+# which a cell was last counted.
 statistics_cells = sa.Table(
     "statistics_cells",
     metadata,
     *_dimensions(),
-    sa.Column("declarations", sa.BigInteger, nullable=False),
+    sa.Column("outcome", TEXT, primary_key=True),
+    sa.Column("documents", sa.BigInteger, nullable=False),
     sa.Column("minor_units", sa.BigInteger, nullable=False),
     sa.Column("changed", sa.BigInteger, nullable=False),
     sa.Index("statistics_cells_changed", "changed"),
     sqlite_with_rowid=False,
 )
 
-# The same for each enterprise, told apart by outcome (COUNTED, DRAFT, REJECTED, DELETED) and buyer too.
+# The same for each enterprise, told apart by buyer too, and by the outcomes that count nowhere.
 enterprise_totals = sa.Table(
     "enterprise_totals",
     metadata,
@@ -152,7 +162,7 @@ enterprise_totals = sa.Table(
     *_dimensions(),
     sa.Column("outcome", TEXT, primary_key=True),
     sa.Column("buyer", TEXT, primary_key=True),
-    sa.Column("declarations", sa.BigInteger, nullable=False),
+    sa.Column("documents", sa.BigInteger, nullable=False),
     sa.Column("minor_units", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -215,6 +225,7 @@ risk_portraits = sa.Table(
     sa.Column("assess_date", TEXT, nullable=False),
     sa.Column("inputs", TEXT, nullable=False),
     sa.Column("assess_us", sa.BigInteger, nullable=False),
+    sa.Column("as_of_us", sa.BigInteger, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
 )
 
@@ -471,6 +482,7 @@ retail_summaries = records.table(
     RetailSummary,
     metadata,
     sa.Index("retail_summaries_enterprise", "enterprise", "id"),
+    sa.Index("retail_summaries_declaration", "declaration"),
     _orphans("retail_summaries"),
 )
 

@@ -1,5 +1,7 @@
 """What is others' doesn't exist for a stranger: not to be read, not to be listed, not to be changed."""
 
+from typing import Any
+
 import pytest
 
 from chassis import identity
@@ -49,24 +51,29 @@ async def test_a_stranger_reads_nothing(world: World, key: Key) -> None:
         assert (refusal.code, refusal.reason) in UNKNOWN, role
 
 
+def told(answer: Any) -> list[str]:
+    """What an answer tells; up to when the platform has counted isn't anybody's."""
+    return [field.name for field, _ in answer.ListFields() if field.name != "as_of_time"]
+
+
 @pytest.mark.parametrize("key", LISTS, ids=".".join)
 async def test_a_stranger_lists_nothing(world: World, key: Key) -> None:
     request = contract(key[0]).request(key[1])()
     if key in GETS:
         return
     seen = {role: await world.call(*key, request, CAST[role]) for role in roles_of(key)}
-    assert any(answer.ListFields() for answer in seen.values())
+    assert any(map(told, seen.values()))
     for role in sorted(roles_of(key) & {*STRANGERS}):
-        assert not (await world.call(*key, request, STRANGERS[role])).ListFields(), role
+        assert not told(await world.call(*key, request, STRANGERS[role])), role
 
 
 @pytest.mark.parametrize("key", QUERIES, ids=".".join)
 async def test_a_stranger_is_told_nothing(world: World, key: Key) -> None:
     request = contract(key[0]).request(key[1])(**QUERIES[key])
     for role in sorted(roles_of(key)):
-        assert (await world.call(*key, request, CAST[role])).ListFields(), role
+        assert told(await world.call(*key, request, CAST[role])), role
     for role in sorted(roles_of(key) & {*STRANGERS}):
-        assert not (await world.call(*key, request, STRANGERS[role])).ListFields(), role
+        assert not told(await world.call(*key, request, STRANGERS[role])), role
 
 
 @pytest.mark.parametrize("key", VERBS, ids=".".join)

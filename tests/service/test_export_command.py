@@ -3,18 +3,22 @@
 import asyncio
 import csv
 import datetime
+import io
 import json
 import pathlib
 import uuid
+from typing import Any
 
 import openpyxl
 import pytest
 from aval.declarations.v1 import declarations_pb2
 from click.testing import CliRunner
 
+from chassis.money import Money, to_proto
 from cli import exporting, local
 from cli.layout import Layout
 from cli.main import main
+from services.declarations.insight.export.model import COLUMNS, lines, to_csv
 from tests.service.insight_world import ENTERPRISES, goods, number, row
 
 COUNT = 1_203
@@ -76,6 +80,87 @@ def test_xlsx_has_typed_cells(folder: pathlib.Path, tmp_path: pathlib.Path) -> N
     assert (cells["total"].data_type, cells["declared_value"].value) == ("n", 1370.35)
     assert cells["export_date"].value == datetime.datetime(2026, 12, 24)  # noqa: DTZ001 a spreadsheet's days have no zone
     assert second[0].value == number(0)
+
+
+def test_heads_are_in_either_language(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    only = ("--enterprise", ENTERPRISES[0], "--from", "2026-12-01", "--language", "zh-CN")
+    run(folder, "--out", str(tmp_path / "some.csv"), *only)
+    run(folder, "--out", str(tmp_path / "some.xlsx"), "--format", "xlsx", *only)
+    with (tmp_path / "some.csv").open(encoding="utf-8", newline="") as file:
+        heads = next(csv.reader(file))
+    sheet = openpyxl.load_workbook(tmp_path / "some.xlsx").active
+    assert heads == [cell.value for cell in next(sheet.iter_rows())]
+    assert (heads[0], heads[-1], len(set(heads))) == ("报关单号", "总价", len(COLUMNS))
+
+
+def opened(path: pathlib.Path, *rows: declarations_pb2.Declaration) -> list[dict[str, Any]]:
+    """The cells of a workbook of these declarations' lines, by their heads, as openpyxl reads them."""
+    with exporting.FORMATS["xlsx"](path, False, "en") as file:
+        for one in rows:
+            for line in lines(one, "DECLARED"):
+                file.add(line)
+    heads, *found = openpyxl.load_workbook(path).active.iter_rows()
+    return [{head.value: cell for head, cell in zip(heads, one, strict=True)} for one in found]
+
+
+@pytest.mark.parametrize(
+    ("cents", "currency", "value", "shown"),
+    [
+        (10, "USD", 0.1, "0.00"),
+        (123456789012345, "USD", 1234567890123.45, "0.00"),
+        (5, "JPY", 5, "0"),
+        (1, "KWD", 0.001, "0.000"),
+        (9007199254740993, "USD", "90071992547409.93", "General"),
+        (2**63 - 1, "USD", "92233720368547758.07", "General"),
+    ],
+)
+def test_amounts_are_exact_and_shown_with_their_decimals(
+    tmp_path: pathlib.Path, cents: int, currency: str, value: Any, shown: str
+) -> None:
+    declared = row(1)
+    declared.declared_value.CopyFrom(to_proto(Money(currency, cents)))
+    (found,) = opened(tmp_path / "one.xlsx", declared)
+    assert (found["declared_value"].value, found["declared_value"].number_format) == (value, shown)
+
+
+@pytest.mark.parametrize(
+    ("day", "value"),
+    [
+        ("2026-02-28", datetime.datetime(2026, 2, 28)),  # noqa: DTZ001 a spreadsheet's days have no zone
+        ("1900-01-01", datetime.datetime(1900, 1, 1)),  # noqa: DTZ001
+        ("1899-12-31", "1899-12-31"),
+        ("0001-01-01", "0001-01-01"),
+    ],
+)
+def test_days_are_days_or_the_text_of_a_day(tmp_path: pathlib.Path, day: str, value: Any) -> None:
+    (found,) = opened(tmp_path / "one.xlsx", row(1, day=day))
+    assert found["export_date"].value == value
+
+
+FORMULAS = (
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "＝1+1",
+    "＋1",
+    "－1",
+    "＠SUM(A1)",
+    " =1",
+    "\u3000＝1",
+    "\ufeff=1",
+)
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_text_is_a_formula(tmp_path: pathlib.Path, text: str) -> None:
+    declared = row(1, buyer_name=text)
+    (found,) = opened(tmp_path / "one.xlsx", declared)
+    assert found["buyer_name"].data_type == "s"
+    (cells,) = csv.reader(io.StringIO(to_csv(lines(declared, "DECLARED")).decode(), newline=""))
+    assert cells[list(COLUMNS).index("buyer_name")] == f"'{text}"
 
 
 def test_a_full_sheet_is_followed_by_another(

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, insight_pb2, retail_pb2
 from google.type import date_pb2
 
+from chassis import paging
 from chassis.clock import MICROSECONDS
 from chassis.database import Database
 from chassis.errors import InvalidFields, InvalidPageToken, NotFound
@@ -19,6 +21,7 @@ from chassis.identity import Caller
 from chassis.money import Money, to_proto
 from services.declarations.errors import ConsentMissing
 from services.declarations.insight.norms.model import LEVELS
+from services.declarations.insight.portrait import commands as portraits
 from services.declarations.tables import price_norms
 from tests.service.insight_world import (
     BANK,
@@ -65,6 +68,35 @@ def test_totals_grow_against_the_year_before(register: Register) -> None:
     assert november.declarations_growth.value == "0.0000"
     (total,) = asked(register, REGULATOR).values()
     assert (total.declarations, total.declarations_before, total.value_growth.value) == (2, 1, "0.5034")
+
+
+def test_answers_say_as_of_when_they_are(register: Register) -> None:
+    """What waits to be counted is no reason to take the totals for the present."""
+    register.declare(row(1))
+    register.settle()
+    requests: list[tuple[str, Any]] = [
+        ("QueryStatistics", Query(from_month="2026-01", to_month="2026-12")),
+        ("QueryStatisticsChanges", insight_pb2.QueryStatisticsChangesRequest()),
+        ("ListTradeFindings", insight_pb2.ListTradeFindingsRequest()),
+    ]
+
+    def told() -> set[int]:
+        return {register.ask(method, one, REGULATOR).as_of_time.ToMicroseconds() for method, one in requests}
+
+    register.now_us += DAY_US
+    assert told() == {register.now_us}
+    waiting_us = register.now_us
+    register.declare(row(2))
+    register.now_us += DAY_US
+    register.declare(row(3))
+    assert told() == {waiting_us}
+    # A portrait that is computed meanwhile follows from the old totals, and says so.
+    while register.sweep(portraits.assess):
+        pass
+    assert portrait(register).as_of_time.ToMicroseconds() == NOW_US
+    register.settle()
+    assert told() == {register.now_us}
+    assert portrait(register).as_of_time.ToMicroseconds() == register.now_us
 
 
 def test_what_there_was_only_the_year_before_is_there_too(register: Register) -> None:
@@ -164,6 +196,37 @@ def test_lists_by_filter(register: Register) -> None:
     assert declared(register, EXPORTER, trade_modes=["0110"]) == ["4", "2"]
 
 
+def test_lists_by_what_people_search_for(register: Register) -> None:
+    register.declare(
+        row(1, contract_number="HT-2026/001", buyer_name="Müller Perücken GmbH"),
+        row(2, goods("6704110000"), invoice_number="inv%9_1", bill_number="COSU6123456789"),
+        row(3, goods("8541100000"), enterprise=ENTERPRISES[1], contract_number="HT-2026/001"),
+        row(4, goods("6704190000", cents=1), goods("8541000000", cents=2)),
+    )
+    assert declared(register, EXPORTER, search_text="ht-2026") == ["1"]
+    assert declared(register, EXPORTER, search_text="müller per") == ["1"]
+    assert declared(register, EXPORTER, search_text="V%9_") == ["2"]
+    assert declared(register, EXPORTER, search_text="%9%") == []
+    assert declared(register, EXPORTER, search_text="cosu612345") == ["2"]
+    assert declared(register, EXPORTER, search_text="\0\0\0") == []
+    assert declared(register, enterprise=ENTERPRISES[1], search_text="HT-2026/001") == ["3"]
+    assert declared(register, EXPORTER, commodity_prefixes=["670411", "8541"]) == ["4", "2"]
+    assert declared(register, chapters=["67"]) == ["2", "1"]
+    assert declared(register, chapters=["85"], commodity_prefixes=["8541100000"]) == ["3"]
+    assert declared(register, search_text="HT-2026") == ["3", "1"]
+    assert declared(register, BANK, search_text="HT-2026") == []
+    # An amendment is found by what it says, and as of then by what was said then.
+    register.now_us += DAY_US
+    register.amend(row(1, goods("8541100000"), contract_number="HT-2027"))
+    assert declared(register, EXPORTER, search_text="HT-2026") == []
+    request = declarations_pb2.ListDeclarationsRequest(
+        filter=insight_pb2.DeclarationFilter(search_text="HT-2026", commodity_prefixes=["6704"])
+    )
+    request.as_of.FromMicroseconds(register.now_us - 1)
+    (found,) = register.ask("ListDeclarations", request, EXPORTER).declarations
+    assert (found.declaration_number, found.contract_number) == (number(1), "HT-2026/001")
+
+
 def test_what_is_no_filter_is_told_all_at_once(register: Register) -> None:
     nowhere = date_pb2.Date(year=2026, month=2, day=30)
     with pytest.raises(InvalidFields) as refused:
@@ -210,6 +273,71 @@ def test_a_list_as_of_a_time_knows_what_was_known(register: Register) -> None:
     _, now = register.ask("ListDeclarations", request, WINDOW).declarations
     assert (now.declared_value.minor_units, now.version) == (200, 2)
     assert now.status == declarations_pb2.Declaration.RELEASED
+
+
+MONEY = {"least_value": to_proto(Money("USD", 300)), "most_value": to_proto(Money("USD", 700))}
+DAYS = {"from_date": date_pb2.Date(year=2026, month=3, day=1), "to_date": date_pb2.Date(year=2026, month=8, day=1)}
+FILTERS: list[dict[str, Any]] = [
+    {},
+    {"trade_modes": ["9710"]},
+    {"destination_countries": ["DEU"], "chapters": ["67"]},
+    {"statuses": ["DECLARED", "CLOSED"]},
+    {"statuses": ["RELEASED"], "trade_modes": ["0110"]},
+    MONEY,
+    DAYS,
+    {**DAYS, "statuses": ["REJECTED", "DECLARED"], "enterprise": ENTERPRISES[0]},
+]
+
+
+def answers(register: Register, at_us: int | None) -> list[list[tuple[Any, ...]]]:
+    """What lists by each filter show to each caller, page by page, now or as of a time."""
+    found = []
+    for caller in (WINDOW, EXPORTER, BANK):
+        for wanted in FILTERS:
+            request = declarations_pb2.ListDeclarationsRequest(page_size=2)
+            request.filter.CopyFrom(insight_pb2.DeclarationFilter(**wanted))
+            if at_us is not None:
+                request.as_of.FromMicroseconds(at_us)
+            seen = []
+            while True:
+                page = register.ask("ListDeclarations", request, caller)
+                seen += [
+                    (one.declaration_number, one.status, one.declared_value.minor_units, one.version, one.trade_mode)
+                    for one in page.declarations
+                ]
+                if not page.next_page_token:
+                    break
+                request.page_token = page.next_page_token
+            found.append(seen)
+    return found
+
+
+def test_lists_as_of_a_time_pick_what_they_picked_then(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few rows a page looks at."""
+    monkeypatch.setattr(paging, "MOST_LOOKED_AT", 3)
+    consent(register)
+    random, told = Random(11), {}
+    for step in range(1, 25):
+        changed = row(
+            1 + step % 6,
+            goods(random.choice(["6704200000", "8541100000"]), cents=random.randint(1, 100)),
+            day=f"2026-{random.randint(1, 9):02}-01",
+            enterprise=ENTERPRISES[step % 2],
+            trade_mode=random.choice(["0110", "9710"]),
+            destination_country=random.choice(["USA", "DEU"]),
+        )
+        if step <= 6:
+            register.declare(changed)
+        elif step % 3:
+            register.amend(changed)
+        register.receive((number(1 + random.randint(0, 7)), random.choice(["L", "P", "R", "E", "C"])))
+        if step % 4 == 0:
+            told[register.now_us] = answers(register, None)
+        register.now_us += 60 * MICROSECONDS
+    assert sum(map(len, told[max(told)])) > 20
+    for at_us, then in told.items():
+        assert answers(register, at_us + 1) == then
+    assert not any(answers(register, NOW_US - 1))
 
 
 def exported(register: Register, caller: Caller, page_size: int = 0, **fields: Any) -> list[dict[str, str]]:

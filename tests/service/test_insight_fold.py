@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from chassis import database, testing
 from chassis.database import Database
 from cli import rebuilding
+from services.declarations.checks import VALUE_MOST
 from services.declarations.insight.fold import commands as fold
 from services.declarations.insight.fold import model, store
 from services.declarations.insight.norms.model import Counts
@@ -34,7 +35,7 @@ CODES = ("L", "P", "R", "C", "E", "D", "H", "G")
 def stored(register: Register) -> tuple[dict[Any, Any], dict[Any, Any], dict[Any, Any]]:
     """Totals, cells and prices as they are stored, without those that are nothing."""
     totals = {tuple(one[:9]): tuple(one[9:]) for one in register.rows(sa.select(enterprise_totals)) if any(one[9:])}
-    cells = {tuple(one[:6]): tuple(one[6:8]) for one in register.rows(sa.select(statistics_cells)) if any(one[6:8])}
+    cells = {tuple(one[:7]): tuple(one[7:9]) for one in register.rows(sa.select(statistics_cells)) if any(one[7:9])}
     prices = {}
     for code, unit, currency, first, content in register.rows(sa.select(price_counts)):
         for place, count in enumerate(Counts(first, content).values):
@@ -70,7 +71,7 @@ class Following(RuleBasedStateMachine):
         code=st.sampled_from(["6704200000", "8541100000"]),
         country=st.sampled_from(["USA", "DEU"]),
         cents=st.integers(1, 10**6),
-        mode=st.sampled_from(["0110", "9710"]),
+        mode=st.sampled_from(["0110", "9710", "1210"]),
         early=st.sampled_from(["", *CODES]),
     )
     def declare(self, count: int, code: str, country: str, cents: int, mode: str, early: str) -> None:
@@ -189,10 +190,10 @@ def test_what_is_derived_can_be_counted_anew(register: Register, database_url: s
 
 
 def test_hostile_texts_stop_nothing(register: Register) -> None:
-    units = ("a/b", "\x00", "'", "", "%s", "１２３")
+    units = ("a/b", "\x01", "'", "", "%s", "１２３")
     register.declare(*(row(index, goods(unit=unit)) for index, unit in enumerate(units)))
-    register.declare(row(9, buyer_name="\x00\u202e';--%s\n", enterprise_name="\x00", transport_mode="3"))
-    register.declare(row(10, buyer_name="\x00Ä\x00", enterprise_name="ä", transport_mode="\x00"[:0]))
+    register.declare(row(9, buyer_name="\x01\u202e';--%s\n", enterprise_name="\x01", transport_mode="3"))
+    register.declare(row(10, buyer_name="\x01Ä\x01", enterprise_name="ä", transport_mode="\x01"[:0]))
     register.settle()
     assert stored(register) == counted_anew(register)
     assert sum(count for count, _ in stored(register)[1].values()) == len(units) + 2
@@ -201,7 +202,7 @@ def test_hostile_texts_stop_nothing(register: Register) -> None:
 
 
 def test_an_implausible_value_overflows_no_total(register: Register) -> None:
-    most = 2**63 - 1
+    most = VALUE_MOST
     register.declare(*(row(index, goods(quantity="1", cents=most)) for index in (1, 2)), row(3, goods(cents=1)))
     register.settle()
     assert list(stored(register)[1].values()) == [(3, 10)]

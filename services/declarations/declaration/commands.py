@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aval.declarations.v1 import declarations_pb2
 from aval.declarations.v1.personal_pb2 import PersonalData
@@ -224,8 +224,9 @@ def create_receipts(
         verdicts.append(_receipt_verdict(str(index), receipt, key in known or key in fresh))
         if key not in known:
             fresh.setdefault(key, receipt.note)
-    store.add_receipts(transaction, fresh)
-    _move(transaction, fresh)
+    standings = _standings(before, fresh)
+    store.add_receipts(transaction, fresh, standings)
+    _move(transaction, standings)
     return declarations_pb2.BatchCreateReceiptsResponse(verdicts=verdicts)
 
 
@@ -245,6 +246,17 @@ def _receipt_verdict(
     return Verdict(document_id=document_id, outcome=outcome, resource=name)
 
 
+def _standings(
+    before: Mapping[str, Sequence[store.Receipt]], fresh: Iterable[store.Key]
+) -> Mapping[str, store.Standing]:
+    """Where all receipts, known and new ones, leave the declarations of the new ones."""
+    notices: dict[str, list[tuple[str, int]]] = {}
+    for number, notice_us, code in fresh:
+        known = notices.setdefault(number, [one.notice for one in before.get(number, ())])
+        known.append((code, notice_us))
+    return {number: store.Standing(status_after(known), len(known)) for number, known in notices.items()}
+
+
 def _arrived(transaction: Transaction, numbers: AbstractSet[str]) -> dict[str, Declaration]:
     """The declarations of receipts; one that another process is just taking in wouldn't find them: it is waited for."""
     known = store.load(transaction.connection, numbers)
@@ -254,13 +266,11 @@ def _arrived(transaction: Transaction, numbers: AbstractSet[str]) -> dict[str, D
     return known | store.load(transaction.connection, numbers - known.keys())
 
 
-def _move(transaction: Transaction, fresh: Iterable[store.Key]) -> None:
+def _move(transaction: Transaction, standings: Mapping[str, store.Standing]) -> None:
     """Moves the declarations of new receipts to where all their receipts leave them."""
-    numbers = {number for number, _, _ in fresh}
-    receipts = store.receipts_of(transaction.connection, numbers)
     moved, changed = [], []
-    for number, declaration in _arrived(transaction, numbers).items():
-        after = model.with_receipts(declaration, (one.notice for one in receipts[number]))
+    for number, declaration in _arrived(transaction, standings.keys()).items():
+        after = replace(declaration, status=standings[number].status)
         if after.status != declaration.status:
             moved.append(after)
             changed.append((declaration, after))

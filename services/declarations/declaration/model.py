@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 from aval.declarations.v1.personal_pb2 import PersonalData
@@ -30,8 +30,9 @@ class Hindrance(NamedTuple):
 class Content(NamedTuple):
     """What one checked row says: the columns that follow from it, and the row itself, serialised.
 
-    `chapter` is the HS chapter (2 digits) of the line with the largest total; `declared_on` is None where
-    the row has no date; `amend_us` is when customs approved it as an amendment, 0 for the first content;
+    `commodity_code` is that of the line with the largest total; `declared_on` is None where the row has no date;
+    `amend_us` is when customs approved it as an amendment, 0 for the first content; `search_text` is what people
+    search for: contract, invoice and bill number and the buyer's name, each on a line, in capitals;
     `controlled` are the goods that need a permit on some day.
     """
 
@@ -40,7 +41,7 @@ class Content(NamedTuple):
     trade_mode: str
     transport_mode: str
     destination_country: str
-    chapter: str
+    commodity_code: str
     declared_on: datetime.date | None
     value_currency: str
     value_minor_units: int
@@ -49,6 +50,7 @@ class Content(NamedTuple):
     amend_us: int
     persons: PersonalData | None
     unified_number: str
+    search_text: str
     controlled: Sequence[Goods]
 
 
@@ -64,7 +66,7 @@ class Declaration:
     trade_mode: str
     transport_mode: str
     destination_country: str
-    chapter: str
+    commodity_code: str
     declared_on: datetime.date
     value: Money
     status: str
@@ -76,6 +78,7 @@ class Declaration:
     create_us: int
     revision: int
     unified_number: str
+    search_text: str
 
     @property
     def name(self) -> str:
@@ -116,26 +119,30 @@ class Version:
 
     declaration: str
     version: int
+    enterprise: str
+    trade_mode: str
+    transport_mode: str
+    destination_country: str
+    commodity_code: str
+    declared_on: datetime.date
     value: Money
     body: bytes
     digest: bytes
     amend_us: int
     since_us: int
     until_us: int
+    unified_number: str
+    search_text: str
+
+
+# What an amendment may replace of what is searched or judged.
+SAID = tuple(field.name for field in fields(Version) if field.name not in ("declaration", "until_us"))
 
 
 def superseded(before: Declaration, until_us: int) -> Version:
     """The content that an amendment replaces."""
-    return Version(
-        before.id,
-        before.version,
-        before.value,
-        before.body,
-        before.digest,
-        before.amend_us,
-        before.since_us,
-        until_us,
-    )
+    said = {name: getattr(before, name) for name in SAID}
+    return Version(declaration=before.id, until_us=until_us, **said)
 
 
 def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
@@ -146,7 +153,7 @@ def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
         trade_mode=content.trade_mode,
         transport_mode=content.transport_mode,
         destination_country=content.destination_country,
-        chapter=content.chapter,
+        commodity_code=content.commodity_code,
         declared_on=content.declared_on or before.declared_on,
         value=Money(content.value_currency, content.value_minor_units),
         body=content.body,
@@ -155,6 +162,7 @@ def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
         amend_us=content.amend_us,
         since_us=now_us,
         unified_number=content.unified_number,
+        search_text=content.search_text,
     )
 
 
@@ -163,12 +171,4 @@ def as_of(declaration: Declaration, version: Version | None, known: Iterable[tup
     earlier = with_receipts(declaration, known)
     if version is None:
         return earlier
-    return replace(
-        earlier,
-        value=version.value,
-        body=version.body,
-        digest=version.digest,
-        version=version.version,
-        amend_us=version.amend_us,
-        since_us=version.since_us,
-    )
+    return replace(earlier, **{name: getattr(version, name) for name in SAID})

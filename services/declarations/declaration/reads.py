@@ -1,10 +1,11 @@
 """Reading declarations: the enterprise its own, an institution what it was let see, the window all."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1.insight_pb2 import DeclarationFilter
 from aval.events.v1 import events_pb2
 
 from chassis import paging, records
@@ -16,9 +17,10 @@ from services.declarations.consent import store as consents
 from services.declarations.consent.access import is_institution
 from services.declarations.declaration import store, views
 from services.declarations.declaration.model import Declaration
+from services.declarations.declaration.store import Source
 from services.declarations.insight.filters import commands as filters
 from services.declarations.insight.filters import rpc as filter_rpc
-from services.declarations.tables import PLACE, declarations
+from services.declarations.tables import PLACE
 
 SEES_ALL = "WINDOW"
 
@@ -57,32 +59,41 @@ def _may_know(caller: Caller, declaration: Declaration) -> bool:
     return own or is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
 
 
-Narrow = Callable[[Any], Sequence[Any]]
-
-
 def page_of(
-    reading: Reading, request: Any, method: str, more: Narrow = lambda _rows: ()
+    reading: Reading, request: Any, method: str, sources: Sequence[Source] = store.PRESENT
 ) -> tuple[Sequence[Declaration], str]:
     """A page of what the caller may see and the filters pick, latest day first and then by number; the next's token.
 
-    Shown to an institution it is a disclosure by the method. `more` gives further conditions on the rows.
+    Shown to an institution it is a disclosure by the method. The rows of the sources together are looked at.
     """
     wanted = filters.wanted(reading, request)
     owners = _of_named(
         _owners(reading), {*(one.enterprise for one in wanted), getattr(request, "enterprise", "")} - {""}
     )
 
+    looks = [_look(reading, request, source, owners, wanted) for source in sources]
+    # What one looked at further down than another isn't on this page: the other may have rows above it.
+    horizon = max(horizon for _, horizon in looks)
+    found = [one for rows, _ in looks for one in rows if one.place >= horizon]
+    page, token = paging.cut(request, sorted(found, key=attrgetter("place"), reverse=True), "place", horizon)
+    access.note_page(reading, method, ((one.name, one.enterprise) for one in page))
+    return page, token
+
+
+def _look(
+    reading: Reading, request: Any, source: Source, owners: Sequence[str] | None, wanted: Sequence[DeclarationFilter]
+) -> tuple[Sequence[Declaration], str]:
+    """The rows of a page that a source has, and down to where it was looked at; empty: to its end."""
+
     def scope(rows: Any) -> list[Any]:
         return [condition for one in wanted for condition in filter_rpc.scope(one, rows)]
 
     def sieve(rows: Any) -> list[Any]:
-        return [*more(rows), *(condition for one in wanted for condition in filter_rpc.sieve(one, rows))]
+        return [*source.more(rows), *(condition for one in wanted for condition in filter_rpc.sieve(one, rows))]
 
-    listing = paging.Listing(declarations, "enterprise", PLACE, request, scope, sieve)
+    listing = paging.Listing(source.rows, "enterprise", PLACE, request, scope, sieve)
     query, horizon = listing.page(reading.connection, owners)
-    page, token = paging.cut(request, records.many(reading.connection, query, Declaration), "place", horizon)
-    access.note_page(reading, method, ((one.name, one.enterprise) for one in page))
-    return page, token
+    return records.many(reading.connection, query, Declaration), horizon
 
 
 def _owners(reading: Reading) -> Sequence[str] | None:
@@ -104,18 +115,14 @@ def list_(
     reading: Reading, request: declarations_pb2.ListDeclarationsRequest
 ) -> declarations_pb2.ListDeclarationsResponse:
     """A page, latest day first; of those known at a time, as they were known then."""
-    page, token = page_of(reading, request, "ListDeclarations", partial(_narrowed, request))
-    shown = (
-        views.earlier(reading, page, request.as_of.ToMicroseconds())
-        if request.HasField("as_of")
-        else views.present(reading, page)
-    )
+    if request.HasField("as_of"):
+        at_us = request.as_of.ToMicroseconds()
+        page, token = page_of(reading, request, "ListDeclarations", store.at(at_us))
+        shown = views.earlier(reading, page, at_us)
+    else:
+        page, token = page_of(reading, request, "ListDeclarations")
+        shown = views.present(reading, page)
     return declarations_pb2.ListDeclarationsResponse(declarations=shown, next_page_token=token)
-
-
-def _narrowed(request: declarations_pb2.ListDeclarationsRequest, rows: Any) -> list[Any]:
-    """Those known at a time only, where the request says so."""
-    return [rows.c.create_us <= request.as_of.ToMicroseconds()] if request.HasField("as_of") else []
 
 
 def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events_pb2.Event]:

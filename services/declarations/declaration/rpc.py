@@ -4,7 +4,7 @@ import hashlib
 import operator
 from collections.abc import Iterable, Sequence
 
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, retail_pb2
 from aval.declarations.v1.personal_pb2 import PersonalData
 
 from chassis import money
@@ -36,7 +36,7 @@ def content_of(message: declarations_pb2.Declaration) -> Content:
         message.trade_mode,
         message.transport_mode,
         message.destination_country,
-        _chapter(message.lines),
+        main_commodity(message.lines),
         date_or_none(message.export_date) if message.HasField("export_date") else None,
         value.currency_code,
         value.minor_units,
@@ -45,6 +45,7 @@ def content_of(message: declarations_pb2.Declaration) -> Content:
         message.amend_time.ToMicroseconds() if message.HasField("amend_time") else 0,
         PersonalData(persons=message.persons) if message.persons else None,
         message.unified_number,
+        searchable("\n".join(_searched(message))),
         permits.controlled(message),
     )
 
@@ -60,13 +61,21 @@ def _content_alone(message: declarations_pb2.Declaration) -> declarations_pb2.De
     return content
 
 
+_searched = operator.attrgetter("contract_number", "invoice_number", "bill_number", "buyer_name")
+
+
+def searchable(text: str) -> str:
+    """The text as it is compared in searches: in capitals, without NUL, which no store takes."""
+    return text.upper().replace("\0", " ")
+
+
 _total = operator.attrgetter("total.minor_units")
 
 
-def _chapter(lines: Iterable[declarations_pb2.DeclarationLine]) -> str:
-    """The HS chapter of the line with the largest total, the first of several."""
+def main_commodity(lines: Iterable[declarations_pb2.DeclarationLine | retail_pb2.RetailLine]) -> str:
+    """The commodity code of the line with the largest total, the first of several; its HS chapter comes first."""
     largest = max(lines, key=_total, default=None)
-    return largest.commodity_code[:2] if largest else ""
+    return largest.commodity_code if largest else ""
 
 
 def to_proto(

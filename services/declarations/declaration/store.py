@@ -1,8 +1,8 @@
 """Declarations and receipts as rows: set-based, since the window sends them by the thousand."""
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
@@ -13,6 +13,7 @@ from chassis.records import Conflict
 from services.declarations.consent import store as consents
 from services.declarations.declaration import model, rpc
 from services.declarations.declaration.model import Content, Declaration, Hindrance, Version
+from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS
 from services.declarations.tables import declaration_versions, declarations, receipts
 
 Key = tuple[str, int, str]
@@ -21,6 +22,13 @@ Hindered = Mapping[str, Sequence[Hindrance]]
 DECLARED = "declarations.declared"
 # The resource of an event on many declarations (AIP-159).
 ALL = "declarations/-"
+
+
+class Standing(NamedTuple):
+    """Where so many receipts leave a declaration."""
+
+    status: str
+    receipts: int
 
 
 class Receipt(NamedTuple):
@@ -61,7 +69,20 @@ def row(content: Content, status: str, today: datetime.date, now_us: int) -> bul
     """The row of a new declaration, in the table's order."""
     declared_on = (content.declared_on or today).isoformat()
     head, money, body = content[:6], content[7:9], content[9:11]
-    return *head, declared_on, *money, status, *body, 1, content.amend_us, now_us, now_us, 1, content.unified_number
+    return (
+        *head,
+        declared_on,
+        *money,
+        status,
+        *body,
+        1,
+        content.amend_us,
+        now_us,
+        now_us,
+        1,
+        content.unified_number,
+        content.search_text,
+    )
 
 
 def add(transaction: Transaction, rows: Sequence[bulk.Row], institutions: Mapping[str, Sequence[str]]) -> None:
@@ -92,19 +113,66 @@ def versions_at(connection: sa.Connection, numbers: Iterable[str], at_us: int) -
     return {version.declaration: version for version in found}
 
 
+class Source(NamedTuple):
+    """The table of declarations or what is alike it, and conditions that tell which of its rows count."""
+
+    rows: Any
+    more: Callable[[Any], Sequence[Any]] = lambda _rows: ()
+
+
+PRESENT = (Source(declarations),)
+
+
+def at(at_us: int) -> Sequence[Source]:
+    """All declarations known at a time as they were known then: two sources whose rows add up.
+
+    Those whose content still stands are found by the table's own indexes, those amended since by the versions'.
+    """
+    versions = declaration_versions
+    then = sa.and_(versions.c.since_us <= at_us, versions.c.until_us > at_us)
+    columns = [column for column in declarations.c if column.name != "status"]
+    there = sa.select(*columns, _status(declarations.c.id, at_us))
+    return (
+        Source(
+            there.subquery(),
+            lambda rows: [rows.c.create_us <= at_us, ~sa.exists().where(versions.c.declaration == rows.c.id, then)],
+        ),
+        Source(sa.select(*map(_of_version, columns), _status(versions.c.declaration, at_us)).where(then).subquery()),
+    )
+
+
+def _of_version(column: sa.Column[Any]) -> Any:
+    """A column of declarations as a version has it; what it hasn't is looked up, for the rows that are shown alone."""
+    rows, versions = declarations, declaration_versions
+    if column.name == "id":
+        return versions.c.declaration.label("id")
+    if column.name in versions.c:
+        # A computed column: one that is the versions' key isn't that of these rows.
+        return sa.cast(versions.c[column.name], column.type).label(column.name)
+    return sa.select(column).where(rows.c.id == versions.c.declaration).scalar_subquery().label(column.name)
+
+
+def _status(number: sa.Column[str], at_us: int) -> Any:
+    """The status in which the receipts that had arrived left a declaration."""
+    arrived = sa.select(receipts.c.status).where(receipts.c.declaration == number, receipts.c.arrive_us <= at_us)
+    newest = arrived.order_by(receipts.c.receipts.desc()).limit(1).scalar_subquery()
+    return sa.func.coalesce(newest, STATUS_WITHOUT_RECEIPTS).label("status")
+
+
 def receipts_of(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, list[Receipt]]:
     """The receipts of each declaration, by notice time."""
     rows = receipts
-    query = sa.select(rows).where(bulk.among(connection, rows.c.declaration, numbers))
+    columns = (rows.c.declaration, *(rows.c[name] for name in Receipt._fields))
+    query = sa.select(*columns).where(bulk.among(connection, rows.c.declaration, numbers))
     found: dict[str, list[Receipt]] = {}
     for number, *one in connection.execute(query.order_by(rows.c.declaration, rows.c.notice_us, rows.c.channel_code)):
         found.setdefault(number, []).append(Receipt(*one))
     return found
 
 
-def add_receipts(transaction: Transaction, fresh: Mapping[Key, str]) -> None:
-    """New receipts by declaration, notice time and channel code, with their notes."""
-    rows = [(*key, note, transaction.now_us) for key, note in fresh.items()]
+def add_receipts(transaction: Transaction, fresh: Mapping[Key, str], standings: Mapping[str, Standing]) -> None:
+    """New receipts by declaration, notice time and channel code, with their notes, and where they leave each."""
+    rows = [(*key, note, transaction.now_us, *standings[key[0]]) for key, note in fresh.items()]
     bulk.insert(transaction.connection, receipts, rows)
 
 

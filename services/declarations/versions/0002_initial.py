@@ -83,15 +83,21 @@ def upgrade() -> None:
     op.create_index("consents_institution", "consents", ["institution", "id"], unique=False)
     op.create_table(
         "counted",
-        sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("document", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("contribution", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.PrimaryKeyConstraint("declaration"),
+        sa.PrimaryKeyConstraint("document"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "declaration_versions",
         sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("trade_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("transport_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("destination_country", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("commodity_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("declared_on", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_minor_units", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -99,8 +105,17 @@ def upgrade() -> None:
         sa.Column("amend_us", sa.BigInteger(), nullable=False),
         sa.Column("since_us", sa.BigInteger(), nullable=False),
         sa.Column("until_us", sa.BigInteger(), nullable=False),
+        sa.Column("unified_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("search_text", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("declaration", "version"),
         sqlite_with_rowid=False,
+    )
+    op.create_index("declaration_versions_day", "declaration_versions", ["declared_on", "declaration"], unique=False)
+    op.create_index(
+        "declaration_versions_enterprise",
+        "declaration_versions",
+        ["enterprise", "declared_on", "declaration"],
+        unique=False,
     )
     op.create_table(
         "declarations",
@@ -109,7 +124,7 @@ def upgrade() -> None:
         sa.Column("trade_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("transport_mode", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("destination_country", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("chapter", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("commodity_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("declared_on", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_minor_units", sa.BigInteger(), nullable=False),
@@ -122,20 +137,16 @@ def upgrade() -> None:
         sa.Column("create_us", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("unified_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("search_text", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
         "declarations_day",
         "declarations",
-        ["declared_on", "id", "trade_mode", "destination_country", "chapter"],
+        ["declared_on", "id", "trade_mode", "destination_country", "commodity_code"],
         unique=False,
     )
-    op.create_index(
-        "declarations_enterprise",
-        "declarations",
-        ["enterprise", "declared_on", "id", "trade_mode", "destination_country", "chapter"],
-        unique=False,
-    )
+    op.create_index("declarations_enterprise", "declarations", ["enterprise", "declared_on", "id"], unique=False)
     op.create_index(
         "declarations_unified_number",
         "declarations",
@@ -217,7 +228,7 @@ def upgrade() -> None:
         sa.Column("currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("outcome", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("buyer", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("declarations", sa.BigInteger(), nullable=False),
+        sa.Column("documents", sa.BigInteger(), nullable=False),
         sa.Column("minor_units", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint(
             "enterprise", "month", "direction", "trade_mode", "country", "chapter", "currency", "outcome", "buyer"
@@ -418,6 +429,8 @@ def upgrade() -> None:
         sa.Column("channel_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("note", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("arrive_us", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("receipts", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("declaration", "notice_us", "channel_code"),
         sqlite_with_rowid=False,
     )
@@ -662,6 +675,7 @@ def upgrade() -> None:
         sa.Column("merchant_code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("enterprise_number", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("enterprise", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("declaration", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("value_minor_units", sa.BigInteger(), nullable=False),
         sa.Column("send_us", sa.BigInteger(), nullable=False),
@@ -672,6 +686,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("retail_summaries_declaration", "retail_summaries", ["declaration"], unique=False)
     op.create_index("retail_summaries_enterprise", "retail_summaries", ["enterprise", "id"], unique=False)
     op.create_index(
         "retail_summaries_orphans",
@@ -730,6 +745,7 @@ def upgrade() -> None:
         sa.Column("assess_date", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("inputs", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("assess_us", sa.BigInteger(), nullable=False),
+        sa.Column("as_of_us", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("enterprise"),
     )
@@ -765,10 +781,11 @@ def upgrade() -> None:
         sa.Column("country", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("chapter", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("declarations", sa.BigInteger(), nullable=False),
+        sa.Column("outcome", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("documents", sa.BigInteger(), nullable=False),
         sa.Column("minor_units", sa.BigInteger(), nullable=False),
         sa.Column("changed", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("month", "direction", "trade_mode", "country", "chapter", "currency"),
+        sa.PrimaryKeyConstraint("month", "direction", "trade_mode", "country", "chapter", "currency", "outcome"),
         sqlite_with_rowid=False,
     )
     op.create_index("statistics_cells_changed", "statistics_cells", ["changed"], unique=False)

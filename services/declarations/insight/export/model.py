@@ -11,8 +11,10 @@ from chassis import money
 from chassis.rpc import to_date
 
 Line = insight_pb2.ExportedLine
-# A spreadsheet takes a cell that begins so for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet takes a cell that begins so for a formula; some take the full-width forms too.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# What a spreadsheet may drop before it looks.
+UNSEEN = " \u00a0\u3000\u200b\u2060\ufeff\x00"
 # What a row has of its declaration and of its line under the same name.
 HEAD = (
     "declaration_number", "enterprise", "enterprise_name", "buyer_name", "trade_mode", "transport_mode",
@@ -67,7 +69,33 @@ COLUMNS: dict[str, Callable[[Any], str]] = {
     "unit_price": _number("unit_price"),
     "total": _amount("total"),
 }
+CHINESE = {
+    "declaration_number": "报关单号",
+    "enterprise": "企业",
+    "enterprise_name": "企业名称",
+    "buyer_name": "境外收货人",
+    "trade_mode": "监管方式",
+    "transport_mode": "运输方式",
+    "transaction_mode": "成交方式",
+    "destination_country": "运抵国",
+    "contract_number": "合同协议号",
+    "bill_number": "提运单号",
+    "invoice_number": "发票号",
+    "status": "状态",
+    "export_date": "出口日期",
+    "currency": "币制",
+    "declared_value": "申报总价",
+    "line_number": "项号",
+    "commodity_code": "商品编号",
+    "goods_name": "商品名称",
+    "unit": "成交单位",
+    "origin_country": "原产国",
+    "quantity": "成交数量",
+    "unit_price": "单价",
+    "total": "总价",
+}
 # Of these a spreadsheet makes numbers and days.
+AMOUNTS = frozenset({"declared_value", "total"})
 NUMBERS = frozenset({"declared_value", "line_number", "quantity", "unit_price", "total"})
 DAYS = frozenset({"export_date"})
 
@@ -79,15 +107,20 @@ def cells(row: insight_pb2.ExportedLine) -> dict[str, str]:
 
 def safe(text: str) -> str:
     """The text as a spreadsheet takes it for text: an apostrophe before what would be a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA) or text.lstrip(UNSEEN).startswith(FORMULA) else text
 
 
-def to_csv(rows: Iterable[insight_pb2.ExportedLine], with_heads: bool) -> bytes:
-    """Rows of RFC 4180, UTF-8 without a byte-order mark."""
+def heads(language: str) -> list[str]:
+    """What stands above the columns: the fields' names, or in Chinese."""
+    return [CHINESE[name] if language.startswith("zh") else name for name in COLUMNS]
+
+
+def to_csv(rows: Iterable[insight_pb2.ExportedLine], heads: Iterable[str] = ()) -> bytes:
+    """Rows of RFC 4180, UTF-8 without a byte-order mark, below heads if there are any."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    if with_heads:
-        writer.writerow(COLUMNS)
+    if above := list(heads):
+        writer.writerow(above)
     for row in rows:
         writer.writerow([safe(cell) for cell in cells(row).values()])
     return text.getvalue().encode()

@@ -18,7 +18,8 @@ def export(reading: Reading, request: insight_pb2.ExportDeclarationsRequest) -> 
     rows = [row for one in page for row in model.lines(_parsed(one), one.status)]
     response = insight_pb2.ExportDeclarationsResponse(next_page_token=token, declarations=len(page))
     if request.format == Request.CSV:
-        response.csv = model.to_csv(rows, with_heads=not request.page_token)
+        # Programs read this: the heads are the fields' names in every language.
+        response.csv = model.to_csv(rows, () if request.page_token else model.COLUMNS)
     else:
         response.lines.extend(rows)
     return response

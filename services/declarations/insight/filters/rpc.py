@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, insight_pb2
-from sqlalchemy import Table
 
 from chassis.errors import InvalidFields, Problem
 from chassis.rpc import to_date
+from services.declarations.declaration.rpc import searchable
 from services.declarations.insight.filters.model import SavedFilter
 from services.declarations.insight.statistics.rpc import digit
 
@@ -54,21 +55,29 @@ def _day(wanted: insight_pb2.DeclarationFilter, name: str) -> str:
     return to_date(getattr(wanted, name)).isoformat() if wanted.HasField(name) else ""
 
 
-def scope(wanted: insight_pb2.DeclarationFilter, rows: Table) -> Iterator[Any]:
+def scope(wanted: insight_pb2.DeclarationFilter, rows: Any) -> Iterator[Any]:
     """What a row of the filter's enterprise must meet that an index finds."""
     columns = rows.c
     yield from _days(wanted, columns)
     if wanted.number_prefix:
-        # A colon follows the digits.
-        yield columns.id >= wanted.number_prefix
-        yield columns.id < f"{wanted.number_prefix}:"
+        yield _begins(columns.id, wanted.number_prefix)
 
 
-def sieve(wanted: insight_pb2.DeclarationFilter, rows: Table) -> Iterator[Any]:
+def _begins(column: Any, digits: str) -> Any:
+    """That a column of digits begins so, as an index has it: a colon follows the digits."""
+    return sa.and_(column >= digits, column < f"{digits}:")
+
+
+def sieve(wanted: insight_pb2.DeclarationFilter, rows: Any) -> Iterator[Any]:
     """What a row must meet that only the row tells."""
     columns = rows.c
     yield from _alternatives(wanted, columns)
     yield from _values(wanted, columns)
+    for prefixes in (wanted.chapters, wanted.commodity_prefixes):
+        if prefixes:
+            yield sa.or_(*(_begins(columns.commodity_code, prefix) for prefix in prefixes))
+    if wanted.search_text:
+        yield columns.search_text.contains(searchable(wanted.search_text), autoescape=True)
     if wanted.direction:
         yield columns.id.like(f"{'_' * DIGITS_BEFORE}{digit(wanted.direction)}%")
 
@@ -77,7 +86,6 @@ def _alternatives(wanted: insight_pb2.DeclarationFilter, columns: Any) -> Iterat
     lists = {
         "trade_mode": wanted.trade_modes,
         "destination_country": wanted.destination_countries,
-        "chapter": wanted.chapters,
         "status": wanted.statuses,
     }
     for name, values in lists.items():

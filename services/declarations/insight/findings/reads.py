@@ -11,6 +11,7 @@ from chassis.service import Reading
 from services.declarations.consent.access import note_page
 from services.declarations.insight import access
 from services.declarations.insight.findings import model, store
+from services.declarations.insight.fold.store import counted_until
 from services.declarations.tables import trade_findings
 
 
@@ -25,7 +26,9 @@ def list_(reading: Reading, request: insight_pb2.ListTradeFindingsRequest) -> in
     query = paging.newest_first(query, rows.c.id, request)
     page, token = paging.cut(request, reading.connection.execute(query).all(), "id")
     note_page(reading, "ListTradeFindings", ((f"tradeFindings/{one.id}", one.enterprise) for one in page))
-    return insight_pb2.ListTradeFindingsResponse(trade_findings=map(_to_proto, page), next_page_token=token)
+    response = insight_pb2.ListTradeFindingsResponse(trade_findings=map(_to_proto, page), next_page_token=token)
+    response.as_of_time.FromMicroseconds(counted_until(reading.connection, reading.now_us))
+    return response
 
 
 def _to_proto(row: Any) -> insight_pb2.TradeFinding:

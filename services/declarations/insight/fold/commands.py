@@ -20,9 +20,12 @@ from services.declarations.insight.findings.model import Finding, Limits
 from services.declarations.insight.fold import model, store
 from services.declarations.insight.fold.model import UNCOUNTED, Contribution, Delta, Row
 from services.declarations.insight.fold.store import Batch
+from services.declarations.insight.lists import model as list_model
+from services.declarations.insight.lists import store as lists
 from services.declarations.insight.norms import commands as norming
 from services.declarations.insight.norms import store as norms
 from services.declarations.insight.norms.model import Commodity, Price, bucket_of
+from services.declarations.retail.summary.model import MODE as SUMMARY_MODE
 
 Declaration = declarations_pb2.Declaration
 LOCK = norming.COUNTS_LOCK
@@ -37,7 +40,7 @@ def follow(transaction: Transaction) -> bool:
     batch = store.next_batch(connection, position)
     if batch is None:
         return False
-    if batch.declared or batch.changes:
+    if not batch.is_empty:
         _fold(connection, batch, transaction.now_us)
     inbox.advance(connection, store.SOURCE, batch.epoch, batch.through_position)
     return batch.is_full
@@ -56,6 +59,7 @@ def _fold(connection: sa.Connection, batch: Batch, now_us: int) -> None:
     on = business_date(now_us)
     rows = store.rows(connection, {*batch.declared, *(change.number for change in batch.changes)})
     counting = _count(connection, batch, rows)
+    store.keep_counted(connection, _count_lists(connection, batch, rows, counting.delta))
     store.add(connection, counting.delta, batch.through_position)
     store.keep_counted(connection, counting.kept)
     norms.observe(connection, counting.delta.observations())
@@ -87,6 +91,25 @@ def _count(connection: sa.Connection, batch: Batch, rows: Sequence[Row]) -> Coun
         if not is_plain or row.id in before:
             kept[row.id] = now
     return Counting(delta, fresh, kept)
+
+
+def _count_lists(connection: sa.Connection, batch: Batch, rows: Sequence[Row], delta: Delta) -> dict[str, Contribution]:
+    """Counts lists that changed, and those whose summary's declaration came or changed; what is counted of them."""
+    changed = {change.number for change in batch.changes}
+    summaries = [row.id for row in rows if row.trade_mode == SUMMARY_MODE or row.id in changed]
+    identifiers = {*batch.lists, *lists.of_declarations(connection, summaries)}
+    if not identifiers:
+        return {}
+    before, summarised = store.counted_of(connection, identifiers), lists.summarised(connection, identifiers)
+    kept = {}
+    for row in lists.rows(connection, identifiers):
+        now = list_model.contribution(row, row.id in summarised)
+        if now != before.get(row.id):
+            kept[row.id] = now
+            delta.add(now)
+            if row.id in before:
+                delta.add(before[row.id], -1)
+    return kept
 
 
 def _first(row: Row, first_body: bytes | None) -> Contribution:

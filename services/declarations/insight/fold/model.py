@@ -10,17 +10,25 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
 from aval.declarations.v1 import declarations_pb2
 
 from services.declarations.insight.norms.model import Commodity, Price, bucket_of, unit_price
+from services.declarations.retail import modes
 from services.declarations.units import counting_unit
 
+# How a document counts: by itself (a declaration as COUNTED), or in another's value.
 COUNTED = "COUNTED"
+OUTCOMES = (COUNTED, "LIST", "SUMMARISED_LIST", "BONDED_SALE_LIST", "AREA_ENTRY")
+# Declarations that are neither rejected nor deleted nor a draft.
+DECLARED = frozenset({COUNTED, "AREA_ENTRY"})
 # These declare nothing (any more); they count by themselves, never in statistics.
 UNCOUNTED = frozenset({"DRAFT", "REJECTED", "DELETED"})
+DIGITS = {"EXPORT": "0", "IMPORT": "1"}
+_DIRECTIONS = {digit: name for name, digit in DIGITS.items()}
 # Dimension by dimension as the tables have them.
 DIMENSIONS = ("month", "direction", "trade_mode", "country", "chapter", "currency")
 # In minor units. Beyond it nothing is plausible, and few of them would overflow a total: it counts as nothing.
@@ -37,7 +45,7 @@ class Row(NamedTuple):
     trade_mode: str
     transport_mode: str
     destination_country: str
-    chapter: str
+    commodity_code: str
     declared_on: str
     value_currency: str
     value_minor_units: int
@@ -62,7 +70,7 @@ class Contribution(NamedTuple):
     @property
     def is_plain(self) -> bool:
         """Whether it counts like most do: neither draft nor rejected nor deleted."""
-        return self.key[-2] == COUNTED
+        return self.key[-2] in DECLARED
 
 
 @lru_cache(maxsize=65536)
@@ -78,21 +86,29 @@ def price_of(line: declarations_pb2.DeclarationLine) -> tuple[str, int] | None:
     return None if price is None else (unit, price)
 
 
+@lru_cache(maxsize=65536)
+def _counted_as(trade_mode: str, direction: str, declared_on: str) -> str:
+    """How a declaration counts: goods that only enter a bonded area count by the lists by which they leave it."""
+    mode = modes.mode(trade_mode, _DIRECTIONS.get(direction, ""), date.fromisoformat(declared_on))
+    return mode.row["declaration_counts_as"] if mode else COUNTED
+
+
 def contribution(row: Row, message: declarations_pb2.Declaration) -> Contribution:
     """What a declaration adds as it is; message is its parsed body."""
-    outcome = row.status if row.status in UNCOUNTED else COUNTED
+    is_plain = row.status not in UNCOUNTED
+    outcome = _counted_as(row.trade_mode, row.direction, row.declared_on) if is_plain else row.status
     key = (
         row.enterprise,
         row.declared_on[:7],
         row.direction,
         row.trade_mode,
         row.destination_country,
-        row.chapter,
+        row.commodity_code[:2],
         row.value_currency,
         outcome,
         normalised(message.buyer_name),
     )
-    prices = _prices(message, row.value_currency) if outcome == COUNTED else ()
+    prices = _prices(message, row.value_currency) if is_plain else ()
     value = row.value_minor_units
     return Contribution(key, value if value <= VALUE_MOST else 0, prices)
 
@@ -123,7 +139,7 @@ def from_text(text: str) -> Contribution:
 
 @dataclass(slots=True)
 class Delta:
-    """How much the totals move: declarations and minor units by KEY, observations by price."""
+    """How much the totals move: documents and minor units by KEY, observations by price."""
 
     totals: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
     prices: dict[Price, int] = field(default_factory=dict)
@@ -140,12 +156,12 @@ class Delta:
             prices[price] = prices.get(price, 0) + sign
 
     def cells(self) -> Mapping[tuple[str, ...], list[int]]:
-        """The same over all enterprises and buyers, by DIMENSIONS: only what counts in statistics."""
+        """The same over all enterprises and buyers, by DIMENSIONS and outcome: only what stands."""
         cells: dict[tuple[str, ...], list[int]] = {}
-        for key, (declarations, minor_units) in self.totals.items():
-            if key[-2] == COUNTED:
-                cell = cells.setdefault(key[1:-2], [0, 0])
-                cell[0] += declarations
+        for key, (documents, minor_units) in self.totals.items():
+            if key[-2] in OUTCOMES:
+                cell = cells.setdefault(key[1:-1], [0, 0])
+                cell[0] += documents
                 cell[1] += minor_units
         return cells
 

@@ -1,19 +1,20 @@
 """The totals' rows: what the log says next, what was counted, and adding to the totals in bulk."""
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.protobuf import any_pb2
 
-from chassis import bulk, tables
+from chassis import bulk, inbox, tables
 from chassis.clock import business_date
 from services.declarations.declaration import rpc
 from services.declarations.declaration.store import DECLARED
 from services.declarations.insight.fold.model import Contribution, Delta, Row, from_text, to_text
 from services.declarations.insight.norms.commands import REFERENCES
+from services.declarations.retail.list.store import CHANGED
 from services.declarations.tables import (
     counted,
     declaration_versions,
@@ -30,7 +31,9 @@ from services.declarations.tables import (
 SOURCE = "insight"
 AMENDED = "declaration.amended"
 MOVED = "declaration.status_changed"
-TYPES = (DECLARED, AMENDED, MOVED)
+TYPES = (DECLARED, AMENDED, MOVED, CHANGED)
+# Events that name many.
+NAMING = (DECLARED, CHANGED)
 # One sweep takes so many events at most, and about so many declarations: fewer where the writer waits for it.
 EVENTS_MOST = 5_000
 WEIGHT_MOST = {"sqlite": 2_500, "postgresql": 10_000}
@@ -50,13 +53,19 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The next events of the log: what was declared, what changed since, and how far they go."""
+    """The next events of the log: what was declared, what changed since, which lists did, and how far they go."""
 
     epoch: str
     through_position: int
     is_full: bool
     declared: Sequence[str]
     changes: Sequence[Change]
+    lists: Collection[str]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing that counts."""
+        return not (self.declared or self.changes or self.lists)
 
 
 def next_batch(connection: sa.Connection, after_position: int) -> Batch | None:
@@ -70,14 +79,26 @@ def next_batch(connection: sa.Connection, after_position: int) -> Batch | None:
     within = sa.and_(events.c.position > after_position, events.c.position <= through, events.c.type.in_(TYPES))
     declared: list[str] = []
     changes: list[Change] = []
+    lists: set[str] = set()
     for kind, payload in connection.execute(query.where(within)):
         content = any_pb2.Any.FromString(payload).value
         if kind == DECLARED:
             names = declarations_pb2.DeclarationsDeclared.FromString(content).declarations
             declared += [name[13:] for name in names]
+        elif kind == CHANGED:
+            lists.update(name[12:] for name in retail_pb2.RetailListsChanged.FromString(content).lists)
         else:
             changes.append(_change(kind, content))
-    return Batch(head.epoch, through, is_full, declared, changes)
+    return Batch(head.epoch, through, is_full, declared, changes, lists)
+
+
+def counted_until(connection: sa.Connection, now_us: int) -> int:
+    """Before when everything that happened is counted, in microseconds since 1970 UTC; now where nothing waits."""
+    _, position = inbox.cursor(connection, SOURCE)
+    events = tables.events
+    waiting = sa.select(events.c.create_us).where(events.c.position > position).order_by(events.c.position).limit(1)
+    first_us: int | None = connection.execute(waiting).scalar()
+    return now_us if first_us is None else first_us
 
 
 def _reach(connection: sa.Connection, after_position: int, head: int) -> tuple[int, bool]:
@@ -88,7 +109,7 @@ def _reach(connection: sa.Connection, after_position: int, head: int) -> tuple[i
     weight = 0
     rows = connection.execute(query.where(events.c.position > after_position).limit(EVENTS_MOST)).all()
     for position, kind, size in rows:
-        weight += size // NAME_BYTES if kind == DECLARED else 1
+        weight += size // NAME_BYTES if kind in NAMING else 1
         if weight >= WEIGHT_MOST[connection.dialect.name]:
             return position, position < head
     through = rows[-1].position
@@ -128,7 +149,7 @@ def as_declared(now: Row, first_body: bytes | None) -> Row:
         trade_mode=content.trade_mode,
         transport_mode=content.transport_mode,
         destination_country=content.destination_country,
-        chapter=content.chapter,
+        commodity_code=content.commodity_code,
         declared_on=(content.declared_on or came_on).isoformat(),
         value_currency=content.value_currency,
         value_minor_units=content.value_minor_units,
@@ -137,20 +158,20 @@ def as_declared(now: Row, first_body: bytes | None) -> Row:
     )
 
 
-def counted_of(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, Contribution]:
-    """What was counted of those declarations whose first content doesn't say it."""
-    found = connection.execute(sa.select(counted).where(bulk.among(connection, counted.c.declaration, numbers)))
-    return {row.declaration: from_text(row.contribution) for row in found}
+def counted_of(connection: sa.Connection, documents: Iterable[str]) -> dict[str, Contribution]:
+    """What was counted of lists, and of those declarations whose first content doesn't say it."""
+    found = connection.execute(sa.select(counted).where(bulk.among(connection, counted.c.document, documents)))
+    return {row.document: from_text(row.contribution) for row in found}
 
 
 def keep_counted(connection: sa.Connection, kept: Mapping[str, Contribution]) -> None:
-    """What is counted of declarations whose first content doesn't say it."""
+    """What is counted of lists, and of declarations whose first content doesn't say it."""
     bulk.add(connection, counted, [(number, to_text(one)) for number, one in kept.items()], (), ["contribution"])
 
 
 def add(connection: sa.Connection, delta: Delta, position: int) -> None:
     """Moves all totals; `position` is where the log stands."""
-    sums = ("declarations", "minor_units")
+    sums = ("documents", "minor_units")
     totals = [(*key, *moved) for key, moved in delta.totals.items()]
     bulk.add(connection, enterprise_totals, totals, sums)
     cells = [(*key, *moved, position) for key, moved in delta.cells().items()]

@@ -6,6 +6,7 @@ from chassis.command import Transaction
 from services.declarations.insight.findings import model as checks
 from services.declarations.insight.findings import store as findings
 from services.declarations.insight.fold import commands as fold
+from services.declarations.insight.fold.store import counted_until
 from services.declarations.insight.portrait import model, store
 from services.declarations.insight.portrait.store import Stored
 
@@ -26,13 +27,13 @@ def assess(transaction: Transaction) -> bool:
     findings.replace_circles(connection, enterprises, circles, transaction.now_us)
     counts = findings.counts(connection, enterprises)
     breaches = store.breaches(connection, enterprises)
-    on = business_date(transaction.now_us)
+    on, as_of_us = business_date(transaction.now_us), counted_until(connection, transaction.now_us)
     portraits = []
     for fact in facts:
         name = fact.enterprise
         found = counts.get(name, {}), breaches.get(name, {})
         given = model.inputs(totals.get(name, []), fact.amendments, fact.holds, *found, on)
         score = model.assess(given, on).score
-        portraits.append(Stored(name, score, on.isoformat(), given, transaction.now_us, 1))
+        portraits.append(Stored(name, score, on.isoformat(), given, transaction.now_us, as_of_us, 1))
     store.save(connection, portraits)
     return len(facts) == AT_ONCE

@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from chassis.codetables import Row as TableRow
 from services.declarations.code_tables import code_table
-from services.declarations.insight.fold.model import COUNTED
+from services.declarations.insight.fold.model import DECLARED
 
 PLACES = Decimal("0.0001")
 UNMEASURED_PERCENT = 50
@@ -128,7 +128,7 @@ def inputs(
 ) -> Inputs:
     """What an enterprise's rows give on a day: findings by code, breaches by state."""
     there = [one for one in totals if one.declarations > 0]
-    counted = [one for one in there if one.outcome == COUNTED]
+    counted = [one for one in there if one.outcome in DECLARED]
     year = [one for one in counted if month_before(on, MONTHS) < one.month]
     before = [one for one in counted if month_before(on, 2 * MONTHS) < one.month <= month_before(on, MONTHS)]
     currency = main_currency(year)
@@ -181,7 +181,7 @@ def circles(totals: Iterable[Total]) -> list[tuple[str, int, int]]:
     """Counterparties of both directions with their exports and imports, by name."""
     counts: dict[str, list[int]] = {}
     for one in totals:
-        if one.buyer and one.outcome == COUNTED:
+        if one.buyer and one.outcome in DECLARED:
             counts.setdefault(one.buyer, [0, 0])[one.direction == "1"] += one.declarations
     return [(name, out, into) for name, (out, into) in sorted(counts.items()) if out > 0 and into > 0]
 

@@ -26,6 +26,7 @@ def to_proto(stored: Stored) -> insight_pb2.RiskPortrait:
         inputs_json=json.dumps(records.to_json(stored.inputs), ensure_ascii=False),
     )
     message.assess_time.FromMicroseconds(stored.assess_us)
+    message.as_of_time.FromMicroseconds(stored.as_of_us)
     return message
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from chassis import bulk, records
+from services.declarations.insight.fold.model import DECLARED, UNCOUNTED
 from services.declarations.insight.portrait.model import Inputs, Total
 from services.declarations.tables import breaches as register_breaches
 from services.declarations.tables import enterprise_facts, enterprise_totals, risk_portraits
@@ -23,13 +24,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A portrait as it was last computed."""
+    """A portrait as it was last computed; what had happened before `as_of_us` was counted then."""
 
     enterprise: str
     score: int
     assess_date: str
     inputs: Inputs
     assess_us: int
+    as_of_us: int
     revision: int
 
 
@@ -42,9 +44,10 @@ def due(connection: sa.Connection, now_us: int, count: int) -> list[Fact]:
 
 
 def totals(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, list[Total]]:
-    """The totals of enterprises."""
+    """The totals of enterprises' declarations."""
     rows = enterprise_totals
     query = sa.select(rows).where(bulk.among(connection, rows.c.enterprise, enterprises))
+    query = query.where(rows.c.outcome.in_(sorted(DECLARED | UNCOUNTED)))
     found: dict[str, list[Total]] = {}
     for enterprise, *total in connection.execute(query):
         found.setdefault(enterprise, []).append(Total(*total))
@@ -69,8 +72,13 @@ def load(connection: sa.Connection, enterprise: str) -> Stored | None:
 
 def save(connection: sa.Connection, portraits: Sequence[Stored]) -> None:
     """Portraits computed anew; their revisions rise by one, and nothing is due."""
-    values = [(one.enterprise, one.score, one.assess_date, _text(one.inputs), one.assess_us, 1) for one in portraits]
-    bulk.add(connection, risk_portraits, values, ["revision"], ["score", "assess_date", "inputs", "assess_us"])
+    values = [
+        (one.enterprise, one.score, one.assess_date, _text(one.inputs), one.assess_us, one.as_of_us, 1)
+        for one in portraits
+    ]
+    bulk.add(
+        connection, risk_portraits, values, ["revision"], ["score", "assess_date", "inputs", "assess_us", "as_of_us"]
+    )
     rows = enterprise_facts
     assessed = bulk.among(connection, rows.c.enterprise, [one.enterprise for one in portraits])
     times = {one.assess_us for one in portraits}

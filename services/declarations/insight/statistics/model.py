@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-DIMENSIONS = ("month", "direction", "trade_mode", "country", "chapter")
+DIMENSIONS = ("month", "direction", "trade_mode", "country", "chapter", "outcome")
 GROWTH_PLACES = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """How many declarations of what value, in minor units."""
+    """How many declarations and lists of what value, in minor units."""
 
     declarations: int = 0
+    lists: int = 0
     minor_units: int = 0
 
 

@@ -12,7 +12,7 @@ from chassis.currencies import INT64_MAX
 from chassis.errors import InvalidPageToken
 from chassis.service import Reading
 from services.declarations.insight import access
-from services.declarations.insight.fold.store import SOURCE
+from services.declarations.insight.fold.store import SOURCE, counted_until
 from services.declarations.insight.statistics import rpc, store
 from services.declarations.insight.statistics.model import DIMENSIONS, Total, year_after, year_before
 from services.declarations.insight.statistics.store import Groups, Query
@@ -24,7 +24,10 @@ DIMENSION_NAMES = {
     Request.TRADE_MODE: "trade_mode",
     Request.COUNTRY: "country",
     Request.CHAPTER: "chapter",
+    Request.DOCUMENT: "outcome",
 }
+# What is counted once if nothing else is asked for.
+ONCE = (insight_pb2.DECLARATION, insight_pb2.LIST)
 # Before every cell of a position.
 FIRST = ("",) * (len(DIMENSIONS) + 1)
 
@@ -41,6 +44,7 @@ def query(reading: Reading, request: insight_pb2.QueryStatisticsRequest) -> insi
     rows = [rpc.compared(key, now.get(key, nothing), before.get(key, nothing)) for key in keys[:size]]
     token = paging.token(request, "/".join(keys[size - 1])) if len(keys) > size else ""
     response = insight_pb2.QueryStatisticsResponse(rows=rows, next_page_token=token)
+    response.as_of_time.FromMicroseconds(counted_until(reading.connection, reading.now_us))
     # Positions would tell an enterprise how much its rivals declare.
     if access.sees_all(reading.caller):
         _, response.through_position = inbox.cursor(reading.connection, SOURCE)
@@ -56,6 +60,7 @@ def _query(reading: Reading, request: insight_pb2.QueryStatisticsRequest) -> Que
         "chapter": request.chapters,
         "direction": [direction] if direction else [],
         "currency": [request.currency_code] if request.currency_code else [],
+        "outcome": [rpc.DOCUMENTS[one] for one in request.documents or ONCE],
     }
     given = {name: list(wanted) for name, wanted in values.items() if wanted}
     return Query(enterprise, frozenset(DIMENSION_NAMES[one] for one in request.group_by), given)
@@ -74,14 +79,16 @@ def changes(
     size = paging.size_of(request)
     found = store.changed(reading.connection, position, key, size + 1)
     cells = [
-        rpc.row([getattr(one, name) for name in (*DIMENSIONS, "currency")], Total(one.declarations, one.minor_units))
-        for one in found[:size]
+        rpc.row([getattr(one, name) for name in (*DIMENSIONS, "currency")], store.total_of(one)) for one in found[:size]
     ]
     token = request.resume_token
     if cells:
         last = found[:size][-1]
         token = _sealed([last.changed, *(getattr(last, name) for name in (*DIMENSIONS, "currency"))])
-    return insight_pb2.QueryStatisticsChangesResponse(cells=cells, resume_token=token, has_more=len(found) > size)
+    has_more = len(found) > size
+    response = insight_pb2.QueryStatisticsChangesResponse(cells=cells, resume_token=token, has_more=has_more)
+    response.as_of_time.FromMicroseconds(counted_until(reading.connection, reading.now_us))
+    return response
 
 
 def _sealed(place: Sequence[object]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.declarations.insight.fold.model import COUNTED
+from services.declarations.insight.fold.model import DECLARED
 from services.declarations.insight.statistics.model import DIMENSIONS, Total
 from services.declarations.tables import enterprise_totals, statistics_cells
 
@@ -28,14 +28,15 @@ def totals(connection: sa.Connection, query: Query, first_month: str, last_month
     source: Any = enterprise_totals if query.enterprise else statistics_cells
     columns = source.c
     groups = [columns[name] for name in DIMENSIONS if name in query.group_by]
-    sums = (_sum(columns.declarations), _sum(columns.minor_units))
+    declarations = sa.case((columns.outcome.in_(sorted(DECLARED)), columns.documents), else_=0)
+    sums = (_sum(declarations), _sum(columns.documents - declarations), _sum(columns.minor_units))
     statement = sa.select(*groups, columns.currency, *sums).group_by(*groups, columns.currency)
     statement = statement.where(columns.month >= first_month, columns.month <= last_month)
     if query.enterprise:
-        statement = statement.where(columns.enterprise == query.enterprise, columns.outcome == COUNTED)
+        statement = statement.where(columns.enterprise == query.enterprise)
     for name, wanted in query.values.items():
         statement = statement.where(columns[name].in_(wanted))
-    return {_key(query, row[:-2]): Total(*row[-2:]) for row in connection.execute(statement)}
+    return {_key(query, row[:-3]): Total(*row[-3:]) for row in connection.execute(statement)}
 
 
 def _sum(column: Any) -> Any:
@@ -46,6 +47,12 @@ def _key(query: Query, found: Sequence[str]) -> tuple[str, ...]:
     """The group with an empty text for each dimension that isn't told apart."""
     parts = iter(found)
     return tuple(next(parts) if name in query.group_by else "" for name in DIMENSIONS) + (found[-1],)
+
+
+def total_of(cell: Any) -> Total:
+    """What a cell holds."""
+    is_declared = cell.outcome in DECLARED
+    return Total(cell.documents if is_declared else 0, 0 if is_declared else cell.documents, cell.minor_units)
 
 
 def changed(connection: sa.Connection, position: int, key: Sequence[str], count: int) -> Sequence[Any]:

@@ -98,6 +98,8 @@ class Batch:
         arrived: list[ListChange] = [(None, one) for one in fresh]
         summaries.follow(self.transaction, [*arrived, *changed])
         pools.follow(self.transaction, [*fresh, *(after for _, after in changed)])
+        otherwise = (after for before, after in changed if model.counts_otherwise(before, after))
+        store.tell(self.transaction, [*fresh, *otherwise])
 
     def _bind_waiting(self) -> None:
         """A list that learns a number may find notices that name it, which may give it another, and so on."""

@@ -162,6 +162,21 @@ def versioned(known: RetailList, fresh: RetailList) -> RetailList:
     )
 
 
+def in_statistics(status: str) -> bool:
+    """Whether a list that stands so counts in totals."""
+    row = code_table("list_statuses").row(status, date.max)
+    return row is not None and row["in_statistics"] == "YES"
+
+
+def counts_otherwise(before: RetailList, after: RetailList) -> bool:
+    """Whether a list may count otherwise in totals than it did."""
+
+    def counting(one: RetailList) -> tuple[object, ...]:
+        return one.digest, one.enterprise, one.list_number, in_statistics(one.status)
+
+    return counting(before) != counting(after)
+
+
 def reasons(status: str) -> list[Problem]:
     """Why a list counts in part or not at all."""
     row = code_table("list_statuses").row(status, date.max)

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
+from aval.declarations.v1 import retail_pb2
 
 from chassis import bulk, database, records
 from chassis.command import Transaction
@@ -19,6 +20,15 @@ ALL_LOCKS = frozenset(f"retailLists/{shard}" for shard in range(LOCKS))
 KEY = ("id", "revision")
 MOVING = ("status", "release_us", "departure_us")
 CHANGING = tuple(name for name in retail_lists.columns.keys() if name not in ("id", "revision", "create_us"))  # noqa: SIM118
+# The event of lists that came or count otherwise now; it names many (AIP-159).
+CHANGED = "retail_lists.changed"
+ALL = "retailLists/-"
+
+
+def tell(transaction: Transaction, changed: Iterable[RetailList]) -> None:
+    """One event for all these lists, for what is derived from them and for the window."""
+    if named := [one.name for one in changed]:
+        transaction.append(CHANGED, ALL, retail_pb2.RetailListsChanged(lists=named), ())
 
 
 def names(merchant_codes: Iterable[str]) -> set[str]:

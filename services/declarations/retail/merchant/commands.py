@@ -41,7 +41,9 @@ def adopt(transaction: Transaction) -> bool:
     # Who brings documents of these merchants waits; what is found is looked up again under their locks.
     lists.lock(transaction, enterprises)
     adopted = _adopt(transaction, _orphans(transaction, enterprises), enterprises)
-    pools.follow(transaction, list(lists.load(transaction.connection, adopted["retailLists"]).values()))
+    changed = list(lists.load(transaction.connection, adopted["retailLists"]).values())
+    pools.follow(transaction, changed)
+    lists.tell(transaction, changed)
     _tell(transaction, adopted)
     return True
 

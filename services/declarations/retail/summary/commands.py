@@ -41,6 +41,8 @@ class Batch:
     dropped: dict[str, bool] = field(default_factory=dict)
     # What of a summary is claimed now: its own numbers, kept up within the batch.
     numbers: dict[str, set[str]] = field(default_factory=dict)
+    # Of the summaries that this batch brings or changes, what they have or had.
+    touched: set[str] = field(default_factory=set)
 
     def write(self) -> None:
         """Writes summaries and claims; tells the pools which lists are summarised now."""
@@ -54,6 +56,7 @@ class Batch:
             store.set_dropped(connection, meant, is_dropped)
         touched = [self.lists[number] for number in {*self.claimed, *self.dropped} if number in self.lists]
         pools.follow(self.transaction, touched)
+        list_store.tell(self.transaction, (self.lists[number] for number in self.touched & self.lists.keys()))
 
 
 def take(
@@ -119,6 +122,7 @@ def _put(batch: Batch, fresh: RetailSummary, known: RetailSummary | None, row: r
         batch.dropped[number] = True
         batch.claims[number] = (fresh.id, True)
     batch.numbers[fresh.id] = wanted
+    batch.touched |= wanted | had
     value = sum(model.counted(fresh, batch.lists.get(number)) for number in wanted)
     one = replace(fresh, value=Money(fresh.value.currency, value))
     batch.known[fresh.id] = replace(one, create_us=known.create_us, revision=known.revision) if known else one

@@ -22,12 +22,16 @@ UNKNOWN_CURRENCY = ""
 
 @dataclass(frozen=True, slots=True)
 class RetailSummary:
-    """The row; `value` is the sum of its released lists, in the currency of the first thing that had one."""
+    """The row; `value` is the sum of its released lists, in the currency of the first thing that had one.
+
+    `declaration` is the number of the goods declaration that it became; empty until it did.
+    """
 
     id: str
     merchant_code: str
     enterprise_number: str
     enterprise: str
+    declaration: str
     value: Money
     send_us: int
     change: Change

@@ -11,7 +11,7 @@ from services.declarations.retail.summary.model import DIRECTION, MODE, RetailSu
 from services.declarations.tables import retail_lists, retail_summaries, retail_summary_lists
 
 KEY = ("id", "revision")
-CHANGING = ("enterprise", "value_currency", "value_minor_units", "send_us", "change", "body", "digest")
+CHANGING = ("enterprise", "declaration", "value_currency", "value_minor_units", "send_us", "change", "body", "digest")
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, RetailSummary]:
@@ -82,17 +82,20 @@ def set_dropped(connection: sa.Connection, list_numbers: Iterable[str], is_dropp
         connection.execute(statement, rows)
 
 
-def violations(connection: sa.Connection) -> list[str]:
-    """Invariant S1: a summary's value is the sum of its released lists, each of which backs it alone."""
-    own, lists, rows = retail_summaries, retail_lists, retail_summary_lists
-    fits = sa.and_(
-        lists.c.list_number == rows.c.list_number,
+def backs(lists: sa.Table, own: sa.Table) -> sa.ColumnElement[bool]:
+    """The condition that a list may back a summary that has its number, as `model.misfits` says it."""
+    return sa.and_(
         lists.c.merchant_code == own.c.merchant_code,
         lists.c.value_currency == own.c.value_currency,
-        lists.c.status.in_(RELEASING),
         lists.c.trade_mode == MODE,
         lists.c.direction == DIRECTION,
     )
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Invariant S1: a summary's value is the sum of its released lists, each of which backs it alone."""
+    own, lists, rows = retail_summaries, retail_lists, retail_summary_lists
+    fits = sa.and_(lists.c.list_number == rows.c.list_number, lists.c.status.in_(RELEASING), backs(lists, own))
     added = sa.func.coalesce(sa.func.sum(lists.c.value_minor_units), 0)
     query = (
         sa.select(own.c.id, own.c.value_minor_units, added)

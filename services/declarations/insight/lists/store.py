@@ -1,0 +1,51 @@
+"""Lists as they count, and which of them a declaration sums up."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from chassis import bulk
+from services.declarations.insight.fold.model import UNCOUNTED
+from services.declarations.insight.lists.model import ListRow
+from services.declarations.retail.summary.model import MODE
+from services.declarations.retail.summary.store import backs
+from services.declarations.tables import declarations, retail_lists, retail_summaries, retail_summary_lists
+
+EXPORT = "0"
+
+
+def rows(connection: sa.Connection, identifiers: Iterable[str]) -> list[ListRow]:
+    """The lists as they are."""
+    columns = (retail_lists.c[name] for name in ListRow._fields)
+    found = connection.execute(sa.select(*columns).where(bulk.among(connection, retail_lists.c.id, identifiers)))
+    return [ListRow(*row) for row in found]
+
+
+def summarised(connection: sa.Connection, identifiers: Iterable[str]) -> set[str]:
+    """Which of these lists are in the value of a declaration that counts."""
+    own, lists, claims = retail_summaries, retail_lists, retail_summary_lists
+    query = (
+        sa.select(lists.c.id)
+        .join(claims, sa.and_(claims.c.list_number == lists.c.list_number, claims.c.is_dropped.is_(False)))
+        .join(own, sa.and_(own.c.id == claims.c.summary, backs(lists, own)))
+        .join(declarations, declarations.c.id == own.c.declaration)
+        .where(
+            bulk.among(connection, lists.c.id, identifiers),
+            declarations.c.trade_mode == MODE,
+            sa.func.substr(declarations.c.id, 9, 1) == EXPORT,
+            declarations.c.status.not_in(sorted(UNCOUNTED)),
+        )
+    )
+    return set(connection.execute(query).scalars())
+
+
+def of_declarations(connection: sa.Connection, numbers: Iterable[str]) -> set[str]:
+    """The lists that these declarations sum up, by the summaries that became them."""
+    own, lists, claims = retail_summaries, retail_lists, retail_summary_lists
+    query = (
+        sa.select(lists.c.id)
+        .join(claims, claims.c.list_number == lists.c.list_number)
+        .join(own, own.c.id == claims.c.summary)
+        .where(bulk.among(connection, own.c.declaration, numbers), claims.c.is_dropped.is_(False))
+    )
+    return set(connection.execute(query).scalars())
