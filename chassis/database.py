@@ -23,6 +23,9 @@ from chassis.keyring import NO_KEYS, KeyRing
 # What a database may refuse: hot paths speak to the driver, whose errors come unwrapped.
 Failure = (exc.DBAPIError, psycopg.Error, sqlite3.Error)
 
+# Of these, what says that another transaction was in the way.
+_IN_THE_WAY = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
+
 BUSY_MILLISECONDS = 30_000
 LOCK_ROLES = 0x6176616C
 SQLITE_PRAGMAS = (
@@ -39,6 +42,11 @@ WRITER_SETTINGS = (
     "enable_mergejoin=off",
     "plan_cache_mode=force_generic_plan",
 )
+
+
+def is_contention(failure: Exception) -> bool:
+    """Whether another transaction was in the way; the same again may well succeed."""
+    return isinstance(getattr(failure, "orig", failure), _IN_THE_WAY)
 
 
 class Database:

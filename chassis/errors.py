@@ -134,6 +134,13 @@ class InvalidPageToken(DomainError):
     code = grpc.StatusCode.INVALID_ARGUMENT
 
 
+class Contended(DomainError):
+    """Others are changing the same things just now; try again with the same request_id."""
+
+    chinese = "其他请求正在变更相同内容，请用同一 request_id 重试。"
+    code = grpc.StatusCode.ABORTED
+
+
 class Overloaded(DomainError):
     """The service has more waiting commands than it can take; try again shortly with the same request_id."""
 

@@ -18,7 +18,7 @@ from opentelemetry import trace
 from chassis import database, eventlog, requests
 from chassis.command import Operation, Outcome, Submission, Transaction
 from chassis.database import Database
-from chassis.errors import DomainError, Overloaded
+from chassis.errors import Contended, DomainError, Overloaded
 from chassis.keyring import KeyRing
 from chassis.records import Conflict
 
@@ -93,7 +93,8 @@ def _run_alone(store: Database, submission: Submission) -> dict[Submission, Outc
             failure = error
         except Exception as bug:
             return {submission: bug}
-    return {submission: failure}
+    is_contended = isinstance(failure, Conflict) or database.is_contention(failure)
+    return {submission: Contended() if is_contended else failure}
 
 
 def _run_once(store: Database, submissions: Sequence[Submission]) -> dict[Submission, Outcome]:

@@ -15,7 +15,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from chassis import eventlog, identity, tables
 from chassis.command import Operation, Submission, Transaction
 from chassis.database import Database
-from chassis.errors import DomainError, NotFound, RequestIdReused, WrongState
+from chassis.errors import Contended, DomainError, NotFound, RequestIdReused, WrongState
 from chassis.records import Conflict
 from chassis.status import RemoteError
 from chassis.testing import PostgreSQL
@@ -333,3 +333,13 @@ def test_twins_in_two_processes_run_once(postgresql_server: PostgreSQL) -> None:
     assert _written(writers[0]) == ["a"] * 20
     for database in writers:
         database.close()
+
+
+def test_who_is_always_in_the_way_of_another_says_so(database: Database) -> None:
+    """Not an internal error: the same request again may well succeed."""
+
+    def conflicting(_transaction: Transaction, _request: StringValue) -> Message:
+        raise Conflict
+
+    (answer,) = _outcomes(database, submission(Operation("tests.Conflicting", StringValue, run=conflicting), "a"))
+    assert isinstance(answer, Contended)

@@ -198,12 +198,16 @@ def _add_rebate(reading: Reading, declaration: Declaration, message: records_pb2
 
 def _mirrors(reading: Reading, body: declarations_pb2.Declaration) -> list[records_pb2.MirrorVerdict]:
     """Import declarations with the same transport document or invoice, or that name the declaration; the best first."""
-    named = ((kinds.document, body.bill_number), (kinds.invoice, body.invoice_number))
-    subjects = [subject(number) for subject, number in named if number]
-    by_subject = store.with_subjects(reading.connection, "mirror_declaration", subjects)
+    invoice = kinds.invoice(body.invoice_number) if body.invoice_number else ""
+    subjects = [kinds.document(body.bill_number)] if body.bill_number else []
+    by_subject = store.with_subjects(reading.connection, "mirror_declaration", [*subjects, *filter(None, [invoice])])
     by_number = store.about(reading.connection, "mirror_declaration", beside.c.declaration, [body.declaration_number])
-    found = {record.record: record for group in [*by_subject.values(), by_number] for record in group}
-    verdicts = [_mirror(reading, body, record) for record in found.values()]
+    sure = {record.record: record for subject in subjects for record in by_subject.get(subject, ())}
+    sure |= {record.record: record for record in by_number}
+    verdicts = [_mirror(reading, body, record) for record in sure.values()]
+    alike = [_mirror(reading, body, one) for one in by_subject.get(invoice, ()) if one.record not in sure]
+    # Another exporter's invoice may have the same number: its import is nobody's business here.
+    verdicts += [one for one in alike if one.verdict != records_pb2.MirrorVerdict.UNMATCHED]
     return sorted(verdicts, key=lambda one: (-one.score, one.mirror))
 
 
