@@ -80,12 +80,13 @@ def candidate(document_id: str, row: declarations_pb2.Declaration | None, proble
 
 def rows(request: declarations_pb2.BatchCreateDeclarationsRequest) -> Candidates:
     """Declarations as rows, checked."""
-    return Candidates(
-        [
-            candidate(str(index), row, fields.row_problems(row) or check(row))
-            for index, row in enumerate(request.declarations)
-        ]
-    )
+    return Candidates([_row_candidate(index, row) for index, row in enumerate(request.declarations)])
+
+
+def _row_candidate(index: int, row: declarations_pb2.Declaration) -> Candidate:
+    raw = row.SerializeToString(deterministic=True)
+    problems = fields.row_problems(row, raw) or check(row)
+    return Candidate(str(index), None if problems else rpc.content_of(row, raw), problems)
 
 
 def create_batch(

@@ -25,10 +25,13 @@ _MESSAGES = ("eligibility", "value", "create_time")
 _REPEATED_AND_PLAIN = operator.attrgetter(*(name for name in _NOT_CONTENT if name not in _MESSAGES))
 
 
-def content_of(message: declarations_pb2.Declaration) -> Content:
-    """What a checked row says, persons apart; what isn't the sender's to say is left out."""
+def content_of(message: declarations_pb2.Declaration, raw: bytes | None = None) -> Content:
+    """What a checked row says, persons apart; what isn't the sender's to say is left out.
+
+    `raw`: the row, serialised deterministically, where that is at hand.
+    """
     content = _content_alone(message)
-    body = content.SerializeToString(deterministic=True)
+    body = raw if raw and content is message else content.SerializeToString(deterministic=True)
     value = message.declared_value
     return Content(
         message.declaration_number,
