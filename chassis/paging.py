@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,8 @@ from chassis import bulk
 from chassis.errors import InvalidPageToken
 
 DEFAULT_SIZE = 50
+# Of 64 bits, whoever made it.
+_NUMBER = re.compile("[0-9]{1,18}")
 Record = TypeVar("Record")
 
 
@@ -46,6 +49,14 @@ def after(request: Any) -> str:
     if digest != _query_digest(request) or not isinstance(key, str) or not key.isprintable():
         raise InvalidPageToken
     return key
+
+
+def after_number(request: Any) -> int:
+    """The number of the last row of the page before; 0 for the first page. InvalidPageToken."""
+    key = after(request)
+    if key and not _NUMBER.fullmatch(key):
+        raise InvalidPageToken
+    return int(key or 0)
 
 
 def token(request: Message, key: str) -> str:
@@ -178,5 +189,5 @@ def cut(request: Any, found: Sequence[Record], key: str, horizon: str = "") -> t
     """
     size = size_of(request)
     page = list(found[:size])
-    last = getattr(page[-1], key) if len(found) > size else horizon
+    last = str(getattr(page[-1], key)) if len(found) > size else horizon
     return page, token(request, last) if last else ""

@@ -60,3 +60,10 @@ def test_a_made_up_key_is_no_token(key: object) -> None:
     made_up = base64.urlsafe_b64encode(json.dumps([whole[0], key]).encode()).decode()
     with pytest.raises(InvalidPageToken):
         paging.after(Request(page_token=made_up))
+
+
+@pytest.mark.parametrize("key", ["-1", "²", "1e3", "9" * 19, " 7", "x"])
+def test_the_key_of_numbered_rows_is_a_number(key: str) -> None:
+    assert paging.after_number(Request(page_token=paging.token(Request(), "12"))) == 12
+    with pytest.raises(InvalidPageToken):
+        paging.after_number(Request(page_token=paging.token(Request(), key)))
