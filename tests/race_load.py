@@ -36,6 +36,7 @@ from services.declarations.service import SERVICE
 from services.declarations.value import commands as values
 from services.declarations.value import proof
 from tests.service.register_world import INSURER, SETTLEMENT, VALUE, WINDOW, institution, usd
+from tests.support import ring
 
 INSTITUTIONS = [f"banks/RACE{chr(65 + index // 26)}{chr(65 + index % 26)}N0" for index in range(64)]
 ROUND_US = MICROSECONDS // 2
@@ -51,7 +52,7 @@ class Checked(Database):
     """A store that is proved after every commit, over what was raced for."""
 
     def __init__(self, url: str, asset: str) -> None:
-        super().__init__(url, SERVICE.name)
+        super().__init__(url, SERVICE.name, ring())
         self._asset = asset
         self.commits = 0
         self.violations: list[str] = []

@@ -13,11 +13,12 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2, status_pb2
 
-from chassis import migrations
+from chassis import keyring, migrations
 from chassis.command import Operation, Submission
 from chassis.database import Database
 from chassis.identity import Caller
 from chassis.ids import RandomBytes, derived
+from chassis.keyring import KeyRing
 from chassis.status import TRAILER
 from ledger import store as ledger
 from ledger.model import Limit, Transfer
@@ -44,6 +45,11 @@ def seeded_random(seed: int) -> RandomBytes:
         return hashlib.shake_256(f"{seed}/{drawn}".encode()).digest(count)
 
     return draw
+
+
+def ring() -> KeyRing:
+    """The key ring of those tests' stores that have one, the same in every process."""
+    return KeyRing(keyring.generate(seeded_random(7), 0))
 
 
 def migrate(database: Database, folders: Sequence[str] = ()) -> None:

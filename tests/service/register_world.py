@@ -27,6 +27,7 @@ from services.declarations.value import commands as values
 from services.declarations.value import proof
 from services.declarations.value import store as value_store
 from services.declarations.value.model import Asset
+from tests.support import ring
 
 ENTERPRISE = "enterprises/91411023MAXY00112A"
 OTHER_ENTERPRISE = "enterprises/91410105MAXY002277"
@@ -60,7 +61,7 @@ class World:
     """The register on a store of its own."""
 
     def __init__(self, url: str = "sqlite://") -> None:
-        self.store = Database(url, SERVICE.name)
+        self.store = Database(url, SERVICE.name, ring())
         migrations.upgrade(self.store, SERVICE.migrations, system_random, SERVICE.prepare)
         self.now_us = NOW_US
         self._numbers = iter(range(1, 1_000_000))
