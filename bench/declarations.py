@@ -1,6 +1,6 @@
 """Declarations by the million for benchmarks: as bytes of requests, made faster than any server takes them.
 
-A row is made of three parts that protobuf lets stand one behind the other: its number, its enterprise,
+A row is made of parts that protobuf lets stand one behind the other: its number, its enterprise, its day,
 and one of some hundred bodies made beforehand.
 """
 
@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from aval.declarations.v1 import declarations_pb2
 from stdnum.cn import uscc
 
-from chassis import bulk
+from chassis import bulk, rpc
 from services.declarations.checks import check
-from services.declarations.declaration import rpc, store
+from services.declarations.declaration import store
+from services.declarations.declaration.rpc import content_of
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS
 
 # The size of Henan's window (domain notes): enterprises, customs offices.
@@ -23,7 +24,7 @@ ENTERPRISES = 6639
 OFFICES = ("4601", "4602", "4603", "4604", "4605", "4606", "4607", "4608")
 BODIES = 400
 LINES = 4
-YEARS = (2025, 2026)
+FIRST_DAY, DAYS = datetime.date(2025, 1, 1), 2 * 365
 COUNTRIES = ("DEU", "USA", "JPN", "KOR", "VNM", "GBR", "FRA", "AUS", "BRA", "MEX", "ARE", "IND", "POL", "NLD")
 CHAPTERS = ("68", "84", "85", "87", "67", "07", "61", "94", "73", "39")
 MODES = ("0110", "0110", "0110", "0615", "9710", "1039")
@@ -46,8 +47,9 @@ class Maker:
     def __init__(self, seed: int = 2) -> None:
         self._chance = random.Random(seed)
         self._enterprises = [_field(4, f"enterprises/{code}") for code in enterprises()]
+        self._days = [_day(FIRST_DAY + datetime.timedelta(days)) for days in range(DAYS)]
         self._bodies = [self._body() for _ in range(BODIES)]
-        self._contents = [rpc.content_of(declarations_pb2.Declaration.FromString(body)) for body in self._bodies]
+        self._contents = [content_of(declarations_pb2.Declaration.FromString(body)) for body in self._bodies]
 
     def _body(self) -> bytes:
         chance = self._chance
@@ -62,8 +64,6 @@ class Maker:
             bill_number=f"COSU{chance.randrange(10**9):09}",
             invoice_number=f"INV-{chance.randrange(10**8):08}",
         )
-        row.export_date.year, row.export_date.month = chance.choice(YEARS), chance.randrange(1, 13)
-        row.export_date.day = chance.randrange(1, 29)
         for number in range(1, LINES + 1):
             self._line(row, number)
         row.declared_value.currency_code = "USD"
@@ -91,16 +91,20 @@ class Maker:
     def row(self, number: int) -> bytes:
         """The serialised row of a number from 0."""
         chance = self._chance
-        return _field(2, self.identifier(number)) + chance.choice(self._enterprises) + chance.choice(self._bodies)
+        _, day = chance.choice(self._days)
+        owner, body = chance.choice(self._enterprises), chance.choice(self._bodies)
+        return _field(2, self.identifier(number)) + owner + day + body
 
     def stored(self, number: int, now_us: int) -> bulk.Row:
         """The row of the table that the intake would make of it."""
         chosen = self._chance.randrange(BODIES)
         enterprise = self._chance.choice(self._enterprises)
-        body = _field(2, self.identifier(number)) + enterprise + self._bodies[chosen]
+        declared_on, day = self._chance.choice(self._days)
+        body = _field(2, self.identifier(number)) + enterprise + day + self._bodies[chosen]
         content = self._contents[chosen]._replace(
             id=self.identifier(number),
             enterprise=enterprise[2:].decode(),
+            declared_on=declared_on,
             body=body,
             digest=hashlib.sha256(body).digest(),
         )
@@ -116,6 +120,11 @@ class Maker:
         """Requests for `count` rows from a number on."""
         for start in range(first, first + count, batch):
             yield self.request(start, min(batch, first + count - start))
+
+
+def _day(day: datetime.date) -> tuple[datetime.date, bytes]:
+    """With the field of a row that says so."""
+    return day, declarations_pb2.Declaration(export_date=rpc.date(day)).SerializeToString()
 
 
 def _field(number: int, content: str | bytes) -> bytes:
