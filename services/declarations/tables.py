@@ -42,8 +42,6 @@ declarations = records.table(
         postgresql_where=sa.text("unified_number <> ''"),
         sqlite_where=sa.text("unified_number <> ''"),
     ),
-    sa.Index("declarations_enterprise", "enterprise", "declared_on", "id"),
-    sa.Index("declarations_day", "declared_on", "id", "trade_mode", "destination_country", "commodity_code"),
     sa.Index("declarations_enterprise", "enterprise", *PLACE, *PICKED),
     sa.Index("declarations_day", *PLACE, *PICKED),
 )
@@ -188,6 +186,8 @@ price_counts = sa.Table(
     sa.Column("currency", TEXT, primary_key=True),
     sa.Column("first_bucket", sa.BigInteger, nullable=False),
     sa.Column("counts", records.BYTES, nullable=False),
+    # Bits that stand for sellers: at least so many there are.
+    sa.Column("sellers", sa.BigInteger, nullable=False),
 )
 
 # Norms of unit prices by HS code of 10, 8 or 6 digits, unit and currency, as last published.

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, insight_pb2, retail_pb2
 from google.type import date_pb2
 
+from bench.declarations import enterprises
 from chassis import paging
 from chassis.clock import MICROSECONDS
 from chassis.database import Database
@@ -378,10 +379,27 @@ def findings(register: Register, caller: Caller = REGULATOR, **fields: Any) -> l
     return list(register.ask("ListTradeFindings", request, caller).trade_findings)
 
 
+# Enough for a norm.
+SELLERS = [f"enterprises/{code}" for code in enterprises(8)]
+
+
 def normal_prices(register: Register) -> None:
-    """Forty declarations from 90.00 to 109.50 a piece, and the norm they give."""
-    register.declare(*(row(index, goods(cents=90_00 + index * 50)) for index in range(1, 41)))
+    """Forty declarations of eight sellers from 90.00 to 109.50 a piece, and the norm they give."""
+    prices = [90_00 + index * 50 for index in range(41)]
+    register.declare(*(row(index, goods(cents=prices[index]), enterprise=SELLERS[index % 8]) for index in range(1, 41)))
     register.settle()
+
+
+def test_a_norm_tells_no_sellers_prices_to_another(register: Register) -> None:
+    """However many prices there are: of a few sellers they make no norm."""
+    rows = [row(index, goods(cents=90_00 + index), enterprise=SELLERS[index % 4]) for index in range(1, 61)]
+    register.declare(*rows)
+    register.settle()
+    assert not register.rows(sa.select(price_norms))
+    register.declare(row(61, enterprise=SELLERS[4]), row(62, enterprise=SELLERS[5]))
+    register.now_us += DAY_US
+    register.settle()
+    assert {one.observations for one in register.rows(sa.select(price_norms))} == {62}
 
 
 def test_prices_far_from_the_norm_are_found_with_bound_and_norm(register: Register) -> None:
@@ -411,7 +429,8 @@ def test_prices_far_from_the_norm_are_found_with_bound_and_norm(register: Regist
 
 
 def test_mass_is_compared_in_kilograms(register: Register) -> None:
-    register.declare(*(row(index, goods(unit="035", quantity="5", cents=10_00 + index)) for index in range(1, 41)))
+    sold = [goods(unit="035", quantity="5", cents=10_00 + index) for index in range(41)]
+    register.declare(*(row(index, sold[index], enterprise=SELLERS[index % 8]) for index in range(1, 41)))
     register.settle()
     # 10.00 a gram is 10,000.00 a kilogram; 10,000.00 a tonne is 10.00 a kilogram.
     register.declare(row(50, goods(unit="036", cents=10_00)), row(51, goods(unit="070", cents=10_000_00)))

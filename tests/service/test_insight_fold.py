@@ -37,7 +37,7 @@ def stored(register: Register) -> tuple[dict[Any, Any], dict[Any, Any], dict[Any
     totals = {tuple(one[:9]): tuple(one[9:]) for one in register.rows(sa.select(enterprise_totals)) if any(one[9:])}
     cells = {tuple(one[:7]): tuple(one[7:9]) for one in register.rows(sa.select(statistics_cells)) if any(one[7:9])}
     prices = {}
-    for code, unit, currency, first, content in register.rows(sa.select(price_counts)):
+    for code, unit, currency, first, content, _ in register.rows(sa.select(price_counts)):
         for place, count in enumerate(Counts(first, content).values):
             if count:
                 prices[code, unit, currency, first + place] = count

@@ -16,6 +16,11 @@ def observations_least(on: date) -> int:
     return int(term("price_observations_least", on))
 
 
+def sellers_least(on: date) -> int:
+    """Of how many sellers the prices of a norm must be, so that it tells none of their prices to the others."""
+    return int(term("price_sellers_least", on))
+
+
 def norm_interval_us(on: date) -> int:
     """How long after a look at all norms the next one begins, in microseconds."""
     return int(term("norm_seconds", on)) * MICROSECONDS

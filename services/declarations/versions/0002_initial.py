@@ -146,7 +146,12 @@ def upgrade() -> None:
         ["declared_on", "id", "trade_mode", "destination_country", "commodity_code"],
         unique=False,
     )
-    op.create_index("declarations_enterprise", "declarations", ["enterprise", "declared_on", "id"], unique=False)
+    op.create_index(
+        "declarations_enterprise",
+        "declarations",
+        ["enterprise", "declared_on", "id", "trade_mode", "destination_country", "commodity_code"],
+        unique=False,
+    )
     op.create_index(
         "declarations_unified_number",
         "declarations",
@@ -386,6 +391,7 @@ def upgrade() -> None:
         sa.Column("currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("first_bucket", sa.BigInteger(), nullable=False),
         sa.Column("counts", sa.LargeBinary(), nullable=False),
+        sa.Column("sellers", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("commodity_code", "unit", "currency"),
     )
     op.create_table(

@@ -62,7 +62,7 @@ def _fold(connection: sa.Connection, batch: Batch, now_us: int) -> None:
     store.keep_counted(connection, _count_lists(connection, batch, rows, counting.delta))
     store.add(connection, counting.delta, batch.through_position)
     store.keep_counted(connection, counting.kept)
-    norms.observe(connection, counting.delta.observations())
+    norms.observe(connection, counting.delta.observations(), counting.delta.sellers)
     found = _findings(connection, counting, terms.deviation_factor(on))
     stale = [change.number for change in batch.changes if change.is_amendment or change.status in UNCOUNTED]
     findings.replace(connection, stale, found, now_us)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from aval.declarations.v1 import declarations_pb2
 
-from services.declarations.insight.norms.model import Commodity, Price, bucket_of, unit_price
+from services.declarations.insight.norms.model import Commodity, Price, bucket_of, seller_bit, unit_price
 from services.declarations.retail import modes
 from services.declarations.units import counting_unit
 
@@ -143,6 +143,8 @@ class Delta:
 
     totals: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
     prices: dict[Price, int] = field(default_factory=dict)
+    # Whose prices they are, by commodity, as bits; what is taken back leaves them.
+    sellers: dict[Commodity, int] = field(default_factory=dict)
 
     def add(self, one: Contribution, sign: int = 1) -> None:
         """Counts a contribution, or takes it back (-1)."""
@@ -151,9 +153,10 @@ class Delta:
             total = self.totals[one.key] = [0, 0]
         total[0] += sign
         total[1] += sign * one.minor_units
-        prices = self.prices
+        prices, sellers, bit = self.prices, self.sellers, seller_bit(one.key[0])
         for price in one.prices:
             prices[price] = prices.get(price, 0) + sign
+            sellers[price[:3]] = sellers.get(price[:3], 0) | bit
 
     def cells(self) -> Mapping[tuple[str, ...], list[int]]:
         """The same over all enterprises and buyers, by DIMENSIONS and outcome: only what stands."""

@@ -16,6 +16,7 @@ from services.declarations.insight.norms.model import (
     is_due,
     levels,
     norm_id,
+    seller_bit,
     unit_price,
 )
 from services.declarations.units import KILOGRAM
@@ -42,12 +43,15 @@ def seed(transaction: Transaction) -> bool:
     if not found:
         return False
     observed: dict[Commodity, list[tuple[int, int]]] = {}
-    for code, currency, minor_units, kilograms, *_ in found:
+    sellers: dict[Commodity, int] = {}
+    for code, currency, minor_units, kilograms, _, name in found:
         price = unit_price(minor_units, f"{kilograms:f}")
         if price is not None and len(code) >= LEVELS[-1]:
             commodity = (code[: LEVELS[-1]], KILOGRAM, currency)
             observed.setdefault(commodity, []).append((bucket_of(price), 1))
-    store.observe(connection, observed)
+            # Public already, and of many sellers.
+            sellers[commodity] = sellers.get(commodity, 0) | seller_bit(name)
+    store.observe(connection, observed, sellers)
     *_, last_us, last_id = found[-1]
     inbox.advance(connection, REFERENCES, last_id, last_us)
     return len(found) == AT_ONCE
@@ -66,7 +70,12 @@ def publish(transaction: Transaction) -> bool:
     seen = _by_level(found)
     known = store.norms(connection, seen)
     least, percent = terms.observations_least(on), terms.publish_percent(on)
-    fresh = [_published(key, counts, known.get(key), now_us) for key, counts in seen.items()]
+    sellers = terms.sellers_least(on)
+    fresh = [
+        _published(key, counts, known.get(key), now_us)
+        for key, counts in seen.items()
+        if counts.sellers.bit_count() >= sellers
+    ]
     due = [one for one in fresh if is_due(one.observations, _before(known, one), least, percent)]
     store.publish(connection, due)
     is_more = len(found) >= AT_ONCE

@@ -6,6 +6,7 @@ high dynamic range histogram: each power of two is cut into 8 equal parts, so th
 batches the declarations came.
 """
 
+import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -98,13 +99,22 @@ def levels(commodity_code: str) -> Iterator[str]:
     return (commodity_code[:digits] for digits in LEVELS if digits <= len(commodity_code))
 
 
+SELLER_BITS = 63
+
+
+@lru_cache(maxsize=65536)
+def seller_bit(seller: str) -> int:
+    """The one of 63 bits that stands for a seller: as many as are set, so many sellers there are at least."""
+    return 1 << zlib.crc32(seller.encode()) % SELLER_BITS
+
+
 class Counts:
-    """How often each bucket was observed: a row of whole numbers from the first bucket on."""
+    """How often each bucket was observed: a row of whole numbers from the first bucket on; and the sellers' bits."""
 
-    __slots__ = ("first", "values")
+    __slots__ = ("first", "sellers", "values")
 
-    def __init__(self, first: int = 0, content: bytes = b"") -> None:
-        self.first = first
+    def __init__(self, first: int = 0, content: bytes = b"", sellers: int = 0) -> None:
+        self.first, self.sellers = first, sellers
         self.values = array("i", content)
 
     def add(self, bucket: int, count: int) -> None:
@@ -121,6 +131,7 @@ class Counts:
 
     def add_all(self, other: "Counts") -> None:
         """Observes all that another has observed."""
+        self.sellers |= other.sellers
         for place, count in enumerate(other.values):
             if count:
                 self.add(other.first + place, count)

@@ -12,16 +12,17 @@ from services.declarations.tables import norm_progress, price_counts, price_norm
 Observed = Mapping[Commodity, Sequence[tuple[int, int]]]
 
 
-def observe(connection: sa.Connection, observed: Observed) -> None:
-    """Adds observations by bucket to the counts of commodities."""
+def observe(connection: sa.Connection, observed: Observed, sellers: Mapping[Commodity, int]) -> None:
+    """Adds observations by bucket to the counts of commodities, and the bits of whose they are."""
     known = _counts(connection, {code for code, _, _ in observed})
     rows = []
     for commodity, buckets in observed.items():
         counts = known.get(commodity) or Counts()
         for bucket, count in buckets:
             counts.add(bucket, count)
-        rows.append((*commodity, counts.first, counts.values.tobytes()))
-    bulk.add(connection, price_counts, rows, (), ["first_bucket", "counts"])
+        counts.sellers |= sellers.get(commodity, 0)
+        rows.append((*commodity, counts.first, counts.values.tobytes(), counts.sellers))
+    bulk.add(connection, price_counts, rows, (), ["first_bucket", "counts", "sellers"])
 
 
 def _counts(connection: sa.Connection, codes: Iterable[str]) -> dict[Commodity, Counts]:
