@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from chassis import testing
 from chassis.database import Database
-from tests.support import Stores, migrate
+from tests.support import Stores, migrate, ring
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -39,7 +39,7 @@ def store(database_url: str) -> Iterator[Stores]:
     opened: list[Database] = []
 
     def open_store(name: str = "books", folders: Sequence[str] = ()) -> Database:
-        database = Database(database_url, name)
+        database = Database(database_url, name, ring())
         opened.append(database)
         migrate(database, folders)
         return database

@@ -37,6 +37,7 @@ from tests.service.insight_world import (
     number,
     row,
 )
+from tests.support import ring
 
 Query = insight_pb2.QueryStatisticsRequest
 DAY_US = 86_400 * MICROSECONDS
@@ -44,7 +45,7 @@ DAY_US = 86_400 * MICROSECONDS
 
 @pytest.fixture
 def register(database_url: str) -> Iterator[Register]:
-    database = Database(database_url, "declarations")
+    database = Database(database_url, "declarations", ring())
     yield Register(database)
     database.close()
 

@@ -28,6 +28,7 @@ from services.declarations.tables import (
     trade_findings,
 )
 from tests.service.insight_world import ENTERPRISES, Register, goods, number, row
+from tests.support import ring
 
 CODES = ("L", "P", "R", "C", "E", "D", "H", "G")
 
@@ -129,7 +130,7 @@ class Following(RuleBasedStateMachine):
 def registers(addresses: Iterator[str]) -> Iterator[Register]:
     """Fresh ones."""
     for address in addresses:
-        yield Register(Database(address, "declarations"))
+        yield Register(Database(address, "declarations", ring()))
 
 
 def test_any_order_and_batching_ends_as_if_counted_at_once_on_sqlite() -> None:
@@ -147,7 +148,7 @@ def test_any_order_and_batching_ends_as_if_counted_at_once_on_postgresql(postgre
 
 @pytest.fixture
 def register(database_url: str) -> Iterator[Register]:
-    database = Database(database_url, "declarations")
+    database = Database(database_url, "declarations", ring())
     yield Register(database)
     database.close()
 
@@ -210,7 +211,7 @@ def test_an_implausible_value_overflows_no_total(register: Register) -> None:
 
 
 def test_two_processes_never_count_the_same(postgresql_server: testing.PostgreSQL) -> None:
-    register = Register(Database(postgresql_server.new_database(), "declarations"))
+    register = Register(Database(postgresql_server.new_database(), "declarations", ring()))
     register.declare(row(1))
     with register.store.write() as connection:
         assert database.try_lock(connection, fold.LOCK)

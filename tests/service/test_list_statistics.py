@@ -53,7 +53,7 @@ from tests.service.retail_lists_world import (
     receipt_row,
 )
 from tests.service.test_retail_summary import summary_row
-from tests.support import seeded_random
+from tests.support import ring, seeded_random
 
 MINUTE_US = 60_000_000
 MOSTLY = st.sampled_from([True, True, True, False])
@@ -232,11 +232,11 @@ class Following(RuleBasedStateMachine):
 
 def copies(template: pathlib.Path) -> Iterator[RetailRegister]:
     """Fresh registers on copies of an empty store, which is migrated once."""
-    registered(Database(f"sqlite:///{template}", "declarations")).database.close()
+    registered(Database(f"sqlite:///{template}", "declarations", ring())).database.close()
     for index in range(10_000):
         folder = template.with_name(str(index))
         shutil.copytree(template, folder)
-        yield RetailRegister(Database(f"sqlite:///{folder}", "declarations"))
+        yield RetailRegister(Database(f"sqlite:///{folder}", "declarations", ring()))
 
 
 def test_any_order_and_batching_ends_as_if_counted_at_once_on_sqlite() -> None:
@@ -247,14 +247,14 @@ def test_any_order_and_batching_ends_as_if_counted_at_once_on_sqlite() -> None:
 
 def test_any_order_and_batching_ends_as_if_counted_at_once_on_postgresql(postgresql_server: testing.PostgreSQL) -> None:
     addresses = (postgresql_server.new_database() for _ in range(10_000))
-    fresh = (registered(Database(address, "declarations")) for address in addresses)
+    fresh = (registered(Database(address, "declarations", ring())) for address in addresses)
     machine = type("OnPostgresql", (Following,), {"fresh": fresh})
     run_state_machine_as_test(machine, settings=settings(max_examples=4, stateful_step_count=8, deadline=None))
 
 
 @pytest.fixture
 def register(database_url: str) -> Iterator[RetailRegister]:
-    database = Database(database_url, "declarations")
+    database = Database(database_url, "declarations", ring())
     yield registered(database)
     database.close()
 

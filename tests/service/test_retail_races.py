@@ -36,7 +36,7 @@ from tests.service.retail_lists_world import (
 from tests.service.test_retail_lists import departure
 from tests.service.test_retail_pool import BANK, consent, finance
 from tests.service.test_retail_summary import summary_row
-from tests.support import Stores, migrate
+from tests.support import Stores, migrate, ring
 
 COUNT = 120
 PATIENCE_SECONDS = 30
@@ -161,7 +161,7 @@ def test_payments_and_returns_of_one_pool_at_once(registers: Sequence[RetailRegi
 def two_databases(postgresql_server: PostgreSQL) -> Any:
     """Two processes on PostgreSQL, whose writers may be at work at once."""
     url = postgresql_server.new_database()
-    opened = [Database(url, "declarations") for _ in range(2)]
+    opened = [Database(url, "declarations", ring()) for _ in range(2)]
     migrate(opened[0], SERVICE.migrations)
     yield opened
     for database in opened:
