@@ -51,6 +51,17 @@ def _violations(service: Service, connection: sa.Connection) -> list[str]:
     return [f"{service.name}: {violation}" for violation in [*found, *service.violations(connection)]]
 
 
+def is_untouched(database: str) -> bool:
+    """Whether no service has told anything yet: nothing of its business has a date."""
+    with stores.opened(database) as opened:
+        return all(_is_untouched(store) for _service, store in opened)
+
+
+def _is_untouched(store: Database) -> bool:
+    with store.read() as connection:
+        return _event_count(connection) == 0
+
+
 def is_empty(database: str) -> bool:
     """Whether there is nothing to verify: the platform never ran on this store."""
     store = Database(database, "declarations")

@@ -26,8 +26,10 @@ EVENTS: Mapping[State, str] = {
     State.CONFIRMED: "payment.confirmed",
     State.COMPLETED: "payment.completed",
     State.UNMATCHED: "payment.parked",
+    State.CREDITED: "payment.credited",
+    State.RETURNED: "payment.returned",
 }
-FINISHED = [State.COMPLETED.value, State.UNMATCHED.value]
+FINISHED = [state.value for state in State if state not in model.OWING]
 
 
 def load(connection: sa.Connection, name: str) -> IncomingPayment | None:
@@ -56,18 +58,19 @@ def add(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
     return payment
 
 
-def save(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
-    """A changed payment, with all that entering its state means."""
+def save(transaction: Transaction, payment: IncomingPayment, event: str = "") -> IncomingPayment:
+    """A changed payment, with all that entering its state means; the event is the state's unless another is named."""
     before = load(transaction.connection, payment.name)
     if before and before.state is not payment.state and payment.state in ENTERING:
         ENTERING[payment.state](transaction, payment)
     fresh = records.update(transaction.connection, incoming_payments, payment)
-    _follow(transaction, fresh, EVENTS[fresh.state])
+    _follow(transaction, fresh, event or EVENTS[fresh.state])
     return fresh
 
 
 def _follow(transaction: Transaction, payment: IncomingPayment, event: str) -> None:
-    transaction.append(event, payment.name, rpc.to_proto(payment), (payment.bank, payment.enterprise))
+    for party in (payment.bank, payment.enterprise):
+        transaction.append(event, payment.name, rpc.to_proto(payment, party), [party])
     tasks.follow(transaction, SAGA, payment)
 
 
