@@ -321,7 +321,7 @@ async def finance_again(stage: Stage) -> str:
 
 
 async def pay(stage: Stage) -> str:
-    """Business dates are closed up to the day on which the buyer pays the whole invoice; bank A receives the pacs.008."""
+    """Business dates close up to the day on which the buyer pays the whole invoice; bank A receives the pacs.008."""
     bank, value_date = f"banks/{OFFERS[0][0]}", stage.script.today + PAID_AFTER
     await asyncio.to_thread(stage.close_dates, value_date)
     account = await _exporters_account(stage, bank)
