@@ -32,9 +32,8 @@ class SettledAsset:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What a payment settled of one encumbrance, and what its holder takes of the payment.
+    """What a payment settled of one encumbrance, and what its holder takes of the payment for the loan it secures.
 
-    `loan` is the platform's loan that the encumbrance secures, empty where the holder keeps it in its own books;
     `settled_total` what all payments have settled of it. `amount` (interest and principal) is None until the lender has
     fixed it, zero where it refused; `unsecured` the principal that is owed though it was settled, because the lender
     took interest first. An opaque `reference` stands for lender and loan.
@@ -74,7 +73,7 @@ class Collection:
     @property
     def awaits_confirmation(self) -> bool:
         """Whether the lender has yet to book what it fixed."""
-        return bool(self.amount) and bool(self.loan) and not self.is_confirmed
+        return bool(self.amount) and not self.is_confirmed
 
     @property
     def awaits_restoration(self) -> bool:

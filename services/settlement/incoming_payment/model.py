@@ -3,10 +3,10 @@
     step                 refused by the other service
     RECEIVED   match     UNMATCHED with the reason: nothing has happened yet
     MATCHED    apply     UNMATCHED with the reason: nothing more was applied
-    APPLIED,   collect   the loan isn't the holder's: the holder gets what was settled of its encumbrance; nothing is
-    COLLECTING           owed (the loan is over): its part goes to the exporter; otherwise (a drawdown is still under
-                         way) UNMATCHED with the reason: the lender's part must neither go to the exporter nor be lost.
-                         The repayments fixed so far stand. A person matches with the same declarations, and it goes on
+    APPLIED,   collect   nothing is owed to this holder (the loan is over, or isn't the one that its encumbrance
+    COLLECTING           secures): its part goes to the exporter; otherwise (a drawdown is still under way) UNMATCHED
+                         with the reason: the lender's part must neither go to the exporter nor be lost. The
+                         repayments fixed so far stand. A person matches with the same declarations, and it goes on
                restore   noted with the collection: the encumbrance isn't there any more
     SWEPT      confirm   the point of no return is behind: noted with the collection, goes on
     CONFIRMED  release   asked again until the insurer has counted it
@@ -45,9 +45,8 @@ DECLARATION_NOT_FOUND = "DECLARATION_NOT_FOUND"
 CURRENCY_DIFFERS = "CURRENCY_DIFFERS"
 # Where a loan's repayment is refused because nothing is owed: states of loans.Loan, and reasons.
 OWES_NOTHING_STATES = {"REPAID", "CLOSED", "CANCELLED", "CANCELLING"}
-OWES_NOTHING_REASONS = {"NOTHING_OWED"}
-# The platform knows no loan of this holder behind its encumbrance: the holder keeps it in its own books.
-NO_LOAN_HERE = "NOT_FOUND"
+OWES_NOTHING_REASONS = {"NOT_FOUND", "NOTHING_OWED"}
+# A reference of the register that may be a loan of its holder: the lenders' book says whether it is.
 LOANS = "loans/"
 
 # Office (4), year (4), direction (0 or 1), sequence (9): the customs number among other digits.
@@ -322,37 +321,30 @@ def with_amounts(payment: IncomingPayment) -> IncomingPayment:
 def with_settled(
     payment: IncomingPayment, declaration: str, settled: Sequence[declarations_pb2.SettledEncumbrance]
 ) -> IncomingPayment:
-    """Returns the payment with what one of its parts settled, encumbrance by encumbrance, added to its collections.
+    """Returns the payment with what one of its parts settled added to its collections, encumbrance by encumbrance.
 
-    An encumbrance of which nothing was settled counts only where a loan of the platform may stand behind it.
+    Only a loan of the platform, which its borrower has accepted, gives its bank a part of the money.
     """
     collections = {one.encumbrance: one for one in payment.collections}
     for one in settled:
-        if one.amount.minor_units or one.reference.startswith(LOANS):
+        if one.reference.startswith(LOANS):
             known = collections.get(one.encumbrance) or _collection(payment, one)
             asset = SettledAsset(declaration, one.asset, money.from_proto(one.amount))
             settled_total = money.from_proto(one.settled_total)
             collections[one.encumbrance] = replace(known, assets=(*known.assets, asset), settled_total=settled_total)
-    return replace(payment, collections=tuple(map(_of_own_book, collections.values())))
+    return replace(payment, collections=tuple(collections.values()))
 
 
 def _collection(payment: IncomingPayment, settled: declarations_pb2.SettledEncumbrance) -> Collection:
     return Collection(
         encumbrance=settled.encumbrance,
-        loan=settled.reference if settled.reference.startswith(LOANS) else "",
+        loan=settled.reference,
         bank=settled.holder,
         reference=ids.derived(payment.name, settled.encumbrance, "reference"),
         repayment_id=ids.derived(payment.name, settled.encumbrance, "repayment"),
         assets=(),
         settled_total=payment.amount.zero(),
     )
-
-
-def _of_own_book(collection: Collection) -> Collection:
-    """A holder without a loan here gets what was settled of its encumbrance, no less and no more."""
-    if collection.loan:
-        return collection
-    return replace(collection, amount=collection.settled, interest=collection.settled.zero())
 
 
 def with_collection(payment: IncomingPayment, encumbrance: str, **changes: Any) -> IncomingPayment:

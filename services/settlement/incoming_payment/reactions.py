@@ -41,7 +41,8 @@ def _match(payment: IncomingPayment, declaration: str, outcome: Outcome) -> Inco
     receivable: Any = outcome
     if reason := model.mismatch(payment, receivable):
         return park(payment, reason)
-    return model.with_part(payment, declaration, owed=money.from_proto(receivable.unpaid))
+    matched = model.with_part(payment, declaration, owed=money.from_proto(receivable.unpaid))
+    return matched if model.plan(matched) else _move(model.with_amounts(matched), Verb.MATCH, reason="")
 
 
 def _expect(payment: IncomingPayment, *states: State) -> None:
@@ -54,7 +55,12 @@ def _apply(payment: IncomingPayment, declaration: str, outcome: Outcome) -> Inco
         return park(payment, outcome.reason)
     applied: Any = outcome
     counted = model.with_settled(payment, declaration, applied.settled_encumbrances)
-    return model.with_part(counted, declaration, is_applied=True)
+    return _unless_owing(model.with_part(counted, declaration, is_applied=True), Verb.APPLY)
+
+
+def _unless_owing(payment: IncomingPayment, verb: Verb) -> IncomingPayment:
+    """Moves on where the state owes no more calls."""
+    return payment if model.plan(payment) else _move(payment, verb)
 
 
 def _collect(payment: IncomingPayment, encumbrance: str, outcome: Outcome) -> IncomingPayment:
@@ -71,15 +77,12 @@ def _collect(payment: IncomingPayment, encumbrance: str, outcome: Outcome) -> In
 
 
 def _uncollected(payment: IncomingPayment, encumbrance: str, refusal: DomainError) -> IncomingPayment:
-    """The holder's own affair, the exporter's where the loan owes nothing; otherwise nothing may be paid out yet."""
-    collection, nothing = model.collection_of(payment, encumbrance), payment.amount.zero()
-    if refusal.reason == model.NO_LOAN_HERE:
-        changes = {"loan": "", "amount": collection.settled, "interest": nothing}
-    elif model.owes_nothing(refusal):
-        changes = {"amount": nothing, "interest": nothing, "refusal": refusal.reason}
-    else:
+    """Its part is the exporter's where the loan owes nothing; otherwise nothing may be paid out yet."""
+    if not model.owes_nothing(refusal):
         return park(payment, refusal.reason)
-    return _move(model.with_collection(payment, encumbrance, **changes), Verb.COLLECT)
+    nothing = payment.amount.zero()
+    collected = model.with_collection(payment, encumbrance, amount=nothing, interest=nothing, refusal=refusal.reason)
+    return _move(collected, Verb.COLLECT)
 
 
 def _restore(payment: IncomingPayment, encumbrance: str, outcome: Outcome) -> IncomingPayment:
@@ -101,7 +104,7 @@ def _release(payment: IncomingPayment, declaration: str, outcome: Outcome) -> In
     _expect(payment, State.CONFIRMED)
     if isinstance(outcome, DomainError):
         raise outcome
-    return model.with_part(payment, declaration, is_released=True)
+    return _unless_owing(model.with_part(payment, declaration, is_released=True), Verb.COMPLETE)
 
 
 _REACTIONS: Mapping[Step, Callable[[IncomingPayment, str, Outcome], IncomingPayment]] = {
@@ -118,18 +121,12 @@ def _sweep(payment: IncomingPayment) -> IncomingPayment:
     return _move(payment, Verb.SWEEP, remainder=payment.amount - payment.collected)
 
 
-def _matched(payment: IncomingPayment) -> IncomingPayment:
-    return _move(model.with_amounts(payment), Verb.MATCH, reason="")
-
-
 # How a payment goes on from a state in which it owes no call.
 _ONWARD: Mapping[State, Callable[[IncomingPayment], IncomingPayment]] = {
-    State.RECEIVED: _matched,
     State.MATCHED: lambda payment: _move(payment, Verb.APPLY),
     State.APPLIED: _sweep,
     State.COLLECTING: _sweep,
     State.SWEPT: lambda payment: _move(payment, Verb.CONFIRM),
-    State.CONFIRMED: lambda payment: _move(payment, Verb.COMPLETE),
 }
 
 

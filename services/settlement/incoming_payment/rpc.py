@@ -51,7 +51,7 @@ def _collection(collection: Collection, is_open: bool) -> settlement_pb2.Collect
     message = settlement_pb2.Collection(reference=collection.reference, amount=money.to_proto(collection.amount))
     if is_open:
         message.bank, message.loan = collection.bank, collection.loan
-        message.repayment = f"repayments/{collection.repayment_id}" if collection.loan else ""
+        message.repayment = f"repayments/{collection.repayment_id}"
     return message
 
 

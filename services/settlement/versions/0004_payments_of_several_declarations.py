@@ -1,7 +1,7 @@
 """Payments of several declarations.
 
-A standing payment becomes one of a single part. What it collects is known by encumbrance from now on: a loan's own, whose
-id follows from the loan's name.
+A standing payment becomes one of a single part. What it collects is known by encumbrance from now on: a loan's own,
+whose id follows from the loan's name.
 """
 
 import json
