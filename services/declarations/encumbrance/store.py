@@ -128,7 +128,8 @@ def add_item(transaction: Transaction, encumbrance: Encumbrance, asset: str) -> 
     upsert = fresh.on_conflict_do_update(
         index_elements=["asset", "encumbrance"], set_={"stands": True}, where=encumbered.c.stands.is_(False)
     )
-    if transaction.connection.execute(upsert).rowcount:
+    # Not the row count: of an insert that changes nothing it isn't the same on every database.
+    if transaction.connection.execute(upsert.returning(encumbered.c.asset)).first():
         _count(transaction.connection, {_holding(encumbrance, asset): 1})
 
 
