@@ -294,6 +294,19 @@ def test_a_payment_for_two_declarations_repays_both_lenders() -> None:
     assert (made.state, made.remainder) == (State.SWEPT, usd(399_700))
 
 
+def test_a_lender_for_whom_nothing_is_left_is_not_asked() -> None:
+    """An encumbrance that is settled in full waits for its holder's release; another's takes the whole payment."""
+    made = on(in_state(State.MATCHED), APPLY, applied(("loans/a", BANK, 0), ("loans/b", OTHER, 1000)))
+    call = model.plan(made)
+    assert call is not None
+    assert call.step == "collect encumbrances/b"
+    assert on(made, call.step, repayment(1000, 10)).state is State.SWEPT
+    left = on(made, call.step, repayment(900, 10))
+    call = model.plan(left)
+    assert call is not None
+    assert (call.step, call.request.amount) == ("collect encumbrances/a", proto(100))
+
+
 def test_one_lender_takes_no_interest_of_anothers_declaration() -> None:
     made = payment(amount=usd(2_000), parts=(Part(DECLARATION), Part(SECOND)))
     made = on(made, MATCH, receivable(unpaid=1_000))

@@ -35,7 +35,7 @@ class Collection:
     """What a payment settled of one encumbrance, and what its holder takes of the payment for the loan it secures.
 
     `settled_total` what all payments have settled of it. `amount` (interest and principal) is None until the lender has
-    fixed it, zero where it refused; `unsecured` the principal that is owed though it was settled, because the lender
+    fixed it, and stays so where others left nothing; zero where it refused; `unsecured` the principal that is owed though it was settled, because the lender
     took interest first. An opaque `reference` stands for lender and loan.
     """
 

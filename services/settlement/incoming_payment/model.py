@@ -232,14 +232,17 @@ def _plan_apply(payment: IncomingPayment) -> Call | None:
 
 
 def _plan_collect(payment: IncomingPayment) -> Call | None:
-    """The next lender fixes its repayment: one after another, since each takes from what the others left."""
+    """The next lender fixes its repayment: one after another, since each takes from what the others left.
+
+    A lender for whom they leave nothing isn't asked.
+    """
     for one in payment.collections:
-        if one.amount is None:
+        if one.amount is None and (most := collectable(payment, one)):
             request = loans_pb2.CreateRepaymentRequest(
                 repayment_id=one.repayment_id,
                 loan=one.loan,
                 payment=payment.name,
-                amount=money.to_proto(collectable(payment, one)),
+                amount=money.to_proto(most),
                 date=date(payment.value_date),
                 encumbrance=one.encumbrance,
                 settled=money.to_proto(one.settled_total),
