@@ -14,7 +14,6 @@ from chassis.tasks import Outcome
 from services.loans.loan import drawdown, model
 from services.loans.loan.model import TRANSITIONS, Item, Loan, Verb
 
-
 # The register's reason for what doesn't exist and for what nobody consented to: another's declaration tells no more.
 UNSEEN = "CONSENT_MISSING"
 
