@@ -21,6 +21,7 @@ from chassis.command import Operation, Submission, Transaction
 from chassis.contracts import contract
 from chassis.database import Database
 from chassis.errors import DomainError, NotFound
+from chassis.identity import Caller
 from chassis.ids import RandomBytes
 from chassis.status import UNKNOWN_OUTCOME
 from chassis.writer import Writer
@@ -242,6 +243,18 @@ def violations(connection: sa.Connection, sagas: Mapping[str, Saga]) -> list[str
                 owed[resource.name] = call.step
     differing = {name for name in rows.keys() | owed.keys() if rows.get(name) != owed.get(name)}
     return [f"tasks: {name} owes {owed.get(name)}, its task is {rows.get(name)}" for name in sorted(differing)]
+
+
+def realign(connection: sa.Connection, sagas: Mapping[str, Saga], caller: Caller, now_us: int) -> None:
+    """Writes the tasks anew whose steps the plans no longer name: a migration carried their resources over."""
+    transaction = Transaction(connection, caller, now_us, ids.Identifiers(now_us, b""))
+    rows = tables.tasks
+    standing = {row.resource: row.step for row in connection.execute(sa.select(rows.c.resource, rows.c.step))}
+    for saga in sagas.values():
+        for resource in saga.unfinished(connection):
+            call = saga.plan(resource)
+            if (call.step if call else None) != standing.get(resource.name):
+                follow(transaction, saga, resource)
 
 
 class Runner:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import json
 import pathlib
 import sys
@@ -300,9 +301,7 @@ def verify(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
     """Prove balances, hash chains, dense events and owed tasks from the rows alone."""
     from cli import verification
 
-    address = database or Layout(folder).database_in_use()
-    if verification.is_empty(address):
-        raise click.ClickException(f"there is no platform's store at {address}")
+    address = _store_in_use(folder, database)
     report = verification.verify(address, is_whole=Layout(folder).was_up())
     show(report, as_json, _verify_lines(report))
 
@@ -312,6 +311,52 @@ def _verify_lines(report: dict[str, Any]) -> list[str]:
     events = ", ".join(f"{service} {count}" for service, count in report["events"].items())
     verdict = ["All hold."] if report["ok"] else report["violations"]
     return [*lines, f"events: {events}", f"chains hold: {'yes' if report['chains_ok'] else 'NO'}", *verdict]
+
+
+@main.group()
+def date() -> None:
+    """Show the platform's business date, or close it and all before a day."""
+
+
+@date.command("show")
+@folder_option
+@database_option
+@json_option
+def show_date(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
+    """Show the business date on which money counts today."""
+    from cli import dates
+
+    present = dates.show(_store_in_use(folder, database))
+    show(dates.report(present), as_json, [present.isoformat()])
+
+
+@date.command("close")
+@click.option(
+    "--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The business date to open, not before today's."
+)
+@folder_option
+@database_option
+@json_option
+def close_date(until: datetime.datetime, folder: pathlib.Path, database: str | None, as_json: bool) -> None:
+    """Close every business date before a day, also while the platform runs."""
+    from chassis.business_date import DateNotAhead
+    from cli import dates
+
+    try:
+        present = dates.close(_store_in_use(folder, database), until.date())
+    except DateNotAhead as error:
+        raise click.ClickException(str(error)) from error
+    show(dates.report(present), as_json, [present.isoformat()])
+
+
+def _store_in_use(folder: pathlib.Path, database: str | None) -> str:
+    """The address of a platform's store. Raises ClickException where nothing ever ran on it."""
+    from cli import verification
+
+    address = database or Layout(folder).database_in_use()
+    if verification.is_empty(address):
+        raise click.ClickException(f"there is no platform's store at {address}")
+    return address
 
 
 @main.command()

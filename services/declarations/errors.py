@@ -108,12 +108,6 @@ class ReductionExceedsEncumbrance(DomainError):
     code = grpc.StatusCode.INVALID_ARGUMENT
 
 
-class NothingPrepared(DomainError):
-    """Nothing of {resource} waits for a checker; a maker prepares it first."""
-
-    chinese = "{resource} 没有待复核的事项，须先由经办人提交。"
-
-
 class ShareEnded(DomainError):
     """Your share of {breach} is over; there is nothing left to resolve."""
 

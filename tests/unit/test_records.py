@@ -141,7 +141,7 @@ def test_a_hold_is_about_something() -> None:
     assert [problem.reason for problem in kinds.problems(row)] == ["HOLD_WITHOUT_SUBJECT"]
 
 
-# Sources: the announcements in data/duty_deadlines.csv and the State Council's calendar in data/holidays.csv.
+# Sources: the announcements in data/duty_deadlines.csv and the State Council's calendar in trade/data/holidays.csv.
 @pytest.mark.parametrize(
     ("term", "issued", "expected"),
     [

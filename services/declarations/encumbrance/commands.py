@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from chassis import database, money
 from chassis.clock import MICROSECONDS, business_date
 from chassis.command import Transaction
-from chassis.errors import DomainError, InvalidFields, NotFound, Problem, SamePerson
+from chassis.errors import DomainError, InvalidFields, NotFound, NothingPrepared, Problem, SamePerson
 from chassis.money import Money
 from chassis.rpc import problem
 from chassis.states import check_etag, moved
@@ -43,6 +43,7 @@ from services.declarations.encumbrance.model import (
 from services.declarations.preshipment import netting
 from services.declarations.retail.sale import store as sales
 from services.declarations.value import freezing, kinds
+from services.declarations.value import model as value_model
 from services.declarations.value import store as values
 from services.declarations.value.books import Books
 from services.declarations.value.model import SIDES, Asset, AssetClass, part_id
@@ -488,7 +489,7 @@ def reject_reduction(
 
 def _prepared(encumbrance: Encumbrance) -> Reduction:
     if encumbrance.reduction is None:
-        raise errors.NothingPrepared(resource=encumbrance.name)
+        raise NothingPrepared(resource=encumbrance.name)
     return encumbrance.reduction
 
 
@@ -501,6 +502,30 @@ def _tombstone(transaction: Transaction, identifier: str) -> declarations_pb2.En
     store.add(transaction, tombstone)
     store.tell(transaction, tombstone, "encumbrance.released")
     return rpc.to_proto(tombstone)
+
+
+def restore(
+    transaction: Transaction, request: declarations_pb2.RestoreEncumbranceRequest
+) -> declarations_pb2.Encumbrance:
+    """Puts back what a payment settled of an encumbrance and its lender took as interest, as far as value goes."""
+    encumbrance, left = _held(transaction, request.name), money.from_proto(request.amount)
+    if encumbrance.state is not State.CONFIRMED or left.minor_units <= 0:
+        return rpc.to_proto(encumbrance)
+    books = Books(transaction, request.assets)
+    restored = encumbrance
+    for asset in request.assets:
+        part = model.restorable(restored, asset, books.value(asset), left)
+        if part:
+            books.move(asset, value_model.refinanced(books.value(asset), part), "restore", encumbrance.name)
+            restored, left = model.restored(restored, asset, part), left - part
+            store.add_item(transaction, restored, asset)
+    if restored == encumbrance:
+        return rpc.to_proto(encumbrance)
+    books.restore_margins()
+    books.write()
+    saved = store.save(transaction, restored, "encumbrance.restored")
+    netting.rebalance(transaction, request.assets)
+    return rpc.to_proto(saved)
 
 
 def expire(transaction: Transaction) -> bool:
@@ -580,16 +605,17 @@ def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declaratio
     open_breaches = breach_rows.open_on(transaction.connection, [asset.name])
     unbacked = breaches.unbacked(open_breaches, AssetClass.RECEIVABLE)
     application = model.apply_proceeds(asset.name, books.value(asset.name), standing, amount, unbacked)
+    unreleased = store.unreleased_on(transaction.connection, asset.name)
     books.move(asset.name, application.moves(), "proceeds")
     if asset.collection != POOLS:
         books.move(asset.name, application.beyond_value(), "excess")
     books.restore_margins()
     books.write()
-    return _settled(transaction, asset, application)
+    return _settled(transaction, asset, application, unreleased)
 
 
 def _settled(
-    transaction: Transaction, asset: Asset, application: model.Application
+    transaction: Transaction, asset: Asset, application: model.Application, unreleased: Sequence[Encumbrance]
 ) -> declarations_pb2.ApplyProceedsResponse:
     """The rows follow what was booked, and everyone whom it concerns is told."""
     for settled in application.settled:
@@ -600,7 +626,7 @@ def _settled(
     netting.rebalance(transaction, [asset.name])
     _tell_settled(transaction, asset)
     return declarations_pb2.ApplyProceedsResponse(
-        settled_encumbrances=map(rpc.settled, application.settled),
+        settled_encumbrances=[rpc.settled(asset.name, one) for one in application.with_unreleased(unreleased)],
         unfinanced=money.to_proto(application.free + application.margin),
         excess=money.to_proto(application.excess),
         enterprise=asset.enterprise,

@@ -7,7 +7,7 @@ from decimal import ROUND_UP, Decimal
 from functools import lru_cache
 
 from chassis import ids
-from chassis.money import EXACT, LARGEST, Money, allocate, rounded
+from chassis.money import EXACT, LARGEST, Money, allocate, rounded, total
 from ledger.model import Kind, Transfer
 from services.declarations.value.model import SIDES, AssetClass, Move, Part, Value, transfer
 
@@ -254,6 +254,12 @@ class Application:
         )
         return [move for move in moves if move.amount]
 
+    def with_unreleased(self, unreleased: Iterable[Encumbrance]) -> list[Settled]:
+        """What was settled, and nothing of the encumbrances that wait for their holders' release, the oldest first."""
+        settled = {one.encumbrance.id: one for one in self.settled}
+        waiting = {one.id: Settled(one, self.financed.zero()) for one in unreleased}
+        return sorted((waiting | settled).values(), key=lambda one: one.encumbrance.age)
+
     def beyond_value(self) -> list[Move]:
         """What was paid beyond the value is excess (I5): if the value is raised, it was paid for already."""
         beyond = self.cured + self.excess
@@ -333,6 +339,26 @@ def settle_item(settled: Settled, asset: str) -> Encumbrance:
     """The encumbrance after a payment settled a part of one item."""
     item = item_of(settled.encumbrance, asset)
     return with_item(settled.encumbrance, replace(item, settled=item.settled + settled.amount))
+
+
+def restorable(encumbrance: Encumbrance, asset: str, value: Value, most: Money) -> Money:
+    """Returns how much of what was settled on an asset it can bear again: value that nobody holds, up to `most`.
+
+    Settled 400.00, free 50.00 and margin 100.00: of 290.00 at most 150.00.
+    """
+    settled = next((item.settled for item in encumbrance.items if item.asset == asset), most.zero())
+    return min(most, settled, value.free + value.margin)
+
+
+def restored(encumbrance: Encumbrance, asset: str, amount: Money) -> Encumbrance:
+    """Returns the encumbrance with so much less settled on an asset."""
+    item = item_of(encumbrance, asset)
+    return with_item(encumbrance, replace(item, settled=item.settled - amount))
+
+
+def settled_total(encumbrance: Encumbrance) -> Money:
+    """Returns how much of an encumbrance buyers have settled on all its assets."""
+    return total([item.settled for item in encumbrance.items], encumbrance.items[0].amount.currency)
 
 
 def reduced(encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> Encumbrance:

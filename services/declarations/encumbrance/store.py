@@ -48,6 +48,15 @@ def standing_on(connection: sa.Connection, assets: Iterable[str]) -> dict[str, l
     return found
 
 
+def unreleased_on(connection: sa.Connection, asset: str) -> list[Encumbrance]:
+    """The confirmed finance on an asset that its holders haven't released, though it may be settled in full."""
+    rows = encumbrances.c
+    query = sa.select(encumbrances).join(encumbered, rows.id == encumbered.c.encumbrance)
+    finance = rows.asset_class == AssetClass.RECEIVABLE.value
+    query = query.where(encumbered.c.asset == asset, finance, rows.state == State.CONFIRMED.value)
+    return records.many(connection, query, Encumbrance)
+
+
 def holders(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, list[str]]:
     """Who holds anything on these enterprises' value."""
     rows = encumbrances.c
@@ -119,7 +128,8 @@ def add_item(transaction: Transaction, encumbrance: Encumbrance, asset: str) -> 
     upsert = fresh.on_conflict_do_update(
         index_elements=["asset", "encumbrance"], set_={"stands": True}, where=encumbered.c.stands.is_(False)
     )
-    if transaction.connection.execute(upsert).rowcount:
+    # Not the row count: of an insert that changes nothing it isn't the same on every database.
+    if transaction.connection.execute(upsert.returning(encumbered.c.asset)).first():
         _count(transaction.connection, {_holding(encumbrance, asset): 1})
 
 

@@ -123,6 +123,11 @@ class Value:
         return held + self.settled + self.returned - self.shortfall
 
     @property
+    def unpaid(self) -> Money:
+        """What a buyer still owes: VALUE less what was paid and what came back; never less than nothing."""
+        return max(self.declared - self.settled - self.returned, self.margin.zero())
+
+    @property
     def backed(self) -> Money:
         """The finance that has value behind it."""
         return self.financed - self.shortfall
@@ -133,8 +138,7 @@ class Value:
 
     def margin_due(self, cap: Decimal) -> Money:
         """What the cap keeps of the value from being financed: never more than is still to be paid."""
-        unpaid = self.declared - self.settled - self.returned
-        return max(min(margin_of(self.declared, cap), unpaid), self.margin.zero())
+        return max(min(margin_of(self.declared, cap), self.unpaid), self.margin.zero())
 
 
 class Move(NamedTuple):
@@ -325,6 +329,13 @@ def given_back(value: Value, asset_class: AssetClass, amount: Money) -> list[Mov
     cured = min(amount, falls_short)
     moves = (Move(held, short, cured), Move(held, free, amount - cured))
     return [move for move in moves if move.amount]
+
+
+def refinanced(value: Value, amount: Money) -> list[Move]:
+    """The moves by which value that nobody holds bears finance again: from free, then from margin."""
+    moves, left = _taken(amount, {Part.FREE: (value.free, Part.FINANCED), Part.MARGIN: (value.margin, Part.FINANCED)})
+    assert not left, "no more than is free or margin bears finance again"
+    return moves
 
 
 def margin_restored(value: Value, cap: Decimal) -> list[Move]:
