@@ -34,9 +34,9 @@ class SettledAsset:
 class Collection:
     """What a payment settled of one encumbrance, and what its holder takes of the payment for the loan it secures.
 
-    `settled_total` what all payments have settled of it. `amount` (interest and principal) is None until the lender has
-    fixed it, and stays so where others left nothing; zero where it refused; `unsecured` the principal that is owed though it was settled, because the lender
-    took interest first. An opaque `reference` stands for lender and loan.
+    `settled_total` is what all payments have settled of it. `amount` (interest and principal) is None until the lender
+    has fixed it, and stays so where others left nothing; zero where it refused. `unsecured` is the principal that is
+    owed though it was settled, because the lender took interest first. An opaque `reference` stands for lender and loan.
     """
 
     encumbrance: str
