@@ -17,7 +17,7 @@ HEAD, LINES = "DecMessage/DecHead", "DecMessage/DecLists"
 EXPECTED = {
     "bad_direction": [(f"{HEAD}/IEFlag", "DIRECTION_MISMATCH")],
     "bad_document_type": [("", "DTD_NOT_ALLOWED")],
-    "bad_encoding": [("", "ENCODING_UNSUPPORTED")],
+    "bad_encoding": [("", "ENCODING_AMBIGUOUS")],
     "bad_entity_expansion": [("", "DTD_NOT_ALLOWED")],
     "bad_external_entity": [("", "DTD_NOT_ALLOWED")],
     "bad_fifty_one_lines": [(LINES, "LINES_OUT_OF_RANGE"), (f"{LINES}/DecList[51]/GNo", "OUT_OF_RANGE")],

@@ -20,6 +20,7 @@ from chassis.xml import Reader, local_name, namespace, parse_document, wrong_nam
 from services.declarations.checks import check, date_or_none, decimal_or_none, net_exceeds_gross
 from services.declarations.code_tables import code_table
 from services.declarations.formats import elements
+from services.declarations.formats.parsed import MISDECLARED
 from services.declarations.formats.row_problems import field_problems, report_at_elements
 
 __all__ = ["check", "parse"]
@@ -101,7 +102,7 @@ _LEVY_NATURE_PROBLEMS: Mapping[str, tuple[str, str, str]] = {
 
 def parse(content: bytes) -> tuple[declarations_pb2.Declaration | None, list[Problem]]:
     """The declaration of one DecMessage document; None and all its problems where it has any."""
-    element, problems = parse_document(content)
+    element, problems = parse_document(content, MISDECLARED)
     if element is None:
         return None, problems
     if (namespace(element), local_name(element)) != (NAMESPACE, ROOT):

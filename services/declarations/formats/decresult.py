@@ -13,7 +13,7 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis.errors import Problem
 from chassis.xml import Reader, local_name, parse_document
-from services.declarations.formats.parsed import Parsed
+from services.declarations.formats.parsed import MISDECLARED, Parsed
 
 DATA = "DEC_DATA"
 RESULT = "DEC_RESULT"
@@ -28,7 +28,7 @@ _COMPACT_FORM = "%Y%m%d%H%M%S"
 
 def parse(content: bytes) -> Sequence[Parsed]:
     """The receipts of one document, each with all its problems."""
-    element, problems = parse_document(content)
+    element, problems = parse_document(content, MISDECLARED)
     if element is None:
         return [Parsed("", None, problems)]
     root = Reader(element, local_name(element))
@@ -47,7 +47,7 @@ def parse_response(content: bytes) -> Sequence[Parsed]:
     It has no channel and no notice time, so it is no receipt: it moves no declaration. It is refused as what it is,
     with the window's own words where the file wasn't taken.
     """
-    element, problems = parse_document(content)
+    element, problems = parse_document(content, MISDECLARED)
     if element is None:
         return [Parsed("", None, problems)]
     own = Reader(element, RESPONSE)

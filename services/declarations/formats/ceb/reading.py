@@ -20,7 +20,7 @@ from services.declarations.formats.ceb import kinds
 from services.declarations.formats.ceb.kinds import day_of
 from services.declarations.formats.ceb.message import NAMESPACE, Field, Message, PersonElements, Source
 from services.declarations.formats.ceb.tables import MESSAGES
-from services.declarations.formats.parsed import LINES_MAX, Parsed, too_many
+from services.declarations.formats.parsed import LINES_MAX, MISDECLARED, Parsed, too_many
 from services.declarations.formats.row_problems import field_problems, report_at_elements
 from services.declarations.retail.checks import check
 
@@ -39,7 +39,7 @@ class Place:
 
 def parse(content: bytes) -> list[Parsed]:
     """The documents of a message. One Parsed without an id, with the reason, if it can't be read as one."""
-    element, problems = parse_document(content)
+    element, problems = parse_document(content, MISDECLARED)
     if element is None:
         return [Parsed("", None, problems)]
     name = local_name(element)
