@@ -208,6 +208,13 @@ def namespace(element: etree._Element) -> str:
     return etree.QName(element).namespace or ""
 
 
+def drop_namespace(root: etree._Element, own: str) -> None:
+    """Leaves the elements of one namespace by their local names, beside those that their sender put in none."""
+    prefix = f"{{{own}}}"
+    for element in root.iter(f"{prefix}*"):
+        element.tag = element.tag.removeprefix(prefix)
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """An element, its path from the root, and the list that all readers of the document report to.
