@@ -21,6 +21,8 @@ from services.declarations.consent import commands as consent
 from services.declarations.consent import reads as consent_reads
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
+from services.declarations.draft import commands as draft
+from services.declarations.draft import reads as draft_reads
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
 from services.declarations.fingerprint import commands as fingerprint
@@ -124,7 +126,7 @@ SERVICE = Service(
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
         "BatchCreateDeclarations": keeping_refused(
-            Command(run_batch=declaration.create_batch, prepare=declaration.rows), "declaration"
+            Command(run_batch=draft.create_batch, prepare=declaration.rows), "declaration"
         ),
         "BatchCreateReceipts": keeping_refused(Command(unified.create_receipts, names=_receipts), "receipt"),
         "BatchCreateRetailDocuments": keeping_refused(
@@ -178,6 +180,8 @@ SERVICE = Service(
         "GetEvidence": record_reads.evidence,
         "GetDeclaration": declaration_reads.get,
         "ListDeclarations": declaration_reads.list_,
+        "GetDraft": draft_reads.get,
+        "ListDrafts": draft_reads.list_,
         "GetRetailOrder": retail_order_reads.get,
         "ListRetailOrders": retail_order_reads.list_,
         "ListConsents": consent_reads.list_,
@@ -226,6 +230,7 @@ SERVICE = Service(
         encumbrance.expire,
         pool.gather,
         pool.age,
+        draft.join,
         unified.attach_waiting,
         merchants.adopt,
         intake.forget_old,
