@@ -11,6 +11,7 @@ from aval.declarations.v1 import declarations_pb2
 from aval.type.v1 import problem_pb2
 from google.protobuf.message import Message
 
+from chassis import ids
 from chassis.errors import Problem
 from cli.importing import documents, files, objects
 from cli.importing.entries import Entry
@@ -19,6 +20,7 @@ from cli.importing.mapping import ColumnMapping
 from cli.importing.report import Counts
 from cli.importing.targets import BY_MESSAGE, TARGETS, Target
 from services.declarations.formats import json_lines
+from services.declarations.formats.rows import to_json
 
 IMPORT = "ImportDocuments"
 MOST_ROWS = 1000
@@ -51,6 +53,39 @@ class Batch:
     position: int = 0
     request: Message | None = None
     column_of: Callable[[str], str] = str
+    # The field of the request that has the rows, and how a row is written down as it is kept.
+    rows_field: str = "documents"
+    written: Callable[[Any], tuple[str, bytes]] = lambda document: ("XML", document.content)
+
+    def part(self, start: int, end: int) -> Any:
+        """The request of some of the rows only; the first part has what couldn't be read. None if there is none."""
+        if self.request is None or (start, end) == (0, len(self.rows)):
+            return self.request
+        part: Any = type(self.request)()
+        part.CopyFrom(self.request)
+        part.request_id = ids.derived("part of an import", part.request_id, start, end)
+        _keep_only(getattr(part, self.rows_field), start, end)
+        if self.method != IMPORT:
+            _keep_only(part.source.positions, start, end)
+            _keep_only(part.source.unread, 0, 0 if start else len(part.source.unread))
+        return part
+
+    def kept(self, index: int, problem: problem_pb2.Problem) -> Message:
+        """The request by which a row that has no answer is kept with what is refused."""
+        assert self.request is not None
+        request_id: str = self.part(index, index + 1).request_id
+        form, content = self.written(self.rows[index])
+        unread = declarations_pb2.UnreadRow(content=content, format=form, problems=[problem])
+        source = declarations_pb2.RowSource(name=self.origins[index][1][-MOST_SOURCE_NAME:], unread=[unread])
+        return declarations_pb2.BatchCreateDeclarationsRequest(
+            request_id=ids.derived("kept of an import", request_id), source=source
+        )
+
+
+def _keep_only(items: Any, start: int, end: int) -> None:
+    """Leaves the items from start to end in a repeated field."""
+    del items[end:]
+    del items[:start]
 
 
 RequestId = Callable[[str, int], str]
@@ -216,7 +251,11 @@ def _size(row: Message | None, entry: Entry) -> int:
 
 
 def _new(rows: Rows) -> Batch:
-    return Batch(rows.target.method, [rows.key], column_of=rows.column_of)
+    def written(row: Message) -> tuple[str, bytes]:
+        return "JSON", to_json(rows.target.row_of(row).SerializeToString())
+
+    field = rows.target.field
+    return Batch(rows.target.method, [rows.key], column_of=rows.column_of, rows_field=field, written=written)
 
 
 def _add_row(batch: Batch, rows: Rows, entry: Entry, row: Message | None, problems: Sequence[Problem]) -> None:

@@ -240,7 +240,10 @@ class Opened(contextlib.AbstractContextManager["Opened"]):
     def _unpacked(self) -> IO[Any]:
         if self.source.member:
             return self._open.enter_context(_archive(self.source.file).open(self.source.member))
-        return self._open.enter_context(gzip.GzipFile(fileobj=self._raw)) if self.source.is_packed else self._raw
+        if not self.source.is_packed:
+            return self._raw
+        unpacked: Any = self._open.enter_context(gzip.GzipFile(fileobj=self._raw))
+        return unpacked  # type: ignore[no-any-return]
 
     @property
     def position(self) -> int:

@@ -466,9 +466,9 @@ class _Reader:
 
 def _is_of(value: Any, kind: type) -> bool:
     """Whether a value of a mapping is of a kind; a list has texts only, and a flag is no number."""
-    if isinstance(value, bool) or not isinstance(value, kind):
-        return isinstance(value, bool) and kind is bool
-    return kind is not list or all(isinstance(one, str) for one in value)
+    if isinstance(value, list):
+        return kind is list and all(isinstance(text, str) for text in value)
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
 
 
 def _kind(field: FieldDescriptor) -> str:

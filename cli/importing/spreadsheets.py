@@ -7,7 +7,7 @@ import contextlib
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -106,7 +106,7 @@ class _Bounded:
         return chunk
 
 
-def _elements(archive: zipfile.ZipFile, part: str, tags: Sequence[str], most: int) -> Iterator[Any]:
+def _elements(archive: zipfile.ZipFile, part: str, tags: Sequence[str], most: int) -> Generator[Any, None, None]:
     """A part's elements of these local names as they end; each outermost one is forgotten after its turn."""
     with archive.open(part) as opened:
         bounded = _Bounded(opened, most)

@@ -7,7 +7,6 @@ from typing import Any
 from aval.declarations.v1 import declarations_pb2, records_pb2, reference_pb2, retail_pb2
 from aval.type.v1 import money_pb2
 from buf.validate import validate_pb2
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from chassis import fields
@@ -24,12 +23,12 @@ LINES = "lines"
 ENTERPRISE_PATTERN = "enterprises/[0-9A-Z]{18}"
 
 
-def rules_of(field: FieldDescriptor) -> Any:
+def rules_of(field: Any) -> Any:
     """The contract's rules of a field."""
     return field.GetOptions().Extensions[validate_pb2.field]
 
 
-def names_enterprise(field: FieldDescriptor) -> bool:
+def names_enterprise(field: Any) -> bool:
     """Whether the field has enterprises/{social credit code}, and nothing else."""
     pattern = str(rules_of(field).string.pattern)
     return pattern.strip("^$").removesuffix("?").strip("()") == ENTERPRISE_PATTERN
