@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 SPREADSHEET_DIGITS = 15
 # Far beyond any quantity or amount; a number of a longer exponent stays as it is written, and is refused.
 MOST_EXPONENT = 30
+WRAPPINGS = ("=", "'")
 _FORMULA_TEXT = re.compile(r'="([^"]*)"')
 _APOSTROPHE = re.compile(r"'(?=[0-9A-Za-z./-]*[0-9])[0-9A-Za-z./-]+", re.ASCII)
 _SHORTENED = re.compile(r"[+-]?[0-9](\.[0-9]+)?E\+[0-9]{2,3}", re.ASCII)
@@ -30,6 +31,8 @@ def cleaned(cell: str) -> str:
     For example ="0012" and '0012 become 0012; 's-Hertogenbosch stays.
     """
     text = cell.strip()
+    if text[:1] not in WRAPPINGS or not text:
+        return text
     if match := _FORMULA_TEXT.fullmatch(text):
         return match[1].strip()
     return text[1:] if _APOSTROPHE.fullmatch(text) else text

@@ -76,7 +76,7 @@ def _groups(read: Pieces, mapping: ColumnMapping) -> Iterator[_Group | Entry]:
     A row that can't be read and doesn't show its key may belong to the rows before it or after it.
     """
     group: _Group | None = None
-    unread_line = 0
+    unread_line, most_rows = 0, mapping.most_rows
     for entry in read.entries:
         key = _key(entry, read.columns, mapping)
         if entry.problems or not key:
@@ -91,7 +91,7 @@ def _groups(read: Pieces, mapping: ColumnMapping) -> Iterator[_Group | Entry]:
                 yield group
             group = _Group(key, entry.line, unread_line=unread_line)
         unread_line = 0
-        group.take(entry, mapping.most_rows)
+        group.take(entry, most_rows)
     if group is not None:
         yield group
 
@@ -113,14 +113,13 @@ def _document(group: _Group, read: Pieces, mapping: ColumnMapping, apart: Runs) 
     lines, first = apart.lines(group.key)
     if not group.count or (lines and first != group.line):
         return None
-    told = _told(group, mapping, lines)
-    if told is not None:
-        return Entry(group.line, [], [told])
+    if lines or group.unread_line or len(group.rows) < group.count:
+        return Entry(group.line, [], [_told(group, mapping, lines)])
     return Entry(group.line, group.rows, cut=functools.partial(read.joined, group.raws))
 
 
-def _told(group: _Group, mapping: ColumnMapping, apart: Sequence[int]) -> Problem | None:
-    """Why no document can be made of the rows, if so."""
+def _told(group: _Group, mapping: ColumnMapping, apart: Sequence[int]) -> Problem:
+    """Why no document can be made of the rows."""
     name = f"{mapping.noun} {'/'.join(group.key)}"
     if apart:
         told = f"{name}: its rows stand apart ({_lines(apart)}); sort the file by {' and '.join(mapping.key)}."
@@ -130,10 +129,8 @@ def _told(group: _Group, mapping: ColumnMapping, apart: Sequence[int]) -> Proble
         return _problem(mapping, "ROWS_TOO_MANY", told)
     if group.size > LARGEST_DOCUMENT:
         return _problem(mapping, "ROWS_TOO_MANY", f"{name} has more than 3 MiB; cut it, or correct the key.")
-    if group.unread_line:
-        told = f"{name}: line {group.unread_line} can't be read and may be one of its rows; correct that line."
-        return _problem(mapping, "ROWS_UNREAD", told)
-    return None
+    told = f"{name}: line {group.unread_line} can't be read and may be one of its rows; correct that line."
+    return _problem(mapping, "ROWS_UNREAD", told)
 
 
 def _lines(lines: Sequence[int]) -> str:

@@ -127,7 +127,7 @@ def _forget(element: Any) -> None:
 
 
 def _local(element: Any) -> str:
-    return str(etree.QName(element).localname)
+    return str(element.tag).rpartition("}")[2]
 
 
 def _workbook(archive: zipfile.ZipFile) -> tuple[list[Sheet], Any]:
@@ -234,14 +234,12 @@ def _rows(archive: zipfile.ZipFile, sheet: Sheet, book: _Book) -> Iterator[Sheet
 
 def _column(reference: str | None, before: int) -> int:
     """A cell's column from 1, by its reference (C7 is 3), else the one after that before. ValueError."""
-    if reference is None:
-        return before + 1
-    match = _REFERENCE.fullmatch(reference)
-    column = 0
+    match = _REFERENCE.fullmatch(reference or "")
+    column = 0 if reference else before + 1
     for letter in match[1] if match else "":
         column = column * 26 + ord(letter) - 64
     if not 0 < column <= MOST_COLUMNS:
-        raise ValueError(f"{reference[:20]!r} is no cell")
+        raise ValueError(f"there is no cell {reference or column}"[:40])
     return column
 
 
@@ -251,15 +249,18 @@ def _place(element: Any, column: int) -> str:
 
 def _cell(element: Any, book: _Book) -> tuple[str, str]:
     """A cell's text, and what is wrong with it."""
-    if element.find("{*}f") is not None and not element.findtext("{*}v"):
-        if element.find("{*}v") is None:
-            return "", "has a formula without its value; open the file in a spreadsheet program and save it."
+    parts = {_local(child): child for child in element}
+    value = (parts["v"].text or "") if "v" in parts else ""
+    kind = element.get("t", "n")
+    if not value and "f" in parts and kind != "str":
+        return "", "has a formula without its value; open the file in a spreadsheet program and save it."
+    if not value and "is" not in parts:
         return "", ""
-    return READERS.get(element.get("t", "n"), _of_unknown)(element, book)
+    return READERS.get(kind, _of_unknown)(element, value, book)
 
 
-def _of_text(element: Any, book: _Book) -> tuple[str, str]:
-    return cleaned(book.strings[_index(element.findtext("{*}v") or "")]), ""
+def _of_text(_element: Any, value: str, book: _Book) -> tuple[str, str]:
+    return cleaned(book.strings[_index(value)]), ""
 
 
 def _index(text: str) -> int:
@@ -269,11 +270,10 @@ def _index(text: str) -> int:
     return int(text)
 
 
-def _of_number(element: Any, book: _Book) -> tuple[str, str]:
-    text = (element.findtext("{*}v") or "").strip()
+def _of_number(element: Any, value: str, book: _Book) -> tuple[str, str]:
     style = int(element.get("s", "0"))
     kind = book.kinds[style] if 0 <= style < len(book.kinds) else PLAIN
-    return (text and NUMBERS[kind](text, book)), ""
+    return NUMBERS[kind](value.strip(), book), ""
 
 
 def _day(text: str, book: _Book) -> str:
@@ -288,27 +288,27 @@ def _percent(text: str, _book: _Book) -> str:
     return f"{number}%"
 
 
-def _of_formula_text(element: Any, _book: _Book) -> tuple[str, str]:
-    return cleaned(element.findtext("{*}v") or ""), ""
+def _of_formula_text(_element: Any, value: str, _book: _Book) -> tuple[str, str]:
+    return cleaned(value), ""
 
 
-def _of_inner_text(element: Any, _book: _Book) -> tuple[str, str]:
+def _of_inner_text(element: Any, _value: str, _book: _Book) -> tuple[str, str]:
     return cleaned(_text(element)), ""
 
 
-def _of_flag(element: Any, _book: _Book) -> tuple[str, str]:
-    return ("TRUE" if element.findtext("{*}v") == "1" else "FALSE"), ""
+def _of_flag(_element: Any, value: str, _book: _Book) -> tuple[str, str]:
+    return ("TRUE" if value == "1" else "FALSE"), ""
 
 
-def _of_day(element: Any, _book: _Book) -> tuple[str, str]:
-    return Moment((element.findtext("{*}v") or "").removesuffix("Z")), ""
+def _of_day(_element: Any, value: str, _book: _Book) -> tuple[str, str]:
+    return Moment(value.removesuffix("Z")), ""
 
 
-def _of_error(element: Any, _book: _Book) -> tuple[str, str]:
-    return "", f"says {element.findtext('{*}v')}; correct its formula."
+def _of_error(_element: Any, value: str, _book: _Book) -> tuple[str, str]:
+    return "", f"says {value}; correct its formula."
 
 
-def _of_unknown(element: Any, _book: _Book) -> tuple[str, str]:
+def _of_unknown(element: Any, _value: str, _book: _Book) -> tuple[str, str]:
     return "", f"is of the unknown kind {element.get('t')!r}."
 
 
@@ -318,7 +318,7 @@ NUMBERS: Mapping[str, Callable[[str, _Book], str]] = {
     PLAIN: lambda text, _book: spreadsheet_number(text),
 }
 # By a cell's type (ECMA-376 18.18.11).
-READERS: Mapping[str, Callable[[Any, _Book], tuple[str, str]]] = {
+READERS: Mapping[str, Callable[[Any, str, _Book], tuple[str, str]]] = {
     "b": _of_flag,
     "d": _of_day,
     "e": _of_error,

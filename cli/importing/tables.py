@@ -77,7 +77,7 @@ def _columns(header: Sequence[str]) -> list[str]:
 
 
 def _says_something(cells: Sequence[str]) -> bool:
-    return any(cell and not cell.isspace() for cell in cells)
+    return bool("".join(cells).strip())
 
 
 def _entry(line: int, cells: Sequence[str], columns: Sequence[str], mapping: ColumnMapping, told: str = "") -> Entry:
@@ -166,7 +166,7 @@ class _Reader:
             cells = self._next()
             if not self._lines.taken:
                 return
-            if cells is None or self._swallows(len(columns)):
+            if cells is None or (len(self._lines.taken) > 1 and self._swallows(len(columns))):
                 yield self._unclosed(line, columns)
                 self._lines.give_back()
             elif _says_something(cells):
