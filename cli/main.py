@@ -99,7 +99,7 @@ def code(login: str, folder: pathlib.Path, as_json: bool) -> None:
 )
 @click.option(
     "--mapping", "mappings", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path),
-    help="What the columns of CSV and JSON Lines files mean (docs/import-mapping.md); of several the first that fits.",
+    help="What the columns of tables and JSON Lines mean (docs/import-mapping.md); of several the first that fits.",
 )  # fmt: skip
 @click.option(
     "--resume/--restart", default=True, show_default=True,
@@ -114,9 +114,9 @@ def import_(
     folder: pathlib.Path,
     as_json: bool,
 ) -> None:
-    """Import documents (.xml) and rows (.csv, .jsonl), plain or .gz, from files and folders.
+    """Import documents (.xml) and rows (.csv, .tsv, .xlsx, .jsonl), plain, .gz or in a .zip, from files and folders.
 
-    The exit status is 0 when everything was read, whatever was refused.
+    The exit status is 0 when everything was read, whatever was refused, and 1 if a file couldn't be read whole.
     """
     from chassis.errors import DomainError
     from cli import importing
@@ -134,6 +134,9 @@ def import_(
     except DomainError as error:
         problems = [f"  {problem.path}: {problem.english}" for problem in error.problems]
         raise click.ClickException("\n".join([f"{error} The same command goes on from here.", *problems])) from error
+    unread = [row["message"] for row in report["refused"] if row["rule"] in files.RULES]
+    if unread and as_json:
+        click.echo("\n".join(f"Error: {message}" for message in unread), err=True)
     counts = f"read {report['read']}, accepted {report['accepted']}, duplicates {report['duplicates']}"
     refused = [_refused_line(row) for row in report["refused"]]
     hint = ["What was refused is kept: see `aval refused list`; mend it and import it again."] if refused else []
