@@ -25,7 +25,7 @@ def _listed_digits(currency_code: str) -> int | None:
 
 @cache
 def minor_digits(currency_code: str) -> int | None:
-    """Decimals of the currency's minor unit (CNY 2, JPY 0, KWD 3); None: no currency that is paid in (XTS, CLF, DEM)."""
+    """Decimals of the currency's minor unit (CNY 2, JPY 0, KWD 3); None: nobody pays in it (XTS, CLF, DEM)."""
     is_paid_in = code_table("chassis", "currencies_not_paid_in").row(currency_code, iso4217.__published__) is None
     return _listed_digits(currency_code) if is_paid_in else None
 

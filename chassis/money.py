@@ -77,7 +77,7 @@ class Money:
         return Decimal(self.minor_units).scaleb(-exponent(self.currency))
 
     def times(self, factor: Decimal, rounding: str = ROUND_HALF_UP) -> "Money":
-        """The product, rounded once to the minor unit; it needs no exponent, so that a row in any code is still read."""
+        """The product, rounded once to the minor unit. It needs no exponent: a row in any code is still read."""
         product = EXACT.multiply(Decimal(self.minor_units), factor)
         return Money(self.currency, int(product.to_integral_value(rounding=rounding)))
 

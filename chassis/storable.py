@@ -54,7 +54,7 @@ def _of_time(value: Any, path: str) -> Iterator[Problem]:
 
 
 def _of_money(value: Any, path: str) -> Iterator[Problem]:
-    """Of 5 XTS at `amount`: amount.currency_code CURRENCY_UNKNOWN. A code of another form is the validator's to refuse."""
+    """Of 5 XTS at `amount`: amount.currency_code CURRENCY_UNKNOWN. The validator refuses a code of another form."""
     if value.minor_units < -INT64_MAX:
         yield Problem(path, *AMOUNT_OUT_OF_RANGE)
     code = value.currency_code

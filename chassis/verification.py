@@ -48,7 +48,7 @@ def _of_column(connection: sa.Connection, table: sa.Table, column: sa.Column[Any
 
 
 def parked(connection: sa.Connection) -> Sequence[Mapping[str, Any]]:
-    """The calls that wait for a person, each with why: told beside the violations, since nothing is wrong with a row."""
+    """The calls that wait for a person, each with why: told beside the violations, since no row is wrong."""
     return [
         {"resource": task.resource, "step": task.step, "attempts": task.attempts, "why": task.parked}
         for task in tasks.parked(connection)
