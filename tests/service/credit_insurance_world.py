@@ -2,6 +2,7 @@
 
 import datetime
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -138,10 +139,11 @@ class World:
             owed = [task for task in tasks.due(connection, self.now_us) if task.resource == resource]
         return owed[0] if owed else None
 
-    def settle(self, resource: str, outcome: tasks.Outcome) -> None:
-        """The owed call had this outcome."""
+    def settle(self, resource: str, outcome: tasks.Outcome | Callable[[tasks.Task], Message]) -> None:
+        """The owed call had this outcome, which may follow from the call."""
         task = self.task(resource)
         assert task is not None, f"{resource} owes nothing"
+        outcome = outcome(task) if callable(outcome) else outcome
         operation = tasks.settle_operation(SERVICE.sagas)
         self._answer(tasks.settlement(operation, task, outcome, self.now_us, uuid.uuid4().bytes))
 

@@ -72,7 +72,7 @@ def test_nul_is_neither_in_keys_nor_in_values() -> None:
         assert "TEXT_NUL" in {problem.reason for problem in fields.row_problems(row)}
 
 
-# XTS is for tests, XXX for none, XAU and XDR have no minor units, CLF is a unit of account, DEM and BGN were money once.
+# XTS is for tests, XXX for none, XAU and XDR have no minor units, CLF is a fund, DEM and BGN were money once.
 NO_MONEY = ["BTC", "ZZZ", "XTS", "XXX", "XAU", "XDR", "CLF", "USN", "XAD", "DEM", "BGN"]
 
 

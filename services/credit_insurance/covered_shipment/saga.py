@@ -16,7 +16,8 @@ RELEASE = "release value"
 
 
 def _reserve(shipment: CoveredShipment) -> Call:
-    item = declarations_pb2.EncumberedValue(asset=shipment.declaration, amount=money.to_proto(shipment.covered_amount))
+    """The whole invoice, though perhaps a part of it is covered: the premium is its, and what is paid has none."""
+    item = declarations_pb2.EncumberedValue(asset=shipment.declaration, amount=money.to_proto(shipment.invoice_amount))
     encumbrance = declarations_pb2.Encumbrance(
         asset_class=declarations_pb2.Encumbrance.INSURANCE, items=[item], reference=shipment.name
     )
@@ -27,7 +28,10 @@ def _reserve(shipment: CoveredShipment) -> Call:
 
 
 def _confirm(shipment: CoveredShipment) -> Call:
-    request = declarations_pb2.ConfirmEncumbranceRequest(name=f"encumbrances/{shipment.encumbrance_id}")
+    """The part of it that is covered."""
+    assert shipment.insured_value is not None, f"{shipment.name} has nothing reserved"
+    item = declarations_pb2.EncumberedValue(asset=shipment.declaration, amount=money.to_proto(shipment.insured_value))
+    request = declarations_pb2.ConfirmEncumbranceRequest(name=f"encumbrances/{shipment.encumbrance_id}", items=[item])
     return Call(CONFIRM, "declarations", "ConfirmEncumbrance", request, shipment.insurer)
 
 
