@@ -172,7 +172,5 @@ def test_a_bill_that_can_be_paid_is_paid_with_its_late_fee(world: World) -> None
     ],
 )
 def test_why_no_ledger_could_move_it(payee: str, amounts: list[Money], reason: str) -> None:
-    payment = model.BillPayment(
-        "1", BILL, BANK, PAYER, "a", "CNY", "", None, None, model.State.CLAIMING, "", NOW_US, 1
-    )
+    payment = model.BillPayment("1", BILL, BANK, PAYER, "a", "CNY", "", None, None, model.State.CLAIMING, "", NOW_US, 1)
     assert model.unpayable(payment, payee, amounts) == reason
