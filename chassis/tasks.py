@@ -228,7 +228,7 @@ def _assert_moved(transaction: Transaction, task: Task) -> None:
 
 def retry_seconds(attempts: int) -> float:
     """How long a call waits after so many attempts: 0.2, 0.4, 0.8 … at most 30 seconds."""
-    return min(FIRST_RETRY_SECONDS * 2 ** min(attempts - 1, 20), LONGEST_RETRY_SECONDS)
+    return min(FIRST_RETRY_SECONDS * float(2 ** min(attempts - 1, 20)), LONGEST_RETRY_SECONDS)
 
 
 def _postpone(transaction: Transaction, task: Task, outcome: Outcome | Exception) -> None:

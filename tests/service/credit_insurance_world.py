@@ -8,11 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from aval.credit_insurance.v1 import credit_insurance_pb2 as pb
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from chassis import migrations, rpc, tasks
 from chassis.clock import MICROSECONDS
-from chassis.command import Submission
+from chassis.command import Operation, Submission, Transaction
 from chassis.database import Database
 from chassis.errors import DomainError
 from chassis.identity import Caller, service_caller
@@ -107,6 +108,14 @@ def hold_request(declaration: str, amount: int, hold: str = "", bank: str = BANK
     )
 
 
+def _sweeping(sweep: Callable[[Transaction], bool]) -> Callable[[Transaction, Any], Message]:
+    def run(transaction: Transaction, _request: Any) -> Message:
+        sweep(transaction)
+        return Empty()
+
+    return run
+
+
 class World:
     """The service on a store of its own; outcomes of its calls are given by the test."""
 
@@ -146,6 +155,12 @@ class World:
         outcome = outcome(task) if callable(outcome) else outcome
         operation = tasks.settle_operation(SERVICE.sagas)
         self._answer(tasks.settlement(operation, task, outcome, self.now_us, uuid.uuid4().bytes))
+
+    def sweep(self) -> None:
+        """What is due by the clock alone."""
+        for sweep in SERVICE.sweeps:
+            operation = Operation("sweep", Empty, run=_sweeping(sweep), keeps_requests=False)
+            self._answer(Submission(operation, SETTLEMENT, Empty(), "", self.now_us, uuid.uuid4().bytes))
 
     def policy(self, maximum: int = 100_000_000, **options: Any) -> str:
         """A policy in force."""

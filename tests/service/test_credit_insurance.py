@@ -115,6 +115,11 @@ def declared(world: World, invoice: int = 100_000, limit: int = 500_000, state: 
     return world.shipment(shipment.name)
 
 
+def road_of(answer: Answer) -> list[Any]:
+    """The responses that bring a declared shipment into force, the register's by this answer."""
+    return [answer, answer, COLLECTED]
+
+
 def bring(world: World, shipment: str, state: State) -> None:
     """A declared shipment to a state."""
     for outcome in ROAD[state]:
@@ -396,7 +401,7 @@ def test_a_declaration_is_covered_once_unless_it_was_refused(world: World, state
 # The saga: every state with every outcome
 
 INSUFFICIENT = RemoteError(status_pb2.Status(code=grpc.StatusCode.FAILED_PRECONDITION.value[0], message="too little"))
-OUTCOMES: list[tuple[State, Message | DomainError, State, str, int]] = [
+OUTCOMES: list[tuple[State, Message | DomainError | Answer, State, str, int]] = [
     (State.DECLARED, RESERVED, State.VALUE_RESERVED, "", 100_000),
     (State.DECLARED, FOREIGN, State.CANCELLING, "DECLARATION_NOT_FOUND", 100_000),
     (State.DECLARED, ConsentMissing(), State.CANCELLING, "CONSENT_MISSING", 100_000),
@@ -411,7 +416,7 @@ OUTCOMES: list[tuple[State, Message | DomainError, State, str, int]] = [
 
 @pytest.mark.parametrize(("state", "outcome", "after", "reason", "exposure"), OUTCOMES)
 def test_every_outcome_in_every_state(
-    world: World, state: State, outcome: Message | DomainError, after: State, reason: str, exposure: int
+    world: World, state: State, outcome: Message | DomainError | Answer, after: State, reason: str, exposure: int
 ) -> None:
     shipment = declared(world, state=state)
     assert state_of(shipment) is state
@@ -468,7 +473,7 @@ def test_a_payment_frees_exposure_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("outcome", [CONFIRMED, NotFound()])
-def test_what_is_paid_is_no_longer_marked_as_insured(world: World, outcome: Message | DomainError) -> None:
+def test_what_is_paid_is_no_longer_marked_as_insured(world: World, outcome: Answer | DomainError) -> None:
     shipment = declared(world, state=State.COVERED)
     pay(world, shipment.declaration, 100_000)
     world.settle(shipment.name, outcome)
@@ -493,11 +498,18 @@ def test_a_payment_in_another_currency_than_the_declarations_is_refused_and_can_
     assert pay(world, shipment.declaration, 5, "incomingPayments/x") == 5
 
 
+def owed_call(world: World, shipment: str) -> Any:
+    """The request of the call that a shipment owes."""
+    task = world.task(shipment)
+    assert task is not None
+    return tasks.request_of(task)
+
+
 def covered_in(world: World, currency: str, rate: Fraction, invoice: int = 100_000, paid: int = 0) -> Any:
     """A shipment of a declaration in another currency, covered at a rate; so much of it was paid before."""
     shipment = declared(world, invoice)
     answer = answered(rate=rate, currency=currency, paid=paid)
-    for outcome in (answer, answer, COLLECTED):
+    for outcome in road_of(answer):
         world.settle(shipment.name, outcome)
     return world.shipment(shipment.name)
 
@@ -537,11 +549,11 @@ def test_exposure_is_freed_in_the_currency_that_it_was_taken_in(
 def test_what_is_covered_of_an_invoice_is_confirmed_of_what_was_reserved_for_it(world: World) -> None:
     """USD 1,000.00 reserved as EUR 900.00, USD 300.00 covered: EUR 270.00 confirmed, and freed by that much."""
     shipment = declared(world, invoice=100_000, limit=30_000)
-    reserve = tasks.request_of(world.task(shipment.name))
+    reserve = owed_call(world, shipment.name)
     assert reserve.encumbrance.items[0].amount == usd(100_000)
     answer = answered(rate=Fraction(9, 10), currency="EUR")
     world.settle(shipment.name, answer)
-    confirm = tasks.request_of(world.task(shipment.name))
+    confirm = owed_call(world, shipment.name)
     assert confirm.items[0].amount == to_proto(Money("EUR", 27_000))
     world.settle(shipment.name, answer)
     world.settle(shipment.name, COLLECTED)
@@ -577,13 +589,12 @@ def test_cover_of_what_was_paid_meanwhile_is_over_as_it_begins(world: World) -> 
 def test_a_payment_before_the_cover_frees_nothing_of_it_whenever_it_is_told(world: World, is_told_late: bool) -> None:
     """40,000 of 140,000 were paid, the register covered the other 100,000: the next payment frees, that one doesn't."""
     shipment = declared(world)
-    before = lambda: pay(world, shipment.declaration, 40_000)  # noqa: E731
+    payment = f"incomingPayments/{uuid.uuid4().hex}"
     if not is_told_late:
-        assert before() == 0
-    for outcome in (RESERVED, answered(paid=40_000), COLLECTED):
+        assert pay(world, shipment.declaration, 40_000, payment) == 0
+    for outcome in road_of(answered(paid=40_000)):
         world.settle(shipment.name, outcome)
-    if is_told_late:
-        assert before() == 0
+    assert pay(world, shipment.declaration, 40_000, payment) == 0
     assert world.shipment(shipment.name).exposure == usd(100_000)
     assert pay(world, shipment.declaration, 30_000) == 30_000
     assert pay(world, shipment.declaration, 70_000) == 70_000
@@ -601,6 +612,100 @@ def test_cover_beyond_what_is_owed_is_refused_and_may_be_declared_again(world: W
     assert declared_again.premium == usd(130)
     bring(world, declared_again.name, State.COVERED)
     assert world.violations() == []
+
+
+# Looks at the register
+
+DAY_US = 86_400_000_000
+
+
+def held(amount: Money, settled: int) -> Answer:
+    """The register's word on what it holds for us."""
+
+    def answer(task: tasks.Task) -> Message:
+        assert task.method == "GetEncumbrance"
+        message = declarations_pb2.Encumbrance(name=tasks.request_of(task).name, state="CONFIRMED")
+        message.items.add(amount=to_proto(amount), settled=to_proto(Money(amount.currency, settled)))
+        return message
+
+    return answer
+
+
+@pytest.fixture
+def fresh(database_url: str) -> Iterator[World]:
+    """A store whose days pass: proved at the end."""
+    made = World(database_url)
+    yield made
+    assert made.violations() == []
+    made.store.close()
+
+
+def test_cover_in_force_is_looked_at_once_a_day(fresh: World) -> None:
+    shipment = declared(fresh, state=State.COVERED)
+    fresh.sweep()
+    assert fresh.task(shipment.name) is None
+    for _ in range(2):
+        fresh.now_us += DAY_US
+        fresh.sweep()
+        task = fresh.task(shipment.name)
+        assert task is not None
+        assert (task.step, task.tenant) == ("look at value", INSURER)
+        fresh.settle(shipment.name, held(Money("USD", 100_000), 0))
+        fresh.sweep()
+        assert fresh.task(shipment.name) is None
+    assert fresh.shipment(shipment.name).exposure == usd(100_000)
+
+
+@pytest.mark.parametrize(
+    ("amount", "settled", "owed"), [(100_000, 100_000, 0), (60_000, 0, 60_000), (60_000, 60_000, 0)]
+)
+def test_what_the_register_no_longer_holds_is_no_exposure(fresh: World, amount: int, settled: int, owed: int) -> None:
+    """A payment that was never told, value given up after goods came back, and both."""
+    shipment = declared(fresh, state=State.COVERED)
+    fresh.now_us += DAY_US
+    fresh.sweep()
+    fresh.settle(shipment.name, held(Money("USD", amount), settled))
+    found = fresh.shipment(shipment.name)
+    assert (state_of(found) is State.PAID, found.exposure) == (not owed, usd(owed))
+    assert fresh.available(shipment.buyer_limit) == 500_000 - owed
+
+
+def test_a_payment_that_a_look_saw_first_counts_once(fresh: World) -> None:
+    shipment = declared(fresh, state=State.COVERED)
+    fresh.now_us += DAY_US
+    fresh.sweep()
+    fresh.settle(shipment.name, held(Money("USD", 100_000), 30_000))
+    assert fresh.shipment(shipment.name).exposure == usd(70_000)
+    assert pay(fresh, shipment.declaration, 30_000) == 0
+    assert pay(fresh, shipment.declaration, 70_000) == 70_000
+
+
+def test_a_look_that_is_refused_stays_owed(fresh: World) -> None:
+    shipment = declared(fresh, state=State.COVERED)
+    fresh.now_us += DAY_US
+    fresh.sweep()
+    with pytest.raises(NotFound):
+        fresh.settle(shipment.name, NotFound(resource="encumbrances/x"))
+    assert fresh.task(shipment.name) is not None
+    pay(fresh, shipment.declaration, 100_000)
+    assert fresh.task(shipment.name).step == "release value"  # type: ignore[union-attr]
+
+
+def test_cover_of_before_in_another_currency_learns_its_value_and_what_was_paid(fresh: World) -> None:
+    """Kept in the policy's currency, so that no payment freed it: the register tells the currency and what is settled."""
+    shipment = covered_in(fresh, "EUR", Fraction(9, 10))
+    with fresh.store.write() as connection:
+        before = "UPDATE covered_shipments SET insured_value_currency = 'USD', insured_value_minor_units = 100000, "
+        before += "paid_before_currency = 'USD', looked_date = NULL"
+        assert connection.execute(sa.text(before)).rowcount == 1
+    fresh.sweep()
+    fresh.settle(shipment.name, held(Money("EUR", 90_000), 45_000))
+    assert fresh.shipment(shipment.name).exposure == usd(50_000)
+    assert pay_in(fresh, shipment.declaration, "EUR", 45_000) == 0
+    fresh.now_us += DAY_US
+    fresh.sweep()
+    fresh.settle(shipment.name, held(Money("EUR", 90_000), 90_000))
+    assert state_of(fresh.shipment(shipment.name)) is State.PAID
 
 
 # Cover holds
@@ -902,7 +1007,8 @@ def test_a_store_of_before_is_carried_over(database_url: str) -> None:
         "covered_shipments": ["insured_value_currency", "insured_value_minor_units"],
         "exposure_payments": ["amount_currency", "amount_minor_units"],
     }
-    columns["covered_shipments"] += ["paid_before_currency", "paid_before_minor_units"]
+    columns["covered_shipments"] += ["paid_before_currency", "paid_before_minor_units", "look_date", "looked_date"]
+    columns["covered_shipments"] += ["owed_when_looked_currency", "owed_when_looked_minor_units"]
     with world.store.write() as connection:
         for table, names in columns.items():
             for name in names:
@@ -913,7 +1019,7 @@ def test_a_store_of_before_is_carried_over(database_url: str) -> None:
     assert world.violations() == []
     assert pay(world, open_one.declaration, 70_000) == 70_000
     assert pay(world, waiting.declaration, 99_999) == 99_999
-    for outcome in (RESERVED, answered(paid=40_000), COLLECTED):
+    for outcome in road_of(answered(paid=40_000)):
         world.settle(fresh.name, outcome)
     assert pay(world, fresh.declaration, 100_000) == 100_000
     assert world.violations() == []

@@ -66,6 +66,9 @@ class CoveredShipment:
 
     `insured_value` is what the register holds for the covered amount, in the declaration's currency, and `paid_before`
     what buyers had paid of the declaration when that was confirmed; None until the register has said so.
+
+    Cover in force is compared with the register every day: `look_date` is the day whose look is owed, `looked_date`
+    that of the last one, and `owed_when_looked` what it found, in the policy's currency.
     """
 
     id: str
@@ -88,6 +91,9 @@ class CoveredShipment:
     create_us: int
     insured_value: Money | None = None
     paid_before: Money | None = None
+    look_date: date | None = None
+    looked_date: date | None = None
+    owed_when_looked: Money | None = None
 
     @property
     def name(self) -> str:
@@ -133,16 +139,33 @@ def insured_part(reserved: Money, asked: Money, covered: Money) -> Money:
 def owed_after(shipment: CoveredShipment, told: Money) -> Money:
     """The exposure once buyers have paid so much of the declaration in all, in its currency, since it is known.
 
-    In proportion, rounded up, so that the last payment frees the rest exactly: USD 100.00 covered as EUR 90.00 is
+    No more than the register had outstanding at the last look. In proportion, rounded up, so that the last payment
+    frees the rest exactly: USD 100.00 covered as EUR 90.00 is
     USD 66.67 after EUR 30.00, USD 33.34 after EUR 60.00, nothing after EUR 90.00. The whole before the register has
     confirmed the cover.
     """
     insured, before = shipment.insured_value, shipment.paid_before
     if insured is None or before is None:
         return shipment.covered_amount
-    paid = min(max(told - before, insured.zero()), insured)
-    covered = shipment.covered_amount
-    return Money(covered.currency, covered.minor_units - covered.minor_units * paid.minor_units // insured.minor_units)
+    owed = owed_of(shipment, insured - min(max(told - before, insured.zero()), insured))
+    return owed if shipment.owed_when_looked is None else min(owed, shipment.owed_when_looked)
+
+
+def owed_of(shipment: CoveredShipment, outstanding: Money) -> Money:
+    """The exposure where so much of the insured value is outstanding, rounded up."""
+    covered, insured = shipment.covered_amount, shipment.insured_value
+    assert insured is not None, f"{shipment.name} has no insured value"
+    return Money(covered.currency, -(-covered.minor_units * outstanding.minor_units // insured.minor_units))
+
+
+def with_look(shipment: CoveredShipment, held: Money, settled: Money) -> CoveredShipment:
+    """The shipment after a look: so much the register holds for it, so much of that is settled.
+
+    Cover taken before amounts were kept in the declaration's currency learns its insured value by that.
+    """
+    if shipment.insured_value is None or shipment.insured_value.currency != held.currency:
+        shipment = replace(shipment, insured_value=held, paid_before=held.zero())
+    return replace(shipment, owed_when_looked=owed_of(shipment, held - settled))
 
 
 def premium(invoice: Money, rate: Decimal) -> Money:

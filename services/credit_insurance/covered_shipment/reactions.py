@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chassis import database, money
+from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import DomainError
 from chassis.states import moved
@@ -52,8 +53,26 @@ def _collected(transaction: Transaction, shipment: CoveredShipment, _outcome: Ou
     ledger.open_accounts(transaction.connection, cover.accounts(shipment))
     ledger.post(transaction, *model.closing_transfers(shipment, Kind.POST), *cover.opening_transfers(shipment))
     state = moved(TRANSITIONS, shipment, Verb.PREMIUM_COLLECTED)
-    covered = store.save(transaction, dataclasses.replace(shipment, state=state), "covered_shipment.covered")
+    begun = dataclasses.replace(shipment, state=state, looked_date=business_date(transaction.now_us))
+    covered = store.save(transaction, begun, "covered_shipment.covered")
     exposure.follow_payments(transaction, covered, IN_FORCE)
+
+
+def _looked(transaction: Transaction, shipment: CoveredShipment, outcome: Outcome) -> None:
+    """The register's word counts where it knows of less than was told: a payment of long ago, value given up."""
+    database.lock(transaction.connection, [shipment.declaration])
+    encumbrance: Any = outcome
+    looked = dataclasses.replace(shipment, look_date=None, looked_date=shipment.look_date)
+    for item in encumbrance.items:
+        looked = model.with_look(looked, money.from_proto(item.amount), money.from_proto(item.settled))
+    kept = store.keep(transaction, looked)
+    exposure.follow_payments(transaction, kept, f"look {kept.looked_date}")
+
+
+def _look_refused(_transaction: Transaction, _shipment: CoveredShipment, outcome: Outcome) -> None:
+    """Nothing is known: it is asked again."""
+    assert isinstance(outcome, DomainError)
+    raise outcome
 
 
 def _cancel(transaction: Transaction, shipment: CoveredShipment, reason: str) -> None:
@@ -82,6 +101,7 @@ REACTIONS: Mapping[str, tuple[Reaction, Reaction]] = {
     saga.CONFIRM: (_confirmed, _refused),
     saga.COLLECT: (_collected, _refused),
     saga.RELEASE: (_released, _released),
+    saga.LOOK: (_looked, _look_refused),
 }
 
 

@@ -13,6 +13,7 @@ RESERVE = "reserve value"
 CONFIRM = "confirm value"
 COLLECT = "collect premium"
 RELEASE = "release value"
+LOOK = "look at value"
 
 
 def _reserve(shipment: CoveredShipment) -> Call:
@@ -50,12 +51,21 @@ def _collect(shipment: CoveredShipment) -> Call:
     return Call(COLLECT, "settlement", "CollectPremium", request, shipment.insurer)
 
 
+def _look(shipment: CoveredShipment) -> Call | None:
+    """Cover in force owes a look at the register on the day that the sweep has set."""
+    if shipment.look_date is None:
+        return None
+    request = declarations_pb2.GetEncumbranceRequest(name=f"encumbrances/{shipment.encumbrance_id}")
+    return Call(LOOK, "declarations", "GetEncumbrance", request, shipment.insurer)
+
+
 # The other states owe nothing.
-OWED: Mapping[State, Callable[[CoveredShipment], Call]] = {
+OWED: Mapping[State, Callable[[CoveredShipment], Call | None]] = {
     State.DECLARED: _reserve,
     State.VALUE_RESERVED: _confirm,
     State.VALUE_MARKED: _collect,
     State.CANCELLING: _release,
+    State.COVERED: _look,
     State.PAID: _release,
 }
 

@@ -1,6 +1,7 @@
 """The covered shipments' rows, and their exposure in the ledger. Saving one records what it owes."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 import sqlalchemy as sa
 from aval.credit_insurance.v1 import credit_insurance_pb2
@@ -51,6 +52,21 @@ def save(transaction: Transaction, shipment: CoveredShipment, event: str) -> Cov
     saved = records.update(transaction.connection, covered_shipments, shipment)
     _tell(transaction, saved, event)
     return saved
+
+
+def keep(transaction: Transaction, shipment: CoveredShipment) -> CoveredShipment:
+    """A shipment of which only what it owes has changed: nobody is told."""
+    saved = records.update(transaction.connection, covered_shipments, shipment)
+    follow(transaction, SAGA, saved)
+    return saved
+
+
+def to_look_at(connection: sa.Connection, today: date, limit: int) -> list[CoveredShipment]:
+    """Covers in force that weren't compared with the register today, and aren't being."""
+    rows = covered_shipments
+    is_old = sa.or_(rows.c.looked_date.is_(None), rows.c.looked_date < today.isoformat())
+    query = sa.select(rows).where(rows.c.state == State.COVERED.value, is_old, rows.c.look_date.is_(None))
+    return records.many(connection, query.order_by(rows.c.id).limit(limit), CoveredShipment)
 
 
 def _tell(transaction: Transaction, shipment: CoveredShipment, event: str) -> credit_insurance_pb2.CoveredShipment:

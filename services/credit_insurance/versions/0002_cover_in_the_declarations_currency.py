@@ -33,6 +33,10 @@ def upgrade() -> None:
         sa.Column("amount_currency", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
     )
     op.add_column("exposure_payments", sa.Column("amount_minor_units", sa.BigInteger(), nullable=True))
+    for name in ("look_date", "looked_date", "owed_when_looked_currency"):
+        text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+        op.add_column("covered_shipments", sa.Column(name, text, nullable=True))
+    op.add_column("covered_shipments", sa.Column("owed_when_looked_minor_units", sa.BigInteger(), nullable=True))
     # ### end Alembic commands ###
     _shipments()
     _payments()
