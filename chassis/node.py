@@ -68,7 +68,6 @@ class Node:
 
     async def start(self) -> int:
         """Migrates, opens the port and begins to work off what is owed."""
-        service = self.service
         await asyncio.to_thread(self._migrate)
         credentials = certificates.Credentials.load(self._settings.certificates, f"services/{self.service.name}")
         self.channels = Channels(credentials, self._settings.services)

@@ -313,6 +313,7 @@ def _verify_lines(report: dict[str, Any]) -> list[str]:
     lines = [f"{b['service']:18} {b['book']:16} {b['currency']} {b['debits']:>18,}" for b in report["books"]]
     events = ", ".join(f"{service} {count}" for service, count in report["events"].items())
     verdict = ["All hold."] if report["ok"] else report["violations"]
+    lines += [f"parked: {p['service']}: {p['resource']} {p['step']}: {p['why']}" for p in report["parked"]]
     return [*lines, f"events: {events}", f"chains hold: {'yes' if report['chains_ok'] else 'NO'}", *verdict]
 
 

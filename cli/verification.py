@@ -6,7 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import eventlog, tables, tasks
+from chassis import tables
+from chassis import verification as chassis_verification
 from chassis.database import Database
 from chassis.service import Service
 from cli import agreement, stores
@@ -16,7 +17,8 @@ CHAIN = "chain:"
 
 
 def verify(database: str, is_whole: bool) -> dict[str, Any]:
-    """The report: ok, books, events by service, whether the chains hold, and every violation with its place.
+    """The report: ok, books, events by service, whether the chains hold, every violation with its place, and what is
+    parked: calls that wait for a person, which is no violation.
 
     `is_whole`: a platform ran on it, so that every service must have its store; an import alone makes
     only that of the declarations.
@@ -25,6 +27,7 @@ def verify(database: str, is_whole: bool) -> dict[str, Any]:
     events: dict[str, int] = {}
     violations: list[str] = []
     filled: dict[str, Database] = {}
+    parked: list[dict[str, Any]] = []
     with stores.opened(database) as opened:
         for service, store in opened:
             with store.read() as connection:
@@ -35,6 +38,7 @@ def verify(database: str, is_whole: bool) -> dict[str, Any]:
                 events[service.name] = _event_count(connection)
                 violations += _violations(service, connection)
                 filled[service.name] = store
+                parked += [{"service": service.name, **task} for task in chassis_verification.parked(connection)]
         violations += agreement.violations(filled, time.time_ns() // 1000)
     chains_ok = not any(CHAIN in violation for violation in violations)
     return {
@@ -43,6 +47,7 @@ def verify(database: str, is_whole: bool) -> dict[str, Any]:
         "events": events,
         "chains_ok": chains_ok,
         "violations": violations,
+        "parked": parked,
     }
 
 
@@ -51,8 +56,7 @@ def _event_count(connection: sa.Connection) -> int:
 
 
 def _violations(service: Service, connection: sa.Connection) -> list[str]:
-    found = [*eventlog.violations(connection), *tasks.violations(connection, service.sagas)]
-    return [f"{service.name}: {violation}" for violation in [*found, *service.violations(connection)]]
+    return [f"{service.name}: {violation}" for violation in chassis_verification.violations(service, connection)]
 
 
 def is_untouched(database: str) -> bool:

@@ -19,6 +19,12 @@ class ConsentMissing(DomainError):
     code = grpc.StatusCode.PERMISSION_DENIED
 
 
+class ValuePaid(DomainError):
+    """The buyer has paid of {declaration}; {available} {currency} is owed and not insured yet. Insure no more."""
+
+    chinese = "{declaration} 的买方已付款；尚欠且未投保的金额为 {available} {currency}，投保不得超过该金额。"
+
+
 class ValueEncumbered(DomainError):
     """Of the value of {declaration}, {available} is available to you; the rest can't be encumbered again."""
 

@@ -23,6 +23,7 @@ from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.draft import commands as draft
 from services.declarations.draft import reads as draft_reads
+from services.declarations.encumbrance import carrying as encumbrance_carrying
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
 from services.declarations.fingerprint import commands as fingerprint
@@ -228,6 +229,7 @@ SERVICE = Service(
     sealed=[personal_data, refused_contents, refused_told, sealed_answers],
     sweeps=[
         encumbrance.expire,
+        encumbrance_carrying.carry_payments,
         pool.gather,
         pool.age,
         draft.join,

@@ -198,9 +198,9 @@ async def test_a_draft_is_financed_under_its_number_alone(intake: Intake) -> Non
         request = declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=derived("drafts", one.number, asset))
         item = request.encumbrance.items.add(asset=asset)
         item.amount.currency_code, item.amount.minor_units = "USD", 1000
-        request.encumbrance.asset_class = declarations_pb2.Encumbrance.DESCRIPTOR.fields_by_name[
-            "asset_class"
-        ].enum_type.values[1].number
+        request.encumbrance.asset_class = (
+            declarations_pb2.Encumbrance.DESCRIPTOR.fields_by_name["asset_class"].enum_type.values[1].number
+        )
         return request
 
     assert await refused(intake, "ReserveEncumbrance", reserve(name), BANK) == "INVALID_FIELDS"

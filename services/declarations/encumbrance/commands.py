@@ -297,10 +297,19 @@ def _hold(transaction: Transaction, register: Register, encumbrance: Encumbrance
                 standing = register.standing.get(item.asset, ())
                 by_another = any(one.holder != encumbrance.holder for one in standing)
                 left = Money(item.amount.currency, account.available_to_debit)
+                if not by_another and _is_paid(transaction, encumbrance, item.asset):
+                    raise errors.ValuePaid(declaration=item.asset, available=left.major(), currency=left.currency)
                 raise _encumbered(item.asset, left, by_another)
         raise ledger.LedgerRefused(result=results[-1].value, reference=encumbrance.name)
     register.grant(transaction, encumbrance)
     return encumbrance
+
+
+def _is_paid(transaction: Transaction, encumbrance: Encumbrance, asset: str) -> bool:
+    """Whether cover is asked for on an asset of which the buyer has paid something."""
+    if encumbrance.asset_class is not AssetClass.INSURANCE:
+        return False
+    return bool(values.booked(transaction.connection, [asset])[asset].settled)
 
 
 def _encumbered(name: str, available: Money, by_another: bool) -> errors.ValueEncumbered:
@@ -362,7 +371,17 @@ def confirm(
     confirmed = dataclasses.replace(encumbrance, state=state, items=items)
     saved = store.save(transaction, confirmed, "encumbrance.confirmed")
     _free_the_rest(transaction, encumbrance, amounts)
-    return rpc.to_proto(saved)
+    return _with_paid(transaction, saved)
+
+
+def _with_paid(transaction: Transaction, confirmed: Encumbrance) -> declarations_pb2.Encumbrance:
+    """The wire form; an insurer is told what buyers have paid so far, so that it counts what is paid from now."""
+    message = rpc.to_proto(confirmed)
+    if confirmed.asset_class is AssetClass.INSURANCE:
+        for item in message.items:
+            paid = store.paid(transaction.connection, item.asset, item.amount.currency_code)
+            item.paid.CopyFrom(money.to_proto(paid))
+    return message
 
 
 def _free_the_rest(transaction: Transaction, encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> None:
@@ -596,7 +615,7 @@ def _sales(transaction: Transaction, asset: Asset) -> list[Asset]:
 
 def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declarations_pb2.ApplyProceedsResponse:
     """Reservations give way to what is paid: nothing already paid is lent on."""
-    standing, books = ending.locked(transaction, asset.name, [AssetClass.RECEIVABLE])
+    standing, books = ending.locked(transaction, asset.name)
     for one in ending.reserved_on(standing, AssetClass.RECEIVABLE):
         value = books.value(asset.name)
         if amount <= value.backed + value.free + value.margin:
@@ -609,16 +628,22 @@ def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declaratio
     books.move(asset.name, application.moves(), "proceeds")
     if asset.collection != POOLS:
         books.move(asset.name, application.beyond_value(), "excess")
+    unbacked_cover = breaches.unbacked(open_breaches, AssetClass.INSURANCE)
+    cover = ending.settle_cover(transaction, asset.name, books, standing, application.within_value, unbacked_cover)
     books.restore_margins()
     books.write()
-    return _settled(transaction, asset, application, unreleased)
+    return _settled(transaction, asset, application, cover, unreleased)
 
 
 def _settled(
-    transaction: Transaction, asset: Asset, application: model.Application, unreleased: Sequence[Encumbrance]
+    transaction: Transaction,
+    asset: Asset,
+    application: model.Application,
+    cover: model.CoverSettled,
+    unreleased: Sequence[Encumbrance],
 ) -> declarations_pb2.ApplyProceedsResponse:
     """The rows follow what was booked, and everyone whom it concerns is told."""
-    for settled in application.settled:
+    for settled in (*application.settled, *cover.settled):
         store.save(transaction, model.settle_item(settled, asset.name), "encumbrance.settled")
     for holder, amount in application.cured_by_holder.items():
         if amount:

@@ -244,6 +244,11 @@ class Application:
     settled: tuple[Settled, ...]
     cured_by_holder: Mapping[str, Money]
 
+    @property
+    def within_value(self) -> Money:
+        """What of the payment the buyer owed."""
+        return self.financed + self.free + self.margin
+
     def moves(self) -> list[Move]:
         """What it moves."""
         moves = (
@@ -277,9 +282,9 @@ def apply_proceeds(
     for part in (value.backed, value.free, value.margin, value.shortfall):
         taken.append(min(left, part))
         left -= taken[-1]
-    confirmed = sorted(_financing(standing), key=lambda one: one.age)
+    confirmed = _confirmed(standing, AssetClass.RECEIVABLE)
     without = without_value(confirmed, asset, unbacked)
-    backed = {one.id: item_of(one, asset).outstanding - without[one.id] for one in confirmed}
+    backed = _backed(confirmed, asset, without)
     parts, cured = _split(taken[0], confirmed, backed), _split(taken[3], confirmed, without)
     by_holder: dict[str, Money] = {}
     for one in confirmed:
@@ -288,8 +293,54 @@ def apply_proceeds(
     return Application(taken[0], taken[1], taken[2], taken[3], left, tuple(settled), by_holder)
 
 
-def _financing(standing: Iterable[Encumbrance]) -> list[Encumbrance]:
-    return [one for one in standing if one.state is State.CONFIRMED and one.asset_class is AssetClass.RECEIVABLE]
+@dataclass(frozen=True, slots=True)
+class CoverSettled:
+    """What a payment takes of the insured and of the insurable value: neither can be lost any more (I2)."""
+
+    insured: Money
+    insurable: Money
+    settled: tuple[Settled, ...]
+
+    def moves(self) -> list[Move]:
+        """What it moves."""
+        moves = (
+            Move(Part.INSURED, Part.INSURABLE_SOURCE, self.insured),
+            Move(Part.INSURABLE, Part.INSURABLE_SOURCE, self.insurable),
+        )
+        return [move for move in moves if move.amount]
+
+
+def settle_cover(
+    asset: str, standing: Iterable[Encumbrance], paid: Money, unbacked: Mapping[str, Money]
+) -> CoverSettled:
+    """Takes a payment from what is insured first, as the insurer frees its exposure by it, then from what is insurable.
+
+    Of 100 with 60 insured, 80 paid: 60 of cover and 20 of what is insurable. Cover without value behind it
+    (`unbacked`, by holder) isn't settled, and reserved cover has given way where it must.
+    """
+    confirmed = _confirmed(standing, AssetClass.INSURANCE)
+    backed = _backed(confirmed, asset, without_value(confirmed, asset, unbacked))
+    insured = min(paid, sum(backed.values(), paid.zero()))
+    parts = _split(insured, confirmed, backed)
+    settled = tuple(Settled(one, parts[one.id]) for one in confirmed if parts[one.id])
+    return CoverSettled(insured, paid - insured, settled)
+
+
+def gives_way(value: Value, reserved: Sequence[Encumbrance], asset: str, paid: Money) -> bool:
+    """Whether reserved cover is in the way of a payment: the rest of what is owed is less than what is paid."""
+    waiting = sum((item_of(one, asset).outstanding for one in reserved), paid.zero())
+    return bool(reserved) and value.insurable + value.insured_backed - waiting < paid
+
+
+def _confirmed(standing: Iterable[Encumbrance], asset_class: AssetClass) -> list[Encumbrance]:
+    """Those of a class that are confirmed, the oldest first."""
+    found = (one for one in standing if one.state is State.CONFIRMED and one.asset_class is asset_class)
+    return sorted(found, key=lambda one: one.age)
+
+
+def _backed(confirmed: Iterable[Encumbrance], asset: str, without: Mapping[str, Money]) -> dict[str, Money]:
+    """What of each encumbrance has value behind it."""
+    return {one.id: item_of(one, asset).outstanding - without[one.id] for one in confirmed}
 
 
 def without_value(oldest_first: Sequence[Encumbrance], asset: str, unbacked: Mapping[str, Money]) -> dict[str, Money]:

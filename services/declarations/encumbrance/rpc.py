@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from aval.declarations.v1 import declarations_pb2
 
 from chassis import money
-from chassis.money import Money
+from chassis.money import Money, total
 from chassis.rpc import decimal
 from services.declarations.encumbrance.model import Encumbrance, Item, Reduction, Settled, State, settled_total
 from services.declarations.value.model import AssetClass
@@ -79,6 +79,12 @@ def settled(asset: str, settled: Settled) -> declarations_pb2.SettledEncumbrance
         settled_total=money.to_proto(total),
         asset=asset,
     )
+
+
+def paid(response: declarations_pb2.ApplyProceedsResponse) -> Money:
+    """The payment that an answer splits: what settled finance, what was free of it, what was excess."""
+    parts = [*(one.amount for one in response.settled_encumbrances), response.unfinanced, response.excess]
+    return total(list(map(money.from_proto, parts)), response.unfinanced.currency_code)
 
 
 def asked(

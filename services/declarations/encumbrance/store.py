@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
 
 from chassis import bulk, database, records
 from chassis.command import Transaction
+from chassis.money import Money, total
 from services.declarations.encumbrance import model, rpc
 from services.declarations.encumbrance.model import STANDING, Encumbrance, Standing, State
 from services.declarations.tables import encumbered, encumbrances, holdings, proceeds
@@ -155,6 +157,12 @@ def applied(connection: sa.Connection, asset: str, payment: str) -> bytes | None
     query = sa.select(proceeds.c.response).where(proceeds.c.asset == asset, proceeds.c.payment == payment)
     response: bytes | None = connection.execute(query).scalar()
     return response
+
+
+def paid(connection: sa.Connection, asset: str, currency: str) -> Money:
+    """What buyers have paid of an asset in all: each payment whole, whatever of it was excess."""
+    responses = connection.execute(sa.select(proceeds.c.response).where(proceeds.c.asset == asset)).scalars()
+    return total([rpc.paid(declarations_pb2.ApplyProceedsResponse.FromString(one)) for one in responses], currency)
 
 
 def add_applied(connection: sa.Connection, asset: str, payment: str, response: bytes) -> None:

@@ -36,7 +36,8 @@ class Collection:
 
     `settled_total` is what all payments have settled of it. `amount` (interest and principal) is None until the lender
     has fixed it, and stays so where others left nothing; zero where it refused. `unsecured` is the principal that is
-    owed though it was settled, because the lender took interest first. An opaque `reference` stands for lender and loan.
+    owed though it was settled, because the lender took interest first. `reference` is opaque: it stands for lender and
+    loan where these aren't told.
     """
 
     encumbrance: str
