@@ -319,7 +319,7 @@ class Runner:
         """Until cancelled."""
         while True:
             self._wake.clear()
-            found, patience = await asyncio.to_thread(self._look)
+            found, patience = await self._look_to_the_end()
             for task in found:
                 if task.resource not in self._running:
                     running = asyncio.create_task(self._perform(task))
@@ -330,6 +330,15 @@ class Runner:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    async def _look_to_the_end(self) -> tuple[list[Task], float]:
+        """Looks on another thread. Cancelled meanwhile it still waits: the store may be closed next."""
+        look = asyncio.ensure_future(asyncio.to_thread(self._look))
+        try:
+            return await asyncio.shield(look)
+        except asyncio.CancelledError:
+            await look
+            raise
 
     def _look(self) -> tuple[list[Task], float]:
         """The tasks that are due, and how many seconds until the next look."""
