@@ -47,9 +47,10 @@ def decimal_or_none(text: str) -> Decimal | None:
     `1.25E7` is 12500000, `3.3333333333333335` is 3.333333.
     """
     number = exact_or_none(text)
-    if number is None:
-        return None
-    return number.quantize(_LAST_DECIMAL) if _decimals(number) > _decimals(_LAST_DECIMAL) else number
+    if number is None or _decimals(number) <= _decimals(_LAST_DECIMAL):
+        return number
+    # What rounding would make nothing of is no number that counts.
+    return number.quantize(_LAST_DECIMAL) or (None if number else number.quantize(_LAST_DECIMAL))
 
 
 def exact_or_none(text: str) -> Decimal | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, personal_pb2
 from aval.events.v1 import events_pb2
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +20,8 @@ from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.ids import derived
 from chassis.status import RemoteError
+from services.declarations import tables
+from services.declarations.draft import store
 from tests.service.intake_world import WINDOW, Intake, document, intake, told
 
 __all__ = ["intake"]
@@ -198,9 +201,7 @@ async def test_a_draft_is_financed_under_its_number_alone(intake: Intake) -> Non
         request = declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=derived("drafts", one.number, asset))
         item = request.encumbrance.items.add(asset=asset)
         item.amount.currency_code, item.amount.minor_units = "USD", 1000
-        request.encumbrance.asset_class = declarations_pb2.Encumbrance.DESCRIPTOR.fields_by_name[
-            "asset_class"
-        ].enum_type.values[1].number
+        request.encumbrance.asset_class = declarations_pb2.Encumbrance.RECEIVABLE
         return request
 
     assert await refused(intake, "ReserveEncumbrance", reserve(name), BANK) == "INVALID_FIELDS"
@@ -386,6 +387,37 @@ async def test_of_unsigned_messages_the_one_of_less_value_counts(intake: Intake,
     contents = [dec(one.client, one.unified, price=price) for price in (12, 10)]
     await sent_in(intake, [*contents, receipt(one.unified, one.number)], order, [1, 2])
     assert (await declared(intake, one.number)).declared_value.minor_units == 100_000
+
+
+async def test_what_others_took_in_at_the_same_time_is_joined_by_the_sweep(intake: Intake) -> None:
+    one = numbers()
+    await send(intake, dec(one.client, price=12))
+    node = intake.platform.nodes["declarations"]
+    # As another process leaves it that saw no draft: the numbers alone.
+    with node.store.write() as connection:
+        store.add_unified_number(connection, one.client, one.unified)
+        store.add_numbers(connection, {(store.of_unified(one.unified), one.number): 0})
+    await watched(intake, (await draft_of(intake, one)).name, 2)
+    assert (await draft_of(intake, one)).state == Draft.DECLARED
+    assert (await declared(intake, one.number)).declared_value.minor_units == 120_000
+
+
+async def test_the_proof_names_a_draft_that_its_rows_contradict(intake: Intake) -> None:
+    one = numbers()
+    ((_, name),) = await send(intake, dec(one.client))
+    node, identifier = intake.platform.nodes["declarations"], name.removeprefix("drafts/")
+    for column, planted, before in (("state", "DECLARED", "WAITING"), ("declaration", "1" * 18, "")):
+        _plant(node, identifier, column, planted)
+        with node.store.read() as connection:
+            found = [text for text in node.service.violations(connection) if name in text]
+        assert bool(found) is (column == "state")
+        _plant(node, identifier, column, before)
+
+
+def _plant(node: Any, identifier: str, column: str, value: str) -> None:
+    """Writes into a draft's row what no command does."""
+    with node.store.write() as connection:
+        connection.execute(sa.update(tables.drafts).where(tables.drafts.c.id == identifier).values({column: value}))
 
 
 @pytest.fixture(autouse=True)
