@@ -96,6 +96,20 @@ def check(declaration: declarations_pb2.Declaration) -> list[Problem]:
     return [*_head_problems(declaration, on), *lines, *_value_problems(declaration, lines)]
 
 
+def check_row(declaration: declarations_pb2.Declaration) -> list[Problem]:
+    """Every broken rule of a declaration that comes as a row: as any, and it has a number by which it is told."""
+    numbers = (declaration.declaration_number, declaration.unified_number, declaration.client_number)
+    return [*(() if any(numbers) else (_WITHOUT_NUMBER,)), *check(declaration)]
+
+
+_WITHOUT_NUMBER = Problem(
+    "declaration_number",
+    "DECLARATION_NUMBER_MISSING",
+    "The row has no number; give the customs number or, before there is one, the unified number or the client's.",
+    "该行没有编号；请填写海关编号，海关尚未给出编号时填写统一编号或客户端编号。",
+)
+
+
 def _head_problems(declaration: declarations_pb2.Declaration, on: date) -> Iterator[Problem]:
     if not is_social_credit_code(declaration.enterprise.removeprefix("enterprises/")):
         yield Problem(

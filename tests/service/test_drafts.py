@@ -281,6 +281,42 @@ async def test_rows_without_a_number_are_drafts_too(intake: Intake) -> None:
     assert (await declared(intake, one.number)).declared_value.minor_units == 1000
 
 
+async def test_a_row_without_any_number_is_refused(intake: Intake) -> None:
+    row = declarations_pb2.Declaration(enterprise=EXPORTER.tenant, trade_mode="0110", transport_mode="2")
+    row.declared_value.currency_code, row.declared_value.minor_units = "USD", 1000
+    line = row.lines.add(line_number=1, commodity_code="6704200000", goods_name="wigs")
+    line.total.CopyFrom(row.declared_value)
+    request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+    (verdict,) = (await intake.call("BatchCreateDeclarations", request)).verdicts
+    assert told(verdict)[1:] == ("REFUSED", [("declaration_number", "DECLARATION_NUMBER_MISSING")])
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_client_number_alone_joins_a_draft_to_its_declaration(intake: Intake, is_first: bool) -> None:
+    one = numbers()
+    contents = [dec(one.client, price=12), dec(one.client, number=one.number, price=13)]
+    for content in contents if is_first else reversed(contents):
+        await send(intake, content)
+    draft = await draft_of(intake, one)
+    assert (draft.state, draft.declaration) == (Draft.DECLARED, f"declarations/{one.number}")
+    assert (await declared(intake, one.number)).declared_value.minor_units == 130_000
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_receipts_by_a_unified_number_that_the_declaration_lacks(intake: Intake, order: Sequence[int]) -> None:
+    one = numbers()
+    contents = [
+        dec(number=one.number),
+        receipt(one.unified, one.number, "L", "2026-03-03T10:00:00"),
+        receipt(one.unified, "", "P", "2026-03-03T11:00:00"),
+    ]
+    for place in order:
+        await send(intake, contents[place])
+    async with asyncio.timeout(20):
+        while (await declared(intake, one.number)).status != declarations_pb2.Declaration.RELEASED:
+            await asyncio.sleep(0.05)
+
+
 async def test_events_tell_the_enterprise_alone(intake: Intake) -> None:
     one = numbers()
     ((_, name),) = await send(intake, dec(one.client, signed="2026030110000000"))
