@@ -84,7 +84,7 @@ def _finish_declaration(row: declarations_pb2.Declaration) -> None:
 
 
 def _check_declaration(row: declarations_pb2.Declaration) -> Sequence[Problem]:
-    return [*fields.row_problems(row), *checks.check(row)]
+    return [*fields.row_problems(row), *checks.check_row(row)]
 
 
 def _check_record(row: records_pb2.Record) -> Sequence[Problem]:

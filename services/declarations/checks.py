@@ -47,9 +47,10 @@ def decimal_or_none(text: str) -> Decimal | None:
     `1.25E7` is 12500000, `3.3333333333333335` is 3.333333.
     """
     number = exact_or_none(text)
-    if number is None:
-        return None
-    return number.quantize(_LAST_DECIMAL) if _decimals(number) > _decimals(_LAST_DECIMAL) else number
+    if number is None or _decimals(number) <= _decimals(_LAST_DECIMAL):
+        return number
+    # What rounding would make nothing of is no number that counts.
+    return number.quantize(_LAST_DECIMAL) or (None if number else number.quantize(_LAST_DECIMAL))
 
 
 def exact_or_none(text: str) -> Decimal | None:
@@ -93,6 +94,20 @@ def check(declaration: declarations_pb2.Declaration) -> list[Problem]:
     on = date_or_none(declaration.export_date) or date.max
     lines = list(_line_problems(declaration, on))
     return [*_head_problems(declaration, on), *lines, *_value_problems(declaration, lines)]
+
+
+def check_row(declaration: declarations_pb2.Declaration) -> list[Problem]:
+    """Every broken rule of a declaration that comes as a row: as any, and it has a number by which it is told."""
+    numbers = (declaration.declaration_number, declaration.unified_number, declaration.client_number)
+    return [*(() if any(numbers) else (_WITHOUT_NUMBER,)), *check(declaration)]
+
+
+_WITHOUT_NUMBER = Problem(
+    "declaration_number",
+    "DECLARATION_NUMBER_MISSING",
+    "The row has no number; give the customs number or, before there is one, the unified number or the client's.",
+    "该行没有编号；请填写海关编号，海关尚未给出编号时填写统一编号或客户端编号。",
+)
 
 
 def _head_problems(declaration: declarations_pb2.Declaration, on: date) -> Iterator[Problem]:

@@ -23,6 +23,7 @@ from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
 from services.declarations.draft import commands as draft
 from services.declarations.draft import reads as draft_reads
+from services.declarations.draft import store as draft_store
 from services.declarations.encumbrance import carrying as encumbrance_carrying
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
@@ -109,6 +110,7 @@ PROOFS: Sequence[Check] = (
     sales.violations,
     record_store.violations,
     permit_uses.violations,
+    draft_store.violations,
     bill_store.violations,
     intake_store.violations,
 )

@@ -86,8 +86,8 @@ async def create_reference_records(world: World) -> Example:
 
 
 async def create_declarations(world: World) -> Example:
-    """One row."""
-    rows = [world.declaration_row()]
+    """One with a customs number, and one that has none yet."""
+    rows = [world.declaration_row(), world.draft_row()]
     return CAST["WINDOW"], declarations.BatchCreateDeclarationsRequest(request_id=identifier(), declarations=rows)
 
 
@@ -680,6 +680,7 @@ REFERENCE = {("declarations", "ListTradeModes")}
 GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
     ("declarations", "GetReceivable"): Get("declaration"),
+    ("declarations", "GetDraft"): Get("draft"),
     ("declarations", "GetRetailOrder"): Get("retail_order"),
     ("declarations", "GetRetailList"): Get("retail_list"),
     ("declarations", "GetRetailSummary"): Get("retail_summary"),

@@ -194,6 +194,19 @@ class World:
         )
         return row
 
+    def draft_row(self) -> Any:
+        """A declaration before it has its customs number."""
+        row = self.declaration_row()
+        row.client_number = f"CLIENT{row.declaration_number[9:]}"
+        row.declaration_number = ""
+        return row
+
+    async def draft(self) -> str:
+        """A draft that waits for its number."""
+        batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[self.draft_row()])
+        answer = await self.call("declarations", "BatchCreateDeclarations", batch, CAST["WINDOW"])
+        return str(answer.verdicts[0].resource)
+
     def retail_orders(self) -> Any:
         """An order of cross-border e-commerce of the exporter, with its buyer."""
         order = retail_pb2.RetailOrder(
@@ -652,6 +665,7 @@ class World:
         standing["order"], standing["rebate"] = await self.order(), await self.rebate()
         standing["payment"] = await self.parked_payment()
         standing["refused_document"] = await self.refused_document()
+        standing["draft"] = await self.draft()
         await self.refused_document()
         await self.call("settlement", "CreateOutgoingPayment", self.payment_out(), CAST["EXPORTER"])
         standing["record"] = await self.bill()

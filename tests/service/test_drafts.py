@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, personal_pb2
 from aval.events.v1 import events_pb2
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +20,8 @@ from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.ids import derived
 from chassis.status import RemoteError
+from services.declarations import tables
+from services.declarations.draft import store
 from tests.service.intake_world import WINDOW, Intake, document, intake, told
 
 __all__ = ["intake"]
@@ -198,9 +201,7 @@ async def test_a_draft_is_financed_under_its_number_alone(intake: Intake) -> Non
         request = declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=derived("drafts", one.number, asset))
         item = request.encumbrance.items.add(asset=asset)
         item.amount.currency_code, item.amount.minor_units = "USD", 1000
-        request.encumbrance.asset_class = (
-            declarations_pb2.Encumbrance.DESCRIPTOR.fields_by_name["asset_class"].enum_type.values[1].number
-        )
+        request.encumbrance.asset_class = declarations_pb2.Encumbrance.RECEIVABLE
         return request
 
     assert await refused(intake, "ReserveEncumbrance", reserve(name), BANK) == "INVALID_FIELDS"
@@ -278,6 +279,42 @@ async def test_rows_without_a_number_are_drafts_too(intake: Intake) -> None:
     assert verdict.outcome == Verdict.ACCEPTED, verdict
     await send(intake, receipt(one.unified, one.number))
     assert (await declared(intake, one.number)).declared_value.minor_units == 1000
+
+
+async def test_a_row_without_any_number_is_refused(intake: Intake) -> None:
+    row = declarations_pb2.Declaration(enterprise=EXPORTER.tenant, trade_mode="0110", transport_mode="2")
+    row.declared_value.currency_code, row.declared_value.minor_units = "USD", 1000
+    line = row.lines.add(line_number=1, commodity_code="6704200000", goods_name="wigs")
+    line.total.CopyFrom(row.declared_value)
+    request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+    (verdict,) = (await intake.call("BatchCreateDeclarations", request)).verdicts
+    assert told(verdict)[1:] == ("REFUSED", [("declaration_number", "DECLARATION_NUMBER_MISSING")])
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_client_number_alone_joins_a_draft_to_its_declaration(intake: Intake, is_first: bool) -> None:
+    one = numbers()
+    contents = [dec(one.client, price=12), dec(one.client, number=one.number, price=13)]
+    for content in contents if is_first else reversed(contents):
+        await send(intake, content)
+    draft = await draft_of(intake, one)
+    assert (draft.state, draft.declaration) == (Draft.DECLARED, f"declarations/{one.number}")
+    assert (await declared(intake, one.number)).declared_value.minor_units == 130_000
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_receipts_by_a_unified_number_that_the_declaration_lacks(intake: Intake, order: Sequence[int]) -> None:
+    one = numbers()
+    contents = [
+        dec(number=one.number),
+        receipt(one.unified, one.number, "L", "2026-03-03T10:00:00"),
+        receipt(one.unified, "", "P", "2026-03-03T11:00:00"),
+    ]
+    for place in order:
+        await send(intake, contents[place])
+    async with asyncio.timeout(20):
+        while (await declared(intake, one.number)).status != declarations_pb2.Declaration.RELEASED:
+            await asyncio.sleep(0.05)
 
 
 async def test_events_tell_the_enterprise_alone(intake: Intake) -> None:
@@ -386,6 +423,37 @@ async def test_of_unsigned_messages_the_one_of_less_value_counts(intake: Intake,
     contents = [dec(one.client, one.unified, price=price) for price in (12, 10)]
     await sent_in(intake, [*contents, receipt(one.unified, one.number)], order, [1, 2])
     assert (await declared(intake, one.number)).declared_value.minor_units == 100_000
+
+
+async def test_what_others_took_in_at_the_same_time_is_joined_by_the_sweep(intake: Intake) -> None:
+    one = numbers()
+    await send(intake, dec(one.client, price=12))
+    node = intake.platform.nodes["declarations"]
+    # As another process leaves it that saw no draft: the numbers alone.
+    with node.store.write() as connection:
+        store.add_unified_number(connection, one.client, one.unified)
+        store.add_numbers(connection, {(store.of_unified(one.unified), one.number): 0})
+    await watched(intake, (await draft_of(intake, one)).name, 2)
+    assert (await draft_of(intake, one)).state == Draft.DECLARED
+    assert (await declared(intake, one.number)).declared_value.minor_units == 120_000
+
+
+async def test_the_proof_names_a_draft_that_its_rows_contradict(intake: Intake) -> None:
+    one = numbers()
+    ((_, name),) = await send(intake, dec(one.client))
+    node, identifier = intake.platform.nodes["declarations"], name.removeprefix("drafts/")
+    for column, planted, before in (("state", "DECLARED", "WAITING"), ("declaration", "1" * 18, "")):
+        _plant(node, identifier, column, planted)
+        with node.store.read() as connection:
+            found = [text for text in node.service.violations(connection) if name in text]
+        assert bool(found) is (column == "state")
+        _plant(node, identifier, column, before)
+
+
+def _plant(node: Any, identifier: str, column: str, value: str) -> None:
+    """Writes into a draft's row what no command does."""
+    with node.store.write() as connection:
+        connection.execute(sa.update(tables.drafts).where(tables.drafts.c.id == identifier).values({column: value}))
 
 
 @pytest.fixture(autouse=True)

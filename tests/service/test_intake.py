@@ -120,9 +120,9 @@ async def test_mended_with_other_content_and_its_own_is_forgotten(intake: Intake
     name = (await one(intake, "mend.xml")).name
     (kept,) = sealed(intake, name)
     assert b"DecMessage" not in kept
-    still = await resend(intake, name, dec_message(13, CutMode="CutMude"))
-    assert [(p.path, p.reason) for p in still.refused_document.problems] == [(f"{HEAD}/CutMode", "CUT_MODE_REQUIRED")]
-    assert (await one(intake, "mend.xml")).content == dec_message(13, CutMode="CutMude")
+    still = await resend(intake, name, dec_message(13, TradeMode="TradeMude"))
+    assert [(p.path, p.reason) for p in still.refused_document.problems] == [(f"{HEAD}/TradeMode", "MISSING_ELEMENT")]
+    assert (await one(intake, "mend.xml")).content == dec_message(13, TradeMode="TradeMude")
     done = await resend(intake, name, dec_message(13))
     assert [told(verdict) for verdict in done.verdicts] == [("mend.xml", "ACCEPTED", [])]
     assert (done.refused_document.state, done.refused_document.attempts) == (State.MENDED, 2)
@@ -194,12 +194,17 @@ async def test_found_by_reason_format_state_and_time(intake: Intake) -> None:
 
 
 async def test_the_windows_word_to_its_client_is_no_receipt(intake: Intake) -> None:
-    taken = (FIXTURES / "receipts" / "bad_dec_import_response.xml").read_bytes()
+    taken = (FIXTURES / "receipts" / "good_dec_import_response.xml").read_bytes()
     failed = taken.replace(b">0<", b">9<").replace("暂存成功".encode(), "报文格式错误".encode())
-    verdicts = await intake.send(document("Successed_1.xml", taken), document("Failed_1.xml", failed))
+    empty = taken.replace(b"I20260000000000017", b"").replace(b"QH2026110200017", b"")
+    torn = taken.replace(b"I20260000000000017", b"I2026000000000001700")
+    sent = {"Successed_1.xml": taken, "Failed_1.xml": failed, "empty.xml": empty, "torn.xml": torn}
+    verdicts = await intake.send(*(document(name, content) for name, content in sent.items()))
     assert [told(verdict)[2] for verdict in verdicts] == [
-        [("DecImportResponse", "NO_CUSTOMS_RECEIPT")],
+        [],
         [("DecImportResponse/ResponseCode", "WINDOW_DID_NOT_TAKE_IT")],
+        [("DecImportResponse/ClientSeqNo", "MISSING_ELEMENT"), ("DecImportResponse/SeqNo", "MISSING_ELEMENT")],
+        [("DecImportResponse/SeqNo", "TOO_LONG")],
     ]
     assert "报文格式错误" in verdicts[1].problems[0].message
     assert (await one(intake, "Failed_1.xml")).format == "DEC_RESPONSE"

@@ -14,7 +14,7 @@ from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
-from services.declarations.checks import check
+from services.declarations.checks import check_row
 from services.declarations.consent import store as consents
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
@@ -86,7 +86,7 @@ def rows(request: declarations_pb2.BatchCreateDeclarationsRequest) -> Candidates
 
 def _row_candidate(index: int, row: declarations_pb2.Declaration) -> Candidate:
     raw = row.SerializeToString(deterministic=True)
-    problems = fields.row_problems(row, raw) or check(row)
+    problems = fields.row_problems(row, raw) or check_row(row)
     return Candidate(str(index), None if problems else rpc.content_of(row, raw), problems)
 
 

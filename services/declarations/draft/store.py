@@ -167,3 +167,14 @@ def _event(before: Draft | None, after: Draft) -> str:
     if after.state is State.DECLARED and (before is None or before.state is not State.DECLARED):
         return DECLARED
     return CREATED if before is None else CHANGED
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Whether exactly what is DECLARED has a declaration of its enterprise, and each draft says one of its messages."""
+    rows, there = drafts.c, declarations.c
+    own = sa.select(sa.literal(1)).where(there.id == rows.declaration, there.enterprise == rows.enterprise).exists()
+    said = sa.select(sa.literal(1)).where(draft_messages.c.id == rows.message, draft_messages.c.draft == rows.id)
+    is_declared = rows.state == State.DECLARED
+    broken = sa.or_(is_declared != own, ~said.exists())
+    found = connection.execute(sa.select(rows.id, rows.state).where(broken).order_by(rows.id).limit(20))
+    return [f"drafts/{row.id} is {row.state}, and its declaration or its messages say otherwise" for row in found]

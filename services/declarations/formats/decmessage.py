@@ -113,14 +113,17 @@ def parse(content: bytes) -> tuple[declarations_pb2.Declaration | None, list[Pro
 
 
 def _read(root: Reader) -> tuple[declarations_pb2.Declaration | None, list[Problem]]:
-    declaration = _declaration(root)
+    lists = root.find(_LINES)
+    # So many tell as well as all that there are too many.
+    lines = list(itertools.islice(lists.children(_LINE) if lists else (), LINES_READ_MAX))
+    declaration = _declaration(root, lines)
     _check_elements(root, declaration)
     for found in (check(declaration), field_problems(declaration)):
-        report_at_elements(root, found, lambda path: f"{ROOT}/{_element_path(path, root)}")
+        report_at_elements(root, found, lambda path: f"{ROOT}/{_element_path(path, root, lines)}")
     return (None if root.problems else declaration), root.problems
 
 
-def _declaration(root: Reader) -> declarations_pb2.Declaration:
+def _declaration(root: Reader, lines: Sequence[Reader]) -> declarations_pb2.Declaration:
     declaration = declarations_pb2.Declaration(invoice_number=_document_number(root, EDOC_INVOICE))
     _set_head_texts(root, declaration)
     _set_signature(root, declaration)
@@ -129,10 +132,7 @@ def _declaration(root: Reader) -> declarations_pb2.Declaration:
     export_date = _export_date(root)
     if export_date is not None:
         declaration.export_date.CopyFrom(export_date)
-    lines = root.find(_LINES)
-    # So many tell as well as all that there are too many.
-    read = itertools.islice(lines.children(_LINE) if lines else (), LINES_READ_MAX)
-    declaration.lines.extend(_line(line, _countries(root, line)) for line in read)
+    declaration.lines.extend(_line(line, _countries(root, line)) for line in lines)
     if declaration.lines:
         declaration.declared_value.CopyFrom(_declared_value(declaration.lines))
     return declaration
@@ -294,19 +294,18 @@ def _check_order_number(root: Reader, rule: str, trade_mode: str) -> None:
         )
 
 
-def _element_path(field_path: str, root: Reader) -> str:
+def _element_path(field_path: str, root: Reader, lines: Sequence[Reader]) -> str:
     line = _LINE_PATH.fullmatch(field_path)
     if line:
-        return f"{_LINES}/{_LINE}[{int(line[1]) + 1}]/{_line_element(root, int(line[1]), line[2])}"
+        index, field = int(line[1]), line[2]
+        return f"{_LINES}/{_LINE}[{index + 1}]/{_line_element(root, lines[index], field)}"
     if field_path in _HEAD_FIELDS:
         return _head_element(root, field_path)[0]
     return _OTHER_PATHS.get(field_path, field_path)
 
 
-def _line_element(root: Reader, index: int, field: str) -> str:
+def _line_element(root: Reader, line: Reader, field: str) -> str:
     """The element that a field of a line comes from."""
-    lines = root.find(_LINES)
-    line = next(itertools.islice(lines.children(_LINE), index, None), None) if lines else None
-    if field in _COUNTRY_FIELDS and line is not None:
+    if field in _COUNTRY_FIELDS:
         return _countries(root, line)[_COUNTRY_FIELDS.index(field)]
     return _LINE_FIELDS.get(field, field)
