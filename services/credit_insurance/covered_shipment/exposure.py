@@ -11,7 +11,6 @@ from services.credit_insurance.cover_hold import store as covers
 from services.credit_insurance.covered_shipment import model, store
 from services.credit_insurance.covered_shipment.model import TRANSITIONS, CoveredShipment, Verb
 
-
 # So few that a new day doesn't begin with a rush of calls.
 LOOKS_AT_ONCE = 50
 
