@@ -887,7 +887,7 @@ class Market:
                 self.holds.append(request.cover_hold_id)
         elif task := self.world.task(shipment.name):
             done = {"reserve value": RESERVED, "confirm value": CONFIRMED, "collect premium": COLLECTED}
-            outcome = ConsentMissing() if action == "refuse" else done.get(task.step, CONFIRMED)
+            outcome: Any = ConsentMissing() if action == "refuse" else done.get(task.step, CONFIRMED)
             self.world.settle(shipment.name, outcome)
 
     def _perhaps(self, method: str, request: Any, caller: Caller) -> Any:
