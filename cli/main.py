@@ -485,7 +485,8 @@ def simulate(seed: int, steps: int, as_json: bool) -> None:
             click.echo(f"\rstep {step} of {steps}", nl=False, err=True)
 
     report = world.simulate(seed, steps, progress)
-    lines = [f"seed {seed}, {report['steps']} steps, {len(report['violations'])} violations", *report["violations"]]
+    found = [f"step {one['step']}: {one['invariant']}: {one['detail']}" for one in report["violations"]]
+    lines = [f"seed {seed}, {report['steps']} steps, {len(found)} violations", *found]
     show(report, as_json, lines)
 
 
