@@ -14,7 +14,7 @@ from typing import Any
 
 from chassis import ids
 from cli import local
-from cli.importing import batches, documents, encodings, files, journal, mapping, objects, sending
+from cli.importing import batches, documents, encodings, files, journal, mapping, objects, sending, wording
 from cli.importing.batches import Batch, Rows
 from cli.importing.files import Opened, Refusal, RefusedFile, Source, UnreadableFile
 from cli.importing.journal import Journal
@@ -197,6 +197,7 @@ def _counted(batch: Batch, response: Any) -> Counts:
     for (file, document), verdict in zip(batch.origins, verdicts, strict=True):
         for problem in verdict.problems:
             problem.path = batch.column_of(problem.path)
+            problem.message = wording.plain(problem.message)
         counts.add(file, document, verdict)
     # What wasn't sent and what was refused, in the order of the file.
     counts.refused.sort(key=lambda row: int(row["document"]))

@@ -14,6 +14,7 @@ from typing import IO
 from chassis.errors import Problem
 from cli.importing import spreadsheets
 from cli.importing.cells import cleaned
+from cli.importing.encodings import MARKED
 from cli.importing.entries import Entry, Pieces
 from cli.importing.files import (
     DELIMITERS,
@@ -45,7 +46,7 @@ def cut_of(mapping: ColumnMapping, records: Sequence[Sequence[str]], line: str =
     """A CSV file of these records and then a line as it stands, as the mapping reads it."""
     text = io.StringIO()
     csv.writer(text, delimiter=mapping.delimiter or ",", lineterminator="\n").writerows(records)
-    return (text.getvalue() + line).encode(mapping.encoding or "utf-8", "replace")
+    return (text.getvalue() + line).encode(mapping.encoding or MARKED, "replace")
 
 
 def _spreadsheet(opened: Opened, mapping: ColumnMapping) -> tuple[list[str], Iterator[Entry]]:
@@ -137,7 +138,7 @@ class _Lines:
         try:
             line = self._text.readline(LARGEST_DOCUMENT + 1)
         except UnicodeError as error:
-            message = f"{self.name} is no {self._encoding} after line {self.number} ({error}); correct the mapping."
+            message = f"{self.name} is no {self._encoding.removesuffix('-sig')} after line {self.number} ({error}); correct the mapping."
             raise RefusedFile(FILE_ENCODING, message) from error
         return line if self.number else line.removeprefix("\ufeff")
 
