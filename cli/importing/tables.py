@@ -138,8 +138,8 @@ class _Lines:
         try:
             line = self._text.readline(LARGEST_DOCUMENT + 1)
         except UnicodeError as error:
-            message = f"{self.name} is no {self._encoding.removesuffix('-sig')} after line {self.number} ({error}); correct the mapping."
-            raise RefusedFile(FILE_ENCODING, message) from error
+            told = f"{self.name} is no {self._encoding.removesuffix('-sig')} after line {self.number} ({error})"
+            raise RefusedFile(FILE_ENCODING, f"{told}; correct the mapping's encoding.") from error
         return line if self.number else line.removeprefix("\ufeff")
 
 
