@@ -413,7 +413,7 @@ async def test_what_stays_broken_is_a_failure(monkeypatch: pytest.MonkeyPatch) -
     sent = [batches.Batch(batches.IMPORT, ["1"], request=declarations_pb2.ImportDocumentsRequest(request_id="1"))]
     with pytest.raises(ServiceUnavailable):
         [one async for one in sending.answers(client, iter(sent))]
-    assert client.done == ["1"] * sending.ATTEMPTS
+    assert client.done == ["1"] * apart.ATTEMPTS
 
 
 def test_records_as_lines(layout: Layout, tmp_path: pathlib.Path) -> None:
@@ -591,7 +591,7 @@ class Slow(Broken):
         names = [one.document_id for one in request.documents]
         if set(names) & set(self.unanswered):
             raise RemoteError(status_pb2.Status(code=4, message="Deadline Exceeded"))
-        accepted = [declarations_pb2.IntakeVerdict(document_id=name, outcome=1) for name in names]
+        accepted = [declarations_pb2.IntakeVerdict(document_id=name, outcome="ACCEPTED") for name in names]
         return declarations_pb2.ImportDocumentsResponse(verdicts=accepted)
 
 

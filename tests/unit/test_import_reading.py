@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cli import importing
 from cli.importing import cells, documents, encodings, files
-from cli.importing.documents import Entry
+from cli.importing.entries import Entry
 from cli.importing.files import Opened, RefusedFile, Source
 from cli.importing.mapping import ColumnMapping, load
 
@@ -441,7 +441,7 @@ def test_numbers_of_json_are_read_as_json_writes_them(
 # Spreadsheets.
 
 
-def workbook(file: pathlib.Path, rows: Sequence[Sequence[Any]], **sheets: Sequence[Sequence[Any]]) -> pathlib.Path:
+def workbook(file: pathlib.Path, rows: Sequence[Any], **sheets: Sequence[Any]) -> pathlib.Path:
     """A spreadsheet of one sheet, and more by their names; a name that begins with _ is hidden."""
     book = openpyxl.Workbook()
     for row in rows:
