@@ -51,7 +51,7 @@ def cut_of(mapping: ColumnMapping, records: Sequence[Sequence[str]], line: str =
 
 def _spreadsheet(opened: Opened, mapping: ColumnMapping) -> tuple[list[str], Iterator[Entry]]:
     rows = spreadsheets.rows(opened, mapping.sheet)
-    columns = next((_columns(cells) for _, cells, _ in rows if _says_something(cells)), [])
+    columns = next((_columns(cells, mapping) for _, cells, _ in rows if _says_something(cells)), [])
     return columns, _sheet_entries(rows, columns, mapping)
 
 
@@ -69,12 +69,13 @@ def _sheet_entries(
 def _delimited(opened: Opened, mapping: ColumnMapping) -> tuple[list[str], Iterator[Entry]]:
     lines = _Lines(opened, mapping.encoding or "utf-8")
     reader = _Reader(lines, mapping, mapping.delimiter or DELIMITERS[opened.source.kind])
-    columns = _columns(reader.header())
+    columns = _columns(reader.header(), mapping)
     return columns, reader.entries(columns)
 
 
-def _columns(header: Sequence[str]) -> list[str]:
-    return [cell.strip() for cell in header]
+def _columns(header: Sequence[str], mapping: ColumnMapping) -> list[str]:
+    """The columns' names without the blanks around them, but for those that the mapping has with their blanks."""
+    return [cell if cell in mapping.columns else cell.strip() for cell in header]
 
 
 def _says_something(cells: Sequence[str]) -> bool:

@@ -634,6 +634,38 @@ async def test_a_service_that_answers_nothing_ends_the_import() -> None:
         [one async for one in sending.answers(client, iter([documents(40)]))]
 
 
+@pytest.mark.usefixtures("no_pauses")
+async def test_a_stream_s_batch_that_is_refused_is_sent_in_parts(tmp_path: pathlib.Path) -> None:
+    table = tmp_path / "records.csv"
+    rows = ["1,20260102,5", "2,2026,5", "3,20260102,5", "4,20260102,5"]
+    table.write_text("\n".join(["id,day,price", *rows]), encoding="utf-8")
+    source = importing.rows_of(files.Source(table), importing.loaded_mappings([mapping_file(tmp_path)]))
+    (batch,) = batches.of_rows(source, 0, 0, lambda key, number: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{key}{number}")))
+    sent: list[Any] = []
+
+    class Particular(Broken):
+        async def call(self, _service: str, method: str, request: Any, _caller: Any) -> Any:
+            sent.append((method, request))
+            names = [row.key for row in getattr(request, "reference_records", ())]
+            if "3" in names:
+                raise RemoteError(status_pb2.Status(code=13, message="Internal"))
+            verdicts = [declarations_pb2.IntakeVerdict(outcome="ACCEPTED") for _ in names]
+            return declarations_pb2.BatchCreateReferenceRecordsResponse(verdicts=verdicts)
+
+    client: Any = Particular()
+    answer = await apart.Apart(client).answer(batch)
+    assert [verdict.outcome for verdict in answer.verdicts] == [1, 3, 1]
+    parts = [request for method, request in sent if method == "BatchCreateReferenceRecords"]
+    assert [list(one.source.positions) for one in parts] == [[2], [4, 5], [4], [5]]
+    # What couldn't be read goes along once.
+    assert [[row.position for row in one.source.unread] for one in parts] == [[3], [], [], []]
+    assert len({one.request_id for one in parts}) == len(parts)
+    (kept,) = [request for method, request in sent if method == "BatchCreateDeclarations"]
+    assert [(row.format, json.loads(row.content)["reference_record"]["key"]) for row in kept.source.unread] == [
+        ("JSON", "3")
+    ]
+
+
 async def test_a_document_that_was_kept_without_an_answer_is_mended_when_it_is_taken(
     layout: Layout, tmp_path: pathlib.Path
 ) -> None:

@@ -305,6 +305,14 @@ def test_a_column_that_is_there_twice_is_refused_by_its_name(tmp_path: pathlib.P
         importing.rows_of(Source(file), [("", mapping())])
 
 
+def test_blanks_around_columns_names_are_no_part_of_them_unless_mapped(tmp_path: pathlib.Path) -> None:
+    (entry,) = read(tmp_path, "nr , total,name\n1,1.00,pipe\n", mapping())
+    assert entry.rows[0] == {"nr": "1", "total": "1.00", "name": "pipe"}
+    found = load(RECORDS.replace('column = "total"', 'column = " total"') + '[file]\nencoding = "utf-8"\n')
+    (entry,) = read(tmp_path, "nr, total,name\n1,1.00,pipe\n", found)
+    assert entry.rows[0][" total"] == "1.00"
+
+
 def test_a_column_that_nothing_reads_may_be_there_twice(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text("nr,total,name,note,note,,\n1,1.00,pipe,x,y,,\n", encoding="utf-8")
