@@ -838,7 +838,7 @@ async def test_a_foreign_windows_document_proves_the_import(world: World) -> Non
     answer = await world.call("ImportDocuments", request, WINDOW)
     verdicts = answer.verdicts
     assert [one.Outcome.Name(one.outcome) for one in verdicts] == ["ACCEPTED", "REFUSED", "DUPLICATE"]
-    assert len(verdicts[1].problems) == 7
+    assert len(verdicts[1].problems) == 6
     evidence = await world.call("GetEvidence", records_pb2.GetEvidenceRequest(declaration=declaration), TELLER)
     (mirror,) = evidence.mirrors
     assert (mirror.mirror, mirror.Verdict.Name(mirror.verdict)) == (verdicts[0].resource, "MATCHED")

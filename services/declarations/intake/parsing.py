@@ -31,6 +31,7 @@ def _ceb(message: str) -> Format:
 
 RECEIPT = Format("DEC_RESULT", decresult.parse)
 RESPONSE = Format("DEC_RESPONSE", decresult.parse_response)
+WCO = Format("WCO", wco.parse)
 JSON_LINES = Format("JSONL", json_lines.parse)
 # By namespace and root element.
 PARSERS: Mapping[tuple[str, str], Format] = {
@@ -38,9 +39,10 @@ PARSERS: Mapping[tuple[str, str], Format] = {
     **{(namespace, root): RECEIPT for namespace in decresult.NAMESPACES for root in (decresult.DATA, decresult.RESULT)},
     **{(namespace, decresult.RESPONSE): RESPONSE for namespace in decresult.NAMESPACES},
     **{(namespace, message): _ceb(message) for namespace in (ceb.NAMESPACE, "") for message in ceb.MESSAGES},
+    **{(namespace, root): WCO for namespace in (wco.EXAMPLE_NAMESPACE, "") for root in wco.ROOTS},
 }
 # Formats of many versions: by the beginning of the namespace, and the root element.
-FAMILIES: Mapping[tuple[str, str], Format] = {(wco.NAMESPACE, root): Format("WCO", wco.parse) for root in wco.ROOTS}
+FAMILIES: Mapping[tuple[str, str], Format] = {(wco.NAMESPACE, root): WCO for root in wco.ROOTS}
 
 
 @dataclass(frozen=True, slots=True)
