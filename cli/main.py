@@ -232,7 +232,9 @@ def discard_refused(names: tuple[str, ...], folder: pathlib.Path, as_json: bool)
 
 
 @main.command()
-@click.option("--format", "form", type=click.Choice(["csv", "xlsx"]), default="csv", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "xlsx"]), help="Otherwise the ending of the file's name says it."
+)
 @click.option("--out", "path", required=True, type=click.Path(dir_okay=False, path_type=pathlib.Path))
 @click.option("--bom", is_flag=True, help="Begin a CSV file with a byte-order mark, for spreadsheets.")
 @click.option(
@@ -251,7 +253,7 @@ def discard_refused(names: tuple[str, ...], folder: pathlib.Path, as_json: bool)
 @folder_option
 @json_option
 def export(
-    path: pathlib.Path, form: str, bom: bool, language: str, folder: pathlib.Path, as_json: bool, **wanted: Any
+    path: pathlib.Path, form: str | None, bom: bool, language: str, folder: pathlib.Path, as_json: bool, **wanted: Any
 ) -> None:
     """Export declarations as a CSV or XLSX file, one row for each line of goods.
 
@@ -266,8 +268,9 @@ def export(
 
     request = exporting.request_of(**wanted)
     try:
+        form = form or exporting.form_of(path)
         report = asyncio.run(exporting.export(Layout(folder), path, form, request, progress, bom, language))
-    except RemoteError as refusal:
+    except (RemoteError, exporting.UnknownEnding) as refusal:
         raise click.ClickException(str(refusal)) from refusal
     show(report, as_json, [f"{report['declarations']} declarations, {report['lines']} lines in {path}"])
 
