@@ -426,6 +426,33 @@ def _rotated_line(one: dict[str, Any]) -> str:
     return f"{one['service']}: {begun} {one['current']}, {one['resealed']:,} rows sealed anew{retired}"
 
 
+@main.group()
+def sandbox() -> None:
+    """Make what an integrator tries the platform with, on a demo that runs."""
+
+
+@sandbox.command("declaration")
+@click.option("--exporter", "login", default="", help="Whose: a login of the demo; otherwise the story's exporter.")
+@click.option("--enterprise", default="", help="Whose: enterprises/{social credit code} of the demo.")
+@click.option("--amount", default="100000.00", show_default=True, help="The declared value, in major units.")
+@click.option("--currency", default="", help="ISO 4217; otherwise that of the exporter's policy.")
+@click.option("--buyer", default="", help="A buyer of the demo; otherwise the first with a buyer limit.")
+@folder_option
+@json_option
+def sandbox_declaration(folder: pathlib.Path, as_json: bool, **picked: str) -> None:
+    """Declare goods under a new number and let customs close them, so that they can be insured and financed."""
+    from chassis.clock import SystemClock
+    from chassis.status import RemoteError
+    from cli import sandbox as making
+
+    try:
+        report = asyncio.run(making.declare(Layout(folder), making.goods(**picked), SystemClock().now_us()))
+    except (RemoteError, making.CannotDeclare) as refusal:
+        raise click.ClickException(str(refusal)) from refusal
+    line = "{declaration}: {status}, {currency} {amount}, {enterprise} to {buyer}"
+    show(report, as_json, [line.format(**report)])
+
+
 @main.command()
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--steps", type=int, default=20000, show_default=True)

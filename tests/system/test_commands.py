@@ -1,18 +1,23 @@
 """`aval`'s other commands, as a person or a program uses them."""
 
+import datetime
 import json
 import pathlib
 import sqlite3
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import psycopg
 import pyotp
 import pytest
+from aval.declarations.v1 import declarations_pb2
 from cryptography import x509
 
 from chassis.certificates import Authority
+from chassis.clock import SystemClock, business_date
 from chassis.testing import PostgreSQL
 from cli.demo import story, world
 from cli.layout import Layout
@@ -147,6 +152,49 @@ def test_code_without_a_platform_or_a_person_says_so(door: Door, tmp_path: pathl
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: "), done.stderr
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_sandbox_declaration_is_new_closed_and_can_be_insured_and_financed(door: Door) -> None:
+    arguments = ("sandbox", "declaration", "--amount", "2500.00", "--folder", str(door.layout.folder))
+    (_, first), (status, report) = (reported(*arguments) for _ in range(2))
+    assert (status, report["status"]) == (0, "CLOSED")
+    assert report["declaration"] != first["declaration"]
+    with httpx.Client(base_url=door.addresses.url, headers={"x-aval-request": "1"}, timeout=20) as client:
+        client.post("/session", json={"login": LOGIN, "password": world.PASSWORD}).raise_for_status()
+        assert client.get(f"/v1/{report['declaration']}").json()["declaredValue"]["minorUnits"] == "250000"
+        covered = insured(client, report)
+    assert covered["state"] == "COVERED", covered
+    read = declarations_pb2.GetDeclarationRequest(name=report["declaration"])
+    found = door.call("banks/LMHFCNB0/lmhf.system", "declarations", "GetDeclaration", read)
+    assert found.value.available.minor_units > 0
+
+
+def insured(client: httpx.Client, report: dict[str, Any]) -> Any:
+    """The declaration's cover, once it is decided, under the limit of the buyer that the report names."""
+    limits = client.get("/v1/buyerLimits?pageSize=100").json()["buyerLimits"]
+    limit = next(one for one in limits if (one["buyerName"], one["state"]) == (report["buyer"], "IN_FORCE"))
+    shipped = business_date(SystemClock().now_us())
+    due = shipped + datetime.timedelta(days=90)
+    body = {
+        "buyerLimit": limit["name"],
+        "declaration": report["declaration"],
+        "invoiceAmount": {"currencyCode": "USD", "minorUnits": "250000"},
+        "shipmentDate": {"year": shipped.year, "month": shipped.month, "day": shipped.day},
+        "dueDate": {"year": due.year, "month": due.month, "day": due.day},
+    }
+    made = client.post("/v1/coveredShipments", json=body, headers={"idempotency-key": str(uuid.uuid4())}).json()
+    deadline = time.monotonic() + 30
+    while (found := client.get(f"/v1/{made['name']}").json())["state"] not in ("COVERED", "REFUSED"):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return found
+
+
+def test_a_sandbox_needs_a_demo_that_runs(tmp_path: pathlib.Path, door: Door) -> None:
+    for arguments in (("--folder", str(tmp_path)), ("--folder", str(door.layout.folder), "--exporter", "nobody")):
+        done = aval("sandbox", "declaration", "--json", *arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("Error: "), done.stderr
 
 
 def test_a_second_platform_on_a_folder_is_refused(door: Door) -> None:

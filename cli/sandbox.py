@@ -1,0 +1,174 @@
+"""`aval sandbox`: what an integrator needs beside the demo's story, made on a demo that runs.
+
+The window declares by the bank's door, as it does in the story. Numbers are fresh on every call.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from string import Template
+from typing import Any
+
+from aval.declarations.v1 import declarations_pb2
+
+from chassis import rpc
+from chassis.certificates import Authority
+from chassis.clock import MICROSECONDS, business_date
+from chassis.currencies import minor_digits, to_minor_units
+from cli.demo import story, world
+from cli.demo.actors import Institution
+from cli.layout import CannotRun, Layout
+from services.declarations.checks import decimal_or_none
+from services.declarations.formats import decmessage
+
+DEFAULT_AMOUNT = "100000.00"
+SEQUENCES = 10**9
+# As many decimals as a quantity may have.
+_QUANTITY_STEP = Decimal("0.000001")
+
+
+class CannotDeclare(Exception):
+    """The options name nobody of the demo, or no amount; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """Whose goods are declared, to which buyer of the demo, and for how much, in minor units."""
+
+    exporter: Mapping[str, Any]
+    buyer: Mapping[str, Any]
+    minor_units: int
+    currency_code: str
+
+    @property
+    def amount(self) -> Decimal:
+        """The amount in major units."""
+        return Decimal(self.minor_units).scaleb(-(minor_digits(self.currency_code) or 0))
+
+
+def goods(
+    login: str = "", enterprise: str = "", amount: str = DEFAULT_AMOUNT, currency: str = "", buyer: str = ""
+) -> Goods:
+    """Returns what the options pick, by default the story's exporter and its first buyer with a limit.
+
+    Example: login panfeng.zhou is Panfeng, whose policy is in EUR and whose buyer is nordstein. Raises CannotDeclare.
+    """
+    exporter = _exporter(login, enterprise)
+    policy = next(one for one in world.world()["policies"] if one["exporter"] == exporter["id"])
+    code = currency or policy["currency"]
+    return Goods(exporter, _buyer(buyer or policy["buyers"][0]), _minor_units(amount, code), code)
+
+
+def _exporter(login: str, enterprise: str) -> Mapping[str, Any]:
+    """Raises CannotDeclare for a login or an enterprise that the demo doesn't have, and for both that differ."""
+    if not login and not enterprise:
+        return world.exporter(story.EXPORTER)
+    for one in world.world()["exporters"]:
+        is_login = not login or login in {person["login"] for person in one["people"]}
+        if is_login and enterprise in ("", world.tenant_of(one)):
+            return one  # type: ignore[no-any-return]
+    known = ", ".join(f"{person['login']} of {world.tenant_of(one)}" for one, person in _exporters_people())
+    raise CannotDeclare(f"the demo has no exporter {login or enterprise}; it has {known}")
+
+
+def _exporters_people() -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    return [(one, person) for one in world.world()["exporters"] for person in one["people"]]
+
+
+def _buyer(named: str) -> Mapping[str, Any]:
+    for one in world.world()["buyers"]:
+        if named in (one["id"], one["name"]):
+            return one  # type: ignore[no-any-return]
+    known = ", ".join(one["id"] for one in world.world()["buyers"])
+    raise CannotDeclare(f"the demo has no buyer {named}; it has {known}")
+
+
+def _minor_units(amount: str, currency: str) -> int:
+    number = decimal_or_none(amount)
+    minor_units = None if number is None or minor_digits(currency) is None else to_minor_units(number, currency)
+    if not minor_units:
+        raise CannotDeclare(f"{amount} is no positive amount in {currency}; write it like {DEFAULT_AMOUNT}")
+    return minor_units
+
+
+def row_of(wanted: Goods, number: str, now_us: int) -> declarations_pb2.Declaration:
+    """The declaration of the exporter's template with a number of its own, one line of goods and the amount."""
+    day = business_date(now_us)
+    text = Template(world.template(wanted.exporter["declaration_template"])).substitute(
+        declaration_number=number,
+        unified_number=f"I{number[:8]}{number[-9:]}",
+        export_date=day.strftime("%Y%m%d"),
+    )
+    row, problems = decmessage.parse(text.encode())
+    if row is None:
+        raise AssertionError(problems)
+    _name_documents(row, number)
+    row.buyer_name, row.destination_country = wanted.buyer["name"], wanted.buyer["country"]
+    del row.lines[1:]
+    _set_amount(row, wanted)
+    return row
+
+
+def _name_documents(row: declarations_pb2.Declaration, number: str) -> None:
+    """Fresh numbers, since an invoice or a bill of lading of another declaration would be a finding."""
+    serial = number[-9:]
+    row.contract_number, row.invoice_number, row.bill_number = f"SBX-C-{serial}", f"SBX-I-{serial}", f"SBXBL{serial}"
+
+
+def _set_amount(row: declarations_pb2.Declaration, wanted: Goods) -> None:
+    """As many goods of the template's price as make up the amount."""
+    line = row.lines[0]
+    quantity = (wanted.amount / Decimal(line.unit_price.value)).quantize(_QUANTITY_STEP)
+    line.quantity.CopyFrom(rpc.decimal(quantity))
+    for money in (line.total, row.declared_value):
+        money.currency_code, money.minor_units = wanted.currency_code, wanted.minor_units
+
+
+async def declare(layout: Layout, wanted: Goods, now_us: int) -> dict[str, Any]:
+    """Declares by the window and sends customs' receipts until the declaration is CLOSED.
+
+    Returns its name, enterprise, buyer, value and status. Raises CannotRun where no demo runs, CannotDeclare where
+    intake refuses it, RemoteError.
+    """
+    number = f"{story.CUSTOMS_OFFICE}{business_date(now_us).year}0{uuid.uuid4().int % SEQUENCES:09}"
+    window = _window(layout)
+    try:
+        await _import(window, row_of(wanted, number, now_us))
+        await _send_receipts(window, number, now_us)
+        read = declarations_pb2.GetDeclarationRequest(name=f"declarations/{number}")
+        found = await window.call("declarations", "GetDeclaration", read)
+    finally:
+        await window.close()
+    return {
+        "declaration": found.name,
+        "enterprise": found.enterprise,
+        "buyer": found.buyer_name,
+        "amount": f"{wanted.amount}",
+        "currency": wanted.currency_code,
+        "status": declarations_pb2.Declaration.Status.Name(found.status),
+    }
+
+
+def _window(layout: Layout) -> Institution:
+    addresses = layout.running()
+    person = world.person(world.WINDOW, "WINDOW")
+    if addresses is None or not layout.read("story.json"):
+        raise CannotRun(f"no demo runs on {layout.folder}; start `aval up --demo` or give --folder")
+    return Institution(Authority(layout.certificates), addresses, person, "")
+
+
+async def _import(window: Institution, row: declarations_pb2.Declaration) -> None:
+    request = declarations_pb2.BatchCreateDeclarationsRequest(request_id=str(uuid.uuid4()), declarations=[row])
+    (verdict,) = (await window.call("declarations", "BatchCreateDeclarations", request)).verdicts
+    if verdict.problems:
+        raise CannotDeclare("; ".join(problem.message for problem in verdict.problems))
+
+
+async def _send_receipts(window: Institution, number: str, now_us: int) -> None:
+    """The receipts of the story, a minute apart, the last of them a minute ago."""
+    request = declarations_pb2.BatchCreateReceiptsRequest(request_id=str(uuid.uuid4()))
+    for minute, code in enumerate(story.RECEIPTS):
+        receipt = request.receipts.add(declaration_number=number, channel_code=code)
+        receipt.notice_time.FromMicroseconds(now_us - (len(story.RECEIPTS) - minute) * 60 * MICROSECONDS)
+    await window.call("declarations", "BatchCreateReceipts", request)
