@@ -1,5 +1,6 @@
 """`aval`'s other commands, as a person or a program uses them."""
 
+import contextlib
 import datetime
 import json
 import pathlib
@@ -15,9 +16,11 @@ import pyotp
 import pytest
 from aval.declarations.v1 import declarations_pb2
 from cryptography import x509
+from google.protobuf import any_pb2
 
 from chassis.certificates import Authority
 from chassis.clock import SystemClock, business_date
+from chassis.contracts import event_types
 from chassis.testing import PostgreSQL
 from cli.demo import story, world
 from cli.layout import Layout
@@ -93,6 +96,16 @@ def test_verify_says_where_an_amount_was_changed_on_postgresql(postgresql_server
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET search_path TO settlement")
         check_flipped(lambda text: connection.execute(text.encode()).fetchall(), "settlement", "--database", url)
+
+
+@pytest.mark.parametrize("service", ["declarations", "settlement", "credit_insurance", "loans"])
+def test_every_event_of_the_story_is_of_its_contract(door: Door, tmp_path: pathlib.Path, service: str) -> None:
+    folder, known = copied(door, tmp_path), event_types(service)
+    with contextlib.closing(sqlite3.connect(folder / "store" / f"{service}.sqlite")) as connection:
+        rows = connection.execute("SELECT type, payload FROM events").fetchall()
+    found = {(type_, any_pb2.Any.FromString(payload).TypeName()) for type_, payload in rows}
+    assert len(found) >= 4
+    assert sorted(found - known.items()) == []
 
 
 def test_verify_of_nothing_says_so(tmp_path: pathlib.Path) -> None:

@@ -37,7 +37,7 @@ def test_every_state_machine_has_its_diagram() -> None:
 @pytest.mark.parametrize("kind", generate_docs.KINDS)
 def test_a_stale_part_is_noticed(kind: str) -> None:
     """Whatever stands between the marks is replaced, all around it stays."""
-    argument = {"states": "services.loans.loan.model", "methods": "loans", "errors": ""}[kind]
+    argument = {"states": "services.loans.loan.model", "methods": "loans", "events": "loans", "errors": ""}[kind]
     text = f"before\n<!-- {f'{kind} {argument}'.strip()} -->\nstale\n<!-- end {kind} -->\nafter\n"
     renewed = generate_docs.renewed(text)
     assert renewed.startswith("before\n<!--")
