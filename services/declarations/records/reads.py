@@ -74,7 +74,7 @@ def list_(reading: Reading, request: records_pb2.ListRecordsRequest) -> records_
     """A page, those written last first."""
     at_us = request.as_of.ToMicroseconds() if request.HasField("as_of") else None
     named = declarations.seen(reading, request.declaration, "ListRecords") if request.declaration else None
-    query = sa.select(record_versions).where(store.counting(at_us), *_wanted(request))
+    query = store.matching(store.counting(at_us), *_wanted(request))
     # Who may see the declaration may see what others say of it, whoever's record it is.
     query = query.where(_about(named)) if named else _own(reading, query)
     query = paging.newest_first(query, record_versions.c.id, request)

@@ -103,6 +103,11 @@ def counting(at_us: int | None) -> Any:
     return sa.and_(record_versions.c.create_us <= at_us, ~is_superseded)
 
 
+def matching(*conditions: Any) -> Any:
+    """A query of the versions that keep the conditions."""
+    return sa.select(record_versions).where(*conditions)
+
+
 def on_subject(subject: str) -> Any:
     """A query of the versions about a subject."""
     return sa.select(record_subjects.c.version).where(record_subjects.c.subject == subject)

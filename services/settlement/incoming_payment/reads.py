@@ -1,6 +1,5 @@
 """Reading payments in: the bank that received them and the exporter do, nobody else."""
 
-import sqlalchemy as sa
 from aval.settlement.v1 import settlement_pb2
 
 from chassis import paging, records
@@ -23,8 +22,6 @@ def list_(
     reading: Reading, request: settlement_pb2.ListIncomingPaymentsRequest
 ) -> settlement_pb2.ListIncomingPaymentsResponse:
     """A page of the caller's, newest first."""
-    rows, tenant = incoming_payments, reading.caller.tenant
-    query = sa.select(rows).where(sa.or_(rows.c.bank == tenant, rows.c.enterprise == tenant))
-    query = paging.newest_first(query, rows.c.id, request)
+    query = paging.newest_first(store.of_party(reading.caller.tenant), incoming_payments.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, IncomingPayment), "id")
     return settlement_pb2.ListIncomingPaymentsResponse(incoming_payments=map(rpc.to_proto, page), next_page_token=token)
