@@ -437,20 +437,26 @@ def sandbox() -> None:
 @click.option("--amount", default="100000.00", show_default=True, help="The declared value, in major units.")
 @click.option("--currency", default="", help="ISO 4217; otherwise that of the exporter's policy.")
 @click.option("--buyer", default="", help="A buyer of the demo; otherwise the first with a buyer limit.")
+@click.option(
+    "--financed-until", type=click.Choice(["COVERED", "OFFERED", "AGREED", "ACTIVE"]), default=None,
+    help="Insure and finance it too, as the story does, until this state; for the story's exporter and buyer.",
+)  # fmt: skip
 @folder_option
 @json_option
-def sandbox_declaration(folder: pathlib.Path, as_json: bool, **picked: str) -> None:
+def sandbox_declaration(folder: pathlib.Path, as_json: bool, financed_until: str | None, **picked: str) -> None:
     """Declare goods under a new number and let customs close them, so that they can be insured and financed."""
     from chassis.clock import SystemClock
     from chassis.status import RemoteError
     from cli import sandbox as making
 
     try:
-        report = asyncio.run(making.declare(Layout(folder), making.goods(**picked), SystemClock().now_us()))
+        wanted, now_us = making.goods(**picked), SystemClock().now_us()
+        report = asyncio.run(making.make(Layout(folder), wanted, financed_until or "", now_us))
     except (RemoteError, making.CannotDeclare) as refusal:
         raise click.ClickException(str(refusal)) from refusal
     line = "{declaration}: {status}, {currency} {amount}, {enterprise} to {buyer}"
-    show(report, as_json, [line.format(**report)])
+    made = [report[name] for name in ("application", "loan") if report.get(name)]
+    show(report, as_json, [line.format(**report), *made])
 
 
 @main.command()

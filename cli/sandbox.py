@@ -3,8 +3,9 @@
 The window declares by the bank's door, as it does in the story. Numbers are fresh on every call.
 """
 
+import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from string import Template
@@ -16,20 +17,42 @@ from chassis import rpc
 from chassis.certificates import Authority
 from chassis.clock import MICROSECONDS, business_date
 from chassis.currencies import minor_digits, to_minor_units
+from chassis.money import Money
 from cli.demo import story, world
-from cli.demo.actors import Institution
-from cli.layout import CannotRun, Layout
+from cli.demo.actors import Institution, Refused
+from cli.layout import Addresses, CannotRun, Layout
 from services.declarations.checks import decimal_or_none
 from services.declarations.formats import decmessage
 
 DEFAULT_AMOUNT = "100000.00"
+# How far the story's own steps finance the declaration, by the state that they end in.
+FINANCING: Mapping[str, Sequence[str]] = {
+    "COVERED": ("consent", "cover"),
+    "OFFERED": ("application", "offers"),
+    "AGREED": ("acceptance",),
+    "ACTIVE": ("signature", "drawdown"),
+}
+# A one-time code that was used already is followed by another within so long.
+CODE_SECONDS = 31
 SEQUENCES = 10**9
 # As many decimals as a quantity may have.
 _QUANTITY_STEP = Decimal("0.000001")
 
 
 class CannotDeclare(Exception):
-    """The options name nobody of the demo, or no amount; the text says which."""
+    """The options name nobody of the demo, or no amount, or a step was refused; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script(story.Script):
+    """A story about a declaration that is there already."""
+
+    number: str = ""
+
+    @property
+    def declaration_number(self) -> str:
+        """The declaration's own, whatever the story's id is."""
+        return self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +148,68 @@ def _set_amount(row: declarations_pb2.Declaration, wanted: Goods) -> None:
         money.currency_code, money.minor_units = wanted.currency_code, wanted.minor_units
 
 
-async def declare(layout: Layout, wanted: Goods, now_us: int) -> dict[str, Any]:
-    """Declares by the window and sends customs' receipts until the declaration is CLOSED.
+async def make(layout: Layout, wanted: Goods, financed_until: str, now_us: int) -> dict[str, Any]:
+    """Declares, and finances the declaration until a state of FINANCING where one is given.
 
-    Returns its name, enterprise, buyer, value and status. Raises CannotRun where no demo runs, CannotDeclare where
-    intake refuses it, RemoteError.
+    Returns the declaration's name, enterprise, buyer, value and status, and the names of application and loan. Raises
+    CannotRun where no demo runs, CannotDeclare where a step is refused, RemoteError.
     """
+    if financed_until and (wanted.exporter["id"], wanted.buyer["id"], wanted.currency_code) != _STORYS:
+        raise CannotDeclare(
+            "only the story's exporter, buyer and currency are financed; leave the others to the JSON API"
+        )
+    addresses = layout.running()
+    if addresses is None or not layout.read("story.json"):
+        raise CannotRun(f"no demo runs on {layout.folder}; start `aval up --demo` or give --folder")
     number = f"{story.CUSTOMS_OFFICE}{business_date(now_us).year}0{uuid.uuid4().int % SEQUENCES:09}"
-    window = _window(layout)
+    authority = Authority(layout.certificates)
+    report = await _declare(authority, addresses, wanted, number, now_us)
+    if financed_until:
+        report |= await _finance(authority, addresses, wanted, number, financed_until, now_us)
+    return report
+
+
+_STORYS = (story.EXPORTER, story.BUYER, story.CURRENCY)
+
+
+async def _finance(
+    authority: Authority, addresses: Addresses, wanted: Goods, number: str, until: str, now_us: int
+) -> dict[str, Any]:
+    """Plays the story's steps up to a state; returns what they made by name."""
+    stage = story.set_stage(Script(uuid.uuid4().hex, now_us, number=number), authority, addresses)
+    stage.declared_value = Money(wanted.currency_code, wanted.minor_units)
+    try:
+        for name in steps_until(until):
+            await _play(dict(story.STEPS)[name], stage)
+    except (AssertionError, Refused) as failure:
+        raise CannotDeclare(f"{stage.script.declaration} was declared, but not financed: {failure}") from failure
+    finally:
+        await stage.close()
+    return {"financed_until": until, "application": stage.application, "loan": stage.loan}
+
+
+def steps_until(state: str) -> list[str]:
+    """The story's steps that lead to a state. Example: COVERED takes consent and cover."""
+    states = list(FINANCING)
+    return [name for one in states[: states.index(state) + 1] for name in FINANCING[one]]
+
+
+async def _play(step: story.Step, stage: story.Stage) -> None:
+    """Plays a step; once more with the next one-time code where the present one was used already."""
+    try:
+        await step(stage)
+    except Refused as refusal:
+        if "ONE_TIME_CODE_INVALID" not in refusal.body:
+            raise
+        await asyncio.sleep(CODE_SECONDS)
+        await step(stage)
+
+
+async def _declare(
+    authority: Authority, addresses: Addresses, wanted: Goods, number: str, now_us: int
+) -> dict[str, Any]:
+    """Declares by the window and sends customs' receipts until the declaration is CLOSED."""
+    window = Institution(authority, addresses, world.person(world.WINDOW, "WINDOW"), "")
     try:
         await _import(window, row_of(wanted, number, now_us))
         await _send_receipts(window, number, now_us)
@@ -148,14 +225,6 @@ async def declare(layout: Layout, wanted: Goods, now_us: int) -> dict[str, Any]:
         "currency": wanted.currency_code,
         "status": declarations_pb2.Declaration.Status.Name(found.status),
     }
-
-
-def _window(layout: Layout) -> Institution:
-    addresses = layout.running()
-    person = world.person(world.WINDOW, "WINDOW")
-    if addresses is None or not layout.read("story.json"):
-        raise CannotRun(f"no demo runs on {layout.folder}; start `aval up --demo` or give --folder")
-    return Institution(Authority(layout.certificates), addresses, person, "")
 
 
 async def _import(window: Institution, row: declarations_pb2.Declaration) -> None:

@@ -203,6 +203,18 @@ def insured(client: httpx.Client, report: dict[str, Any]) -> Any:
     return found
 
 
+def test_a_sandbox_declaration_is_financed_until_a_state(door: Door) -> None:
+    arguments = ("sandbox", "declaration", "--amount", "2500.00", "--folder", str(door.layout.folder))
+    status, offered = reported(*arguments, "--financed-until", "OFFERED")
+    assert (status, offered["loan"], bool(offered["application"])) == (0, "", True)
+    status, active = reported(*arguments, "--financed-until", "ACTIVE")
+    assert status == 0
+    with httpx.Client(base_url=door.addresses.url, headers={"x-aval-request": "1"}, timeout=20) as client:
+        client.post("/session", json={"login": LOGIN, "password": world.PASSWORD}).raise_for_status()
+        loan = client.get(f"/v1/{active['loan']}").json()
+    assert (loan["declarations"], loan["state"]) == ([active["declaration"]], "ACTIVE")
+
+
 def test_a_sandbox_needs_a_demo_that_runs(tmp_path: pathlib.Path, door: Door) -> None:
     for arguments in (("--folder", str(tmp_path)), ("--folder", str(door.layout.folder), "--exporter", "nobody")):
         done = aval("sandbox", "declaration", "--json", *arguments)

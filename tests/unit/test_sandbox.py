@@ -47,6 +47,15 @@ def test_the_default_is_the_storys_exporter() -> None:
     assert sandbox.goods(enterprise=tenant).exporter["id"] == EXPORTERS[1]
 
 
+def test_financing_plays_steps_of_the_story_in_its_order() -> None:
+    told = [name for name, _ in story.STEPS]
+    for state in sandbox.FINANCING:
+        steps = sandbox.steps_until(state)
+        assert steps == [name for name in told if name in steps]
+    assert sandbox.steps_until("COVERED") == ["consent", "cover"]
+    assert sandbox.steps_until("ACTIVE")[-1] == "drawdown"
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
