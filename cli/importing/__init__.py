@@ -68,10 +68,10 @@ def _plan(paths: Sequence[pathlib.Path], mappings: Sequence[pathlib.Path]) -> Pl
     """Everything that can be known to be wrong is, before anything is sent."""
     found = files.found(paths)
     loaded = loaded_mappings(mappings)
-    documents = [file for file in found if files.kind(file) == files.DOCUMENTS]
+    documents = dict.fromkeys(file for file in found if files.is_document(file))
     rows, errors = [], []
     for file in found:
-        if files.kind(file) != files.DOCUMENTS:
+        if file not in documents:
             try:
                 rows.append(rows_of(file, loaded))
             except UnreadableFile as error:

@@ -24,12 +24,10 @@ MOST_ROWS = 1000
 MOST_DOCUMENTS = 500
 # Well below what a message may have.
 MOST_BYTES = 1_500_000
-# As the contract limits a document.
-LARGEST_DOCUMENT = 3_145_728
 MOST_NAME = 240
 MOST_SOURCE_NAME = 200
 EMPTY = ("", "DOCUMENT_EMPTY", "The document is empty; send it again.")
-TOO_LARGE = ("", "DOCUMENT_TOO_LARGE", f"The document has more than {LARGEST_DOCUMENT} bytes; cut the message.")
+TOO_LARGE = ("", "DOCUMENT_TOO_LARGE", f"The document has more than {files.LARGEST_DOCUMENT} bytes; cut the message.")
 
 
 @dataclass(slots=True)
@@ -74,7 +72,7 @@ def of_documents(sources: Sequence[tuple[pathlib.Path, str]], request_id: Reques
 
 
 def _add_document(batch: Batch, file: pathlib.Path, content: bytes) -> None:
-    if not 0 < len(content) <= LARGEST_DOCUMENT:
+    if not 0 < len(content) <= files.LARGEST_DOCUMENT:
         batch.counts.refuse(str(file), file.name, [TOO_LARGE if content else EMPTY])
         return
     document_id = _document_id(batch, file)
@@ -205,7 +203,7 @@ def _add_row(batch: Batch, rows: Rows, entry: Entry) -> None:
 def _add_unread(batch: Batch, rows: Rows, entry: Entry, row: Message | None, problems: Sequence[Problem]) -> None:
     """What couldn't be made a row goes along, to be kept with what is refused; what is too large is only reported."""
     content = entry.cut()
-    if not content or batch.size + len(content) > LARGEST_DOCUMENT:
+    if not content or batch.size + len(content) > files.LARGEST_DOCUMENT:
         return
     told = [problem_pb2.Problem(path=one.path, reason=one.reason, message=one.english) for one in problems]
     read = None if row is None else rows.target.row_of(row)

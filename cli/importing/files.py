@@ -9,17 +9,21 @@ import io
 import itertools
 import json
 import pathlib
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
 from chassis.errors import Problem
 from cli.importing.mapping import ColumnMapping
+from services.declarations.formats import envelopes
 from services.declarations.formats.json_lines import line_malformed
 
 DOCUMENTS, LINES, TABLE = ".xml", (".jsonl", ".json"), ".csv"
 KNOWN = (DOCUMENTS, *LINES, TABLE)
 PACKED = ".gz"
+# As the contract limits a document.
+LARGEST_DOCUMENT = 3_145_728
 # A cell may be as long as a document.
 csv.field_size_limit(4 * 1024 * 1024)
 
@@ -43,6 +47,17 @@ def found(paths: Iterable[pathlib.Path]) -> list[pathlib.Path]:
     if unknown := [str(file) for file in files if kind(file) not in KNOWN]:
         raise UnreadableFile(f"{', '.join(unknown)}: no {', '.join(KNOWN)}, plain or {PACKED}")
     return list(files)
+
+
+def is_document(file: pathlib.Path) -> bool:
+    """Whether a file is sent as it lies there: XML, or JSON around a document in base64."""
+    if kind(file) not in LINES:
+        return kind(file) == DOCUMENTS
+    beginning = b""
+    # A damaged file is told when it is read.
+    with Opened(file) as opened, contextlib.suppress(EOFError, OSError, zlib.error):
+        beginning = opened.stream.read(LARGEST_DOCUMENT + 1)
+    return len(beginning) <= LARGEST_DOCUMENT and envelopes.is_envelope(beginning)
 
 
 def digest(file: pathlib.Path) -> str:

@@ -143,12 +143,24 @@ EAST = timezone(timedelta(hours=1))
         ("20260302101112+99", "304", None),
         ("20260302101112CET", "304", None),
         ("20260302", "999", None),
-        ("2026-03-02", "102", None),
+        ("2026-03-02", "102", datetime(2026, 3, 2, tzinfo=UTC)),
+        ("2026-03-02T10:11:12+01:00", "", datetime(2026, 3, 2, 10, 11, 12, tzinfo=EAST)),
+        ("2026-13-02", "102", None),
+        ("2026-W10-1", "", None),
         ("", "102", None),
     ],
 )
 def test_times_are_read_by_their_format(text: str, code: str, moment: datetime | None) -> None:
     assert wco.moment_or_none(text, code) == moment
+
+
+def test_a_time_may_stand_in_the_element_itself() -> None:
+    assert mirror(changed((ACCEPTED, "20261130235959-05"))).accept_date.day == 30
+
+
+def test_an_empty_time_of_acceptance_is_reported() -> None:
+    reasons = {problem.reason for problem in only(changed((ACCEPTED, ""))).problems}
+    assert reasons == {"NOT_ACCEPTED_YET"}
 
 
 @pytest.mark.parametrize(("zone", "day"), [("+01", 1), ("-05", 1), ("Z", 1)])

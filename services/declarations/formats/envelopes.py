@@ -58,6 +58,11 @@ def unpacked(content: bytes) -> Sequence[Payload]:
     return list(_unpacked(Payload("", content), 0))
 
 
+def is_envelope(content: bytes) -> bool:
+    """Whether the content is an envelope around a document, whatever is wrong with it."""
+    return _opened(content) is not None
+
+
 def _unpacked(outer: Payload, depth: int) -> Iterator[Payload]:
     """Opens envelopes within envelopes until there is none, or until they are too many."""
     opened = None if outer.problems else _opened(outer.content)

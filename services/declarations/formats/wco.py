@@ -32,6 +32,7 @@ ROOTS = ("MetaData", "Declaration", RESPONSE)
 _SHIPMENT, _ITEM = "GoodsShipment", "GovernmentAgencyGoodsItem"
 _ACCEPTANCE = "AcceptanceDateTime"
 _TIME = re.compile(r"([0-9]{6,14})(?:(Z|UTC|GMT)|([+-])([0-9]{2}):?([0-9]{2})?)?", re.ASCII)
+_ISO_8601 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 # UN/EDIFACT 2379: the formats that the count of digits alone gives away.
 _FORMAT_BY_DIGITS = {8: "102", 14: "204"}
 _HARMONISED = re.compile(r"[0-9]{6,10}", re.ASCII)
@@ -150,8 +151,8 @@ def _check_accepted(reader: Reader) -> None:
     Customs' response carries both, but names the declaration by a reference that is unique to its declarant alone, so
     that nothing joins them here without a doubt (decision 33).
     """
-    for name, found in (("ID", reader.text("ID")), (_ACCEPTANCE, reader.find(_ACCEPTANCE))):
-        if not found:
+    for name, text in (("ID", reader.text("ID")), (_ACCEPTANCE, _time_text(reader, _ACCEPTANCE)[0])):
+        if not text:
             reader.report(
                 name,
                 "NOT_ACCEPTED_YET",
@@ -163,25 +164,34 @@ def _check_accepted(reader: Reader) -> None:
 
 def _time(reader: Reader, element: str) -> datetime | None:
     """Reads a moment; gives None where it is absent, or can't be read, which is reported."""
-    holder = reader.find(element)
-    times = list(holder.descendants("DateTimeString")) if holder else []
-    if not times:
-        return None
-    text, code = times[0].own_text(), times[0].attribute("formatCode")
+    text, code = _time_text(reader, element)
     moment = moment_or_none(text, code)
-    if moment is None:
+    if text and moment is None:
         _no_time(reader, element, text, code)
     return moment
+
+
+def _time_text(reader: Reader, element: str) -> tuple[str, str]:
+    """(text, formatCode) of the DateTimeString in an element, or of the element itself; empty where it is absent."""
+    holder = reader.find(element)
+    if holder is None:
+        return "", ""
+    holder = next(holder.descendants("DateTimeString"), holder)
+    return holder.own_text(), holder.attribute("formatCode")
 
 
 def moment_or_none(text: str, format_code: str = "") -> datetime | None:
     """Reads a time of UN/EDIFACT list 2379 in the zone that it names, UTC where it names none; None where it is none.
 
-    The count of digits decides where the code is absent or another count of digits stands in the text. Examples:
-    "20260302101112+01" of format 304 is 10:11:12 an hour east of Greenwich; "260302101112" is 10:11:12 of format 202.
+    The count of digits decides where the code is absent or another count of digits stands in the text; a text with
+    dashes is of ISO 8601. Examples: "20260302101112+01" of format 304 is 10:11:12 an hour east of Greenwich;
+    "260302101112" is 10:11:12 of format 202; "2026-03-02" is that day.
     """
     match = _TIME.fullmatch(text)
     try:
+        if _ISO_8601.match(text):
+            moment = datetime.fromisoformat(text)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return _moment(match, format_code) if match else None
     except ValueError:
         return None
