@@ -4,6 +4,7 @@ The window declares by the bank's door, as it does in the story. Numbers are fre
 """
 
 import asyncio
+import datetime
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis import rpc
 from chassis.certificates import Authority
-from chassis.clock import MICROSECONDS, business_date
+from chassis.clock import MICROSECONDS
 from chassis.currencies import minor_digits, to_minor_units
 from chassis.money import Money
+from cli import dates
 from cli.demo import story, world
 from cli.demo.actors import Institution, Refused
 from cli.layout import Addresses, CannotRun, Layout
@@ -47,7 +49,7 @@ class CannotDeclare(Exception):
 class Script(story.Script):
     """A story about a declaration that is there already."""
 
-    number: str = ""
+    number: str
 
     @property
     def declaration_number(self) -> str:
@@ -115,13 +117,12 @@ def _minor_units(amount: str, currency: str) -> int:
     return minor_units
 
 
-def row_of(wanted: Goods, number: str, now_us: int) -> declarations_pb2.Declaration:
+def row_of(wanted: Goods, number: str, date: datetime.date) -> declarations_pb2.Declaration:
     """The declaration of the exporter's template with a number of its own, one line of goods and the amount."""
-    day = business_date(now_us)
     text = Template(world.template(wanted.exporter["declaration_template"])).substitute(
         declaration_number=number,
         unified_number=f"I{number[:8]}{number[-9:]}",
-        export_date=day.strftime("%Y%m%d"),
+        export_date=date.strftime("%Y%m%d"),
     )
     row, problems = decmessage.parse(text.encode())
     if row is None:
@@ -161,11 +162,13 @@ async def make(layout: Layout, wanted: Goods, financed_until: str, now_us: int) 
     addresses = layout.running()
     if addresses is None or not layout.read("story.json"):
         raise CannotRun(f"no demo runs on {layout.folder}; start `aval up --demo` or give --folder")
-    number = f"{story.CUSTOMS_OFFICE}{business_date(now_us).year}0{uuid.uuid4().int % SEQUENCES:09}"
+    date = await asyncio.to_thread(dates.show, addresses.database)
+    number = f"{story.CUSTOMS_OFFICE}{date.year}0{uuid.uuid4().int % SEQUENCES:09}"
+    script = Script(uuid.uuid4().hex, now_us, date.isoformat(), number)
     authority = Authority(layout.certificates)
-    report = await _declare(authority, addresses, wanted, number, now_us)
+    report = await _declare(authority, addresses, wanted, script)
     if financed_until:
-        report |= await _finance(authority, addresses, wanted, number, financed_until, now_us)
+        report |= await _finance(authority, addresses, wanted, script, financed_until)
     return report
 
 
@@ -173,10 +176,10 @@ _STORYS = (story.EXPORTER, story.BUYER, story.CURRENCY)
 
 
 async def _finance(
-    authority: Authority, addresses: Addresses, wanted: Goods, number: str, until: str, now_us: int
+    authority: Authority, addresses: Addresses, wanted: Goods, script: Script, until: str
 ) -> dict[str, Any]:
     """Plays the story's steps up to a state; returns what they made by name."""
-    stage = story.set_stage(Script(uuid.uuid4().hex, now_us, number=number), authority, addresses)
+    stage = story.set_stage(script, authority, addresses, _close_no_date)
     stage.declared_value = Money(wanted.currency_code, wanted.minor_units)
     try:
         for name in steps_until(until):
@@ -186,6 +189,10 @@ async def _finance(
     finally:
         await stage.close()
     return {"financed_until": until, "application": stage.application, "loan": stage.loan}
+
+
+def _close_no_date(_until: datetime.date) -> None:
+    """None of the steps that are played closes a business date."""
 
 
 def steps_until(state: str) -> list[str]:
@@ -205,15 +212,13 @@ async def _play(step: story.Step, stage: story.Stage) -> None:
         await step(stage)
 
 
-async def _declare(
-    authority: Authority, addresses: Addresses, wanted: Goods, number: str, now_us: int
-) -> dict[str, Any]:
+async def _declare(authority: Authority, addresses: Addresses, wanted: Goods, script: Script) -> dict[str, Any]:
     """Declares by the window and sends customs' receipts until the declaration is CLOSED."""
     window = Institution(authority, addresses, world.person(world.WINDOW, "WINDOW"), "")
     try:
-        await _import(window, row_of(wanted, number, now_us))
-        await _send_receipts(window, number, now_us)
-        read = declarations_pb2.GetDeclarationRequest(name=f"declarations/{number}")
+        await _import(window, row_of(wanted, script.number, script.today))
+        await _send_receipts(window, script.number, script.started_us)
+        read = declarations_pb2.GetDeclarationRequest(name=script.declaration)
         found = await window.call("declarations", "GetDeclaration", read)
     finally:
         await window.close()

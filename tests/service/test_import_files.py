@@ -146,7 +146,8 @@ def test_documents_in_json_are_documents_among_rows(layout: Layout, tmp_path: pa
     report = run(layout, [tmp_path / name for name in ("one.json", "indented.json", "rows.json")])
     assert (report["read"], report["accepted"] + report["duplicates"], report["refused"]) == (3, 3, [])
     (tmp_path / "damaged.json.gz").write_bytes(gzip.compress(b"{}" * 999)[:-20])
-    assert not files.is_document(tmp_path / "damaged.json.gz")
+    with pytest.raises(files.RefusedFile):
+        files.is_document(files.Source(tmp_path / "damaged.json.gz"))
 
 
 def test_wrong_usage_sends_nothing(layout: Layout, tmp_path: pathlib.Path) -> None:

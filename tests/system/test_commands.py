@@ -19,7 +19,6 @@ from cryptography import x509
 from google.protobuf import any_pb2
 
 from chassis.certificates import Authority
-from chassis.clock import SystemClock, business_date
 from chassis.contracts import event_types
 from chassis.testing import PostgreSQL
 from cli.demo import story, world
@@ -175,18 +174,18 @@ def test_a_sandbox_declaration_is_new_closed_and_can_be_insured_and_financed(doo
     with httpx.Client(base_url=door.addresses.url, headers={"x-aval-request": "1"}, timeout=20) as client:
         client.post("/session", json={"login": LOGIN, "password": world.PASSWORD}).raise_for_status()
         assert client.get(f"/v1/{report['declaration']}").json()["declaredValue"]["minorUnits"] == "250000"
-        covered = insured(client, report)
+        covered = insured(client, report, reported("date", "show", *arguments[-2:])[1]["date"])
     assert covered["state"] == "COVERED", covered
     read = declarations_pb2.GetDeclarationRequest(name=report["declaration"])
     found = door.call("banks/LMHFCNB0/lmhf.system", "declarations", "GetDeclaration", read)
     assert found.value.available.minor_units > 0
 
 
-def insured(client: httpx.Client, report: dict[str, Any]) -> Any:
+def insured(client: httpx.Client, report: dict[str, Any], date: str) -> Any:
     """The declaration's cover, once it is decided, under the limit of the buyer that the report names."""
     limits = client.get("/v1/buyerLimits?pageSize=100").json()["buyerLimits"]
     limit = next(one for one in limits if (one["buyerName"], one["state"]) == (report["buyer"], "IN_FORCE"))
-    shipped = business_date(SystemClock().now_us())
+    shipped = datetime.date.fromisoformat(date)
     due = shipped + datetime.timedelta(days=90)
     body = {
         "buyerLimit": limit["name"],

@@ -1,5 +1,6 @@
 """What `aval sandbox declaration` declares: rows that intake takes, with fresh numbers and the wanted amount."""
 
+import datetime
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from cli import sandbox
 from cli.demo import story, world
 from services.declarations.checks import check
 
-NOW_US = 1_790_000_000_000_000
+DATE = datetime.date(2026, 9, 21)
 NUMBER = "460120260123456789"
 EXPORTERS = [one["id"] for one in world.world()["exporters"]]
 
@@ -19,7 +20,7 @@ EXPORTERS = [one["id"] for one in world.world()["exporters"]]
 def test_every_exporters_declaration_keeps_the_rules(identifier: str) -> None:
     exporter = world.exporter(identifier)
     wanted = sandbox.goods(login=exporter["people"][0]["login"])
-    row = sandbox.row_of(wanted, NUMBER, NOW_US)
+    row = sandbox.row_of(wanted, NUMBER, DATE)
     assert check(row) == []
     assert (row.enterprise, row.declaration_number) == (world.tenant_of(exporter), NUMBER)
     policy = next(one for one in world.world()["policies"] if one["exporter"] == identifier)
@@ -30,13 +31,13 @@ def test_every_exporters_declaration_keeps_the_rules(identifier: str) -> None:
 @given(st.integers(min_value=1, max_value=10**13))
 def test_every_amount_is_declared_as_it_is(minor_units: int) -> None:
     amount = f"{Decimal(minor_units).scaleb(-2):.2f}"
-    row = sandbox.row_of(sandbox.goods(amount=amount), NUMBER, NOW_US)
+    row = sandbox.row_of(sandbox.goods(amount=amount), NUMBER, DATE)
     assert row.declared_value.minor_units == minor_units
     assert check(row) == []
 
 
 def test_two_declarations_share_no_document() -> None:
-    one, other = (sandbox.row_of(sandbox.goods(), number, NOW_US) for number in (NUMBER, NUMBER[:-1] + "0"))
+    one, other = (sandbox.row_of(sandbox.goods(), number, DATE) for number in (NUMBER, NUMBER[:-1] + "0"))
     for field in ("unified_number", "contract_number", "invoice_number", "bill_number"):
         assert getattr(one, field) != getattr(other, field), field
 
@@ -66,7 +67,6 @@ def test_financing_plays_steps_of_the_story_in_its_order() -> None:
         ({"amount": "0"}, "no positive amount"),
         ({"amount": "-5"}, "no positive amount"),
         ({"amount": "1.005"}, "no positive amount"),
-        ({"amount": "1e3"}, "no positive amount"),
         ({"amount": "1.5", "currency": "JPY"}, "no positive amount in JPY"),
         ({"currency": "XXQ"}, "no positive amount in XXQ"),
     ],

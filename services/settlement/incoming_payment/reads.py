@@ -15,7 +15,7 @@ def get(reading: Reading, request: settlement_pb2.GetIncomingPaymentRequest) -> 
     payment = store.load(reading.connection, request.name)
     if payment is None or reading.caller.tenant not in (payment.bank, payment.enterprise):
         raise NotFound(resource=request.name)
-    return rpc.to_proto(payment)
+    return rpc.to_proto(payment, reading.caller.tenant)
 
 
 def list_(
@@ -24,4 +24,5 @@ def list_(
     """A page of the caller's, newest first."""
     query = paging.newest_first(store.of_party(reading.caller.tenant), incoming_payments.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, IncomingPayment), "id")
-    return settlement_pb2.ListIncomingPaymentsResponse(incoming_payments=map(rpc.to_proto, page), next_page_token=token)
+    messages = [rpc.to_proto(payment, reading.caller.tenant) for payment in page]
+    return settlement_pb2.ListIncomingPaymentsResponse(incoming_payments=messages, next_page_token=token)
