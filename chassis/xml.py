@@ -193,9 +193,10 @@ def root_of(content: bytes) -> tuple[tuple[str, str] | None, list[Problem]]:
         return None, problems
     try:
         _, element = next(iter(etree.iterparse(io.BytesIO(body.encode("utf-8")), ("start",), **_SAFELY)))
-    except (etree.XMLSyntaxError, UnicodeEncodeError, StopIteration) as error:
+        return (namespace(element), local_name(element)), []
+    # ValueError also for a prefix that isn't declared, which is no name of an element.
+    except (etree.XMLSyntaxError, ValueError, StopIteration) as error:
         return None, [malformed(str(error))]
-    return (namespace(element), local_name(element)), []
 
 
 def local_name(element: etree._Element) -> str:

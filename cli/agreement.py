@@ -6,7 +6,6 @@ move) is left out, since its services have yet to come to the same.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -27,8 +26,6 @@ from services.settlement.incoming_payment.division import Collection
 from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, OWING, IncomingPayment
 from services.settlement.tables import incoming_payments
 from trade import calendars
-
-PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +54,10 @@ def disagreements(stores: Stores, now_us: int) -> Iterator[str]:
     """Yields each disagreement with the resource that it is about."""
     moving = _moving(stores)
     yield from _dates(stores, now_us)
-    for payments in _pages(stores.settlement, incoming_payments, IncomingPayment):
+    for payments in records.pages(stores.settlement, incoming_payments, IncomingPayment):
         yield from _collections(stores, payments)
-    for loans in _pages(stores.loans, loan_rows, Loan):
+    for loans in records.pages(stores.loans, loan_rows, Loan):
         yield from _secured(stores, [loan for loan in loans if loan.state is LoanState.ACTIVE], moving)
-
-
-def _pages(connection: sa.Connection, table: sa.Table, record: Any) -> Iterator[list[Any]]:
-    query, last = sa.select(table).order_by(table.c.id).limit(PAGE), ""
-    while page := records.many(connection, query.where(table.c.id > last), record):
-        yield page
-        last = page[-1].id
 
 
 def _moving(stores: Stores) -> set[str]:

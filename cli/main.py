@@ -236,7 +236,9 @@ def discard_refused(names: tuple[str, ...], folder: pathlib.Path, as_json: bool)
 
 
 @main.command()
-@click.option("--format", "form", type=click.Choice(["csv", "xlsx"]), default="csv", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "xlsx"]), help="Otherwise the ending of the file's name says it."
+)
 @click.option("--out", "path", required=True, type=click.Path(dir_okay=False, path_type=pathlib.Path))
 @click.option("--bom", is_flag=True, help="Begin a CSV file with a byte-order mark, for spreadsheets.")
 @click.option(
@@ -255,7 +257,7 @@ def discard_refused(names: tuple[str, ...], folder: pathlib.Path, as_json: bool)
 @folder_option
 @json_option
 def export(
-    path: pathlib.Path, form: str, bom: bool, language: str, folder: pathlib.Path, as_json: bool, **wanted: Any
+    path: pathlib.Path, form: str | None, bom: bool, language: str, folder: pathlib.Path, as_json: bool, **wanted: Any
 ) -> None:
     """Export declarations as a CSV or XLSX file, one row for each line of goods.
 
@@ -270,8 +272,9 @@ def export(
 
     request = exporting.request_of(**wanted)
     try:
+        form = form or exporting.form_of(path)
         report = asyncio.run(exporting.export(Layout(folder), path, form, request, progress, bom, language))
-    except RemoteError as refusal:
+    except (RemoteError, exporting.UnknownEnding) as refusal:
         raise click.ClickException(str(refusal)) from refusal
     show(report, as_json, [f"{report['declarations']} declarations, {report['lines']} lines in {path}"])
 
@@ -470,6 +473,39 @@ def _rotated_line(one: dict[str, Any]) -> str:
     begun = "a new key" if one["added"] else "the rotation that was begun goes on: key"
     retired = f", retired {', '.join(one['retired'])}" if one["retired"] else ""
     return f"{one['service']}: {begun} {one['current']}, {one['resealed']:,} rows sealed anew{retired}"
+
+
+@main.group()
+def sandbox() -> None:
+    """Make what an integrator tries the platform with, on a demo that runs."""
+
+
+@sandbox.command("declaration")
+@click.option("--exporter", "login", default="", help="Whose: a login of the demo; otherwise the story's exporter.")
+@click.option("--enterprise", default="", help="Whose: enterprises/{social credit code} of the demo.")
+@click.option("--amount", default="100000.00", show_default=True, help="The declared value, in major units.")
+@click.option("--currency", default="", help="ISO 4217; otherwise that of the exporter's policy.")
+@click.option("--buyer", default="", help="A buyer of the demo; otherwise the first with a buyer limit.")
+@click.option(
+    "--financed-until", type=click.Choice(["COVERED", "OFFERED", "AGREED", "ACTIVE"]), default=None,
+    help="Insure and finance it too, as the story does, until this state; for the story's exporter and buyer.",
+)  # fmt: skip
+@folder_option
+@json_option
+def sandbox_declaration(folder: pathlib.Path, as_json: bool, financed_until: str | None, **picked: str) -> None:
+    """Declare goods under a new number and let customs close them, so that they can be insured and financed."""
+    from chassis.clock import SystemClock
+    from chassis.status import RemoteError
+    from cli import sandbox as making
+
+    try:
+        wanted, now_us = making.goods(**picked), SystemClock().now_us()
+        report = asyncio.run(making.make(Layout(folder), wanted, financed_until or "", now_us))
+    except (RemoteError, making.CannotDeclare) as refusal:
+        raise click.ClickException(str(refusal)) from refusal
+    line = "{declaration}: {status}, {currency} {amount}, {enterprise} to {buyer}"
+    made = [report[name] for name in ("application", "loan") if report.get(name)]
+    show(report, as_json, [line.format(**report), *made])
 
 
 @main.command()

@@ -105,6 +105,7 @@ class Stage:
     application: str = ""
     offers: list[Any] = field(default_factory=list)
     loan: str = ""
+    bank: str = ""
     payment: str = ""
     second_financing: dict[str, str] = field(default_factory=dict)
     trace_services: list[str] = field(default_factory=list)
@@ -270,13 +271,13 @@ async def accept(stage: Stage) -> str:
     loan = await stage.exporter.post(
         f"/v1/{cheapest.name}:accept", {}, stage.script.request_id("accept"), with_code=True
     )
-    stage.loan = loan["name"]
+    stage.loan, stage.bank = loan["name"], cheapest.bank
     return f"{cheapest.bank}, {stage.loan}, sealed by the platform"
 
 
 async def sign(stage: Stage) -> str:
-    """Bank A signs exactly the contract's bytes."""
-    checker = stage.checkers[f"banks/{OFFERS[0][0]}"]
+    """The loan's bank signs exactly the contract's bytes."""
+    checker = stage.checkers[stage.bank]
     loan = await checker.call("loans", "GetLoan", loans_pb2.GetLoanRequest(name=stage.loan))
     if loan.signature:
         return "signed before"

@@ -75,7 +75,7 @@ def _plan(paths: Sequence[pathlib.Path], mappings: Sequence[pathlib.Path]) -> Pl
     documents, rows, refusals, errors = [], [], list(found.refusals), []
     for source in found.sources:
         try:
-            if source.kind == files.DOCUMENTS:
+            if files.is_document(source):
                 documents.append((source, _key(source)))
             else:
                 files.check_whole(source)

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from services.declarations.formats import envelopes
+
 DOCUMENTS, LINES = ".xml", (".jsonl", ".json")
 SPREADSHEET = ".xlsx"
 # The delimiter of each kind of table, unless the mapping says another.
@@ -279,6 +281,18 @@ def content(source: Source) -> bytes:
         verb = "unpacks to" if source.is_packed else "has"
         raise RefusedFile(DOCUMENT_TOO_LARGE, f"{source.name} {verb} more than 3 MiB; cut the message into several.")
     return read
+
+
+def is_document(source: Source) -> bool:
+    """Whether a file is sent as it lies there: XML, or JSON around documents in base64. Raises RefusedFile.
+
+    JSON that is larger than a document may be is rows.
+    """
+    if source.kind not in LINES:
+        return source.kind == DOCUMENTS
+    with Opened(source) as opened, named(source):
+        beginning = opened.stream.read(LARGEST_DOCUMENT + 1)
+    return len(beginning) <= LARGEST_DOCUMENT and envelopes.is_envelope(beginning)
 
 
 def check_whole(source: Source) -> None:

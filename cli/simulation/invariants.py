@@ -117,7 +117,7 @@ def _covers(network: Network) -> Found:
     A payment that is parked after it was applied isn't told yet: its declaration is left out.
     """
     with network.nodes["credit_insurance"].store.read() as connection:
-        shipments = [one for one in covers.every(connection) if one.state is cover.State.COVERED]
+        shipments = [one for page in covers.pages(connection) for one in page if one.state is cover.State.COVERED]
         told = {one.name: covers.told(connection, one.declaration, _currency(one))[0] for one in shipments}
     with network.nodes["declarations"].store.read() as connection:
         held = encumbrances.load(connection, [one.encumbrance_id for one in shipments])

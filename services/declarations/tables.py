@@ -270,7 +270,7 @@ risk_portraits = sa.Table(
 
 saved_filters = records.table("saved_filters", SavedFilter, metadata, sa.Index("saved_filters_tenant", "tenant", "id"))
 # Records beside the declarations: every version of each, of which one counts.
-beside = records.table(
+record_versions = records.table(
     "records",
     Record,
     metadata,

@@ -1,6 +1,7 @@
 """`aval import`: every format from files, mappings, what is refused, and going on after a kill."""
 
 import asyncio
+import base64
 import csv
 import gzip
 import json
@@ -140,6 +141,21 @@ def test_folders_packed_files_and_files_of_one_name(layout: Layout, tmp_path: pa
         ("receipts.jsonl.gz", "3", "LINE_MALFORMED"),
     ]
     assert count(layout, declarations) == 3
+
+
+def test_documents_in_json_are_documents_among_rows(layout: Layout, tmp_path: pathlib.Path) -> None:
+    """Base64 in JSON, in one line or indented, is opened; a file of rows beside it stays one."""
+    content = (FIXTURES / "wco" / "import.xml").read_bytes()
+    encoded = base64.b64encode(content).decode()
+    (tmp_path / "one.json").write_text(json.dumps({"data": encoded}))
+    (tmp_path / "indented.json").write_text(json.dumps({"body": {"content": encoded}}, indent=2))
+    receipt = {"declarationNumber": "460120260000000001", "channelCode": "L", "noticeTime": "2026-11-02T00:00:00Z"}
+    (tmp_path / "rows.json").write_text(json.dumps(receipt))
+    report = run(layout, [tmp_path / name for name in ("one.json", "indented.json", "rows.json")])
+    assert (report["read"], report["accepted"] + report["duplicates"], report["refused"]) == (3, 3, [])
+    (tmp_path / "damaged.json.gz").write_bytes(gzip.compress(b"{}" * 999)[:-20])
+    with pytest.raises(files.RefusedFile):
+        files.is_document(files.Source(tmp_path / "damaged.json.gz"))
 
 
 def test_wrong_usage_sends_nothing(layout: Layout, tmp_path: pathlib.Path) -> None:

@@ -1,7 +1,9 @@
 """Intake of documents over real ports: every format by its root, refused ones kept, mended and given up."""
 
 import asyncio
+import base64
 import itertools
+import json
 import pathlib
 import re
 import uuid
@@ -308,6 +310,23 @@ async def test_an_import_declaration_from_abroad_is_a_record(intake: Intake) -> 
     assert {verdict.document_id.partition("#")[0] for verdict in accepted} == {"import.xml"}
     assert {verdict.resource.partition("/")[0] for verdict in accepted} == {"records"}
     assert (await one(intake, "broken.xml")).format == "WCO"
+
+
+async def test_a_document_in_an_envelope_is_taken_kept_and_sent_again(intake: Intake) -> None:
+    sound, broken = ((FIXTURES / "wco" / name).read_bytes() for name in ("import.xml", "broken.xml"))
+    sent = [document(f"{name}.json", in_json(content)) for name, content in (("sound", sound), ("broken", broken))]
+    accepted, refused = await intake.send(*sent)
+    assert accepted.outcome in (Verdict.ACCEPTED, Verdict.DUPLICATE)
+    assert {problem.path.partition("/")[0] for problem in refused.problems} == {"data"}
+    kept = await one(intake, "broken.json")
+    assert kept.format == "WCO"
+    again = await intake.send(sent[1])
+    assert [verdict.outcome for verdict in again] == [Verdict.REFUSED]
+    assert (await one(intake, "broken.json")).attempts == 2
+
+
+def in_json(content: bytes) -> bytes:
+    return json.dumps({"data": base64.b64encode(content).decode()}).encode()
 
 
 async def test_persons_of_documents_are_sealed_and_nowhere_else(intake: Intake) -> None:

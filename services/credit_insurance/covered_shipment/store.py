@@ -1,6 +1,6 @@
 """The covered shipments' rows, and their exposure in the ledger. Saving one records what it owes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 import sqlalchemy as sa
@@ -99,9 +99,9 @@ def unfinished(connection: sa.Connection) -> Iterable[CoveredShipment]:
     return records.many(connection, sa.select(covered_shipments).where(owing), CoveredShipment)
 
 
-def every(connection: sa.Connection) -> list[CoveredShipment]:
-    """All, for verification."""
-    return records.many(connection, sa.select(covered_shipments).order_by(covered_shipments.c.id), CoveredShipment)
+def pages(connection: sa.Connection) -> Iterator[list[CoveredShipment]]:
+    """All, for verification, a page at a time."""
+    return records.pages(connection, covered_shipments, CoveredShipment)
 
 
 def payment_response(connection: sa.Connection, declaration: str, payment: str) -> bytes | None:

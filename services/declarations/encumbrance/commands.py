@@ -649,7 +649,7 @@ def _settled(
         if amount:
             breaches.cure(transaction, asset.name, AssetClass.RECEIVABLE, amount, holder)
     netting.rebalance(transaction, [asset.name])
-    _tell_settled(transaction, asset)
+    _tell_settled(transaction, asset, application)
     return declarations_pb2.ApplyProceedsResponse(
         settled_encumbrances=[rpc.settled(asset.name, one) for one in application.with_unreleased(unreleased)],
         unfinanced=money.to_proto(application.free + application.margin),
@@ -658,11 +658,12 @@ def _settled(
     )
 
 
-def _tell_settled(transaction: Transaction, asset: Asset) -> None:
-    """declaration.settled with the declaration, or asset.settled of another kind."""
+def _tell_settled(transaction: Transaction, asset: Asset, application: model.Application) -> None:
+    """Tells the enterprise: declaration.settled with the declaration, asset.settled with the payment of other kinds."""
     number = asset.name.removeprefix("declarations/")
     declaration = declaration_store.load(transaction.connection, [number]).get(number)
     if declaration is None:
-        return
-    message = declaration_rpc.to_proto(declaration, transaction.now_us)
-    transaction.append("declaration.settled", asset.name, message, [asset.enterprise])
+        transaction.append("asset.settled", asset.name, rpc.settlement(asset, application), [asset.enterprise])
+    else:
+        message = declaration_rpc.to_proto(declaration, transaction.now_us)
+        transaction.append("declaration.settled", asset.name, message, [asset.enterprise])

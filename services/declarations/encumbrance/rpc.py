@@ -2,13 +2,21 @@
 
 from collections.abc import Iterable
 
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, value_pb2
 
 from chassis import money
 from chassis.money import Money, total
 from chassis.rpc import decimal
-from services.declarations.encumbrance.model import Encumbrance, Item, Reduction, Settled, State, settled_total
-from services.declarations.value.model import AssetClass
+from services.declarations.encumbrance.model import (
+    Application,
+    Encumbrance,
+    Item,
+    Reduction,
+    Settled,
+    State,
+    settled_total,
+)
+from services.declarations.value.model import Asset, AssetClass
 
 AssetClassProto = declarations_pb2.Encumbrance.AssetClass
 
@@ -105,4 +113,15 @@ def asked(
         0,
         now_us,
         1,
+    )
+
+
+def settlement(asset: Asset, application: Application) -> value_pb2.AssetSettlement:
+    """The payload of asset.settled: the parts of a payment, in minor units of the asset's currency."""
+    return value_pb2.AssetSettlement(
+        asset=asset.name,
+        enterprise=asset.enterprise,
+        settled=money.to_proto(application.financed + application.free + application.margin),
+        cured=money.to_proto(application.cured),
+        excess=money.to_proto(application.excess),
     )

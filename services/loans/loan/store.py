@@ -14,7 +14,6 @@ from services.loans.loan import drawdown, model, reactions, rpc
 from services.loans.loan.model import Loan, State
 from services.loans.tables import loans
 
-VERIFY_PAGE = 1000
 # What a loan's event is called after a call, by the state it has come to.
 EVENTS: Mapping[State, str] = {
     State.RESERVING: "loan.valued",
@@ -81,13 +80,11 @@ def _unfinished(connection: sa.Connection) -> Iterator[Loan]:
 
 def violations(connection: sa.Connection) -> Iterator[str]:
     """Where loans and their accounts disagree, a page at a time."""
-    query, last = sa.select(loans).order_by(loans.c.id).limit(VERIFY_PAGE), ""
-    while page := records.many(connection, query.where(loans.c.id > last), Loan):
+    for page in records.pages(connection, loans, Loan):
         wanted = [model.part_id(loan.name, part) for loan in page for part in model.Part]
         accounts = ledger.accounts(connection, wanted)
         for loan in page:
             yield from model.disagreements(loan, accounts)
-        last = page[-1].id
 
 
 SAGA = Saga("loan", load, drawdown.plan, _react, _unfinished)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -48,6 +50,13 @@ def unfinished(connection: sa.Connection) -> Iterable[IncomingPayment]:
     """Those that may owe a call."""
     query = sa.select(incoming_payments).where(incoming_payments.c.state.not_in(FINISHED))
     return records.many(connection, query, IncomingPayment)
+
+
+def of_party(tenant: str) -> Any:
+    """A query of the payments of an enterprise, or of a bank's customers."""
+    return sa.select(incoming_payments).where(
+        sa.or_(incoming_payments.c.bank == tenant, incoming_payments.c.enterprise == tenant)
+    )
 
 
 def add(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
@@ -106,7 +115,7 @@ def _suspense_violations(connection: sa.Connection) -> list[str]:
     suspense = [account.id for account in accounts.of_kind(connection, Kind.SUSPENSE)]
     held = {key: amount for key, amount in ledger.booked_by_reference(connection, suspense).items() if amount}
     found = []
-    for payment in records.many(connection, sa.select(incoming_payments), IncomingPayment):
+    for payment in chain.from_iterable(records.pages(connection, incoming_payments, IncomingPayment)):
         account = account_model.own(payment.bank, payment.amount.currency, Kind.SUSPENSE)
         expected = 0 if payment.state in BEHIND_NO_RETURN else payment.amount.minor_units
         booked = held.pop((account, payment.name), 0)
