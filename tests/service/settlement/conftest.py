@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from aval.events.v1 import events_pb2
 from aval.settlement.v1 import settlement_pb2
 from google.protobuf.message import Message
@@ -79,7 +80,11 @@ class World:
     def violations(self) -> list[str]:
         """What the stored rows themselves prove wrong."""
         with self.node.store.read() as connection:
-            return list(SETTLEMENT.violations(connection))
+            return self.violations_of(connection)
+
+    def violations_of(self, connection: sa.Connection) -> list[str]:
+        """The same within a transaction, which sees what it changed itself."""
+        return list(SETTLEMENT.violations(connection))
 
 
 def caller(tenant: str, role: str) -> Caller:

@@ -100,7 +100,8 @@ def pacs(creditor_account: str, units: int, remittance: str, uetr: str = "", cur
             creditor_account=creditor_account,
             creditor_agent_bic="LMHFCNB0",
             remittance_information=remittance,
-        )
+        ),
+        datetime.now(UTC),
     )
 
 
