@@ -245,7 +245,8 @@ def expired_holds(connection: sa.Connection, now_us: int) -> list[Transfer]:
 
 def hold_states(connection: sa.Connection, identifiers: Sequence[str]) -> dict[str, HoldState]:
     """Where the holds of these ids stand; those that were never made are left out."""
-    rows, states = tables.holds, {}
+    rows = tables.holds
+    states: dict[str, HoldState] = {}
     for start in range(0, len(identifiers), VERIFY_PAGE):
         page = identifiers[start : start + VERIFY_PAGE]
         query = sa.select(rows.c.id, rows.c.state).where(rows.c.id.in_(page))

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,11 +39,11 @@ PAYMENT = OutgoingPayment(
     expire_us=NOW_US + 7 * model.DAY_US,
 )
 ENDS = {Verb.SEND: State.SENT, Verb.WITHDRAW: State.WITHDRAWN, Verb.REJECT: State.REJECTED, Verb.EXPIRE: State.EXPIRED}
-CNAPS = {"amount": Money("CNY", 100), "creditor_agent_bic": "LMHFCNB0", "creditor_country": "CN"}
+CNAPS: dict[str, Any] = {"amount": Money("CNY", 100), "creditor_agent_bic": "LMHFCNB0", "creditor_country": "CN"}
 
 
-def reasons(currency: str = "USD", **changes: object) -> set[tuple[str, str]]:
-    payment = replace(PAYMENT, **changes)  # type: ignore[arg-type]
+def reasons(currency: str = "USD", **changes: Any) -> set[tuple[str, str]]:
+    payment = replace(PAYMENT, **changes)
     found = model.problems(payment, currency)
     assert all(problem.english and problem.chinese for problem in found)
     return {(problem.path.removeprefix("payment."), problem.reason) for problem in found}
@@ -116,7 +117,7 @@ def test_characters_that_correspondent_banking_does_not_take(text: str) -> None:
         ),
     ],
 )
-def test_what_keeps_a_payment_from_being_sent(changes: dict[str, object], field: str, reason: str) -> None:
+def test_what_keeps_a_payment_from_being_sent(changes: dict[str, Any], field: str, reason: str) -> None:
     assert reasons(**changes) == {(field, reason)}
 
 
@@ -130,11 +131,11 @@ TEXTS = st.text(max_size=35)
 
 @given(TEXTS, TEXTS, TEXTS, st.text(max_size=140), st.integers(-1, 2**63 - 1), st.sampled_from([{}, CNAPS]))
 def test_what_is_prepared_can_be_sent(
-    name: str, town: str, account: str, remittance: str, units: int, changes: dict[str, object]
+    name: str, town: str, account: str, remittance: str, units: int, changes: dict[str, Any]
 ) -> None:
     """Whatever has no problem keeps its schema, and is read again."""
     payment = replace(
-        replace(PAYMENT, **changes),  # type: ignore[arg-type]
+        replace(PAYMENT, **changes),
         creditor_name=name or "X",
         creditor_town=town or "X",
         creditor_account=account[:34] or "1",

@@ -506,3 +506,10 @@ def test_the_demo_s_own_payment_keeps_its_schema() -> None:
     )  # fmt: skip
     assert_valid(text.encode(), "pacs.008.001.08")
     assert taken(text.encode()).declarations == ("460120260234553775",)
+
+
+def test_the_example_of_the_documents_is_taken() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "payments.md").read_text(encoding="utf-8")
+    example = text.partition("```xml\n")[2].partition("```")[0].encode()
+    assert_valid(example, "pacs.008.001.08")
+    assert taken(example).declarations == ("460120260234553775",)

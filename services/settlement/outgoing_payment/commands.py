@@ -73,11 +73,17 @@ def _payment(transaction: Transaction, asked: settlement_pb2.OutgoingPayment, ac
 def approve(
     transaction: Transaction, request: settlement_pb2.ApproveOutgoingPaymentRequest
 ) -> settlement_pb2.OutgoingPayment:
-    """Posts what is held and writes the pacs.008. NotFound, EtagMismatch, WrongState, OutgoingPaymentOver."""
+    """Posts what is held and writes the pacs.008.
+
+    Raises NotFound, EtagMismatch, WrongState, OutgoingPaymentOver; InvalidFields where it was prepared when fewer
+    rules counted and can't be sent: reject it.
+    """
     payment = _of(transaction, request, "bank")
     state = moved(TRANSITIONS, payment, Verb.SEND)
     if payment.expire_us <= transaction.now_us:
         raise errors.OutgoingPaymentOver(payment=payment.name, expire_time=_told(payment.expire_us))
+    if problems := model.problems(payment, payment.amount.currency):
+        raise InvalidFields(problems)
     ledger.post(transaction, model.send_transfer(payment))
     sent = replace(payment, state=state, message=model.message(payment, transaction.now_us))
     return rpc.to_proto(store.save(transaction, sent, "outgoing_payment.sent"))

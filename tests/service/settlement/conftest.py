@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
 from aval.events.v1 import events_pb2
 from aval.settlement.v1 import settlement_pb2
+from aval.type.v1 import money_pb2
 from google.protobuf.message import Message
 
 from chassis import testing
@@ -76,6 +78,25 @@ class World:
                     if settlement_pb2.IncomingPayment.State.Name(found.state) == state:
                         return found
         raise AssertionError
+
+    async def declared(self, enterprise: str, units: int = 100_000) -> str:
+        """A fresh declaration's number."""
+        number, value = f"460120260{uuid.uuid4().int % 10**9:09}", money_pb2.Money(currency_code="USD")
+        value.minor_units = units
+        line = declarations_pb2.DeclarationLine(line_number=1, commodity_code="6704190000", total=value)
+        line.goods_name = "Wigs"
+        row = declarations_pb2.Declaration(
+            declaration_number=number,
+            enterprise=enterprise,
+            trade_mode="0110",
+            transport_mode="2",
+            declared_value=value,
+            lines=[line],
+        )
+        request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+        answer = await self.ask("BatchCreateDeclarations", request, caller("window", "WINDOW"), "declarations")
+        assert not answer.verdicts[0].problems, answer
+        return number
 
     def violations(self) -> list[str]:
         """What the stored rows themselves prove wrong."""

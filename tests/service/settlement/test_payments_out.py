@@ -73,7 +73,8 @@ def state(payment: OutgoingPayment) -> str:
 
 async def listed(world: Any, name: str, by: Caller) -> OutgoingPayment:
     page = await world.ask("ListOutgoingPayments", settlement_pb2.ListOutgoingPaymentsRequest(page_size=500), by)
-    return next(one for one in page.outgoing_payments if one.name == name)
+    found: OutgoingPayment = next(one for one in page.outgoing_payments if one.name == name)
+    return found
 
 
 async def test_the_exporter_withdraws(world: Any) -> None:
@@ -179,6 +180,18 @@ async def test_what_can_not_be_sent_is_not_prepared(
     refusal = await world.refused("CreateOutgoingPayment", asked(account, **changes), by)
     assert refusal.reason == "INVALID_FIELDS"
     assert [(problem.path, problem.reason) for problem in refusal.problems] == [(field, reason)]
+    assert await available(world, account) == 1000
+
+
+async def test_what_was_prepared_when_fewer_rules_counted_is_refused_plainly(world: Any) -> None:
+    account, by = await seller(world)
+    prepared = await world.ask("CreateOutgoingPayment", asked(account), by)
+    change(world, outgoing_payments, prepared.name.removeprefix("outgoingPayments/"), creditor_name="AC\x01ME")
+    approve = settlement_pb2.ApproveOutgoingPaymentRequest(name=prepared.name)
+    refusal = await world.refused("ApproveOutgoingPayment", approve, CHECKER)
+    assert [problem.path for problem in refusal.problems] == ["payment.creditor_name"]
+    reject = settlement_pb2.RejectOutgoingPaymentRequest(name=prepared.name, reason="Its name can't be sent.")
+    assert state(await world.ask("RejectOutgoingPayment", reject, CHECKER)) == "REJECTED"
     assert await available(world, account) == 1000
 
 
