@@ -336,11 +336,13 @@ async def open_account(world: World) -> Example:
 
 
 async def number_account(world: World) -> Example:
-    """The number that the bank itself has for the account."""
+    """The number that the bank itself has for a fresh account."""
+    caller, opening = await open_account(world)
+    account = await world.call("settlement", "OpenAccount", opening, caller)
     request = settlement.AssignAccountNumbersRequest(
-        request_id=identifier(), name=world.standing["current"], account_number="6200411000010001"
+        request_id=identifier(), name=account.name, account_number=identifier()[-12:]
     )
-    return CAST["BANK_MAKER"], request
+    return caller, request
 
 
 async def create_transfer(world: World) -> Example:

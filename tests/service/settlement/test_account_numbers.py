@@ -114,8 +114,9 @@ def replace_uetr(content: bytes) -> bytes:
 async def test_a_number_names_one_account_of_its_bank(world: Any) -> None:
     number, own = iban(), f"7{uuid.uuid4().int % 10**12:012}"
     await opened(world, iban=number, account_number=own)
-    for fields, taken in (({"iban": number}, number), ({"account_number": own}, own)):
-        asked = Account(owner=owner(), currency_code="USD", kind="CURRENT", **fields)
+    for field, taken in (("iban", number), ("account_number", own)):
+        asked = Account(owner=owner(), currency_code="USD", kind="CURRENT")
+        setattr(asked, field, taken)
         refusal = await world.refused("OpenAccount", settlement_pb2.OpenAccountRequest(account=asked), SYSTEM)
         assert (refusal.reason, refusal.metadata["number"]) == ("ACCOUNT_NUMBER_TAKEN", taken)
     assert (await opened(world, FOREIGN, iban=number, account_number=own)).account_number == own
@@ -162,7 +163,7 @@ async def test_the_bank_changes_the_numbers(world: Any) -> None:
         ({"account_number": "62\x01"}, "account_number", "FIELD_STRING_PATTERN"),
     ],
 )
-async def test_numbers_that_are_none(world: Any, fields: dict[str, str], path: str, reason: str) -> None:
+async def test_numbers_that_are_none(world: Any, fields: dict[str, Any], path: str, reason: str) -> None:
     asked = Account(owner=owner(), currency_code="USD", kind="CURRENT", **fields)
     refusal = await world.refused("OpenAccount", settlement_pb2.OpenAccountRequest(account=asked), SYSTEM)
     assert [(problem.path, problem.reason) for problem in refusal.problems] == [(f"account.{path}", reason)]
@@ -194,7 +195,8 @@ async def test_a_payment_without_a_uetr_counts_once(world: Any) -> None:
 @pytest.mark.parametrize("number", ["iban", "account_number", "id"])
 async def test_the_notice_names_the_account_as_the_world_does(world: Any, number: str) -> None:
     given = {"iban": iban(), "account_number": f"9{uuid.uuid4().int % 10**12:012}"}
-    account = await opened(world, **({number: given[number]} if number in given else {}))
+    fields: dict[str, Any] = {number: given[number]} if number in given else {}
+    account = await opened(world, **fields)
     seen = given.get(number, account.name.removeprefix("accounts/").replace("-", ""))
     declared = await world.declared(account.owner)
     payment = await imported(world, message(seen, remittance_information=f"decl {declared}"))
