@@ -7,6 +7,7 @@ from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from string import Template
+from time import process_time
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,7 +18,7 @@ from lxml import etree
 from chassis.codetables import code_table
 from services.settlement.messages import camt054, pacs008, schema
 from services.settlement.messages.declaration_numbers import declaration_numbers
-from services.settlement.messages.iso20022 import is_country, is_uetr, short_account
+from services.settlement.messages.iso20022 import ELEMENTS_MAX, is_country, is_uetr, short_account
 from services.settlement.messages.pacs008 import CreditTransfer
 
 ROOT = "Document/FIToFICstmrCdtTrf"
@@ -513,3 +514,21 @@ def test_the_example_of_the_documents_is_taken() -> None:
     example = text.partition("```xml\n")[2].partition("```")[0].encode()
     assert_valid(example, "pacs.008.001.08")
     assert taken(example).declarations == ("460120260234553775",)
+
+
+@pytest.mark.parametrize(
+    "more", ["<Ustrd></Ustrd>", "<Strd><AddtlRmtInf>x</AddtlRmtInf></Strd>", "<X/>", "<Ctry>ZZ</Ctry>"]
+)
+def test_a_message_of_too_many_elements_costs_nothing(more: str) -> None:
+    content = changed(("<RmtInf>", f"<RmtInf>{more * (900_000 // len(more))}"))
+    started = process_time()
+    assert refused(content) == {("Document", "ELEMENTS_TOO_MANY")}
+    assert process_time() - started < 2
+
+
+def test_many_breaks_are_told_quickly() -> None:
+    content = changed(("<RmtInf>", "<RmtInf>" + "<Ustrd></Ustrd>" * (ELEMENTS_MAX - 100)))
+    started = process_time()
+    _, problems = pacs008.parse(content)
+    assert len(problems) == schema.PROBLEMS_MAX
+    assert process_time() - started < 5

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import islice
 
 from lxml import etree
 from stdnum import bic, iban
@@ -19,6 +20,8 @@ from services.settlement.messages import schema
 
 REMITTANCE_LINE_LENGTH_MAX = 140
 TEXT_LENGTH_MAX = 35
+# The longest examples of CBPR+ have some 1,500; what is told of a place grows with the square of its neighbours.
+ELEMENTS_MAX = 5_000
 
 # UUID version 4 in lower case, as the messages' UUIDv4Identifier has it.
 _UETR = re.compile(r"[a-f0-9]{8}-[a-f0-9]{4}-4[a-f0-9]{3}-[89ab][a-f0-9]{3}-[a-f0-9]{12}")
@@ -70,6 +73,8 @@ def open_message(content: bytes, messages: Collection[str], body: str) -> tuple[
     if root is None:
         return None, problems
     top = Reader(root, local_name(root))
+    if sum(1 for _ in islice(root.iter(), ELEMENTS_MAX + 1)) > ELEMENTS_MAX:
+        return None, [_too_large(top.path)]
     documents = [top] if top.path == "Document" else list(top.descendants("Document"))
     message = namespace(documents[0].element).removeprefix(schema.NAMESPACE) if documents else ""
     if message not in messages:
@@ -90,6 +95,15 @@ def _wrong_message(path: str, tag: str, messages: Collection[str]) -> Problem:
     *others, last = messages
     taken = f"{', '.join(others)} or {last}" if others else last
     return wrong_namespace(path, tag, f"a Document of {taken}")
+
+
+def _too_large(path: str) -> Problem:
+    return Problem(
+        path,
+        "ELEMENTS_TOO_MANY",
+        f"The message has more than {ELEMENTS_MAX} elements; send each transaction in a message of its own.",
+        f"报文超过 {ELEMENTS_MAX} 个元素；请逐笔交易分别发送。",
+    )
 
 
 def _several_documents(path: str, count: int) -> Problem:

@@ -9,6 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from threading import Lock
 from typing import Any
 
@@ -20,6 +21,8 @@ from chassis.xml import local_name
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:"
 # The rest of a message with more breaks than a person reads is told when these are mended.
 PROBLEMS_MAX = 50
+# The validator names a broken value twice: its rule and its type.
+ENTRIES_MAX = 2 * PROBLEMS_MAX
 TEXT_QUOTED_MAX = 40
 
 # A validator keeps the errors of its last message: one message at a time.
@@ -86,7 +89,7 @@ def _breaks(element: etree._Element, path: str, message: str) -> list[_Break]:
     with _ONE_AT_A_TIME:
         if schema.validate(element):
             return []
-        entries = [(entry.type_name, entry.path, entry.message) for entry in schema.error_log]
+        entries = [(entry.type_name, entry.path, entry.message) for entry in islice(schema.error_log, ENTRIES_MAX)]
     told: dict[str, _Break] = {}
     for kind, where, detail in entries:
         place = _at(element, where)
@@ -103,8 +106,8 @@ def _at(root: etree._Element, where: str | None) -> etree._Element:
         if matched is None:
             break
         name, number = matched.groups()
-        fitting = [child for child in element if name in ("*", local_name(child))]
-        element = fitting[int(number or 1) - 1]
+        fitting = element.iterchildren() if name == "*" else element.iterchildren(f"{{*}}{name}")
+        element = next(islice(fitting, int(number or 1) - 1, None))
     return element
 
 
@@ -113,15 +116,15 @@ def _path(element: etree._Element, root: etree._Element, path: str) -> str:
     steps: list[str] = []
     parent = element.getparent()
     while element is not root and parent is not None:
-        alike = [child for child in parent if child.tag == element.tag]
-        number = f"[{alike.index(element) + 1}]" if _is_numbered(element, alike) else ""
-        steps.append(f"{local_name(element)}{number}")
+        steps.append(f"{local_name(element)}{_number(element)}")
         element, parent = parent, parent.getparent()
     return "/".join((path, *reversed(steps)))
 
 
-def _is_numbered(element: etree._Element, alike: Sequence[etree._Element]) -> bool:
-    return len(alike) > 1 or local_name(element) == "CdtTrfTxInf"
+def _number(element: etree._Element) -> str:
+    before = sum(1 for _ in element.itersiblings(element.tag, preceding=True))
+    is_single = not before and next(element.itersiblings(element.tag), None) is None
+    return "" if is_single and local_name(element) != "CdtTrfTxInf" else f"[{before + 1}]"
 
 
 def _break(kind: str, element: etree._Element, where: str, detail: str, message: str) -> _Break:
