@@ -140,7 +140,7 @@ class CreditTransfer:
 
 
 def parse(content: bytes) -> tuple[CreditTransfer | None, list[Problem]]:
-    """The transfer of a message, bare or in an envelope; None and all its problems where it has any."""
+    """The transfer of a message, bare or in an envelope; None and its problems, the first 20, where it has any."""
     opened, problems = open_message(content, SCHEMAS, BODY)
     if opened is None:
         return None, problems
@@ -148,7 +148,7 @@ def parse(content: bytes) -> tuple[CreditTransfer | None, list[Problem]]:
     transfer = _read(opened)
     told = opened.document
     problems.extend(schema.problems(told.element, told.path, SCHEMAS[opened.message], problems))
-    return (None if problems else transfer), problems
+    return (None if problems else transfer), problems[: schema.PROBLEMS_MAX]
 
 
 def addressed_elsewhere(transfer: CreditTransfer, bank_bic: str) -> list[Problem]:

@@ -19,8 +19,9 @@ from chassis.errors import Problem
 from chassis.xml import local_name
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:"
-# The rest of a message with more breaks than a person reads is told when these are mended.
-PROBLEMS_MAX = 50
+# What a refusal's trailer has room for (gRPC, 8 KB); the rest is told when these are mended.
+PROBLEMS_MAX = 20
+NAMES_LISTED_MAX = 5
 # The validator names a broken value twice: its rule and its type.
 ENTRIES_MAX = 2 * PROBLEMS_MAX
 TEXT_QUOTED_MAX = 40
@@ -144,8 +145,9 @@ def _misplaced(element: etree._Element, where: str, detail: str, message: str) -
     if "Missing child" in detail and expected:
         return _missing(where, expected)
     name, parent = local_name(element)[:TEXT_QUOTED_MAX], where.rpartition("/")[0]
-    english = f"{name} isn't expected here; {message} has in its place: {', '.join(expected) or 'nothing more'}."
-    chinese = f"此处不应出现 {name}；按 {message} 此处应为：{', '.join(expected) or '无'}。"
+    names = ", ".join(expected[:NAMES_LISTED_MAX]) + (" …" if len(expected) > NAMES_LISTED_MAX else "")
+    english = f"{name} isn't expected here; {message} has in its place: {names or 'nothing more'}."
+    chinese = f"此处不应出现 {name}；按 {message} 此处应为：{names or '无'}。"
     problem = Problem(where, "ELEMENT_UNEXPECTED", english, chinese)
     return _Break(problem, (where, *(f"{parent}/{one}" for one in expected)))
 

@@ -226,3 +226,18 @@ async def test_the_kept_cases(world: Any, name: str) -> None:
             assert parked.reason != "DECLARATION_MISSING"
     else:
         assert await refused_import(world, content)
+
+
+@pytest.mark.parametrize("more", ["<Ustrd></Ustrd>", f"<Ustrd>{'9' * 150}</Ustrd>"])
+async def test_a_message_with_very_many_faults_is_refused_plainly(world: Any, more: str) -> None:
+    content = message("1", remittance_information="x").replace(b"<RmtInf>", f"<RmtInf>{more * 2000}".encode())
+    problems = await refused_import(world, content)
+    assert len(problems) == schema.PROBLEMS_MAX
+
+
+async def test_very_many_unknown_countries_are_refused_plainly(world: Any) -> None:
+    party = "<UltmtDbtr><PstlAdr>{}</PstlAdr></UltmtDbtr>".format("<Ctry>ZZ</Ctry>" * 2000)
+    content = message("1").replace(b"<Dbtr>", f"{party}<Dbtr>".encode())
+    assert ("Document/FIToFICstmrCdtTrf/CdtTrfTxInf[1]/UltmtDbtr/PstlAdr/Ctry", "COUNTRY_UNKNOWN") in (
+        await refused_import(world, content)
+    )
