@@ -2,7 +2,7 @@
 
 import itertools
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from typing import Any
 
@@ -19,6 +19,7 @@ from services.settlement.outgoing_payment import model
 from services.settlement.outgoing_payment.model import TRANSITIONS, OutgoingPayment, State, Verb
 
 NOW_US = int(datetime(2026, 11, 30, 18, 30, tzinfo=UTC).timestamp()) * 1_000_000
+TODAY = date(2026, 12, 2)
 PAYMENT = OutgoingPayment(
     id="payment-aaaaaaaaaaaaaaaaaaaaaaaaaa",
     bank="banks/LMHFCNB0",
@@ -44,7 +45,7 @@ CNAPS: dict[str, Any] = {"amount": Money("CNY", 100), "creditor_agent_bic": "LMH
 
 def reasons(currency: str = "USD", **changes: Any) -> set[tuple[str, str]]:
     payment = replace(PAYMENT, **changes)
-    found = model.problems(payment, currency)
+    found = model.problems(payment, currency, TODAY)
     assert all(problem.english and problem.chinese for problem in found)
     return {(problem.path.removeprefix("payment."), problem.reason) for problem in found}
 
@@ -60,14 +61,14 @@ def test_every_pair_of_state_and_verb(state: State, verb: Verb) -> None:
 
 
 def test_a_payment_ends_after_seven_days() -> None:
-    assert model.expire_us("banks/LMHFCNB0", NOW_US) == NOW_US + 7 * 86_400 * 1_000_000
+    assert model.expire_us("banks/LMHFCNB0", NOW_US, TODAY) == NOW_US + 7 * 86_400 * 1_000_000
 
 
 def test_the_message_says_when_it_was_made() -> None:
-    """18:30 UTC is half past two of the next day in China, which is the settlement date."""
-    text = model.message(PAYMENT, NOW_US).decode()
+    """18:30 UTC is half past two of the next day in China; it is settled on the business date."""
+    text = model.message(PAYMENT, NOW_US, TODAY).decode()
     assert "<CreDtTm>2026-12-01T02:30:00+08:00</CreDtTm>" in text
-    assert "<IntrBkSttlmDt>2026-12-01</IntrBkSttlmDt>" in text
+    assert "<IntrBkSttlmDt>2026-12-02</IntrBkSttlmDt>" in text
 
 
 def test_a_good_payment_has_no_problem() -> None:
@@ -142,8 +143,8 @@ def test_what_is_prepared_can_be_sent(
         remittance_information=remittance,
     )
     payment = replace(payment, amount=Money(payment.amount.currency, units))
-    if not model.problems(payment, payment.amount.currency):
-        content = model.message(payment, NOW_US)
+    if not model.problems(payment, payment.amount.currency, TODAY):
+        content = model.message(payment, NOW_US, TODAY)
         text = files("services.settlement.messages").joinpath("schemas", "pacs.008.001.08.xsd").read_bytes()
         etree.XMLSchema(etree.fromstring(text)).assertValid(etree.fromstring(content))
         assert pacs008.parse(content)[1] == []

@@ -37,7 +37,7 @@ def create(
     if account is None or account.owner != transaction.caller.tenant or account.kind is not Kind.CURRENT:
         raise NotFound(resource=asked.debit_account)
     payment = _payment(transaction, asked, account)
-    if problems := model.problems(payment, account.currency):
+    if problems := model.problems(payment, account.currency, transaction.business_date):
         raise InvalidFields(problems)
     nostro = accounts.own(transaction, account.bank, account.currency, Kind.NOSTRO)
     balance = ledger.accounts(transaction.connection, [account.id])[account.id]
@@ -66,7 +66,7 @@ def _payment(transaction: Transaction, asked: settlement_pb2.OutgoingPayment, ac
         message=b"",
         create_us=transaction.now_us,
         revision=1,
-        expire_us=model.expire_us(account.bank, transaction.now_us),
+        expire_us=model.expire_us(account.bank, transaction.now_us, transaction.business_date),
     )
 
 
@@ -82,10 +82,11 @@ def approve(
     state = moved(TRANSITIONS, payment, Verb.SEND)
     if payment.expire_us <= transaction.now_us:
         raise errors.OutgoingPaymentOver(payment=payment.name, expire_time=_told(payment.expire_us))
-    if problems := model.problems(payment, payment.amount.currency):
+    if problems := model.problems(payment, payment.amount.currency, transaction.business_date):
         raise InvalidFields(problems)
     ledger.post(transaction, model.send_transfer(payment))
-    sent = replace(payment, state=state, message=model.message(payment, transaction.now_us))
+    message = model.message(payment, transaction.now_us, transaction.business_date)
+    sent = replace(payment, state=state, message=message)
     return rpc.to_proto(store.save(transaction, sent, "outgoing_payment.sent"))
 
 

@@ -13,7 +13,7 @@ from lxml import etree
 from stdnum import numdb
 
 from chassis import ids
-from chassis.clock import MICROSECONDS, SHANGHAI, business_date
+from chassis.clock import MICROSECONDS, SHANGHAI
 from chassis.codetables import code_table
 from chassis.errors import Problem
 from chassis.money import Money
@@ -95,19 +95,19 @@ class OutgoingPayment:
         return ids.derived(self.name, "hold")
 
 
-def expire_us(bank: str, now_us: int) -> int:
+def expire_us(bank: str, now_us: int, business_date: datetime.date) -> int:
     """When a payment of a bank that is prepared now ends by itself: after its days, or those of all banks.
 
     7 days without a row of its own: data/outgoing_payment_terms.csv.
     """
-    terms, day = code_table("services.settlement", "outgoing_payment_terms"), business_date(now_us)
-    row = terms.row(bank, day)
-    days = int(row["value"] if row else terms.value("default", day))
+    terms = code_table("services.settlement", "outgoing_payment_terms")
+    row = terms.row(bank, business_date)
+    days = int(row["value"] if row else terms.value("default", business_date))
     return now_us + days * DAY_US
 
 
-def problems(payment: OutgoingPayment, currency: str) -> list[Problem]:
-    """What keeps a payment from being sent, all at once, of an account in that currency.
+def problems(payment: OutgoingPayment, currency: str, business_date: datetime.date) -> list[Problem]:
+    """What keeps a payment from being sent on a business date, all at once, of an account in that currency.
 
     Raises nothing. Sources: ISO 9362, ISO 13616, ISO 3166; ISO 20022 pacs.008.001.08 for forms and lengths;
     CBPR+ for characters, unless a payment in CNY stays in China, where CNAPS takes Chinese.
@@ -131,7 +131,7 @@ def problems(payment: OutgoingPayment, currency: str) -> list[Problem]:
         for is_right, field, reason, english, chinese in tests
         if not is_right
     ]
-    return found + _text_problems(payment) or _schema_problems(payment)
+    return found + _text_problems(payment) or _schema_problems(payment, business_date)
 
 
 def _looks_like_iban(account: str) -> bool:
@@ -172,16 +172,16 @@ def _characters(name: str, strange: Sequence[str]) -> Problem:
     )
 
 
-def _schema_problems(payment: OutgoingPayment) -> list[Problem]:
+def _schema_problems(payment: OutgoingPayment, business_date: datetime.date) -> list[Problem]:
     """Whatever else the schema has against the message that approval would send."""
-    root = etree.fromstring(message(payment, payment.create_us))
+    root = etree.fromstring(message(payment, payment.create_us, business_date))
     return schema.problems(root, "payment.message", [pacs008.MESSAGE])
 
 
-def message(payment: OutgoingPayment, now_us: int) -> bytes:
-    """The pacs.008, made now; its time is that of China."""
+def message(payment: OutgoingPayment, now_us: int, business_date: datetime.date) -> bytes:
+    """The pacs.008, made now, its time that of China; settled on the business date."""
     made = datetime.datetime.fromtimestamp(now_us // MICROSECONDS, SHANGHAI)
-    return pacs008.build(credit_transfer(payment, now_us), made)
+    return pacs008.build(credit_transfer(payment, business_date), made)
 
 
 def hold_transfer(payment: OutgoingPayment, nostro: str) -> Transfer:
@@ -219,7 +219,7 @@ def return_transfer(payment: OutgoingPayment) -> Transfer:
     )
 
 
-def credit_transfer(payment: OutgoingPayment, now_us: int) -> CreditTransfer:
+def credit_transfer(payment: OutgoingPayment, settlement_date: datetime.date) -> CreditTransfer:
     """The pacs.008's content. References have at most 35 characters: bare letters of the id."""
     letters = payment.id.partition("-")[2]
     return CreditTransfer(
@@ -228,7 +228,7 @@ def credit_transfer(payment: OutgoingPayment, now_us: int) -> CreditTransfer:
         end_to_end_id=letters,
         currency_code=payment.amount.currency,
         minor_units=payment.amount.minor_units,
-        settlement_date=business_date(now_us),
+        settlement_date=settlement_date,
         debtor_name=payment.enterprise.removeprefix("enterprises/"),
         debtor_agent_bic=payment.bank.removeprefix("banks/"),
         creditor_name=payment.creditor_name,

@@ -80,7 +80,11 @@ class World:
         raise AssertionError
 
     async def declared(self, enterprise: str, units: int = 100_000) -> str:
-        """A fresh declaration's number."""
+        """A fresh declaration's number; its exporter lets the bank settle it."""
+        consent = declarations_pb2.Consent(institution=BANK, purpose="trade finance")
+        consent.expire_time.FromMicroseconds(SystemClock().now_us() + 3_600_000_000)
+        agreed = declarations_pb2.CreateConsentRequest(consent=consent)
+        await self.ask("CreateConsent", agreed, caller(enterprise, "EXPORTER"), "declarations")
         number, value = f"460120260{uuid.uuid4().int % 10**9:09}", money_pb2.Money(currency_code="USD")
         value.minor_units = units
         line = declarations_pb2.DeclarationLine(line_number=1, commodity_code="6704190000", total=value)

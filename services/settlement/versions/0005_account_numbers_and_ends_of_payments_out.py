@@ -6,8 +6,8 @@ Standing accounts have no number but their id; a standing payment out ends seven
 import sqlalchemy as sa
 from alembic import op
 
-revision = "settlement_0004"
-down_revision = "settlement_0003"
+revision = "settlement_0005"
+down_revision = "settlement_0004"
 branch_labels = None
 depends_on = None
 
