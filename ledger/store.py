@@ -243,6 +243,24 @@ def expired_holds(connection: sa.Connection, now_us: int) -> list[Transfer]:
     ]
 
 
+def hold_states(connection: sa.Connection, identifiers: Sequence[str]) -> dict[str, HoldState]:
+    """Where the holds of these ids stand; those that were never made are left out."""
+    rows = tables.holds
+    states: dict[str, HoldState] = {}
+    for start in range(0, len(identifiers), VERIFY_PAGE):
+        page = identifiers[start : start + VERIFY_PAGE]
+        query = sa.select(rows.c.id, rows.c.state).where(rows.c.id.in_(page))
+        states |= {identifier: HoldState(state) for identifier, state in connection.execute(query)}
+    return states
+
+
+def latest_us(connection: sa.Connection) -> int:
+    """When the newest transfer was made; 0 where there is none."""
+    rows = tables.transfers
+    newest = sa.select(rows.c.create_us).order_by(rows.c.position.desc()).limit(1)
+    return int(connection.execute(newest).scalar() or 0)
+
+
 def head(connection: sa.Connection) -> tuple[int, bytes] | None:
     """Number and hash of the newest block."""
     row = connection.execute(sa.select(tables.head)).first()

@@ -333,7 +333,7 @@ async def pay(stage: Stage) -> str:
         amount=f"{stage.declared_value.major():f}",
         currency=CURRENCY,
         settlement_date=value_date.isoformat(),
-        creditor_account=account.removeprefix("accounts/"),
+        creditor_account=account.removeprefix("accounts/").replace("-", ""),
         remittance=f"Payment for customs declaration {stage.script.declaration_number}",
     )
     request = settlement_pb2.ImportPaymentRequest(request_id=stage.script.request_id("payment"), content=text.encode())

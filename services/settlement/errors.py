@@ -31,3 +31,21 @@ class OtherDeclarationApplied(DomainError):
     """{payment} already counts for {declaration}; match it with that one."""
 
     chinese = "{payment} 已计入 {declaration}，请匹配该报关单。"
+
+
+class AccountNumberTaken(DomainError):
+    """{number} is the number of another account of this bank; give each account its own."""
+
+    chinese = "{number} 已是本行另一账户的号码，请为每个账户指定各自的号码。"
+
+
+class AccountNumbered(DomainError):
+    """{account} already has the number {number}; change it by AssignAccountNumbers."""
+
+    chinese = "{account} 已有号码 {number}，如需更改请调用 AssignAccountNumbers。"
+
+
+class OutgoingPaymentOver(DomainError):
+    """{payment} ended by itself at {expire_time} and its money is free again; prepare it anew."""
+
+    chinese = "{payment} 已于 {expire_time} 自动到期，资金已释放，请重新制单。"

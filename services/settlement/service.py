@@ -19,6 +19,7 @@ from services.settlement.incoming_payment import store as incoming_store
 from services.settlement.notification import store as notifications
 from services.settlement.outgoing_payment import commands as outgoing
 from services.settlement.outgoing_payment import reads as outgoing_reads
+from services.settlement.outgoing_payment import store as outgoing_store
 from services.settlement.transfer import commands as transfer
 from services.settlement.transfer import reads as transfer_reads
 
@@ -27,7 +28,7 @@ VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
 
 def _violations(connection: sa.Connection) -> list[str]:
-    rooms = (ledger_store, incoming_store, bill_payment_store)
+    rooms = (ledger_store, incoming_store, outgoing_store, bill_payment_store)
     return [violation for room in rooms for violation in room.violations(connection)]
 
 
@@ -36,6 +37,7 @@ SERVICE = Service(
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
         "OpenAccount": Command(account.open_),
+        "AssignAccountNumbers": Command(account.assign_numbers, names=lambda request: [request.name]),
         "CreateTransfer": Command(run_batch=transfer.create_batch, keeps_requests=False),
         "BatchCreateTransfers": Command(transfer.create_many),
         "ImportPayment": Command(incoming.import_),
@@ -46,6 +48,8 @@ SERVICE = Service(
         "RejectIncomingPayment": Command(incoming.reject, names=lambda request: [request.name]),
         "CreateOutgoingPayment": Command(outgoing.create),
         "ApproveOutgoingPayment": Command(outgoing.approve, names=lambda request: [request.name]),
+        "WithdrawOutgoingPayment": Command(outgoing.withdraw, names=lambda request: [request.name]),
+        "RejectOutgoingPayment": Command(outgoing.reject, names=lambda request: [request.name]),
         "PayBill": Command(bill_payment.pay),
         "Disburse": Command(booking.disburse, names=lambda request: [request.loan]),
         "CollectPremium": Command(booking.collect_premium, names=lambda request: [request.covered_shipment]),
@@ -63,7 +67,7 @@ SERVICE = Service(
     },
     streams={"StreamTransfers": "BatchCreateTransfers"},
     sagas={saga.noun: saga for saga in (incoming_store.SAGA, bill_payment_store.SAGA)},
-    sweeps=[transfer.expire],
+    sweeps=[transfer.expire, outgoing.expire],
     prepare=[ledger_store.initialise],
     violations=_violations,
     books=ledger_store.books,

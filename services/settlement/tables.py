@@ -17,6 +17,12 @@ accounts = records.table(
     metadata,
     sa.Index("accounts_owner", "owner", "id"),
     sa.Index("accounts_bank", "bank", "id"),
+    # A bank's numbers name one account each.
+    *(
+        sa.Index(f"accounts_{column}", "bank", column, unique=True, sqlite_where=is_given, postgresql_where=is_given)
+        for column in ("iban", "account_number")
+        for is_given in (sa.text(f"{column} <> ''"),)
+    ),
 )
 
 # A payment chain counts once.
@@ -36,6 +42,7 @@ outgoing_payments = records.table(
     metadata,
     sa.Index("outgoing_payments_bank", "bank", "id"),
     sa.Index("outgoing_payments_enterprise", "enterprise", "id"),
+    sa.Index("outgoing_payments_due", "state", "expire_us"),
 )
 
 notifications = records.table(

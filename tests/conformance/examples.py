@@ -349,6 +349,16 @@ async def open_account(world: World) -> Example:
     return CAST["BANK_MAKER"], settlement.OpenAccountRequest(request_id=identifier(), account=account)
 
 
+async def number_account(world: World) -> Example:
+    """The number that the bank itself has for a fresh account."""
+    caller, opening = await open_account(world)
+    account = await world.call("settlement", "OpenAccount", opening, caller)
+    request = settlement.AssignAccountNumbersRequest(
+        request_id=identifier(), name=account.name, account_number=identifier()[-12:]
+    )
+    return caller, request
+
+
 async def create_transfer(world: World) -> Example:
     """Between two of the bank's accounts."""
     request = settlement.CreateTransferRequest(request_id=identifier(), transfer=world.transfer())
@@ -422,6 +432,22 @@ async def approve_payment(world: World) -> Example:
     """A payment that waits for its bank."""
     made = await world.call("settlement", "CreateOutgoingPayment", world.payment_out(), CAST["EXPORTER"])
     request = settlement.ApproveOutgoingPaymentRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["BANK_CHECKER"], request
+
+
+async def withdraw_payment(world: World) -> Example:
+    """A payment that waits for its bank."""
+    made = await world.call("settlement", "CreateOutgoingPayment", world.payment_out(), CAST["EXPORTER"])
+    request = settlement.WithdrawOutgoingPaymentRequest(request_id=identifier(), name=made.name, etag=made.etag)
+    return CAST["EXPORTER"], request
+
+
+async def reject_payment(world: World) -> Example:
+    """A payment that waits for its bank."""
+    made = await world.call("settlement", "CreateOutgoingPayment", world.payment_out(), CAST["EXPORTER"])
+    request = settlement.RejectOutgoingPaymentRequest(
+        request_id=identifier(), name=made.name, etag=made.etag, reason="The contract is missing."
+    )
     return CAST["BANK_CHECKER"], request
 
 
@@ -615,6 +641,7 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "CreateRebate"): create_rebate,
     ("declarations", "ReviseRebate"): revise_rebate,
     ("settlement", "OpenAccount"): open_account,
+    ("settlement", "AssignAccountNumbers"): number_account,
     ("settlement", "CreateTransfer"): create_transfer,
     ("settlement", "BatchCreateTransfers"): create_transfers,
     ("settlement", "ImportPayment"): import_payment,
@@ -625,6 +652,8 @@ MUTATIONS: dict[Key, Make] = {
     ("settlement", "RejectIncomingPayment"): reject_resolution,
     ("settlement", "CreateOutgoingPayment"): pay_out,
     ("settlement", "ApproveOutgoingPayment"): approve_payment,
+    ("settlement", "WithdrawOutgoingPayment"): withdraw_payment,
+    ("settlement", "RejectOutgoingPayment"): reject_payment,
     ("settlement", "PayBill"): pay_bill,
     ("settlement", "Disburse"): disburse,
     ("settlement", "CollectPremium"): collect_premium,

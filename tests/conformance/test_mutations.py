@@ -40,7 +40,7 @@ def _change(message: Any) -> bool:
             message.etag = "other"
         elif field.name == "content":
             message.content = value + b" "
-        elif field.name in ("purpose", "note", "owner", "store", "display_name"):
+        elif field.name in ("purpose", "note", "owner", "store", "display_name", "account_number"):
             setattr(message, field.name, value[:-1] + ("B" if value.endswith("A") else "A"))
         elif field.name in ("repayment_id", "cover_hold_id"):
             setattr(message, field.name, identifier())

@@ -49,6 +49,14 @@ ENTRY = camt054.Entry(
 )
 CREATED = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 
+HEADER = (
+    "<h:AppHdr xmlns:h='urn:iso:std:iso:20022:tech:xsd:head.001.001.02'>"
+    "<h:Fr><h:FIId><h:FinInstnId><h:BICFI>PCHTUSN0</h:BICFI></h:FinInstnId></h:FIId></h:Fr>"
+    "<h:To><h:FIId><h:FinInstnId><h:BICFI>LMHFCNB0XXX</h:BICFI></h:FinInstnId></h:FIId></h:To>"
+    "<h:BizMsgIdr>PCHT20261120001</h:BizMsgIdr><h:MsgDefIdr>pacs.008.001.08</h:MsgDefIdr>"
+    "<h:BizSvc>swift.cbprplus.03</h:BizSvc><h:CreDt>2026-11-20T08:30:00+00:00</h:CreDt></h:AppHdr>"
+)
+
 WORDS = st.from_regex(r"[A-Za-z0-9&<>'\"许昌é/?:().,+-]{1,30}", fullmatch=True)
 LINES = st.lists(WORDS, max_size=3).map("\n".join)
 DOCUMENTS = st.lists(WORDS, max_size=3).map(tuple)
@@ -92,14 +100,14 @@ ENTRIES = st.builds(
 
 def changed(old: str, new: str) -> bytes:
     """The good message with one text replaced."""
-    text = pacs008.build(TRANSFER).decode()
+    text = pacs008.build(TRANSFER, CREATED).decode()
     assert old in text
     return text.replace(old, new).encode()
 
 
 def without(element: str) -> bytes:
     """The good message without the first of an element, whatever it holds."""
-    before, _, rest = pacs008.build(TRANSFER).decode().partition(f"<{element}>")
+    before, _, rest = pacs008.build(TRANSFER, CREATED).decode().partition(f"<{element}>")
     return (before + rest.partition(f"</{element}>")[2]).encode()
 
 
@@ -112,19 +120,19 @@ def problems_of(content: bytes) -> list[tuple[str, str]]:
 
 @given(TRANSFERS)
 def test_a_transfer_survives_the_round_trip(transfer: CreditTransfer) -> None:
-    assert pacs008.parse(pacs008.build(transfer)) == (transfer, [])
+    assert pacs008.parse(pacs008.build(transfer, CREATED)) == (transfer, [])
 
 
 def test_a_transfer_without_an_address() -> None:
     transfer = replace(TRANSFER, debtor_town="", debtor_country="")
-    assert pacs008.parse(pacs008.build(transfer)) == (transfer, [])
+    assert pacs008.parse(pacs008.build(transfer, CREATED)) == (transfer, [])
     with pytest.raises(ValueError, match="both town and country"):
-        pacs008.build(replace(TRANSFER, debtor_town=""))
+        pacs008.build(replace(TRANSFER, debtor_town=""), CREATED)
 
 
 def test_an_iban_is_written_as_one() -> None:
     assert b"<IBAN>DE89370400440532013000</IBAN>" in pacs008.build(
-        replace(TRANSFER, creditor_account="DE89370400440532013000")
+        replace(TRANSFER, creditor_account="DE89370400440532013000"), CREATED
     )
 
 
@@ -132,19 +140,18 @@ def test_a_message_needs_its_offset_and_short_lines() -> None:
     with pytest.raises(ValueError, match="offset"):
         pacs008.build(TRANSFER, datetime(2026, 11, 20))  # noqa: DTZ001
     with pytest.raises(ValueError, match="at most 140"):
-        pacs008.build(replace(TRANSFER, remittance_information="x" * 141))
+        pacs008.build(replace(TRANSFER, remittance_information="x" * 141), CREATED)
 
 
 @pytest.mark.parametrize("envelope", ["BusMsgEnvlp", "Envelope"])
 def test_a_message_in_an_envelope(envelope: str) -> None:
-    body = pacs008.build(TRANSFER).decode().partition("?>")[2]
-    header = "<h:AppHdr xmlns:h='urn:iso:std:iso:20022:tech:xsd:head.001.001.02'><h:CreDt/></h:AppHdr>"
-    content = f"<{envelope} xmlns='urn:envelope'>{header}{body}</{envelope}>".encode()
-    assert pacs008.parse(content) == (TRANSFER, [])
+    body = pacs008.build(TRANSFER, CREATED).decode().partition("?>")[2]
+    content = f"<{envelope} xmlns='urn:envelope'>{HEADER}{body}</{envelope}>".encode()
+    assert pacs008.parse(content) == (replace(TRANSFER, receiver_bic="LMHFCNB0XXX"), [])
 
 
 def test_a_prefix_makes_no_difference() -> None:
-    plain = pacs008.build(TRANSFER).decode().partition("?>")[2].replace("xmlns=", "xmlns:p=")
+    plain = pacs008.build(TRANSFER, CREATED).decode().partition("?>")[2].replace("xmlns=", "xmlns:p=")
     prefixed = re.sub(r"<(/?)(\w)", r"<\1p:\2", plain)
     assert pacs008.parse(prefixed.encode()) == (TRANSFER, [])
 
@@ -178,7 +185,6 @@ def test_a_prefix_makes_no_difference() -> None:
         (without("TwnNm"), (f"{TRANSACTION}/Dbtr/PstlAdr", "ADDRESS_UNSTRUCTURED")),
         (without("Ctry"), (f"{TRANSACTION}/Dbtr/PstlAdr", "ADDRESS_UNSTRUCTURED")),
         (without("MsgId"), ("FIToFICstmrCdtTrf/GrpHdr/MsgId", "MISSING_ELEMENT")),
-        (without("UETR"), (f"{TRANSACTION}/PmtId/UETR", "MISSING_ELEMENT")),
         (without("EndToEndId"), (f"{TRANSACTION}/PmtId/EndToEndId", "MISSING_ELEMENT")),
         (without("IntrBkSttlmDt"), (f"{TRANSACTION}/IntrBkSttlmDt", "MISSING_ELEMENT")),
         (without("CdtrAcct"), (f"{TRANSACTION}/CdtrAcct/Id/Othr/Id", "MISSING_ELEMENT")),
@@ -201,7 +207,7 @@ def test_a_hybrid_address_is_taken() -> None:
 
 
 def test_several_transactions_are_refused() -> None:
-    text = pacs008.build(TRANSFER).decode()
+    text = pacs008.build(TRANSFER, CREATED).decode()
     start, end = text.index("<CdtTrfTxInf>"), text.index("</FIToFICstmrCdtTrf>")
     assert problems_of((text[:end] + text[start:]).encode()) == [("FIToFICstmrCdtTrf/CdtTrfTxInf", "TRANSACTION_COUNT")]
 
@@ -222,7 +228,7 @@ def test_all_problems_come_at_once() -> None:
         (b"<Document>", "XML_MALFORMED"),
         (b"<Document/>", "WRONG_NAMESPACE"),
         (b"<Envelope/>", "WRONG_NAMESPACE"),
-        (changed("pacs.008.001.08", "pacs.008.001.12"), "WRONG_NAMESPACE"),
+        (changed("pacs.008.001.08", "pacs.008.001.01"), "WRONG_NAMESPACE"),
         (b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08'/>", "MISSING_ELEMENT"),
     ],
 )
@@ -300,7 +306,7 @@ def test_only_version_4_is_a_uetr(uuid: UUID) -> None:
 
 @given(st.binary(max_size=4), st.integers(0, 2000))
 def test_no_bytes_break_the_parser(noise: bytes, position: int) -> None:
-    content = pacs008.build(TRANSFER)
+    content = pacs008.build(TRANSFER, CREATED)
     damaged = content[:position] + noise + content[position + len(noise) :]
     transfer, problems = pacs008.parse(damaged)
     assert (transfer is None) is bool(problems)

@@ -1,6 +1,7 @@
 """Accounts that banks keep: what each kind is for, who may own it, which side of the books it stands on."""
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,8 +9,10 @@ from chassis.errors import Problem
 from chassis.money import is_currency
 from ledger.model import Limit
 from ledger.store import NewAccount, account_id
+from services.settlement.messages.iso20022 import is_iban, short_account
 
 BOOK = "money"
+_OUR_ID = re.compile(r"[0-9A-F]{32}")
 
 
 class Kind(enum.StrEnum):
@@ -37,7 +40,10 @@ OWNERS: Mapping[Kind, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account of one owner at one bank in one currency, one of each kind. `id` is also the ledger account's."""
+    """An account of one owner at one bank in one currency, one of each kind. `id` is also the ledger account's.
+
+    iban, account_number: what the world calls it, the second its bank's own; compact, empty where it has none.
+    """
 
     id: str
     bank: str
@@ -45,11 +51,18 @@ class Account:
     currency: str
     kind: Kind
     create_us: int
+    iban: str = ""
+    account_number: str = ""
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"accounts/{self.id}"
+
+    @property
+    def number(self) -> str:
+        """What stands for it in messages to the world: IBAN, the bank's number, or its id in at most 34 characters."""
+        return self.iban or self.account_number or short_account(self.id)
 
 
 def identifier(bank: str, owner: str, currency: str, kind: Kind) -> str:
@@ -60,6 +73,30 @@ def identifier(bank: str, owner: str, currency: str, kind: Kind) -> str:
 def own(bank: str, currency: str, kind: Kind) -> str:
     """The id of a bank's own account."""
     return identifier(bank, bank, currency, kind)
+
+
+def compact(number: str) -> str:
+    """A number as it is compared: "de89 3704 0044 0532 0130 00" is "DE89370400440532013000"."""
+    return re.sub(r"[ -]", "", number).upper()
+
+
+def number_problems(iban: str, account_number: str, prefix: str = "account.") -> list[Problem]:
+    """What is wrong with the numbers, both compact, that a bank gives an account: ISO 13616; Max34Text."""
+    tests = (
+        (not iban or is_iban(iban), "iban", "IBAN_INVALID",
+         f"{iban} is no IBAN: its check digits or its country's form don't fit.",
+         f"{iban} 不是有效的 IBAN：校验位或所属国家的格式不符。"),
+        (not is_iban(account_number), "account_number", "ACCOUNT_NUMBER_IS_IBAN",
+         f"{account_number} is an IBAN; give it as iban.", f"{account_number} 是 IBAN，请填写于 iban。"),
+        (not _OUR_ID.fullmatch(account_number), "account_number", "ACCOUNT_NUMBER_RESERVED",
+         "32 hexadecimal digits name the platform's own accounts; give the bank's own number.",
+         "32 位十六进制数为平台账户编号，请填写本行账号。"),
+    )  # fmt: skip
+    return [
+        Problem(f"{prefix}{field}", reason, english, chinese)
+        for is_right, field, reason, english, chinese in tests
+        if not is_right
+    ]
 
 
 def ledger_account(account: Account) -> NewAccount:

@@ -26,6 +26,8 @@ def to_proto(account: Account, balances: LedgerAccount) -> settlement_pb2.Accoun
         bank=account.bank,
         currency_code=account.currency,
         kind=account.kind.value,
+        iban=account.iban,
+        account_number=account.account_number,
         posted=money.to_proto(Money(account.currency, posted)),
         available=money.to_proto(Money(account.currency, available)),
     )

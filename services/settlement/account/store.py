@@ -1,5 +1,7 @@
 """The accounts' rows: the only SQL of this room."""
 
+import dataclasses
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +10,7 @@ import sqlalchemy as sa
 from chassis import records
 from chassis.command import Transaction
 from ledger import store as ledger
+from services.settlement import errors
 from services.settlement.account import model, rpc
 from services.settlement.account.model import Account, Kind
 from services.settlement.tables import accounts
@@ -23,6 +26,41 @@ def find(connection: sa.Connection, name: str) -> Account | None:
     """The account of a resource name."""
     identifier = name.removeprefix("accounts/").lower()
     return load(connection, [identifier]).get(identifier)
+
+
+def of_number(connection: sa.Connection, bank: str, number: str) -> Account | None:
+    """A bank's account by what the world calls it: its IBAN, the bank's own number, or its id, short or long.
+
+    Blanks, hyphens and the letters' case make no difference.
+    """
+    wanted = model.compact(number)
+    named = sa.or_(accounts.c.iban == wanted, accounts.c.account_number == wanted)
+    known = records.one(connection, accounts, Account, accounts.c.bank == bank, named) if wanted else None
+    return known or _of_id(connection, bank, number)
+
+
+def _of_id(connection: sa.Connection, bank: str, number: str) -> Account | None:
+    try:
+        identifier = str(uuid.UUID(number.removeprefix("accounts/")))
+    except ValueError:
+        return None
+    account = load(connection, [identifier]).get(identifier)
+    return account if account and account.bank == bank else None
+
+
+def number(transaction: Transaction, account: Account, iban: str, account_number: str) -> Account:
+    """The account with other numbers, told; unchanged where it has them. AccountNumberTaken."""
+    numbered = dataclasses.replace(account, iban=iban, account_number=account_number)
+    if numbered == account:
+        return account
+    for taken in filter(None, (iban, account_number)):
+        other = of_number(transaction.connection, account.bank, taken)
+        if other and other.id != account.id:
+            raise errors.AccountNumberTaken(number=taken)
+    values = {"iban": iban, "account_number": account_number}
+    transaction.connection.execute(sa.update(accounts).where(accounts.c.id == account.id).values(values))
+    tell(transaction, "account.numbered", numbered)
+    return numbered
 
 
 def current_of(connection: sa.Connection, owner: str, currency: str) -> list[Account]:

@@ -29,8 +29,9 @@ PATH = "Document/FIToFICstmrCdtTrf/CdtTrfTxInf"
 UNKNOWN_ACCOUNT = Problem(
     f"{PATH}/CdtrAcct",
     "CREDITOR_ACCOUNT_UNKNOWN",
-    "This bank keeps no current account of an exporter with this number; give accounts/{id} or its id.",
-    "本行没有该号码的出口企业结算账户，请填写 accounts/{id} 或其编号。",
+    "This bank keeps no current account of an exporter with this number; give its IBAN, this bank's own number, "
+    "or the account's id.",
+    "本行没有该号码的出口企业结算账户，请填写其 IBAN、本行账号或账户编号。",
 )
 
 ONE_OR_SEVERAL = Problem(
@@ -46,9 +47,11 @@ def import_(transaction: Transaction, request: settlement_pb2.ImportPaymentReque
     transfer, problems = pacs008.parse(request.content)
     if transfer is None:
         raise InvalidFields(problems)
+    if problems := pacs008.addressed_elsewhere(transfer, transaction.caller.tenant.removeprefix("banks/")):
+        raise InvalidFields(problems)
     account = _creditor(transaction, transfer)
-    if store.is_known(transaction.connection, transfer.uetr):
-        raise errors.UetrKnown(uetr=transfer.uetr)
+    if store.is_known(transaction.connection, transfer.chain_id):
+        raise errors.UetrKnown(uetr=transfer.chain_id)
     if found := value_dates.problems(
         f"{PATH}/IntrBkSttlmDt", transfer.settlement_date, account.bank, transaction.business_date
     ):
@@ -61,13 +64,8 @@ def import_(transaction: Transaction, request: settlement_pb2.ImportPaymentReque
 
 def _creditor(transaction: Transaction, transfer: CreditTransfer) -> Account:
     """The exporter's account, of the calling bank and in the payment's currency. InvalidFields."""
-    account = accounts.find(transaction.connection, transfer.creditor_account)
-    if (
-        account is None
-        or account.bank != transaction.caller.tenant
-        or account.kind is not Kind.CURRENT
-        or not account.owner.startswith("enterprises/")
-    ):
+    account = accounts.of_number(transaction.connection, transaction.caller.tenant, transfer.creditor_account)
+    if account is None or account.kind is not Kind.CURRENT or not account.owner.startswith("enterprises/"):
         raise InvalidFields([UNKNOWN_ACCOUNT])
     if account.currency != transfer.currency_code:
         english = f"The account is in {account.currency}, the payment in {transfer.currency_code}."
@@ -77,7 +75,7 @@ def _creditor(transaction: Transaction, transfer: CreditTransfer) -> Account:
 
 
 def _texts(transfer: CreditTransfer) -> tuple[str, ...]:
-    return (transfer.remittance_information, *transfer.remittance_documents)
+    return transfer.declarations
 
 
 def _payment(transaction: Transaction, transfer: CreditTransfer, account: Account) -> IncomingPayment:
@@ -85,7 +83,7 @@ def _payment(transaction: Transaction, transfer: CreditTransfer, account: Accoun
     return IncomingPayment(
         id=transaction.ids.resource("payment"),
         bank=account.bank,
-        uetr=transfer.uetr,
+        uetr=transfer.chain_id,
         end_to_end_id=transfer.end_to_end_id,
         amount=Money(transfer.currency_code, transfer.minor_units),
         debtor_name=transfer.debtor_name,

@@ -101,9 +101,10 @@ def _put_details(parent: etree._Element, entry: Entry) -> None:
 
 def parse(content: bytes) -> tuple[Notification | None, list[Problem]]:
     """The entries of a message, bare or in an envelope; None and all its problems where it has any."""
-    body, problems = open_message(content, MESSAGE, BODY)
-    if body is None:
+    opened, problems = open_message(content, [MESSAGE], BODY)
+    if opened is None:
         return None, problems
+    body = opened.body
     message_id = read_text(body, "GrpHdr/MsgId")
     entries = [_entry(entry, one) for one in body.children("Ntfctn") for entry in one.children("Ntry")]
     return (None if problems else Notification(message_id, entries)), problems
@@ -111,6 +112,7 @@ def parse(content: bytes) -> tuple[Notification | None, list[Problem]]:
 
 def _entry(reader: Reader, notification: Reader) -> Entry:
     currency_code, minor_units = read_amount(reader, "Amt")
+    reader.required("BookgDt/Dt")
     information, documents = read_remittance(reader, f"{_DETAILS}/RmtInf")
     return Entry(
         account=read_account(notification, "Acct"),
@@ -120,7 +122,7 @@ def _entry(reader: Reader, notification: Reader) -> Entry:
         booking_date=read_date(reader, "BookgDt/Dt") or date.min,
         reference=read_text(reader, "AcctSvcrRef"),
         end_to_end_id=reader.text(f"{_DETAILS}/Refs/EndToEndId"),
-        uetr=read_uetr(reader, f"{_DETAILS}/Refs/UETR") if reader.text(f"{_DETAILS}/Refs/UETR") else "",
+        uetr=read_uetr(reader, f"{_DETAILS}/Refs/UETR"),
         remittance_information=information,
         remittance_documents=documents,
     )

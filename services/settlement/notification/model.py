@@ -9,7 +9,7 @@ from chassis.clock import MICROSECONDS, SHANGHAI
 from chassis.money import Money
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.messages import camt054
-from services.settlement.messages.iso20022 import REMITTANCE_LINE_LENGTH_MAX
+from services.settlement.messages.iso20022 import REMITTANCE_LINE_LENGTH_MAX, is_uetr
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,22 @@ class Notification:
         return f"notifications/{self.id}"
 
 
-def content(identifier: str, credit: Credit, payment: IncomingPayment, now_us: int, booking_date: date) -> bytes:
-    """The camt.054. Its references have at most 35 characters: bare letters, bare digits of the transfer's id."""
+def content(
+    identifier: str, account_number: str, credit: Credit, payment: IncomingPayment, now_us: int, booking_date: date
+) -> bytes:
+    """The camt.054, of the account by its number in messages.
+
+    Its references have at most 35 characters: bare letters, bare digits of the transfer's id.
+    """
     entry = camt054.Entry(
-        account=credit.account,
+        account=account_number,
         currency_code=credit.amount.currency,
         minor_units=credit.amount.minor_units,
         direction="CRDT",
         booking_date=booking_date,
         reference=ids.derived(payment.name, credit.code, credit.about).replace("-", ""),
         end_to_end_id=payment.end_to_end_id,
-        uetr=payment.uetr,
+        uetr=payment.uetr if is_uetr(payment.uetr) else "",
         remittance_information="\n".join(_lines(payment.remittance_information)),
         remittance_documents=payment.remittance_documents,
     )

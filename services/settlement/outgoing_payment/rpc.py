@@ -22,6 +22,8 @@ def to_proto(payment: OutgoingPayment) -> settlement_pb2.OutgoingPayment:
         state=payment.state.value,
         message=payment.message,
         etag=str(payment.revision),
+        reason=payment.reason,
     )
     message.create_time.FromMicroseconds(payment.create_us)
+    message.expire_time.FromMicroseconds(payment.expire_us)
     return message

@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
 from aval.events.v1 import events_pb2
 from aval.settlement.v1 import settlement_pb2
+from aval.type.v1 import money_pb2
 from google.protobuf.message import Message
 
 from chassis import testing
@@ -76,10 +79,37 @@ class World:
                         return found
         raise AssertionError
 
+    async def declared(self, enterprise: str, units: int = 100_000) -> str:
+        """A fresh declaration's number; its exporter lets the bank settle it."""
+        consent = declarations_pb2.Consent(institution=BANK, purpose="trade finance")
+        consent.expire_time.FromMicroseconds(SystemClock().now_us() + 3_600_000_000)
+        agreed = declarations_pb2.CreateConsentRequest(consent=consent)
+        await self.ask("CreateConsent", agreed, caller(enterprise, "EXPORTER"), "declarations")
+        number, value = f"460120260{uuid.uuid4().int % 10**9:09}", money_pb2.Money(currency_code="USD")
+        value.minor_units = units
+        line = declarations_pb2.DeclarationLine(line_number=1, commodity_code="6704190000", total=value)
+        line.goods_name = "Wigs"
+        row = declarations_pb2.Declaration(
+            declaration_number=number,
+            enterprise=enterprise,
+            trade_mode="0110",
+            transport_mode="2",
+            declared_value=value,
+            lines=[line],
+        )
+        request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+        answer = await self.ask("BatchCreateDeclarations", request, caller("window", "WINDOW"), "declarations")
+        assert not answer.verdicts[0].problems, answer
+        return number
+
     def violations(self) -> list[str]:
         """What the stored rows themselves prove wrong."""
         with self.node.store.read() as connection:
-            return list(SETTLEMENT.violations(connection))
+            return self.violations_of(connection)
+
+    def violations_of(self, connection: sa.Connection) -> list[str]:
+        """The same within a transaction, which sees what it changed itself."""
+        return list(SETTLEMENT.violations(connection))
 
 
 def caller(tenant: str, role: str) -> Caller:

@@ -76,21 +76,7 @@ async def consented(world: Any, enterprise: str = EXPORTER, institution: str = B
 
 async def declared(world: Any, enterprise: str = EXPORTER, units: int = 100_000) -> str:
     """A fresh declaration's number; its exporter lets the bank settle it."""
-    await consented(world, enterprise)
-    number = f"460120260{uuid.uuid4().int % 10**9:09}"
-    line = declarations_pb2.DeclarationLine(line_number=1, commodity_code="6704190000", total=money(units))
-    line.goods_name = "Wigs"
-    row = declarations_pb2.Declaration(
-        declaration_number=number,
-        enterprise=enterprise,
-        trade_mode="0110",
-        transport_mode="2",
-        declared_value=money(units),
-        lines=[line],
-    )
-    request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
-    answer = await world.ask("BatchCreateDeclarations", request, WINDOW, "declarations")
-    assert not answer.verdicts[0].problems, answer
+    number: str = await world.declared(enterprise, units)
     return number
 
 
@@ -116,7 +102,8 @@ def pacs(
             creditor_account=creditor_account,
             creditor_agent_bic="LMHFCNB0",
             remittance_information=remittance,
-        )
+        ),
+        datetime.now(UTC),
     )
 
 
