@@ -1,6 +1,6 @@
 """ISO 4217: which currencies exist and how many decimals an amount in each has."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
 
 from iso4217 import Currency
@@ -23,6 +23,23 @@ def to_minor_units(amount: Decimal, currency_code: str) -> int | None:
     scaled = amount.scaleb(minor_digits(currency_code) or 0)
     whole = int(scaled)
     return whole if whole == scaled and abs(whole) <= INT64_MAX else None
+
+
+def nearest_minor_units(amount: Decimal, currency_code: str) -> int | None:
+    """The amount rounded half-even to whole minor units; None where the currency is unknown or int64 exceeded.
+
+    37.03701 CNY are 3704, 0.125 USD are 12.
+    """
+    digits = minor_digits(currency_code)
+    if digits is None:
+        return None
+    whole = int(amount.scaleb(digits).to_integral_value(ROUND_HALF_EVEN))
+    return whole if abs(whole) <= INT64_MAX else None
+
+
+def to_text(minor_units: int, currency_code: str) -> str:
+    """An amount as people read it, for example 129.80 USD, or 12980 JPY."""
+    return f"{to_major_units(minor_units, currency_code)} {currency_code}".rstrip()
 
 
 def to_major_units(minor_units: int, currency_code: str) -> Decimal:

@@ -2,7 +2,7 @@
 
 Lengths and patterns are rules of the proto and are not repeated here. Paths are field paths of the row,
 indexes from 0: lines[1].total. Rules: the single window's goods declaration format; totals may differ
-from quantity times price by less than one minor unit.
+from quantity times price by what a rounded price leaves open, and by less than one minor unit.
 """
 
 import operator
@@ -16,7 +16,7 @@ from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.type import date_pb2
 from stdnum.cn import uscc
 
-from chassis.currencies import minor_digits
+from chassis.currencies import minor_digits, to_text
 from chassis.errors import Problem
 from services.declarations.code_tables import code_table
 
@@ -27,8 +27,8 @@ LINES_MAX = 50
 # The most that one document declares, in minor units: with it all that ever moves of a value fits the ledger's int64,
 # and so does what thousands of parcels add up to in a pool.
 VALUE_MOST, PARCEL_MOST = 10**16, 10**12
-# 19 significant digits at most, so that a product of two stays exact.
-_DECIMAL = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?", re.ASCII)
+# Customs' amounts are N19,5: 14 digits before the point.
+_DECIMAL = re.compile(r"[0-9]{1,14}(\.[0-9]{1,6})?", re.ASCII)
 
 
 @lru_cache(maxsize=65536)
@@ -117,11 +117,14 @@ def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
             yield _unknown_country(f"lines[{index}].origin_country", line.origin_country)
 
 
-def goods_problems(index: int, line: Goods, currency: str) -> Sequence[Problem]:
-    """What is wrong with a line's quantity, price and total, in a document of that currency."""
+def goods_problems(index: int, line: Goods, currency: str, is_positive: bool = False) -> Sequence[Problem]:
+    """What is wrong with a line's quantity, price and total, in a document of that currency.
+
+    is_positive: the total is known to be more than nothing, though less than half a minor unit.
+    """
     total = line.total
     digits = minor_digits(total.currency_code)
-    found = _total_problems(index, line, total.minor_units, digits)
+    found = _total_problems(index, line, total.minor_units, digits, is_positive)
     if digits is None or total.currency_code != currency:
         return [*_line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency), *found]
     return found
@@ -149,7 +152,9 @@ def currency_problems(path: str, code: str) -> Iterator[Problem]:
         )
 
 
-def _total_problems(index: int, line: Goods, minor_units: int, digits: int | None) -> Sequence[Problem]:
+def _total_problems(
+    index: int, line: Goods, minor_units: int, digits: int | None, is_positive: bool
+) -> Sequence[Problem]:
     quantity = decimal_or_none(line.quantity.value or "0")
     unit_price = decimal_or_none(line.unit_price.value or "0")
     found = []
@@ -157,13 +162,21 @@ def _total_problems(index: int, line: Goods, minor_units: int, digits: int | Non
         found.append(not_a_number(f"lines[{index}].quantity"))
     if unit_price is None:
         found.append(not_a_number(f"lines[{index}].unit_price"))
-    if digits is not None and minor_units <= 0:
+    if digits is not None and minor_units <= 0 and not is_positive:
         found.append(not_positive(f"lines[{index}].total"))
     elif digits is not None and quantity and unit_price:
         product = quantity * unit_price
-        if abs(product.scaleb(digits) - minor_units) >= 1:
+        if abs(product.scaleb(digits) - minor_units) >= 1 + price_allowance(quantity, unit_price).scaleb(digits):
             found.append(_total_mismatch(f"lines[{index}].total", product, minor_units, digits))
     return found
+
+
+def price_allowance(quantity: Decimal, unit_price: Decimal) -> Decimal:
+    """By how much a total may differ since its price was rounded: half of the price's last digit, times the quantity.
+
+    3,000 at 3.3333 may differ by 0.15; 3 at 3.33 by 0.015.
+    """
+    return quantity * Decimal(5).scaleb(int(unit_price.as_tuple().exponent) - 1)
 
 
 def _total_mismatch(path: str, product: Decimal, minor_units: int, digits: int) -> Problem:
@@ -181,8 +194,8 @@ def not_a_number(path: str) -> Problem:
     return Problem(
         path,
         "NUMBER_INVALID",
-        "This is no plain positive decimal number of at most 13 digits and 6 decimals; correct it.",
-        "该值不是有效的正十进制数（整数最多 13 位，小数最多 6 位）；请更正。",
+        "This is no plain positive decimal number of at most 14 digits and 6 decimals; correct it.",
+        "该值不是有效的正十进制数（整数最多 14 位，小数最多 6 位）；请更正。",
     )
 
 
@@ -196,14 +209,14 @@ def not_positive(path: str) -> Problem:
     )
 
 
-def size_problems(path: str, minor_units: int, most: int) -> Iterator[Problem]:
-    """Whether an amount is larger than any document's."""
+def size_problems(path: str, minor_units: int, most: int, currency_code: str) -> Iterator[Problem]:
+    """Whether an amount is larger than any document's, in minor units of its currency."""
     if minor_units > most:
         yield Problem(
             path,
             "AMOUNT_TOO_LARGE",
-            f"The amount is above {most} minor units; correct it, or declare separately.",
-            f"金额超过 {most}（最小货币单位）；请更正或分单申报。",
+            f"The amount is above {to_text(most, currency_code)}; correct it, or declare separately.",
+            f"金额超过 {to_text(most, currency_code)}；请更正或分单申报。",
         )
 
 
@@ -219,7 +232,8 @@ def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:
 
 def _value_problems(declaration: declarations_pb2.Declaration, line_problems: Sequence[Problem]) -> Iterator[Problem]:
     yield from currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
-    yield from size_problems("declared_value", declaration.declared_value.minor_units, VALUE_MOST)
+    value = declaration.declared_value
+    yield from size_problems("declared_value", value.minor_units, VALUE_MOST, value.currency_code)
     # A sum over broken lines, or over none, would only repeat their problem.
     if declaration.lines and not line_problems:
         yield from _sum_problems(declaration)
@@ -229,12 +243,13 @@ _minor_units = operator.attrgetter("total.minor_units")
 
 
 def _sum_problems(declaration: declarations_pb2.Declaration) -> Iterator[Problem]:
-    declared = declaration.declared_value.minor_units
+    declared, currency = declaration.declared_value.minor_units, declaration.declared_value.currency_code
     total = sum(map(_minor_units, declaration.lines))
     if declared != total:
         yield Problem(
             "declared_value",
             "DECLARED_VALUE_MISMATCH",
-            f"The value is {declared} minor units, its lines sum up to {total}; correct one of them.",
-            f"申报总值为 {declared}（最小货币单位），各项合计为 {total}；请更正其一。",
+            f"The value is {to_text(declared, currency)}, its lines sum up to {to_text(total, currency)}; "
+            "correct one of them.",
+            f"申报总值为 {to_text(declared, currency)}，各项合计为 {to_text(total, currency)}；请更正其一。",
         )

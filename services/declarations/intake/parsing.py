@@ -60,7 +60,7 @@ def read(document: declarations_pb2.Document) -> Read:
         return Read(found.name, [Parsed("", None, [_other_format(document.format, found.name)])])
     if found is JSON_LINES and (problems := too_many(document.content.count(b"\n"), ROWS_MAX)):
         return Read(found.name, [Parsed("", None, problems)])
-    parts = [told(part) for part in found.parse(document.content)]
+    parts = told(found.parse(document.content))
     return Read(found.name, parts or [Parsed("", None, [NO_DOCUMENT])])
 
 
