@@ -196,8 +196,8 @@ def _sum_problems(
         yield Problem(
             path,
             "GOODS_VALUE_MISMATCH",
-            f"The value is {declared} {currency}, its lines sum up to {total}; correct one of them.",
-            f"商品总值为 {declared} {currency}，各项合计为 {total}；请更正其一。",
+            f"The value is {declared} {currency}, its lines sum up to {total} {currency}; correct one of them.",
+            f"商品总值为 {declared} {currency}，各项合计为 {total} {currency}；请更正其一。",
         )
 
 
