@@ -1,6 +1,6 @@
 """Any message that customs' own schemas allow, with values that its specification's text allows too."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -144,9 +144,6 @@ def _make_totals_agree(draw: st.DrawFn, parent: Any) -> None:
         texts["qty"].text, texts["price"].text = str(quantity), f"{price:f}"
         texts["totalPrice"].text = f"{quantity * price:f}"
     if "OrderHead" in texts:
-        total = sum(Decimal(line.findtext(f"{{{CEB}}}totalPrice")) for line in _lines(parent))
+        lines = parent.iterchildren(f"{{{CEB}}}OrderList")
+        total = sum(Decimal(line.findtext(f"{{{CEB}}}totalPrice")) for line in lines)
         texts["OrderHead"].find(f"{{{CEB}}}goodsValue").text = f"{total:f}"
-
-
-def _lines(parent: Any) -> Iterator[Any]:
-    return parent.iterchildren(f"{{{CEB}}}OrderList")

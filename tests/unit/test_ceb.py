@@ -404,6 +404,9 @@ def test_a_message_of_many_empty_documents_is_read_soon_and_told_briefly() -> No
     assert {one.problems[0].reason for one in found} == {"MISSING_ELEMENT"}
     assert sum(len(one.problems) for one in found) <= PROBLEMS_MAX + len(found)
     assert found[-1].problems[0].english.startswith("appType is missing or empty; it is required. And at least ")
+    lines = "<ceb:Inventory>" + "<ceb:InventoryList/>" * 59_000 + "</ceb:Inventory>"
+    (long,) = told(parse((head + lines + "</ceb:CEB603Message>").encode()))
+    assert (len(long.problems), long.problems[-1].reason) == (PROBLEMS_MAX + 1, "MORE_PROBLEMS")
 
 
 def test_three_code_systems_stay_apart() -> None:

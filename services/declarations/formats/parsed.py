@@ -50,8 +50,8 @@ def _first(part: Parsed, most: int) -> Parsed:
     more = Problem(
         "",
         "MORE_PROBLEMS",
-        f"There are {left} problems more; mend these and send it again.",
-        f"另有 {left} 个问题；请更正以上问题后重新发送。",
+        f"There are at least {left} problems more; mend these and send it again.",
+        f"另有至少 {left} 个问题；请更正以上问题后重新发送。",
     )
     return replace(part, problems=[*part.problems[:most], more])
 

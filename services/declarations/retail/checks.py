@@ -136,9 +136,9 @@ def _part(part: Any) -> Iterator[Problem]:
 def _amount_at(row: Any, path: str) -> money_pb2.Money | None:
     """The amount at a path such as goods_value or lines[0].total; None where the row has none there."""
     match = _AMOUNT_PATH.fullmatch(path)
-    index = int(match[1]) if match and match[1] else None
-    owner = row if index is None else row.lines[index] if index < len(row.lines) else None
-    name = match[2] if match else ""
+    if match is None or (match[1] and int(match[1]) >= len(row.lines)):
+        return None
+    owner, name = row.lines[int(match[1])] if match[1] else row, match[2]
     found = getattr(owner, name, None)
     return found if isinstance(found, money_pb2.Money) and owner.HasField(name) else None
 

@@ -5,6 +5,7 @@ the root, or fields right in the document; no BaseTransfer; version 1.0 or v1.0.
 unknown one is passed over. What a row itself must keep is in its room's checks and in the proto's field rules.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -162,19 +163,24 @@ def _row(head: Source, lines: Sequence[Source], message: Message) -> Any:
     _fill(row, head, message.fields)
     if hasattr(row, "envelope"):
         row.envelope.format = message.format
-    for line in lines if message.line_fields else ():
+    for line in _until_refused(lines) if message.line_fields else ():
         _fill(row.lines.add(), line, message.line_fields)
     for line in lines:
         for field in message.references:
             getattr(row, field.path).extend(filter(None, [_value(line, field)]))
     for person in message.persons:
         row.persons.extend(_persons(head, person))
-    for path, text in _exact_amounts(head, lines, message):
+    for path, text in _exact_amounts(head, lines, message) if not head.reader.problems else ():
         row.exact_amounts.add(path=path).value.value = text
     if message.total and row.lines:
         _sum_up(row, message.total)
         _fill_charges(row, head, message)
     return row
+
+
+def _until_refused(lines: Sequence[Source]) -> Iterator[Source]:
+    """The lines until more problems are found than are told of a document."""
+    return itertools.takewhile(lambda line: len(line.reader.problems) <= PROBLEMS_MAX, lines)
 
 
 def _exact_amounts(head: Source, lines: Sequence[Source], message: Message) -> Iterator[tuple[str, str]]:

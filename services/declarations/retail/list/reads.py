@@ -31,7 +31,7 @@ def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> reta
     access.look(reading, (one.enterprise or visibility.NOBODY) if one else "", "GetRetailList", request.name)
     assert one is not None
     message = views(reading.connection, [one], reading.caller.language, _institution(reading))[0]
-    message.reports.extend(reports.told(reading.connection, [list_subject(one.list_number or "")]))
+    message.reports.extend(reports.told(reading, [list_subject(one.list_number or "")]))
     return message
 
 

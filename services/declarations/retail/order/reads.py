@@ -28,7 +28,7 @@ def get(reading: Reading, request: retail_pb2.GetRetailOrderRequest) -> retail_p
     message.match.CopyFrom(rpc.match_to_proto(stands, reading.caller.language))
     subjects = [order.name, receipts_subject(order.merchant_code, order.order_number)]
     subjects += [*message.match.waybills, *message.match.payments]
-    message.reports.extend(reports.told(reading.connection, subjects))
+    message.reports.extend(reports.told(reading, subjects))
     return message
 
 

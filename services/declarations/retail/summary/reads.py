@@ -37,7 +37,7 @@ def _add_results(reading: Reading, message: retail_pb2.RetailSummary) -> None:
     own = report_store.summary_numbers(reading.connection, [identifier]).get(identifier, [])
     message.summary_number = own[0] if own else ""
     message.declaration_numbers.extend(results.declarations_of_summaries(reading.connection, own))
-    message.reports.extend(reports.told(reading.connection, [message.name]))
+    message.reports.extend(reports.told(reading, [message.name]))
 
 
 def _differences(reading: Reading, summary: RetailSummary, numbers: list[str]) -> Iterator[Problem]:
