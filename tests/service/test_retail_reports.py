@@ -9,12 +9,14 @@ from alembic.script import ScriptDirectory
 from aval.declarations.v1 import insight_pb2, retail_list_pb2, retail_pb2
 
 from chassis import migrations
+from chassis.identity import Caller
 from chassis.service import Reading
 from services.declarations.formats import ceb
 from services.declarations.retail.commands import TAKERS
 from services.declarations.retail.list import reads as list_reads
 from services.declarations.retail.order import reads as order_reads
 from services.declarations.retail.order import rpc as order_rpc
+from services.declarations.retail.report import reads as reports
 from services.declarations.service import SERVICE, VERSIONS
 from tests.service.insight_world import number as declaration_number
 from tests.service.retail_lists_world import (
@@ -30,6 +32,7 @@ from tests.service.test_retail_summary import get, reasons, released, summary_ro
 from tests.support import Stores
 from tests.unit.test_ceb import FIXTURES
 
+BANK = Caller("banks/YUHECNB0/system", "banks/YUHECNB0", frozenset({"BANK_SYSTEM"}))
 SECOND_US = 1_000_000
 SUM, UNIFIED = "S20261130000000001", "I20261201000000001"
 
@@ -272,7 +275,11 @@ def test_an_order_shows_what_was_said_of_it_its_waybills_and_its_payments(regist
     with register.database.read() as connection:
         request = retail_pb2.GetRetailOrderRequest(name=f"retailOrders/{order_rpc.identify(order)}")
         found = order_reads.get(Reading(connection, EXPORTER, NOW_US), request)
+        told_to_bank = reports.told(Reading(connection, BANK, NOW_US), [found.name])
     assert sorted(one.format for one in found.reports) == ["CEB304", "CEB404", "CEB506", "CEB513"]
+    # Customs' words may name persons.
+    assert next(one.note for one in found.reports if one.format == "CEB304") == "海关入库"
+    assert [(one.format, one.note) for one in told_to_bank] == [("CEB304", "")]
 
 
 def test_a_summary_that_stood_before_parts_becomes_its_one_part(register: RetailRegister) -> None:
