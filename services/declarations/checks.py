@@ -1,8 +1,8 @@
 """The business rules of a declaration, over its proto row. Pure; every problem at once.
 
 Lengths and patterns are rules of the proto and are not repeated here. Paths are field paths of the row,
-indexes from 0: lines[1].total. Rules: the single window's goods declaration format; totals may differ
-from quantity times price by what a rounded price leaves open, and by less than one minor unit.
+indexes from 0: lines[1].total. Rules: the single window's goods declaration format, whose field table has prices of
+four and quantities of five decimals: a total may differ from quantity times price by what rounding the price explains.
 """
 
 import operator
@@ -27,8 +27,10 @@ LINES_MAX = 50
 # The most that one document declares, in minor units: with it all that ever moves of a value fits the ledger's int64,
 # and so does what thousands of parcels add up to in a pool.
 VALUE_MOST, PARCEL_MOST = 10**16, 10**12
-# Customs' amounts are N19,5: 14 digits before the point.
-_DECIMAL = re.compile(r"[0-9]{1,14}(\.[0-9]{1,6})?", re.ASCII)
+# As senders write numbers: without a zero before the point, with more decimals than count, as floats.
+_NUMBER = re.compile(r"\+?(?=\.?[0-9])[0-9]{0,30}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
+# Customs' amounts are N19,5 (cross-border messages, 202205) and 19,4: 14 digits before the point at most.
+_WHOLE_MOST, _LAST_DECIMAL = Decimal(10) ** 14, Decimal("0.000001")
 
 
 @lru_cache(maxsize=65536)
@@ -39,8 +41,43 @@ def is_social_credit_code(code: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def decimal_or_none(text: str) -> Decimal | None:
-    """A plain decimal number, neither negative nor in exponent form; None where it is anything else."""
-    return Decimal(text) if _DECIMAL.fullmatch(text) else None
+    """A number from 0 to below 10^14, rounded half-even to six decimals; None where it is anything else.
+
+    12.5000 keeps its decimals, since they tell how far it was rounded. `.5` is 0.5, `12.50000000` is 12.500000,
+    `1.25E7` is 12500000, `3.3333333333333335` is 3.333333.
+    """
+    number = exact_or_none(text)
+    if number is None:
+        return None
+    return number.quantize(_LAST_DECIMAL) if _decimals(number) > _decimals(_LAST_DECIMAL) else number
+
+
+def exact_or_none(text: str) -> Decimal | None:
+    """A number from 0 to below 10^14 with all its decimals; None where it is anything else."""
+    number = Decimal(text) if _NUMBER.fullmatch(text) else _WHOLE_MOST
+    return number if number < _WHOLE_MOST else None
+
+
+def _decimals(number: Decimal) -> int:
+    """How many decimals it is written with."""
+    return max(0, -int(number.as_tuple().exponent))
+
+
+def plain(text: str) -> str:
+    """A number as it is kept: digits, a point, at most six decimals; what is no number stays as it is.
+
+    `.5` is kept as 0.5, `1.25E7` as 12500000.
+    """
+    number = decimal_or_none(text)
+    return text if number is None else f"{number:f}"
+
+
+def rounding(quantity: Decimal, unit_price: Decimal) -> Decimal:
+    """How far quantity times price may be from the total because the price was rounded: half its last digit, each.
+
+    3000 at 3.3333 may be 0.15 more or less than 9999.90.
+    """
+    return quantity * Decimal(1).scaleb(-_decimals(unit_price)) / 2
 
 
 def date_or_none(value: date_pb2.Date) -> date | None:
@@ -115,6 +152,8 @@ def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
             yield from found
         if not _is_country(line.origin_country, on):
             yield _unknown_country(f"lines[{index}].origin_country", line.origin_country)
+        if not _is_country(line.destination_country, on):
+            yield _unknown_country(f"lines[{index}].destination_country", line.destination_country)
 
 
 def goods_problems(index: int, line: Goods, currency: str, is_positive: bool = False) -> Sequence[Problem]:
@@ -166,17 +205,10 @@ def _total_problems(
         found.append(not_positive(f"lines[{index}].total"))
     elif digits is not None and quantity and unit_price:
         product = quantity * unit_price
-        if abs(product.scaleb(digits) - minor_units) >= 1 + price_allowance(quantity, unit_price).scaleb(digits):
+        off = abs(product.scaleb(digits) - minor_units) - 1
+        if off >= 0 and off >= rounding(quantity, unit_price).scaleb(digits):
             found.append(_total_mismatch(f"lines[{index}].total", product, minor_units, digits))
     return found
-
-
-def price_allowance(quantity: Decimal, unit_price: Decimal) -> Decimal:
-    """By how much a total may differ since its price was rounded: half of the price's last digit, times the quantity.
-
-    3,000 at 3.3333 may differ by 0.15; 3 at 3.33 by 0.015.
-    """
-    return quantity * Decimal(5).scaleb(int(unit_price.as_tuple().exponent) - 1)
 
 
 def _total_mismatch(path: str, product: Decimal, minor_units: int, digits: int) -> Problem:
@@ -194,8 +226,8 @@ def not_a_number(path: str) -> Problem:
     return Problem(
         path,
         "NUMBER_INVALID",
-        "This is no plain positive decimal number of at most 14 digits and 6 decimals; correct it.",
-        "该值不是有效的正十进制数（整数最多 14 位，小数最多 6 位）；请更正。",
+        "This is no positive decimal number of at most 14 digits before the point; correct it.",
+        "该值不是有效的正十进制数（整数最多 14 位）；请更正。",
     )
 
 
@@ -209,15 +241,22 @@ def not_positive(path: str) -> Problem:
     )
 
 
-def size_problems(path: str, minor_units: int, most: int, currency_code: str) -> Iterator[Problem]:
-    """Whether an amount is larger than any document's, in minor units of its currency."""
+def size_problems(path: str, minor_units: int, most: int) -> Iterator[Problem]:
+    """Whether an amount is larger than any document's."""
     if minor_units > most:
         yield Problem(
             path,
             "AMOUNT_TOO_LARGE",
-            f"The amount is above {to_text(most, currency_code)}; correct it, or declare separately.",
-            f"金额超过 {to_text(most, currency_code)}；请更正或分单申报。",
+            f"The amount is above {most} minor units; correct it, or declare separately.",
+            f"金额超过 {most}（最小货币单位）；请更正或分单申报。",
         )
+
+
+def amount_problems(path: str, minor_units: int) -> Iterator[Problem]:
+    """Whether what an asset is worth is something, and no more than any document is: of 0, AMOUNT_NOT_POSITIVE."""
+    if minor_units <= 0:
+        yield Problem(path, "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。")
+    yield from size_problems(path, minor_units, VALUE_MOST)
 
 
 def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:
@@ -233,7 +272,7 @@ def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:
 def _value_problems(declaration: declarations_pb2.Declaration, line_problems: Sequence[Problem]) -> Iterator[Problem]:
     yield from currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
     value = declaration.declared_value
-    yield from size_problems("declared_value", value.minor_units, VALUE_MOST, value.currency_code)
+    yield from size_problems("declared_value", value.minor_units, VALUE_MOST)
     # A sum over broken lines, or over none, would only repeat their problem.
     if declaration.lines and not line_problems:
         yield from _sum_problems(declaration)

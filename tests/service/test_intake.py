@@ -64,7 +64,7 @@ async def test_each_document_by_its_root_and_a_bad_one_stops_nothing(intake: Int
         document("a.xml", dec_message(1)),
         document("bomb.xml", (FIXTURES / "decmessage" / "bad_entity_expansion.xml").read_bytes()),
         document("other.xml", b'<Invoice xmlns="urn:example"/>'),
-        document("space.xml", (FIXTURES / "decmessage" / "bad_no_namespace.xml").read_bytes()),
+        document("space.xml", (FIXTURES / "decmessage" / "bad_wrong_namespace.xml").read_bytes()),
         document("cut.xml", dec_message(1)[:700]),
         document("text.xml", b"Dear customs"),
         document("nothing.jsonl", b"\n \n{"),

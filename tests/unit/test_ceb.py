@@ -314,11 +314,11 @@ def test_amounts_of_five_decimals_are_rounded_and_kept_as_written() -> None:
     # What is written with zeros isn't finer.
     zeros = changed("good_303", (">129.80<", ">129.80000<"))
     assert (zeros.problems, list(zeros.row.exact_amounts)) == ([], [])  # type: ignore[union-attr]
-    # Half a minor unit goes to the even one: 0.125 is 0.12, 0.135 is 0.14.
+    # Half a minor unit goes up: 0.125 is 0.13, 0.135 is 0.14.
     halves = [changed("good_403", (">135.80<", f">{text}<")).row.amount.minor_units for text in ("0.125", "0.135")]  # type: ignore[union-attr]
-    assert halves == [12, 14]
+    assert halves == [13, 14]
     yen = changed("good_yen", (">600<", ">600.5<")).row
-    assert (yen.freight.minor_units, yen.exact_amounts[0].value.value) == (600, "600.5")  # type: ignore[union-attr]
+    assert (yen.freight.minor_units, yen.exact_amounts[0].value.value) == (601, "600.5")  # type: ignore[union-attr]
 
 
 def test_exact_amounts_add_up_as_they_are_written() -> None:

@@ -29,12 +29,13 @@ def _ceb(message: str) -> Format:
     return Format(message.removesuffix("Message"), ceb.parse)
 
 
+DEC_MESSAGE = Format("DecMessage", _dec_message)
 RECEIPT = Format("DEC_RESULT", decresult.parse)
 RESPONSE = Format("DEC_RESPONSE", decresult.parse_response)
 JSON_LINES = Format("JSONL", json_lines.parse)
 # By namespace and root element.
 PARSERS: Mapping[tuple[str, str], Format] = {
-    (decmessage.NAMESPACE, decmessage.ROOT): Format("DecMessage", _dec_message),
+    **{(namespace, decmessage.ROOT): DEC_MESSAGE for namespace in decmessage.NAMESPACES},
     **{(namespace, root): RECEIPT for namespace in decresult.NAMESPACES for root in (decresult.DATA, decresult.RESULT)},
     **{(namespace, decresult.RESPONSE): RESPONSE for namespace in decresult.NAMESPACES},
     **{(namespace, message): _ceb(message) for namespace in (ceb.NAMESPACE, "") for message in ceb.MESSAGES},

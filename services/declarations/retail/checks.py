@@ -25,6 +25,7 @@ from services.declarations.checks import (
     country_problems,
     currency_problems,
     decimal_or_none,
+    exact_or_none,
     goods_problems,
     net_exceeds_gross,
     not_a_number,
@@ -73,7 +74,7 @@ def _payment(payment: retail_pb2.RetailPayment) -> Iterator[Problem]:
 def _list(declared: retail_pb2.RetailList) -> Iterator[Problem]:
     yield from _exact_problems(declared)
     yield from _lines(declared, "value", declared.value)
-    yield from size_problems("value", declared.value.minor_units, PARCEL_MOST, declared.value.currency_code)
+    yield from size_problems("value", declared.value.minor_units, PARCEL_MOST)
     yield from country_problems("country", declared.country, date.max)
     for name in ("freight", "insurance"):
         yield from _charge(declared, name)
@@ -145,14 +146,14 @@ def _amount_at(row: Any, path: str) -> money_pb2.Money | None:
 
 def exact_amounts(row: Any) -> dict[str, Decimal]:
     """The amounts that were written finer than their currency, in major units, by path: lines[0].total, 37.03701."""
-    found = ((one.path, decimal_or_none(one.value.value)) for one in row.exact_amounts)
+    found = ((one.path, exact_or_none(one.value.value)) for one in row.exact_amounts)
     return {path: amount for path, amount in found if amount is not None}
 
 
 def _exact_problems(row: Any) -> Iterator[Problem]:
     """Whether each exact amount rounds to the amount at its path."""
     for index, one in enumerate(row.exact_amounts):
-        amount, exact = _amount_at(row, one.path), decimal_or_none(one.value.value)
+        amount, exact = _amount_at(row, one.path), exact_or_none(one.value.value)
         rounded = None if amount is None or exact is None else nearest_minor_units(exact, amount.currency_code)
         if amount is None or rounded is None or rounded != amount.minor_units:
             yield Problem(

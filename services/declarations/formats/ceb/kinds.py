@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from aval.declarations.v1 import retail_pb2
@@ -11,8 +11,8 @@ from aval.type.v1 import money_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import decimal_pb2
 
-from chassis.currencies import nearest_minor_units, to_major_units
-from services.declarations.checks import decimal_or_none
+from chassis.currencies import INT64_MAX, minor_digits, nearest_minor_units, to_major_units
+from services.declarations.checks import decimal_or_none, exact_or_none, plain
 from services.declarations.code_tables import code_table
 from services.declarations.formats import elements
 from services.declarations.formats.ceb.message import EXPORT, IMPORT, Field, Source
@@ -118,7 +118,7 @@ def _flagged(source: Source, field: Field, meanings: Mapping[str, Mapping[str, i
 def decimal(source: Source, field: Field) -> decimal_pb2.Decimal | None:
     """A plain decimal; what is none is left to the rules on the row."""
     given = source.given(field)[1]
-    return decimal_pb2.Decimal(value=given) if given else None
+    return decimal_pb2.Decimal(value=plain(given)) if given else None
 
 
 def weight(source: Source, field: Field) -> decimal_pb2.Decimal | None:
@@ -142,7 +142,7 @@ def day(source: Source, field: Field) -> Any:
 
 
 def money(source: Source, field: Field) -> Any:
-    """An amount in the currency of its element, which is one of customs' old numerics, rounded half-even.
+    """An amount in the currency of its element, which is one of customs' old numerics, rounded half-up.
 
     One that is missing though required is nothing of its currency: the rules on the row then find no more.
     Amounts are N19,5: what is written finer than the currency is kept beside (exact). 37.03701 CNY are 3704 fen.
@@ -154,20 +154,19 @@ def money(source: Source, field: Field) -> Any:
     currency = currency_of(source, field)
     if not currency and not field.is_required and decimal_or_none(given) == 0:
         return None
-    amount = decimal_or_none(given)
-    rounded = None if amount is None else _rounded(amount, currency)
-    return elements.money(source.reader, element, given, currency) if rounded is None else rounded
+    return elements.money(source.reader, element, given, currency)
 
 
 def exact(source: Source, field: Field) -> str:
     """The text of an amount that is finer than its currency, for example 37.03701 in CNY; empty for all others."""
     given = source.given(field)[1]
     is_amount = bool(field.currency) and source.texts.get(field.mark, "") in _AMOUNT_MARKS
-    amount = decimal_or_none(given) if is_amount and "." in given else None
-    rounded = None if amount is None else _rounded(amount, currency_of(source, field))
-    if rounded is None or amount == to_major_units(rounded.minor_units, rounded.currency_code):
+    amount = exact_or_none(given) if is_amount else None
+    currency = "" if amount is None else currency_of(source, field)
+    rounded = None if amount is None else nearest_minor_units(amount, currency)
+    if rounded is None or amount == to_major_units(rounded, currency):
         return ""
-    return given
+    return f"{amount:f}"
 
 
 def charge(source: Source, field: Field, value: money_pb2.Money, kilograms: str) -> money_pb2.Money | None:
@@ -195,8 +194,11 @@ def charge(source: Source, field: Field, value: money_pb2.Money, kilograms: str)
 
 def _rounded(major: Decimal, currency_code: str) -> money_pb2.Money | None:
     """Half-even to the minor unit; None for no currency, and for what is more than any amount."""
-    minor_units = nearest_minor_units(major, currency_code)
-    return None if minor_units is None else money_pb2.Money(currency_code=currency_code, minor_units=minor_units)
+    digits = minor_digits(currency_code)
+    minor_units = None if digits is None else major.scaleb(digits).quantize(Decimal(1), ROUND_HALF_EVEN)
+    if minor_units is None or minor_units > INT64_MAX:
+        return None
+    return money_pb2.Money(currency_code=currency_code, minor_units=int(minor_units))
 
 
 def currency_of(source: Source, field: Field) -> str:

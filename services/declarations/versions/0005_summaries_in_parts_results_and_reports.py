@@ -9,8 +9,8 @@ AT_ONCE = 500
 # Of a serialised RetailSummary: list_numbers, of which each is a length and its text.
 LIST_NUMBERS = b"\x42"
 
-revision = "declarations_0003"
-down_revision = "declarations_0002"
+revision = "declarations_0005"
+down_revision = "declarations_0004"
 branch_labels = None
 depends_on = None
 
