@@ -31,7 +31,7 @@ LONG_AMOUNTS = st.decimals(Decimal("0.00001"), 10**14 - 1, places=5).map(lambda 
 
 
 def values(message: str) -> Mapping[str, st.SearchStrategy[str]]:
-    """What an element may hold beyond what its type says, by its name."""
+    """The values of elements by name, where their type says too little."""
     fixed = {"appType": "1", "appStatus": "2", "fFlag": "3", "iFlag": "3", "msgCount": "1", "msgSeqNo": "1"}
     return {
         **{name: st.just(text) for name, text in fixed.items()},

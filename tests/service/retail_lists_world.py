@@ -146,11 +146,11 @@ class RetailRegister:
         return self.take(lists.take_cancellations, rows)
 
     def reports(self, *rows: retail_pb2.RetailReport) -> list[str]:
-        """What customs answers."""
+        """Reports."""
         return self.take(reports.take, rows)
 
     def results(self, *rows: retail_pb2.RetailSummaryResult) -> list[str]:
-        """What customs made of summaries."""
+        """Results of summaries."""
         return self.take(results.take, rows)
 
     def list(self, number: int, merchant: str = MERCHANT) -> RetailList:

@@ -1,4 +1,4 @@
-"""What customs answers and makes of documents: summaries in parts and by time, their results, returns, receipts."""
+"""Summaries in parts and by time, their results, returns of lists, and reports, on both databases."""
 
 import itertools
 import random
@@ -71,7 +71,7 @@ def report(name: str, status: str, seconds: int = 60, **fields: Any) -> retail_p
 
 
 def result(lists: tuple[int, ...], declaration: str = "", seconds: int = 120, **fields: Any) -> Any:
-    """What customs made of summary 1."""
+    """A result of summary 1."""
     found = retail_pb2.RetailSummaryResult(
         summary_number=SUM, unified_number=UNIFIED, declaration_number=declaration, merchant_code=MERCHANT
     )

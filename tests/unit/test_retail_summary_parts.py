@@ -15,7 +15,7 @@ def part(number: int, count: int, send_us: int, change: Change = Change.NEW, say
 
 
 def taken(sent: list[Part]) -> dict[int, Part]:
-    """What stands after these were sent one by one, as the store has it."""
+    """The parts that stand after these were sent one by one, as the store has them."""
     found: dict[int, Part] = {}
     for one in sent:
         known = measure(found, one.number)

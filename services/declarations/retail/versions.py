@@ -53,7 +53,7 @@ class Version:
 
     @property
     def order(self) -> tuple[int, int, bytes]:
-        """What versions are sorted by: time, then what they do, then what they say, the same way in any order."""
+        """Sorts versions by time, then by what they do, then by what they say: the same way in any order."""
         return (*self._time, self.digest)
 
     def comes_after(self, other: "Version") -> bool:

@@ -341,7 +341,7 @@ _WAYBILL = Field("logisticsNo", "waybill_numbers", kinds.texts)
 
 
 def _report(number: str, *documents: str, status: str, time: str, note: str = "note", **rest: Any) -> Message:
-    """What is said of a document or parcel; status, time and note are its elements, status empty for none."""
+    """The message of a report; status, time and note are its elements, status empty for none."""
     fields = (
         Field(status, "status_code", kinds.text, is_required=bool(status)),
         Field(time, "notice_time", kinds.time, is_required=True),
@@ -354,12 +354,12 @@ def _report(number: str, *documents: str, status: str, time: str, note: str = "n
 
 
 def _answer(number: str, *documents: str) -> Message:
-    """What customs answers to a document."""
+    """The message of customs' answer to a document."""
     return _report(number, *documents, status="returnStatus", time="returnTime", note="returnInfo")
 
 
 def _parcels(number: str, document: str, note: str = "note") -> Message:
-    """What supervised premises report of the parcels there."""
+    """The message of supervised premises about the parcels there."""
     return _report(
         number,
         document,
@@ -373,7 +373,7 @@ def _parcels(number: str, document: str, note: str = "note") -> Message:
 
 
 def _duty(number: str, head: str) -> Message:
-    """The duty on an import's list, or where its bill stands."""
+    """The message of the duty on an import's list, or of where its bill stands."""
     return _report(number, "Tax", status="status", time="returnTime", heads=(head,))
 
 

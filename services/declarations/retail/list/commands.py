@@ -241,7 +241,7 @@ def _take_notices(transaction: Transaction, said: Sequence[tuple[str, Sequence[N
 
 
 def note_all(transaction: Transaction, notices: Sequence[Notice]) -> None:
-    """What else is said of lists, each by a number of its list: the answers to applications (606, 624, 214, 626)."""
+    """Notes what else is said of lists, each by its list's number: answers to applications (606, 624, 214, 626)."""
     _take_notices(transaction, [(str(index), [notice]) for index, notice in enumerate(notices)])
 
 

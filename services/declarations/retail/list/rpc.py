@@ -93,7 +93,7 @@ def notice_of_deletion(row: retail_pb2.RetailList) -> Notice:
 
 
 def notice_of_cancellation(asked: retail_pb2.RetailCancellation) -> Notice:
-    """What an application to cancel or return says; its deletion withdraws it.
+    """The notice that an application to cancel or return gives; its deletion withdraws it.
 
     Its preNo and copNo may be its own numbers, so each counts only where none before it is given.
     """

@@ -34,7 +34,7 @@ def take(transaction: Transaction, rows: Rows) -> list[declarations_pb2.IntakeVe
 
 
 def _apply(transaction: Transaction, fresh: Sequence[retail_pb2.RetailReport]) -> None:
-    """What answers to applications say of lists, and numbers that customs gave summaries."""
+    """Moves lists by the answers to their applications, and summaries by the numbers that customs gave them."""
     if notices := [notice for row in fresh if (notice := _notice(row)) is not None]:
         lists.note_all(transaction, notices)
     numbered = {row.merchant_code for row in fresh if row.format == model.SUMMARY_RECEIPT and row.summary_number}
@@ -43,7 +43,7 @@ def _apply(transaction: Transaction, fresh: Sequence[retail_pb2.RetailReport]) -
 
 
 def _notice(row: retail_pb2.RetailReport) -> Notice | None:
-    """What an answer says of its list. Its own numbers are the application's, so only the list's number counts."""
+    """The notice that an answer gives its list: by the list's number alone, since its others are the application's."""
     code = model.applied(row)
     if not code or not row.list_number:
         return None

@@ -1,4 +1,4 @@
-"""What customs answers to a document and what is reported of a parcel, kept beside the document that it is of.
+"""Reports: customs' answers to documents and words about parcels, kept beside the document that they are of.
 
 A report never makes or changes a document. What it says of an application to cancel or return a list moves the list,
 by data/application_receipt_codes.csv. Each is kept once, by its content, so that order and repetition don't matter.
@@ -99,8 +99,10 @@ def is_moving(row: retail_pb2.RetailReport) -> bool:
 
 
 def applied(row: retail_pb2.RetailReport) -> str:
-    """The code of what a report says of a list: CANCEL or RETURN where the application was granted, the same with
-    _VOID where it was refused; empty where it says neither. 399 of CEB 606 is CANCEL, 100 of CEB 214 RETURN_VOID.
+    """The code of the notice that a report gives its list; empty for none.
+
+    CANCEL or RETURN where the application was granted, the same with _VOID where it was refused: 399 of CEB 606 is
+    CANCEL, 100 of CEB 214 is RETURN_VOID.
     """
     meant = APPLICATIONS.get(row.format)
     code = "-" if row.status_code.startswith("-") else row.status_code

@@ -1,4 +1,4 @@
-"""What was reported of a document, told with it."""
+"""Reads reports for the documents that they are told with."""
 
 from collections.abc import Collection
 

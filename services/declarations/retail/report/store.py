@@ -24,7 +24,7 @@ def add(connection: sa.Connection, fresh: Sequence[Report]) -> None:
 
 
 def of_subjects(connection: sa.Connection, subjects: Collection[str]) -> list[Report]:
-    """What was reported of these documents, the newest first."""
+    """The reports of these documents, the newest first."""
     rows = retail_reports.c
     query = sa.select(retail_reports).where(bulk.among(connection, rows.subject, subjects))
     query = query.order_by(rows.notice_us.desc(), rows.id).limit(TOLD_MOST)

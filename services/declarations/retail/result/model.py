@@ -1,4 +1,4 @@
-"""What customs made of a summary (CEB 792): goods declarations, and the lists that went into each.
+"""Results of summaries (CEB 792): the goods declarations that customs made, and the lists that went into each.
 
 Each result is kept once, by its content. The lists of a declaration are all that any of its results names: customs
 leaves them out of what comes later, and one that is split names a part of them each.

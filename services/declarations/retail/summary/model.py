@@ -48,7 +48,7 @@ class Part:
 
 
 def measure(parts: Mapping[int, Part], number: int) -> Part | None:
-    """What an arriving part is measured by: the part of its number, or the deletion that counts above it."""
+    """The part that an arriving one of that number is measured by: its last version, or a deletion above that."""
     known, deletion = parts.get(number), parts.get(TAKEN_BACK)
     if known is None or deletion is None:
         return known or deletion
@@ -175,7 +175,7 @@ def taken(path: str, list_number: str) -> Problem:
 
 
 def missing_parts(parts: Sequence[Part]) -> list[Problem]:
-    """What of a summary in parts hasn't come."""
+    """The difference that parts make which haven't come: 2 of 2 alone lacks 1."""
     count = newest(parts).count if parts else 0
     missing = sorted({*range(1, count + 1)} - {part.number for part in parts})
     if not missing:
@@ -200,7 +200,7 @@ RESULTS_MISSING = Problem(
 
 
 def total_difference(total: int, value: int, currency: str) -> Problem:
-    """What the summary declares isn't what its lists add up to; minor units of its currency."""
+    """The difference between a summary's own total and its lists', in minor units of its currency."""
     return Problem(
         "total",
         "TOTAL_DIFFERS",

@@ -32,7 +32,7 @@ def get(reading: Reading, request: retail_list_pb2.GetRetailSummaryRequest) -> r
 
 
 def _add_results(reading: Reading, message: retail_pb2.RetailSummary) -> None:
-    """What customs reported of a summary and made of it."""
+    """Adds to a summary the reports of it, customs' number and the declarations that customs made."""
     identifier = message.name.removeprefix("retailSummaries/")
     own = report_store.summary_numbers(reading.connection, [identifier]).get(identifier, [])
     message.summary_number = own[0] if own else ""
