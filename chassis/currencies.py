@@ -4,7 +4,7 @@ List one is the package iso4217's, as published on a day. What nobody pays in on
 a row of data/currencies_not_paid_in.csv.
 """
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 
 import iso4217
@@ -47,6 +47,23 @@ def to_minor_units(amount: Decimal, currency_code: str) -> int | None:
     scaled = amount.scaleb(minor_digits(currency_code) or 0)
     whole = int(scaled)
     return whole if whole == scaled and abs(whole) <= INT64_MAX else None
+
+
+def nearest_minor_units(amount: Decimal, currency_code: str) -> int | None:
+    """The amount rounded half-up to whole minor units; None where the currency is unknown or int64 exceeded.
+
+    37.03701 CNY are 3704, 0.125 USD are 13.
+    """
+    digits = minor_digits(currency_code)
+    if digits is None:
+        return None
+    whole = int(amount.scaleb(digits).to_integral_value(ROUND_HALF_UP))
+    return whole if abs(whole) <= INT64_MAX else None
+
+
+def to_text(minor_units: int, currency_code: str) -> str:
+    """An amount as people read it, for example 129.80 USD, or 12980 JPY."""
+    return f"{to_major_units(minor_units, currency_code)} {currency_code}".rstrip()
 
 
 def to_major_units(minor_units: int, currency_code: str) -> Decimal:

@@ -16,7 +16,7 @@ from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.type import date_pb2
 from stdnum.cn import uscc
 
-from chassis.currencies import minor_digits
+from chassis.currencies import minor_digits, to_text
 from chassis.errors import Problem
 from services.declarations.code_tables import code_table
 
@@ -29,8 +29,8 @@ LINES_MAX = 50
 VALUE_MOST, PARCEL_MOST = 10**16, 10**12
 # As senders write numbers: without a zero before the point, with more decimals than count, as floats.
 _NUMBER = re.compile(r"\+?(?=\.?[0-9])[0-9]{0,30}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
-# 19 significant digits at most, so that a product of two stays exact.
-_WHOLE_MOST, _LAST_DECIMAL = Decimal(10) ** 13, Decimal("0.000001")
+# Customs' amounts are N19,5 (cross-border messages, 202205) and 19,4: 14 digits before the point at most.
+_WHOLE_MOST, _LAST_DECIMAL = Decimal(10) ** 14, Decimal("0.000001")
 
 
 @lru_cache(maxsize=65536)
@@ -41,7 +41,7 @@ def is_social_credit_code(code: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def decimal_or_none(text: str) -> Decimal | None:
-    """A number from 0 to below 10^13, rounded half-even to six decimals; None where it is anything else.
+    """A number from 0 to below 10^14, rounded half-even to six decimals; None where it is anything else.
 
     12.5000 keeps its decimals, since they tell how far it was rounded. `.5` is 0.5, `12.50000000` is 12.500000,
     `1.25E7` is 12500000, `3.3333333333333335` is 3.333333.
@@ -54,7 +54,7 @@ def decimal_or_none(text: str) -> Decimal | None:
 
 
 def exact_or_none(text: str) -> Decimal | None:
-    """A number from 0 to below 10^13 with all its decimals; None where it is anything else."""
+    """A number from 0 to below 10^14 with all its decimals; None where it is anything else."""
     number = Decimal(text) if _NUMBER.fullmatch(text) else _WHOLE_MOST
     return number if number < _WHOLE_MOST else None
 
@@ -171,11 +171,14 @@ def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
             yield _unknown_country(f"lines[{index}].destination_country", line.destination_country)
 
 
-def goods_problems(index: int, line: Goods, currency: str) -> Sequence[Problem]:
-    """What is wrong with a line's quantity, price and total, in a document of that currency."""
+def goods_problems(index: int, line: Goods, currency: str, is_positive: bool = False) -> Sequence[Problem]:
+    """What is wrong with a line's quantity, price and total, in a document of that currency.
+
+    is_positive: the total is known to be more than nothing, though less than half a minor unit.
+    """
     total = line.total
     digits = minor_digits(total.currency_code)
-    found = _total_problems(index, line, total.minor_units, digits)
+    found = _total_problems(index, line, total.minor_units, digits, is_positive)
     if digits is None or total.currency_code != currency:
         return [*_line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency), *found]
     return found
@@ -203,7 +206,9 @@ def currency_problems(path: str, code: str) -> Iterator[Problem]:
         )
 
 
-def _total_problems(index: int, line: Goods, minor_units: int, digits: int | None) -> Sequence[Problem]:
+def _total_problems(
+    index: int, line: Goods, minor_units: int, digits: int | None, is_positive: bool
+) -> Sequence[Problem]:
     quantity = decimal_or_none(line.quantity.value or "0")
     unit_price = decimal_or_none(line.unit_price.value or "0")
     found = []
@@ -211,7 +216,7 @@ def _total_problems(index: int, line: Goods, minor_units: int, digits: int | Non
         found.append(not_a_number(f"lines[{index}].quantity"))
     if unit_price is None:
         found.append(not_a_number(f"lines[{index}].unit_price"))
-    if digits is not None and minor_units <= 0:
+    if digits is not None and minor_units <= 0 and not is_positive:
         found.append(not_positive(f"lines[{index}].total"))
     elif digits is not None and quantity and unit_price:
         product = quantity * unit_price
@@ -236,8 +241,8 @@ def not_a_number(path: str) -> Problem:
     return Problem(
         path,
         "NUMBER_INVALID",
-        "This is no positive decimal number of at most 13 digits before the point; correct it.",
-        "该值不是有效的正十进制数（整数最多 13 位）；请更正。",
+        "This is no positive decimal number of at most 14 digits before the point; correct it.",
+        "该值不是有效的正十进制数（整数最多 14 位）；请更正。",
     )
 
 
@@ -281,7 +286,8 @@ def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:
 
 def _value_problems(declaration: declarations_pb2.Declaration, line_problems: Sequence[Problem]) -> Iterator[Problem]:
     yield from currency_problems("declared_value.currency_code", declaration.declared_value.currency_code)
-    yield from size_problems("declared_value", declaration.declared_value.minor_units, VALUE_MOST)
+    value = declaration.declared_value
+    yield from size_problems("declared_value", value.minor_units, VALUE_MOST)
     # A sum over broken lines, or over none, would only repeat their problem.
     if declaration.lines and not line_problems:
         yield from _sum_problems(declaration)
@@ -291,12 +297,13 @@ _minor_units = operator.attrgetter("total.minor_units")
 
 
 def _sum_problems(declaration: declarations_pb2.Declaration) -> Iterator[Problem]:
-    declared = declaration.declared_value.minor_units
+    declared, currency = declaration.declared_value.minor_units, declaration.declared_value.currency_code
     total = sum(map(_minor_units, declaration.lines))
     if declared != total:
         yield Problem(
             "declared_value",
             "DECLARED_VALUE_MISMATCH",
-            f"The value is {declared} minor units, its lines sum up to {total}; correct one of them.",
-            f"申报总值为 {declared}（最小货币单位），各项合计为 {total}；请更正其一。",
+            f"The value is {to_text(declared, currency)}, its lines sum up to {to_text(total, currency)}; "
+            "correct one of them.",
+            f"申报总值为 {to_text(declared, currency)}，各项合计为 {to_text(total, currency)}；请更正其一。",
         )

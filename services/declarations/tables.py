@@ -22,8 +22,10 @@ from services.declarations.reference.model import ReferenceRecord
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.order.model import Order
 from services.declarations.retail.payment.model import Payment
+from services.declarations.retail.report.model import Report
+from services.declarations.retail.result.model import Result
 from services.declarations.retail.sale.model import WarehouseSale
-from services.declarations.retail.summary.model import RetailSummary
+from services.declarations.retail.summary.model import Part, RetailSummary
 from services.declarations.retail.waybill.model import Waybill
 
 metadata = sa.MetaData()
@@ -534,6 +536,38 @@ retail_summary_lists = sa.Table(
     sa.Column("is_dropped", sa.Boolean, nullable=False),
     sa.Index("retail_summary_lists_summary", "summary", "list_number"),
     sqlite_with_rowid=False,
+)
+
+# The parts of each summary as they were sent last; part 0 is that it was taken back.
+retail_summary_parts = sa.Table(
+    "retail_summary_parts", metadata, *records.columns(Part, keys=("summary", "number")), sqlite_with_rowid=False
+)
+
+# What customs made of summaries (CEB 792), and the lists in each goods declaration.
+retail_results = records.table(
+    "retail_results",
+    Result,
+    metadata,
+    sa.Index("retail_results_summary_number", "summary_number"),
+    sa.Index("retail_results_unified_number", "unified_number"),
+    sa.Index("retail_results_declaration", "declaration"),
+)
+retail_result_lists = sa.Table(
+    "retail_result_lists",
+    metadata,
+    sa.Column("list_number", TEXT, primary_key=True),
+    sa.Column("unified_number", TEXT, primary_key=True),
+    sa.Index("retail_result_lists_unified_number", "unified_number"),
+    sqlite_with_rowid=False,
+)
+
+# What customs answers and others report, by the document that it is of.
+retail_reports = records.table(
+    "retail_reports",
+    Report,
+    metadata,
+    sa.Index("retail_reports_subject", "subject", "notice_us"),
+    sa.Index("retail_reports_summary_number", "summary_number"),
 )
 
 pools = records.table(

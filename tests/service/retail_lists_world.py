@@ -22,6 +22,8 @@ from services.declarations.pool import reads as pool_reads
 from services.declarations.retail.list import commands as lists
 from services.declarations.retail.list import store as list_store
 from services.declarations.retail.list.model import RetailList, list_id
+from services.declarations.retail.report import commands as reports
+from services.declarations.retail.result import commands as results
 from services.declarations.retail.summary import commands as summaries
 from services.declarations.service import SERVICE
 from tests.support import seeded_random
@@ -138,6 +140,18 @@ class RetailRegister:
     def summaries(self, *rows: retail_pb2.RetailSummary) -> list[str]:
         """Summaries."""
         return self.take(summaries.take, rows)
+
+    def cancellations(self, *rows: retail_pb2.RetailCancellation) -> list[str]:
+        """Applications to cancel or return lists."""
+        return self.take(lists.take_cancellations, rows)
+
+    def reports(self, *rows: retail_pb2.RetailReport) -> list[str]:
+        """Reports."""
+        return self.take(reports.take, rows)
+
+    def results(self, *rows: retail_pb2.RetailSummaryResult) -> list[str]:
+        """Results of summaries."""
+        return self.take(results.take, rows)
 
     def list(self, number: int, merchant: str = MERCHANT) -> RetailList:
         """A list as stored."""

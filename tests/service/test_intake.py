@@ -6,6 +6,7 @@ import itertools
 import json
 import pathlib
 import re
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -486,3 +487,16 @@ async def test_a_receipt_with_an_impossible_time_stops_no_other(intake: Intake, 
         receipt.notice_time.seconds = seconds
     verdicts = (await intake.call("BatchCreateReceipts", request)).verdicts
     assert [Verdict.Outcome.Name(one.outcome) for one in verdicts] == ["ACCEPTED", "REFUSED", "ACCEPTED"]
+
+
+async def test_a_document_of_many_empty_parts_is_answered_soon_and_briefly(intake: Intake) -> None:
+    head = '<ceb:CEB603Message guid="A1" version="1.0" xmlns:ceb="http://www.chinaport.gov.cn/ceb">'
+    content = (head + "<ceb:Inventory/>" * 9_900 + "</ceb:CEB603Message>").encode()
+    begin = time.monotonic()
+    verdicts = await intake.send(document("empty.xml", content), document("sound.xml", dec_message(77)))
+    seconds = time.monotonic() - begin
+    assert (len(verdicts), verdicts[-1].outcome) == (9_901, Verdict.ACCEPTED)
+    assert {one.outcome for one in verdicts[:-1]} == {Verdict.REFUSED}
+    assert {one.problems[0].reason for one in verdicts[:-1]} == {"MISSING_ELEMENT"}
+    # A machine that does something else too is four times as slow.
+    assert seconds < 10, seconds

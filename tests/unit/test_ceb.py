@@ -19,7 +19,7 @@ from services.declarations.code_tables import code_table
 from services.declarations.formats.ceb import kinds, parse
 from services.declarations.formats.ceb.message import NAMESPACE, Field, Message
 from services.declarations.formats.ceb.tables import MESSAGES
-from services.declarations.formats.parsed import Parsed
+from services.declarations.formats.parsed import PROBLEMS_MAX, Parsed, told
 from services.declarations.retail.checks import check
 from services.declarations.retail.payment import commands as payment
 
@@ -28,7 +28,13 @@ ORDER, LIST, PAYMENT = "CEB303Message/Order[1]", "CEB603Message/Inventory[1]", "
 # Of one document, or of the message as a whole: element path and reason.
 BROKEN = {
     "bad_change": [(f"{PAYMENT}/PaymentHead/appType", "CHANGE_INVALID")],
+    "bad_charge_missing": [("CEB403Message/Receipts[1]/charge", "MISSING_ELEMENT")],
     "bad_decimals": [(f"{ORDER}/OrderHead/goodsValue", "AMOUNT_INVALID")],
+    "bad_order_type": [(f"{ORDER}/OrderHead/orderType", "FLAG_INVALID")],
+    "bad_refund_without_list": [("CEB213Message/InvtRefund[1]/InvtRefundHead/invtNo", "MISSING_ELEMENT")],
+    "bad_summary_part": [("CEB701Message/SummaryApply[1]/SummaryApplyHead/msgSeqNo", "PART_OUT_OF_RANGE")],
+    "bad_summary_time": [("CEB701Message/SummaryApply[1]/SummaryApplyHead/endTime", "TIME_RANGE_INCOMPLETE")],
+    "bad_summary_time_reversed": [("CEB701Message/SummaryApply[1]/SummaryApplyHead/endTime", "TIME_RANGE_REVERSED")],
     "bad_departure_empty": [("CEB509Message/Departure[1]/DepartureList", "NOTHING_NAMED")],
     "bad_direction": [(f"{LIST}/InventoryHead/ieFlag", "DIRECTION_MISMATCH")],
     "bad_document_type": [("", "DTD_NOT_ALLOWED")],
@@ -109,7 +115,7 @@ def row(name: str, index: int = 0) -> Any:
 def test_every_fixture_and_every_message_is_tried() -> None:
     names = {path.stem for path in FIXTURES.glob("*.xml")}
     assert {name for name in names if name.startswith("bad_")} == {*BROKEN, "bad_one_of_three"}
-    assert {f"good_{name.removeprefix('CEB').removesuffix('Message')}" for name in MESSAGES} <= names
+    assert {f"good_{message.format.removeprefix('CEB')}" for message in MESSAGES.values()} <= names
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -271,6 +277,138 @@ def test_what_each_message_becomes() -> None:
     assert row("good_603").envelope.format == "CEB603"
 
 
+def changed(name: str, *changes: tuple[str, str]) -> Parsed:
+    """The first document of a fixture with texts replaced."""
+    text = (FIXTURES / f"{name}.xml").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return parse(text.encode())[0]
+
+
+def reasons(parsed: Parsed) -> list[tuple[str, str]]:
+    """The last element and the reason of each problem."""
+    return [(problem.path.rpartition("/")[2], problem.reason) for problem in parsed.problems]
+
+
+def test_orders_say_who_orders() -> None:
+    kind = retail_pb2.RetailOrder
+    assert row("good_order_of_business").order_type == kind.BUSINESS
+    assert row("good_order_of_warehouse").order_type == kind.WAREHOUSE
+    # A consumer's order is as it always was, so that one that is sent again is known.
+    assert row("good_303").order_type == row("good_311").order_type == kind.ORDER_TYPE_UNSPECIFIED
+    other = changed("good_311", ("<ceb:orderType>I<", "<ceb:orderType>W<"))
+    assert reasons(other) == [("orderType", "DIRECTION_MISMATCH")]
+    assert row("good_list_of_9710").trade_mode == "9710"
+
+
+def test_amounts_of_five_decimals_are_rounded_and_kept_as_written() -> None:
+    order = row("good_five_decimals")
+    assert (order.goods_value.minor_units, [line.total.minor_units for line in order.lines]) == (129_80, [79_80, 50_00])
+    assert {one.path: one.value.value for one in order.exact_amounts} == {
+        "goods_value": "129.80251",
+        "lines[0].total": "79.80246",
+        "lines[1].total": "50.00005",
+    }
+    assert check(order) == []
+    # What is written with zeros isn't finer.
+    zeros = changed("good_303", (">129.80<", ">129.80000<"))
+    assert (zeros.problems, list(zeros.row.exact_amounts)) == ([], [])  # type: ignore[union-attr]
+    # Half a minor unit goes up: 0.125 is 0.13, 0.135 is 0.14.
+    halves = [changed("good_403", (">135.80<", f">{text}<")).row.amount.minor_units for text in ("0.125", "0.135")]  # type: ignore[union-attr]
+    assert halves == [13, 14]
+    yen = changed("good_yen", (">600<", ">600.5<")).row
+    assert (yen.freight.minor_units, yen.exact_amounts[0].value.value) == (601, "600.5")  # type: ignore[union-attr]
+
+
+def test_exact_amounts_add_up_as_they_are_written() -> None:
+    assert reasons(changed("good_five_decimals", (">129.80251<", ">129.81251<"))) == [
+        ("goodsValue", "GOODS_VALUE_MISMATCH")
+    ]
+    # A total that was rounded itself differs by no more than half a minor unit.
+    assert reasons(changed("good_five_decimals", (">129.80251<", ">129.80<"))) == []
+    # Three lines of 0.004 are worth nothing each, yet they aren't nothing.
+    tiny = changed(
+        "good_five_decimals", (">79.80246<", ">0.00432<"), (">39.90123<", ">0.00216<"), (">129.80251<", ">50.00437<")
+    )
+    assert (tiny.problems, tiny.row.lines[0].total.minor_units) == ([], 0)  # type: ignore[union-attr]
+    order = row("good_five_decimals")
+    order.exact_amounts[0].value.value = "129.81"
+    order.exact_amounts.add(path="lines[9].total").value.value = "1.00001"
+    assert [(one.path, one.reason) for one in check(order)] == [
+        ("exact_amounts[0]", "EXACT_AMOUNT_DIFFERS"),
+        ("exact_amounts[3]", "EXACT_AMOUNT_DIFFERS"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "total", "is_taken"),
+    [
+        ("3", "3.33", "10.00", True),
+        ("3000", "3.3333", "10000.00", True),
+        ("9", "8.87", "79.80", True),
+        ("3000", "3.3333", "10001.00", False),
+        ("3", "3.33", "10.05", False),
+        ("3", "3.3300", "10.05", False),
+    ],
+)
+def test_a_rounded_price_leaves_half_its_last_digit_open(quantity: str, price: str, total: str, is_taken: bool) -> None:
+    found = changed(
+        "good_603", ("<ceb:qty>2<", f"<ceb:qty>{quantity}<"), (">39.90<", f">{price}<"), (">79.80<", f">{total}<")
+    )
+    assert reasons(found) == ([] if is_taken else [("totalPrice", "TOTAL_MISMATCH")])
+
+
+def test_problems_name_the_elements_and_money_of_the_message() -> None:
+    assert reasons(changed("good_403", (">20261102094400<", ">today<"))) == [("accountingDate", "TIME_INVALID")]
+    assert reasons(
+        changed("good_411", ("<ceb:payTransactionId>", "<ceb:x>"), ("</ceb:payTransactionId>", "</ceb:x>"))
+    ) == [("payTransactionId", "MISSING_ELEMENT")]
+    assert reasons(changed("good_505", ("<ceb:grossWeight>0.85000<", "<ceb:grossWeight>heavy<"))) == [
+        ("grossWeight", "NUMBER_INVALID")
+    ]
+    (problem,) = changed("good_303", (">129.80<", ">129.81<")).problems
+    assert problem.english == "The value is 129.81 USD, its lines sum up to 129.80 USD; correct one of them."
+    (problem,) = changed("good_yen", (">12980</ceb:goodsValue>", ">12981</ceb:goodsValue>")).problems
+    assert problem.english.startswith("The value is 12981 JPY, its lines sum up to 12980 JPY")
+
+
+def test_list_numbers_have_18_to_20_signs() -> None:
+    assert row("good_list_number_of_20").list_number == "46042026E00000000100"
+    for number in ("46042026E000000001", "46042026E0000000011", "46042026E00000000111"):
+        assert not changed("good_604", ("46042026E000000001", number)).problems
+    for number in ("46042026E00000001", "46042026E000000001112"):
+        assert reasons(changed("good_604", ("46042026E000000001", number))) == [("invtNo", "FORMAT_INVALID")]
+
+
+def test_reports_say_what_they_are_of() -> None:
+    answer = row("good_304")
+    assert (answer.format, answer.status_code, answer.order_number) == ("CEB304", "120", "YL20261102000001")
+    assert row("good_404").transaction_number == "HL202611020001"
+    assert list(row("good_506").waybill_numbers) == ["XQ00000000001"]
+    assert list(row("good_711").waybill_numbers) == ["XQ00000000001", "XQ00000000002"]
+    assert (row("good_513").status_code, row("good_513").notice_time.ToJsonString()) == ("S", "2026-11-05T04:00:00Z")
+    assert row("good_702").summary_number == "S20261130000000001"
+    assert (row("good_816").value_added_tax.value, row("good_816").status_code) == ("18.20000", "1")
+    assert (row("good_900").answered_format, row("good_900").note) == ("CEB311Message", "报文格式校验异常")
+    assert (row("good_213").is_return, row("good_213").enterprise_number) == (True, "QH-RET-0001")
+    result = row("good_792")
+    assert (result.summary_number, result.declaration_number) == ("S20261130000000001", "460420260000000009")
+    assert list(result.list_numbers) == ["46042026E000000001", "46042026E000000002"]
+
+
+def test_a_message_of_many_empty_documents_is_read_soon_and_told_briefly() -> None:
+    head = f'<ceb:CEB603Message guid="A1" version="1.0" xmlns:ceb="{NAMESPACE}">'
+    found = told(parse((head + "<ceb:Inventory/>" * 9_900 + "</ceb:CEB603Message>").encode()))
+    assert len(found) == 9_900
+    assert {one.problems[0].reason for one in found} == {"MISSING_ELEMENT"}
+    assert sum(len(one.problems) for one in found) <= PROBLEMS_MAX + len(found)
+    assert found[-1].problems[0].english.startswith("appType is missing or empty; it is required. And at least ")
+    lines = "<ceb:Inventory>" + "<ceb:InventoryList/>" * 59_000 + "</ceb:Inventory>"
+    (long,) = told(parse((head + lines + "</ceb:CEB603Message>").encode()))
+    assert (len(long.problems), long.problems[-1].reason) == (PROBLEMS_MAX + 1, "MORE_PROBLEMS")
+
+
 def test_three_code_systems_stay_apart() -> None:
     countries, statistics = code_table("customs_countries").rows(), code_table("statistics_countries").rows()
     known = {one["code"] for one in code_table("countries").rows()}
@@ -327,7 +465,7 @@ def render(message: Message, documents: list[Any]) -> bytes:
 
 def _write(parent: Any, fields: Any, value: Any, direction: str) -> None:
     for field in fields:
-        if field.kind is kinds.flag:
+        if field.kind in (kinds.flag, kinds.order_type):
             put(parent, field.element, direction)
         elif field.path and (found := _found(value, field)) is not None:
             put(parent, field.element, TEXTS[field.kind](found))

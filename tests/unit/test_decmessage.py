@@ -333,7 +333,7 @@ def test_a_row_with_no_day() -> None:
     assert reasons(declaration) == [("export_date", "DATE_INVALID")]
 
 
-@pytest.mark.parametrize("text", ["1e99", "-1", "NaN", "1,5", "12345678901234", "1e13", ".", "1.2.3", "１", " 1"])
+@pytest.mark.parametrize("text", ["1e99", "-1", "NaN", "1,5", "123456789012345", "1e14", ".", "1.2.3", "１", " 1"])
 def test_what_is_no_number_of_a_row(text: str) -> None:
     declaration = good()
     declaration.lines[0].quantity.value = text

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.declarations.code_tables import code_table
-from services.declarations.retail.list.model import MACHINE, is_known_code, reasons
+from services.declarations.retail.list.model import MACHINE, is_known_code, reasons, standing
 
 NOW = 1_780_000_000_000_000
 EXPECTED = {
@@ -26,7 +26,7 @@ EXPECTED = {
 }
 STATUS_OF = {code: status for status, codes in EXPECTED.items() for code in codes.split()}
 CODES = sorted(STATUS_OF)
-SILENT = ["DEPART", "LOAD"]
+SILENT = ["DEPART", "LOAD", "CANCEL_VOID", "RETURN_VOID"]
 PROGRESS = ["STORED", "IN_REVIEW", "ACCEPTED", "RELEASED", "CLOSED"]
 FACTS = st.lists(st.tuples(st.sampled_from([*CODES, *SILENT, "??"]), st.integers(NOW, NOW + 4)), max_size=12)
 
@@ -115,3 +115,23 @@ def test_periods_of_a_code_do_not_overlap() -> None:
     for name in ("list_receipt_codes", "list_statuses", "retail_modes", "pool_terms", "pool_standings"):
         for periods in code_table(name).periods.values():
             assert all(one.last < other.first for one, other in pairwise(periods))
+
+
+@pytest.mark.parametrize(("code", "void"), [("CANCEL", "CANCEL_VOID"), ("RETURN", "RETURN_VOID")])
+def test_an_application_that_was_refused_or_withdrawn_counts_for_nothing(code: str, void: str) -> None:
+    released, applied, refused = ("800", NOW), (code, NOW + 1), (void, NOW + 2)
+    assert MACHINE.status_after(standing([released, applied])) == STATUS_OF[code]
+    assert MACHINE.status_after(standing([refused, applied, released])) == "RELEASED"
+    # Applied for again, or granted after all.
+    assert MACHINE.status_after(standing([refused, applied, released, (code, NOW + 3)])) == STATUS_OF[code]
+    # What is refused at the very moment was applied for before.
+    assert MACHINE.status_after(standing([released, applied, (void, NOW + 1)])) == "RELEASED"
+    # The refusal of the one says nothing of the other.
+    other = "CANCEL_VOID" if code == "RETURN" else "RETURN_VOID"
+    assert MACHINE.status_after(standing([released, applied, (other, NOW + 2)])) == STATUS_OF[code]
+
+
+@given(FACTS, st.data())
+def test_what_stands_is_the_same_in_any_order(facts: list[tuple[str, int]], data: st.DataObject) -> None:
+    repeated = facts + data.draw(st.lists(st.sampled_from(facts), max_size=6) if facts else st.just([]))
+    assert set(standing(data.draw(st.permutations(repeated)))) == set(standing(facts))

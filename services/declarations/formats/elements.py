@@ -1,12 +1,11 @@
 """Texts of elements as values. What can't be read is reported at its element; an empty text is absent."""
 
 import re
-from decimal import ROUND_HALF_UP, Decimal
 
 from aval.type.v1 import money_pb2
 from google.type import date_pb2
 
-from chassis.currencies import INT64_MAX, minor_digits
+from chassis.currencies import minor_digits, nearest_minor_units
 from chassis.xml import Reader
 from services.declarations.checks import date_or_none, exact_or_none
 
@@ -45,7 +44,7 @@ def money(reader: Reader, element: str, text: str, currency_code: str) -> money_
     """
     amount = exact_or_none(text)
     digits = minor_digits(currency_code)
-    minor_units = None if amount is None or digits is None else _minor_units(amount, digits)
+    minor_units = None if amount is None else nearest_minor_units(amount, currency_code)
     if text and minor_units is None and (amount is None or digits is not None):
         reader.report(
             element,
@@ -54,9 +53,3 @@ def money(reader: Reader, element: str, text: str, currency_code: str) -> money_
             f"{text} 不是{currency_code or '任何币制'}的有效金额。",
         )
     return money_pb2.Money(currency_code=currency_code, minor_units=minor_units or 0)
-
-
-def _minor_units(amount: Decimal, digits: int) -> int | None:
-    """Whole minor units; None beyond int64."""
-    whole = int(amount.scaleb(digits).quantize(Decimal(1), ROUND_HALF_UP))
-    return whole if whole <= INT64_MAX else None

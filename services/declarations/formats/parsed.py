@@ -33,15 +33,35 @@ def too_many(count: int, most: int = DOCUMENTS_MAX) -> list[Problem]:
     return [Problem("", "TOO_MANY_DOCUMENTS", english, chinese)] if count > most else []
 
 
-def told(parsed: Parsed) -> Parsed:
-    """With the first of its problems, and how many more there are."""
-    left = len(parsed.problems) - PROBLEMS_MAX
+def told(parts: Sequence[Parsed]) -> list[Parsed]:
+    """With the first problems of the document, PROBLEMS_MAX over all its parts, and how many more there are.
+
+    A part after those is still told its own first problem.
+    """
+    left, found = PROBLEMS_MAX, []
+    for part in parts:
+        found.append(_first_only(part) if left <= 0 else _first(part, left))
+        left -= len(part.problems)
+    return found
+
+
+def _first(part: Parsed, most: int) -> Parsed:
+    left = len(part.problems) - most
     if left <= 0:
-        return parsed
+        return part
     more = Problem(
         "",
         "MORE_PROBLEMS",
-        f"There are {left} problems more; mend these and send it again.",
-        f"另有 {left} 个问题；请更正以上问题后重新发送。",
+        f"There are at least {left} problems more; mend these and send it again.",
+        f"另有至少 {left} 个问题；请更正以上问题后重新发送。",
     )
-    return replace(parsed, problems=[*parsed.problems[:PROBLEMS_MAX], more])
+    return replace(part, problems=[*part.problems[:most], more])
+
+
+def _first_only(part: Parsed) -> Parsed:
+    more = len(part.problems) - 1
+    if more <= 0:
+        return part
+    first = part.problems[0]
+    english, chinese = f"{first.english} And at least {more} more.", f"{first.chinese}另有至少 {more} 个问题。"
+    return replace(part, problems=[replace(first, english=english, chinese=chinese)])

@@ -32,8 +32,8 @@ _FORMS: Mapping[str, tuple[str, str]] = {
         "18 位数字：关区（4）、年份（4）、0 出口或 1 进口、顺序号（9）",
     ),
     "list_number": (
-        "18 characters: office (4), year (4), E export or I import, sequence (9)",
-        "18 位：关区（4）、年份（4）、E 出口或 I 进口、顺序号（9）",
+        "18 to 20 characters: office (4), year (4), E export or I import, sequence (9 to 11)",
+        "18 至 20 位：关区（4）、年份（4）、E 出口或 I 进口、顺序号（9 至 11）",
     ),
     "trade_mode": ("4 digits", "4 位数字"),
     "customs_office": ("4 digits", "4 位数字"),
@@ -48,12 +48,15 @@ def field_problems(row: Message) -> Iterator[Problem]:
     for violation in validator.collect_violations(row):
         field = violation.proto.field
         path = ".".join(_field_name(element) for element in (field.elements if field else ()))
-        yield _field_problem(path, violation.proto.rule_id, violation.rule_value)
+        yield _field_problem(path, violation)
     yield from storable.problems(row)
 
 
-def _field_problem(path: str, rule: str, limit: object) -> Problem:
+def _field_problem(path: str, violation: Any) -> Problem:
+    rule = violation.proto.rule_id
     reason, english, chinese = _FIELD_RULES.get(rule, _ANY_RULE)
+    # The rule's value is dear to read, and most messages don't name it.
+    limit = violation.rule_value if "{limit}" in english else ""
     form = _FORMS.get(path.rpartition(".")[2], (limit, limit))
     return Problem(path, reason, english.format(rule=rule, limit=form[0]), chinese.format(rule=rule, limit=form[1]))
 

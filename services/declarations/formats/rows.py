@@ -92,7 +92,14 @@ KEYS: Mapping[str, Key] = {
     "list": Key(_of("enterprise_number"), _of("direction", "merchant_code", *_SENT)),
     "cancellation": Key(_LIST_NUMBERS, _of("is_return", *_SENT)),
     "departure": Key(_of("bill_number"), _of("voyage_number", *_SENT)),
-    "summary": Key(_of("enterprise_number"), _of("merchant_code", *_SENT)),
+    "summary": Key(_of("enterprise_number"), _of("merchant_code", "part_number", *_SENT)),
+    "summary_result": Key(
+        _of("unified_number", "declaration_number"), _of("summary_number", "part_number", *_at("process_time"))
+    ),
+    "report": Key(
+        _of("order_number", "transaction_number", "list_number", "enterprise_number", "answered_message"),
+        _of("format", "status_code", *_at("notice_time")),
+    ),
 }
 _LIST_RECEIPT = Key(_LIST_NUMBERS, _of("status_code", *_at("notice_time")))
 

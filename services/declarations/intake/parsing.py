@@ -82,7 +82,7 @@ def _read_bare(content: bytes, meant: str) -> Read:
         return Read(found.name, [Parsed("", None, [_other_format(meant, found.name)])])
     if found is JSON_LINES and (problems := too_many(content.count(b"\n"), ROWS_MAX)):
         return Read(found.name, [Parsed("", None, problems)])
-    parts = [told(part) for part in found.parse(content)]
+    parts = told(found.parse(content))
     return Read(found.name, parts or [Parsed("", None, [NO_DOCUMENT])])
 
 

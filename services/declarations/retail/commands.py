@@ -17,6 +17,9 @@ from services.declarations.retail.list import store as lists
 from services.declarations.retail.matching.store import names as locks
 from services.declarations.retail.order import commands as order
 from services.declarations.retail.payment import commands as payment
+from services.declarations.retail.report import commands as report
+from services.declarations.retail.report.model import is_moving
+from services.declarations.retail.result import commands as result
 from services.declarations.retail.summary import commands as summary
 from services.declarations.retail.waybill import commands as waybill
 
@@ -34,6 +37,8 @@ TAKERS: Mapping[str, Take] = {
     "cancellation": retail_list.take_cancellations,
     "departure": retail_list.take_departures,
     "summary": summary.take,
+    "report": report.take,
+    "summary_result": result.take,
 }
 NOT_TAKEN = Problem(
     "",
@@ -55,6 +60,8 @@ _LOCKS: Mapping[str, Callable[[Any], set[str]]] = {
     "cancellation": lambda row: lists.names([row.merchant_code]),
     "departure": lambda _row: lists.names([""]),
     "summary": lambda row: lists.names([row.merchant_code]),
+    "report": lambda row: lists.names([row.merchant_code]) if is_moving(row) else set(),
+    "summary_result": lambda row: lists.names([row.merchant_code]),
 }
 
 

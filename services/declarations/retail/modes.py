@@ -51,6 +51,11 @@ def modes(on: date) -> list[Mode]:
     return [Mode(row) for row in found if row]
 
 
+def trade_modes(direction: str, on: date) -> list[str]:
+    """The codes of the modes that a direction has on a date."""
+    return sorted({found.row["trade_mode"] for found in modes(on) if found.row["direction"] == direction})
+
+
 def list_(reading: Reading, _request: retail_list_pb2.ListTradeModesRequest) -> retail_list_pb2.ListTradeModesResponse:
     """The public reference."""
     found = map(_to_proto, modes(business_date(reading.now_us)))

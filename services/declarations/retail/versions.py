@@ -51,9 +51,14 @@ class Version:
         """Whether it was sent later, or counts above it within the same second."""
         return self._time > other._time
 
+    @property
+    def order(self) -> tuple[int, int, bytes]:
+        """Sorts versions by time, then by what they do, then by what they say: the same way in any order."""
+        return (*self._time, self.digest)
+
     def comes_after(self, other: "Version") -> bool:
-        """As is_later; of two changes of one moment the content decides, the same way in any order."""
-        return (*self._time, self.digest) > (*other._time, other.digest)
+        """As is_later; of two changes of one moment the content decides."""
+        return self.order > other.order
 
 
 def step(known: Version | None, arriving: Version) -> Step:

@@ -1,6 +1,7 @@
 """How the text of an element becomes a value. None: absent, or reported as unreadable."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
@@ -10,8 +11,8 @@ from aval.type.v1 import money_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import decimal_pb2
 
-from chassis.currencies import INT64_MAX, minor_digits, to_major_units
-from services.declarations.checks import decimal_or_none, plain
+from chassis.currencies import INT64_MAX, minor_digits, nearest_minor_units, to_major_units
+from services.declarations.checks import decimal_or_none, exact_or_none, plain
 from services.declarations.code_tables import code_table
 from services.declarations.formats import elements
 from services.declarations.formats.ceb.message import EXPORT, IMPORT, Field, Source
@@ -26,11 +27,25 @@ _AMOUNT_MARKS = ("", "3")
 _RATE_MARK, _TON_MARK = "1", "2"
 _PERCENT, _KILOGRAMS_OF_TON = Decimal(100), Decimal(1000)
 _DECLARED = "2"
+# What a flag may say, by the direction of its message. Orders of an export are a consumer's (E), a business's abroad
+# (B) or an overseas warehouse's (W): customs' specification of 202205, table 2-3.
+_FLAGS: Mapping[str, Mapping[str, int]] = {
+    direction: {direction: retail_pb2.RetailOrder.ORDER_TYPE_UNSPECIFIED} for direction in (EXPORT, IMPORT)
+}
+_ORDER_TYPES: Mapping[str, Mapping[str, int]] = {
+    EXPORT: {**_FLAGS[EXPORT], "B": retail_pb2.RetailOrder.BUSINESS, "W": retail_pb2.RetailOrder.WAREHOUSE},
+    IMPORT: _FLAGS[IMPORT],
+}
 
 
 def text(source: Source, field: Field) -> str | None:
     """As written, without surrounding blanks."""
     return source.given(field)[1] or None
+
+
+def texts(source: Source, field: Field) -> list[str]:
+    """The text, for a field that takes several."""
+    return [found for found in [text(source, field)] if found]
 
 
 def change(source: Source, field: Field) -> int | None:
@@ -75,15 +90,29 @@ def _moment(digits: str) -> datetime | None:
 
 
 def flag(source: Source, field: Field) -> None:
-    """ieFlag or orderType: the letter of the message's own direction."""
+    """ieFlag: the letter of the message's own direction."""
+    _flagged(source, field, _FLAGS)
+
+
+def order_type(source: Source, field: Field) -> int | None:
+    """orderType: who orders, by a letter of the message's own direction. W of an export is WAREHOUSE."""
+    return _flagged(source, field, _ORDER_TYPES)
+
+
+def _flagged(source: Source, field: Field, meanings: Mapping[str, Mapping[str, int]]) -> int | None:
+    """The meaning of a letter; reported and None where the message's direction has no such letter."""
     element, given = source.given(field)
-    if given and given not in (EXPORT, IMPORT):
-        english = f"{element} is {given}; write {source.direction}."
-        source.reader.report(element, "FLAG_INVALID", english, f"{element} 为 {given}；应填 {source.direction}。")
-    elif given and given != source.direction:
+    own = meanings[source.direction]
+    if not given or given in own:
+        return own.get(given)
+    if any(given in letters for letters in meanings.values()):
         english = f"{element} is {given}, but this message is for {source.direction}; correct the one or the other."
         chinese = f"{element} 为 {given}，与报文的进出口方向 {source.direction} 不一致；请更正其一。"
         source.reader.report(element, "DIRECTION_MISMATCH", english, chinese)
+    else:
+        english = f"{element} is {given}; write {' or '.join(own)}."
+        source.reader.report(element, "FLAG_INVALID", english, f"{element} 为 {given}；应填 {'、'.join(own)}。")
+    return None
 
 
 def decimal(source: Source, field: Field) -> decimal_pb2.Decimal | None:
@@ -113,9 +142,10 @@ def day(source: Source, field: Field) -> Any:
 
 
 def money(source: Source, field: Field) -> Any:
-    """An amount in the currency of its element, which is one of customs' old numerics.
+    """An amount in the currency of its element, which is one of customs' old numerics, rounded half-up.
 
     One that is missing though required is nothing of its currency: the rules on the row then find no more.
+    Amounts are N19,5: what is written finer than the currency is kept beside (exact). 37.03701 CNY are 3704 fen.
     """
     element, given = source.given(field)
     is_amount = source.texts.get(field.mark, "") in _AMOUNT_MARKS
@@ -125,6 +155,18 @@ def money(source: Source, field: Field) -> Any:
     if not currency and not field.is_required and decimal_or_none(given) == 0:
         return None
     return elements.money(source.reader, element, given, currency)
+
+
+def exact(source: Source, field: Field) -> str:
+    """The text of an amount that is finer than its currency, for example 37.03701 in CNY; empty for all others."""
+    given = source.given(field)[1]
+    is_amount = bool(field.currency) and source.texts.get(field.mark, "") in _AMOUNT_MARKS
+    amount = exact_or_none(given) if is_amount else None
+    currency = "" if amount is None else currency_of(source, field)
+    rounded = None if amount is None else nearest_minor_units(amount, currency)
+    if rounded is None or amount == to_major_units(rounded, currency):
+        return ""
+    return f"{amount:f}"
 
 
 def charge(source: Source, field: Field, value: money_pb2.Money, kilograms: str) -> money_pb2.Money | None:
@@ -151,9 +193,9 @@ def charge(source: Source, field: Field, value: money_pb2.Money, kilograms: str)
 
 
 def _rounded(major: Decimal, currency_code: str) -> money_pb2.Money | None:
+    """Half-even to the minor unit; None for no currency, and for what is more than any amount."""
     digits = minor_digits(currency_code)
     minor_units = None if digits is None else major.scaleb(digits).quantize(Decimal(1), ROUND_HALF_EVEN)
-    # What is more than any amount is no charge: the checks find what it was made of.
     if minor_units is None or minor_units > INT64_MAX:
         return None
     return money_pb2.Money(currency_code=currency_code, minor_units=int(minor_units))

@@ -5,6 +5,7 @@ the root, or fields right in the document; no BaseTransfer; version 1.0 or v1.0.
 unknown one is passed over. What a row itself must keep is in its room's checks and in the proto's field rules.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from services.declarations.formats.ceb import kinds
 from services.declarations.formats.ceb.kinds import day_of
 from services.declarations.formats.ceb.message import NAMESPACE, Field, Message, PersonElements, Source
 from services.declarations.formats.ceb.tables import MESSAGES
-from services.declarations.formats.parsed import LINES_MAX, MISDECLARED, Parsed, too_many
+from services.declarations.formats.parsed import LINES_MAX, MISDECLARED, PROBLEMS_MAX, Parsed, too_many
 from services.declarations.formats.row_problems import field_problems, report_at_elements
 from services.declarations.retail.checks import check
 
@@ -73,7 +74,17 @@ def _read(root: Reader, message: Message) -> list[Parsed]:
     root.problems.extend(too_many(len(places)) or too_many(sum(len(place.lines) for place in places), LINES_MAX))
     if root.problems:
         return [Parsed("", None, root.problems)]
-    return _with_ids(root, [(place, _parsed(place, message)) for place in places])
+    return _with_ids(root, _all_parsed(places, message))
+
+
+def _all_parsed(places: Sequence[Place], message: Message) -> list[tuple[Place, Parsed]]:
+    """Each document; once as many problems are found as are told, one that can't be read isn't checked further."""
+    told, found = 0, []
+    for place in places:
+        parsed = _parsed(place, message, is_brief=told >= PROBLEMS_MAX)
+        told += len(parsed.problems)
+        found.append((place, parsed))
+    return found
 
 
 def _with_ids(root: Reader, found: Sequence[tuple[Place, Parsed]]) -> list[Parsed]:
@@ -127,14 +138,14 @@ def _texts(element: etree._Element) -> dict[str, str]:
     return texts
 
 
-def _parsed(place: Place, message: Message) -> Parsed:
+def _parsed(place: Place, message: Message, is_brief: bool) -> Parsed:
     texts = _texts(place.head.element)
     on = day_of(texts.get("appTime") or texts.get("returnTime", ""))
     head = Source(place.head, texts, {}, message.direction, on)
     lines = [Source(line, _texts(line.element), texts, message.direction, on) for line in place.lines]
     row = _row(head, lines, message)
-    for found in (check(row), field_problems(row)):
-        report_at_elements(place.document, found, lambda path: _element_path(path, place, message))
+    for find in () if is_brief and place.document.problems else (check, field_problems):
+        report_at_elements(place.document, find(row), lambda path: _element_path(path, place, message))
     # Two amounts of one currency say the same of it.
     problems = {(problem.path, problem.reason): problem for problem in place.document.problems}
     return Parsed(texts.get("guid", ""), None if problems else row, list(problems.values()))
@@ -145,17 +156,35 @@ def _row(head: Source, lines: Sequence[Source], message: Message) -> Any:
     _fill(row, head, message.fields)
     if hasattr(row, "envelope"):
         row.envelope.format = message.format
-    for line in lines if message.line_fields else ():
+    for line in _until_refused(lines) if message.line_fields else ():
         _fill(row.lines.add(), line, message.line_fields)
     for line in lines:
         for field in message.references:
             getattr(row, field.path).extend(filter(None, [_value(line, field)]))
     for person in message.persons:
         row.persons.extend(_persons(head, person))
+    for path, text in _exact_amounts(head, lines, message) if not head.reader.problems else ():
+        row.exact_amounts.add(path=path).value.value = text
     if message.total and row.lines:
         _sum_up(row, message.total)
         _fill_charges(row, head, message)
     return row
+
+
+def _until_refused(lines: Sequence[Source]) -> Iterator[Source]:
+    """The lines until more problems are found than are told of a document."""
+    return itertools.takewhile(lambda line: len(line.reader.problems) <= PROBLEMS_MAX, lines)
+
+
+def _exact_amounts(head: Source, lines: Sequence[Source], message: Message) -> Iterator[tuple[str, str]]:
+    """Path and text of each amount that is finer than its currency, for example lines[0].total, 37.03701."""
+    for field in message.fields:
+        if text := kinds.exact(head, field):
+            yield field.path, text
+    for index, line in enumerate(lines):
+        for field in message.line_fields:
+            if text := kinds.exact(line, field):
+                yield f"lines[{index}].{field.path}", text
 
 
 def _fill_charges(row: Any, head: Source, message: Message) -> None:
@@ -187,6 +216,8 @@ def _put(row: Any, path: str, value: Any) -> None:
         row = getattr(row, step)
     if isinstance(value, Row):
         getattr(row, name).CopyFrom(value)
+    elif isinstance(value, list):
+        getattr(row, name).extend(value)
     else:
         setattr(row, name, value)
 

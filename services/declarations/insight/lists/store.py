@@ -9,7 +9,14 @@ from services.declarations.insight.fold.model import UNCOUNTED
 from services.declarations.insight.lists.model import ListRow
 from services.declarations.retail.summary.model import MODE
 from services.declarations.retail.summary.store import backs
-from services.declarations.tables import declarations, retail_lists, retail_summaries, retail_summary_lists
+from services.declarations.tables import (
+    declarations,
+    retail_lists,
+    retail_result_lists,
+    retail_results,
+    retail_summaries,
+    retail_summary_lists,
+)
 
 EXPORT = "0"
 
@@ -36,11 +43,31 @@ def summarised(connection: sa.Connection, identifiers: Iterable[str]) -> set[str
             declarations.c.status.not_in(sorted(UNCOUNTED)),
         )
     )
+    return set(connection.execute(query).scalars()) | _in_results(connection, identifiers)
+
+
+def _in_results(connection: sa.Connection, identifiers: Iterable[str]) -> set[str]:
+    """Which of these lists went into a declaration that counts, by customs' own results (CEB 792)."""
+    own, lists, named = retail_results, retail_lists, retail_result_lists
+    query = (
+        sa.select(lists.c.id)
+        .join(named, named.c.list_number == lists.c.list_number)
+        .join(own, own.c.unified_number == named.c.unified_number)
+        .join(declarations, declarations.c.id == own.c.declaration)
+        .where(
+            bulk.among(connection, lists.c.id, identifiers),
+            own.c.merchant_code == lists.c.merchant_code,
+            lists.c.trade_mode == MODE,
+            declarations.c.trade_mode == MODE,
+            sa.func.substr(declarations.c.id, 9, 1) == EXPORT,
+            declarations.c.status.not_in(sorted(UNCOUNTED)),
+        )
+    )
     return set(connection.execute(query).scalars())
 
 
 def of_declarations(connection: sa.Connection, numbers: Iterable[str]) -> set[str]:
-    """The lists that these declarations sum up, by the summaries that became them."""
+    """The lists that these declarations sum up, by the summaries that became them and by customs' results."""
     own, lists, claims = retail_summaries, retail_lists, retail_summary_lists
     query = (
         sa.select(lists.c.id)
@@ -48,4 +75,11 @@ def of_declarations(connection: sa.Connection, numbers: Iterable[str]) -> set[st
         .join(own, own.c.id == claims.c.summary)
         .where(bulk.among(connection, own.c.declaration, numbers), claims.c.is_dropped.is_(False))
     )
-    return set(connection.execute(query).scalars())
+    own, named = retail_results, retail_result_lists
+    by_results = (
+        sa.select(lists.c.id)
+        .join(named, named.c.list_number == lists.c.list_number)
+        .join(own, own.c.unified_number == named.c.unified_number)
+        .where(bulk.among(connection, own.c.declaration, numbers))
+    )
+    return {*connection.execute(query).scalars(), *connection.execute(by_results).scalars()}

@@ -29,8 +29,8 @@ Verdicts = list[declarations_pb2.IntakeVerdict]
 KNOWN_OTHERWISE = Problem(
     "envelope.send_time",
     "LIST_KNOWN_WITH_OTHER_CONTENT",
-    "A list of this number was sent at the same time with other content; send a change with a later time.",
-    "该清单已在同一时间以不同内容申报；修改须以更晚的发送时间提交。",
+    "A list of this number was sent already with other content; send a change of it (appType 2) with a later time.",
+    "该编号的清单已以不同内容申报；修改须以变更方式（报送类型 2）并以更晚的发送时间提交。",
 )
 NUMBER_TAKEN = Problem(
     "list_number",
@@ -183,12 +183,13 @@ def _delete(batch: Batch, row: retail_pb2.RetailList, fresh: RetailList) -> bool
 def _mode_problems(row: retail_pb2.RetailList, fresh: RetailList) -> list[Problem]:
     if modes.mode(row.trade_mode, fresh.direction, notice_date(fresh.send_us)) is not None:
         return []
+    meant = modes.trade_modes(fresh.direction, notice_date(fresh.send_us))
     return [
         Problem(
             "trade_mode",
             "TRADE_MODE_NOT_RETAIL",
-            f"Lists have the trade mode 9610, 1210 or 1239, not {row.trade_mode}; correct it.",
-            f"清单的监管方式应为 9610、1210 或 1239，而非 {row.trade_mode}；请更正。",
+            f"Such lists have one of the trade modes {', '.join(meant)}, not {row.trade_mode}; correct it.",
+            f"此类清单的监管方式应为 {'、'.join(meant)} 之一，而非 {row.trade_mode}；请更正。",
         )
     ]
 
@@ -208,7 +209,7 @@ def take_receipts(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2
 
 
 def take_cancellations(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailCancellation]]) -> Verdicts:
-    """Applications to cancel or return a list (605, 625)."""
+    """Applications to cancel or return a list (605, 623, 213, 625)."""
     said = [(document_id, [rpc.notice_of_cancellation(row)]) for document_id, row in rows]
     return _take_notices(transaction, said)
 
@@ -237,6 +238,11 @@ def _take_notices(transaction: Transaction, said: Sequence[tuple[str, Sequence[N
         told.append((verdicts.accepted if is_new else verdicts.duplicate)(document_id, _only(names)))
     batch.settle()
     return told
+
+
+def note_all(transaction: Transaction, notices: Sequence[Notice]) -> None:
+    """Notes what else is said of lists, each by its list's number: answers to applications (606, 624, 214, 626)."""
+    _take_notices(transaction, [(str(index), [notice]) for index, notice in enumerate(notices)])
 
 
 def _only(names: set[str]) -> str:

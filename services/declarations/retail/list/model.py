@@ -1,11 +1,12 @@
 """A list (the declaration of one parcel) as the platform keeps it, and how notices of it move it.
 
 A notice is whatever is said of a list: a receipt of customs (604, 622), an application to cancel or
-return it (605, 625), its departure (607), its deletion by the declarant. All count alike, by
-data/list_receipt_codes.csv and data/list_statuses.csv, in any order and however often they come.
+return it (605, 623, 213, 625) and the answer to that (606, 624, 214, 626), its departure (607), its deletion by the
+declarant. All count alike, by data/list_receipt_codes.csv and data/list_statuses.csv, in any order and however often
+they come. An application that was refused or withdrawn later counts for nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -18,6 +19,8 @@ from services.declarations.retail.versions import Change, Step, Version, step
 
 MACHINE = ReceiptMachine("list_receipt_codes", "list_statuses", "DRAFT")
 LOAD, DEPART, CANCEL, RETURN, DELETE = "LOAD", "DEPART", "CANCEL", "RETURN", "DELETE"
+# By an application: what says that it was refused or withdrawn.
+VOIDS: Mapping[str, str] = {CANCEL: "CANCEL_VOID", RETURN: "RETURN_VOID"}
 RELEASING = ("RELEASED", "CLOSED")
 # Facts of a list: code and notice time in microseconds.
 Fact = tuple[str, int]
@@ -114,13 +117,31 @@ def is_known_code(code: str, notice_us: int) -> bool:
 
 def with_facts(one: RetailList, facts: Iterable[Fact]) -> RetailList:
     """The list as all that was said of it leaves it."""
-    known = list(facts)
+    known = standing(facts)
     return replace(
         one,
         status=MACHINE.status_after(known),
         release_us=_first(known, lambda code, us: (MACHINE.row(code, us) or {}).get("status") in RELEASING),
         departure_us=_first(known, lambda code, _us: code == DEPART),
     )
+
+
+def standing(facts: Iterable[Fact]) -> list[Fact]:
+    """The facts without the applications that were refused or withdrawn at the same time or later.
+
+    {(RETURN, 1), (RETURN_VOID, 2), (RETURN, 3)} leaves the return of 3.
+    """
+    known = list(facts)
+    void_us = {
+        application: max((us for code, us in known if code == void), default=None)
+        for application, void in VOIDS.items()
+    }
+
+    def stands(code: str, us: int) -> bool:
+        until_us = void_us.get(code)
+        return until_us is None or us > until_us
+
+    return [(code, us) for code, us in known if stands(code, us)]
 
 
 def _first(facts: Sequence[Fact], is_meant: Callable[[str, int], bool]) -> int | None:

@@ -16,6 +16,9 @@ from services.declarations.receipt_machine import notice_date
 from services.declarations.retail import modes
 from services.declarations.retail.list import rpc, store
 from services.declarations.retail.list.model import RetailList
+from services.declarations.retail.report import reads as reports
+from services.declarations.retail.report.model import list_subject
+from services.declarations.retail.result import store as results
 from services.declarations.retail.sale import store as sales
 from services.declarations.retail.summary import store as summaries
 from services.declarations.tables import retail_lists
@@ -27,7 +30,9 @@ def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> reta
     one = store.load(reading.connection, [identifier]).get(identifier)
     access.look(reading, (one.enterprise or visibility.NOBODY) if one else "", "GetRetailList", request.name)
     assert one is not None
-    return views(reading.connection, [one], reading.caller.language, _institution(reading))[0]
+    message = views(reading.connection, [one], reading.caller.language, _institution(reading))[0]
+    message.reports.extend(reports.told(reading, [list_subject(one.list_number or "")]))
+    return message
 
 
 def list_(reading: Reading, request: retail_list_pb2.ListRetailListsRequest) -> retail_list_pb2.ListRetailListsResponse:
@@ -69,12 +74,14 @@ def views(
     backed = summaries.of_lists(connection, found)
     pooled = pools.pool_of(connection, [one.id for one in found], institution)
     sold = sales.store_sale(connection, [one.id for one in found])
+    declared = results.declarations_of_lists(connection, [one.list_number for one in found if one.list_number])
     messages = []
     for one in found:
         message = rpc.to_proto(one, language)
         message.summary = f"retailSummaries/{backed[one.id]}" if one.id in backed else ""
         message.pool = f"pools/{pooled[one.id]}" if one.id in pooled else ""
         message.store, sale_us = sold.get(one.id, ("", None))
+        message.declaration_numbers.extend(declared.get(one.list_number or "", ()))
         _add_duty(message, one, sale_us)
         messages.append(message)
     return messages

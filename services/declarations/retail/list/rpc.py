@@ -12,7 +12,7 @@ from services.declarations.retail.versions import Change
 # What differs each time that a list is sent, and what is ours to set, never the sender's.
 NOT_OURS = (
     "envelope", "name", "enterprise", "status", "summary", "pool", "reasons", "etag",
-    "release_time", "departure_time", "duty_due_time", "store",
+    "release_time", "departure_time", "duty_due_time", "store", "reports", "declaration_numbers",
 )  # fmt: skip
 # When something was said that doesn't say when: what is final counts before all else as well as after.
 UNDATED_US = 1_533_081_600_000_000
@@ -93,16 +93,20 @@ def notice_of_deletion(row: retail_pb2.RetailList) -> Notice:
 
 
 def notice_of_cancellation(asked: retail_pb2.RetailCancellation) -> Notice:
-    """What an application to cancel or return says. Its copNo may be its own number, so it counts only alone."""
+    """The notice that an application to cancel or return gives; its deletion withdraws it.
+
+    Its preNo and copNo may be its own numbers, so each counts only where none before it is given.
+    """
     is_named = asked.list_number or asked.pre_number
+    code = model.RETURN if asked.is_return else model.CANCEL
     return Notice(
         asked.list_number,
-        asked.pre_number,
+        "" if asked.list_number else asked.pre_number,
         asked.merchant_code,
         "" if is_named else asked.enterprise_number,
         "",
         said_us(asked.envelope),
-        model.RETURN if asked.is_return else model.CANCEL,
+        model.VOIDS[code] if asked.envelope.change == retail_pb2.DELETE else code,
         asked.note,
     )
 

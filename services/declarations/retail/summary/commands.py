@@ -1,6 +1,6 @@
 """Taking in summaries, and keeping their value what their lists are worth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aval.declarations.v1 import declarations_pb2, retail_pb2
@@ -13,15 +13,17 @@ from services.declarations.pool import commands as pools
 from services.declarations.retail.enterprise import enterprise_of
 from services.declarations.retail.list import store as list_store
 from services.declarations.retail.list.model import RetailList
+from services.declarations.retail.report import store as reports
+from services.declarations.retail.result import store as results
 from services.declarations.retail.summary import model, rpc, store
-from services.declarations.retail.summary.model import RetailSummary
-from services.declarations.retail.versions import Change, Step, step
+from services.declarations.retail.summary.model import Part, RetailSummary
+from services.declarations.retail.versions import Step, step
 
 KNOWN_OTHERWISE = Problem(
     "envelope.send_time",
     "SUMMARY_KNOWN_WITH_OTHER_CONTENT",
-    "A summary of this number was sent at the same time with other content; send a change with a later time.",
-    "该汇总单已在同一时间以不同内容申报；修改须以更晚的发送时间提交。",
+    "This summary, or this part of it, was sent already with other content; send a change (appType 2), later.",
+    "该汇总单（或其同一序号的报文）已以不同内容申报；修改须以变更方式（报送类型 2）并以更晚的发送时间提交。",
 )
 # A list as it was before a batch, if it was, and as it is now.
 ListChange = tuple[RetailList | None, RetailList]
@@ -37,6 +39,10 @@ class Batch:
     known: dict[str, RetailSummary]
     before: Mapping[str, RetailSummary]
     enterprises: Mapping[str, str]
+    parts: dict[str, dict[int, Part]]
+    # By summary: the lists that customs' results name.
+    results: Mapping[str, set[str]]
+    fresh_parts: dict[tuple[str, int], Part] = field(default_factory=dict)
     claimed: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, bool] = field(default_factory=dict)
     # What of a summary is claimed now: its own numbers, kept up within the batch.
@@ -44,12 +50,18 @@ class Batch:
     # Of the summaries that this batch brings or changes, what they have or had.
     touched: set[str] = field(default_factory=set)
 
+    def put_part(self, part: Part) -> None:
+        """A part as it was sent last."""
+        self.parts.setdefault(part.summary, {})[part.number] = part
+        self.fresh_parts[part.summary, part.number] = part
+
     def write(self) -> None:
-        """Writes summaries and claims; tells the pools which lists are summarised now."""
+        """Writes summaries, parts and claims; tells the pools which lists are summarised now."""
         connection = self.transaction.connection
         store.add(connection, [one for key, one in self.known.items() if key not in self.before])
         changed = [one for key, one in self.known.items() if key in self.before and one is not self.before[key]]
         store.save(connection, changed)
+        store.put_parts(connection, self.fresh_parts.values())
         store.claim(connection, self.claimed)
         for is_dropped in (False, True):
             meant = [number for number, dropped in self.dropped.items() if dropped is is_dropped]
@@ -62,46 +74,78 @@ class Batch:
 def take(
     transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailSummary]]
 ) -> list[declarations_pb2.IntakeVerdict]:
-    """Summaries: new ones, changes and deletions; the verdicts in order."""
+    """Summaries, whole or in parts: new ones, changes and deletions; the verdicts in order."""
     list_store.lock(transaction, {row.merchant_code for _, row in rows})
-    batch = _load(transaction, [row for _, row in rows])
-    told = [_take_one(batch, document_id, row) for document_id, row in rows]
+    arrivals = [rpc.part_of(row, transaction.now_us) for _, row in rows]
+    batch = _load(transaction, {part.summary for part in arrivals}, arrivals, {row.merchant_code for _, row in rows})
+    told = [_take_one(batch, document_id, part) for (document_id, _), part in zip(rows, arrivals, strict=True)]
     batch.write()
     return told
 
 
-def _load(transaction: Transaction, rows: Sequence[retail_pb2.RetailSummary]) -> Batch:
+def renumbered(transaction: Transaction, summary_numbers: Iterable[str], merchant_codes: Iterable[str]) -> None:
+    """Customs gave summaries their numbers, or told what became of them: those by time get the lists it named."""
+    list_store.lock(transaction, merchant_codes)
+    meant = reports.summaries_numbered(transaction.connection, summary_numbers)
+    batch = _load(transaction, meant, (), ())
+    for identifier in sorted(batch.before):
+        summary = batch.known[identifier]
+        parts = model.counting(batch.parts[identifier])
+        if rpc.is_by_time(parts):
+            _put(batch, _summed(batch, parts, summary.enterprise), parts)
+    batch.write()
+
+
+def _load(
+    transaction: Transaction, identifiers: Collection[str], arrivals: Sequence[Part], merchant_codes: Collection[str]
+) -> Batch:
     connection = transaction.connection
-    identifiers = {model.summary_id(row.merchant_code, row.enterprise_number) for row in rows}
-    known = store.load(connection, identifiers)
-    numbers = store.numbers_of(connection, known)
-    named = {number for row in rows for number in row.list_numbers} | {n for own in numbers.values() for n in own}
+    known, parts = store.load(connection, identifiers), store.parts_of(connection, identifiers)
+    numbers = store.numbers_of(connection, identifiers)
+    found = results.lists_of_summaries(connection, reports.summary_numbers(connection, identifiers))
+    stored = [part for some in parts.values() for part in some.values()]
+    named = {*rpc.lists_of([*arrivals, *stored])}.union(*numbers.values(), *found.values())
     lists, claims = store.lists_numbered(connection, named), store.claims(connection, named)
-    enterprises = enterprise_of(connection, {row.merchant_code for row in rows})
-    return Batch(transaction, lists, claims, dict(known), known, enterprises, numbers=numbers)
+    enterprises = enterprise_of(connection, merchant_codes)
+    return Batch(transaction, lists, claims, dict(known), known, enterprises, parts, found, numbers=numbers)
 
 
-def _take_one(batch: Batch, document_id: str, row: retail_pb2.RetailSummary) -> declarations_pb2.IntakeVerdict:
-    currency = next((batch.lists[n].value.currency for n in row.list_numbers if n in batch.lists), "")
-    enterprise = batch.enterprises.get(row.merchant_code, "")
-    fresh = rpc.from_row(row, enterprise, currency, batch.transaction.now_us)
-    known = batch.known.get(fresh.id)
-    move = step(model.version_of(known) if known else None, model.version_of(fresh))
+def _take_one(batch: Batch, document_id: str, part: Part) -> declarations_pb2.IntakeVerdict:
+    known = model.measure(batch.parts[part.summary], part.number)
+    move = step(known.version if known else None, part.version)
+    name = f"retailSummaries/{part.summary}"
     if known and move in (Step.KEEP, Step.TOUCH):
         if move == Step.TOUCH:
-            batch.known[fresh.id] = replace(known, send_us=fresh.send_us, change=fresh.change)
-        return verdicts.duplicate(document_id, fresh.name)
-    problems = ([KNOWN_OTHERWISE] if move == Step.REFUSE else []) + _problems(batch, fresh, row)
+            _touch(batch, replace(known, send_us=part.send_us, change=part.change, count=part.count))
+        return verdicts.duplicate(document_id, name)
+    parts = model.counting({**batch.parts[part.summary], part.number: part})
+    fresh = _summed(batch, parts or [part], batch.enterprises.get(rpc.said(part).merchant_code, ""))
+    problems = ([KNOWN_OTHERWISE] if move == Step.REFUSE else []) + _problems(batch, fresh, part)
     if problems:
         return verdicts.refused(document_id, problems, batch.transaction.caller.language)
-    _put(batch, fresh, known, row)
-    return verdicts.accepted(document_id, fresh.name)
+    batch.put_part(part)
+    _put(batch, fresh, parts)
+    return verdicts.accepted(document_id, name)
 
 
-def _problems(batch: Batch, fresh: RetailSummary, row: retail_pb2.RetailSummary) -> list[Problem]:
-    """Every list that refuses the summary whole, with each reason."""
+def _touch(batch: Batch, part: Part) -> None:
+    """The same part again, sent later: only the time moves, and perhaps how many parts there are."""
+    batch.put_part(part)
+    parts = model.counting(batch.parts[part.summary])
+    _put(batch, _summed(batch, parts or [part], batch.known[part.summary].enterprise), parts)
+
+
+def _summed(batch: Batch, parts: Sequence[Part], enterprise: str) -> RetailSummary:
+    """The record that these parts make, in the currency of the first of its lists that is known."""
+    numbers = [*rpc.lists_of(parts), *sorted(batch.results.get(parts[0].summary, ()))]
+    currency = next((batch.lists[one].value.currency for one in numbers if one in batch.lists), "")
+    return rpc.from_part(model.newest(parts), enterprise, currency, batch.transaction.now_us)
+
+
+def _problems(batch: Batch, fresh: RetailSummary, part: Part) -> list[Problem]:
+    """Every list that refuses the part whole, with each reason."""
     found = []
-    for index, number in enumerate(row.list_numbers):
+    for index, number in enumerate(rpc.said(part).list_numbers):
         path = f"list_numbers[{index}]"
         if batch.claims.get(number, (fresh.id, False))[0] != fresh.id:
             found.append(model.taken(path, number))
@@ -109,9 +153,17 @@ def _problems(batch: Batch, fresh: RetailSummary, row: retail_pb2.RetailSummary)
     return found
 
 
-def _put(batch: Batch, fresh: RetailSummary, known: RetailSummary | None, row: retail_pb2.RetailSummary) -> None:
-    wanted = set() if fresh.change == Change.DELETE else set(row.list_numbers)
-    had = batch.numbers.get(fresh.id, set())
+def _wanted(batch: Batch, identifier: str, parts: Sequence[Part]) -> set[str]:
+    """The lists of a summary of these parts: those they name, or those that customs names and no other has."""
+    if not rpc.is_by_time(parts):
+        return set(rpc.lists_of(parts))
+    named = batch.results.get(identifier, set())
+    return {number for number in named if batch.claims.get(number, (identifier, False))[0] == identifier}
+
+
+def _put(batch: Batch, fresh: RetailSummary, parts: Sequence[Part]) -> None:
+    """A summary as its parts make it, with what it claims and drops."""
+    wanted, had = _wanted(batch, fresh.id, parts), batch.numbers.get(fresh.id, set())
     for number in sorted(wanted - had):
         if number not in batch.claims:
             batch.claimed[number] = fresh.id
@@ -125,6 +177,7 @@ def _put(batch: Batch, fresh: RetailSummary, known: RetailSummary | None, row: r
     batch.touched |= wanted | had
     value = sum(model.counted(fresh, batch.lists.get(number)) for number in wanted)
     one = replace(fresh, value=Money(fresh.value.currency, value))
+    known = batch.known.get(fresh.id)
     batch.known[fresh.id] = replace(one, create_us=known.create_us, revision=known.revision) if known else one
 
 

@@ -1,15 +1,20 @@
 """A summary declaration (mode 9610 export) and the lists that back it: one-to-many, each list once, ever.
 
+A summary is sent whole or in parts (msgCount, msgSeqNo), each of which may be changed by itself; its lists are those
+of all its parts. A deletion takes back everything that was sent before it. A summary by time (startTime, endTime)
+names no lists: they are those that customs' results (CEB 792) name.
+
 A list that can never back the summary refuses it whole: one that backs another, or is another
 merchant's, of another mode or currency. What may still come is a difference: a list that isn't known
 or not released yet, a total that the lists don't add up to. Its value is the sum of the lists that
 are released, so that one that comes back reduces it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chassis import ids
+from chassis.currencies import to_text
 from chassis.errors import Problem
 from chassis.money import Money
 from services.declarations.retail.list import model as lists
@@ -18,6 +23,59 @@ from services.declarations.retail.versions import Change, Version
 
 MODE, DIRECTION = "9610", "EXPORT"
 UNKNOWN_CURRENCY = ""
+# So many missing parts are told by number.
+PARTS_TOLD = 20
+# The number of what takes a summary back, whichever part it is.
+TAKEN_BACK = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a summary as it was sent last: its number, from 1, of how many, and the row as it came."""
+
+    summary: str
+    number: int
+    count: int
+    send_us: int
+    change: Change
+    digest: bytes
+    body: bytes
+
+    @property
+    def version(self) -> Version:
+        """The version that counts."""
+        return Version(self.send_us, self.change, self.digest)
+
+
+def measure(parts: Mapping[int, Part], number: int) -> Part | None:
+    """The part that an arriving one of that number is measured by: its last version, or a deletion above that."""
+    known, deletion = parts.get(number), parts.get(TAKEN_BACK)
+    if known is None or deletion is None:
+        return known or deletion
+    return deletion if deletion.version.comes_after(known.version) else known
+
+
+def counting(parts: Mapping[int, Part]) -> list[Part]:
+    """The parts that make the summary, by number: none sent before a deletion, none beyond what the last counts.
+
+    Of 1 of 2 and 2 of 2, and 1 of 1 sent later, only the last.
+    """
+    deletion = parts.get(TAKEN_BACK)
+    alive = [
+        part
+        for number, part in sorted(parts.items())
+        if number != TAKEN_BACK and (deletion is None or part.version.comes_after(deletion.version))
+    ]
+    return [part for part in alive if part.number <= newest(alive).count]
+
+
+def newest(parts: Iterable[Part]) -> Part:
+    """The part that counts above all others."""
+    return max(parts, key=_moment)
+
+
+def _moment(part: Part) -> tuple[object, ...]:
+    return part.version.order
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +102,6 @@ class RetailSummary:
     def name(self) -> str:
         """Its resource name."""
         return f"retailSummaries/{self.id}"
-
-
-def version_of(summary: RetailSummary) -> Version:
-    """The version that counts."""
-    return Version(summary.send_us, summary.change, summary.digest)
 
 
 def summary_id(merchant_code: str, enterprise_number: str) -> str:
@@ -121,11 +174,36 @@ def taken(path: str, list_number: str) -> Problem:
     )
 
 
-def total_difference(total: int, value: int) -> Problem:
-    """What the summary declares isn't what its lists add up to; minor units."""
+def missing_parts(parts: Sequence[Part]) -> list[Problem]:
+    """The difference that parts make which haven't come: 2 of 2 alone lacks 1."""
+    count = newest(parts).count if parts else 0
+    missing = sorted({*range(1, count + 1)} - {part.number for part in parts})
+    if not missing:
+        return []
+    told = ", ".join(map(str, missing[:PARTS_TOLD])) + (", …" if len(missing) > PARTS_TOLD else "")
+    return [
+        Problem(
+            "part_count",
+            "PARTS_MISSING",
+            f"Of {count} parts these haven't come: {told}; send them.",
+            f"共 {count} 份报文，尚缺：{told}；请补发。",
+        )
+    ]
+
+
+RESULTS_MISSING = Problem(
+    "start_time",
+    "RESULTS_MISSING",
+    "Customs sums up the lists of this time itself and hasn't told which; they come with its results (CEB 792).",
+    "海关按时间范围汇总清单，尚未反馈汇总结果；待收到汇总结果单（CEB 792）后列明。",
+)
+
+
+def total_difference(total: int, value: int, currency: str) -> Problem:
+    """The difference between a summary's own total and its lists', in minor units of its currency."""
     return Problem(
         "total",
         "TOTAL_DIFFERS",
-        f"The summary declares {total} minor units, its released lists add up to {value}.",
-        f"汇总单申报 {total}（最小货币单位），其已放行清单合计为 {value}。",
+        f"The summary declares {to_text(total, currency)}, its released lists add up to {to_text(value, currency)}.",
+        f"汇总单申报 {to_text(total, currency)}，其已放行清单合计为 {to_text(value, currency)}。",
     )

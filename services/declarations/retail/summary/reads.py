@@ -9,6 +9,9 @@ from chassis.errors import Problem
 from chassis.service import Reading
 from services.declarations import visibility
 from services.declarations.consent import access
+from services.declarations.retail.report import reads as reports
+from services.declarations.retail.report import store as report_store
+from services.declarations.retail.result import store as results
 from services.declarations.retail.summary import model, rpc, store
 from services.declarations.retail.summary.model import RetailSummary
 from services.declarations.tables import retail_summaries
@@ -22,11 +25,26 @@ def get(reading: Reading, request: retail_list_pb2.GetRetailSummaryRequest) -> r
     access.look(reading, enterprise, "GetRetailSummary", request.name)
     assert summary is not None
     numbers = sorted(store.numbers_of(reading.connection, [identifier])[identifier])
-    return rpc.to_proto(summary, numbers, list(_differences(reading, summary, numbers)), reading.caller.language)
+    message = rpc.to_proto(summary, numbers, list(_differences(reading, summary, numbers)), reading.caller.language)
+    _add_results(reading, message)
+    return message
+
+
+def _add_results(reading: Reading, message: retail_pb2.RetailSummary) -> None:
+    """Adds to a summary the reports of it, customs' number and the declarations that customs made."""
+    identifier = message.name.removeprefix("retailSummaries/")
+    own = report_store.summary_numbers(reading.connection, [identifier]).get(identifier, [])
+    message.summary_number = own[0] if own else ""
+    message.declaration_numbers.extend(results.declarations_of_summaries(reading.connection, own))
+    message.reports.extend(reports.told(reading, [message.name]))
 
 
 def _differences(reading: Reading, summary: RetailSummary, numbers: list[str]) -> Iterator[Problem]:
     """Everything that isn't reconciled."""
+    parts = model.counting(store.parts_of(reading.connection, [summary.id])[summary.id])
+    yield from model.missing_parts(parts)
+    if rpc.is_by_time(parts) and not numbers:
+        yield model.RESULTS_MISSING
     known = store.lists_numbered(reading.connection, numbers)
     for index, number in enumerate(numbers):
         path, one = f"list_numbers[{index}]", known.get(number)
@@ -34,7 +52,7 @@ def _differences(reading: Reading, summary: RetailSummary, numbers: list[str]) -
         yield from model.differences(path, number, one)
     total = rpc.declared_total(summary)
     if total is not None and total != summary.value.minor_units:
-        yield model.total_difference(total, summary.value.minor_units)
+        yield model.total_difference(total, summary.value.minor_units, summary.value.currency)
 
 
 def list_(

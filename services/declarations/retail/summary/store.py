@@ -8,8 +8,13 @@ import sqlalchemy as sa
 from chassis import bulk, records
 from chassis.records import Conflict
 from services.declarations.retail.list.model import RELEASING, RetailList
-from services.declarations.retail.summary.model import DIRECTION, MODE, RetailSummary
-from services.declarations.tables import retail_lists, retail_summaries, retail_summary_lists
+from services.declarations.retail.summary.model import DIRECTION, MODE, Part, RetailSummary
+from services.declarations.tables import (
+    retail_lists,
+    retail_summaries,
+    retail_summary_lists,
+    retail_summary_parts,
+)
 
 KEY = ("id", "revision")
 CHANGING = ("enterprise", "declaration", "value_currency", "value_minor_units", "send_us", "change", "body", "digest")
@@ -66,6 +71,21 @@ def numbers_of(connection: sa.Connection, summaries: Iterable[str]) -> dict[str,
     for row in connection.execute(query.where(rows.c.is_dropped.is_(False))):
         found[row.summary].add(row.list_number)
     return found
+
+
+def parts_of(connection: sa.Connection, summaries: Iterable[str]) -> dict[str, dict[int, Part]]:
+    """The parts of each of these summaries, by number."""
+    found: dict[str, dict[int, Part]] = {one: {} for one in summaries}
+    query = sa.select(retail_summary_parts).where(bulk.among(connection, retail_summary_parts.c.summary, list(found)))
+    for part in records.many(connection, query, Part):
+        found[part.summary][part.number] = part
+    return found
+
+
+def put_parts(connection: sa.Connection, parts: Iterable[Part]) -> None:
+    """Parts as they were sent last. The caller holds their merchants' locks."""
+    rows = [list(records.to_row(part).values()) for part in parts]
+    bulk.add(connection, retail_summary_parts, rows, replaced=("count", "send_us", "change", "digest", "body"))
 
 
 def add(connection: sa.Connection, fresh: Sequence[RetailSummary]) -> None:
