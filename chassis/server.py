@@ -274,7 +274,8 @@ class Handlers:
 
 
 def server_credentials(credentials: Credentials) -> grpc.ServerCredentials:
-    """For a server that demands a certificate of its authority."""
+    """For a server that demands a certificate of its authority. NoServerCertificate."""
+    credentials.check_server()
     pair = [(credentials.key, credentials.certificate)]
     return grpc.ssl_server_credentials(pair, credentials.authority, require_client_auth=True)
 

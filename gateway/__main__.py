@@ -8,6 +8,7 @@ import sys
 import uvloop
 
 from chassis import process, telemetry
+from chassis.certificates import NoServerCertificate
 from gateway.server import Gateway
 from gateway.settings import GatewaySettings
 
@@ -28,7 +29,10 @@ def main() -> None:
         await asyncio.to_thread(stop_telemetry)
         await gateway.stop()
 
-    uvloop.run(serve())
+    try:
+        uvloop.run(serve())
+    except NoServerCertificate as error:
+        process.refuse_to_start("gateway", error)
     sys.exit(0)
 
 
