@@ -8,6 +8,8 @@ from collections.abc import Callable
 # The base32 letters in the order of their bytes, so that the text sorts as the time does.
 ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 NAMESPACE = uuid.UUID("6f1d6f0e-3a55-5d0c-9f0b-6176616c0001")
+# Apart from the one above, in which services derive theirs.
+OWNED = uuid.UUID("6f1d6f0e-3a55-5d0c-9f0b-6176616c0002")
 
 RandomBytes = Callable[[int], bytes]
 system_random: RandomBytes = secrets.token_bytes
@@ -54,3 +56,11 @@ def uuid7(milliseconds: int, random: bytes) -> uuid.UUID:
 def derived(*parts: object) -> str:
     """The UUID that these parts always give: a saga's request ids and reservation ids."""
     return str(uuid.uuid5(NAMESPACE, "/".join(map(str, parts))))
+
+
+def owned(tenant: str, identifier: str) -> str:
+    """The UUID under which a tenant's own id is kept, whatever its case: no other tenant's and no service's is the same.
+
+    For example owned("banks/LMHFCNB0", id) differs from owned("banks/YUHECNB0", id) and from id.
+    """
+    return str(uuid.uuid5(OWNED, f"{tenant}/{identifier.lower()}"))
