@@ -207,20 +207,20 @@ async def test_a_one_time_code_is_for_one_act(world: World) -> None:
     async with world.signed_in("other.wang") as client:
 
         async def send(path: str, body: dict[str, Any]) -> tuple[int, str]:
-            content = {"requestId": request_id} | body
-            answer = await client.post(path, json=content, headers={"Aval-One-Time-Code": code})
+            headers = {"Aval-One-Time-Code": code, "Idempotency-Key": request_id}
+            answer = await client.post(path, json=body, headers=headers)
             return answer.status_code, answer.json()["reason"]
 
         # What no service takes uses up no code.
         assert await send("/v1/offers/offer-1:accept", {"etag": "x" * 65}) == (400, "INVALID_FIELDS")
         assert await send("/v1/offers/!:accept", {}) == (400, "INVALID_FIELDS")
-        assert await send("/v1/outgoingPayments", {"payment": {}}) == (400, "INVALID_FIELDS")
+        assert await send("/v1/outgoingPayments", {}) == (400, "INVALID_FIELDS")
         for _ in range(2):
             assert await send("/v1/offers/offer-1:accept", {"etag": "3"}) == (503, "SERVICE_UNAVAILABLE")
         # The same id for another offer, for the same as it has become, for another method, in another service.
         assert await send("/v1/offers/offer-2:accept", {"etag": "3"}) == refused
         assert await send("/v1/offers/offer-1:accept", {"etag": "4"}) == refused
-        assert await send("/v1/outgoingPayments", {"payment": payment}) == refused
+        assert await send("/v1/outgoingPayments", payment) == refused
         assert await send("/v1/offers/offer-1:accept", {"etag": "3"}) == (503, "SERVICE_UNAVAILABLE")
 
 
