@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import os
 import signal
 import sys
@@ -11,7 +10,7 @@ from typing import NoReturn
 
 import uvloop
 
-from chassis import telemetry
+from chassis import logs, telemetry
 from chassis.certificates import NoServerCertificate
 from chassis.migrations import UnfitStore
 from chassis.node import Node
@@ -67,7 +66,7 @@ def main(service: Service) -> None:
     """Serves by the environment's settings."""
     tune_memory()
     tune_threads()
-    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {service.name} %(levelname)s %(message)s")
+    logs.start(service.name)
     follow_lifeline()
     stop_telemetry = telemetry.start(service.name)
     settings = Settings.from_environment(os.environ)

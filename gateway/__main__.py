@@ -1,13 +1,12 @@
 """The gateway as a process."""
 
 import asyncio
-import logging
 import os
 import sys
 
 import uvloop
 
-from chassis import process, telemetry
+from chassis import logs, process, telemetry
 from chassis.certificates import NoServerCertificate
 from gateway.server import Gateway
 from gateway.settings import GatewaySettings
@@ -15,7 +14,7 @@ from gateway.settings import GatewaySettings
 
 def main() -> None:
     """Serves by the environment's settings."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s gateway %(levelname)s %(message)s")
+    logs.start("gateway")
     process.follow_lifeline()
     stop_telemetry = telemetry.start("gateway")
     settings = GatewaySettings.from_environment(os.environ)
