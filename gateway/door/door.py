@@ -2,7 +2,6 @@
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from chassis import server
 from chassis.certificates import Credentials
@@ -14,7 +13,7 @@ from gateway.contracts import SERVICES
 from gateway.door.forwarding import Forwarding
 from gateway.door.identification import Identification
 from gateway.door.limits import Limits
-from gateway.door.reflection import public_pool
+from gateway.door.reflection import add_reflection
 
 GRACE_SECONDS = 2.0
 # A connection's calls at a time: those beyond wait at the client.
@@ -38,8 +37,7 @@ class Door:
         self._server = grpc.aio.server(options=OPTIONS, interceptors=[limits])
         self._server.add_generic_rpc_handlers((Forwarding(channels, identification.assertion),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        shown = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
-        reflection.enable_server_reflection(shown, self._server, public_pool(SERVICES))
+        add_reflection(self._server, [*self._names, health.SERVICE_NAME], SERVICES)
 
     async def start(self, listen: str) -> int:
         """Listens on host:port; the bound port."""
