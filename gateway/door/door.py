@@ -12,7 +12,7 @@ from chassis.streams import Places
 from gateway.contracts import SERVICES
 from gateway.door.forwarding import Forwarding
 from gateway.door.identification import Identification
-from gateway.door.limits import Limits
+from gateway.door.limits import MESSAGE_SECONDS, Limits
 from gateway.door.reflection import add_reflection
 
 GRACE_SECONDS = 2.0
@@ -29,11 +29,12 @@ class Door:
         channels: Channels,
         identification: Identification,
         streams_per_tenant: int = STREAMS_PER_TENANT,
+        message_seconds: float = MESSAGE_SECONDS,
     ) -> None:
         self._credentials = credentials
         self._names = [contract(service).descriptor.full_name for service in SERVICES if service in channels.names]
         self._health = health.aio.HealthServicer()
-        limits = Limits(identification, Places(streams_per_tenant))
+        limits = Limits(identification, Places(streams_per_tenant), message_seconds)
         self._server = grpc.aio.server(options=OPTIONS, interceptors=[limits])
         self._server.add_generic_rpc_handlers((Forwarding(channels, identification.assertion),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

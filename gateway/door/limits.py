@@ -38,7 +38,7 @@ Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandl
 class Limits(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     """Bounds every call at the door. The library alone would wait for a message for ever, and answer none without."""
 
-    def __init__(self, identification: Identification, places: Places, message_seconds: float = MESSAGE_SECONDS) -> None:
+    def __init__(self, identification: Identification, places: Places, message_seconds: float) -> None:
         self._identification, self._places, self._message_seconds = identification, places, message_seconds
         self._refusals: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
