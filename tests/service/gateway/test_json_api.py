@@ -204,7 +204,7 @@ async def test_a_one_time_code_is_for_one_act(world: World) -> None:
     }  # fmt: skip
     refused = (403, "ONE_TIME_CODE_INVALID")
 
-    async with world.signed_in("other.wang") as client:
+    async with world.signed_in("codes.zhao") as client:
 
         async def send(path: str, body: dict[str, Any]) -> tuple[int, str]:
             headers = {"Aval-One-Time-Code": code, "Idempotency-Key": request_id}
