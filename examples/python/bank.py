@@ -93,7 +93,9 @@ def main(address: str, folder: str, name: str, number: str, count: str = "0", mi
     with connect(address, pathlib.Path(folder), name) as channel:
         bank = Bank(channel)
         try:
-            found = bank.service.GetDeclaration(declarations.GetDeclarationRequest(name=resource), timeout=PATIENCE_SECONDS)
+            found = bank.service.GetDeclaration(
+                declarations.GetDeclarationRequest(name=resource), timeout=PATIENCE_SECONDS
+            )
         except grpc.RpcError as error:
             show({"refused": refusal(error)})
             return 1

@@ -18,11 +18,15 @@ FORGED = "x\n2026-11-30 00:00:00,000 gateway ERROR all is well"
 
 def _written(**said: object) -> str:
     """What a record comes to."""
-    record = logging.LogRecord("aval", logging.ERROR, __file__, 1, said["message"], said.get("values", ()), said.get("error"))  # type: ignore[arg-type]
+    record = logging.LogRecord(
+        "aval", logging.ERROR, __file__, 1, said["message"], said.get("values", ()), said.get("error")
+    )  # type: ignore[arg-type]
     return logs.OneLine("%(asctime)s gateway %(levelname)s %(message)s").format(record)
 
 
-@pytest.mark.parametrize("stranger", [FORGED, "a\rb", "a\x1b[2Jb", "a\u2028b", "a\u202eb", "a\x00b", "a\x85b", "\ud800"])
+@pytest.mark.parametrize(
+    "stranger", [FORGED, "a\rb", "a\x1b[2Jb", "a\u2028b", "a\u202eb", "a\x00b", "a\x85b", "\ud800"]
+)
 def test_a_text_stays_on_its_line_and_can_be_read(stranger: str) -> None:
     for said in ({"message": "incident 1 in " + stranger}, {"message": "incident 1 in %s", "values": (stranger,)}):
         written = _written(**said)

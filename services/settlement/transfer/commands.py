@@ -215,7 +215,9 @@ def create_many(
     response = settlement_pb2.BatchCreateTransfersResponse(
         verdicts=[_verdict(o.transfer.id, v, lines) for o, v in zip(orders, verdicts, strict=True)]
     )
-    transaction.append("transfer_batch.applied", f"transferBatches/{request.request_id}", response, (transaction.caller.tenant,))
+    transaction.append(
+        "transfer_batch.applied", f"transferBatches/{request.request_id}", response, (transaction.caller.tenant,)
+    )
     return response
 
 

@@ -39,9 +39,7 @@ async def test_a_loan_is_paid_out_whatever_ids_others_used(world: World, code: s
     # Of the lending bank too, and one that the ledger refused.
     debit, credit = await customer(world, 0), await customer(world, 0)
     await refused_transfer(world, transfer(debit.name, credit.name, 5), ids.derived(loan, code), SYSTEM)
-    order = settlement_pb2.DisburseRequest(
-        bank=BANK, enterprise=EXPORTER, loan=loan, amount=money(900), fee=money(100)
-    )
+    order = settlement_pb2.DisburseRequest(bank=BANK, enterprise=EXPORTER, loan=loan, amount=money(900), fee=money(100))
     assert (await world.order("Disburse", order)).transfer == f"transfers/{ids.derived(loan, 'disburse')}"
 
 
