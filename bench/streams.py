@@ -109,9 +109,7 @@ def _tell(when: str, found: dict[str, list[float]]) -> None:
     for what, latencies in found.items():
         ordered = sorted(latencies)
         median, p99 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
-        print(  # noqa: T201
-            f"{when:40} {what:12} median {median:8.1f} ms   p99 {p99:8.1f} ms   of {len(ordered)}", flush=True
-        )
+        print(f"{when:40} {what:12} median {median:8.1f} ms   p99 {p99:8.1f} ms   of {len(ordered)}", flush=True)
 
 
 async def _load(folder: pathlib.Path, streams: int) -> None:
@@ -131,7 +129,7 @@ async def _load(folder: pathlib.Path, streams: int) -> None:
     async def tell() -> None:
         while True:
             await asyncio.sleep(5)
-            print(f"{'':40} of the greedy bank: {dict(ended)}", flush=True)  # noqa: T201
+            print(f"{'':40} of the greedy bank: {dict(ended)}", flush=True)
 
     await asyncio.gather(tell(), *(greedy() for _ in range(streams)))
 
@@ -139,11 +137,11 @@ async def _load(folder: pathlib.Path, streams: int) -> None:
 def main(folder: pathlib.Path, streams: int, seconds: float) -> None:
     """Measures alone, then under the load of another process."""
     count = asyncio.run(_fill(folder))
-    print(f"{count} events to replay", flush=True)  # noqa: T201
+    print(f"{count} events to replay", flush=True)
     _tell("alone", asyncio.run(_measure(folder, seconds)))
     # The greedy bank's own work is another machine's.
     command = ["nice", "-n", "10", sys.executable, "-m", "bench.streams", "--load", str(folder), str(streams)]
-    load = subprocess.Popen(command)  # noqa: S603
+    load = subprocess.Popen(command)
     try:
         time.sleep(3)
         _tell(f"beside {streams} streams of another bank", asyncio.run(_measure(folder, seconds)))

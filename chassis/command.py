@@ -140,7 +140,10 @@ class Submission:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes the request unique: who calls, and its id. For whom a service calls can't use up the service's ids."""
+        """What makes the request unique: who calls, and its id.
+
+        Whoever a service calls for can't use up the service's ids.
+        """
         service, principal = self.caller.service, self.caller.principal
         return f"services/{service} for {principal}" if service else principal, self.request_id
 

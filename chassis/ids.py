@@ -59,7 +59,7 @@ def derived(*parts: object) -> str:
 
 
 def owned(tenant: str, identifier: str) -> str:
-    """The UUID under which a tenant's own id is kept, whatever its case: no other tenant's and no service's is the same.
+    """The UUID under which a tenant's own id is kept, whatever its case; no other tenant's or service's is the same.
 
     For example owned("banks/LMHFCNB0", id) differs from owned("banks/YUHECNB0", id) and from id.
     """

@@ -1,4 +1,4 @@
-"""What callers were shown lately: a stream that is replayed shows the same, and needn't be written down page by page."""
+"""What callers were shown lately: a replayed stream shows the same, and needn't be written down page by page."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Key = tuple[str, str, Hashable]
 
 @dataclass(slots=True)
 class Lately:
-    """What each principal was shown, until when that counts as the same look. In memory: forgotten, it is written again."""
+    """What each principal was shown, until when that is the same look. In memory: forgotten, it is written again."""
 
     until_us: dict[Key, int] = field(default_factory=dict)
 

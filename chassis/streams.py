@@ -34,7 +34,7 @@ class Places:
 
     @contextlib.contextmanager
     def taken(self, tenant: str, where: str = "") -> Iterator[None]:
-        """One of the tenant's places for as long as the block lasts, in this process or, there, `where`. QuotaExceeded."""
+        """One of the tenant's places for as long as the block lasts; `where` has places of its own. QuotaExceeded."""
         place = (tenant, where)
         if self._taken[place] >= self._per_tenant:
             raise QuotaExceeded(tenant=tenant, limit=self._per_tenant)

@@ -3,7 +3,7 @@
 import json
 import pathlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chassis.settings import STREAMS_PER_TENANT
 
@@ -23,7 +23,7 @@ class GatewaySettings:
     http_listen: str
     door_listen: str
     otlp_listen: str = ""
-    streams_per_tenant: int = STREAMS_PER_TENANT
+    streams_per_tenant: int = field(default=STREAMS_PER_TENANT, kw_only=True)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "GatewaySettings":

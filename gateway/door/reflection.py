@@ -1,4 +1,4 @@
-"""What reflection shows: the contracts without their INTERNAL methods and these methods' shapes, which don't exist outside.
+"""What reflection shows: the contracts without their INTERNAL methods and their shapes, which don't exist outside.
 
 It is served under both of its names, v1 and v1alpha, whose messages are the same bytes.
 """
@@ -96,7 +96,7 @@ def _shapes(method: MethodDescriptor) -> Iterator[str]:
 
 def _is_resource(message: Descriptor) -> bool:
     behaviours = [
-        field.GetOptions().Extensions[field_behavior_pb2.field_behavior]  # type: ignore[index]
+        field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
         for field in message.fields
         if field.name == "name"
     ]

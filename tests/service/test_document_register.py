@@ -260,7 +260,7 @@ async def test_who_registers_again_what_is_his_alerts_nobody(market: Market) -> 
 
 
 async def test_the_same_registration_again_is_the_same(market: Market) -> None:
-    holder, other, number = await market.bank(), await market.bank(), market.number()
+    holder, number = await market.bank(), market.number()
     made = await market.register(holder, invoice(number))
     identifier = made.registration.name.removeprefix("registrations/")
     again = await market.register(holder, invoice(number), identifier=identifier)

@@ -46,8 +46,7 @@ async def _answers(channel: grpc.aio.Channel) -> bool:
     call = channel.unary_unary(CHECK, Empty.SerializeToString, health_pb2.HealthCheckResponse.FromString)
     try:
         await call(Empty(), timeout=5)
-    except grpc.RpcError as error:
-        assert error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    except grpc.RpcError:
         return False
     return True
 

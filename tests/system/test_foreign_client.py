@@ -136,7 +136,7 @@ def test_a_stream_that_ends_is_resumed_where_it_ended(
     authority, platform = Authority(tmp_path), Ending()
     authority.issue(BANK)
     server = grpc.server(ThreadPoolExecutor(2))
-    declarations_pb2_grpc.add_DeclarationsServiceServicer_to_server(platform, server)
+    declarations_pb2_grpc.add_DeclarationsServiceServicer_to_server(platform, server)  # type: ignore[no-untyped-call]
     port = server.add_secure_port("127.0.0.1:0", server_credentials(authority.issue("services/gateway")))
     server.start()
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "build/gen")}

@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,11 +17,9 @@ from chassis import logs
 FORGED = "x\n2026-11-30 00:00:00,000 gateway ERROR all is well"
 
 
-def _written(**said: object) -> str:
+def _written(message: str, values: tuple[object, ...] = (), error: Any = None) -> str:
     """What a record comes to."""
-    record = logging.LogRecord(
-        "aval", logging.ERROR, __file__, 1, said["message"], said.get("values", ()), said.get("error")
-    )  # type: ignore[arg-type]
+    record = logging.LogRecord("aval", logging.ERROR, __file__, 1, message, values, error)
     return logs.OneLine("%(asctime)s gateway %(levelname)s %(message)s").format(record)
 
 
@@ -28,8 +27,7 @@ def _written(**said: object) -> str:
     "stranger", [FORGED, "a\rb", "a\x1b[2Jb", "a\u2028b", "a\u202eb", "a\x00b", "a\x85b", "\ud800"]
 )
 def test_a_text_stays_on_its_line_and_can_be_read(stranger: str) -> None:
-    for said in ({"message": "incident 1 in " + stranger}, {"message": "incident 1 in %s", "values": (stranger,)}):
-        written = _written(**said)
+    for written in (_written("incident 1 in " + stranger), _written("incident 1 in %s", (stranger,))):
         assert written.splitlines() == [written]
         assert written.isprintable()
         assert "\\" in written
@@ -39,7 +37,7 @@ def test_an_exceptions_lines_are_indented() -> None:
     try:
         raise ValueError(FORGED + "\x1b[2J")
     except ValueError:
-        written = _written(message="incident 1", error=sys.exc_info())
+        written = _written("incident 1", error=sys.exc_info())
     first, *rest = written.split("\n")
     assert first.endswith("gateway ERROR incident 1")
     assert rest

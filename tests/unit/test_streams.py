@@ -45,7 +45,11 @@ async def test_a_tenant_with_many_reads_lets_others_go_before_them() -> None:
     gate = threading.Event()
 
     async def read(tenant: str, number: int) -> None:
-        await turns.run(tenant, lambda: gate.wait() and done.append(f"{tenant}{number}"))
+        def work() -> None:
+            gate.wait()
+            done.append(f"{tenant}{number}")
+
+        await turns.run(tenant, work)
 
     greedy = [asyncio.create_task(read("greedy", number)) for number in range(40)]
     await asyncio.sleep(0)

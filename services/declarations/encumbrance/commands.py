@@ -412,7 +412,7 @@ def _is_within(amount: Money, most: Money) -> bool:
 def release(
     transaction: Transaction, request: declarations_pb2.ReleaseEncumbranceRequest
 ) -> declarations_pb2.Encumbrance:
-    """Gives the value back, or the parts named; an id that the caller has nothing under leaves a tombstone of its own."""
+    """Gives the value back, or the parts named; an id that the caller has nothing under leaves its own tombstone."""
     identifier = request.name.removeprefix("encumbrances/")
     known = store.named(transaction.connection, transaction.caller, [identifier]).get(identifier)
     if known is None:

@@ -104,18 +104,19 @@ def _as_given(transfer: Transfer) -> Transfer:
 
 def _use_standing_ids(connection: sa.Connection, sitting: Sitting, orders: Sequence[Order]) -> None:
     """What stands under the very id that a bank gave, ordered by hand and its own, is what it means."""
-    given = {identifier for o in orders for identifier in (o.given.id, o.given.pending_id) if identifier}
-    standing = {identifier: t for identifier in given if (t := sitting.transfer(identifier)) and t.code == rpc.CODE}
+    named = {identifier for o in orders for identifier in (o.given.id, o.given.pending_id) if identifier}
+    standing = {identifier: t for identifier in named if (t := sitting.transfer(identifier)) and t.code == rpc.CODE}
     if not standing:
         return
     _load_keepers(connection, [transfer.debit_account for transfer in standing.values()])
+    keepers = {identifier: _keeper(transfer) for identifier, transfer in standing.items()}
     for order in orders:
-        own = {
-            field: identifier
-            for field, identifier in (("id", order.given.id), ("pending_id", order.given.pending_id))
-            if identifier in standing and _keeper(standing[identifier]) == order.bank
-        }
-        order.transfer = dataclasses.replace(order.transfer, **own)
+        kept, given = order.transfer, order.given
+        order.transfer = dataclasses.replace(
+            kept,
+            id=given.id if keepers.get(given.id) == order.bank else kept.id,
+            pending_id=given.pending_id if keepers.get(given.pending_id) == order.bank else kept.pending_id,
+        )
 
 
 def _keeper(transfer: Transfer) -> str:

@@ -1,4 +1,4 @@
-"""A bank's transfer ids are its own: nobody occupies another's, nor one that a loan's or a premium's transfer will have."""
+"""A bank's transfer ids are its own: nobody occupies another's, nor one that a loan or a premium will have."""
 
 import uuid
 
