@@ -63,4 +63,7 @@ def owned(tenant: str, identifier: str) -> str:
 
     For example owned("banks/LMHFCNB0", id) differs from owned("banks/YUHECNB0", id) and from id.
     """
-    return str(uuid.uuid5(OWNED, f"{tenant}/{identifier.lower()}"))
+    digest = hashlib.sha1(OWNED.bytes + f"{tenant}/{identifier.lower()}".encode(), usedforsecurity=False).hexdigest()
+    # As uuid.uuid5 makes it, at a third of the price: each transfer has one.
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

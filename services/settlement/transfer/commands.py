@@ -55,12 +55,13 @@ def _load_keepers(connection: sa.Connection, wanted: Iterable[str]) -> None:
 
 @dataclasses.dataclass(slots=True)
 class Order:
-    """One transfer asked for: by whom, where in its request, with the ids as given and as the ledger has them."""
+    """One transfer asked for: by whom, where in its request, with the ids as given and, in `transfer`, as kept."""
 
     caller: Caller
     path: str
     message: settlement_pb2.Transfer
-    given: Transfer
+    given_id: str
+    given_pending_id: str
     transfer: Transfer
     problems: list[Problem]
 
@@ -71,12 +72,11 @@ class Order:
 
 
 def _order(caller: Caller, path: str, message: settlement_pb2.Transfer, identifier: str) -> Order:
-    given = rpc.to_ledger(message, identifier)
-    problems = [] if rpc.is_sound(message, given) else rpc.malformed(message, given, path)
-    kept = dataclasses.replace(
-        given, id=caller.kept_id(given.id), pending_id=given.pending_id and caller.kept_id(given.pending_id)
-    )
-    return Order(caller, path, message, given, kept, problems)
+    identifier, pending_id = identifier.lower(), message.pending_id.lower()
+    kept = rpc.to_ledger(message, caller.kept_id(identifier), pending_id and caller.kept_id(pending_id))
+    is_sound = rpc.is_sound(message, identifier)
+    problems = [] if is_sound else rpc.malformed(message, identifier, path)
+    return Order(caller, path, message, identifier, pending_id, kept, problems)
 
 
 def _open(transaction: Transaction, orders: Sequence[Order]) -> Sitting:
@@ -86,7 +86,7 @@ def _open(transaction: Transaction, orders: Sequence[Order]) -> Sitting:
     _load_keepers(transaction.connection, wanted)
     for order in sound:
         _confine_accounts(order)
-    candidates = [order.transfer for order in sound] + [_as_given(order.given) for order in sound]
+    candidates = [order.transfer for order in sound] + [_as_given(order) for order in sound]
     sitting = Sitting(transaction.connection, candidates, transaction.now_us)
     _use_standing_ids(transaction.connection, sitting, sound)
     referring = [order for order in sound if order.transfer.pending_id]
@@ -97,25 +97,25 @@ def _open(transaction: Transaction, orders: Sequence[Order]) -> Sitting:
     return sitting
 
 
-def _as_given(transfer: Transfer) -> Transfer:
+def _as_given(order: Order) -> Transfer:
     """Looks up what stands under the very ids of an order."""
-    return Transfer(transfer.id, pending_id=transfer.pending_id)
+    return Transfer(order.given_id, pending_id=order.given_pending_id)
 
 
 def _use_standing_ids(connection: sa.Connection, sitting: Sitting, orders: Sequence[Order]) -> None:
     """What stands under the very id that a bank gave, ordered by hand and its own, is what it means."""
-    named = {identifier for o in orders for identifier in (o.given.id, o.given.pending_id) if identifier}
+    named = {identifier for o in orders for identifier in (o.given_id, o.given_pending_id) if identifier}
     standing = {identifier: t for identifier in named if (t := sitting.transfer(identifier)) and t.code == rpc.CODE}
     if not standing:
         return
     _load_keepers(connection, [transfer.debit_account for transfer in standing.values()])
     keepers = {identifier: _keeper(transfer) for identifier, transfer in standing.items()}
     for order in orders:
-        kept, given = order.transfer, order.given
+        kept, bank = order.transfer, order.bank
         order.transfer = dataclasses.replace(
             kept,
-            id=given.id if keepers.get(given.id) == order.bank else kept.id,
-            pending_id=given.pending_id if keepers.get(given.pending_id) == order.bank else kept.pending_id,
+            id=order.given_id if keepers.get(order.given_id) == bank else kept.id,
+            pending_id=order.given_pending_id if keepers.get(order.given_pending_id) == bank else kept.pending_id,
         )
 
 
@@ -173,7 +173,7 @@ def _single(transaction: Transaction, request: settlement_pb2.CreateTransferRequ
     order = _order(transaction.caller, "transfer", request.transfer, request.request_id)
     if request.transfer.linked:
         order.problems.append(LINKED)
-    if request.transfer.transfer_id.lower() not in ("", order.given.id):
+    if request.transfer.transfer_id.lower() not in ("", order.given_id):
         order.problems.append(OTHER_ID)
     return order
 
@@ -194,7 +194,7 @@ def _answer(
     if verdict.result is Result.EXISTS_WITH_DIFFERENT_CONTENT:
         return RequestIdReused()
     if not verdict.result.stands:
-        return LedgerRefused(result=verdict.result.value, reference=transfer.reference or order.given.id)
+        return LedgerRefused(result=verdict.result.value, reference=transfer.reference or order.given_id)
     line = lines[transfer.id]
     return rpc.created(order.message, transfer.id, line.position, line.create_us)
 
