@@ -129,7 +129,7 @@ class Watchers:
     ) -> tuple[eventlog.Range, Reading]:
         tenant = "" if caller.service else caller.tenant
         with self._store.read() as connection:
-            found = eventlog.read(connection, epoch, position, tenant, resource)
+            found = eventlog.read(connection, epoch, position, tenant, *_names(caller, resource))
             reading = Reading(connection, caller, self._clock.now_us(), self._store.keys, look=look)
             if not caller.service:
                 found.events[:] = self._service.visible(reading, found.events)
@@ -153,6 +153,12 @@ class Watchers:
             head = self._service.ledger_head(connection)
         if head:
             response.ledger_head.CopyFrom(self._sign_head(*head))
+
+
+def _names(caller: Caller, resource: str) -> tuple[str, ...]:
+    """The names that a caller may mean: the one it says, or that of what it gave this id to; none for all."""
+    collection, _, identifier = resource.partition("/")
+    return (resource, f"{collection}/{caller.kept_id(identifier)}") if resource else ()
 
 
 class Pulse:
