@@ -42,4 +42,4 @@ class ManualClock:
 
 def business_date(now_us: int) -> datetime.date:
     """The calendar day in China, where the platform's business day is kept."""
-    return datetime.datetime.fromtimestamp(now_us / MICROSECONDS, tz=SHANGHAI).date()
+    return datetime.datetime.fromtimestamp(now_us // MICROSECONDS, tz=SHANGHAI).date()

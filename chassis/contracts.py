@@ -1,9 +1,11 @@
 """The services' contracts by name: services call each other by these, and never import each other."""
 
 import importlib
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from aval.type.v1 import event_pb2
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
@@ -37,3 +39,15 @@ def contract(service: str) -> Contract:
     module = importlib.import_module(f"aval.{service}.v1.{service}_pb2")
     (descriptor,) = module.DESCRIPTOR.services_by_name.values()
     return Contract(descriptor)
+
+
+@cache
+def event_types(service: str) -> Mapping[str, str]:
+    """The types of a service's events, each with its payload's full name: the enum EventType of its event_types.proto.
+
+    Example: of loans "loan.disbursed" with "aval.loans.v1.Loan".
+    """
+    module = importlib.import_module(f"aval.{service}.v1.event_types_pb2")
+    values = module.DESCRIPTOR.enum_types_by_name["EventType"].values
+    events = [value.GetOptions().Extensions[event_pb2.event] for value in values if value.number]
+    return {event.type: event.payload for event in events}

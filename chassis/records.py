@@ -11,7 +11,7 @@ import enum
 import json
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -27,6 +27,10 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 BYTES = sa.LargeBinary()
 # A position is the row's own key on SQLite.
 POSITION = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+# Rows that a proof over a whole table has in memory at a time.
+PAGE = 1_000
 
 
 class Conflict(Exception):
@@ -214,3 +218,13 @@ def many(connection: sa.Connection, query: Any, record: type[Record]) -> list[Re
     """The records a query over one table gives."""
     rows: Iterable[Any] = connection.execute(query).mappings()
     return [from_row(record, row) for row in rows]
+
+
+def pages(
+    connection: sa.Connection, source: sa.Table, record: type[Record], size: int = PAGE
+) -> Iterator[list[Record]]:
+    """All records of a table by ascending `id`, at most `size` at a time: for proofs over stores of any size."""
+    query, last = sa.select(source).order_by(source.c.id).limit(size), ""
+    while page := many(connection, query.where(source.c.id > last), record):
+        yield page
+        last = cast(Any, page[-1]).id

@@ -1,6 +1,7 @@
 """XML from strangers: a parser that fetches and expands nothing, and a reader that gathers problems.
 
-The bytes decide their encoding, not the header alone: senders put GB18030 under a UTF-8 header.
+The encoding that a document declares is believed first (XML 1.0, 4.3.3: without a declaration it is UTF-8). A text
+that doesn't fit what it declares is read otherwise only where no other reading is likely; what fits several is told.
 """
 
 import io
@@ -18,7 +19,32 @@ _BYTE_ORDER_MARKS = (
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
-_ENCODINGS = frozenset({"utf-8", "utf8", "utf-16", "gb18030", "gbk", "gb2312", "us-ascii", "ascii"})
+# By the name in the header: the codec, and how it is told. Whoever writes GBK or GB2312 may use all of GB18030.
+_CODECS: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(("utf-8", "utf8"), ("utf-8", "UTF-8")),
+    **dict.fromkeys(("gb18030", "gbk", "gb2312", "cp936", "x-gbk"), ("gb18030", "GB18030")),
+    **dict.fromkeys(("us-ascii", "ascii"), ("ascii", "US-ASCII")),
+    **dict.fromkeys(("iso-8859-1", "latin1", "latin-1"), ("iso-8859-1", "ISO-8859-1")),
+    "iso-8859-15": ("iso-8859-15", "ISO-8859-15"),
+    **dict.fromkeys(("windows-1252", "cp1252"), ("cp1252", "windows-1252")),
+    # A header that can be read byte by byte isn't in it.
+    "utf-16": ("", "UTF-16"),
+}
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+# By codec, bytes that make it unlikely that a text is in it by mistake, where it was declared to be in another.
+_SIGNS: Mapping[str, re.Pattern[bytes]] = {
+    "utf-8": _NOT_ASCII,
+    # Two characters in a row: what Latin letters are taken for stands alone, MÜLLER is read as M躄LER.
+    "gb18030": re.compile(rb"[\x81-\xfe]{4}"),
+}
+# By the codec declared, what makes UTF-8 as likely: among two-byte characters a character of three bytes.
+_SIGNS_OF_UTF_8: Mapping[str, re.Pattern[bytes]] = {
+    "gb18030": re.compile(rb"[\xe0-\xef][\x80-\xbf]{2}"),
+    **dict.fromkeys(("iso-8859-1", "iso-8859-15", "cp1252"), _NOT_ASCII),
+}
+# Control characters, which nobody writes: such a text is in windows-1252.
+_CONTROLS = re.compile(rb"[\x80-\x9f]")
+_SINGLE_BYTES = ("iso-8859-1", "iso-8859-15")
 # Matched at the beginning only: searched for, white space alone would take the square of its length.
 _HEADER = re.compile(r"\s*+<\?xml\s[^>]*+(?<=\?)>")
 _HEADER_ENCODING = re.compile(rb"\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
@@ -59,24 +85,60 @@ def wrong_namespace(path: str, found: str, expected: str) -> Problem:
     )
 
 
-def _decoded(content: bytes) -> str | None:
-    """The text, or None where no supported encoding fits."""
-    for mark, encoding in _BYTE_ORDER_MARKS:
+def _misdeclared(name: str, position: int) -> Problem:
+    return Problem(
+        "",
+        "ENCODING_MISMATCH",
+        f"The document says that it is in {name}, and it is not {name} at byte {position}; send it in UTF-8.",
+        f"报文声明为 {name} 编码，但第 {position} 字节不符合 {name}；请以 UTF-8 编码重新发送。",
+    )
+
+
+def _ambiguous(name: str) -> Problem:
+    return Problem(
+        "",
+        "ENCODING_AMBIGUOUS",
+        f"The document says that it is in {name}, and it can be read as UTF-8 too; correct its header.",
+        f"报文声明为 {name} 编码，但也可按 UTF-8 读取；请更正报文头中的编码声明。",
+    )
+
+
+def _declared(content: bytes) -> tuple[str, tuple[str, str] | None]:
+    """What follows the byte order mark and the codec that the document declares, with its name; None: unsupported."""
+    for mark, codec in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
-            return _text(content[len(mark) :], (encoding, "gb18030"))
+            return mark.decode("latin-1"), (codec, codec.upper())
     header = _HEADER_ENCODING.match(content)
-    if header and header[1].decode("ascii").lower() not in _ENCODINGS:
-        return None
-    return _text(content, ("utf-8", "gb18030"))
+    return "", _CODECS.get(header[1].decode("ascii").lower() if header else "utf-8")
 
 
-def _text(content: bytes, encodings: Sequence[str]) -> str | None:
-    for encoding in encodings:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return None
+def _decoded(content: bytes, others: Sequence[str]) -> tuple[str | None, list[Problem]]:
+    """The text, or the one problem that kept it from being read.
+
+    `<?xml version="1.0" encoding="GBK"?>` with the bytes D0AC C3B1 is 鞋帽, though they are UTF-8 too.
+    """
+    mark, declared = _declared(content)
+    if declared is None:
+        return None, [ENCODING_UNSUPPORTED]
+    (codec, name), body = declared, content[len(mark) :]
+    text, position = _read(body, codec)
+    sign = _SIGNS_OF_UTF_8.get(codec)
+    if text is not None and sign and sign.search(body) and _read(body, "utf-8")[0] is not None:
+        return None, [_ambiguous(name)]
+    control = _CONTROLS.search(body) if codec in _SINGLE_BYTES else None
+    if text is not None and not control:
+        return text, []
+    likely = (_read(body, other)[0] for other in ("utf-8", *others) if _SIGNS[other].search(body))
+    text = next((other for other in likely if other is not None), None)
+    return (text, []) if text is not None else (None, [_misdeclared(name, control.start() if control else position)])
+
+
+def _read(content: bytes, codec: str) -> tuple[str | None, int]:
+    """The text, and 0; None and the place of the first byte that doesn't fit the codec."""
+    try:
+        return (content.decode(codec), 0) if codec else (None, 0)
+    except UnicodeDecodeError as error:
+        return None, error.start
 
 
 # Nothing is fetched, nothing expanded, nothing grows without bound.
@@ -91,17 +153,18 @@ _SAFELY: Mapping[str, Any] = {
 }
 
 
-def parse_document(content: bytes) -> tuple[etree._Element | None, list[Problem]]:
-    """The root element of a document, or the one problem that kept it from being read."""
-    body, problems = _body(content)
+def parse_document(content: bytes, others: Sequence[str] = ()) -> tuple[etree._Element | None, list[Problem]]:
+    """The root element of a document, or the one problem that kept it from being read.
+
+    `others`: codecs that senders of this kind of document use under another's name.
+    """
+    text, problems = _decoded(content, others)
+    body, problems = (None, problems) if text is None else _body(text)
     return (None, problems) if body is None else _parsed(body)
 
 
-def _body(content: bytes) -> tuple[str | None, list[Problem]]:
+def _body(text: str) -> tuple[str | None, list[Problem]]:
     """The text without header, or the one problem that kept it from being read."""
-    text = _decoded(content)
-    if text is None:
-        return None, [ENCODING_UNSUPPORTED]
     text = text.lstrip("\ufeff")
     header = _HEADER.match(text)
     body = (text[header.end() :] if header else text).strip()
@@ -118,15 +181,22 @@ def _parsed(body: str) -> tuple[etree._Element | None, list[Problem]]:
 
 
 def root_of(content: bytes) -> tuple[tuple[str, str] | None, list[Problem]]:
-    """Namespace and local name of the root, read no further than its start; or the problem that hid them."""
-    body, problems = _body(content)
+    """Namespace and local name of the root, read no further than its start; or the problem that hid them.
+
+    Whether the rest fits its encoding is for the reader of the format to say.
+    """
+    mark, declared = _declared(content)
+    if declared is None:
+        return None, [ENCODING_UNSUPPORTED]
+    body, problems = _body(content[len(mark) :].decode(declared[0] or "utf-8", "replace"))
     if body is None:
         return None, problems
     try:
         _, element = next(iter(etree.iterparse(io.BytesIO(body.encode("utf-8")), ("start",), **_SAFELY)))
-    except (etree.XMLSyntaxError, UnicodeEncodeError, StopIteration) as error:
+        return (namespace(element), local_name(element)), []
+    # ValueError also for a prefix that isn't declared, which is no name of an element.
+    except (etree.XMLSyntaxError, ValueError, StopIteration) as error:
         return None, [malformed(str(error))]
-    return (namespace(element), local_name(element)), []
 
 
 def local_name(element: etree._Element) -> str:
@@ -137,6 +207,13 @@ def local_name(element: etree._Element) -> str:
 def namespace(element: etree._Element) -> str:
     """The element's namespace, empty where it has none."""
     return etree.QName(element).namespace or ""
+
+
+def drop_namespace(root: etree._Element, own: str) -> None:
+    """Leaves the elements of one namespace by their local names, beside those that their sender put in none."""
+    prefix = f"{{{own}}}"
+    for element in root.iter(f"{prefix}*"):
+        element.tag = element.tag.removeprefix(prefix)
 
 
 @dataclass(frozen=True, slots=True)

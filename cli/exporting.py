@@ -107,6 +107,19 @@ def _xlsx(path: pathlib.Path, _with_mark: bool, language: str) -> Iterator[Write
 FORMATS = {"csv": _csv, "xlsx": _xlsx}
 
 
+class UnknownEnding(Exception):
+    """The file's name doesn't say its format; the text says which endings do."""
+
+
+def form_of(path: pathlib.Path) -> str:
+    """Returns the format that the ending of a file's name says. Example: out.XLSX is "xlsx". Raises UnknownEnding."""
+    form = path.suffix.lower().removeprefix(".")
+    if form not in FORMATS:
+        endings = " or ".join(f".{one}" for one in FORMATS)
+        raise UnknownEnding(f"{path}: the name must end in {endings}, or give --format")
+    return form
+
+
 def request_of(
     enterprise: str = "",
     trade_modes: Sequence[str] = (),

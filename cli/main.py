@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import json
 import pathlib
 import sys
@@ -98,7 +99,7 @@ def code(login: str, folder: pathlib.Path, as_json: bool) -> None:
 )
 @click.option(
     "--mapping", "mappings", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path),
-    help="What the columns of CSV and JSON Lines files mean (docs/import-mapping.md); of several the first that fits.",
+    help="What the columns of tables and JSON Lines mean (docs/import-mapping.md); of several the first that fits.",
 )  # fmt: skip
 @click.option(
     "--resume/--restart", default=True, show_default=True,
@@ -113,9 +114,9 @@ def import_(
     folder: pathlib.Path,
     as_json: bool,
 ) -> None:
-    """Import documents (.xml) and rows (.csv, .jsonl), plain or .gz, from files and folders.
+    """Import documents (.xml) and rows (.csv, .tsv, .xlsx, .jsonl), plain, .gz or in a .zip, from files and folders.
 
-    The exit status is 0 when everything was read, whatever was refused.
+    The exit status is 0 when everything was read, whatever was refused, and 1 if a file couldn't be read whole.
     """
     from chassis.errors import DomainError
     from cli import importing
@@ -133,9 +134,12 @@ def import_(
     except DomainError as error:
         problems = [f"  {problem.path}: {problem.english}" for problem in error.problems]
         raise click.ClickException("\n".join([f"{error} The same command goes on from here.", *problems])) from error
+    unread = [row["message"] for row in report["refused"] if row["rule"] in files.RULES]
+    if unread and as_json:
+        click.echo("\n".join(f"Error: {message}" for message in unread), err=True)
     counts = f"read {report['read']}, accepted {report['accepted']}, duplicates {report['duplicates']}"
     refused = [_refused_line(row) for row in report["refused"]]
-    hint = ["What was refused is kept: see `aval refused list`; mend it and import it again."] if refused else []
+    hint = ["Mend what was refused and import it again; `aval refused list` has what is kept of it."] if refused else []
     show(report, as_json, [*refused, f"{counts}, refused {report['refused_documents']}", *hint])
 
 
@@ -232,7 +236,9 @@ def discard_refused(names: tuple[str, ...], folder: pathlib.Path, as_json: bool)
 
 
 @main.command()
-@click.option("--format", "form", type=click.Choice(["csv", "xlsx"]), default="csv", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "xlsx"]), help="Otherwise the ending of the file's name says it."
+)
 @click.option("--out", "path", required=True, type=click.Path(dir_okay=False, path_type=pathlib.Path))
 @click.option("--bom", is_flag=True, help="Begin a CSV file with a byte-order mark, for spreadsheets.")
 @click.option(
@@ -251,7 +257,7 @@ def discard_refused(names: tuple[str, ...], folder: pathlib.Path, as_json: bool)
 @folder_option
 @json_option
 def export(
-    path: pathlib.Path, form: str, bom: bool, language: str, folder: pathlib.Path, as_json: bool, **wanted: Any
+    path: pathlib.Path, form: str | None, bom: bool, language: str, folder: pathlib.Path, as_json: bool, **wanted: Any
 ) -> None:
     """Export declarations as a CSV or XLSX file, one row for each line of goods.
 
@@ -266,8 +272,9 @@ def export(
 
     request = exporting.request_of(**wanted)
     try:
+        form = form or exporting.form_of(path)
         report = asyncio.run(exporting.export(Layout(folder), path, form, request, progress, bom, language))
-    except RemoteError as refusal:
+    except (RemoteError, exporting.UnknownEnding) as refusal:
         raise click.ClickException(str(refusal)) from refusal
     show(report, as_json, [f"{report['declarations']} declarations, {report['lines']} lines in {path}"])
 
@@ -300,9 +307,7 @@ def verify(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
     """Prove balances, hash chains, dense events and owed tasks from the rows alone."""
     from cli import verification
 
-    address = database or Layout(folder).database_in_use()
-    if verification.is_empty(address):
-        raise click.ClickException(f"there is no platform's store at {address}")
+    address = _store_in_use(folder, database)
     report = verification.verify(address, is_whole=Layout(folder).was_up())
     show(report, as_json, _verify_lines(report))
 
@@ -311,7 +316,54 @@ def _verify_lines(report: dict[str, Any]) -> list[str]:
     lines = [f"{b['service']:18} {b['book']:16} {b['currency']} {b['debits']:>18,}" for b in report["books"]]
     events = ", ".join(f"{service} {count}" for service, count in report["events"].items())
     verdict = ["All hold."] if report["ok"] else report["violations"]
+    lines += [f"parked: {p['service']}: {p['resource']} {p['step']}: {p['why']}" for p in report["parked"]]
     return [*lines, f"events: {events}", f"chains hold: {'yes' if report['chains_ok'] else 'NO'}", *verdict]
+
+
+@main.group()
+def date() -> None:
+    """Show the platform's business date, or close it and all before a day."""
+
+
+@date.command("show")
+@folder_option
+@database_option
+@json_option
+def show_date(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
+    """Show the business date on which money counts today."""
+    from cli import dates
+
+    present = dates.show(_store_in_use(folder, database))
+    show(dates.report(present), as_json, [present.isoformat()])
+
+
+@date.command("close")
+@click.option(
+    "--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The business date to open, not before today's."
+)
+@folder_option
+@database_option
+@json_option
+def close_date(until: datetime.datetime, folder: pathlib.Path, database: str | None, as_json: bool) -> None:
+    """Close every business date before a day, also while the platform runs."""
+    from chassis.business_date import DateNotAhead
+    from cli import dates
+
+    try:
+        present = dates.close(_store_in_use(folder, database), until.date())
+    except DateNotAhead as error:
+        raise click.ClickException(str(error)) from error
+    show(dates.report(present), as_json, [present.isoformat()])
+
+
+def _store_in_use(folder: pathlib.Path, database: str | None) -> str:
+    """The address of a platform's store. Raises ClickException where nothing ever ran on it."""
+    from cli import verification
+
+    address = database or Layout(folder).database_in_use()
+    if verification.is_empty(address):
+        raise click.ClickException(f"there is no platform's store at {address}")
+    return address
 
 
 @main.command()
@@ -423,6 +475,39 @@ def _rotated_line(one: dict[str, Any]) -> str:
     return f"{one['service']}: {begun} {one['current']}, {one['resealed']:,} rows sealed anew{retired}"
 
 
+@main.group()
+def sandbox() -> None:
+    """Make what an integrator tries the platform with, on a demo that runs."""
+
+
+@sandbox.command("declaration")
+@click.option("--exporter", "login", default="", help="Whose: a login of the demo; otherwise the story's exporter.")
+@click.option("--enterprise", default="", help="Whose: enterprises/{social credit code} of the demo.")
+@click.option("--amount", default="100000.00", show_default=True, help="The declared value, in major units.")
+@click.option("--currency", default="", help="ISO 4217; otherwise that of the exporter's policy.")
+@click.option("--buyer", default="", help="A buyer of the demo; otherwise the first with a buyer limit.")
+@click.option(
+    "--financed-until", type=click.Choice(["COVERED", "OFFERED", "AGREED", "ACTIVE"]), default=None,
+    help="Insure and finance it too, as the story does, until this state; for the story's exporter and buyer.",
+)  # fmt: skip
+@folder_option
+@json_option
+def sandbox_declaration(folder: pathlib.Path, as_json: bool, financed_until: str | None, **picked: str) -> None:
+    """Declare goods under a new number and let customs close them, so that they can be insured and financed."""
+    from chassis.clock import SystemClock
+    from chassis.status import RemoteError
+    from cli import sandbox as making
+
+    try:
+        wanted, now_us = making.goods(**picked), SystemClock().now_us()
+        report = asyncio.run(making.make(Layout(folder), wanted, financed_until or "", now_us))
+    except (RemoteError, making.CannotDeclare) as refusal:
+        raise click.ClickException(str(refusal)) from refusal
+    line = "{declaration}: {status}, {currency} {amount}, {enterprise} to {buyer}"
+    made = [report[name] for name in ("application", "loan") if report.get(name)]
+    show(report, as_json, [line.format(**report), *made])
+
+
 @main.command()
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--steps", type=int, default=20000, show_default=True)
@@ -436,7 +521,8 @@ def simulate(seed: int, steps: int, as_json: bool) -> None:
             click.echo(f"\rstep {step} of {steps}", nl=False, err=True)
 
     report = world.simulate(seed, steps, progress)
-    lines = [f"seed {seed}, {report['steps']} steps, {len(report['violations'])} violations", *report["violations"]]
+    found = [f"step {one['step']}: {one['invariant']}: {one['detail']}" for one in report["violations"]]
+    lines = [f"seed {seed}, {report['steps']} steps, {len(found)} violations", *found]
     show(report, as_json, lines)
 
 

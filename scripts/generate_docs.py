@@ -1,9 +1,10 @@
-"""Writes what the documents say of the code: state diagrams, methods, errors. With --check only compares.
+"""Writes what the documents say of the code: state diagrams, methods, events, errors. With --check only compares.
 
 A document has marked parts, `<!-- KIND ARGUMENT -->` to `<!-- end KIND -->`; all text around them stays.
 
     states MODULE     the module's TRANSITIONS as a Mermaid diagram
     methods SERVICE   the service's methods: who may call them, and where they are over HTTP
+    events SERVICE    the types of the service's events, each with its payload
     errors            every reason for a refusal, by where it comes from
 """
 
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from aval.type.v1 import access_pb2
 from google.api import annotations_pb2
 
-from chassis.contracts import contract
+from chassis.contracts import contract, event_types
 from chassis.errors import DomainError
 from chassis.identity import policy_of
 from chassis.states import diagram
@@ -27,7 +28,7 @@ from gateway.json_api.routes import VERBS
 from gateway.web import http_status
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-HOUSE = ("chassis", "ledger", "services", "gateway", "cli")
+HOUSE = ("chassis", "ledger", "trade", "services", "gateway", "cli")
 DOCUMENTS = ("chassis/README.md", "ledger/README.md", "services/*/README.md", "gateway/README.md", "docs/*.md")
 PART = re.compile(
     r"(?P<start><!-- (?P<kind>\w+)(?: (?P<argument>\S+))? -->\n)(.*?)(?P<end><!-- end (?P=kind) -->)", re.S
@@ -51,6 +52,12 @@ def _method_row(method: object) -> tuple[str, str, str]:
     who = ", ".join(roles) + (" with a one-time code" if policy.second_factor else "")
     paths = [f"`{verb.upper()} {getattr(rule, verb)}`" for verb in VERBS if getattr(rule, verb)]
     return f"`{method.name}`", "services only" if policy.internal else who, "".join(paths)
+
+
+def events(service: str) -> str:
+    """The types of a service's events in the order of its contract."""
+    rows = [(f"`{type_}`", f"`{payload.rpartition('.')[2]}`") for type_, payload in event_types(service).items()]
+    return _table(("type", "payload"), rows)
 
 
 def errors(_argument: str) -> str:
@@ -99,7 +106,7 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-KINDS: Mapping[str, Callable[[str], str]] = {"states": states, "methods": methods, "errors": errors}
+KINDS: Mapping[str, Callable[[str], str]] = {"states": states, "methods": methods, "events": events, "errors": errors}
 
 
 def renewed(text: str) -> str:

@@ -1,6 +1,5 @@
 """What all tests share: a PostgreSQL server, a fresh store on each dialect, the real data where there is some."""
 
-import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +8,7 @@ from hypothesis import settings
 
 from chassis import testing
 from chassis.database import Database
-from tests.support import Stores, migrate, ring
+from tests.support import Stores, given_folder, migrate, ring
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -51,11 +50,5 @@ def store(database_url: str) -> Iterator[Stores]:
 
 @pytest.fixture(scope="session")
 def real_data() -> pathlib.Path:
-    """The folder of real data: AVAL_DATA, or shared/data beside the project. Without it only CI fails."""
-    folder = pathlib.Path(os.environ.get("AVAL_DATA", ROOT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        message = f"no data at {folder}; set AVAL_DATA"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return folder
+    """The folder of real data: AVAL_DATA, or shared/data beside the project. Without it the test is skipped."""
+    return given_folder("AVAL_DATA", ROOT.parent / "shared" / "data")

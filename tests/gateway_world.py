@@ -105,6 +105,17 @@ async def declare(world: World, number: str) -> str:
     return f"declarations/{number}"
 
 
+async def declare_draft(world: World, client_number: str) -> None:
+    """A declaration of the enterprise before it has its customs number, sent by the window through the door."""
+    names = {"declaration_number": "", "unified_number": "", "export_date": "20261109"}
+    text = string.Template(TEMPLATE.read_text(encoding="utf-8")).substitute(names)
+    sign = f"</DecLists><DecSign><ClientSeqNo>{client_number}</ClientSeqNo></DecSign>"
+    document = pb.Document(document_id="1", content=text.replace("</DecLists>", sign).encode())
+    request = pb.ImportDocumentsRequest(request_id=str(uuid.uuid4()), documents=[document])
+    answer = await call(world.door("window/window.system"), "ImportDocuments", request)
+    assert answer.verdicts[0].outcome == pb.IntakeVerdict.ACCEPTED, answer
+
+
 async def call(channel: grpc.aio.Channel, method: str, request: Message, metadata: Any = ()) -> Any:
     """A call of the declarations service on any channel."""
     callee = contract("declarations")

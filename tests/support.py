@@ -1,6 +1,8 @@
 """Helpers of the tests: stores, identifiers, ledger accounts, commands over plain messages."""
 
 import hashlib
+import os
+import pathlib
 import re
 import uuid
 from collections.abc import Callable, Sequence
@@ -8,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+import pytest
 import sqlalchemy as sa
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
@@ -33,6 +36,20 @@ LEAKS = re.compile(
     r"Traceback|\.py\b|/(home|work|tmp|usr|var)/|\b(SELECT|INSERT|UPDATE|DELETE) |Exception"
     r"|sqlite|psycopg|sqlalchemy|lxml"
 )
+
+
+def given_folder(variable: str, usual: pathlib.Path) -> pathlib.Path:
+    """The folder that an environment variable names, or the usual one.
+
+    Without it the test is skipped; under CI=true or AVAL_REQUIRE_DATA=1 it fails.
+    """
+    folder = pathlib.Path(os.environ.get(variable, usual))
+    if not folder.is_dir():
+        message = f"no files at {folder}; set {variable}"
+        if os.environ.get("CI") == "true" or os.environ.get("AVAL_REQUIRE_DATA") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
 
 
 def seeded_random(seed: int) -> RandomBytes:

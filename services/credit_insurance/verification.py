@@ -16,11 +16,18 @@ from services.credit_insurance.covered_shipment.model import RESERVING, CoveredS
 
 def violations(connection: sa.Connection) -> Sequence[str]:
     """Everything that doesn't fit."""
-    shipments = store.every(connection)
+    found = [text for page in store.pages(connection) for text in _of_page(connection, page)]
+    return [*ledger.violations(connection), *found]
+
+
+def _of_page(connection: sa.Connection, shipments: Sequence[CoveredShipment]) -> Iterator[str]:
+    """Some shipments with what lenders hold of them."""
     named = (model.exposure_id, model.liability_id, cover.available_id, cover.held_id)
     accounts = ledger.accounts(connection, [account(one.name) for one in shipments for account in named])
-    found = [text for shipment in shipments for text in _of_exposure(shipment, accounts)]
-    return [*ledger.violations(connection), *found, *_of_holds(connection, shipments, accounts)]
+    for shipment in shipments:
+        yield from _of_exposure(shipment, accounts)
+    yield from _of_payments(connection, shipments, accounts)
+    yield from _of_holds(connection, shipments, accounts)
 
 
 def _of_exposure(shipment: CoveredShipment, accounts: Mapping[str, Account]) -> Iterator[str]:
@@ -42,12 +49,31 @@ def _fits(shipment: CoveredShipment, held: int, booked: int) -> bool:
     return (held, booked) == (0, 0)
 
 
+def _of_payments(
+    connection: sa.Connection, shipments: Sequence[CoveredShipment], accounts: Mapping[str, Account]
+) -> Iterator[str]:
+    """Under cover in force stands exactly what buyers still owe: no payment that was told is forgotten."""
+    for shipment in shipments:
+        if shipment.state is not State.COVERED:
+            continue
+        if shipment.insured_value is None or shipment.paid_before is None:
+            yield f"{shipment.name} is COVERED without an insured value"
+            continue
+        told, _ = store.told(connection, shipment.declaration, shipment.insured_value.currency)
+        owed = model.owed_after(shipment, told)
+        booked = accounts[model.exposure_id(shipment.name)].balance
+        if booked != owed.minor_units:
+            yield f"{shipment.name}: {owed.minor_units} is owed under cover, its exposure is {booked}"
+        for payment in store.told_otherwise(connection, shipment.declaration, shipment.insured_value.currency):
+            yield f"{shipment.name}: {payment} is of another currency than its cover, and frees nothing"
+
+
 def _of_holds(
     connection: sa.Connection, shipments: Sequence[CoveredShipment], accounts: Mapping[str, Account]
 ) -> Iterator[str]:
     """Lenders hold what their holds say, and no more is available than is insured."""
     held: Counter[str] = Counter()
-    for hold in covers.every(connection):
+    for hold in covers.of_shipments(connection, [shipment.name for shipment in shipments]):
         if hold.state is HoldState.HELD and hold.amount is not None:
             held[hold.covered_shipment] += hold.amount.minor_units
     for shipment in shipments:

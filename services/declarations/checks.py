@@ -1,8 +1,8 @@
 """The business rules of a declaration, over its proto row. Pure; every problem at once.
 
 Lengths and patterns are rules of the proto and are not repeated here. Paths are field paths of the row,
-indexes from 0: lines[1].total. Rules: the single window's goods declaration format; totals may differ
-from quantity times price by less than one minor unit.
+indexes from 0: lines[1].total. Rules: the single window's goods declaration format, whose field table has prices of
+four and quantities of five decimals: a total may differ from quantity times price by what rounding the price explains.
 """
 
 import operator
@@ -27,8 +27,10 @@ LINES_MAX = 50
 # The most that one document declares, in minor units: with it all that ever moves of a value fits the ledger's int64,
 # and so does what thousands of parcels add up to in a pool.
 VALUE_MOST, PARCEL_MOST = 10**16, 10**12
+# As senders write numbers: without a zero before the point, with more decimals than count, as floats.
+_NUMBER = re.compile(r"\+?(?=\.?[0-9])[0-9]{0,30}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 # 19 significant digits at most, so that a product of two stays exact.
-_DECIMAL = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?", re.ASCII)
+_WHOLE_MOST, _LAST_DECIMAL = Decimal(10) ** 13, Decimal("0.000001")
 
 
 @lru_cache(maxsize=65536)
@@ -39,8 +41,44 @@ def is_social_credit_code(code: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def decimal_or_none(text: str) -> Decimal | None:
-    """A plain decimal number, neither negative nor in exponent form; None where it is anything else."""
-    return Decimal(text) if _DECIMAL.fullmatch(text) else None
+    """A number from 0 to below 10^13, rounded half-even to six decimals; None where it is anything else.
+
+    12.5000 keeps its decimals, since they tell how far it was rounded. `.5` is 0.5, `12.50000000` is 12.500000,
+    `1.25E7` is 12500000, `3.3333333333333335` is 3.333333.
+    """
+    number = exact_or_none(text)
+    if number is None or _decimals(number) <= _decimals(_LAST_DECIMAL):
+        return number
+    # What rounding would make nothing of is no number that counts.
+    return number.quantize(_LAST_DECIMAL) or (None if number else number.quantize(_LAST_DECIMAL))
+
+
+def exact_or_none(text: str) -> Decimal | None:
+    """A number from 0 to below 10^13 with all its decimals; None where it is anything else."""
+    number = Decimal(text) if _NUMBER.fullmatch(text) else _WHOLE_MOST
+    return number if number < _WHOLE_MOST else None
+
+
+def _decimals(number: Decimal) -> int:
+    """How many decimals it is written with."""
+    return max(0, -int(number.as_tuple().exponent))
+
+
+def plain(text: str) -> str:
+    """A number as it is kept: digits, a point, at most six decimals; what is no number stays as it is.
+
+    `.5` is kept as 0.5, `1.25E7` as 12500000.
+    """
+    number = decimal_or_none(text)
+    return text if number is None else f"{number:f}"
+
+
+def rounding(quantity: Decimal, unit_price: Decimal) -> Decimal:
+    """How far quantity times price may be from the total because the price was rounded: half its last digit, each.
+
+    3000 at 3.3333 may be 0.15 more or less than 9999.90.
+    """
+    return quantity * Decimal(1).scaleb(-_decimals(unit_price)) / 2
 
 
 def date_or_none(value: date_pb2.Date) -> date | None:
@@ -56,6 +94,20 @@ def check(declaration: declarations_pb2.Declaration) -> list[Problem]:
     on = date_or_none(declaration.export_date) or date.max
     lines = list(_line_problems(declaration, on))
     return [*_head_problems(declaration, on), *lines, *_value_problems(declaration, lines)]
+
+
+def check_row(declaration: declarations_pb2.Declaration) -> list[Problem]:
+    """Every broken rule of a declaration that comes as a row: as any, and it has a number by which it is told."""
+    numbers = (declaration.declaration_number, declaration.unified_number, declaration.client_number)
+    return [*(() if any(numbers) else (_WITHOUT_NUMBER,)), *check(declaration)]
+
+
+_WITHOUT_NUMBER = Problem(
+    "declaration_number",
+    "DECLARATION_NUMBER_MISSING",
+    "The row has no number; give the customs number or, before there is one, the unified number or the client's.",
+    "该行没有编号；请填写海关编号，海关尚未给出编号时填写统一编号或客户端编号。",
+)
 
 
 def _head_problems(declaration: declarations_pb2.Declaration, on: date) -> Iterator[Problem]:
@@ -115,6 +167,8 @@ def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
             yield from found
         if not _is_country(line.origin_country, on):
             yield _unknown_country(f"lines[{index}].origin_country", line.origin_country)
+        if not _is_country(line.destination_country, on):
+            yield _unknown_country(f"lines[{index}].destination_country", line.destination_country)
 
 
 def goods_problems(index: int, line: Goods, currency: str) -> Sequence[Problem]:
@@ -161,7 +215,8 @@ def _total_problems(index: int, line: Goods, minor_units: int, digits: int | Non
         found.append(not_positive(f"lines[{index}].total"))
     elif digits is not None and quantity and unit_price:
         product = quantity * unit_price
-        if abs(product.scaleb(digits) - minor_units) >= 1:
+        off = abs(product.scaleb(digits) - minor_units) - 1
+        if off >= 0 and off >= rounding(quantity, unit_price).scaleb(digits):
             found.append(_total_mismatch(f"lines[{index}].total", product, minor_units, digits))
     return found
 
@@ -181,8 +236,8 @@ def not_a_number(path: str) -> Problem:
     return Problem(
         path,
         "NUMBER_INVALID",
-        "This is no plain positive decimal number of at most 13 digits and 6 decimals; correct it.",
-        "该值不是有效的正十进制数（整数最多 13 位，小数最多 6 位）；请更正。",
+        "This is no positive decimal number of at most 13 digits before the point; correct it.",
+        "该值不是有效的正十进制数（整数最多 13 位）；请更正。",
     )
 
 
@@ -205,6 +260,13 @@ def size_problems(path: str, minor_units: int, most: int) -> Iterator[Problem]:
             f"The amount is above {most} minor units; correct it, or declare separately.",
             f"金额超过 {most}（最小货币单位）；请更正或分单申报。",
         )
+
+
+def amount_problems(path: str, minor_units: int) -> Iterator[Problem]:
+    """Whether what an asset is worth is something, and no more than any document is: of 0, AMOUNT_NOT_POSITIVE."""
+    if minor_units <= 0:
+        yield Problem(path, "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。")
+    yield from size_problems(path, minor_units, VALUE_MOST)
 
 
 def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:

@@ -21,6 +21,10 @@ from services.declarations.consent import commands as consent
 from services.declarations.consent import reads as consent_reads
 from services.declarations.declaration import commands as declaration
 from services.declarations.declaration import reads as declaration_reads
+from services.declarations.draft import commands as draft
+from services.declarations.draft import reads as draft_reads
+from services.declarations.draft import store as draft_store
+from services.declarations.encumbrance import carrying as encumbrance_carrying
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
 from services.declarations.fingerprint import commands as fingerprint
@@ -106,6 +110,7 @@ PROOFS: Sequence[Check] = (
     sales.violations,
     record_store.violations,
     permit_uses.violations,
+    draft_store.violations,
     bill_store.violations,
     intake_store.violations,
 )
@@ -124,7 +129,7 @@ SERVICE = Service(
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
         "BatchCreateDeclarations": keeping_refused(
-            Command(run_batch=declaration.create_batch, prepare=declaration.rows), "declaration"
+            Command(run_batch=draft.create_batch, prepare=declaration.rows), "declaration"
         ),
         "BatchCreateReceipts": keeping_refused(Command(unified.create_receipts, names=_receipts), "receipt"),
         "BatchCreateRetailDocuments": keeping_refused(
@@ -151,6 +156,7 @@ SERVICE = Service(
         "ReleaseBill": Command(bill.release, names=_name),
         "ConfirmBillPaid": Command(bill.confirm, names=_name),
         "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.asset]),
+        "RestoreEncumbrance": Command(encumbrance.restore, names=lambda request: [request.name, *request.assets]),
         "ProposeBreachResolution": Command(breach.propose, names=_name),
         "ResolveBreach": Command(breach.resolve, names=_name),
         "CreatePreShipment": Command(pre_shipment.create, names=lambda request: [request.pre_shipment.contract_number]),
@@ -177,6 +183,8 @@ SERVICE = Service(
         "GetEvidence": record_reads.evidence,
         "GetDeclaration": declaration_reads.get,
         "ListDeclarations": declaration_reads.list_,
+        "GetDraft": draft_reads.get,
+        "ListDrafts": draft_reads.list_,
         "GetRetailOrder": retail_order_reads.get,
         "ListRetailOrders": retail_order_reads.list_,
         "ListConsents": consent_reads.list_,
@@ -191,6 +199,7 @@ SERVICE = Service(
         "GetPool": pool_reads.get,
         "ListPools": pool_reads.list_,
         "ListPoolMovements": pool_reads.list_movements,
+        "GetReceivable": declaration_reads.receivable,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
         "GetBreach": breach_reads.get,
@@ -222,8 +231,10 @@ SERVICE = Service(
     sealed=[personal_data, refused_contents, refused_told, sealed_answers],
     sweeps=[
         encumbrance.expire,
+        encumbrance_carrying.carry_payments,
         pool.gather,
         pool.age,
+        draft.join,
         unified.attach_waiting,
         merchants.adopt,
         intake.forget_old,

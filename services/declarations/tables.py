@@ -8,6 +8,7 @@ from services.declarations.bill.model import Bill
 from services.declarations.breach.model import Breach
 from services.declarations.consent.model import Consent, Disclosure
 from services.declarations.declaration.model import Declaration, Version
+from services.declarations.draft.model import Draft, Message
 from services.declarations.encumbrance.model import Encumbrance
 from services.declarations.fingerprint.model import Registration
 from services.declarations.insight.filters.model import SavedFilter
@@ -71,6 +72,41 @@ receipts = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# draft: declarations before they have a customs number, all their messages, and what is known of their numbers.
+DRAFT_PLACE = ("create_date", "id")
+drafts = records.table(
+    "drafts",
+    Draft,
+    metadata,
+    sa.Index("drafts_enterprise", "enterprise", *DRAFT_PLACE),
+    sa.Index("drafts_day", *DRAFT_PLACE),
+    sa.Index("drafts_client_number", "client_number"),
+    sa.Index("drafts_unified_number", "unified_number"),
+    sa.Index("drafts_declaration", "declaration"),
+    sa.Index("drafts_state", "state", "wait"),
+)
+draft_messages = records.table("draft_messages", Message, metadata, sa.Index("draft_messages_draft", "draft"))
+
+# The unified number that the window gave to a client's own number.
+client_numbers = sa.Table(
+    "client_numbers",
+    metadata,
+    sa.Column("client_number", TEXT, primary_key=True),
+    sa.Column("unified_number", TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The customs numbers told of `unified/{number}` or `client/{enterprise}/{number}`, and when customs first told each
+# (microseconds since 1970 UTC, 0 where no notice did).
+customs_numbers = sa.Table(
+    "customs_numbers",
+    metadata,
+    sa.Column("number", TEXT, primary_key=True),
+    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("notice_us", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 consents = records.table(
     "consents",
     Consent,
@@ -119,6 +155,9 @@ proceeds = sa.Table(
     sa.Column("payment", TEXT, primary_key=True),
     sa.Column("response", records.BYTES, nullable=False),
 )
+
+# Assets of which something was paid before payments counted against what is insurable; encumbrance.carrying empties it.
+uncounted_payments = sa.Table("uncounted_payments", metadata, sa.Column("asset", TEXT, primary_key=True))
 
 # insight/: what is derived from declarations. Rebuilt from the log at any time.
 
@@ -231,7 +270,7 @@ risk_portraits = sa.Table(
 
 saved_filters = records.table("saved_filters", SavedFilter, metadata, sa.Index("saved_filters_tenant", "tenant", "id"))
 # Records beside the declarations: every version of each, of which one counts.
-beside = records.table(
+record_versions = records.table(
     "records",
     Record,
     metadata,

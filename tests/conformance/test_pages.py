@@ -20,6 +20,7 @@ LISTS = [
 # What gives a list another row.
 ANOTHER = {
     "ListDeclarations": "BatchCreateDeclarations",
+    "ListDrafts": "BatchCreateDeclarations",
     "ListRetailOrders": "BatchCreateRetailDocuments",
     "ListRetailLists": "BatchCreateRetailDocuments",
     "ListRetailSummaries": "BatchCreateRetailDocuments",

@@ -81,6 +81,7 @@ STRANGERS = {
 # The names that speak to services by their own certificates.
 LOANS, LOANS_FOR_BANK = service_caller("loans"), service_caller("loans", tenant=BANK)
 SETTLEMENT, CREDIT_INSURANCE = service_caller("settlement"), service_caller("credit_insurance")
+SETTLEMENT_FOR_BANK = service_caller("settlement", tenant=BANK)
 
 
 def usd(minor_units: int) -> Any:
@@ -192,6 +193,19 @@ class World:
             origin_country="CHN",
         )
         return row
+
+    def draft_row(self) -> Any:
+        """A declaration before it has its customs number."""
+        row = self.declaration_row()
+        row.client_number = f"CLIENT{row.declaration_number[9:]}"
+        row.declaration_number = ""
+        return row
+
+    async def draft(self) -> str:
+        """A draft that waits for its number."""
+        batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[self.draft_row()])
+        answer = await self.call("declarations", "BatchCreateDeclarations", batch, CAST["WINDOW"])
+        return str(answer.verdicts[0].resource)
 
     def retail_orders(self) -> Any:
         """An order of cross-border e-commerce of the exporter, with its buyer."""
@@ -400,13 +414,14 @@ class World:
 
     def payment_in(self, said: str = "for the last invoice", units: int = 100) -> Any:
         """A pacs.008 for the exporter; what it says doesn't name a declaration."""
+        now = datetime.datetime.now(datetime.UTC)
         message = pacs008.CreditTransfer(
             message_id=identifier()[:30],
             uetr=identifier(),
             end_to_end_id="E2E",
             currency_code="USD",
             minor_units=units,
-            settlement_date=datetime.date(2026, 11, 2),
+            settlement_date=now.date(),
             debtor_name="CONFORMANCE BUYER LTD",
             debtor_town="Atlanta",
             debtor_country="US",
@@ -416,7 +431,7 @@ class World:
             creditor_agent_bic=BANK.removeprefix("banks/"),
             remittance_information=said,
         )
-        content = pacs008.build(message, datetime.datetime(2026, 11, 2, tzinfo=datetime.UTC))
+        content = pacs008.build(message, now)
         return settlement_pb2.ImportPaymentRequest(request_id=identifier(), content=content)
 
     async def parked_payment(self) -> Any:
@@ -580,7 +595,9 @@ class World:
             loan=self.standing["loan"].name,
             payment="incomingPayments/conformance",
             amount=usd(1_00),
-            date=rpc.date(datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=2)),
+            date=rpc.date(datetime.datetime.now(datetime.UTC).date()),
+            encumbrance=self.standing["loan"].encumbrance,
+            settled=usd(1_00),
         )
 
     async def _until(self, service: str, method: str, request: Any, state: str, caller: Caller) -> Any:
@@ -648,6 +665,7 @@ class World:
         standing["order"], standing["rebate"] = await self.order(), await self.rebate()
         standing["payment"] = await self.parked_payment()
         standing["refused_document"] = await self.refused_document()
+        standing["draft"] = await self.draft()
         await self.refused_document()
         await self.call("settlement", "CreateOutgoingPayment", self.payment_out(), CAST["EXPORTER"])
         standing["record"] = await self.bill()

@@ -8,7 +8,6 @@ from typing import Any
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, retail_list_pb2, value_pb2
-from google.protobuf.message import Message
 
 from chassis import eventlog, migrations, rpc
 from chassis.clock import MICROSECONDS
@@ -274,13 +273,13 @@ class World:
         rebate = rebate_pb2.Rebate(enterprise=ENTERPRISE, period=period, amount=usd(units))
         return str(self.call("CreateRebate", rebate_pb2.CreateRebateRequest(rebate=rebate), WINDOW).name)
 
-    def events(self, kind: str) -> list[tuple[str, set[str], Message]]:
+    def events(self, kind: str) -> list[tuple[str, set[str], bytes]]:
         """Resource, tenants and payload of the events of a type."""
         query = sa.text(
             "SELECT position, resource, payload, tenant FROM events LEFT JOIN event_tenants USING (position) "
             "WHERE type = :kind ORDER BY position"
         )
-        found: dict[int, tuple[str, set[str], Message]] = {}
+        found: dict[int, tuple[str, set[str], bytes]] = {}
         with self.store.read() as connection:
             for position, resource, payload, tenant in connection.execute(query, {"kind": kind}):
                 found.setdefault(position, (resource, set(), payload))[1].add(tenant)

@@ -69,6 +69,25 @@ def test_csv_has_every_line_once(folder: pathlib.Path, tmp_path: pathlib.Path) -
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(
+    ("name", "magic"), [("a.xlsx", b"PK"), ("B.XLSX", b"PK"), ("c.csv", b"decl"), ("d.CSV", b"decl")]
+)
+def test_the_files_name_says_the_format(folder: pathlib.Path, tmp_path: pathlib.Path, name: str, magic: bytes) -> None:
+    run(folder, "--out", str(tmp_path / name), "--from", "2026-12-01")
+    assert (tmp_path / name).read_bytes().startswith(magic)
+
+
+@pytest.mark.parametrize("name", ["out", "out.txt", "out.xls", "out.csv.gz", ".csv"])
+def test_a_name_that_says_no_format_is_refused(folder: pathlib.Path, tmp_path: pathlib.Path, name: str) -> None:
+    arguments = ["export", "--folder", str(folder), "--out", str(tmp_path / name), "--from", "2026-12-01"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "must end in .csv or .xlsx, or give --format" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert CliRunner().invoke(main, [*arguments, "--format", "csv"]).exit_code == 0
+    assert (tmp_path / name).read_bytes().startswith(b"declaration_number")
+
+
 def test_xlsx_has_typed_cells(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "some.xlsx"
     report = run(folder, "--out", str(path), "--format", "xlsx", "--enterprise", ENTERPRISES[0], "--from", "2026-12-01")

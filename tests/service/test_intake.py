@@ -1,7 +1,9 @@
 """Intake of documents over real ports: every format by its root, refused ones kept, mended and given up."""
 
 import asyncio
+import base64
 import itertools
+import json
 import pathlib
 import re
 import uuid
@@ -63,7 +65,7 @@ async def test_each_document_by_its_root_and_a_bad_one_stops_nothing(intake: Int
         document("a.xml", dec_message(1)),
         document("bomb.xml", (FIXTURES / "decmessage" / "bad_entity_expansion.xml").read_bytes()),
         document("other.xml", b'<Invoice xmlns="urn:example"/>'),
-        document("space.xml", (FIXTURES / "decmessage" / "bad_no_namespace.xml").read_bytes()),
+        document("space.xml", (FIXTURES / "decmessage" / "bad_wrong_namespace.xml").read_bytes()),
         document("cut.xml", dec_message(1)[:700]),
         document("text.xml", b"Dear customs"),
         document("nothing.jsonl", b"\n \n{"),
@@ -120,9 +122,9 @@ async def test_mended_with_other_content_and_its_own_is_forgotten(intake: Intake
     name = (await one(intake, "mend.xml")).name
     (kept,) = sealed(intake, name)
     assert b"DecMessage" not in kept
-    still = await resend(intake, name, dec_message(13, CutMode="CutMude"))
-    assert [(p.path, p.reason) for p in still.refused_document.problems] == [(f"{HEAD}/CutMode", "CUT_MODE_REQUIRED")]
-    assert (await one(intake, "mend.xml")).content == dec_message(13, CutMode="CutMude")
+    still = await resend(intake, name, dec_message(13, TradeMode="TradeMude"))
+    assert [(p.path, p.reason) for p in still.refused_document.problems] == [(f"{HEAD}/TradeMode", "MISSING_ELEMENT")]
+    assert (await one(intake, "mend.xml")).content == dec_message(13, TradeMode="TradeMude")
     done = await resend(intake, name, dec_message(13))
     assert [told(verdict) for verdict in done.verdicts] == [("mend.xml", "ACCEPTED", [])]
     assert (done.refused_document.state, done.refused_document.attempts) == (State.MENDED, 2)
@@ -194,12 +196,17 @@ async def test_found_by_reason_format_state_and_time(intake: Intake) -> None:
 
 
 async def test_the_windows_word_to_its_client_is_no_receipt(intake: Intake) -> None:
-    taken = (FIXTURES / "receipts" / "bad_dec_import_response.xml").read_bytes()
+    taken = (FIXTURES / "receipts" / "good_dec_import_response.xml").read_bytes()
     failed = taken.replace(b">0<", b">9<").replace("暂存成功".encode(), "报文格式错误".encode())
-    verdicts = await intake.send(document("Successed_1.xml", taken), document("Failed_1.xml", failed))
+    empty = taken.replace(b"I20260000000000017", b"").replace(b"QH2026110200017", b"")
+    torn = taken.replace(b"I20260000000000017", b"I2026000000000001700")
+    sent = {"Successed_1.xml": taken, "Failed_1.xml": failed, "empty.xml": empty, "torn.xml": torn}
+    verdicts = await intake.send(*(document(name, content) for name, content in sent.items()))
     assert [told(verdict)[2] for verdict in verdicts] == [
-        [("DecImportResponse", "NO_CUSTOMS_RECEIPT")],
+        [],
         [("DecImportResponse/ResponseCode", "WINDOW_DID_NOT_TAKE_IT")],
+        [("DecImportResponse/ClientSeqNo", "MISSING_ELEMENT"), ("DecImportResponse/SeqNo", "MISSING_ELEMENT")],
+        [("DecImportResponse/SeqNo", "TOO_LONG")],
     ]
     assert "报文格式错误" in verdicts[1].problems[0].message
     assert (await one(intake, "Failed_1.xml")).format == "DEC_RESPONSE"
@@ -303,6 +310,23 @@ async def test_an_import_declaration_from_abroad_is_a_record(intake: Intake) -> 
     assert {verdict.document_id.partition("#")[0] for verdict in accepted} == {"import.xml"}
     assert {verdict.resource.partition("/")[0] for verdict in accepted} == {"records"}
     assert (await one(intake, "broken.xml")).format == "WCO"
+
+
+async def test_a_document_in_an_envelope_is_taken_kept_and_sent_again(intake: Intake) -> None:
+    sound, broken = ((FIXTURES / "wco" / name).read_bytes() for name in ("import.xml", "broken.xml"))
+    sent = [document(f"{name}.json", in_json(content)) for name, content in (("sound", sound), ("broken", broken))]
+    accepted, refused = await intake.send(*sent)
+    assert accepted.outcome in (Verdict.ACCEPTED, Verdict.DUPLICATE)
+    assert {problem.path.partition("/")[0] for problem in refused.problems} == {"data"}
+    kept = await one(intake, "broken.json")
+    assert kept.format == "WCO"
+    again = await intake.send(sent[1])
+    assert [verdict.outcome for verdict in again] == [Verdict.REFUSED]
+    assert (await one(intake, "broken.json")).attempts == 2
+
+
+def in_json(content: bytes) -> bytes:
+    return json.dumps({"data": base64.b64encode(content).decode()}).encode()
 
 
 async def test_persons_of_documents_are_sealed_and_nowhere_else(intake: Intake) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_list_pb2, retail_pb2
 
 from chassis import eventlog
@@ -483,6 +484,9 @@ def test_what_is_paid_goes_to_the_financed_part_first(register: RetailRegister) 
     assert (answer.applied.minor_units, answer.settled_finance.minor_units) == (5_000_00, 5_000_00)
     found = value(register, pool)
     assert answer.base.minor_units == register.base(pool) == 150 * 90_00 * 80 // 100
+    with register.database.read() as connection:
+        told = connection.execute(sa.text("SELECT resource FROM events WHERE type = 'asset.settled'")).scalars().all()
+    assert told == [pool]
     assert (found.financed.minor_units, found.settled.minor_units) == (base - 6_000_00, 5_000_00)
     assert found.financed.minor_units + found.free.minor_units == answer.base.minor_units
     # All is paid: more than the base ever was, and nobody is owed anything.

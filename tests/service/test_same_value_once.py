@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from aval.declarations.v1 import declarations_pb2 as pb
-from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, records_pb2
+from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, records_pb2, value_pb2
+from google.protobuf import any_pb2
 
 from chassis import fields
 from chassis.money import Money, to_proto
@@ -146,6 +147,33 @@ def test_what_buyers_pay_settles_the_sales_first(world: World) -> None:
     world.pay(name, 25_000_00)
     assert world.booked(later) == {"settled": 30_000_00}
     assert world.booked(name)["settled"] == 5_000_00
+
+
+def settlements(world: World) -> list[tuple[str, set[str], int, int]]:
+    """Of each asset.settled: what was settled, who was told, and the cents that settled value or went beyond it."""
+    found = []
+    for resource, tenants, payload in world.events("asset.settled"):
+        message = value_pb2.AssetSettlement()
+        assert any_pb2.Any.FromString(payload).Unpack(message)
+        assert (message.asset, message.enterprise) == (resource, ENTERPRISE)
+        found.append((resource, tenants, message.settled.minor_units, message.excess.minor_units))
+    return found
+
+
+def test_a_settled_sale_is_told_to_its_enterprise_alone(world: World) -> None:
+    """Beside declaration.settled, since the sale is an asset of its own."""
+    name, sale = sold(world, 60_000_00)
+    world.pay(name, 70_000_00)
+    assert settlements(world) == [(sale, {ENTERPRISE}, 60_000_00, 0)]
+    assert [resource for resource, _, _ in world.events("declaration.settled")] == [name]
+
+
+def test_a_settled_rebate_is_told_with_what_was_paid_beyond_it(world: World) -> None:
+    rebate = world.rebate(10_000_00)
+    world.finance(rebate, 5_000_00)
+    world.pay(rebate, 12_000_00)
+    assert settlements(world) == [(rebate, {ENTERPRISE}, 10_000_00, 2_000_00)]
+    assert world.events("declaration.settled") == []
 
 
 def test_what_the_declaration_carries_is_not_in_its_sales(world: World) -> None:

@@ -1,18 +1,25 @@
 """`aval`'s other commands, as a person or a program uses them."""
 
+import contextlib
+import datetime
 import json
 import pathlib
 import sqlite3
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import psycopg
 import pyotp
 import pytest
+from aval.declarations.v1 import declarations_pb2
 from cryptography import x509
+from google.protobuf import any_pb2
 
 from chassis.certificates import Authority
+from chassis.contracts import event_types
 from chassis.testing import PostgreSQL
 from cli.demo import story, world
 from cli.layout import Layout
@@ -90,6 +97,16 @@ def test_verify_says_where_an_amount_was_changed_on_postgresql(postgresql_server
         check_flipped(lambda text: connection.execute(text.encode()).fetchall(), "settlement", "--database", url)
 
 
+@pytest.mark.parametrize("service", ["declarations", "settlement", "credit_insurance", "loans"])
+def test_every_event_of_the_story_is_of_its_contract(door: Door, tmp_path: pathlib.Path, service: str) -> None:
+    folder, known = copied(door, tmp_path), event_types(service)
+    with contextlib.closing(sqlite3.connect(folder / "store" / f"{service}.sqlite")) as connection:
+        rows = connection.execute("SELECT type, payload FROM events").fetchall()
+    found = {(type_, any_pb2.Any.FromString(payload).TypeName()) for type_, payload in rows}
+    assert len(found) >= 4
+    assert sorted(found - known.items()) == []
+
+
 def test_verify_of_nothing_says_so(tmp_path: pathlib.Path) -> None:
     done = aval("verify", "--json", "--folder", str(tmp_path / "nowhere"))
     assert (done.returncode, done.stdout) == (1, "")
@@ -147,6 +164,61 @@ def test_code_without_a_platform_or_a_person_says_so(door: Door, tmp_path: pathl
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: "), done.stderr
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_sandbox_declaration_is_new_closed_and_can_be_insured_and_financed(door: Door) -> None:
+    arguments = ("sandbox", "declaration", "--amount", "2500.00", "--folder", str(door.layout.folder))
+    (_, first), (status, report) = (reported(*arguments) for _ in range(2))
+    assert (status, report["status"]) == (0, "CLOSED")
+    assert report["declaration"] != first["declaration"]
+    with httpx.Client(base_url=door.addresses.url, headers={"x-aval-request": "1"}, timeout=20) as client:
+        client.post("/session", json={"login": LOGIN, "password": world.PASSWORD}).raise_for_status()
+        assert client.get(f"/v1/{report['declaration']}").json()["declaredValue"]["minorUnits"] == "250000"
+        covered = insured(client, report, reported("date", "show", *arguments[-2:])[1]["date"])
+    assert covered["state"] == "COVERED", covered
+    read = declarations_pb2.GetDeclarationRequest(name=report["declaration"])
+    found = door.call("banks/LMHFCNB0/lmhf.system", "declarations", "GetDeclaration", read)
+    assert found.value.available.minor_units > 0
+
+
+def insured(client: httpx.Client, report: dict[str, Any], date: str) -> Any:
+    """The declaration's cover, once it is decided, under the limit of the buyer that the report names."""
+    limits = client.get("/v1/buyerLimits?pageSize=100").json()["buyerLimits"]
+    limit = next(one for one in limits if (one["buyerName"], one["state"]) == (report["buyer"], "IN_FORCE"))
+    shipped = datetime.date.fromisoformat(date)
+    due = shipped + datetime.timedelta(days=90)
+    body = {
+        "buyerLimit": limit["name"],
+        "declaration": report["declaration"],
+        "invoiceAmount": {"currencyCode": "USD", "minorUnits": "250000"},
+        "shipmentDate": {"year": shipped.year, "month": shipped.month, "day": shipped.day},
+        "dueDate": {"year": due.year, "month": due.month, "day": due.day},
+    }
+    made = client.post("/v1/coveredShipments", json=body, headers={"idempotency-key": str(uuid.uuid4())}).json()
+    deadline = time.monotonic() + 30
+    while (found := client.get(f"/v1/{made['name']}").json())["state"] not in ("COVERED", "REFUSED"):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return found
+
+
+def test_a_sandbox_declaration_is_financed_until_a_state(door: Door) -> None:
+    arguments = ("sandbox", "declaration", "--amount", "2500.00", "--folder", str(door.layout.folder))
+    status, offered = reported(*arguments, "--financed-until", "OFFERED")
+    assert (status, offered["loan"], bool(offered["application"])) == (0, "", True)
+    status, active = reported(*arguments, "--financed-until", "ACTIVE")
+    assert status == 0
+    with httpx.Client(base_url=door.addresses.url, headers={"x-aval-request": "1"}, timeout=20) as client:
+        client.post("/session", json={"login": LOGIN, "password": world.PASSWORD}).raise_for_status()
+        loan = client.get(f"/v1/{active['loan']}").json()
+    assert (loan["declarations"], loan["state"]) == ([active["declaration"]], "ACTIVE")
+
+
+def test_a_sandbox_needs_a_demo_that_runs(tmp_path: pathlib.Path, door: Door) -> None:
+    for arguments in (("--folder", str(tmp_path)), ("--folder", str(door.layout.folder), "--exporter", "nobody")):
+        done = aval("sandbox", "declaration", "--json", *arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("Error: "), done.stderr
 
 
 def test_a_second_platform_on_a_folder_is_refused(door: Door) -> None:

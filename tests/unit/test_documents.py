@@ -11,6 +11,12 @@ from scripts import generate_docs
 
 ROOT = pathlib.Path(__file__).parents[2]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+INVARIANT = r"(?:cap|[A-Z]{1,2}[0-9])"
+# How code names an invariant that is broken, or that it keeps.
+CITED = re.compile(
+    rf'yield "({INVARIANT})"|f?"({INVARIANT}): |[Ii]nvariants? ({INVARIANT})|^ *"""({INVARIANT}): ', re.M
+)
+LISTED = re.compile(rf"({INVARIANT})(?: to ({INVARIANT}))?")
 ATTRIBUTE = re.compile(r'"(aval\.(?:[a-z_]+\.[a-z_]+|resource))"')
 
 
@@ -31,7 +37,7 @@ def test_every_state_machine_has_its_diagram() -> None:
 @pytest.mark.parametrize("kind", generate_docs.KINDS)
 def test_a_stale_part_is_noticed(kind: str) -> None:
     """Whatever stands between the marks is replaced, all around it stays."""
-    argument = {"states": "services.loans.loan.model", "methods": "loans", "errors": ""}[kind]
+    argument = {"states": "services.loans.loan.model", "methods": "loans", "events": "loans", "errors": ""}[kind]
     text = f"before\n<!-- {f'{kind} {argument}'.strip()} -->\nstale\n<!-- end {kind} -->\nafter\n"
     renewed = generate_docs.renewed(text)
     assert renewed.startswith("before\n<!--")
@@ -57,3 +63,37 @@ def test_every_span_attribute_is_declared() -> None:
     named = {name for text in texts for name in ATTRIBUTE.findall(text)}
     assert len(named) > 10
     assert sorted(name for name in named if f"`{name}`" not in declared) == []
+
+
+def invariants() -> list[str]:
+    """The ids in docs/invariants.md; a row may have several."""
+    text = (ROOT / "docs" / "invariants.md").read_text("utf-8")
+    heads = re.findall(rf"^\| ({INVARIANT}(?:, {INVARIANT})*) \|", text, re.M)
+    return [identifier for head in heads for identifier in head.split(", ")]
+
+
+def test_an_invariants_id_stands_in_one_row() -> None:
+    found = invariants()
+    assert len(found) > 40
+    assert sorted(one for one in set(found) if found.count(one) > 1) == []
+
+
+def test_every_invariant_that_code_names_is_written_down() -> None:
+    files = [file for folder in generate_docs.HOUSE for file in (ROOT / folder).rglob("*.py")]
+    cited = {"".join(found) for file in files for found in CITED.findall(file.read_text("utf-8"))}
+    assert len(cited) > 15
+    assert sorted(cited - set(invariants())) == []
+
+
+def test_every_invariant_that_a_readme_lists_is_written_down() -> None:
+    texts = [file.read_text("utf-8") for file in ROOT.glob("services/*/README.md")]
+    sections = [text.partition("## Invariants\n")[2].partition("\n## ")[0] for text in texts]
+    listed = {one for section in sections for pair in LISTED.findall(section) for one in _between(*pair)}
+    assert len(listed) > 25
+    assert sorted(listed - set(invariants())) == []
+
+
+def _between(first: str, last: str) -> list[str]:
+    """The ids of a range. Example: I1 to I3 are I1, I2, I3."""
+    letters = first.rstrip("0123456789")
+    return [f"{letters}{number}" for number in range(int(first[-1]), int(last[-1]) + 1)] if last else [first]

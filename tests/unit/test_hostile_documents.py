@@ -8,6 +8,7 @@ from aval.declarations.v1 import declarations_pb2
 from lxml import etree
 
 from chassis import xml
+from services.declarations.formats.parsed import MISDECLARED
 from services.declarations.intake import parsing
 from services.declarations.intake.parsing import Read
 
@@ -36,9 +37,16 @@ def reasons(content: bytes) -> list[str]:
     return [problem.reason for part in read(content).parts for problem in part.problems]
 
 
+@pytest.mark.parametrize(
+    "content", [b"<md:MetaData/>", b"<a:b><c/></a:b>", b"<?xml version='1.0'?><x:DxpMsg ver='1.0'/>"]
+)
+def test_a_prefix_that_is_not_declared_is_no_internal_error(content: bytes) -> None:
+    assert reasons(content) == ["XML_MALFORMED"]
+
+
 @pytest.mark.parametrize("file", FIXTURES, ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_no_value_of_an_element_stops_the_reader(file: pathlib.Path) -> None:
-    root, _ = xml.parse_document(file.read_bytes())
+    root, _ = xml.parse_document(file.read_bytes(), MISDECLARED)
     assert root is not None
     leaves = {element.tag: element for element in root.iter(etree.Element) if len(element) == 0}
     for element in leaves.values():

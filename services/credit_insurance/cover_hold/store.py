@@ -4,12 +4,12 @@ Whoever changes an exposure or gives cover back sits over both books at once, so
 available never exceeds what is insured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from aval.credit_insurance.v1 import credit_insurance_pb2
 
-from chassis import records
+from chassis import bulk, records
 from chassis.command import Transaction
 from chassis.money import Money
 from ledger import store as ledger
@@ -26,9 +26,10 @@ def load(connection: sa.Connection, identifier: str) -> CoverHold | None:
     return records.one(connection, cover_holds, CoverHold, cover_holds.c.id == identifier)
 
 
-def every(connection: sa.Connection) -> list[CoverHold]:
-    """All, for verification."""
-    return records.many(connection, sa.select(cover_holds), CoverHold)
+def of_shipments(connection: sa.Connection, shipments: Iterable[str]) -> list[CoverHold]:
+    """The holds on these shipments' cover, by resource name."""
+    query = sa.select(cover_holds).where(bulk.among(connection, cover_holds.c.covered_shipment, shipments))
+    return records.many(connection, query, CoverHold)
 
 
 def add(transaction: Transaction, hold: CoverHold, event: str) -> credit_insurance_pb2.CoverHold:
@@ -69,15 +70,15 @@ def release_amount(transaction: Transaction, hold: CoverHold, shipment: CoveredS
     sitting.write()
 
 
-def pay(transaction: Transaction, shipment: CoveredShipment, payment: str, amount: Money) -> tuple[Money, Money]:
-    """Frees exposure by what the buyer paid, as far as there is any; what was freed and what is left."""
-    sitting = _sitting(transaction, shipment, payment)
-    exposure = _exposure(sitting, shipment)
-    freed = min(amount, exposure)
-    _attempt(sitting, shipments.payment_transfers(shipment, payment, freed))
-    _retire(sitting, shipment, payment)
-    sitting.write()
-    return freed, exposure - freed
+def reduce(transaction: Transaction, shipment: CoveredShipment, cause: str, owed: Money) -> Money:
+    """Frees exposure beyond what is owed; what was freed. Nothing is freed where no more stands."""
+    sitting = _sitting(transaction, shipment, cause)
+    freed = max(_exposure(sitting, shipment) - owed, owed.zero())
+    if freed:
+        _attempt(sitting, shipments.payment_transfers(shipment, cause, freed))
+        _retire(sitting, shipment, cause)
+        sitting.write()
+    return freed
 
 
 def _sitting(transaction: Transaction, shipment: CoveredShipment, cause: str, *others: Transfer) -> ledger.Sitting:

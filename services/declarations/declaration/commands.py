@@ -1,19 +1,20 @@
 """Intake: rows and receipts; each by itself accepted, known already, or refused with all its problems."""
 
-import datetime
+import enum
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from aval.declarations.v1 import declarations_pb2
 from aval.declarations.v1.personal_pb2 import PersonalData
 
-from chassis import bulk, database, fields
+from chassis import database, fields
 from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
-from services.declarations.checks import check
+from services.declarations.checks import check_row
 from services.declarations.consent import store as consents
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
@@ -68,8 +69,8 @@ class Candidates:
 
     @property
     def numbers(self) -> set[str]:
-        """The numbers of those that are sound."""
-        return {one.content.id for one in self.rows if one.content}
+        """The numbers of those that are sound and have one."""
+        return {one.content.id for one in self.rows if one.content} - {""}
 
 
 def candidate(document_id: str, row: declarations_pb2.Declaration | None, problems: Sequence[Problem]) -> Candidate:
@@ -85,32 +86,47 @@ def rows(request: declarations_pb2.BatchCreateDeclarationsRequest) -> Candidates
 
 def _row_candidate(index: int, row: declarations_pb2.Declaration) -> Candidate:
     raw = row.SerializeToString(deterministic=True)
-    problems = fields.row_problems(row, raw) or check(row)
+    problems = fields.row_problems(row, raw) or check_row(row)
     return Candidate(str(index), None if problems else rpc.content_of(row, raw), problems)
 
 
-def create_batch(
-    work: Sequence[tuple[Transaction, Candidates]],
-) -> list[declarations_pb2.BatchCreateDeclarationsResponse]:
-    """Declarations as rows."""
-    return [declarations_pb2.BatchCreateDeclarationsResponse(verdicts=verdicts) for verdicts in take(work)]
+class Fate(enum.Enum):
+    """What becomes of a row."""
+
+    NEW = "it is declared"
+    AMENDMENT = "it changes what was declared"
+    KNOWN = "it says what is known"
+    REFUSED = "it is wrong"
+
+
+Sorted = tuple[Candidate, Fate, Sequence[Problem]]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the store knows of the numbers of a batch, kept up as its rows are decided."""
+    """What the store knows of the numbers of a batch, kept up as its rows are decided.
+
+    `provisional`: by number the digest of content that is only a draft's: what comes under the number replaces it.
+    """
 
     digests: dict[str, bytes]
     waiting: Mapping[str, Sequence[store.Receipt]]
     institutions: Mapping[str, Sequence[str]]
+    provisional: Mapping[str, bytes]
 
     def status(self, number: str) -> str:
         """Where the receipts that came before a declaration leave it."""
         before = self.waiting.get(number)
         return status_after(one.notice for one in before) if before else STATUS_WITHOUT_RECEIPTS
 
+    def may_change(self, content: Content) -> bool:
+        """Whether other content than is known may replace it."""
+        return bool(content.amend_us) or self.provisional.get(content.id) == self.digests.get(content.id)
 
-def take(work: Sequence[tuple[Transaction, Candidates]]) -> list[list[declarations_pb2.IntakeVerdict]]:
+
+def take(
+    work: Sequence[tuple[Transaction, Candidates]], provisional: Mapping[str, bytes] = MappingProxyType({})
+) -> list[list[declarations_pb2.IntakeVerdict]]:
     """Accepts what is new and sound of several requests as one step; the verdicts of each, in order."""
     connection = work[0][0].connection
     database.lock_shared(connection, ARRIVING)
@@ -118,57 +134,55 @@ def take(work: Sequence[tuple[Transaction, Candidates]]) -> list[list[declaratio
     digests = store.digests(connection, numbers)
     owners = {one.content.enterprise for _, candidates in work for one in candidates.rows if one.content}
     institutions = consents.institutions(connection, owners, work[0][0].now_us)
-    known = Known(digests, store.receipts_of(connection, numbers - digests.keys()), institutions)
+    receipts = store.receipts_of(connection, numbers - digests.keys())
+    known = Known(digests, receipts, institutions, provisional)
     return [_take(transaction, candidates.rows, known) for transaction, candidates in work]
 
 
 def _take(
     transaction: Transaction, candidates: Sequence[Candidate], known: Known
 ) -> list[declarations_pb2.IntakeVerdict]:
-    today, language = business_date(transaction.now_us), transaction.caller.language
-    accepted: list[bulk.Row] = []
-    amendments: list[tuple[int, Content]] = []
-    persons: dict[str, PersonalData] = {}
-    controlled: list[Content] = []
-    verdicts = []
-    for index, one in enumerate(candidates):
-        content = one.content
-        if content is None:
-            verdicts.append(refused(one.document_id, one.problems, language))
-            continue
-        before = known.digests.get(content.id)
-        if before is None:
-            accepted.append(_row(content, known, today, transaction.now_us))
-            known.digests[content.id] = content.digest
-            if content.persons:
-                persons[f"declarations/{content.id}"] = content.persons
-            if content.controlled:
-                controlled.append(content)
-        elif before != content.digest and content.amend_us:
-            amendments.append((index, content))
-        verdicts.append(_verdict(one.document_id, content, before, language))
-    store.add(transaction, accepted, known.institutions)
-    permit_uses.declared(transaction, controlled, known.status)
-    unchanged = dict(_amend(transaction, amendments, known))
-    for index, problems in unchanged.items():
-        verdicts[index] = refused(candidates[index].document_id, problems, language)
-    for index, content in amendments:
-        if content.persons and index not in unchanged:
-            persons[f"declarations/{content.id}"] = content.persons
-    personal.put(transaction, persons)
-    return verdicts
+    """Sorts the rows, then stores what is new, then what changes it; each stores its own persons, once."""
+    rows = [_sorted(one, known) for one in candidates]
+    _declare(transaction, list(_of_fate(rows, Fate.NEW).values()), known)
+    unchanged = _amend(transaction, _of_fate(rows, Fate.AMENDMENT), known)
+    language = transaction.caller.language
+    return [_verdict(row, unchanged.get(place, ()), language) for place, row in enumerate(rows)]
 
 
-def _row(content: Content, known: Known, today: datetime.date, now_us: int) -> bulk.Row:
-    return store.row(content, known.status(content.id), today, now_us)
+def _sorted(one: Candidate, known: Known) -> Sorted:
+    content = one.content
+    if content is None:
+        return one, Fate.REFUSED, one.problems
+    before = known.digests.get(content.id)
+    if before is None:
+        known.digests[content.id] = content.digest
+        return one, Fate.NEW, ()
+    if before == content.digest:
+        return one, Fate.KNOWN, ()
+    return (one, Fate.AMENDMENT, ()) if known.may_change(content) else (one, Fate.REFUSED, [KNOWN_OTHERWISE])
 
 
-def _verdict(document_id: str, content: Content, before: bytes | None, language: str) -> declarations_pb2.IntakeVerdict:
-    """Of a sound row; an amendment counts as accepted until it is found to be none."""
-    if before is not None and before != content.digest and not content.amend_us:
-        return refused(document_id, [KNOWN_OTHERWISE], language)
-    outcome = Verdict.DUPLICATE if before == content.digest else Verdict.ACCEPTED
-    return Verdict(document_id=document_id, outcome=outcome, resource=f"declarations/{content.id}")
+def _of_fate(rows: Iterable[Sorted], fate: Fate) -> dict[int, Content]:
+    """By their places."""
+    return {place: one.content for place, (one, found, _) in enumerate(rows) if found is fate and one.content}
+
+
+def _verdict(row: Sorted, unchanged: Sequence[Problem], language: str) -> declarations_pb2.IntakeVerdict:
+    one, fate, problems = row
+    if one.content is None or fate is Fate.REFUSED or unchanged:
+        return refused(one.document_id, [*problems, *unchanged], language)
+    outcome = Verdict.DUPLICATE if fate is Fate.KNOWN else Verdict.ACCEPTED
+    return Verdict(document_id=one.document_id, outcome=outcome, resource=f"declarations/{one.content.id}")
+
+
+def _declare(transaction: Transaction, fresh: Sequence[Content], known: Known) -> None:
+    """Stores new declarations and their persons."""
+    today = business_date(transaction.now_us)
+    rows = [store.row(content, known.status(content.id), today, transaction.now_us) for content in fresh]
+    store.add(transaction, rows, known.institutions)
+    permit_uses.declared(transaction, [content for content in fresh if content.controlled], known.status)
+    personal.put(transaction, {f"declarations/{one.id}": one.persons for one in fresh if one.persons})
 
 
 def refused(document_id: str, problems: Iterable[Problem], language: str) -> declarations_pb2.IntakeVerdict:
@@ -178,34 +192,40 @@ def refused(document_id: str, problems: Iterable[Problem], language: str) -> dec
 
 
 def _amend(
-    transaction: Transaction, amendments: Sequence[tuple[int, Content]], known: Known
-) -> list[tuple[int, list[Problem]]]:
-    """Amends in order of approval; the places of those that change nothing, with their problems."""
+    transaction: Transaction, amendments: Mapping[int, Content], known: Known
+) -> Mapping[int, Sequence[Problem]]:
+    """Amends in order of approval; by its place what keeps an amendment from changing anything."""
     if not amendments:
-        return []
-    present = store.load(transaction.connection, {content.id for _, content in amendments})
-    stored = dict(present)
-    found = []
-    for index, content in sorted(amendments, key=lambda pair: pair[1].amend_us):
+        return {}
+    stored = dict(store.load(transaction.connection, {content.id for content in amendments.values()}))
+    found: dict[int, Sequence[Problem]] = {}
+    for place, content in sorted(amendments.items(), key=lambda pair: pair[1].amend_us):
         before = stored[content.id]
         if problems := _amendment_problems(before, content):
-            found.append((index, problems))
+            found[place] = problems
             continue
-        after = model.amended(before, content, transaction.now_us)
-        permit_uses.amended(transaction, before, content)
-        hindered = hindrances.of(transaction.connection, [after], transaction.now_us)
-        stored[content.id] = store.amend(transaction, before, after, hindered)
-        values.declared_value_changed(transaction, [(before, stored[content.id])])
+        stored[content.id] = _replace(transaction, before, content)
         known.digests[content.id] = content.digest
-        if content.persons:
-            personal.put(transaction, {before.name: content.persons})
     return found
+
+
+def _replace(transaction: Transaction, before: Declaration, content: Content) -> Declaration:
+    """The declaration with other content and its persons, and what follows from that."""
+    after = model.amended(before, content, transaction.now_us)
+    permit_uses.amended(transaction, before, content)
+    hindered = hindrances.of(transaction.connection, [after], transaction.now_us)
+    stored = store.amend(transaction, before, after, hindered)
+    values.declared_value_changed(transaction, [(before, stored)])
+    # What replaces a draft's content has all that is known of its persons.
+    if content.persons or not content.amend_us:
+        personal.put(transaction, {before.name: content.persons or PersonalData()})
+    return stored
 
 
 def _amendment_problems(before: Declaration, content: Content) -> list[Problem]:
     if (before.enterprise, before.value.currency) != (content.enterprise, content.value_currency):
         return [OTHER_ENTERPRISE]
-    return [AMENDED_LATER] if content.amend_us <= before.amend_us else []
+    return [AMENDED_LATER] if content.amend_us and content.amend_us <= before.amend_us else []
 
 
 def create_receipts(

@@ -33,7 +33,8 @@ class Content(NamedTuple):
     `commodity_code` is that of the line with the largest total; `declared_on` is None where the row has no date;
     `amend_us` is when customs approved it as an amendment, 0 for the first content; `search_text` is what people
     search for: contract, invoice and bill number and the buyer's name, each on a line, in capitals;
-    `controlled` are the goods that need a permit on some day.
+    `controlled` are the goods that need a permit on some day. `id` is empty before customs gave a number: of such a
+    draft `client_number`, `sign_us` and `direction` (a name of Direction) tell which it is and which message counts.
     """
 
     id: str
@@ -52,6 +53,9 @@ class Content(NamedTuple):
     unified_number: str
     search_text: str
     controlled: Sequence[Goods]
+    client_number: str
+    sign_us: int
+    direction: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from services.declarations.value.model import Value
 
 # Ours to set, never the sender's.
 OUTPUT_ONLY = ("name", "status", "eligibility", "value", "receipts", "etag", "create_time", "version")
-# Kept elsewhere: personal data is sealed.
-KEPT_APART = ("persons",)
+# Kept elsewhere: personal data is sealed, what finds and orders a draft's messages stays with the draft.
+KEPT_APART = ("persons", "client_number", "sign_time", "direction")
 _NOT_CONTENT = (*OUTPUT_ONLY, *KEPT_APART)
-_MESSAGES = ("eligibility", "value", "create_time")
+_MESSAGES = ("eligibility", "value", "create_time", "sign_time")
 _REPEATED_AND_PLAIN = operator.attrgetter(*(name for name in _NOT_CONTENT if name not in _MESSAGES))
 
 
@@ -50,6 +50,9 @@ def content_of(message: declarations_pb2.Declaration, raw: bytes | None = None) 
         message.unified_number,
         searchable("\n".join(_searched(message))),
         permits.controlled(message),
+        message.client_number,
+        message.sign_time.ToMicroseconds() if message.HasField("sign_time") else 0,
+        retail_pb2.Direction.Name(message.direction) if message.direction else "",
     )
 
 

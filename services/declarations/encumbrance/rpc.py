@@ -2,14 +2,22 @@
 
 from collections.abc import Iterable
 
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, value_pb2
 
 from chassis import money
 from chassis.identity import Caller
-from chassis.money import Money
+from chassis.money import Money, total
 from chassis.rpc import decimal
-from services.declarations.encumbrance.model import Encumbrance, Item, Reduction, Settled, State
-from services.declarations.value.model import AssetClass
+from services.declarations.encumbrance.model import (
+    Application,
+    Encumbrance,
+    Item,
+    Reduction,
+    Settled,
+    State,
+    settled_total,
+)
+from services.declarations.value.model import Asset, AssetClass
 
 AssetClassProto = declarations_pb2.Encumbrance.AssetClass
 
@@ -69,14 +77,23 @@ def _from_item(item: declarations_pb2.EncumberedValue) -> Item:
     return Item(item.asset, amount, amount.zero())
 
 
-def settled(one: Settled) -> declarations_pb2.SettledEncumbrance:
-    """What a payment settled of an encumbrance."""
+def settled(asset: str, settled: Settled) -> declarations_pb2.SettledEncumbrance:
+    """What a payment settled of an encumbrance on an asset."""
+    total = settled_total(settled.encumbrance) + settled.amount
     return declarations_pb2.SettledEncumbrance(
-        encumbrance=one.encumbrance.name,
-        holder=one.encumbrance.holder,
-        reference=one.encumbrance.reference,
-        amount=money.to_proto(one.amount),
+        encumbrance=settled.encumbrance.name,
+        holder=settled.encumbrance.holder,
+        reference=settled.encumbrance.reference,
+        amount=money.to_proto(settled.amount),
+        settled_total=money.to_proto(total),
+        asset=asset,
     )
+
+
+def paid(response: declarations_pb2.ApplyProceedsResponse) -> Money:
+    """The payment that an answer splits: what settled finance, what was free of it, what was excess."""
+    parts = [*(one.amount for one in response.settled_encumbrances), response.unfinanced, response.excess]
+    return total(list(map(money.from_proto, parts)), response.unfinanced.currency_code)
 
 
 def asked(
@@ -97,4 +114,15 @@ def asked(
         0,
         now_us,
         1,
+    )
+
+
+def settlement(asset: Asset, application: Application) -> value_pb2.AssetSettlement:
+    """The payload of asset.settled: the parts of a payment, in minor units of the asset's currency."""
+    return value_pb2.AssetSettlement(
+        asset=asset.name,
+        enterprise=asset.enterprise,
+        settled=money.to_proto(application.financed + application.free + application.margin),
+        cured=money.to_proto(application.cured),
+        excess=money.to_proto(application.excess),
     )

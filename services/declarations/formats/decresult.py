@@ -1,26 +1,31 @@
-"""DEC_DATA and DEC_RESULT, the window's receipt of one goods declaration, into a Receipt; and what is none.
+"""DEC_DATA and DEC_RESULT, the window's receipt of one goods declaration, into a Receipt; DecImportResponse, too.
 
-Elements as working software of the window's clients reads them: CUS_CIQ_NO (the unified number), ENTRY_ID (the
-customs number, once there is one), NOTICE_DATE, CHANNEL, NOTE. The reference tables' times are Beijing's,
-and so is a notice time without an offset.
+Elements as working software of the window's clients reads them: CUS_CIQ_NO or, in older clients, SEQ_NO (the unified
+number), ENTRY_ID (the customs number, once there is one), NOTICE_DATE, CHANNEL, NOTE. The reference tables' times
+are Beijing's, and so is a notice time without an offset.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
 from aval.declarations.v1 import declarations_pb2
 
 from chassis.errors import Problem
-from chassis.xml import Reader, local_name, parse_document
-from services.declarations.formats.parsed import Parsed
+from chassis.xml import Reader, drop_namespace, local_name, parse_document
+from services.declarations.formats.parsed import MISDECLARED, Parsed
+from services.declarations.formats.row_problems import field_problems, report_at_elements
 
 DATA = "DEC_DATA"
 RESULT = "DEC_RESULT"
 RESPONSE = "DecImportResponse"
 # ResponseCode of a file that was read.
 _TAKEN = "0"
-NAMESPACES = ("", "http://www.chinaport.gov.cn/dec")
+NAMESPACE = "http://www.chinaport.gov.cn/dec"
+NAMESPACES = ("", NAMESPACE)
+UNIFIED_NUMBER = ("CUS_CIQ_NO", "SEQ_NO")
+# What is longer is cut: a receipt counts by its channel and its time.
+NOTE_MOST = 4096
 BEIJING = timezone(timedelta(hours=8))
 _COMPACT = re.compile(r"[0-9]{14}", re.ASCII)
 _COMPACT_FORM = "%Y%m%d%H%M%S"
@@ -28,9 +33,10 @@ _COMPACT_FORM = "%Y%m%d%H%M%S"
 
 def parse(content: bytes) -> Sequence[Parsed]:
     """The receipts of one document, each with all its problems."""
-    element, problems = parse_document(content)
+    element, problems = parse_document(content, MISDECLARED)
     if element is None:
         return [Parsed("", None, problems)]
+    drop_namespace(element, NAMESPACE)
     root = Reader(element, local_name(element))
     if root.path == RESULT:
         return [_parsed("", root)]
@@ -42,27 +48,26 @@ def parse(content: bytes) -> Sequence[Parsed]:
 
 
 def parse_response(content: bytes) -> Sequence[Parsed]:
-    """DecImportResponse, by which the window tells a client that it read its file, or why not.
+    """DecImportResponse, by which the window tells a client that it took its file, or why not, into an ImportResponse.
 
-    It has no channel and no notice time, so it is no receipt: it moves no declaration. It is refused as what it is,
-    with the window's own words where the file wasn't taken.
+    It has no channel and no notice time, so it moves no declaration: it ties the client's number to the unified one.
+    Where the file wasn't taken it is refused with the window's own words.
     """
-    element, problems = parse_document(content)
+    element, problems = parse_document(content, MISDECLARED)
     if element is None:
         return [Parsed("", None, problems)]
+    drop_namespace(element, NAMESPACE)
     own = Reader(element, RESPONSE)
     code, told = own.text("ResponseCode"), own.text("ErrorMessage")
-    problem = NO_RECEIPT if code == _TAKEN else _not_taken(code, told)
-    return [Parsed("", None, [problem])]
+    if code != _TAKEN:
+        return [Parsed("", None, [_not_taken(code, told)])]
+    numbers = {field: own.required(name) for field, name in _NUMBERS.items()}
+    response = declarations_pb2.ImportResponse(**numbers)
+    report_at_elements(own, field_problems(response), lambda path: f"{RESPONSE}/{_NUMBERS.get(path, path)}")
+    return [Parsed("", None if own.problems else response, own.problems)]
 
 
-NO_RECEIPT = Problem(
-    RESPONSE,
-    "NO_CUSTOMS_RECEIPT",
-    "The window only says that it read the client's file; nothing is to be mended. Discard it and send customs' "
-    "receipts (DEC_DATA), which name a channel and a time.",
-    "该报文仅表示单一窗口已导入客户端文件，无需更正；请放弃该报文，并发送含通道代码和时间的海关回执（DEC_DATA）。",
-)
+_NUMBERS: Mapping[str, str] = {"client_number": "ClientSeqNo", "unified_number": "SeqNo"}
 
 
 def _not_taken(code: str, told: str) -> Problem:
@@ -78,9 +83,9 @@ def _parsed(document_id: str, result: Reader) -> Parsed:
     own = Reader(result.element, result.path)
     receipt = declarations_pb2.Receipt(
         declaration_number=own.text("ENTRY_ID"),
-        unified_number=own.text("CUS_CIQ_NO"),
+        unified_number=next(filter(None, map(own.text, UNIFIED_NUMBER)), ""),
         channel_code=own.required("CHANNEL"),
-        note=own.text("NOTE"),
+        note=own.text("NOTE")[:NOTE_MOST],
     )
     _set_notice_time(own, receipt)
     return Parsed(document_id, None if own.problems else receipt, own.problems)

@@ -1,24 +1,25 @@
 """Texts of elements as values. What can't be read is reported at its element; an empty text is absent."""
 
 import re
+from decimal import ROUND_HALF_UP, Decimal
 
 from aval.type.v1 import money_pb2
 from google.type import date_pb2
 
-from chassis.currencies import minor_digits, to_minor_units
+from chassis.currencies import INT64_MAX, minor_digits
 from chassis.xml import Reader
-from services.declarations.checks import date_or_none, decimal_or_none
+from services.declarations.checks import date_or_none, exact_or_none
 
-_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})", re.ASCII)
+_DATE = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})", re.ASCII)
 # So many digits that int32 can be judged, and no more: Python itself refuses to read thousands.
 _WHOLE = re.compile(r"0*[0-9]{1,10}", re.ASCII)
 _INT32_MAX = 2**31 - 1
 
 
 def day(reader: Reader, element: str, text: str) -> date_pb2.Date | None:
-    """A calendar day, yyyyMMdd; None where it is absent or no day (DATE_INVALID)."""
+    """A calendar day, 20260302 or 2026-03-02; None where it is absent or no day (DATE_INVALID)."""
     match = _DATE.fullmatch(text)
-    found = date_pb2.Date(year=int(match[1]), month=int(match[2]), day=int(match[3])) if match else None
+    found = date_pb2.Date(year=int(match[1]), month=int(match[3]), day=int(match[4])) if match else None
     if found is not None and date_or_none(found):
         return found
     if text:
@@ -39,16 +40,23 @@ def whole_number(reader: Reader, element: str, text: str) -> int:
 def money(reader: Reader, element: str, text: str, currency_code: str) -> money_pb2.Money:
     """An amount in major units of a currency; 0 minor units where it can't be read (AMOUNT_INVALID).
 
-    An unknown currency is left to the rules on the row.
+    The field tables allow four and five decimals, whatever the currency: it is rounded half-up to the minor unit,
+    1250.1250 USD to 125013. An unknown currency is left to the rules on the row.
     """
-    amount = decimal_or_none(text)
+    amount = exact_or_none(text)
     digits = minor_digits(currency_code)
-    minor_units = None if amount is None or digits is None else to_minor_units(amount, currency_code)
+    minor_units = None if amount is None or digits is None else _minor_units(amount, digits)
     if text and minor_units is None and (amount is None or digits is not None):
         reader.report(
             element,
             "AMOUNT_INVALID",
-            f"{text} is no amount in {currency_code or 'a currency'} with at most {digits or 0} decimals.",
-            f"{text} 不是有效金额；{currency_code or '该币制'} 最多 {digits or 0} 位小数。",
+            f"{text} is no amount in {currency_code or 'a currency'}.",
+            f"{text} 不是{currency_code or '任何币制'}的有效金额。",
         )
     return money_pb2.Money(currency_code=currency_code, minor_units=minor_units or 0)
+
+
+def _minor_units(amount: Decimal, digits: int) -> int | None:
+    """Whole minor units; None beyond int64."""
+    whole = int(amount.scaleb(digits).quantize(Decimal(1), ROUND_HALF_UP))
+    return whole if whole <= INT64_MAX else None

@@ -10,6 +10,8 @@ from chassis.errors import Problem
 # More than honest bytes of the largest message hold, so that what a message says is soon read and fits an answer.
 DOCUMENTS_MAX, ROWS_MAX, LINES_MAX = 10_000, 30_000, 60_000
 PROBLEMS_MAX = 1_000
+# What senders of customs' documents write under the header of UTF-8.
+MISDECLARED = ("gb18030",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def problems(row: Message) -> Sequence[Problem]:
 
 
 CHECKS: Mapping[type[Message], Callable[[Any], Sequence[Problem]]] = {
-    declarations_pb2.Declaration: checks.check,
+    declarations_pb2.Declaration: checks.check_row,
     **{
         type(getattr(retail_pb2.RetailDocument(), field.name)): retail_problems
         for field in retail_pb2.RetailDocument.DESCRIPTOR.fields

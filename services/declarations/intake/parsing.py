@@ -1,13 +1,14 @@
 """Which format a document is in: its root element and namespace say so, and the table names the parser."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aval.declarations.v1 import declarations_pb2
 
 from chassis import xml
 from chassis.errors import Problem
-from services.declarations.formats import ceb, decmessage, decresult, json_lines, wco
+from services.declarations.formats import ceb, decmessage, decresult, envelopes, json_lines, wco
+from services.declarations.formats.envelopes import Payload
 from services.declarations.formats.parsed import ROWS_MAX, Parsed, told, too_many
 
 Parse = Callable[[bytes], Sequence[Parsed]]
@@ -29,18 +30,21 @@ def _ceb(message: str) -> Format:
     return Format(message.removesuffix("Message"), ceb.parse)
 
 
+DEC_MESSAGE = Format("DecMessage", _dec_message)
 RECEIPT = Format("DEC_RESULT", decresult.parse)
 RESPONSE = Format("DEC_RESPONSE", decresult.parse_response)
+WCO = Format("WCO", wco.parse)
 JSON_LINES = Format("JSONL", json_lines.parse)
 # By namespace and root element.
 PARSERS: Mapping[tuple[str, str], Format] = {
-    (decmessage.NAMESPACE, decmessage.ROOT): Format("DecMessage", _dec_message),
+    **{(namespace, decmessage.ROOT): DEC_MESSAGE for namespace in decmessage.NAMESPACES},
     **{(namespace, root): RECEIPT for namespace in decresult.NAMESPACES for root in (decresult.DATA, decresult.RESULT)},
     **{(namespace, decresult.RESPONSE): RESPONSE for namespace in decresult.NAMESPACES},
     **{(namespace, message): _ceb(message) for namespace in (ceb.NAMESPACE, "") for message in ceb.MESSAGES},
+    **{(namespace, root): WCO for namespace in (wco.EXAMPLE_NAMESPACE, "") for root in wco.ROOTS},
 }
 # Formats of many versions: by the beginning of the namespace, and the root element.
-FAMILIES: Mapping[tuple[str, str], Format] = {(wco.NAMESPACE, root): Format("WCO", wco.parse) for root in wco.ROOTS}
+FAMILIES: Mapping[tuple[str, str], Format] = {(wco.NAMESPACE, root): WCO for root in wco.ROOTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +56,33 @@ class Read:
 
 
 def read(document: declarations_pb2.Document) -> Read:
-    """The rows of a document, or everything that is wrong with it."""
-    found, problems = recognised(document.content)
+    """The rows of a document, taken out of its envelopes, or everything that is wrong with it."""
+    read = [_read(payload, document.format) for payload in envelopes.unpacked(document.content)]
+    names = {one.format for one in read}
+    return Read(names.pop() if len(names) == 1 else "", [part for one in read for part in one.parts])
+
+
+def _read(payload: Payload, meant: str) -> Read:
+    """The rows of one document; paths of problems begin at its outermost envelope."""
+    if payload.problems:
+        return Read("", [Parsed("", None, payload.problems)])
+    read = _read_bare(payload.content, meant)
+    return Read(read.format, [_at(payload.path, part) for part in read.parts]) if payload.path else read
+
+
+def _at(path: str, part: Parsed) -> Parsed:
+    return replace(part, problems=[envelopes.at(path, problem) for problem in part.problems])
+
+
+def _read_bare(content: bytes, meant: str) -> Read:
+    found, problems = recognised(content)
     if found is None:
         return Read("", [Parsed("", None, problems)])
-    if document.format and document.format != found.name:
-        return Read(found.name, [Parsed("", None, [_other_format(document.format, found.name)])])
-    if found is JSON_LINES and (problems := too_many(document.content.count(b"\n"), ROWS_MAX)):
+    if meant and meant != found.name:
+        return Read(found.name, [Parsed("", None, [_other_format(meant, found.name)])])
+    if found is JSON_LINES and (problems := too_many(content.count(b"\n"), ROWS_MAX)):
         return Read(found.name, [Parsed("", None, problems)])
-    parts = [told(part) for part in found.parse(document.content)]
+    parts = [told(part) for part in found.parse(content)]
     return Read(found.name, parts or [Parsed("", None, [NO_DOCUMENT])])
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from chassis.records import Conflict
 from chassis.sealing import Opened
 from services.declarations.intake.model import RefusedDocument, State, Told
 from services.declarations.tables import (
+    customs_numbers,
     declarations,
     refused_contents,
     refused_documents,
@@ -166,8 +168,11 @@ def declarations_of(connection: sa.Connection, unified_numbers: Collection[str])
     if not unified_numbers:
         return {}
     rows = declarations.c
-    query = sa.select(rows.unified_number, rows.id).where(rows.unified_number.in_(unified_numbers), _HAS_NUMBER)
-    return dict(tuple(row) for row in connection.execute(query.order_by(rows.id)))
+    own = sa.select(rows.unified_number, rows.id).where(rows.unified_number.in_(unified_numbers), _HAS_NUMBER)
+    keys = {f"unified/{number}": number for number in unified_numbers}
+    told = sa.select(customs_numbers.c.number, rows.id).join(declarations, rows.id == customs_numbers.c.declaration)
+    found = [(keys[key], number) for key, number in connection.execute(told.where(customs_numbers.c.number.in_(keys)))]
+    return dict(sorted([*found, *(tuple(row) for row in connection.execute(own))], key=itemgetter(1)))
 
 
 # As the index has it.
@@ -195,12 +200,18 @@ def add_waiting(connection: sa.Connection, fresh: Mapping[Waiting, str]) -> None
 
 
 def attachable(connection: sa.Connection, at_most: int) -> list[declarations_pb2.Receipt]:
-    """Waiting receipts whose declaration has come, under its number."""
-    waiting = waiting_receipts
-    joined = sa.join(waiting, declarations, declarations.c.unified_number == waiting.c.unified_number)
-    query = sa.select(waiting, declarations.c.id).select_from(joined).where(_HAS_NUMBER)
-    found = connection.execute(query.order_by(waiting.c.unified_number, waiting.c.notice_us).limit(at_most))
-    return [_receipt(row) for row in found]
+    """Waiting receipts whose declaration has come, under its own unified number or under one that receipts tell."""
+    waiting, told = waiting_receipts, customs_numbers.c
+    own = sa.join(waiting, declarations, declarations.c.unified_number == waiting.c.unified_number)
+    key = sa.literal("unified/").concat(waiting.c.unified_number)
+    other = sa.join(waiting, customs_numbers, told.number == key)
+    other = sa.join(other, declarations, declarations.c.id == told.declaration)
+    found = sa.union(
+        sa.select(waiting, declarations.c.id).select_from(own).where(_HAS_NUMBER),
+        sa.select(waiting, declarations.c.id).select_from(other),
+    ).subquery()
+    query = sa.select(found).order_by(found.c.unified_number, found.c.notice_us).limit(at_most)
+    return [_receipt(row) for row in connection.execute(query)]
 
 
 def _receipt(row: Any) -> declarations_pb2.Receipt:

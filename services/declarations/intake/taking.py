@@ -11,6 +11,7 @@ from chassis import database
 from chassis.command import Transaction
 from chassis.rpc import problem
 from services.declarations.declaration import commands as declaration
+from services.declarations.draft import commands as draft
 from services.declarations.intake import unified
 from services.declarations.intake.parsing import Read
 from services.declarations.records import commands as records
@@ -25,7 +26,7 @@ Take = Callable[[Transaction, Rows], Sequence[declarations_pb2.IntakeVerdict]]
 
 def _declarations(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
     candidates = [declaration.candidate(document_id, row, ()) for document_id, row in rows]
-    (verdicts,) = declaration.take([(transaction, declaration.Candidates(candidates))])
+    (verdicts,) = draft.take([(transaction, declaration.Candidates(candidates))])
     return verdicts
 
 
@@ -52,6 +53,7 @@ _RETAIL_KINDS: Mapping[type[Message], str] = {
 # In the order in which they are taken: what others refer to comes first.
 TAKERS: Mapping[type[Message], Take] = {
     declarations_pb2.Declaration: _declarations,
+    declarations_pb2.ImportResponse: draft.respond,
     declarations_pb2.Receipt: _receipts,
     **{row: retail.TAKERS[kind] for row, kind in _RETAIL_KINDS.items()},
     records_pb2.Record: records.take,

@@ -8,6 +8,7 @@ from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
 from services.declarations.declaration import commands as declaration
+from services.declarations.draft import commands as draft
 from services.declarations.intake import store
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -30,6 +31,8 @@ def create_receipts(
     found = [index for index, receipt in enumerate(receipts) if receipt.declaration_number]
     resolved = declarations_pb2.BatchCreateReceiptsRequest(receipts=[receipts[index] for index in found])
     verdicts = dict(zip(found, declaration.create_receipts(transaction, resolved).verdicts, strict=True))
+    taken = [index for index, verdict in verdicts.items() if verdict.outcome != Verdict.REFUSED]
+    draft.note_numbers(transaction, [receipts[index] for index in taken])
     verdicts |= _keep(transaction, {i: one for i, one in enumerate(receipts) if not one.declaration_number})
     for index, verdict in verdicts.items():
         verdict.document_id = str(index)

@@ -1,6 +1,5 @@
 """Reading pools: the enterprise its own, an institution those of enterprises that let it see."""
 
-import sqlalchemy as sa
 from aval.declarations.v1 import pool_pb2
 
 from chassis import paging, records
@@ -36,7 +35,7 @@ def get(reading: Reading, request: pool_pb2.GetPoolRequest) -> pool_pb2.Pool:
 def list_(reading: Reading, request: pool_pb2.ListPoolsRequest) -> pool_pb2.ListPoolsResponse:
     """A page, newest first."""
     tenant = reading.caller.tenant
-    query = sa.select(pools).where(visibility.among_seen(reading, pools.c.enterprise))
+    query = store.matching(visibility.among_seen(reading, pools.c.enterprise))
     if access.is_institution(reading.caller):
         query = query.where(store.meant_for(tenant))
     if request.enterprise:
@@ -49,9 +48,7 @@ def list_(reading: Reading, request: pool_pb2.ListPoolsRequest) -> pool_pb2.List
 
 def list_movements(reading: Reading, request: pool_pb2.ListPoolMovementsRequest) -> pool_pb2.ListPoolMovementsResponse:
     """A page, newest first."""
-    pool, rows = _seen(reading, "ListPoolMovements", request.name), pool_movements
-    # Along the key: an id begins with its pool's, and "0" follows "/".
-    query = sa.select(rows).where(rows.c.id > f"{pool.id}/", rows.c.id < f"{pool.id}0")
-    query = paging.newest_first(query, rows.c.id, request)
+    pool = _seen(reading, "ListPoolMovements", request.name)
+    query = paging.newest_first(store.movements_of(pool.id), pool_movements.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Movement), "id")
     return pool_pb2.ListPoolMovementsResponse(pool_movements=map(rpc.movement_to_proto, page), next_page_token=token)

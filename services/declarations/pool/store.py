@@ -39,6 +39,17 @@ MEMBER_CHANGES = (
 )  # fmt: skip
 
 
+def matching(*conditions: Any) -> Any:
+    """A query of the pools that keep the conditions."""
+    return sa.select(pools).where(*conditions)
+
+
+def movements_of(pool: str) -> Any:
+    """A query of a pool's movements, along the key: an id begins with its pool's, and "0" follows "/"."""
+    rows = pool_movements
+    return sa.select(rows).where(rows.c.id > f"{pool}/", rows.c.id < f"{pool}0")
+
+
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Pool]:
     """The pools with these ids, those that are known."""
     query = sa.select(pools).where(bulk.among(connection, pools.c.id, set(identifiers)))

@@ -1,6 +1,5 @@
 """Reading orders and credits: the enterprise its own, an institution what it was let see."""
 
-import sqlalchemy as sa
 from aval.declarations.v1 import pre_shipment_pb2
 
 from chassis import paging, records
@@ -27,8 +26,8 @@ def list_(
     reading: Reading, request: pre_shipment_pb2.ListPreShipmentsRequest
 ) -> pre_shipment_pb2.ListPreShipmentsResponse:
     """A page, newest first."""
-    rows = pre_shipments
-    query = paging.newest_first(sa.select(rows).where(among_seen(reading, rows.c.enterprise)), rows.c.id, request)
+    rows = pre_shipments.c
+    query = paging.newest_first(store.matching(among_seen(reading, rows.enterprise)), rows.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, PreShipment), "id")
     access.note_page(reading, "ListPreShipments", ((one.name, one.enterprise) for one in page))
     return pre_shipment_pb2.ListPreShipmentsResponse(pre_shipments=_views(reading, page), next_page_token=token)

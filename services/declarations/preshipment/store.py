@@ -16,6 +16,11 @@ from services.declarations.preshipment.model import Link, PreShipment
 from services.declarations.tables import pre_shipments, shipped_under
 
 
+def matching(*conditions: Any) -> Any:
+    """A query of the orders and credits that keep the conditions."""
+    return sa.select(pre_shipments).where(*conditions)
+
+
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, PreShipment]:
     """The orders and credits with these ids, those that are known."""
     query = sa.select(pre_shipments).where(pre_shipments.c.id.in_(set(identifiers)))

@@ -1,6 +1,5 @@
 """Reading rebates: the enterprise its own, an institution what it was let see, the window all."""
 
-import sqlalchemy as sa
 from aval.declarations.v1 import rebate_pb2
 
 from chassis import paging, records
@@ -25,9 +24,7 @@ def get(reading: Reading, request: rebate_pb2.GetRebateRequest) -> rebate_pb2.Re
 
 def list_(reading: Reading, request: rebate_pb2.ListRebatesRequest) -> rebate_pb2.ListRebatesResponse:
     """A page, newest first."""
-    query = paging.newest_first(
-        sa.select(rebates).where(among_seen(reading, rebates.c.enterprise)), rebates.c.id, request
-    )
+    query = paging.newest_first(store.matching(among_seen(reading, rebates.c.enterprise)), rebates.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Rebate), "id")
     access.note_page(reading, "ListRebates", ((one.name, one.enterprise) for one in page))
     return rebate_pb2.ListRebatesResponse(rebates=_views(reading, page), next_page_token=token)

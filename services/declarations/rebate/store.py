@@ -1,6 +1,7 @@
 """Rebates as rows: the only SQL of this room."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,6 +11,11 @@ from services.declarations.consent import store as consents
 from services.declarations.rebate import rpc
 from services.declarations.rebate.model import Rebate
 from services.declarations.tables import rebates
+
+
+def matching(*conditions: Any) -> Any:
+    """A query of the rebates that keep the conditions."""
+    return sa.select(rebates).where(*conditions)
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Rebate]:

@@ -1,6 +1,6 @@
 """Inspections, quality holds and recalls: what stands on a declaration, and who is told."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, records_pb2
@@ -9,7 +9,6 @@ from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import Problem
 from services.declarations.code_tables import code_table
-from services.declarations.declaration import store as declarations
 from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance import store as encumbrances
 from services.declarations.records import store
@@ -18,15 +17,13 @@ from services.declarations.records.model import Record
 PLACED = records_pb2.Hold.PLACED
 
 
-def standing(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, list[Problem]]:
-    """Why nothing may be financed on these declarations; only those under a hold are in it."""
-    return standing_on(connection, declarations.load(connection, numbers))
-
-
 def standing_on(
     connection: sa.Connection, known: Mapping[str, Declaration], at_us: int | None = None
 ) -> dict[str, list[Problem]]:
-    """The same for declarations at hand, by number: one query whatever their number."""
+    """Says why nothing may be financed on these declarations, by number; only those under a hold are in it.
+
+    One query whatever their number.
+    """
     owners = {one.enterprise for one in known.values()}
     found: dict[str, list[Problem]] = {}
     for record in store.over(connection, "hold", known, owners, at_us):

@@ -22,7 +22,7 @@ from services.declarations.checks import date_or_none
 from services.declarations.declaration.model import Content, Declaration
 from services.declarations.records import permits, rpc, store
 from services.declarations.records.model import Goods, PermitUse, Record
-from services.declarations.tables import beside
+from services.declarations.tables import record_versions
 
 
 class Taking(NamedTuple):
@@ -100,7 +100,7 @@ def _keeps(use: PermitUse, theirs: permits.Held, taken: permits.Taken, today: da
 
 def held(connection: sa.Connection, enterprises: Iterable[str], at_us: int | None = None) -> Mapping[str, permits.Held]:
     """The permits of each of these enterprises, by name."""
-    found = store.about(connection, "permit", beside.c.enterprise, enterprises, at_us)
+    found = store.about(connection, "permit", record_versions.c.enterprise, enterprises, at_us)
     return permits.by_holder(map(rpc.to_proto, found))
 
 

@@ -32,7 +32,7 @@ from services.declarations.records import (
 )
 from services.declarations.records.kinds import KINDS
 from services.declarations.records.model import Record
-from services.declarations.tables import beside
+from services.declarations.tables import record_versions
 
 PUBLIC = [name for name, kind in KINDS.items() if kind.is_public]
 NO_SUCH_DAY = Problem("date", "DATE_INVALID", "This is no calendar day; correct it.", "不是有效日期；请更正。")
@@ -74,10 +74,10 @@ def list_(reading: Reading, request: records_pb2.ListRecordsRequest) -> records_
     """A page, those written last first."""
     at_us = request.as_of.ToMicroseconds() if request.HasField("as_of") else None
     named = declarations.seen(reading, request.declaration, "ListRecords") if request.declaration else None
-    query = sa.select(beside).where(store.counting(at_us), *_wanted(request))
+    query = store.matching(store.counting(at_us), *_wanted(request))
     # Who may see the declaration may see what others say of it, whoever's record it is.
     query = query.where(_about(named)) if named else _own(reading, query)
-    query = paging.newest_first(query, beside.c.id, request)
+    query = paging.newest_first(query, record_versions.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Record), "id")
     owned = ((one.name, named.enterprise if named else one.enterprise) for one in page if one.kind not in PUBLIC)
     access.note_page(reading, "ListRecords", owned)
@@ -88,11 +88,11 @@ def _wanted(request: records_pb2.ListRecordsRequest) -> list[Any]:
     """The conditions that the request makes."""
     conditions = []
     if request.kind:
-        conditions.append(beside.c.kind == request.kind)
+        conditions.append(record_versions.c.kind == request.kind)
     if request.enterprise:
-        conditions.append(beside.c.enterprise == request.enterprise)
+        conditions.append(record_versions.c.enterprise == request.enterprise)
     if request.subject:
-        conditions.append(beside.c.id.in_(store.on_subject(request.subject)))
+        conditions.append(record_versions.c.id.in_(store.on_subject(request.subject)))
     return conditions
 
 
@@ -103,16 +103,16 @@ def _own(reading: Reading, query: Any) -> Any:
     owners: Any = [reading.caller.tenant]
     if access.is_institution(reading.caller):
         owners = consents.consenting(reading.caller.tenant, reading.now_us)
-    return query.where(sa.or_(beside.c.enterprise.in_(owners), beside.c.kind.in_(PUBLIC)))
+    return query.where(sa.or_(record_versions.c.enterprise.in_(owners), record_versions.c.kind.in_(PUBLIC)))
 
 
 def _about(declaration: Declaration) -> Any:
     """By its number, or by its transport document."""
     bill_number = _body(declaration).bill_number
-    by_number = beside.c.declaration == declaration.id
+    by_number = record_versions.c.declaration == declaration.id
     if not bill_number:
         return by_number
-    return sa.or_(by_number, beside.c.id.in_(store.on_subject(kinds.document(bill_number))))
+    return sa.or_(by_number, record_versions.c.id.in_(store.on_subject(kinds.document(bill_number))))
 
 
 def _body(declaration: Declaration) -> declarations_pb2.Declaration:
@@ -201,7 +201,9 @@ def _mirrors(reading: Reading, body: declarations_pb2.Declaration) -> list[recor
     invoice = kinds.invoice(body.invoice_number) if body.invoice_number else ""
     subjects = [kinds.document(body.bill_number)] if body.bill_number else []
     by_subject = store.with_subjects(reading.connection, "mirror_declaration", [*subjects, *filter(None, [invoice])])
-    by_number = store.about(reading.connection, "mirror_declaration", beside.c.declaration, [body.declaration_number])
+    by_number = store.about(
+        reading.connection, "mirror_declaration", record_versions.c.declaration, [body.declaration_number]
+    )
     sure = {record.record: record for subject in subjects for record in by_subject.get(subject, ())}
     sure |= {record.record: record for record in by_number}
     verdicts = [_mirror(reading, body, record) for record in sure.values()]

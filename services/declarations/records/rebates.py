@@ -15,7 +15,7 @@ from services.declarations.rebate.assets import EXPECTED, Claim, claim_of
 from services.declarations.rebate.model import Rebate, identifier
 from services.declarations.records import store
 from services.declarations.records.model import Record
-from services.declarations.tables import beside
+from services.declarations.tables import record_versions
 from services.declarations.value import commands as values
 from services.declarations.value import store as value_store
 
@@ -26,7 +26,7 @@ def expected_rebate(connection: sa.Connection, numbers: Iterable[str]) -> dict[s
     """What is expected for each of these declarations, in yuan; only those with a rebate that is neither paid nor
     refused are in it. Several applications for one declaration add up."""
     found: dict[str, Money] = {}
-    for record in store.about(connection, "rebate_status", beside.c.declaration, numbers):
+    for record in store.about(connection, "rebate_status", record_versions.c.declaration, numbers):
         rebate = record.message.rebate_status
         if rebate.state in EXPECTED:
             amount = money.from_proto(rebate.expected_amount)
@@ -63,7 +63,7 @@ def follow(transaction: Transaction, changed: Sequence[tuple[Record, Status]]) -
 def _worth(connection: sa.Connection, claims: Iterable[Claim]) -> dict[Claim, Money]:
     """What each claim's applications come to: expected, or paid; a refused one is worth nothing."""
     worth = {claim: Money("CNY", 0) for claim in claims}
-    for record in store.about(connection, "rebate_status", beside.c.enterprise, {claim[0] for claim in worth}):
+    for record in store.about(connection, "rebate_status", record_versions.c.enterprise, {claim[0] for claim in worth}):
         status = record.message.rebate_status
         claim = claim_of(record, status)
         if claim in worth and status.state != Status.REFUSED:

@@ -13,7 +13,7 @@ from chassis.records import Conflict
 from services.declarations import receipts
 from services.declarations.records import kinds, rpc
 from services.declarations.records.model import PermitUse, Record
-from services.declarations.tables import beside, declarations, permit_uses, record_subjects
+from services.declarations.tables import declarations, permit_uses, record_subjects, record_versions
 
 # The resource of an event on many records (AIP-159).
 ALL = "records/-"
@@ -21,14 +21,16 @@ ALL = "records/-"
 
 def newest(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Record]:
     """The version that counts of each of these records."""
-    query = sa.select(beside).where(bulk.among(connection, beside.c.record, identifiers), beside.c.is_newest)
+    query = sa.select(record_versions).where(
+        bulk.among(connection, record_versions.c.record, identifiers), record_versions.c.is_newest
+    )
     return {found.record: found for found in records.many(connection, query, Record)}
 
 
 def digests(connection: sa.Connection, versions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
     """The digests of those versions (record, notice time) that are known."""
     wanted = set(versions)
-    rows = beside.c
+    rows = record_versions.c
     query = sa.select(rows.record, rows.notice_us, rows.digest).where(
         bulk.among(connection, rows.record, {record for record, _ in wanted}),
         rows.notice_us.in_({notice_us for _, notice_us in wanted}),
@@ -39,7 +41,9 @@ def digests(connection: sa.Connection, versions: Iterable[tuple[str, int]]) -> d
 def versions(connection: sa.Connection, identifiers: Iterable[str]) -> list[Record]:
     """All versions of these records."""
     return records.many(
-        connection, sa.select(beside).where(bulk.among(connection, beside.c.record, identifiers)), Record
+        connection,
+        sa.select(record_versions).where(bulk.among(connection, record_versions.c.record, identifiers)),
+        Record,
     )
 
 
@@ -47,18 +51,20 @@ def about(
     connection: sa.Connection, kind: str, column: Any, values: Iterable[str], at_us: int | None = None
 ) -> list[Record]:
     """What counts of one kind about these enterprises or declarations, those written first first."""
-    query = sa.select(beside).where(bulk.among(connection, column, values), beside.c.kind == kind, counting(at_us))
-    return records.many(connection, query.order_by(beside.c.id), Record)
+    query = sa.select(record_versions).where(
+        bulk.among(connection, column, values), record_versions.c.kind == kind, counting(at_us)
+    )
+    return records.many(connection, query.order_by(record_versions.c.id), Record)
 
 
 def over(
     connection: sa.Connection, kind: str, numbers: Iterable[str], enterprises: Iterable[str], at_us: int | None = None
 ) -> list[Record]:
     """What counts of one kind about these declarations, or about these enterprises and no declaration of theirs."""
-    rows = beside.c
+    rows = record_versions.c
     on_declaration = bulk.among(connection, rows.declaration, numbers)
     on_enterprise = sa.and_(bulk.among(connection, rows.enterprise, enterprises), rows.declaration == "")
-    query = sa.select(beside).where(sa.or_(on_declaration, on_enterprise), rows.kind == kind, counting(at_us))
+    query = sa.select(record_versions).where(sa.or_(on_declaration, on_enterprise), rows.kind == kind, counting(at_us))
     return records.many(connection, query.order_by(rows.id), Record)
 
 
@@ -67,30 +73,39 @@ def with_subjects(
 ) -> dict[str, list[Record]]:
     """What counts of one kind about each of these subjects, by notice time."""
     rows = record_subjects
-    query = sa.select(rows.c.subject, beside).join(beside, beside.c.id == rows.c.version)
-    query = query.where(bulk.among(connection, rows.c.subject, subjects), beside.c.kind == kind, counting(at_us))
+    query = sa.select(rows.c.subject, record_versions).join(record_versions, record_versions.c.id == rows.c.version)
+    query = query.where(
+        bulk.among(connection, rows.c.subject, subjects), record_versions.c.kind == kind, counting(at_us)
+    )
     found: dict[str, list[Record]] = {}
-    for row in connection.execute(query.order_by(beside.c.notice_us, beside.c.id)).mappings():
+    for row in connection.execute(query.order_by(record_versions.c.notice_us, record_versions.c.id)).mappings():
         found.setdefault(row["subject"], []).append(records.from_row(Record, dict(row)))
     return found
 
 
 def version_at(connection: sa.Connection, record: str, at_us: int) -> Record | None:
     """The version that counted by what had come in at a time."""
-    query = sa.select(beside).where(beside.c.record == record, beside.c.create_us <= at_us)
-    found = records.many(connection, query.order_by(beside.c.notice_us.desc()).limit(1), Record)
+    query = sa.select(record_versions).where(record_versions.c.record == record, record_versions.c.create_us <= at_us)
+    found = records.many(connection, query.order_by(record_versions.c.notice_us.desc()).limit(1), Record)
     return found[0] if found else None
 
 
 def counting(at_us: int | None) -> Any:
     """The condition that a version counts: now, or by what had come in at a time."""
     if at_us is None:
-        return beside.c.is_newest
-    later = beside.alias("later")
+        return record_versions.c.is_newest
+    later = record_versions.alias("later")
     is_superseded = sa.exists().where(
-        later.c.record == beside.c.record, later.c.create_us <= at_us, later.c.notice_us > beside.c.notice_us
+        later.c.record == record_versions.c.record,
+        later.c.create_us <= at_us,
+        later.c.notice_us > record_versions.c.notice_us,
     )
-    return sa.and_(beside.c.create_us <= at_us, ~is_superseded)
+    return sa.and_(record_versions.c.create_us <= at_us, ~is_superseded)
+
+
+def matching(*conditions: Any) -> Any:
+    """A query of the versions that keep the conditions."""
+    return sa.select(record_versions).where(*conditions)
 
 
 def on_subject(subject: str) -> Any:
@@ -103,9 +118,11 @@ def add(transaction: Transaction, fresh: Sequence[Record], bodies: Sequence[reco
     connection = transaction.connection
     counts = {one.record for one in fresh if one.is_newest}
     if counts:
-        supersede = sa.update(beside).where(bulk.among(connection, beside.c.record, counts), beside.c.is_newest)
+        supersede = sa.update(record_versions).where(
+            bulk.among(connection, record_versions.c.record, counts), record_versions.c.is_newest
+        )
         connection.execute(supersede.values(is_newest=False))
-    bulk.insert(connection, beside, [tuple(getattr(one, name) for name in _FIELDS) for one in fresh])
+    bulk.insert(connection, record_versions, [tuple(getattr(one, name) for name in _FIELDS) for one in fresh])
     subjects = [(subject, one.id) for one, body in zip(fresh, bodies, strict=True) for subject in kinds.subjects(body)]
     bulk.insert(connection, record_subjects, subjects)
     _tell(transaction, [one for one in fresh if one.is_newest])
@@ -188,7 +205,7 @@ def tell(transaction: Transaction, event: str, record: Record, parties: Iterable
 
 def violations(connection: sa.Connection) -> list[str]:
     """Records of which not exactly one version counts, the one that was noticed last."""
-    rows = beside.c
+    rows = record_versions.c
     newest = sa.func.max(sa.case((rows.is_newest, rows.notice_us)))
     counting_versions = sa.func.sum(sa.case((rows.is_newest, 1), else_=0))
     last = sa.func.max(rows.notice_us)

@@ -22,6 +22,7 @@ from services.declarations.checks import (
     decimal_or_none,
     not_a_number,
     not_positive,
+    rounding,
 )
 
 COUNTRIES = ("origin_country", "departure_country", "destination_country")
@@ -120,8 +121,7 @@ def _total_problems(record: reference_pb2.ReferenceRecord) -> Iterator[Problem]:
     if not quantity or not price or digits is None or record.value.minor_units <= 0:
         return
     value = Decimal(record.value.minor_units).scaleb(-digits)
-    rounding = Decimal(1).scaleb(int(price.as_tuple().exponent)) / 2 * quantity
-    if abs(quantity * price - value) > rounding + Decimal(1).scaleb(-digits):
+    if abs(quantity * price - value) > rounding(quantity, price) + Decimal(1).scaleb(-digits):
         yield Problem(
             "value",
             "TOTAL_MISMATCH",

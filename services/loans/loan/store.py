@@ -6,7 +6,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from chassis import records, tasks
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import NotFound
 from chassis.tasks import Outcome, Saga
@@ -15,7 +14,6 @@ from services.loans.loan import drawdown, model, reactions, rpc
 from services.loans.loan.model import Loan, State
 from services.loans.tables import loans
 
-VERIFY_PAGE = 1000
 # What a loan's event is called after a call, by the state it has come to.
 EVENTS: Mapping[State, str] = {
     State.RESERVING: "loan.valued",
@@ -23,7 +21,7 @@ EVENTS: Mapping[State, str] = {
     State.CONFIRMING: "loan.covered",
     State.DISBURSING: "loan.confirmed",
     State.ACTIVE: "loan.disbursed",
-    State.REPAID: "loan.repaid",
+    State.REPAID: "loan.cover_released",
     State.CANCELLING: "loan.refused",
     State.CANCELLED: "loan.cancelled",
     State.CLOSED: "loan.closed",
@@ -67,7 +65,7 @@ def _after_write(transaction: Transaction, loan: Loan, event: str) -> None:
 
 
 def _react(transaction: Transaction, loan: Loan, step: str, outcome: Outcome) -> None:
-    changed = reactions.after(loan, step, outcome, business_date(transaction.now_us))
+    changed = reactions.after(loan, step, outcome, transaction.business_date)
     if step == drawdown.DISBURSE and changed.state is State.ACTIVE:
         ledger.open_accounts(transaction.connection, model.opening_accounts(changed))
         ledger.post(transaction, model.disbursement(changed))
@@ -82,13 +80,11 @@ def _unfinished(connection: sa.Connection) -> Iterator[Loan]:
 
 def violations(connection: sa.Connection) -> Iterator[str]:
     """Where loans and their accounts disagree, a page at a time."""
-    query, last = sa.select(loans).order_by(loans.c.id).limit(VERIFY_PAGE), ""
-    while page := records.many(connection, query.where(loans.c.id > last), Loan):
+    for page in records.pages(connection, loans, Loan):
         wanted = [model.part_id(loan.name, part) for loan in page for part in model.Part]
         accounts = ledger.accounts(connection, wanted)
         for loan in page:
             yield from model.disagreements(loan, accounts)
-        last = page[-1].id
 
 
 SAGA = Saga("loan", load, drawdown.plan, _react, _unfinished)

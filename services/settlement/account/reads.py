@@ -1,6 +1,5 @@
 """Reading accounts: their owner and the bank that keeps them do, nobody else."""
 
-import sqlalchemy as sa
 from aval.settlement.v1 import settlement_pb2
 
 from chassis import paging, records
@@ -28,9 +27,7 @@ def get(reading: Reading, request: settlement_pb2.GetAccountRequest) -> settleme
 
 def list_(reading: Reading, request: settlement_pb2.ListAccountsRequest) -> settlement_pb2.ListAccountsResponse:
     """A page of those the caller owns or keeps."""
-    tenant = reading.caller.tenant
-    query = sa.select(accounts).where(sa.or_(accounts.c.owner == tenant, accounts.c.bank == tenant))
-    query = paging.newest_first(query, accounts.c.id, request)
+    query = paging.newest_first(store.of_party(reading.caller.tenant), accounts.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Account), "id")
     balances = ledger.accounts(reading.connection, [account.id for account in page])
     views = [rpc.to_proto(account, balances[account.id]) for account in page]

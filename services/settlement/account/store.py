@@ -1,6 +1,7 @@
 """The accounts' rows: the only SQL of this room."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -51,6 +52,11 @@ def ensure(transaction: Transaction, bank: str, owner: str, currency: str, kind:
 def own(transaction: Transaction, bank: str, currency: str, kind: Kind) -> Account:
     """A bank's own account, opened now if it isn't yet."""
     return ensure(transaction, bank, bank, currency, kind)
+
+
+def of_party(tenant: str) -> Any:
+    """A query of the accounts that a tenant owns or keeps."""
+    return sa.select(accounts).where(sa.or_(accounts.c.owner == tenant, accounts.c.bank == tenant))
 
 
 def tell(transaction: Transaction, event: str, account: Account) -> None:

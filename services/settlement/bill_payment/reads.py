@@ -1,6 +1,5 @@
 """Reading payments of bills: the payer and its bank do, nobody else."""
 
-import sqlalchemy as sa
 from aval.settlement.v1 import settlement_pb2
 
 from chassis import paging, records
@@ -21,8 +20,6 @@ def get(reading: Reading, request: settlement_pb2.GetBillPaymentRequest) -> sett
 
 def list_(reading: Reading, request: settlement_pb2.ListBillPaymentsRequest) -> settlement_pb2.ListBillPaymentsResponse:
     """A page of the caller's, newest first."""
-    rows, tenant = bill_payments, reading.caller.tenant
-    query = sa.select(rows).where(sa.or_(rows.c.bank == tenant, rows.c.enterprise == tenant))
-    query = paging.newest_first(query, rows.c.id, request)
+    query = paging.newest_first(store.of_party(reading.caller.tenant), bill_payments.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, BillPayment), "id")
     return settlement_pb2.ListBillPaymentsResponse(bill_payments=map(rpc.to_proto, page), next_page_token=token)

@@ -1,6 +1,7 @@
 """Payments of bills as rows, and the saga that moves them: the only SQL of this room."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -33,6 +34,11 @@ def unfinished(connection: sa.Connection) -> Iterable[BillPayment]:
     return records.many(connection, query, BillPayment)
 
 
+def of_party(tenant: str) -> Any:
+    """A query of the payments of an enterprise, or of a bank's customers."""
+    return sa.select(bill_payments).where(sa.or_(bill_payments.c.bank == tenant, bill_payments.c.enterprise == tenant))
+
+
 def add(transaction: Transaction, payment: BillPayment) -> None:
     """A new payment, with its event and what it owes."""
     records.insert(transaction.connection, bill_payments, payment)
@@ -56,13 +62,15 @@ SAGA = Saga("bill_payment", load, model.plan, react, unfinished)
 
 def violations(connection: sa.Connection) -> list[str]:
     """Whether money moved for exactly the payments that say so, as much as they say."""
-    found = []
-    payments = records.many(connection, sa.select(bill_payments), BillPayment)
+    pages = records.pages(connection, bill_payments, BillPayment)
+    return [text for page in pages for text in _disagreements(connection, page)]
+
+
+def _disagreements(connection: sa.Connection, payments: Sequence[BillPayment]) -> Iterator[str]:
     lines = ledger.stored(connection, [payment.transfer_id for payment in payments])
     for payment in payments:
         line = lines.get(payment.transfer_id)
         booked = line.transfer.amount if line else 0
         expected = payment.amount.minor_units if payment.amount and payment.state in MOVED else 0
         if booked != expected:
-            found.append(f"{payment.name} is {payment.state.value}: {booked} moved, not {expected}")
-    return found
+            yield f"{payment.name} is {payment.state.value}: {booked} moved, not {expected}"

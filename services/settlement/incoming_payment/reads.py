@@ -1,6 +1,5 @@
 """Reading payments in: the bank that received them and the exporter do, nobody else."""
 
-import sqlalchemy as sa
 from aval.settlement.v1 import settlement_pb2
 
 from chassis import paging, records
@@ -16,15 +15,14 @@ def get(reading: Reading, request: settlement_pb2.GetIncomingPaymentRequest) -> 
     payment = store.load(reading.connection, request.name)
     if payment is None or reading.caller.tenant not in (payment.bank, payment.enterprise):
         raise NotFound(resource=request.name)
-    return rpc.to_proto(payment)
+    return rpc.to_proto(payment, reading.caller.tenant)
 
 
 def list_(
     reading: Reading, request: settlement_pb2.ListIncomingPaymentsRequest
 ) -> settlement_pb2.ListIncomingPaymentsResponse:
     """A page of the caller's, newest first."""
-    rows, tenant = incoming_payments, reading.caller.tenant
-    query = sa.select(rows).where(sa.or_(rows.c.bank == tenant, rows.c.enterprise == tenant))
-    query = paging.newest_first(query, rows.c.id, request)
+    query = paging.newest_first(store.of_party(reading.caller.tenant), incoming_payments.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, IncomingPayment), "id")
-    return settlement_pb2.ListIncomingPaymentsResponse(incoming_payments=map(rpc.to_proto, page), next_page_token=token)
+    messages = [rpc.to_proto(payment, reading.caller.tenant) for payment in page]
+    return settlement_pb2.ListIncomingPaymentsResponse(incoming_payments=messages, next_page_token=token)

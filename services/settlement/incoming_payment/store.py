@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
+from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import records, tasks
+from chassis import records, tables, tasks
 from chassis.command import Transaction
 from chassis.tasks import Outcome, Saga
 from ledger import store as ledger
@@ -26,8 +28,10 @@ EVENTS: Mapping[State, str] = {
     State.CONFIRMED: "payment.confirmed",
     State.COMPLETED: "payment.completed",
     State.UNMATCHED: "payment.parked",
+    State.CREDITED: "payment.credited",
+    State.RETURNED: "payment.returned",
 }
-FINISHED = [State.COMPLETED.value, State.UNMATCHED.value]
+FINISHED = [state.value for state in State if state not in model.OWING]
 
 
 def load(connection: sa.Connection, name: str) -> IncomingPayment | None:
@@ -48,6 +52,13 @@ def unfinished(connection: sa.Connection) -> Iterable[IncomingPayment]:
     return records.many(connection, query, IncomingPayment)
 
 
+def of_party(tenant: str) -> Any:
+    """A query of the payments of an enterprise, or of a bank's customers."""
+    return sa.select(incoming_payments).where(
+        sa.or_(incoming_payments.c.bank == tenant, incoming_payments.c.enterprise == tenant)
+    )
+
+
 def add(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
     """A new payment, its money in suspense."""
     receive(transaction, payment)
@@ -56,18 +67,19 @@ def add(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
     return payment
 
 
-def save(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
-    """A changed payment, with all that entering its state means."""
+def save(transaction: Transaction, payment: IncomingPayment, event: str = "") -> IncomingPayment:
+    """A changed payment, with all that entering its state means; the event is the state's unless another is named."""
     before = load(transaction.connection, payment.name)
     if before and before.state is not payment.state and payment.state in ENTERING:
         ENTERING[payment.state](transaction, payment)
     fresh = records.update(transaction.connection, incoming_payments, payment)
-    _follow(transaction, fresh, EVENTS[fresh.state])
+    _follow(transaction, fresh, event or EVENTS[fresh.state])
     return fresh
 
 
 def _follow(transaction: Transaction, payment: IncomingPayment, event: str) -> None:
-    transaction.append(event, payment.name, rpc.to_proto(payment), (payment.bank, payment.enterprise))
+    for party in (payment.bank, payment.enterprise):
+        transaction.append(event, payment.name, rpc.to_proto(payment, party), [party])
     tasks.follow(transaction, SAGA, payment)
 
 
@@ -81,11 +93,29 @@ SAGA = Saga("incoming_payment", load, model.plan, react, unfinished)
 
 
 def violations(connection: sa.Connection) -> list[str]:
+    """Where money in suspense is neither whole nor waited for."""
+    return [*_suspense_violations(connection), *_stuck(connection)]
+
+
+def _stuck(connection: sa.Connection) -> list[str]:
+    """Money in suspense moves on by a call that is made, or waits for a person as UNMATCHED: nothing is in between."""
+    rows, held = tables.tasks, [state.value for state in model.OWING - BEHIND_NO_RETURN]
+    query = sa.select(incoming_payments.c.id, incoming_payments.c.state, rows.c.parked)
+    name = sa.literal("incomingPayments/") + incoming_payments.c.id
+    query = query.outerjoin(rows, rows.c.resource == name).where(incoming_payments.c.state.in_(held))
+    still = query.where(sa.or_(rows.c.resource.is_(None), rows.c.parked.is_not(None)))
+    return [
+        f"incomingPayments/{row.id} is in suspense as {row.state} and waits for nobody: {row.parked or 'no call'}"
+        for row in connection.execute(still)
+    ]
+
+
+def _suspense_violations(connection: sa.Connection) -> list[str]:
     """Whether suspense holds exactly the payments that aren't swept, each whole."""
     suspense = [account.id for account in accounts.of_kind(connection, Kind.SUSPENSE)]
     held = {key: amount for key, amount in ledger.booked_by_reference(connection, suspense).items() if amount}
     found = []
-    for payment in records.many(connection, sa.select(incoming_payments), IncomingPayment):
+    for payment in chain.from_iterable(records.pages(connection, incoming_payments, IncomingPayment)):
         account = account_model.own(payment.bank, payment.amount.currency, Kind.SUSPENSE)
         expected = 0 if payment.state in BEHIND_NO_RETURN else payment.amount.minor_units
         booked = held.pop((account, payment.name), 0)

@@ -1,5 +1,7 @@
 """Payments out as rows: the only SQL of this room."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from chassis import records
@@ -13,6 +15,13 @@ def load(connection: sa.Connection, name: str) -> OutgoingPayment | None:
     """A payment by its resource name."""
     identifier = name.removeprefix("outgoingPayments/")
     return records.one(connection, outgoing_payments, OutgoingPayment, outgoing_payments.c.id == identifier)
+
+
+def of_party(tenant: str) -> Any:
+    """A query of the payments of an enterprise, or of a bank's customers."""
+    return sa.select(outgoing_payments).where(
+        sa.or_(outgoing_payments.c.bank == tenant, outgoing_payments.c.enterprise == tenant)
+    )
 
 
 def add(transaction: Transaction, payment: OutgoingPayment) -> None:

@@ -1,12 +1,13 @@
 """Declarations through the gRPC door on both databases: twins, amendments, what was known when, one event a batch."""
 
+import itertools
 import pathlib
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, personal_pb2
 from aval.events.v1 import events_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import date_pb2, decimal_pb2
@@ -214,3 +215,44 @@ async def test_a_bank_sees_with_consent_what_was_declared_after(platform: testin
     declared = declarations_pb2.DeclarationsDeclared()
     seen[0].payload.Unpack(declared)
     assert list(declared.declarations) == [f"declarations/{number}"]
+
+
+async def declarants(platform: testing.Platform, number: str) -> list[str]:
+    """Who declared it, as it is sealed."""
+    request = personal_pb2.GetPersonalDataRequest(name=f"declarations/{number}", reason="a test")
+    found = await platform.call("declarations", "GetPersonalData", request, EXPORTER)
+    return [person.name for person in found.persons]
+
+
+def declarant(name: str) -> list[Any]:
+    return [personal_pb2.Person(part="DECLARANT", name=name)]
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "new in the batch"])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_persons_are_those_of_the_amendment_approved_last(
+    platform: testing.Platform, order: tuple[int, ...], is_known: bool
+) -> None:
+    number = fresh_number()
+    first = row(number, 100_00, persons=declarant("first"))
+    amendments = [
+        row(number, (place + 2) * 100_00, amend_time=at(place), persons=declarant(f"approved {place}"))
+        for place in range(3)
+    ]
+    sent = [amendments[place] for place in order]
+    requests = [[first], sent] if is_known else [[first, *sent]]
+    verdicts = [verdict for rows in requests for verdict in await send(platform, *rows)]
+    assert {verdict.outcome for verdict in verdicts} == {Verdict.ACCEPTED}
+    assert (await get(platform, number)).declared_value.minor_units == 400_00
+    assert await declarants(platform, number) == ["approved 2"]
+
+
+async def test_an_amendment_that_changes_nothing_leaves_the_persons(platform: testing.Platform) -> None:
+    number = fresh_number()
+    await send(platform, row(number, 100_00, persons=declarant("first")))
+    late = row(number, 300_00, amend_time=at(9), persons=declarant("late"))
+    early = row(number, 200_00, amend_time=at(1), persons=declarant("early"))
+    await send(platform, late)
+    (verdict,) = await send(platform, early)
+    assert [problem.reason for problem in verdict.problems] == ["AMENDMENT_SUPERSEDED"]
+    assert await declarants(platform, number) == ["late"]

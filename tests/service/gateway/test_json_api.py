@@ -13,7 +13,7 @@ from chassis.errors import InvalidFields
 from gateway import openapi
 from gateway.json_api import transcoding
 from gateway.json_api.routes import Route, find, routes
-from tests.gateway_world import CONSENT, PASSWORD, SECRET, World, declare
+from tests.gateway_world import CONSENT, PASSWORD, SECRET, World, declare, declare_draft
 
 
 def key() -> dict[str, str]:
@@ -98,6 +98,19 @@ async def test_the_cookie_is_not_for_scripts_and_its_hash_only_is_kept(world: Wo
         with world.gateway.database.read() as connection:
             rows = connection.exec_driver_sql("SELECT * FROM sessions").fetchall()
         assert token not in str(rows)
+
+
+async def test_an_exporter_sees_its_drafts(world: World) -> None:
+    await declare_draft(world, "CLIENT-JSON-1")
+    async with world.signed_in() as client:
+        listed = (await client.get("/v1/drafts?clientNumber=CLIENT-JSON-1")).json()["drafts"]
+        (draft,) = listed
+        assert (await client.get(f"/v1/{draft['name']}")).json() == draft
+        assert (draft["state"], draft["waitsFor"]["reason"]) == ("WAITING", "UNIFIED_NUMBER_AWAITED")
+        assert draft["content"]["declarationNumber"] == ""
+    async with world.signed_in("other.wang") as client:
+        assert (await client.get("/v1/drafts")).json().get("drafts", []) == []
+        assert (await client.get(f"/v1/{draft['name']}")).status_code == 404
 
 
 @pytest.mark.parametrize("login", ["ruijia.wrong", "other.wang"])

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import decimal_pb2
 
 from chassis.currencies import INT64_MAX, minor_digits, to_major_units
-from services.declarations.checks import decimal_or_none
+from services.declarations.checks import decimal_or_none, plain
 from services.declarations.code_tables import code_table
 from services.declarations.formats import elements
 from services.declarations.formats.ceb.message import EXPORT, IMPORT, Field, Source
@@ -89,7 +89,7 @@ def flag(source: Source, field: Field) -> None:
 def decimal(source: Source, field: Field) -> decimal_pb2.Decimal | None:
     """A plain decimal; what is none is left to the rules on the row."""
     given = source.given(field)[1]
-    return decimal_pb2.Decimal(value=given) if given else None
+    return decimal_pb2.Decimal(value=plain(given)) if given else None
 
 
 def weight(source: Source, field: Field) -> decimal_pb2.Decimal | None:

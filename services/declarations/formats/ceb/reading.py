@@ -15,12 +15,12 @@ from google.protobuf.message import Message as Row
 from lxml import etree
 
 from chassis.errors import Problem
-from chassis.xml import Reader, local_name, namespace, parse_document, wrong_namespace
+from chassis.xml import Reader, drop_namespace, local_name, namespace, parse_document, wrong_namespace
 from services.declarations.formats.ceb import kinds
 from services.declarations.formats.ceb.kinds import day_of
 from services.declarations.formats.ceb.message import NAMESPACE, Field, Message, PersonElements, Source
 from services.declarations.formats.ceb.tables import MESSAGES
-from services.declarations.formats.parsed import LINES_MAX, Parsed, too_many
+from services.declarations.formats.parsed import LINES_MAX, MISDECLARED, Parsed, too_many
 from services.declarations.formats.row_problems import field_problems, report_at_elements
 from services.declarations.retail.checks import check
 
@@ -39,7 +39,7 @@ class Place:
 
 def parse(content: bytes) -> list[Parsed]:
     """The documents of a message. One Parsed without an id, with the reason, if it can't be read as one."""
-    element, problems = parse_document(content)
+    element, problems = parse_document(content, MISDECLARED)
     if element is None:
         return [Parsed("", None, problems)]
     name = local_name(element)
@@ -48,7 +48,7 @@ def parse(content: bytes) -> list[Parsed]:
     message = MESSAGES.get(name)
     if message is None:
         return [Parsed("", None, [_unknown_message(name)])]
-    _drop_namespace(element)
+    drop_namespace(element, NAMESPACE)
     return _read(Reader(element, name), message)
 
 
@@ -60,13 +60,6 @@ def _unknown_message(name: str) -> Problem:
         f"{name} isn't a message that is taken here; these are: {known}.",
         f"{name} 不是本平台接收的报文；可接收：{known}。",
     )
-
-
-def _drop_namespace(root: etree._Element) -> None:
-    """Leaves the format's own elements by their local names, whichever way the sender wrote them."""
-    own = f"{{{NAMESPACE}}}"
-    for element in root.iter(f"{own}*"):
-        element.tag = element.tag.removeprefix(own)
 
 
 def _read(root: Reader, message: Message) -> list[Parsed]:

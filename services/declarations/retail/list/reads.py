@@ -18,7 +18,7 @@ from services.declarations.retail.list import rpc, store
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.sale import store as sales
 from services.declarations.retail.summary import store as summaries
-from services.declarations.tables import retail_lists, retail_summary_lists
+from services.declarations.tables import retail_lists
 
 
 def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> retail_pb2.RetailList:
@@ -32,9 +32,8 @@ def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> reta
 
 def list_(reading: Reading, request: retail_list_pb2.ListRetailListsRequest) -> retail_list_pb2.ListRetailListsResponse:
     """A page, by descending id."""
-    query = sa.select(retail_lists).where(visibility.among_seen(reading, retail_lists.c.enterprise))
-    for condition in _conditions(request, _institution(reading)):
-        query = query.where(condition)
+    seen = visibility.among_seen(reading, retail_lists.c.enterprise)
+    query = store.matching(seen, *_conditions(request, _institution(reading)))
     query = paging.newest_first(query, retail_lists.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, RetailList), "id")
     access.note_page(reading, "ListRetailLists", ((one.name, one.enterprise) for one in page))
@@ -58,8 +57,7 @@ def _conditions(request: retail_list_pb2.ListRetailListsRequest, institution: st
         pool = request.pool.removeprefix("pools/")
         found.append(rows.c.id.in_(pools.ever_in(pool, institution)))
     if request.summary:
-        own, summary = retail_summary_lists, request.summary.removeprefix("retailSummaries/")
-        backing = sa.select(own.c.list_number).where(own.c.summary == summary, own.c.is_dropped.is_(False))
+        backing = summaries.backing(request.summary.removeprefix("retailSummaries/"))
         found.append(rows.c.list_number.in_(backing))
     return found
 

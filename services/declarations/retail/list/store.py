@@ -45,6 +45,11 @@ def lock(transaction: Transaction, merchant_codes: Iterable[str]) -> None:
     database.lock(transaction.connection, sorted(names(merchant_codes)))
 
 
+def matching(*conditions: Any) -> Any:
+    """A query of the lists that keep the conditions."""
+    return sa.select(retail_lists).where(*conditions)
+
+
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, RetailList]:
     """The lists with these ids, those that are known."""
     return _by(connection, retail_lists.c.id, identifiers)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import sqlalchemy as sa
 from aval.declarations.v1 import retail_list_pb2, retail_pb2
 
 from chassis import paging, records
@@ -42,7 +41,7 @@ def list_(
     reading: Reading, request: retail_list_pb2.ListRetailSummariesRequest
 ) -> retail_list_pb2.ListRetailSummariesResponse:
     """A page, by descending id."""
-    query = sa.select(retail_summaries).where(visibility.among_seen(reading, retail_summaries.c.enterprise))
+    query = store.matching(visibility.among_seen(reading, retail_summaries.c.enterprise))
     if request.enterprise:
         query = query.where(retail_summaries.c.enterprise == request.enterprise)
     query = paging.newest_first(query, retail_summaries.c.id, request)

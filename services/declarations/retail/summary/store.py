@@ -1,6 +1,7 @@
 """Summaries and the lists that back them, as rows: the only SQL of this room."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,6 +13,17 @@ from services.declarations.tables import retail_lists, retail_summaries, retail_
 
 KEY = ("id", "revision")
 CHANGING = ("enterprise", "declaration", "value_currency", "value_minor_units", "send_us", "change", "body", "digest")
+
+
+def matching(*conditions: Any) -> Any:
+    """A query of the summaries that keep the conditions."""
+    return sa.select(retail_summaries).where(*conditions)
+
+
+def backing(summary: str) -> Any:
+    """A query of the numbers of the lists that back a summary."""
+    own = retail_summary_lists.c
+    return sa.select(own.list_number).where(own.summary == summary, own.is_dropped.is_(False))
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, RetailSummary]:
