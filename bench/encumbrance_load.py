@@ -81,7 +81,8 @@ class Counted:
 async def measure(plan: ReservePlan) -> dict[str, Any]:
     """Attempts a second after a warm-up, granted and refused alike, and the latency in milliseconds."""
     credentials = Credentials.load(pathlib.Path(plan.certificates), "services/gateway")
-    opened = grpc.aio.secure_channel(plan.address, channel.channel_credentials(credentials), options=channel.OPTIONS)
+    options = channel.options_for("declarations")
+    opened = grpc.aio.secure_channel(plan.address, channel.channel_credentials(credentials), options=options)
     name = "ReserveEncumbrance" if plan.batch == 1 else "BatchReserveEncumbrances"
     call = opened.unary_unary(contract("declarations").path(name))
     before_hand = _made_before(plan)

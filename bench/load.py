@@ -78,7 +78,8 @@ def open_channel(plan: Plan) -> grpc.aio.Channel:
     if plan.bare:
         return grpc.aio.insecure_channel(plan.address, options=channel.OPTIONS)
     credentials = Credentials.load(pathlib.Path(plan.certificates), "services/gateway")
-    return grpc.aio.secure_channel(plan.address, channel.channel_credentials(credentials), options=channel.OPTIONS)
+    options = channel.options_for("settlement")
+    return grpc.aio.secure_channel(plan.address, channel.channel_credentials(credentials), options=options)
 
 
 def _made_before(plan: Plan, make: Callable[[Plan], bytes]) -> list[bytes]:

@@ -60,7 +60,7 @@ async def measure(plan: StreamPlan) -> dict[str, Any]:
 async def _open(plan: StreamPlan) -> grpc.aio.Channel:
     """A connection of its own, so that several processes behind one port share the streams."""
     credentials = Credentials.load(pathlib.Path(plan.certificates), "services/gateway")
-    options = [*channel.OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
+    options = [*channel.options_for("declarations"), ("grpc.use_local_subchannel_pool", 1)]
     opened = grpc.aio.secure_channel(plan.address, channel.channel_credentials(credentials), options=options)
     await opened.channel_ready()
     return opened

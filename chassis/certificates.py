@@ -1,4 +1,8 @@
-"""The development authority: certificates for processes and institutions, keys readable by their owner only."""
+"""The development authority: certificates for processes and institutions, keys readable by their owner only.
+
+A process' certificate is a server's and a client's, under a name that no other process and no institution can
+have: NAME.aval.internal. An institution's certificate is a client's alone and has no name of a host.
+"""
 
 import datetime
 import ipaddress
@@ -6,30 +10,58 @@ import os
 import pathlib
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from chassis.identity import TRUST_DOMAIN
+from chassis.identity import GATEWAY, TRUST_DOMAIN
 
+PROCESSES = "services/"
+SERVER_DOMAIN = "aval.internal"
+# Institutions and browsers know the gateway by the name of a host, not by ours: on one machine, and in a cluster.
+GATEWAY_HOSTS = ("gateway", "localhost")
+GATEWAY_ADDRESSES = ("127.0.0.1",)
+# Stands in the authority's name. Certificates of an earlier profile made everybody a server: none of them counts.
+PROFILE = 2
+AUTHORITY = f"Aval development authority, profile {PROFILE}"
 YEAR = datetime.timedelta(days=365)
 SKEW = datetime.timedelta(minutes=5)
 
 
+def server_name(name: str) -> str:
+    """The host name by which only this process can be a server, such as credit-insurance.aval.internal.
+
+    `name` is with or without services/ in front.
+    """
+    return f"{name.removeprefix(PROCESSES).replace('_', '-').lower()}.{SERVER_DOMAIN}"
+
+
 class Authority:
-    """A certificate authority in a folder: ca.crt, ca.key, and NAME.crt, NAME.key for each certificate."""
+    """A certificate authority in a folder: ca.crt, ca.key, and NAME.crt, NAME.key for each certificate.
+
+    An authority of an earlier profile is replaced by a new one, and each certificate that it issued when that is
+    next asked for.
+    """
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (folder / "ca.key").exists():
+        if not self._is_current():
             self._create()
         self._key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
         self._certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
 
+    def _is_current(self) -> bool:
+        """Whether the folder has an authority, and one of this profile."""
+        file = self.folder / "ca.crt"
+        if not (file.exists() and (self.folder / "ca.key").exists()):
+            return False
+        return x509.load_pem_x509_certificate(file.read_bytes()).subject == _name(AUTHORITY)
+
     def _create(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Aval development authority")])
+        name = _name(AUTHORITY)
         certificate = (
             _builder(name, name, key.public_key(), 10 * YEAR)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -42,19 +74,28 @@ class Authority:
     def issue(self, name: str, lifetime: datetime.timedelta = YEAR, renew: bool = False) -> "Credentials":
         """A certificate for a name such as services/loans or banks/ABCDCNBA/system, kept for the next time."""
         file = self.folder / name.replace("/", "_")
-        if renew or not _beside(file, ".crt").exists():
+        if renew or not self._has_issued(_beside(file, ".crt")):
             self._issue(name, file, lifetime)
         return Credentials.load(self.folder, name)
 
+    def _has_issued(self, file: pathlib.Path) -> bool:
+        """Whether the file is there and comes from this authority, not from one that it replaced."""
+        if not file.exists():
+            return False
+        try:
+            x509.load_pem_x509_certificate(file.read_bytes()).verify_directly_issued_by(self._certificate)
+        except (ValueError, InvalidSignature):
+            return False
+        return True
+
     def _issue(self, name: str, file: pathlib.Path, lifetime: datetime.timedelta) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
-        alternatives: list[x509.GeneralName] = [x509.UniformResourceIdentifier(TRUST_DOMAIN + name)]
-        alternatives += [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        alternatives.append(x509.DNSName(name.rsplit("/", 1)[-1].replace("_", "-").lower()))
-        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        alternatives = [x509.UniformResourceIdentifier(TRUST_DOMAIN + name), *_hosts(name)]
+        usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
+        if name.startswith(PROCESSES):
+            usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
         certificate = (
-            _builder(subject, self._certificate.subject, key.public_key(), lifetime)
+            _builder(_name(name[:64]), self._certificate.subject, key.public_key(), lifetime)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(sign_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
@@ -83,11 +124,35 @@ class Authority:
         return (self.folder / f"{name.replace('/', '_')}.pub").read_bytes()
 
 
+class NoServerCertificate(Exception):
+    """The process' certificate doesn't let it be a server under its own name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the certificate of {name} isn't for {server_name(name)}; issue the folder's certificates anew (aval ca)"
+        )
+
+
 class Credentials:
     """A certificate with its key and the authority that others' certificates must come from, as PEM."""
 
     def __init__(self, authority: bytes, certificate: bytes, key: bytes) -> None:
         self.authority, self.certificate, self.key = authority, certificate, key
+
+    @property
+    def name(self) -> str:
+        """The name in the certificate, without the trust domain, such as services/loans."""
+        uris = self._alternatives().get_values_for_type(x509.UniformResourceIdentifier)
+        return next(uri.removeprefix(TRUST_DOMAIN) for uri in uris if uri.startswith(TRUST_DOMAIN))
+
+    def check_server(self) -> None:
+        """NoServerCertificate unless others will take the process with this certificate for the one it is."""
+        if server_name(self.name) not in self._alternatives().get_values_for_type(x509.DNSName):
+            raise NoServerCertificate(self.name)
+
+    def _alternatives(self) -> x509.SubjectAlternativeName:
+        certificate = x509.load_pem_x509_certificate(self.certificate)
+        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
 
     @classmethod
     def load(cls, folder: pathlib.Path, name: str) -> "Credentials":
@@ -95,6 +160,21 @@ class Credentials:
         file = folder / name.replace("/", "_")
         authority = (folder / "ca.crt").read_bytes()
         return cls(authority, _beside(file, ".crt").read_bytes(), _beside(file, ".key").read_bytes())
+
+
+def _hosts(name: str) -> list[x509.GeneralName]:
+    """The hosts that a certificate may speak for: none for an institution's."""
+    if not name.startswith(PROCESSES):
+        return []
+    own: list[x509.GeneralName] = [x509.DNSName(server_name(name))]
+    if name != GATEWAY:
+        return own
+    addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in GATEWAY_ADDRESSES]
+    return [*own, *map(x509.DNSName, GATEWAY_HOSTS), *addresses]
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _builder(

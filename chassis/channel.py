@@ -1,4 +1,4 @@
-"""Calls to other services: mutual TLS, the caller's trace, on behalf of a tenant."""
+"""Calls to other services: mutual TLS, the callee's name checked, the caller's trace, on behalf of a tenant."""
 
 from collections.abc import AsyncIterator, Mapping
 
@@ -6,14 +6,14 @@ import grpc
 from aval.events.v1 import events_pb2
 
 from chassis import identity, telemetry
-from chassis.certificates import Credentials
+from chassis.certificates import Credentials, server_name
 from chassis.errors import ServiceUnavailable
 from chassis.identity import Caller
 from chassis.status import from_rpc_error
 
 CALL_SECONDS = 10.0
 MOST_BYTES = 64 * 1024 * 1024
-OPTIONS = [
+OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.max_receive_message_length", MOST_BYTES),
     ("grpc.max_send_message_length", MOST_BYTES),
     ("grpc.keepalive_time_ms", 30_000),
@@ -31,13 +31,19 @@ def channel_credentials(credentials: Credentials) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(credentials.authority, credentials.key, credentials.certificate)
 
 
+def options_for(service: str) -> list[tuple[str, int | str]]:
+    """The options of a channel to a process, wherever it listens: no other certificate than its own will do."""
+    return [*OPTIONS, ("grpc.ssl_target_name_override", server_name(service))]
+
+
 class Channels:
     """One channel to each service. Open and close it inside the loop."""
 
     def __init__(self, credentials: Credentials, addresses: Mapping[str, str]) -> None:
         secured = channel_credentials(credentials)
         self._channels = {
-            name: grpc.aio.secure_channel(address, secured, options=OPTIONS) for name, address in addresses.items()
+            name: grpc.aio.secure_channel(address, secured, options=options_for(name))
+            for name, address in addresses.items()
         }
 
     def __getitem__(self, service: str) -> grpc.aio.Channel:

@@ -149,7 +149,16 @@ class Submission:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes the request unique."""
+        """What makes the request unique: who calls, and its id.
+
+        Whoever a service calls for can't use up the service's ids.
+        """
+        service, principal = self.caller.service, self.caller.principal
+        return f"services/{service} for {principal}" if service else principal, self.request_id
+
+    @property
+    def earlier_key(self) -> tuple[str, str]:
+        """The key as it was made before services' requests were kept apart."""
         return self.caller.principal, self.request_id
 
     def digest(self, keys: KeyRing) -> bytes:
@@ -157,6 +166,10 @@ class Submission:
 
         A token, since the request may hold personal data, which a plain digest would let guess.
         """
+        return self.earlier_digest(keys) if self.caller.service else keys.token("outside request", self._fingerprint())
+
+    def earlier_digest(self, keys: KeyRing) -> bytes:
+        """The digest as it was made before services' requests were kept apart: a service's was made alike."""
         return keys.token("request", self._fingerprint())
 
     def transaction(

@@ -58,29 +58,29 @@ class Range:
     is_full: bool
 
 
-def read(connection: sa.Connection, epoch: str, after_position: int, tenant: str = "", resource: str = "") -> Range:
-    """The next events after a position: of one tenant or, if empty, all; of one resource, if given.
+def read(connection: sa.Connection, epoch: str, after_position: int, tenant: str = "", *resources: str) -> Range:
+    """The next events after a position: of one tenant or, if empty, all; of some resources, if given.
 
     LogRestored if the cursor belongs to another epoch or lies beyond the head.
     """
     head = connection.execute(sa.select(tables.log_head)).one()
     if (epoch and epoch != head.epoch) or after_position > head.position:
         raise LogRestored
-    query = _query(after_position, tenant, resource).limit(PAGE)
+    query = _query(after_position, tenant, resources).limit(PAGE)
     events = [_event(row) for row in connection.execute(query)]
     is_full = len(events) == PAGE
     through = events[-1].position if is_full else head.position
     return Range(head.epoch, after_position, through, events, is_full)
 
 
-def _query(after_position: int, tenant: str, resource: str) -> Any:
+def _query(after_position: int, tenant: str, resources: Sequence[str]) -> Any:
     rows, audience = tables.events, tables.event_tenants
     query = sa.select(rows).order_by(rows.c.position).where(rows.c.position > after_position)
     if tenant:
         query = query.join(audience, audience.c.position == rows.c.position)
         query = query.where(audience.c.tenant == tenant, audience.c.position > after_position)
-    if resource:
-        query = query.where(rows.c.resource == resource)
+    if resources:
+        query = query.where(rows.c.resource.in_(resources))
     return query
 
 

@@ -16,6 +16,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
+from chassis import ids
 from chassis.clock import MICROSECONDS
 from chassis.errors import AccessDenied, NotFound, SecondFactorRequired, Unauthenticated
 
@@ -42,6 +43,10 @@ class Caller:
     # The public key of the certificate it showed at the door, PEM; its signatures are checked with it.
     public_key: str = ""
     language: str = "en"
+
+    def kept_id(self, identifier: str) -> str:
+        """The id under which a thing is kept that this caller gives an id of its own; a service's stays as it is."""
+        return identifier if self.service else ids.owned(self.tenant, identifier)
 
     def to_text(self) -> str:
         """For the store: who owes a task."""

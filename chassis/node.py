@@ -28,6 +28,7 @@ from chassis.keyring import KeyFile
 from chassis.notes import Notes
 from chassis.service import WATCH, Service
 from chassis.settings import Settings
+from chassis.streams import Places
 from chassis.tasks import Runner, Task
 from chassis.watch import Tokens, Watchers
 from chassis.writer import Writer, run_batch
@@ -63,6 +64,7 @@ class Node:
         self.writer = Writer(self.store, lambda: self.watchers.wake(), lambda: self._runner.wake())
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="derivations")
         self._notes = Notes(service, self.writer, self._clock, random)
+        self._places = Places(settings.streams_per_tenant)
         self._health = health.aio.HealthServicer()
         self._background: list[asyncio.Task[None]] = []
 
@@ -103,7 +105,7 @@ class Node:
             )
 
         tokens = Tokens(hashlib.sha256(b"watch tokens" + raw).digest())
-        return Watchers(self.service, self.store, self._clock, tokens, sign_head, self._notes)
+        return Watchers(self.service, self.store, self._clock, tokens, sign_head, self._notes, self._places)
 
     def _seal(self) -> Seal:
         key = _read_signing_key(self._settings, self.service.name)
@@ -125,6 +127,7 @@ class Node:
             self._random,
             self._seal(),
             self._notes,
+            self._places,
         )
 
     def _start_background(self) -> None:
@@ -226,6 +229,7 @@ class Node:
         # A cancelled derivation's transaction still ends.
         await asyncio.to_thread(self._beside.shutdown)
         self._handlers.close()
+        self.watchers.close()
         await self.channels.close()
         self.store.close()
 

@@ -12,14 +12,14 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chassis.certificates import Credentials
-from chassis.channel import channel_credentials
+from chassis.channel import channel_credentials, options_for
 
 SECONDS = 3.0
 
 
 def serves(address: str, credentials: Credentials) -> bool:
-    """Whether the server at an address says that it serves."""
-    with grpc.secure_channel(address, channel_credentials(credentials)) as channel:
+    """Whether the server at an address is the certificate's own process and says that it serves."""
+    with grpc.secure_channel(address, channel_credentials(credentials), options_for(credentials.name)) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=SECONDS)
         except grpc.RpcError:

@@ -2,15 +2,16 @@
 
 import asyncio
 import gc
-import logging
 import os
 import signal
 import sys
 import threading
+from typing import NoReturn
 
 import uvloop
 
-from chassis import telemetry
+from chassis import logs, telemetry
+from chassis.certificates import NoServerCertificate
 from chassis.migrations import UnfitStore
 from chassis.node import Node
 from chassis.service import Service
@@ -55,11 +56,17 @@ def tune_threads() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
 
 
+def refuse_to_start(name: str, error: Exception) -> NoReturn:
+    """Ends the process with the reason, in a way that says that starting it again won't help."""
+    print(f"{name} doesn't start: {error}", file=sys.stderr, flush=True)  # noqa: T201
+    sys.exit(os.EX_CONFIG)
+
+
 def main(service: Service) -> None:
     """Serves by the environment's settings."""
     tune_memory()
     tune_threads()
-    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {service.name} %(levelname)s %(message)s")
+    logs.start(service.name)
     follow_lifeline()
     stop_telemetry = telemetry.start(service.name)
     settings = Settings.from_environment(os.environ)
@@ -73,9 +80,7 @@ def main(service: Service) -> None:
 
     try:
         uvloop.run(serve())
-    except UnfitStore as error:
-        print(f"{service.name} doesn't start: {error}", file=sys.stderr, flush=True)  # noqa: T201
-        # Starting again won't help.
-        sys.exit(os.EX_CONFIG)
+    except (UnfitStore, NoServerCertificate) as error:
+        refuse_to_start(service.name, error)
     stop_telemetry()
     sys.exit(0)

@@ -1,6 +1,6 @@
 """Idempotence: the same request id again gets the same answer, other content is refused (AIP-155)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +34,20 @@ class _Opened:
 
 
 def load(connection: sa.Connection, submissions: Iterable[Submission], keys: KeyRing) -> Mapping[Key, Stored]:
-    """What is stored of those submissions that were answered before."""
-    wanted = [submission.key for submission in submissions if submission.operation.keeps_requests]
-    if not wanted:
+    """What is stored of those submissions that were answered before, by their keys."""
+    kept = [submission for submission in submissions if submission.operation.keeps_requests]
+    if not kept:
         return {}
+    stored = _load(connection, {key for one in kept for key in (one.key, one.earlier_key)}, keys)
+    earlier = {
+        one.key: stored[one.earlier_key]
+        for one in kept
+        if one.earlier_key in stored and stored[one.earlier_key].digest == one.earlier_digest(keys)
+    }
+    return earlier | {one.key: stored[one.key] for one in kept if one.key in stored}
+
+
+def _load(connection: sa.Connection, wanted: Collection[Key], keys: KeyRing) -> Mapping[Key, Stored]:
     rows = tables.requests
     query = sa.select(rows).where(sa.tuple_(rows.c.caller, rows.c.request_id).in_(wanted))
     found = connection.execute(query).all()
@@ -57,7 +67,7 @@ def _name(caller: str, request_id: str) -> str:
 
 def replay(stored: Stored, submission: Submission, keys: KeyRing) -> Outcome:
     """The stored answer to the same request."""
-    if stored.digest != submission.digest(keys):
+    if stored.digest not in (submission.digest(keys), submission.earlier_digest(keys)):
         return RequestIdReused()
     if stored.refusal is not None:
         return status.RemoteError(status_pb2.Status.FromString(stored.refusal))
@@ -95,7 +105,7 @@ def is_kept(submission: Submission, outcome: Outcome) -> bool:
 def _row(submission: Submission, outcome: Outcome, keys: KeyRing, is_sealed: bool) -> dict[str, Any]:
     refused = isinstance(outcome, DomainError)
     return {
-        "caller": submission.caller.principal,
+        "caller": submission.key[0],
         "request_id": submission.request_id,
         "digest": submission.digest(keys),
         "response": None if refused or is_sealed else outcome.SerializeToString(),  # type: ignore[union-attr]

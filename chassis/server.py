@@ -30,6 +30,7 @@ from chassis.identity import Caller, Verifier
 from chassis.ids import RandomBytes
 from chassis.notes import Notes
 from chassis.service import WATCH, Reading, Service
+from chassis.streams import Places
 from chassis.watch import Watchers
 from chassis.writer import Writer
 
@@ -134,7 +135,7 @@ def _unary(endpoint: Endpoint, act: Act) -> grpc.RpcMethodHandler:
     return grpc.unary_unary_rpc_method_handler(handle)
 
 
-def _stream(endpoint: Endpoint, act: Act) -> grpc.RpcMethodHandler:
+def _stream(endpoint: Endpoint, act: Act, places: Places) -> grpc.RpcMethodHandler:
     """A stream of requests, each answered in order, a few under way at once."""
 
     async def one(caller: Caller, raw: bytes, metadata: dict[str, Any]) -> bytes:
@@ -145,10 +146,11 @@ def _stream(endpoint: Endpoint, act: Act) -> grpc.RpcMethodHandler:
         metadata = dict(context.invocation_metadata())
         try:
             caller = endpoint.caller(context, metadata)
-            # Tells the other side that its requests are awaited.
-            await context.send_initial_metadata(())
-            async for response in _in_order(requests, lambda raw: one(caller, raw, metadata)):
-                yield response
+            with places.of(caller):
+                # Tells the other side that its requests are awaited.
+                await context.send_initial_metadata(())
+                async for response in _in_order(requests, lambda raw: one(caller, raw, metadata)):
+                    yield response
             return
         except Exception as error:
             failure = error
@@ -206,10 +208,11 @@ class Handlers:
         random: RandomBytes,
         seal: Seal,
         notes: Notes,
+        places: Places,
     ) -> None:
         self._service, self._store, self._writer = service, store, writer
         self._watchers, self._verifier, self._clock, self._random = watchers, verifier, clock, random
-        self._seal, self._notes = seal, notes
+        self._seal, self._notes, self._places = seal, notes, places
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         # One thread: several would only take the interpreter from each other and from the writer.
         self._preparer = ThreadPoolExecutor(1, thread_name_prefix="preparer")
@@ -224,7 +227,7 @@ class Handlers:
         if method.name == WATCH:
             return _watch(endpoint, self._watchers)
         if method.name in self._service.streams:
-            return _stream(endpoint, self._command(self._service.streams[method.name]))
+            return _stream(endpoint, self._command(self._service.streams[method.name]), self._places)
         if method.name in self._service.commands:
             return _unary(endpoint, self._command(method.name))
         return _unary(endpoint, self._read(method.name))
@@ -274,7 +277,8 @@ class Handlers:
 
 
 def server_credentials(credentials: Credentials) -> grpc.ServerCredentials:
-    """For a server that demands a certificate of its authority."""
+    """For a server that demands a certificate of its authority. NoServerCertificate."""
+    credentials.check_server()
     pair = [(credentials.key, credentials.certificate)]
     return grpc.ssl_server_credentials(pair, credentials.authority, require_client_auth=True)
 

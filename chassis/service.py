@@ -1,7 +1,7 @@
 """What a service is: every service is the same service with another model."""
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_
 from chassis.contracts import Contract, contract
 from chassis.identity import Caller
 from chassis.keyring import NO_KEYS, KeyRing
+from chassis.looks import Look
 from chassis.tasks import Saga
 
 WATCH = "Watch"
@@ -31,6 +32,12 @@ class Reading:
     keys: KeyRing = NO_KEYS
     # What it has to write down: committed after the snapshot is left and before the answer is given.
     notes: list[Any] = field(default_factory=list)
+    # What was written down lately, where a look that is repeated is the same look: in streams.
+    look: Look | None = None
+
+    def is_fresh(self, key: Hashable) -> bool:
+        """Whether the caller hasn't been shown lately what the key stands for, so that it has to be written down."""
+        return self.look is None or self.look.is_fresh(key)
 
     @property
     def business_date(self) -> datetime.date:

@@ -1,6 +1,14 @@
-"""Detached signatures over bytes kept exactly as sent (RFC 7515, appendix F), verifiable by anyone."""
+"""Detached signatures over bytes kept exactly as sent (RFC 7515, appendix F), verifiable by anyone.
+
+They have one form: base64url of {"alg", "kid"}, two dots, base64url of the signature. A header of anything else
+(b64 of RFC 7797, crit, jwk, a name twice), a payload between the dots or another spelling of the same bits is none:
+another verifier might read it otherwise.
+"""
 
 import base64
+import json
+import re
+from typing import Any
 
 from joserfc import jws
 from joserfc.errors import JoseError
@@ -9,6 +17,7 @@ from joserfc.jwk import ECKey, OKPKey
 # By the kind of key: Ed25519 and P-256.
 KINDS: dict[str, type[OKPKey] | type[ECKey]] = {"Ed25519": OKPKey, "ES256": ECKey}
 ALGORITHMS = [*KINDS, "EdDSA"]
+FORM = re.compile(r"[A-Za-z0-9_-]{1,1000}\.\.[A-Za-z0-9_-]{1,1000}")
 
 
 def sign(content: bytes, private_key_pem: bytes, key_id: str, algorithm: str = "Ed25519") -> str:
@@ -20,7 +29,9 @@ def sign(content: bytes, private_key_pem: bytes, key_id: str, algorithm: str = "
 
 
 def is_valid(content: bytes, detached: str, public_key_pem: bytes) -> bool:
-    """Whether the detached JWS is over exactly these bytes, by this key (Ed25519 or P-256)."""
+    """Whether the text is a detached JWS of our form over exactly these bytes, by this key (Ed25519 or P-256)."""
+    if not _has_form(detached):
+        return False
     for kind in KINDS.values():
         try:
             key = kind.import_key(public_key_pem)
@@ -29,6 +40,40 @@ def is_valid(content: bytes, detached: str, public_key_pem: bytes) -> bool:
             continue
         return True
     return False
+
+
+def _has_form(detached: str) -> bool:
+    """Whether it is `header..signature` with a header of alg and kid alone, each part in its one spelling.
+
+    For example 'eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoiayJ9..AA' has it, 'eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoiayJ9.e30.AA' not.
+    """
+    if not FORM.fullmatch(detached):
+        return False
+    header, _, signature = detached.split(".")
+    decoded = _decoded(header)
+    if decoded is None or _decoded(signature) is None:
+        return False
+    try:
+        members = json.loads(decoded, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return False
+    return _has_members(members)
+
+
+def _has_members(members: Any) -> bool:
+    """Whether the header's members, as pairs, are alg and kid, once each, and texts."""
+    if not isinstance(members, list) or not all(isinstance(one, tuple) for one in members):
+        return False
+    return sorted(name for name, _ in members) == ["alg", "kid"] and all(isinstance(text, str) for _, text in members)
+
+
+def _decoded(part: str) -> bytes | None:
+    """The bytes that the base64url stands for; None if they have another spelling than this."""
+    try:
+        content = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except ValueError:
+        return None
+    return content if base64.urlsafe_b64encode(content).rstrip(b"=").decode() == part else None
 
 
 def _attach(detached: str, content: bytes) -> str:

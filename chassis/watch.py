@@ -4,8 +4,8 @@ import asyncio
 import base64
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from aval.events.v1 import events_pb2
 from cryptography.exceptions import InvalidTag
@@ -16,8 +16,10 @@ from chassis.clock import MICROSECONDS, Clock
 from chassis.database import Database
 from chassis.errors import LogRestored
 from chassis.identity import Caller
+from chassis.looks import Lately, Look
 from chassis.notes import Notes
 from chassis.service import Reading, Service
+from chassis.streams import Places, Turns
 
 HEARTBEAT_SECONDS = 5.0
 # An outsider's stream ends before its assertion would; the client resumes with its token.
@@ -59,9 +61,11 @@ class Watchers:
         tokens: Tokens,
         sign_head: Callable[[int, bytes], events_pb2.SignedHead],
         notes: Notes,
+        places: Places,
     ) -> None:
         self._service, self._store, self._clock = service, store, clock
-        self._tokens, self._sign_head, self._notes = tokens, sign_head, notes
+        self._tokens, self._sign_head, self._notes, self._places = tokens, sign_head, notes, places
+        self._turns, self._lately = Turns(), Lately()
         self._wakes: set[asyncio.Event] = set()
 
     def wake(self) -> None:
@@ -70,14 +74,19 @@ class Watchers:
             wake.set()
 
     async def stream(self, caller: Caller, request: events_pb2.WatchRequest) -> AsyncIterator[events_pb2.WatchResponse]:
-        """Ranges with the caller's events, and heartbeats. LogRestored for a foreign cursor."""
-        wake = asyncio.Event()
-        self._wakes.add(wake)
-        try:
-            async for response in self._ranges(caller, request, wake):
-                yield response
-        finally:
-            self._wakes.discard(wake)
+        """Ranges with the caller's events, and heartbeats. LogRestored for a foreign cursor, QuotaExceeded."""
+        with self._places.of(caller):
+            wake = asyncio.Event()
+            self._wakes.add(wake)
+            try:
+                async for response in self._ranges(caller, request, wake):
+                    yield response
+            finally:
+                self._wakes.discard(wake)
+
+    def close(self) -> None:
+        """Ends the reading threads."""
+        self._turns.close()
 
     async def _ranges(
         self, caller: Caller, request: events_pb2.WatchRequest, wake: asyncio.Event
@@ -88,13 +97,12 @@ class Watchers:
         started_us, pulse = self._clock.now_us(), Pulse()
         while True:
             wake.clear()
-            found, notes = await asyncio.to_thread(self._read, caller, request.resource, epoch, position)
-            await self._notes.write(caller, notes)
+            found = await self._next(caller, request.resource, epoch, position)
             is_quiet = pulse.is_due
             # An outsider learns from no answer's time that others are busy.
             is_news = bool(found.events) or (bool(caller.service) and found.through_position > position)
             if is_news or is_quiet or not epoch or request.until_end:
-                yield await asyncio.to_thread(self._response, caller, found, is_quiet)
+                yield await self._turns.run(caller.tenant, partial(self._response, caller, found, is_quiet))
                 pulse.restart()
             epoch, position = found.epoch, found.through_position
             if found.is_full:
@@ -107,14 +115,25 @@ class Watchers:
         age_us = self._clock.now_us() - started_us
         return not caller.service and age_us > LONGEST_OUTSIDER_SECONDS * MICROSECONDS
 
-    def _read(self, caller: Caller, resource: str, epoch: str, position: int) -> tuple[eventlog.Range, Sequence[Any]]:
+    async def _next(self, caller: Caller, resource: str, epoch: str, position: int) -> eventlog.Range:
+        """The next range; what of it has to be written down is durable before it is told."""
+        look = self._lately.look(caller, self._clock.now_us())
+        read = partial(self._read, caller, resource, epoch, position, look)
+        found, reading = await self._turns.run(caller.tenant, read)
+        await self._notes.write(caller, reading.notes)
+        look.keep()
+        return found
+
+    def _read(
+        self, caller: Caller, resource: str, epoch: str, position: int, look: Look
+    ) -> tuple[eventlog.Range, Reading]:
         tenant = "" if caller.service else caller.tenant
         with self._store.read() as connection:
-            found = eventlog.read(connection, epoch, position, tenant, resource)
-            reading = Reading(connection, caller, self._clock.now_us(), self._store.keys)
+            found = eventlog.read(connection, epoch, position, tenant, *_names(caller, resource))
+            reading = Reading(connection, caller, self._clock.now_us(), self._store.keys, look=look)
             if not caller.service:
                 found.events[:] = self._service.visible(reading, found.events)
-            return found, reading.notes
+            return found, reading
 
     def _response(self, caller: Caller, found: eventlog.Range, heartbeat: bool) -> events_pb2.WatchResponse:
         response = events_pb2.WatchResponse(log_epoch=found.epoch, events=found.events)
@@ -134,6 +153,12 @@ class Watchers:
             head = self._service.ledger_head(connection)
         if head:
             response.ledger_head.CopyFrom(self._sign_head(*head))
+
+
+def _names(caller: Caller, resource: str) -> tuple[str, ...]:
+    """The names that a caller may mean: the one it says, or that of what it gave this id to; none for all."""
+    collection, _, identifier = resource.partition("/")
+    return (resource, f"{collection}/{caller.kept_id(identifier)}") if resource else ()
 
 
 class Pulse:

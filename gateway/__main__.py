@@ -1,20 +1,20 @@
 """The gateway as a process."""
 
 import asyncio
-import logging
 import os
 import sys
 
 import uvloop
 
-from chassis import process, telemetry
+from chassis import logs, process, telemetry
+from chassis.certificates import NoServerCertificate
 from gateway.server import Gateway
 from gateway.settings import GatewaySettings
 
 
 def main() -> None:
     """Serves by the environment's settings."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s gateway %(levelname)s %(message)s")
+    logs.start("gateway")
     process.follow_lifeline()
     stop_telemetry = telemetry.start("gateway")
     settings = GatewaySettings.from_environment(os.environ)
@@ -28,7 +28,10 @@ def main() -> None:
         await asyncio.to_thread(stop_telemetry)
         await gateway.stop()
 
-    uvloop.run(serve())
+    try:
+        uvloop.run(serve())
+    except NoServerCertificate as error:
+        process.refuse_to_start("gateway", error)
     sys.exit(0)
 
 

@@ -33,7 +33,7 @@ def fingerprint(sources: list[pathlib.Path]) -> str:
 
 
 def compile_protos(sources: list[pathlib.Path]) -> None:
-    """Runs protoc twice: Python code with its type stubs, then the image that tools read."""
+    """Runs protoc thrice: Python code with its types, clients' stubs of the services, the image that tools read."""
     rules = BUILD / "validate.binpb"
     rules.write_bytes(b"\x0a" + _length_prefixed(validate_pb._DESC.proto.to_binary()))
     well_known = str(resources.files(grpc_tools) / "_proto")
@@ -42,7 +42,9 @@ def compile_protos(sources: list[pathlib.Path]) -> None:
     base = ["protoc", f"-I{PROTOS}", f"-I{well_known}", f"-I{common}", f"--descriptor_set_in={rules}"]
     python = [f"--python_out={GENERATED}", f"--pyi_out={GENERATED}"]
     image = [f"--descriptor_set_out={BUILD / 'aval.binpb'}", "--include_imports", "--include_source_info"]
-    for arguments in ([*base, *python, *names, "buf/validate/validate.proto"], [*base, *image, *names]):
+    stubs = [*base, f"--grpc_python_out={GENERATED}", *(name for name, source in zip(names, sources, strict=True)
+             if b"\nservice " in source.read_bytes())]  # fmt: skip
+    for arguments in ([*base, *python, *names, "buf/validate/validate.proto"], stubs, [*base, *image, *names]):
         if protoc.main(arguments) != 0:
             sys.exit("protoc refused the protos")
 

@@ -47,6 +47,7 @@ def principal(login: str, tenant: str, role: str, certificate: str = "") -> NewP
 PRINCIPALS = [
     principal("ruijia.li", ENTERPRISE, "EXPORTER"),
     principal("other.wang", "enterprises/91411323MAXY003314", "EXPORTER"),
+    principal("codes.zhao", "enterprises/91411323MAXY003314", "EXPORTER"),
     principal("lmhf.checker", "banks/LMHFCNB0", "BANK_CHECKER", "banks/LMHFCNB0/lmhf.checker"),
     principal("lmhf.system", "banks/LMHFCNB0", "BANK_SYSTEM", "banks/LMHFCNB0/lmhf.system"),
     principal("window.system", "window", "WINDOW", "window/window.system"),

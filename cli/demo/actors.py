@@ -65,14 +65,14 @@ class Institution:
     def __init__(self, authority: Authority, addresses: Addresses, person: world.Person, trace: str) -> None:
         self.person, self._trace = person, trace
         self._credentials = authority.issue(person.certificate)
-        self._channels = Channels(self._credentials, {"door": addresses.door})
+        self._channels = Channels(self._credentials, {"gateway": addresses.door})
 
     async def call(self, service: str, method: str, request: Message) -> Any:
         """The response. RemoteError if it is refused."""
         callee = contract(service)
         content = request.SerializeToString()
         metadata = [(telemetry.TRACEPARENT, self._trace)] if self._trace else []
-        raw = await patiently(lambda: self._channels.call("door", callee.path(method), content, metadata))
+        raw = await patiently(lambda: self._channels.call("gateway", callee.path(method), content, metadata))
         return callee.response(method).FromString(raw)
 
     def sign(self, content: bytes) -> str:

@@ -22,6 +22,8 @@ const credentials = grpc.credentials.createSsl(
   fs.readFileSync(path.join(folder, 'ca.crt')), file('.key'), file('.crt'),
 );
 const client = new DeclarationsService(address, credentials);
+// What says nothing about the stream but that it is over.
+const RESUMED = new Set([grpc.status.UNAVAILABLE, grpc.status.CANCELLED, grpc.status.DEADLINE_EXCEEDED]);
 const print = (value) => console.log(JSON.stringify(value));
 
 client.GetDeclaration({ name: `declarations/${number}` }, (error, declaration) => {
@@ -33,23 +35,31 @@ client.GetDeclaration({ name: `declarations/${number}` }, (error, declaration) =
   watch(Number(events));
 });
 
-// A stream may end at any time; the resume token of its last response goes on where it ended.
+// A stream may end at any time, and does after five minutes: by an error or, just as well, by a plain end. The resume
+// token of its last response goes on where it ended.
 function watch(left, resumeToken = '') {
   if (left <= 0) return client.close();
   const stream = client.Watch({ resource: `declarations/${number}`, resume_token: resumeToken });
   stream.on('data', (response) => {
-    resumeToken = response.resume_token || resumeToken;
-    for (const event of response.events || []) {
+    for (const event of (response.events || []).slice(0, left)) {
       print({ event: event.type, resource: event.resource, id: event.event_id });
       left -= 1;
     }
-    if (left <= 0) {
-      stream.cancel();
-      client.close();
-    }
+    // Kept only now, when all the events before it have been dealt with.
+    resumeToken = response.resume_token || resumeToken;
+    if (left <= 0) stream.cancel();
   });
+  stream.on('end', () => resume());
   stream.on('error', (error) => {
-    if (left > 0 && error.code === grpc.status.UNAVAILABLE) setTimeout(() => watch(left, resumeToken), 500);
-    else if (left > 0) { print({ error: grpc.status[error.code], message: error.details }); process.exit(1); }
+    if (left <= 0 || RESUMED.has(error.code)) return resume();
+    print({ error: grpc.status[error.code], message: error.details });
+    process.exit(1);
   });
+  // A stream that fails may end, too: whichever comes first.
+  let isOver = false;
+  function resume() {
+    if (isOver) return;
+    isOver = true;
+    setTimeout(() => watch(left, resumeToken), left > 0 ? 500 : 0);
+  }
 }

@@ -10,17 +10,21 @@ Needs the packages grpcio and protobuf, and build/gen on the path, which `make s
 import json
 import pathlib
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 
 import grpc
 from aval.declarations.v1 import declarations_pb2 as declarations
+from aval.declarations.v1 import declarations_pb2_grpc
 from aval.events.v1 import events_pb2 as events
 from google.protobuf.json_format import MessageToDict
 from google.rpc import error_details_pb2, status_pb2
 
-SERVICE = "/aval.declarations.v1.DeclarationsService/"
 PATIENCE_SECONDS = 30
+PAUSE_SECONDS = 0.5
+# What says nothing about the stream but that it is over.
+RESUMED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 def connect(address: str, folder: pathlib.Path, name: str) -> grpc.Channel:
@@ -36,26 +40,30 @@ class Bank:
     """The calls that this bank makes."""
 
     def __init__(self, channel: grpc.Channel) -> None:
-        serialize = lambda request: request.SerializeToString()  # noqa: E731
-        self.get = channel.unary_unary(SERVICE + "GetDeclaration", serialize, declarations.Declaration.FromString)
-        self.reserve = channel.unary_unary(
-            SERVICE + "ReserveEncumbrance", serialize, declarations.Encumbrance.FromString
-        )
-        self.stream = channel.unary_stream(SERVICE + "Watch", serialize, events.WatchResponse.FromString)
+        self.service = declarations_pb2_grpc.DeclarationsServiceStub(channel)
 
     def watch(self, resource: str) -> Iterator[events.Event]:
-        """The events of a resource for ever. A stream may end at any time: the resume token goes on where it ended."""
+        """The events of a resource for ever.
+
+        A stream may end at any time, and does after five minutes: by an error or, just as well, by a plain end. The
+        resume token of its last response goes on where it ended. grpc.RpcError for what isn't mended by that.
+        """
         token = ""
         while True:
             request = events.WatchRequest(resource=resource, resume_token=token)
-            stream = self.stream(request, timeout=PATIENCE_SECONDS)
-            for response in stream:
-                yield from response.events
-                # Kept only now, when all the events before it have been dealt with.
-                token = response.resume_token
-                if response.events:
-                    stream.cancel()
-                    break
+            stream = self.service.Watch(request, timeout=PATIENCE_SECONDS)
+            try:
+                for response in stream:
+                    yield from response.events
+                    # Kept only now, when all the events before it have been dealt with.
+                    token = response.resume_token
+                    if response.events:
+                        stream.cancel()
+                        break
+            except grpc.RpcError as error:
+                if error.code() not in RESUMED:
+                    raise
+            time.sleep(PAUSE_SECONDS)
 
 
 def refusal(error: grpc.RpcError) -> dict[str, object]:
@@ -85,7 +93,9 @@ def main(address: str, folder: str, name: str, number: str, count: str = "0", mi
     with connect(address, pathlib.Path(folder), name) as channel:
         bank = Bank(channel)
         try:
-            found = bank.get(declarations.GetDeclarationRequest(name=resource), timeout=PATIENCE_SECONDS)
+            found = bank.service.GetDeclaration(
+                declarations.GetDeclarationRequest(name=resource), timeout=PATIENCE_SECONDS
+            )
         except grpc.RpcError as error:
             show({"refused": refusal(error)})
             return 1
@@ -109,7 +119,7 @@ def reserve(bank: Bank, declaration: declarations.Declaration, minor_units: int)
         encumbrance=declarations.Encumbrance(asset_class="RECEIVABLE", items=[item]),
     )
     try:
-        made = bank.reserve(request, timeout=PATIENCE_SECONDS)
+        made = bank.service.ReserveEncumbrance(request, timeout=PATIENCE_SECONDS)
     except grpc.RpcError as error:
         return {"refused": refusal(error)}
     return {"encumbrance": made.name, "state": declarations.Encumbrance.State.Name(made.state)}

@@ -35,12 +35,16 @@ class Identification:
 
     async def assertion(self, context: Any, service: str) -> str:
         """The caller's assertion for a service. CertificateUnknown, CertificateExpired."""
+        return self._assertions.of(await self.caller(context), service)
+
+    async def caller(self, context: Any) -> Caller:
+        """Who is at the other end. CertificateUnknown, CertificateExpired."""
         proof = context.auth_context()
         (certificate,) = proof["x509_pem_cert"]
         known = self._known.get(certificate)
         if known is None or known.until_us <= self._clock.now_us():
             known = await self._remember(certificate, identity.peer_name(proof))
-        return self._assertions.of(known.caller, service)
+        return known.caller
 
     async def _remember(self, pem: bytes, name: str) -> Known:
         self._known.pop(pem, None)

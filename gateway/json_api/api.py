@@ -10,6 +10,7 @@ from starlette.routing import Route as WebRoute
 from chassis import telemetry
 from chassis.identity import Caller
 from gateway import openapi, web
+from gateway.directory.binding import bound_to
 from gateway.directory.model import Principal
 from gateway.errors import RouteNotFound, VerbNotAllowed
 from gateway.json_api import transcoding
@@ -92,7 +93,8 @@ class JsonApi:
         code = request.headers.get(ONE_TIME_CODE)
         if not route.method.policy.second_factor or code is None:
             return caller
-        await self._rooms.directory.check_code(principal.login, code, message.request_id)
+        act = bound_to(route.method.service, route.method.descriptor.name, message)
+        await self._rooms.directory.check_code(principal.login, code, act)
         return principal.caller(caller.language, second_factor=True)
 
 

@@ -18,6 +18,7 @@ from chassis.currencies import to_minor_units
 from chassis.errors import LANGUAGES, DomainError
 from gateway import web
 from gateway.directory import store as principals
+from gateway.directory.binding import bound_to
 from gateway.errors import SignInFailed, TooManyAttempts
 from gateway.pages.page import Form, Page, go
 from gateway.pages.picture import value_bar
@@ -247,7 +248,8 @@ async def accept_offer(page: Page) -> Response:
     request = loans_pb2.AcceptOfferRequest(request_id=request_id, name=name, etag=form.one("etag"))
     assert page.principal
     try:
-        await page.rooms.directory.check_code(page.principal.login, form.one("one_time_code"), request_id)
+        act = bound_to("loans", "AcceptOffer", request)
+        await page.rooms.directory.check_code(page.principal.login, form.one("one_time_code"), act)
         agreed = await page.call("loans", "AcceptOffer", request, second_factor=True)
     except DomainError as error:
         form.errors[name] = error.text(page.language)

@@ -1,5 +1,7 @@
 """What is others' doesn't exist for a stranger: not to be read, not to be listed, not to be changed."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,6 +29,11 @@ OTHERWISE = {
 # names is judged by the register when its value is reserved. Batches answer with a verdict for each row.
 OWN = {"CreateConsent", "CreateSavedFilter", "OpenAccount", "CreatePolicy", "CreateApplication", "CreatePool"}
 BATCHES = {"BatchReserveEncumbrances", "BatchCreateTransfers", "BatchCreateRecords"}
+# Whoever releases what it has nothing under, another's or nobody's, leaves a tombstone among its own.
+BURIES = {"ReleaseEncumbrance"}
+# Parties, not resources: they are no secret.
+PARTIES = ("enterprises/", "banks/", "insurers/", "enterprise/")
+NAME = re.compile(r"[a-zA-Z]+/[A-Za-z0-9-]{8,64}")
 
 
 def roles_of(key: Key) -> frozenset[str]:
@@ -34,7 +41,7 @@ def roles_of(key: Key) -> frozenset[str]:
     return identity.policy_of(contract(key[0]).method(key[1])).roles
 
 
-VERBS = [key for key in MUTATIONS if roles_of(key) & {*STRANGERS} and key[1] not in OWN | BATCHES]
+VERBS = [key for key in MUTATIONS if roles_of(key) & {*STRANGERS} and key[1] not in OWN | BATCHES | BURIES]
 
 
 def test_every_read_is_tried() -> None:
@@ -96,3 +103,65 @@ async def test_a_strangers_rows_in_a_batch_are_refused_one_by_one(world: World) 
     _, request = await MUTATIONS["settlement", "BatchCreateTransfers"](world)
     (refused,) = (await world.call("settlement", "BatchCreateTransfers", request, stranger)).verdicts
     assert refused.result == "DEBIT_ACCOUNT_NOT_FOUND"
+
+
+def _names(message: Any) -> set[str]:
+    """The names of resources that a request refers to."""
+    found: set[str] = set()
+    for field, value in message.ListFields():
+        for one in value if field.is_repeated else [value]:
+            if field.message_type:
+                found |= _names(one)
+            elif isinstance(one, str) and NAME.fullmatch(one) and not one.startswith(PARTIES):
+                found.add(one)
+    return found
+
+
+def _renamed(request: Any) -> tuple[Any, Callable[[str], str]]:
+    """The same request about what doesn't exist, and what makes texts about either alike."""
+    raw, names = request.SerializeToString(), _names(request)
+    # Of the same length and letters, so that the bytes stay a message and the fields stay valid.
+    unknown = {name: name[:-4] + ("7373" if name[-4:] != "7373" else "3737") for name in names}
+    for name, other in unknown.items():
+        raw = raw.replace(name.encode(), other.encode())
+
+    def same(text: str) -> str:
+        for known in sorted({*unknown, *unknown.values()}, key=len, reverse=True):
+            text = text.replace(known, "NAME").replace(known.split("/", 1)[1], "ID")
+        return text
+
+    return type(request).FromString(raw), same
+
+
+async def _answer(world: World, key: Key, request: Any, caller: Any) -> tuple[str, ...]:
+    """What a stranger learns from a call."""
+    if "request_id" in request.DESCRIPTOR.fields_by_name:
+        request.request_id = identifier()
+    refusal = await world.refused(*key, request, caller)
+    return refusal.code, refusal.reason, refusal.message
+
+
+@pytest.mark.parametrize("key", [*GETS, *VERBS], ids=".".join)
+async def test_what_is_anothers_is_refused_like_what_doesnt_exist(world: World, key: Key) -> None:
+    if key in GETS:
+        request = GETS[key].request(world, contract(key[0]).request(key[1]))
+    else:
+        _, request = await MUTATIONS[key](world)
+    unknown, same = _renamed(request)
+    for role in sorted(roles_of(key) & {*STRANGERS}):
+        known, nobodys = [await _answer(world, key, one, STRANGERS[role]) for one in (request, unknown)]
+        assert [*map(same, known)] == [*map(same, nobodys)], role
+
+
+async def test_a_stranger_who_releases_leaves_a_tombstone_of_its_own(world: World) -> None:
+    caller, request = await MUTATIONS["declarations", "ReleaseEncumbrance"](world)
+    stranger = person("banks/TOMBCNB0", "BANK_SYSTEM")
+    unknown, same = _renamed(request)
+    answers = []
+    for one in (request, unknown):
+        one.request_id, one.etag = identifier(), ""
+        made = await world.call("declarations", "ReleaseEncumbrance", one, stranger)
+        answers.append(same(str(made).replace(made.name, "OWN")))
+    assert answers[0] == answers[1]
+    request.request_id = identifier()
+    assert (await world.call("declarations", "ReleaseEncumbrance", request, caller)).items

@@ -46,6 +46,16 @@ async def still(world: World, service: str) -> None:
         await asyncio.sleep(0.05)
 
 
+async def test_what_a_caller_gave_an_id_it_watches_by_that_id_or_by_its_name(world: World) -> None:
+    caller, request = await MUTATIONS["declarations", "ReserveEncumbrance"](world)
+    made = await world.call("declarations", "ReserveEncumbrance", request, caller)
+    for name in (made.name, f"encumbrances/{request.encumbrance_id}"):
+        (response,) = await world.watch("declarations", events_pb2.WatchRequest(resource=name), caller)
+        assert [(event.type, event.resource) for event in response.events] == [("encumbrance.reserved", made.name)]
+    by_id = events_pb2.WatchRequest(resource=f"encumbrances/{request.encumbrance_id}")
+    assert not ids_of(await world.watch("declarations", by_id, STRANGERS["BANK_SYSTEM"]))
+
+
 @pytest.mark.parametrize("service", NAMES)
 async def test_a_resumed_stream_gives_every_event_once(world: World, service: str) -> None:
     await still(world, service)

@@ -1,5 +1,6 @@
 """An institution sees nothing without a standing consent, not even what exists; what it sees is written down."""
 
+import dataclasses
 import pathlib
 import uuid
 from collections.abc import AsyncIterator
@@ -184,6 +185,29 @@ async def test_everything_an_institution_learns_is_written_down(register: Regist
     assert {*names} < seen
     assert {one.method for one in watched} == {"Watch"}
     assert {resource for one in watched for resource in one.resources} == {*names}
+
+
+async def test_a_replay_is_the_same_look_and_a_new_one_is_written_down(register: Register) -> None:
+    await register.consent(OTHER_BANK)
+    (first,) = await register.declare(register.row())
+
+    async def watched() -> list[str]:
+        return [name for one in await register.disclosures(OTHER_BANK.tenant) for name in one.resources]
+
+    for _ in range(3):
+        assert first in {event.resource for event in await register.watch(OTHER_BANK)}
+    assert await watched() == [first]
+    (second,) = await register.declare(register.row())
+    another = dataclasses.replace(OTHER_BANK, principal=f"{OTHER_BANK.tenant}/another")
+    for reader in (OTHER_BANK, another, another):
+        await register.watch(reader)
+    told = await watched()
+    # What is new, and all of it for whoever didn't see it yet.
+    assert sorted(told) == sorted([first, second, first, second])
+    # Only streams repeat themselves: each other read is a look of its own.
+    for _ in range(2):
+        await register.call("GetDeclaration", get(first), OTHER_BANK)
+    assert len(await watched()) == len(told) + 2
 
 
 async def test_disclosures_are_the_enterprises_own(register: Register) -> None:

@@ -260,15 +260,29 @@ async def test_who_registers_again_what_is_his_alerts_nobody(market: Market) -> 
 
 
 async def test_the_same_registration_again_is_the_same(market: Market) -> None:
-    holder, other, number = await market.bank(), await market.bank(), market.number()
+    holder, number = await market.bank(), market.number()
     made = await market.register(holder, invoice(number))
     identifier = made.registration.name.removeprefix("registrations/")
     again = await market.register(holder, invoice(number), identifier=identifier)
     assert again == made
-    for caller, document in ((holder, invoice(market.number())), (other, invoice(number))):
-        refused = await refusal(market.register(caller, document, identifier=identifier))
-        assert refused.reason == "REGISTRATION_ID_TAKEN"
+    refused = await refusal(market.register(holder, invoice(market.number()), identifier=identifier))
+    assert refused.reason == "REGISTRATION_ID_TAKEN"
     assert [one.type for one in await market.events(holder)].count("registration.registered") == 1
+
+
+async def test_two_holders_registrations_may_have_the_same_id(market: Market) -> None:
+    """It tells neither that the other's is there, and each calls its own by it."""
+    holder, other, identifier = await market.bank(), await market.bank(), str(uuid.uuid4())
+    made = [
+        (await market.register(caller, invoice(market.number()), identifier=identifier)).registration
+        for caller in (holder, other)
+    ]
+    assert made[0].name != made[1].name
+    for caller, own in zip((holder, other), made, strict=True):
+        request = fingerprint_pb2.GetRegistrationRequest(name=f"registrations/{identifier}")
+        assert await market.call("GetRegistration", request, caller) == own
+    financed = fingerprint_pb2.MarkFinancedRequest(request_id=str(uuid.uuid4()), name=f"registrations/{identifier}")
+    assert (await market.call("MarkFinanced", financed, other)).name == made[1].name
 
 
 async def test_only_the_holder_reads_and_moves_a_registration(market: Market) -> None:

@@ -174,18 +174,22 @@ def test_what_is_another_tenants_isnt_there(door: Door) -> None:
     (loan,) = [one for one in loans if one.bank == FIRST]
     checker = world.person(SECOND, "BANK_CHECKER").certificate
     account = exporters_account(door)
-    release = declarations_pb2.ReleaseEncumbranceRequest(request_id=identifier(), name=loan.encumbrance)
     sign = loans_pb2.SignLoanRequest(request_id=identifier(), name=loan.name, instruction=b"x", signature="x")
     for service, method, request, certificate in (
         ("loans", "GetLoan", loans_pb2.GetLoanRequest(name=loan.name), RIVAL),
         ("loans", "SignLoan", sign, checker),
-        ("declarations", "ReleaseEncumbrance", release, RIVAL),
         ("declarations", "GetEncumbrance", declarations_pb2.GetEncumbranceRequest(name=loan.encumbrance), RIVAL),
         ("settlement", "GetAccount", settlement_pb2.GetAccountRequest(name=account), RIVAL),
         ("settlement", "ListTransfers", settlement_pb2.ListTransfersRequest(account=account), RIVAL),
     ):
         refusal = door.refused(certificate, service, method, request)
         assert (refusal.code, refusal.reason) == ("NOT_FOUND", "NOT_FOUND"), method
+    # A release is taken as one of its own: of another's encumbrance and of none alike.
+    for name in (loan.encumbrance, f"encumbrances/{identifier()}"):
+        release = declarations_pb2.ReleaseEncumbranceRequest(request_id=identifier(), name=name)
+        own = door.call(RIVAL, "declarations", "ReleaseEncumbrance", release)
+        assert (own.holder, list(own.items)) == (RIVAL.rpartition("/")[0], [])
+        assert own.name != name
     assert door.call(TELLER, "loans", "GetLoan", loans_pb2.GetLoanRequest(name=loan.name)) == loan
 
 

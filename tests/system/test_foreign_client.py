@@ -8,12 +8,18 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from string import Template
 from typing import Any
 
+import grpc
 import pytest
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, declarations_pb2_grpc
+from aval.events.v1 import events_pb2
 
+from chassis.certificates import Authority
+from chassis.server import server_credentials
 from cli.demo import story, world
 from tests.system.support import PATIENCE_SECONDS, Door
 
@@ -100,3 +106,44 @@ def test_pythons_client_reserves_and_shows_why_it_was_refused(door: Door, number
     assert float(refused["metadata"]["available"]) > 0
     status, (line,) = told(PYTHON, door, number, world.person(world.OPERATOR, "OPERATOR").certificate)
     assert (status, line["refused"]["reason"]) == (1, "ACCESS_DENIED")
+
+
+class Ending(declarations_pb2_grpc.DeclarationsServiceServicer):
+    """A platform whose streams end after each answer: by a plain end, by a failure, by an end without an answer."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+
+    def GetDeclaration(self, request: Any, _context: Any) -> Any:
+        return declarations_pb2.Declaration(name=request.name)
+
+    def Watch(self, request: Any, context: Any) -> Iterator[Any]:
+        self.tokens.append(request.resume_token)
+        number = len(self.tokens)
+        if number % 3:
+            response = events_pb2.WatchResponse(resume_token=f"token {number}")
+            response.events.add(event_id=str(number), type="declaration.eligible", resource=request.resource)
+            yield response
+        if number % 3 == 2:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
+
+
+@pytest.mark.parametrize("language", ["node", "python"])
+def test_a_stream_that_ends_is_resumed_where_it_ended(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path, language: str
+) -> None:
+    program = request.getfixturevalue("node") if language == "node" else PYTHON
+    authority, platform = Authority(tmp_path), Ending()
+    authority.issue(BANK)
+    server = grpc.server(ThreadPoolExecutor(2))
+    declarations_pb2_grpc.add_DeclarationsServiceServicer_to_server(platform, server)  # type: ignore[no-untyped-call]
+    port = server.add_secure_port("127.0.0.1:0", server_credentials(authority.issue("services/gateway")))
+    server.start()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "build/gen")}
+    arguments = [f"localhost:{port}", str(tmp_path), BANK, "462020260000000001", "4"]
+    done = subprocess.run([*program, *arguments], capture_output=True, text=True, timeout=60, env=environment)
+    server.stop(0).wait()
+    assert done.returncode == 0, done.stderr
+    _, *events = map(json.loads, done.stdout.splitlines())
+    assert [event["id"] for event in events] == ["1", "2", "4", "5"]
+    assert platform.tokens[:5] == ["", "token 1", "token 2", "token 2", "token 4"]

@@ -1,5 +1,8 @@
 """The contracts: every method says who may call it, every mutation carries a request id."""
 
+import importlib
+
+import grpc
 import pytest
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 
@@ -27,6 +30,15 @@ def test_every_mutation_has_a_request_id_and_no_read_has_one(method: MethodDescr
     else:
         assert field is not None
         assert field.type == FieldDescriptor.TYPE_STRING
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_has_a_stub_of_all_its_methods(name: str) -> None:
+    """For clients in Python, beside the messages."""
+    descriptor = contract(name).descriptor
+    stubs = importlib.import_module(f"aval.{name}.v1.{name}_pb2_grpc")
+    stub = getattr(stubs, f"{descriptor.name}Stub")(grpc.insecure_channel("127.0.0.1:9"))
+    assert {method.name for method in descriptor.methods} == set(vars(stub))
 
 
 def test_contracts_are_found_by_name() -> None:

@@ -4,8 +4,8 @@ import base64
 import json
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,3 +90,69 @@ def test_a_key_that_is_none_verifies_nothing() -> None:
     detached = signatures.sign(CONTENT, PAIRS["Ed25519"][0], "k")
     assert not signatures.is_valid(CONTENT, detached, b"")
     assert not signatures.is_valid(CONTENT, detached, b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+
+
+def _encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _signed(algorithm: str, header: bytes, content: bytes = CONTENT, is_plain: bool = False) -> str:
+    """A signature by the right key under any header; over the plain bytes as RFC 7797 would have it."""
+    key = serialization.load_pem_private_key(PAIRS[algorithm][0], None)
+    over = _encoded(header).encode() + b"." + (content if is_plain else _encoded(content).encode())
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        made = key.sign(over)
+    else:
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        r, s = utils.decode_dss_signature(key.sign(over, ec.ECDSA(hashes.SHA256())))
+        made = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    return f"{_encoded(header)}..{_encoded(made)}"
+
+
+STRANGE_HEADERS = {
+    "b64 over the encoded text": '{"alg":"%s","kid":"k","b64":false,"crit":["b64"]}',
+    "b64 without crit": '{"alg":"%s","kid":"k","b64":false}',
+    "b64 true": '{"alg":"%s","kid":"k","b64":true}',
+    "alg twice": '{"alg":"none","alg":"%s","kid":"k"}',
+    "alg twice, the same": '{"alg":"%s","alg":"%s","kid":"k"}',
+    "kid twice": '{"alg":"%s","kid":"other","kid":"k"}',
+    "a name twice by an escape": '{"alg":"%s","kid":"k","\\u0061lg":"HS256"}',
+    "more": '{"alg":"%s","kid":"k","typ":"JOSE"}',
+    "a key of its own": '{"alg":"%s","kid":"k","jwk":{"kty":"OKP"}}',
+    "no kid": '{"alg":"%s"}',
+    "a kid that is no text": '{"alg":"%s","kid":5}',
+    "an array": '[["alg","%s"],["kid","k"]]',
+    "more behind it": '{"alg":"%s","kid":"k"}{}',
+}
+
+
+@pytest.mark.parametrize("algorithm", PAIRS)
+@pytest.mark.parametrize("strange", STRANGE_HEADERS)
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_a_header_of_more_than_alg_and_kid_is_none(algorithm: str, strange: str, is_plain: bool) -> None:
+    header = STRANGE_HEADERS[strange].replace("%s", algorithm).encode()
+    detached = _signed(algorithm, header, is_plain=is_plain)
+    assert not signatures.is_valid(CONTENT, detached, PAIRS[algorithm][1])
+
+
+@pytest.mark.parametrize("algorithm", PAIRS)
+def test_the_one_form_has_no_payload_and_no_other_spelling(algorithm: str) -> None:
+    public = PAIRS[algorithm][1]
+    right = _signed(algorithm, b'{"kid": "k", "alg": "%s"}' % algorithm.encode())
+    assert signatures.is_valid(CONTENT, right, public)
+    header, _, signature = right.split(".")
+    last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    # The last letter of 64 bytes has two bits to spare.
+    spare = last[last.index(signature[-1]) ^ 1]
+    for other in (
+        f"{header}.{_encoded(CONTENT)}.{signature}",
+        f"{header}.{_encoded(b'another')}.{signature}",
+        f"{header}..{signature}=",
+        f"{header}..{signature[:-1]}{spare}",
+        f"{header}..{signature}\n",
+        f" {header}..{signature}",
+        f"{header}..{signature}..",
+        f"{header}..",
+        f"{header}==..{signature}",
+    ):
+        assert not signatures.is_valid(CONTENT, other, public), other

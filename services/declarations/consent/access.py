@@ -112,7 +112,9 @@ def seen_together(reading: Reading, method: str, resources: Mapping[str, Sequenc
     """Of an institution's look at several enterprises' resources those enterprises that let it; it is written down."""
     consents = granted(reading, resources)
     for enterprise, consent in consents.items():
-        reading.notes.append(Seen(enterprise, consent, method, resources[enterprise]))
+        fresh = [name for name in resources[enterprise] if reading.is_fresh((method, consent.name, name))]
+        if fresh:
+            reading.notes.append(Seen(enterprise, consent, method, fresh))
     return set(consents)
 
 

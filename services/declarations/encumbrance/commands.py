@@ -101,7 +101,7 @@ class Register:
 
 def reserve_batch(work: Sequence[Work]) -> Sequence[Message | DomainError]:
     """Reservations in arrival order as one set-based step; each is judged on those before it."""
-    asked = [_asked(transaction, request) for transaction, request in work]
+    asked = _all_asked(work)
     register = _load(work[0][0], asked)
     outcomes = [
         _decide(transaction, register, encumbrance) for (transaction, _), encumbrance in zip(work, asked, strict=True)
@@ -113,11 +113,23 @@ def reserve_batch(work: Sequence[Work]) -> Sequence[Message | DomainError]:
     ]
 
 
+def _all_asked(work: Sequence[Work]) -> list[Encumbrance]:
+    """What the requests ask for. An outsider's encumbrance from before ids had owners goes on under its very id."""
+    outside = [(transaction, request) for transaction, request in work if not transaction.caller.service]
+    plain = store.load(work[0][0].connection, {request.encumbrance_id for _, request in outside}) if outside else {}
+    found = []
+    for transaction, request in work:
+        asked, standing = _asked(transaction, request), plain.get(request.encumbrance_id)
+        is_own = standing is not None and standing.holder == asked.holder
+        found.append(dataclasses.replace(asked, id=request.encumbrance_id) if is_own else asked)
+    return found
+
+
 def _asked(transaction: Transaction, request: declarations_pb2.ReserveEncumbranceRequest) -> Encumbrance:
     today = business_date(transaction.now_us)
     seconds = terms.reserve_seconds(request.reserve_duration.seconds, today)
     expire_us = transaction.now_us + seconds * MICROSECONDS
-    return rpc.asked(request, transaction.caller.tenant, "", transaction.now_us, expire_us)
+    return rpc.asked(request, transaction.caller, transaction.now_us, expire_us)
 
 
 def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
@@ -345,7 +357,7 @@ def _verdict(outcome: Any, language: str) -> declarations_pb2.EncumbranceVerdict
 def _held(transaction: Transaction, name: str) -> Encumbrance:
     """The caller's own encumbrance. NotFound for anyone else's."""
     identifier = name.removeprefix("encumbrances/")
-    encumbrance = store.load(transaction.connection, [identifier]).get(identifier)
+    encumbrance = store.named(transaction.connection, transaction.caller, [identifier]).get(identifier)
     if encumbrance is None or encumbrance.holder != transaction.caller.tenant:
         raise NotFound(resource=name)
     return encumbrance
@@ -420,11 +432,11 @@ def _is_within(amount: Money, most: Money) -> bool:
 def release(
     transaction: Transaction, request: declarations_pb2.ReleaseEncumbranceRequest
 ) -> declarations_pb2.Encumbrance:
-    """Gives the value back, or the parts named; an unknown id leaves a tombstone."""
+    """Gives the value back, or the parts named; an id that the caller has nothing under leaves its own tombstone."""
     identifier = request.name.removeprefix("encumbrances/")
-    known = store.load(transaction.connection, [identifier]).get(identifier)
+    known = store.named(transaction.connection, transaction.caller, [identifier]).get(identifier)
     if known is None:
-        return _tombstone(transaction, identifier)
+        return _tombstone(transaction, transaction.caller.kept_id(identifier))
     encumbrance = _held(transaction, request.name)
     if encumbrance.state in (State.RELEASED, State.EXPIRED):
         return rpc.to_proto(encumbrance)

@@ -14,7 +14,7 @@ from services.declarations.tables import encumbered, encumbrances
 def get(reading: Reading, request: declarations_pb2.GetEncumbranceRequest) -> declarations_pb2.Encumbrance:
     """One encumbrance."""
     identifier = request.name.removeprefix("encumbrances/")
-    encumbrance = store.load(reading.connection, [identifier]).get(identifier)
+    encumbrance = store.named(reading.connection, reading.caller, [identifier]).get(identifier)
     if encumbrance is None or reading.caller.tenant not in (encumbrance.holder, encumbrance.enterprise):
         raise NotFound(resource=request.name)
     return rpc.to_proto(encumbrance, reading.caller.tenant)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from aval.declarations.v1 import declarations_pb2, value_pb2
 
 from chassis import money
+from chassis.identity import Caller
 from chassis.money import Money, total
 from chassis.rpc import decimal
 from services.declarations.encumbrance.model import (
@@ -96,14 +97,14 @@ def paid(response: declarations_pb2.ApplyProceedsResponse) -> Money:
 
 
 def asked(
-    request: declarations_pb2.ReserveEncumbranceRequest, holder: str, enterprise: str, now_us: int, expire_us: int
+    request: declarations_pb2.ReserveEncumbranceRequest, caller: Caller, now_us: int, expire_us: int
 ) -> Encumbrance:
-    """The encumbrance a request asks for."""
+    """The encumbrance a caller asks for, under the id that it will be kept by; whose value it is comes later."""
     message = request.encumbrance
     return Encumbrance(
-        request.encumbrance_id,
-        holder,
-        enterprise,
+        caller.kept_id(request.encumbrance_id),
+        caller.tenant,
+        "",
         AssetClass(AssetClassProto.Name(message.asset_class)),
         items(message),
         message.pari_passu,

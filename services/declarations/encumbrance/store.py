@@ -9,6 +9,7 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis import bulk, database, records
 from chassis.command import Transaction
+from chassis.identity import Caller
 from chassis.money import Money, total
 from services.declarations.encumbrance import model, rpc
 from services.declarations.encumbrance.model import STANDING, Encumbrance, Standing, State
@@ -26,6 +27,24 @@ def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Enc
     """The encumbrances with these ids, those that are known."""
     query = sa.select(encumbrances).where(encumbrances.c.id.in_(set(identifiers)))
     return {found.id: found for found in records.many(connection, query, Encumbrance)}
+
+
+def named(connection: sa.Connection, caller: Caller, identifiers: Iterable[str]) -> dict[str, Encumbrance]:
+    """Encumbrances by the ids that a caller calls them by: those in their names, or those it gave itself.
+
+    An outsider's are only those that are its own or stand on its own value, whoever has an encumbrance of the same id.
+    """
+    kept = {identifier: caller.kept_id(identifier) for identifier in identifiers}
+    known = load(connection, {*kept, *kept.values()})
+    present = {
+        identifier: [known[each] for each in (identifier, own) if each in known and _may_name(caller, known[each])]
+        for identifier, own in kept.items()
+    }
+    return {identifier: encumbrances[0] for identifier, encumbrances in present.items() if encumbrances}
+
+
+def _may_name(caller: Caller, encumbrance: Encumbrance) -> bool:
+    return bool(caller.service) or caller.tenant in (encumbrance.holder, encumbrance.enterprise)
 
 
 def holders_of(connection: sa.Connection, assets: Iterable[str]) -> dict[str, set[Standing]]:

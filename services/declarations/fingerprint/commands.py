@@ -1,7 +1,7 @@
 """Registering documents, asking about them, and saying how the financing went on."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aval.declarations.v1 import fingerprint_pb2
@@ -11,6 +11,7 @@ from chassis import database
 from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import DomainError, NotFound, Problem
+from chassis.identity import Caller
 from chassis.money import Money
 from chassis.states import check_etag, moved
 from services.declarations.fingerprint import rpc, store, terms
@@ -45,7 +46,10 @@ def contenders(request: fingerprint_pb2.RegisterDocumentsRequest) -> Iterator[st
 
 def register_batch(work: Sequence[RegisterWork]) -> Sequence[Message | DomainError]:
     """Keeps the tokens of financings' documents and says what else is known of them; the same again asks again."""
-    answers = answer([_registering(transaction, request) for transaction, request in work])
+    given = {request.registration_id.lower() for _, request in work}
+    # Those from before ids had owners go on under the very ids.
+    plain = store.load(work[0][0].connection, given)
+    answers = answer([_registering(transaction, request, plain) for transaction, request in work])
     told = list(zip((transaction for transaction, _ in work), answers, strict=True))
     store.add(work[0][0].connection, [one for one in answers if isinstance(one, Answer) and one.candidates])
     return [_registered(transaction, one) if isinstance(one, Answer) else one for transaction, one in told]
@@ -65,26 +69,36 @@ def _checking(transaction: Transaction, request: fingerprint_pb2.CheckDocumentsR
     return Asked(transaction, "CheckDocuments", request.applicant, request.documents, documents, "documents")
 
 
-def _registering(transaction: Transaction, request: fingerprint_pb2.RegisterDocumentsRequest) -> Asked:
+def _registering(
+    transaction: Transaction, request: fingerprint_pb2.RegisterDocumentsRequest, plain: Mapping[str, Registration]
+) -> Asked:
     message = request.registration
     documents = [rpc.document(one, message.applicant) for one in message.documents]
     amount = rpc.amount(message.amount)
-    registration = _registration(transaction, request, documents, amount) if amount else None
+    identifier = _kept_id(transaction.caller, request.registration_id.lower(), plain)
+    registration = _registration(transaction, identifier, request, documents, amount) if amount else None
     wrong = [] if amount else [AMOUNT_INVALID]
     path = "registration.documents"
     method, applicant = "RegisterDocuments", message.applicant
     return Asked(transaction, method, applicant, message.documents, documents, path, registration, wrong)
 
 
+def _kept_id(caller: Caller, identifier: str, plain: Mapping[str, Registration]) -> str:
+    """The id under which a registration is kept, or is to be."""
+    is_own = identifier in plain and plain[identifier].holder == caller.tenant
+    return identifier if is_own else caller.kept_id(identifier)
+
+
 def _registration(
     transaction: Transaction,
+    identifier: str,
     request: fingerprint_pb2.RegisterDocumentsRequest,
     documents: Iterable[Document],
     amount: Money,
 ) -> Registration:
     """The registration as the request wants it."""
     return Registration(
-        id=request.registration_id.lower(),
+        id=identifier,
         listed=transaction.ids.resource("registration"),
         holder=transaction.caller.tenant,
         applicant=request.registration.applicant,
@@ -155,7 +169,7 @@ def cancel(
 
 def _move(transaction: Transaction, request: Any, verb: Verb, event: str) -> fingerprint_pb2.Registration:
     identifier = request.name.removeprefix("registrations/")
-    registration = store.load(transaction.connection, [identifier]).get(identifier)
+    registration = store.named(transaction.connection, transaction.caller, identifier)
     if registration is None or registration.holder != transaction.caller.tenant:
         raise NotFound(resource=request.name)
     check_etag(request.etag, registration)

@@ -13,8 +13,8 @@ from services.declarations.tables import registrations
 def get(reading: Reading, request: fingerprint_pb2.GetRegistrationRequest) -> fingerprint_pb2.Registration:
     """One registration."""
     identifier = request.name.removeprefix("registrations/")
-    registration = store.load(reading.connection, [identifier]).get(identifier)
-    if registration is None or reading.caller.tenant not in (registration.holder, registration.applicant):
+    registration = store.named(reading.connection, reading.caller, identifier)
+    if registration is None:
         raise NotFound(resource=request.name)
     return rpc.to_proto(registration)
 

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from chassis import bulk, records
 from chassis.command import PendingEvent, Transaction
+from chassis.identity import Caller
 from services.declarations.fingerprint import rpc
 from services.declarations.fingerprint.answers import Answer, Hit
 from services.declarations.fingerprint.model import Candidate, RegisteredDocument, Registration, Span, State
@@ -58,6 +59,14 @@ def load(connection: sa.Connection, identifiers: Collection[str]) -> dict[str, R
         return {}
     query = sa.select(registrations).where(bulk.among(connection, registrations.c.id, identifiers))
     return {found.id: found for found in records.many(connection, query, Registration)}
+
+
+def named(connection: sa.Connection, caller: Caller, identifier: str) -> Registration | None:
+    """A registration by what its holder or applicant calls it: the id in its name, or the one its holder gave it."""
+    own = caller.kept_id(identifier)
+    known = load(connection, {identifier, own})
+    parties = [known[each] for each in (identifier, own) if each in known]
+    return next((one for one in parties if caller.tenant in (one.holder, one.applicant)), None)
 
 
 def hits(connection: sa.Connection, tokens: Collection[int], most: int) -> list[Hit]:

@@ -1,7 +1,8 @@
 """Transfers ordered by a bank between accounts that it keeps: the hot path.
 
 The ledger's row is the idempotency record. What the bank doesn't keep is blanked, so that the ledger
-itself answers that there is no such account or hold; suspense belongs to the payments alone.
+itself answers that there is no such account or hold; suspense belongs to the payments alone. A bank's ids
+are its own: the ledger keeps them under others, and those that stand from before under the very ids.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ from google.protobuf.message import Message
 
 from chassis.command import Transaction
 from chassis.errors import DomainError, InvalidFields, Problem, RequestIdReused
+from chassis.identity import Caller
 from ledger import store as ledger
 from ledger.model import Result, Transfer
 from ledger.store import LedgerRefused, Sitting, Verdict
@@ -53,19 +55,28 @@ def _load_keepers(connection: sa.Connection, wanted: Iterable[str]) -> None:
 
 @dataclasses.dataclass(slots=True)
 class Order:
-    """One transfer asked for: by which bank, where in its request."""
+    """One transfer asked for: by whom, where in its request, with the ids as given and, in `transfer`, as kept."""
 
-    bank: str
+    caller: Caller
     path: str
     message: settlement_pb2.Transfer
+    given_id: str
+    given_pending_id: str
     transfer: Transfer
     problems: list[Problem]
 
+    @property
+    def bank(self) -> str:
+        """Who orders it."""
+        return self.caller.tenant
 
-def _order(bank: str, path: str, message: settlement_pb2.Transfer, identifier: str) -> Order:
-    transfer = rpc.to_ledger(message, identifier)
-    problems = [] if rpc.is_sound(message, transfer) else rpc.malformed(message, transfer, path)
-    return Order(bank, path, message, transfer, problems)
+
+def _order(caller: Caller, path: str, message: settlement_pb2.Transfer, identifier: str) -> Order:
+    identifier, pending_id = identifier.lower(), message.pending_id.lower()
+    kept = rpc.to_ledger(message, caller.kept_id(identifier), pending_id and caller.kept_id(pending_id))
+    is_sound = rpc.is_sound(message, identifier)
+    problems = [] if is_sound else rpc.malformed(message, identifier, path)
+    return Order(caller, path, message, identifier, pending_id, kept, problems)
 
 
 def _open(transaction: Transaction, orders: Sequence[Order]) -> Sitting:
@@ -75,13 +86,42 @@ def _open(transaction: Transaction, orders: Sequence[Order]) -> Sitting:
     _load_keepers(transaction.connection, wanted)
     for order in sound:
         _confine_accounts(order)
-    sitting = Sitting(transaction.connection, [order.transfer for order in sound], transaction.now_us)
+    candidates = [order.transfer for order in sound] + [_as_given(order) for order in sound]
+    sitting = Sitting(transaction.connection, candidates, transaction.now_us)
+    _use_standing_ids(transaction.connection, sitting, sound)
     referring = [order for order in sound if order.transfer.pending_id]
     originals = {order.transfer.pending_id: sitting.transfer(order.transfer.pending_id) for order in referring}
     _load_keepers(transaction.connection, [t.debit_account for t in originals.values() if t])
     for order in referring:
         _confine_reference(order, originals, {o.transfer.id: o.transfer for o in sound})
     return sitting
+
+
+def _as_given(order: Order) -> Transfer:
+    """Looks up what stands under the very ids of an order."""
+    return Transfer(order.given_id, pending_id=order.given_pending_id)
+
+
+def _use_standing_ids(connection: sa.Connection, sitting: Sitting, orders: Sequence[Order]) -> None:
+    """What stands under the very id that a bank gave, ordered by hand and its own, is what it means."""
+    named = {identifier for o in orders for identifier in (o.given_id, o.given_pending_id) if identifier}
+    standing = {identifier: t for identifier in named if (t := sitting.transfer(identifier)) and t.code == rpc.CODE}
+    if not standing:
+        return
+    _load_keepers(connection, [transfer.debit_account for transfer in standing.values()])
+    keepers = {identifier: _keeper(transfer) for identifier, transfer in standing.items()}
+    for order in orders:
+        kept, bank = order.transfer, order.bank
+        order.transfer = dataclasses.replace(
+            kept,
+            id=order.given_id if keepers.get(order.given_id) == bank else kept.id,
+            pending_id=order.given_pending_id if keepers.get(order.given_pending_id) == bank else kept.pending_id,
+        )
+
+
+def _keeper(transfer: Transfer) -> str:
+    """The bank whose account is debited."""
+    return _keepers.get(transfer.debit_account, ("", ""))[0]
 
 
 def _confine_accounts(order: Order) -> None:
@@ -130,10 +170,10 @@ def create_batch(work: Sequence[Work]) -> Sequence[Message | DomainError]:
 
 
 def _single(transaction: Transaction, request: settlement_pb2.CreateTransferRequest) -> Order:
-    order = _order(transaction.caller.tenant, "transfer", request.transfer, request.request_id)
+    order = _order(transaction.caller, "transfer", request.transfer, request.request_id)
     if request.transfer.linked:
         order.problems.append(LINKED)
-    if request.transfer.transfer_id.lower() not in ("", order.transfer.id):
+    if request.transfer.transfer_id.lower() not in ("", order.given_id):
         order.problems.append(OTHER_ID)
     return order
 
@@ -154,7 +194,7 @@ def _answer(
     if verdict.result is Result.EXISTS_WITH_DIFFERENT_CONTENT:
         return RequestIdReused()
     if not verdict.result.stands:
-        return LedgerRefused(result=verdict.result.value, reference=transfer.reference or transfer.id)
+        return LedgerRefused(result=verdict.result.value, reference=transfer.reference or order.given_id)
     line = lines[transfer.id]
     return rpc.created(order.message, transfer.id, line.position, line.create_us)
 
@@ -163,9 +203,8 @@ def create_many(
     transaction: Transaction, request: settlement_pb2.BatchCreateTransfersRequest
 ) -> settlement_pb2.BatchCreateTransfersResponse:
     """Up to a thousand transfers, each with its own verdict. InvalidFields if any is malformed."""
-    bank = transaction.caller.tenant
     orders = [
-        _order(bank, f"transfers[{index}]", message, message.transfer_id)
+        _order(transaction.caller, f"transfers[{index}]", message, message.transfer_id)
         for index, message in enumerate(request.transfers)
     ]
     sitting = _open(transaction, orders)
@@ -177,7 +216,9 @@ def create_many(
     response = settlement_pb2.BatchCreateTransfersResponse(
         verdicts=[_verdict(o.transfer.id, v, lines) for o, v in zip(orders, verdicts, strict=True)]
     )
-    transaction.append("transfer_batch.applied", f"transferBatches/{request.request_id}", response, (bank,))
+    transaction.append(
+        "transfer_batch.applied", f"transferBatches/{request.request_id}", response, (transaction.caller.tenant,)
+    )
     return response
 
 

@@ -38,15 +38,15 @@ NAMES: Mapping[Kind, TransferProto.Kind] = {
 is_uuid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 
-def to_ledger(message: settlement_pb2.Transfer, identifier: str) -> Transfer:
-    """The transfer as the ledger takes it; what it isn't given stays empty."""
+def to_ledger(message: settlement_pb2.Transfer, identifier: str, pending_id: str) -> Transfer:
+    """The transfer as the ledger takes it, under the ids that it keeps; what it isn't given stays empty."""
     return Transfer(
-        identifier.lower(),
+        identifier,
         message.debit_account.removeprefix("accounts/").lower(),
         message.credit_account.removeprefix("accounts/").lower(),
         message.amount.minor_units,
         KINDS.get(message.kind, Kind.POSTED),
-        message.pending_id.lower(),
+        pending_id,
         message.timeout_seconds * MICROSECONDS,
         message.linked,
         CODE,
@@ -54,16 +54,16 @@ def to_ledger(message: settlement_pb2.Transfer, identifier: str) -> Transfer:
     )
 
 
-def malformed(message: settlement_pb2.Transfer, transfer: Transfer, path: str) -> list[Problem]:
-    """What no ledger can take: one such row would fail everyone's batch."""
-    refers = transfer.kind not in (Kind.POSTED, Kind.PENDING)
+def malformed(message: settlement_pb2.Transfer, identifier: str, path: str) -> list[Problem]:
+    """What no ledger can take: one such row would fail everyone's batch. `identifier`: the id that the bank gave it."""
+    refers = KINDS.get(message.kind, Kind.POSTED) not in (Kind.POSTED, Kind.PENDING)
     tests = (
-        (is_uuid(transfer.id), "transfer_id", "Give a UUID.", "须为 UUID。"),
-        (not transfer.pending_id or is_uuid(transfer.pending_id), "pending_id", "Give a UUID.", "须为 UUID。"),
-        (refers == bool(transfer.pending_id), "pending_id", "It goes with kinds that refer to a transfer.",
+        (is_uuid(identifier), "transfer_id", "Give a UUID.", "须为 UUID。"),
+        (not message.pending_id or is_uuid(message.pending_id.lower()), "pending_id", "Give a UUID.", "须为 UUID。"),
+        (refers == bool(message.pending_id), "pending_id", "It goes with kinds that refer to a transfer.",
          "仅用于引用其他转账的类型，且必填。"),
         (message.kind in KINDS, "kind", "Use a known kind.", "未知的类型。"),
-        (len(transfer.reference) <= REFERENCE_LENGTH_MAX and "\0" not in transfer.reference, "reference",
+        (len(message.reference) <= REFERENCE_LENGTH_MAX and "\0" not in message.reference, "reference",
          "At most 128 printable characters.", "最多 128 个可打印字符。"),
         (0 <= message.timeout_seconds <= TIMEOUT_SECONDS_MAX, "timeout_seconds", "0 to ten years.", "0 至十年。"),
     )  # fmt: skip
@@ -74,15 +74,15 @@ def malformed(message: settlement_pb2.Transfer, transfer: Transfer, path: str) -
     ]
 
 
-def is_sound(message: settlement_pb2.Transfer, transfer: Transfer) -> bool:
+def is_sound(message: settlement_pb2.Transfer, identifier: str) -> bool:
     """Whether `malformed` finds nothing, for the most frequent kind and at a tenth of the price."""
     return bool(
         message.kind in (TransferProto.KIND_UNSPECIFIED, TransferProto.POSTED)
-        and not transfer.pending_id
-        and transfer.timeout_us == 0
-        and len(transfer.reference) <= REFERENCE_LENGTH_MAX
-        and "\0" not in transfer.reference
-        and is_uuid(transfer.id)
+        and not message.pending_id
+        and message.timeout_seconds == 0
+        and len(message.reference) <= REFERENCE_LENGTH_MAX
+        and "\0" not in message.reference
+        and is_uuid(identifier)
     )
 
 

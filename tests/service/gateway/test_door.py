@@ -8,6 +8,7 @@ import grpc
 import pytest
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.events.v1 import events_pb2
+from google.protobuf import descriptor_pool
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -18,11 +19,14 @@ from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller, policy_of
 from chassis.status import TRAILER
 from gateway.contracts import SERVICES
+from gateway.door.reflection import public_pool
 from tests.gateway_world import World, call, declare
 
 CHECKER = "banks/LMHFCNB0/lmhf.checker"
 SYSTEM = "banks/LMHFCNB0/lmhf.system"
 WINDOW = "window/window.system"
+# The world has one service.
+SERVICES_HERE = ("declarations",)
 LIST = pb.ListDeclarationsRequest()
 
 
@@ -188,6 +192,48 @@ async def test_health_and_reflection_show_the_services_without_what_is_internal(
     files = b"".join(file.file_descriptor_response.file_descriptor_proto)
     assert b"GetDeclaration" in files
     assert b"\n\rApplyProceeds\x12" not in files
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_reflection_has_both_of_its_names_and_describes_itself(world: World, version: str) -> None:
+    """As a client does that knows nothing: it asks, reads the files, and makes its messages of them."""
+    service = f"grpc.reflection.{version}.ServerReflection"
+    ask = world.door(CHECKER).stream_stream(
+        f"/{service}/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    requests = [
+        reflection_pb2.ServerReflectionRequest(list_services=""),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol=service),
+    ]
+    listed, told = [answer async for answer in ask(iter(requests), timeout=10)]
+    names = [one.name for one in listed.list_services_response.service]
+    assert service in names
+    assert len(names) == len(set(names)) == len(SERVICES_HERE) + 3
+    pool = descriptor_pool.DescriptorPool()
+    for raw in told.file_descriptor_response.file_descriptor_proto:
+        pool.AddSerializedFile(raw)
+    (method,) = pool.FindServiceByName(service).methods
+    assert method.input_type.full_name == f"grpc.reflection.{version}.ServerReflectionRequest"
+
+
+def test_reflection_has_no_shape_that_only_internal_methods_speak_in() -> None:
+    pool = public_pool(SERVICES)
+    for name in (
+        "aval.declarations.v1.ApplyProceedsRequest", "aval.declarations.v1.ApplyProceedsResponse",
+        "aval.declarations.v1.SettledEncumbrance", "aval.settlement.v1.DisburseRequest",
+        "aval.settlement.v1.CollectPremiumResponse", "aval.credit_insurance.v1.HoldCoverRequest",
+        "aval.loans.v1.CreateRepaymentRequest",
+    ):  # fmt: skip
+        with pytest.raises(KeyError):
+            pool.FindMessageTypeByName(name)
+    for name in (
+        "aval.declarations.v1.ReserveEncumbranceRequest", "aval.declarations.v1.Encumbrance", "aval.type.v1.Money",
+        "aval.loans.v1.Loan", "aval.credit_insurance.v1.CoverHold", "aval.declarations.v1.RegistrationMatched",
+        "aval.declarations.v1.DeclarationsDeclared", "aval.events.v1.WatchResponse",
+    ):  # fmt: skip
+        assert pool.FindMessageTypeByName(name)
 
 
 async def test_unknown_fields_pass_untouched(world: World) -> None:

@@ -208,6 +208,35 @@ async def test_the_second_factor(world: World) -> None:
         assert await accept(code, str(uuid.uuid4())) == (403, "ONE_TIME_CODE_INVALID")
 
 
+async def test_a_one_time_code_is_for_one_act(world: World) -> None:
+    """The services aren't here: a request that may go on with its code gets as far as finding that out."""
+    request_id, code = str(uuid.uuid4()), pyotp.TOTP(SECRET).now()
+    payment = {
+        "debitAccount": "accounts/a", "creditorName": "MALLORY", "creditorAccount": "1", "creditorAgentBic": "PCHTUSN0",
+        "amount": {"currencyCode": "USD", "minorUnits": "1"}, "creditorTown": "Nowhere", "creditorCountry": "US",
+    }  # fmt: skip
+    refused = (403, "ONE_TIME_CODE_INVALID")
+
+    async with world.signed_in("codes.zhao") as client:
+
+        async def send(path: str, body: dict[str, Any]) -> tuple[int, str]:
+            headers = {"Aval-One-Time-Code": code, "Idempotency-Key": request_id}
+            answer = await client.post(path, json=body, headers=headers)
+            return answer.status_code, answer.json()["reason"]
+
+        # What no service takes uses up no code.
+        assert await send("/v1/offers/offer-1:accept", {"etag": "x" * 65}) == (400, "INVALID_FIELDS")
+        assert await send("/v1/offers/!:accept", {}) == (400, "INVALID_FIELDS")
+        assert await send("/v1/outgoingPayments", {}) == (400, "INVALID_FIELDS")
+        for _ in range(2):
+            assert await send("/v1/offers/offer-1:accept", {"etag": "3"}) == (503, "SERVICE_UNAVAILABLE")
+        # The same id for another offer, for the same as it has become, for another method, in another service.
+        assert await send("/v1/offers/offer-2:accept", {"etag": "3"}) == refused
+        assert await send("/v1/offers/offer-1:accept", {"etag": "4"}) == refused
+        assert await send("/v1/outgoingPayments", payment) == refused
+        assert await send("/v1/offers/offer-1:accept", {"etag": "3"}) == (503, "SERVICE_UNAVAILABLE")
+
+
 async def test_openapi_describes_every_route(world: World) -> None:
     async with world.browser() as client:
         document = (await client.get("/openapi.json")).json()
