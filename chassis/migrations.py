@@ -57,7 +57,7 @@ def upgrade(
         current = set(context.get_current_heads())
         _refuse_unknown(store, script, current)
         if current != set(script.get_heads()):
-            _run(connection, script)
+            _run(connection, script, store.keys)
         eventlog.initialise(connection, random(8).hex())
         _belong(connection, store.keys)
         for step in prepare:
@@ -85,10 +85,12 @@ def _belong(connection: sa.Connection, keys: KeyRing) -> None:
         raise OtherRing("the store was filled with another key ring: bring back the ring that was kept with it")
 
 
-def _run(connection: sa.Connection, script: ScriptDirectory) -> None:
+def _run(connection: sa.Connection, script: ScriptDirectory, keys: KeyRing) -> None:
+    """Runs the steps; those that seal find the store's key ring as the context's option `keys`."""
+
     def steps(revision: object, _context: object) -> object:
         return script._upgrade_revs("heads", revision)  # type: ignore[arg-type]
 
-    context = MigrationContext.configure(connection, opts={"fn": steps, "script": script})
+    context = MigrationContext.configure(connection, opts={"fn": steps, "script": script, "keys": keys})
     with Operations.context(context):
         context.run_migrations()

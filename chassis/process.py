@@ -10,7 +10,7 @@ import threading
 
 import uvloop
 
-from chassis import telemetry
+from chassis import private, telemetry
 from chassis.migrations import UnfitStore
 from chassis.node import Node
 from chassis.service import Service
@@ -57,6 +57,7 @@ def tune_threads() -> None:
 
 def main(service: Service) -> None:
     """Serves by the environment's settings."""
+    os.umask(private.UMASK)
     tune_memory()
     tune_threads()
     logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {service.name} %(levelname)s %(message)s")

@@ -1,4 +1,7 @@
-"""The gateway as a process."""
+"""The gateway's two processes: `python -m gateway door` and `python -m gateway pages`.
+
+They share the store and nothing else: whatever is sent to the pages, the banks' door has a loop of its own.
+"""
 
 import asyncio
 import logging
@@ -7,30 +10,42 @@ import sys
 
 import uvloop
 
-from chassis import process, telemetry
+from chassis import private, process, telemetry
+from chassis.migrations import UnfitStore
 from gateway.server import Gateway
-from gateway.settings import GatewaySettings
+from gateway.settings import DOOR, PAGES, GatewaySettings
 
 
-def main() -> None:
-    """Serves by the environment's settings."""
+def main(part: str) -> None:
+    """Serves the part by the environment's settings."""
+    os.umask(private.UMASK)
+    process.tune_threads()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s gateway %(levelname)s %(message)s")
+    # A stranger's broken request is no news, and would fill the log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     process.follow_lifeline()
     stop_telemetry = telemetry.start("gateway")
-    settings = GatewaySettings.from_environment(os.environ)
+    settings = GatewaySettings.from_environment(os.environ).only(part)
 
     async def serve() -> None:
         gateway = Gateway(settings)
         addresses = await gateway.start()
-        print(f"gateway listens on http {addresses.http}, door {addresses.door}", flush=True)  # noqa: T201
+        print(f"gateway {part} listens on {addresses.told()}", flush=True)  # noqa: T201
         await process.until_stopped()
         # Its own spans go to its own receiver: flushed while that still listens.
         await asyncio.to_thread(stop_telemetry)
         await gateway.stop()
 
-    uvloop.run(serve())
+    try:
+        uvloop.run(serve())
+    except UnfitStore as error:
+        print(f"gateway {part} doesn't start: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        # Starting again won't help.
+        sys.exit(os.EX_CONFIG)
     sys.exit(0)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] not in ([DOOR], [PAGES]):
+        sys.exit(f"usage: python -m gateway {DOOR}|{PAGES}")
+    main(sys.argv[1])
