@@ -150,6 +150,8 @@ class Supervisor:
             "AVAL_DOOR_LISTEN": addresses.door,
             "AVAL_OTLP_LISTEN": addresses.traces,
             "PYTHONUNBUFFERED": "1",
+            # What strangers send at the door isn't repeated in the log.
+            "GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "ERROR"),
             # Threads share their memory pools: a process keeps less that it doesn't use.
             "MALLOC_ARENA_MAX": "2",
         }

@@ -33,10 +33,10 @@ class Bodies:
 
     async def message(self, request: Request) -> bytes:
         """The body of a method's request. MessageTooLarge, TooManyFields, CallerGone."""
+        if len(request.query_params.multi_items()) > self._limits.query_parameters:
+            raise TooManyFields(limit=self._limits.query_parameters)
         body = await read(request, self._limits.json_bytes)
         check_values(body, self._limits.json_values)
-        if len(request.query_params) > self._limits.query_parameters:
-            raise TooManyFields(limit=self._limits.query_parameters)
         return body
 
     async def parsed(self, function: Callable[..., Result], *arguments: Any) -> Result:

@@ -1,6 +1,7 @@
 """A platform of one service with the gateway in front of it, and people who come in by either way."""
 
 import contextlib
+import dataclasses
 import datetime
 import pathlib
 import string
@@ -24,8 +25,9 @@ from chassis.ports import free_port
 from chassis.testing import Platform
 from gateway.directory import directory
 from gateway.directory.model import NewPrincipal
+from gateway.limits import LIMITS, Limits
 from gateway.server import Addresses, Gateway
-from gateway.settings import GatewaySettings
+from gateway.settings import PAGES, GatewaySettings
 from services.declarations.service import SERVICE
 
 ENTERPRISE = "enterprises/91411023MAXY00112A"
@@ -94,6 +96,19 @@ class World:
             if login == OPERATOR:
                 self.tokens[login] = client.cookies["aval_session"]
             yield client
+
+
+@contextlib.asynccontextmanager
+async def pages_of(world: World, **changes: Any) -> AsyncIterator[str]:
+    """Another process' pages on the same store, with settings or limits of their own; their host:port."""
+    limits = {name: value for name, value in changes.items() if name in Limits.__dataclass_fields__}
+    others = {name: value for name, value in changes.items() if name not in limits}
+    settings = dataclasses.replace(world.settings, limits=dataclasses.replace(LIMITS, **limits), **others).only(PAGES)
+    gateway = Gateway(dataclasses.replace(settings, http_listen=f"127.0.0.1:{free_port()}", otlp_listen=""))
+    try:
+        yield (await gateway.start()).http
+    finally:
+        await gateway.stop()
 
 
 async def open_session(client: httpx.AsyncClient, login: str) -> None:

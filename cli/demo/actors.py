@@ -111,7 +111,7 @@ class Exporter:
             await self._send("POST", "/session", {**given, "oneTimeCode": self._codes.now()}, {})
         except Refused:
             # Somebody may have signed in with this code already; the next one counts as well.
-            following = self._codes.at(time.time(), 1)
+            following = self._codes.at(int(time.time()) + self._codes.interval)
             await self._send("POST", "/session", {**given, "oneTimeCode": following}, {})
 
     async def get(self, path: str) -> Any:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -89,8 +89,7 @@ class Directory:
     async def _checked(self, login: str, password: str, source: str) -> Principal:
         """The principal with this password. SignInFailed, TooManyAttempts, SignInsWaiting."""
         of_source, of_login = _subject("source", source), _subject("password", source, login)
-        await self._wait_for_turn(of_source, self._source_brake)
-        await self._wait_for_turn(of_login, self._login_brake)
+        await self._wait_for_turn({of_source: self._source_brake, of_login: self._login_brake})
         principal = await self._store.read(store.by_login, login)
         password_hash = principal.password_hash if principal else ""
         try:
@@ -160,15 +159,15 @@ class Directory:
     async def check_code(self, login: str, code: str, request_id: str) -> None:
         """Takes a one-time code, once: again only for the same request. OneTimeCodeInvalid, TooManyAttempts."""
         subject = _subject("code", login)
-        await self._wait_for_turn(subject, self._login_brake)
+        await self._wait_for_turn({subject: self._login_brake})
         keys, now_us = self._store.keys, self._clock.now_us()
         if not await self._store.write(_use_code, keys, subject, login, code, request_id, now_us):
             raise OneTimeCodeInvalid
 
-    async def _wait_for_turn(self, subject: bytes, brake: Brake) -> None:
+    async def _wait_for_turn(self, brakes: Mapping[bytes, Brake]) -> None:
         """Counts an attempt, and delays it after many failures. TooManyAttempts where its turn comes too late."""
-        wait_us = await self._store.write(store.take_turn, subject, brake, self._clock.now_us())
-        if wait_us > brake.longest_wait_us:
+        wait_us = await self._store.write(store.take_turns, brakes, self._clock.now_us())
+        if wait_us > self._login_brake.longest_wait_us:
             raise TooManyAttempts(seconds=-(-wait_us // MICROSECONDS))
         if wait_us:
             await asyncio.sleep(wait_us / MICROSECONDS)

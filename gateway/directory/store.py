@@ -1,6 +1,6 @@
 """The directory's only SQL."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
@@ -90,22 +90,24 @@ def end_sessions(connection: sa.Connection, login: str) -> None:
     connection.execute(sa.delete(sessions).where(sessions.c.login == login))
 
 
-def take_turn(connection: sa.Connection, subject_hash: bytes, brake: Brake, now_us: int) -> int:
+def take_turns(connection: sa.Connection, brakes: Mapping[bytes, Brake], now_us: int) -> int:
     """Counts an attempt before it is judged, so that many at once gain nothing; microseconds until its turn.
 
-    The attempt isn't counted where its turn comes too late for anyone to wait.
+    An attempt whose turn comes too late for anyone to wait isn't counted.
     """
-    lock(connection, [f"attempts/{subject_hash.hex()}"])
-    connection.execute(sa.delete(attempts).where(attempts.c.turn_us <= now_us - brake.window_us))
-    mine = attempts.c.subject_hash == subject_hash
-    row = connection.execute(sa.select(attempts).where(mine)).one_or_none()
-    turn_us = brake.turn_us(row.failures, row.turn_us, now_us) if row else now_us
-    if turn_us - now_us > brake.longest_wait_us:
+    lock(connection, [f"attempts/{subject.hex()}" for subject in brakes])
+    window_us = max(brake.window_us for brake in brakes.values())
+    connection.execute(sa.delete(attempts).where(attempts.c.turn_us <= now_us - window_us))
+    rows = connection.execute(sa.select(attempts).where(attempts.c.subject_hash.in_(brakes))).all()
+    failures = {row.subject_hash: row.failures for row in rows}
+    turn_us = max((brakes[row.subject_hash].turn_us(row.failures, row.turn_us, now_us) for row in rows), default=now_us)
+    if turn_us - now_us > min(brake.longest_wait_us for brake in brakes.values()):
         return turn_us - now_us
-    if row is None:
-        connection.execute(sa.insert(attempts).values(subject_hash=subject_hash, failures=1, turn_us=now_us))
-    else:
-        connection.execute(sa.update(attempts).where(mine).values(failures=row.failures + 1, turn_us=turn_us))
+    connection.execute(sa.delete(attempts).where(attempts.c.subject_hash.in_(brakes)))
+    counted = [
+        {"subject_hash": subject, "failures": failures.get(subject, 0) + 1, "turn_us": turn_us} for subject in brakes
+    ]
+    connection.execute(sa.insert(attempts), counted)
     return turn_us - now_us
 
 
