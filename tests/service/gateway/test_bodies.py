@@ -26,7 +26,9 @@ def form_of_bytes(size: int) -> bytes:
     return b"a=&" * (size // 3)
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/applications/new", "/offers/1/accept", "/account/password"])
+@pytest.mark.parametrize(
+    "path", ["/sign-in", "/sign-out", "/applications/new", "/offers/1/accept", "/account/password"]
+)
 async def test_a_form_of_any_length_is_not_read(world: World, path: str) -> None:
     async with world.signed_in() as client:
         answer = await client.post(path, content=form_of_bytes(LARGE), headers=FORM)

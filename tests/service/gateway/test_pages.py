@@ -94,7 +94,11 @@ async def test_the_application_form_shows_what_is_wrong_beside_its_field(world: 
     async with world.signed_in() as client:
         page = await client.get(f"/applications/new?declaration={name}")
         assert "龙门禾丰" in page.text or "LMHF" in page.text
-        form = {"form_token": form_token(page, "/applications/new"), "request_id": str(uuid.uuid4()), "declarations": name}
+        form = {
+            "form_token": form_token(page, "/applications/new"),
+            "request_id": str(uuid.uuid4()),
+            "declarations": name,
+        }
         wrong = await client.post("/applications/new", data=form | {"amount": "1.234", "tenor_days": "x"})
         assert wrong.status_code == 400
         for field, key in (("amount", "amount"), ("tenor_days", "whole_number"), ("banks", "choose")):
@@ -193,7 +197,13 @@ async def test_only_the_platform_s_processes_send_spans(world: World) -> None:
 
 
 def shown(template: str, language: str, **values: object) -> str:
-    common = {"text": texts(language), "language": language, "principal": None, "path": "/", "form_token": lambda _action: "t"}
+    common = {
+        "text": texts(language),
+        "language": language,
+        "principal": None,
+        "path": "/",
+        "form_token": lambda _action: "t",
+    }
     return environment.get_template(template).render({**common, "form": Form(), "live": "", "banks": {}, **values})
 
 

@@ -365,9 +365,7 @@ async def test_the_account_page_changes_a_password_and_ends_sessions(world: Worl
         changed = await client.post("/account/password", data={**form, "new_password": new})
         assert (changed.status_code, "was changed" in changed.text) == (200, True)
         page = await client.get("/account")
-        ended = await client.post(
-            "/account/end-sessions", data={"form_token": token_of(page, "/account/end-sessions")}
-        )
+        ended = await client.post("/account/end-sessions", data={"form_token": token_of(page, "/account/end-sessions")})
         assert ended.headers["location"] == "/sign-in"
         assert (await client.get("/session")).status_code == 401
 
