@@ -25,7 +25,7 @@ class Brake:
         return LONGEST_WAIT_DELAYS * self.longest_delay_us
 
     def delay_us(self, failures: int) -> int:
-        """How long after the latest attempt the next one has its turn. Of 5 free: 5 give 0.5 s, 6 give 1 s, 4 give 0."""
+        """How long after the latest attempt the next one has its turn. Of 5 free: 4 give 0, 5 0.5 s, 6 1 s."""
         if failures < self.free:
             return 0
         return min(FIRST_DELAY_US << min(failures - self.free, MOST_DOUBLINGS), self.longest_delay_us)

@@ -225,7 +225,7 @@ async def test_spans_have_names_of_ours_and_the_answer_s_status(world: World, sp
 
 
 async def test_a_stranger_at_the_door_leaves_no_span(world: World, spans: InMemorySpanExporter) -> None:
-    with pytest.raises(Exception, match="CERTIFICATE|principal"):
+    with pytest.raises(Exception, match=r"principal"):
         await call(world.door("banks/LMHFCNB0/unknown"), "ListDeclarations", pb.ListDeclarationsRequest())
     assert not spans.get_finished_spans()
 
