@@ -89,7 +89,12 @@ class Rooms:
 
 def http_status(error: DomainError) -> int:
     """The HTTP status of a refusal."""
-    return int(HTTP_STATUS_BY_REASON.get(error.reason) or HTTP_STATUS.get(error.code, 500))
+    return status_of(error.code, error.reason)
+
+
+def status_of(code: grpc.StatusCode, reason: str) -> int:
+    """The HTTP status of a code and a reason."""
+    return int(HTTP_STATUS_BY_REASON.get(reason) or HTTP_STATUS.get(code, HTTPStatus.INTERNAL_SERVER_ERROR))
 
 
 def language_of(request: Request) -> str:
@@ -129,7 +134,7 @@ def check_same_site(request: Request) -> None:
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
         raise CrossSiteRequest
-    if origin is None and request.headers.get(REQUEST_HEADER) is None:
+    if origin is None and request.headers.get(REQUEST_HEADER) != "1":
         raise CrossSiteRequest
 
 

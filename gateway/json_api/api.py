@@ -90,7 +90,7 @@ class JsonApi:
 
     async def openapi(self, _request: Request) -> Response:
         """The description of all of this."""
-        return JSONResponse(openapi.document())
+        return Response(openapi.text(), media_type="application/json")
 
     async def call(self, request: Request) -> Response:
         """Any method that the protos give a route. A span begins once the route and the caller are known."""

@@ -1,5 +1,6 @@
 """JSON bodies and queries: what fits a message, told in our own words; whatever comes, nothing else."""
 
+import contextlib
 import json
 import re
 import uuid
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis import strict_json
-from chassis.errors import DomainError, InvalidFields
+from chassis.errors import InvalidFields
 from gateway.json_api import transcoding, values
 from gateway.json_api.routes import Route, find, routes
 from tests.gateway_world import World
@@ -224,16 +225,16 @@ def test_any_bytes_are_json_or_refused(body: bytes) -> None:
     try:
         strict_json.loads(body)
     except ValueError as error:
-        assert type(error) is ValueError
-        assert not PYTHON.search(str(error)), str(error)
-        return
-    assert json.loads(body) is not ...
+        told = str(error)
+    else:
+        told = ""
+    assert not PYTHON.search(told), told
 
 
-@given(st.lists(st.tuples(st.sampled_from(["page_size", "pageSize", "filter.statuses", "filter.from_date.year", "x.y", ""])
-                          | st.text(max_size=30), st.text(max_size=30)), max_size=6))  # fmt: skip
+NAMES = st.sampled_from(["page_size", "pageSize", "filter.statuses", "filter.from_date.year", "x.y", ""])
+
+
+@given(st.lists(st.tuples(NAMES | st.text(max_size=30), st.text(max_size=30)), max_size=6))
 def test_any_query_is_taken_or_refused(query: list[tuple[str, str]]) -> None:
-    try:
+    with contextlib.suppress(InvalidFields):
         transcoding.request_of(LISTED, {}, query, b"")
-    except DomainError as error:
-        assert isinstance(error, InvalidFields)

@@ -126,30 +126,34 @@ async def test_a_stranger_locks_nobody_out(world: World) -> None:
 
 async def test_failures_delay_the_next_attempt_of_the_same_source(world: World) -> None:
     login = enter(world, ENTERPRISE, "EXPORTER")
-    async with pages_of(world, free_attempts_per_login=2, longest_delay_seconds=1) as address:
-        async with coming_from(world, "127.0.0.32", address) as client:
-            seconds = []
-            for _ in range(4):
-                start = time.monotonic()
-                assert await sign_in(client, login, WRONG) == REFUSED
-                seconds.append(time.monotonic() - start)
-            assert seconds[2] >= 0.4
-            assert seconds[3] >= 0.9
-            assert (await sign_in(client, login))[0] == 201
-            # A success begins anew.
+    async with (
+        pages_of(world, free_attempts_per_login=2, longest_delay_seconds=1) as address,
+        coming_from(world, "127.0.0.32", address) as client,
+    ):
+        seconds = []
+        for _ in range(4):
             start = time.monotonic()
             assert await sign_in(client, login, WRONG) == REFUSED
-            assert time.monotonic() - start < seconds[3]
+            seconds.append(time.monotonic() - start)
+        assert seconds[2] >= 0.4
+        assert seconds[3] >= 0.9
+        assert (await sign_in(client, login))[0] == 201
+        # A success begins anew.
+        start = time.monotonic()
+        assert await sign_in(client, login, WRONG) == REFUSED
+        assert time.monotonic() - start < seconds[3]
 
 
 async def test_made_up_logins_count_for_their_source(world: World) -> None:
-    async with pages_of(world, free_attempts_per_source=3, longest_delay_seconds=1) as address:
-        async with coming_from(world, "127.0.0.33", address) as client:
-            for number in range(3):
-                assert await sign_in(client, f"nobody.{number}", WRONG) == REFUSED
-            start = time.monotonic()
-            assert await sign_in(client, "nobody.else", WRONG) == REFUSED
-            assert time.monotonic() - start >= 0.4
+    async with (
+        pages_of(world, free_attempts_per_source=3, longest_delay_seconds=1) as address,
+        coming_from(world, "127.0.0.33", address) as client,
+    ):
+        for number in range(3):
+            assert await sign_in(client, f"nobody.{number}", WRONG) == REFUSED
+        start = time.monotonic()
+        assert await sign_in(client, "nobody.else", WRONG) == REFUSED
+        assert time.monotonic() - start >= 0.4
 
 
 async def test_who_comes_too_often_is_told_when_to_come_again(world: World) -> None:
@@ -166,12 +170,14 @@ async def test_who_comes_too_often_is_told_when_to_come_again(world: World) -> N
 async def test_made_up_and_known_logins_look_alike(world: World) -> None:
     known, bank = enter(world, ENTERPRISE, "EXPORTER"), enter(world, "banks/LMHFCNB0", "BANK_MAKER")
     seconds: dict[str, list[float]] = {}
-    async with pages_of(world, free_attempts_per_login=100, free_attempts_per_source=1_000) as address:
-        async with coming_from(world, "127.0.0.35", address) as client:
-            for login in (known, bank, "nobody.here") * 7:
-                start = time.monotonic()
-                assert await sign_in(client, login, WRONG) == REFUSED
-                seconds.setdefault(login, []).append(time.monotonic() - start)
+    async with (
+        pages_of(world, free_attempts_per_login=100, free_attempts_per_source=1_000) as address,
+        coming_from(world, "127.0.0.35", address) as client,
+    ):
+        for login in (known, bank, "nobody.here") * 7:
+            start = time.monotonic()
+            assert await sign_in(client, login, WRONG) == REFUSED
+            seconds.setdefault(login, []).append(time.monotonic() - start)
     medians = [sorted(found)[len(found) // 2] for found in seconds.values()]
     assert max(medians) < 3 * min(medians)
 
