@@ -7,8 +7,10 @@ from buf.validate import validate_pb2
 from google.api import field_behavior_pb2
 from google.protobuf import message_factory
 from google.protobuf.descriptor import FieldDescriptor
+from iso4217 import Currency
 
 from chassis import fields
+from chassis.currencies import minor_digits
 
 Schema = dict[str, Any]
 # No text with NUL is taken, whatever the field.
@@ -23,7 +25,8 @@ INPUTS: Mapping[int, Schema] = {
     FieldDescriptor.TYPE_BOOL: {"type": "boolean"},
     FieldDescriptor.TYPE_INT32: {"type": "integer", "format": "int32", "minimum": -(2**31), "maximum": 2**31 - 1},
     FieldDescriptor.TYPE_INT64: {
-        "type": ["string", "integer"], "format": "int64", "pattern": INTEGER, "minimum": -(2**63), "maximum": 2**63 - 1,
+        "type": ["string", "integer"], "format": "int64", "pattern": INTEGER,
+        "minimum": 1 - 2**63, "maximum": 2**63 - 1,
     },
     FieldDescriptor.TYPE_BYTES: {"type": "string", "contentEncoding": "base64", "pattern": BASE64},
 }  # fmt: skip
@@ -56,9 +59,26 @@ RULES: Mapping[tuple[str, str], Add] = {
 }
 
 
+# Fields whose messages are of no proto of ours, or whose values are those of a table.
+NAMED: Mapping[str, Schema] = {
+    "google.type.Date.year": {"minimum": 1, "maximum": 9999},
+    "google.type.Date.month": {"minimum": 1, "maximum": 12},
+    "google.type.Date.day": {"minimum": 1, "maximum": 31},
+    "currency_code": {"enum": sorted(one.code for one in Currency if minor_digits(one.code) is not None)},
+}
+DATE = "google.type.Date"
+
+
+def named(field: FieldDescriptor, schema: Schema) -> Schema:
+    """What a field's name says of its values, where its rules don't say it."""
+    if field.name == "currency_code" and schema.get("pattern") != "^[A-Z]{3}$":
+        return {}
+    return NAMED.get(field.full_name) or NAMED.get(field.name, {})
+
+
 def rules_of(field: FieldDescriptor) -> Any:
     """A field's rules."""
-    return field.GetOptions().Extensions[validate_pb2.field]
+    return field.GetOptions().Extensions[validate_pb2.field]  # type: ignore[index]
 
 
 def additions(rules: Any) -> Schema:
@@ -88,7 +108,7 @@ def behaves(field: FieldDescriptor, behaviour: int) -> bool:
 def is_required(field: FieldDescriptor) -> bool:
     """Whether a request must have a field: it says so, or its rules refuse what stands for nothing."""
     rules = rules_of(field)
-    if rules.required or behaves(field, field_behavior_pb2.REQUIRED):
+    if field.full_name.startswith(f"{DATE}.") or rules.required or behaves(field, field_behavior_pb2.REQUIRED):
         return True
     if field.has_presence or not rules.ByteSize():
         return False

@@ -58,7 +58,8 @@ SAME_SITE: Schema = {
 IDEMPOTENCY_KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The request_id where the JSON has none: a new UUID for each new request.",
+    "required": True,
+    "description": "The request id: a new UUID for each new request.",
     "schema": UUID,
 }
 SECOND_FACTOR: Schema = {
@@ -151,7 +152,8 @@ class Schemas:
             return {"type": "string", "enum": field_rules.names_of_enum(field, rules)}
         if field.message_type is not None:
             return self.of_input(field.message_type)
-        return {**field_rules.INPUTS[field.type], **field_rules.additions(rules)}
+        schema = {**field_rules.INPUTS[field.type], **field_rules.additions(rules)}
+        return {**schema, **field_rules.named(field, schema)}
 
     def _reference(self, descriptor: Any, name: str, build: Callable[[Any], Schema]) -> Schema:
         if name not in self.found:
@@ -170,8 +172,7 @@ class Schemas:
         schema["properties"] = {field.json_name: self.of_input_field(field) for field in fields}
         # An answer may be sent back as it came: what only we say is passed over.
         schema["properties"] |= {field.json_name: self.of_field(field) for field in message.fields if _is_output(field)}
-        # The header Idempotency-Key may stand for a request id.
-        required = [field.json_name for field in fields if field.name != REQUEST_ID and field_rules.is_required(field)]
+        required = [field.json_name for field in fields if field_rules.is_required(field)]
         return {**schema, **({"required": required} if required else {})}
 
     def _enum(self, enum: EnumDescriptor) -> Schema:
@@ -209,9 +210,12 @@ def _path(route: Route) -> tuple[str, list[Schema]]:
 
 def _variable(message: Descriptor, path: str, pattern: str) -> Schema:
     """The schema of what stands for * in a path: of loans/* and the rule ^loans/[a-z]{1,9}$ it is ^[a-z]{1,9}$."""
-    for name in path.split(".")[:-1]:
-        message = message.fields_by_name[name].message_type
-    rule = field_rules.additions(field_rules.rules_of(message.fields_by_name[path.split(".")[-1]]))
+    *parents, last = path.split(".")
+    for name in parents:
+        inner = message.fields_by_name[name].message_type
+        assert inner is not None, path
+        message = inner
+    rule = field_rules.additions(field_rules.rules_of(message.fields_by_name[last]))
     begin, end = f"^{pattern.partition('*')[0]}", f"{pattern.rpartition('*')[2]}$"
     whole = str(rule.get("pattern", ""))
     if whole.startswith(begin) and whole.endswith(end) and len(whole) >= len(begin) + len(end):
@@ -236,7 +240,8 @@ def _query(route: Route, schemas: Schemas, message: Descriptor, prefix: str = ""
 def _headers(route: Route) -> Iterable[Schema]:
     if route.changes:
         yield SAME_SITE
-    if REQUEST_ID in route.method.descriptor.input_type.fields_by_name:
+    # Where the body is the whole request, its requestId is there; the header may stand for it.
+    if REQUEST_ID in route.method.descriptor.input_type.fields_by_name and route.body != WHOLE_BODY:
         yield IDEMPOTENCY_KEY
     if route.method.policy.second_factor:
         yield SECOND_FACTOR

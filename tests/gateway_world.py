@@ -151,9 +151,9 @@ async def world(database: str, tmp_path_factory: pytest.TempPathFactory) -> Asyn
     folder = tmp_path_factory.mktemp("gateway")
     platform = Platform(folder, database, [SERVICE])
     await platform.start()
-    listens = [f"127.0.0.1:{free_port()}" for _ in range(3)]
+    http, door, otlp = (f"127.0.0.1:{free_port()}" for _ in range(3))
     keyring.prepare(platform.authority.folder, "gateway", 0)
-    settings = GatewaySettings(database, platform.authority.folder, platform.addresses, *listens)
+    settings = GatewaySettings(database, platform.authority.folder, platform.addresses, http, door, otlp)
     gateway = Gateway(settings)
     addresses = await gateway.start()
     directory.load_principals(gateway.database, PRINCIPALS)

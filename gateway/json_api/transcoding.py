@@ -59,7 +59,7 @@ def _malformed(path: str, english: str, chinese: str) -> InvalidFields:
     return InvalidFields([Problem(path, "MALFORMED", english, chinese)])
 
 
-def _parse(data: Any, target: Message, prefix: str) -> None:
+def _parse(data: Any, target: Any, prefix: str) -> None:
     """Fills a message. InvalidFields with every value that doesn't fit."""
     if found := values.problems(data, target.DESCRIPTOR, prefix):
         raise InvalidFields(found)

@@ -199,7 +199,7 @@ def _value_of(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
 def requests(draw: st.DrawFn) -> tuple[Route, Any]:
     chosen = draw(st.sampled_from(with_bodies))
     message = chosen.method.descriptor.input_type
-    target = message if chosen.body == "*" else message.fields_by_name[chosen.body].message_type
+    target: Any = message if chosen.body == "*" else message.fields_by_name[chosen.body].message_type
     return chosen, draw(nearly_fitting(target))
 
 

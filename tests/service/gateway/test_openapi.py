@@ -137,7 +137,7 @@ def request_class_refuses(route: Route, name: str) -> bool:
 @pytest.mark.parametrize("route", [one for one in routes() if one.body], ids=lambda one: one.operation)
 def test_what_is_required_is_what_the_validator_misses(route: Route) -> None:
     message = route.method.descriptor.input_type
-    target = message if route.body == "*" else message.fields_by_name[route.body].message_type
+    target: Any = message if route.body == "*" else message.fields_by_name[route.body].message_type
     required = set(schema(f"{target.full_name}.Input").get("required", ()))
     for field in target.fields:
         if field.name not in ("request_id", *route.variables) and request_class_refuses(route, field.name):

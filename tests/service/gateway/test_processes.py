@@ -46,14 +46,14 @@ def prepare(folder: pathlib.Path) -> GatewaySettings:
         authority.signing_key(name)
     for name in ("declarations", "gateway"):
         keyring.prepare(authority.folder, name, 0)
-    listens = [f"127.0.0.1:{free_port()}" for _ in range(4)]
+    service, http, door, otlp = (f"127.0.0.1:{free_port()}" for _ in range(4))
     url = f"sqlite:///{folder / 'store'}"
     keys = KeyFile(keyring.file_of(authority.folder, "gateway"))
     database = open_database(url, system_random, keys)
     load_principals(database, PRINCIPALS)
     load_principals(database, PRINCIPALS)
     database.close()
-    return GatewaySettings(url, authority.folder, {"declarations": listens[0]}, *listens[1:])
+    return GatewaySettings(url, authority.folder, {"declarations": service}, http, door, otlp)
 
 
 def spawn(settings: GatewaySettings, certificate: str, *command: str) -> subprocess.Popen[bytes]:

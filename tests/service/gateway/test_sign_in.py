@@ -198,7 +198,8 @@ async def test_twenty_made_up_logins_do_not_hold_up_a_person_elsewhere(world: Wo
 
 
 async def test_checks_come_by_turns_of_their_sources() -> None:
-    queue, order = FairQueue(per_source=4, in_all=6), []
+    queue = FairQueue(per_source=4, in_all=6)
+    order: list[str] = []
     begun = [asyncio.create_task(queue.run("many", order.append, f"many {number}")) for number in range(4)]
     begun.append(asyncio.create_task(queue.run("one", order.append, "one")))
     await asyncio.sleep(0)
