@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aval.declarations.v1 import declarations_pb2
 from buf.validate import validate_pb2
 from google.api import field_behavior_pb2
 from google.protobuf import message_factory
@@ -64,6 +65,7 @@ NAMED: Mapping[str, Schema] = {
     "google.type.Date.year": {"minimum": 1, "maximum": 9999},
     "google.type.Date.month": {"minimum": 1, "maximum": 12},
     "google.type.Date.day": {"minimum": 1, "maximum": 31},
+    "aval.declarations.v1.DeclarationFilter.statuses": {"enum": declarations_pb2.Declaration.Status.keys()[1:]},
     "currency_code": {"enum": sorted(one.code for one in Currency if minor_digits(one.code) is not None)},
 }
 DATE = "google.type.Date"

@@ -169,10 +169,13 @@ class Schemas:
     def _input(self, message: Descriptor) -> Schema:
         fields = [field for field in message.fields if not _is_output(field)]
         schema: Schema = {"type": "object", "additionalProperties": False}
-        schema["properties"] = {field.json_name: self.of_input_field(field) for field in fields}
+        properties = {field.json_name: self.of_input_field(field) for field in fields}
         # An answer may be sent back as it came: what only we say is passed over.
-        schema["properties"] |= {field.json_name: self.of_field(field) for field in message.fields if _is_output(field)}
+        properties |= {field.json_name: self.of_field(field) for field in message.fields if _is_output(field)}
         required = [field.json_name for field in fields if field_rules.is_required(field)]
+        schema["properties"] = {
+            name: found if name in required else _or_null(found) for name, found in properties.items()
+        }
         return {**schema, **({"required": required} if required else {})}
 
     def _enum(self, enum: EnumDescriptor) -> Schema:
@@ -182,6 +185,15 @@ class Schemas:
 def _described(field: FieldDescriptor, schema: Schema) -> Schema:
     text = comments().get(field.full_name)
     return {**schema, "description": text} if text else dict(schema)
+
+
+def _or_null(schema: Schema) -> Schema:
+    """The schema of a value that may be null, which stands for none: {"type": "string"} is ["string", "null"]."""
+    if "type" not in schema:
+        around = {name: value for name, value in schema.items() if name != "$ref"}
+        return {"anyOf": [{"$ref": schema["$ref"]}, {"type": "null"}], **around}
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return {**schema, "type": [*kinds, "null"], **({"enum": [*schema["enum"], None]} if "enum" in schema else {})}
 
 
 def _is_output(field: FieldDescriptor) -> bool:
