@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench import encumbrances, intake, posting, queries
+from bench import doors, encumbrances, intake, posting, queries
 from bench.rows import Row, Scale
 
 BENCHMARKS: Mapping[str, Callable[[Scale, Callable[[Row], None]], None]] = {
@@ -11,6 +11,7 @@ BENCHMARKS: Mapping[str, Callable[[Scale, Callable[[Row], None]], None]] = {
     "intake": intake.run,
     "queries": queries.run,
     "encumbrances": encumbrances.run,
+    "doors": doors.run,
 }
 
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 from sqlalchemy.dialects import postgresql, sqlite
 
+from chassis import private
 from chassis.keyring import NO_KEYS, KeyRing
 
 # What a database may refuse: hot paths speak to the driver, whose errors come unwrapped.
@@ -71,9 +72,9 @@ class Database:
     def _sqlite_engine(self, writing: bool) -> sa.Engine:
         address = "sqlite://"
         if not self.in_memory:
-            folder = pathlib.Path(self.url.removeprefix("sqlite:///"))
-            folder.mkdir(parents=True, exist_ok=True)
-            address = f"sqlite:///{folder / self.schema}.sqlite"
+            file = pathlib.Path(self.url.removeprefix("sqlite:///")) / f"{self.schema}.sqlite"
+            _keep_private(file)
+            address = f"sqlite:///{file}"
         # Statements are kept prepared; one connection writes, few read.
         options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "cached_statements": 512}}
         # A failed statement's message goes to the log: without the values.
@@ -173,6 +174,16 @@ class Database:
         """Ends all connections."""
         self._writing.dispose()
         self._reading.dispose()
+
+
+def _keep_private(file: pathlib.Path) -> None:
+    """Makes a store's file and folder, and leaves them to their owner alone; SQLite's -wal and -shm follow the file."""
+    private.keep_folder(file.parent)
+    file.touch(mode=private.FILE)
+    for ending in ("", "-wal", "-shm"):
+        beside = file.with_name(file.name + ending)
+        with contextlib.suppress(FileNotFoundError):
+            private.keep(beside, private.FILE)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -59,7 +59,7 @@ def upgrade(
         _refuse_unknown(store, script, current)
         is_old = bool(current) and current != set(script.get_heads())
         if current != set(script.get_heads()):
-            _run(connection, script)
+            _run(connection, script, store.keys)
         eventlog.initialise(connection, random(8).hex())
         _belong(connection, store.keys)
         for step in prepare:
@@ -88,10 +88,12 @@ def _belong(connection: sa.Connection, keys: KeyRing) -> None:
         raise OtherRing("the store was filled with another key ring: bring back the ring that was kept with it")
 
 
-def _run(connection: sa.Connection, script: ScriptDirectory) -> None:
+def _run(connection: sa.Connection, script: ScriptDirectory, keys: KeyRing) -> None:
+    """Runs the steps; those that seal find the store's key ring as the context's option `keys`."""
+
     def steps(revision: object, _context: object) -> object:
         return script._upgrade_revs("heads", revision)  # type: ignore[arg-type]
 
-    context = MigrationContext.configure(connection, opts={"fn": steps, "script": script})
+    context = MigrationContext.configure(connection, opts={"fn": steps, "script": script, "keys": keys})
     with Operations.context(context):
         context.run_migrations()

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import uvloop
 
-from chassis import logs, telemetry
+from chassis import logs, private, telemetry
 from chassis.certificates import NoServerCertificate
 from chassis.migrations import UnfitStore
 from chassis.node import Node
@@ -64,6 +64,7 @@ def refuse_to_start(name: str, error: Exception) -> NoReturn:
 
 def main(service: Service) -> None:
     """Serves by the environment's settings."""
+    os.umask(private.UMASK)
     tune_memory()
     tune_threads()
     logs.start(service.name)

@@ -43,13 +43,13 @@ def put(transaction: Opened, into: sa.Table, values: Mapping[str, bytes]) -> Non
         return
     # Until commit no key is retired that seals here.
     database.lock_shared(transaction.connection, RETIRING)
-    rows = [_row(transaction.keys, resource, plain) for resource, plain in sorted(values.items())]
+    rows = [sealed_row(transaction.keys, resource, plain) for resource, plain in sorted(values.items())]
     transaction.connection.execute(sa.delete(into).where(bulk.among(transaction.connection, into.c.resource, values)))
     bulk.insert(transaction.connection, into, rows)
 
 
-def _row(keys: KeyRing, resource: str, plain: bytes) -> bulk.Row:
-    """In the table's order."""
+def sealed_row(keys: KeyRing, resource: str, plain: bytes) -> bulk.Row:
+    """A value's row: its resource, the id of the key that seals it, and its sealed form."""
     sealed = keys.seal(plain, resource.encode())
     return resource, keyring.key_id(sealed), sealed
 
@@ -98,5 +98,5 @@ def reseal(connection: sa.Connection, keys: KeyRing, source: sa.Table, after: st
 
 
 def _resealed(keys: KeyRing, resource: str, sealed: bytes) -> dict[str, Any]:
-    _, key, fresh = _row(keys, resource, keys.open(sealed, resource.encode()))
+    _, key, fresh = sealed_row(keys, resource, keys.open(sealed, resource.encode()))
     return {"name": resource, "old": sealed, "new_key": key, "new": fresh}

@@ -1,5 +1,6 @@
 """Refusals on the wire: DomainError to google.rpc.Status and back."""
 
+import re
 from collections.abc import Iterable
 
 import grpc
@@ -10,6 +11,10 @@ from chassis import errors
 from chassis.errors import DOMAIN, DomainError, Problem
 
 TRAILER = "grpc-status-details-bin"
+# The languages that callers ask for, by the first part of their tags, and which of ours they get.
+OURS = {"en": errors.LANGUAGES[0], "zh": errors.LANGUAGES[1]}
+LONGEST_HEADER = 200
+WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?", re.ASCII)
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 # Outcomes that say nothing about whether the call happened: the same call again is the only answer.
 UNKNOWN_OUTCOME = {
@@ -93,8 +98,24 @@ def from_rpc_error(error: grpc.RpcError) -> RemoteError:
 
 
 def language_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:
-    """The caller's language from accept-language; English if it asks for none of ours."""
+    """The caller's language: that of ours which accept-language weighs most; English if it asks for none.
+
+    "fr, zh;q=0.8" is Chinese, "zh;q=0.4, en" English, "zh;q=0" English. Of equal weights the first counts.
+    """
+    most, language = 0.0, errors.LANGUAGES[0]
     for key, value in metadata:
-        if key == "accept-language" and str(value).lower().startswith("zh"):
-            return errors.LANGUAGES[1]
-    return errors.LANGUAGES[0]
+        for text in str(value)[:LONGEST_HEADER].split(",") if key == "accept-language" else ():
+            tag, weight = _weighed(text)
+            if tag in OURS and weight > most:
+                most, language = weight, OURS[tag]
+    return language
+
+
+def _weighed(text: str) -> tuple[str, float]:
+    """A language's first part and its weight: "zh-Hans-CN;q=0.8" is zh and 0.8; a weight that is none counts 0."""
+    name, *parameters = (part.strip().lower() for part in text.split(";"))
+    weights = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
+    tag = name.split("-")[0]
+    if not weights:
+        return tag, 1.0
+    return tag, float(weights[0]) if WEIGHT.fullmatch(weights[0]) else 0.0

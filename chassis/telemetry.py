@@ -5,6 +5,7 @@ span_attribute option in the protos.
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -13,15 +14,19 @@ from aval.type.v1 import access_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry import propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace import Link, Span, SpanKind, StatusCode
 
 tracer = trace.get_tracer("aval")
 
 TRACEPARENT = "traceparent"
+# The attribute of a link that says what the other trace is, and its value for the trace of a caller from outside.
+LINK = "aval.link"
+CALLER = "caller"
 # Deeper than this no message of ours carries a business key.
 DEEPEST = 3
 MOST_VALUES = 5
@@ -31,6 +36,8 @@ def start(service: str) -> Callable[[], None]:
     """Exports spans if the environment names an endpoint. Returns what flushes and stops."""
     if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return lambda: None
+    # A receiver that isn't there yet is tried again; what is given up in the end is told as an error.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)
     provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=500))
     trace.set_tracer_provider(provider)
@@ -70,6 +77,27 @@ def _current(name: str, **options: Any) -> Iterator[Span]:
 def server_span(method: str, metadata: Mapping[str, str]) -> Any:
     """A span for a call that came in, as the current one."""
     return _current(method, context=context_of(metadata.get(TRACEPARENT, "")), kind=SpanKind.SERVER)
+
+
+def edge_span(name: str, traceparent: str) -> Any:
+    """A span for a call from outside, as the current one: a trace of its own begins.
+
+    The caller's trace is linked, never joined: strangers would fill or hide others' traces by a header. Open it
+    only once a route and an identity are known.
+    """
+    return _current(name, kind=SpanKind.SERVER, **_from_outside(traceparent))
+
+
+def start_edge_span(name: str, traceparent: str) -> Span:
+    """As `edge_span`, to be ended by the caller and not the current one: for streams."""
+    return tracer.start_span(name, kind=SpanKind.SERVER, **_from_outside(traceparent))
+
+
+def _from_outside(traceparent: str) -> dict[str, Any]:
+    """No parent, and a link to the caller's trace where it names one; its sampled flag counts for nothing."""
+    caller = trace.get_current_span(context_of(traceparent)).get_span_context()
+    links = [Link(caller, {LINK: CALLER})] if caller.is_valid else []
+    return {"context": Context(), "links": links}
 
 
 def client_span(method: str) -> Any:

@@ -1,4 +1,4 @@
-"""`aval keys`: the services' key rings, and their rotation while the platform runs.
+"""`aval keys`: the key rings of the services and the gateway, and their rotation while the platform runs.
 
 A rotation adds a key to the ring, which every process takes over by itself, and seals each row anew with
 it, a batch at a time. Interrupted, it is taken up where it was; the old key opens rows until it is retired.
@@ -7,7 +7,7 @@ it, a batch at a time. Interrupted, it is taken up where it was; the old key ope
 import contextlib
 import pathlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,17 @@ from chassis.clock import Clock, SystemClock
 from chassis.database import Database
 from chassis.ids import RandomBytes, system_random
 from chassis.keyring import KeyFile
-from chassis.service import Service
 from cli.layout import Layout
 from cli.stores import SERVICES
+from gateway import store as gateway
+from gateway import tables as gateway_tables
 
 ROWS_AT_ONCE = 500
+# Who has a ring, and which tables it seals.
+OWNERS: Mapping[str, Sequence[sa.Table]] = {
+    **{service.name: service.sealed for service in SERVICES},
+    gateway.SCHEMA: gateway_tables.SEALED,
+}
 
 # Called with the service, how many rows are sealed anew, and how many there are to do.
 Told = Callable[[str, int, int], None]
@@ -34,27 +40,32 @@ class NoRing(Exception):
 
 @dataclass(frozen=True)
 class Ring:
-    """A service's ring with the store that it seals."""
+    """A ring with the store that it seals; `owner` is the service's name, or the gateway's."""
 
-    service: Service
+    owner: str
     store: Database
     file: KeyFile
 
+    @property
+    def sealed(self) -> Sequence[sa.Table]:
+        """The tables of sealed values that there may be."""
+        return OWNERS[self.owner]
+
     def rows_by_key(self) -> dict[str, int]:
         """How many rows each key seals."""
-        if not self.service.sealed:
+        if not self.sealed:
             return {}
         with self.store.read() as connection:
             return sealing.rows_by_key(connection, self.tables(connection))
 
     def tables(self, connection: sa.Connection) -> list[sa.Table]:
         """The service's tables of sealed values, those that its store has already."""
-        return [table for table in self.service.sealed if sa.inspect(connection).has_table(table.name)]
+        return [table for table in self.sealed if sa.inspect(connection).has_table(table.name)]
 
     @contextlib.contextmanager
     def nobody_seals(self) -> Iterator[dict[str, int]]:
         """How many rows each key seals, and stays so for the block: who waits to seal will see the ring it leaves."""
-        if not self.service.sealed:
+        if not self.sealed:
             yield {}
             return
         with self.store.write() as connection:
@@ -75,11 +86,11 @@ def opened(
     named = set(names)
     found: list[Ring] = []
     try:
-        for service in SERVICES:
-            path = file or keyring.file_of(layout.keys, service.name)
-            if (named and service.name not in named) or (not named and not path.exists()):
+        for owner in OWNERS:
+            path = file or keyring.file_of(layout.keys, owner)
+            if (named and owner not in named) or (not named and not path.exists()):
                 continue
-            found.append(_ring(service, address or layout.database_in_use(), path))
+            found.append(_ring(owner, address or layout.database_in_use(), path))
         if not found:
             raise NoRing(f"{layout.keys} has no key rings")
         yield found
@@ -88,12 +99,12 @@ def opened(
             ring.store.close()
 
 
-def _ring(service: Service, address: str, path: pathlib.Path) -> Ring:
+def _ring(owner: str, address: str, path: pathlib.Path) -> Ring:
     try:
         file = KeyFile(path)
     except FileNotFoundError as error:
         raise NoRing(f"{path} isn't there") from error
-    return Ring(service, Database(address, service.name, file), file)
+    return Ring(owner, Database(address, owner, file), file)
 
 
 def listed(ring: Ring) -> dict[str, Any]:
@@ -102,7 +113,7 @@ def listed(ring: Ring) -> dict[str, Any]:
     keys = ring.file.read()
     use = {key.id: "old" for key in keys.keys} | {keys.current.id: "current"}
     return {
-        "service": ring.service.name,
+        "service": ring.owner,
         "keys": [
             {
                 "id": key.id,
@@ -128,7 +139,7 @@ def rotate(ring: Ring, told: Told, clock: Clock | None = None, random: RandomByt
     """Adds a key, unless a rotation was left unfinished, and seals every row with the current one."""
     added = _add_key(ring, clock or SystemClock(), random)
     resealed = _reseal(ring, told)
-    return {"service": ring.service.name, "current": ring.file.current_id, "added": added, "resealed": resealed}
+    return {"service": ring.owner, "current": ring.file.current_id, "added": added, "resealed": resealed}
 
 
 def _add_key(ring: Ring, clock: Clock, random: RandomBytes) -> bool:
@@ -145,7 +156,7 @@ def _reseal(ring: Ring, told: Told) -> int:
     while left := ring.old_rows():
         for count in _reseal_once(ring):
             done += count
-            told(ring.service.name, done, max(done, left))
+            told(ring.owner, done, max(done, left))
     return done
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
+from chassis import private
+
 DEFAULT_FOLDER = pathlib.Path("var")
 
 
@@ -62,9 +64,15 @@ class Layout:
         """The embedded store's address."""
         return f"sqlite:///{self.folder / 'store'}"
 
+    def _keep_private(self) -> None:
+        """Makes the folder; one that is a platform's already is taken away from others."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=private.FOLDER)
+        if self.certificates.is_dir():
+            private.keep(self.folder, private.FOLDER)
+
     def write(self, name: str, value: Any) -> None:
         """Keeps a JSON document, whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._keep_private()
         partial = self.folder / f"{name}.partial"
         partial.write_text(json.dumps(value, indent=2))
         os.replace(partial, self.folder / name)
@@ -94,7 +102,7 @@ class Layout:
 
     def hold(self) -> IO[str]:
         """Holds the folder until the file is closed. AlreadyRunning if another process does."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._keep_private()
         file = (self.folder / "lock").open("w")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import datetime
 import json
+import os
 import pathlib
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import click
 
+from chassis import private
 from cli.layout import DEFAULT_FOLDER, CannotRun, Layout
 
 folder_option = click.option(
@@ -43,6 +45,7 @@ class Commands(click.Group):
 @click.version_option(package_name="aval")
 def main() -> None:
     """Trade finance behind a single window: declared goods become money, once."""
+    os.umask(private.UMASK)
 
 
 @main.command()
@@ -384,7 +387,7 @@ def ca(folder: pathlib.Path, as_json: bool, names: tuple[str, ...]) -> None:
 
 @main.group()
 def keys() -> None:
-    """List the services' key rings, rotate them, retire old keys."""
+    """List the key rings of the services and the gateway, rotate them, retire old keys."""
 
 
 def ring_options(command: Any) -> Any:
@@ -434,7 +437,7 @@ def prepare_key(as_json: bool, **which: Any) -> None:
     from cli import keys as rings
 
     with _rings(**which) as opened:
-        prepared = [{"service": ring.service.name, "next": rings.prepare(ring)} for ring in opened]
+        prepared = [{"service": ring.owner, "next": rings.prepare(ring)} for ring in opened]
     lines = [f"{one['service']}: {one['next']} comes next" for one in prepared]
     show({"ok": True, "services": prepared}, as_json, lines)
 
@@ -464,7 +467,7 @@ def retire_keys(as_json: bool, **which: Any) -> None:
     from cli import keys as rings
 
     with _rings(**which) as opened:
-        retired = [{"service": ring.service.name, "retired": rings.retire(ring)} for ring in opened]
+        retired = [{"service": ring.owner, "retired": rings.retire(ring)} for ring in opened]
     lines = [f"{one['service']}: retired {', '.join(one['retired']) or 'none'}" for one in retired]
     show({"ok": True, "services": retired}, as_json, lines)
 

@@ -14,13 +14,17 @@ from typing import Any
 
 import pyotp
 
+from chassis import keyring
 from chassis.certificates import Authority
 from chassis.clock import business_date
 from chassis.ids import system_random
+from chassis.keyring import KeyFile
+from chassis.migrations import UnfitStore
 from cli import dates, local, verification
 from cli.demo import story, world
-from cli.layout import DEFAULT_FOLDER, Addresses, Layout
-from cli.supervisor import Supervisor, choose_addresses, prepare_certificates
+from cli.layout import DEFAULT_FOLDER, Addresses, CannotRun, Layout
+from cli.supervisor import GATEWAY, Supervisor, choose_addresses, prepare_certificates
+from gateway.directory.model import SESSION_ROLES
 from gateway.store import open_database
 
 STORY = "story.json"
@@ -42,9 +46,12 @@ async def platform(layout: Layout, database: str, fixed_ports: bool) -> AsyncIte
         held.close()
 
 
-def enter_people(authority: Authority, database: str) -> None:
-    """The demo's people into the gateway's directory, before it serves."""
-    store = open_database(database, system_random)
+def enter_people(layout: Layout, authority: Authority, database: str) -> None:
+    """The demo's people into the gateway's directory, before it serves. CannotRun where it has another key ring."""
+    try:
+        store = open_database(database, system_random, KeyFile(keyring.file_of(layout.keys, GATEWAY)))
+    except UnfitStore as error:
+        raise CannotRun(str(error)) from error
     world.enter_people(authority, store)
     store.close()
 
@@ -60,7 +67,7 @@ async def up(layout: Layout, database: str | None, demo: bool) -> None:
     started, interrupted = time.monotonic(), _interruption()
     address = database or layout.database
     if demo or layout.read(STORY):
-        enter_people(prepare_certificates(layout), address)
+        enter_people(layout, prepare_certificates(layout), address)
     async with platform(layout, address, fixed_ports=True) as (authority, addresses):
         _print_addresses(addresses, time.monotonic() - started)
         await _unless(interrupted, _tell_story(layout, address, authority, addresses, demo))
@@ -170,7 +177,7 @@ async def demo(database: str | None, told: Callable[[dict[str, Any]], None]) -> 
     started = time.monotonic()
     with _demo_layout(database) as layout:
         address = database or layout.database
-        enter_people(prepare_certificates(layout), address)
+        enter_people(layout, prepare_certificates(layout), address)
         async with platform(layout, address, fixed_ports=False) as (authority, addresses):
             script = _new_script(address)
             await load_world(layout, addresses)
@@ -189,7 +196,7 @@ async def demo(database: str | None, told: Callable[[dict[str, Any]], None]) -> 
 
 def one_time_code(layout: Layout, login: str) -> str:
     """A person's present one-time code on this platform. LookupError if there is no such platform or person."""
-    if login not in {one.login for one in world.people()}:
+    if login not in world.logins(SESSION_ROLES):
         raise LookupError(f"the demo has nobody who signs in as {login}")
     if not layout.certificates.is_dir():
         raise LookupError(f"there is no platform in {layout.folder}; start `aval up --demo` or give --folder")

@@ -1,10 +1,10 @@
-"""The platform as processes: four services and the gateway, restarted when they die, gone when we are."""
+"""The platform as processes: four services and the gateway's two, restarted when they die, gone when we are."""
 
 import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from chassis import keyring
 from chassis.certificates import Authority
@@ -13,9 +13,12 @@ from chassis.ports import free_port, is_free
 from chassis.process import LIFELINE
 from chassis.settings import Settings
 from cli.layout import Addresses, CannotRun, Layout
+from gateway.settings import DOOR, PAGES
 
 SERVICES = ("declarations", "settlement", "credit_insurance", "loans")
 GATEWAY = "gateway"
+# The gateway's processes, in the order in which they stop: spans go to the one that serves pages.
+GATEWAY_PARTS = (DOOR, PAGES)
 HTTP_PORT = 8080
 DOOR_PORT = 7443
 FIRST_RESTART_SECONDS = 0.2
@@ -25,12 +28,11 @@ READY_SECONDS = 60.0
 
 
 def prepare_certificates(layout: Layout) -> Authority:
-    """The development authority with certificates and signing keys of all processes, and the services' key rings."""
+    """The development authority with certificates, signing keys and key rings of all processes."""
     authority = Authority(layout.certificates)
     for name in (*SERVICES, GATEWAY):
         authority.issue(f"services/{name}")
         authority.signing_key(f"services/{name}")
-    for name in SERVICES:
         keyring.prepare(layout.keys, name, SystemClock().now_us())
     return authority
 
@@ -63,8 +65,9 @@ class CannotStart(CannotRun):
 class Child:
     """One process: started, watched, started again."""
 
-    def __init__(self, name: str, module: str, environment: Mapping[str, str], lifeline: int) -> None:
-        self.name, self._module, self._lifeline = name, module, lifeline
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], lifeline: int) -> None:
+        """`command`: the module and its arguments."""
+        self.name, self._command, self._lifeline = name, command, lifeline
         self._environment = {**os.environ, **environment, LIFELINE: str(lifeline)}
         self.process: asyncio.subprocess.Process | None = None
         self.ready = asyncio.Event()
@@ -94,7 +97,7 @@ class Child:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            self._module,
+            *self._command,
             env=self._environment,
             pass_fds=(self._lifeline,),
             stdin=asyncio.subprocess.DEVNULL,
@@ -129,12 +132,13 @@ class Supervisor:
         lifeline, self._held = os.pipe()
         os.set_inheritable(lifeline, True)
         self._lifeline = lifeline
-        self.children = {name: self._child(name) for name in (*SERVICES, GATEWAY)}
+        services = {name: self._child(name, name, [f"services.{name}"]) for name in SERVICES}
+        parts = {part: self._child(part, GATEWAY, [GATEWAY, part]) for part in GATEWAY_PARTS}
+        self.children = {**services, **parts}
         self._runs: list[asyncio.Task[None]] = []
 
-    def _child(self, name: str) -> Child:
-        module = name if name == GATEWAY else f"services.{name}"
-        return Child(name, module, self._environment(name), self._lifeline)
+    def _child(self, name: str, identity: str, command: Sequence[str]) -> Child:
+        return Child(name, command, self._environment(identity), self._lifeline)
 
     def _environment(self, name: str) -> dict[str, str]:
         addresses = self.addresses
@@ -146,6 +150,8 @@ class Supervisor:
             "AVAL_DOOR_LISTEN": addresses.door,
             "AVAL_OTLP_LISTEN": addresses.traces,
             "PYTHONUNBUFFERED": "1",
+            # What strangers send at the door isn't repeated in the log.
+            "GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "ERROR"),
             # Threads share their memory pools: a process keeps less that it doesn't use.
             "MALLOC_ARENA_MAX": "2",
         }
@@ -182,8 +188,9 @@ class Supervisor:
 
     async def stop(self) -> None:
         """The services first: their last spans go to the gateway's receiver."""
-        await asyncio.gather(*(child.stop() for name, child in self.children.items() if name != GATEWAY))
-        await self.children[GATEWAY].stop()
+        await asyncio.gather(*(self.children[name].stop() for name in SERVICES))
+        for part in GATEWAY_PARTS:
+            await self.children[part].stop()
         for run in self._runs:
             run.cancel()
         await asyncio.gather(*self._runs, return_exceptions=True)

@@ -2,12 +2,13 @@
 
 import pathlib
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -15,7 +16,7 @@ from chassis.errors import DomainError
 from gateway import web
 from gateway.downloads import Downloads
 from gateway.errors import RouteNotFound
-from gateway.json_api.api import JsonApi
+from gateway.json_api.api import JsonApi, not_allowed
 from gateway.pages import page
 from gateway.pages.events import LiveEvents
 from gateway.pages.exporter import ExporterPages
@@ -54,13 +55,22 @@ def _refuse(rooms: Rooms) -> Refuse:
 def _refusal_of(request: Request, error: Exception) -> DomainError:
     if isinstance(error, DomainError):
         return error
+    path = request.scope["path"]
     if isinstance(error, HTTPException):
-        return RouteNotFound(path=request.scope["path"])
+        allowed = _allowed(request) or ({"GET"} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else set())
+        return not_allowed(path, request.method, allowed) if allowed else RouteNotFound(path=path)
     return web.incident(error, request.scope["path"])
 
 
-def application(rooms: Rooms) -> ASGIApp:
-    """All of it, behind the edge."""
+def _allowed(request: Request) -> set[str]:
+    """The verbs that the path of a request takes."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    taking = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {verb for route in taking for verb in route.methods or ()}
+
+
+def application(rooms: Rooms, hosts: frozenset[str]) -> ASGIApp:
+    """All of it, behind the edge. `hosts`: the names that a request's Host may have."""
     rooms_with_routes = (
         JsonApi(rooms),
         Downloads(rooms),
@@ -72,4 +82,5 @@ def application(rooms: Rooms) -> ASGIApp:
     static = Mount("/static", StaticFiles(directory=STATIC))
     refuse = _refuse(rooms)
     handlers = {DomainError: refuse, HTTPException: refuse, Exception: refuse}
-    return Edge(Starlette(routes=[Route("/healthz", healthz), static, *routes], exception_handlers=handlers))
+    served = Starlette(routes=[Route(web.HEALTH, healthz), static, *routes], exception_handlers=handlers)
+    return Edge(served, rooms, hosts)

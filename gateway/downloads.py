@@ -17,6 +17,7 @@ from gateway.web import Rooms
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 METHOD = "ExportDeclarations"
 PAGE = 500
+MEDIA_TYPE = "text/csv; charset=utf-8"
 HEADERS = {"Content-Disposition": 'attachment; filename="declarations.csv"', "Cache-Control": "no-store"}
 
 
@@ -38,8 +39,10 @@ class Downloads:
         with_mark = ("bom", "true") in parameters
         asked = _asked([one for one in parameters if one[0] != "bom"])
         first = await self._page(asked, caller)
+        if request.method == "HEAD":
+            return Response(media_type=MEDIA_TYPE, headers=HEADERS)
         pages = self._pages(asked, first, caller, with_mark)
-        return StreamingResponse(pages, media_type="text/csv; charset=utf-8", headers=HEADERS)
+        return StreamingResponse(pages, media_type=MEDIA_TYPE, headers=HEADERS)
 
     async def _page(self, asked: insight_pb2.ExportDeclarationsRequest, caller: Caller) -> Any:
         return await self._rooms.backends.call("declarations", METHOD, asked, caller)

@@ -6,17 +6,31 @@ from chassis.errors import DomainError
 
 
 class SignInFailed(DomainError):
-    """Login or password isn't right."""
+    """Login, password or one-time code isn't right. Operators add a one-time code; institutions come by certificate."""
 
-    chinese = "用户名或密码不正确。"
+    chinese = "用户名、密码或一次性验证码不正确。运营人员须同时输入一次性验证码；机构用户凭证书接入。"
     code = grpc.StatusCode.UNAUTHENTICATED
 
 
 class TooManyAttempts(DomainError):
-    """Too many failed attempts; try again in {minutes} minutes."""
+    """Too many failed attempts at the same time; try again in {seconds} seconds."""
 
-    chinese = "失败次数过多，请在 {minutes} 分钟后重试。"
+    chinese = "同时失败的尝试过多，请在 {seconds} 秒后重试。"
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class SignInsWaiting(DomainError):
+    """Too many sign-ins from your address are waiting already; try again in a few seconds."""
+
+    chinese = "来自您所在地址的登录请求过多，请几秒后重试。"
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class PasswordUnfit(DomainError):
+    """The new password needs {least} to {most} characters, and must be neither the old one nor the login."""
+
+    chinese = "新密码须为 {least} 至 {most} 个字符，且不得与旧密码或用户名相同。"
+    code = grpc.StatusCode.INVALID_ARGUMENT
 
 
 class NotSignedIn(DomainError):
@@ -66,6 +80,34 @@ class CrossSiteRequest(DomainError):
 
     chinese = "该变更可能来自其他网站；请从本站发送并附带请求头 X-Aval-Request: 1。"
     code = grpc.StatusCode.PERMISSION_DENIED
+
+
+class FormExpired(DomainError):
+    """The form is too old, or was opened in another session; open the page again and send it from there."""
+
+    chinese = "表单已过期，或属于其他会话；请重新打开页面后再提交。"
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
+class TooManyFields(DomainError):
+    """The request has more than {limit} fields; send fewer at a time."""
+
+    chinese = "请求的字段超过 {limit} 个，请减少每次提交的内容。"
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class FramingAmbiguous(DomainError):
+    """The request has both Content-Length and Transfer-Encoding; send one of them."""
+
+    chinese = "请求同时含有 Content-Length 和 Transfer-Encoding，只能使用其中一个。"
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class HostUnknown(DomainError):
+    """This server isn't {host}; use the name that it was given to you by."""
+
+    chinese = "本服务器的名称不是 {host}，请使用正确的网址。"
+    code = grpc.StatusCode.INVALID_ARGUMENT
 
 
 class RouteNotFound(DomainError):

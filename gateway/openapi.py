@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document of the JSON API, from the contracts' descriptors and their comments."""
 
+import json
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
@@ -9,7 +10,10 @@ from google.api import field_behavior_pb2
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from chassis.identity import Policy
+from gateway import field_rules, reasons
+from gateway.errors import NotSignedIn, PasswordUnfit
+from gateway.field_rules import UUID
+from gateway.json_api import sessions
 from gateway.json_api.routes import VARIABLE, WHOLE_BODY, Route, routes
 from gateway.json_api.transcoding import REQUEST_ID
 
@@ -44,11 +48,18 @@ STATUS: Schema = {
         "details": {"type": "array", "items": {"type": "object"}},
     },
 }
-UUID = {"type": "string", "format": "uuid"}
+SAME_SITE: Schema = {
+    "name": "X-Aval-Request",
+    "in": "header",
+    "required": True,
+    "description": "That the change comes from a program; a page of this site has its Origin for it.",
+    "schema": {"type": "string", "enum": ["1"]},
+}
 IDEMPOTENCY_KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The request_id where the JSON has none: a new UUID for each new request.",
+    "required": True,
+    "description": "The request id: a new UUID for each new request.",
     "schema": UUID,
 }
 SECOND_FACTOR: Schema = {
@@ -90,24 +101,23 @@ def _name_at(file: descriptor_pb2.FileDescriptorProto, path: list[int]) -> str:
 
 
 class Schemas:
-    """The component schemas that were referred to."""
+    """The component schemas that were referred to: a message as it is answered, and `NAME.Input` as it is sent."""
 
     def __init__(self) -> None:
         self.found: dict[str, Schema] = {"Status": STATUS}
 
     def of_field(self, field: FieldDescriptor) -> Schema:
-        """A field's schema with its comment."""
-        one = self._one(field)
-        schema = {"type": "array", "items": one} if field.is_repeated else one
-        text = comments().get(field.full_name)
-        described = {**schema, "description": text} if text else dict(schema)
-        if _behaves(field, field_behavior_pb2.OUTPUT_ONLY):
-            described["readOnly"] = True
-        return described
+        """The schema of an answer's field, with its comment."""
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            one = self._answer_of(field.message_type.fields_by_name["value"])
+            return _described(field, {"type": "object", "additionalProperties": one})
+        one = self._answer_of(field)
+        described = _described(field, {"type": "array", "items": one} if field.is_repeated else one)
+        return {**described, "readOnly": True} if _is_output(field) else described
 
-    def _one(self, field: FieldDescriptor) -> Schema:
+    def _answer_of(self, field: FieldDescriptor) -> Schema:
         if field.enum_type is not None:
-            return self._reference(field.enum_type, self._enum)
+            return self._reference(field.enum_type, field.enum_type.full_name, self._enum)
         if field.message_type is not None:
             return self.of_message(field.message_type)
         return dict(SCALARS[field.type])
@@ -116,33 +126,78 @@ class Schemas:
         """A reference to a message's schema, or the form JSON gives a well-known one."""
         if message.full_name in WELL_KNOWN:
             return dict(WELL_KNOWN[message.full_name])
-        return self._reference(message, self._message)
+        return self._reference(message, message.full_name, self._message)
 
-    def _reference(self, descriptor: Any, build: Callable[[Any], Schema]) -> Schema:
-        name = descriptor.full_name
+    def of_input(self, message: Descriptor) -> Schema:
+        """As `of_message`, of what is sent: with the rules of its fields."""
+        if message.full_name in WELL_KNOWN:
+            return dict(WELL_KNOWN[message.full_name])
+        return self._reference(message, f"{message.full_name}.Input", self._input)
+
+    def of_input_field(self, field: FieldDescriptor) -> Schema:
+        """The schema of a request's field, with its rules and its comment."""
+        rules = field_rules.rules_of(field)
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            value = self._input_of(field.message_type.fields_by_name["value"], rules.map.values)
+            keys = {"propertyNames": {"type": "string", **field_rules.additions(rules.map.keys)}}
+            schema = {"type": "object", "additionalProperties": value, **keys, **field_rules.additions(rules)}
+            return _described(field, schema)
+        if field.is_repeated:
+            schema = {"type": "array", "items": self._input_of(field, rules.repeated.items)}
+            return _described(field, {**schema, **field_rules.additions(rules)})
+        return _described(field, self._input_of(field, rules))
+
+    def _input_of(self, field: FieldDescriptor, rules: Any) -> Schema:
+        if field.enum_type is not None:
+            return {"type": "string", "enum": field_rules.names_of_enum(field, rules)}
+        if field.message_type is not None:
+            return self.of_input(field.message_type)
+        schema = {**field_rules.INPUTS[field.type], **field_rules.additions(rules)}
+        return {**schema, **field_rules.named(field, schema)}
+
+    def _reference(self, descriptor: Any, name: str, build: Callable[[Any], Schema]) -> Schema:
         if name not in self.found:
             # Entered before it is built, for messages that contain themselves.
             self.found[name] = {}
-            text = comments().get(name)
+            text = comments().get(descriptor.full_name)
             self.found[name] = {**build(descriptor), **({"description": text} if text else {})}
         return {"$ref": f"#/components/schemas/{name}"}
 
     def _message(self, message: Descriptor) -> Schema:
-        schema: Schema = {"type": "object"}
-        schema["properties"] = {field.json_name: self.of_field(field) for field in message.fields}
-        required = [field.json_name for field in message.fields if _behaves(field, field_behavior_pb2.REQUIRED)]
-        # The header Idempotency-Key may stand for it.
-        if required := [name for name in required if name != "requestId"]:
-            schema["required"] = required
-        return schema
+        return {"type": "object", "properties": {field.json_name: self.of_field(field) for field in message.fields}}
+
+    def _input(self, message: Descriptor) -> Schema:
+        fields = [field for field in message.fields if not _is_output(field)]
+        schema: Schema = {"type": "object", "additionalProperties": False}
+        properties = {field.json_name: self.of_input_field(field) for field in fields}
+        # An answer may be sent back as it came: what only we say is passed over.
+        properties |= {field.json_name: self.of_field(field) for field in message.fields if _is_output(field)}
+        required = [field.json_name for field in fields if field_rules.is_required(field)]
+        schema["properties"] = {
+            name: found if name in required else _or_null(found) for name, found in properties.items()
+        }
+        return {**schema, **({"required": required} if required else {})}
 
     def _enum(self, enum: EnumDescriptor) -> Schema:
         return {"type": "string", "enum": [value.name for value in enum.values]}
 
 
-def _behaves(field: FieldDescriptor, behaviour: int) -> bool:
-    options: Any = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
-    return behaviour in options
+def _described(field: FieldDescriptor, schema: Schema) -> Schema:
+    text = comments().get(field.full_name)
+    return {**schema, "description": text} if text else dict(schema)
+
+
+def _or_null(schema: Schema) -> Schema:
+    """The schema of a value that may be null, which stands for none: {"type": "string"} is ["string", "null"]."""
+    if "type" not in schema:
+        around = {name: value for name, value in schema.items() if name != "$ref"}
+        return {"anyOf": [{"$ref": schema["$ref"]}, {"type": "null"}], **around}
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return {**schema, "type": [*kinds, "null"], **({"enum": [*schema["enum"], None]} if "enum" in schema else {})}
+
+
+def _is_output(field: FieldDescriptor) -> bool:
+    return field_rules.behaves(field, field_behavior_pb2.OUTPUT_ONLY)
 
 
 def _path(route: Route) -> tuple[str, list[Schema]]:
@@ -157,12 +212,27 @@ def _path(route: Route) -> tuple[str, list[Schema]]:
                 "in": "path",
                 "required": True,
                 "description": f"What follows {pattern.rstrip('*')} in {field}." if "/" in pattern else field,
-                "schema": {"type": "string"},
+                "schema": _variable(route.method.descriptor.input_type, field, pattern),
             }
         )
         return str(pattern).replace("*", "{" + field + "}")
 
     return VARIABLE.sub(replace, route.template), parameters
+
+
+def _variable(message: Descriptor, path: str, pattern: str) -> Schema:
+    """The schema of what stands for * in a path: of loans/* and the rule ^loans/[a-z]{1,9}$ it is ^[a-z]{1,9}$."""
+    *parents, last = path.split(".")
+    for name in parents:
+        inner = message.fields_by_name[name].message_type
+        assert inner is not None, path
+        message = inner
+    rule = field_rules.additions(field_rules.rules_of(message.fields_by_name[last]))
+    begin, end = f"^{pattern.partition('*')[0]}", f"{pattern.rpartition('*')[2]}$"
+    whole = str(rule.get("pattern", ""))
+    if whole.startswith(begin) and whole.endswith(end) and len(whole) >= len(begin) + len(end):
+        return {"type": "string", "pattern": f"^{whole[len(begin) : len(whole) - len(end)]}$"}
+    return {"type": "string", "pattern": "^[^/:]+$"}
 
 
 def _query(route: Route, schemas: Schemas, message: Descriptor, prefix: str = "") -> Iterator[Schema]:
@@ -175,20 +245,24 @@ def _query(route: Route, schemas: Schemas, message: Descriptor, prefix: str = ""
         if field.message_type is not None and field.message_type.full_name not in WELL_KNOWN:
             yield from _query(route, schemas, field.message_type, f"{name}.")
         else:
-            yield {"name": name, "in": "query", "schema": schemas.of_field(field)}
+            required = {"required": True} if not prefix and field_rules.is_required(field) else {}
+            yield {"name": name, "in": "query", **required, "schema": schemas.of_input_field(field)}
 
 
-def _headers(policy: Policy, message: Descriptor) -> Iterable[Schema]:
-    if REQUEST_ID in message.fields_by_name:
+def _headers(route: Route) -> Iterable[Schema]:
+    if route.changes:
+        yield SAME_SITE
+    # Where the body is the whole request, its requestId is there; the header may stand for it.
+    if REQUEST_ID in route.method.descriptor.input_type.fields_by_name and route.body != WHOLE_BODY:
         yield IDEMPOTENCY_KEY
-    if policy.second_factor:
+    if route.method.policy.second_factor:
         yield SECOND_FACTOR
 
 
 def _body(route: Route, schemas: Schemas) -> Schema:
     message = route.method.descriptor.input_type
     target: Any = message if route.body == WHOLE_BODY else message.fields_by_name[route.body].message_type
-    return {"required": True, "content": {JSON: {"schema": schemas.of_message(target)}}}
+    return {"required": True, "content": {JSON: {"schema": schemas.of_input(target)}}}
 
 
 def _operation(route: Route, schemas: Schemas, in_path: list[Schema]) -> Schema:
@@ -200,10 +274,10 @@ def _operation(route: Route, schemas: Schemas, in_path: list[Schema]) -> Schema:
         "operationId": route.operation,
         "tags": [method.service],
         "description": f"{text} Roles: {', '.join(sorted(method.policy.roles))}.".strip(),
-        "parameters": [*in_path, *query, *_headers(method.policy, message)],
+        "parameters": [*in_path, *query, *_headers(route)],
         "responses": {
             "200": _answer("Done.", schemas.of_message(method.descriptor.output_type)),
-            "default": _answer("Refused.", {"$ref": "#/components/schemas/Status"}),
+            **_refused(reasons.of_route(route)),
         },
     }
     return {**operation, "requestBody": _body(route, schemas)} if route.body else operation
@@ -213,28 +287,51 @@ def _answer(description: str, schema: Schema) -> Schema:
     return {"description": description, "content": {JSON: {"schema": schema}}}
 
 
-def _session() -> Schema:
-    """The operations of a session, which no proto has."""
-    properties = {"login": {"type": "string"}, "password": {"type": "string", "format": "password"}}
-    sign_in = {"type": "object", "required": ["login", "password"], "properties": properties}
-    refused = _answer("Refused.", {"$ref": "#/components/schemas/Status"})
-    whose = _answer("Whose session it is.", {"type": "object"})
+def _refused(found: Mapping[int, list[str]]) -> Schema:
+    """The refusals of an operation: a status each, with the reasons that it has."""
     return {
-        "post": {
-            "operationId": "SignIn",
-            "security": [],
-            "requestBody": {"required": True, "content": {JSON: {"schema": sign_in}}},
-            "responses": {"201": whose, "default": refused},
+        str(status): {
+            **_answer(f"Refused: {', '.join(names)}.", {"$ref": "#/components/schemas/Status"}),
+            "x-aval-reasons": names,
+        }
+        for status, names in found.items()
+    }
+
+
+def _own(operation: str, verb: str, answers: Schema, refusals: reasons.Refusals, body: Schema | None = None) -> Schema:
+    """An operation of a session, which no proto has."""
+    changes = verb != "GET"
+    schema = {
+        "operationId": operation,
+        "tags": ["session"],
+        "parameters": [SAME_SITE] if changes else [],
+        "responses": {**answers, **_refused(reasons.by_status((*reasons.ALWAYS, *refusals)))},
+    }
+    return {**schema, "requestBody": {"required": True, "content": {JSON: {"schema": body}}}} if body else schema
+
+
+def _sessions() -> dict[str, Schema]:
+    """The paths of sessions."""
+    whose, ended = _answer("Whose session it is.", {"type": "object"}), {"204": {"description": "Ended."}}
+    sign_in = _own("SignIn", "POST", {"201": whose}, reasons.SIGN_IN, sessions.SIGN_IN)
+    changed = (*reasons.SIGN_IN, NotSignedIn, PasswordUnfit)
+    return {
+        "/session": {
+            "post": {**sign_in, "security": []},
+            "get": _own("GetSession", "GET", {"200": whose}, (NotSignedIn,)),
+            "delete": {**_own("SignOut", "DELETE", ended, reasons.CHANGES), "security": []},
         },
-        "get": {"operationId": "GetSession", "responses": {"200": whose, "default": refused}},
-        "delete": {"operationId": "SignOut", "responses": {"204": {"description": "Ended."}, "default": refused}},
+        "/session:endAll": {"post": _own("EndSessions", "POST", ended, (*reasons.CHANGES, NotSignedIn))},
+        "/session:changePassword": {
+            "post": _own("ChangePassword", "POST", {"200": whose}, changed, sessions.CHANGE_PASSWORD)
+        },
     }
 
 
 @cache
 def document() -> Schema:
     """The whole document."""
-    schemas, paths = Schemas(), {"/session": _session()}
+    schemas, paths = Schemas(), _sessions()
     for route in routes():
         path, in_path = _path(route)
         paths.setdefault(path, {})[route.verb.lower()] = _operation(route, schemas, in_path)
@@ -253,3 +350,9 @@ def document() -> Schema:
             "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": "aval_session"}},
         },
     }
+
+
+@cache
+def text() -> bytes:
+    """The document as JSON, made once."""
+    return json.dumps(document(), ensure_ascii=False).encode()

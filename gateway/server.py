@@ -1,4 +1,7 @@
-"""The running gateway: store, door, pages and JSON, and the receiver of spans, in one process and one loop."""
+"""The running gateway: its store, and those of its parts that the settings name.
+
+The banks' door is a process of its own; pages, JSON and the receiver of spans are another.
+"""
 
 import asyncio
 import contextlib
@@ -15,9 +18,11 @@ from chassis.clock import Clock, SystemClock
 from chassis.database import Database
 from chassis.identity import GATEWAY, Signer
 from chassis.ids import RandomBytes, system_random
+from chassis.keyring import KeyFile
 from gateway.application import application
 from gateway.assertions import Assertions
 from gateway.backends import Backends
+from gateway.connections import protocol_of
 from gateway.directory.directory import Directory
 from gateway.door.door import Door
 from gateway.door.identification import Identification
@@ -28,15 +33,21 @@ from gateway.web import Rooms
 
 # Live pages' streams are cut after this; browsers come back by themselves.
 GRACE_SECONDS = 2
+BACKLOG = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the gateway listens, host:port each; no receiver of spans: empty."""
+    """Where the gateway listens, host:port each; empty: that part isn't here."""
 
     http: str
     door: str
     otlp: str
+
+    def told(self) -> str:
+        """For people, such as "http 127.0.0.1:8080, otlp 127.0.0.1:4317"."""
+        parts = {"http": self.http, "door": self.door, "otlp": self.otlp}
+        return ", ".join(f"{name} {address}" for name, address in parts.items() if address)
 
 
 class _WebServer(uvicorn.Server):
@@ -49,60 +60,88 @@ class _WebServer(uvicorn.Server):
 
 
 class Gateway:
-    """One process of the gateway. `start` gives its addresses; `stop` finishes what was begun."""
+    """A process of the gateway. `start` gives its addresses; `stop` finishes what was begun."""
 
     def __init__(
         self, settings: GatewaySettings, clock: Clock | None = None, random: RandomBytes = system_random
     ) -> None:
         self._settings, self._clock, self._random = settings, clock or SystemClock(), random
+        self._door: Door | None = None
         self._receiver: Receiver | None = None
+        self._web: _WebServer | None = None
 
     async def start(self) -> Addresses:
-        """Migrates the store and opens the ports."""
+        """Migrates the store and opens the ports that the settings name. UnfitStore."""
         settings = self._settings
-        self.database: Database = await asyncio.to_thread(open_database, settings.database, self._random)
+        keys = KeyFile(settings.key_ring, self._random)
+        self.database: Database = await asyncio.to_thread(open_database, settings.database, self._random, keys)
         self._store = Store(self.database)
         credentials = Credentials.load(settings.certificates, GATEWAY)
         signer = Signer((settings.certificates / "services_gateway.signing").read_bytes())
         self._channels = Channels(credentials, settings.services)
         assertions = Assertions(signer, self._clock)
-        directory = Directory(self._store, self._clock)
-        self.identification = Identification(directory, assertions, self._clock)
-        self._door = Door(credentials, self._channels, self.identification, settings.streams_per_tenant)
-        door = await self._door.start(settings.door_listen)
-        otlp = await self._receive_spans(credentials)
-        rooms = Rooms(directory, Backends(self._channels, assertions), self._store, self._clock)
-        http = await self._serve_web(application(rooms))
-        return Addresses(http, _address(settings.door_listen, door), otlp)
+        self._directory = Directory(self._store, self._clock, settings.limits)
+        self.identification = Identification(self._directory, assertions, self._clock)
+        backends = Backends(self._channels, assertions)
+        return Addresses(
+            door=await self._open_door(credentials),
+            otlp=await self._receive_spans(credentials),
+            http=await self._serve_web(backends),
+        )
+
+    async def _open_door(self, credentials: Credentials) -> str:
+        """Opens the door's port where one is set."""
+        listen = self._settings.door_listen
+        if not listen:
+            return ""
+        self._door = Door(credentials, self._channels, self.identification, self._settings.streams_per_tenant)
+        return _address(listen, await self._door.start(listen))
 
     async def _receive_spans(self, credentials: Credentials) -> str:
         """Opens the receiver's port where one is set."""
         listen = self._settings.otlp_listen
         if not listen:
             return ""
-        self._receiver = Receiver(credentials, self._store, self._clock)
+        self._receiver = Receiver(credentials, self._store, self._clock, self._settings.limits)
         return _address(listen, await self._receiver.start(listen))
 
-    async def _serve_web(self, app: ASGIApp) -> str:
+    async def _serve_web(self, backends: Backends) -> str:
+        """Opens the port of pages and JSON where one is set."""
+        if not self._settings.http_listen:
+            return ""
+        self._rooms = Rooms(
+            self._directory, backends, self._store, self._clock, self._settings.limits, self._settings.https
+        )
         host, port = self._settings.http_listen.rsplit(":", 1)
-        listener = socket.create_server((host, int(port)), backlog=1024)
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )  # fmt: skip
-        self._web = _WebServer(config)
+        listener = socket.create_server((host, int(port)), backlog=BACKLOG)
+        self._web = _WebServer(_web_configuration(application(self._rooms, self._settings.hosts), self._settings))
         self._web_task = asyncio.create_task(self._web.serve([listener]))
         return f"{host}:{listener.getsockname()[1]}"
 
     async def stop(self) -> None:
         """Closes the ports, then what stands behind them."""
-        self._web.should_exit = True
-        await self._web_task
-        await self._door.stop()
+        if self._web:
+            self._web.should_exit = True
+            await self._web_task
+            self._rooms.bodies.close()
+        if self._door:
+            await self._door.stop()
         if self._receiver:
             await self._receiver.stop()
         await self._channels.close()
+        self._directory.close()
         self._store.close()
+
+
+def _web_configuration(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
+    limits, edges = settings.limits, settings.http_edges
+    return uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
+        http=protocol_of(limits, edges), h11_max_incomplete_event_size=limits.head_bytes,
+        timeout_keep_alive=limits.idle_seconds, timeout_graceful_shutdown=GRACE_SECONDS, backlog=BACKLOG,
+        # Whoever isn't an edge of ours says nothing about where a request came from.
+        proxy_headers=bool(edges), forwarded_allow_ips=list(edges),
+    )  # fmt: skip
 
 
 def _address(listen: str, port: int) -> str:

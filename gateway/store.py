@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from chassis import migrations
 from chassis.database import Database
 from chassis.ids import RandomBytes
+from chassis.keyring import KeyRing
 
 SCHEMA = "gateway"
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -19,9 +20,9 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-def open_database(url: str, random: RandomBytes) -> Database:
-    """The gateway's store at its newest schema."""
-    database = Database(url, SCHEMA)
+def open_database(url: str, random: RandomBytes, keys: KeyRing) -> Database:
+    """The gateway's store at its newest schema. UnfitStore, such as OtherRing."""
+    database = Database(url, SCHEMA, keys)
     migrations.upgrade(database, [VERSIONS], random)
     return database
 
@@ -35,6 +36,11 @@ class Store:
         # In memory there is one connection, so one thread uses it.
         shared = database.in_memory
         self._readers = self._writer if shared else ThreadPoolExecutor(READERS, thread_name_prefix="gateway-reader")
+
+    @property
+    def keys(self) -> KeyRing:
+        """What seals its values."""
+        return self._database.keys
 
     async def write(
         self,

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from chassis import records
+from chassis import records, sealing
 from chassis.records import BYTES, TEXT
 from gateway.directory.model import Principal, Session
 
@@ -16,16 +16,27 @@ principals = records.table(
     key="login",
 )
 
-sessions = records.table("sessions", Session, metadata, sa.Index("sessions_expire", "expire_us"), key="token_hash")
+sessions = records.table(
+    "sessions",
+    Session,
+    metadata,
+    sa.Index("sessions_expire", "expire_us"),
+    sa.Index("sessions_login", "login"),
+    key="token_hash",
+)
 
-# Failed attempts of one kind on one login, known or not, since the window began.
+# The secrets of one-time codes (base32), by login.
+one_time_secrets = sealing.table("one_time_secrets", metadata)
+SEALED = (one_time_secrets,)
+
+# Failed attempts of one kind, from one source or on one login, known or not; when the latest had its turn.
 attempts = sa.Table(
     "attempts",
     metadata,
     sa.Column("subject_hash", BYTES, primary_key=True),
     sa.Column("failures", sa.BigInteger, nullable=False),
-    sa.Column("start_us", sa.BigInteger, nullable=False),
-    sa.Index("attempts_start", "start_us"),
+    sa.Column("turn_us", sa.BigInteger, nullable=False),
+    sa.Index("attempts_turn", "turn_us"),
 )
 
 spans = sa.Table(

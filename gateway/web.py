@@ -1,29 +1,33 @@
-"""What JSON API and pages share: the caller behind a request, its language, bodies, refusals, spans."""
+"""What JSON API and pages share: the caller behind a request, its language, refusals, spans, the edge."""
 
+import contextlib
 import logging
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import grpc
 from google.protobuf import json_format
 from opentelemetry import trace
-from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import status, telemetry
 from chassis.clock import Clock
 from chassis.errors import LANGUAGES, DomainError
 from chassis.ids import RandomBytes, system_random
-from chassis.server import LARGEST_MESSAGE, Internal, MessageTooLarge
+from chassis.server import Internal
 from gateway.backends import Backends
+from gateway.bodies import Bodies
+from gateway.connections import source_of
 from gateway.directory.directory import Directory
-from gateway.directory.model import SESSION_HOURS, Principal
-from gateway.errors import CallerGone, CrossSiteRequest
+from gateway.directory.model import Principal
+from gateway.errors import CrossSiteRequest, FramingAmbiguous, HostUnknown, VerbNotAllowed
+from gateway.limits import LIMITS, Limits
 from gateway.store import Store
 
 logger = logging.getLogger(__name__)
@@ -32,9 +36,10 @@ SESSION_COOKIE = "aval_session"
 LANGUAGE_COOKIE = "aval_language"
 REQUEST_HEADER = "x-aval-request"
 SAFE_VERBS = ("GET", "HEAD", "OPTIONS")
-# Base64 makes bytes a third longer.
-LARGEST_BODY = LARGEST_MESSAGE * 4 // 3 + 65_536
-UNTRACED = ("/healthz", "/events", "/static/")
+HEALTH = "/healthz"
+STATIC = "/static/"
+YEAR_SECONDS = 365 * 24 * 3600
+BRAKED_SECONDS = 5
 
 # As google.rpc.Code maps them.
 HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
@@ -53,22 +58,43 @@ HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 # Where HTTP has a word of its own.
-HTTP_STATUS_BY_REASON = {"MESSAGE_TOO_LARGE": 413, "VERB_NOT_ALLOWED": 405}
+HTTP_STATUS_BY_REASON: Mapping[str, int] = {
+    "MESSAGE_TOO_LARGE": 413,
+    "TOO_MANY_FIELDS": 413,
+    "VERB_NOT_ALLOWED": 405,
+    "HOST_UNKNOWN": 421,
+}
 
 
 @dataclass(frozen=True)
 class Rooms:
-    """What a web endpoint has at hand."""
+    """What a web endpoint has at hand. `https`: pages are reached over TLS only, whatever a request says."""
 
     directory: Directory
     backends: Backends
     store: Store
     clock: Clock
+    limits: Limits = LIMITS
+    https: bool = False
+
+    @cached_property
+    def bodies(self) -> Bodies:
+        """What reads and parses bodies."""
+        return Bodies(self.limits)
+
+    def is_secure(self, scope: Scope) -> bool:
+        """Whether the caller came over TLS."""
+        return self.https or scope["scheme"] == "https"
 
 
 def http_status(error: DomainError) -> int:
     """The HTTP status of a refusal."""
-    return int(HTTP_STATUS_BY_REASON.get(error.reason) or HTTP_STATUS.get(error.code, 500))
+    return status_of(error.code, error.reason)
+
+
+def status_of(code: grpc.StatusCode, reason: str) -> int:
+    """The HTTP status of a code and a reason."""
+    return int(HTTP_STATUS_BY_REASON.get(reason) or HTTP_STATUS.get(code, HTTPStatus.INTERNAL_SERVER_ERROR))
 
 
 def language_of(request: Request) -> str:
@@ -79,30 +105,26 @@ def language_of(request: Request) -> str:
     return status.language_of([("accept-language", request.headers.get("accept-language", ""))])
 
 
-async def signed_in(rooms: Rooms, request: Request) -> Principal:
-    """Whose session the request carries. NotSignedIn."""
-    return await rooms.directory.principal_of(request.cookies.get(SESSION_COOKIE))
+async def signed_in(rooms: Rooms, request: Request, in_use: bool = True) -> Principal:
+    """Whose session the request carries; unless it is only looked at, it stays open for another while. NotSignedIn."""
+    return await rooms.directory.principal_of(request.cookies.get(SESSION_COOKIE), in_use)
 
 
-def set_session(request: Request, response: Response, token: str) -> None:
-    """Hands out the session's cookie: not for scripts, not for other sites, over TLS only where there is TLS."""
-    secure = request.url.scheme == "https"
-    response.set_cookie(
-        SESSION_COOKIE, token, max_age=SESSION_HOURS * 3600, httponly=True, samesite="lax", secure=secure
-    )
+def source(request: Request) -> str:
+    """Where the request came from, as attempts are counted."""
+    return source_of(request.client.host) if request.client else ""
 
 
-async def body_of(request: Request) -> bytes:
-    """The body, up to the limit. MessageTooLarge, CallerGone."""
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST_BODY:
-                raise MessageTooLarge(size=len(body), limit=LARGEST_BODY)
-    except ClientDisconnect as gone:
-        raise CallerGone from gone
-    return bytes(body)
+def set_cookie(rooms: Rooms, request: Request, response: Response, name: str, value: str) -> None:
+    """Hands out a cookie: not for scripts, not for other sites, over TLS only where there is TLS."""
+    seconds = rooms.limits.session_hours * 3600
+    secure = rooms.is_secure(request.scope)
+    response.set_cookie(name, value, max_age=seconds, httponly=True, samesite="lax", secure=secure)
+
+
+def set_session(rooms: Rooms, request: Request, response: Response, token: str) -> None:
+    """Hands out a session."""
+    set_cookie(rooms, request, response, SESSION_COOKIE, token)
 
 
 def check_same_site(request: Request) -> None:
@@ -112,7 +134,7 @@ def check_same_site(request: Request) -> None:
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
         raise CrossSiteRequest
-    if origin is None and request.headers.get(REQUEST_HEADER) is None:
+    if origin is None and request.headers.get(REQUEST_HEADER) != "1":
         raise CrossSiteRequest
 
 
@@ -121,7 +143,16 @@ def json_refusal(error: DomainError, language: str) -> JSONResponse:
     message = status.to_status(error, language)
     details = [json_format.MessageToDict(detail) for detail in message.details]
     content = {"code": message.code, "reason": error.reason, "message": error.text(language), "details": details}
-    return JSONResponse(content, http_status(error))
+    return JSONResponse(content, http_status(error), refusal_headers(error))
+
+
+def refusal_headers(error: DomainError) -> dict[str, str]:
+    """What a refusal's HTTP headers say: which verbs there are, or when to come again."""
+    if isinstance(error, VerbNotAllowed):
+        return {"Allow": error.metadata["allowed"]}
+    if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return {"Retry-After": error.metadata.get("seconds", str(BRAKED_SECONDS))}
+    return {}
 
 
 def incident(error: Exception, where: str, random: RandomBytes = system_random) -> Internal:
@@ -131,45 +162,73 @@ def incident(error: Exception, where: str, random: RandomBytes = system_random) 
     return Internal(incident=number)
 
 
-def name_span(request: Request) -> None:
-    """Names the request's span by its route, not by what its path names."""
-    path = request.url.path
-    for name, value in request.path_params.items():
-        path = path.replace(str(value), "{" + name + "}")
-    span = trace.get_current_span()
-    span.update_name(f"{request.method} {path}")
-    if number := re.search(r"[0-9]{18}", str(request.url)):
-        span.set_attribute("aval.declaration.number", number[0])
+@contextlib.contextmanager
+def traced(request: Request, name: str, **attributes: str) -> Iterator[trace.Span]:
+    """A span for a request whose route and caller are known; its name and attributes are ours, not the caller's."""
+    with telemetry.edge_span(name, request.headers.get(telemetry.TRACEPARENT, "")) as span:
+        span.set_attributes({name: value for name, value in attributes.items() if value})
+        try:
+            yield span
+        except DomainError as error:
+            note_status(span, http_status(error))
+            raise
+
+
+def note_status(span: trace.Span, code: int) -> None:
+    """Says how a request was answered."""
+    span.set_attribute("http.response.status_code", code)
+    if code >= HTTPStatus.BAD_REQUEST:
+        span.set_status(trace.StatusCode.ERROR)
 
 
 class Edge:
-    """The outermost layer: a span for each request, and nothing unexpected gets further."""
+    """The outermost layer: what no request may be, and what every answer says."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, rooms: Rooms, hosts: frozenset[str]) -> None:
+        """`hosts`: the names that a request's Host may have."""
+        self._app, self._rooms, self._hosts = app, rooms, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
-        if scope["type"] != "http" or scope["path"].startswith(UNTRACED):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        metadata = {telemetry.TRACEPARENT: Headers(scope=scope).get(telemetry.TRACEPARENT, "")}
-        with telemetry.server_span(_first_name(scope), metadata) as span:
-            await self._app(scope, receive, _noting_status(send, span))
+        send = self._with_headers(scope, send)
+        refusal = self._refusal_of(scope)
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        response = json_refusal(refusal, language_of(Request(scope)))
+        # What follows on this connection can't be told from the body.
+        response.headers["Connection"] = "close"
+        await response(scope, receive, send)
+
+    def _refusal_of(self, scope: Scope) -> DomainError | None:
+        headers = Headers(scope=scope)
+        if "content-length" in headers and "transfer-encoding" in headers:
+            return FramingAmbiguous()
+        host = headers.get("host", "")
+        # The health of a process is asked for by its address.
+        if host_name(host) not in self._hosts and scope["path"] != HEALTH:
+            return HostUnknown(host=host)
+        return None
+
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        is_secure, is_static = self._rooms.is_secure(scope), scope["path"].startswith(STATIC)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                if not is_static:
+                    headers.setdefault("Cache-Control", "no-store")
+                if is_secure:
+                    headers.setdefault("Strict-Transport-Security", f"max-age={YEAR_SECONDS}")
+            await send(message)
+
+        return sending
 
 
-def _first_name(scope: Scope) -> str:
-    """Until the endpoint gives the span its route's name."""
-    return f"{scope['method']} /{scope['path'].split('/')[1]}"
-
-
-def _noting_status(send: Send, span: trace.Span) -> Send:
-    async def noting(message: "dict[str, object]") -> None:
-        if message["type"] == "http.response.start":
-            code = int(str(message["status"]))
-            span.set_attribute("http.response.status_code", code)
-            if code >= HTTPStatus.BAD_REQUEST:
-                span.set_status(trace.StatusCode.ERROR)
-        await send(message)
-
-    return noting  # type: ignore[return-value]
+def host_name(host: str) -> str:
+    """A Host without its port, in lower case: "Localhost:8080" is "localhost", "[::1]:80" is "[::1]"."""
+    return host.lower() if host.endswith("]") else host.lower().rpartition(":")[0] or host.lower()

@@ -1,6 +1,7 @@
 """A platform of one service with the gateway in front of it, and people who come in by either way."""
 
 import contextlib
+import dataclasses
 import datetime
 import pathlib
 import string
@@ -11,10 +12,12 @@ from typing import Any
 
 import grpc
 import httpx
+import pyotp
 import pytest
 from aval.declarations.v1 import declarations_pb2 as pb
 from google.protobuf.message import Message
 
+from chassis import keyring
 from chassis.certificates import Credentials
 from chassis.channel import channel_credentials
 from chassis.contracts import contract
@@ -22,12 +25,14 @@ from chassis.ports import free_port
 from chassis.testing import Platform
 from gateway.directory import directory
 from gateway.directory.model import NewPrincipal
+from gateway.limits import LIMITS, Limits
 from gateway.server import Addresses, Gateway
-from gateway.settings import GatewaySettings
+from gateway.settings import PAGES, GatewaySettings
 from services.declarations.service import SERVICE
 
 ENTERPRISE = "enterprises/91411023MAXY00112A"
 PASSWORD = "a long enough password"
+OPERATOR = "operator.qiao"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 TEMPLATE = pathlib.Path(__file__).parents[1] / "cli" / "demo" / "world" / "declarations" / "xuchang_hair.xml"
 
@@ -51,7 +56,7 @@ PRINCIPALS = [
     principal("lmhf.checker", "banks/LMHFCNB0", "BANK_CHECKER", "banks/LMHFCNB0/lmhf.checker"),
     principal("lmhf.system", "banks/LMHFCNB0", "BANK_SYSTEM", "banks/LMHFCNB0/lmhf.system"),
     principal("window.system", "window", "WINDOW", "window/window.system"),
-    principal("operator.qiao", "operators", "OPERATOR", "operators/operator.qiao"),
+    principal(OPERATOR, "operators", "OPERATOR", "operators/operator.qiao"),
 ]
 
 
@@ -64,6 +69,8 @@ class World:
     addresses: Addresses
     settings: GatewaySettings
     channels: list[grpc.aio.Channel] = field(default_factory=list)
+    # Of those who sign in with a one-time code, which counts once.
+    tokens: dict[str, str] = field(default_factory=dict)
 
     def door(self, name: str) -> grpc.aio.Channel:
         """A channel of a client with a certificate of this name, through the door."""
@@ -83,9 +90,33 @@ class World:
     async def signed_in(self, login: str = "ruijia.li", language: str = "en") -> AsyncIterator[httpx.AsyncClient]:
         """A client with a session."""
         async with self.browser(language) as client:
-            answer = await client.post("/session", json={"login": login, "password": PASSWORD})
-            assert answer.status_code == 201, answer.text
+            if login in self.tokens:
+                client.cookies.set("aval_session", self.tokens[login], domain="127.0.0.1")
+            else:
+                await open_session(client, login)
+            if login == OPERATOR:
+                self.tokens[login] = client.cookies["aval_session"]
             yield client
+
+
+@contextlib.asynccontextmanager
+async def pages_of(world: World, **changes: Any) -> AsyncIterator[str]:
+    """Another process' pages on the same store, with settings or limits of their own; their host:port."""
+    limits = {name: value for name, value in changes.items() if name in Limits.__dataclass_fields__}
+    others = {name: value for name, value in changes.items() if name not in limits}
+    settings = dataclasses.replace(world.settings, limits=dataclasses.replace(LIMITS, **limits), **others).only(PAGES)
+    gateway = Gateway(dataclasses.replace(settings, http_listen=f"127.0.0.1:{free_port()}", otlp_listen=""))
+    try:
+        yield (await gateway.start()).http
+    finally:
+        await gateway.stop()
+
+
+async def open_session(client: httpx.AsyncClient, login: str) -> None:
+    """Signs in, as the operator with a one-time code."""
+    code = {"oneTimeCode": pyotp.TOTP(SECRET).now()} if login == OPERATOR else {}
+    answer = await client.post("/session", json={"login": login, "password": PASSWORD, **code})
+    assert answer.status_code == 201, answer.text
 
 
 async def declare(world: World, number: str) -> str:
@@ -132,8 +163,9 @@ async def world(database: str, tmp_path_factory: pytest.TempPathFactory) -> Asyn
     folder = tmp_path_factory.mktemp("gateway")
     platform = Platform(folder, database, [SERVICE])
     await platform.start()
-    listens = [f"127.0.0.1:{free_port()}" for _ in range(3)]
-    settings = GatewaySettings(database, platform.authority.folder, platform.addresses, *listens)
+    http, door, otlp = (f"127.0.0.1:{free_port()}" for _ in range(3))
+    keyring.prepare(platform.authority.folder, "gateway", 0)
+    settings = GatewaySettings(database, platform.authority.folder, platform.addresses, http, door, otlp)
     gateway = Gateway(settings)
     addresses = await gateway.start()
     directory.load_principals(gateway.database, PRINCIPALS)

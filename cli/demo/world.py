@@ -24,7 +24,7 @@ from chassis.client import AssertingClient
 from chassis.database import Database
 from chassis.identity import Caller
 from gateway.directory.directory import load_principals
-from gateway.directory.model import NewPrincipal
+from gateway.directory.model import SESSION_ROLES, NewPrincipal
 
 PASSWORD = "aval-demo"  # noqa: S105
 WINDOW = "windows/henan"
@@ -108,8 +108,10 @@ def enter_people(authority: Authority, directory: Database) -> None:
 
 def _principal(authority: Authority, one: Person) -> NewPrincipal:
     names = (one.name_english, one.name_chinese, one.tenant_name_english, one.tenant_name_chinese)
-    secret = one_time_secret(authority, one.login)
-    return NewPrincipal(one.login, one.tenant, (one.role,), *names, one.certificate, PASSWORD, secret)
+    # Whoever comes by certificate has neither a password nor codes.
+    has_session = one.role in SESSION_ROLES
+    password, secret = (PASSWORD, one_time_secret(authority, one.login)) if has_session else ("", "")
+    return NewPrincipal(one.login, one.tenant, (one.role,), *names, one.certificate, password, secret)
 
 
 def request_id(*parts: object) -> str:

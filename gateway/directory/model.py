@@ -1,6 +1,7 @@
 """Who may come in: principals with what proves them, and their sessions."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyotp
@@ -10,13 +11,13 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from chassis.clock import MICROSECONDS
 from chassis.identity import Caller
 
-SESSION_HOURS = 12
-SESSION_US = SESSION_HOURS * 3600 * MICROSECONDS
 STEP_SECONDS = 30
 # A code of the step before or after still counts, for clocks that differ a little.
 STEPS_APART = 1
 # The step of a one-time code before any was used.
 NEVER_USED = -1
+# The roles that have a session, and whether it takes a one-time code; all others come by certificate only.
+SESSION_ROLES: Mapping[str, bool] = {"EXPORTER": False, "OPERATOR": True}
 
 _hasher = PasswordHasher()
 
@@ -36,8 +37,6 @@ class Principal:
     certificate: str
     # Argon2; empty: it can't sign in.
     password_hash: str
-    # Base32; empty: it has no second factor.
-    totp_secret: str
     code_step: int
     code_request_id: str
 
@@ -45,6 +44,16 @@ class Principal:
     def name(self) -> str:
         """The principal as services know it."""
         return f"{self.tenant}/{self.login}"
+
+    @property
+    def may_sign_in(self) -> bool:
+        """Whether it has a session: all of its roles must."""
+        return bool(self.roles) and all(role in SESSION_ROLES for role in self.roles)
+
+    @property
+    def signs_in_with_code(self) -> bool:
+        """Whether its sign-in takes a one-time code beside the password."""
+        return any(SESSION_ROLES.get(role, True) for role in self.roles)
 
     def display_name(self, language: str) -> str:
         """Its name for people."""
@@ -75,6 +84,8 @@ class Session:
     token_hash: bytes
     login: str
     expire_us: int
+    # When it was last used, to the minute.
+    use_us: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """The directory's only SQL."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
 from chassis import records
+from chassis.database import lock
+from gateway.directory.brake import Brake
 from gateway.directory.model import NEVER_USED, Principal, Session, Tenant
 from gateway.tables import attempts, principals, sessions
 
@@ -37,14 +39,21 @@ def add(connection: sa.Connection, found: Iterable[Principal]) -> None:
 
 
 def change(connection: sa.Connection, principal: Principal) -> None:
-    """Brings an entered principal up to date; its password stays, a new secret of one-time codes counts anew."""
-    kept = ("login", "password_hash", "totp_secret", "code_step", "code_request_id")
+    """Brings an entered principal up to date; its password and its used one-time code stay."""
+    kept = ("login", "password_hash", "code_step", "code_request_id")
     values = {name: value for name, value in records.to_row(principal).items() if name not in kept}
-    this = principals.c.login == principal.login
-    connection.execute(sa.update(principals).where(this).values(values))
-    renewed = sa.update(principals).where(this, principals.c.totp_secret != principal.totp_secret)
-    fresh = {"totp_secret": principal.totp_secret, "code_step": NEVER_USED, "code_request_id": ""}
-    connection.execute(renewed.values(fresh))
+    connection.execute(sa.update(principals).where(principals.c.login == principal.login).values(values))
+
+
+def forget_codes(connection: sa.Connection, login: str) -> None:
+    """A new secret of one-time codes counts anew."""
+    fresh = {"code_step": NEVER_USED, "code_request_id": ""}
+    connection.execute(sa.update(principals).where(principals.c.login == login).values(fresh))
+
+
+def set_password(connection: sa.Connection, login: str, password_hash: str) -> None:
+    """Gives a principal a new password."""
+    connection.execute(sa.update(principals).where(principals.c.login == login).values(password_hash=password_hash))
 
 
 def use_code(connection: sa.Connection, login: str, step: int, request_id: str) -> bool:
@@ -66,19 +75,46 @@ def session_of(connection: sa.Connection, token_hash: bytes) -> Session | None:
     return records.one(connection, sessions, Session, sessions.c.token_hash == token_hash)
 
 
+def use_session(connection: sa.Connection, token_hash: bytes, now_us: int) -> None:
+    """Notes that a session is in use."""
+    connection.execute(sa.update(sessions).where(sessions.c.token_hash == token_hash).values(use_us=now_us))
+
+
 def end_session(connection: sa.Connection, token_hash: bytes) -> None:
     """Ends a session."""
     connection.execute(sa.delete(sessions).where(sessions.c.token_hash == token_hash))
 
 
-def count_attempt(connection: sa.Connection, subject_hash: bytes, since_us: int, now_us: int) -> int:
-    """Counts an attempt before it is judged, so that many at once gain nothing; how many this window has."""
-    connection.execute(sa.delete(attempts).where(attempts.c.start_us <= since_us))
+def end_sessions(connection: sa.Connection, login: str) -> None:
+    """Ends all sessions of a principal."""
+    connection.execute(sa.delete(sessions).where(sessions.c.login == login))
+
+
+def take_turns(connection: sa.Connection, brakes: Mapping[bytes, Brake], now_us: int) -> int:
+    """Counts an attempt before it is judged, so that many at once gain nothing; microseconds until its turn.
+
+    An attempt whose turn comes too late for anyone to wait isn't counted.
+    """
+    lock(connection, [f"attempts/{subject.hex()}" for subject in brakes])
+    window_us = max(brake.window_us for brake in brakes.values())
+    connection.execute(sa.delete(attempts).where(attempts.c.turn_us <= now_us - window_us))
+    rows = connection.execute(sa.select(attempts).where(attempts.c.subject_hash.in_(brakes))).all()
+    failures = {row.subject_hash: row.failures for row in rows}
+    turn_us = max((brakes[row.subject_hash].turn_us(row.failures, row.turn_us, now_us) for row in rows), default=now_us)
+    if turn_us - now_us > min(brake.longest_wait_us for brake in brakes.values()):
+        return turn_us - now_us
+    connection.execute(sa.delete(attempts).where(attempts.c.subject_hash.in_(brakes)))
+    counted = [
+        {"subject_hash": subject, "failures": failures.get(subject, 0) + 1, "turn_us": turn_us} for subject in brakes
+    ]
+    connection.execute(sa.insert(attempts), counted)
+    return turn_us - now_us
+
+
+def pardon_attempt(connection: sa.Connection, subject_hash: bytes) -> None:
+    """Takes one attempt back that was no failure."""
     mine = attempts.c.subject_hash == subject_hash
-    counted = sa.update(attempts).where(mine).values(failures=attempts.c.failures + 1)
-    if connection.execute(counted).rowcount == 0:
-        connection.execute(sa.insert(attempts).values(subject_hash=subject_hash, failures=1, start_us=now_us))
-    return int(connection.execute(sa.select(attempts.c.failures).where(mine)).scalar_one())
+    connection.execute(sa.update(attempts).where(mine).values(failures=attempts.c.failures - 1))
 
 
 def forget_attempts(connection: sa.Connection, subject_hash: bytes) -> None:

@@ -48,9 +48,13 @@ class Forwarding(grpc.GenericRpcHandler):  # type: ignore[misc]
 
         async def handle(raw: bytes, context: Any) -> bytes:
             received = _passed(context)
-            with telemetry.server_span(name, received) as span:
+            try:
+                assertion = await identify(context, service)
+            except DomainError as error:
+                await refuse(context, error, service, received)
+            with telemetry.edge_span(name, received.get(telemetry.TRACEPARENT, "")) as span:
                 try:
-                    metadata = _metadata(received, await identify(context, service), span)
+                    metadata = _metadata(received, assertion, span)
                     seconds = context.time_remaining() or LONGEST_UNARY_SECONDS
                     return bytes(await forward(raw, metadata=metadata, timeout=seconds))
                 except (grpc.RpcError, DomainError) as error:
@@ -66,12 +70,14 @@ class Forwarding(grpc.GenericRpcHandler):  # type: ignore[misc]
 
         async def handle(requests: Any, context: Any) -> AsyncIterator[bytes]:
             received = _passed(context)
-            # Not the current span while the stream waits: a generator's context is its caller's.
-            span = telemetry.tracer.start_span(
-                name, context=telemetry.context_of(received.get(telemetry.TRACEPARENT, "")), kind=trace.SpanKind.SERVER
-            )
             try:
-                metadata = _metadata(received, await identify(context, service), span)
+                assertion = await identify(context, service)
+            except DomainError as error:
+                await refuse(context, error, service, received)
+            # Not the current span while the stream waits: a generator's context is its caller's.
+            span = telemetry.start_edge_span(name, received.get(telemetry.TRACEPARENT, ""))
+            try:
+                metadata = _metadata(received, assertion, span)
                 async for response in forward(requests, metadata=metadata, timeout=context.time_remaining()):
                     yield response
                 return
@@ -123,7 +129,7 @@ def _metadata(received: Mapping[str, str], assertion: str, span: trace.Span) -> 
     metadata: Metadata = [(ASSERTION_KEY, assertion)]
     if "accept-language" in received:
         metadata.append(("accept-language", received["accept-language"]))
-    # An unrecorded span still hands on its caller's trace.
+    # The trace that began here, never the caller's own.
     if parent := telemetry.traceparent_of(span):
         metadata.append((telemetry.TRACEPARENT, parent))
     return metadata

@@ -1,6 +1,5 @@
 """JSON to a method's request and its response back to JSON, as google.api.http says."""
 
-import re
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,12 +11,11 @@ from google.protobuf.message import Message
 from chassis import strict_json
 from chassis.errors import InvalidFields, Problem
 from gateway.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
+from gateway.json_api import values
 from gateway.json_api.routes import WHOLE_BODY, Route
 
 REQUEST_ID = "request_id"
 BOOLEANS = {"true": True, "false": False}
-# json_format tells where it stopped: "at Application.amount.minorUnits", or names the unknown field.
-NAMED = re.compile(r'named "([^"]+)"|(?:parse|field:?) ([A-Za-z_.]+)')
 
 
 def request_of(route: Route, variables: Mapping[str, str], query: Iterable[tuple[str, str]], body: bytes) -> Any:
@@ -32,8 +30,8 @@ def request_of(route: Route, variables: Mapping[str, str], query: Iterable[tuple
         _refuse([name for name, _ in query])
     else:
         _parse(_nested(request.DESCRIPTOR, query), request, "")
-    for path, value in variables.items():
-        _parse(_nested(request.DESCRIPTOR, [(path, value)]), request, path)
+    for variable in variables.items():
+        _parse(_nested(request.DESCRIPTOR, [variable]), request, "")
     return request
 
 
@@ -52,18 +50,25 @@ def _repeated(path: str) -> InvalidFields:
     return _malformed(path, "The parameter is given twice; leave one out.", "参数重复；请删除重复项。")
 
 
+def _unknown(path: str) -> InvalidFields:
+    name = path[: values.LONGEST_NAME]
+    return InvalidFields([Problem(name, values.UNKNOWN_FIELD, "There is no such field.", "没有该字段。")])
+
+
 def _malformed(path: str, english: str, chinese: str) -> InvalidFields:
     return InvalidFields([Problem(path, "MALFORMED", english, chinese)])
 
 
-def _parse(data: Any, target: Message, prefix: str) -> None:
+def _parse(data: Any, target: Any, prefix: str) -> None:
+    """Fills a message. InvalidFields with every value that doesn't fit."""
+    if found := values.problems(data, target.DESCRIPTOR, prefix):
+        raise InvalidFields(found)
     try:
         json_format.ParseDict(data, target)
     except json_format.ParseError as error:
-        named = NAMED.search(str(error))
-        found = next((text for text in named.groups() if text), "") if named else ""
-        path = ".".join(text for text in (prefix, found) if text)
-        raise _malformed(path, str(error), "取值不符合接口定义，见 /openapi.json。") from error
+        raise _malformed(
+            prefix, "isn't what /openapi.json describes", "取值不符合接口定义，见 /openapi.json。"
+        ) from error
 
 
 def _refuse(names: Iterable[str]) -> None:
@@ -82,15 +87,15 @@ def _nested(descriptor: Descriptor, query: Iterable[tuple[str, str]]) -> dict[st
         *parents, last = path.split(".")
         level, message = data, descriptor
         for parent in parents:
-            field = _field(message, parent)
-            if field is None or field.message_type is None:
-                raise _malformed(path, "There is no such field.", "没有该字段。")
+            field = values.field_of(message, parent)
+            if field is None or field.message_type is None or field.is_repeated:
+                raise _unknown(path)
             level, message = level.setdefault(field.name, {}), field.message_type
             if not isinstance(level, dict):
                 raise _repeated(path)
-        field = _field(message, last)
+        field = values.field_of(message, last)
         if field is None:
-            raise _malformed(path, "There is no such field.", "没有该字段。")
+            raise _unknown(path)
         value = BOOLEANS.get(text, text) if field.type == FieldDescriptor.TYPE_BOOL else text
         if field.is_repeated:
             level.setdefault(field.name, []).append(value)
@@ -99,10 +104,6 @@ def _nested(descriptor: Descriptor, query: Iterable[tuple[str, str]]) -> dict[st
         else:
             level[field.name] = value
     return data
-
-
-def _field(message: Descriptor, name: str) -> FieldDescriptor | None:
-    return message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name)
 
 
 def complete_request_id(request: Any, header: str | None) -> None:

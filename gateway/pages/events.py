@@ -42,14 +42,17 @@ class LiveEvents:
 
     async def events(self, request: Request) -> Response:
         """A stream that ends when a service's does; browsers come back with the last id."""
-        principal = await web.signed_in(self._rooms, request)
+        # A page left open is no use of the session.
+        principal = await web.signed_in(self._rooms, request, in_use=False)
         asked = request.query_params.get("services", ",".join(WATCHED)).split(",")
         services = [name for name in WATCHED if name in asked and name in self._rooms.backends.names]
         tokens = _opened(request.headers.get("last-event-id", ""))
         resource = request.query_params.get("resource", "")
         caller = principal.caller(web.language_of(request))
-        stream = self._stream(caller, services, tokens, resource)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream", headers=headers)
+        stream = self._stream(caller, services, tokens, resource)
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
     async def _stream(

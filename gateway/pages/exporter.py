@@ -19,13 +19,14 @@ from chassis.errors import LANGUAGES, DomainError
 from gateway import web
 from gateway.directory import store as principals
 from gateway.directory.binding import bound_to
-from gateway.errors import SignInFailed, TooManyAttempts
+from gateway.errors import PasswordUnfit, SignInFailed, SignInsWaiting, TooManyAttempts
 from gateway.pages.page import Form, Page, go
 from gateway.pages.picture import value_bar
 from gateway.web import Rooms
 
 APPLICATION_FIELDS = ("amount", "tenor_days", "banks", "declarations")
 CONSENT_SECONDS = 180 * 24 * 3600
+ACCOUNT, END_SESSIONS, CHANGE_PASSWORD = "/account", "/account/end-sessions", "/account/password"
 HOME = {"OPERATOR": "/operations/traces"}
 Show = Callable[[Page], Awaitable[Response]]
 
@@ -50,8 +51,11 @@ class ExporterPages:
             ("POST", "/offers/{id}/accept", accept_offer),
             ("GET", "/loans", loans),
             ("GET", "/loans/{id}", loan),
+            ("GET", ACCOUNT, account),
+            ("POST", END_SESSIONS, end_sessions),
+            ("POST", CHANGE_PASSWORD, change_password),
         ]
-        signed_in = [Route(path, self._signed_in(show), methods=[verb]) for verb, path, show in pages]
+        signed_in = [Route(path, self._signed_in(f"{verb} {path}", show), methods=[verb]) for verb, path, show in pages]
         return [
             *signed_in,
             Route("/sign-in", self.sign_in_page, methods=["GET"]),
@@ -59,10 +63,16 @@ class ExporterPages:
             Route("/language/{language}", self.switch_language, methods=["GET"]),
         ]
 
-    def _signed_in(self, show: Show) -> Callable[[Request], Awaitable[Response]]:
+    def _signed_in(self, name: str, show: Show) -> Callable[[Request], Awaitable[Response]]:
+        """A page for those who are signed in; only their visits are traced."""
+
         async def endpoint(request: Request) -> Response:
-            web.name_span(request)
-            return await show(Page(self._rooms, request, await web.signed_in(self._rooms, request)))
+            principal = await web.signed_in(self._rooms, request)
+            number = request.path_params.get("id", "") if "/declarations/" in name else ""
+            with web.traced(request, name, **{"aval.declaration.number": number}) as span:
+                response = await show(Page(self._rooms, request, principal))
+                web.note_status(span, response.status_code)
+                return response
 
         return endpoint
 
@@ -74,13 +84,14 @@ class ExporterPages:
         """Opens a session; a refusal is shown on the form."""
         page = Page(self._rooms, request, None)
         form = await page.form()
+        given = (form.one("login"), form.secret("password"), form.one("one_time_code"))
         try:
-            opened = await self._rooms.directory.sign_in(form.one("login"), form.one("password"))
-        except (SignInFailed, TooManyAttempts) as error:
+            opened = await self._rooms.directory.sign_in(*given, web.source(request))
+        except (SignInFailed, TooManyAttempts, SignInsWaiting) as error:
             form.refuse(error, page.language, ())
             return page.show("sign_in.html", web.http_status(error), form=form)
         response = go("/")
-        web.set_session(request, response, opened.token)
+        web.set_session(self._rooms, request, response, opened.token)
         return response
 
     async def switch_language(self, request: Request) -> Response:
@@ -107,8 +118,44 @@ async def sign_out(page: Page) -> Response:
     """Ends the session."""
     await page.form()
     await page.rooms.directory.sign_out(page.request.cookies[web.SESSION_COOKIE])
+    return _signed_out()
+
+
+def _signed_out() -> Response:
     response = go("/sign-in")
     response.delete_cookie(web.SESSION_COOKIE)
+    return response
+
+
+async def account(page: Page) -> Response:
+    """My password and my sessions."""
+    return _account(page)
+
+
+def _account(page: Page, status: int = 200, **values: Any) -> Response:
+    return page.show("account.html", status, **{"is_changed": False, "limits": page.rooms.limits, **values})
+
+
+async def end_sessions(page: Page) -> Response:
+    """Ends all of my sessions, this one too."""
+    await page.form()
+    assert page.principal
+    await page.rooms.directory.end_sessions(page.principal.login)
+    return _signed_out()
+
+
+async def change_password(page: Page) -> Response:
+    """Gives me a new password and a new session; a refusal is shown on the form."""
+    form = await page.form()
+    assert page.principal
+    login, given = page.principal.login, (form.secret("password"), form.secret("new_password"))
+    try:
+        opened = await page.rooms.directory.change_password(login, *given, web.source(page.request))
+    except (SignInFailed, PasswordUnfit, TooManyAttempts, SignInsWaiting) as error:
+        form.refuse(error, page.language, ())
+        return _account(page, web.http_status(error), form=form)
+    response = _account(page, is_changed=True)
+    web.set_session(page.rooms, page.request, response, opened.token)
     return response
 
 

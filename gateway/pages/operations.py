@@ -56,10 +56,11 @@ class OperationsPages:
     async def trace(self, request: Request) -> Response:
         """One trace as a waterfall."""
         page = await self._page(request)
-        spans = await self._spans(request.path_params["trace_id"])
+        trace_id = request.path_params["trace_id"]
+        spans = await self._spans(trace_id)
         start_ns = min(span.start_ns for span in spans)
         return page.show(
-            "trace.html", trace_id=spans[0].trace_id, bars=model.waterfall(spans), services=model.services_of(spans),
+            "trace.html", trace_id=trace_id, bars=model.waterfall(spans), services=model.services_of(spans),
             start_ns=start_ns, whole_ns=max(max(span.end_ns for span in spans) - start_ns, 1),
         )  # fmt: skip
 

@@ -1,14 +1,15 @@
 """How a page is made: template, texts, who is signed in, the form's token; and how its forms are read."""
 
 import datetime
-import hashlib
 import hmac
 import pathlib
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import jinja2
 from starlette.requests import Request
@@ -20,11 +21,13 @@ from chassis.errors import DomainError
 from chassis.money import Money
 from gateway import web
 from gateway.directory.model import Principal
-from gateway.errors import CrossSiteRequest, NotSignedIn
+from gateway.errors import FormExpired, NotSignedIn
 from gateway.pages.texts import texts
 from gateway.web import Rooms
 
 FOLDER = pathlib.Path(__file__).parent
+# What the forms of those are bound to who aren't signed in.
+VISIT_COOKIE = "aval_visit"
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self';"
     " form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -84,6 +87,10 @@ class Form:
         """A field's value."""
         return self.values.get(name, [default])[0].strip()
 
+    def secret(self, name: str) -> str:
+        """A password as it was typed, spaces included."""
+        return self.values.get(name, [""])[0]
+
     def many(self, name: str) -> list[str]:
         """A field's values."""
         return list(self.values.get(name, []))
@@ -112,26 +119,36 @@ class Page:
         caller = self.principal.caller(self.language, second_factor)
         return await self.rooms.backends.call(service, method, message, caller)
 
-    def form_token(self) -> str:
-        """What our own forms carry; another site can't know the cookie it is made of."""
-        cookie = self.request.cookies.get(web.SESSION_COOKIE, "")
-        return hmac.new(cookie.encode(), b"form", hashlib.sha256).hexdigest()
+    def form_token(self, action: str) -> str:
+        """What our own form for a path carries: nobody makes it without our keys and the visitor's cookie."""
+        visitor = self.request.cookies.get(web.SESSION_COOKIE) or self._visit
+        return self.rooms.store.keys.token("form", f"{visitor}\0{action}".encode()).hex()
+
+    @cached_property
+    def _visit(self) -> str:
+        """The cookie of a visitor who hasn't signed in; a new one if it has none."""
+        return self.request.cookies.get(VISIT_COOKIE) or secrets.token_urlsafe(16)
 
     async def form(self) -> Form:
-        """The form that was sent. CrossSiteRequest unless it is ours."""
-        values = parse_qs((await web.body_of(self.request)).decode("utf-8", "replace"), keep_blank_values=True)
-        if not hmac.compare_digest(values.get("form_token", [""])[0].encode(), self.form_token().encode()):
-            raise CrossSiteRequest
+        """The form that was sent. CrossSiteRequest, FormExpired unless it is ours; MessageTooLarge, TooManyFields."""
+        web.check_same_site(self.request)
+        values = await self.rooms.bodies.form(self.request)
+        given, ours = values.get("form_token", [""])[0], self.form_token(self.request.url.path)
+        if not hmac.compare_digest(given.encode(), ours.encode()):
+            raise FormExpired
         return Form(values)
 
     def show(self, template: str, status: int = 200, **values: Any) -> Response:
         """The page."""
         common = {
             "text": self.texts, "language": self.language, "page": self, "principal": self.principal,
-            "path": self.request.url.path, "form_token": self.form_token(), "form": Form(), "live": "",
+            "path": self.request.url.path, "form_token": self.form_token, "form": Form(), "live": "",
         }  # fmt: skip
         html = environment.get_template(template).render({**common, **values})
-        return HTMLResponse(html, status, HEADERS)
+        response = HTMLResponse(html, status, HEADERS)
+        if self.principal is None and VISIT_COOKIE not in self.request.cookies:
+            web.set_cookie(self.rooms, self.request, response, VISIT_COOKIE, self._visit)
+        return response
 
     def next_page(self, token: str) -> str:
         """The address of the page that follows."""
@@ -148,4 +165,6 @@ def refusal(rooms: Rooms, request: Request, error: DomainError) -> Response:
     if isinstance(error, NotSignedIn):
         return go("/sign-in")
     page = Page(rooms, request, None)
-    return page.show("refused.html", web.http_status(error), message=error.text(page.language))
+    response = page.show("refused.html", web.http_status(error), message=error.text(page.language))
+    response.headers.update(web.refusal_headers(error))
+    return response

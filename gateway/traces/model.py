@@ -16,6 +16,8 @@ INDEXED = (
     "aval.covered_shipment.name",
     "aval.resource",
 )
+# The key of a trace that began at the edge: the trace that its caller named.
+CALLER_TRACE = "caller trace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,10 @@ class Span:
         return list(json.loads(self.content)["events"])
 
     def business_keys(self) -> Iterable[tuple[str, str]]:
-        """Its business keys."""
+        """Its business keys, and the traces of its callers."""
         attributes = self.attributes
+        for trace_id in json.loads(self.content).get("callers", ()):
+            yield CALLER_TRACE, trace_id
         for name in INDEXED:
             found = attributes.get(name, [])
             for value in found if isinstance(found, list) else [found]:

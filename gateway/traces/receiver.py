@@ -9,9 +9,10 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from chassis import identity, server
+from chassis import identity, server, telemetry
 from chassis.certificates import Credentials
 from chassis.clock import Clock
+from gateway.limits import LIMITS, Limits
 from gateway.store import Store
 from gateway.traces import store
 from gateway.traces.model import Span
@@ -24,8 +25,8 @@ BATCHES_BETWEEN_PRUNINGS = 200
 class Receiver:
     """Keeps what the exporters send; an export is answered after its spans are committed."""
 
-    def __init__(self, credentials: Credentials, keep: Store, clock: Clock) -> None:
-        self._keep, self._clock, self._batches = keep, clock, 0
+    def __init__(self, credentials: Credentials, keep: Store, clock: Clock, limits: Limits = LIMITS) -> None:
+        self._keep, self._clock, self._limits, self._batches = keep, clock, limits, 0
         self._server = grpc.aio.server(options=server.OPTIONS)
         handler = grpc.unary_unary_rpc_method_handler(
             self._export,
@@ -52,7 +53,7 @@ class Receiver:
         await self._keep.write(store.add, list(spans_of(request)), now_us)
         self._batches += 1
         if self._batches % BATCHES_BETWEEN_PRUNINGS == 0:
-            await self._keep.write(store.prune, now_us)
+            await self._keep.write(store.prune, now_us, self._limits)
         return trace_service_pb2.ExportTraceServiceResponse()
 
 
@@ -70,12 +71,19 @@ def _span(service: str, span: Any) -> Span:
         {"name": event.name, "time_ns": str(event.time_unix_nano), "attributes": _attributes(event.attributes)}
         for event in span.events
     ]
-    content = {"attributes": _attributes(span.attributes), "events": events}
+    content = {"attributes": _attributes(span.attributes), "events": events, "callers": list(_callers(span))}
     return Span(
         span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex(), service, span.name,
         span.start_time_unix_nano, span.end_time_unix_nano, STATUSES.get(span.status.code, "UNSET"),
         json.dumps(content, ensure_ascii=False),
     )  # fmt: skip
+
+
+def _callers(span: Any) -> Iterator[str]:
+    """The traces of callers that a span is linked to."""
+    for link in span.links:
+        if _attributes(link.attributes).get(telemetry.LINK) == telemetry.CALLER:
+            yield link.trace_id.hex()
 
 
 def _attributes(found: Iterable[common_pb2.KeyValue]) -> dict[str, Any]:

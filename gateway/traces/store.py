@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 
 from chassis.clock import MICROSECONDS
+from gateway.limits import Limits
 from gateway.tables import spans, trace_keys
-from gateway.traces.model import Span
+from gateway.traces.model import CALLER_TRACE, Span
 
-KEPT_US = 7 * 24 * 3600 * MICROSECONDS
-MOST_SPANS = 500_000
+DAY_US = 24 * 3600 * MICROSECONDS
 MOST_LISTED = 50
 
 # The same on both databases; a span that is exported again changes nothing.
@@ -49,10 +49,10 @@ def add(connection: sa.Connection, found: Sequence[Span], now_us: int) -> None:
         connection.execute(INSERT_KEYS, rows)
 
 
-def prune(connection: sa.Connection, now_us: int) -> None:
+def prune(connection: sa.Connection, now_us: int, limits: Limits) -> None:
     """Forgets what is too old, and the oldest of what is too much."""
-    newest = sa.select(spans.c.receive_us).order_by(spans.c.receive_us.desc()).offset(MOST_SPANS).limit(1)
-    oldest_us = max(now_us - KEPT_US, connection.execute(newest).scalar_one_or_none() or 0)
+    newest = sa.select(spans.c.receive_us).order_by(spans.c.receive_us.desc()).offset(limits.spans_in_all).limit(1)
+    oldest_us = max(now_us - limits.span_days * DAY_US, connection.execute(newest).scalar_one_or_none() or 0)
     for table in (spans, trace_keys):
         connection.execute(sa.delete(table).where(table.c.receive_us <= oldest_us))
 
@@ -96,7 +96,10 @@ def _first_names(connection: sa.Connection, trace_ids: Sequence[str]) -> dict[st
 
 
 def trace(connection: sa.Connection, trace_id: str) -> list[Span]:
-    """A trace's spans; empty if there is none."""
+    """The spans of a trace, and of the traces that began at the edge for it; empty if there is none."""
     columns = [spans.c[name] for name in Span.__dataclass_fields__]
-    query = sa.select(*columns).where(spans.c.trace_id == trace_id).order_by(spans.c.start_ns)
-    return [Span(*row) for row in connection.execute(query)]
+    linked = sa.select(trace_keys.c.trace_id).where(
+        trace_keys.c.attribute == CALLER_TRACE, trace_keys.c.value == trace_id
+    )
+    mine = sa.or_(spans.c.trace_id == trace_id, spans.c.trace_id.in_(linked))
+    return [Span(*row) for row in connection.execute(sa.select(*columns).where(mine).order_by(spans.c.start_ns))]

@@ -6,10 +6,11 @@ import pathlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pyotp
 import pytest
 from playwright.async_api import Page, async_playwright
 
-from tests.gateway_world import PASSWORD, World, declare
+from tests.gateway_world import OPERATOR, PASSWORD, SECRET, World, declare
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -88,4 +89,48 @@ async def test_a_list_shows_what_comes_in_without_being_asked(world: World, brow
     await asyncio.sleep(0)
     name = await declare(world, "462020260000000061")
     await page.wait_for_selector(f'a[href="/{name}"]', timeout=10_000)
+    await context.close()
+
+
+@pytest.mark.parametrize(("locale", "heading"), [("zh-CN", "我的账户"), ("en", "My account")])
+async def test_an_account_is_changed_on_a_phone(world: World, browser: Any, locale: str, heading: str) -> None:
+    context = await browser.new_context(locale=locale, viewport=PHONE, device_scale_factor=2)
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.goto(f"http://{world.addresses.http}/sign-in")
+    assert await page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    await page.fill("#login", "ruijia.li")
+    await page.fill("#password", PASSWORD)
+    await page.click("main button")
+    await page.wait_for_url("**/declarations")
+    await page.click("a.who")
+    await page.wait_for_url("**/account")
+    assert await page.inner_text("h1") == heading
+    await picture(page, f"account_{locale}")
+    assert await page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    await page.fill("#password", PASSWORD)
+    await page.fill("#new_password", PASSWORD)
+    await page.click('form[action="/account/password"] button')
+    await page.wait_for_selector("#form-problem")
+    await page.click('form[action="/account/end-sessions"] button')
+    await page.wait_for_url("**/sign-in")
+    await page.goto(f"http://{world.addresses.http}/declarations")
+    await page.wait_for_url("**/sign-in")
+    assert complaints == []
+    await context.close()
+
+
+async def test_an_operator_signs_in_with_a_code(world: World, browser: Any) -> None:
+    context = await browser.new_context(locale="en", viewport=PHONE)
+    page = await context.new_page()
+    await page.goto(f"http://{world.addresses.http}/sign-in")
+    await page.fill("#login", OPERATOR)
+    await page.fill("#password", PASSWORD)
+    await page.click("main button")
+    await page.wait_for_selector("#form-problem")
+    await page.fill("#password", PASSWORD)
+    await page.fill("#one_time_code", pyotp.TOTP(SECRET).now())
+    await page.click("main button")
+    await page.wait_for_url("**/operations/traces")
     await context.close()

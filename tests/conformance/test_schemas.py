@@ -16,7 +16,7 @@ from cli.stores import SERVICES
 from gateway import tables as gateway_tables
 from gateway.store import open_database
 from ledger import tables as ledger_tables
-from tests.support import Stores
+from tests.support import Stores, ring
 
 
 def differences(database: Database, *metadata: sa.MetaData) -> list[Any]:
@@ -36,7 +36,7 @@ def test_a_services_migrations_give_its_tables(store: Stores, service: Service) 
 
 
 def test_the_gateways_migrations_give_its_tables(database_url: str) -> None:
-    database = open_database(database_url, system_random)
+    database = open_database(database_url, system_random, ring())
     try:
         assert differences(database, tables.metadata, gateway_tables.metadata) == []
     finally:

@@ -19,6 +19,7 @@ from chassis.channel import OPTIONS, channel_credentials
 from chassis.contracts import contract
 from cli.demo import story
 from cli.layout import Layout
+from cli.supervisor import GATEWAY_PARTS
 from tests.support import Refusal, refusal_of
 
 AVAL = str(pathlib.Path(sys.executable).parent / "aval")
@@ -45,9 +46,9 @@ class Up:
         raise AssertionError(f"no {text!r} in:\n{''.join(self.lines)}")
 
     def child(self, name: str) -> int:
-        """The process id of one of its children."""
-        module = "gateway" if name == "gateway" else f"services.{name}"
-        (found,) = [one for one in self.children() if command_line(one)[-2:] == ["-m", module]]
+        """The process id of one of its children: a service, or one of the gateway's parts, door or pages."""
+        command = ["-m", "gateway", name] if name in GATEWAY_PARTS else ["-m", f"services.{name}"]
+        (found,) = [one for one in self.children() if command_line(one)[-len(command) :] == command]
         return found
 
     def children(self) -> list[int]:

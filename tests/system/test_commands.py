@@ -235,7 +235,7 @@ def test_up_restarts_a_child_and_its_children_die_with_it(tmp_path: pathlib.Path
         kill(before)
         running.wait_for("loans ended; starting it again")
         deadline = time.monotonic() + 20
-        while len(children := running.children()) < 5:
+        while len(children := running.children()) < 6:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert before not in children

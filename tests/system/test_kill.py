@@ -14,7 +14,8 @@ VICTIMS = {
     "credit_insurance": "consent",
     "loans": "acceptance",
     "settlement": "signature",
-    "gateway": "drawdown",
+    "door": "drawdown",
+    "pages": "application",
 }
 
 
@@ -37,7 +38,7 @@ def test_up_is_killed_and_started_again(step: str, tmp_path: pathlib.Path) -> No
     with up(tmp_path) as running:
         running.wait_for(f"ok     {step}")
         children = running.children()
-        assert len(children) == 5
+        assert len(children) == 6
         running.kill()
     wait_until_gone(children)
     with up(tmp_path) as again:

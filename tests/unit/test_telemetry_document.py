@@ -20,7 +20,7 @@ def used() -> set[str]:
         for ending in ("*.py", "*.proto")
         for file in (ROOT / folder).rglob(ending)
         for line in file.read_text(encoding="utf-8").splitlines()
-        if "span_attribute" in line or "set_attribute" in line or '"aval.ledger.' in line
+        if "span_attribute" in line or "set_attribute" in line or '"aval.ledger.' in line or "LINK = " in line
     ]
     return {name for line in lines for name in NAME.findall(line)}
 

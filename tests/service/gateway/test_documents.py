@@ -1,6 +1,7 @@
-"""Documents over the JSON API, base64 in JSON, by the certificate that the window has; and refused ones at the door."""
+"""Documents as base64 in JSON; the window, which has a certificate and no session, sends them at the door."""
 
 import base64
+import json
 import pathlib
 import uuid
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import intake_pb2
 
+from gateway.json_api import transcoding
 from gateway.json_api.routes import find
-from tests.gateway_world import World, call
+from tests.gateway_world import PASSWORD, World, call
 from tests.service.intake_world import dec_message
 
+WINDOW = "window/window.system"
 FIXTURES = pathlib.Path(__file__).parents[2] / "fixtures"
 
 
@@ -23,37 +26,55 @@ def body(*contents: bytes) -> dict[str, Any]:
     return {"documents": [{"documentId": f"{i}.xml", "content": text} for i, text in enumerate(encoded)]}
 
 
+def import_of(path: str, sent: dict[str, Any]) -> Any:
+    """The request that a JSON body makes."""
+    route, variables = find("POST", path)
+    assert route is not None
+    assert isinstance(variables, dict)
+    request = transcoding.request_of(route, variables, [], json.dumps(sent).encode())
+    transcoding.complete_request_id(request, str(uuid.uuid4()))
+    return request
+
+
 @pytest.mark.parametrize("path", ["/v1/documents:import", "/v1/declarations:import"])
 async def test_documents_come_in_as_base64(world: World, path: str) -> None:
     index = 800 + len(path)
     broken = (FIXTURES / "decmessage" / "bad_external_entity.xml").read_bytes()
     sent = body(dec_message(index), broken, b"\xef\xbb\xbf" + dec_message(index + 50))
-    headers = {"Idempotency-Key": str(uuid.uuid4())}
-    async with world.signed_in("window.system", "zh-CN") as client:
-        answer = await client.post(path, json=sent, headers=headers)
-        assert answer.status_code == 200, answer.text
-        verdicts = answer.json()["verdicts"]
-        assert [verdict["outcome"] for verdict in verdicts] == ["ACCEPTED", "REFUSED", "ACCEPTED"]
-        (problem,) = verdicts[1]["problems"]
-        assert (problem["reason"], problem["message"][:5]) == ("DTD_NOT_ALLOWED", "报文含有 ")
-        assert (await client.post(path, json=sent, headers=headers)).json() == answer.json()
-        again = await client.post(path, json=sent, headers={"Idempotency-Key": str(uuid.uuid4())})
-        assert [verdict["outcome"] for verdict in again.json()["verdicts"]] == ["DUPLICATE", "REFUSED", "DUPLICATE"]
+    window, request, chinese = world.door(WINDOW), import_of(path, sent), [("accept-language", "zh-CN")]
+    answer = await call(window, "ImportDocuments", request, chinese)
+    assert [outcome(verdict) for verdict in answer.verdicts] == ["ACCEPTED", "REFUSED", "ACCEPTED"]
+    (problem,) = answer.verdicts[1].problems
+    assert (problem.reason, problem.message[:5]) == ("DTD_NOT_ALLOWED", "报文含有 ")
+    assert await call(window, "ImportDocuments", request, chinese) == answer
+    again = await call(window, "ImportDocuments", import_of(path, sent))
+    assert [outcome(verdict) for verdict in again.verdicts] == ["DUPLICATE", "REFUSED", "DUPLICATE"]
 
 
 async def test_refused_documents_are_listed_mended_and_given_up(world: World) -> None:
-    async with world.signed_in("window.system") as client:
-        key = {"Idempotency-Key": str(uuid.uuid4())}
-        await client.post("/v1/documents:import", json=body(b"<One/>", b"<Two/>"), headers=key)
-        listed = (await client.get("/v1/refusedDocuments", params={"reason": "FORMAT_UNKNOWN"})).json()
-        two, one = sorted(listed["refusedDocuments"], key=lambda found: found["documentId"], reverse=True)
-        found = (await client.get(f"/v1/{one['name']}")).json()
-        assert base64.b64decode(found["content"]) == b"<One/>"
-        mended = {"requestId": str(uuid.uuid4()), "content": base64.b64encode(dec_message(900)).decode()}
-        answer = await client.post(f"/v1/{one['name']}:resend", json=mended)
-        assert answer.json()["refusedDocument"]["state"] == "MENDED"
-        answer = await client.post(f"/v1/{two['name']}:discard", json={"requestId": str(uuid.uuid4())})
-        assert answer.json()["state"] == "DISCARDED"
+    window = world.door(WINDOW)
+    await call(window, "ImportDocuments", import_of("/v1/documents:import", body(b"<One/>", b"<Two/>")))
+    wanted = intake_pb2.ListRefusedDocumentsRequest(reason="FORMAT_UNKNOWN")
+    listed = (await call(window, "ListRefusedDocuments", wanted)).refused_documents
+    two, one = sorted(listed, key=lambda found: found.document_id, reverse=True)[:2]
+    found = await call(window, "GetRefusedDocument", intake_pb2.GetRefusedDocumentRequest(name=one.name))
+    assert found.content == b"<One/>"
+    mended = pb.ResendDocumentRequest(request_id=str(uuid.uuid4()), name=one.name, content=dec_message(900))
+    answer = await call(window, "ResendDocument", mended)
+    assert answer.refused_document.state == intake_pb2.RefusedDocument.MENDED
+    discard = intake_pb2.DiscardRefusedDocumentRequest(request_id=str(uuid.uuid4()), name=two.name)
+    assert (await call(window, "DiscardRefusedDocument", discard)).state == intake_pb2.RefusedDocument.DISCARDED
+
+
+def outcome(verdict: Any) -> str:
+    """An intake verdict's outcome by name."""
+    return str(pb.IntakeVerdict.Outcome.Name(verdict.outcome))
+
+
+async def test_the_window_has_no_session(world: World) -> None:
+    async with world.browser() as client:
+        answer = await client.post("/session", json={"login": "window.system", "password": PASSWORD})
+        assert (answer.status_code, answer.json()["reason"]) == (401, "SIGN_IN_FAILED")
 
 
 async def test_only_the_window_sends_documents(world: World) -> None:

@@ -44,8 +44,9 @@ def test_every_state_has_a_text(kind: str) -> None:
     assert all(f"{kind}.{name}" in texts("en") for name in states)
 
 
-def form_token(page: httpx.Response) -> str:
-    found = re.search(r'name="form_token" value="([0-9a-f]+)"', page.text)
+def form_token(page: httpx.Response, action: str = "/sign-in") -> str:
+    """The token of a page's form for a path."""
+    found = re.search(rf'action="{action}"[^>]*>.*?name="form_token" value="([0-9a-f]+)"', page.text, re.S)
     assert found
     return found[1]
 
@@ -57,7 +58,7 @@ async def test_signing_in_by_the_form(world: World) -> None:
         form = {"login": "ruijia.li", "password": "wrong", "form_token": form_token(page)}
         refused = await client.post("/sign-in", data=form)
         assert refused.status_code == 401
-        assert "用户名或密码不正确。" in refused.text
+        assert "用户名、密码或一次性验证码不正确。" in refused.text
         forged = await client.post("/sign-in", data=form | {"form_token": "0"})
         assert forged.status_code == 403
         entered = await client.post("/sign-in", data=form | {"password": PASSWORD})
@@ -93,7 +94,11 @@ async def test_the_application_form_shows_what_is_wrong_beside_its_field(world: 
     async with world.signed_in() as client:
         page = await client.get(f"/applications/new?declaration={name}")
         assert "龙门禾丰" in page.text or "LMHF" in page.text
-        form = {"form_token": form_token(page), "request_id": str(uuid.uuid4()), "declarations": name}
+        form = {
+            "form_token": form_token(page, "/applications/new"),
+            "request_id": str(uuid.uuid4()),
+            "declarations": name,
+        }
         wrong = await client.post("/applications/new", data=form | {"amount": "1.234", "tenor_days": "x"})
         assert wrong.status_code == 400
         for field, key in (("amount", "amount"), ("tenor_days", "whole_number"), ("banks", "choose")):
@@ -192,7 +197,13 @@ async def test_only_the_platform_s_processes_send_spans(world: World) -> None:
 
 
 def shown(template: str, language: str, **values: object) -> str:
-    common = {"text": texts(language), "language": language, "principal": None, "path": "/", "form_token": "t"}
+    common = {
+        "text": texts(language),
+        "language": language,
+        "principal": None,
+        "path": "/",
+        "form_token": lambda _action: "t",
+    }
     return environment.get_template(template).render({**common, "form": Form(), "live": "", "banks": {}, **values})
 
 

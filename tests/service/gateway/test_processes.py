@@ -11,15 +11,17 @@ import uuid
 from typing import Any
 
 import httpx
+import pyotp
 
 from chassis import keyring
 from chassis.certificates import Authority
 from chassis.ids import system_random
+from chassis.keyring import KeyFile
 from chassis.ports import free_port
 from gateway.directory.directory import load_principals
 from gateway.settings import GatewaySettings
 from gateway.store import open_database
-from tests.gateway_world import CONSENT, PASSWORD, PRINCIPALS
+from tests.gateway_world import CONSENT, OPERATOR, PASSWORD, PRINCIPALS, SECRET
 
 SECONDS = 20
 
@@ -42,17 +44,19 @@ def prepare(folder: pathlib.Path) -> GatewaySettings:
     for name in ("services/gateway", "services/declarations"):
         authority.issue(name)
         authority.signing_key(name)
-    keyring.prepare(authority.folder, "declarations", 0)
-    listens = [f"127.0.0.1:{free_port()}" for _ in range(4)]
+    for name in ("declarations", "gateway"):
+        keyring.prepare(authority.folder, name, 0)
+    service, http, door, otlp = (f"127.0.0.1:{free_port()}" for _ in range(4))
     url = f"sqlite:///{folder / 'store'}"
-    database = open_database(url, system_random)
+    keys = KeyFile(keyring.file_of(authority.folder, "gateway"))
+    database = open_database(url, system_random, keys)
     load_principals(database, PRINCIPALS)
     load_principals(database, PRINCIPALS)
     database.close()
-    return GatewaySettings(url, authority.folder, {"declarations": listens[0]}, *listens[1:])
+    return GatewaySettings(url, authority.folder, {"declarations": service}, http, door, otlp)
 
 
-def spawn(settings: GatewaySettings, module: str, certificate: str) -> subprocess.Popen[bytes]:
+def spawn(settings: GatewaySettings, certificate: str, *command: str) -> subprocess.Popen[bytes]:
     base = str(settings.certificates / certificate)
     telemetry = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"https://{settings.otlp_listen}",
@@ -61,14 +65,15 @@ def spawn(settings: GatewaySettings, module: str, certificate: str) -> subproces
         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": f"{base}.crt",
     }
     listen = {"AVAL_LISTEN": settings.services["declarations"]}
-    environment = {**os.environ, **settings.to_environment(), **listen, **telemetry}
-    return subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=subprocess.DEVNULL)
+    ring = {"AVAL_KEYS": str(keyring.file_of(settings.certificates, certificate.removeprefix("services_")))}
+    environment = {**os.environ, **settings.to_environment(), **listen, **ring, **telemetry}
+    return subprocess.Popen([sys.executable, "-m", *command], env=environment, stdout=subprocess.DEVNULL)
 
 
 async def test_a_trace_begins_at_the_click_and_goes_on_in_the_service(tmp_path: pathlib.Path) -> None:
     settings = prepare(tmp_path)
-    gateway = spawn(settings, "gateway", "services_gateway")
-    service = spawn(settings, "services.declarations", "services_declarations")
+    gateway = spawn(settings, "services_gateway", "gateway", "pages")
+    service = spawn(settings, "services_declarations", "services.declarations")
     try:
         headers = {"X-Aval-Request": "1", "Accept": "application/json"}
         async with httpx.AsyncClient(base_url=f"http://{settings.http_listen}", headers=headers) as client:
@@ -87,7 +92,8 @@ async def test_a_trace_begins_at_the_click_and_goes_on_in_the_service(tmp_path: 
 
 
 async def sign_in(client: httpx.AsyncClient, login: str) -> bool:
-    answer = await client.post("/session", json={"login": login, "password": PASSWORD})
+    code = {"oneTimeCode": pyotp.TOTP(SECRET).now()} if login == OPERATOR else {}
+    answer = await client.post("/session", json={"login": login, "password": PASSWORD, **code})
     return answer.status_code == 201
 
 
@@ -99,7 +105,7 @@ async def follow_a_trace(client: httpx.AsyncClient) -> None:
         return (await client.post("/v1/consents", json=CONSENT, headers=key)).status_code == 200
 
     await until(consent)
-    await sign_in(client, "operator.qiao")
+    await sign_in(client, OPERATOR)
 
     async def both() -> Any:
         for one in (await client.get("/operations/traces")).json()["traces"]:

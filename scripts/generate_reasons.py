@@ -1,0 +1,120 @@
+"""Writes gateway/data/reasons.json: by public method, the reasons for which its service may refuse it.
+
+A reason is a method's where the code that can be reached from its function names the class of the refusal. A reason
+too many is possible, where a helper that several methods share refuses for one of them only. With --check it only
+compares.
+"""
+
+import inspect
+import json
+import pathlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from chassis.errors import DomainError
+from chassis.identity import policy_of
+from chassis.service import WATCH, Service
+from chassis.status import RemoteError
+from cli.stores import SERVICES
+
+FILE = pathlib.Path(__file__).resolve().parent.parent / "gateway" / "data" / "reasons.json"
+HOUSE = ("chassis", "ledger", "services")
+# What every method may be refused for is said once, by the gateway.
+BASES = (DomainError, RemoteError)
+
+
+def refusals(service: Service, method: str) -> set[type[DomainError]]:
+    """The classes that the code behind a method names."""
+    return {found for found in _reached(_functions(service, method)) if _is_refusal(found)}
+
+
+def _functions(service: Service, method: str) -> list[Any]:
+    if method in service.reads:
+        return [service.reads[method]]
+    command = service.commands[service.streams.get(method, method)]
+    return [one for one in (command.run, command.run_batch, command.prepare) if one is not None]
+
+
+def _is_refusal(found: Any) -> bool:
+    return isinstance(found, type) and issubclass(found, DomainError) and found not in BASES
+
+
+def _reached(begin: list[Any]) -> Iterator[Any]:
+    """Functions and classes of ours that can be reached, each once."""
+    seen: set[int] = set()
+    waiting = list(begin)
+    while waiting:
+        found = inspect.unwrap(waiting.pop())
+        if id(found) in seen or not _is_ours(found):
+            continue
+        seen.add(id(found))
+        yield found
+        if isinstance(found, FunctionType):
+            waiting += _named(found)
+
+
+def _is_ours(found: Any) -> bool:
+    return str(getattr(found, "__module__", "")).split(".")[0] in HOUSE and isinstance(found, FunctionType | type)
+
+
+def _named(function: FunctionType) -> Iterator[Any]:
+    """Globals that a function's code names, what it takes of modules and classes by name, and what it closes over."""
+    names = set(_names(function.__code__))
+    values = [function.__globals__[name] for name in names if name in function.__globals__]
+    values += [cell.cell_contents for cell in function.__closure__ or ()]
+    for value in values:
+        yield value
+        if isinstance(value, ModuleType | type):
+            yield from (getattr(value, name) for name in names if hasattr(value, name))
+    room = function.__module__.rpartition(".")[0]
+    methods = _methods(room) if room.startswith("services.") else {}
+    yield from (method for name in names for method in methods.get(name, ()))
+
+
+@cache
+def _methods(package: str) -> Mapping[str, Sequence[FunctionType]]:
+    """The methods of a room's classes by name: whose instance a function calls isn't in its code."""
+    found: dict[str, list[FunctionType]] = {}
+    for name, module in list(sys.modules.items()):
+        if name.startswith(f"{package}."):
+            for one in vars(module).values():
+                if isinstance(one, type) and one.__module__ == name:
+                    for method in filter(lambda value: isinstance(value, FunctionType), vars(one).values()):
+                        found.setdefault(method.__name__, []).append(method)
+    return found
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def written() -> str:
+    """The file's text: the methods' reasons, and each reason's code."""
+    methods: dict[str, list[str]] = {}
+    codes: dict[str, str] = {}
+    for service in SERVICES:
+        for method in service.contract.descriptor.methods:
+            if policy_of(method).internal or method.name == WATCH:
+                continue
+            found = refusals(service, method.name)
+            methods[method.full_name] = sorted({one.reason for one in found})
+            codes |= {one.reason: one.code.name for one in found}
+    return json.dumps({"codes": dict(sorted(codes.items())), "methods": methods}, indent=1) + "\n"
+
+
+def main() -> None:
+    """Writes the file, or says that it is stale."""
+    if "--check" not in sys.argv[1:]:
+        FILE.write_text(written(), encoding="utf-8")
+    elif FILE.read_text(encoding="utf-8") != written():
+        sys.exit(f"stale: {FILE.name}; run python scripts/generate_reasons.py")
+
+
+if __name__ == "__main__":
+    main()
