@@ -7,7 +7,6 @@ from aval.credit_insurance.v1 import credit_insurance_pb2
 
 from chassis import money
 from chassis import rpc as wire
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem, SamePerson
 from chassis.states import check_etag, moved
@@ -24,7 +23,7 @@ def request_limit(
     policy = policies.load(transaction.connection, request.policy)
     if policy is None or policy.enterprise != transaction.caller.tenant:
         raise NotFound(resource=request.policy)
-    today = business_date(transaction.now_us)
+    today = transaction.business_date
     if not policy.in_force(max(today, policy.start_date)):
         raise errors.PolicyNotInForce(policy=policy.name, date=today)
     if problems := list(checks.amount("amount", request.amount, policy.maximum_liability.currency)):

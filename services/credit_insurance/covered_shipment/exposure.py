@@ -3,7 +3,6 @@
 import dataclasses
 
 from chassis import database
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.money import Money
 from chassis.states import moved
@@ -17,7 +16,7 @@ LOOKS_AT_ONCE = 50
 
 def look(transaction: Transaction) -> bool:
     """Some covers in force owe a look at the register, each once a day: what wasn't freed is asked for again."""
-    today = business_date(transaction.now_us)
+    today = transaction.business_date
     found = store.to_look_at(transaction.connection, today, LOOKS_AT_ONCE)
     database.lock(transaction.connection, [shipment.declaration for shipment in found])
     for shipment in found:

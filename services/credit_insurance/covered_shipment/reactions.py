@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chassis import database, money
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import DomainError
 from chassis.states import moved
@@ -53,7 +52,7 @@ def _collected(transaction: Transaction, shipment: CoveredShipment, _outcome: Ou
     ledger.open_accounts(transaction.connection, cover.accounts(shipment))
     ledger.post(transaction, *model.closing_transfers(shipment, Kind.POST), *cover.opening_transfers(shipment))
     state = moved(TRANSITIONS, shipment, Verb.PREMIUM_COLLECTED)
-    begun = dataclasses.replace(shipment, state=state, looked_date=business_date(transaction.now_us))
+    begun = dataclasses.replace(shipment, state=state, looked_date=transaction.business_date)
     covered = store.save(transaction, begun, "covered_shipment.covered")
     exposure.follow_payments(transaction, covered, IN_FORCE)
 

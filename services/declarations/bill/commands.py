@@ -5,7 +5,6 @@ from dataclasses import replace
 from aval.declarations.v1 import records_pb2
 
 from chassis import records as rows
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import NotFound, WrongState
 from chassis.states import moved
@@ -36,7 +35,7 @@ def claim(transaction: Transaction, request: records_pb2.ClaimBillRequest) -> re
     state = moved(TRANSITIONS, bill, Verb.CLAIM)
     if bill.amount.currency != request.currency_code:
         raise errors.BillCurrencyDiffers(bill=bill.name, currency=bill.amount.currency)
-    today = business_date(transaction.now_us)
+    today = transaction.business_date
     fee = late_fees.owed(transaction.connection, [(record, bill)], today).get(bill.id)
     owed = fee.amount if fee else bill.amount.zero()
     claimed = replace(bill, state=state, payment=request.payment, claim_date=today, late_fee=owed)

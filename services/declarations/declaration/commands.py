@@ -10,7 +10,6 @@ from aval.declarations.v1 import declarations_pb2
 from aval.declarations.v1.personal_pb2 import PersonalData
 
 from chassis import database, fields
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
@@ -178,7 +177,7 @@ def _verdict(row: Sorted, unchanged: Sequence[Problem], language: str) -> declar
 
 def _declare(transaction: Transaction, fresh: Sequence[Content], known: Known) -> None:
     """Stores new declarations and their persons."""
-    today = business_date(transaction.now_us)
+    today = transaction.business_date
     rows = [store.row(content, known.status(content.id), today, transaction.now_us) for content in fresh]
     store.add(transaction, rows, known.institutions)
     permit_uses.declared(transaction, [content for content in fresh if content.controlled], known.status)

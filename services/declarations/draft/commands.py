@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, personal_pb2
 
 from chassis import ids
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import Problem
 from services.declarations import verdicts
@@ -171,7 +170,7 @@ def _draft(transaction: Transaction, message: Message, content: Content) -> Draf
         message="",
         sign_us=0,
         body=b"",
-        create_date=business_date(transaction.now_us),
+        create_date=transaction.business_date,
         create_us=transaction.now_us,
         revision=0,
     )

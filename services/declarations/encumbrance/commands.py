@@ -11,7 +11,7 @@ from aval.declarations.v1 import declarations_pb2
 from google.protobuf.message import Message
 
 from chassis import database, money
-from chassis.clock import MICROSECONDS, business_date
+from chassis.clock import MICROSECONDS
 from chassis.command import Transaction
 from chassis.errors import DomainError, InvalidFields, NotFound, NothingPrepared, Problem, SamePerson
 from chassis.money import Money
@@ -126,7 +126,7 @@ def _all_asked(work: Sequence[Work]) -> list[Encumbrance]:
 
 
 def _asked(transaction: Transaction, request: declarations_pb2.ReserveEncumbranceRequest) -> Encumbrance:
-    today = business_date(transaction.now_us)
+    today = transaction.business_date
     seconds = terms.reserve_seconds(request.reserve_duration.seconds, today)
     expire_us = transaction.now_us + seconds * MICROSECONDS
     return rpc.asked(request, transaction.caller, transaction.now_us, expire_us)
@@ -214,7 +214,7 @@ def _converted(transaction: Transaction, asked: Encumbrance, assets: Sequence[As
     pairs = list(zip(asked.items, assets, strict=True))
     if all(item.amount.currency == asset.value.currency for item, asset in pairs):
         return asked
-    on = business_date(transaction.now_us)
+    on = transaction.business_date
     return dataclasses.replace(asked, items=tuple(_in_currency(item, asset, on) for item, asset in pairs))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aval.declarations.v1 import fingerprint_pb2
 
-from chassis.clock import MICROSECONDS, business_date
+from chassis.clock import MICROSECONDS
 from chassis.command import Transaction
 from chassis.errors import DomainError, InvalidFields, Problem
 from services.declarations import errors
@@ -68,7 +68,7 @@ class Asked:
     @property
     def today(self) -> datetime.date:
         """The business day."""
-        return business_date(self.transaction.now_us)
+        return self.transaction.business_date
 
     @property
     def blinder(self) -> Blinder:

@@ -8,7 +8,6 @@ from aval.declarations.v1 import fingerprint_pb2
 from google.protobuf.message import Message
 
 from chassis import database
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import DomainError, NotFound, Problem
 from chassis.identity import Caller
@@ -124,7 +123,7 @@ def _registered(transaction: Transaction, found: Answer) -> fingerprint_pb2.Regi
 
 def _told(transaction: Transaction, found: Answer) -> list[fingerprint_pb2.DocumentMatches]:
     """The best matches of each document, as the caller may know of them."""
-    today, reader = business_date(transaction.now_us), transaction.caller.tenant
+    today, reader = transaction.business_date, transaction.caller.tenant
     most = terms.number("matches_max", today)
     return [
         fingerprint_pb2.DocumentMatches(
@@ -136,7 +135,7 @@ def _told(transaction: Transaction, found: Answer) -> list[fingerprint_pb2.Docum
 
 def _alert(transaction: Transaction, found: Answer) -> None:
     """Tells the holders of those that a new registration matches; the caller knows his own."""
-    today = business_date(transaction.now_us)
+    today = transaction.business_date
     for match in (match for matches in found.matches for match in matches):
         other = match.other
         if other.holder == transaction.caller.tenant or other.state not in ALERTED:

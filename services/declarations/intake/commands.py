@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from aval.declarations.v1 import declarations_pb2, intake_pb2
 
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import NotFound
 from chassis.states import check_etag
@@ -90,7 +89,7 @@ def discard(transaction: Transaction, request: intake_pb2.DiscardRefusedDocument
 
 def forget_old(transaction: Transaction) -> bool:
     """Forgets what was refused last so long ago that nobody will mend it; whether there may be more."""
-    before_us = transaction.now_us - refused_kept_days(business_date(transaction.now_us)) * DAY_US
+    before_us = transaction.now_us - refused_kept_days(transaction.business_date) * DAY_US
     return store.forget_before(transaction.connection, before_us, AT_ONCE) == AT_ONCE
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from chassis.clock import business_date
 from chassis.command import Transaction
 from services.declarations.intake import model, rpc, store
 from services.declarations.intake.model import Outcome, RefusedDocument, State
@@ -55,7 +54,7 @@ def _within_limit(transaction: Transaction, changed: Documents) -> Documents:
     fresh = [digest for digest, document in changed.items() if _is_new(document)]
     if not fresh:
         return changed
-    most = refused_kept_most(business_date(transaction.now_us))
+    most = refused_kept_most(transaction.business_date)
     room = most - store.count_waiting(transaction.connection, transaction.caller.tenant, most)
     beyond = frozenset(fresh[max(room, 0) :])
     return {digest: document for digest, document in changed.items() if digest not in beyond}

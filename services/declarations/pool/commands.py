@@ -68,7 +68,7 @@ def close(transaction: Transaction, request: pool_pb2.ClosePoolRequest) -> pool_
     moved(model.TRANSITIONS, pool, model.Verb.CLOSE)
     if encumbrances.holders_of(connection, [pool.name]):
         raise errors.PoolEncumbered(pool=pool.name)
-    totals, on = store.totals(connection, [identifier])[identifier], business_date(transaction.now_us)
+    totals, on = store.totals(connection, [identifier])[identifier], transaction.business_date
     step = model.closed(pool, totals, transaction.now_us, on)
     saved = store.save(transaction, step.pool, [step.movement], "pool.closed")
     pool_value.revalue(transaction, saved, step.movement.cause)
@@ -112,14 +112,14 @@ def _change(
     pool = pools[known.pool] if known else _joined(transaction, pools, one)
     if pool is None:
         return None
-    on = model.terms(business_date(transaction.now_us))
+    on = model.terms(transaction.business_date)
     after = model.member(one, known, pool, is_summarised, transaction.now_us, on)
     return None if after == known else (known, after)
 
 
 def _joined(transaction: Transaction, pools: Mapping[str, Pool], one: RetailList) -> Pool | None:
     """The pool that a list joins now, if any."""
-    on = business_date(transaction.now_us)
+    on = transaction.business_date
     if one.status not in model.terms(on).eligibility:
         return None
     mode = modes.mode(one.trade_mode, one.direction, on)
@@ -135,7 +135,7 @@ def _move(
         by_pool.setdefault(change[1].pool, []).append(change)
     connection = transaction.connection
     store.save_members(connection, changes)
-    totals, on = store.totals(connection, by_pool), business_date(transaction.now_us)
+    totals, on = store.totals(connection, by_pool), transaction.business_date
     after: dict[str, Pool] = {}
     for identifier, own in sorted(by_pool.items()):
         pool = pools[identifier]
@@ -152,7 +152,7 @@ def _move(
 
 def age(transaction: Transaction) -> bool:
     """A sweep: lists that nobody paid for in time count no more."""
-    on = model.terms(business_date(transaction.now_us))
+    on = model.terms(transaction.business_date)
     due = store.aging(transaction.connection, transaction.now_us, on.eligibility, AT_ONCE)
     if not due:
         return False
@@ -267,7 +267,7 @@ def _paid_changes(
     known: Mapping[str, Member],
     paid: Mapping[str, int],
 ) -> list[Change]:
-    on = model.terms(business_date(transaction.now_us))
+    on = model.terms(transaction.business_date)
     summarised = summaries.of_lists(transaction.connection, found.values())
     changes: list[Change] = []
     for identifier, one in found.items():

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from aval.declarations.v1 import pre_shipment_pb2
 
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.states import check_etag
@@ -40,7 +39,7 @@ def create(
     _let_see(transaction, fresh.enterprise, "CreatePreShipment", fresh.name)
     known = store.load(transaction.connection, [fresh.id]).get(fresh.id)
     if known is None:
-        if problems := list(_period_problems(fresh, business_date(transaction.now_us))):
+        if problems := list(_period_problems(fresh, transaction.business_date)):
             raise InvalidFields(problems)
         store.add(transaction, fresh)
         netting.rate_links(transaction, fresh)

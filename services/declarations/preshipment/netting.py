@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
 from chassis import database, ids
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.money import Money
 from chassis.records import Conflict
@@ -85,7 +84,7 @@ def _rated(transaction: Transaction, link: Link, currency: str) -> Link:
     """The link at today's rate to the order's currency, if that is another and there is one."""
     if currency in (link.shipped.currency, link.netted.currency):
         return link
-    on = business_date(transaction.now_us)
+    on = transaction.business_date
     rate = terms.exchange_rate(currency, link.shipped.currency, on)
     return link.rated(currency, rate, terms.currency_haircut(on)) if rate else link
 
@@ -173,7 +172,7 @@ def _rebalance_one(transaction: Transaction, order: PreShipment, links: Sequence
     # Read again under the locks of their accounts: another may just have netted, too.
     if model.counting(store.links(transaction.connection, [order.name]), order) != links:
         raise Conflict(f"what is shipped under {order.name}")
-    cap = terms.advance_cap(COLLECTION, business_date(transaction.now_us))
+    cap = terms.advance_cap(COLLECTION, transaction.business_date)
     wanted = model.to_net(books.value(order.name), left, cap)
     parts = model.spread(wanted, _bearable(transaction, books, order, links))
     netted = [replace(link, netted=parts[link.declaration]) for link in links]

@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, records_pb2
 
 from chassis import database
-from chassis.clock import business_date
 from chassis.command import Transaction
 from services.declarations import receipts
 from services.declarations.checks import date_or_none
@@ -84,7 +83,7 @@ def follow(transaction: Transaction, changed: Sequence[tuple[Record, records_pb2
     assigned = store.permits_taken(transaction.connection, names)
     if former := {use.enterprise for use in assigned} - holders:
         _lock(transaction, former)
-    by_holder, today = held(transaction.connection, holders), business_date(transaction.now_us)
+    by_holder, today = held(transaction.connection, holders), transaction.business_date
     taken: permits.Taken = {}
     lost = [use for use in assigned if not _keeps(use, by_holder.get(use.enterprise, {}), taken, today)]
     _serve(transaction, lost, [replace(use, position=0, permit="") for use in lost], holders | former)
@@ -121,7 +120,7 @@ def _take(transaction: Transaction, wanted: Iterable[Taking], given_back: Sequen
     if not enterprises:
         return
     _lock(transaction, enterprises)
-    today = business_date(transaction.now_us)
+    today = transaction.business_date
     fresh = [use for one in takings for use in _uses(one, today)]
     _serve(transaction, given_back, fresh, {use.enterprise for use in given_back})
 
@@ -146,7 +145,7 @@ def _serve(
     transaction: Transaction, ended: Sequence[PermitUse], fresh: Sequence[PermitUse], freed: Iterable[str]
 ) -> None:
     """Writes uses with the permits that have room for them; in `freed` enterprises also of those who wait."""
-    connection, today = transaction.connection, business_date(transaction.now_us)
+    connection, today = transaction.connection, transaction.business_date
     store.end_permit_uses(connection, ended, transaction.now_us)
     waiting = store.waiting_uses(connection, freed) if freed else []
     by_holder = held(connection, {use.enterprise for use in [*fresh, *waiting]})

@@ -8,7 +8,6 @@ from aval.declarations.v1 import declarations_pb2, records_pb2
 
 from chassis import money, paging, records
 from chassis import rpc as wire
-from chassis.clock import business_date
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.service import Reading
 from services.declarations.bill import store as bills
@@ -123,7 +122,7 @@ def verify_permits(reading: Reading, request: records_pb2.VerifyPermitsRequest) 
     """Whether the permits that a declaration's goods need are in force on a day."""
     declaration = declarations.seen(reading, request.declaration, "VerifyPermits")
     body = _body(declaration)
-    day = permits.day_of(body, business_date(reading.now_us))
+    day = permits.day_of(body, reading.business_date)
     if request.HasField("date"):
         try:
             day = wire.to_date(request.date)
@@ -170,7 +169,7 @@ def _of_document(reading: Reading, kind: str, body: declarations_pb2.Declaration
 def _add_manifest(reading: Reading, body: declarations_pb2.Declaration, message: records_pb2.Evidence) -> None:
     for record in _of_document(reading, "manifest", body):
         message.manifest = record.name
-        found = manifests.findings(body, record.message, business_date(reading.now_us))
+        found = manifests.findings(body, record.message, reading.business_date)
         message.manifest_findings.extend(_told(reading, found))
 
 
@@ -214,7 +213,7 @@ def _mirrors(reading: Reading, body: declarations_pb2.Declaration) -> list[recor
 
 
 def _mirror(reading: Reading, body: declarations_pb2.Declaration, record: Record) -> records_pb2.MirrorVerdict:
-    match = mirrors.match(body, record.message.mirror_declaration, business_date(reading.now_us))
+    match = mirrors.match(body, record.message.mirror_declaration, reading.business_date)
     return records_pb2.MirrorVerdict(
         mirror=record.name, verdict=match.verdict, score=match.score, reasons=_told(reading, match.reasons)
     )

@@ -2,7 +2,6 @@
 
 from aval.declarations.v1 import declarations_pb2
 
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
@@ -22,7 +21,7 @@ def create_batch(
     transaction: Transaction, request: declarations_pb2.BatchCreateReferenceRecordsRequest
 ) -> declarations_pb2.BatchCreateReferenceRecordsResponse:
     """Reference records as rows."""
-    today = business_date(transaction.now_us)
+    today = transaction.business_date
     checked = [check(row, today) for row in request.reference_records]
     sound = {
         index: rpc.from_row(row, transaction.now_us)

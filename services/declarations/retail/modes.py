@@ -5,7 +5,6 @@ from datetime import date
 
 from aval.declarations.v1 import retail_list_pb2
 
-from chassis.clock import business_date
 from chassis.errors import Problem
 from chassis.service import Reading
 from services.declarations.code_tables import Row, code_table
@@ -58,7 +57,7 @@ def trade_modes(direction: str, on: date) -> list[str]:
 
 def list_(reading: Reading, _request: retail_list_pb2.ListTradeModesRequest) -> retail_list_pb2.ListTradeModesResponse:
     """The public reference."""
-    found = map(_to_proto, modes(business_date(reading.now_us)))
+    found = map(_to_proto, modes(reading.business_date))
     return retail_list_pb2.ListTradeModesResponse(trade_modes=found)
 
 

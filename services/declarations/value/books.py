@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.records import Conflict
 from ledger import store as ledger
@@ -38,7 +37,7 @@ class Books:
 
     def cap(self, asset: str) -> Decimal:
         """The largest part of it that may be financed today."""
-        return terms.advance_cap(model.collection(asset), business_date(self._transaction.now_us))
+        return terms.advance_cap(model.collection(asset), self._transaction.business_date)
 
     def move(self, asset: str, moves: Sequence[Move], code: str, reference: str = "") -> None:
         """Makes moves of one asset, all of them."""

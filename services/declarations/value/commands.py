@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chassis import database
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.money import Money
 from services.declarations import receipts, terms
@@ -82,7 +81,7 @@ class _Forced:
         self._transaction, self._asset, self._cause = transaction, asset, cause
         # Nobody else reserves meanwhile: whoever is found standing is all there is to give way.
         database.lock(transaction.connection, [asset.name])
-        self.cap = terms.advance_cap(asset.collection, business_date(transaction.now_us))
+        self.cap = terms.advance_cap(asset.collection, transaction.business_date)
         self._standing, self.books = ending.locked(transaction, asset.name)
         self._waiting = {each: ending.reserved_on(self._standing, each) for each in AssetClass}
         self._before = self.books.value(asset.name)

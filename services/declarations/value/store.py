@@ -20,7 +20,7 @@ def open(transaction: Transaction, assets: Iterable[Asset]) -> list[Asset]:
     fresh = [asset for account, asset in first.items() if account not in opened]
     if not fresh:
         return []
-    on = business_date(transaction.now_us)
+    on = transaction.business_date
     accounts = [account for one in fresh for account in model.opening_accounts(one.name, one.value.currency)]
     ledger.open_accounts(transaction.connection, accounts)
     transfers = [

@@ -1,7 +1,6 @@
 """The sweep that computes portraits that are due, a batch at a time."""
 
 from chassis import database
-from chassis.clock import business_date
 from chassis.command import Transaction
 from services.declarations.insight.findings import model as checks
 from services.declarations.insight.findings import store as findings
@@ -27,7 +26,7 @@ def assess(transaction: Transaction) -> bool:
     findings.replace_circles(connection, enterprises, circles, transaction.now_us)
     counts = findings.counts(connection, enterprises)
     breaches = store.breaches(connection, enterprises)
-    on, as_of_us = business_date(transaction.now_us), counted_until(connection, transaction.now_us)
+    on, as_of_us = transaction.business_date, counted_until(connection, transaction.now_us)
     portraits = []
     for fact in facts:
         name = fact.enterprise

@@ -3,7 +3,6 @@
 from aval.declarations.v1 import retail_list_pb2, retail_pb2
 
 from chassis import money
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.service import Reading
@@ -101,7 +100,7 @@ def report_store_sale(
     one = lists.load(connection, [identifier]).get(identifier)
     if one is None or one.enterprise != transaction.caller.tenant:
         raise NotFound(resource=asked.retail_list)
-    mode = modes.mode(one.trade_mode, one.direction, business_date(transaction.now_us))
+    mode = modes.mode(one.trade_mode, one.direction, transaction.business_date)
     if mode is None or not mode.is_bonded_import:
         raise errors.NotBondedGoods(list=one.name)
     if identifier in store.store_sale(connection, [identifier]):
