@@ -30,7 +30,7 @@ def acceptor(descriptor: Descriptor) -> Acceptor:
     source = _Source()
     source.message(descriptor, "m", 1)
     text = "\n".join(["def accepts(m):", *source.lines, "    return True"])
-    scope: dict[str, Any] = dict(source.constants)
+    scope: dict[str, Any] = {**storable.NAMES, **source.constants}
     exec(compile(text, f"<acceptor of {descriptor.full_name}>", "exec"), scope)  # noqa: S102 the source is made of our own descriptors
     accepts: Acceptor = scope["accepts"]
     return accepts

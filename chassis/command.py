@@ -1,5 +1,6 @@
 """One way to change anything: an operation runs in one transaction and leaves rows, events and tasks."""
 
+import datetime
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from google.protobuf.message import Message
 from opentelemetry import trace
 
+from chassis import clock
 from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.ids import Identifiers
@@ -52,6 +54,13 @@ class Transaction:
     events: list[PendingEvent] = field(default_factory=list)
     # Whether it changed what is owed: the runner of tasks looks again.
     has_tasks: bool = False
+    # None: the clock's day.
+    set_date: datetime.date | None = None
+
+    @property
+    def business_date(self) -> datetime.date:
+        """The platform's business date, the same for a whole batch."""
+        return self.set_date or clock.business_date(self.now_us)
 
     def append(self, type: str, resource: str, payload: Message, tenants: Iterable[str]) -> None:
         """Appends an event that these tenants may see; services see all."""
@@ -150,10 +159,22 @@ class Submission:
         """
         return keys.token("request", self._fingerprint())
 
-    def transaction(self, connection: sa.Connection, keys: KeyRing = NO_KEYS) -> Transaction:
+    def transaction(
+        self, connection: sa.Connection, keys: KeyRing = NO_KEYS, date: datetime.date | None = None
+    ) -> Transaction:
         """The same each time it is run."""
         ids = Identifiers(self.now_us, self.seed)
-        return Transaction(connection, self.caller, self.now_us, ids, self.traceparent, self.span, self.seal, keys)
+        return Transaction(
+            connection,
+            self.caller,
+            self.now_us,
+            ids,
+            traceparent=self.traceparent,
+            span=self.span,
+            seal=self.seal,
+            keys=keys,
+            set_date=date,
+        )
 
 
 Outcome = Message | Exception

@@ -1,21 +1,45 @@
-"""ISO 4217: which currencies exist and how many decimals an amount in each has."""
+"""ISO 4217: which currencies exist and how many decimals an amount in each has.
+
+List one is the package iso4217's, as published on a day. What nobody pays in on that day, though it has minor units, is
+a row of data/currencies_not_paid_in.csv.
+"""
 
 from decimal import Decimal
 from functools import cache
 
-from iso4217 import Currency
+import iso4217
+
+from chassis.codetables import code_table
 
 INT64_MAX = 2**63 - 1
 
 
-@cache
-def minor_digits(currency_code: str) -> int | None:
-    """Decimals of the currency's minor unit (CNY 2, JPY 0, KWD 3); None: no currency that is paid in."""
+def _listed_digits(currency_code: str) -> int | None:
+    """Decimals by list one; None where it doesn't have the code, or not with minor units."""
     try:
-        exponent: int | None = Currency(currency_code).exponent
+        exponent: int | None = iso4217.Currency(currency_code).exponent
     except ValueError:
         return None
     return exponent
+
+
+@cache
+def minor_digits(currency_code: str) -> int | None:
+    """Decimals of the currency's minor unit (CNY 2, JPY 0, KWD 3); None: nobody pays in it (XTS, CLF, DEM)."""
+    is_paid_in = code_table("chassis", "currencies_not_paid_in").row(currency_code, iso4217.__published__) is None
+    return _listed_digits(currency_code) if is_paid_in else None
+
+
+@cache
+def kept_digits(currency_code: str) -> int | None:
+    """Decimals of an amount that may have been kept from before: as `minor_digits`, and DEM 2; None: never money."""
+    row = code_table("chassis", "currencies_not_paid_in").row(currency_code, iso4217.__published__)
+    return int(row["minor_digits"]) if row and row["kind"] == "WITHDRAWN" else minor_digits(currency_code)
+
+
+def currencies() -> frozenset[str]:
+    """The codes that are paid in."""
+    return frozenset(one.code for one in iso4217.Currency if minor_digits(one.code) is not None)
 
 
 def to_minor_units(amount: Decimal, currency_code: str) -> int | None:

@@ -120,6 +120,12 @@ class SamePerson(DomainError):
     code = grpc.StatusCode.PERMISSION_DENIED
 
 
+class NothingPrepared(DomainError):
+    """Nothing of {resource} waits for a checker; a maker prepares it first."""
+
+    chinese = "{resource} 没有待复核的事项，须先由经办人提交。"
+
+
 class LogRestored(DomainError):
     """The cursor belongs to another epoch of the log; start again from the beginning."""
 

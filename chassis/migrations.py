@@ -43,10 +43,11 @@ def upgrade(
     folders: Sequence[str],
     random: RandomBytes,
     prepare: Iterable[Callable[[sa.Connection], None]] = (),
-) -> None:
+) -> bool:
     """Brings a store to the newest schema of the branches and prepares it; safe to repeat.
 
-    UnknownRevisions; OtherRing if it was filled with another key ring.
+    Returns whether a store that had rows was carried over. Raises UnknownRevisions; OtherRing if it was filled with
+    another key ring.
     """
     store.create_schema()
     script = ScriptDirectory.from_config(configuration(folders))
@@ -56,12 +57,14 @@ def upgrade(
         context = MigrationContext.configure(connection)
         current = set(context.get_current_heads())
         _refuse_unknown(store, script, current)
+        is_old = bool(current) and current != set(script.get_heads())
         if current != set(script.get_heads()):
             _run(connection, script)
         eventlog.initialise(connection, random(8).hex())
         _belong(connection, store.keys)
         for step in prepare:
             step(connection)
+    return is_old
 
 
 def _refuse_unknown(store: Database, script: ScriptDirectory, current: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal, Inexact
 
 from aval.type.v1 import money_pb2
 
-from chassis.currencies import INT64_MAX, minor_digits
+from chassis.currencies import INT64_MAX, kept_digits, minor_digits
 
 LARGEST = INT64_MAX
 # The default context rounds to 28 digits on the way: two roundings. This one refuses to.
@@ -18,15 +18,15 @@ class CurrencyMismatch(AssertionError):
 
 
 def exponent(currency: str) -> int:
-    """Digits after the point by ISO 4217. KeyError for an unknown code or one without minor units."""
-    digits = minor_digits(currency)
+    """Digits after the point by ISO 4217, of a currency paid in now or once. KeyError for any other code."""
+    digits = kept_digits(currency)
     if digits is None:
         raise KeyError(currency)
     return digits
 
 
 def is_currency(code: str) -> bool:
-    """Whether ISO 4217 knows the code as a currency with minor units."""
+    """Whether money is paid in the currency now: CNY is, while XTS, XAU, CLF, DEM and cny aren't."""
     return minor_digits(code) is not None
 
 
@@ -68,15 +68,18 @@ class Money:
         return self.minor_units != 0
 
     def __str__(self) -> str:
+        if kept_digits(self.currency) is None:
+            return f"{self.currency} {self.minor_units:,} minor units"
         return f"{self.currency} {self.major():,f}"
 
     def major(self) -> Decimal:
-        """The amount in major units, exact."""
+        """The amount in major units, exact. KeyError where the currency was never money."""
         return Decimal(self.minor_units).scaleb(-exponent(self.currency))
 
     def times(self, factor: Decimal, rounding: str = ROUND_HALF_UP) -> "Money":
-        """The product, rounded once to the minor unit."""
-        return rounded(EXACT.multiply(self.major(), factor), self.currency, rounding)
+        """The product, rounded once to the minor unit. It needs no exponent: a row in any code is still read."""
+        product = EXACT.multiply(Decimal(self.minor_units), factor)
+        return Money(self.currency, int(product.to_integral_value(rounding=rounding)))
 
     def zero(self) -> "Money":
         """Nothing, in this currency."""

@@ -68,8 +68,7 @@ class Node:
 
     async def start(self) -> int:
         """Migrates, opens the port and begins to work off what is owed."""
-        service = self.service
-        await asyncio.to_thread(migrations.upgrade, self.store, service.migrations, self._random, service.prepare)
+        await asyncio.to_thread(self._migrate)
         credentials = certificates.Credentials.load(self._settings.certificates, f"services/{self.service.name}")
         self.channels = Channels(credentials, self._settings.services)
         self.watchers = self._watchers()
@@ -82,6 +81,13 @@ class Node:
         self._start_background()
         await server.set_serving(self._health, names, True)
         return port
+
+    def _migrate(self) -> None:
+        """Brings the store up to date; a store that was carried over owes calls by today's plans."""
+        service = self.service
+        if migrations.upgrade(self.store, service.migrations, self._random, service.prepare):
+            with self.store.write() as connection:
+                tasks.realign(connection, service.sagas, service_caller(service.name), self._clock.now_us())
 
     def _watchers(self) -> Watchers:
         key = _read_signing_key(self._settings, self.service.name)

@@ -1,5 +1,6 @@
 """What a service is: every service is the same service with another model."""
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from aval.events.v1 import events_pb2
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
+from chassis import business_date
 from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came, has_nothing_personal
 from chassis.contracts import Contract, contract
 from chassis.identity import Caller
@@ -29,6 +31,11 @@ class Reading:
     keys: KeyRing = NO_KEYS
     # What it has to write down: committed after the snapshot is left and before the answer is given.
     notes: list[Any] = field(default_factory=list)
+
+    @property
+    def business_date(self) -> datetime.date:
+        """The platform's business date as of the snapshot."""
+        return business_date.present(self.connection, self.now_us)
 
 
 Read = Callable[[Reading, Any], Message]

@@ -61,6 +61,15 @@ event_tenants = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# The business date that a command set, by place; without a row it follows the clock.
+business_dates = sa.Table(
+    "business_dates",
+    metadata,
+    sa.Column("place", TEXT, primary_key=True),
+    sa.Column("date", TEXT, nullable=False),
+    sa.Column("is_held", sa.Boolean(), nullable=False),
+)
+
 # How far another service's log has been consumed here, and whether a poison event stopped it.
 inbox = sa.Table(
     "inbox",

@@ -2,7 +2,9 @@
 
 Recovery is running the same calls again: a call's request id follows from resource, step and round,
 so that a repeated one gets the first one's answer. A refusal is told to the saga, which compensates;
-an unknown outcome is never taken for a failure.
+an unknown outcome is never taken for a failure. A reaction that fails counts as an attempt, as an unknown outcome
+does: the same call is made again later, and parked in the end. So a reaction that can do nothing about a refusal yet
+raises it, and the call stays owed.
 """
 
 import asyncio
@@ -21,6 +23,7 @@ from chassis.command import Operation, Submission, Transaction
 from chassis.contracts import contract
 from chassis.database import Database
 from chassis.errors import DomainError, NotFound
+from chassis.identity import Caller
 from chassis.ids import RandomBytes
 from chassis.status import UNKNOWN_OUTCOME
 from chassis.writer import Writer
@@ -67,8 +70,8 @@ Outcome = Message | DomainError
 class Saga:
     """A kind of resource that owes calls.
 
-    `plan` is pure. `react` takes a step's outcome and changes the resource. `unfinished` lists all
-    resources whose plan may owe something, for `verify`.
+    `plan` is pure. `react` takes a step's outcome and changes the resource, or raises: then the call stays owed.
+    `unfinished` lists all resources whose plan may owe something, for `verify`.
     """
 
     noun: str
@@ -166,14 +169,14 @@ class Settlement:
     """A task with its outcome, on its way through the writer."""
 
     task: Task
-    outcome: Outcome
+    outcome: Outcome | Exception
 
     def SerializeToString(self, deterministic: bool = True) -> bytes:  # noqa: N802
         """Settlements keep no request row; nothing is ever digested."""
         raise NotImplementedError
 
 
-def is_unknown(outcome: Outcome) -> bool:
+def is_unknown(outcome: Outcome | Exception) -> bool:
     """Whether the outcome leaves open if the call happened."""
     return isinstance(outcome, DomainError) and outcome.code in UNKNOWN_OUTCOME
 
@@ -188,6 +191,7 @@ def settle_operation(sagas: Mapping[str, Saga]) -> Operation:
         if is_unknown(outcome):
             _postpone(transaction, task, outcome)
             return Empty()
+        assert isinstance(outcome, Message | DomainError)
         saga = sagas[task.saga]
         resource = saga.load(transaction.connection, task.resource)
         if resource is None:
@@ -197,6 +201,17 @@ def settle_operation(sagas: Mapping[str, Saga]) -> Operation:
         return Empty()
 
     return Operation("settle task", Empty, run=settle, names=lambda s: [s.task.resource], keeps_requests=False)
+
+
+def postpone_operation() -> Operation:
+    """The internal command that counts an attempt whose reaction failed; the outcome is what went wrong."""
+
+    def postpone(transaction: Transaction, settlement: Settlement) -> Message:
+        if _is_current(transaction, settlement.task):
+            _postpone(transaction, settlement.task, settlement.outcome)
+        return Empty()
+
+    return Operation("postpone task", Empty, run=postpone, names=lambda s: [s.task.resource], keeps_requests=False)
 
 
 def _is_current(transaction: Transaction, task: Task) -> bool:
@@ -212,24 +227,45 @@ def _assert_moved(transaction: Transaction, task: Task) -> None:
     assert not _is_current(transaction, task), f"{task.resource}: {task.step} changed nothing"
 
 
-def _postpone(transaction: Transaction, task: Task, outcome: Outcome) -> None:
+def retry_seconds(attempts: int) -> float:
+    """How long a call waits after so many attempts: 0.2, 0.4, 0.8 … at most 30 seconds."""
+    return min(FIRST_RETRY_SECONDS * float(2 ** min(attempts - 1, 20)), LONGEST_RETRY_SECONDS)
+
+
+def _postpone(transaction: Transaction, task: Task, outcome: Outcome | Exception) -> None:
     rows = tables.tasks
     transaction.has_tasks = True
     attempts = task.attempts + 1
-    delay = min(FIRST_RETRY_SECONDS * 2 ** min(attempts - 1, 20), LONGEST_RETRY_SECONDS)
-    parked = str(outcome) if attempts >= PARK_AFTER_ATTEMPTS else None
     values = {
         "attempts": attempts,
-        "due_us": transaction.now_us + int(delay * MICROSECONDS),
-        "parked": parked,
+        "due_us": transaction.now_us + int(retry_seconds(attempts) * MICROSECONDS),
+        "parked": _why(outcome) if attempts >= PARK_AFTER_ATTEMPTS else None,
+        "round": task.round + _is_refused(outcome),
     }
     transaction.connection.execute(sa.update(rows).where(rows.c.resource == task.resource).values(values))
 
 
-def settlement(sagas_operation: Operation, task: Task, outcome: Outcome, now_us: int, seed: bytes) -> Submission:
+def _is_refused(outcome: Outcome | Exception) -> bool:
+    """Whether the callee answered no: a service keeps that answer, and judges only a new round's request anew."""
+    return isinstance(outcome, DomainError) and not is_unknown(outcome)
+
+
+def _why(outcome: Outcome | Exception) -> str:
+    """Why an attempt came to nothing, in a line: a refusal's own words, or what kind of failure it was."""
+    return str(outcome) if isinstance(outcome, DomainError) else type(outcome).__name__
+
+
+def settlement(operation: Operation, task: Task, outcome: Outcome | Exception, now_us: int, seed: bytes) -> Submission:
     """The submission that brings a task's outcome to the writer."""
     caller = identity.caller_from_text(task.caller)
-    return Submission(sagas_operation, caller, Settlement(task, outcome), "", now_us, seed, task.traceparent)
+    return Submission(operation, caller, Settlement(task, outcome), "", now_us, seed, task.traceparent)
+
+
+def parked(connection: sa.Connection) -> list[Task]:
+    """The tasks that wait for a person, by resource: each says in `parked` why."""
+    rows = tables.tasks
+    query = sa.select(rows).where(rows.c.parked.is_not(None)).order_by(rows.c.resource)
+    return [Task(**row) for row in connection.execute(query).mappings()]
 
 
 def violations(connection: sa.Connection, sagas: Mapping[str, Saga]) -> list[str]:
@@ -242,6 +278,18 @@ def violations(connection: sa.Connection, sagas: Mapping[str, Saga]) -> list[str
                 owed[resource.name] = call.step
     differing = {name for name in rows.keys() | owed.keys() if rows.get(name) != owed.get(name)}
     return [f"tasks: {name} owes {owed.get(name)}, its task is {rows.get(name)}" for name in sorted(differing)]
+
+
+def realign(connection: sa.Connection, sagas: Mapping[str, Saga], caller: Caller, now_us: int) -> None:
+    """Writes the tasks anew whose steps the plans no longer name: a migration carried their resources over."""
+    transaction = Transaction(connection, caller, now_us, ids.Identifiers(now_us, b""))
+    rows = tables.tasks
+    standing = {row.resource: row.step for row in connection.execute(sa.select(rows.c.resource, rows.c.step))}
+    for saga in sagas.values():
+        for resource in saga.unfinished(connection):
+            call = saga.plan(resource)
+            if (call.step if call else None) != standing.get(resource.name):
+                follow(transaction, saga, resource)
 
 
 class Runner:
@@ -259,7 +307,7 @@ class Runner:
         """`send` makes a task's call and returns the response or raises the refusal."""
         self._store, self._writer, self._send = store, writer, send
         self._clock, self._random = clock, random
-        self._operation = settle_operation(sagas)
+        self._operation, self._postponing = settle_operation(sagas), postpone_operation()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
 
@@ -271,7 +319,7 @@ class Runner:
         """Until cancelled."""
         while True:
             self._wake.clear()
-            found, patience = await asyncio.to_thread(self._look)
+            found, patience = await self._look_to_the_end()
             for task in found:
                 if task.resource not in self._running:
                     running = asyncio.create_task(self._perform(task))
@@ -282,6 +330,15 @@ class Runner:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    async def _look_to_the_end(self) -> tuple[list[Task], float]:
+        """Looks on another thread. Cancelled meanwhile it still waits: the store may be closed next."""
+        look = asyncio.ensure_future(asyncio.to_thread(self._look))
+        try:
+            return await asyncio.shield(look)
+        except asyncio.CancelledError:
+            await look
+            raise
 
     def _look(self) -> tuple[list[Task], float]:
         """The tasks that are due, and how many seconds until the next look."""
@@ -295,17 +352,27 @@ class Runner:
     async def _perform(self, task: Task) -> None:
         try:
             with telemetry.task_span(task.saga, task.step, task.resource, task.traceparent) as span:
-                outcome = await self._outcome(task)
-                submission = settlement(self._operation, task, outcome, self._clock.now_us(), self._random(16))
+                submission = self._settlement(self._operation, task, await self._outcome(task))
                 submission.span = span
                 submission.traceparent = telemetry.traceparent_of(span) or task.traceparent
                 await self._writer.submit(submission)
-        except Exception:
+        except Exception as failure:
             logger.exception("task %s %s failed; it will be tried again", task.resource, task.step)
-            await asyncio.sleep(FIRST_RETRY_SECONDS)
+            await self._count(task, failure)
         finally:
             self._running.pop(task.resource, None)
             self._wake.set()
+
+    async def _count(self, task: Task, failure: Exception) -> None:
+        """A failed attempt is one. Where the store doesn't even take that, it waits as long here."""
+        try:
+            await self._writer.submit(self._settlement(self._postponing, task, failure))
+        except Exception:
+            logger.exception("task %s %s: the attempt can't be counted", task.resource, task.step)
+            await asyncio.sleep(retry_seconds(task.attempts + 1))
+
+    def _settlement(self, operation: Operation, task: Task, outcome: Outcome | Exception) -> Submission:
+        return settlement(operation, task, outcome, self._clock.now_us(), self._random(16))
 
     async def _outcome(self, task: Task) -> Outcome:
         try:

@@ -5,17 +5,19 @@ durable transaction and answers them after the commit. A refusal fails only its 
 """
 
 import asyncio
+import datetime
 import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
 from opentelemetry import trace
 
-from chassis import database, eventlog, requests
+from chassis import business_date, database, eventlog, requests
 from chassis.command import Operation, Outcome, Submission, Transaction
 from chassis.database import Database
 from chassis.errors import Contended, DomainError, Overloaded
@@ -108,8 +110,9 @@ def _run_once(store: Database, submissions: Sequence[Submission]) -> dict[Submis
                 outcomes[submission] = requests.replay(stored[submission.key], submission, store.keys)
         fresh = [submission for submission in submissions if submission not in outcomes]
         done: Done = {}
+        bench = _Bench(connection, store.keys, business_date.present(connection, submissions[0].now_us))
         for group in _groups(fresh):
-            _run_group(connection, store.keys, group, outcomes, done)
+            _run_group(bench, group, outcomes, done)
         requests.store(connection, [(submission, outcomes[submission]) for submission in fresh], store.keys)
         eventlog.flush(connection, [event for transaction in done.values() for event in transaction.events])
     for submission, transaction in done.items():
@@ -127,35 +130,37 @@ def _groups(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
         yield list(group)
 
 
-def _run_group(
-    connection: sa.Connection,
-    keys: KeyRing,
-    group: list[Submission],
-    outcomes: dict[Submission, Outcome],
-    done: Done,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """The connection, keys and business date that the commands of one batch share."""
+
+    connection: sa.Connection
+    keys: KeyRing
+    date: datetime.date
+
+    def transaction(self, submission: Submission) -> Transaction:
+        """Returns a command's transaction on this bench."""
+        return submission.transaction(self.connection, self.keys, self.date)
+
+
+def _run_group(bench: _Bench, group: list[Submission], outcomes: dict[Submission, Outcome], done: Done) -> None:
     operation = group[0].operation
     if operation.run_batch is None:
-        _run_single(connection, keys, group[0], operation, outcomes, done)
+        _run_single(bench, group[0], operation, outcomes, done)
         return
-    work = [submission.transaction(connection, keys) for submission in group]
+    work = [bench.transaction(submission) for submission in group]
     results = operation.run_batch(list(zip(work, (s.work for s in group), strict=True)))
     outcomes.update(zip(group, results, strict=True))
     done.update(zip(group, work, strict=True))
 
 
 def _run_single(
-    connection: sa.Connection,
-    keys: KeyRing,
-    submission: Submission,
-    operation: Operation,
-    outcomes: dict[Submission, Outcome],
-    done: Done,
+    bench: _Bench, submission: Submission, operation: Operation, outcomes: dict[Submission, Outcome], done: Done
 ) -> None:
     """In a savepoint of its own, so that a refusal leaves nothing behind."""
     assert operation.run is not None
-    transaction = submission.transaction(connection, keys)
-    savepoint = connection.begin_nested()
+    transaction = bench.transaction(submission)
+    savepoint = bench.connection.begin_nested()
     try:
         outcomes[submission] = operation.run(transaction, submission.work)
     except DomainError as refusal:

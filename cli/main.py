@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import json
 import pathlib
 import sys
@@ -98,7 +99,7 @@ def code(login: str, folder: pathlib.Path, as_json: bool) -> None:
 )
 @click.option(
     "--mapping", "mappings", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path),
-    help="What the columns of CSV and JSON Lines files mean (docs/import-mapping.md); of several the first that fits.",
+    help="What the columns of tables and JSON Lines mean (docs/import-mapping.md); of several the first that fits.",
 )  # fmt: skip
 @click.option(
     "--resume/--restart", default=True, show_default=True,
@@ -113,9 +114,9 @@ def import_(
     folder: pathlib.Path,
     as_json: bool,
 ) -> None:
-    """Import documents (.xml) and rows (.csv, .jsonl), plain or .gz, from files and folders.
+    """Import documents (.xml) and rows (.csv, .tsv, .xlsx, .jsonl), plain, .gz or in a .zip, from files and folders.
 
-    The exit status is 0 when everything was read, whatever was refused.
+    The exit status is 0 when everything was read, whatever was refused, and 1 if a file couldn't be read whole.
     """
     from chassis.errors import DomainError
     from cli import importing
@@ -133,6 +134,9 @@ def import_(
     except DomainError as error:
         problems = [f"  {problem.path}: {problem.english}" for problem in error.problems]
         raise click.ClickException("\n".join([f"{error} The same command goes on from here.", *problems])) from error
+    unread = [row["message"] for row in report["refused"] if row["rule"] in files.RULES]
+    if unread and as_json:
+        click.echo("\n".join(f"Error: {message}" for message in unread), err=True)
     counts = f"read {report['read']}, accepted {report['accepted']}, duplicates {report['duplicates']}"
     refused = [_refused_line(row) for row in report["refused"]]
     hint = ["What was refused is kept: see `aval refused list`; mend it and import it again."] if refused else []
@@ -300,9 +304,7 @@ def verify(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
     """Prove balances, hash chains, dense events and owed tasks from the rows alone."""
     from cli import verification
 
-    address = database or Layout(folder).database_in_use()
-    if verification.is_empty(address):
-        raise click.ClickException(f"there is no platform's store at {address}")
+    address = _store_in_use(folder, database)
     report = verification.verify(address, is_whole=Layout(folder).was_up())
     show(report, as_json, _verify_lines(report))
 
@@ -311,7 +313,54 @@ def _verify_lines(report: dict[str, Any]) -> list[str]:
     lines = [f"{b['service']:18} {b['book']:16} {b['currency']} {b['debits']:>18,}" for b in report["books"]]
     events = ", ".join(f"{service} {count}" for service, count in report["events"].items())
     verdict = ["All hold."] if report["ok"] else report["violations"]
+    lines += [f"parked: {p['service']}: {p['resource']} {p['step']}: {p['why']}" for p in report["parked"]]
     return [*lines, f"events: {events}", f"chains hold: {'yes' if report['chains_ok'] else 'NO'}", *verdict]
+
+
+@main.group()
+def date() -> None:
+    """Show the platform's business date, or close it and all before a day."""
+
+
+@date.command("show")
+@folder_option
+@database_option
+@json_option
+def show_date(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
+    """Show the business date on which money counts today."""
+    from cli import dates
+
+    present = dates.show(_store_in_use(folder, database))
+    show(dates.report(present), as_json, [present.isoformat()])
+
+
+@date.command("close")
+@click.option(
+    "--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The business date to open, not before today's."
+)
+@folder_option
+@database_option
+@json_option
+def close_date(until: datetime.datetime, folder: pathlib.Path, database: str | None, as_json: bool) -> None:
+    """Close every business date before a day, also while the platform runs."""
+    from chassis.business_date import DateNotAhead
+    from cli import dates
+
+    try:
+        present = dates.close(_store_in_use(folder, database), until.date())
+    except DateNotAhead as error:
+        raise click.ClickException(str(error)) from error
+    show(dates.report(present), as_json, [present.isoformat()])
+
+
+def _store_in_use(folder: pathlib.Path, database: str | None) -> str:
+    """The address of a platform's store. Raises ClickException where nothing ever ran on it."""
+    from cli import verification
+
+    address = database or Layout(folder).database_in_use()
+    if verification.is_empty(address):
+        raise click.ClickException(f"there is no platform's store at {address}")
+    return address
 
 
 @main.command()

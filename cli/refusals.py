@@ -3,6 +3,7 @@
 import pathlib
 import uuid
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from aval.declarations.v1 import declarations_pb2, intake_pb2
@@ -10,13 +11,15 @@ from google.protobuf.message import Message
 
 from cli import importing, local
 from cli.importing import files
-from cli.importing.files import Opened, UnreadableFile
+from cli.importing.files import Opened, Source, UnreadableFile
 from cli.layout import Layout
 from services.declarations.formats import rows
 
 SERVICE = "declarations"
 COLLECTION = "refusedDocuments/"
 PAGE = 500
+# Enough to see that a file has more than the one row that is wanted.
+MOST_ENTRIES = 2
 State = intake_pb2.RefusedDocument.State
 
 
@@ -77,17 +80,20 @@ def mended(file: pathlib.Path, mappings: Sequence[pathlib.Path]) -> bytes:
 
     InvalidMapping; UnreadableFile, also where it isn't exactly one row, or where that can't be read yet.
     """
-    if files.kind(file) not in (files.TABLE, *files.LINES) or (files.kind(file) in files.LINES and not mappings):
-        return files.content(file)
-    source = importing.rows_of(file, importing.loaded_mappings(mappings))
-    with Opened(file) as opened:
-        entries = list(source.entries(opened))
+    source = Source(file)
+    if not files.is_table(source) and not (source.kind in files.LINES and mappings):
+        return files.content(source)
+    rows_of_file = importing.rows_of(source, importing.loaded_mappings(mappings))
+    with Opened(source) as opened:
+        entries = list(islice(rows_of_file.entries(opened), MOST_ENTRIES))
     if len(entries) != 1:
-        raise UnreadableFile(f"{file} has {len(entries)} rows; leave the one that was refused")
-    row, problems = source.make(entries[0])
+        raise UnreadableFile(
+            f"{file} has {'no row' if not entries else 'several rows'}; leave the one that was refused"
+        )
+    row, problems = (None, entries[0].problems) if entries[0].problems else rows_of_file.make(entries[0])
     if row is None or problems:
         raise UnreadableFile("\n".join(f"{one.path}: {one.reason}: {one.english}" for one in problems))
-    return rows.to_json(source.target.row_of(row).SerializeToString())
+    return rows.to_json(rows_of_file.target.row_of(row).SerializeToString())
 
 
 def _told(document: intake_pb2.RefusedDocument) -> dict[str, Any]:

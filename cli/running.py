@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import hashlib
 import pathlib
 import signal
@@ -14,8 +15,9 @@ from typing import Any
 import pyotp
 
 from chassis.certificates import Authority
+from chassis.clock import business_date
 from chassis.ids import system_random
-from cli import local, verification
+from cli import dates, local, verification
 from cli.demo import story, world
 from cli.layout import DEFAULT_FOLDER, Addresses, Layout
 from cli.supervisor import Supervisor, choose_addresses, prepare_certificates
@@ -61,7 +63,7 @@ async def up(layout: Layout, database: str | None, demo: bool) -> None:
         enter_people(prepare_certificates(layout), address)
     async with platform(layout, address, fixed_ports=True) as (authority, addresses):
         _print_addresses(addresses, time.monotonic() - started)
-        await _unless(interrupted, _tell_story(layout, authority, addresses, demo))
+        await _unless(interrupted, _tell_story(layout, address, authority, addresses, demo))
         if not interrupted.is_set():
             print("Serving; interrupt with Ctrl-C.", flush=True)
         await interrupted.wait()
@@ -75,19 +77,43 @@ def _print_addresses(addresses: Addresses, seconds: float) -> None:
     print(f"  traces               {addresses.url}/operations/traces", flush=True)
 
 
-async def _tell_story(layout: Layout, authority: Authority, addresses: Addresses, demo: bool) -> None:
+async def _tell_story(layout: Layout, database: str, authority: Authority, addresses: Addresses, demo: bool) -> None:
     """Plays the story once a folder; goes on with one that was cut off."""
     kept = layout.read(STORY)
     if kept is None and not demo:
         return
     if kept is None or not kept["ended"]:
-        script = story.Script(kept["story_id"], kept["started_us"]) if kept else story.new_script()
+        script = _script(kept) if kept else _new_script(database)
         layout.write(STORY, {**asdict(script), "ended": False})
         await load_world(layout, addresses)
-        played = await story.play(script, authority, addresses, _print_step)
+        played = await story.play(script, authority, addresses, _closing(database), _print_step)
         layout.write(STORY, {**asdict(script), "ended": played.ok})
         _print_end(played, addresses)
     _print_logins(layout)
+
+
+def _new_script(database: str) -> story.Script:
+    """A fresh store's story begins so far in the past that it ends today; on any other store it begins today."""
+    begins = dates.show(database)
+    if verification.is_untouched(database):
+        begins = dates.hold(database, begins - story.PAID_AFTER)
+    return story.new_script(begins)
+
+
+def _script(kept: dict[str, Any]) -> story.Script:
+    """The story that a folder keeps; one from before business dates began on its first day."""
+    date = kept.get("date") or business_date(kept["started_us"]).isoformat()
+    return story.Script(kept["story_id"], kept["started_us"], date)
+
+
+def _closing(database: str) -> Callable[[datetime.date], None]:
+    """Closes a store's business dates before a day; a story that goes on may have closed them before."""
+
+    def close(until: datetime.date) -> None:
+        if dates.show(database) < until:
+            dates.close(database, until)
+
+    return close
 
 
 def _print_step(step: dict[str, Any]) -> None:
@@ -146,8 +172,9 @@ async def demo(database: str | None, told: Callable[[dict[str, Any]], None]) -> 
         address = database or layout.database
         enter_people(prepare_certificates(layout), address)
         async with platform(layout, address, fixed_ports=False) as (authority, addresses):
+            script = _new_script(address)
             await load_world(layout, addresses)
-            played = await story.play(story.new_script(), authority, addresses, told)
+            played = await story.play(script, authority, addresses, _closing(address), told)
         verify = verification.verify(address, is_whole=True)
     return {
         "ok": played.ok and verify["ok"],

@@ -1,21 +1,24 @@
 """Proof from the rows alone: balances, chains, dense events, tasks that agree with plans."""
 
+import time
 from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import eventlog, tables, tasks
+from chassis import tables
+from chassis import verification as chassis_verification
 from chassis.database import Database
 from chassis.service import Service
-from cli import stores
+from cli import agreement, stores
 
 # Violations of the chain begin with this word.
 CHAIN = "chain:"
 
 
 def verify(database: str, is_whole: bool) -> dict[str, Any]:
-    """The report: ok, books, events by service, whether the chains hold, and every violation with its place.
+    """The report: ok, books, events by service, whether the chains hold, every violation with its place, and what is
+    parked: calls that wait for a person, which is no violation.
 
     `is_whole`: a platform ran on it, so that every service must have its store; an import alone makes
     only that of the declarations.
@@ -23,6 +26,8 @@ def verify(database: str, is_whole: bool) -> dict[str, Any]:
     books: list[dict[str, Any]] = []
     events: dict[str, int] = {}
     violations: list[str] = []
+    filled: dict[str, Database] = {}
+    parked: list[dict[str, Any]] = []
     with stores.opened(database) as opened:
         for service, store in opened:
             with store.read() as connection:
@@ -32,6 +37,9 @@ def verify(database: str, is_whole: bool) -> dict[str, Any]:
                 books += [{"service": service.name, **asdict(book)} for book in service.books(connection)]
                 events[service.name] = _event_count(connection)
                 violations += _violations(service, connection)
+                filled[service.name] = store
+                parked += [{"service": service.name, **task} for task in chassis_verification.parked(connection)]
+        violations += agreement.violations(filled, time.time_ns() // 1000)
     chains_ok = not any(CHAIN in violation for violation in violations)
     return {
         "ok": not violations,
@@ -39,6 +47,7 @@ def verify(database: str, is_whole: bool) -> dict[str, Any]:
         "events": events,
         "chains_ok": chains_ok,
         "violations": violations,
+        "parked": parked,
     }
 
 
@@ -47,8 +56,18 @@ def _event_count(connection: sa.Connection) -> int:
 
 
 def _violations(service: Service, connection: sa.Connection) -> list[str]:
-    found = [*eventlog.violations(connection), *tasks.violations(connection, service.sagas)]
-    return [f"{service.name}: {violation}" for violation in [*found, *service.violations(connection)]]
+    return [f"{service.name}: {violation}" for violation in chassis_verification.violations(service, connection)]
+
+
+def is_untouched(database: str) -> bool:
+    """Whether no service has told anything yet: nothing of its business has a date."""
+    with stores.opened(database) as opened:
+        return all(_is_untouched(store) for _service, store in opened)
+
+
+def _is_untouched(store: Database) -> bool:
+    with store.read() as connection:
+        return _event_count(connection) == 0
 
 
 def is_empty(database: str) -> bool:

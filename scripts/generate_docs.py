@@ -27,7 +27,7 @@ from gateway.json_api.routes import VERBS
 from gateway.web import http_status
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-HOUSE = ("chassis", "ledger", "services", "gateway", "cli")
+HOUSE = ("chassis", "ledger", "trade", "services", "gateway", "cli")
 DOCUMENTS = ("chassis/README.md", "ledger/README.md", "services/*/README.md", "gateway/README.md", "docs/*.md")
 PART = re.compile(
     r"(?P<start><!-- (?P<kind>\w+)(?: (?P<argument>\S+))? -->\n)(.*?)(?P<end><!-- end (?P=kind) -->)", re.S

@@ -4,6 +4,7 @@ Each step's requests have ids that follow from the story's id, so that a story c
 played again from its beginning and ends the same.
 """
 
+import asyncio
 import datetime
 import hashlib
 import time
@@ -20,7 +21,7 @@ from aval.settlement.v1 import settlement_pb2
 
 from chassis import ids, money, rpc
 from chassis.certificates import Authority
-from chassis.clock import MICROSECONDS, business_date
+from chassis.clock import MICROSECONDS
 from chassis.status import RemoteError
 from cli.demo import world
 from cli.demo.actors import Exporter, Institution, Refused, until
@@ -44,10 +45,11 @@ OFFERS = (("LMHFCNB0", "0.0435", "150.00"), ("YUHECNB0", "0.0468", "90.00"))
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What makes one story unique: its id and the time it began."""
+    """What makes one story unique: its id, the time it began, and the business date it begins on."""
 
     story_id: str
     started_us: int
+    date: str
 
     def request_id(self, *parts: object) -> str:
         """The id of one of its requests."""
@@ -55,8 +57,8 @@ class Script:
 
     @property
     def today(self) -> datetime.date:
-        """The business day it began on."""
-        return business_date(self.started_us)
+        """The business date it begins on."""
+        return datetime.date.fromisoformat(self.date)
 
     @property
     def declaration_number(self) -> str:
@@ -80,9 +82,9 @@ class Script:
         return f"00-{self.trace_id}-{self.trace_id[:16]}-01"
 
 
-def new_script() -> Script:
-    """A story that was never played."""
-    return Script(uuid.uuid4().hex, time.time_ns() // 1000)
+def new_script(date: datetime.date) -> Script:
+    """A story that was never played, beginning on a business date."""
+    return Script(uuid.uuid4().hex, time.time_ns() // 1000, date.isoformat())
 
 
 @dataclass
@@ -96,6 +98,8 @@ class Stage:
     checkers: dict[str, Institution]
     systems: dict[str, Institution]
     operator: Exporter
+    # Closes the platform's business dates before a day.
+    close_dates: Callable[[datetime.date], None]
     # What later steps need of earlier ones.
     declared_value: Any = None
     application: str = ""
@@ -113,7 +117,9 @@ class Stage:
         await self.operator.close()
 
 
-def set_stage(script: Script, authority: Authority, addresses: Addresses) -> Stage:
+def set_stage(
+    script: Script, authority: Authority, addresses: Addresses, close_dates: Callable[[datetime.date], None]
+) -> Stage:
     """The actors at a platform's addresses."""
     trace = script.traceparent
 
@@ -132,6 +138,7 @@ def set_stage(script: Script, authority: Authority, addresses: Addresses) -> Sta
         {bank: institution(bank, "BANK_CHECKER") for bank in banks},
         {bank: institution(bank, "BANK_SYSTEM") for bank in banks},
         Exporter(authority, addresses, operator, ""),
+        close_dates,
     )
 
 
@@ -314,8 +321,9 @@ async def finance_again(stage: Stage) -> str:
 
 
 async def pay(stage: Stage) -> str:
-    """The buyer pays the whole invoice; bank A receives the pacs.008."""
-    bank = f"banks/{OFFERS[0][0]}"
+    """Business dates close up to the day on which the buyer pays the whole invoice; bank A receives the pacs.008."""
+    bank, value_date = f"banks/{OFFERS[0][0]}", stage.script.today + PAID_AFTER
+    await asyncio.to_thread(stage.close_dates, value_date)
     account = await _exporters_account(stage, bank)
     message_id = stage.script.request_id("message")[:30]
     text = Template(world.template("buyer_payment.xml")).substitute(
@@ -323,14 +331,14 @@ async def pay(stage: Stage) -> str:
         uetr=str(uuid.UUID(bytes=hashlib.sha256(stage.script.story_id.encode()).digest()[:16], version=4)),
         amount=f"{stage.declared_value.major():f}",
         currency=CURRENCY,
-        settlement_date=(stage.script.today + PAID_AFTER).isoformat(),
+        settlement_date=value_date.isoformat(),
         creditor_account=account.removeprefix("accounts/"),
         remittance=f"Payment for customs declaration {stage.script.declaration_number}",
     )
     request = settlement_pb2.ImportPaymentRequest(request_id=stage.script.request_id("payment"), content=text.encode())
     payment = await stage.systems[bank].call("settlement", "ImportPayment", request)
     stage.payment = payment.name
-    return f"{stage.declared_value}, value date {stage.script.today + PAID_AFTER}, UETR {payment.uetr}"
+    return f"{stage.declared_value}, value date {value_date}, UETR {payment.uetr}"
 
 
 async def _exporters_account(stage: Stage, bank: str) -> str:
@@ -420,11 +428,15 @@ class Played:
 
 
 async def play(
-    script: Script, authority: Authority, addresses: Addresses, told: Callable[[dict[str, Any]], None]
+    script: Script,
+    authority: Authority,
+    addresses: Addresses,
+    close_dates: Callable[[datetime.date], None],
+    told: Callable[[dict[str, Any]], None],
 ) -> Played:
     """Plays all steps in order, up to the first that fails; `told` hears of each as it ends."""
     started = time.monotonic()
-    played, stage = Played(script), set_stage(script, authority, addresses)
+    played, stage = Played(script), set_stage(script, authority, addresses, close_dates)
     try:
         for name, step in STEPS:
             result = await _perform(name, step, stage)

@@ -1,22 +1,22 @@
 """`aval import`: documents and rows from files into the declarations service, as long as it takes.
 
-XML files are documents of any format that the service knows. CSV and JSON Lines files need a mapping
+XML files are documents of any format that the service knows. Tables and JSON Lines files need a mapping
 (docs/import-mapping.md), but for JSON Lines of receipts and of records. An import that was cut off goes on where
-it was.
+it was. A file that can't be read whole is refused by its name and stops no other.
 """
 
 import hashlib
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 from chassis import ids
 from cli import local
-from cli.importing import batches, files, journal, mapping, sending
+from cli.importing import batches, documents, encodings, files, journal, mapping, objects, sending
 from cli.importing.batches import Batch, Rows
-from cli.importing.files import UnreadableFile
+from cli.importing.files import Opened, Refusal, RefusedFile, Source, UnreadableFile
 from cli.importing.journal import Journal
 from cli.importing.mapping import ColumnMapping
 from cli.importing.progress import Meter
@@ -28,17 +28,18 @@ __all__ = ["Meter", "import_files", "loaded_mappings", "rows_of"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be read: documents with their keys, files of rows, and all bytes of both."""
+    """What is to be read: documents with their keys, files of rows, all bytes of both, and what can't be read."""
 
-    documents: Sequence[tuple[pathlib.Path, str]]
+    documents: Sequence[tuple[Source, str]]
     rows: Sequence[Rows]
     size: int
+    refusals: Sequence[Refusal]
 
     @property
     def keys(self) -> Mapping[str, str]:
         """Each file's key, and the file."""
-        named = [(key, file) for file, key in self.documents] + [(one.key, one.file) for one in self.rows]
-        return {key: str(file) for key, file in named}
+        named = [(key, source) for source, key in self.documents] + [(one.key, one.source) for one in self.rows]
+        return {key: str(source) for key, source in named}
 
 
 async def import_files(
@@ -46,6 +47,7 @@ async def import_files(
 ) -> dict[str, Any]:
     """Documents first, then rows, in the files' order. What went before an interruption counts too.
 
+    `ok` is whether every file could be read whole, whatever was refused in it.
     InvalidMapping, UnreadableFile: nothing was sent. UnderWay, DomainError: the same command goes on later.
     """
     plan = _plan(paths, mappings)
@@ -61,24 +63,30 @@ async def import_files(
     finally:
         kept.close()
         meter.end()
-    return kept.counts.to_json()
+    for one in plan.refusals:
+        kept.counts.refuse(str(one.source), one.source.name, [("", one.rule, one.message)])
+    return {"ok": not kept.counts.rules & files.RULES, **kept.counts.to_json()}
 
 
 def _plan(paths: Sequence[pathlib.Path], mappings: Sequence[pathlib.Path]) -> Plan:
     """Everything that can be known to be wrong is, before anything is sent."""
     found = files.found(paths)
     loaded = loaded_mappings(mappings)
-    documents = [file for file in found if files.kind(file) == files.DOCUMENTS]
-    rows, errors = [], []
-    for file in found:
-        if files.kind(file) != files.DOCUMENTS:
+    documents = [source for source in found.sources if source.kind == files.DOCUMENTS]
+    rows, refusals, errors = [], list(found.refusals), []
+    for source in found.sources:
+        if source.kind != files.DOCUMENTS:
             try:
-                rows.append(rows_of(file, loaded))
+                files.check_whole(source)
+                rows.append(rows_of(source, loaded))
+            except RefusedFile as error:
+                refusals.append(Refusal(source, error.rule, str(error)))
             except UnreadableFile as error:
                 errors.append(str(error))
     if errors:
         raise UnreadableFile("\n".join(errors))
-    return Plan([(file, _key(file)) for file in documents], rows, sum(file.stat().st_size for file in found))
+    size = sum(source.size for source in found.sources)
+    return Plan([(source, _key(source)) for source in documents], rows, size, refusals)
 
 
 def loaded_mappings(mappings: Sequence[pathlib.Path]) -> Sequence[tuple[str, ColumnMapping]]:
@@ -95,36 +103,78 @@ def loaded_mappings(mappings: Sequence[pathlib.Path]) -> Sequence[tuple[str, Col
     return loaded
 
 
-def rows_of(file: pathlib.Path, mappings: Sequence[tuple[str, ColumnMapping]]) -> Rows:
-    """A file with the first mapping that fits it. UnreadableFile where none does."""
-    if files.kind(file) in files.LINES:
-        return _lines_of(file, mappings)
-    reasons = [f"{file}: a CSV file needs --mapping"] if not mappings else []
-    for digest, found in mappings:
-        unfit = found.unfit(files.header(file, found))
+def rows_of(source: Source, mappings: Sequence[tuple[str, ColumnMapping]]) -> Rows:
+    """A file with the first mapping that fits it. UnreadableFile where none does; RefusedFile if it can't be read."""
+    if source.kind in files.LINES:
+        return _lines_of(source, mappings)
+    reasons = [f"{source}: a {source.kind} file needs --mapping"] if not mappings else []
+    refused: RefusedFile | None = None
+    for digest, declared in mappings:
+        try:
+            found = _with_encoding(source, declared)
+            columns = _columns(source, found)
+        except RefusedFile as error:
+            refused = refused or error
+            continue
+        unfit = found.unfit(columns)
         if not unfit:
-            return batches.mapped(file, _key(file, digest), found)
-        reasons += [f"{file}: {reason}" for reason in unfit]
-    raise UnreadableFile("\n".join(reasons))
+            _check_columns(source, found, columns)
+            return batches.mapped(source, _key(source, digest), found)
+        reasons += [f"{source}: {reason}" for reason in unfit]
+    if refused is not None:
+        raise refused
+    # A table that lies in a folder by chance stops nothing.
+    is_chance = mappings and not source.is_given
+    raise RefusedFile(files.FILE_UNFIT, "; ".join(reasons)) if is_chance else UnreadableFile("\n".join(reasons))
 
 
-def _lines_of(file: pathlib.Path, mappings: Sequence[tuple[str, ColumnMapping]]) -> Rows:
-    """JSON Lines with the first mapping that knows a name of the first line; with none where that is a row as it is."""
-    knowing = [one for one in mappings if one[1].columns & files.names(file, one[1])]
-    if not mappings or (not knowing and batches.is_plain(file)):
-        return batches.plain_lines(file, _key(file))
+def _with_encoding(source: Source, declared: ColumnMapping) -> ColumnMapping:
+    """The mapping with the encoding that the file is in. RefusedFile."""
+    if source.kind == files.SPREADSHEET:
+        return declared
+    return replace(declared, encoding=encodings.of(source, declared.encoding, declared.columns))
+
+
+def _columns(source: Source, found: ColumnMapping) -> Sequence[str]:
+    with Opened(source) as opened, files.named(source):
+        return documents.pieces(opened, found).columns
+
+
+def _check_columns(source: Source, found: ColumnMapping, columns: Sequence[str]) -> None:
+    """RefusedFile where the mapping reads a column that is there twice."""
+    if repeated := found.repeated(columns):
+        names = ", ".join(map(repr, repeated))
+        raise RefusedFile(files.FILE_SHAPE, f"{source.name} has more than one column {names}; name each differently.")
+
+
+def _lines_of(source: Source, mappings: Sequence[tuple[str, ColumnMapping]]) -> Rows:
+    """JSON Lines with the first mapping that knows a name of the first line; with none where that is a row as it is.
+
+    RefusedFile.
+    """
+    if not mappings:
+        return batches.plain_lines(source, _key(source))
+    knowing = [one for one in mappings if one[1].columns & _names(source, one[1])]
+    if not knowing and batches.is_plain(source):
+        return batches.plain_lines(source, _key(source))
     digest, found = (knowing or mappings)[0]
-    return batches.mapped(file, _key(file, digest), found)
+    _names(source, found)
+    return batches.mapped(source, _key(source, digest), found)
 
 
-def _key(file: pathlib.Path, mapping_digest: str = "") -> str:
+def _names(source: Source, found: ColumnMapping) -> set[str]:
+    with Opened(source) as opened, files.named(source):
+        return objects.names(opened, found)
+
+
+def _key(source: Source, mapping_digest: str = "") -> str:
     """Of a file with its content and mapping."""
-    return ids.derived("imported file", file.resolve(), files.digest(file), mapping_digest)
+    return ids.derived("imported file", source.file.resolve(), source.member, files.digest(source.file), mapping_digest)
 
 
 def _batches(plan: Plan, kept: Journal) -> Iterator[Batch]:
     """All that isn't acknowledged yet."""
-    documents = [(file, key) for file, key in plan.documents if not kept.of(key).batches]
+    documents = [(source, key) for source, key in plan.documents if not kept.of(key).batches]
     of_rows = (_of_rows(one, kept) for one in plan.rows)
     return chain(batches.of_documents(documents, kept.request_id), chain.from_iterable(of_rows))
 

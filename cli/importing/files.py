@@ -1,207 +1,305 @@
-"""The files of an import: found in folders, opened lazily whether packed or not, cut into documents."""
+"""The files of an import: found in folders and .zip files, opened lazily whether packed or not.
+
+A file that can't be read whole is refused by its name, for a bounded cost, and stops no other.
+"""
 
 import contextlib
-import csv
 import functools
 import gzip
 import hashlib
 import io
-import itertools
-import json
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import shutil
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import IO, Any
 
-from chassis.errors import Problem
-from cli.importing.mapping import ColumnMapping
-from services.declarations.formats.json_lines import line_malformed
-
-DOCUMENTS, LINES, TABLE = ".xml", (".jsonl", ".json"), ".csv"
-KNOWN = (DOCUMENTS, *LINES, TABLE)
-PACKED = ".gz"
-# A cell may be as long as a document.
-csv.field_size_limit(4 * 1024 * 1024)
+DOCUMENTS, LINES = ".xml", (".jsonl", ".json")
+SPREADSHEET = ".xlsx"
+# The delimiter of each kind of table, unless the mapping says another.
+DELIMITERS: Mapping[str, str] = {".csv": ",", ".tsv": "\t", SPREADSHEET: ","}
+KNOWN = (DOCUMENTS, *LINES, *DELIMITERS)
+PACKED, ARCHIVE = ".gz", ".zip"
+NESTED = (PACKED, ARCHIVE, ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz", ".zst")
+# As the contract limits a document.
+LARGEST_DOCUMENT = 3_145_728
+# Tables pack to a tenth, seldom to a hundredth; beyond this the packing is what the file is about.
+MOST_UNPACKED_TIMES = 250
+MOST_MEMBERS = 10_000
+MOST_DIRECTORY_BYTES = 8 * 1024 * 1024
+CHUNK = 1 << 20
+FILE_CUT_OFF, FILE_DAMAGED, FILE_TOO_LARGE = "FILE_CUT_OFF", "FILE_DAMAGED", "FILE_TOO_LARGE"
+DOCUMENT_TOO_LARGE = "DOCUMENT_TOO_LARGE"
+FILE_ENCODING, FILE_NESTED, FILE_SHAPE, FILE_UNFIT = "FILE_ENCODING", "FILE_NESTED", "FILE_SHAPE", "FILE_UNFIT"
+# What says that a file couldn't be read whole.
+RULES = frozenset(
+    {
+        FILE_CUT_OFF,
+        FILE_DAMAGED,
+        FILE_TOO_LARGE,
+        DOCUMENT_TOO_LARGE,
+        FILE_ENCODING,
+        FILE_NESTED,
+        FILE_SHAPE,
+        FILE_UNFIT,
+    }
+)
 
 
 class UnreadableFile(Exception):
     """The file can't be imported at all; the text says why."""
 
 
-def kind(file: pathlib.Path) -> str:
-    """The file's suffix without packing, in lower case."""
-    name = file.name.lower().removesuffix(PACKED)
-    return pathlib.PurePath(name).suffix
+class RefusedFile(UnreadableFile):
+    """One file that is refused by its name while the others go on; `rule` is one of RULES."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        self.rule = rule
+        super().__init__(message)
 
 
-def found(paths: Iterable[pathlib.Path]) -> list[pathlib.Path]:
-    """The files, and those of the folders that an import knows, in order of their names; each once."""
-    files: dict[pathlib.Path, None] = {}
-    for path in paths:
-        inside = sorted(one for one in path.rglob("*") if one.is_file() and kind(one) in KNOWN)
-        files |= dict.fromkeys(inside if path.is_dir() else [path])
-    if unknown := [str(file) for file in files if kind(file) not in KNOWN]:
-        raise UnreadableFile(f"{', '.join(unknown)}: no {', '.join(KNOWN)}, plain or {PACKED}")
-    return list(files)
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file, or a member of a .zip file; `is_given` unless it was found in a folder or in such a file."""
+
+    file: pathlib.Path
+    member: str = ""
+    is_given: bool = field(default=True, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.file}/{self.member}" if self.member else str(self.file)
+
+    @property
+    def name(self) -> str:
+        """The last part: cut-off.xml.gz."""
+        return pathlib.PurePosixPath(self.member).name if self.member else self.file.name
+
+    @property
+    def kind(self) -> str:
+        """The suffix without packing, in lower case: .xml."""
+        return pathlib.PurePath(self.name.lower().removesuffix(PACKED)).suffix
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it takes fewer bytes on the disk than it says."""
+        return bool(self.member) or self.name.lower().endswith(PACKED)
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        return _archive(self.file).getinfo(self.member).compress_size if self.member else self.file.stat().st_size
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file that can't be read, and why."""
+
+    source: Source
+    rule: str
+    message: str
+
+
+@dataclass(slots=True)
+class Found:
+    """The files of an import in order of their names, and those that are known already to be unreadable."""
+
+    sources: list[Source] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def found(paths: Iterable[pathlib.Path]) -> Found:
+    """The files, those of the folders that an import knows, and the members of .zip files; each once.
+
+    UnreadableFile: a file is of no kind that is known.
+    """
+    sources = list(dict.fromkeys(source for path in paths for source in _inside(path)))
+    if unknown := [str(source) for source in sources if not _is_known(source) and not _is_archive(source)]:
+        raise UnreadableFile(f"{', '.join(unknown)}: no {', '.join((*KNOWN, ARCHIVE))}, plain or {PACKED}")
+    gathered = Found()
+    for source in sources:
+        if _is_archive(source):
+            _add_members(gathered, source.file)
+        else:
+            gathered.sources.append(source)
+    return gathered
+
+
+def _inside(path: pathlib.Path) -> list[Source]:
+    if not path.is_dir():
+        return [Source(path)]
+    files = (Source(file, is_given=False) for file in sorted(path.rglob("*")) if file.is_file())
+    return [source for source in files if _is_known(source) or _is_archive(source)]
+
+
+def is_table(source: Source) -> bool:
+    """Whether it has columns: delimited text or a spreadsheet."""
+    return source.kind in DELIMITERS
+
+
+def _is_known(source: Source) -> bool:
+    return source.kind in KNOWN
+
+
+def _is_archive(source: Source) -> bool:
+    return source.name.lower().endswith(ARCHIVE)
+
+
+def _add_members(gathered: Found, file: pathlib.Path) -> None:
+    """The members of a .zip file that an import knows. Archives within it are refused by their names."""
+    try:
+        with named(Source(file)):
+            members = [info.filename for info in _archive(file).infolist() if not info.is_dir()]
+    except RefusedFile as error:
+        gathered.refusals.append(Refusal(Source(file), error.rule, str(error)))
+        return
+    for source in sorted((Source(file, member, is_given=False) for member in dict.fromkeys(members)), key=str):
+        if source.name.lower().endswith(NESTED):
+            message = f"{source.name} is packed again inside {file.name}; unpack it and send what is in it."
+            gathered.refusals.append(Refusal(source, FILE_NESTED, message))
+        elif _is_known(source):
+            gathered.sources.append(source)
+
+
+def _archive(file: pathlib.Path) -> zipfile.ZipFile:
+    """A .zip file, its directory read once. RefusedFile if it has too many members."""
+    status = file.stat()
+    return _opened_archive(file, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _opened_archive(file: pathlib.Path, _modified_ns: int, _size: int) -> zipfile.ZipFile:
+    members, size = _directory(file)
+    if members > MOST_MEMBERS or size > MOST_DIRECTORY_BYTES:
+        raise RefusedFile(FILE_TOO_LARGE, f"{file.name} has more than {MOST_MEMBERS} files in it; send several.")
+    try:
+        return zipfile.ZipFile(file, metadata_encoding="gb18030")
+    except UnicodeDecodeError:
+        return zipfile.ZipFile(file)
+
+
+def _directory(file: pathlib.Path) -> tuple[int, int]:
+    """How many members a .zip file says that it has, and the bytes of its directory; 0 where it says neither.
+
+    Its end record lies in the last 65,557 bytes: PK 5 6, then counts of two bytes and sizes of four (APPNOTE 4.3.16).
+    """
+    with file.open("rb") as opened:
+        opened.seek(max(0, file.stat().st_size - 65_557))
+        tail = opened.read()
+    start = tail.rfind(b"PK\x05\x06")
+    if start < 0 or len(tail) < start + 16:
+        return 0, 0
+    members, size = struct.unpack_from("<HL", tail, start + 10)
+    return members, size
 
 
 def digest(file: pathlib.Path) -> str:
-    """SHA-256 of the file as it lies there."""
+    """SHA-256 of the file as it lies there; that of a .zip file is found once for all its members."""
+    status = file.stat()
+    return _digest(file, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=16)
+def _digest(file: pathlib.Path, _modified_ns: int, _size: int) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-class Opened(contextlib.AbstractContextManager["Opened"]):
-    """A file being read: its bytes, unpacked, and how many of those on the disk were read so far."""
+@contextlib.contextmanager
+def named(source: Source) -> Iterator[None]:
+    """Gives what goes wrong with the file's bytes its name: RefusedFile."""
+    try:
+        yield
+    except EOFError as error:
+        raise RefusedFile(FILE_CUT_OFF, f"{source.name} is cut off; send it again whole.") from error
+    except (gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, NotImplementedError, struct.error) as error:
+        raise RefusedFile(FILE_DAMAGED, f"{source.name} is damaged ({error}); send it again.") from error
+    except RuntimeError as error:
+        # zipfile's way to say that a member needs a password.
+        raise RefusedFile(FILE_DAMAGED, f"{source.name} can't be unpacked ({error}); send it unlocked.") from error
 
-    def __init__(self, file: pathlib.Path) -> None:
-        self._raw: IO[bytes] = file.open("rb")
-        packed = file.name.lower().endswith(PACKED)
-        self.stream: IO[Any] = gzip.GzipFile(fileobj=self._raw) if packed else self._raw  # type: ignore[assignment]
+
+class Opened(contextlib.AbstractContextManager["Opened"]):
+    """A file being read: its bytes, unpacked, and how many of those on the disk were read so far. RefusedFile."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._open = contextlib.ExitStack()
+        with named(source):
+            self._raw = self._on_disk()
+            self.stream: IO[Any] = self._unpacked()
+        self._start = self._raw.tell()
+
+    def _on_disk(self) -> IO[bytes]:
+        packed = _archive(self.source.file).fp if self.source.member else None
+        return packed or self._open.enter_context(self.source.file.open("rb"))
+
+    def _unpacked(self) -> IO[Any]:
+        if self.source.member:
+            return self._open.enter_context(_archive(self.source.file).open(self.source.member))
+        if not self.source.is_packed:
+            return self._raw
+        unpacked: Any = self._open.enter_context(gzip.GzipFile(fileobj=self._raw))
+        return unpacked  # type: ignore[no-any-return]
 
     @property
     def position(self) -> int:
         """Bytes of the file read so far."""
-        return self._raw.tell() if not self._raw.closed else 0
+        return max(0, self._raw.tell() - self._start) if not self._raw.closed else 0
 
     def text(self, encoding: str) -> IO[str]:
-        """As text, once; a byte-order mark is no part of it."""
-        marked = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
-        self.stream = io.TextIOWrapper(self.stream, marked, newline="")
+        """As text, once."""
+        self.stream = self._open.enter_context(io.TextIOWrapper(self.stream, encoding, newline=""))
         return self.stream
 
+    def seekable(self) -> IO[bytes]:
+        """As a file that can be read from anywhere: unpacked on the disk, where it is packed."""
+        if not self.source.is_packed:
+            return self.stream
+        copy = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 the stack closes it
+        with named(self.source):
+            shutil.copyfileobj(self.stream, copy, CHUNK)
+        copy.seek(0)
+        return copy
+
     def __exit__(self, *_: object) -> None:
-        self.stream.close()
-        self._raw.close()
+        self._open.close()
 
 
-def content(file: pathlib.Path) -> bytes:
-    """A whole document."""
-    with Opened(file) as opened:
-        return bytes(opened.stream.read())
+def content(source: Source) -> bytes:
+    """A whole document. RefusedFile, also where it is larger than a document may be."""
+    with Opened(source) as opened, named(source):
+        read = bytes(opened.stream.read(LARGEST_DOCUMENT + 1))
+    if len(read) > LARGEST_DOCUMENT:
+        verb = "unpacks to" if source.is_packed else "has"
+        raise RefusedFile(DOCUMENT_TOO_LARGE, f"{source.name} {verb} more than 3 MiB; cut the message into several.")
+    return read
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One document of a file: the line it begins on, and its rows, or why they can't be read.
-
-    `records` are the rows as they stand in a table; `cut` makes a file of the document alone.
-    """
-
-    line: int
-    rows: Sequence[dict[str, str]]
-    problems: Sequence[Problem] = ()
-    records: Sequence[Sequence[str]] = ()
-    cut: Callable[[], bytes] = bytes
-
-
-def entries(opened: Opened, suffix: str, mapping: ColumnMapping) -> Iterator[Entry]:
-    """The documents of a mapped file, lazily. UnreadableFile if its bytes are no text or no CSV."""
-    try:
-        read = _table_entries if suffix == TABLE else _object_entries
-        yield from read(opened.text(mapping.encoding), mapping)
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(f"the file is no {mapping.encoding}: {error}") from error
-    except csv.Error as error:
-        raise UnreadableFile(f"the file is no CSV: {error}") from error
+def check_whole(source: Source) -> None:
+    """RefusedFile where a packed file can't be unpacked to its end, or unpacks to very much more than it is."""
+    if not source.is_packed:
+        return
+    most, unpacked = LARGEST_DOCUMENT + MOST_UNPACKED_TIMES * source.size, 0
+    with Opened(source) as opened, named(source):
+        while chunk := opened.stream.read(CHUNK):
+            unpacked += len(chunk)
+            if unpacked > most:
+                message = f"{source.name} unpacks to more than {MOST_UNPACKED_TIMES} times its size; send it plain."
+                raise RefusedFile(FILE_TOO_LARGE, message)
 
 
-def header(file: pathlib.Path, mapping: ColumnMapping) -> list[str]:
-    """The columns of a CSV file. UnreadableFile."""
-    with Opened(file) as opened:
-        try:
-            return list(next(csv.reader(opened.text(mapping.encoding), delimiter=mapping.delimiter), []))
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise UnreadableFile(f"{file} is no CSV in {mapping.encoding}: {error}") from error
+def beginning(source: Source, size: int) -> bytes:
+    """The first bytes, unpacked. RefusedFile."""
+    with Opened(source) as opened, named(source):
+        return bytes(opened.stream.read(size))
 
 
-def names(file: pathlib.Path, mapping: ColumnMapping) -> set[str]:
-    """The names in the first object of a file of JSON Lines; none where it can't be read so."""
-    with Opened(file) as opened:
-        try:
-            first = next((line for line in opened.text(mapping.encoding) if line.strip()), "")
-            return {name for row in _flat_rows(json.loads(first), mapping.lines) for name in row}
-        except (UnicodeDecodeError, ValueError):
-            return set()
-
-
-def _table_entries(text: IO[str], mapping: ColumnMapping) -> Iterator[Entry]:
-    reader = csv.reader(text, delimiter=mapping.delimiter)
-    columns = next(reader, [])
-    grouped = itertools.groupby(_records(reader, columns), lambda one: _group(one, mapping))
-    for together in map(list, (some for _, some in grouped)):
-        records = [record for one in together for record in one.records]
-        rows = [row for one in together for row in one.rows]
-        cut = functools.partial(_cut, mapping, [columns, *records])
-        yield Entry(together[0].line, rows, together[0].problems, records, cut)
-
-
-def _cut(mapping: ColumnMapping, records: Sequence[Sequence[str]]) -> bytes:
-    """A CSV file of these records, as the mapping reads it."""
-    text = io.StringIO()
-    csv.writer(text, delimiter=mapping.delimiter, lineterminator="\n").writerows(records)
-    return text.getvalue().encode(mapping.encoding)
-
-
-def _records(reader: Any, columns: Sequence[str]) -> Iterator[Entry]:
-    """One entry a record; those that don't have the header's columns are no rows."""
-    line = reader.line_num + 1
-    for record in reader:
-        if record:
-            yield _record(line, record, columns)
-        line = reader.line_num + 1
-
-
-def _record(line: int, record: Sequence[str], columns: Sequence[str]) -> Entry:
-    if len(record) != len(columns):
-        return Entry(line, [], [_other_width(len(record), len(columns))], [record])
-    return Entry(line, [dict(zip(columns, (cell.strip() for cell in record), strict=True))], records=[record])
-
-
-def _group(entry: Entry, mapping: ColumnMapping) -> object:
-    """Equal for records of one document that follow each other."""
-    return mapping.key_of(entry.rows[0]) if entry.rows and mapping.groups else entry.line
-
-
-def _other_width(found: int, expected: int) -> Problem:
-    text = (
-        f"The row has {found} columns, the header {expected}; correct the row, or quote what has the delimiter in it."
-    )
-    return Problem("", "ROW_MALFORMED", text, text)
-
-
-def _object_entries(text: IO[str], mapping: ColumnMapping) -> Iterator[Entry]:
-    names = sorted(mapping.columns)
-    for number, line in enumerate(text, 1):
-        if not line.strip():
-            continue
-        cut = functools.partial(line.encode, mapping.encoding)
-        try:
-            rows = [{**dict.fromkeys(names, ""), **row} for row in _flat_rows(json.loads(line), mapping.lines)]
-            yield Entry(number, rows, cut=cut)
-        except ValueError as error:
-            yield Entry(number, [], [line_malformed(str(error))], cut=cut)
-
-
-def _flat_rows(data: Any, lines: str) -> list[dict[str, str]]:
-    """An object as rows of texts by dotted names: one, or one for each element of the list at `lines`."""
-    if not isinstance(data, dict):
-        raise ValueError("it is no object")
-    inner = data
-    for name in lines.split(".")[:-1] if lines else ():
-        inner = inner.get(name, {}) if isinstance(inner, dict) else {}
-    elements = inner.pop(lines.rpartition(".")[2], None) if lines and isinstance(inner, dict) else None
-    head = dict(_flat(data))
-    if not lines:
-        return [head]
-    if not isinstance(elements, list) or not elements:
-        raise ValueError(f"it has no list {lines!r}")
-    return [{**head, **dict(_flat(element, f"{lines}."))} for element in elements]
-
-
-def _flat(data: Any, above: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(data, dict):
-        for name, value in data.items():
-            yield from _flat(value, f"{above}{name}.")
-    elif data is not None and not isinstance(data, list):
-        yield above.removesuffix("."), data.strip() if isinstance(data, str) else json.dumps(data)
+def chunks(source: Source) -> Iterator[bytes]:
+    """All bytes, unpacked, in parts. RefusedFile."""
+    with Opened(source) as opened, named(source):
+        while chunk := opened.stream.read(CHUNK):
+            yield chunk

@@ -3,8 +3,6 @@
 docs/import-mapping.md describes the file. All its errors are reported at once, before any row is read.
 """
 
-import codecs
-import decimal
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +13,8 @@ from aval.declarations.v1 import personal_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
 from chassis.errors import Problem
-from cli.importing.targets import LINES, TARGETS, Target
+from cli.importing import encodings
+from cli.importing.targets import LINES, TARGETS, Target, names_enterprise
 from cli.importing.transforms import (
     BOOL,
     ENUM,
@@ -27,6 +26,8 @@ from cli.importing.transforms import (
     MappingError,
     Row,
     Unmappable,
+    enterprise,
+    whole,
 )
 
 PERSONS = "persons"
@@ -34,9 +35,11 @@ PERSONS = "persons"
 PARTS = frozenset(personal_pb2.Person.Part.keys()) - {"PART_UNSPECIFIED"}
 EXTRA, IGNORE, REFUSE = UNMAPPED = ("extra", "ignore", "refuse")
 TOP = ("target", "unmapped", "file", "key", "constants", "fields")
-FILE = {"encoding": str, "delimiter": str, "lines": str}
+FILE = {"encoding": str, "delimiter": str, "lines": str, "sheet": str}
 KEY = {"columns": list}
 COMMON = {"path": str, "column": str, "transform": str, "absent": list, "absent_pattern": str, "required": bool}
+WORDS = {str: "text", list: "list of texts", bool: "flag", int: "whole number", dict: "table"}
+NO_DELIMITERS = '"\r\n\0'
 SCALARS = {
     FieldDescriptor.TYPE_STRING: TEXT,
     FieldDescriptor.TYPE_ENUM: ENUM,
@@ -119,12 +122,15 @@ class Field:
         try:
             self.place.set(message, self.convert(row))
         except Unmappable as error:
-            # What is a person's is never quoted: reports go further than the row.
-            unquoted = "The value isn't as the mapping says; correct it, or map it."
-            return _problem(self.column, error.rule, unquoted if self.place.part else error.message)
-        except (decimal.InvalidOperation, ValueError) as error:
-            return _problem(self.column, "VALUE_INVALID", f"{row[self.column]!r} doesn't fit: {error}")
+            return self._told(error.rule, error.message)
+        except (ArithmeticError, ValueError):
+            return self._told("VALUE_INVALID", f"{row[self.column]!r} is out of the field's range; correct it.")
         return None
+
+    def _told(self, reason: str, message: str) -> Problem:
+        """What is a person's is never quoted: reports go further than the row."""
+        unquoted = "The value isn't as the mapping says; correct it, or map it."
+        return _problem(self.column, reason, unquoted if self.place.part else message)
 
 
 def _problem(path: str, rule: str, message: str) -> Problem:
@@ -134,17 +140,28 @@ def _problem(path: str, rule: str, message: str) -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """A whole mapping."""
+    """A whole mapping. An encoding, a delimiter or a sheet that it doesn't say is empty: the file tells it."""
 
     target: Target
     encoding: str
     delimiter: str
     lines: str
+    sheet: str
     unmapped: str
     key: tuple[str, ...]
     constants: Sequence[tuple[Place, Any]]
     fields: Sequence[Field]
     columns: frozenset[str] = field(default=frozenset())
+
+    @property
+    def noun(self) -> str:
+        """What a row becomes, in words: declaration, retail order."""
+        return next(name for name, target in TARGETS.items() if target is self.target).replace("_", " ")
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows or lines a document may have."""
+        return self.target.most_lines
 
     @property
     def groups(self) -> bool:
@@ -163,6 +180,11 @@ class ColumnMapping:
             errors += [f"the mapping says nothing of column {name!r}" for name in columns if name not in self.columns]
         return errors
 
+    def repeated(self, columns: Sequence[str]) -> list[str]:
+        """The columns that are there more than once, of those that a row is made of."""
+        taken = self.columns if self.unmapped != EXTRA else {name for name in columns if name}
+        return sorted(name for name in taken if columns.count(name) > 1)
+
     def column_of(self, path: str) -> str:
         """The column that a field of the target came from; the path itself where there is none."""
         path = path.removeprefix(self.target.prefix)
@@ -180,7 +202,8 @@ class ColumnMapping:
                 place.set(message, value)
         if self.target.key and self.key:
             setattr(message, self.target.key, "/".join(self.key_of(rows[0])))
-        problems = [found for one in self.fields if not one.place.in_lines if (found := one.problem(rows[0], message))]
+        problems = list(self._shortened(rows[0]))
+        problems += [found for one in self.fields if not one.place.in_lines if (found := one.problem(rows[0], message))]
         for place, value in self.constants:
             # What is the same of all persons makes none where the row names none.
             if place.part and person(message, place.part):
@@ -192,6 +215,14 @@ class ColumnMapping:
             message.extra.update(self._extra(rows[0]))
         self.target.finish(message)
         return message, [*problems, *self._further(message, problems)] if problems else problems
+
+    def _shortened(self, row: Row) -> Iterator[Problem]:
+        """The key columns, but those that a field reads too, whose numbers a spreadsheet shortened."""
+        for column in set(self.key) - {one.column for one in self.fields}:
+            try:
+                whole(row[column])
+            except Unmappable as error:
+                yield _problem(column, error.rule, error.message)
 
     def _line(self, row: Row, message: Any) -> Iterator[Problem]:
         message.lines.add()
@@ -251,14 +282,15 @@ class _Reader:
         file, key = self._table("file", FILE), self._table("key", KEY)
         constants = list(self._constants(target))
         fields = [one for index, data in enumerate(self._fields()) if (one := self._field(target, index, data))]
-        columns = {*key.get("columns", ()), *(name for one in fields for name in one.columns)}
+        columns = {*self._key(key), *(name for one in fields for name in one.columns)}
         found = ColumnMapping(
             target,
-            self._encoding(file.get("encoding", "utf-8")),
-            self._delimiter(file.get("delimiter", ",")),
+            self._encoding(file.get("encoding", "")),
+            self._delimiter(file.get("delimiter", "")),
             file.get("lines", ""),
+            file.get("sheet", ""),
             self._unmapped(target),
-            tuple(key.get("columns", ())),
+            self._key(key),
             constants,
             fields,
             frozenset(columns),
@@ -278,21 +310,22 @@ class _Reader:
         return self._typed(table, types, f"[{name}]")
 
     def _typed(self, table: Mapping[str, Any], types: Mapping[str, type], where: str) -> Mapping[str, Any]:
-        wrong = {name for name, value in table.items() if name in types and not isinstance(value, types[name])}
-        self.errors += [f"{where}: {name} must be a {types[name].__name__}" for name in sorted(wrong)]
+        wrong = {name for name, value in table.items() if name in types and not _is_of(value, types[name])}
+        self.errors += [f"{where}: {name} must be a {WORDS[types[name]]}" for name in sorted(wrong)]
         return {name: value for name, value in table.items() if name not in wrong}
 
     def _encoding(self, name: str) -> str:
-        try:
-            codecs.lookup(name)
-        except LookupError:
+        if name and not encodings.is_text_encoding(name):
             self.errors.append(f"[file]: encoding {name!r} is unknown")
         return name
 
     def _delimiter(self, text: str) -> str:
-        if len(text) != 1:
-            self.errors.append(f"[file]: delimiter {text!r} must be one character")
+        if "delimiter" in self.data.get("file", {}) and (len(text) != 1 or text in NO_DELIMITERS):
+            self.errors.append(f"[file]: delimiter {text!r} must be one character, and no quotation mark or line's end")
         return text
+
+    def _key(self, key: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(name for name in key.get("columns", ()) if isinstance(name, str))
 
     def _unmapped(self, target: Target) -> str:
         name = self.data.get("unmapped", REFUSE)
@@ -314,11 +347,21 @@ class _Reader:
             place = self._place(target, path, "[constants]")
             if place is None:
                 continue
+            if names_enterprise(place.leaf):
+                value = self._enterprise(path, value)
             expected = {TEXT: str, INTEGER: int, BOOL: bool, ENUM: str}.get(place.kind)
             if expected is None or not isinstance(value, expected):
                 self.errors.append(f"[constants]: {path} takes no {value!r}")
             elif (fitting := self._enum_number(place, value, "[constants]")) is not None:
                 yield place, fitting
+
+    def _enterprise(self, path: str, value: Any) -> Any:
+        """A constant that names an enterprise by its plain code is that name."""
+        try:
+            return enterprise(value) if isinstance(value, str) else value
+        except Unmappable as error:
+            self.errors.append(f"[constants]: {path}: {error.message}")
+            return value
 
     def _flat(self, table: Any, above: str = "") -> Iterator[tuple[str, Any]]:
         for name, value in table.items() if isinstance(table, dict) else ():
@@ -384,6 +427,8 @@ class _Reader:
         place = self._place(target, data["path"], where)
         if place is not None and place.kind not in transform.fills:
             self.errors.append(f"{where}: {name} makes {', '.join(sorted(transform.fills))}, the field is {place.kind}")
+        if place is not None and name == "text" and names_enterprise(place.leaf):
+            transform = TRANSFORMS["enterprise"]
         convert = self._convert(transform.make, data, place, where)
         if place is None or convert is None or len(self.errors) > before:
             return None
@@ -406,7 +451,7 @@ class _Reader:
         try:
             re.compile(data.get("absent_pattern", ""))
             return make(data["column"], options)
-        except (MappingError, re.error, decimal.InvalidOperation) as error:
+        except (MappingError, re.error, ArithmeticError, ValueError) as error:
             self.errors.append(f"{where}: {error}")
             return None
 
@@ -417,6 +462,13 @@ class _Reader:
             self.errors.append("rows become lines of one document: [key] columns must say which belong together")
         if found.target.key and not found.key and found.target.key not in paths:
             self.errors.append(f"[key] columns must say what identifies a {self.data['target']}")
+
+
+def _is_of(value: Any, kind: type) -> bool:
+    """Whether a value of a mapping is of a kind; a list has texts only, and a flag is no number."""
+    if isinstance(value, list):
+        return kind is list and all(isinstance(text, str) for text in value)
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
 
 
 def _kind(field: FieldDescriptor) -> str:

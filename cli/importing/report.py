@@ -8,23 +8,36 @@ from aval.declarations.v1 import declarations_pb2
 
 Verdict = declarations_pb2.IntakeVerdict
 CODE = "INVALID_ARGUMENT"
+MOST_TOLD = 100_000
 
 
 @dataclass(slots=True)
 class Counts:
-    """How many documents were read, and what became of them; `refused` has a row for each problem."""
+    """How many documents were read, and what became of them; `refused` has a row for each problem.
+
+    `untold` counts the problems beyond those that memory should hold.
+    """
 
     read: int = 0
     accepted: int = 0
     duplicates: int = 0
     refused_documents: int = 0
     refused: list[dict[str, str]] = field(default_factory=list)
+    untold: int = 0
+
+    @property
+    def rules(self) -> set[str]:
+        """The rules that what was refused broke."""
+        return {row["rule"] for row in self.refused}
 
     def refuse(self, file: str, document: str, problems: Iterable[tuple[str, str, str]]) -> None:
         """One refused document with its problems: path, rule, message."""
         self.read += 1
         self.refused_documents += 1
         for path, rule, message in problems:
+            if len(self.refused) >= MOST_TOLD:
+                self.untold += 1
+                continue
             row = {"file": file, "document": document, "path": path, "code": CODE, "rule": rule, "message": message}
             self.refused.append(row)
 
@@ -41,6 +54,8 @@ class Counts:
         """Adds another's."""
         for one in fields(self):
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+        self.untold += len(self.refused[MOST_TOLD:])
+        del self.refused[MOST_TOLD:]
 
     def to_json(self) -> dict[str, Any]:
         """The command's output: read = accepted + duplicates + refused_documents."""
@@ -50,6 +65,7 @@ class Counts:
             "duplicates": self.duplicates,
             "refused_documents": self.refused_documents,
             "refused": self.refused,
+            **({"untold": self.untold} if self.untold else {}),
         }
 
     @classmethod

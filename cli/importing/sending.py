@@ -12,19 +12,18 @@ from chassis.client import AssertingClient
 from chassis.errors import DomainError, ServiceUnavailable
 from chassis.status import from_rpc_error
 from cli import local
+from cli.importing import apart
+from cli.importing.apart import ATTEMPTS, PAUSE_SECONDS, SERVICE, TRANSIENT, Apart
 from cli.importing.batches import IMPORT, Batch
 
-SERVICE = "declarations"
 UNDER_WAY = 4
-ATTEMPTS = 5
-PAUSE_SECONDS = 0.5
-TRANSIENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED)
 Item = TypeVar("Item")
 Answered = tuple[Batch, Any]
 
 
 async def answers(client: AssertingClient, batches: Iterator[Batch]) -> AsyncIterator[Answered]:
     """Each batch with its response, None where nothing was sent. DomainError if the service can't be reached."""
+    parts = Apart(client)
     waiting: deque[Batch] = deque()
     failures = 0
     while True:
@@ -38,7 +37,11 @@ async def answers(client: AssertingClient, batches: Iterator[Batch]) -> AsyncIte
             return
         except DomainError as error:
             failures += 1
-            if error.code not in TRANSIENT or failures == ATTEMPTS:
+            if apart.is_of_documents(error, failures):
+                batch = waiting.popleft()
+                yield batch, None if batch.request is None else await parts.answer(batch)
+                failures = 0
+            elif error.code not in TRANSIENT or failures == ATTEMPTS:
                 raise
             await asyncio.sleep(PAUSE_SECONDS * failures)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from aval.declarations.v1 import declarations_pb2, records_pb2, reference_pb2, retail_pb2
 from aval.type.v1 import money_pb2
+from buf.validate import validate_pb2
 from google.protobuf.message import Message
 
 from chassis import fields
@@ -18,6 +19,19 @@ from services.declarations.reference import model as reference
 from services.declarations.retail import checks as retail
 
 LINES = "lines"
+# How the contracts write that a field names an enterprise.
+ENTERPRISE_PATTERN = "enterprises/[0-9A-Z]{18}"
+
+
+def rules_of(field: Any) -> Any:
+    """The contract's rules of a field."""
+    return field.GetOptions().Extensions[validate_pb2.field]
+
+
+def names_enterprise(field: Any) -> bool:
+    """Whether the field has enterprises/{social credit code}, and nothing else."""
+    pattern = str(rules_of(field).string.pattern)
+    return pattern.strip("^$").removesuffix("?").strip("()") == ENTERPRISE_PATTERN
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,12 @@ class Target:
     wrap: Callable[[Any], Message] = lambda row: row
     # What the service puts before the paths of the row's fields.
     prefix: str = ""
+
+    @property
+    def most_lines(self) -> int:
+        """How many lines the message may have; 1 where it has none."""
+        lines = self.message.DESCRIPTOR.fields_by_name.get(LINES)
+        return int(rules_of(lines).repeated.max_items) if lines else 1
 
     def request_of(
         self, request_id: str, rows: Sequence[Message], source: declarations_pb2.RowSource | None = None

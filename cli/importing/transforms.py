@@ -19,6 +19,8 @@ from google.type import date_pb2, decimal_pb2
 
 from chassis import rpc
 from chassis.currencies import INT64_MAX, minor_digits
+from cli.importing.cells import Moment, Number, is_shortened
+from services.declarations import checks
 from services.declarations.code_systems import CODE_SYSTEMS
 
 Row = Mapping[str, str]
@@ -32,8 +34,14 @@ ROUNDINGS = {
 }
 # Digits of a quotient after its point: as many as a price may have.
 QUOTIENT_DIGITS = Decimal("0.000001")
-_PLAIN = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,20})?", re.ASCII)
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+# Signs that are one separator of thousands: whichever of them a spreadsheet wrote.
+SPACES, APOSTROPHES = " \u00a0\u2007\u2009\u202f", "'\u2019"
+POINTS = (".", ",")
+_FACTOR = re.compile(r"[0-9]{1,15}(\.[0-9]{1,20})?", re.ASCII)
+_CLOSE = re.compile(r"%[YymdHIMSj]%[YymdHIMSj]")
+ENTERPRISES = "enterprises/"
+# A day that shows whether a form of dates tells year, month and day.
+_SOME_DAY = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
 
 
 class Unmappable(Exception):
@@ -64,37 +72,89 @@ class Transform:
 
 
 def _text(column: str, _options: Options) -> Convert:
-    return lambda row: row[column]
+    return lambda row: whole(row[column])
+
+
+def whole(text: str) -> str:
+    """The text. Unmappable where a spreadsheet has shortened it."""
+    if is_shortened(text):
+        told = f"{text!r} is a long number that a spreadsheet shortened, so its last digits are lost; "
+        raise Unmappable("NUMBER_SHORTENED", told + "format the column as text there and enter the number again.")
+    return text
+
+
+def enterprise(text: str) -> str:
+    """An enterprise by its social credit code, plain or as a name: 91410100MA9F2K7T1P. Unmappable if it is none."""
+    code = whole(text).upper().removeprefix(ENTERPRISES.upper())
+    if not checks.is_social_credit_code(code):
+        told = f"{text!r} is no social credit code, 18 signs whose last checks the others (GB 32100); correct it."
+        raise Unmappable("SOCIAL_CREDIT_CODE_INVALID", told)
+    return ENTERPRISES + code
+
+
+def _enterprise(column: str, _options: Options) -> Convert:
+    read = lru_cache(maxsize=4096)(enterprise)
+    return lambda row: read(row[column])
 
 
 def _integer(column: str, options: Options) -> Convert:
-    thousands = options.get("thousands", "")
+    form = Notation(options.get("thousands", ""), "")
 
     def convert(row: Row) -> int:
-        text = _ungrouped(row[column], thousands)
-        if not _INTEGER.fullmatch(text):
-            raise Unmappable("NUMBER_INVALID", f"{row[column]!r} is no whole number; correct it.")
-        return int(text)
+        return int(form.number(row[column]))
 
     return convert
 
 
-def _ungrouped(text: str, thousands: str, point: str = ".") -> str:
-    """Without separators of thousands, which must part groups of three."""
-    whole, found, rest = text.partition(point)
-    if thousands and thousands in whole:
-        first, *groups = whole.split(thousands)
-        if not first.lstrip("+-") or len(first.lstrip("+-")) > 3 or any(len(group) != 3 for group in groups):
-            return text
-        whole = first + "".join(groups)
-    return f"{whole}.{rest}" if found else whole
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """How numbers are written: what parts groups of three digits, if anything, and the point; whole without one.
+
+    Nothing is guessed: 1,234 is no number unless "," is declared, 12,34 and 1,00,000 aren't even then. MappingError.
+    """
+
+    thousands: str = ""
+    point: str = "."
+    pattern: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        thousands, point = self.thousands, self.point
+        if point and point not in POINTS:
+            raise MappingError(f"point {point!r} is none of {' '.join(POINTS)}")
+        if len(thousands) > 1 or thousands.isalnum() or thousands in tuple("+-%"):
+            raise MappingError(f"thousands {thousands!r} is no sign that parts groups of digits")
+        if thousands and thousands == point:
+            raise MappingError(f"thousands and point are both {point!r}, so 1{point}000 is one or a thousand; say both")
+        object.__setattr__(self, "pattern", re.compile(self._form(), re.ASCII))
+
+    def _form(self) -> str:
+        """A sign, digits in groups of three or in none, and a fraction; .5 is a fraction alone."""
+        signs = next((family for family in (SPACES, APOSTROPHES) if self.thousands in family), self.thousands)
+        parted = f"[{re.escape(signs)}]" if self.thousands else "(?!)"
+        grouped = rf"[1-9][0-9]{{0,2}}(?:(?P<parting>{parted})[0-9]{{3}}(?:(?P=parting)[0-9]{{3}}){{0,3}})"
+        fraction = rf"(?:{re.escape(self.point)}(?P<fraction>[0-9]{{1,20}}))" if self.point else "(?P<fraction>(?!))"
+        return rf"(?P<sign>[+-]?)(?P<whole>{grouped}|[0-9]{{1,15}}|(?=\D)){fraction}?"
+
+    @property
+    def example(self) -> str:
+        """1234,50; 1.234,50 where groups are parted."""
+        return f"1{self.thousands}234{self.point}{'50' if self.point else ''}"
+
+    def number(self, text: str) -> Decimal:
+        """The number of a text: that of a Number by its own notation. Unmappable."""
+        form = PLAIN if isinstance(text, Number) and self.point else self
+        match = form.pattern.fullmatch(text)
+        if match is None:
+            whole(text)
+            kind = "number" if self.point else "whole number"
+            told = f"{text!r} is no {kind} as the mapping has them ({self.example}); correct it, or map it as absent."
+            raise Unmappable("NUMBER_INVALID", told)
+        digits = "".join(filter(str.isdigit, match["whole"]))
+        fraction = f".{match['fraction']}" if match["fraction"] else ""
+        return Decimal(f"{match['sign']}{digits or 0}{fraction}")
 
 
-def _number(text: str, thousands: str, point: str) -> Decimal:
-    plain = _ungrouped(text, thousands, point)
-    if not _PLAIN.fullmatch(plain):
-        raise Unmappable("NUMBER_INVALID", f"{text!r} is no decimal number; correct it, or map it as absent.")
-    return Decimal(plain)
+PLAIN = Notation()
 
 
 def _decimal(column: str, options: Options) -> Convert:
@@ -103,10 +163,20 @@ def _decimal(column: str, options: Options) -> Convert:
 
 
 def _number_of(column: str, options: Options) -> Callable[[Row], Decimal]:
-    thousands, point = options.get("thousands", ""), options.get("point", ".")
-    factor = Decimal(options.get("factor", "1"))
-    read = lru_cache(maxsize=4096)(lambda text: _number(text, thousands, point) * factor)
+    form = Notation(options.get("thousands", ""), options.get("point", PLAIN.point))
+    if not form.point:
+        raise MappingError("point is empty; it is . or ,")
+    factor = _factor(options.get("factor", "1"))
+    # A Number is read otherwise than the same text.
+    read = lru_cache(maxsize=4096, typed=True)(lambda text: form.number(text) * factor)
     return lambda row: read(row[column])
+
+
+def _factor(text: str) -> Decimal:
+    """MappingError unless it is a plain number above 0."""
+    if not _FACTOR.fullmatch(text) or not Decimal(text):
+        raise MappingError(f"factor {text!r} is no plain number above 0")
+    return Decimal(text)
 
 
 def _amount(column: str, options: Options) -> Convert:
@@ -142,25 +212,47 @@ def _minor_units(amount: Decimal, currency: str, rounding: str) -> int:
 
 
 def _date(column: str, options: Options) -> Convert:
-    read = lru_cache(maxsize=4096)(lambda text: rpc.date(_parsed(text, options["formats"]).date()))
+    formats = _formats(options)
+    read = lru_cache(maxsize=4096, typed=True)(lambda text: rpc.date(_parsed(text, formats).date()))
     return lambda row: read(row[column])
 
 
+def _formats(options: Options) -> Sequence[str]:
+    """MappingError for a form that can't say which day it is."""
+    for form in options["formats"]:
+        try:
+            day = datetime.datetime.strptime(_SOME_DAY.strftime(form), form).date()  # noqa: DTZ007 a form is tried
+        except (ValueError, re.error) as error:
+            raise MappingError(f"format {form!r} can't be read: {error}") from error
+        if day != _SOME_DAY.date():
+            raise MappingError(f"format {form!r} doesn't say the whole day: year, month and day")
+    return tuple(options["formats"])
+
+
 def _parsed(text: str, formats: Sequence[str]) -> datetime.datetime:
+    """The time of a text by the first form that fits it; a Moment by ISO 8601. Unmappable."""
+    try:
+        if isinstance(text, Moment):
+            return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        pass
     for form in formats:
         try:
-            return datetime.datetime.strptime(text, form)  # noqa: DTZ007 a time's zone follows
+            found = datetime.datetime.strptime(text, form)  # noqa: DTZ007 a time's zone follows
         except ValueError:
             continue
+        # Python reads 2026111 by %Y%m%d, as one of two days: without signs between them, all digits must be there.
+        if not _CLOSE.search(form) or found.strftime(form) == text:
+            return found
     raise Unmappable("DATE_INVALID", f"{text!r} is no date of the form {' or '.join(formats)}; correct it.")
 
 
 def _time(column: str, options: Options) -> Convert:
-    hours = options.get("utc_offset_hours", 8)
+    formats, hours = _formats(options), options.get("utc_offset_hours", 8)
     zone = datetime.timezone(datetime.timedelta(hours=hours))
 
     def convert(row: Row) -> timestamp_pb2.Timestamp:
-        found = _parsed(row[column], options["formats"])
+        found = _parsed(row[column], formats)
         stamp = timestamp_pb2.Timestamp()
         stamp.FromDatetime((found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(datetime.UTC))
         return stamp
@@ -213,6 +305,7 @@ TEXT, INTEGER, DECIMAL, DATE, TIME, AMOUNT, ENUM, BOOL = (
 _NUMBERS: Mapping[str, type] = {"thousands": str, "point": str, "factor": str}
 TRANSFORMS: Mapping[str, Transform] = {
     "text": Transform(frozenset({TEXT}), _text),
+    "enterprise": Transform(frozenset({TEXT}), _enterprise),
     "integer": Transform(frozenset({INTEGER}), _integer, {"thousands": str}),
     "decimal": Transform(frozenset({DECIMAL}), _decimal, _NUMBERS),
     "amount": Transform(

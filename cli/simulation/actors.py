@@ -24,6 +24,7 @@ from chassis.errors import DomainError
 from chassis.identity import Caller
 from cli.simulation.network import Network
 from services.settlement.messages import pacs008
+from trade import calendars
 
 CURRENCY = "USD"
 # People act this fast: deals overlap, and few steps pass in which nothing happens.
@@ -60,6 +61,8 @@ class Stage:
     keys: dict[str, ed25519.Ed25519PrivateKey] = field(default_factory=dict)
     limits: dict[str, str] = field(default_factory=dict)
     accounts: dict[tuple[str, str], str] = field(default_factory=dict)
+    deals: list["Deal"] = field(default_factory=list)
+    loans: list[str] = field(default_factory=list)
     sequence: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     # How many actors are at it, and whether new deals are no longer begun.
@@ -199,6 +202,7 @@ def merchant(stage: Stage) -> Actor:
         enterprise = stage.network.random.choice(ENTERPRISES)
         number = f"460120260{stage.sequence:09}"
         deal = Deal(enterprise, number, stage.network.random.randrange(1_000_000, 20_000_000))
+        stage.deals.append(deal)
         stage.start(_deal(stage, deal))
         yield stage.pause(MOMENT_US)
 
@@ -351,6 +355,7 @@ def _finance(stage: Stage, deal: Deal) -> Actor:
     if not _ok(loan):
         stage.count(f"acceptance {loan.reason}")
         return
+    stage.loans.append(loan.name)
     found = yield from _sign(stage, loan)
     stage.count("loan signed" if _ok(found) else f"signature {found.reason}")
 
@@ -400,7 +405,7 @@ def _rival(stage: Stage, deal: Deal) -> Actor:
     )
     identifier = stage.identifier()
     encumbrance = declarations_pb2.Encumbrance(
-        asset_class="RECEIVABLE", items=[item], pari_passu=stage.chance(30), reference="rival"
+        asset_class="RECEIVABLE", items=[item], pari_passu=stage.chance(30), reference=_reference(stage)
     )
     request = declarations_pb2.ReserveEncumbranceRequest(
         request_id=stage.identifier(), encumbrance_id=identifier, encumbrance=encumbrance
@@ -416,6 +421,11 @@ def _rival(stage: Stage, deal: Deal) -> Actor:
         request_id=stage.identifier(), name=f"encumbrances/{identifier}"
     )
     yield Ask(caller, "declarations", "ReleaseEncumbrance", release)
+
+
+def _reference(stage: Stage) -> str:
+    """The rival's own, or a loan that isn't its own."""
+    return stage.network.random.choice(stage.loans) if stage.loans and stage.chance(50) else "rival"
 
 
 def _confirm(stage: Stage, caller: Caller, name: str) -> Actor:
@@ -436,14 +446,15 @@ def _buyer(stage: Stage, deal: Deal) -> Actor:
 
 def _pay(stage: Stage, deal: Deal, bank: str, units: int) -> Actor:
     account = stage.accounts[bank, deal.enterprise]
-    said = f"declaration {deal.number}" if stage.chance(90) else "invoice"
+    named = [deal, *_second(stage, deal)] if stage.chance(90) else []
+    said = " and ".join(f"declaration {one.number}" for one in named) or "invoice"
     transfer = pacs008.CreditTransfer(
         message_id=stage.identifier()[:30],
         uetr=stage.identifier(),
         end_to_end_id="E2E",
         currency_code=CURRENCY,
         minor_units=units,
-        settlement_date=stage.today,
+        settlement_date=calendars.next_working(stage.today) if stage.chance(50) else stage.today,
         debtor_name="SIMULATED BUYER LTD",
         debtor_town="Atlanta",
         debtor_country="US",
@@ -459,8 +470,33 @@ def _pay(stage: Stage, deal: Deal, bank: str, units: int) -> Actor:
     if not _ok(found):
         raise AssertionError(found.problems or found)
     stage.count("payment")
-    if said == "invoice":
+    if said == "invoice" and stage.chance(60):
         yield from _match(stage, deal, bank, found.name)
+    elif said == "invoice":
+        yield from _resolve(stage, bank, found.name)
+
+
+def _second(stage: Stage, deal: Deal) -> list[Deal]:
+    """Now and then another declaration of the same exporter, paid with the same transfer."""
+    others = [one for one in stage.deals if one.enterprise == deal.enterprise and one != deal]
+    return [stage.network.random.choice(others)] if others and stage.chance(20) else []
+
+
+def _resolve(stage: Stage, bank: str, payment: str) -> Actor:
+    """Two persons credit or return what is for no declaration; others may have matched it meanwhile."""
+    yield 5 * MOMENT_US
+    kinds: tuple[tuple[str, Any], ...] = (
+        ("CreditIncomingPayment", settlement_pb2.CreditIncomingPaymentRequest),
+        ("ReturnIncomingPayment", settlement_pb2.ReturnIncomingPaymentRequest),
+    )
+    method, kind = stage.network.random.choice(kinds)
+    request = kind(request_id=stage.identifier(), name=payment, reason="no declaration")
+    prepared = yield Ask(person(bank, "BANK_MAKER"), "settlement", method, request)
+    approve = settlement_pb2.ApproveIncomingPaymentRequest(
+        request_id=stage.identifier(), name=payment, etag=prepared.etag
+    )
+    found = yield Ask(person(bank, "BANK_CHECKER"), "settlement", "ApproveIncomingPayment", approve)
+    stage.count(f"{method} {'approved' if _ok(found) else _reason(found)}")
 
 
 def _match(stage: Stage, deal: Deal, bank: str, payment: str) -> Actor:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
 from chassis import eventlog, records, tables, tasks
+from cli import agreement
 from cli.simulation.network import Network, Node
 from ledger.tables import transfers
 from services.declarations.encumbrance import model
@@ -100,6 +101,9 @@ def at_rest(network: Network) -> Found:
     with network.nodes["declarations"].store.read() as connection:
         held = encumbrances.load(connection, [loan.encumbrance_id for loan in loans])
     paid_out = _disbursed(network)
+    stores = {name: node.store for name, node in network.nodes.items()}
+    for detail in agreement.violations(stores, network.clock.now_us()):
+        yield "X6", detail
     for loan in loans:
         yield from _loan(loan, held.get(loan.encumbrance_id), paid_out)
 

@@ -41,6 +41,7 @@ LOST_REQUEST, LOST_REPLY, DUPLICATE, CRASH_BEFORE, CRASH_AFTER = 20, 20, 30, 8, 
 _SEALING = random.Random(0)  # noqa: S311
 KEYS = keyring.KeyRing(keyring.generate(_SEALING.randbytes, START_US), _SEALING.randbytes)
 
+_POSTPONING = tasks.postpone_operation()
 Reply = Callable[[Message | DomainError], None]
 
 
@@ -233,6 +234,14 @@ class Network:
         acting = identity.service_caller(node.service.name, caller.principal, task.tenant)
         settled = False
 
+        def landed(outcome: Message | DomainError) -> None:
+            """A reaction that refused counts as an attempt."""
+            node.in_the_air.discard(task.resource)
+            if isinstance(outcome, DomainError):
+                now_us = self.clock.now_us()
+                counting = tasks.settlement(_POSTPONING, task, outcome, now_us, self.random.randbytes(16))
+                self._enqueue(node, counting, lambda _outcome: None)
+
         def settle(outcome: Message | DomainError) -> None:
             nonlocal settled
             if settled:
@@ -240,7 +249,7 @@ class Network:
             settled = True
             now_us = self.clock.now_us()
             submission = tasks.settlement(node.settle, task, outcome, now_us, self.random.randbytes(16))
-            self._enqueue(node, submission, lambda _outcome: node.in_the_air.discard(task.resource))
+            self._enqueue(node, submission, landed)
             # A reply that is lost on its way must not leave the task in the air for ever.
             self._plan(RESEND_US, lambda: node.in_the_air.discard(task.resource))
 

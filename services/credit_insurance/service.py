@@ -11,6 +11,7 @@ from services.credit_insurance.buyer_limit import commands as buyer_limit
 from services.credit_insurance.buyer_limit import reads as buyer_limit_reads
 from services.credit_insurance.cover_hold import commands as cover_hold
 from services.credit_insurance.covered_shipment import commands as covered_shipment
+from services.credit_insurance.covered_shipment import exposure
 from services.credit_insurance.covered_shipment import reads as covered_shipment_reads
 from services.credit_insurance.covered_shipment.store import SAGA
 from services.credit_insurance.policy import commands as policy
@@ -50,6 +51,7 @@ SERVICE = Service(
         "ListCoveredShipments": covered_shipment_reads.list_,
     },
     sagas={SAGA.noun: SAGA},
+    sweeps=[exposure.look],
     prepare=[ledger_store.initialise],
     violations=verification.violations,
     books=ledger_store.books,

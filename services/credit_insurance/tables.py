@@ -3,10 +3,9 @@
 import sqlalchemy as sa
 
 from chassis import records
-from chassis.records import TEXT
 from services.credit_insurance.buyer_limit.model import BuyerLimit
 from services.credit_insurance.cover_hold.model import CoverHold
-from services.credit_insurance.covered_shipment.model import CoveredShipment
+from services.credit_insurance.covered_shipment.model import CoveredShipment, ExposurePayment
 from services.credit_insurance.policy.model import Policy
 
 metadata = sa.MetaData()
@@ -41,11 +40,7 @@ cover_holds = records.table(
     "cover_holds", CoverHold, metadata, sa.Index("cover_holds_shipment", "covered_shipment", "state")
 )
 
-# Payments by which exposure was freed: each once.
+# Payments of declarations, covered or not: each once.
 exposure_payments = sa.Table(
-    "exposure_payments",
-    metadata,
-    sa.Column("declaration", TEXT, primary_key=True),
-    sa.Column("payment", TEXT, primary_key=True),
-    sa.Column("response", records.BYTES, nullable=False),
+    "exposure_payments", metadata, *records.columns(ExposurePayment, keys=("declaration", "payment"))
 )

@@ -20,6 +20,7 @@ def violations(connection: sa.Connection) -> Sequence[str]:
     named = (model.exposure_id, model.liability_id, cover.available_id, cover.held_id)
     accounts = ledger.accounts(connection, [account(one.name) for one in shipments for account in named])
     found = [text for shipment in shipments for text in _of_exposure(shipment, accounts)]
+    found += _of_payments(connection, shipments, accounts)
     return [*ledger.violations(connection), *found, *_of_holds(connection, shipments, accounts)]
 
 
@@ -40,6 +41,25 @@ def _fits(shipment: CoveredShipment, held: int, booked: int) -> bool:
     if shipment.state is State.COVERED:
         return held == 0 and 0 < booked <= covered
     return (held, booked) == (0, 0)
+
+
+def _of_payments(
+    connection: sa.Connection, shipments: Sequence[CoveredShipment], accounts: Mapping[str, Account]
+) -> Iterator[str]:
+    """Under cover in force stands exactly what buyers still owe: no payment that was told is forgotten."""
+    for shipment in shipments:
+        if shipment.state is not State.COVERED:
+            continue
+        if shipment.insured_value is None or shipment.paid_before is None:
+            yield f"{shipment.name} is COVERED without an insured value"
+            continue
+        told, _ = store.told(connection, shipment.declaration, shipment.insured_value.currency)
+        owed = model.owed_after(shipment, told)
+        booked = accounts[model.exposure_id(shipment.name)].balance
+        if booked != owed.minor_units:
+            yield f"{shipment.name}: {owed.minor_units} is owed under cover, its exposure is {booked}"
+        for payment in store.told_otherwise(connection, shipment.declaration, shipment.insured_value.currency):
+            yield f"{shipment.name}: {payment} is of another currency than its cover, and frees nothing"
 
 
 def _of_holds(

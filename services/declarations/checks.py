@@ -262,6 +262,13 @@ def size_problems(path: str, minor_units: int, most: int) -> Iterator[Problem]:
         )
 
 
+def amount_problems(path: str, minor_units: int) -> Iterator[Problem]:
+    """Whether what an asset is worth is something, and no more than any document is: of 0, AMOUNT_NOT_POSITIVE."""
+    if minor_units <= 0:
+        yield Problem(path, "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。")
+    yield from size_problems(path, minor_units, VALUE_MOST)
+
+
 def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:
     """The problem of a net weight above the gross weight, in kilograms."""
     return Problem(

@@ -19,6 +19,12 @@ class ConsentMissing(DomainError):
     code = grpc.StatusCode.PERMISSION_DENIED
 
 
+class ValuePaid(DomainError):
+    """The buyer has paid of {declaration}; {available} {currency} is owed and not insured yet. Insure no more."""
+
+    chinese = "{declaration} 的买方已付款；尚欠且未投保的金额为 {available} {currency}，投保不得超过该金额。"
+
+
 class ValueEncumbered(DomainError):
     """Of the value of {declaration}, {available} is available to you; the rest can't be encumbered again."""
 
@@ -106,12 +112,6 @@ class ReductionExceedsEncumbrance(DomainError):
 
     chinese = "{encumbrance} 在 {asset} 上的未结金额不足；请填写不超过未结金额的数额。"
     code = grpc.StatusCode.INVALID_ARGUMENT
-
-
-class NothingPrepared(DomainError):
-    """Nothing of {resource} waits for a checker; a maker prepares it first."""
-
-    chinese = "{resource} 没有待复核的事项，须先由经办人提交。"
 
 
 class ShareEnded(DomainError):

@@ -24,6 +24,7 @@ from services.declarations.declaration import reads as declaration_reads
 from services.declarations.draft import commands as draft
 from services.declarations.draft import reads as draft_reads
 from services.declarations.draft import store as draft_store
+from services.declarations.encumbrance import carrying as encumbrance_carrying
 from services.declarations.encumbrance import commands as encumbrance
 from services.declarations.encumbrance import reads as encumbrance_reads
 from services.declarations.fingerprint import commands as fingerprint
@@ -155,6 +156,7 @@ SERVICE = Service(
         "ReleaseBill": Command(bill.release, names=_name),
         "ConfirmBillPaid": Command(bill.confirm, names=_name),
         "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.asset]),
+        "RestoreEncumbrance": Command(encumbrance.restore, names=lambda request: [request.name, *request.assets]),
         "ProposeBreachResolution": Command(breach.propose, names=_name),
         "ResolveBreach": Command(breach.resolve, names=_name),
         "CreatePreShipment": Command(pre_shipment.create, names=lambda request: [request.pre_shipment.contract_number]),
@@ -197,6 +199,7 @@ SERVICE = Service(
         "GetPool": pool_reads.get,
         "ListPools": pool_reads.list_,
         "ListPoolMovements": pool_reads.list_movements,
+        "GetReceivable": declaration_reads.receivable,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
         "GetBreach": breach_reads.get,
@@ -228,6 +231,7 @@ SERVICE = Service(
     sealed=[personal_data, refused_contents, refused_told, sealed_answers],
     sweeps=[
         encumbrance.expire,
+        encumbrance_carrying.carry_payments,
         pool.gather,
         pool.age,
         draft.join,

@@ -156,6 +156,9 @@ proceeds = sa.Table(
     sa.Column("response", records.BYTES, nullable=False),
 )
 
+# Assets of which something was paid before payments counted against what is insurable; encumbrance.carrying empties it.
+uncounted_payments = sa.Table("uncounted_payments", metadata, sa.Column("asset", TEXT, primary_key=True))
+
 # insight/: what is derived from declarations. Rebuilt from the log at any time.
 
 # What was counted of a list (by its id), and of a declaration (by its number) whose first content no longer says it:

@@ -25,6 +25,11 @@ def reserve_seconds(asked: int, on: date) -> int:
     return min(asked or int(terms.value("reserve_seconds", on)), longest)
 
 
+def pre_shipment_days_max(on: date) -> int:
+    """For how many days from its registration an order or credit may run."""
+    return int(code_table("terms").value("pre_shipment_days_max", on))
+
+
 def refused_kept_days(on: date) -> int:
     """For how many days what was refused is kept after it was refused last."""
     return int(code_table("terms").value("refused_kept_days", on))

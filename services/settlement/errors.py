@@ -21,6 +21,12 @@ class AccountMissing(DomainError):
     chinese = "{owner} 没有 {currency} 结算账户，请先开户。"
 
 
+class DeclarationApplied(DomainError):
+    """{payment} already counts for {declaration}; match it, it can't be credited or returned whole."""
+
+    chinese = "{payment} 已计入 {declaration}，请予以匹配，不能整笔入账或退回。"
+
+
 class OtherDeclarationApplied(DomainError):
     """{payment} already counts for {declaration}; match it with that one."""
 

@@ -31,6 +31,7 @@ from tests.conformance.world import (
     INSURER,
     LOANS_FOR_BANK,
     SETTLEMENT,
+    SETTLEMENT_FOR_BANK,
     World,
     identifier,
     usd,
@@ -287,6 +288,19 @@ async def apply_proceeds(world: World) -> Example:
     return SETTLEMENT, request
 
 
+async def restore_encumbrance(world: World) -> Example:
+    """Settlement's call for the lender; nothing was settled, so nothing is put back."""
+    held = world.standing["encumbrance"]
+    request = declarations.RestoreEncumbranceRequest(
+        request_id=identifier(),
+        name=held.name,
+        payment="incomingPayments/conformance",
+        amount=usd(100),
+        assets=[held.items[0].asset],
+    )
+    return SETTLEMENT_FOR_BANK, request
+
+
 async def create_records(world: World) -> Example:
     """A bill."""
     rows = [world.bill_row()]
@@ -361,6 +375,42 @@ async def match_payment(world: World) -> Example:
         request_id=identifier(), name=payment.name, declaration=await world.declared(), etag=payment.etag
     )
     return CAST["BANK_MAKER"], request
+
+
+async def credit_payment(world: World) -> Example:
+    """A parked payment that is for no declaration."""
+    payment = await world.parked_payment()
+    request = settlement.CreditIncomingPaymentRequest(
+        request_id=identifier(), name=payment.name, reason="a fair's fee", etag=payment.etag
+    )
+    return CAST["BANK_MAKER"], request
+
+
+async def return_payment(world: World) -> Example:
+    """A parked payment that was sent by mistake."""
+    payment = await world.parked_payment()
+    request = settlement.ReturnIncomingPaymentRequest(
+        request_id=identifier(), name=payment.name, reason="a mistake", etag=payment.etag
+    )
+    return CAST["BANK_MAKER"], request
+
+
+async def approve_resolution(world: World) -> Example:
+    """What the maker prepared."""
+    _, request = await credit_payment(world)
+    prepared = await world.call("settlement", "CreditIncomingPayment", request, CAST["BANK_MAKER"])
+    return CAST["BANK_CHECKER"], settlement.ApproveIncomingPaymentRequest(
+        request_id=identifier(), name=prepared.name, etag=prepared.etag
+    )
+
+
+async def reject_resolution(world: World) -> Example:
+    """What the maker prepared."""
+    _, request = await return_payment(world)
+    prepared = await world.call("settlement", "ReturnIncomingPayment", request, CAST["BANK_MAKER"])
+    return CAST["BANK_CHECKER"], settlement.RejectIncomingPaymentRequest(
+        request_id=identifier(), name=prepared.name, etag=prepared.etag
+    )
 
 
 async def pay_out(world: World) -> Example:
@@ -492,21 +542,23 @@ async def sign_loan(world: World) -> Example:
 
 async def create_repayment(world: World) -> Example:
     """Settlement's call."""
-    return SETTLEMENT, world.repayment_request()
+    return SETTLEMENT_FOR_BANK, world.repayment_request()
 
 
 async def confirm_repayment(world: World) -> Example:
     """Of a fresh one."""
     request = world.repayment_request()
-    await world.call("loans", "CreateRepayment", request, SETTLEMENT)
-    return SETTLEMENT, loans.ConfirmRepaymentRequest(request_id=identifier(), repayment_id=request.repayment_id)
+    await world.call("loans", "CreateRepayment", request, SETTLEMENT_FOR_BANK)
+    return SETTLEMENT_FOR_BANK, loans.ConfirmRepaymentRequest(
+        request_id=identifier(), repayment_id=request.repayment_id
+    )
 
 
 async def cancel_repayment(world: World) -> Example:
     """Of a fresh one."""
     request = world.repayment_request()
-    await world.call("loans", "CreateRepayment", request, SETTLEMENT)
-    return SETTLEMENT, loans.CancelRepaymentRequest(request_id=identifier(), repayment_id=request.repayment_id)
+    await world.call("loans", "CreateRepayment", request, SETTLEMENT_FOR_BANK)
+    return SETTLEMENT_FOR_BANK, loans.CancelRepaymentRequest(request_id=identifier(), repayment_id=request.repayment_id)
 
 
 async def save_filter(world: World) -> Example:
@@ -540,6 +592,7 @@ MUTATIONS: dict[Key, Make] = {
     ("declarations", "ConfirmEncumbrance"): confirm_encumbrance,
     ("declarations", "ReleaseEncumbrance"): release_encumbrance,
     ("declarations", "ApplyProceeds"): apply_proceeds,
+    ("declarations", "RestoreEncumbrance"): restore_encumbrance,
     ("declarations", "RegisterDocuments"): register_documents,
     ("declarations", "CheckDocuments"): check_documents,
     ("declarations", "MarkFinanced"): mark_financed,
@@ -566,6 +619,10 @@ MUTATIONS: dict[Key, Make] = {
     ("settlement", "BatchCreateTransfers"): create_transfers,
     ("settlement", "ImportPayment"): import_payment,
     ("settlement", "MatchIncomingPayment"): match_payment,
+    ("settlement", "CreditIncomingPayment"): credit_payment,
+    ("settlement", "ReturnIncomingPayment"): return_payment,
+    ("settlement", "ApproveIncomingPayment"): approve_resolution,
+    ("settlement", "RejectIncomingPayment"): reject_resolution,
     ("settlement", "CreateOutgoingPayment"): pay_out,
     ("settlement", "ApproveOutgoingPayment"): approve_payment,
     ("settlement", "PayBill"): pay_bill,
@@ -595,7 +652,10 @@ MUTATIONS: dict[Key, Make] = {
 
 def reader(key: Key) -> Caller:
     """Who reads what the examples make: the exporter, or whoever else a method is for."""
-    roles = identity.policy_of(contract(key[0]).method(key[1])).roles
+    policy = identity.policy_of(contract(key[0]).method(key[1]))
+    roles = policy.roles
+    if policy.internal:
+        return SETTLEMENT_FOR_BANK
     return CAST["EXPORTER" if "EXPORTER" in roles else min(roles)]
 
 
@@ -619,6 +679,7 @@ REFERENCE = {("declarations", "ListTradeModes")}
 
 GETS: dict[Key, Get] = {
     ("declarations", "GetDeclaration"): Get("declaration"),
+    ("declarations", "GetReceivable"): Get("declaration"),
     ("declarations", "GetDraft"): Get("draft"),
     ("declarations", "GetRetailOrder"): Get("retail_order"),
     ("declarations", "GetRetailList"): Get("retail_list"),

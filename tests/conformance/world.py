@@ -81,6 +81,7 @@ STRANGERS = {
 # The names that speak to services by their own certificates.
 LOANS, LOANS_FOR_BANK = service_caller("loans"), service_caller("loans", tenant=BANK)
 SETTLEMENT, CREDIT_INSURANCE = service_caller("settlement"), service_caller("credit_insurance")
+SETTLEMENT_FOR_BANK = service_caller("settlement", tenant=BANK)
 
 
 def usd(minor_units: int) -> Any:
@@ -413,13 +414,14 @@ class World:
 
     def payment_in(self, said: str = "for the last invoice", units: int = 100) -> Any:
         """A pacs.008 for the exporter; what it says doesn't name a declaration."""
+        now = datetime.datetime.now(datetime.UTC)
         message = pacs008.CreditTransfer(
             message_id=identifier()[:30],
             uetr=identifier(),
             end_to_end_id="E2E",
             currency_code="USD",
             minor_units=units,
-            settlement_date=datetime.date(2026, 11, 2),
+            settlement_date=now.date(),
             debtor_name="CONFORMANCE BUYER LTD",
             debtor_town="Atlanta",
             debtor_country="US",
@@ -429,7 +431,7 @@ class World:
             creditor_agent_bic=BANK.removeprefix("banks/"),
             remittance_information=said,
         )
-        content = pacs008.build(message, datetime.datetime(2026, 11, 2, tzinfo=datetime.UTC))
+        content = pacs008.build(message, now)
         return settlement_pb2.ImportPaymentRequest(request_id=identifier(), content=content)
 
     async def parked_payment(self) -> Any:
@@ -593,7 +595,9 @@ class World:
             loan=self.standing["loan"].name,
             payment="incomingPayments/conformance",
             amount=usd(1_00),
-            date=rpc.date(datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=2)),
+            date=rpc.date(datetime.datetime.now(datetime.UTC).date()),
+            encumbrance=self.standing["loan"].encumbrance,
+            settled=usd(1_00),
         )
 
     async def _until(self, service: str, method: str, request: Any, state: str, caller: Caller) -> Any:

@@ -2,16 +2,18 @@
 
 import datetime
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 from aval.credit_insurance.v1 import credit_insurance_pb2 as pb
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from chassis import migrations, rpc, tasks
 from chassis.clock import MICROSECONDS
-from chassis.command import Submission
+from chassis.command import Operation, Submission, Transaction
 from chassis.database import Database
 from chassis.errors import DomainError
 from chassis.identity import Caller, service_caller
@@ -106,6 +108,14 @@ def hold_request(declaration: str, amount: int, hold: str = "", bank: str = BANK
     )
 
 
+def _sweeping(sweep: Callable[[Transaction], bool]) -> Callable[[Transaction, Any], Message]:
+    def run(transaction: Transaction, _request: Any) -> Message:
+        sweep(transaction)
+        return Empty()
+
+    return run
+
+
 class World:
     """The service on a store of its own; outcomes of its calls are given by the test."""
 
@@ -138,12 +148,19 @@ class World:
             owed = [task for task in tasks.due(connection, self.now_us) if task.resource == resource]
         return owed[0] if owed else None
 
-    def settle(self, resource: str, outcome: tasks.Outcome) -> None:
-        """The owed call had this outcome."""
+    def settle(self, resource: str, outcome: tasks.Outcome | Callable[[tasks.Task], Message]) -> None:
+        """The owed call had this outcome, which may follow from the call."""
         task = self.task(resource)
         assert task is not None, f"{resource} owes nothing"
+        outcome = outcome(task) if callable(outcome) else outcome
         operation = tasks.settle_operation(SERVICE.sagas)
         self._answer(tasks.settlement(operation, task, outcome, self.now_us, uuid.uuid4().bytes))
+
+    def sweep(self) -> None:
+        """What is due by the clock alone."""
+        for sweep in SERVICE.sweeps:
+            operation = Operation("sweep", Empty, run=_sweeping(sweep), keeps_requests=False)
+            self._answer(Submission(operation, SETTLEMENT, Empty(), "", self.now_us, uuid.uuid4().bytes))
 
     def policy(self, maximum: int = 100_000_000, **options: Any) -> str:
         """A policy in force."""

@@ -2,7 +2,9 @@
 
 import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import grpc
@@ -17,14 +19,16 @@ from google.type import date_pb2, decimal_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis import testing
+from chassis import migrations, tasks, testing
 from chassis.errors import DomainError, NotFound
 from chassis.identity import Caller
+from chassis.ids import system_random
 from chassis.money import Money, to_proto
 from chassis.status import RemoteError
 from services.credit_insurance.covered_shipment.model import State
 from services.credit_insurance.errors import CoverHeld, CoverMissing, LimitExceeded
-from services.declarations.errors import ConsentMissing, ValueNotEligible
+from services.credit_insurance.service import SERVICE
+from services.declarations.errors import ConsentMissing, ValueNotEligible, ValuePaid
 from tests.service.credit_insurance_world import (
     BANK,
     CHECKER,
@@ -49,9 +53,35 @@ from tests.service.credit_insurance_world import (
     usd,
 )
 
-RESERVED = declarations_pb2.Encumbrance(enterprise=ENTERPRISE)
-FOREIGN = declarations_pb2.Encumbrance(enterprise="enterprises/91410105MAXY002277")
-CONFIRMED = declarations_pb2.Encumbrance(enterprise=ENTERPRISE)
+Answer = Callable[[tasks.Task], Message]
+OTHER_ENTERPRISE = "enterprises/91410105MAXY002277"
+
+
+def answered(
+    enterprise: str = ENTERPRISE, paid: int = 0, rate: Fraction = Fraction(1), currency: str = "USD"
+) -> Answer:
+    """The register's answer to a reservation and to its confirmation: so many of its minor units for one of ours."""
+
+    def answer(task: tasks.Task) -> Message:
+        request = tasks.request_of(task)
+        message = declarations_pb2.Encumbrance(enterprise=enterprise)
+        if task.step == "reserve value":
+            message.CopyFrom(request.encumbrance)
+            message.enterprise = enterprise
+            (item,) = message.items
+            if currency != item.amount.currency_code:
+                item.claimed.CopyFrom(item.amount)
+                item.amount.CopyFrom(to_proto(Money(currency, ceil(item.amount.minor_units * rate))))
+        elif task.step == "confirm value":
+            message.items.extend(request.items)
+            message.items[0].paid.CopyFrom(to_proto(Money(currency, paid)))
+        return message
+
+    return answer
+
+
+RESERVED = CONFIRMED = answered()
+FOREIGN = answered(OTHER_ENTERPRISE)
 COLLECTED = settlement_pb2.CollectPremiumResponse(transfer="transfers/1")
 # The responses that bring a shipment to each state.
 ROAD: dict[State, list[Any]] = {
@@ -83,6 +113,11 @@ def declared(world: World, invoice: int = 100_000, limit: int = 500_000, state: 
     shipment = world.call("CreateCoveredShipment", shipment_request(name, number(next(numbers)), invoice), EXPORTER)
     bring(world, shipment.name, state)
     return world.shipment(shipment.name)
+
+
+def road_of(answer: Answer) -> list[Any]:
+    """The responses that bring a declared shipment into force, the register's by this answer."""
+    return [answer, answer, COLLECTED]
 
 
 def bring(world: World, shipment: str, state: State) -> None:
@@ -366,7 +401,7 @@ def test_a_declaration_is_covered_once_unless_it_was_refused(world: World, state
 # The saga: every state with every outcome
 
 INSUFFICIENT = RemoteError(status_pb2.Status(code=grpc.StatusCode.FAILED_PRECONDITION.value[0], message="too little"))
-OUTCOMES: list[tuple[State, Message | DomainError, State, str, int]] = [
+OUTCOMES: list[tuple[State, Message | DomainError | Answer, State, str, int]] = [
     (State.DECLARED, RESERVED, State.VALUE_RESERVED, "", 100_000),
     (State.DECLARED, FOREIGN, State.CANCELLING, "DECLARATION_NOT_FOUND", 100_000),
     (State.DECLARED, ConsentMissing(), State.CANCELLING, "CONSENT_MISSING", 100_000),
@@ -381,7 +416,7 @@ OUTCOMES: list[tuple[State, Message | DomainError, State, str, int]] = [
 
 @pytest.mark.parametrize(("state", "outcome", "after", "reason", "exposure"), OUTCOMES)
 def test_every_outcome_in_every_state(
-    world: World, state: State, outcome: Message | DomainError, after: State, reason: str, exposure: int
+    world: World, state: State, outcome: Message | DomainError | Answer, after: State, reason: str, exposure: int
 ) -> None:
     shipment = declared(world, state=state)
     assert state_of(shipment) is state
@@ -438,7 +473,7 @@ def test_a_payment_frees_exposure_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("outcome", [CONFIRMED, NotFound()])
-def test_what_is_paid_is_no_longer_marked_as_insured(world: World, outcome: Message | DomainError) -> None:
+def test_what_is_paid_is_no_longer_marked_as_insured(world: World, outcome: Answer | DomainError) -> None:
     shipment = declared(world, state=State.COVERED)
     pay(world, shipment.declaration, 100_000)
     world.settle(shipment.name, outcome)
@@ -454,12 +489,223 @@ def test_where_nothing_is_covered_nothing_is_freed(world: World, state: State) -
     assert world.shipment(shipment.name) == shipment
 
 
-def test_a_payment_in_another_currency_is_refused(world: World) -> None:
+def test_a_payment_in_another_currency_than_the_declarations_is_refused_and_can_be_told_again(world: World) -> None:
     shipment = declared(world, state=State.COVERED)
     request = pb.ReleaseExposureRequest(
         declaration=shipment.declaration, payment="incomingPayments/x", amount=to_proto(Money("EUR", 5))
     )
     assert refusal(world, "ReleaseExposure", request, SETTLEMENT).problems[0].reason == "CURRENCY_DIFFERS"
+    assert pay(world, shipment.declaration, 5, "incomingPayments/x") == 5
+
+
+def owed_call(world: World, shipment: str) -> Any:
+    """The request of the call that a shipment owes."""
+    task = world.task(shipment)
+    assert task is not None
+    return tasks.request_of(task)
+
+
+def covered_in(world: World, currency: str, rate: Fraction, invoice: int = 100_000, paid: int = 0) -> Any:
+    """A shipment of a declaration in another currency, covered at a rate; so much of it was paid before."""
+    shipment = declared(world, invoice)
+    answer = answered(rate=rate, currency=currency, paid=paid)
+    for outcome in road_of(answer):
+        world.settle(shipment.name, outcome)
+    return world.shipment(shipment.name)
+
+
+def pay_in(world: World, declaration: str, currency: str, amount: int) -> int:
+    """The buyer pays in the declaration's currency; what was freed, in cents."""
+    payment = f"incomingPayments/{uuid.uuid4().hex}"
+    paid = to_proto(Money(currency, amount))
+    request = pb.ReleaseExposureRequest(declaration=declaration, payment=payment, amount=paid)
+    return int(world.call("ReleaseExposure", request, SETTLEMENT).released.minor_units)
+
+
+@pytest.mark.parametrize(
+    ("currency", "rate", "payments", "freed"),
+    [
+        ("EUR", Fraction(9, 10), [45_000, 45_000], [50_000, 50_000]),
+        ("EUR", Fraction(9, 10), [30_000, 30_000, 30_000], [33_333, 33_333, 33_334]),
+        ("EUR", Fraction(9, 10), [500_000], [100_000]),
+        ("JPY", Fraction(3, 2), [1, 149_999], [0, 100_000]),
+        ("JPY", Fraction(1, 7), [1, 14_000, 285], [6, 97_999, 1_995]),
+        ("KWD", Fraction(31, 10), [309_999, 1], [99_999, 1]),
+    ],
+)
+def test_exposure_is_freed_in_the_currency_that_it_was_taken_in(
+    world: World, currency: str, rate: Fraction, payments: list[int], freed: list[int]
+) -> None:
+    """A policy in dollars, a declaration in another currency of 0, 2 or 3 decimals: full payment frees all of it."""
+    shipment = covered_in(world, currency, rate)
+    assert [pay_in(world, shipment.declaration, currency, amount) for amount in payments] == freed
+    paid = world.shipment(shipment.name)
+    assert (state_of(paid), paid.exposure) == (State.PAID, usd(0))
+    assert world.available(shipment.buyer_limit) == 500_000
+    world.settle(shipment.name, CONFIRMED)
+    assert world.violations() == []
+
+
+def test_what_is_covered_of_an_invoice_is_confirmed_of_what_was_reserved_for_it(world: World) -> None:
+    """USD 1,000.00 reserved as EUR 900.00, USD 300.00 covered: EUR 270.00 confirmed, and freed by that much."""
+    shipment = declared(world, invoice=100_000, limit=30_000)
+    reserve = owed_call(world, shipment.name)
+    assert reserve.encumbrance.items[0].amount == usd(100_000)
+    answer = answered(rate=Fraction(9, 10), currency="EUR")
+    world.settle(shipment.name, answer)
+    confirm = owed_call(world, shipment.name)
+    assert confirm.items[0].amount == to_proto(Money("EUR", 27_000))
+    world.settle(shipment.name, answer)
+    world.settle(shipment.name, COLLECTED)
+    assert pay_in(world, shipment.declaration, "EUR", 26_999) == 29_998
+    assert pay_in(world, shipment.declaration, "EUR", 1) == 2
+    assert world.violations() == []
+
+
+@pytest.mark.parametrize("told_in", [State.DECLARED, State.VALUE_RESERVED, State.VALUE_MARKED])
+def test_a_payment_told_before_cover_is_in_force_counts_then(world: World, told_in: State) -> None:
+    """The register applied it after the cover was confirmed; it was told earlier than the premium was collected."""
+    shipment = declared(world, state=told_in)
+    assert pay(world, shipment.declaration, 60_000) == 0
+    for outcome in ROAD[State.COVERED][len(ROAD[told_in]) :]:
+        world.settle(shipment.name, outcome)
+    covered = world.shipment(shipment.name)
+    assert (state_of(covered), covered.exposure) == (State.COVERED, usd(40_000))
+    assert pay(world, shipment.declaration, 40_000) == 40_000
+    assert world.violations() == []
+
+
+def test_cover_of_what_was_paid_meanwhile_is_over_as_it_begins(world: World) -> None:
+    shipment = declared(world, state=State.VALUE_MARKED)
+    pay(world, shipment.declaration, 100_000)
+    world.settle(shipment.name, COLLECTED)
+    paid = world.shipment(shipment.name)
+    assert (state_of(paid), paid.exposure) == (State.PAID, usd(0))
+    assert world.task(shipment.name).step == "release value"  # type: ignore[union-attr]
+    assert world.violations() == []
+
+
+@pytest.mark.parametrize("is_told_late", [True, False])
+def test_a_payment_before_the_cover_frees_nothing_of_it_whenever_it_is_told(world: World, is_told_late: bool) -> None:
+    """40,000 of 140,000 were paid, the register covered the other 100,000: the next payment frees, that one doesn't."""
+    shipment = declared(world)
+    payment = f"incomingPayments/{uuid.uuid4().hex}"
+    if not is_told_late:
+        assert pay(world, shipment.declaration, 40_000, payment) == 0
+    for outcome in road_of(answered(paid=40_000)):
+        world.settle(shipment.name, outcome)
+    assert pay(world, shipment.declaration, 40_000, payment) == 0
+    assert world.shipment(shipment.name).exposure == usd(100_000)
+    assert pay(world, shipment.declaration, 30_000) == 30_000
+    assert pay(world, shipment.declaration, 70_000) == 70_000
+    assert world.violations() == []
+
+
+def test_cover_beyond_what_is_owed_is_refused_and_may_be_declared_again(world: World) -> None:
+    shipment = declared(world)
+    world.settle(shipment.name, ValuePaid(declaration=shipment.declaration, available="200.00", currency="USD"))
+    world.settle(shipment.name, CONFIRMED)
+    refused = world.shipment(shipment.name)
+    assert (state_of(refused), refused.refusal_reason, refused.exposure) == (State.REFUSED, "VALUE_PAID", usd(0))
+    again = shipment_request(shipment.buyer_limit, shipment.declaration, 20_000)
+    declared_again = world.call("CreateCoveredShipment", again, EXPORTER)
+    assert declared_again.premium == usd(130)
+    bring(world, declared_again.name, State.COVERED)
+    assert world.violations() == []
+
+
+# Looks at the register
+
+DAY_US = 86_400_000_000
+
+
+def held(amount: Money, settled: int) -> Answer:
+    """The register's word on what it holds for us."""
+
+    def answer(task: tasks.Task) -> Message:
+        assert task.method == "GetEncumbrance"
+        message = declarations_pb2.Encumbrance(name=tasks.request_of(task).name, state="CONFIRMED")
+        message.items.add(amount=to_proto(amount), settled=to_proto(Money(amount.currency, settled)))
+        return message
+
+    return answer
+
+
+@pytest.fixture
+def fresh(database_url: str) -> Iterator[World]:
+    """A store whose days pass: proved at the end."""
+    made = World(database_url)
+    yield made
+    assert made.violations() == []
+    made.store.close()
+
+
+def test_cover_in_force_is_looked_at_once_a_day(fresh: World) -> None:
+    shipment = declared(fresh, state=State.COVERED)
+    fresh.sweep()
+    assert fresh.task(shipment.name) is None
+    for _ in range(2):
+        fresh.now_us += DAY_US
+        fresh.sweep()
+        task = fresh.task(shipment.name)
+        assert task is not None
+        assert (task.step, task.tenant) == ("look at value", INSURER)
+        fresh.settle(shipment.name, held(Money("USD", 100_000), 0))
+        fresh.sweep()
+        assert fresh.task(shipment.name) is None
+    assert fresh.shipment(shipment.name).exposure == usd(100_000)
+
+
+@pytest.mark.parametrize(
+    ("amount", "settled", "owed"), [(100_000, 100_000, 0), (60_000, 0, 60_000), (60_000, 60_000, 0)]
+)
+def test_what_the_register_no_longer_holds_is_no_exposure(fresh: World, amount: int, settled: int, owed: int) -> None:
+    """A payment that was never told, value given up after goods came back, and both."""
+    shipment = declared(fresh, state=State.COVERED)
+    fresh.now_us += DAY_US
+    fresh.sweep()
+    fresh.settle(shipment.name, held(Money("USD", amount), settled))
+    found = fresh.shipment(shipment.name)
+    assert (state_of(found) is State.PAID, found.exposure) == (not owed, usd(owed))
+    assert fresh.available(shipment.buyer_limit) == 500_000 - owed
+
+
+def test_a_payment_that_a_look_saw_first_counts_once(fresh: World) -> None:
+    shipment = declared(fresh, state=State.COVERED)
+    fresh.now_us += DAY_US
+    fresh.sweep()
+    fresh.settle(shipment.name, held(Money("USD", 100_000), 30_000))
+    assert fresh.shipment(shipment.name).exposure == usd(70_000)
+    assert pay(fresh, shipment.declaration, 30_000) == 0
+    assert pay(fresh, shipment.declaration, 70_000) == 70_000
+
+
+def test_a_look_that_is_refused_stays_owed(fresh: World) -> None:
+    shipment = declared(fresh, state=State.COVERED)
+    fresh.now_us += DAY_US
+    fresh.sweep()
+    with pytest.raises(NotFound):
+        fresh.settle(shipment.name, NotFound(resource="encumbrances/x"))
+    assert fresh.task(shipment.name) is not None
+    pay(fresh, shipment.declaration, 100_000)
+    assert fresh.task(shipment.name).step == "release value"  # type: ignore[union-attr]
+
+
+def test_cover_of_before_in_another_currency_learns_its_value_and_what_was_paid(fresh: World) -> None:
+    """Kept in the policy's currency, no payment freed it: the register tells the currency and what is settled."""
+    shipment = covered_in(fresh, "EUR", Fraction(9, 10))
+    with fresh.store.write() as connection:
+        before = "UPDATE covered_shipments SET insured_value_currency = 'USD', insured_value_minor_units = 100000, "
+        before += "paid_before_currency = 'USD', looked_date = NULL"
+        assert connection.execute(sa.text(before)).rowcount == 1
+    fresh.sweep()
+    fresh.settle(shipment.name, held(Money("EUR", 90_000), 45_000))
+    assert fresh.shipment(shipment.name).exposure == usd(50_000)
+    assert pay_in(fresh, shipment.declaration, "EUR", 45_000) == 0
+    fresh.now_us += DAY_US
+    fresh.sweep()
+    fresh.settle(shipment.name, held(Money("EUR", 90_000), 90_000))
+    assert state_of(fresh.shipment(shipment.name)) is State.PAID
 
 
 # Cover holds
@@ -699,7 +945,7 @@ def test_exposure_never_exceeds_any_line_and_all_comes_back(embedded: World, wor
         ("UPDATE covered_shipments SET state = 'DECLARED' WHERE id = :shipment", "is DECLARED, its exposure"),
         (
             "UPDATE covered_shipments SET insured_ratio = '0.80' WHERE id = :shipment",
-            "80000 is insured, the ledger has 90000",
+            "56000 is insured, the ledger has 63000",
         ),
         (
             "UPDATE cover_holds SET amount_minor_units = 7 WHERE covered_shipment = :name",
@@ -710,12 +956,35 @@ def test_exposure_never_exceeds_any_line_and_all_comes_back(embedded: World, wor
             "lenders hold 0, the ledger has 500",
         ),
         ("UPDATE ledger_accounts SET credits_posted = credits_posted + 1 WHERE reference = 'limit ' || :name", "uses"),
+        (
+            "UPDATE covered_shipments SET paid_before_minor_units = 10000 WHERE id = :shipment",
+            "80000 is owed under cover, its exposure is 70000",
+        ),
+        (
+            "UPDATE covered_shipments SET insured_value_minor_units = 200000 WHERE id = :shipment",
+            "85000 is owed under cover, its exposure is 70000",
+        ),
+        (
+            "UPDATE covered_shipments SET insured_value_currency = NULL, insured_value_minor_units = NULL "
+            "WHERE id = :shipment",
+            "is COVERED without an insured value",
+        ),
+        ("DELETE FROM exposure_payments WHERE payment = 'incomingPayments/told'", "100000 is owed under cover"),
+        (
+            "UPDATE exposure_payments SET amount_minor_units = 100000 WHERE payment = 'incomingPayments/told'",
+            "0 is owed under cover, its exposure is 70000",
+        ),
+        (
+            "UPDATE exposure_payments SET amount_currency = 'EUR' WHERE payment = 'incomingPayments/told'",
+            "incomingPayments/told is of another currency than its cover, and frees nothing",
+        ),
     ],
 )
-def test_verification_finds_what_was_changed_by_hand(statement: str, says: str) -> None:
-    world = World()
+def test_verification_finds_what_was_changed_by_hand(database_url: str, statement: str, says: str) -> None:
+    world = World(database_url)
     shipment = declared(world, state=State.COVERED)
     world.call("HoldCover", hold_request(shipment.declaration, 500), LENDER)
+    pay(world, shipment.declaration, 30_000, "incomingPayments/told")
     assert world.violations() == []
     with world.store.write() as connection:
         identifier = shipment.name.removeprefix("coveredShipments/")
@@ -723,3 +992,35 @@ def test_verification_finds_what_was_changed_by_hand(statement: str, says: str) 
         wanted = {name: value for name, value in names.items() if f":{name}" in statement}
         assert connection.execute(sa.text(statement), wanted).rowcount == 1
     assert any(says in text for text in world.violations())
+    world.store.close()
+
+
+def test_a_store_of_before_is_carried_over(database_url: str) -> None:
+    """Payments freed what was paid of a cover in the policy's currency; from now the same go on."""
+    world = World(database_url)
+    open_one, paid, waiting = (declared(world, state=State.COVERED) for _ in range(3))
+    fresh = declared(world, state=State.DECLARED)
+    pay(world, open_one.declaration, 30_000)
+    pay(world, paid.declaration, 100_000)
+    pay(world, fresh.declaration, 40_000)
+    columns = {
+        "covered_shipments": ["insured_value_currency", "insured_value_minor_units"],
+        "exposure_payments": ["amount_currency", "amount_minor_units"],
+    }
+    columns["covered_shipments"] += ["paid_before_currency", "paid_before_minor_units", "look_date", "looked_date"]
+    columns["covered_shipments"] += ["owed_when_looked_currency", "owed_when_looked_minor_units"]
+    with world.store.write() as connection:
+        for table, names in columns.items():
+            for name in names:
+                connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {name}"))
+        back = "UPDATE alembic_version SET version_num = 'credit_insurance_0001' WHERE version_num LIKE 'credit_ins%'"
+        assert connection.execute(sa.text(back)).rowcount == 1
+    migrations.upgrade(world.store, SERVICE.migrations, system_random, SERVICE.prepare)
+    assert world.violations() == []
+    assert pay(world, open_one.declaration, 70_000) == 70_000
+    assert pay(world, waiting.declaration, 99_999) == 99_999
+    for outcome in road_of(answered(paid=40_000)):
+        world.settle(fresh.name, outcome)
+    assert pay(world, fresh.declaration, 100_000) == 100_000
+    assert world.violations() == []
+    world.store.close()

@@ -1,5 +1,6 @@
 """The loans service on both databases: every command in its writer, the saga by the outcomes of its calls."""
 
+import datetime
 import itertools
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -17,12 +18,15 @@ from google.protobuf.message import Message
 from google.type import date_pb2, decimal_pb2
 
 from chassis import eventlog, fields, migrations, money, signatures, tasks
+from chassis.clock import SHANGHAI
 from chassis.command import Submission
 from chassis.database import Database
 from chassis.errors import DomainError, NotFound
 from chassis.identity import Caller, caller_from_text, service_caller
+from chassis.ids import derived
 from chassis.money import Money
 from chassis.service import Reading
+from chassis.tables import events
 from chassis.writer import run_batch
 from services.loans import errors, tables
 from services.loans.loan import drawdown, store
@@ -65,7 +69,7 @@ STRANGER = person("enterprises/91410100MA44OTHERX", "li", "EXPORTER")
 BANKS = ("banks/ABCDCNBA", "banks/EFGHCNBB")
 MAKER, OTHER_MAKER = (person(bank, "maker", "BANK_MAKER") for bank in BANKS)
 CHECKER, OTHER_CHECKER = (person(bank, "checker", "BANK_CHECKER", public_key=BANK_PUBLIC) for bank in BANKS)
-SETTLEMENT = service_caller("settlement")
+SETTLEMENT, OTHERS = (service_caller("settlement", "settlement", bank) for bank in BANKS)
 
 
 def usd(minor_units: int) -> Any:
@@ -238,17 +242,31 @@ def active(room: Room, **changes: Any) -> Any:
     return room.read("GetLoan", CHECKER, name=loan.name)
 
 
-def repay(room: Room, loan: str, amount: int, on: str, repayment_id: str = "") -> Any:
-    """Fixes a repayment."""
-    return room.call(
-        "CreateRepayment",
-        SETTLEMENT,
-        repayment_id=repayment_id or str(uuid.uuid4()),
-        loan=loan,
-        payment="incomingPayments/1",
-        amount=usd(amount),
-        date=day(on),
-    )
+def repayment(room: Room, loan: str, amount: Any, on: str, **changes: Any) -> loans_pb2.CreateRepaymentRequest:
+    """A valid repayment, by default of a receipt that settled the whole encumbrance."""
+    fields: dict[str, Any] = {
+        "request_id": str(uuid.uuid4()),
+        "repayment_id": str(uuid.uuid4()),
+        "loan": loan,
+        "payment": "incomingPayments/1",
+        "amount": amount,
+        "date": day(on),
+        "encumbrance": f"encumbrances/{derived(loan, 'encumbrance')}",
+        "settled": usd(80_000_00),
+    }
+    return loans_pb2.CreateRepaymentRequest(**{**fields, **changes})
+
+
+def repay(room: Room, loan: str, amount: int, on: str, caller: Caller = SETTLEMENT, **changes: Any) -> Any:
+    """Fixes a repayment on its value date."""
+    moment = datetime.datetime.combine(datetime.date.fromisoformat(on), datetime.time(12), SHANGHAI)
+    room.now_us = max(room.now_us, int(moment.timestamp()) * 1_000_000)
+    return room.submit("CreateRepayment", caller, repayment(room, loan, usd(amount), on, **changes))
+
+
+def confirmed(room: Room, made: Any) -> Any:
+    """The repayment once its money has moved."""
+    return room.call("ConfirmRepayment", SETTLEMENT, repayment_id=repayment_id(made))
 
 
 def repayment_id(repayment: Any) -> str:
@@ -274,14 +292,22 @@ def test_a_loan_from_application_to_closure(room: Room) -> None:
     payoff = room.read("GetPayoff", CHECKER, name=loan.name, date=day("2027-04-15"))
     assert payoff.derivation == "USD 80,000.00 x 4.35 % x 90 / 360 = USD 870.00"
     assert (payoff.total, payoff.days) == (usd(80_870_00), 90)
-    repayment = repay(room, loan.name, 200_000_00, "2027-04-15")
-    assert (repayment.amount, repayment.interest) == (usd(80_870_00), usd(870_00))
-    room.call("ConfirmRepayment", SETTLEMENT, repayment_id=repayment_id(repayment))
+    made = repay(room, loan.name, 200_000_00, "2027-04-15")
+    assert (made.amount, made.interest, made.unsecured) == (usd(80_870_00), usd(870_00), usd(0))
+    confirmed(room, made)
     assert work_off(room) == [f"uncover {DECLARATION}", "release"]
+    assert told(room, loan.name).count("loan.repaid") == 1
     closed = room.read("GetLoan", EXPORTER_CALLER, name=loan.name)
     assert loans_pb2.Loan.State.Name(closed.state) == "CLOSED"
     assert (closed.outstanding, closed.interest_paid) == (usd(0), usd(870_00))
     assert room.violations() == []
+
+
+def told(room: Room, resource: str) -> list[str]:
+    """The types of a resource's events, in their order."""
+    with room.database.read() as connection:
+        query = sa.select(events.c.type).where(events.c.resource == resource).order_by(events.c.position)
+        return list(connection.execute(query).scalars())
 
 
 def reason(attempt: Callable[[], object]) -> tuple[str, list[str]]:
@@ -566,27 +592,89 @@ def test_a_cancelled_repayment_leaves_everything_owed(room: Room) -> None:
 def test_a_cancelled_id_refuses_a_late_repayment(room: Room) -> None:
     loan, identifier = active(room), str(uuid.uuid4())
     room.call("CancelRepayment", SETTLEMENT, repayment_id=identifier)
-    assert reason(lambda: repay(room, loan.name, 1_00, "2027-02-14", identifier))[0] == "REPAYMENT_CANCELLED"
+    late = reason(lambda: repay(room, loan.name, 1_00, "2027-02-14", repayment_id=identifier))
+    assert late[0] == "REPAYMENT_CANCELLED"
 
 
 def test_a_repayment_id_stands_for_one_repayment(room: Room) -> None:
     loan, identifier = active(room), str(uuid.uuid4())
-    first = repay(room, loan.name, 1_000_00, "2027-02-14", identifier)
-    assert repay(room, loan.name, 1_000_00, "2027-02-14", identifier) == first
-    assert reason(lambda: repay(room, loan.name, 1_000_01, "2027-02-14", identifier))[0] == "REPAYMENT_ID_TAKEN"
+    first = repay(room, loan.name, 1_000_00, "2027-02-14", repayment_id=identifier)
+    assert repay(room, loan.name, 1_000_00, "2027-02-14", repayment_id=identifier) == first
+    other = reason(lambda: repay(room, loan.name, 1_000_01, "2027-02-14", repayment_id=identifier))
+    assert other[0] == "REPAYMENT_ID_TAKEN"
+
+
+@pytest.mark.parametrize(
+    ("caller", "changes"),
+    [
+        (OTHERS, {}),
+        (service_caller("settlement"), {}),
+        (SETTLEMENT, {"encumbrance": f"encumbrances/{uuid.uuid4()}"}),
+        (OTHERS, {"encumbrance": f"encumbrances/{uuid.uuid4()}"}),
+    ],
+)
+def test_only_the_loans_bank_repays_it_and_only_by_its_own_encumbrance(
+    room: Room, caller: Caller, changes: dict[str, Any]
+) -> None:
+    loan = active(room)
+    assert reason(lambda: repay(room, loan.name, 80_000_00, "2027-02-14", caller, **changes))[0] == "NOT_FOUND"
+    assert room.read("GetPayoff", CHECKER, name=loan.name).principal == usd(80_000_00)
+
+
+def test_another_banks_repayment_is_neither_confirmed_nor_cancelled(room: Room) -> None:
+    made = repay(room, active(room).name, 1_000_00, "2027-02-14")
+    for method in ("ConfirmRepayment", "CancelRepayment"):
+        assert reason(lambda method=method: room.call(method, OTHERS, repayment_id=repayment_id(made)))[0] == (  # type: ignore[misc]
+            "NOT_FOUND"
+        )
+
+
+def test_parts_of_a_receivable_repay_interest_too(room: Room) -> None:
+    """40,000 on day 30, 40,000 on day 60, 20,000 on day 90: what interest took stays secured, and is repaid."""
+    loan = active(room)
+    first = repay(room, loan.name, 40_000_00, "2027-02-14", settled=usd(40_000_00))
+    assert (first.interest, first.unsecured) == (usd(290_00), usd(290_00))
+    confirmed(room, first)
+    # The register holds the 290.00 again: 39,710.00 stay settled, and the second part settles 40,000.00 more.
+    second = repay(room, loan.name, 40_000_00, "2027-03-16", settled=usd(79_710_00))
+    assert (second.interest, second.unsecured) == (usd(146_05), usd(146_05))
+    confirmed(room, second)
+    last = repay(room, loan.name, 20_000_00, "2027-04-15", settled=usd(80_000_00))
+    assert (last.amount, last.interest, last.unsecured) == (usd(437_63), usd(1_58), usd(0))
+    confirmed(room, last)
+    assert room.read("GetLoan", CHECKER, name=loan.name).state == loans_pb2.Loan.REPAID
+    assert told(room, loan.name).count("loan.partly_repaid") == 2
+    assert room.violations() == []
+
+
+def test_a_receipt_of_one_receivable_leaves_what_another_secures(room: Room) -> None:
+    loan = active(room, declarations=[DECLARATION, SECOND])
+    made = repay(room, loan.name, 50_000_00, "2027-02-14", settled=usd(40_000_00))
+    assert (made.interest, made.principal, made.unsecured) == (usd(290_00), usd(40_000_00), usd(0))
+
+
+@pytest.mark.parametrize("on", ["2027-01-19", "2072-01-22", "9999-12-31"])
+def test_no_repayment_comes_from_the_future(room: Room, on: str) -> None:
+    """The loan starts on Friday 2027-01-15: the next working day is the 18th."""
+    loan = active(room)
+    late = repayment(room, loan.name, usd(30_000_00), on)
+    assert reason(lambda: room.submit("CreateRepayment", SETTLEMENT, late))[1] == ["VALUE_DATE_TOO_LATE"]
+    assert room.read("GetPayoff", CHECKER, name=loan.name).interest == usd(0)
+
+
+def test_the_next_working_day_counts_and_a_day_before_the_start_is_the_start(room: Room) -> None:
+    loan = active(room)
+    early = repayment(room, loan.name, usd(10_000_00), "2027-01-01")
+    assert room.submit("CreateRepayment", SETTLEMENT, early).interest == usd(0)
+    monday = repayment(room, loan.name, usd(10_000_00), "2027-01-18")
+    # 70,000.00 x 4.35 % x 3 / 360 = 25.38
+    assert room.submit("CreateRepayment", SETTLEMENT, monday).interest == usd(25_38)
 
 
 @pytest.mark.parametrize("amount", [money.to_proto(Money("EUR", 1)), usd(0), usd(-1)])
 def test_a_repayment_is_of_the_loans_currency_and_positive(room: Room, amount: Any) -> None:
     loan = active(room)
-    request = loans_pb2.CreateRepaymentRequest(
-        request_id=str(uuid.uuid4()),
-        repayment_id=str(uuid.uuid4()),
-        loan=loan.name,
-        payment="incomingPayments/1",
-        amount=amount,
-        date=day("2027-02-14"),
-    )
+    request = repayment(room, loan.name, amount, "2027-01-15")
     assert reason(lambda: room.submit("CreateRepayment", SETTLEMENT, request))[1] == ["AMOUNT_NOT_COLLECTABLE"]
     request.request_id = str(uuid.uuid4())
     request.amount.CopyFrom(usd(1))

@@ -1,5 +1,6 @@
 """Finance before shipment, rebates, other currencies: nothing counts twice."""
 
+import datetime
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
@@ -8,21 +9,34 @@ from math import ceil
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chassis import money
+from chassis import money, rpc, verification
 from chassis.errors import DomainError
 from chassis.identity import Caller
-from chassis.money import Money, exponent
+from chassis.money import Money, exponent, to_proto
 from services.declarations.preshipment import store as shipments
 from services.declarations.preshipment.model import Link
 from services.declarations.value import kinds
 from services.declarations.value import store as values
 from services.declarations.value.model import Value
-from tests.service.register_world import BANK, BANKS, CHECKER, DAY_US, EXPORTER, OTHER, VALUE, WINDOW, World, usd
+from tests.service.register_world import (
+    BANK,
+    BANKS,
+    CHECKER,
+    DAY_US,
+    ENTERPRISE,
+    EXPORTER,
+    OTHER,
+    VALUE,
+    WINDOW,
+    World,
+    usd,
+)
 
 CONTRACT: dict[str, Any] = {"contract_number": "po 2026-01"}
 
@@ -360,3 +374,74 @@ def links_of(world: World, order: str) -> list[Link]:
     """What is shipped under an order."""
     with world.store.read() as connection:
         return shipments.links(connection, [order])
+
+
+def asked_order(amount: Money, day: datetime.date | None, contract: str = "PO-BOUNDS") -> Any:
+    """An order of an amount until a day."""
+    request = pre_shipment_pb2.CreatePreShipmentRequest()
+    order = pre_shipment_pb2.PreShipment(kind="ORDER", contract_number=contract, amount=to_proto(amount))
+    request.pre_shipment.MergeFrom(order)
+    if day:
+        request.pre_shipment.expire_date.CopyFrom(rpc.date(day))
+    return request
+
+
+@pytest.mark.parametrize(
+    ("units", "day", "reasons"),
+    [
+        (1, datetime.date(1, 1, 1), {"EXPIRE_DATE_PAST"}),
+        (1, datetime.date(2020, 1, 1), {"EXPIRE_DATE_PAST"}),
+        (1, datetime.date(2026, 11, 22), {"EXPIRE_DATE_PAST"}),
+        (1, datetime.date(2036, 11, 24), {"EXPIRE_DATE_TOO_LATE"}),
+        (1, datetime.date(9999, 12, 31), {"EXPIRE_DATE_TOO_LATE"}),
+        (2**63 - 1, datetime.date(2027, 1, 1), {"AMOUNT_TOO_LARGE"}),
+        (10**16 + 1, datetime.date(2027, 1, 1), {"AMOUNT_TOO_LARGE"}),
+        (0, None, {"AMOUNT_NOT_POSITIVE", "DATE_INVALID"}),
+    ],
+)
+def test_an_order_lies_within_bounds(world: World, units: int, day: datetime.date | None, reasons: set[str]) -> None:
+    refusal = world.refused("CreatePreShipment", asked_order(Money("USD", units), day), EXPORTER)
+    assert {problem.reason for problem in refusal.problems} == reasons
+
+
+@pytest.mark.parametrize("day", [datetime.date(2026, 11, 23), datetime.date(2036, 11, 23)])
+def test_an_order_runs_from_today_at_most_ten_years(world: World, day: datetime.date) -> None:
+    name = world.call("CreatePreShipment", asked_order(Money("USD", 10**16), day), EXPORTER).name
+    world.now_us += 5000 * DAY_US
+    assert world.call("CreatePreShipment", asked_order(Money("USD", 10**16), day), EXPORTER).name == name
+
+
+@pytest.mark.parametrize(("units", "reason"), [(2**63 - 1, "AMOUNT_TOO_LARGE"), (-1, "AMOUNT_NOT_POSITIVE")])
+def test_a_rebate_lies_within_bounds(world: World, units: int, reason: str) -> None:
+    rebate = rebate_pb2.Rebate(enterprise=ENTERPRISE, period="202610", amount=usd(units))
+    refusal = world.refused("CreateRebate", rebate_pb2.CreateRebateRequest(rebate=rebate), WINDOW)
+    assert [problem.reason for problem in refusal.problems] == [reason]
+    revise = rebate_pb2.ReviseRebateRequest(name=world.rebate(), amount=usd(units))
+    refusal = world.refused("ReviseRebate", revise, WINDOW)
+    assert [problem.reason for problem in refusal.problems] == [reason.replace("NOT_POSITIVE", "NEGATIVE")]
+
+
+def test_a_kept_row_in_no_currency_fails_no_page(world: World) -> None:
+    """As it came before amounts were checked: it is shown in minor units, and nothing is reserved on it."""
+    order, other = world.order(contract="PO-1"), world.order(contract="PO-2")
+    rebate, expected = world.rebate(period="202609"), world.rebate(period="202610")
+    with world.store.write() as connection:
+        for table, name in (("pre_shipments", order), ("rebates", rebate)):
+            statement = sa.text(f"UPDATE {table} SET amount_currency = 'BTC' WHERE id = :id")
+            assert connection.execute(statement, {"id": name.partition("/")[2]}).rowcount == 1
+    for caller in (EXPORTER, BANK):
+        orders = world.read("ListPreShipments", pre_shipment_pb2.ListPreShipmentsRequest(), caller).pre_shipments
+        assert {one.name for one in orders} == {order, other}
+        one = world.read("GetPreShipment", pre_shipment_pb2.GetPreShipmentRequest(name=order), caller)
+        assert one.available == to_proto(Money("BTC", VALUE * 8 // 10))
+        rebates = world.read("ListRebates", rebate_pb2.ListRebatesRequest(), caller).rebates
+        assert {one.name for one in rebates} == {rebate, expected}
+        one = world.read("GetRebate", rebate_pb2.GetRebateRequest(name=rebate), caller)
+        assert one.available == to_proto(Money("BTC", VALUE * 8 // 10))
+    for name in (order, rebate):
+        refusal = world.refused("ReserveEncumbrance", world.reservation(name, 1), BANK)
+        assert [problem.reason for problem in refusal.problems] == ["CURRENCY_DIFFERS"]
+    with world.store.read() as connection:
+        named = verification.unknown_currencies(connection)
+    for place in ("pre_shipments.amount_currency", "rebates.amount_currency"):
+        assert any(text.startswith(f"currency: {place}: 1 row in BTC") for text in named), named

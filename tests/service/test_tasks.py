@@ -1,5 +1,7 @@
 """Sagas on both databases: what a plan owes is a task, its request id stays, late duplicates change nothing."""
 
+import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,12 +14,16 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
 from chassis import records, tables, tasks
+from chassis.clock import SystemClock
 from chassis.command import Operation, Transaction
 from chassis.database import Database
-from chassis.errors import NotFound, ServiceUnavailable
-from chassis.tasks import Call, Outcome, Saga, Task
-from chassis.writer import run_batch
+from chassis.errors import DomainError, NotFound, ServiceUnavailable
+from chassis.ids import system_random
+from chassis.tasks import Call, Outcome, Runner, Saga, Task
+from chassis.writer import Writer, run_batch
 from tests.support import NOW_US, Stores, submission
+
+PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -198,3 +204,89 @@ def test_tasks_that_disagree_with_their_plans_are_found(database: Database) -> N
         connection.execute(sa.delete(tables.tasks))
     with database.read() as connection:
         assert tasks.violations(connection, {"deal": SAGA}) == ["tasks: deals/1 owes cover, its task is None"]
+
+
+def _refuse(_transaction: Transaction, _deal: Deal, _step: str, outcome: Outcome) -> None:
+    """Nothing can be done about a refusal yet: it is raised, and the call stays owed."""
+    assert isinstance(outcome, DomainError)
+    raise outcome
+
+
+def _fail(_transaction: Transaction, _deal: Deal, _step: str, _outcome: Outcome) -> None:
+    raise ZeroDivisionError
+
+
+def _leave(_transaction: Transaction, _deal: Deal, _step: str, _outcome: Outcome) -> None:
+    """The step is still owed afterwards."""
+
+
+def _changing_then_failing(transaction: Transaction, deal: Deal, _step: str, _outcome: Outcome) -> None:
+    _save(transaction, replace(deal, state="PAID"))
+    transaction.append("deal.paid", deal.name, Empty(), ["banks/X"])
+    raise ZeroDivisionError
+
+
+async def _attempts(database: Database, react: Any, wanted: int, attempts: int = 0) -> tuple[Task, int, float]:
+    """The task once a runner has made so many attempts on it, how often it made the call, and in how many seconds."""
+    calls, started = 0, time.monotonic()
+
+    async def send(task: Task) -> Message:
+        nonlocal calls
+        calls += 1
+        raise NotFound(resource=task.resource)
+
+    with database.write() as connection:
+        connection.execute(sa.update(tables.tasks).values(attempts=attempts, due_us=0))
+    writer = Writer(database)
+    writer.start()
+    runner = Runner(database, writer, {"deal": replace(SAGA, react=react)}, send, SystemClock(), system_random)
+    running = asyncio.create_task(runner.run())
+    while (made := _task(database).attempts) < wanted and time.monotonic() < started + PATIENCE_SECONDS:
+        await asyncio.sleep(0.01)
+    seconds = time.monotonic() - started
+    assert made >= wanted
+    # What is parked is left alone: a runner that goes on would make the next call by now.
+    await asyncio.sleep(2 * tasks.FIRST_RETRY_SECONDS if wanted == tasks.PARK_AFTER_ATTEMPTS else 0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await writer.stop()
+    return _task(database), calls, seconds
+
+
+def _task(database: Database) -> Task:
+    with database.read() as connection:
+        (row,) = connection.execute(sa.select(tables.tasks)).mappings()
+    return Task(**row)
+
+
+@pytest.mark.parametrize("react", [_refuse, _fail, _leave, _changing_then_failing])
+async def test_a_reaction_that_fails_counts_as_an_attempt(database: Database, react: Any) -> None:
+    """After 0, 0.2, 0.6, 1.4 and 3 seconds, instead of five times a second."""
+    task, calls, seconds = await _attempts(database, react, 4)
+    # One more call may be under way when the runner ends.
+    assert task.attempts >= 4
+    assert calls - task.attempts in (0, 1)
+    assert seconds >= 1.4
+    assert (_state(database), task.step, task.parked) == ("NEW", "cover", None)
+    with database.read() as connection:
+        assert connection.execute(sa.select(tables.events)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("react", "why"), [(_refuse, "deals/1"), (_fail, "ZeroDivisionError"), (_leave, "AssertionError")]
+)
+async def test_a_reaction_that_goes_on_failing_waits_for_a_person(database: Database, react: Any, why: str) -> None:
+    task, calls, _ = await _attempts(database, react, tasks.PARK_AFTER_ATTEMPTS, tasks.PARK_AFTER_ATTEMPTS - 1)
+    # A look that began before it was parked may have taken it once more.
+    assert task.attempts == tasks.PARK_AFTER_ATTEMPTS
+    assert calls in (1, 2)
+    with database.read() as connection:
+        assert tasks.parked(connection) == [task]
+        assert tasks.violations(connection, {"deal": SAGA}) == []
+    assert task.parked is not None
+    assert task.parked.startswith(why)
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 0.2), (2, 0.4), (5, 3.2), (9, 30), (1000, 30)])
+def test_calls_wait_longer_and_longer(attempts: int, seconds: float) -> None:
+    assert tasks.retry_seconds(attempts) == pytest.approx(seconds)

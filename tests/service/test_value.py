@@ -1,12 +1,23 @@
 """What is encumbered stays encumbered once: amendments, deletions, returns, breaches and their ends."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import value_pb2
 
+from chassis import records
+from chassis.command import Transaction
+from chassis.identity import service_caller
+from chassis.money import Money
+from services.declarations.encumbrance import store as encumbrances
+from services.declarations.tables import encumbrances as encumbrance_rows
+from services.declarations.tables import uncounted_payments
+from services.declarations.value import store as value_store
+from services.declarations.value.books import Books
+from services.declarations.value.model import Move, Part
 from tests.service.register_world import (
     BANK,
     BANKS,
@@ -296,3 +307,114 @@ def test_a_value_moves_the_same_whatever_the_way(world: World) -> None:
     assert sum(world.value(name).values()) == VALUE
     assert world.value(name)["margin"] == 10_000_00
     assert EXPORTER.tenant == ENTERPRISE
+
+
+def insured(world: World, name: str) -> tuple[int, int]:
+    """What is insured of an asset, and what may still be."""
+    with world.store.read() as connection:
+        value = value_store.booked(connection, [name])[name]
+    return value.insured.minor_units, value.insurable.minor_units
+
+
+def test_what_the_buyer_has_paid_cant_be_insured(world: World) -> None:
+    """I2: paid whole or in part, no more is insured than is owed, whoever asks."""
+    whole, part = world.declared(), world.declared()
+    world.pay(whole, 100_000_00)
+    world.pay(part, 80_000_00)
+    for name, asked, left in ((whole, 1, "0.00"), (part, 20_000_01, "20000.00")):
+        refusal = world.refused("ReserveEncumbrance", world.reservation(name, asked, asset_class="INSURANCE"), COVER)
+        assert (refusal.reason, refusal.metadata["available"]) == ("VALUE_PAID", left)
+    world.finance(part, 20_000_00, COVER, asset_class="INSURANCE")
+    assert insured(world, part) == (20_000_00, 0)
+
+
+def test_a_payment_settles_cover_and_leaves_what_is_owed_insurable(world: World) -> None:
+    """60 insured of 100: 50 paid leaves 10 insured and 40 insurable; all paid leaves neither, and bars nobody."""
+    name = world.declared()
+    held = world.finance(name, 60_000_00, COVER, asset_class="INSURANCE")
+    world.pay(name, 50_000_00)
+    (item,) = world.encumbrance(held, COVER).items
+    assert (item.amount, item.settled) == (usd(60_000_00), usd(50_000_00))
+    assert insured(world, name) == (10_000_00, 40_000_00)
+    assert (held, {INSURER, ENTERPRISE}) in [(one, tenants) for one, tenants, _ in world.events("encumbrance.settled")]
+    world.pay(name, 70_000_00)
+    assert insured(world, name) == (0, 0)
+    insurer = service_caller("credit_insurance", tenant=INSURER)
+    assert world.release(held, insurer).state == pb.Encumbrance.RELEASED
+
+
+def test_reserved_cover_gives_way_to_a_payment_the_newest_first(world: World) -> None:
+    """What is only reserved isn't insured yet: its insurer can't confirm what is paid."""
+    name = world.declared()
+    older, newer = (world.reserve(name, 40_000_00, COVER, asset_class="INSURANCE") for _ in range(2))
+    world.pay(name, 20_000_00)
+    assert [world.state(one, COVER) for one in (older, newer)] == ["RESERVED", "RESERVED"]
+    world.pay(name, 1)
+    assert [world.state(one, COVER) for one in (older, newer)] == ["RESERVED", "RELEASED"]
+    confirm = pb.ConfirmEncumbranceRequest(name=newer)
+    assert world.refused("ConfirmEncumbrance", confirm, COVER).reason == "WRONG_STATE"
+    assert insured(world, name) == (40_000_00, 39_999_99)
+
+
+def test_an_insurer_is_told_what_was_paid_before_its_cover(world: World) -> None:
+    """Each payment whole, also what of it was excess; a bank isn't told."""
+    name = world.declared()
+    world.pay(name, 30_000_00)
+    held = world.reserve(name, 50_000_00, COVER, asset_class="INSURANCE")
+    (item,) = world.call("ConfirmEncumbrance", pb.ConfirmEncumbranceRequest(name=held), COVER).items
+    assert item.paid == usd(30_000_00)
+    lent = world.reserve(name, 10_000_00)
+    (item,) = world.call("ConfirmEncumbrance", pb.ConfirmEncumbranceRequest(name=lent), BANK).items
+    assert not item.HasField("paid")
+
+
+@pytest.mark.parametrize(("to", "left"), [(80_000_00, (10_000_00, 20_000_00)), (40_000_00, (10_000_00, 0))])
+def test_value_that_customs_takes_after_a_payment(world: World, to: int, left: tuple[int, int]) -> None:
+    """Of 100, 60 insured and 50 paid: the rest of what is owed stays insurable, and comes back with the value."""
+    name = world.declared()
+    world.finance(name, 60_000_00, COVER, asset_class="INSURANCE")
+    world.pay(name, 50_000_00)
+    world.amend(name, to)
+    assert insured(world, name) == left
+    assert world.violations() == []
+    world.amend(name, 100_000_00)
+    assert insured(world, name) == (10_000_00, 40_000_00)
+
+
+def test_goods_that_come_back_after_a_payment_leave_what_is_owed_insurable(world: World) -> None:
+    """Returned value is no longer owed; what was paid and comes back wasn't insurable any more."""
+    name = world.declared()
+    world.pay(name, 50_000_00)
+    world.take_back(name, 30_000_00)
+    assert insured(world, name) == (0, 20_000_00)
+    world.take_back(name, 40_000_00)
+    assert insured(world, name) == (0, 0)
+
+
+def test_payments_of_before_are_carried_over(world: World) -> None:
+    """A store that didn't count them: verification names it, the sweep brings cover to what is owed."""
+    name = world.declared()
+    held = world.finance(name, 60_000_00, COVER, asset_class="INSURANCE")
+    world.pay(name, 70_000_00)
+    with world.store.write() as connection:
+        connection.execute(sa.insert(uncounted_payments).values(asset=name))
+    world.act(uncount, name, held)
+    assert any(text.startswith(f"I2: {name}: insured") for text in world.violations())
+    world.sweep()
+    assert insured(world, name) == (0, 30_000_00)
+    (item,) = world.encumbrance(held, COVER).items
+    assert item.settled == usd(60_000_00)
+    assert world.violations() == []
+
+
+def uncount(transaction: Transaction, name: str, held: str) -> None:
+    """Takes back what a payment of 70,000 did to cover of 60,000, as if it had been made before that counted."""
+    books = Books(transaction, [name])
+    moves = ((Part.INSURED, 60_000_00), (Part.INSURABLE, 10_000_00))
+    books.move(name, [Move(Part.INSURABLE_SOURCE, part, Money("USD", units)) for part, units in moves], "uncount")
+    books.write()
+    identifier = held.removeprefix("encumbrances/")
+    encumbrance = encumbrances.load(transaction.connection, [identifier])[identifier]
+    items = tuple(replace(item, settled=item.settled.zero()) for item in encumbrance.items)
+    records.update(transaction.connection, encumbrance_rows, replace(encumbrance, items=items))
+    encumbrances.add_item(transaction, encumbrance, name)

@@ -135,7 +135,7 @@ class Door:
     def declaration_number(self) -> str:
         """The story's declaration."""
         kept = self.layout.read("story.json")
-        return story.Script(kept["story_id"], kept["started_us"]).declaration_number
+        return story.Script(**{key: kept[key] for key in ("story_id", "started_us", "date")}).declaration_number
 
     def channel(self, credentials: Credentials) -> grpc.Channel:
         """A connection that shows a certificate."""

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.errors import WrongState
-from chassis.money import Money
+from chassis.money import Money, to_proto
 from chassis.states import moved
 from ledger.model import Account, Limit
 from services.credit_insurance import premium_rates
@@ -44,6 +44,8 @@ SHIPMENT = CoveredShipment(
     refusal_reason="",
     revision=1,
     create_us=0,
+    insured_value=Money("EUR", 9_479_300),
+    paid_before=Money("EUR", 0),
 )
 MACHINES: list[tuple[Mapping[tuple[Any, Any], Any], type[StrEnum], type[StrEnum], set[str]]] = [
     (policy.TRANSITIONS, policy.State, policy.Verb, {"PENDING_APPROVAL: approve -> IN_FORCE"}),
@@ -116,7 +118,7 @@ def test_plan_of_every_state(state: State) -> None:
 
 
 def test_calls_say_the_same_encumbrance_and_the_right_amounts() -> None:
-    """The covered amount is marked at the register, the premium of the whole invoice collected."""
+    """The invoice is reserved at the register, its covered part confirmed, the premium of the whole collected."""
     reserve, confirm, collect, release = (
         call.request
         for state in (State.DECLARED, State.VALUE_RESERVED, State.VALUE_MARKED, State.CANCELLING)
@@ -124,7 +126,9 @@ def test_calls_say_the_same_encumbrance_and_the_right_amounts() -> None:
     )
     assert confirm.name == release.name == f"encumbrances/{reserve.encumbrance_id}"
     (item,) = reserve.encumbrance.items
-    assert (item.asset, item.amount.minor_units) == (SHIPMENT.declaration, 10_000_000)
+    assert (item.asset, item.amount) == (SHIPMENT.declaration, to_proto(SHIPMENT.invoice_amount))
+    (item,) = confirm.items
+    assert (item.asset, item.amount) == (SHIPMENT.declaration, to_proto(Money("EUR", 9_479_300)))
     assert reserve.encumbrance.asset_class == reserve.encumbrance.INSURANCE
     assert reserve.encumbrance.reference == collect.covered_shipment == SHIPMENT.name
     assert (collect.amount.minor_units, collect.enterprise) == (78_000, SHIPMENT.enterprise)
@@ -271,3 +275,42 @@ def test_policies_and_limits_count_from_their_first_to_their_last_day(days: int)
     assert not replace(terms, state=policy.State.PENDING_APPROVAL).in_force(first)
     assert not replace(limit, state=buyer_limit.State.PENDING_APPROVAL).in_force(first)
     assert not replace(limit, state=buyer_limit.State.REFUSED, start_date=None).in_force(first)
+
+
+@pytest.mark.parametrize(
+    ("covered", "insured", "paid", "owed"),
+    [
+        (Money("USD", 10_000), Money("EUR", 9_000), [3_000, 3_000, 3_000], [6_667, 3_334, 0]),
+        (Money("JPY", 1_000), Money("KWD", 2_001), [1, 1_000, 999, 1], [1_000, 500, 1, 0]),
+        (Money("KWD", 2_001), Money("JPY", 1_000), [1, 998, 1], [1_999, 3, 0]),
+        (Money("USD", 5_000), Money("USD", 5_000), [4_999, 1], [1, 0]),
+        (Money("USD", 3), Money("EUR", 7), [1, 1, 1, 10**9], [3, 3, 2, 0]),
+    ],
+)
+def test_a_payment_frees_in_proportion_and_the_last_one_the_rest(
+    covered: Money, insured: Money, paid: list[int], owed: list[int]
+) -> None:
+    """In currencies of no, two and three decimals; what was paid before the cover counts for nothing."""
+    before = Money(insured.currency, 777)
+    shipment = replace(SHIPMENT, covered_amount=covered, insured_value=insured, paid_before=before)
+    told = [before.minor_units + sum(paid[: index + 1]) for index in range(len(paid))]
+    assert [model.owed_after(shipment, Money(insured.currency, units)).minor_units for units in told] == owed
+    assert model.owed_after(shipment, before.zero()) == covered
+
+
+@given(st.integers(1, 10**15), st.integers(1, 10**15), st.lists(st.integers(1, 10**12), max_size=8))
+def test_exposure_only_falls_and_is_nothing_exactly_when_all_is_paid(units: int, held: int, paid: list[int]) -> None:
+    covered, insured = Money("USD", units), Money("EUR", held)
+    shipment = replace(SHIPMENT, covered_amount=covered, insured_value=insured)
+    told = [Money("EUR", total) for total in itertools.accumulate(paid, initial=0)]
+    owed = [model.owed_after(shipment, one) for one in told]
+    assert all(after <= before for before, after in itertools.pairwise(owed))
+    assert [not one for one in owed] == [one >= insured for one in told]
+
+
+@given(st.integers(1, 10**12), st.integers(1, 10**12), st.integers(1, 10**12))
+def test_the_insured_part_is_no_less_than_its_share(reserved: int, asked: int, covered: int) -> None:
+    covered = min(covered, asked)
+    part = model.insured_part(Money("EUR", reserved), Money("USD", asked), Money("USD", covered)).minor_units
+    assert (part - 1) * asked < reserved * covered <= part * asked
+    assert part <= reserved

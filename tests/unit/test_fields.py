@@ -1,7 +1,7 @@
 """Field rules: all violations at once, each with its path, in both languages."""
 
 import pytest
-from aval.declarations.v1 import declarations_pb2, insight_pb2, reference_pb2
+from aval.declarations.v1 import declarations_pb2, insight_pb2, pre_shipment_pb2, reference_pb2
 from aval.events.v1 import events_pb2
 from aval.type.v1 import money_pb2
 
@@ -70,3 +70,29 @@ def test_nul_is_neither_in_keys_nor_in_values() -> None:
     for extra in ({"a\0": "b"}, {"a": "b\0"}):
         row = reference_pb2.ReferenceRecord(extra=extra)
         assert "TEXT_NUL" in {problem.reason for problem in fields.row_problems(row)}
+
+
+# XTS is for tests, XXX for none, XAU and XDR have no minor units, CLF is a fund, DEM and BGN were money once.
+NO_MONEY = ["BTC", "ZZZ", "XTS", "XXX", "XAU", "XDR", "CLF", "USN", "XAD", "DEM", "BGN"]
+
+
+@pytest.mark.parametrize("code", NO_MONEY)
+def test_an_amount_of_no_currency_is_refused_wherever_it_stands(code: str) -> None:
+    amount = money_pb2.Money(currency_code=code, minor_units=5)
+    whole = pre_shipment_pb2.CreatePreShipmentRequest(pre_shipment={"amount": amount})
+    items = [declarations_pb2.EncumberedValue(asset="rebates/1", amount=amount)] * 2
+    repeated = declarations_pb2.ConfirmEncumbranceRequest(items=items)
+    for request, path in ((whole, "pre_shipment.amount"), (repeated, "items[1].amount"), (amount, "")):
+        found = {problem.path for problem in fields.row_problems(request) if problem.reason == "CURRENCY_UNKNOWN"}
+        assert f"{path}.currency_code".lstrip(".") in found
+
+
+@pytest.mark.parametrize("code", ["CNY", "JPY", "KWD", "XOF", "XCG", "ZWG"])
+def test_an_amount_that_is_paid_passes(code: str) -> None:
+    assert fields.row_problems(money_pb2.Money(currency_code=code, minor_units=5)) == []
+
+
+@pytest.mark.parametrize("code", ["", "usd", "US", "USDT", "ＵＳＤ"])
+def test_a_code_of_another_form_is_refused_once(code: str) -> None:
+    (problem,) = fields.row_problems(money_pb2.Money(currency_code=code, minor_units=5))
+    assert (problem.path, problem.reason) == ("currency_code", "FIELD_STRING_PATTERN")

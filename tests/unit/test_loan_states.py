@@ -206,7 +206,7 @@ def test_a_repaid_loan_gives_back_cover_and_value() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"enterprise": "enterprises/2"}, "DECLARATION_OF_ANOTHER"),
+        ({"enterprise": "enterprises/2"}, "CONSENT_MISSING"),
         ({"declared_value": money.to_proto(Money("EUR", 60_000_00))}, "CURRENCY_DIFFERS"),
         ({"declared_value": money.to_proto(usd(20_000_00))}, "AMOUNT_ABOVE_CAP"),
     ],

@@ -81,7 +81,7 @@ def test_exponents_are_those_of_iso_4217(currency: str, digits: int) -> None:
     assert money.is_currency(currency)
 
 
-@pytest.mark.parametrize("code", ["XAU", "ZZZ", "", "cny"])
+@pytest.mark.parametrize("code", ["XAU", "ZZZ", "", "cny", "XTS", "XXX", "XDR", "BTC", "CLF", "UYW", "DEM", "HRK"])
 def test_what_has_no_minor_units_is_no_currency(code: str) -> None:
     assert not money.is_currency(code)
 
@@ -118,3 +118,10 @@ def test_major_units_are_exact_and_wire_forms_keep_all_digits(units: int, curren
 def test_a_total_of_nothing_is_zero_of_its_currency() -> None:
     assert money.total([], "USD") == Money("USD", 0)
     assert money.total([Money("USD", 2), Money("USD", 3)], "USD") == Money("USD", 5)
+
+
+def test_a_kept_amount_of_no_currency_is_shown_in_minor_units() -> None:
+    kept = Money("BTC", 1_234_567)
+    assert str(kept) == "BTC 1,234,567 minor units"
+    assert kept.times(Decimal("0.9"), ROUND_DOWN) == Money("BTC", 1_111_110)
+    assert str(Money("DEM", 150)) == "DEM 1.50"

@@ -102,6 +102,7 @@ def test_the_table_has_every_kind_of_the_contract() -> None:
         ("permit", {"valid_to": {"year": 2026, "month": 2, "day": 30}}, "DATE_INVALID"),
         ("bill", {"amount": {"currency_code": "CNY", "minor_units": 0}}, "AMOUNT_NOT_POSITIVE"),
         ("bill", {"amount": {"currency_code": "XXQ", "minor_units": 1}}, "AMOUNT_INVALID"),
+        ("bill", {"payee": ENTERPRISE}, "PAYEE_IS_PAYER"),
         ("bill", {"term": "STATED"}, "DUE_DATE_DOESNT_FIT"),
         ("bill", {"overdue_bill_number": "1"}, "OVERDUE_BILL_DOESNT_FIT"),
         ("bill", {"charges": [{"amount": {"currency_code": "CNY"}}]}, "CHARGES_DONT_FIT"),
@@ -141,7 +142,7 @@ def test_a_hold_is_about_something() -> None:
     assert [problem.reason for problem in kinds.problems(row)] == ["HOLD_WITHOUT_SUBJECT"]
 
 
-# Sources: the announcements in data/duty_deadlines.csv and the State Council's calendar in data/holidays.csv.
+# Sources: the announcements in data/duty_deadlines.csv and the State Council's calendar in trade/data/holidays.csv.
 @pytest.mark.parametrize(
     ("term", "issued", "expected"),
     [

@@ -16,7 +16,7 @@ def declared() -> set[str]:
 def used() -> set[str]:
     lines = [
         line
-        for folder in ("protos", "chassis", "ledger", "services", "gateway")
+        for folder in ("protos", "chassis", "ledger", "trade", "services", "gateway")
         for ending in ("*.py", "*.proto")
         for file in (ROOT / folder).rglob(ending)
         for line in file.read_text(encoding="utf-8").splitlines()

@@ -50,7 +50,7 @@ def holds(value: Value) -> None:
     assert all(getattr(value, field.name).minor_units >= 0 for field in fields(Value)), value
     assert value.shortfall <= value.financed
     assert not value.shortfall or not (value.free or value.margin)
-    assert value.insurable + value.insured == value.declared - value.returned + value.insured_shortfall
+    assert value.insurable + value.insured == value.unpaid + value.insured_shortfall
 
 
 @st.composite
@@ -61,8 +61,7 @@ def values(draw: st.DrawFn) -> Value:
     insured = usd(draw(st.integers(0, value.insurable.minor_units)))
     value = moved(value, Move(Part.FREE, Part.FINANCED, financed), Move(Part.INSURABLE, Part.INSURED, insured))
     paid = usd(draw(st.integers(0, 10**9)))
-    holder = [_encumbrance("a", financed)] if financed else []
-    value = moved(value, *apply_proceeds(ASSET, value, holder, paid, {}).moves())
+    value = moved(value, *_payment(value, paid))
     value = moved(value, *model.taken_back(value, min(usd(draw(st.integers(0, 10**9))), value.declared)))
     value = moved(value, *model.lowered(value, usd(draw(st.integers(0, value.declared.minor_units)))))
     return moved(value, *model.margin_restored(value, CAP))
@@ -128,7 +127,50 @@ def test_a_payment_is_applied_whole(value: Value, units: int) -> None:
     found = apply_proceeds(ASSET, value, [holder] if value.financed else [], usd(units), unbacked)
     assert found.financed + found.free + found.margin + found.cured + found.excess == usd(units)
     assert sum((one.amount for one in found.settled), usd(0)) == found.financed + found.cured
-    holds(moved(value, *found.moves()))
+
+
+@given(values(), st.integers(1, 10**9))
+def test_what_is_paid_is_neither_insured_nor_insurable(value: Value, units: int) -> None:
+    """A payment takes of both what the buyer owed, of cover first and never of what has no value behind it."""
+    after = moved(value, *_payment(value, usd(units)))
+    holds(after)
+    paid = min(usd(units), value.unpaid)
+    assert after.settled == value.settled + paid
+    assert value.insured - after.insured == min(paid, value.insured_backed)
+    assert after.insured_shortfall == value.insured_shortfall
+
+
+@pytest.mark.parametrize(
+    ("insured", "paid", "left", "settled"),
+    [
+        ((60,), 80, (0, 20), (60,)),
+        ((60,), 20, (40, 40), (20,)),
+        ((100,), 100, (0, 0), (100,)),
+        ((30, 50), 40, (40, 20), (30, 10)),
+        ((), 70, (0, 30), ()),
+    ],
+)
+def test_a_payment_of_a_value_of_100_settles_the_oldest_cover_first(
+    insured: tuple[int, ...], paid: int, left: tuple[int, int], settled: tuple[int, ...]
+) -> None:
+    standing = [_cover(letter, usd(units)) for letter, units in zip("ab", insured, strict=False)]
+    found = encumbrance_model.settle_cover(ASSET, standing, usd(paid), {})
+    assert tuple(one.amount.minor_units for one in found.settled) == settled
+    assert (sum(insured) - found.insured.minor_units, 100 - sum(insured) - found.insurable.minor_units) == left
+
+
+def _payment(value: Value, amount: Money) -> list[Move]:
+    """What a payment moves where one bank finances and one insurer covers."""
+    financing = [_encumbrance("a", value.financed)] if value.financed else []
+    covering = [_cover("b", value.insured)] if value.insured else []
+    application = apply_proceeds(ASSET, value, financing, amount, {"banks/A": value.shortfall})
+    unbacked = {"insurers/I": value.insured_shortfall}
+    cover = encumbrance_model.settle_cover(ASSET, covering, application.within_value, unbacked)
+    return [*application.moves(), *cover.moves()]
+
+
+def _cover(identifier: str, amount: Money) -> Encumbrance:
+    return replace(_encumbrance(identifier, amount, "insurers/I"), asset_class=AssetClass.INSURANCE)
 
 
 def _encumbrance(identifier: str, amount: Money, holder: str = "banks/A", is_equal: bool = False) -> Encumbrance:

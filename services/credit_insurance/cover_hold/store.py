@@ -69,15 +69,15 @@ def release_amount(transaction: Transaction, hold: CoverHold, shipment: CoveredS
     sitting.write()
 
 
-def pay(transaction: Transaction, shipment: CoveredShipment, payment: str, amount: Money) -> tuple[Money, Money]:
-    """Frees exposure by what the buyer paid, as far as there is any; what was freed and what is left."""
-    sitting = _sitting(transaction, shipment, payment)
-    exposure = _exposure(sitting, shipment)
-    freed = min(amount, exposure)
-    _attempt(sitting, shipments.payment_transfers(shipment, payment, freed))
-    _retire(sitting, shipment, payment)
-    sitting.write()
-    return freed, exposure - freed
+def reduce(transaction: Transaction, shipment: CoveredShipment, cause: str, owed: Money) -> Money:
+    """Frees exposure beyond what is owed; what was freed. Nothing is freed where no more stands."""
+    sitting = _sitting(transaction, shipment, cause)
+    freed = max(_exposure(sitting, shipment) - owed, owed.zero())
+    if freed:
+        _attempt(sitting, shipments.payment_transfers(shipment, cause, freed))
+        _retire(sitting, shipment, cause)
+        sitting.write()
+    return freed
 
 
 def _sitting(transaction: Transaction, shipment: CoveredShipment, cause: str, *others: Transfer) -> ledger.Sitting:

@@ -1,7 +1,6 @@
 """Declaring shipments for cover, and freeing their exposure as the buyer pays."""
 
-import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aval.credit_insurance.v1 import credit_insurance_pb2
 
@@ -9,14 +8,11 @@ from chassis import money
 from chassis import rpc as wire
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
-from chassis.money import Money
-from chassis.states import moved
 from services.credit_insurance import checks, errors, premium_rates
 from services.credit_insurance.buyer_limit import store as limits
 from services.credit_insurance.buyer_limit.model import BuyerLimit
-from services.credit_insurance.cover_hold import store as covers
-from services.credit_insurance.covered_shipment import rpc, store
-from services.credit_insurance.covered_shipment.model import TRANSITIONS, CoveredShipment, State, Verb
+from services.credit_insurance.covered_shipment import exposure, rpc, store
+from services.credit_insurance.covered_shipment.model import CoveredShipment, ExposurePayment, State
 from services.credit_insurance.policy import store as policies
 from services.credit_insurance.policy.model import Policy
 from services.credit_insurance.premium_rates import PremiumRate
@@ -111,29 +107,38 @@ def _check_new(transaction: Transaction, shipment: CoveredShipment) -> None:
 def release_exposure(
     transaction: Transaction, request: credit_insurance_pb2.ReleaseExposureRequest
 ) -> credit_insurance_pb2.ReleaseExposureResponse:
-    """The buyer has paid: frees as much exposure, once for each payment and declaration."""
+    """The buyer has paid: frees as much exposure, once for each payment and declaration.
+
+    The amount is in the declaration's currency. What is told before cover is in force counts when it comes into force.
+    InvalidFields where it is of another currency: the payment isn't taken as told then, so it can be told again.
+    """
     connection = transaction.connection
     if known := store.payment_response(connection, request.declaration, request.payment):
         return credit_insurance_pb2.ReleaseExposureResponse.FromString(known)
-    released = _release(transaction, request.declaration, request.payment, money.from_proto(request.amount))
-    response = credit_insurance_pb2.ReleaseExposureResponse(released=money.to_proto(released))
-    store.add_payment(connection, request.declaration, request.payment, response.SerializeToString())
+    covered = store.of_declaration(connection, request.declaration, State.COVERED)
+    if problems := list(_payment_problems(request, covered)):
+        raise InvalidFields(problems)
+    payment = ExposurePayment(request.declaration, request.payment, money.from_proto(request.amount), b"")
+    store.add_payment(connection, payment)
+    released = [exposure.follow_payments(transaction, shipment, payment.payment) for shipment in covered]
+    nothing = money.from_proto(request.amount).zero()
+    response = credit_insurance_pb2.ReleaseExposureResponse(released=money.to_proto(next(iter(released), nothing)))
+    store.answer_payment(connection, payment, response.SerializeToString())
     return response
 
 
-def _release(transaction: Transaction, declaration: str, payment: str, amount: Money) -> Money:
-    """What was freed; zero where the declaration isn't covered."""
-    covered = store.of_declaration(transaction.connection, declaration, State.COVERED)
-    currency = covered[0].invoice_amount.currency if covered else ""
-    if problems := list(checks.amount("amount", money.to_proto(amount), currency)):
-        raise InvalidFields(problems)
-    if not covered:
-        return amount.zero()
-    (shipment,) = covered
-    released, left = covers.pay(transaction, shipment, payment, amount)
-    if left:
-        store.save(transaction, shipment, "covered_shipment.exposure_released")
-    else:
-        state = moved(TRANSITIONS, shipment, Verb.PAID_OFF)
-        store.save(transaction, dataclasses.replace(shipment, state=state), "covered_shipment.paid")
-    return released
+def _payment_problems(
+    request: credit_insurance_pb2.ReleaseExposureRequest, covered: Sequence[CoveredShipment]
+) -> Iterator[Problem]:
+    """A positive amount, in the currency in which the register holds the declaration's cover."""
+    yield from checks.amount("amount", request.amount)
+    for shipment in covered:
+        assert shipment.insured_value is not None, f"{shipment.name} has no insured value"
+        currency = shipment.insured_value.currency
+        if request.amount.currency_code != currency:
+            yield Problem(
+                "amount.currency_code",
+                "CURRENCY_DIFFERS",
+                f"The declaration's cover is held in {currency}; say what was paid in that currency.",
+                f"该报关单的承保金额以 {currency} 计；请以该币种填写付款金额。",
+            )

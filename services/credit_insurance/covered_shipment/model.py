@@ -1,6 +1,8 @@
 """Covered shipments: pure rules, states, and the ledger transfers they come to.
 
-The exposure of a shipment is what the buyer still owes of its covered amount. It counts against two
+The exposure of a shipment is what the buyer still owes of its covered amount. The buyer pays in the declaration's
+currency, cover is in the policy's: each payment frees in the proportion in which the register took the cover, whatever
+rates are by then, and the last one frees the rest. Exposure counts against two
 lines at once, in the policy's currency, book `exposure`: the buyer limit's (account `exposure`) and
 the policy's maximum liability (account `liability`).
 """
@@ -60,7 +62,14 @@ RESERVING = (State.DECLARED, State.VALUE_RESERVED, State.VALUE_MARKED, State.CAN
 
 @dataclass(frozen=True, slots=True)
 class CoveredShipment:
-    """Names of resources are whole; all amounts are in the policy's currency."""
+    """Names of resources are whole; amounts are in the policy's currency, but for the last two.
+
+    `insured_value` is what the register holds for the covered amount, in the declaration's currency, and `paid_before`
+    what buyers had paid of the declaration when that was confirmed; None until the register has said so.
+
+    Cover in force is compared with the register every day: `look_date` is the day whose look is owed, `looked_date`
+    that of the last one, and `owed_when_looked` what it found, in the policy's currency.
+    """
 
     id: str
     buyer_limit: str
@@ -80,6 +89,11 @@ class CoveredShipment:
     refusal_reason: str
     revision: int
     create_us: int
+    insured_value: Money | None = None
+    paid_before: Money | None = None
+    look_date: date | None = None
+    looked_date: date | None = None
+    owed_when_looked: Money | None = None
 
     @property
     def name(self) -> str:
@@ -99,6 +113,59 @@ class CoveredShipment:
     def insured(self, exposure: Money) -> Money:
         """The insured part of an exposure, rounded half up to the minor unit."""
         return exposure.times(self.insured_ratio)
+
+
+@dataclass(frozen=True, slots=True)
+class ExposurePayment:
+    """A payment for a declaration that settlement told of, once, whether there was cover or not; with the answer.
+
+    One that was told before amounts were kept has none.
+    """
+
+    declaration: str
+    payment: str
+    amount: Money | None
+    response: bytes
+
+
+def insured_part(reserved: Money, asked: Money, covered: Money) -> Money:
+    """What of the value reserved for an amount stands for the covered part of it, rounded up.
+
+    Of EUR 460.01 reserved for USD 500.00, with USD 300.00 covered: EUR 276.01.
+    """
+    return Money(reserved.currency, -(-reserved.minor_units * covered.minor_units // asked.minor_units))
+
+
+def owed_after(shipment: CoveredShipment, told: Money) -> Money:
+    """The exposure once buyers have paid so much of the declaration in all, in its currency, since it is known.
+
+    No more than the register had outstanding at the last look. In proportion, rounded up, so that the last payment
+    frees the rest exactly: USD 100.00 covered as EUR 90.00 is
+    USD 66.67 after EUR 30.00, USD 33.34 after EUR 60.00, nothing after EUR 90.00. The whole before the register has
+    confirmed the cover.
+    """
+    insured, before = shipment.insured_value, shipment.paid_before
+    if insured is None or before is None:
+        return shipment.covered_amount
+    owed = owed_of(shipment, insured - min(max(told - before, insured.zero()), insured))
+    return owed if shipment.owed_when_looked is None else min(owed, shipment.owed_when_looked)
+
+
+def owed_of(shipment: CoveredShipment, outstanding: Money) -> Money:
+    """The exposure where so much of the insured value is outstanding, rounded up."""
+    covered, insured = shipment.covered_amount, shipment.insured_value
+    assert insured is not None, f"{shipment.name} has no insured value"
+    return Money(covered.currency, -(-covered.minor_units * outstanding.minor_units // insured.minor_units))
+
+
+def with_look(shipment: CoveredShipment, held: Money, settled: Money) -> CoveredShipment:
+    """The shipment after a look: so much the register holds for it, so much of that is settled.
+
+    Cover taken before amounts were kept in the declaration's currency learns its insured value by that.
+    """
+    if shipment.insured_value is None or shipment.insured_value.currency != held.currency:
+        shipment = replace(shipment, insured_value=held, paid_before=held.zero())
+    return replace(shipment, owed_when_looked=owed_of(shipment, held - settled))
 
 
 def premium(invoice: Money, rate: Decimal) -> Money:

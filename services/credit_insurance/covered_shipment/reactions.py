@@ -2,7 +2,10 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
+from chassis import database, money
+from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import DomainError
 from chassis.states import moved
@@ -10,43 +13,75 @@ from chassis.tasks import Outcome
 from ledger import store as ledger
 from ledger.model import Kind
 from services.credit_insurance.cover_hold import model as cover
-from services.credit_insurance.covered_shipment import model, saga, store
+from services.credit_insurance.covered_shipment import exposure, model, saga, store
 from services.credit_insurance.covered_shipment.model import TRANSITIONS, CoveredShipment, State, Verb
 
 # The declaration stands, but is another exporter's: said as if there were none.
 FOREIGN_DECLARATION = "DECLARATION_NOT_FOUND"
+# What frees exposure when cover comes into force: payments told before.
+IN_FORCE = "in force"
 
 
-def _move(
-    transaction: Transaction, shipment: CoveredShipment, verb: Verb, event: str, refusal_reason: str = ""
-) -> None:
+def _move(transaction: Transaction, shipment: CoveredShipment, verb: Verb, event: str, **changes: Any) -> None:
     state = moved(TRANSITIONS, shipment, verb)
-    reason = refusal_reason or shipment.refusal_reason
-    store.save(transaction, dataclasses.replace(shipment, state=state, refusal_reason=reason), event)
+    store.save(transaction, dataclasses.replace(shipment, state=state, **changes), event)
 
 
 def _reserved(transaction: Transaction, shipment: CoveredShipment, outcome: Outcome) -> None:
-    assert not isinstance(outcome, DomainError)
-    if getattr(outcome, "enterprise") != shipment.enterprise:  # noqa: B009 - messages have no typed fields
-        _move(transaction, shipment, Verb.CANCEL, "covered_shipment.cancelling", FOREIGN_DECLARATION)
-    else:
-        _move(transaction, shipment, Verb.VALUE_RESERVED, "covered_shipment.value_reserved")
+    encumbrance: Any = outcome
+    if encumbrance.enterprise != shipment.enterprise:
+        _cancel(transaction, shipment, FOREIGN_DECLARATION)
+        return
+    (item,) = encumbrance.items
+    asked = money.from_proto(item.claimed if item.HasField("claimed") else item.amount)
+    part = model.insured_part(money.from_proto(item.amount), asked, shipment.covered_amount)
+    _move(transaction, shipment, Verb.VALUE_RESERVED, "covered_shipment.value_reserved", insured_value=part)
 
 
-def _confirmed(transaction: Transaction, shipment: CoveredShipment, _outcome: Outcome) -> None:
-    _move(transaction, shipment, Verb.VALUE_CONFIRMED, "covered_shipment.value_marked")
+def _confirmed(transaction: Transaction, shipment: CoveredShipment, outcome: Outcome) -> None:
+    """What was paid until now isn't of what is covered; where told payments have no amounts, all of them are."""
+    encumbrance: Any = outcome
+    (item,) = encumbrance.items
+    told, are_all_known = store.told(transaction.connection, shipment.declaration, item.amount.currency_code)
+    before = money.from_proto(item.paid) if are_all_known else told
+    _move(transaction, shipment, Verb.VALUE_CONFIRMED, "covered_shipment.value_marked", paid_before=before)
 
 
 def _collected(transaction: Transaction, shipment: CoveredShipment, _outcome: Outcome) -> None:
-    """Cover is in force: the exposure is booked, and its insured part can be assigned."""
+    """Cover is in force: the exposure is booked, its insured part can be assigned, what was paid meanwhile counts."""
+    database.lock(transaction.connection, [shipment.declaration])
     ledger.open_accounts(transaction.connection, cover.accounts(shipment))
     ledger.post(transaction, *model.closing_transfers(shipment, Kind.POST), *cover.opening_transfers(shipment))
-    _move(transaction, shipment, Verb.PREMIUM_COLLECTED, "covered_shipment.covered")
+    state = moved(TRANSITIONS, shipment, Verb.PREMIUM_COLLECTED)
+    begun = dataclasses.replace(shipment, state=state, looked_date=business_date(transaction.now_us))
+    covered = store.save(transaction, begun, "covered_shipment.covered")
+    exposure.follow_payments(transaction, covered, IN_FORCE)
+
+
+def _looked(transaction: Transaction, shipment: CoveredShipment, outcome: Outcome) -> None:
+    """The register's word counts where it knows of less than was told: a payment of long ago, value given up."""
+    database.lock(transaction.connection, [shipment.declaration])
+    encumbrance: Any = outcome
+    looked = dataclasses.replace(shipment, look_date=None, looked_date=shipment.look_date)
+    for item in encumbrance.items:
+        looked = model.with_look(looked, money.from_proto(item.amount), money.from_proto(item.settled))
+    kept = store.keep(transaction, looked)
+    exposure.follow_payments(transaction, kept, f"look {kept.looked_date}")
+
+
+def _look_refused(_transaction: Transaction, _shipment: CoveredShipment, outcome: Outcome) -> None:
+    """Nothing is known: it is asked again."""
+    assert isinstance(outcome, DomainError)
+    raise outcome
+
+
+def _cancel(transaction: Transaction, shipment: CoveredShipment, reason: str) -> None:
+    _move(transaction, shipment, Verb.CANCEL, "covered_shipment.cancelling", refusal_reason=reason)
 
 
 def _refused(transaction: Transaction, shipment: CoveredShipment, outcome: Outcome) -> None:
     assert isinstance(outcome, DomainError)
-    _move(transaction, shipment, Verb.CANCEL, "covered_shipment.cancelling", outcome.reason)
+    _cancel(transaction, shipment, outcome.reason)
 
 
 def _released(transaction: Transaction, shipment: CoveredShipment, _outcome: Outcome) -> None:
@@ -66,6 +101,7 @@ REACTIONS: Mapping[str, tuple[Reaction, Reaction]] = {
     saga.CONFIRM: (_confirmed, _refused),
     saga.COLLECT: (_collected, _refused),
     saga.RELEASE: (_released, _released),
+    saga.LOOK: (_looked, _look_refused),
 }
 
 

@@ -13,10 +13,12 @@ RESERVE = "reserve value"
 CONFIRM = "confirm value"
 COLLECT = "collect premium"
 RELEASE = "release value"
+LOOK = "look at value"
 
 
 def _reserve(shipment: CoveredShipment) -> Call:
-    item = declarations_pb2.EncumberedValue(asset=shipment.declaration, amount=money.to_proto(shipment.covered_amount))
+    """The whole invoice, though perhaps a part of it is covered: the premium is its, and what is paid has none."""
+    item = declarations_pb2.EncumberedValue(asset=shipment.declaration, amount=money.to_proto(shipment.invoice_amount))
     encumbrance = declarations_pb2.Encumbrance(
         asset_class=declarations_pb2.Encumbrance.INSURANCE, items=[item], reference=shipment.name
     )
@@ -27,7 +29,10 @@ def _reserve(shipment: CoveredShipment) -> Call:
 
 
 def _confirm(shipment: CoveredShipment) -> Call:
-    request = declarations_pb2.ConfirmEncumbranceRequest(name=f"encumbrances/{shipment.encumbrance_id}")
+    """The part of it that is covered."""
+    assert shipment.insured_value is not None, f"{shipment.name} has nothing reserved"
+    item = declarations_pb2.EncumberedValue(asset=shipment.declaration, amount=money.to_proto(shipment.insured_value))
+    request = declarations_pb2.ConfirmEncumbranceRequest(name=f"encumbrances/{shipment.encumbrance_id}", items=[item])
     return Call(CONFIRM, "declarations", "ConfirmEncumbrance", request, shipment.insurer)
 
 
@@ -46,12 +51,21 @@ def _collect(shipment: CoveredShipment) -> Call:
     return Call(COLLECT, "settlement", "CollectPremium", request, shipment.insurer)
 
 
+def _look(shipment: CoveredShipment) -> Call | None:
+    """Cover in force owes a look at the register on the day that the sweep has set."""
+    if shipment.look_date is None:
+        return None
+    request = declarations_pb2.GetEncumbranceRequest(name=f"encumbrances/{shipment.encumbrance_id}")
+    return Call(LOOK, "declarations", "GetEncumbrance", request, shipment.insurer)
+
+
 # The other states owe nothing.
-OWED: Mapping[State, Callable[[CoveredShipment], Call]] = {
+OWED: Mapping[State, Callable[[CoveredShipment], Call | None]] = {
     State.DECLARED: _reserve,
     State.VALUE_RESERVED: _confirm,
     State.VALUE_MARKED: _collect,
     State.CANCELLING: _release,
+    State.COVERED: _look,
     State.PAID: _release,
 }
 

@@ -1,17 +1,18 @@
 """The covered shipments' rows, and their exposure in the ledger. Saving one records what it owes."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 import sqlalchemy as sa
 from aval.credit_insurance.v1 import credit_insurance_pb2
 
 from chassis import records
 from chassis.command import Transaction
-from chassis.money import Money
+from chassis.money import Money, total
 from chassis.tasks import Outcome, Saga, follow
 from ledger import store as ledger
 from services.credit_insurance.covered_shipment import model, rpc
-from services.credit_insurance.covered_shipment.model import CoveredShipment, State
+from services.credit_insurance.covered_shipment.model import CoveredShipment, ExposurePayment, State
 from services.credit_insurance.covered_shipment.saga import OWED, plan
 from services.credit_insurance.tables import covered_shipments, exposure_payments
 
@@ -46,9 +47,26 @@ def add(transaction: Transaction, shipment: CoveredShipment) -> credit_insurance
     return _tell(transaction, shipment, "covered_shipment.declared")
 
 
-def save(transaction: Transaction, shipment: CoveredShipment, event: str) -> credit_insurance_pb2.CoveredShipment:
+def save(transaction: Transaction, shipment: CoveredShipment, event: str) -> CoveredShipment:
     """A changed shipment, with its event."""
-    return _tell(transaction, records.update(transaction.connection, covered_shipments, shipment), event)
+    saved = records.update(transaction.connection, covered_shipments, shipment)
+    _tell(transaction, saved, event)
+    return saved
+
+
+def keep(transaction: Transaction, shipment: CoveredShipment) -> CoveredShipment:
+    """A shipment of which only what it owes has changed: nobody is told."""
+    saved = records.update(transaction.connection, covered_shipments, shipment)
+    follow(transaction, SAGA, saved)
+    return saved
+
+
+def to_look_at(connection: sa.Connection, today: date, limit: int) -> list[CoveredShipment]:
+    """Covers in force that weren't compared with the register today, and aren't being."""
+    rows = covered_shipments
+    is_old = sa.or_(rows.c.looked_date.is_(None), rows.c.looked_date < today.isoformat())
+    query = sa.select(rows).where(rows.c.state == State.COVERED.value, is_old, rows.c.look_date.is_(None))
+    return records.many(connection, query.order_by(rows.c.id).limit(limit), CoveredShipment)
 
 
 def _tell(transaction: Transaction, shipment: CoveredShipment, event: str) -> credit_insurance_pb2.CoveredShipment:
@@ -94,10 +112,32 @@ def payment_response(connection: sa.Connection, declaration: str, payment: str) 
     return response
 
 
-def add_payment(connection: sa.Connection, declaration: str, payment: str, response: bytes) -> None:
-    """Remembers that a payment was told, and what the answer was."""
-    row = {"declaration": declaration, "payment": payment, "response": response}
-    connection.execute(sa.insert(exposure_payments).values(row))
+def add_payment(connection: sa.Connection, payment: ExposurePayment) -> None:
+    """Remembers that a payment was told."""
+    records.insert(connection, exposure_payments, payment)
+
+
+def answer_payment(connection: sa.Connection, payment: ExposurePayment, response: bytes) -> None:
+    """Remembers what the answer was."""
+    rows = exposure_payments
+    this = sa.and_(rows.c.declaration == payment.declaration, rows.c.payment == payment.payment)
+    connection.execute(sa.update(rows).where(this).values(response=response))
+
+
+def told(connection: sa.Connection, declaration: str, currency: str) -> tuple[Money, bool]:
+    """What buyers were said to have paid of a declaration in a currency, and whether each payment has its amount."""
+    rows = exposure_payments
+    query = sa.select(rows.c.amount_currency, rows.c.amount_minor_units).where(rows.c.declaration == declaration)
+    paid = list(connection.execute(query))
+    amounts = [Money(*row) for row in paid if row.amount_currency == currency]
+    return total(amounts, currency), all(row.amount_currency is not None for row in paid)
+
+
+def told_otherwise(connection: sa.Connection, declaration: str, currency: str) -> list[str]:
+    """The payments of a declaration that were told in another currency, for verification."""
+    rows = exposure_payments
+    query = sa.select(rows.c.payment).where(rows.c.declaration == declaration, rows.c.amount_currency != currency)
+    return list(connection.execute(query.order_by(rows.c.payment)).scalars())
 
 
 def _react(transaction: Transaction, shipment: CoveredShipment, step: str, outcome: Outcome) -> None:

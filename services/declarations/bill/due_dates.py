@@ -1,18 +1,10 @@
-"""When a bill is due: by rules and holidays that are data (duty_deadlines.csv, holidays.csv)."""
+"""When a bill is due: by rules that are data (duty_deadlines.csv), on working days."""
 
 import datetime
 from collections.abc import Callable, Mapping
 
 from services.declarations.code_tables import code_table
-
-SATURDAY = 5
-DAY = datetime.timedelta(days=1)
-
-
-def is_working(day: datetime.date) -> bool:
-    """Whether it is a working day in China: no weekend and no holiday, or a day made up for one."""
-    row = code_table("holidays").row(day.isoformat(), day)
-    return row["kind"] == "WORKING" if row else day.weekday() < SATURDAY
+from trade.calendars import DAY, is_working
 
 
 def due(term: str, issued: datetime.date) -> tuple[datetime.date, str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from aval.declarations.v1 import value_pb2
 
 from chassis.command import Transaction
-from chassis.errors import EtagMismatch, NotFound, SamePerson
+from chassis.errors import EtagMismatch, NotFound, NothingPrepared, SamePerson
 from chassis.money import Money
 from chassis.states import moved
 from services.declarations import errors
@@ -46,7 +46,7 @@ def resolve(transaction: Transaction, request: value_pb2.ResolveBreachRequest) -
     """A checker approves it as it was checked: the caller's encumbrances shrink by its share."""
     breach, share = _shared(transaction, request.name, request.etag)
     if not share.maker:
-        raise errors.NothingPrepared(resource=breach.name)
+        raise NothingPrepared(resource=breach.name)
     if share.maker == transaction.caller.principal:
         raise SamePerson
     _give_up(transaction, breach, share)

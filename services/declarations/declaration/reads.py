@@ -8,19 +8,22 @@ from aval.declarations.v1 import declarations_pb2
 from aval.declarations.v1.insight_pb2 import DeclarationFilter
 from aval.events.v1 import events_pb2
 
-from chassis import paging, records
+from chassis import money, paging, records
 from chassis.identity import Caller
 from chassis.service import Reading
 from services.declarations import errors
 from services.declarations.consent import access
 from services.declarations.consent import store as consents
-from services.declarations.consent.access import is_institution
+from services.declarations.consent.access import Seen, is_institution
+from services.declarations.consent.model import Purpose
 from services.declarations.declaration import store, views
+from services.declarations.declaration.assets import as_asset
 from services.declarations.declaration.model import Declaration
 from services.declarations.declaration.store import Source
 from services.declarations.insight.filters import commands as filters
 from services.declarations.insight.filters import rpc as filter_rpc
 from services.declarations.tables import PLACE
+from services.declarations.value import store as values
 
 SEES_ALL = "WINDOW"
 
@@ -34,6 +37,24 @@ def get(reading: Reading, request: declarations_pb2.GetDeclarationRequest) -> de
     receipts = store.receipts_of(reading.connection, [declaration.id])
     views.add_receipts(message, receipts.get(declaration.id, ()))
     return message
+
+
+def receivable(reading: Reading, request: declarations_pb2.GetReceivableRequest) -> declarations_pb2.Receivable:
+    """What a buyer still owes, for the bank that was paid: a disclosure for SETTLEMENT.
+
+    Raises DeclarationNotFound, also where the enterprise gave the bank no consent for that.
+    """
+    number = request.name.removeprefix("declarations/")
+    declaration = store.load(reading.connection, [number]).get(number)
+    consents = access.granted(reading, [declaration.enterprise] if declaration else [], Purpose.SETTLEMENT)
+    if declaration is None or declaration.enterprise not in consents:
+        raise errors.DeclarationNotFound(declaration=request.name)
+    consent = consents[declaration.enterprise]
+    reading.notes.append(Seen(declaration.enterprise, consent, "GetReceivable", [declaration.name], Purpose.SETTLEMENT))
+    value = values.of(reading.connection, as_asset(declaration, reading.now_us), reading.now_us)
+    return declarations_pb2.Receivable(
+        declaration=declaration.name, enterprise=declaration.enterprise, unpaid=money.to_proto(value.unpaid)
+    )
 
 
 def seen(reading: Reading, name: str, method: str) -> Declaration:

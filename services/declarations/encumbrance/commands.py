@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from chassis import database, money
 from chassis.clock import MICROSECONDS, business_date
 from chassis.command import Transaction
-from chassis.errors import DomainError, InvalidFields, NotFound, Problem, SamePerson
+from chassis.errors import DomainError, InvalidFields, NotFound, NothingPrepared, Problem, SamePerson
 from chassis.money import Money
 from chassis.rpc import problem
 from chassis.states import check_etag, moved
@@ -43,6 +43,7 @@ from services.declarations.encumbrance.model import (
 from services.declarations.preshipment import netting
 from services.declarations.retail.sale import store as sales
 from services.declarations.value import freezing, kinds
+from services.declarations.value import model as value_model
 from services.declarations.value import store as values
 from services.declarations.value.books import Books
 from services.declarations.value.model import SIDES, Asset, AssetClass, part_id
@@ -296,10 +297,19 @@ def _hold(transaction: Transaction, register: Register, encumbrance: Encumbrance
                 standing = register.standing.get(item.asset, ())
                 by_another = any(one.holder != encumbrance.holder for one in standing)
                 left = Money(item.amount.currency, account.available_to_debit)
+                if not by_another and _is_paid(transaction, encumbrance, item.asset):
+                    raise errors.ValuePaid(declaration=item.asset, available=left.major(), currency=left.currency)
                 raise _encumbered(item.asset, left, by_another)
         raise ledger.LedgerRefused(result=results[-1].value, reference=encumbrance.name)
     register.grant(transaction, encumbrance)
     return encumbrance
+
+
+def _is_paid(transaction: Transaction, encumbrance: Encumbrance, asset: str) -> bool:
+    """Whether cover is asked for on an asset of which the buyer has paid something."""
+    if encumbrance.asset_class is not AssetClass.INSURANCE:
+        return False
+    return bool(values.booked(transaction.connection, [asset])[asset].settled)
 
 
 def _encumbered(name: str, available: Money, by_another: bool) -> errors.ValueEncumbered:
@@ -361,7 +371,17 @@ def confirm(
     confirmed = dataclasses.replace(encumbrance, state=state, items=items)
     saved = store.save(transaction, confirmed, "encumbrance.confirmed")
     _free_the_rest(transaction, encumbrance, amounts)
-    return rpc.to_proto(saved)
+    return _with_paid(transaction, saved)
+
+
+def _with_paid(transaction: Transaction, confirmed: Encumbrance) -> declarations_pb2.Encumbrance:
+    """The wire form; an insurer is told what buyers have paid so far, so that it counts what is paid from now."""
+    message = rpc.to_proto(confirmed)
+    if confirmed.asset_class is AssetClass.INSURANCE:
+        for item in message.items:
+            paid = store.paid(transaction.connection, item.asset, item.amount.currency_code)
+            item.paid.CopyFrom(money.to_proto(paid))
+    return message
 
 
 def _free_the_rest(transaction: Transaction, encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> None:
@@ -488,7 +508,7 @@ def reject_reduction(
 
 def _prepared(encumbrance: Encumbrance) -> Reduction:
     if encumbrance.reduction is None:
-        raise errors.NothingPrepared(resource=encumbrance.name)
+        raise NothingPrepared(resource=encumbrance.name)
     return encumbrance.reduction
 
 
@@ -501,6 +521,30 @@ def _tombstone(transaction: Transaction, identifier: str) -> declarations_pb2.En
     store.add(transaction, tombstone)
     store.tell(transaction, tombstone, "encumbrance.released")
     return rpc.to_proto(tombstone)
+
+
+def restore(
+    transaction: Transaction, request: declarations_pb2.RestoreEncumbranceRequest
+) -> declarations_pb2.Encumbrance:
+    """Puts back what a payment settled of an encumbrance and its lender took as interest, as far as value goes."""
+    encumbrance, left = _held(transaction, request.name), money.from_proto(request.amount)
+    if encumbrance.state is not State.CONFIRMED or left.minor_units <= 0:
+        return rpc.to_proto(encumbrance)
+    books = Books(transaction, request.assets)
+    restored = encumbrance
+    for asset in request.assets:
+        part = model.restorable(restored, asset, books.value(asset), left)
+        if part:
+            books.move(asset, value_model.refinanced(books.value(asset), part), "restore", encumbrance.name)
+            restored, left = model.restored(restored, asset, part), left - part
+            store.add_item(transaction, restored, asset)
+    if restored == encumbrance:
+        return rpc.to_proto(encumbrance)
+    books.restore_margins()
+    books.write()
+    saved = store.save(transaction, restored, "encumbrance.restored")
+    netting.rebalance(transaction, request.assets)
+    return rpc.to_proto(saved)
 
 
 def expire(transaction: Transaction) -> bool:
@@ -571,7 +615,7 @@ def _sales(transaction: Transaction, asset: Asset) -> list[Asset]:
 
 def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declarations_pb2.ApplyProceedsResponse:
     """Reservations give way to what is paid: nothing already paid is lent on."""
-    standing, books = ending.locked(transaction, asset.name, [AssetClass.RECEIVABLE])
+    standing, books = ending.locked(transaction, asset.name)
     for one in ending.reserved_on(standing, AssetClass.RECEIVABLE):
         value = books.value(asset.name)
         if amount <= value.backed + value.free + value.margin:
@@ -580,19 +624,26 @@ def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declaratio
     open_breaches = breach_rows.open_on(transaction.connection, [asset.name])
     unbacked = breaches.unbacked(open_breaches, AssetClass.RECEIVABLE)
     application = model.apply_proceeds(asset.name, books.value(asset.name), standing, amount, unbacked)
+    unreleased = store.unreleased_on(transaction.connection, asset.name)
     books.move(asset.name, application.moves(), "proceeds")
     if asset.collection != POOLS:
         books.move(asset.name, application.beyond_value(), "excess")
+    unbacked_cover = breaches.unbacked(open_breaches, AssetClass.INSURANCE)
+    cover = ending.settle_cover(transaction, asset.name, books, standing, application.within_value, unbacked_cover)
     books.restore_margins()
     books.write()
-    return _settled(transaction, asset, application)
+    return _settled(transaction, asset, application, cover, unreleased)
 
 
 def _settled(
-    transaction: Transaction, asset: Asset, application: model.Application
+    transaction: Transaction,
+    asset: Asset,
+    application: model.Application,
+    cover: model.CoverSettled,
+    unreleased: Sequence[Encumbrance],
 ) -> declarations_pb2.ApplyProceedsResponse:
     """The rows follow what was booked, and everyone whom it concerns is told."""
-    for settled in application.settled:
+    for settled in (*application.settled, *cover.settled):
         store.save(transaction, model.settle_item(settled, asset.name), "encumbrance.settled")
     for holder, amount in application.cured_by_holder.items():
         if amount:
@@ -600,7 +651,7 @@ def _settled(
     netting.rebalance(transaction, [asset.name])
     _tell_settled(transaction, asset)
     return declarations_pb2.ApplyProceedsResponse(
-        settled_encumbrances=map(rpc.settled, application.settled),
+        settled_encumbrances=[rpc.settled(asset.name, one) for one in application.with_unreleased(unreleased)],
         unfinanced=money.to_proto(application.free + application.margin),
         excess=money.to_proto(application.excess),
         enterprise=asset.enterprise,

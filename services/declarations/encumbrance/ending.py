@@ -93,6 +93,28 @@ def _standing(transaction: Transaction, asset: str) -> list[Encumbrance]:
     return sorted(found, key=lambda one: one.id)
 
 
+def settle_cover(
+    transaction: Transaction,
+    asset: str,
+    books: Books,
+    standing: Sequence[Encumbrance],
+    paid: Money,
+    unbacked: Mapping[str, Money],
+) -> model.CoverSettled:
+    """Books that a part of what was owed is paid, and so insured no more (I2); its rows are the caller's to save.
+
+    `standing` is what stands on the asset, of which reserved cover gives way, the newest first; `unbacked` is what each
+    insurer covers without value behind it.
+    """
+    waiting = reserved_on(standing, AssetClass.INSURANCE)
+    while model.gives_way(books.value(asset), waiting, asset, paid):
+        newest = waiting.pop(0)
+        end_one(transaction, books, newest, Verb.RELEASE, model.void_transfers(newest))
+    cover = model.settle_cover(asset, standing, paid, unbacked)
+    books.move(asset, cover.moves(), "proceeds")
+    return cover
+
+
 def outstanding(encumbrance: Encumbrance) -> dict[str, Money]:
     """What each asset still has to give back."""
     return {item.asset: item.outstanding for item in encumbrance.items if item.outstanding}

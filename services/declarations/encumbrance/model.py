@@ -7,7 +7,7 @@ from decimal import ROUND_UP, Decimal
 from functools import lru_cache
 
 from chassis import ids
-from chassis.money import EXACT, LARGEST, Money, allocate, rounded
+from chassis.money import EXACT, LARGEST, Money, allocate, rounded, total
 from ledger.model import Kind, Transfer
 from services.declarations.value.model import SIDES, AssetClass, Move, Part, Value, transfer
 
@@ -244,6 +244,11 @@ class Application:
     settled: tuple[Settled, ...]
     cured_by_holder: Mapping[str, Money]
 
+    @property
+    def within_value(self) -> Money:
+        """What of the payment the buyer owed."""
+        return self.financed + self.free + self.margin
+
     def moves(self) -> list[Move]:
         """What it moves."""
         moves = (
@@ -253,6 +258,12 @@ class Application:
             Move(Part.FINANCED, Part.SHORTFALL, self.cured),
         )
         return [move for move in moves if move.amount]
+
+    def with_unreleased(self, unreleased: Iterable[Encumbrance]) -> list[Settled]:
+        """What was settled, and nothing of the encumbrances that wait for their holders' release, the oldest first."""
+        settled = {one.encumbrance.id: one for one in self.settled}
+        waiting = {one.id: Settled(one, self.financed.zero()) for one in unreleased}
+        return sorted((waiting | settled).values(), key=lambda one: one.encumbrance.age)
 
     def beyond_value(self) -> list[Move]:
         """What was paid beyond the value is excess (I5): if the value is raised, it was paid for already."""
@@ -271,9 +282,9 @@ def apply_proceeds(
     for part in (value.backed, value.free, value.margin, value.shortfall):
         taken.append(min(left, part))
         left -= taken[-1]
-    confirmed = sorted(_financing(standing), key=lambda one: one.age)
+    confirmed = _confirmed(standing, AssetClass.RECEIVABLE)
     without = without_value(confirmed, asset, unbacked)
-    backed = {one.id: item_of(one, asset).outstanding - without[one.id] for one in confirmed}
+    backed = _backed(confirmed, asset, without)
     parts, cured = _split(taken[0], confirmed, backed), _split(taken[3], confirmed, without)
     by_holder: dict[str, Money] = {}
     for one in confirmed:
@@ -282,8 +293,54 @@ def apply_proceeds(
     return Application(taken[0], taken[1], taken[2], taken[3], left, tuple(settled), by_holder)
 
 
-def _financing(standing: Iterable[Encumbrance]) -> list[Encumbrance]:
-    return [one for one in standing if one.state is State.CONFIRMED and one.asset_class is AssetClass.RECEIVABLE]
+@dataclass(frozen=True, slots=True)
+class CoverSettled:
+    """What a payment takes of the insured and of the insurable value: neither can be lost any more (I2)."""
+
+    insured: Money
+    insurable: Money
+    settled: tuple[Settled, ...]
+
+    def moves(self) -> list[Move]:
+        """What it moves."""
+        moves = (
+            Move(Part.INSURED, Part.INSURABLE_SOURCE, self.insured),
+            Move(Part.INSURABLE, Part.INSURABLE_SOURCE, self.insurable),
+        )
+        return [move for move in moves if move.amount]
+
+
+def settle_cover(
+    asset: str, standing: Iterable[Encumbrance], paid: Money, unbacked: Mapping[str, Money]
+) -> CoverSettled:
+    """Takes a payment from what is insured first, as the insurer frees its exposure by it, then from what is insurable.
+
+    Of 100 with 60 insured, 80 paid: 60 of cover and 20 of what is insurable. Cover without value behind it
+    (`unbacked`, by holder) isn't settled, and reserved cover has given way where it must.
+    """
+    confirmed = _confirmed(standing, AssetClass.INSURANCE)
+    backed = _backed(confirmed, asset, without_value(confirmed, asset, unbacked))
+    insured = min(paid, sum(backed.values(), paid.zero()))
+    parts = _split(insured, confirmed, backed)
+    settled = tuple(Settled(one, parts[one.id]) for one in confirmed if parts[one.id])
+    return CoverSettled(insured, paid - insured, settled)
+
+
+def gives_way(value: Value, reserved: Sequence[Encumbrance], asset: str, paid: Money) -> bool:
+    """Whether reserved cover is in the way of a payment: the rest of what is owed is less than what is paid."""
+    waiting = sum((item_of(one, asset).outstanding for one in reserved), paid.zero())
+    return bool(reserved) and value.insurable + value.insured_backed - waiting < paid
+
+
+def _confirmed(standing: Iterable[Encumbrance], asset_class: AssetClass) -> list[Encumbrance]:
+    """Those of a class that are confirmed, the oldest first."""
+    found = (one for one in standing if one.state is State.CONFIRMED and one.asset_class is asset_class)
+    return sorted(found, key=lambda one: one.age)
+
+
+def _backed(confirmed: Iterable[Encumbrance], asset: str, without: Mapping[str, Money]) -> dict[str, Money]:
+    """What of each encumbrance has value behind it."""
+    return {one.id: item_of(one, asset).outstanding - without[one.id] for one in confirmed}
 
 
 def without_value(oldest_first: Sequence[Encumbrance], asset: str, unbacked: Mapping[str, Money]) -> dict[str, Money]:
@@ -333,6 +390,26 @@ def settle_item(settled: Settled, asset: str) -> Encumbrance:
     """The encumbrance after a payment settled a part of one item."""
     item = item_of(settled.encumbrance, asset)
     return with_item(settled.encumbrance, replace(item, settled=item.settled + settled.amount))
+
+
+def restorable(encumbrance: Encumbrance, asset: str, value: Value, most: Money) -> Money:
+    """Returns how much of what was settled on an asset it can bear again: value that nobody holds, up to `most`.
+
+    Settled 400.00, free 50.00 and margin 100.00: of 290.00 at most 150.00.
+    """
+    settled = next((item.settled for item in encumbrance.items if item.asset == asset), most.zero())
+    return min(most, settled, value.free + value.margin)
+
+
+def restored(encumbrance: Encumbrance, asset: str, amount: Money) -> Encumbrance:
+    """Returns the encumbrance with so much less settled on an asset."""
+    item = item_of(encumbrance, asset)
+    return with_item(encumbrance, replace(item, settled=item.settled - amount))
+
+
+def settled_total(encumbrance: Encumbrance) -> Money:
+    """Returns how much of an encumbrance buyers have settled on all its assets."""
+    return total([item.settled for item in encumbrance.items], encumbrance.items[0].amount.currency)
 
 
 def reduced(encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> Encumbrance:

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from aval.declarations.v1 import declarations_pb2
 
 from chassis import money
-from chassis.money import Money
+from chassis.money import Money, total
 from chassis.rpc import decimal
-from services.declarations.encumbrance.model import Encumbrance, Item, Reduction, Settled, State
+from services.declarations.encumbrance.model import Encumbrance, Item, Reduction, Settled, State, settled_total
 from services.declarations.value.model import AssetClass
 
 AssetClassProto = declarations_pb2.Encumbrance.AssetClass
@@ -68,14 +68,23 @@ def _from_item(item: declarations_pb2.EncumberedValue) -> Item:
     return Item(item.asset, amount, amount.zero())
 
 
-def settled(one: Settled) -> declarations_pb2.SettledEncumbrance:
-    """What a payment settled of an encumbrance."""
+def settled(asset: str, settled: Settled) -> declarations_pb2.SettledEncumbrance:
+    """What a payment settled of an encumbrance on an asset."""
+    total = settled_total(settled.encumbrance) + settled.amount
     return declarations_pb2.SettledEncumbrance(
-        encumbrance=one.encumbrance.name,
-        holder=one.encumbrance.holder,
-        reference=one.encumbrance.reference,
-        amount=money.to_proto(one.amount),
+        encumbrance=settled.encumbrance.name,
+        holder=settled.encumbrance.holder,
+        reference=settled.encumbrance.reference,
+        amount=money.to_proto(settled.amount),
+        settled_total=money.to_proto(total),
+        asset=asset,
     )
+
+
+def paid(response: declarations_pb2.ApplyProceedsResponse) -> Money:
+    """The payment that an answer splits: what settled finance, what was free of it, what was excess."""
+    parts = [*(one.amount for one in response.settled_encumbrances), response.unfinanced, response.excess]
+    return total(list(map(money.from_proto, parts)), response.unfinanced.currency_code)
 
 
 def asked(

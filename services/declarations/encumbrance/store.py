@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
 
 from chassis import bulk, database, records
 from chassis.command import Transaction
+from chassis.money import Money, total
 from services.declarations.encumbrance import model, rpc
 from services.declarations.encumbrance.model import STANDING, Encumbrance, Standing, State
 from services.declarations.tables import encumbered, encumbrances, holdings, proceeds
@@ -46,6 +48,15 @@ def standing_on(connection: sa.Connection, assets: Iterable[str]) -> dict[str, l
     for row in rows:
         found.setdefault(row["asset"], []).append(records.from_row(Encumbrance, row))
     return found
+
+
+def unreleased_on(connection: sa.Connection, asset: str) -> list[Encumbrance]:
+    """The confirmed finance on an asset that its holders haven't released, though it may be settled in full."""
+    rows = encumbrances.c
+    query = sa.select(encumbrances).join(encumbered, rows.id == encumbered.c.encumbrance)
+    finance = rows.asset_class == AssetClass.RECEIVABLE.value
+    query = query.where(encumbered.c.asset == asset, finance, rows.state == State.CONFIRMED.value)
+    return records.many(connection, query, Encumbrance)
 
 
 def holders(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, list[str]]:
@@ -119,7 +130,8 @@ def add_item(transaction: Transaction, encumbrance: Encumbrance, asset: str) -> 
     upsert = fresh.on_conflict_do_update(
         index_elements=["asset", "encumbrance"], set_={"stands": True}, where=encumbered.c.stands.is_(False)
     )
-    if transaction.connection.execute(upsert).rowcount:
+    # Not the row count: of an insert that changes nothing it isn't the same on every database.
+    if transaction.connection.execute(upsert.returning(encumbered.c.asset)).first():
         _count(transaction.connection, {_holding(encumbrance, asset): 1})
 
 
@@ -145,6 +157,12 @@ def applied(connection: sa.Connection, asset: str, payment: str) -> bytes | None
     query = sa.select(proceeds.c.response).where(proceeds.c.asset == asset, proceeds.c.payment == payment)
     response: bytes | None = connection.execute(query).scalar()
     return response
+
+
+def paid(connection: sa.Connection, asset: str, currency: str) -> Money:
+    """What buyers have paid of an asset in all: each payment whole, whatever of it was excess."""
+    responses = connection.execute(sa.select(proceeds.c.response).where(proceeds.c.asset == asset)).scalars()
+    return total([rpc.paid(declarations_pb2.ApplyProceedsResponse.FromString(one)) for one in responses], currency)
 
 
 def add_applied(connection: sa.Connection, asset: str, payment: str, response: bytes) -> None:

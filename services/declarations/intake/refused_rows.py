@@ -23,6 +23,8 @@ FIELDS: Mapping[str, str] = {
     "reference_record": "reference_records",
     rows.RETAIL: "documents",
 }
+# A document that only its sender couldn't have answered is known by its content when it comes again.
+DOCUMENT_KINDS = {"XML": "document"}
 # Whose rows are kept: who can list them and send them again.
 KEPT_FOR = "WINDOW"
 SUBJECT_BYTES = 16
@@ -109,7 +111,8 @@ def _unread(transaction: Transaction, kind: str, request: Any) -> Iterator[Outco
         attempt = Attempt(_name(request, one.position), one.format, problems, transaction.now_us)
         read = getattr(one.row, kind) if one.row.HasField(kind) else None
         subject = "" if read is None else _subject(transaction, kind, read)
-        yield Outcome(_digest(transaction, one.format, one.content), subject, attempt, one.content)
+        kind_of_content = DOCUMENT_KINDS.get(one.format, one.format)
+        yield Outcome(_digest(transaction, kind_of_content, one.content), subject, attempt, one.content)
 
 
 def _reason(text: str) -> str:

@@ -1,11 +1,15 @@
 """Registering orders and credits, linking declarations to them, rolling finance onto declarations."""
 
+import datetime
+from collections.abc import Iterator
+
 from aval.declarations.v1 import pre_shipment_pb2
 
+from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.states import check_etag
-from services.declarations import errors
+from services.declarations import checks, errors, terms
 from services.declarations.consent import access
 from services.declarations.consent.access import Seen
 from services.declarations.consent.model import Purpose
@@ -18,14 +22,14 @@ from services.declarations.value import freezing
 from services.declarations.value import store as values
 
 NO_ENTERPRISE = Problem("pre_shipment.enterprise", "ENTERPRISE_MISSING", "Name the exporter.", "请填写出口企业。")
-NOT_POSITIVE = Problem("pre_shipment.amount", "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。")
 NO_CONTRACT = Problem(
     "pre_shipment.contract_number",
     "CONTRACT_NUMBER_INVALID",
     "Give the contract's number, with a letter or a digit in it; declarations shipped under it are found by that.",
     "请填写含字母或数字的合同号；据此查找其项下报关单。",
 )
-NO_SUCH_DAY = Problem("pre_shipment.expire_date", "DATE_INVALID", "Give a calendar day.", "请填写有效日期。")
+EXPIRE_DATE = "pre_shipment.expire_date"
+NO_SUCH_DAY = Problem(EXPIRE_DATE, "DATE_INVALID", "Give a calendar day.", "请填写有效日期。")
 
 
 def create(
@@ -36,6 +40,8 @@ def create(
     _let_see(transaction, fresh.enterprise, "CreatePreShipment", fresh.name)
     known = store.load(transaction.connection, [fresh.id]).get(fresh.id)
     if known is None:
+        if problems := list(_period_problems(fresh, business_date(transaction.now_us))):
+            raise InvalidFields(problems)
         store.add(transaction, fresh)
         netting.rate_links(transaction, fresh)
     elif known.body != fresh.body:
@@ -49,17 +55,27 @@ def _from_request(transaction: Transaction, message: pre_shipment_pb2.PreShipmen
     enterprise = message.enterprise or own
     if own and enterprise != own:
         raise NotFound(resource=enterprise)
-    checks = [
+    wrong = (
         (not enterprise, NO_ENTERPRISE),
-        (message.amount.minor_units <= 0, NOT_POSITIVE),
         (not model.normalised(message.contract_number), NO_CONTRACT),
-    ]
-    if problems := [problem for is_wrong, problem in checks if is_wrong]:
+        (checks.date_or_none(message.expire_date) is None, NO_SUCH_DAY),
+    )
+    problems = [problem for is_wrong, problem in wrong if is_wrong]
+    problems += checks.amount_problems("pre_shipment.amount", message.amount.minor_units)
+    if problems:
         raise InvalidFields(problems)
-    try:
-        return rpc.from_proto(message, enterprise, caller.tenant, transaction.now_us)
-    except ValueError:
-        raise InvalidFields([NO_SUCH_DAY]) from None
+    return rpc.from_proto(message, enterprise, caller.tenant, transaction.now_us)
+
+
+def _period_problems(fresh: PreShipment, today: datetime.date) -> Iterator[Problem]:
+    """Whether what is registered anew can still be financed, and isn't for ever."""
+    last = today + datetime.timedelta(days=terms.pre_shipment_days_max(today))
+    if fresh.expire_date < today:
+        english = f"It expired before {today}; nothing can be financed on it."
+        yield Problem(EXPIRE_DATE, "EXPIRE_DATE_PAST", english, f"已于 {today} 之前到期，无法融资。")
+    if fresh.expire_date > last:
+        english = f"Give a day until {last}."
+        yield Problem(EXPIRE_DATE, "EXPIRE_DATE_TOO_LATE", english, f"到期日不得晚于 {last}。")
 
 
 def _let_see(transaction: Transaction, enterprise: str, method: str, name: str) -> None:

@@ -8,7 +8,7 @@ from chassis import money
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.states import check_etag
-from services.declarations import errors
+from services.declarations import checks, errors
 from services.declarations.rebate import model, rpc, store
 from services.declarations.rebate.assets import as_asset
 from services.declarations.rebate.model import Rebate
@@ -21,7 +21,10 @@ ONE_OF = Problem(
     "Name either the declaration or the tax period that the rebate is expected for.",
     "请填写退税对应的报关单或所属期，二者只能填一项。",
 )
-NOT_POSITIVE = Problem("rebate.amount", "AMOUNT_NOT_POSITIVE", "Expect a positive amount.", "预计退税额须为正数。")
+NEGATIVE = Problem("amount", "AMOUNT_NEGATIVE", "Expect nothing, or a positive amount.", "预计退税额不得小于零。")
+CURRENCY_DIFFERS = Problem(
+    "amount", "CURRENCY_DIFFERS", "Revise it in the currency that it was registered in.", "修改金额须与原币种一致。"
+)
 
 
 def create(transaction: Transaction, request: rebate_pb2.CreateRebateRequest) -> rebate_pb2.Rebate:
@@ -37,8 +40,9 @@ def create(transaction: Transaction, request: rebate_pb2.CreateRebateRequest) ->
 
 def _from_request(message: rebate_pb2.Rebate, now_us: int) -> Rebate:
     amount = money.from_proto(message.amount)
-    checks = ((bool(message.declaration) == bool(message.period), ONE_OF), (amount.minor_units <= 0, NOT_POSITIVE))
-    if problems := [problem for is_wrong, problem in checks if is_wrong]:
+    problems = [ONE_OF] if bool(message.declaration) == bool(message.period) else []
+    problems += checks.amount_problems("rebate.amount", amount.minor_units)
+    if problems:
         raise InvalidFields(problems)
     identifier = model.identifier(message.enterprise, message.declaration, message.period)
     return Rebate(identifier, message.enterprise, message.declaration, message.period, amount, now_us, 1)
@@ -51,8 +55,11 @@ def revise(transaction: Transaction, request: rebate_pb2.ReviseRebateRequest) ->
     if known is None:
         raise NotFound(resource=request.name)
     check_etag(request.etag, known)
-    if amount.currency != known.amount.currency or amount.minor_units < 0:
-        raise InvalidFields([NOT_POSITIVE])
+    problems = [CURRENCY_DIFFERS] if amount.currency != known.amount.currency else []
+    problems += [NEGATIVE] if amount.minor_units < 0 else []
+    problems += checks.size_problems("amount", amount.minor_units, checks.VALUE_MOST)
+    if problems:
+        raise InvalidFields(problems)
     revised = store.save(transaction, replace(known, amount=amount))
     values.revalue(transaction, as_asset(revised), amount, REVISED)
     return rpc.to_proto(revised)

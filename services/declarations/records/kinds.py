@@ -157,6 +157,13 @@ def _check_bill(row: Row) -> Iterator[Problem]:
         bill.amount.minor_units > 0, "bill.amount", "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。"
     )
     yield from _unless(
+        bill.payee != row.enterprise,
+        "bill.payee",
+        "PAYEE_IS_PAYER",
+        "The enterprise can't owe a bill to itself; name who is paid, or whose bill it is.",
+        "付款企业与收款人相同；请更正收款人或付款企业。",
+    )
+    yield from _unless(
         bill.HasField("due_date") == (bill.term == records_pb2.Bill.STATED),
         "bill.due_date",
         "DUE_DATE_DOESNT_FIT",

@@ -92,8 +92,13 @@ class _Forced:
         while model.must_give_way(self._value(), less, declared, returned, self.cap):
             if not self._give_way(AssetClass.RECEIVABLE):
                 break
-        while self._value().insurable < less and self._give_way(AssetClass.INSURANCE):
+        while self._insurable_lacks(less) and self._give_way(AssetClass.INSURANCE):
             pass
+
+    def _insurable_lacks(self, less: Money) -> bool:
+        """Whether cover is reserved for value that is lost: of that only what is owed was ever insurable."""
+        value = self._value()
+        return value.insurable < min(less, value.unpaid)
 
     def _value(self) -> Value:
         return self.books.value(self._asset.name)

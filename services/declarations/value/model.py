@@ -9,14 +9,15 @@ currency, book `declared value`:
 A reservation is a hold from free to financed, so `reserved` is what free has pending. Insurance has
 accounts of its own beside these, book `insured value`, where
 
-    VALUE − returned + insured shortfall = insurable + insured                       (I2)
+    VALUE − returned − settled + insured shortfall = insurable + insured             (I2)
 
-There is a shortfall only where finance stands without value: shortfall ≤ financed (I7), and where
+What the buyer has paid can't be insured, and no longer is: a payment takes from what is insured, then from what is
+insurable. There is a shortfall only where finance stands without value: shortfall ≤ financed (I7), and where
 there is one, free and margin are used up. What a buyer paid of a value that was taken away is excess (I5).
 """
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_UP, Decimal
 from functools import lru_cache
@@ -123,6 +124,16 @@ class Value:
         return held + self.settled + self.returned - self.shortfall
 
     @property
+    def unpaid(self) -> Money:
+        """What a buyer still owes: VALUE less what was paid and what came back; never less than nothing."""
+        return max(self.declared - self.settled - self.returned, self.margin.zero())
+
+    @property
+    def insured_backed(self) -> Money:
+        """The insured amount that has value behind it."""
+        return self.insured - self.insured_shortfall
+
+    @property
     def backed(self) -> Money:
         """The finance that has value behind it."""
         return self.financed - self.shortfall
@@ -133,8 +144,7 @@ class Value:
 
     def margin_due(self, cap: Decimal) -> Money:
         """What the cap keeps of the value from being financed: never more than is still to be paid."""
-        unpaid = self.declared - self.settled - self.returned
-        return max(min(margin_of(self.declared, cap), unpaid), self.margin.zero())
+        return max(min(margin_of(self.declared, cap), self.unpaid), self.margin.zero())
 
 
 class Move(NamedTuple):
@@ -259,9 +269,13 @@ def lowered(value: Value, to: Money) -> list[Move]:
     beyond = [
         Move(Part.EXCESS_SOURCE, EXCESS_OF[move.source], move.amount) for move in moves if move.source in EXCESS_OF
     ]
-    kept = sum((move.amount for move in moves if move.source is Part.RETURNED), value.returned.zero())
-    insurable = value.declared - to - kept
-    return [*moves, *beyond, *less_insurable(value, insurable)]
+    owed_no_more = value.declared - to - _from(value, moves, Part.RETURNED, Part.SETTLED)
+    return [*moves, *beyond, *less_insurable(value, owed_no_more)]
+
+
+def _from(value: Value, moves: Sequence[Move], *sources: Part) -> Money:
+    """How much the moves take from these parts."""
+    return sum((move.amount for move in moves if move.source in sources), value.settled.zero())
 
 
 def taken_back(value: Value, amount: Money) -> list[Move]:
@@ -276,7 +290,7 @@ def taken_back(value: Value, amount: Money) -> list[Move]:
         },
     )
     assert not left, "reservations give way before goods are taken back"
-    return [*moves, *less_insurable(value, amount)]
+    return [*moves, *less_insurable(value, amount - _from(value, moves, Part.SETTLED))]
 
 
 def less_insurable(value: Value, amount: Money) -> Iterator[Move]:
@@ -303,7 +317,8 @@ def raised(value: Value, to: Money, cap: Decimal) -> list[Move]:
         returned=value.returned + back,
     )
     margin = max(min(after.margin_due(cap) - after.margin, left), more.zero())
-    insured = min(more - back, value.insured_shortfall)
+    owed = more - back - paid
+    insured = min(owed, value.insured_shortfall)
     moves = (
         Move(Part.DECLARED, Part.RETURNED, back),
         Move(Part.RETURNED_EXCESS, Part.EXCESS_SOURCE, back),
@@ -313,7 +328,7 @@ def raised(value: Value, to: Money, cap: Decimal) -> list[Move]:
         Move(Part.DECLARED, Part.MARGIN, margin),
         Move(Part.DECLARED, Part.FREE, left - margin),
         Move(Part.INSURABLE_SOURCE, Part.INSURED_SHORTFALL, insured),
-        Move(Part.INSURABLE_SOURCE, Part.INSURABLE, more - back - insured),
+        Move(Part.INSURABLE_SOURCE, Part.INSURABLE, owed - insured),
     )
     return [move for move in moves if move.amount]
 
@@ -325,6 +340,13 @@ def given_back(value: Value, asset_class: AssetClass, amount: Money) -> list[Mov
     cured = min(amount, falls_short)
     moves = (Move(held, short, cured), Move(held, free, amount - cured))
     return [move for move in moves if move.amount]
+
+
+def refinanced(value: Value, amount: Money) -> list[Move]:
+    """The moves by which value that nobody holds bears finance again: from free, then from margin."""
+    moves, left = _taken(amount, {Part.FREE: (value.free, Part.FINANCED), Part.MARGIN: (value.margin, Part.FINANCED)})
+    assert not left, "no more than is free or margin bears finance again"
+    return moves
 
 
 def margin_restored(value: Value, cap: Decimal) -> list[Move]:

@@ -137,9 +137,9 @@ def _sums(found: _Found) -> Iterator[Check]:
 
 
 def _insured(found: _Found) -> Iterator[Check]:
-    """I2: no more is insured than is worth something, but for a breach."""
+    """I2: no more is insured than is owed, but for a breach."""
     value = found.value
-    insurable = value.declared - value.returned + value.insured_shortfall
+    insurable = value.unpaid + value.insured_shortfall
     yield "I2", value.insurable + value.insured == insurable, f"insured {value.insured} of {insurable}"
     yield "I2", value.insured <= insurable, f"insured {value.insured} of {insurable}"
 

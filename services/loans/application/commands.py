@@ -4,7 +4,6 @@ import dataclasses
 
 from aval.loans.v1 import loans_pb2
 
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound
 from chassis.states import check_etag, moved
@@ -16,7 +15,7 @@ from services.loans.offer import store as offers
 def create(transaction: Transaction, request: loans_pb2.CreateApplicationRequest) -> loans_pb2.Application:
     """The calling exporter asks banks to finance its declarations."""
     application = rpc.asked(transaction, request.application)
-    today = business_date(transaction.now_us)
+    today = transaction.business_date
     if found := model.problems(application, today):
         raise InvalidFields(found)
     model.check_cap(application, today)

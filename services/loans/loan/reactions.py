@@ -14,6 +14,9 @@ from chassis.tasks import Outcome
 from services.loans.loan import drawdown, model
 from services.loans.loan.model import TRANSITIONS, Item, Loan, Verb
 
+# The register's reason for what doesn't exist and for what nobody consented to: another's declaration tells no more.
+UNSEEN = "CONSENT_MISSING"
+
 
 def after(loan: Loan, step: str, outcome: Outcome, on: date) -> Loan:
     """The loan after a step's outcome on a business date. What can't be compensated any more is raised again."""
@@ -38,7 +41,7 @@ def _valued(loan: Loan, declaration: str, answer: declarations_pb2.Declaration, 
     """The register's value of a declaration; once all are known, the principal's parts."""
     declared = money.from_proto(answer.declared_value)
     checks = (
-        (answer.enterprise != loan.enterprise, "DECLARATION_OF_ANOTHER"),
+        (answer.enterprise != loan.enterprise, UNSEEN),
         (declared.currency != loan.principal.currency, "CURRENCY_DIFFERS"),
     )
     for is_wrong, reason in checks:

@@ -6,7 +6,6 @@ from aval.loans.v1 import loans_pb2
 
 from chassis import paging, records
 from chassis import rpc as wire
-from chassis.clock import business_date
 from chassis.errors import InvalidFields, Problem, WrongState
 from chassis.service import Reading
 from services.loans.loan import rpc, store
@@ -36,7 +35,7 @@ def payoff(reading: Reading, request: loans_pb2.GetPayoffRequest) -> loans_pb2.P
     loan = store.find(reading.connection, request.name, reading.caller.tenant)
     if loan.state not in DISBURSED:
         raise WrongState(resource=loan.name, state=loan.state.value)
-    on = day(request) if request.HasField("date") else business_date(reading.now_us)
+    on = day(request) if request.HasField("date") else reading.business_date
     posted = repayments.of_loan(reading.connection, loan.name, [RepaymentState.POSTED])
     return rpc.payoff_to_proto(due(loan, posted, on))
 

@@ -6,7 +6,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from chassis import records, tasks
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import NotFound
 from chassis.tasks import Outcome, Saga
@@ -23,7 +22,7 @@ EVENTS: Mapping[State, str] = {
     State.CONFIRMING: "loan.covered",
     State.DISBURSING: "loan.confirmed",
     State.ACTIVE: "loan.disbursed",
-    State.REPAID: "loan.repaid",
+    State.REPAID: "loan.cover_released",
     State.CANCELLING: "loan.refused",
     State.CANCELLED: "loan.cancelled",
     State.CLOSED: "loan.closed",
@@ -67,7 +66,7 @@ def _after_write(transaction: Transaction, loan: Loan, event: str) -> None:
 
 
 def _react(transaction: Transaction, loan: Loan, step: str, outcome: Outcome) -> None:
-    changed = reactions.after(loan, step, outcome, business_date(transaction.now_us))
+    changed = reactions.after(loan, step, outcome, transaction.business_date)
     if step == drawdown.DISBURSE and changed.state is State.ACTIVE:
         ledger.open_accounts(transaction.connection, model.opening_accounts(changed))
         ledger.post(transaction, model.disbursement(changed))

@@ -4,7 +4,6 @@ import dataclasses
 
 from aval.loans.v1 import loans_pb2
 
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, SamePerson
 from chassis.states import check_etag, moved
@@ -28,7 +27,7 @@ def create(transaction: Transaction, request: loans_pb2.CreateOfferRequest) -> l
         raise NotFound(resource=request.offer.application)
     moved(APPLICATIONS, application, application_model.Verb.OFFER)
     terms = rpc.terms(request.offer)
-    if found := model.problems(terms, application, now_us, business_date(now_us)):
+    if found := model.problems(terms, application, now_us, transaction.business_date):
         raise InvalidFields(found)
     offer = rpc.prepared(transaction, application, terms)
     store.add(transaction, offer)

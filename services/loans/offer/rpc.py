@@ -7,7 +7,6 @@ from aval.loans.v1 import loans_pb2
 
 from chassis import money
 from chassis import rpc as wire
-from chassis.clock import business_date
 from chassis.command import Transaction
 from services.loans import interest, products
 from services.loans.application.model import Application
@@ -37,7 +36,7 @@ def prepared(transaction: Transaction, application: Application, asked: Terms) -
     """The offer of checked terms, with its costs."""
     assert asked.annual_rate is not None
     amount, days = asked.amount, asked.tenor_days
-    basis = products.day_count_basis(amount.currency, business_date(transaction.now_us))
+    basis = products.day_count_basis(amount.currency, transaction.business_date)
     owed = interest.interest(amount, asked.annual_rate, days, basis)
     cost = owed + asked.fee
     return Offer(

@@ -20,7 +20,10 @@ from services.loans.loan.reads import day
 from services.loans.products import Component
 from services.loans.repayment import model, rpc, store
 from services.loans.repayment.model import COUNTED, TRANSITIONS, Repayment, State, Verb
+from trade import calendars
 
+# A partial repayment tells another event than the last one: who books on the type books once.
+PARTLY_REPAID, REPAID = "loan.partly_repaid", "loan.repaid"
 WRONG_AMOUNT = Problem(
     "amount",
     "AMOUNT_NOT_COLLECTABLE",
@@ -33,13 +36,21 @@ def create(transaction: Transaction, request: loans_pb2.CreateRepaymentRequest) 
     """Fixes what of the amount repays the loan, and holds it."""
     if known := store.load(transaction.connection, request.repayment_id):
         return rpc.to_proto(_same(known, request))
-    loan = _loan(transaction, request.loan)
+    loan = _secured(transaction, request)
     if loan.state is not loan_model.State.ACTIVE:
         raise WrongState(resource=loan.name, state=loan.state.value)
     repayment = _fixed(transaction, loan, request)
     ledger.post(transaction, *model.hold_transfers(repayment, loan))
     store.add(transaction, repayment)
     return rpc.to_proto(repayment)
+
+
+def _secured(transaction: Transaction, request: loans_pb2.CreateRepaymentRequest) -> Loan:
+    """The loan, if the caller is its bank and the encumbrance its own. Raises NotFound: a name alone moves nothing."""
+    loan = _loan(transaction, request.loan)
+    if loan.bank != transaction.caller.tenant or request.encumbrance != f"encumbrances/{loan.encumbrance_id}":
+        raise NotFound(resource=request.loan)
+    return loan
 
 
 def _same(known: Repayment, request: loans_pb2.CreateRepaymentRequest) -> Repayment:
@@ -61,15 +72,15 @@ def _loan(transaction: Transaction, name: str) -> Loan:
 
 def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaymentRequest) -> Repayment:
     """What the amount pays, beside the repayments whose money is still to move."""
-    asked = money.from_proto(request.amount)
-    if asked.currency != loan.principal.currency or asked.minor_units <= 0:
-        raise InvalidFields([WRONG_AMOUNT])
+    asked, settled = money.from_proto(request.amount), money.from_proto(request.settled)
+    _check(transaction, loan, request)
     counted = store.of_loan(transaction.connection, loan.name, COUNTED)
     due = payoff.due(loan, counted, day(request))
     if not due.total:
         raise errors.NothingOwed(loan=loan.name)
     order = products.product(loan.product, business_date(loan.create_us)).waterfall
-    owed = {Component.INTEREST: due.interest, Component.PRINCIPAL: due.principal}
+    repaid = loan.principal - due.principal
+    owed = {Component.INTEREST: due.interest, Component.PRINCIPAL: model.payable(due.principal, settled, repaid)}
     parts = model.waterfall(asked, owed, order)
     return Repayment(
         id=request.repayment_id,
@@ -79,6 +90,7 @@ def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
         asked=asked,
         interest=parts[Component.INTEREST],
         principal=parts[Component.PRINCIPAL],
+        unsecured=model.unsecured(due.principal, settled, repaid, parts[Component.PRINCIPAL]),
         value_date=due.day,
         state=State.PENDING,
         revision=1,
@@ -86,10 +98,25 @@ def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
     )
 
 
+def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaymentRequest) -> None:
+    """Positive amounts of the loan's currency, not from a future beyond the next working day. InvalidFields."""
+    asked, settled = money.from_proto(request.amount), money.from_proto(request.settled)
+    problems = []
+    if {asked.currency, settled.currency} != {loan.principal.currency} or asked.minor_units <= 0:
+        problems.append(WRONG_AMOUNT)
+    latest = calendars.next_working(transaction.business_date)
+    if day(request) > latest:
+        english = f"{day(request)} is too late; the latest value date today is {latest}."
+        chinese = f"起息日 {day(request)} 过晚，今日最晚为 {latest}。"
+        problems.append(Problem("date", "VALUE_DATE_TOO_LATE", english, chinese))
+    if problems:
+        raise InvalidFields(problems)
+
+
 def confirm(transaction: Transaction, request: loans_pb2.ConfirmRepaymentRequest) -> loans_pb2.Repayment:
     """The money has moved."""
     repayment = store.load(transaction.connection, request.repayment_id)
-    if repayment is None:
+    if repayment is None or repayment.bank != transaction.caller.tenant:
         raise NotFound(resource=f"repayments/{request.repayment_id}")
     if repayment.state is State.POSTED:
         return rpc.to_proto(repayment)
@@ -102,7 +129,8 @@ def confirm(transaction: Transaction, request: loans_pb2.ConfirmRepaymentRequest
         outstanding=loan.outstanding - repayment.principal_part,
         interest_paid=loan.interest_paid + repayment.interest_part,
     )
-    loans.save(transaction, _settled(transaction, paid), "loan.repaid")
+    after = _settled(transaction, paid)
+    loans.save(transaction, after, REPAID if after.state is loan_model.State.REPAID else PARTLY_REPAID)
     return rpc.to_proto(posted)
 
 
@@ -120,6 +148,8 @@ def cancel(transaction: Transaction, request: loans_pb2.CancelRepaymentRequest) 
     repayment = store.load(transaction.connection, request.repayment_id)
     if repayment is None:
         return _tombstone(transaction, request.repayment_id)
+    if repayment.bank != transaction.caller.tenant:
+        raise NotFound(resource=repayment.name)
     if repayment.state is State.CANCELLED:
         return rpc.to_proto(repayment)
     cancelled = dataclasses.replace(repayment, state=moved(TRANSITIONS, repayment, Verb.CANCEL))
@@ -129,6 +159,18 @@ def cancel(transaction: Transaction, request: loans_pb2.CancelRepaymentRequest) 
 
 def _tombstone(transaction: Transaction, identifier: str) -> loans_pb2.Repayment:
     """Refuses a repayment that comes after its own cancellation."""
-    tombstone = Repayment(identifier, "", "", "", None, None, None, None, State.CANCELLED, 1, transaction.now_us)
+    tombstone = Repayment(
+        id=identifier,
+        loan="",
+        bank=transaction.caller.tenant,
+        payment="",
+        asked=None,
+        interest=None,
+        principal=None,
+        value_date=None,
+        state=State.CANCELLED,
+        revision=1,
+        create_us=transaction.now_us,
+    )
     store.add(transaction, tombstone)
     return rpc.to_proto(tombstone)

@@ -54,6 +54,8 @@ class Repayment:
     state: State
     revision: int
     create_us: int
+    # The principal that is owed after it though its encumbrance was settled for it.
+    unsecured: Money | None = None
 
     @property
     def name(self) -> str:
@@ -91,6 +93,24 @@ def waterfall(amount: Money, owed: Mapping[Component, Money], order: Sequence[Co
         paid[component] = min(amount, owed[component])
         amount -= paid[component]
     return paid
+
+
+def payable(owed: Money, settled: Money, repaid: Money) -> Money:
+    """Returns the principal that a receipt may repay: what receipts settled of the encumbrance and didn't repay yet.
+
+    The rest is secured by what the encumbrance still holds, and is repaid from there. Of a loan of 160.00 on two
+    receivables of 80.00 each, none repaid: 80.00 once the first is settled. After 79.71 of 80.00 settled were repaid,
+    since 0.29 went to interest, and 100.00 are settled in all: 20.29.
+    """
+    return min(owed, max(settled - repaid, owed.zero()))
+
+
+def unsecured(owed: Money, settled: Money, repaid: Money, paid: Money) -> Money:
+    """Returns the principal that is still owed after a repayment though its encumbrance was settled for it.
+
+    80.00 settled, nothing repaid before, 79.71 of principal paid: 0.29.
+    """
+    return min(owed - paid, max(settled - repaid - paid, owed.zero()))
 
 
 def hold_id(repayment: Repayment, component: Component) -> str:

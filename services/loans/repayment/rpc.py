@@ -18,5 +18,6 @@ def to_proto(repayment: Repayment) -> loans_pb2.Repayment:
     if repayment.loan:
         message.interest.CopyFrom(money.to_proto(repayment.interest_part))
         message.principal.CopyFrom(money.to_proto(repayment.principal_part))
+        message.unsecured.CopyFrom(money.to_proto(repayment.unsecured or repayment.interest_part.zero()))
         message.amount.CopyFrom(money.to_proto(repayment.interest_part + repayment.principal_part))
     return message

@@ -5,23 +5,29 @@
     RELEASING  release   REFUSED all the same: nothing was paid
     POSTED     confirm   the point of no return is behind: noted with the payment, PAID here
 
-The money moves in the transaction that takes the register's answer to the claim, and only then.
+The money moves in the transaction that takes the register's answer to the claim, and only then. A claimed bill that
+can't be paid, for want of money or since no ledger could move it, is given up: RELEASING, and the bill is open again.
 """
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aval.declarations.v1 import records_pb2
 
 from chassis import ids
-from chassis.money import Money
+from chassis.money import LARGEST, Money
 from chassis.tasks import Call
 from ledger.model import Transfer
+from services.settlement.account.model import OWNERS, Kind
 
 # Settlement itself asks: the register's calls on bills are the services' own.
 TENANT = "services/settlement"
 INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+PAYEE_IS_PAYER = "PAYEE_IS_PAYER"
+PAYEE_UNKNOWN = "PAYEE_UNKNOWN"
+CURRENCY_DIFFERS = "CURRENCY_DIFFERS"
+AMOUNT_UNPAYABLE = "AMOUNT_UNPAYABLE"
 
 
 class State(enum.StrEnum):
@@ -130,6 +136,20 @@ PLANS: Mapping[State, Callable[[BillPayment], Call]] = {
     State.RELEASING: _release,
     State.POSTED: _confirm,
 }
+
+
+def unpayable(payment: BillPayment, payee: str, amounts: Sequence[Money]) -> str:
+    """Why no ledger could move what a claimed bill asks for; empty if one can.
+
+    A bill of 0.00, or of an enterprise to itself, comes to nothing: AMOUNT_UNPAYABLE, PAYEE_IS_PAYER.
+    """
+    checks = (
+        (payee == payment.enterprise, PAYEE_IS_PAYER),
+        (not payee.startswith(OWNERS[Kind.CURRENT]), PAYEE_UNKNOWN),
+        (any(amount.currency != payment.currency for amount in amounts), CURRENCY_DIFFERS),
+        (not 0 < sum(amount.minor_units for amount in amounts) <= LARGEST, AMOUNT_UNPAYABLE),
+    )
+    return next((reason for is_wrong, reason in checks if is_wrong), "")
 
 
 def pay_transfer(payment: BillPayment, payee_account: str) -> Transfer:

@@ -28,19 +28,27 @@ def _move(payment: BillPayment, verb: Verb, **changes: Any) -> BillPayment:
 
 
 def _claimed(transaction: Transaction, payment: BillPayment, outcome: Outcome) -> BillPayment:
-    """The bill is this payment's: the money moves, if there is enough."""
+    """The bill is this payment's: the money moves, if there is enough and it can."""
     if isinstance(outcome, DomainError):
         return _move(payment, Verb.REFUSE, reason=outcome.reason)
     record: Any = outcome
     billed = money.from_proto(record.bill.amount)
     late_fee = money.from_proto(record.bill.late_fee.amount) if record.bill.HasField("late_fee") else billed.zero()
-    claimed = replace(payment, amount=billed + late_fee, late_fee=late_fee, payee=record.bill.payee)
+    if reason := model.unpayable(payment, record.bill.payee, [billed, late_fee]):
+        return _move(payment, Verb.GIVE_UP, reason=reason)
+    return _paid(transaction, replace(payment, amount=billed + late_fee, late_fee=late_fee, payee=record.bill.payee))
+
+
+def _paid(transaction: Transaction, claimed: BillPayment) -> BillPayment:
     assert claimed.amount is not None
-    balance = ledger.accounts(transaction.connection, [payment.debit_account])[payment.debit_account]
+    balance = ledger.accounts(transaction.connection, [claimed.debit_account])[claimed.debit_account]
     if balance.available_to_debit < claimed.amount.minor_units:
         return _move(claimed, Verb.GIVE_UP, reason=INSUFFICIENT_FUNDS)
-    payee = accounts.ensure(transaction, payment.bank, claimed.payee, claimed.amount.currency, Kind.CURRENT)
-    ledger.post(transaction, model.pay_transfer(claimed, payee.id))
+    payee = accounts.ensure(transaction, claimed.bank, claimed.payee, claimed.amount.currency, Kind.CURRENT)
+    try:
+        ledger.post(transaction, model.pay_transfer(claimed, payee.id))
+    except ledger.LedgerRefused as refusal:
+        return _move(claimed, Verb.GIVE_UP, reason=refusal.reason)
     accounts.tell(transaction, "account.credited", payee)
     return _move(claimed, Verb.POST)
 

@@ -5,14 +5,23 @@ from dataclasses import replace
 from aval.settlement.v1 import settlement_pb2
 
 from chassis.command import Transaction
-from chassis.errors import InvalidFields, NotFound, Problem
+from chassis.errors import InvalidFields, NotFound, NothingPrepared, Problem, SamePerson
 from chassis.money import Money
 from chassis.states import check_etag, moved
-from services.settlement import errors
+from services.settlement import errors, value_dates
 from services.settlement.account import store as accounts
 from services.settlement.account.model import Account, Kind
 from services.settlement.incoming_payment import model, reactions, rpc, store
-from services.settlement.incoming_payment.model import TRANSITIONS, IncomingPayment, State, Verb
+from services.settlement.incoming_payment.division import Part
+from services.settlement.incoming_payment.model import (
+    OUTLETS,
+    TRANSITIONS,
+    IncomingPayment,
+    Outlet,
+    Resolution,
+    State,
+    Verb,
+)
 from services.settlement.messages import pacs008
 from services.settlement.messages.pacs008 import CreditTransfer
 
@@ -24,6 +33,13 @@ UNKNOWN_ACCOUNT = Problem(
     "本行没有该号码的出口企业结算账户，请填写 accounts/{id} 或其编号。",
 )
 
+ONE_OR_SEVERAL = Problem(
+    "declaration",
+    "DECLARATION_REQUIRED",
+    "Name one declaration, or several in declarations.",
+    "请填写一份报关单，或在 declarations 中填写多份。",
+)
+
 
 def import_(transaction: Transaction, request: settlement_pb2.ImportPaymentRequest) -> settlement_pb2.IncomingPayment:
     """A pacs.008 that credits a customer of the calling bank. InvalidFields, UetrKnown."""
@@ -33,11 +49,14 @@ def import_(transaction: Transaction, request: settlement_pb2.ImportPaymentReque
     account = _creditor(transaction, transfer)
     if store.is_known(transaction.connection, transfer.uetr):
         raise errors.UetrKnown(uetr=transfer.uetr)
+    if found := value_dates.problems(
+        f"{PATH}/IntrBkSttlmDt", transfer.settlement_date, account.bank, transaction.business_date
+    ):
+        raise InvalidFields(found)
     payment = store.add(transaction, _payment(transaction, transfer, account))
-    if not payment.declaration:
-        reason = model.declaration_in(_texts(transfer))[1]
-        payment = store.save(transaction, reactions.park(payment, reason))
-    return rpc.to_proto(payment)
+    if not payment.parts:
+        payment = store.save(transaction, reactions.park(payment, model.DECLARATION_MISSING))
+    return rpc.to_proto(payment, transaction.caller.tenant)
 
 
 def _creditor(transaction: Transaction, transfer: CreditTransfer) -> Account:
@@ -62,7 +81,7 @@ def _texts(transfer: CreditTransfer) -> tuple[str, ...]:
 
 
 def _payment(transaction: Transaction, transfer: CreditTransfer, account: Account) -> IncomingPayment:
-    declaration, _ = model.declaration_in(_texts(transfer))
+    declarations = model.declarations_in(_texts(transfer))
     return IncomingPayment(
         id=transaction.ids.resource("payment"),
         bank=account.bank,
@@ -74,8 +93,7 @@ def _payment(transaction: Transaction, transfer: CreditTransfer, account: Accoun
         enterprise=account.owner,
         remittance_information=transfer.remittance_information,
         remittance_documents=transfer.remittance_documents,
-        declaration=declaration,
-        is_applied=False,
+        parts=tuple(map(Part, declarations)),
         state=State.RECEIVED,
         collections=(),
         remainder=None,
@@ -89,13 +107,87 @@ def _payment(transaction: Transaction, transfer: CreditTransfer, account: Accoun
 def match(
     transaction: Transaction, request: settlement_pb2.MatchIncomingPaymentRequest
 ) -> settlement_pb2.IncomingPayment:
-    """Names the declaration of a parked payment. One that already counts for a declaration stays with it."""
-    payment = store.load(transaction.connection, request.name)
-    if payment is None or payment.bank != transaction.caller.tenant:
-        raise NotFound(resource=request.name)
-    check_etag(request.etag, payment)
+    """Names the declarations of a parked payment. What already counts for a declaration stays with it."""
+    payment = _own(transaction, request.name, request.etag)
     state = moved(TRANSITIONS, payment, Verb.NAME)
-    if payment.is_applied and payment.declaration != request.declaration:
-        raise errors.OtherDeclarationApplied(payment=payment.name, declaration=payment.declaration)
-    named = replace(payment, state=state, declaration=request.declaration, reason="")
-    return rpc.to_proto(store.save(transaction, named))
+    declarations = _named(request)
+    if payment.is_applied and set(declarations) != set(payment.declarations):
+        applied = ", ".join(payment.declarations)
+        raise errors.OtherDeclarationApplied(payment=payment.name, declaration=applied)
+    parts = model.named(payment, declarations)
+    changed = replace(payment, state=state, parts=parts, reason="", resolution=None)
+    return rpc.to_proto(store.save(transaction, changed), payment.bank)
+
+
+def _own(transaction: Transaction, name: str, etag: str) -> IncomingPayment:
+    """A payment that the calling bank received. Raises NotFound for anyone else's, EtagMismatch."""
+    payment = store.load(transaction.connection, name)
+    if payment is None or payment.bank != transaction.caller.tenant:
+        raise NotFound(resource=name)
+    check_etag(etag, payment)
+    return payment
+
+
+def _named(request: settlement_pb2.MatchIncomingPaymentRequest) -> list[str]:
+    """The declarations of a request, given as one or as several. Raises InvalidFields for none and for both."""
+    if bool(request.declaration) == bool(request.declarations):
+        raise InvalidFields([ONE_OR_SEVERAL])
+    return [request.declaration] if request.declaration else list(request.declarations)
+
+
+def credit(
+    transaction: Transaction, request: settlement_pb2.CreditIncomingPaymentRequest
+) -> settlement_pb2.IncomingPayment:
+    """A maker prepares that money for no declaration goes to the account it is for."""
+    return _prepare(transaction, request, Outlet.CREDIT)
+
+
+def return_(
+    transaction: Transaction, request: settlement_pb2.ReturnIncomingPaymentRequest
+) -> settlement_pb2.IncomingPayment:
+    """A maker prepares that money for no declaration goes back."""
+    return _prepare(transaction, request, Outlet.RETURN)
+
+
+def _prepare(
+    transaction: Transaction,
+    request: settlement_pb2.CreditIncomingPaymentRequest | settlement_pb2.ReturnIncomingPaymentRequest,
+    outlet: Outlet,
+) -> settlement_pb2.IncomingPayment:
+    payment = _own(transaction, request.name, request.etag)
+    state = moved(TRANSITIONS, payment, Verb.PREPARE)
+    if payment.is_applied:
+        raise errors.DeclarationApplied(payment=payment.name, declaration=", ".join(payment.declarations))
+    resolution = Resolution(outlet, request.reason, transaction.caller.principal)
+    prepared = replace(payment, state=state, resolution=resolution)
+    return rpc.to_proto(store.save(transaction, prepared, "payment.resolution_prepared"), payment.bank)
+
+
+def approve(
+    transaction: Transaction, request: settlement_pb2.ApproveIncomingPaymentRequest
+) -> settlement_pb2.IncomingPayment:
+    """Another person of the bank approves exactly what was prepared; the money leaves suspense."""
+    payment = _own(transaction, request.name, request.etag)
+    resolution, checker = _prepared(payment), transaction.caller.principal
+    if resolution.maker == checker:
+        raise SamePerson
+    state = moved(TRANSITIONS, payment, OUTLETS[resolution.kind])
+    decided = replace(payment, state=state, resolution=replace(resolution, checker=checker))
+    return rpc.to_proto(store.save(transaction, decided), payment.bank)
+
+
+def reject(
+    transaction: Transaction, request: settlement_pb2.RejectIncomingPaymentRequest
+) -> settlement_pb2.IncomingPayment:
+    """Drops what a maker prepared; a person decides anew."""
+    payment = _own(transaction, request.name, request.etag)
+    state = moved(TRANSITIONS, payment, Verb.REJECT)
+    _prepared(payment)
+    dropped = replace(payment, state=state, resolution=None)
+    return rpc.to_proto(store.save(transaction, dropped, "payment.resolution_rejected"), payment.bank)
+
+
+def _prepared(payment: IncomingPayment) -> Resolution:
+    if payment.resolution is None or payment.resolution.checker:
+        raise NothingPrepared(resource=payment.name)
+    return payment.resolution

@@ -39,12 +39,16 @@ def _open_for_lenders(transaction: Transaction, payment: IncomingPayment) -> Non
 def _credited(transaction: Transaction, payment: IncomingPayment) -> list[tuple[Account, Credit]]:
     """Customers' accounts that the sweep credited: the exporter's, and other lenders'."""
     credits_ = [
-        Credit(model.lender_account(payment, one), one.amount, "repayment", one.loan)
+        Credit(model.lender_account(payment, one), one.amount, "repayment", one.encumbrance)
         for one in payment.collections
         if one.amount and one.bank != payment.bank
     ]
     if payment.remainder:
         credits_.append(Credit(payment.creditor_account, payment.remainder, "remainder"))
+    return _with_accounts(transaction, credits_)
+
+
+def _with_accounts(transaction: Transaction, credits_: list[Credit]) -> list[tuple[Account, Credit]]:
     known = accounts.load(transaction.connection, [credit.account for credit in credits_])
     return [(known[credit.account], credit) for credit in credits_]
 
@@ -55,7 +59,23 @@ def complete(transaction: Transaction, payment: IncomingPayment) -> None:
         notifications.add(transaction, account, credit, payment)
 
 
+def credit(transaction: Transaction, payment: IncomingPayment) -> None:
+    """The whole payment goes to the account it is for, whose owner gets a notice."""
+    ledger.post(transaction, model.credit_transfer(payment))
+    whole = Credit(payment.creditor_account, payment.amount, "credit")
+    for account, part in _with_accounts(transaction, [whole]):
+        accounts.tell(transaction, "account.credited", account)
+        notifications.add(transaction, account, part, payment)
+
+
+def return_(transaction: Transaction, payment: IncomingPayment) -> None:
+    """The whole payment goes back out of the nostro."""
+    ledger.post(transaction, model.return_transfer(payment))
+
+
 ENTERING: Mapping[State, Callable[[Transaction, IncomingPayment], None]] = {
     State.SWEPT: sweep,
     State.COMPLETED: complete,
+    State.CREDITED: credit,
+    State.RETURNED: return_,
 }

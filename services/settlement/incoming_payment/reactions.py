@@ -13,9 +13,12 @@ from services.settlement.incoming_payment.model import TRANSITIONS, IncomingPaym
 
 
 def after(payment: IncomingPayment, step: str, outcome: Outcome) -> list[IncomingPayment]:
-    """The payment after a step's outcome, and on as far as no call is needed."""
-    verb, _, loan = step.partition(" ")
-    path = [_REACTIONS[Step(verb)](payment, loan, outcome)]
+    """The payment after a step's outcome, and on as far as no call is needed.
+
+    Raises the refusal of what can't be compensated any more: it is asked again.
+    """
+    verb, _, about = step.partition(" ")
+    path = [_REACTIONS[Step(verb)](payment, about, outcome)]
     while following := _onward(path[-1]):
         path.append(following)
     return path
@@ -27,68 +30,107 @@ def _move(payment: IncomingPayment, verb: Verb, **changes: Any) -> IncomingPayme
 
 def park(payment: IncomingPayment, reason: str) -> IncomingPayment:
     """A person decides; what isn't applied names no declaration."""
-    declaration = payment.declaration if payment.is_applied else ""
-    return _move(payment, Verb.PARK, declaration=declaration, reason=reason)
+    parts = payment.parts if payment.is_applied else ()
+    return _move(payment, Verb.PARK, parts=parts, reason=reason)
 
 
-def _match(payment: IncomingPayment, _loan: str, outcome: Outcome) -> IncomingPayment:
+def _match(payment: IncomingPayment, declaration: str, outcome: Outcome) -> IncomingPayment:
+    _expect(payment, State.RECEIVED)
     if isinstance(outcome, DomainError):
         return park(payment, outcome.reason)
-    declaration: Any = outcome
-    reason = model.mismatch(payment, declaration)
-    return park(payment, reason) if reason else _move(payment, Verb.MATCH, reason="")
+    receivable: Any = outcome
+    if reason := model.mismatch(payment, receivable):
+        return park(payment, reason)
+    matched = model.with_part(payment, declaration, owed=money.from_proto(receivable.unpaid))
+    return matched if model.plan(matched) else _move(model.with_amounts(matched), Verb.MATCH, reason="")
 
 
-def _apply(payment: IncomingPayment, _loan: str, outcome: Outcome) -> IncomingPayment:
+def _expect(payment: IncomingPayment, *states: State) -> None:
+    assert payment.state in states, f"{payment.name} is {payment.state.value}"
+
+
+def _apply(payment: IncomingPayment, declaration: str, outcome: Outcome) -> IncomingPayment:
+    _expect(payment, State.MATCHED)
     if isinstance(outcome, DomainError):
         return park(payment, outcome.reason)
     applied: Any = outcome
-    collections = model.with_settled(payment, applied.settled_encumbrances)
-    return _move(payment, Verb.APPLY, is_applied=True, collections=collections)
+    counted = model.with_settled(payment, declaration, applied.settled_encumbrances)
+    return _unless_owing(model.with_part(counted, declaration, is_applied=True), Verb.APPLY)
 
 
-def _collect(payment: IncomingPayment, loan: str, outcome: Outcome) -> IncomingPayment:
+def _unless_owing(payment: IncomingPayment, verb: Verb) -> IncomingPayment:
+    """Moves on where the state owes no more calls."""
+    return payment if model.plan(payment) else _move(payment, verb)
+
+
+def _collect(payment: IncomingPayment, encumbrance: str, outcome: Outcome) -> IncomingPayment:
     if isinstance(outcome, DomainError):
-        return _uncollected(payment, loan, outcome)
+        return _uncollected(payment, encumbrance, outcome)
     repayment: Any = outcome
     amount, interest = money.from_proto(repayment.amount), money.from_proto(repayment.interest)
-    asked = next(one for one in payment.collections if one.loan == loan)
-    assert amount.zero() <= interest <= amount <= model.collectable(payment, asked), f"{loan} takes {amount}"
-    return _move(model.with_collection(payment, loan, amount=amount, interest=interest), Verb.COLLECT)
+    collection = model.collection_of(payment, encumbrance)
+    most = model.collectable(payment, collection)
+    assert amount.zero() <= interest <= amount <= most, f"{collection.loan} takes {amount}"
+    unsecured = money.from_proto(repayment.unsecured)
+    fixed = model.with_collection(payment, encumbrance, amount=amount, interest=interest, unsecured=unsecured)
+    return _move(fixed, Verb.COLLECT)
 
 
-def _uncollected(payment: IncomingPayment, loan: str, refusal: DomainError) -> IncomingPayment:
+def _uncollected(payment: IncomingPayment, encumbrance: str, refusal: DomainError) -> IncomingPayment:
     """Its part is the exporter's where the loan owes nothing; otherwise nothing may be paid out yet."""
     if not model.owes_nothing(refusal):
         return park(payment, refusal.reason)
     nothing = payment.amount.zero()
-    collected = model.with_collection(payment, loan, amount=nothing, interest=nothing, refusal=refusal.reason)
+    collected = model.with_collection(payment, encumbrance, amount=nothing, interest=nothing, refusal=refusal.reason)
     return _move(collected, Verb.COLLECT)
 
 
-def _confirm(payment: IncomingPayment, loan: str, outcome: Outcome) -> IncomingPayment:
+def _restore(payment: IncomingPayment, encumbrance: str, outcome: Outcome) -> IncomingPayment:
+    return _noted(payment, encumbrance, outcome, is_restored=True)
+
+
+def _confirm(payment: IncomingPayment, encumbrance: str, outcome: Outcome) -> IncomingPayment:
+    return _noted(payment, encumbrance, outcome, is_confirmed=True)
+
+
+def _noted(payment: IncomingPayment, encumbrance: str, outcome: Outcome, **changes: Any) -> IncomingPayment:
     refusal = outcome.reason if isinstance(outcome, DomainError) else ""
-    return model.with_collection(payment, loan, is_confirmed=True, refusal=refusal)
+    collection = model.collection_of(payment, encumbrance)
+    return model.with_collection(payment, encumbrance, refusal=refusal or collection.refusal, **changes)
 
 
-def _release(payment: IncomingPayment, _loan: str, outcome: Outcome) -> IncomingPayment:
-    reason = outcome.reason if isinstance(outcome, DomainError) else ""
-    return _move(payment, Verb.COMPLETE, reason=reason)
+def _release(payment: IncomingPayment, declaration: str, outcome: Outcome) -> IncomingPayment:
+    """Exposure that can't be released now stays owed: it would stand for ever, and use up the buyer's limit."""
+    _expect(payment, State.CONFIRMED)
+    if isinstance(outcome, DomainError):
+        raise outcome
+    return _unless_owing(model.with_part(payment, declaration, is_released=True), Verb.COMPLETE)
 
 
 _REACTIONS: Mapping[Step, Callable[[IncomingPayment, str, Outcome], IncomingPayment]] = {
     Step.MATCH: _match,
     Step.APPLY: _apply,
     Step.COLLECT: _collect,
+    Step.RESTORE: _restore,
     Step.CONFIRM: _confirm,
     Step.RELEASE: _release,
 }
 
 
+def _sweep(payment: IncomingPayment) -> IncomingPayment:
+    return _move(payment, Verb.SWEEP, remainder=payment.amount - payment.collected)
+
+
+# How a payment goes on from a state in which it owes no call.
+_ONWARD: Mapping[State, Callable[[IncomingPayment], IncomingPayment]] = {
+    State.MATCHED: lambda payment: _move(payment, Verb.APPLY),
+    State.APPLIED: _sweep,
+    State.COLLECTING: _sweep,
+    State.SWEPT: lambda payment: _move(payment, Verb.CONFIRM),
+}
+
+
 def _onward(payment: IncomingPayment) -> IncomingPayment | None:
     """The next state where nothing is owed in this one."""
-    if payment.state in (State.APPLIED, State.COLLECTING) and model.plan(payment) is None:
-        return _move(payment, Verb.SWEEP, remainder=payment.amount - payment.collected)
-    if payment.state is State.SWEPT and model.plan(payment) is None:
-        return _move(payment, Verb.CONFIRM)
-    return None
+    following = _ONWARD.get(payment.state)
+    return following(payment) if following and model.plan(payment) is None else None

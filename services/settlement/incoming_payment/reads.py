@@ -16,7 +16,7 @@ def get(reading: Reading, request: settlement_pb2.GetIncomingPaymentRequest) -> 
     payment = store.load(reading.connection, request.name)
     if payment is None or reading.caller.tenant not in (payment.bank, payment.enterprise):
         raise NotFound(resource=request.name)
-    return rpc.to_proto(payment)
+    return rpc.to_proto(payment, reading.caller.tenant)
 
 
 def list_(
@@ -27,4 +27,5 @@ def list_(
     query = sa.select(rows).where(sa.or_(rows.c.bank == tenant, rows.c.enterprise == tenant))
     query = paging.newest_first(query, rows.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, IncomingPayment), "id")
-    return settlement_pb2.ListIncomingPaymentsResponse(incoming_payments=map(rpc.to_proto, page), next_page_token=token)
+    messages = [rpc.to_proto(payment, tenant) for payment in page]
+    return settlement_pb2.ListIncomingPaymentsResponse(incoming_payments=messages, next_page_token=token)

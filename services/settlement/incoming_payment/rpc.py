@@ -1,13 +1,15 @@
-"""Payments in on the wire."""
+"""Payments in on the wire. A bank that isn't the lender sees that money goes on, not to whom or for what."""
 
 from aval.settlement.v1 import settlement_pb2
 
 from chassis import money
-from services.settlement.incoming_payment.model import Collection, IncomingPayment
+from chassis.rpc import date
+from services.settlement.incoming_payment.division import Collection, Part
+from services.settlement.incoming_payment.model import IncomingPayment, Resolution
 
 
-def to_proto(payment: IncomingPayment) -> settlement_pb2.IncomingPayment:
-    """The wire form."""
+def to_proto(payment: IncomingPayment, reader: str) -> settlement_pb2.IncomingPayment:
+    """Returns the wire form for a tenant: the exporter sees all, the bank of another's loan only its own part."""
     message = settlement_pb2.IncomingPayment(
         name=payment.name,
         uetr=payment.uetr,
@@ -16,21 +18,44 @@ def to_proto(payment: IncomingPayment) -> settlement_pb2.IncomingPayment:
         debtor_name=payment.debtor_name,
         creditor_account=f"accounts/{payment.creditor_account}",
         remittance_information="\n".join((payment.remittance_information, *payment.remittance_documents)).strip(),
-        declaration=payment.declaration,
+        declaration=payment.declarations[0] if len(payment.parts) == 1 else "",
+        parts=map(_part, payment.parts),
         enterprise=payment.enterprise,
         state=payment.state.value,
-        collections=[_collection(one) for one in payment.collections if one.amount],
+        collections=[_collection(one, _is_open(payment, one, reader)) for one in payment.collections if one.amount],
         etag=str(payment.revision),
         reason=payment.reason,
+        value_date=date(payment.value_date),
     )
     if payment.remainder is not None:
         message.remainder.CopyFrom(money.to_proto(payment.remainder))
+    if payment.resolution is not None:
+        message.resolution.CopyFrom(_resolution(payment.resolution))
     message.create_time.FromMicroseconds(payment.create_us)
     return message
 
 
-def _collection(one: Collection) -> settlement_pb2.Collection:
-    assert one.amount is not None
-    return settlement_pb2.Collection(
-        loan=one.loan, repayment=f"repayments/{one.repayment_id}", bank=one.bank, amount=money.to_proto(one.amount)
+def _part(part: Part) -> settlement_pb2.PaymentPart:
+    message = settlement_pb2.PaymentPart(declaration=part.declaration)
+    if part.amount is not None:
+        message.amount.CopyFrom(money.to_proto(part.amount))
+    return message
+
+
+def _is_open(payment: IncomingPayment, collection: Collection, reader: str) -> bool:
+    return reader in (payment.enterprise, collection.bank)
+
+
+def _collection(collection: Collection, is_open: bool) -> settlement_pb2.Collection:
+    assert collection.amount is not None
+    message = settlement_pb2.Collection(reference=collection.reference, amount=money.to_proto(collection.amount))
+    if is_open:
+        message.bank, message.loan = collection.bank, collection.loan
+        message.repayment = f"repayments/{collection.repayment_id}"
+    return message
+
+
+def _resolution(resolution: Resolution) -> settlement_pb2.PaymentResolution:
+    return settlement_pb2.PaymentResolution(
+        kind=resolution.kind.value, reason=resolution.reason, maker=resolution.maker, checker=resolution.checker
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from chassis import records, tasks
+from chassis import records, tables, tasks
 from chassis.command import Transaction
 from chassis.tasks import Outcome, Saga
 from ledger import store as ledger
@@ -26,8 +26,10 @@ EVENTS: Mapping[State, str] = {
     State.CONFIRMED: "payment.confirmed",
     State.COMPLETED: "payment.completed",
     State.UNMATCHED: "payment.parked",
+    State.CREDITED: "payment.credited",
+    State.RETURNED: "payment.returned",
 }
-FINISHED = [State.COMPLETED.value, State.UNMATCHED.value]
+FINISHED = [state.value for state in State if state not in model.OWING]
 
 
 def load(connection: sa.Connection, name: str) -> IncomingPayment | None:
@@ -56,18 +58,19 @@ def add(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
     return payment
 
 
-def save(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
-    """A changed payment, with all that entering its state means."""
+def save(transaction: Transaction, payment: IncomingPayment, event: str = "") -> IncomingPayment:
+    """A changed payment, with all that entering its state means; the event is the state's unless another is named."""
     before = load(transaction.connection, payment.name)
     if before and before.state is not payment.state and payment.state in ENTERING:
         ENTERING[payment.state](transaction, payment)
     fresh = records.update(transaction.connection, incoming_payments, payment)
-    _follow(transaction, fresh, EVENTS[fresh.state])
+    _follow(transaction, fresh, event or EVENTS[fresh.state])
     return fresh
 
 
 def _follow(transaction: Transaction, payment: IncomingPayment, event: str) -> None:
-    transaction.append(event, payment.name, rpc.to_proto(payment), (payment.bank, payment.enterprise))
+    for party in (payment.bank, payment.enterprise):
+        transaction.append(event, payment.name, rpc.to_proto(payment, party), [party])
     tasks.follow(transaction, SAGA, payment)
 
 
@@ -81,6 +84,24 @@ SAGA = Saga("incoming_payment", load, model.plan, react, unfinished)
 
 
 def violations(connection: sa.Connection) -> list[str]:
+    """Where money in suspense is neither whole nor waited for."""
+    return [*_suspense_violations(connection), *_stuck(connection)]
+
+
+def _stuck(connection: sa.Connection) -> list[str]:
+    """Money in suspense moves on by a call that is made, or waits for a person as UNMATCHED: nothing is in between."""
+    rows, held = tables.tasks, [state.value for state in model.OWING - BEHIND_NO_RETURN]
+    query = sa.select(incoming_payments.c.id, incoming_payments.c.state, rows.c.parked)
+    name = sa.literal("incomingPayments/") + incoming_payments.c.id
+    query = query.outerjoin(rows, rows.c.resource == name).where(incoming_payments.c.state.in_(held))
+    still = query.where(sa.or_(rows.c.resource.is_(None), rows.c.parked.is_not(None)))
+    return [
+        f"incomingPayments/{row.id} is in suspense as {row.state} and waits for nobody: {row.parked or 'no call'}"
+        for row in connection.execute(still)
+    ]
+
+
+def _suspense_violations(connection: sa.Connection) -> list[str]:
     """Whether suspense holds exactly the payments that aren't swept, each whole."""
     suspense = [account.id for account in accounts.of_kind(connection, Kind.SUSPENSE)]
     held = {key: amount for key, amount in ledger.booked_by_reference(connection, suspense).items() if amount}

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from chassis import ids
-from chassis.clock import MICROSECONDS, SHANGHAI, business_date
+from chassis.clock import MICROSECONDS, SHANGHAI
 from chassis.money import Money
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.messages import camt054
@@ -19,7 +19,7 @@ class Credit:
     account: str
     amount: Money
     code: str
-    loan: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,15 @@ class Notification:
         return f"notifications/{self.id}"
 
 
-def content(identifier: str, credit: Credit, payment: IncomingPayment, now_us: int) -> bytes:
+def content(identifier: str, credit: Credit, payment: IncomingPayment, now_us: int, booking_date: date) -> bytes:
     """The camt.054. Its references have at most 35 characters: bare letters, bare digits of the transfer's id."""
     entry = camt054.Entry(
         account=credit.account,
         currency_code=credit.amount.currency,
         minor_units=credit.amount.minor_units,
         direction="CRDT",
-        booking_date=business_date(now_us),
-        reference=ids.derived(payment.name, credit.code, credit.loan).replace("-", ""),
+        booking_date=booking_date,
+        reference=ids.derived(payment.name, credit.code, credit.about).replace("-", ""),
         end_to_end_id=payment.end_to_end_id,
         uetr=payment.uetr,
         remittance_information="\n".join(_lines(payment.remittance_information)),

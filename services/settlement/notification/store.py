@@ -16,7 +16,7 @@ from services.settlement.tables import notifications
 def add(transaction: Transaction, account: Account, credit: Credit, payment: IncomingPayment) -> None:
     """A new notification, with its event."""
     identifier = transaction.ids.resource("notification")
-    content = model.content(identifier, credit, payment, transaction.now_us)
+    content = model.content(identifier, credit, payment, transaction.now_us, transaction.business_date)
     notification = Notification(
         identifier,
         account.bank,

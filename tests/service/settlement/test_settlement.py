@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -66,8 +66,17 @@ async def customer(world: Any, units: int) -> settlement_pb2.Account:
     return current
 
 
+async def consented(world: Any, enterprise: str = EXPORTER, institution: str = BANK, *purposes: str) -> Any:
+    """The enterprise lets an institution see its declarations, for the usual purposes or those named."""
+    consent = declarations_pb2.Consent(institution=institution, purpose="trade finance", purposes=purposes)
+    consent.expire_time.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
+    request = declarations_pb2.CreateConsentRequest(consent=consent)
+    return await world.ask("CreateConsent", request, caller(enterprise, "EXPORTER"), "declarations")
+
+
 async def declared(world: Any, enterprise: str = EXPORTER, units: int = 100_000) -> str:
-    """A fresh declaration's number."""
+    """A fresh declaration's number; its exporter lets the bank settle it."""
+    await consented(world, enterprise)
     number = f"460120260{uuid.uuid4().int % 10**9:09}"
     line = declarations_pb2.DeclarationLine(line_number=1, commodity_code="6704190000", total=money(units))
     line.goods_name = "Wigs"
@@ -85,7 +94,14 @@ async def declared(world: Any, enterprise: str = EXPORTER, units: int = 100_000)
     return number
 
 
-def pacs(creditor_account: str, units: int, remittance: str, uetr: str = "", currency: str = "USD") -> bytes:
+def pacs(
+    creditor_account: str,
+    units: int,
+    remittance: str,
+    uetr: str = "",
+    currency: str = "USD",
+    value_date: date | None = None,
+) -> bytes:
     return pacs008.build(
         pacs008.CreditTransfer(
             message_id="M1",
@@ -93,7 +109,7 @@ def pacs(creditor_account: str, units: int, remittance: str, uetr: str = "", cur
             end_to_end_id="E1",
             currency_code=currency,
             minor_units=units,
-            settlement_date=datetime.now(UTC).date(),
+            settlement_date=value_date or datetime.now(UTC).date(),
             debtor_name="Buyer",
             debtor_agent_bic="BUYRUS30",
             creditor_name="Seller",
@@ -323,7 +339,7 @@ async def test_an_unmatched_payment_goes_on_by_hand(world: Any) -> None:
     theirs = await declared(world, RIVAL)
     payment = await imported(world, pacs(current.name, 700, f"for {theirs}"))
     parked = await world.until(payment.name, "UNMATCHED", SYSTEM)
-    assert (parked.reason, parked.declaration) == ("DECLARATION_OF_ANOTHER", "")
+    assert (parked.reason, parked.declaration) == ("DECLARATION_NOT_FOUND", "")
     assert world.violations() == []
     request = settlement_pb2.MatchIncomingPaymentRequest(name=payment.name, declaration=f"declarations/{mine}")
     foreign = caller(OTHER, "BANK_MAKER")
@@ -348,15 +364,121 @@ async def test_a_payment_without_a_number_waits_for_a_person(world: Any) -> None
     assert world.violations() == []
 
 
+async def test_who_gave_no_consent_looks_like_who_does_not_exist(world: Any) -> None:
+    """A bank pays a cent for a declaration that it may not know of: it learns no more than of a number nobody has."""
+    current, theirs = await account(world), await declared(world, RIVAL)
+    mine = await declared(world)
+    listed = await world.ask(
+        "ListConsents", declarations_pb2.ListConsentsRequest(page_size=500), SELLER, "declarations"
+    )
+    for consent in listed.consents:
+        if consent.institution == BANK:
+            revoke = declarations_pb2.RevokeConsentRequest(name=consent.name)
+            await world.ask("RevokeConsent", revoke, SELLER, "declarations")
+    await consented(world, EXPORTER, BANK, "FINANCING")
+    told = []
+    for number in (mine, theirs, f"460120260{uuid.uuid4().int % 10**9:09}"):
+        payment = await imported(world, pacs(current.name, 1, f"for {number}"))
+        parked = await world.until(payment.name, "UNMATCHED", SYSTEM)
+        told.append((parked.reason, parked.declaration, list(parked.parts), list(parked.collections)))
+    assert told == [("DECLARATION_NOT_FOUND", "", [], [])] * 3
+    await consented(world)
+
+
+@pytest.mark.parametrize(
+    ("days", "reason"), [(-400, "VALUE_DATE_TOO_EARLY"), (-20, "VALUE_DATE_TOO_EARLY"), (20, "VALUE_DATE_TOO_LATE")]
+)
+async def test_a_value_date_lies_within_the_bounds(world: Any, days: int, reason: str) -> None:
+    value_date = datetime.now(UTC).date() + timedelta(days=days)
+    content = pacs((await account(world)).name, 100, "", value_date=value_date)
+    refusal = await world.refused("ImportPayment", settlement_pb2.ImportPaymentRequest(content=content), SYSTEM)
+    assert [(problem.path.rpartition("/")[2], problem.reason) for problem in refusal.problems] == [
+        ("IntrBkSttlmDt", reason)
+    ]
+
+
+async def unmatched(world: Any, units: int = 700) -> settlement_pb2.IncomingPayment:
+    """A payment for no declaration."""
+    return await imported(world, pacs((await account(world)).name, units, "a trade fair's fee"))
+
+
+async def prepared(world: Any, outlet: str, payment: settlement_pb2.IncomingPayment) -> Any:
+    """What the maker prepares about it."""
+    kind = getattr(settlement_pb2, f"{outlet}IncomingPaymentRequest")
+    return await world.ask(f"{outlet}IncomingPayment", kind(name=payment.name, reason="no declaration"), MAKER)
+
+
+def approval(payment: settlement_pb2.IncomingPayment) -> settlement_pb2.ApproveIncomingPaymentRequest:
+    """Of what was prepared last."""
+    return settlement_pb2.ApproveIncomingPaymentRequest(name=payment.name, etag=payment.etag)
+
+
+@pytest.mark.parametrize(("outlet", "ended", "credited"), [("Credit", "CREDITED", 700), ("Return", "RETURNED", 0)])
+async def test_money_for_no_declaration_is_credited_or_returned_by_two_persons(
+    world: Any, outlet: str, ended: str, credited: int
+) -> None:
+    payment, current = await unmatched(world), await account(world)
+    before = (await read(world, current.name)).posted.minor_units
+    assert (await world.refused("ApproveIncomingPayment", approval(payment), CHECKER)).reason == "NOTHING_PREPARED"
+    waiting = await prepared(world, outlet, payment)
+    assert (state(waiting), waiting.resolution.maker) == ("UNMATCHED", MAKER.principal)
+    both = Caller(MAKER.principal, BANK, frozenset({"BANK_MAKER", "BANK_CHECKER"}), second_factor=True)
+    assert (await world.refused("ApproveIncomingPayment", approval(waiting), both)).reason == "SAME_PERSON"
+    assert (await world.refused("ApproveIncomingPayment", approval(payment), CHECKER)).reason == "ETAG_MISMATCH"
+    done = await world.ask("ApproveIncomingPayment", approval(waiting), CHECKER)
+    assert (state(done), done.resolution.checker) == (ended, CHECKER.principal)
+    assert (await read(world, current.name)).posted.minor_units == before + credited
+    again = await world.refused("ApproveIncomingPayment", approval(done), CHECKER)
+    assert again.reason in ("WRONG_STATE", "NOTHING_PREPARED")
+    assert world.violations() == []
+
+
+async def test_a_rejected_resolution_leaves_the_payment_to_be_matched(world: Any) -> None:
+    payment, number = await unmatched(world), await declared(world)
+    waiting = await prepared(world, "Return", payment)
+    reject = settlement_pb2.RejectIncomingPaymentRequest(name=payment.name, etag=waiting.etag)
+    rejected = await world.ask("RejectIncomingPayment", reject, CHECKER)
+    assert not rejected.HasField("resolution")
+    match = settlement_pb2.MatchIncomingPaymentRequest(name=payment.name, declaration=f"declarations/{number}")
+    await world.ask("MatchIncomingPayment", match, MAKER)
+    done = await world.until(payment.name, "COMPLETED", SYSTEM)
+    assert done.declaration == f"declarations/{number}"
+    for outlet in ("Credit", "Return"):
+        kind = getattr(settlement_pb2, f"{outlet}IncomingPaymentRequest")
+        refusal = await world.refused(f"{outlet}IncomingPayment", kind(name=payment.name, reason="late"), MAKER)
+        assert refusal.reason == "WRONG_STATE"
+
+
+async def test_a_payment_is_divided_over_its_declarations(world: Any) -> None:
+    current, first, second = await account(world), await declared(world), await declared(world, units=50_000)
+    payment = await imported(world, pacs(current.name, 90_000, f"for {first} and {second}"))
+    done = await world.until(payment.name, "COMPLETED", SYSTEM)
+    assert [(part.declaration, part.amount) for part in done.parts] == [
+        (f"declarations/{first}", money(60_000)),
+        (f"declarations/{second}", money(30_000)),
+    ]
+    assert (done.declaration, done.remainder) == ("", money(90_000))
+
+
+async def test_a_person_names_several_declarations(world: Any) -> None:
+    payment, numbers = await unmatched(world), [await declared(world) for _ in range(2)]
+    names = [f"declarations/{number}" for number in numbers]
+    for one, several in (("", []), (names[0], names)):
+        request = settlement_pb2.MatchIncomingPaymentRequest(name=payment.name, declaration=one, declarations=several)
+        refusal = await world.refused("MatchIncomingPayment", request, MAKER)
+        assert [problem.reason for problem in refusal.problems] == ["DECLARATION_REQUIRED"]
+    request = settlement_pb2.MatchIncomingPaymentRequest(name=payment.name, declarations=names)
+    await world.ask("MatchIncomingPayment", request, MAKER)
+    done = await world.until(payment.name, "COMPLETED", SYSTEM)
+    assert [part.amount for part in done.parts] == [money(350), money(350)]
+
+
 async def encumbered(world: Any, number: str, reference: str, units: int) -> None:
     """The bank holds finance on a declaration whose goods have left."""
     code = declarations_pb2.Receipt(declaration_number=number, channel_code="R")
     code.notice_time.GetCurrentTime()
     receipts = declarations_pb2.BatchCreateReceiptsRequest(receipts=[code])
     await world.ask("BatchCreateReceipts", receipts, WINDOW, "declarations")
-    consent = declarations_pb2.Consent(institution=BANK, purpose="finance")
-    consent.expire_time.FromSeconds(int(code.notice_time.ToSeconds()) + 3600)
-    await world.ask("CreateConsent", declarations_pb2.CreateConsentRequest(consent=consent), SELLER, "declarations")
     item = declarations_pb2.EncumberedValue(asset=f"declarations/{number}", amount=money(units))
     asked = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", items=[item], reference=reference)
     reserve = declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=str(uuid.uuid4()), encumbrance=asked)

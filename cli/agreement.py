@@ -1,0 +1,157 @@
+"""What several services' stores must agree on about one sum of money: proofs that no service can make alone.
+
+The platform may run meanwhile. What is under way (a payment that isn't finished, a repayment whose money is still to
+move) is left out, since its services have yet to come to the same.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from chassis import business_date, records
+from chassis.database import Database
+from chassis.money import Money
+from services.declarations.encumbrance import model as encumbrance_model
+from services.declarations.encumbrance import store as encumbrance_store
+from services.declarations.encumbrance.model import Encumbrance
+from services.declarations.value import store as value_store
+from services.loans.loan.model import Loan
+from services.loans.loan.model import State as LoanState
+from services.loans.repayment.model import Repayment
+from services.loans.repayment.model import State as RepaymentState
+from services.loans.tables import loans as loan_rows
+from services.loans.tables import repayments as repayment_rows
+from services.settlement.incoming_payment.division import Collection
+from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, OWING, IncomingPayment
+from services.settlement.tables import incoming_payments
+from trade import calendars
+
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Snapshots of the stores that have a part in a loan's money."""
+
+    declarations: sa.Connection
+    settlement: sa.Connection
+    loans: sa.Connection
+
+
+def violations(stores: Mapping[str, Database], now_us: int) -> list[str]:
+    """Returns where the stores of a platform disagree, by service name; none where one of the three is missing."""
+    if not {"declarations", "settlement", "loans"} <= stores.keys():
+        return []
+    # The books that follow are read before those that they follow: what comes meanwhile is in the latter.
+    with (
+        stores["loans"].read() as loans,
+        stores["settlement"].read() as settlement,
+        stores["declarations"].read() as declarations,
+    ):
+        return list(disagreements(Stores(declarations, settlement, loans), now_us))
+
+
+def disagreements(stores: Stores, now_us: int) -> Iterator[str]:
+    """Yields each disagreement with the resource that it is about."""
+    moving = _moving(stores)
+    yield from _dates(stores, now_us)
+    for payments in _pages(stores.settlement, incoming_payments, IncomingPayment):
+        yield from _collections(stores, payments)
+    for loans in _pages(stores.loans, loan_rows, Loan):
+        yield from _secured(stores, [loan for loan in loans if loan.state is LoanState.ACTIVE], moving)
+
+
+def _pages(connection: sa.Connection, table: sa.Table, record: Any) -> Iterator[list[Any]]:
+    query, last = sa.select(table).order_by(table.c.id).limit(PAGE), ""
+    while page := records.many(connection, query.where(table.c.id > last), record):
+        yield page
+        last = page[-1].id
+
+
+def _moving(stores: Stores) -> set[str]:
+    """The loans of which money is still to move."""
+    owing = incoming_payments.c.state.in_([state.value for state in OWING])
+    payments = records.many(stores.settlement, sa.select(incoming_payments).where(owing), IncomingPayment)
+    pending = sa.select(repayment_rows.c.loan).where(repayment_rows.c.state == RepaymentState.PENDING.value)
+    collected = {collection.loan for payment in payments for collection in payment.collections}
+    return collected | set(stores.loans.execute(pending).scalars())
+
+
+def _dates(stores: Stores, now_us: int) -> Iterator[str]:
+    """No money counts from a day that hasn't come: not after the next working day."""
+    kinds = (("settlement", stores.settlement, incoming_payments), ("loans", stores.loans, repayment_rows))
+    for service, connection, table in kinds:
+        latest = calendars.next_working(business_date.present(connection, now_us))
+        late = sa.select(table.c.id, table.c.value_date).where(table.c.value_date > latest.isoformat())
+        for row in connection.execute(late):
+            yield f"{service}: {table.name} {row.id} counts from {row.value_date}, after {latest}"
+
+
+def _collections(stores: Stores, payments: list[IncomingPayment]) -> Iterator[str]:
+    """Every repayment belongs to the holder of the encumbrance that was settled."""
+    done = [payment for payment in payments if payment.state in BEHIND_NO_RETURN]
+    taken = [(payment, one) for payment in done for one in payment.collections if one.amount]
+    encumbrances = _encumbrances(stores, (one.encumbrance for _, one in taken))
+    repayments = _repayments(stores, [one.repayment_id for _, one in taken])
+    for payment, one in taken:
+        for fault in _faults(one, encumbrances.get(one.encumbrance), repayments.get(one.repayment_id)):
+            yield f"settlement: {payment.name} gave {one.amount} for {one.loan} of {one.bank}, {fault}"
+
+
+def _encumbrances(stores: Stores, names: Iterator[str]) -> dict[str, Encumbrance]:
+    identifiers = {name.removeprefix("encumbrances/") for name in names}
+    return {one.name: one for one in encumbrance_store.load(stores.declarations, identifiers).values()}
+
+
+def _repayments(stores: Stores, identifiers: list[str]) -> dict[str, Repayment]:
+    query = sa.select(repayment_rows).where(repayment_rows.c.id.in_(identifiers))
+    return {one.id: one for one in records.many(stores.loans, query, Repayment)}
+
+
+def _faults(one: Collection, encumbrance: Encumbrance | None, repayment: Repayment | None) -> Iterator[str]:
+    if encumbrance is None or encumbrance.holder != one.bank:
+        yield f"but {one.encumbrance} is held by {encumbrance.holder if encumbrance else 'nobody'}"
+    elif encumbrance.reference != one.loan:
+        yield f"but {one.encumbrance} secures {encumbrance.reference or 'no loan'}"
+    if repayment is None or (repayment.bank, repayment.loan) != (one.bank, one.loan):
+        yield f"but {one.repayment_id} repays {repayment.loan if repayment else 'nothing'}"
+    elif repayment.interest_part + repayment.principal_part != one.amount:
+        yield f"but {repayment.name} is of {repayment.interest_part + repayment.principal_part}"
+    elif one.is_confirmed and repayment.state is not RepaymentState.POSTED:
+        yield f"but {repayment.name} is {repayment.state.value}"
+
+
+def _secured(stores: Stores, loans: list[Loan], moving: set[str]) -> Iterator[str]:
+    """What is owed and what is encumbered agree, unless no value is left that could be encumbered."""
+    still = [loan for loan in loans if loan.name not in moving]
+    encumbrances = _encumbrances(stores, (f"encumbrances/{loan.encumbrance_id}" for loan in still))
+    for loan in still:
+        encumbrance = encumbrances.get(f"encumbrances/{loan.encumbrance_id}")
+        if encumbrance is None or not encumbrance.items:
+            yield f"loans: {loan.name} is ACTIVE without an encumbrance"
+        else:
+            yield from _due(stores, loan, encumbrance)
+
+
+def _due(stores: Stores, loan: Loan, encumbrance: Encumbrance) -> Iterator[str]:
+    if encumbrance.holder != loan.bank or encumbrance.reference != loan.name:
+        yield f"loans: {loan.name} of {loan.bank} rests on {encumbrance.name} of {encumbrance.holder}"
+    repaid, settled = loan.principal - loan.outstanding, encumbrance_model.settled_total(encumbrance)
+    if settled < repaid:
+        yield f"loans: {loan.name} is repaid {repaid}, of {encumbrance.name} {settled} is settled"
+    elif settled > repaid and (free := _unheld(stores, encumbrance)):
+        yield f"loans: {loan.name} is repaid {repaid} of {settled} settled, while {free} could secure the rest"
+
+
+def _unheld(stores: Stores, encumbrance: Encumbrance) -> Money:
+    """Value of the encumbrance's assets that nobody holds, as far as it was settled there."""
+    known = value_store.booked(stores.declarations, encumbrance.assets)
+    zero = encumbrance.items[0].amount.zero()
+    parts = [
+        min(item.settled, known[item.asset].free + known[item.asset].margin)
+        for item in encumbrance.items
+        if item.asset in known
+    ]
+    return sum(parts, start=zero)

@@ -1,0 +1,39 @@
+"""Payments of before they counted against cover: each asset's insured value follows once, and the row is done."""
+
+import sqlalchemy as sa
+
+from chassis import database
+from chassis.command import Transaction
+from services.declarations.breach import register as breaches
+from services.declarations.breach import store as breach_rows
+from services.declarations.encumbrance import ending, model, store
+from services.declarations.tables import uncounted_payments
+from services.declarations.value.model import AssetClass
+
+AT_ONCE = 50
+
+
+def carry_payments(transaction: Transaction) -> bool:
+    """Brings some assets' insured value to what is owed of them (I2); whether there may be more of them."""
+    rows = uncounted_payments
+    found = list(
+        transaction.connection.execute(sa.select(rows.c.asset).order_by(rows.c.asset).limit(AT_ONCE)).scalars()
+    )
+    database.lock(transaction.connection, found)
+    for asset in found:
+        if transaction.connection.execute(sa.delete(rows).where(rows.c.asset == asset)).rowcount:
+            _carry(transaction, asset)
+    return len(found) == AT_ONCE
+
+
+def _carry(transaction: Transaction, asset: str) -> None:
+    standing, books = ending.locked(transaction, asset)
+    value = books.value(asset)
+    paid = value.insurable + value.insured - value.unpaid - value.insured_shortfall
+    if paid <= paid.zero():
+        return
+    unbacked = breaches.unbacked(breach_rows.open_on(transaction.connection, [asset]), AssetClass.INSURANCE)
+    cover = ending.settle_cover(transaction, asset, books, standing, paid, unbacked)
+    books.write()
+    for settled in cover.settled:
+        store.save(transaction, model.settle_item(settled, asset), "encumbrance.settled")

@@ -1,0 +1,31 @@
+"""The bounds of a value date: not after the next working day, and not further back than the institution's limit."""
+
+import datetime
+
+from chassis.codetables import code_table
+from chassis.errors import Problem
+from trade import calendars
+
+PACKAGE = "services.settlement"
+
+
+def problems(path: str, value_date: datetime.date, bank: str, today: datetime.date) -> list[Problem]:
+    """Returns why a bank's payment may not count from a value date, on a business date; empty if it may.
+
+    On Friday 2026-11-27, with ten days back: 2026-11-17 to Monday 2026-11-30 are taken, 2026-12-01 is too late.
+    """
+    earliest, latest = _earliest(bank, today), calendars.next_working(today)
+    if value_date > latest:
+        english = f"{value_date} is too late; the latest value date today is {latest}."
+        return [Problem(path, "VALUE_DATE_TOO_LATE", english, f"起息日 {value_date} 过晚，今日最晚为 {latest}。")]
+    if value_date < earliest:
+        english = f"{value_date} is too early; the earliest value date today is {earliest}."
+        return [Problem(path, "VALUE_DATE_TOO_EARLY", english, f"起息日 {value_date} 过早，今日最早为 {earliest}。")]
+    return []
+
+
+def _earliest(bank: str, today: datetime.date) -> datetime.date:
+    limits = code_table(PACKAGE, "value_date_limits")
+    row = limits.row(bank, today) or limits.row("default", today)
+    assert row is not None, "the table has no default"
+    return today - datetime.timedelta(days=int(row["days_back"]))

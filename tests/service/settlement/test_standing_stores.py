@@ -1,0 +1,133 @@
+"""A settlement store from before payments had parts is carried over, with what it owes."""
+
+import datetime
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+
+from chassis import migrations, records, tables, tasks
+from chassis.database import Database
+from chassis.identity import service_caller
+from chassis.ids import derived
+from chassis.money import Money
+from services.settlement.incoming_payment.model import IncomingPayment
+from services.settlement.service import SERVICE
+from services.settlement.tables import incoming_payments
+from tests.support import NOW_US, ring, seeded_random
+
+BEFORE = ("settlement_0003", "ledger_0001", "chassis_0003")
+BANK, LOAN, DECLARATION = "banks/LMHFCNB0", "loans/loan-a", "declarations/460120260000000017"
+ENCUMBRANCE = f"encumbrances/{derived(LOAN, 'encumbrance')}"
+REPAYMENT = derived("incomingPayments/payment-1", LOAN, "repayment")
+
+
+def collection(**changes: Any) -> dict[str, Any]:
+    """What a payment collects, as it was stored."""
+    made = {"loan": LOAN, "bank": BANK, "settled": ["USD", 600], "repayment_id": REPAYMENT, "amount": None}
+    return made | {"interest": None, "refusal": "", "is_confirmed": False} | changes
+
+
+def row(number: int, state: str, declaration: str = DECLARATION, applied: bool = False, *collected: Any) -> Any:
+    """A payment's row, as it was stored."""
+    return {
+        "id": f"payment-{number}",
+        "bank": BANK,
+        "uetr": f"uetr-{number}",
+        "end_to_end_id": "E2E",
+        "amount_currency": "USD",
+        "amount_minor_units": 1000,
+        "debtor_name": "BUYER",
+        "creditor_account": "account-1",
+        "enterprise": "enterprises/91411023MAXY00112A",
+        "remittance_information": "",
+        "remittance_documents": "[]",
+        "declaration": declaration,
+        "is_applied": applied,
+        "state": state,
+        "collections": json.dumps(collected),
+        "remainder_currency": None,
+        "remainder_minor_units": None,
+        "reason": "",
+        "value_date": "2026-11-02",
+        "create_us": NOW_US,
+        "revision": 3,
+    }
+
+
+ROWS = [
+    row(1, "COLLECTING", DECLARATION, True, collection()),
+    row(2, "RECEIVED"),
+    row(3, "UNMATCHED", ""),
+    row(4, "CONFIRMED", DECLARATION, True, collection(amount=["USD", 610], interest=["USD", 10], is_confirmed=True)),
+    row(5, "COMPLETED", DECLARATION, True),
+]
+OWED = {1: "collect loans/loan-a", 2: "match", 4: "release"}
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Database]:
+    """A store as the release before left it, with the rows above and what they owed."""
+    database = Database(database_url, "settlement", ring())
+    database.create_schema()
+    script = ScriptDirectory.from_config(migrations.configuration(SERVICE.migrations))
+    with database.write() as connection:
+        options = {"fn": lambda revision, _: script._upgrade_revs(BEFORE, revision), "script": script}  # type: ignore[arg-type]
+        context = MigrationContext.configure(connection, opts=options)
+        with Operations.context(context):
+            context.run_migrations()
+        before = sa.Table("incoming_payments", sa.MetaData(), autoload_with=connection)
+        connection.execute(sa.insert(before), ROWS)
+        for number, step in OWED.items():
+            connection.execute(sa.insert(tables.tasks).values(**task(number, step)))
+    yield database
+    database.close()
+
+
+def task(number: int, step: str) -> dict[str, Any]:
+    """What a payment owed."""
+    call = {"service": "declarations", "method": "GetDeclaration", "request": b"", "tenant": "services/settlement"}
+    made = {"resource": f"incomingPayments/payment-{number}", "saga": "incoming_payment", "step": step, "round": 3}
+    return (
+        made
+        | call
+        | {"caller": service_caller("settlement").to_text(), "traceparent": "", "due_us": NOW_US}
+        | {
+            "attempts": 7,
+            "parked": None,
+        }
+    )
+
+
+def test_payments_are_carried_over_with_what_they_owe(store: Database) -> None:
+    assert migrations.upgrade(store, SERVICE.migrations, seeded_random(1), SERVICE.prepare)
+    with store.write() as connection:
+        tasks.realign(connection, SERVICE.sagas, service_caller("settlement"), NOW_US)
+    with store.read() as connection:
+        query = sa.select(incoming_payments).order_by(incoming_payments.c.id)
+        collecting, received, parked, confirmed, completed = records.many(connection, query, IncomingPayment)
+        owed = {one.resource: one.step for one in tasks.due(connection, NOW_US)}
+        assert tasks.violations(connection, SERVICE.sagas) == []
+    (part,), (one,) = collecting.parts, collecting.collections
+    assert (part.declaration, part.amount, part.is_applied) == (DECLARATION, Money("USD", 1000), True)
+    assert (one.encumbrance, one.repayment_id, one.settled) == (ENCUMBRANCE, REPAYMENT, Money("USD", 600))
+    assert [part.amount for part in received.parts] == [None]
+    assert (parked.parts, parked.resolution) == ((), None)
+    assert confirmed.collections[0].principal == Money("USD", 600)
+    assert completed.parts[0].is_released
+    assert collecting.value_date == datetime.date(2026, 11, 2)
+    assert owed == {
+        "incomingPayments/payment-1": f"collect {ENCUMBRANCE}",
+        "incomingPayments/payment-2": f"match {DECLARATION}",
+        "incomingPayments/payment-4": f"release {DECLARATION}",
+    }
+
+
+def test_a_store_of_today_is_not_carried_over_again(store: Database) -> None:
+    migrations.upgrade(store, SERVICE.migrations, seeded_random(1), SERVICE.prepare)
+    assert not migrations.upgrade(store, SERVICE.migrations, seeded_random(1), SERVICE.prepare)
