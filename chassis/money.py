@@ -72,6 +72,10 @@ class Money:
             return f"{self.currency} {self.minor_units:,} minor units"
         return f"{self.currency} {self.major():,f}"
 
+    def plain(self) -> str:
+        """The amount alone, for tables: CNY 1,234.50 is 1234.50. Minor units where the currency was never money."""
+        return str(self.minor_units) if kept_digits(self.currency) is None else f"{self.major():f}"
+
     def major(self) -> Decimal:
         """The amount in major units, exact. KeyError where the currency was never money."""
         return Decimal(self.minor_units).scaleb(-exponent(self.currency))

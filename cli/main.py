@@ -139,7 +139,7 @@ def import_(
         click.echo("\n".join(f"Error: {message}" for message in unread), err=True)
     counts = f"read {report['read']}, accepted {report['accepted']}, duplicates {report['duplicates']}"
     refused = [_refused_line(row) for row in report["refused"]]
-    hint = ["What was refused is kept: see `aval refused list`; mend it and import it again."] if refused else []
+    hint = ["Mend what was refused and import it again; `aval refused list` has what is kept of it."] if refused else []
     show(report, as_json, [*refused, f"{counts}, refused {report['refused_documents']}", *hint])
 
 
@@ -485,7 +485,8 @@ def simulate(seed: int, steps: int, as_json: bool) -> None:
             click.echo(f"\rstep {step} of {steps}", nl=False, err=True)
 
     report = world.simulate(seed, steps, progress)
-    lines = [f"seed {seed}, {report['steps']} steps, {len(report['violations'])} violations", *report["violations"]]
+    found = [f"step {one['step']}: {one['invariant']}: {one['detail']}" for one in report["violations"]]
+    lines = [f"seed {seed}, {report['steps']} steps, {len(found)} violations", *found]
     show(report, as_json, lines)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from chassis import ids
 from cli import local
-from cli.importing import batches, documents, encodings, files, journal, mapping, objects, sending
+from cli.importing import batches, documents, encodings, files, journal, mapping, objects, sending, wording
 from cli.importing.batches import Batch, Rows
 from cli.importing.files import Opened, Refusal, RefusedFile, Source, UnreadableFile
 from cli.importing.journal import Journal
@@ -72,21 +72,21 @@ def _plan(paths: Sequence[pathlib.Path], mappings: Sequence[pathlib.Path]) -> Pl
     """Everything that can be known to be wrong is, before anything is sent."""
     found = files.found(paths)
     loaded = loaded_mappings(mappings)
-    documents = [source for source in found.sources if source.kind == files.DOCUMENTS]
-    rows, refusals, errors = [], list(found.refusals), []
+    documents, rows, refusals, errors = [], [], list(found.refusals), []
     for source in found.sources:
-        if source.kind != files.DOCUMENTS:
-            try:
+        try:
+            if source.kind == files.DOCUMENTS:
+                documents.append((source, _key(source)))
+            else:
                 files.check_whole(source)
                 rows.append(rows_of(source, loaded))
-            except RefusedFile as error:
-                refusals.append(Refusal(source, error.rule, str(error)))
-            except UnreadableFile as error:
-                errors.append(str(error))
+        except RefusedFile as error:
+            refusals.append(Refusal(source, error.rule, str(error)))
+        except UnreadableFile as error:
+            errors.append(str(error))
     if errors:
         raise UnreadableFile("\n".join(errors))
-    size = sum(source.size for source in found.sources)
-    return Plan([(source, _key(source)) for source in documents], rows, size, refusals)
+    return Plan(documents, rows, sum(source.size for source in found.sources), refusals)
 
 
 def loaded_mappings(mappings: Sequence[pathlib.Path]) -> Sequence[tuple[str, ColumnMapping]]:
@@ -168,8 +168,10 @@ def _names(source: Source, found: ColumnMapping) -> set[str]:
 
 
 def _key(source: Source, mapping_digest: str = "") -> str:
-    """Of a file with its content and mapping."""
-    return ids.derived("imported file", source.file.resolve(), source.member, files.digest(source.file), mapping_digest)
+    """Of a file with its content and mapping. RefusedFile."""
+    with files.named(source):
+        digest = files.digest(source.file)
+    return ids.derived("imported file", source.file.resolve(), source.member, digest, mapping_digest)
 
 
 def _batches(plan: Plan, kept: Journal) -> Iterator[Batch]:
@@ -197,6 +199,7 @@ def _counted(batch: Batch, response: Any) -> Counts:
     for (file, document), verdict in zip(batch.origins, verdicts, strict=True):
         for problem in verdict.problems:
             problem.path = batch.column_of(problem.path)
+            problem.message = wording.plain(problem.message)
         counts.add(file, document, verdict)
     # What wasn't sent and what was refused, in the order of the file.
     counts.refused.sort(key=lambda row: int(row["document"]))

@@ -11,6 +11,8 @@ from cli.importing import files
 from cli.importing.files import FILE_ENCODING, RefusedFile, Source
 
 UTF_8, GB18030 = "utf-8", "gb18030"
+# What is written back for a sender who says no encoding is marked, so that it is read without a doubt.
+MARKED = "utf-8-sig"
 # What a sender's system may have written without saying so.
 UNDECLARED = (UTF_8, GB18030)
 # Windows writes GBK where it says GB2312; GB18030 has all of both.
@@ -45,7 +47,8 @@ def of(source: Source, declared: str, columns: Iterable[str]) -> str:
     marked = next((encoding for mark, encoding in MARKS if first.startswith(mark)), "")
     if declared:
         return _believed(source, declared, marked)
-    return marked or _proven(source, first, {name for name in columns if not name.isascii()})
+    found = marked or _proven(source, first, {name for name in columns if not name.isascii()})
+    return MARKED if found == UTF_8 else found
 
 
 def _believed(source: Source, declared: str, marked: str) -> str:

@@ -217,6 +217,8 @@ def named(source: Source) -> Iterator[None]:
         raise RefusedFile(FILE_CUT_OFF, f"{source.name} is cut off; send it again whole.") from error
     except (gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, NotImplementedError, struct.error) as error:
         raise RefusedFile(FILE_DAMAGED, f"{source.name} is damaged ({error}); send it again.") from error
+    except OSError as error:
+        raise RefusedFile(FILE_DAMAGED, f"{source.name} can't be read ({error.strerror or error}).") from error
     except RuntimeError as error:
         # zipfile's way to say that a member needs a password.
         raise RefusedFile(FILE_DAMAGED, f"{source.name} can't be unpacked ({error}); send it unlocked.") from error

@@ -13,7 +13,7 @@ from aval.declarations.v1 import personal_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
 from chassis.errors import Problem
-from cli.importing import encodings
+from cli.importing import encodings, wording
 from cli.importing.targets import LINES, TARGETS, Target, names_enterprise
 from cli.importing.transforms import (
     BOOL,
@@ -213,8 +213,9 @@ class ColumnMapping:
             problems += self._line(row, message)
         if self.unmapped == EXTRA:
             message.extra.update(self._extra(rows[0]))
+        mapped = {field.name for field, _ in message.ListFields()} if problems else set()
         self.target.finish(message)
-        return message, [*problems, *self._further(message, problems)] if problems else problems
+        return message, [*problems, *self._further(message, problems, mapped)] if problems else problems
 
     def _shortened(self, row: Row) -> Iterator[Problem]:
         """The key columns, but those that a field reads too, whose numbers a spreadsheet shortened."""
@@ -244,13 +245,14 @@ class ColumnMapping:
             if not one.place.in_lines and len({row[one.column] for row in rows}) > 1:
                 yield _problem(one.column, "ROWS_DISAGREE", "The rows of one document differ in this; correct them.")
 
-    def _further(self, message: Any, problems: Sequence[Problem]) -> Iterator[Problem]:
-        """What the service would refuse beside what couldn't be mapped."""
+    def _further(self, message: Any, problems: Sequence[Problem], mapped: set[str]) -> Iterator[Problem]:
+        """What the service would refuse beside what couldn't be mapped, and beside what is summed up of that."""
         reported = {problem.path for problem in problems}
+        summed = {field.name for field, _ in message.ListFields()} - mapped
         for problem in self.target.check(message):
             column = self.column_of(problem.path)
-            if column not in reported and problem.path.partition(".")[0].partition("[")[0] != LINES:
-                yield _problem(column, problem.reason, problem.english)
+            if column not in reported and problem.path.partition(".")[0].partition("[")[0] not in {LINES, *summed}:
+                yield _problem(column, problem.reason, wording.plain(problem.english))
 
 
 def load(text: str) -> ColumnMapping:

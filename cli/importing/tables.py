@@ -14,6 +14,7 @@ from typing import IO
 from chassis.errors import Problem
 from cli.importing import spreadsheets
 from cli.importing.cells import cleaned
+from cli.importing.encodings import MARKED
 from cli.importing.entries import Entry, Pieces
 from cli.importing.files import (
     DELIMITERS,
@@ -45,12 +46,12 @@ def cut_of(mapping: ColumnMapping, records: Sequence[Sequence[str]], line: str =
     """A CSV file of these records and then a line as it stands, as the mapping reads it."""
     text = io.StringIO()
     csv.writer(text, delimiter=mapping.delimiter or ",", lineterminator="\n").writerows(records)
-    return (text.getvalue() + line).encode(mapping.encoding or "utf-8", "replace")
+    return (text.getvalue() + line).encode(mapping.encoding or MARKED, "replace")
 
 
 def _spreadsheet(opened: Opened, mapping: ColumnMapping) -> tuple[list[str], Iterator[Entry]]:
     rows = spreadsheets.rows(opened, mapping.sheet)
-    columns = next((_columns(cells) for _, cells, _ in rows if _says_something(cells)), [])
+    columns = next((_columns(cells, mapping) for _, cells, _ in rows if _says_something(cells)), [])
     return columns, _sheet_entries(rows, columns, mapping)
 
 
@@ -68,12 +69,13 @@ def _sheet_entries(
 def _delimited(opened: Opened, mapping: ColumnMapping) -> tuple[list[str], Iterator[Entry]]:
     lines = _Lines(opened, mapping.encoding or "utf-8")
     reader = _Reader(lines, mapping, mapping.delimiter or DELIMITERS[opened.source.kind])
-    columns = _columns(reader.header())
+    columns = _columns(reader.header(), mapping)
     return columns, reader.entries(columns)
 
 
-def _columns(header: Sequence[str]) -> list[str]:
-    return [cell.strip() for cell in header]
+def _columns(header: Sequence[str], mapping: ColumnMapping) -> list[str]:
+    """The columns' names without the blanks around them, but for those that the mapping has with their blanks."""
+    return [cell if cell in mapping.columns else cell.strip() for cell in header]
 
 
 def _says_something(cells: Sequence[str]) -> bool:
@@ -137,8 +139,8 @@ class _Lines:
         try:
             line = self._text.readline(LARGEST_DOCUMENT + 1)
         except UnicodeError as error:
-            message = f"{self.name} is no {self._encoding} after line {self.number} ({error}); correct the mapping."
-            raise RefusedFile(FILE_ENCODING, message) from error
+            told = f"{self.name} is no {self._encoding.removesuffix('-sig')} after line {self.number} ({error})"
+            raise RefusedFile(FILE_ENCODING, f"{told}; correct the mapping's encoding.") from error
         return line if self.number else line.removeprefix("\ufeff")
 
 

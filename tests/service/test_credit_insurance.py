@@ -692,7 +692,7 @@ def test_a_look_that_is_refused_stays_owed(fresh: World) -> None:
 
 
 def test_cover_of_before_in_another_currency_learns_its_value_and_what_was_paid(fresh: World) -> None:
-    """Kept in the policy's currency, no payment freed it: the register tells the currency and what is settled."""
+    """Kept in the policy's currency, so that no payment freed it: the register tells the currency and what is paid."""
     shipment = covered_in(fresh, "EUR", Fraction(9, 10))
     with fresh.store.write() as connection:
         before = "UPDATE covered_shipments SET insured_value_currency = 'USD', insured_value_minor_units = 100000, "
@@ -887,7 +887,7 @@ class Market:
                 self.holds.append(request.cover_hold_id)
         elif task := self.world.task(shipment.name):
             done = {"reserve value": RESERVED, "confirm value": CONFIRMED, "collect premium": COLLECTED}
-            outcome = ConsentMissing() if action == "refuse" else done.get(task.step, CONFIRMED)
+            outcome: Any = ConsentMissing() if action == "refuse" else done.get(task.step, CONFIRMED)
             self.world.settle(shipment.name, outcome)
 
     def _perhaps(self, method: str, request: Any, caller: Caller) -> Any:

@@ -10,21 +10,29 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import openpyxl
 import pytest
 import sqlalchemy as sa
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, intake_pb2
+from aval.type.v1 import problem_pb2
+from click.testing import CliRunner
+from google.rpc import status_pb2
 
 from chassis.database import Database
 from chassis.errors import ServiceUnavailable
-from cli import importing
-from cli.importing import batches, files, journal, progress, sending
+from chassis.status import RemoteError
+from cli import importing, local
+from cli.importing import apart, batches, files, journal, progress, sending
 from cli.importing.mapping import InvalidMapping
 from cli.importing.report import Counts
 from cli.layout import Layout
+from cli.main import main
 from services.declarations.tables import declarations, receipts, reference_records, refused_documents, retail_lists
 from tests.service.intake_world import dec_message
 
@@ -405,7 +413,7 @@ async def test_what_stays_broken_is_a_failure(monkeypatch: pytest.MonkeyPatch) -
     sent = [batches.Batch(batches.IMPORT, ["1"], request=declarations_pb2.ImportDocumentsRequest(request_id="1"))]
     with pytest.raises(ServiceUnavailable):
         [one async for one in sending.answers(client, iter(sent))]
-    assert client.done == ["1"] * sending.ATTEMPTS
+    assert client.done == ["1"] * apart.ATTEMPTS
 
 
 def test_records_as_lines(layout: Layout, tmp_path: pathlib.Path) -> None:
@@ -432,3 +440,252 @@ def test_lines_that_need_no_mapping_beside_those_that_do(layout: Layout, tmp_pat
     assert totals(report) == (4, 3, 0, 1)
     assert {pathlib.Path(row["file"]).name for row in report["refused"]} == {"other.jsonl"}
     assert (count(layout, receipts), count(layout, reference_records)) == (1, 2)
+
+
+DECLARED = """
+target = "declaration"
+unmapped = "ignore"
+[key]
+columns = ["nr"]
+[constants]
+trade_mode = "0110"
+enterprise = "91411023MAXY00112A"
+lines.commodity_code = "6703000000"
+[[fields]]
+column = "nr"
+path = "declaration_number"
+required = true
+[[fields]]
+column = "total"
+path = "lines.total"
+transform = "amount"
+currency = "USD"
+[[fields]]
+column = "name"
+path = "lines.goods_name"
+"""
+NUMBERS = [f"4601202600000004{index:02}" for index in range(10)]
+
+
+def problems(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """File, line or document, and rule of what was refused."""
+    return [(pathlib.Path(row["file"]).name, row["document"], row["rule"]) for row in report["refused"]]
+
+
+def test_rows_after_an_unclosed_quotation_mark_are_still_there(layout: Layout, tmp_path: pathlib.Path) -> None:
+    table = tmp_path / "pipes.csv"
+    names = ('"12 inch pipe', "elbow", 'pipe "8 inch', "flange")
+    rows = [f"{number},100.00,{name}" for number, name in zip(NUMBERS, names, strict=False)]
+    table.write_text("\n".join(["nr,total,name", *rows, ""]), encoding="utf-8")
+    report = run(layout, [table], mapping_file(tmp_path, DECLARED))
+    assert totals(report) == (4, 3, 0, 1)
+    assert problems(report) == [("pipes.csv", "2", "ROW_MALFORMED")]
+    assert report["ok"]
+
+
+@pytest.mark.parametrize("enterprise", ["91411023MAXY00112A", "enterprises/91411023MAXY00112A", "91411023maxy00112a"])
+def test_an_enterprise_by_its_plain_code(layout: Layout, tmp_path: pathlib.Path, enterprise: str) -> None:
+    table = tmp_path / "declared.csv"
+    table.write_text(f"nr,total,name,firm\n{NUMBERS[0]},1.00,pipe,{enterprise}\n", encoding="utf-8")
+    field = '[[fields]]\ncolumn = "firm"\npath = "enterprise"\n'
+    text = DECLARED.replace('enterprise = "91411023MAXY00112A"\n', "") + field
+    assert totals(run(layout, [table], mapping_file(tmp_path, text))) == (1, 1, 0, 0)
+
+
+def test_rows_apart_are_refused_and_the_others_taken(layout: Layout, tmp_path: pathlib.Path) -> None:
+    table = tmp_path / "declared.csv"
+    rows = [f"{NUMBERS[index]},1.00,pipe" for index in (0, 1, 0, 2, 2)]
+    table.write_text("\n".join(["nr,total,name", *rows]), encoding="utf-8")
+    report = run(layout, [table], mapping_file(tmp_path, DECLARED))
+    assert totals(report) == (3, 2, 0, 1)
+    (row,) = report["refused"]
+    assert row["message"].startswith(f"declaration {NUMBERS[0]}: its rows stand apart (lines 2 and 4)")
+
+
+async def declared_minor_units(layout: Layout, number: str) -> int:
+    async with local.declarations(layout) as client:
+        request = declarations_pb2.GetDeclarationRequest(name=f"declarations/{number}")
+        found = await client.call("declarations", "GetDeclaration", request, local.WINDOW)
+        return int(found.declared_value.minor_units)
+
+
+def spreadsheet(file: pathlib.Path, number: str) -> pathlib.Path:
+    book = openpyxl.Workbook()
+    for row in (["nr", "total", "name"], [number, 19.5, "假发"], [number, 0.1, "发套"]):
+        book.active.append(row)
+    book.save(file)
+    return file
+
+
+def test_files_as_exporters_have_them(layout: Layout, tmp_path: pathlib.Path) -> None:
+    sent = tmp_path / "sent"
+    sent.mkdir()
+    head = "nr,total,name"
+    (sent / "a.tsv").write_text(f"{head}\n{NUMBERS[0]},1.00,pipe\n".replace(",", "\t"), encoding="utf-16")
+    (sent / "b.csv.gz").write_bytes(gzip.compress(f"{head}\n{NUMBERS[1]},1.00,假发套\n".encode()))
+    spreadsheet(sent / "c.xlsx", NUMBERS[2])
+    with zipfile.ZipFile(sent / "d.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("in/one.xml", dec_message(5))
+        archive.writestr("in/rows.csv", f"{head}\n{NUMBERS[3]},1.00,pipe\n{NUMBERS[4]},x,pipe\n")
+        archive.write(spreadsheet(tmp_path / "e.xlsx", NUMBERS[5]), "in/e.xlsx")
+        archive.writestr("in/again.zip", b"PK")
+    mapping = mapping_file(tmp_path, DECLARED)
+    report = run(layout, [sent], mapping)
+    assert totals(report) == (8, 6, 0, 2)
+    assert problems(report) == [("rows.csv", "3", "NUMBER_INVALID"), ("again.zip", "again.zip", "FILE_NESTED")]
+    assert count(layout, declarations) == 6
+    assert totals(run(layout, [sent], mapping)) == (8, 0, 6, 2)
+    # Of two rows with 19.5 and 0.1 as numbers.
+    assert asyncio.run(declared_minor_units(layout, NUMBERS[2])) == 1960
+
+
+def test_a_file_that_can_t_be_read_names_itself_and_stops_no_folder(layout: Layout, tmp_path: pathlib.Path) -> None:
+    sent = tmp_path / "sent"
+    sent.mkdir()
+    (sent / "a.xml").write_bytes(dec_message(1))
+    (sent / "b.xml.gz").write_bytes(gzip.compress(dec_message(2))[:-9])
+    (sent / "c.xml.gz").write_bytes(gzip.compress(b"<a>" + b" " * 100_000_000))
+    (sent / "d.zip").write_bytes(b"PK no zip")
+    (sent / "e.csv").write_text("nr,total,name,name\n1,1,1,1\n")
+    (sent / "f.csv").write_bytes(b"nr,total,name\n1,1.00,\xff\n")
+    (sent / "g.jsonl").write_text('[{"nr": "1"}]')
+    (sent / "h.xlsx").write_bytes(b"no spreadsheet")
+    (sent / "i.csv").write_text("not,a,table,of,ours\n1,2,3,4,5\n")
+    (sent / "j.csv.gz").write_bytes(gzip.compress(b"nr,total,name\n")[:-3])
+    (sent / "k.xml").symlink_to("/proc/self/mem")
+    (sent / "z.csv").write_text(f"nr,total,name\n{NUMBERS[0]},1.00,pipe\n")
+    arguments = ["import", str(sent), "--mapping", str(mapping_file(tmp_path, DECLARED))]
+    told = CliRunner().invoke(main, [*arguments, "--folder", str(layout.folder), "--json"])
+    report = json.loads(told.stdout)
+    assert totals(report) == (12, 2, 0, 10)
+    assert {(name, rule) for name, _, rule in problems(report)} == {
+        ("b.xml.gz", "FILE_CUT_OFF"),
+        ("c.xml.gz", "DOCUMENT_TOO_LARGE"),
+        ("d.zip", "FILE_DAMAGED"),
+        ("e.csv", "FILE_SHAPE"),
+        ("f.csv", "FILE_ENCODING"),
+        ("g.jsonl", "FILE_SHAPE"),
+        ("h.xlsx", "FILE_DAMAGED"),
+        ("i.csv", "FILE_UNFIT"),
+        ("j.csv.gz", "FILE_CUT_OFF"),
+        ("k.xml", "FILE_DAMAGED"),
+    }
+    assert all(pathlib.Path(row["file"]).name in row["message"] for row in report["refused"])
+    assert (told.exit_code, report["ok"]) == (1, False)
+    assert "Error: b.xml.gz is cut off" in told.stderr
+    assert count(layout, declarations) == 2
+
+
+class Slow(Broken):
+    """A client whose service has no answer to any request with one of these documents in it."""
+
+    def __init__(self, *unanswered: str) -> None:
+        super().__init__()
+        self.unanswered = unanswered
+        self.requests: list[str] = []
+        self.kept: list[Any] = []
+
+    async def call(self, _service: str, method: str, request: Any, _caller: Any) -> Any:
+        if method == "BatchCreateDeclarations" and request.source.unread:
+            self.kept += request.source.unread
+            return declarations_pb2.BatchCreateDeclarationsResponse()
+        self.requests.append(request.request_id)
+        names = [one.document_id for one in request.documents]
+        if set(names) & set(self.unanswered):
+            raise RemoteError(status_pb2.Status(code=4, message="Deadline Exceeded"))
+        accepted = [declarations_pb2.IntakeVerdict(document_id=name, outcome="ACCEPTED") for name in names]
+        return declarations_pb2.ImportDocumentsResponse(verdicts=accepted)
+
+
+def documents(number: int) -> batches.Batch:
+    """A batch of so many documents."""
+    rows = [declarations_pb2.Document(document_id=f"{index}.xml", content=b"<a/>") for index in range(number)]
+    request = declarations_pb2.ImportDocumentsRequest(request_id=str(uuid.UUID(int=1)), documents=rows)
+    names = [(f"/sent/{one.document_id}", one.document_id) for one in rows]
+    return batches.Batch(batches.IMPORT, ["k"], rows, names, documents=number, request=request)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(apart, "PAUSE_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("no_pauses")
+async def test_a_document_without_an_answer_is_refused_and_kept_and_the_others_are_taken() -> None:
+    client: Any = Slow("7.xml", "20.xml")
+    ((_, answer),) = [one async for one in sending.answers(client, iter([documents(33)]))]
+    outcomes = {verdict.document_id: verdict.outcome for verdict in answer.verdicts}
+    assert [verdict.document_id for verdict in answer.verdicts] == [f"{index}.xml" for index in range(33)]
+    assert [name for name, outcome in outcomes.items() if outcome != 1] == ["7.xml", "20.xml"]
+    (verdict,) = [one for one in answer.verdicts if one.document_id == "7.xml"]
+    assert verdict.problems[0].reason == "DOCUMENT_UNANSWERED"
+    assert [(one.format, one.content, one.problems[0].reason) for one in client.kept] == [
+        ("XML", b"<a/>", "DOCUMENT_UNANSWERED")
+    ] * 2
+    # The same again, so that what is sent twice is done once.
+    again: Any = Slow("7.xml", "20.xml")
+    assert [one async for one in sending.answers(again, iter([documents(33)]))]
+    assert again.requests == client.requests
+
+
+@pytest.mark.usefixtures("no_pauses")
+async def test_a_service_that_answers_nothing_ends_the_import() -> None:
+    client: Any = Slow(*(f"{index}.xml" for index in range(40)))
+    with pytest.raises(RemoteError):
+        [one async for one in sending.answers(client, iter([documents(40)]))]
+
+
+@pytest.mark.usefixtures("no_pauses")
+async def test_a_stream_s_batch_that_is_refused_is_sent_in_parts(tmp_path: pathlib.Path) -> None:
+    table = tmp_path / "records.csv"
+    rows = ["1,20260102,5", "2,2026,5", "3,20260102,5", "4,20260102,5"]
+    table.write_text("\n".join(["id,day,price", *rows]), encoding="utf-8")
+    source = importing.rows_of(files.Source(table), importing.loaded_mappings([mapping_file(tmp_path)]))
+    (batch,) = batches.of_rows(source, 0, 0, lambda key, number: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{key}{number}")))
+    sent: list[Any] = []
+
+    class Particular(Broken):
+        async def call(self, _service: str, method: str, request: Any, _caller: Any) -> Any:
+            sent.append((method, request))
+            names = [row.key for row in getattr(request, "reference_records", ())]
+            if "3" in names:
+                raise RemoteError(status_pb2.Status(code=13, message="Internal"))
+            verdicts = [declarations_pb2.IntakeVerdict(outcome="ACCEPTED") for _ in names]
+            return declarations_pb2.BatchCreateReferenceRecordsResponse(verdicts=verdicts)
+
+    client: Any = Particular()
+    answer = await apart.Apart(client).answer(batch)
+    assert [verdict.outcome for verdict in answer.verdicts] == [1, 3, 1]
+    parts = [request for method, request in sent if method == "BatchCreateReferenceRecords"]
+    assert [list(one.source.positions) for one in parts] == [[2], [4, 5], [4], [5]]
+    # What couldn't be read goes along once.
+    assert [[row.position for row in one.source.unread] for one in parts] == [[3], [], [], []]
+    assert len({one.request_id for one in parts}) == len(parts)
+    (kept,) = [request for method, request in sent if method == "BatchCreateDeclarations"]
+    assert [(row.format, json.loads(row.content)["reference_record"]["key"]) for row in kept.source.unread] == [
+        ("JSON", "3")
+    ]
+
+
+async def test_a_document_that_was_kept_without_an_answer_is_mended_when_it_is_taken(
+    layout: Layout, tmp_path: pathlib.Path
+) -> None:
+    content = dec_message(9)
+    problem = problem_pb2.Problem(reason=apart.UNANSWERED, message="none")
+    batch = batches.Batch(
+        batches.IMPORT,
+        ["k"],
+        [declarations_pb2.Document(document_id="slow.xml", content=content)],
+        [("/sent/slow.xml", "slow.xml")],
+        request=declarations_pb2.ImportDocumentsRequest(request_id=str(uuid.UUID(int=1))),
+    )
+    waiting = intake_pb2.ListRefusedDocumentsRequest(state="REFUSED")
+    async with local.declarations(layout) as client:
+        await client.call("declarations", "BatchCreateDeclarations", batch.kept(0, problem), local.WINDOW)
+        page = await client.call("declarations", "ListRefusedDocuments", waiting, local.WINDOW)
+        assert [(one.document_id, one.format) for one in page.refused_documents] == [("slow.xml#0", "XML")]
+        request = declarations_pb2.ImportDocumentsRequest(request_id=str(uuid.UUID(int=2)), documents=batch.rows)
+        await client.call("declarations", "ImportDocuments", request, local.WINDOW)
+        page = await client.call("declarations", "ListRefusedDocuments", waiting, local.WINDOW)
+        assert not page.refused_documents

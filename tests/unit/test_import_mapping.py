@@ -1,18 +1,22 @@
 """Mapping files: what a column can become, what is absent, and every error of a mapping at once."""
 
+import contextlib
 import json
 import pathlib
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.importing import documents
+from cli.importing import documents, wording
 from cli.importing.entries import Entry
 from cli.importing.files import Opened, Source
 from cli.importing.mapping import ColumnMapping, InvalidMapping, load
-from cli.importing.transforms import TRANSFORMS
+from cli.importing.targets import TARGETS, rules_of
+from cli.importing.transforms import TRANSFORMS, Notation, Unmappable
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples" / "mappings"
 RECORD = """
@@ -174,9 +178,8 @@ def test_rows_of_one_key_are_lines_of_one_declaration(tmp_path: pathlib.Path) ->
     assert [(entry.line, len(entry.rows), [one.reason for one in entry.problems]) for entry in entries] == [
         (2, 2, []),
         (5, 0, ["ROW_MALFORMED"]),
-        # Line 5 may be a row of either.
         (4, 0, ["ROWS_UNREAD"]),
-        (6, 0, ["ROWS_UNREAD"]),
+        (6, 1, []),
     ]
     found, problems = mapping.apply(entries[0].rows)
     assert problems == []
@@ -203,6 +206,160 @@ def test_objects_with_a_list_of_lines(tmp_path: pathlib.Path) -> None:
     assert [[one.reason for one in entry.problems] for entry in entries] == [[], *[["LINE_MALFORMED"]] * 3]
     found, _ = mapping.apply(entries[0].rows)
     assert [line.total.minor_units for line in found.lines] == [150, 200]
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "expected"),
+    [
+        # Groups are of three digits, and of one separator; neither is guessed.
+        ('thousands = ","', "1,00,000", "NUMBER_INVALID"),
+        ('thousands = "."\npoint = ","', "1.2345", "NUMBER_INVALID"),
+        ('thousands = "."\npoint = ","', "1.5", "NUMBER_INVALID"),
+        ('thousands = "."\npoint = ","', "1.488,69", "1488.69"),
+        ('thousands = "."\npoint = ","', "1.000", "1000"),
+        ('thousands = "."\npoint = ","', "1,488.69", "NUMBER_INVALID"),
+        ('thousands = ","', "1,488,69", "NUMBER_INVALID"),
+        ('thousands = ","', "1,234.567,8", "NUMBER_INVALID"),
+        ('thousands = ","', "0,125", "NUMBER_INVALID"),
+        ('thousands = ","', "1234,567", "NUMBER_INVALID"),
+        ('point = ","', "1.500", "NUMBER_INVALID"),
+        ('point = ","', "1,500", "1.500"),
+        # A separator that spreadsheets write in several ways.
+        ('thousands = " "', "1 234 567", "1234567"),
+        ('thousands = " "', "1\u00a0234\u00a0567", "1234567"),
+        ('thousands = " "', "1\u202f234", "1234"),
+        ('thousands = " "', "1 234\u00a0567", "NUMBER_INVALID"),
+        ('thousands = "\'"', "1\u2019234.50", "1234.50"),
+        ('thousands = "\u2019"', "1'234", "1234"),
+        # Other notations.
+        ("", "1_000", "NUMBER_INVALID"),
+        ("", "1e3", "NUMBER_INVALID"),
+        ("", "1.23E+05", "NUMBER_SHORTENED"),
+        ("", "\uff11\uff10", "NUMBER_INVALID"),
+        ("", "\u0661\u0662", "NUMBER_INVALID"),
+        ("", "0x10", "NUMBER_INVALID"),
+        ("", "(5)", "NUMBER_INVALID"),
+        ("", "5-", "NUMBER_INVALID"),
+        ("", "$5", "NUMBER_INVALID"),
+        ("", "5%", "NUMBER_INVALID"),
+        ("", "5.", "NUMBER_INVALID"),
+        ("", ".5", "0.5"),
+        ("", ".", "NUMBER_INVALID"),
+        ("", "1.50000000", "1.50000000"),
+    ],
+)
+def test_numbers_are_read_as_declared_or_refused(options: str, text: str, expected: str) -> None:
+    field = f'column = "c"\npath = "net_weight_kilograms"\ntransform = "decimal"\n{options}'
+    found, problems = applied(field, c=text)
+    assert (problems[0][1] if problems else found.net_weight_kilograms.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ('thousands = "."', "thousands and point are both '.'"),
+        ('thousands = ","\npoint = ","', "thousands and point are both ','"),
+        ('point = ""', "point is empty"),
+        ('point = ";"', "point ';' is none of . ,"),
+        ('thousands = ".."', "thousands '..' is no sign"),
+        ('thousands = "0"', "thousands '0' is no sign"),
+        ('thousands = "-"', "thousands '-' is no sign"),
+        ('factor = "NaN"', "factor 'NaN' is no plain number"),
+        ('factor = "Infinity"', "factor 'Infinity' is no plain number"),
+        ('factor = "0"', "factor '0' is no plain number"),
+        ('factor = "-1"', "factor '-1' is no plain number"),
+        ('factor = "1e999999"', "factor '1e999999' is no plain number"),
+    ],
+)
+@pytest.mark.parametrize("transform", ["decimal", "amount", "quotient"])
+def test_a_notation_that_can_be_read_in_two_ways_is_an_error_of_the_mapping(
+    transform: str, options: str, error: str
+) -> None:
+    path = {"amount": "value", "decimal": "net_weight_kilograms", "quotient": "unit_price"}[transform]
+    needed = {"amount": 'currency = "USD"', "decimal": "", "quotient": 'divisor = "n"'}[transform]
+    found = errors_of(
+        f'{RECORD}[[fields]]\ncolumn = "c"\npath = "{path}"\ntransform = "{transform}"\n{needed}\n{options}'
+    )
+    assert any(error in one for one in found)
+
+
+@given(
+    st.integers(0, 10**12),
+    st.sampled_from([(",", "."), (".", ","), (" ", ","), ("'", "."), ("", "."), ("", ",")]),
+    st.integers(0, 99),
+)
+def test_a_number_that_is_written_in_a_notation_is_read_in_it_and_in_no_other(
+    whole: int, notation: tuple[str, str], cents: int
+) -> None:
+    thousands, point = notation
+    text = f"{whole:,}".replace(",", thousands) + f"{point}{cents:02}"
+    expected = Decimal(whole * 100 + cents) / 100
+    assert Notation(thousands, point).number(text) == expected
+    for other in ((",", "."), (".", ",")):
+        with contextlib.suppress(Unmappable):
+            assert Notation(*other).number(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "expected"),
+    [
+        ("%Y%m%d", "20261101", (2026, 11, 1)),
+        # 1 November or 11 January.
+        ("%Y%m%d", "2026111", None),
+        ("%d%m%Y", "1112026", None),
+        ("%Y-%m-%d", "2026-3-2", (2026, 3, 2)),
+    ],
+)
+def test_a_day_without_all_its_digits_is_refused_where_it_could_be_two(
+    form: str, text: str, expected: tuple[int, int, int] | None
+) -> None:
+    found, problems = applied(f'column = "c"\npath = "record_date"\ntransform = "date"\nformats = ["{form}"]', c=text)
+    day = found.record_date
+    assert (problems == [("c", "DATE_INVALID")]) if expected is None else ((day.year, day.month, day.day) == expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("91410100MA9F2K7T1P", "enterprises/91410100MA9F2K7T1P"),
+        ("enterprises/91410100MA9F2K7T1P", "enterprises/91410100MA9F2K7T1P"),
+        ("91410100ma9f2k7t1p", "enterprises/91410100MA9F2K7T1P"),
+        ("91410100MA9F2K7T1Q", "SOCIAL_CREDIT_CODE_INVALID"),
+        ("91410100MA9F2K7T1", "SOCIAL_CREDIT_CODE_INVALID"),
+        ("enterprises/", "SOCIAL_CREDIT_CODE_INVALID"),
+        ("9.1410E+17", "NUMBER_SHORTENED"),
+    ],
+)
+@pytest.mark.parametrize("target", ["declaration", "record"])
+@pytest.mark.parametrize("transform", ["", 'transform = "enterprise"'])
+def test_an_enterprise_is_known_by_its_plain_code(target: str, transform: str, text: str, expected: str) -> None:
+    mapping = load(f'target = "{target}"\n[[fields]]\ncolumn = "c"\npath = "enterprise"\n{transform}')
+    found, problems = mapping.apply([{"c": text}])
+    told = [(one.reason, one.english) for one in problems if one.path == "c"]
+    assert (told[0][0] if told else found.enterprise) == expected
+    assert not any("regex" in message for _, message in told)
+
+
+def test_constants_name_enterprises_by_their_plain_code() -> None:
+    text = 'target = "declaration"\n[constants]\nenterprise = "%s"\n[[fields]]\ncolumn = "c"\npath = "trade_mode"'
+    found, _ = load(text % "91410100MA9F2K7T1P").apply([{"c": "0110"}])
+    assert found.enterprise == "enterprises/91410100MA9F2K7T1P"
+    assert "is no social credit code" in errors_of(text % "91410100MA9F2K7T1Q")[0]
+
+
+def test_the_form_of_every_field_can_be_told_in_words() -> None:
+    def patterns(descriptor: Any, seen: frozenset[str]) -> Iterator[str]:
+        for field in descriptor.fields:
+            yield str(rules_of(field).string.pattern)
+            inner = field.message_type
+            if inner is not None and inner.full_name not in seen:
+                yield from patterns(inner, seen | {inner.full_name})
+
+    for target in TARGETS.values():
+        for pattern in filter(None, patterns(target.message.DESCRIPTOR, frozenset())):
+            told = wording.plain(f"does not match regex pattern `{pattern}`")
+            assert told.startswith("The value is not of the form wanted: "), pattern
+    assert wording.plain("must be a list") == "must be a list"
 
 
 @given(st.text(max_size=12))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cli import importing
 from cli.importing import cells, documents, encodings, files
-from cli.importing.documents import Entry
+from cli.importing.entries import Entry
 from cli.importing.files import Opened, RefusedFile, Source
 from cli.importing.mapping import ColumnMapping, load
 
@@ -305,6 +305,14 @@ def test_a_column_that_is_there_twice_is_refused_by_its_name(tmp_path: pathlib.P
         importing.rows_of(Source(file), [("", mapping())])
 
 
+def test_blanks_around_columns_names_are_no_part_of_them_unless_mapped(tmp_path: pathlib.Path) -> None:
+    (entry,) = read(tmp_path, "nr , total,name\n1,1.00,pipe\n", mapping())
+    assert entry.rows[0] == {"nr": "1", "total": "1.00", "name": "pipe"}
+    found = load(RECORDS.replace('column = "total"', 'column = " total"') + '[file]\nencoding = "utf-8"\n')
+    (entry,) = read(tmp_path, "nr, total,name\n1,1.00,pipe\n", found)
+    assert entry.rows[0][" total"] == "1.00"
+
+
 def test_a_column_that_nothing_reads_may_be_there_twice(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text("nr,total,name,note,note,,\n1,1.00,pipe,x,y,,\n", encoding="utf-8")
@@ -341,8 +349,8 @@ def test_an_encoding_that_isn_t_declared_is_that_of_the_mark_or_the_only_one(
 
 def test_the_columns_names_prove_the_encoding(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "t.csv"
-    for name in ("utf-8", "gb18030"):
-        file.write_bytes("品名,数量\n鞋帽,1\n".encode(name))
+    for name in ("utf-8-sig", "gb18030"):
+        file.write_bytes("品名,数量\n鞋帽,1\n".encode(name.removesuffix("-sig")))
         assert encodings.of(Source(file), "", ["品名", "数量"]) == name
 
 
@@ -441,7 +449,7 @@ def test_numbers_of_json_are_read_as_json_writes_them(
 # Spreadsheets.
 
 
-def workbook(file: pathlib.Path, rows: Sequence[Sequence[Any]], **sheets: Sequence[Sequence[Any]]) -> pathlib.Path:
+def workbook(file: pathlib.Path, rows: Sequence[Any], **sheets: Sequence[Any]) -> pathlib.Path:
     """A spreadsheet of one sheet, and more by their names; a name that begins with _ is hidden."""
     book = openpyxl.Workbook()
     for row in rows:

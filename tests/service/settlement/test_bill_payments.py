@@ -163,6 +163,24 @@ def test_a_bill_that_can_be_paid_is_paid_with_its_late_fee(world: World) -> None
 
 
 @pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("state = 'REFUSED'", "is REFUSED: 15000 moved, not 0"),
+        ("amount_minor_units = 7", "is PAID: 15000 moved, not 7"),
+        ("amount_currency = NULL, amount_minor_units = NULL", "is PAID: 15000 moved, not 0"),
+    ],
+)
+def test_verification_names_a_payment_that_was_changed_by_hand(world: World, change: str, says: str) -> None:
+    payment = world.pay(world.account(PAYER, 20_000))
+    world.answer(payment, claimed(OPERATOR, yuan(15_000)))
+    world.answer(payment, records_pb2.Record())
+    assert world.violations() == []
+    with world.store.write() as connection:
+        assert connection.execute(sa.text(f"UPDATE bill_payments SET {change}")).rowcount == 1
+    assert any(says in text for text in world.violations())
+
+
+@pytest.mark.parametrize(
     ("payee", "amounts", "reason"),
     [
         ("treasuries/4601", [yuan(1)], ""),

@@ -46,7 +46,7 @@ def _plain(name: str) -> Callable[[Any], str]:
 
 
 def _amount(name: str) -> Callable[[Any], str]:
-    return lambda row: f"{money.from_proto(getattr(row, name)).major():f}" if row.HasField(name) else ""
+    return lambda row: money.from_proto(getattr(row, name)).plain() if row.HasField(name) else ""
 
 
 def _number(name: str) -> Callable[[Any], str]:

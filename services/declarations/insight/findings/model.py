@@ -120,7 +120,7 @@ def of_route(row: Row) -> Iterator[Finding]:
 def of_value(row: Row) -> Iterator[Finding]:
     """A value that no total counts."""
     if row.value_minor_units > VALUE_MOST:
-        value = f"{Money(row.value_currency, row.value_minor_units).major():f}"
+        value = Money(row.value_currency, row.value_minor_units).plain()
         yield Finding(row.enterprise, row.id, 0, "VALUE_IMPLAUSIBLE", {"value": value, "currency": row.value_currency})
 
 
