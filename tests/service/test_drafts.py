@@ -417,6 +417,31 @@ async def test_what_is_declared_under_the_number_counts(intake: Intake, order: S
     assert (draft.state, draft.declaration) == (Draft.DECLARED, found.name)
 
 
+@pytest.mark.parametrize("is_together", [True, False])
+async def test_persons_of_a_declaration_that_says_what_its_draft_does(intake: Intake, is_together: bool) -> None:
+    one = numbers()
+    await send(intake, dec(one.client, one.unified, person="陈示例"), receipt(one.unified, one.number))
+    same, amended = [await declared(intake, one.number) for _ in range(2)]
+    same.persons.add(part="DECLARANT", name="李示例")
+    amended.persons.add(part="DECLARANT", name="孙示例")
+    amended.amend_time.FromSeconds(1_800_000_000)
+    for rows in [[amended, same]] if is_together else [[same], [amended]]:
+        request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=rows)
+        verdicts = (await intake.call("BatchCreateDeclarations", request)).verdicts
+        assert not [problem for verdict in verdicts for problem in verdict.problems], verdicts
+        if rows == [same]:
+            assert await persons(intake, f"declarations/{one.number}") == ["李示例"]
+    assert await persons(intake, f"declarations/{one.number}") == ["孙示例"]
+
+
+async def test_what_was_settled_isnt_told_again(intake: Intake) -> None:
+    two = numbers("1")
+    await send(intake, dec(two.client, two.unified), receipt(two.unified, two.number))
+    before = await draft_of(intake, two)
+    await send(intake, receipt(two.unified, two.number, "P"), dec(two.client, two.unified))
+    assert await draft_of(intake, two) == before
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
 async def test_of_unsigned_messages_the_one_of_less_value_counts(intake: Intake, order: Sequence[int]) -> None:
     one = numbers()

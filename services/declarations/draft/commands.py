@@ -63,20 +63,33 @@ def _with_drafts(
     """The verdicts of all rows in order, where those of rows that aren't drafts are given."""
     others = iter(taken)
     found = [None if _is_draft(row) else next(others) for row in rows]
-    declared = [row.content for row, one in zip(rows, found, strict=True) if one and one.outcome != Verdict.REFUSED]
-    contents = {content.id: content for content in declared if content}
-    _replaced(transaction, contents, supplying)
-    touched = _numbered_by_clients(transaction, contents.values())
+    told = [(row.content, one.outcome) for row, one in zip(rows, found, strict=True) if row.content and one]
+    changed, same = (
+        {content.id: content for content, one in told if one == outcome}
+        for outcome in (Verdict.ACCEPTED, Verdict.DUPLICATE)
+    )
+    _replaced(transaction, changed, same, supplying)
+    touched = _numbered_by_clients(transaction, [*changed.values(), *same.values()])
     drafts = iter(_keep(transaction, [row for row in rows if _is_draft(row)], touched))
     return [one or next(drafts) for one in found]
 
 
-def _replaced(transaction: Transaction, contents: Mapping[str, Content], supplying: dict[str, Draft]) -> None:
-    """What is declared under a customs number counts, and its persons, whatever its draft said."""
-    for number in contents.keys() & supplying.keys():
+def _replaced(
+    transaction: Transaction,
+    changed: Mapping[str, Content],
+    same: Mapping[str, Content],
+    supplying: dict[str, Draft],
+) -> None:
+    """What is declared under a customs number counts, whatever its draft said; `same`: it says what the draft does.
+
+    What changed the content has stored its persons; of what says the same they count in place of the draft's.
+    """
+    for number in supplying.keys() & {*changed, *same}:
         draft = supplying.pop(number)
         store.save(transaction, draft, replace(draft, declared_digest=b""))
-        personal.put(transaction, {f"declarations/{number}": contents[number].persons or personal_pb2.PersonalData()})
+        if number not in changed:
+            persons = same[number].persons or personal_pb2.PersonalData()
+            personal.put(transaction, {f"declarations/{number}": persons})
 
 
 def _numbered_by_clients(transaction: Transaction, declared: Collection[Content]) -> Collection[str]:
@@ -324,7 +337,7 @@ def _saved(transaction: Transaction, before: Draft | None, after: Draft) -> Draf
     if before is None or before.message != after.message:
         personal.put(transaction, {after.name: persons})
     declared = _declared(transaction, after, persons) if after.declaration else after
-    return store.save(transaction, before, declared)
+    return declared if declared == before else store.save(transaction, before, declared)
 
 
 def _declared(transaction: Transaction, draft: Draft, persons: personal_pb2.PersonalData) -> Draft:
