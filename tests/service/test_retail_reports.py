@@ -184,7 +184,9 @@ def test_a_summary_by_time_waits_for_what_customs_says(register: RetailRegister)
     assert (found.value.minor_units, reasons(found), [one.format for one in found.reports]) == (100_00, [], ["CEB702"])
     # The unified number, until customs has given the declaration its own.
     assert list(found.declaration_numbers) == list(read_list(register, 1).declaration_numbers) == [UNIFIED]
+    assert found.declaration_number == ""
     register.results(result((), declaration_number(1), 240))
+    assert get(register, 1).declaration_number == declaration_number(1)
     assert list(read_list(register, 1).declaration_numbers) == [declaration_number(1)]
 
 
@@ -197,12 +199,19 @@ def test_a_list_backs_one_summary_whatever_customs_names(register: RetailRegiste
     assert register.violations() == []
 
 
-def test_a_list_counts_in_the_declaration_that_customs_put_it_into(register: RetailRegister) -> None:
+@pytest.mark.parametrize("is_declared_first", [True, False])
+def test_a_list_counts_in_the_declaration_that_customs_put_it_into(
+    register: RetailRegister, is_declared_first: bool
+) -> None:
     released(register, 1, 2, 3)
     register.summaries(summary_row(1, [1, 2]))
-    declared(register, 1, trade_mode="9610")
-    assert asked(register)[insight_pb2.LIST] == (0, 3, 300_00)
-    register.results(result((1, 2), declaration_number(1)))
+    steps = [
+        lambda: declared(register, 1, trade_mode="9610"),
+        lambda: register.results(result((1, 2), declaration_number(1))),
+    ]
+    for step in steps if is_declared_first else reversed(steps):
+        assert asked(register)[insight_pb2.LIST] == (0, 3, 300_00)
+        step()
     assert asked(register) == {insight_pb2.DECLARATION: (1, 0, 200_00), insight_pb2.LIST: (0, 1, 100_00)}
 
 

@@ -49,13 +49,13 @@ def declarations_of_lists(connection: sa.Connection, list_numbers: Collection[st
     return found
 
 
-def declarations_of_summaries(connection: sa.Connection, summary_numbers: Collection[str]) -> list[str]:
-    """The declarations that customs made of summaries with its numbers: each by its number, else its unified number."""
+def declarations_of_summaries(connection: sa.Connection, summary_numbers: Collection[str]) -> list[tuple[str, str]]:
+    """The declarations that customs made of summaries with its numbers: of each the unified number and the number."""
     own = retail_results.c
     query = sa.select(own.unified_number, sa.func.max(own.declaration).label("declaration"))
     query = query.where(bulk.among(connection, own.summary_number, summary_numbers))
     found = connection.execute(query.group_by(own.unified_number).order_by(own.unified_number))
-    return [row.declaration or row.unified_number for row in found] if summary_numbers else []
+    return [(row.unified_number, row.declaration) for row in found] if summary_numbers else []
 
 
 def lists_of_declarations(connection: sa.Connection, unified_numbers: Collection[str]) -> set[str]:

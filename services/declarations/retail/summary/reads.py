@@ -35,7 +35,11 @@ def _add_results(reading: Reading, message: retail_pb2.RetailSummary) -> None:
     identifier = message.name.removeprefix("retailSummaries/")
     own = report_store.summary_numbers(reading.connection, [identifier]).get(identifier, [])
     message.summary_number = own[0] if own else ""
-    message.declaration_numbers.extend(results.declarations_of_summaries(reading.connection, own))
+    declared = results.declarations_of_summaries(reading.connection, own)
+    message.declaration_numbers.extend(number or unified for unified, number in declared)
+    # Where customs made one declaration of it, that is what it became.
+    if len(declared) == 1 and not message.declaration_number:
+        message.declaration_number = declared[0][1]
     message.reports.extend(reports.told(reading, [message.name]))
 
 
