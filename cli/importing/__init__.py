@@ -51,7 +51,7 @@ async def import_files(
     InvalidMapping, UnreadableFile: nothing was sent. UnderWay, DomainError: the same command goes on later.
     """
     plan = _plan(paths, mappings)
-    subject = [str(path.resolve()) for path in (*paths, *mappings)]
+    subject = [files.shown(str(path.resolve())) for path in (*paths, *mappings)]
     kept = journal.open_journal(layout.folder, subject, plan.keys, resume)
     meter.size, meter.since = plan.size, kept.counts.read
     try:
@@ -171,7 +171,8 @@ def _key(source: Source, mapping_digest: str = "") -> str:
     """Of a file with its content and mapping. RefusedFile."""
     with files.named(source):
         digest = files.digest(source.file)
-    return ids.derived("imported file", source.file.resolve(), source.member, digest, mapping_digest)
+    place = files.shown(str(source.file.resolve()))
+    return ids.derived("imported file", place, files.shown(source.member), digest, mapping_digest)
 
 
 def _batches(plan: Plan, kept: Journal) -> Iterator[Batch]:

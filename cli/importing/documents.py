@@ -98,14 +98,17 @@ def _groups(read: Pieces, mapping: ColumnMapping) -> Iterator[_Group | Entry]:
 
 def _key(entry: Entry, columns: Sequence[str], mapping: ColumnMapping) -> Key:
     """What identifies the row's document; empty where the row doesn't say it, or it can't be read."""
-    if entry.problems:
-        # Whatever is wrong with the row, it is right of its key.
-        first = len(mapping.key) if set(columns[: len(mapping.key)]) == set(mapping.key) else 0
-        cells = dict(zip(columns[:first], entry.raw, strict=False))
-        key = mapping.key_of(cells) if len(cells) == len(mapping.key) else ()
-        return () if any('"' in text for text in key) else key if any(key) else ()
-    key = mapping.key_of(entry.rows[0])
+    key = _key_on_the_left(entry, columns, mapping) if entry.problems else mapping.key_of(entry.rows[0])
     return key if any(key) else ()
+
+
+def _key_on_the_left(entry: Entry, columns: Sequence[str], mapping: ColumnMapping) -> Key:
+    """The key of a row that can't be read: sure only in the first columns, since all that is wrong is right of it."""
+    first = columns[: len(mapping.key)]
+    if set(first) != set(mapping.key) or len(entry.raw) < len(first):
+        return ()
+    key = mapping.key_of(dict(zip(first, entry.raw, strict=False)))
+    return () if any('"' in text for text in key) else key
 
 
 def _document(group: _Group, read: Pieces, mapping: ColumnMapping, apart: Runs) -> Entry | None:

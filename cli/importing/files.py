@@ -64,6 +64,11 @@ class RefusedFile(UnreadableFile):
         super().__init__(message)
 
 
+def shown(name: str) -> str:
+    """A name that is a text, whatever bytes the disk has it in."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file, or a member of a .zip file; `is_given` unless it was found in a folder or in such a file."""
@@ -73,12 +78,12 @@ class Source:
     is_given: bool = field(default=True, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.file}/{self.member}" if self.member else str(self.file)
+        return shown(f"{self.file}/{self.member}" if self.member else str(self.file))
 
     @property
     def name(self) -> str:
         """The last part: cut-off.xml.gz."""
-        return pathlib.PurePosixPath(self.member).name if self.member else self.file.name
+        return shown(pathlib.PurePosixPath(self.member).name if self.member else self.file.name)
 
     @property
     def kind(self) -> str:

@@ -568,12 +568,13 @@ def test_a_file_that_can_t_be_read_names_itself_and_stops_no_folder(layout: Layo
     (sent / "h.xlsx").write_bytes(b"no spreadsheet")
     (sent / "i.csv").write_text("not,a,table,of,ours\n1,2,3,4,5\n")
     (sent / "j.csv.gz").write_bytes(gzip.compress(b"nr,total,name\n")[:-3])
+    pathlib.Path(os.fsdecode(bytes(sent) + b"/j\xff.xml")).write_bytes(dec_message(3))
     (sent / "k.xml").symlink_to("/proc/self/mem")
     (sent / "z.csv").write_text(f"nr,total,name\n{NUMBERS[0]},1.00,pipe\n")
     arguments = ["import", str(sent), "--mapping", str(mapping_file(tmp_path, DECLARED))]
     told = CliRunner().invoke(main, [*arguments, "--folder", str(layout.folder), "--json"])
     report = json.loads(told.stdout)
-    assert totals(report) == (12, 2, 0, 10)
+    assert totals(report) == (13, 3, 0, 10)
     assert {(name, rule) for name, _, rule in problems(report)} == {
         ("b.xml.gz", "FILE_CUT_OFF"),
         ("c.xml.gz", "DOCUMENT_TOO_LARGE"),
@@ -589,7 +590,7 @@ def test_a_file_that_can_t_be_read_names_itself_and_stops_no_folder(layout: Layo
     assert all(pathlib.Path(row["file"]).name in row["message"] for row in report["refused"])
     assert (told.exit_code, report["ok"]) == (1, False)
     assert "Error: b.xml.gz is cut off" in told.stderr
-    assert count(layout, declarations) == 2
+    assert count(layout, declarations) == 3
 
 
 class Slow(Broken):
