@@ -429,6 +429,23 @@ def test_a_header_of_another_message(old: str, new: str, names: str, reason: str
     assert refused(enveloped(HEADER.replace(old, new))) == {(f"Envelope/AppHdr/{names}", reason)}
 
 
+def test_a_header_of_fednow() -> None:
+    """Its own market practice: the header's id isn't the message's, agents are members of the clearing system."""
+    member = "<FIId><FinInstnId><ClrSysMmbId><MmbId>021150706</MmbId></ClrSysMmbId></FinInstnId></FIId>"
+    members = {role: f"<{role}>{member}</{role}>" for role in ("Fr", "To")}
+    practice = "<MktPrctc><Regy>www2.swift.com/mystandards</Regy><Id>frb.fednow.01</Id></MktPrctc>"
+    fednow = (
+        f'<AppHdr xmlns="urn:iso:std:iso:20022:tech:xsd:head.001.001.02">{members["Fr"]}{members["To"]}'
+        f"<BizMsgIdr>B20261201FIXTURE</BizMsgIdr><MsgDefIdr>pacs.008.001.08</MsgDefIdr>{practice}"
+        "<CreDt>2026-12-01T10:00:00-05:00</CreDt></AppHdr>"
+    )
+    agent = MEMBER.format(system="USABA", member="011104238")
+    content = enveloped(fednow, changed(("<BICFI>CHASUS33XXX</BICFI>", agent), ("<BICFI>LMHFCNB0</BICFI>", agent)))
+    wrapped = content.replace(b"<Envelope>", b"<FedNowIncoming><FedNowCustomerCreditTransfer>")
+    wrapped = wrapped.replace(b"</Envelope>", b"</FedNowCustomerCreditTransfer></FedNowIncoming>")
+    assert taken(wrapped).debtor_agent == "USABA 011104238"
+
+
 def test_correspondent_banking_needs_a_uetr() -> None:
     body = changed((f"<UETR>{TRANSFER.uetr}</UETR>", ""), ("<Dbtr>", f"{AGENTS}<Dbtr>"))
     assert refused(enveloped(HEADER, body)) == {("FIToFICstmrCdtTrf/CdtTrfTxInf[1]/PmtId/UETR", "MISSING_ELEMENT")}

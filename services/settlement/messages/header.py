@@ -24,7 +24,7 @@ def check(header: Reader, said: Said) -> str:
     """Reports what the header contradicts and breaks of its schema; the receiver's BIC, empty where it has none."""
     _compare(header, "MsgDefIdr", header.text("MsgDefIdr"), said.message)
     receiver = _bic(header, "To")
-    if is_correspondent(header) or not header.text("BizSvc"):
+    if is_correspondent(header) or not (header.text("BizSvc") or header.find("MktPrctc")):
         if said.message_id not in header.text("BizMsgIdr"):
             _compare(header, "BizMsgIdr", header.text("BizMsgIdr"), said.message_id)
         _compare(header, "Fr", *map(without_head_office, (_bic(header, "Fr"), said.instructing_agent_bic)))
