@@ -394,9 +394,9 @@ async def test_reference_records_with_all_their_problems(intake: Intake) -> None
             "4",
             "REFUSED",
             [
+                ("value.currency_code", "CURRENCY_UNKNOWN"),
                 ("record_date", "DATE_INVALID"),
                 ("origin_country", "COUNTRY_UNKNOWN"),
-                ("value.currency_code", "CURRENCY_UNKNOWN"),
                 ("value", "AMOUNT_NOT_POSITIVE"),
                 ("freight", "AMOUNT_NEGATIVE"),
                 ("quantity", "AMOUNT_NOT_POSITIVE"),

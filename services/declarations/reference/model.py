@@ -17,7 +17,6 @@ from chassis.errors import Problem
 from chassis.money import Money
 from services.declarations.checks import (
     country_problems,
-    currency_problems,
     date_or_none,
     decimal_or_none,
     not_a_number,
@@ -96,7 +95,6 @@ def _trade_problems(record: reference_pb2.ReferenceRecord) -> Iterator[Problem]:
 
 
 def _money_problems(path: str, money: money_pb2.Money, least: int) -> Iterator[Problem]:
-    yield from currency_problems(f"{path}.currency_code", money.currency_code)
     if money.minor_units < least:
         yield not_positive(path) if least else negative(path)
 
