@@ -23,7 +23,11 @@ Result = TypeVar("Result")
 def open_database(url: str, random: RandomBytes, keys: KeyRing) -> Database:
     """The gateway's store at its newest schema. UnfitStore, such as OtherRing."""
     database = Database(url, SCHEMA, keys)
-    migrations.upgrade(database, [VERSIONS], random)
+    try:
+        migrations.upgrade(database, [VERSIONS], random)
+    except BaseException:
+        database.close()
+        raise
     return database
 
 

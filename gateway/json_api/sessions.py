@@ -5,6 +5,7 @@ from typing import Any
 
 from chassis.errors import InvalidFields, Problem
 from gateway.json_api import transcoding
+from gateway.limits import LIMITS
 
 LONGEST_TEXT = 1024
 TEXT = {"type": "string", "maxLength": LONGEST_TEXT}
@@ -18,7 +19,12 @@ def _object(required: Mapping[str, Any], optional: Mapping[str, Any]) -> dict[st
 
 
 SIGN_IN = _object({"login": TEXT, "password": SECRET}, {"oneTimeCode": CODE})
-CHANGE_PASSWORD = _object({"password": SECRET, "newPassword": SECRET}, {})
+NEW_SECRET = {
+    **SECRET,
+    "minLength": LIMITS.password_characters_at_least,
+    "maxLength": LIMITS.password_characters_at_most,
+}
+CHANGE_PASSWORD = _object({"password": SECRET, "newPassword": NEW_SECRET}, {})
 
 
 def texts_of(body: bytes, schema: Mapping[str, Any]) -> dict[str, str]:
