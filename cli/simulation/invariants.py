@@ -130,7 +130,7 @@ def _covers(network: Network) -> Found:
         most, short = item.outstanding, booked[shipment.declaration].insured_shortfall
         least, owed = max(most - short, short.zero()), cover.owed_after(shipment, told[shipment.name])
         if not cover.owed_of(shipment, least) <= owed <= cover.owed_of(shipment, most):
-            yield "X6", f"{shipment.name} is exposed by {owed}, the register holds {most}"
+            yield "X8", f"{shipment.name} is exposed by {owed}, the register holds {most}"
 
 
 def _currency(shipment: cover.CoveredShipment) -> str:
