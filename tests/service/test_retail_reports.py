@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -205,7 +206,7 @@ def test_a_list_counts_in_the_declaration_that_customs_put_it_into(
 ) -> None:
     released(register, 1, 2, 3)
     register.summaries(summary_row(1, [1, 2]))
-    steps = [
+    steps: list[Callable[[], Any]] = [
         lambda: declared(register, 1, trade_mode="9610"),
         lambda: register.results(result((1, 2), declaration_number(1))),
     ]
