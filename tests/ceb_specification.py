@@ -23,8 +23,8 @@ TRADE_MODES: Mapping[str, tuple[str, ...]] = {"603": ("9610", "1210", "9710", "9
 ORDER_TYPES: Mapping[str, tuple[str, ...]] = {"303": ("E", "B", "W"), "311": ("I",)}
 TIMES = st.datetimes().map(lambda moment: moment.strftime("2026%m%d%H%M%S").replace("0229", "0228", 1))
 NUMBERS = st.from_regex("[0-9]{4}2026[EI][0-9]{9,11}", fullmatch=True)
-# N19,5.
-AMOUNTS = st.decimals(Decimal("0.00001"), 10**8, places=5).map(lambda amount: f"{amount:f}")
+# N19,5; a parcel of three lines stays below what a parcel may be worth.
+AMOUNTS = st.decimals(Decimal("0.00001"), 10**6, places=5).map(lambda amount: f"{amount:f}")
 LONG_AMOUNTS = st.decimals(Decimal("0.00001"), 10**14 - 1, places=5).map(lambda amount: f"{amount:f}") | st.just(
     "99999999999999.99999"
 )

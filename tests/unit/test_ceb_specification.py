@@ -45,7 +45,7 @@ def test_every_message_of_the_specification_is_taken(specification: Specificatio
 
 @pytest.mark.parametrize("name", NAMES)
 def test_whatever_the_schemas_allow_is_taken(specification: Specification, name: str) -> None:
-    @settings(max_examples=15, suppress_health_check=list(HealthCheck), deadline=None)
+    @settings(max_examples=8, suppress_health_check=list(HealthCheck), deadline=None)
     @given(specification.any_message(name))
     def taken(content: bytes) -> None:
         assert specification.is_valid(content)
