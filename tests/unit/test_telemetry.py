@@ -16,11 +16,12 @@ from chassis import telemetry
     "begin",
     [
         lambda: telemetry.server_span("aval.X", {}),
+        lambda: telemetry.edge_span("GET /x", ""),
         lambda: telemetry.client_span("aval.X"),
         lambda: telemetry.task_span("saga", "step", "things/1", ""),
         lambda: telemetry.event_span("source", "thing.made", "things/1", ""),
     ],
-    ids=["server", "client", "task", "event"],
+    ids=["server", "edge", "client", "task", "event"],
 )
 def test_the_text_of_an_exception_is_in_no_span(monkeypatch: pytest.MonkeyPatch, begin: Callable[[], Any]) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
