@@ -26,7 +26,7 @@ PROSE: dict[str, Sequence[str]] = {
     "gzip-bomb": ["3 MiB"],
     "rows-array": ["array"],
     "rows-of-one-key-apart": ["460420260000002103", "2", "4"],
-    "rows-two-columns-of-one-name": ["twice"],
+    "rows-two-columns-of-one-name": ["品名"],
 }
 NOT_SAID: dict[str, Sequence[str]] = {"wco-notification-no-namespace": ["urn:wco:datamodel:WCO:"]}
 
