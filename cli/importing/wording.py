@@ -21,7 +21,7 @@ FORMS: Mapping[str, str] = {
     "[0-9]{4}(19|20)[0-9]{2}[01][0-9]{9}": _DECLARATION,
     "[0-9]{6,10}": "6 to 10 digits",
     "[0-9]{8,10}": "8 to 10 digits",
-    "[0-9]{8}[0-9EI][0-9]{9}": "18 digits, the ninth of which may be E or I",
+    "[0-9]{8}[0-9EI][0-9]{9,11}": "18 to 20 digits, the ninth of which may be E or I",
     "[235]": "2, 3 or 5",
     "[A-Z0-9]{3,5}": "3 to 5 digits or capital letters",
     "[A-Z]{2}[A-Z0-9]{3}": "2 capital letters of the country, and 3 digits or capital letters",

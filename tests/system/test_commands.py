@@ -97,6 +97,59 @@ def test_verify_says_where_an_amount_was_changed_on_postgresql(postgresql_server
         check_flipped(lambda text: connection.execute(text.encode()).fetchall(), "settlement", "--database", url)
 
 
+# A money fault of each kind planted in the story's rows: service, change, wrong, right, what verification says of it.
+FAULTS = [
+    ("loans", "UPDATE repayments SET bank = 'banks/{}'", "YUHECNB0", "LMHFCNB0", "but"),
+    ("loans", "UPDATE repayments SET value_date = '{}'", "2072-01-22", "{today}", "counts from 2072-01-22"),
+    ("settlement", "UPDATE incoming_payments SET state = '{}'", "MATCHED", "COMPLETED", "waits for nobody"),
+    ("settlement", "UPDATE incoming_payments SET amount_currency = '{}'", "ZZZ", "USD", "ZZZ"),
+    (
+        "declarations",
+        "UPDATE encumbrances SET holder = 'banks/{}'",
+        "YUHECNB0",
+        "LMHFCNB0",
+        "is held by banks/YUHECNB0",
+    ),
+    ("credit_insurance", "UPDATE covered_shipments SET state = '{}'", "CLAIMED", "{state}", "coveredShipments/"),
+]
+
+
+def check_faults(execute: Callable[[str, str], list[Any]], *arguments: str) -> None:
+    """Each fault is named while it stands, and nothing once it is gone."""
+    ((today,),) = execute("loans", "SELECT value_date FROM repayments")
+    for service, change, wrong, right, words in FAULTS:
+        execute(service, f"{change.format(wrong)} RETURNING 1")
+        status, report = reported("verify", *arguments)
+        assert (status, report["ok"]) == (1, False), change
+        assert any(words in violation for violation in report["violations"]), (change, report["violations"])
+        execute(service, f"{change.format(right.format(today=today))} RETURNING 1")
+    assert reported("verify", *arguments)[1]["violations"] == []
+
+
+def test_verify_names_each_money_fault_on_sqlite(tmp_path: pathlib.Path) -> None:
+    with up(tmp_path) as running:
+        running.wait_for("Serving")
+
+    def execute(service: str, statement: str) -> list[Any]:
+        file = tmp_path / "store" / f"{service}.sqlite"
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+            return connection.execute(statement).fetchall()
+
+    check_faults(execute, "--folder", str(tmp_path))
+
+
+def test_verify_names_each_money_fault_on_postgresql(postgresql_server: PostgreSQL) -> None:
+    url = postgresql_server.new_database()
+    assert reported("demo", "--database", url)[0] == 0
+
+    def execute(service: str, statement: str) -> list[Any]:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"SET search_path TO {service}".encode())
+            return connection.execute(statement.encode()).fetchall()
+
+    check_faults(execute, "--database", url)
+
+
 @pytest.mark.parametrize("service", ["declarations", "settlement", "credit_insurance", "loans"])
 def test_every_event_of_the_story_is_of_its_contract(door: Door, tmp_path: pathlib.Path, service: str) -> None:
     folder, known = copied(door, tmp_path), event_types(service)

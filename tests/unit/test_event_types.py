@@ -16,8 +16,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 SERVICES = ("credit_insurance", "declarations", "loans", "settlement")
 # Noun and past participle.
 FORM = re.compile(r"[a-z][A-Za-z_]*\.[a-z_]+")
-# Texts of the same form that name something else: rules of protovalidate, packages, code systems.
-OTHERS = ("string.", "int32.", "repeated.", "services.", "country.", "currency.", "unit.")
+# Texts of the same form that name something else: rules of protovalidate, packages, code systems, schemes of messages.
+OTHERS = ("string.", "int32.", "repeated.", "services.", "country.", "currency.", "unit.", "swift.")
 # One f-string tells records of every kind.
 RECORDED = {f"{field.name}.recorded" for field in records_pb2.Record.DESCRIPTOR.oneofs_by_name["content"].fields}
 
