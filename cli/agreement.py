@@ -136,12 +136,13 @@ def _due(stores: Stores, loan: Loan, encumbrance: Encumbrance) -> Iterator[str]:
 
 
 def _unheld(stores: Stores, encumbrance: Encumbrance) -> Money:
-    """Value of the encumbrance's assets that nobody holds, as far as it was settled there."""
+    """Value of the encumbrance's assets that nobody holds, as far as it was settled there and no other holder bars it."""
     known = value_store.booked(stores.declarations, encumbrance.assets)
+    standing = encumbrance_store.holders_of(stores.declarations, encumbrance.assets)
     zero = encumbrance.items[0].amount.zero()
     parts = [
         min(item.settled, known[item.asset].free + known[item.asset].margin)
         for item in encumbrance.items
-        if item.asset in known
+        if item.asset in known and not encumbrance_model.is_barred(encumbrance, standing.get(item.asset, ()))
     ]
     return sum(parts, start=zero)

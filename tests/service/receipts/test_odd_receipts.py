@@ -109,6 +109,24 @@ async def test_a_parked_payment_needs_no_consent_to_go_on(market: Any) -> None:
     assert market.violations() == []
 
 
+async def test_what_interest_took_is_not_restored_beside_another_holder(market: Any) -> None:
+    """Another bank holds the rest since the loan's part was settled; the interest comes of what is paid next."""
+    declaration = await market.insured()
+    loan, start = await market.lend([declaration], 80_000_00), market.today()
+    market.close_until(start + 30 * DAY)
+    set_state(market, loan, "DISBURSING")
+    parked = await brought(market, 80_000_00, declaration, "UNMATCHED")
+    set_state(market, loan, "ACTIVE")
+    await market.borrow_reference(declaration, "its own", 10_000_00)
+    payment = await matched(market, parked, declaration)
+    assert paid_to(payment, loan.name) == 80_000_00
+    assert (await market.encumbrance(loan.encumbrance)).items[0].settled == usd(80_000_00)
+    assert market.violations() == []
+    payment = await market.pay(20_000_00, declaration)
+    assert (paid_to(payment, loan.name), payment.remainder) == (290_00, usd(19_710_00))
+    assert market.violations() == []
+
+
 async def test_payments_below_the_interest(market: Any) -> None:
     declaration = await market.insured()
     loan, start = await market.lend([declaration], 80_000_00), market.today()
