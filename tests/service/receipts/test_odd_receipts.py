@@ -11,8 +11,9 @@ from aval.declarations.v1 import declarations_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
 
+from chassis.rpc import date
 from services.loans.tables import loans
-from tests.conformance.world import BANK, CAST, SECOND_BANK, person, usd
+from tests.conformance.world import BANK, CAST, SECOND_BANK, SETTLEMENT_FOR_BANK, identifier, person, usd
 
 DAY = datetime.timedelta(days=1)
 EXPORTER = CAST["EXPORTER"]
@@ -124,6 +125,28 @@ async def test_what_interest_took_is_not_restored_beside_another_holder(market: 
     assert market.violations() == []
     payment = await market.pay(20_000_00, declaration)
     assert (paid_to(payment, loan.name), payment.remainder) == (290_00, usd(19_710_00))
+    assert market.violations() == []
+
+
+async def test_verify_names_a_repayment_that_waits_for_a_payment_at_its_end(market: Any) -> None:
+    declaration = await market.insured()
+    loan, start = await market.lend([declaration], 80_000_00), market.today()
+    payment = await market.pay(10_000_00, declaration)
+    request = loans_pb2.CreateRepaymentRequest(
+        repayment_id=identifier(),
+        loan=loan.name,
+        payment=payment.name,
+        amount=usd(1),
+        date=date(start),
+        encumbrance=loan.encumbrance,
+        settled=usd(10_000_01),
+    )
+    made = await market.call("loans", "CreateRepayment", request, SETTLEMENT_FOR_BANK)
+    (found,) = market.violations()
+    assert made.name in found
+    assert payment.name in found
+    cancel = loans_pb2.CancelRepaymentRequest(repayment_id=request.repayment_id)
+    await market.call("loans", "CancelRepayment", cancel, SETTLEMENT_FOR_BANK)
     assert market.violations() == []
 
 
