@@ -27,7 +27,6 @@ from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, OWING, 
 from services.settlement.tables import incoming_payments
 from trade import calendars
 
-
 # Payments of which no money moves any more.
 ENDED = BEHIND_NO_RETURN - OWING
 
@@ -151,7 +150,7 @@ def _due(stores: Stores, loan: Loan, encumbrance: Encumbrance) -> Iterator[str]:
 
 
 def _unheld(stores: Stores, encumbrance: Encumbrance) -> Money:
-    """Value of the encumbrance's assets that nobody holds, as far as it was settled there and no other holder bars it."""
+    """Value that nobody holds of the encumbrance's assets, as far as it was settled there and nobody else bars it."""
     known = value_store.booked(stores.declarations, encumbrance.assets)
     standing = encumbrance_store.holders_of(stores.declarations, encumbrance.assets)
     zero = encumbrance.items[0].amount.zero()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from aval.credit_insurance.v1 import credit_insurance_pb2
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, retail_list_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
 
@@ -97,7 +97,7 @@ async def test_a_payment_during_the_drawdown_is_collected_after_a_later_one(
 
 
 async def test_a_parked_payment_needs_no_consent_to_go_on(market: Any) -> None:
-    """What it was applied to has settled the lender's encumbrance: the exporter can't keep the money from the lender."""
+    """It has settled the lender's encumbrance: the exporter can't keep the money from the lender."""
     declaration = await market.insured()
     loan = await market.lend([declaration], 80_000_00)
     set_state(market, loan, "DISBURSING")
@@ -184,6 +184,27 @@ async def test_three_declarations_odd_units(market: Any) -> None:
     assert market.violations() == []
 
 
+@pytest.mark.parametrize(("sold", "part"), [(50_000_00, 30_000_00), (0, 0)])
+async def test_unsold_goods_in_a_warehouse_take_no_part_of_a_payment(market: Any, sold: int, part: int) -> None:
+    """Of 100,000.00 in a warehouse abroad 50,000.00 are sold, 100,000.00 are owed of the other declaration."""
+    row = market.declaration_row()
+    row.trade_mode = "9810"
+    batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+    await market.call("declarations", "BatchCreateDeclarations", batch, CAST["WINDOW"])
+    warehouse = f"declarations/{row.declaration_number}"
+    if sold:
+        sale = retail_list_pb2.WarehouseSale(declaration=warehouse, sale_number="SALE1", amount=usd(sold))
+        sale.sale_time.GetCurrentTime()
+        report = retail_list_pb2.ReportWarehouseSaleRequest(warehouse_sale=sale)
+        await market.call("declarations", "ReportWarehouseSale", report, EXPORTER)
+    declaration = await market.insured()
+    loan = await market.lend([declaration], 80_000_00)
+    payment = await market.pay(90_000_00, warehouse, declaration)
+    assert payment.parts[0].amount == usd(part)
+    assert paid_to(payment, loan.name) == min(80_000_00, 90_000_00 - part)
+    assert market.violations() == []
+
+
 async def test_two_loans_of_one_bank_on_one_declaration(market: Any) -> None:
     declaration = await market.insured()
     older = await market.lend([declaration], 40_000_00)
@@ -192,7 +213,7 @@ async def test_two_loans_of_one_bank_on_one_declaration(market: Any) -> None:
     await market.pay(60_000_00, declaration)
     assert market.violations() == []
     await market.pay(40_000_00, declaration)
-    for loan, interest in ((older, 145_00), (newer, 163_13)):
+    for loan in (older, newer):
         after = await market.loan(loan.name)
         assert after.outstanding == usd(0)
         assert await state_of(market, loan) in ("REPAID", "CLOSED")
@@ -208,7 +229,7 @@ async def amended(market: Any, declaration: str, units: int) -> None:
     row.lines[0].unit_price.value = f"{units // 100}.00"
     row.amend_time.GetCurrentTime()
     batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
-    answer = await market.call("declarations", "BatchCreateDeclarations", batch, CAST["WINDOW"])
+    await market.call("declarations", "BatchCreateDeclarations", batch, CAST["WINDOW"])
 
 
 @pytest.mark.parametrize("units", [60_000_00, 150_000_00])
@@ -219,16 +240,10 @@ async def test_an_amended_declaration(market: Any, units: int, paid: list[int]) 
     market.close_until(start + 30 * DAY)
     await amended(market, declaration, units)
     for part in paid:
-        payment = await market.pay(part, declaration)
+        await market.pay(part, declaration)
         assert market.violations() == []
     assert (await market.loan(loan.name)).outstanding == usd(0)
     assert await state_of(market, loan) in ("REPAID", "CLOSED")
-
-
-async def exposure(market: Any, declaration: str) -> Any:
-    request = credit_insurance_pb2.ListCoveredShipmentsRequest()
-    found = await market.call("credit_insurance", "ListCoveredShipments", request, EXPORTER)
-    return [one for one in found.covered_shipments if one.declaration == declaration]
 
 
 async def test_cover_of_a_partly_paid_declaration(market: Any) -> None:
@@ -240,6 +255,7 @@ async def test_cover_of_a_partly_paid_declaration(market: Any) -> None:
     made = await market.call("credit_insurance", "CreateCoveredShipment", request, EXPORTER)
     get = credit_insurance_pb2.GetCoveredShipmentRequest(name=made.name)
     refused = await market._until("credit_insurance", "GetCoveredShipment", get, "REFUSED", EXPORTER)
+    assert refused.refusal_reason == "VALUE_PAID"
     request = market.shipment_request(declaration)
     request.covered_shipment.invoice_amount.CopyFrom(usd(30_000_00))
     made = await market.call("credit_insurance", "CreateCoveredShipment", request, EXPORTER)
@@ -247,6 +263,7 @@ async def test_cover_of_a_partly_paid_declaration(market: Any) -> None:
     await market._until("credit_insurance", "GetCoveredShipment", get, "COVERED", EXPORTER)
     await market.pay(10_000_00, declaration)
     shown = await market.call("credit_insurance", "GetCoveredShipment", get, EXPORTER)
+    assert shown.exposure == usd(20_000_00)
     await market.pay(20_000_00, declaration)
     await market._until("credit_insurance", "GetCoveredShipment", get, "CLOSED", EXPORTER)
     assert market.violations() == []
@@ -273,7 +290,7 @@ async def test_a_consent_revoked_after_finance(market: Any) -> None:
         message = market.message(SECOND_BANK, 50_000_00, declaration.removeprefix("declarations/"))
         made = await market.call("settlement", "ImportPayment", message, person(SECOND_BANK, "BANK_SYSTEM"))
         get = settlement_pb2.GetIncomingPaymentRequest(name=made.name)
-        parked = await market._until("settlement", "GetIncomingPayment", get, "UNMATCHED", EXPORTER)
+        await market._until("settlement", "GetIncomingPayment", get, "UNMATCHED", EXPORTER)
     finally:
         await market.call("declarations", "CreateConsent", market.consent_request(SECOND_BANK), EXPORTER)
     assert market.violations() == []
