@@ -53,7 +53,7 @@ async def test_two_payments_at_once_repay_the_lender_together(market: Any) -> No
 
 def set_state(market: Any, loan: Any, state: str) -> None:
     """A loan's state by hand, as it is while its drawdown is under way."""
-    with market.platform.nodes["loans"].store.write() as connection:
+    with market.behind("loans") as connection:
         row = sa.update(loans).where(loans.c.id == loan.name.removeprefix("loans/"))
         connection.execute(row.values(state=state))
 
