@@ -104,8 +104,10 @@ async def test_a_parked_payment_needs_no_consent_to_go_on(market: Any) -> None:
     parked = await brought(market, 40_000_00, declaration, "UNMATCHED")
     set_state(market, loan, "ACTIVE")
     await revoked(market, BANK)
-    payment = await matched(market, parked, declaration)
-    await market.call("declarations", "CreateConsent", market.consent_request(BANK), EXPORTER)
+    try:
+        payment = await matched(market, parked, declaration)
+    finally:
+        await market.call("declarations", "CreateConsent", market.consent_request(BANK), EXPORTER)
     assert paid_to(payment, loan.name) == 40_000_00
     assert market.violations() == []
 
