@@ -27,6 +27,9 @@ from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, OWING, 
 from services.settlement.tables import incoming_payments
 from trade import calendars
 
+# Payments of which no money moves any more.
+ENDED = BEHIND_NO_RETURN - OWING
+
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -56,6 +59,7 @@ def disagreements(stores: Stores, now_us: int) -> Iterator[str]:
     yield from _dates(stores, now_us)
     for payments in records.pages(stores.settlement, incoming_payments, IncomingPayment):
         yield from _collections(stores, payments)
+        yield from _held(stores, payments)
     for loans in records.pages(stores.loans, loan_rows, Loan):
         yield from _secured(stores, [loan for loan in loans if loan.state is LoanState.ACTIVE], moving)
 
@@ -88,6 +92,16 @@ def _collections(stores: Stores, payments: list[IncomingPayment]) -> Iterator[st
     for payment, one in taken:
         for fault in _faults(one, encumbrances.get(one.encumbrance), repayments.get(one.repayment_id)):
             yield f"settlement: {payment.name} gave {one.amount} for {one.loan} of {one.bank}, {fault}"
+
+
+def _held(stores: Stores, payments: list[IncomingPayment]) -> Iterator[str]:
+    """No repayment waits for money of a payment that is at its end: its loan would never be repaid."""
+    ended = {payment.name: payment for payment in payments if payment.state in ENDED}
+    waiting = repayment_rows.c.state == RepaymentState.PENDING.value
+    query = sa.select(repayment_rows).where(waiting, repayment_rows.c.payment.in_(ended))
+    for repayment in records.many(stores.loans, query, Repayment):
+        state = ended[repayment.payment].state.value
+        yield f"loans: {repayment.name} of {repayment.loan} is PENDING, but {repayment.payment} is {state}"
 
 
 def _encumbrances(stores: Stores, names: Iterator[str]) -> dict[str, Encumbrance]:
@@ -136,12 +150,13 @@ def _due(stores: Stores, loan: Loan, encumbrance: Encumbrance) -> Iterator[str]:
 
 
 def _unheld(stores: Stores, encumbrance: Encumbrance) -> Money:
-    """Value of the encumbrance's assets that nobody holds, as far as it was settled there."""
+    """Value that nobody holds of the encumbrance's assets, as far as it was settled there and nobody else bars it."""
     known = value_store.booked(stores.declarations, encumbrance.assets)
+    standing = encumbrance_store.holders_of(stores.declarations, encumbrance.assets)
     zero = encumbrance.items[0].amount.zero()
     parts = [
         min(item.settled, known[item.asset].free + known[item.asset].margin)
         for item in encumbrance.items
-        if item.asset in known
+        if item.asset in known and not encumbrance_model.is_barred(encumbrance, standing.get(item.asset, ()))
     ]
     return sum(parts, start=zero)

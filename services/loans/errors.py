@@ -32,9 +32,9 @@ class SignatureInvalid(DomainError):
 
 
 class NothingOwed(DomainError):
-    """Nothing is owed on {loan} that another repayment doesn't already pay."""
+    """Nothing is owed on {loan} that this receipt is to repay and another repayment doesn't already pay."""
 
-    chinese = "{loan} 没有尚待偿还的款项。"
+    chinese = "{loan} 没有应由这笔收款偿还的款项。"
 
 
 class RepaymentCancelled(DomainError):

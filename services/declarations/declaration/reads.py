@@ -10,6 +10,7 @@ from aval.events.v1 import events_pb2
 
 from chassis import money, paging, records
 from chassis.identity import Caller
+from chassis.money import Money, total
 from chassis.service import Reading
 from services.declarations import errors
 from services.declarations.consent import access
@@ -22,6 +23,9 @@ from services.declarations.declaration.model import Declaration
 from services.declarations.declaration.store import Source
 from services.declarations.insight.filters import commands as filters
 from services.declarations.insight.filters import rpc as filter_rpc
+from services.declarations.retail.sale import assets as warehouse_sales
+from services.declarations.retail.sale import store as sales
+from services.declarations.retail.sale.model import WAREHOUSE_MODE
 from services.declarations.tables import PLACE
 from services.declarations.value import store as values
 
@@ -51,10 +55,22 @@ def receivable(reading: Reading, request: declarations_pb2.GetReceivableRequest)
         raise errors.DeclarationNotFound(declaration=request.name)
     consent = consents[declaration.enterprise]
     reading.notes.append(Seen(declaration.enterprise, consent, "GetReceivable", [declaration.name], Purpose.SETTLEMENT))
-    value = values.of(reading.connection, as_asset(declaration, reading.now_us), reading.now_us)
     return declarations_pb2.Receivable(
-        declaration=declaration.name, enterprise=declaration.enterprise, unpaid=money.to_proto(value.unpaid)
+        declaration=declaration.name,
+        enterprise=declaration.enterprise,
+        unpaid=money.to_proto(_unpaid(reading, declaration)),
     )
+
+
+def _unpaid(reading: Reading, declaration: Declaration) -> Money:
+    """What buyers owe: for goods in an overseas warehouse those of its sales, since nobody owes for what isn't sold."""
+    assets = [as_asset(declaration, reading.now_us)]
+    if declaration.trade_mode == WAREHOUSE_MODE:
+        reported = sales.of_declarations(reading.connection, [declaration.id]).get(declaration.id, ())
+        names = [sale.name for sale in reported]
+        assets = list(warehouse_sales.load(reading.connection, names, reading.now_us).values())
+    owed = [values.of(reading.connection, asset, reading.now_us).unpaid for asset in assets]
+    return total(owed, declaration.value.currency)
 
 
 def seen(reading: Reading, name: str, method: str) -> Declaration:

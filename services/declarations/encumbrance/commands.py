@@ -538,13 +538,19 @@ def _tombstone(transaction: Transaction, identifier: str) -> declarations_pb2.En
 def restore(
     transaction: Transaction, request: declarations_pb2.RestoreEncumbranceRequest
 ) -> declarations_pb2.Encumbrance:
-    """Puts back what a payment settled of an encumbrance and its lender took as interest, as far as value goes."""
+    """Puts back what a payment settled of an encumbrance and its lender took as interest, as far as value goes.
+
+    Not where another holds the asset meanwhile: nobody stands beside it (I6).
+    """
     encumbrance, left = _held(transaction, request.name), money.from_proto(request.amount)
     if encumbrance.state is not State.CONFIRMED or left.minor_units <= 0:
         return rpc.to_proto(encumbrance)
     books = Books(transaction, request.assets)
+    standing = netting.holders_of(transaction.connection, request.assets)
     restored = encumbrance
     for asset in request.assets:
+        if model.is_barred(encumbrance, standing.get(asset, ())):
+            continue
         part = model.restorable(restored, asset, books.value(asset), left)
         if part:
             books.move(asset, value_model.refinanced(books.value(asset), part), "restore", encumbrance.name)

@@ -215,6 +215,11 @@ def barring(standing: Iterable[Standing], holder: str, asset_class: AssetClass, 
     ]
 
 
+def is_barred(encumbrance: Encumbrance, standing: Iterable[Standing]) -> bool:
+    """Whether another holder bars an encumbrance from an asset (I6)."""
+    return bool(barring(standing, encumbrance.holder, encumbrance.asset_class, encumbrance.pari_passu))
+
+
 def available_to(holder: str, value: Value, standing: Iterable[Standing]) -> Money:
     """What a financier could reserve now, ranking equally with others where they allow it."""
     is_barred = barring(standing, holder, AssetClass.RECEIVABLE, pari_passu=True)

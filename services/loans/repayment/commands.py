@@ -1,6 +1,7 @@
 """Fixing, confirming and cancelling repayments: settlement's calls."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from aval.loans.v1 import loans_pb2
 
@@ -8,6 +9,7 @@ from chassis import money
 from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem, WrongState
+from chassis.money import Money, total
 from chassis.states import moved
 from ledger import store as ledger
 from ledger.model import Kind
@@ -72,16 +74,15 @@ def _loan(transaction: Transaction, name: str) -> Loan:
 
 def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaymentRequest) -> Repayment:
     """What the amount pays, beside the repayments whose money is still to move."""
-    asked, settled = money.from_proto(request.amount), money.from_proto(request.settled)
+    asked = money.from_proto(request.amount)
     _check(transaction, loan, request)
     counted = store.of_loan(transaction.connection, loan.name, COUNTED)
     due = payoff.due(loan, counted, day(request))
-    if not due.total:
-        raise errors.NothingOwed(loan=loan.name)
+    payable = min(due.principal, _to_repay(loan, counted, request))
     order = products.product(loan.product, business_date(loan.create_us)).waterfall
-    repaid = loan.principal - due.principal
-    owed = {Component.INTEREST: due.interest, Component.PRINCIPAL: model.payable(due.principal, settled, repaid)}
-    parts = model.waterfall(asked, owed, order)
+    parts = model.waterfall(asked, {Component.INTEREST: due.interest, Component.PRINCIPAL: payable}, order)
+    if not any(parts.values()):
+        raise errors.NothingOwed(loan=loan.name)
     return Repayment(
         id=request.repayment_id,
         loan=loan.name,
@@ -90,7 +91,7 @@ def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
         asked=asked,
         interest=parts[Component.INTEREST],
         principal=parts[Component.PRINCIPAL],
-        unsecured=model.unsecured(due.principal, settled, repaid, parts[Component.PRINCIPAL]),
+        unsecured=payable - parts[Component.PRINCIPAL],
         value_date=due.day,
         state=State.PENDING,
         revision=1,
@@ -98,11 +99,24 @@ def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
     )
 
 
+def _to_repay(loan: Loan, counted: Sequence[Repayment], request: loans_pb2.CreateRepaymentRequest) -> Money:
+    """The principal that the receipt is to repay, beside the repayments that count."""
+    currency, settled = loan.principal.currency, money.from_proto(request.settled)
+    repaid = total([one.principal_part for one in counted], currency)
+    interest = total([one.interest_part for one in counted], currency)
+    own = max(settled - repaid, repaid.zero())
+    if request.HasField("settled_by_payment"):
+        own = money.from_proto(request.settled_by_payment)
+    return model.to_repay(own, settled, repaid, interest)
+
+
 def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaymentRequest) -> None:
     """Positive amounts of the loan's currency, not from a future beyond the next working day. InvalidFields."""
-    asked, settled = money.from_proto(request.amount), money.from_proto(request.settled)
+    asked, currencies = money.from_proto(request.amount), {request.amount.currency_code, request.settled.currency_code}
+    if request.HasField("settled_by_payment"):
+        currencies.add(request.settled_by_payment.currency_code)
     problems = []
-    if {asked.currency, settled.currency} != {loan.principal.currency} or asked.minor_units <= 0:
+    if currencies != {loan.principal.currency} or asked.minor_units <= 0:
         problems.append(WRONG_AMOUNT)
     latest = calendars.next_working(transaction.business_date)
     if day(request) > latest:

@@ -95,22 +95,17 @@ def waterfall(amount: Money, owed: Mapping[Component, Money], order: Sequence[Co
     return paid
 
 
-def payable(owed: Money, settled: Money, repaid: Money) -> Money:
-    """Returns the principal that a receipt may repay: what receipts settled of the encumbrance and didn't repay yet.
+def to_repay(settled_by_payment: Money, settled: Money, repaid: Money, interest: Money) -> Money:
+    """Returns the principal that a receipt is to repay: what it settled of the encumbrance, and what receipts before it
+    settled and left owing, since they paid interest first.
 
-    The rest is secured by what the encumbrance still holds, and is repaid from there. Of a loan of 160.00 on two
-    receivables of 80.00 each, none repaid: 80.00 once the first is settled. After 79.71 of 80.00 settled were repaid,
-    since 0.29 went to interest, and 100.00 are settled in all: 20.29.
+    The rest is secured by what the encumbrance still holds, and is repaid from there; what another receipt settled and
+    has still to repay is that one's. Of a loan of 160.00 on two receivables of 80.00 each, none repaid: 80.00 once the
+    first is settled. Of 100.00 settled in all, 20.00 by this receipt, after 79.71 of principal and 0.29 of interest
+    were paid: 20.29. Of 80.00, 40.00 by this receipt, before the other one is collected: 40.00.
     """
-    return min(owed, max(settled - repaid, owed.zero()))
-
-
-def unsecured(owed: Money, settled: Money, repaid: Money, paid: Money) -> Money:
-    """Returns the principal that is still owed after a repayment though its encumbrance was settled for it.
-
-    80.00 settled, nothing repaid before, 79.71 of principal paid: 0.29.
-    """
-    return min(owed - paid, max(settled - repaid - paid, owed.zero()))
+    left = min(settled - settled_by_payment - repaid, interest)
+    return settled_by_payment + max(left, left.zero())
 
 
 def hold_id(repayment: Repayment, component: Component) -> str:

@@ -105,7 +105,10 @@ def _payment(transaction: Transaction, transfer: CreditTransfer, account: Accoun
 def match(
     transaction: Transaction, request: settlement_pb2.MatchIncomingPaymentRequest
 ) -> settlement_pb2.IncomingPayment:
-    """Names the declarations of a parked payment. What already counts for a declaration stays with it."""
+    """Names the declarations of a parked payment. What already counts for a declaration stays with it.
+
+    That isn't asked for again, and needs no consent any more: a lender's part must not wait for the exporter's leave.
+    """
     payment = _own(transaction, request.name, request.etag)
     state = moved(TRANSITIONS, payment, Verb.NAME)
     declarations = _named(request)
@@ -114,7 +117,7 @@ def match(
         raise errors.OtherDeclarationApplied(payment=payment.name, declaration=applied)
     parts = model.named(payment, declarations)
     changed = replace(payment, state=state, parts=parts, reason="", resolution=None)
-    return rpc.to_proto(store.save(transaction, changed), payment.bank)
+    return rpc.to_proto(store.save_all(transaction, reactions.onward(changed)), payment.bank)
 
 
 def _own(transaction: Transaction, name: str, etag: str) -> IncomingPayment:

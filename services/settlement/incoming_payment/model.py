@@ -201,7 +201,7 @@ def declarations_in(texts: Iterable[str]) -> tuple[str, ...]:
 
 def named(payment: IncomingPayment, declarations: Iterable[str]) -> tuple[Part, ...]:
     """Returns the parts of a payment for these declarations; what was applied keeps its amount."""
-    applied = {part.declaration: replace(part, owed=None) for part in payment.parts if payment.is_applied}
+    applied = {part.declaration: part for part in payment.parts if payment.is_applied}
     return tuple(applied.get(declaration, Part(declaration)) for declaration in declarations)
 
 
@@ -246,6 +246,7 @@ def _plan_collect(payment: IncomingPayment) -> Call | None:
                 date=date(payment.value_date),
                 encumbrance=one.encumbrance,
                 settled=money.to_proto(one.settled_total),
+                settled_by_payment=money.to_proto(one.settled),
             )
             return Call(f"{Step.COLLECT} {one.encumbrance}", "loans", "CreateRepayment", request, one.bank)
     return None
@@ -333,7 +334,7 @@ def with_settled(
         if one.reference.startswith(LOANS):
             known = collections.get(one.encumbrance) or _collection(payment, one)
             asset = SettledAsset(declaration, one.asset, money.from_proto(one.amount))
-            settled_total = money.from_proto(one.settled_total)
+            settled_total = max(money.from_proto(one.settled_total), known.settled_total)
             collections[one.encumbrance] = replace(known, assets=(*known.assets, asset), settled_total=settled_total)
     return replace(payment, collections=tuple(collections.values()))
 

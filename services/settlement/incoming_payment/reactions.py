@@ -18,7 +18,12 @@ def after(payment: IncomingPayment, step: str, outcome: Outcome) -> list[Incomin
     Raises the refusal of what can't be compensated any more: it is asked again.
     """
     verb, _, about = step.partition(" ")
-    path = [_REACTIONS[Step(verb)](payment, about, outcome)]
+    return onward(_REACTIONS[Step(verb)](payment, about, outcome))
+
+
+def onward(payment: IncomingPayment) -> list[IncomingPayment]:
+    """The payment, and what it becomes as far as no call is needed."""
+    path = [payment]
     while following := _onward(path[-1]):
         path.append(following)
     return path
@@ -41,8 +46,7 @@ def _match(payment: IncomingPayment, declaration: str, outcome: Outcome) -> Inco
     receivable: Any = outcome
     if reason := model.mismatch(payment, receivable):
         return park(payment, reason)
-    matched = model.with_part(payment, declaration, owed=money.from_proto(receivable.unpaid))
-    return matched if model.plan(matched) else _move(model.with_amounts(matched), Verb.MATCH, reason="")
+    return model.with_part(payment, declaration, owed=money.from_proto(receivable.unpaid))
 
 
 def _expect(payment: IncomingPayment, *states: State) -> None:
@@ -123,6 +127,7 @@ def _sweep(payment: IncomingPayment) -> IncomingPayment:
 
 # How a payment goes on from a state in which it owes no call.
 _ONWARD: Mapping[State, Callable[[IncomingPayment], IncomingPayment]] = {
+    State.RECEIVED: lambda payment: _move(model.with_amounts(payment), Verb.MATCH, reason=""),
     State.MATCHED: lambda payment: _move(payment, Verb.APPLY),
     State.APPLIED: _sweep,
     State.COLLECTING: _sweep,

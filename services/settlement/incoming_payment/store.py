@@ -1,6 +1,6 @@
 """Payments in as rows, and the saga that moves them: the only SQL of this room."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -77,6 +77,14 @@ def save(transaction: Transaction, payment: IncomingPayment, event: str = "") ->
     return fresh
 
 
+def save_all(transaction: Transaction, path: Sequence[IncomingPayment]) -> IncomingPayment:
+    """The states that a payment passes in one step, each with its event; the last of them."""
+    saved = save(transaction, path[0])
+    for following in path[1:]:
+        saved = save(transaction, replace(following, revision=saved.revision))
+    return saved
+
+
 def _follow(transaction: Transaction, payment: IncomingPayment, event: str) -> None:
     for party in (payment.bank, payment.enterprise):
         transaction.append(event, payment.name, rpc.to_proto(payment, party), [party])
@@ -85,8 +93,7 @@ def _follow(transaction: Transaction, payment: IncomingPayment, event: str) -> N
 
 def react(transaction: Transaction, payment: IncomingPayment, step: str, outcome: Outcome) -> None:
     """Saves every state that the outcome leads to."""
-    for following in reactions.after(payment, step, outcome):
-        payment = save(transaction, replace(following, revision=payment.revision))
+    save_all(transaction, reactions.after(payment, step, outcome))
 
 
 SAGA = Saga("incoming_payment", load, model.plan, react, unfinished)

@@ -1,11 +1,13 @@
 """A platform of all services on each database, with lenders, cover and a business date that tests move."""
 
+import contextlib
 import datetime
 import pathlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from aval.credit_insurance.v1 import credit_insurance_pb2
 from aval.declarations.v1 import declarations_pb2
 from aval.loans.v1 import loans_pb2
@@ -13,6 +15,7 @@ from aval.settlement.v1 import settlement_pb2
 
 from chassis import business_date
 from chassis.clock import MICROSECONDS, SystemClock
+from chassis.database import Database
 from chassis.money import Money
 from chassis.testing import Platform
 from cli import agreement
@@ -54,9 +57,20 @@ class Market(World):
 
     def close_until(self, date: datetime.date) -> None:
         """Closes the business dates before a day, in every service."""
-        for node in self.platform.nodes.values():
-            with node.store.write() as connection:
+        for service in self.platform.nodes:
+            with self.behind(service) as connection:
                 business_date.close(connection, date, SystemClock().now_us())
+
+    @contextlib.contextmanager
+    def behind(self, service: str) -> Iterator[sa.Connection]:
+        """A transaction on a service's store behind its back: on a connection of its own, as another process has."""
+        store = self.platform.nodes[service].store
+        beside = Database(store.url, store.schema, store.keys)
+        try:
+            with beside.write() as connection:
+                yield connection
+        finally:
+            beside.close()
 
     async def insured(self) -> str:
         """A declaration of 100,000.00 whose cover is in force, under a limit of its own."""

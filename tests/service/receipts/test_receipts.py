@@ -129,7 +129,7 @@ async def test_no_value_date_costs_the_lender_or_the_exporter(market: Any, days:
 
 def spoil(market: Any, service: str, statement: Any) -> None:
     """Changes rows behind the service's back."""
-    with market.platform.nodes[service].store.write() as connection:
+    with market.behind(service) as connection:
         assert connection.execute(statement).rowcount == 1
 
 
