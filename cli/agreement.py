@@ -15,6 +15,7 @@ from chassis.money import Money
 from services.declarations.encumbrance import model as encumbrance_model
 from services.declarations.encumbrance import store as encumbrance_store
 from services.declarations.encumbrance.model import Encumbrance
+from services.declarations.encumbrance.model import State as EncumbranceState
 from services.declarations.value import store as value_store
 from services.loans.loan.model import Loan
 from services.loans.loan.model import State as LoanState
@@ -142,6 +143,8 @@ def _secured(stores: Stores, loans: list[Loan], moving: set[str]) -> Iterator[st
 def _due(stores: Stores, loan: Loan, encumbrance: Encumbrance) -> Iterator[str]:
     if encumbrance.holder != loan.bank or encumbrance.reference != loan.name:
         yield f"loans: {loan.name} of {loan.bank} rests on {encumbrance.name} of {encumbrance.holder}"
+    if encumbrance.state is not EncumbranceState.CONFIRMED:
+        yield f"loans: {loan.name} is ACTIVE, {encumbrance.name} is {encumbrance.state.value}"
     repaid, settled = loan.principal - loan.outstanding, encumbrance_model.settled_total(encumbrance)
     if settled < repaid:
         yield f"loans: {loan.name} is repaid {repaid}, of {encumbrance.name} {settled} is settled"

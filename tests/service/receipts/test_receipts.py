@@ -153,6 +153,7 @@ async def test_verify_names_each_fault(market: Any) -> None:
         assert any(all(word in violation for word in words) for violation in found), found
         assert market.violations() == []
 
+    named("declarations", encumbrances, row, {"state": "RELEASED"}, loan.name, "is RELEASED")
     named("declarations", encumbrances, row, {"holder": SECOND_BANK}, payment.name, "is held by", SECOND_BANK)
     named("declarations", encumbrances, row, {"reference": "loans/other"}, payment.name, "secures loans/other")
     named("loans", repayments, rows, {"bank": SECOND_BANK}, payment.name, "repays")
