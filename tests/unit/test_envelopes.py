@@ -71,9 +71,20 @@ def problems(content: bytes) -> set[tuple[str, str]]:
     return {(problem.path, problem.reason) for part in read(content).parts for problem in part.problems}
 
 
+def without_namespace(content: bytes) -> bytes:
+    return dxp(content).replace(f" {DXP}".encode(), b"").replace(b"dxp:", b"")
+
+
+def in_several_namespaces(content: bytes) -> bytes:
+    named = dxp(content).replace(b"xmlns:dxp", b"xmlns").replace(b"dxp:", b"")
+    return named.replace(b"<TransInfo>", b'<TransInfo xmlns="">').replace(b"<Data>", b'<Data xmlns="">')
+
+
 WRAPPERS: dict[str, Callable[[bytes], bytes]] = {
     "DxpMsg": dxp,
     "DxpMsg by agreement": lambda content: dxp(content, "QG-604"),
+    "DxpMsg without namespace": without_namespace,
+    "DxpMsg in several namespaces": in_several_namespaces,
     "DxpMsgSv": transported,
     "base64 in SWImportMessage": encoded_window_file,
     "JSON": in_json,

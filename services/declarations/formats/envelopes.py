@@ -99,7 +99,10 @@ def _opened(content: bytes) -> Sequence[Payload] | None:
     if opener is None:
         return None
     element, problems = xml.parse_document(content)
-    return [Payload("", b"", problems)] if element is None else [opener(Reader(element, xml.local_name(element)))]
+    if element is None:
+        return [Payload("", b"", problems)]
+    xml.drop_namespace(element, DXP)
+    return [opener(Reader(element, xml.local_name(element)))]
 
 
 def _of_json(content: bytes) -> Sequence[Payload] | None:
@@ -265,9 +268,9 @@ def _nested(path: str) -> Problem:
 
 # By namespace and root element.
 _OPENERS: Mapping[tuple[str, str], Callable[[Reader], Payload]] = {
-    (DXP, "DxpMsg"): _terminal_message,
-    (DXP, "DxpMsgSv"): _transport_message,
-    (DXP, "DxpRep"): _platform_response,
+    **{(namespace, "DxpMsg"): _terminal_message for namespace in ("", DXP)},
+    **{(namespace, "DxpMsgSv"): _transport_message for namespace in ("", DXP)},
+    **{(namespace, "DxpRep"): _platform_response for namespace in ("", DXP)},
     ("", "SWImportMessage"): _window_file,
     ("", "ImportMessage"): _window_file,
 }

@@ -17,7 +17,7 @@ from google.type import decimal_pb2
 from chassis import rpc as wire
 from chassis.errors import Problem
 from chassis.fields import problems as field_problems
-from chassis.xml import Reader, local_name, namespace, parse_document, wrong_namespace
+from chassis.xml import Reader, drop_namespace, local_name, namespace, parse_document, wrong_namespace
 from services.declarations.code_tables import Row, code_table
 from services.declarations.formats import elements
 from services.declarations.formats.parsed import Parsed
@@ -58,6 +58,9 @@ def parse(content: bytes) -> list[Parsed]:
     if (not namespace(element).startswith(NAMESPACE) and namespace(element)) or local_name(element) not in ROOTS:
         expected = f"{{{EXAMPLE_NAMESPACE}}}Declaration"
         return [Parsed("", None, [wrong_namespace(local_name(element), str(element.tag), expected)])]
+    for own in {namespace(one) for one in element.iter("*")}:
+        if own.startswith(NAMESPACE):
+            drop_namespace(element, own)
     root = Reader(element, local_name(element))
     if other := _other_message(root):
         return [Parsed("", None, [other])]
