@@ -367,7 +367,10 @@ def test_declarations_wherever_they_are_written(remittance: str, declarations: l
         (
             changed(
                 ("460120260234553775", "x"),
-                ("</CdtrAcct>", "</CdtrAcct><InstrForCdtrAgt><InstrInf>460120260234553775</InstrInf></InstrForCdtrAgt>"),
+                (
+                    "</CdtrAcct>",
+                    "</CdtrAcct><InstrForCdtrAgt><InstrInf>460120260234553775</InstrInf></InstrForCdtrAgt>",
+                ),
             ),
             1,
         ),
