@@ -19,6 +19,8 @@ _BYTE_ORDER_MARKS = (
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
+# How a document of two-byte units begins that has no byte order mark (XML 1.0, appendix F).
+_BEGINNINGS = ((b"<\x00", "utf-16-le"), (b"\x00<", "utf-16-be"))
 # By the name in the header: the codec, and how it is told. Whoever writes GBK or GB2312 may use all of GB18030.
 _CODECS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("utf-8", "utf8"), ("utf-8", "UTF-8")),
@@ -109,6 +111,9 @@ def _declared(content: bytes) -> tuple[str, tuple[str, str] | None]:
     for mark, codec in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
             return mark.decode("latin-1"), (codec, codec.upper())
+    for beginning, codec in _BEGINNINGS:
+        if content.startswith(beginning):
+            return "", (codec, codec.upper())
     header = _HEADER_ENCODING.match(content)
     return "", _CODECS.get(header[1].decode("ascii").lower() if header else "utf-8")
 
@@ -225,6 +230,13 @@ def drop_namespace(root: etree._Element, own: str) -> None:
     prefix = f"{{{own}}}"
     for element in root.iter(f"{prefix}*"):
         element.tag = element.tag.removeprefix(prefix)
+
+
+def drop_namespaces(root: etree._Element, beginning: str) -> None:
+    """Leaves the elements of all namespaces that begin so by their local names."""
+    for element in root.iter("*"):
+        if namespace(element).startswith(beginning):
+            element.tag = local_name(element)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,15 @@ def test_several_documents_in_json_are_taken_in_order() -> None:
     assert list(both.parts) == [*read(RETURN).parts, *read(DECLARATION).parts]
 
 
+def test_documents_in_json_lines_are_taken_in_order() -> None:
+    both = read(in_json(RETURN) + b"\n" + in_json(DECLARATION) + b"\n\n")
+    assert list(both.parts) == [*read(RETURN).parts, *read(DECLARATION).parts]
+
+
+def test_json_lines_of_which_one_has_no_document_are_rows() -> None:
+    assert read(in_json(RETURN) + b'\n{"receipt": {}}\n').format == "JSONL"
+
+
 def test_paths_begin_at_the_outermost_envelope() -> None:
     broken = RETURN.replace(b"returnStatus", b"returnState")
     inside = problems(broken)

@@ -29,6 +29,8 @@ def declared(encoding: str, text: str | bytes) -> bytes:
         b"\xef\xbb\xbf" + TEXT.encode(),
         b"\xff\xfe" + TEXT.encode("utf-16-le"),
         b"\xfe\xff" + TEXT.encode("utf-16-be"),
+        ('<?xml version="1.0" encoding="UTF-16"?>' + TEXT).encode("utf-16-le"),
+        TEXT.encode("utf-16-be"),
         b'<?xml version="1.0" encoding="GBK"?>' + TEXT.encode("gb18030"),
         # As programs write it whose strings are in UTF-16.
         b'<?xml version="1.0" encoding="utf-16"?>' + TEXT.encode(),
