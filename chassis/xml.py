@@ -19,6 +19,8 @@ _BYTE_ORDER_MARKS = (
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
+# How a document of two-byte units begins that has no byte order mark (XML 1.0, appendix F).
+_BEGINNINGS = ((b"<\x00", "utf-16-le"), (b"\x00<", "utf-16-be"))
 # By the name in the header: the codec, and how it is told. Whoever writes GBK or GB2312 may use all of GB18030.
 _CODECS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("utf-8", "utf8"), ("utf-8", "UTF-8")),
@@ -27,7 +29,7 @@ _CODECS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("iso-8859-1", "latin1", "latin-1"), ("iso-8859-1", "ISO-8859-1")),
     "iso-8859-15": ("iso-8859-15", "ISO-8859-15"),
     **dict.fromkeys(("windows-1252", "cp1252"), ("cp1252", "windows-1252")),
-    # A header that can be read byte by byte isn't in it.
+    # A header that can be read byte by byte isn't in it: what is ASCII throughout has one reading all the same.
     "utf-16": ("", "UTF-16"),
 }
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
@@ -37,14 +39,15 @@ _SIGNS: Mapping[str, re.Pattern[bytes]] = {
     # Two characters in a row: what Latin letters are taken for stands alone, MÜLLER is read as M躄LER.
     "gb18030": re.compile(rb"[\x81-\xfe]{4}"),
 }
-# By the codec declared, what makes UTF-8 as likely: among two-byte characters a character of three bytes.
-_SIGNS_OF_UTF_8: Mapping[str, re.Pattern[bytes]] = {
-    "gb18030": re.compile(rb"[\xe0-\xef][\x80-\xbf]{2}"),
-    **dict.fromkeys(("iso-8859-1", "iso-8859-15", "cp1252"), _NOT_ASCII),
+_SINGLE_BYTES = ("iso-8859-1", "iso-8859-15")
+# By the codec declared, what makes another as likely: among two-byte characters a character of three bytes; where
+# every byte is a letter, the other's own signs.
+_AS_LIKELY: Mapping[str, Mapping[str, re.Pattern[bytes]]] = {
+    "gb18030": {"utf-8": re.compile(rb"[\xe0-\xef][\x80-\xbf]{2}")},
+    **dict.fromkeys((*_SINGLE_BYTES, "cp1252"), _SIGNS),
 }
 # Control characters, which nobody writes: such a text is in windows-1252.
 _CONTROLS = re.compile(rb"[\x80-\x9f]")
-_SINGLE_BYTES = ("iso-8859-1", "iso-8859-15")
 # Matched at the beginning only: searched for, white space alone would take the square of its length.
 _HEADER = re.compile(r"\s*+<\?xml\s[^>]*+(?<=\?)>")
 _HEADER_ENCODING = re.compile(rb"\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
@@ -94,12 +97,12 @@ def _misdeclared(name: str, position: int) -> Problem:
     )
 
 
-def _ambiguous(name: str) -> Problem:
+def _ambiguous(name: str, other: str) -> Problem:
     return Problem(
         "",
         "ENCODING_AMBIGUOUS",
-        f"The document says that it is in {name}, and it can be read as UTF-8 too; correct its header.",
-        f"报文声明为 {name} 编码，但也可按 UTF-8 读取；请更正报文头中的编码声明。",
+        f"The document says that it is in {name}, and it can be read as {other} too; correct its header.",
+        f"报文声明为 {name} 编码，但也可按 {other} 读取；请更正报文头中的编码声明。",
     )
 
 
@@ -108,6 +111,9 @@ def _declared(content: bytes) -> tuple[str, tuple[str, str] | None]:
     for mark, codec in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
             return mark.decode("latin-1"), (codec, codec.upper())
+    for beginning, codec in _BEGINNINGS:
+        if content.startswith(beginning):
+            return "", (codec, codec.upper())
     header = _HEADER_ENCODING.match(content)
     return "", _CODECS.get(header[1].decode("ascii").lower() if header else "utf-8")
 
@@ -122,9 +128,9 @@ def _decoded(content: bytes, others: Sequence[str]) -> tuple[str | None, list[Pr
         return None, [ENCODING_UNSUPPORTED]
     (codec, name), body = declared, content[len(mark) :]
     text, position = _read(body, codec)
-    sign = _SIGNS_OF_UTF_8.get(codec)
-    if text is not None and sign and sign.search(body) and _read(body, "utf-8")[0] is not None:
-        return None, [_ambiguous(name)]
+    other = _as_likely(body, codec) if text is not None else ""
+    if other:
+        return None, [_ambiguous(name, other)]
     control = _CONTROLS.search(body) if codec in _SINGLE_BYTES else None
     if text is not None and not control:
         return text, []
@@ -133,10 +139,20 @@ def _decoded(content: bytes, others: Sequence[str]) -> tuple[str | None, list[Pr
     return (text, []) if text is not None else (None, [_misdeclared(name, control.start() if control else position)])
 
 
+def _as_likely(body: bytes, codec: str) -> str:
+    """The name of another encoding that a text fits as well as the declared codec; empty where there is none.
+
+    The bytes BAD3C4CF are 河南 in GB18030, and four letters in ISO-8859-1.
+    """
+    signs = _AS_LIKELY.get(codec, {})
+    fits = (other for other, sign in signs.items() if sign.search(body) and _read(body, other)[0] is not None)
+    return next(fits, "").upper()
+
+
 def _read(content: bytes, codec: str) -> tuple[str | None, int]:
     """The text, and 0; None and the place of the first byte that doesn't fit the codec."""
     try:
-        return (content.decode(codec), 0) if codec else (None, 0)
+        return (content.decode(codec or "ascii"), 0)
     except UnicodeDecodeError as error:
         return None, error.start
 
@@ -214,6 +230,13 @@ def drop_namespace(root: etree._Element, own: str) -> None:
     prefix = f"{{{own}}}"
     for element in root.iter(f"{prefix}*"):
         element.tag = element.tag.removeprefix(prefix)
+
+
+def drop_namespaces(root: etree._Element, beginning: str) -> None:
+    """Leaves the elements of all namespaces that begin so by their local names."""
+    for element in root.iter("*"):
+        if namespace(element).startswith(beginning):
+            element.tag = local_name(element)
 
 
 @dataclass(frozen=True, slots=True)

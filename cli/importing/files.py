@@ -3,6 +3,7 @@
 A file that can't be read whole is refused by its name, for a bounded cost, and stops no other.
 """
 
+import collections
 import contextlib
 import functools
 import gzip
@@ -27,6 +28,8 @@ DELIMITERS: Mapping[str, str] = {".csv": ",", ".tsv": "\t", SPREADSHEET: ","}
 KNOWN = (DOCUMENTS, *LINES, *DELIMITERS)
 PACKED, ARCHIVE = ".gz", ".zip"
 NESTED = (PACKED, ARCHIVE, ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz", ".zst")
+# What Finder and Excel put beside a file under its name: resources, and who has it open.
+BESIDE = ("._", "~$")
 # As the contract limits a document.
 LARGEST_DOCUMENT = 3_145_728
 # Tables pack to a tenth, seldom to a hundredth; beyond this the packing is what the file is about.
@@ -148,7 +151,7 @@ def is_table(source: Source) -> bool:
 
 
 def _is_known(source: Source) -> bool:
-    return source.kind in KNOWN
+    return source.kind in KNOWN and (source.is_given or not source.name.startswith(BESIDE))
 
 
 def _is_archive(source: Source) -> bool:
@@ -159,12 +162,15 @@ def _add_members(gathered: Found, file: pathlib.Path) -> None:
     """The members of a .zip file that an import knows. Archives within it are refused by their names."""
     try:
         with named(Source(file)):
-            members = [info.filename for info in _archive(file).infolist() if not info.is_dir()]
+            members = collections.Counter(info.filename for info in _archive(file).infolist() if not info.is_dir())
     except RefusedFile as error:
         gathered.refusals.append(Refusal(Source(file), error.rule, str(error)))
         return
-    for source in sorted((Source(file, member, is_given=False) for member in dict.fromkeys(members)), key=str):
-        if source.name.lower().endswith(NESTED):
+    for source in sorted((Source(file, member, is_given=False) for member in members), key=str):
+        if members[source.member] > 1 and _is_known(source):
+            message = f"{source.name} is in {file.name} {members[source.member]} times; pack each under its own name."
+            gathered.refusals.append(Refusal(source, FILE_SHAPE, message))
+        elif source.name.lower().endswith(NESTED):
             message = f"{source.name} is packed again inside {file.name}; unpack it and send what is in it."
             gathered.refusals.append(Refusal(source, FILE_NESTED, message))
         elif _is_known(source):

@@ -201,6 +201,10 @@ def test_a_country_is_told_at_the_element_it_stands_in() -> None:
         ("EX2026-001-发票.PDF", ""),
         ("invoice.xlsx", ""),
         ("scan 1.jpeg", ""),
+        ("发票.csv", ""),
+        ("invoice.html", ""),
+        ("IMG_0118.HEIC", ""),
+        ("invoice.pdf.p7s", ""),
         ("", ""),
     ],
 )

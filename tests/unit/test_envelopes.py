@@ -71,9 +71,20 @@ def problems(content: bytes) -> set[tuple[str, str]]:
     return {(problem.path, problem.reason) for part in read(content).parts for problem in part.problems}
 
 
+def without_namespace(content: bytes) -> bytes:
+    return dxp(content).replace(f" {DXP}".encode(), b"").replace(b"dxp:", b"")
+
+
+def in_several_namespaces(content: bytes) -> bytes:
+    named = dxp(content).replace(b"xmlns:dxp", b"xmlns").replace(b"dxp:", b"")
+    return named.replace(b"<TransInfo>", b'<TransInfo xmlns="">').replace(b"<Data>", b'<Data xmlns="">')
+
+
 WRAPPERS: dict[str, Callable[[bytes], bytes]] = {
     "DxpMsg": dxp,
     "DxpMsg by agreement": lambda content: dxp(content, "QG-604"),
+    "DxpMsg without namespace": without_namespace,
+    "DxpMsg in several namespaces": in_several_namespaces,
     "DxpMsgSv": transported,
     "base64 in SWImportMessage": encoded_window_file,
     "JSON": in_json,
@@ -98,6 +109,15 @@ def test_several_documents_in_json_are_taken_in_order() -> None:
     both = read(json.dumps({"messages": texts}).encode())
     assert both.format == ""
     assert list(both.parts) == [*read(RETURN).parts, *read(DECLARATION).parts]
+
+
+def test_documents_in_json_lines_are_taken_in_order() -> None:
+    both = read(in_json(RETURN) + b"\n" + in_json(DECLARATION) + b"\n\n")
+    assert list(both.parts) == [*read(RETURN).parts, *read(DECLARATION).parts]
+
+
+def test_json_lines_of_which_one_has_no_document_are_rows() -> None:
+    assert read(in_json(RETURN) + b'\n{"receipt": {}}\n').format == "JSONL"
 
 
 def test_paths_begin_at_the_outermost_envelope() -> None:

@@ -27,6 +27,7 @@ HOSTILE = [
 ]
 # As large as a message may be, with room for what is around it.
 LARGE = 4_000_000
+WCO = b"urn:wco:datamodel:WCO:"
 
 
 def read(content: bytes) -> Read:
@@ -71,8 +72,11 @@ def test_no_value_of_an_element_stops_the_reader(file: pathlib.Path) -> None:
         b"<a>" + b"<b/>" * (LARGE // 4) + b"</a>",
         b'{"note":"' + b"x" * LARGE + b'"}',
         b"<CEB303Message>" + b"<OrderHead/><OrderList/>" * 3_000 + b"</CEB303Message>",
+        b"<MetaData xmlns='%s'>" % WCO
+        + b"".join(b'<a xmlns="%s%d"/>' % (WCO, number) for number in range(LARGE // 50))
+        + b"</MetaData>",
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_the_time_to_read_grows_with_the_size_alone(content: bytes) -> None:
     begun = time.monotonic()
@@ -134,3 +138,9 @@ def test_only_a_line_feed_ends_a_line_of_json() -> None:
     (part,) = read('{"note":"one\u2028two\x85three"}\r\n'.encode()).parts
     assert part.row is not None
     assert part.row.note == "one\u2028two\x85three"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("root", "part"), [(b"DEC_DATA", b"DEC_RESULT"), (b"MetaData", b"Declaration")])
+def test_very_many_empty_parts_are_told_at_once(root: bytes, part: bytes) -> None:
+    content = b"<%s>" % root + b"<%s/>" % part * 10_001 + b"</%s>" % root
+    assert reasons(content) == ["TOO_MANY_DOCUMENTS"]

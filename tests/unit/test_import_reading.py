@@ -589,6 +589,28 @@ def test_members_of_zip_files_are_files_and_archives_in_them_are_named(tmp_path:
     assert "inner.zip is packed again inside sent.zip" in found.refusals[1].message
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_several_members_of_a_zip_file_have_is_refused(tmp_path: pathlib.Path) -> None:
+    with zipfile.ZipFile(tmp_path / "sent.zip", "w") as archive:
+        for name in ("one.xml", "one.xml", "a/one.xml"):
+            archive.writestr(name, "x")
+    found = files.found([tmp_path])
+    assert [one.member for one in found.sources] == ["a/one.xml"]
+    assert [(one.source.member, one.rule) for one in found.refusals] == [("one.xml", "FILE_SHAPE")]
+    assert "one.xml is in sent.zip 2 times" in found.refusals[0].message
+
+
+def test_what_programs_put_beside_a_file_is_passed_over(tmp_path: pathlib.Path) -> None:
+    for name in ("~$rows.xlsx", "._one.xml", "one.xml"):
+        (tmp_path / name).write_bytes(b"x")
+    with zipfile.ZipFile(tmp_path / "sent.zip", "w") as archive:
+        for name in ("two.xml", "__MACOSX/._two.xml", "~$rows.xlsx"):
+            archive.writestr(name, "x")
+    found = files.found([tmp_path])
+    assert [one.name for one in found.sources] == ["one.xml", "two.xml"]
+    assert found.refusals == []
+
+
 def test_a_damaged_zip_file_is_named_and_stops_no_other(tmp_path: pathlib.Path) -> None:
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 nothing")
     (tmp_path / "one.xml").write_bytes(b"<a/>")

@@ -337,6 +337,15 @@ def test_the_days_of_addresses_are_data() -> None:
         ("<Ustrd>4601202602345537751</Ustrd>", []),
         ("<Ustrd>INV 2026 0 234553775, USD 127,288.00</Ustrd>", []),
         ("<Ustrd>INV 12345678</Ustrd><Ustrd>9012345678</Ustrd>", []),
+        ("<Strd><CdtrRefInf><Ref>RF28460120260234553775</Ref></CdtrRefInf></Strd>", ["460120260234553775"]),
+        ("<Strd><TaxRmt><RefNb>460120260234553775</RefNb></TaxRmt></Strd>", ["460120260234553775"]),
+        (
+            "<Strd><RfrdDocInf><LineDtls><Id><Nb>1</Nb></Id><Desc>Decl 460120260234553775</Desc></LineDtls>"
+            "</RfrdDocInf></Strd>",
+            ["460120260234553775"],
+        ),
+        ("<Ustrd>RF28 4601 2026 0234 5537 75</Ustrd>", ["460120260234553775"]),
+        ("<Ustrd>RF284601202602345537751</Ustrd>", []),
     ],
 )
 def test_declarations_wherever_they_are_written(remittance: str, declarations: list[str]) -> None:
@@ -355,6 +364,16 @@ def test_declarations_wherever_they_are_written(remittance: str, declarations: l
             ),
             1,
         ),
+        (
+            changed(
+                ("460120260234553775", "x"),
+                (
+                    "</CdtrAcct>",
+                    "</CdtrAcct><InstrForCdtrAgt><InstrInf>460120260234553775</InstrInf></InstrForCdtrAgt>",
+                ),
+            ),
+            1,
+        ),
         (changed(("460120260234553775", "x")), 0),
     ],
 )
@@ -370,7 +389,7 @@ def test_a_declaration_number_is_never_made_of_a_part_of_a_longer_one(text: str)
         assert number in digits
 
 
-@given(st.lists(st.integers(1, 17), max_size=4), st.sampled_from([" ", "-", "/", "\n", ". "]))
+@given(st.lists(st.integers(1, 17), max_size=4), st.sampled_from([" ", "-", "–", "/", "\n", ". "]))
 def test_a_grouped_number_is_found(cuts: list[int], separator: str) -> None:
     number = "460120260234553775"
     edges = [0, *sorted(set(cuts)), 18]

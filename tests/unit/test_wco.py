@@ -104,6 +104,16 @@ def test_an_import_without_a_namespace_is_taken() -> None:
     assert parsing.read(declarations_pb2.Document(content=bare)).format == "WCO"
 
 
+@pytest.mark.parametrize("element", ["AcceptanceDateTime", "GoodsShipment", "Commodity"])
+def test_an_element_without_a_namespace_is_read(element: str) -> None:
+    assert mirror(changed((f"<{element}>", f'<{element} xmlns="">'))) == mirror(IMPORT.encode())
+
+
+def test_a_type_without_a_namespace_counts() -> None:
+    (problem,) = only(changed(("<md:WCOTypeName>DEC</md:WCOTypeName>", "<WCOTypeName>RES</WCOTypeName>"))).problems
+    assert problem.reason == "NOT_AN_IMPORT_DECLARATION"
+
+
 def test_another_namespace_is_told_one_that_exists() -> None:
     content = b"<MetaData xmlns='urn:another'/>"
     (part,) = parsing.read(declarations_pb2.Document(content=content)).parts

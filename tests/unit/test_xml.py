@@ -29,10 +29,13 @@ def declared(encoding: str, text: str | bytes) -> bytes:
         b"\xef\xbb\xbf" + TEXT.encode(),
         b"\xff\xfe" + TEXT.encode("utf-16-le"),
         b"\xfe\xff" + TEXT.encode("utf-16-be"),
+        ('<?xml version="1.0" encoding="UTF-16"?>' + TEXT).encode("utf-16-le"),
+        TEXT.encode("utf-16-be"),
         b'<?xml version="1.0" encoding="GBK"?>' + TEXT.encode("gb18030"),
         # As programs write it whose strings are in UTF-16.
         b'<?xml version="1.0" encoding="utf-16"?>' + TEXT.encode(),
         b'<?xml version="1.0" encoding="us-ascii"?>' + TEXT.encode(),
+        b'<?xml version="1.0" encoding="utf-16"?>' + TEXT.encode("ascii", "xmlcharrefreplace"),
     ],
 )
 def test_a_document_is_read_in_the_encoding_that_it_declares(content: bytes) -> None:
@@ -90,6 +93,8 @@ def test_utf_8_that_cant_be_what_is_declared_is_read() -> None:
         ("<?xml version='1.0' encoding='ISO-8859-1'?><a>MÜLLER</a>".encode(), "ENCODING_AMBIGUOUS"),
         ("<?xml version='1.0' encoding='windows-1252'?><a>许昌</a>".encode(), "ENCODING_AMBIGUOUS"),
         ("<?xml version='1.0' encoding='gb2312'?><a>许昌</a>".encode(), "ENCODING_AMBIGUOUS"),
+        ("<?xml version='1.0' encoding='ISO-8859-1'?><a>河南</a>".encode("gbk"), "ENCODING_AMBIGUOUS"),
+        ("<?xml version='1.0' encoding='windows-1252'?><a>河南</a>".encode("gbk"), "ENCODING_AMBIGUOUS"),
         (b"<a>" * 5000 + b"</a>" * 5000, "XML_MALFORMED"),
     ],
 )

@@ -80,7 +80,11 @@ _OPTIONAL_IN_LINE = frozenset({"GUnit"})
 _COUNTRY_FIELDS = ("origin_country", "destination_country")
 _COUNTRIES = ("OriginCountry", "DestinationCountry")
 # A document attached as a file has the file's name where another has its number.
-_FILE_NAME = re.compile(r"(?i).*\.(pdf|ofd|jpe?g|png|tiff?|bmp|gif|docx?|xlsx?|xml|txt|zip|rar)|[0-9]{12}IM[0-9]{18}")
+_FILE_NAME = re.compile(
+    r".*\.(pdf|ofd|jpe?g|png|tiff?|bmp|gif|heic|webp|docx?|xls[xm]?|pptx?|wps|et|rtf|csv|tsv|html?|xml|txt|eml|msg"
+    r"|zip|rar|7z|p7[sm])|[0-9]{12}IM[0-9]{18}",
+    re.IGNORECASE,
+)
 _SIGN = "DecSign"
 # yyyyMMddHHmmss, then hundredths of a second.
 _SIGN_DATE = re.compile(r"([0-9]{14})[0-9]{2}", re.ASCII)

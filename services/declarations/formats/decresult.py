@@ -13,7 +13,7 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis.errors import Problem
 from chassis.xml import Reader, drop_namespace, local_name, parse_document
-from services.declarations.formats.parsed import MISDECLARED, Parsed
+from services.declarations.formats.parsed import MISDECLARED, Parsed, too_many
 from services.declarations.formats.row_problems import field_problems, report_at_elements
 
 DATA = "DEC_DATA"
@@ -41,6 +41,8 @@ def parse(content: bytes) -> Sequence[Parsed]:
     if root.path == RESULT:
         return [_parsed("", root)]
     found = list(root.children(RESULT))
+    if problems := too_many(len(found)):
+        return [Parsed("", None, problems)]
     if len(found) == 1:
         return [_parsed("", found[0])]
     root.required(RESULT)

@@ -4,7 +4,7 @@
   terminal.xsd), and DxpMsgSv, that of a transport node around it (chapter 5). The document is base64 in Data. The
   signature isn't verified.
 - SWImportMessage, the single window's import file: the document is an element in SWImpData, or base64.
-- JSON with texts that are XML in base64, wherever they stand.
+- JSON with texts that are XML in base64, wherever they stand; also JSON Lines, each with such a text.
 
 An envelope may hold another. Each is smaller than what holds it, so that the limit of a message bounds them all.
 """
@@ -99,17 +99,31 @@ def _opened(content: bytes) -> Sequence[Payload] | None:
     if opener is None:
         return None
     element, problems = xml.parse_document(content)
-    return [Payload("", b"", problems)] if element is None else [opener(Reader(element, xml.local_name(element)))]
+    if element is None:
+        return [Payload("", b"", problems)]
+    xml.drop_namespace(element, DXP)
+    return [opener(Reader(element, xml.local_name(element)))]
 
 
 def _of_json(content: bytes) -> Sequence[Payload] | None:
-    """The documents in a JSON value's texts; None where no text is one, or the content isn't one JSON value."""
+    """The documents in a JSON value's texts; None where no text is one, or the content is neither a value nor lines."""
     try:
-        value = strict_json.loads(content.decode("utf-8-sig"))
+        value = _json_value(content.decode("utf-8-sig"))
     except ValueError:
         return None
     payloads = [Payload(path, document) for path, text in _texts(value, "", 0) if (document := _xml_or_none(text))]
     return [Payload("", b"", problems)] if (problems := too_many(len(payloads), PAYLOADS_MAX)) else payloads or None
+
+
+def _json_value(text: str) -> Any:
+    """One JSON value, or a list of those of all lines. ValueError, also where a line has no document in it."""
+    try:
+        return strict_json.loads(text)
+    except ValueError:
+        values = [strict_json.loads(line) for line in text.split("\n") if line.strip()]
+    if not all(any(_xml_or_none(found) for _, found in _texts(value, "", 0)) for value in values):
+        raise ValueError("a line without a document")
+    return values
 
 
 def _texts(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
@@ -265,9 +279,9 @@ def _nested(path: str) -> Problem:
 
 # By namespace and root element.
 _OPENERS: Mapping[tuple[str, str], Callable[[Reader], Payload]] = {
-    (DXP, "DxpMsg"): _terminal_message,
-    (DXP, "DxpMsgSv"): _transport_message,
-    (DXP, "DxpRep"): _platform_response,
+    **{(namespace, "DxpMsg"): _terminal_message for namespace in ("", DXP)},
+    **{(namespace, "DxpMsgSv"): _transport_message for namespace in ("", DXP)},
+    **{(namespace, "DxpRep"): _platform_response for namespace in ("", DXP)},
     ("", "SWImportMessage"): _window_file,
     ("", "ImportMessage"): _window_file,
 }

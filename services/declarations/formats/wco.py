@@ -17,10 +17,10 @@ from google.type import decimal_pb2
 from chassis import rpc as wire
 from chassis.errors import Problem
 from chassis.fields import problems as field_problems
-from chassis.xml import Reader, local_name, namespace, parse_document, wrong_namespace
+from chassis.xml import Reader, drop_namespaces, local_name, namespace, parse_document, wrong_namespace
 from services.declarations.code_tables import Row, code_table
 from services.declarations.formats import elements
-from services.declarations.formats.parsed import Parsed
+from services.declarations.formats.parsed import Parsed, too_many
 from services.declarations.records import kinds
 
 NAMESPACE = "urn:wco:datamodel:WCO:"
@@ -58,10 +58,13 @@ def parse(content: bytes) -> list[Parsed]:
     if (not namespace(element).startswith(NAMESPACE) and namespace(element)) or local_name(element) not in ROOTS:
         expected = f"{{{EXAMPLE_NAMESPACE}}}Declaration"
         return [Parsed("", None, [wrong_namespace(local_name(element), str(element.tag), expected)])]
+    drop_namespaces(element, NAMESPACE)
     root = Reader(element, local_name(element))
     if other := _other_message(root):
         return [Parsed("", None, [other])]
     found = [root] if root.path == "Declaration" else list(root.descendants("Declaration"))
+    if problems := too_many(len(found)):
+        return [Parsed("", None, problems)]
     responsible = root.text("ResponsibleCountryCode")
     return [_parsed(Reader(one.element, one.path), responsible) for one in found]
 

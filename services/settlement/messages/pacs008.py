@@ -81,8 +81,11 @@ _REFERENCES = (
     "RmtInf/Strd/CdtrRefInf/Ref",
     "RmtInf/Strd/AddtlRmtInf",
     "RmtInf/Strd/RfrdDocInf/LineDtls/Id/Nb",
+    "RmtInf/Strd/RfrdDocInf/LineDtls/Desc",
+    "RmtInf/Strd/TaxRmt/RefNb",
     "RltdRmtInf/RmtId",
     "RgltryRptg/Dtls/Inf",
+    "InstrForCdtrAgt/InstrInf",
 )
 
 
