@@ -85,6 +85,11 @@ class Institution:
         await self._channels.close()
 
 
+# The steps whose codes count, from the last one on; and what is said of one that doesn't.
+CODE_STEPS = (-1, 0, 1)
+CODE_INVALID = ("ONE_TIME_CODE_INVALID", "SIGN_IN_FAILED")
+
+
 class Refused(Exception):
     """The JSON API refused."""
 
@@ -107,12 +112,24 @@ class Exporter:
         if not SESSION_ROLES[self.person.role]:
             await self._send("POST", "/session", given, {})
             return
-        try:
-            await self._send("POST", "/session", {**given, "oneTimeCode": self._codes.now()}, {})
-        except Refused:
-            # Somebody may have signed in with this code already; the next one counts as well.
-            following = self._codes.at(int(time.time()) + self._codes.interval)
-            await self._send("POST", "/session", {**given, "oneTimeCode": following}, {})
+        await self._with_a_code(lambda code: self._send("POST", "/session", {**given, "oneTimeCode": code}, {}))
+
+    async def _with_a_code(self, act: Callable[[str], Awaitable[Any]]) -> Any:
+        """Acts with the last step's code, which still counts: the present one is left to whoever comes next. Refused.
+
+        Where that was used already, with the following ones.
+        """
+        refusal: Refused | None = None
+        for step in CODE_STEPS:
+            code = str(self._codes.at(int(time.time()) + step * self._codes.interval))
+            try:
+                return await act(code)
+            except Refused as refused:
+                if not any(reason in refused.body for reason in CODE_INVALID):
+                    raise
+                refusal = refused
+        assert refusal is not None
+        raise refusal
 
     async def get(self, path: str) -> Any:
         """Reads a resource."""
@@ -121,9 +138,11 @@ class Exporter:
     async def post(self, path: str, body: Mapping[str, Any], request_id: str, with_code: bool = False) -> Any:
         """Makes a change, with a one-time code where it needs one."""
         headers = {"idempotency-key": request_id}
-        if with_code:
-            headers["aval-one-time-code"] = self._codes.now()
-        return await self._send("POST", path, body, headers)
+        if not with_code:
+            return await self._send("POST", path, body, headers)
+        return await self._with_a_code(
+            lambda code: self._send("POST", path, body, {**headers, "aval-one-time-code": code})
+        )
 
     async def _send(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Any:
         traced = {**headers, telemetry.TRACEPARENT: self._trace} if self._trace else dict(headers)
