@@ -412,9 +412,12 @@ def restored(encumbrance: Encumbrance, asset: str, amount: Money) -> Encumbrance
     return with_item(encumbrance, replace(item, settled=item.settled - amount))
 
 
-def settled_total(encumbrance: Encumbrance) -> Money:
-    """Returns how much of an encumbrance buyers have settled on all its assets."""
-    return total([item.settled for item in encumbrance.items], encumbrance.items[0].amount.currency)
+def settled_total(encumbrance: Encumbrance, currency: str) -> Money:
+    """Returns how much of an encumbrance buyers have settled on all its assets of a currency.
+
+    Finance that was rolled from an order onto declarations may stand on assets of several.
+    """
+    return total([item.settled for item in encumbrance.items if item.settled.currency == currency], currency)
 
 
 def reduced(encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> Encumbrance:

@@ -79,7 +79,7 @@ def _from_item(item: declarations_pb2.EncumberedValue) -> Item:
 
 def settled(asset: str, settled: Settled) -> declarations_pb2.SettledEncumbrance:
     """What a payment settled of an encumbrance on an asset."""
-    total = settled_total(settled.encumbrance) + settled.amount
+    total = settled_total(settled.encumbrance, settled.amount.currency) + settled.amount
     return declarations_pb2.SettledEncumbrance(
         encumbrance=settled.encumbrance.name,
         holder=settled.encumbrance.holder,
