@@ -145,7 +145,10 @@ def _due(stores: Stores, loan: Loan, encumbrance: Encumbrance) -> Iterator[str]:
         yield f"loans: {loan.name} of {loan.bank} rests on {encumbrance.name} of {encumbrance.holder}"
     if encumbrance.state is not EncumbranceState.CONFIRMED:
         yield f"loans: {loan.name} is ACTIVE, {encumbrance.name} is {encumbrance.state.value}"
-    repaid, settled = loan.principal - loan.outstanding, encumbrance_model.settled_total(encumbrance, loan.principal.currency)
+    repaid, settled = (
+        loan.principal - loan.outstanding,
+        encumbrance_model.settled_total(encumbrance, loan.principal.currency),
+    )
     if settled < repaid:
         yield f"loans: {loan.name} is repaid {repaid}, of {encumbrance.name} {settled} is settled"
     elif settled > repaid and (free := _unheld(stores, encumbrance)):
