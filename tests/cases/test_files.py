@@ -1,7 +1,6 @@
 """Every given file by the part that reads it: its verdict, the values of its row, and what a refusal says."""
 
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -205,10 +204,20 @@ def imported(platform: pathlib.Path, folder: pathlib.Path, *arguments: str) -> D
     begun = time.monotonic()
     with (folder / "output").open("w") as output, (folder / "errors").open("w") as errors:
         process = subprocess.Popen(command, stdout=output, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+        most = _most_memory(process)
     written, told = ((folder / name).read_text(encoding="utf-8") for name in ("output", "errors"))
-    return Done(process.returncode, written, told, time.monotonic() - begun, usage.ru_maxrss * 1024)
+    return Done(process.returncode, written, told, time.monotonic() - begun, most)
+
+
+def _most_memory(process: subprocess.Popen[bytes]) -> int:
+    """Waits for a process; the most memory it had, in bytes. Its resource usage would count what its parent had."""
+    most, status = 0, pathlib.Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                most = int(line.split()[1]) * 1024
+        time.sleep(0.02)
+    return most
 
 
 def number_of(case: Given) -> int:

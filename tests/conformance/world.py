@@ -597,7 +597,7 @@ class World:
             amount=usd(1_00),
             date=rpc.date(datetime.datetime.now(datetime.UTC).date()),
             encumbrance=self.standing["loan"].encumbrance,
-            settled=usd(1_00),
+            settled=usd(8_000_00),
         )
 
     async def _until(self, service: str, method: str, request: Any, state: str, caller: Caller) -> Any:

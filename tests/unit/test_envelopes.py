@@ -206,7 +206,7 @@ def test_a_hostile_envelope_costs_little(content: bytes) -> None:
     before_kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.process_time()
     assert any(part.problems for part in read(content).parts)
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kilobytes < 300_000
 
 
