@@ -4,7 +4,7 @@ import datetime
 
 from chassis.codetables import code_table
 from chassis.errors import Problem
-from trade import calendars
+from trade import value_dates as trade_value_dates
 
 PACKAGE = "services.settlement"
 
@@ -14,14 +14,11 @@ def problems(path: str, value_date: datetime.date, bank: str, today: datetime.da
 
     On Friday 2026-11-27, with ten days back: 2026-11-17 to Monday 2026-11-30 are taken, 2026-12-01 is too late.
     """
-    earliest, latest = _earliest(bank, today), calendars.next_working(today)
-    if value_date > latest:
-        english = f"{value_date} is too late; the latest value date today is {latest}."
-        return [Problem(path, "VALUE_DATE_TOO_LATE", english, f"起息日 {value_date} 过晚，今日最晚为 {latest}。")]
+    earliest = _earliest(bank, today)
     if value_date < earliest:
         english = f"{value_date} is too early; the earliest value date today is {earliest}."
         return [Problem(path, "VALUE_DATE_TOO_EARLY", english, f"起息日 {value_date} 过早，今日最早为 {earliest}。")]
-    return []
+    return trade_value_dates.late(path, value_date, today)
 
 
 def _earliest(bank: str, today: datetime.date) -> datetime.date:

@@ -22,8 +22,6 @@ from services.credit_insurance.service import SERVICE as CREDIT_INSURANCE
 from services.declarations.intake import parsing
 from services.declarations.service import SERVICE as DECLARATIONS
 from services.loans.service import SERVICE as LOANS
-from services.settlement.incoming_payment import commands as incoming_payment
-from services.settlement.incoming_payment import model as incoming_payment_model
 from services.settlement.messages import pacs008
 from services.settlement.service import SERVICE as SETTLEMENT
 from tests.cases.given import FOLDER, Given, of_levels
@@ -117,9 +115,8 @@ async def test_a_document_after_those_before_it(case: Given, intake: Any) -> Non
 def transfer_values(transfer: pacs008.CreditTransfer) -> dict[str, Any]:
     """The fields of a transfer, and the declaration that it names."""
     fields = {name: getattr(transfer, name) for name in transfer.__slots__}
-    texts = incoming_payment._texts(transfer)
-    named = incoming_payment_model.declarations_in(texts)
-    return {**fields, "declaration": named[0] if len(named) == 1 else ""}
+    named = transfer.declarations
+    return {**fields, "declaration": f"declarations/{named[0]}" if len(named) == 1 else ""}
 
 
 @pytest.mark.parametrize("case", of_levels(*SETTLEMENT_LEVELS), ids=named)

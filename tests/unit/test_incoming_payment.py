@@ -22,6 +22,7 @@ from services.settlement.account.model import Account, Kind
 from services.settlement.incoming_payment import division, model, reactions, rpc
 from services.settlement.incoming_payment.division import Part
 from services.settlement.incoming_payment.model import TRANSITIONS, IncomingPayment, State, Verb
+from services.settlement.messages.declaration_numbers import declaration_numbers
 
 BANK, OTHER, EXPORTER = "banks/LMHFCNB0", "banks/YUHECNB0", "enterprises/91410100MAAVAL0017"
 NUMBER = "460120260000000017"
@@ -250,7 +251,7 @@ def test_a_declaration_that_is_not_the_payments(found: declarations_pb2.Receivab
     ],
 )
 def test_finding_the_declarations(texts: list[str], expected: tuple[str, ...]) -> None:
-    assert model.declarations_in(texts) == expected
+    assert tuple(f"declarations/{number}" for number in declaration_numbers(texts)) == expected
 
 
 def test_a_lender_takes_interest_on_top_but_nothing_that_was_settled_of_another() -> None:

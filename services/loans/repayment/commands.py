@@ -22,7 +22,7 @@ from services.loans.loan.reads import day
 from services.loans.products import Component
 from services.loans.repayment import model, rpc, store
 from services.loans.repayment.model import COUNTED, TRANSITIONS, Repayment, State, Verb
-from trade import calendars
+from trade import value_dates
 
 # A partial repayment tells another event than the last one: who books on the type books once.
 PARTLY_REPAID, REPAID = "loan.partly_repaid", "loan.repaid"
@@ -118,11 +118,7 @@ def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
     problems = []
     if currencies != {loan.principal.currency} or asked.minor_units <= 0:
         problems.append(WRONG_AMOUNT)
-    latest = calendars.next_working(transaction.business_date)
-    if day(request) > latest:
-        english = f"{day(request)} is too late; the latest value date today is {latest}."
-        chinese = f"起息日 {day(request)} 过晚，今日最晚为 {latest}。"
-        problems.append(Problem("date", "VALUE_DATE_TOO_LATE", english, chinese))
+    problems += value_dates.late("date", day(request), transaction.business_date)
     if problems:
         raise InvalidFields(problems)
 

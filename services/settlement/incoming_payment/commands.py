@@ -74,12 +74,7 @@ def _creditor(transaction: Transaction, transfer: CreditTransfer) -> Account:
     return account
 
 
-def _texts(transfer: CreditTransfer) -> tuple[str, ...]:
-    return transfer.declarations
-
-
 def _payment(transaction: Transaction, transfer: CreditTransfer, account: Account) -> IncomingPayment:
-    declarations = model.declarations_in(_texts(transfer))
     return IncomingPayment(
         id=transaction.ids.resource("payment"),
         bank=account.bank,
@@ -91,7 +86,7 @@ def _payment(transaction: Transaction, transfer: CreditTransfer, account: Accoun
         enterprise=account.owner,
         remittance_information=transfer.remittance_information,
         remittance_documents=transfer.remittance_documents,
-        parts=tuple(map(Part, declarations)),
+        parts=tuple(Part(f"declarations/{number}") for number in transfer.declarations),
         state=State.RECEIVED,
         collections=(),
         remainder=None,

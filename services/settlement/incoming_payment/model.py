@@ -17,7 +17,6 @@ may credit or return what is UNMATCHED and applied to nothing.
 
 import datetime
 import enum
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,9 +47,6 @@ OWES_NOTHING_STATES = {"REPAID", "CLOSED", "CANCELLED", "CANCELLING"}
 OWES_NOTHING_REASONS = {"NOT_FOUND", "NOTHING_OWED"}
 # A reference of the register that may be a loan of its holder: the lenders' book says whether it is.
 LOANS = "loans/"
-
-# Office (4), year (4), direction (0 or 1), sequence (9): the customs number among other digits.
-_NUMBER = re.compile(r"(?<![0-9])[0-9]{4}(?:19|20)[0-9]{2}[01][0-9]{9}(?![0-9])")
 
 
 class State(enum.StrEnum):
@@ -187,16 +183,6 @@ class IncomingPayment:
     def collected(self) -> Money:
         """What the lenders have fixed so far."""
         return total([one.amount for one in self.collections if one.amount is not None], self.amount.currency)
-
-
-def declarations_in(texts: Iterable[str]) -> tuple[str, ...]:
-    """Returns the declarations that texts name, each once, in their order.
-
-    "Invoices of 460120260000000017 and 460120260000000025": declarations/460120260000000017 and
-    declarations/460120260000000025.
-    """
-    numbers = dict.fromkeys(number for text in texts for number in _NUMBER.findall(text))
-    return tuple(f"declarations/{number}" for number in numbers)
 
 
 def named(payment: IncomingPayment, declarations: Iterable[str]) -> tuple[Part, ...]:
