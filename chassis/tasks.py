@@ -64,6 +64,7 @@ class Resource(Protocol):
 
 
 Outcome = Message | DomainError
+Plan = Callable[[Any], Call | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Saga:
 
     noun: str
     load: Callable[[sa.Connection, str], Any | None]
-    plan: Callable[[Any], Call | None]
+    plan: Plan
     react: Callable[[Transaction, Any, str, Outcome], None]
     unfinished: Callable[[sa.Connection], Iterable[Any]]
 
@@ -113,26 +114,29 @@ def request_of(task: Task) -> Any:
     return request
 
 
-def follow(transaction: Transaction, saga: Saga, resource: Any) -> None:
-    """Records what the changed resource owes now. Called by the store wherever it saves one."""
+def follow(transaction: Transaction, noun: str, plan: Plan, resource: Any) -> None:
+    """Records what the changed resource owes now by its plan. Called by the store wherever it saves a resource.
+
+    `noun` is the saga's: by it the runner finds the reaction when the call's outcome comes.
+    """
     rows = tables.tasks
     known = transaction.connection.execute(
         sa.select(rows.c.step, rows.c.round).where(rows.c.resource == resource.name)
     ).first()
-    call = saga.plan(resource)
+    call = plan(resource)
     if known and call and known.step == call.step:
         return
     transaction.has_tasks = True
     if known:
         transaction.connection.execute(sa.delete(rows).where(rows.c.resource == resource.name))
     if call:
-        transaction.connection.execute(sa.insert(rows).values(**_row(transaction, saga, resource, call)))
+        transaction.connection.execute(sa.insert(rows).values(**_row(transaction, noun, resource, call)))
 
 
-def _row(transaction: Transaction, saga: Saga, resource: Any, call: Call) -> dict[str, Any]:
+def _row(transaction: Transaction, noun: str, resource: Any, call: Call) -> dict[str, Any]:
     return {
         "resource": resource.name,
-        "saga": saga.noun,
+        "saga": noun,
         "step": call.step,
         # A step that is planned anew gets a new round, hence a new request id.
         "round": resource.revision,
@@ -289,7 +293,7 @@ def realign(connection: sa.Connection, sagas: Mapping[str, Saga], caller: Caller
         for resource in saga.unfinished(connection):
             call = saga.plan(resource)
             if (call.step if call else None) != standing.get(resource.name):
-                follow(transaction, saga, resource)
+                follow(transaction, saga.noun, saga.plan, resource)
 
 
 class Runner:

@@ -62,7 +62,7 @@ def _load(connection: sa.Connection, name: str) -> Deal | None:
 
 
 def _save(transaction: Transaction, deal: Deal) -> None:
-    tasks.follow(transaction, SAGA, records.update(transaction.connection, DEALS, deal))
+    tasks.follow(transaction, "deal", _plan, records.update(transaction.connection, DEALS, deal))
 
 
 def _react(transaction: Transaction, deal: Deal, step: str, outcome: Outcome) -> None:
@@ -81,7 +81,7 @@ SETTLE = tasks.settle_operation({"deal": SAGA})
 def _create(transaction: Transaction, request: StringValue) -> Message:
     deal = Deal(request.value, 1, "NEW")
     records.insert(transaction.connection, DEALS, deal)
-    tasks.follow(transaction, SAGA, deal)
+    tasks.follow(transaction, "deal", _plan, deal)
     return Empty()
 
 

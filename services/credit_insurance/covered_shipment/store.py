@@ -16,6 +16,8 @@ from services.credit_insurance.covered_shipment.model import CoveredShipment, Ex
 from services.credit_insurance.covered_shipment.saga import OWED, plan
 from services.credit_insurance.tables import covered_shipments, exposure_payments
 
+NOUN = "covered_shipment"
+
 
 def load(connection: sa.Connection, name: str) -> CoveredShipment | None:
     """A shipment by its resource name."""
@@ -57,7 +59,7 @@ def save(transaction: Transaction, shipment: CoveredShipment, event: str) -> Cov
 def keep(transaction: Transaction, shipment: CoveredShipment) -> CoveredShipment:
     """A shipment of which only what it owes has changed: nobody is told."""
     saved = records.update(transaction.connection, covered_shipments, shipment)
-    follow(transaction, SAGA, saved)
+    follow(transaction, NOUN, plan, saved)
     return saved
 
 
@@ -70,7 +72,7 @@ def to_look_at(connection: sa.Connection, today: date, limit: int) -> list[Cover
 
 
 def _tell(transaction: Transaction, shipment: CoveredShipment, event: str) -> credit_insurance_pb2.CoveredShipment:
-    follow(transaction, SAGA, shipment)
+    follow(transaction, NOUN, plan, shipment)
     (message,) = views(transaction.connection, [shipment])
     transaction.append(event, shipment.name, message, shipment.parties)
     return message
@@ -147,4 +149,4 @@ def _react(transaction: Transaction, shipment: CoveredShipment, step: str, outco
     react(transaction, shipment, step, outcome)
 
 
-SAGA = Saga("covered_shipment", load, plan, _react, unfinished)
+SAGA = Saga(NOUN, load, plan, _react, unfinished)

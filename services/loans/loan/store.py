@@ -61,7 +61,7 @@ def save(transaction: Transaction, loan: Loan, event: str) -> Loan:
 
 def _after_write(transaction: Transaction, loan: Loan, event: str) -> None:
     transaction.append(event, loan.name, rpc.to_proto(loan), [loan.bank, loan.enterprise])
-    tasks.follow(transaction, SAGA, loan)
+    tasks.follow(transaction, "loan", drawdown.plan, loan)
 
 
 def _react(transaction: Transaction, loan: Loan, step: str, outcome: Outcome) -> None:

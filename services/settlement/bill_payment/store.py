@@ -54,7 +54,7 @@ def react(transaction: Transaction, payment: BillPayment, step: str, outcome: Ou
 def _follow(transaction: Transaction, payment: BillPayment) -> None:
     parties = (payment.enterprise, payment.bank)
     transaction.append(EVENTS[payment.state], payment.name, rpc.to_proto(payment), parties)
-    tasks.follow(transaction, SAGA, payment)
+    tasks.follow(transaction, "bill_payment", model.plan, payment)
 
 
 SAGA = Saga("bill_payment", load, model.plan, react, unfinished)

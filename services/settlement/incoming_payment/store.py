@@ -88,7 +88,7 @@ def save_all(transaction: Transaction, path: Sequence[IncomingPayment]) -> Incom
 def _follow(transaction: Transaction, payment: IncomingPayment, event: str) -> None:
     for party in (payment.bank, payment.enterprise):
         transaction.append(event, payment.name, rpc.to_proto(payment, party), [party])
-    tasks.follow(transaction, SAGA, payment)
+    tasks.follow(transaction, "incoming_payment", model.plan, payment)
 
 
 def react(transaction: Transaction, payment: IncomingPayment, step: str, outcome: Outcome) -> None:
