@@ -27,13 +27,13 @@ from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.money import Money
 from chassis.writer import run_batch
-from services.declarations.breach import store as breach_rows
+from services.declarations.breach import store as breach_store
 from services.declarations.declaration import assets
-from services.declarations.encumbrance import commands as encumbrances
-from services.declarations.encumbrance import store as encumbrance_rows
+from services.declarations.encumbrance import commands as encumbrance_commands
+from services.declarations.encumbrance import store as encumbrance_store
 from services.declarations.encumbrance.model import Encumbrance, State
 from services.declarations.service import SERVICE
-from services.declarations.value import commands as values
+from services.declarations.value import commands as value_commands
 from services.declarations.value import proof
 from tests.service.register_world import INSURER, SETTLEMENT, VALUE, WINDOW, institution, usd
 from tests.support import ring
@@ -89,8 +89,8 @@ class Race:
         self.now_us += ROUND_US
         self.rounds += 1
         with self.store.read() as connection:
-            standing = encumbrance_rows.standing_on(connection, [self.asset]).get(self.asset, [])
-            open_breaches = breach_rows.open_on(connection, [self.asset])
+            standing = encumbrance_store.standing_on(connection, [self.asset]).get(self.asset, [])
+            open_breaches = breach_store.open_on(connection, [self.asset])
         others = [*self.of_holders(standing), *self.of_the_world()]
         alone: list[Asked] = []
         if self.chance(50):
@@ -244,7 +244,7 @@ class _Numbers:
 
 
 def _expire(transaction: Transaction, request: Int64Value) -> Message:
-    encumbrances.expire(transaction)
+    encumbrance_commands.expire(transaction)
     return request
 
 
@@ -253,7 +253,7 @@ ASSET = ""
 
 def _take_back(transaction: Transaction, request: Int64Value) -> Message:
     asset = assets.load(transaction.connection, [ASSET], transaction.now_us)[ASSET]
-    values.take_back(transaction, asset, Money("USD", request.value))
+    value_commands.take_back(transaction, asset, Money("USD", request.value))
     return request
 
 

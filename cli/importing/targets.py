@@ -15,8 +15,8 @@ from chassis.errors import Problem
 from services.declarations import checks
 from services.declarations.declaration.commands import receipt_problems
 from services.declarations.records import kinds
-from services.declarations.reference import model as reference
-from services.declarations.retail import checks as retail
+from services.declarations.reference import model as reference_model
+from services.declarations.retail import checks as retail_checks
 
 LINES = "lines"
 # How the contracts write that a field names an enterprise.
@@ -92,7 +92,7 @@ def _check_record(row: records_pb2.Record) -> Sequence[Problem]:
 
 
 def _check_reference(row: reference_pb2.ReferenceRecord) -> Sequence[Problem]:
-    return reference.check(row, business_date(SystemClock().now_us()))
+    return reference_model.check(row, business_date(SystemClock().now_us()))
 
 
 def _sum(lines: Iterable[retail_pb2.RetailLine], value: money_pb2.Money) -> None:
@@ -113,7 +113,7 @@ def _finish_list(row: retail_pb2.RetailList) -> None:
 
 
 def _check_retail(row: Message) -> Sequence[Problem]:
-    return fields.row_problems(row) or retail.check(row)
+    return fields.row_problems(row) or retail_checks.check(row)
 
 
 def _retail(kind: str, finish: Callable[[Any], None] = lambda _row: None) -> Target:

@@ -9,7 +9,7 @@ from aval.events.v1 import events_pb2
 
 from chassis.service import Reading
 from services.declarations.consent import access
-from services.declarations.consent import store as consents
+from services.declarations.consent import store as consent_store
 
 # Whose a resource is whose merchant isn't known as an enterprise: nobody's, but the window sees it.
 NOBODY = "enterprises/-"
@@ -25,7 +25,7 @@ def among_seen(reading: Reading, enterprise: sa.ColumnElement[Any]) -> sa.Column
     if access.sees_all(caller, NOBODY):
         return sa.true()
     if access.is_institution(caller):
-        return enterprise.in_(consents.consenting(caller.tenant, reading.now_us))
+        return enterprise.in_(consent_store.consenting(caller.tenant, reading.now_us))
     return enterprise == caller.tenant
 
 

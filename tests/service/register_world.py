@@ -19,10 +19,10 @@ from chassis.ids import Identifiers, system_random
 from chassis.money import Money, to_proto
 from chassis.service import Reading
 from chassis.writer import run_batch
-from services.declarations.declaration import store as declarations
+from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.assets import as_asset
 from services.declarations.service import SERVICE
-from services.declarations.value import commands as values
+from services.declarations.value import commands as value_commands
 from services.declarations.value import proof
 from services.declarations.value import store as value_store
 from services.declarations.value.model import Asset
@@ -216,11 +216,11 @@ class World:
         """A declaration as an asset."""
         number = name.removeprefix("declarations/")
         with self.store.read() as connection:
-            return as_asset(declarations.load(connection, [number])[number], self.now_us)
+            return as_asset(declaration_store.load(connection, [number])[number], self.now_us)
 
     def take_back(self, name: str, units: int) -> Money:
         """Goods that came back."""
-        counted: Money = self.act(values.take_back, self.asset(name), Money("USD", units))
+        counted: Money = self.act(value_commands.take_back, self.asset(name), Money("USD", units))
         return counted
 
     def pay(self, asset: str, units: int, payment: str = "", currency: str = "USD") -> Any:

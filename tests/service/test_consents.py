@@ -25,7 +25,7 @@ from chassis.status import RemoteError
 from ledger.tables import accounts
 from services.declarations.consent import model, store
 from services.declarations.consent.model import USUAL_PURPOSES, Consent, Purpose, State
-from services.declarations.tables import consents
+from services.declarations.consent.store import consents
 from tests.service.consent_world import (
     BANK,
     ENTERPRISE,

@@ -26,8 +26,9 @@ from chassis.money import Money, to_proto
 from chassis.status import RemoteError
 from services.declarations.fingerprint import store
 from services.declarations.fingerprint.model import Span
+from services.declarations.fingerprint.store import answered_documents
+from services.declarations.schema import metadata
 from services.declarations.service import SERVICE
-from services.declarations.tables import answered_documents, metadata
 
 WINDOW = Caller("window/system", "window", frozenset({"WINDOW"}))
 ENTERPRISE, RIVAL = "enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277"

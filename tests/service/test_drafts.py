@@ -20,8 +20,8 @@ from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.ids import derived
 from chassis.status import RemoteError
-from services.declarations import tables
 from services.declarations.draft import store
+from services.declarations.draft import store as draft_store
 from tests.service.intake_world import WINDOW, Intake, document, intake, told
 
 __all__ = ["intake"]
@@ -478,7 +478,9 @@ async def test_the_proof_names_a_draft_that_its_rows_contradict(intake: Intake) 
 def _plant(node: Any, identifier: str, column: str, value: str) -> None:
     """Writes into a draft's row what no command does."""
     with node.store.write() as connection:
-        connection.execute(sa.update(tables.drafts).where(tables.drafts.c.id == identifier).values({column: value}))
+        connection.execute(
+            sa.update(draft_store.drafts).where(draft_store.drafts.c.id == identifier).values({column: value})
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from chassis.errors import DomainError
 from chassis.identity import Caller, service_caller
 from chassis.ids import OWNED, derived, owned
 from services.declarations.encumbrance import store
-from services.declarations.tables import encumbrances
+from services.declarations.encumbrance.store import encumbrances
 from tests.service.register_world import BANK, BANKS, COVER, EXPORTER, INSURER, OTHER, World
 
 LOANS = service_caller("loans", f"{BANKS[0]}/tao", BANKS[0])

@@ -16,17 +16,13 @@ from chassis import database, testing
 from chassis.database import Database
 from cli import rebuilding
 from services.declarations.checks import VALUE_MOST
-from services.declarations.insight.fold import commands as fold
+from services.declarations.declaration.store import declarations
+from services.declarations.insight.findings.store import trade_findings
+from services.declarations.insight.fold import commands as fold_commands
 from services.declarations.insight.fold import model, store
+from services.declarations.insight.fold.store import enterprise_facts, enterprise_totals, statistics_cells
 from services.declarations.insight.norms.model import Counts
-from services.declarations.tables import (
-    declarations,
-    enterprise_facts,
-    enterprise_totals,
-    price_counts,
-    statistics_cells,
-    trade_findings,
-)
+from services.declarations.insight.norms.store import price_counts
 from tests.service.insight_world import ENTERPRISES, Register, goods, number, row
 from tests.support import ring
 
@@ -111,7 +107,7 @@ class Following(RuleBasedStateMachine):
     def follow(self, weight: int) -> None:
         before, store.WEIGHT_MOST = store.WEIGHT_MOST, dict.fromkeys(store.WEIGHT_MOST, weight)
         try:
-            self.register.sweep(fold.follow)
+            self.register.sweep(fold_commands.follow)
         finally:
             store.WEIGHT_MOST = before
 
@@ -121,7 +117,7 @@ class Following(RuleBasedStateMachine):
         assert all(count >= 0 for count, _ in [*totals.values(), *cells.values()])
 
     def teardown(self) -> None:
-        while self.register.sweep(fold.follow):
+        while self.register.sweep(fold_commands.follow):
             pass
         assert stored(self.register) == counted_anew(self.register)
         self.register.store.close()
@@ -214,9 +210,9 @@ def test_two_processes_never_count_the_same(postgresql_server: testing.PostgreSQ
     register = Register(Database(postgresql_server.new_database(), "declarations", ring()))
     register.declare(row(1))
     with register.store.write() as connection:
-        assert database.try_lock(connection, fold.LOCK)
+        assert database.try_lock(connection, fold_commands.LOCK)
         # The other one is at it.
-        assert register.sweep(fold.follow) is False
+        assert register.sweep(fold_commands.follow) is False
         assert stored(register)[0] == {}
     register.settle()
     assert stored(register) == counted_anew(register)

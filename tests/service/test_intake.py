@@ -23,8 +23,9 @@ from chassis.errors import WrongState
 from chassis.identity import Caller
 from chassis.status import RemoteError
 from services.declarations.intake import model
+from services.declarations.intake.store import refused_contents, refused_documents, waiting_receipts
+from services.declarations.personal.store import personal_data
 from services.declarations.service import SERVICE
-from services.declarations.tables import personal_data, refused_contents, refused_documents, waiting_receipts
 from tests.service.intake_world import OTHER_WINDOW, WINDOW, Intake, Verdict, dec_message, document, intake, told
 
 __all__ = ["intake"]

@@ -24,21 +24,17 @@ from chassis import migrations, testing
 from chassis.database import Database
 from chassis.identity import Caller
 from chassis.service import Reading
-from services.declarations.insight.fold import commands as fold
+from services.declarations.declaration.store import declarations
+from services.declarations.insight.fold import commands as fold_commands
 from services.declarations.insight.fold import model, store
-from services.declarations.insight.lists import model as list_model
-from services.declarations.insight.portrait import commands as portraits
-from services.declarations.retail.list import commands as lists
+from services.declarations.insight.fold.store import enterprise_totals, statistics_cells
+from services.declarations.insight.lists import model as lists_model
+from services.declarations.insight.portrait import commands as portrait_commands
+from services.declarations.insight.portrait.store import risk_portraits
+from services.declarations.retail.list import commands as list_commands
+from services.declarations.retail.list.store import retail_lists
+from services.declarations.retail.summary.store import retail_summaries, retail_summary_lists
 from services.declarations.service import SERVICE
-from services.declarations.tables import (
-    declarations,
-    enterprise_totals,
-    retail_lists,
-    retail_summaries,
-    retail_summary_lists,
-    risk_portraits,
-    statistics_cells,
-)
 from tests.service import test_retail_merchants as merchants
 from tests.service.insight_world import REGULATOR, goods, number, row
 from tests.service.retail_lists_world import (
@@ -71,7 +67,7 @@ def registered(database: Database) -> RetailRegister:
 
 def follow(register: RetailRegister) -> bool:
     """One step of what is derived; whether there is more."""
-    return bool(register.run(lambda transaction, _none: fold.follow(transaction), "log"))
+    return bool(register.run(lambda transaction, _none: fold_commands.follow(transaction), "log"))
 
 
 def settle(register: RetailRegister) -> None:
@@ -116,8 +112,8 @@ def counted_anew(register: RetailRegister) -> tuple[dict[Any, Any], dict[Any, An
     for one in rows_of(register, sa.select(*(declarations.c[name] for name in model.Row._fields)).subquery()):
         delta.add(model.contribution(model.Row(*one), declarations_pb2.Declaration.FromString(one.body)))
     within = summarised(register)
-    for one in rows_of(register, sa.select(*(retail_lists.c[name] for name in list_model.ListRow._fields)).subquery()):
-        delta.add(list_model.contribution(list_model.ListRow(*one), one.id in within))
+    for one in rows_of(register, sa.select(*(retail_lists.c[name] for name in lists_model.ListRow._fields)).subquery()):
+        delta.add(lists_model.contribution(lists_model.ListRow(*one), one.id in within))
     totals = {key: tuple(value) for key, value in delta.totals.items()}
     return totals, {key: tuple(value) for key, value in delta.cells().items()}
 
@@ -175,7 +171,7 @@ class Following(RuleBasedStateMachine):
     def take_back(self, which: int, is_return: bool) -> None:
         asked = retail_pb2.RetailCancellation(list_number=list_number(which), is_return=is_return)
         asked.envelope.send_time.FromMicroseconds(self.later_us())
-        self.register.take(lists.take_cancellations, [asked])
+        self.register.take(list_commands.take_cancellations, [asked])
 
     @rule(
         which=st.sampled_from(SUMMARIES),
@@ -393,7 +389,7 @@ def test_a_portrait_is_of_declarations_alone(register: RetailRegister) -> None:
     released(register, 1, 2, 3)
     declared(register, 1, trade_mode="0110", enterprise=ENTERPRISE)
     settle(register)
-    register.run(lambda transaction, _none: portraits.assess(transaction), "due")
+    register.run(lambda transaction, _none: portrait_commands.assess(transaction), "due")
     (portrait,) = rows_of(register, risk_portraits)
     assert '"declarations":1' in portrait.inputs
     assert MERCHANT in portrait.enterprise

@@ -24,9 +24,10 @@ from chassis.ids import derived
 from chassis.money import Money, to_proto
 from chassis.rpc import date
 from chassis.status import RemoteError
+from services.declarations.bill.store import bills
 from services.declarations.records import enterprises, kinds
+from services.declarations.records.store import record_versions
 from services.declarations.service import SERVICE as DECLARATIONS
-from services.declarations.tables import bills, record_versions
 from services.settlement.service import SERVICE as SETTLEMENT
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures" / "records"

@@ -22,8 +22,8 @@ from services.declarations import terms
 from services.declarations.formats import ceb, decmessage
 from services.declarations.intake import commands, keeping
 from services.declarations.intake import store as intake_store
+from services.declarations.intake.store import refused_contents, refused_documents, refused_reasons, refused_told
 from services.declarations.service import SERVICE
-from services.declarations.tables import refused_contents, refused_documents, refused_reasons, refused_told
 from tests.service.intake_world import OTHER_WINDOW, WINDOW, Intake, Verdict, dec_message, document, intake, told
 
 __all__ = ["intake"]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis.ids import derived
-from services.declarations.declaration import store as declarations
+from services.declarations.declaration import store as declaration_store
 from services.declarations.retail.list import commands, store
 from services.declarations.retail.list.model import RetailList
 from services.declarations.service import SERVICE
@@ -283,8 +283,8 @@ def test_goods_receipts_end_alike_in_any_order(
         (verdict,) = register.call(method, request).verdicts
         assert verdict.outcome in (verdict.ACCEPTED, verdict.DUPLICATE)
     with register.database.read() as connection:
-        found = declarations.load(connection, [first, second])
-        receipts = declarations.receipts_of(connection, [first, second])
+        found = declaration_store.load(connection, [first, second])
+        receipts = declaration_store.receipts_of(connection, [first, second])
     assert found[first].status == found[second].status
     assert receipts[first] == receipts[second]
 

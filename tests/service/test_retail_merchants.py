@@ -10,11 +10,14 @@ from google.protobuf import any_pb2
 
 from chassis.clock import MICROSECONDS
 from chassis.money import Money, to_proto
+from services.declarations.retail.list.store import retail_lists
 from services.declarations.retail.merchant import commands
-from services.declarations.retail.order import commands as orders
+from services.declarations.retail.merchant.store import merchant_adoptions
+from services.declarations.retail.order import commands as order_commands
 from services.declarations.retail.summary.model import summary_id
+from services.declarations.retail.summary.store import retail_summaries
+from services.declarations.retail.tables import retail_orders
 from services.declarations.service import SERVICE
-from services.declarations.tables import merchant_adoptions, retail_lists, retail_orders, retail_summaries
 from tests.service.retail_lists_world import (
     ENTERPRISE,
     MERCHANT,
@@ -75,7 +78,7 @@ def order_row(number: int, code: str) -> retail_pb2.RetailOrder:
 
 def came(register: RetailRegister, code: str, numbers: range) -> None:
     """Released lists of a merchant with their orders, and a summary of the first."""
-    register.take(orders.take, [order_row(number, code) for number in numbers])
+    register.take(order_commands.take, [order_row(number, code) for number in numbers])
     register.lists(*(list_row(n, merchant_code=code, list_number=list_number(n)) for n in numbers))
     register.receipts(*(receipt_row(number, "899", enterprise_number="") for number in numbers))
     register.summaries(summary_row(numbers[0], numbers[:1], 100_00, merchant=code))

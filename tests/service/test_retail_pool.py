@@ -18,10 +18,10 @@ from chassis.identity import Caller
 from chassis.money import Money, to_proto
 from chassis.service import Reading
 from services.declarations import errors
-from services.declarations.pool import commands as pools
+from services.declarations.pool import commands as pool_commands
 from services.declarations.pool import reads
 from services.declarations.service import SERVICE
-from services.declarations.value import store as values
+from services.declarations.value import store as value_store
 from services.declarations.value.model import Value
 from tests.service.retail_lists_world import (
     DAY_US,
@@ -221,10 +221,10 @@ def test_a_summary_lets_its_lists_count_in_full(register: RetailRegister) -> Non
 def test_lists_that_nobody_pays_for_grow_too_old(register: RetailRegister) -> None:
     pool = register.pool()
     closed(register, 0)
-    assert register.run(pools.age, None) is False
+    assert register.run(pool_commands.age, None) is False
     register.now_us = NOW_US - DAY_US + 90 * DAY_US
-    assert register.run(pools.age, None) is True
-    assert register.run(pools.age, None) is False
+    assert register.run(pool_commands.age, None) is True
+    assert register.run(pool_commands.age, None) is False
     assert (standings(register, pool), register.base(pool)) == ({"AGED": (COUNT, 0)}, 0)
     assert register.violations() == []
 
@@ -297,7 +297,7 @@ def finance(register: RetailRegister, asset: str, units: int, bank: Caller = BAN
 def value(register: RetailRegister, asset: str) -> Value:
     """An asset's value by what stands on it."""
     with register.database.read() as connection:
-        return values.booked(connection, [asset])[asset]
+        return value_store.booked(connection, [asset])[asset]
 
 
 def test_a_pool_is_financed_up_to_its_base_and_by_one(register: RetailRegister) -> None:

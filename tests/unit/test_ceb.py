@@ -21,7 +21,7 @@ from services.declarations.formats.ceb.message import NAMESPACE, Field, Message
 from services.declarations.formats.ceb.tables import MESSAGES
 from services.declarations.formats.parsed import PROBLEMS_MAX, Parsed, told
 from services.declarations.retail.checks import check
-from services.declarations.retail.payment import commands as payment
+from services.declarations.retail.payment import commands as payment_commands
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "ceb"
 ORDER, LIST, PAYMENT = "CEB303Message/Order[1]", "CEB603Message/Inventory[1]", "CEB411Message/Payment[1]"
@@ -219,7 +219,7 @@ def test_an_exports_money_needs_no_payment_company() -> None:
     numbered = retail_pb2.RetailPayment()
     numbered.CopyFrom(found)
     numbered.transaction_number = "7"
-    assert len({payment.identify(one) for one in (found, other, numbered)}) == 3
+    assert len({payment_commands.identify(one) for one in (found, other, numbered)}) == 3
     # An import's is registered with customs.
     content = (FIXTURES / "good_411.xml").read_text()
     (parsed,) = parse(content.replace("<ceb:payCode>4101W6000D</ceb:payCode>", "").encode())

@@ -11,9 +11,9 @@ from chassis.states import moved
 from services.declarations import errors
 from services.declarations.bill import late_fees, store, views
 from services.declarations.bill.model import TRANSITIONS, Bill, State, Verb
-from services.declarations.records import store as records
+from services.declarations.bill.store import bills
+from services.declarations.records import store as records_store
 from services.declarations.records.model import Record
-from services.declarations.tables import bills
 
 
 def _known(transaction: Transaction, name: str) -> tuple[Bill, Record]:
@@ -22,7 +22,7 @@ def _known(transaction: Transaction, name: str) -> tuple[Bill, Record]:
     bill = store.load(transaction.connection, [identifier]).get(identifier)
     if bill is None:
         raise NotFound(resource=name)
-    return bill, records.newest(transaction.connection, [identifier])[identifier]
+    return bill, records_store.newest(transaction.connection, [identifier])[identifier]
 
 
 def claim(transaction: Transaction, request: records_pb2.ClaimBillRequest) -> records_pb2.Record:

@@ -16,7 +16,7 @@ from chassis.money import Money
 from services.declarations.bill.model import Bill, State
 from services.declarations.code_tables import code_table
 from services.declarations.records import kinds
-from services.declarations.records import store as records
+from services.declarations.records import store as records_store
 from services.declarations.records.model import Record
 
 DAY = datetime.timedelta(days=1)
@@ -73,7 +73,7 @@ def _billed(
 ) -> dict[str, LateFee]:
     """The fees that customs collects by bills of their own: nothing is added for them."""
     subjects = {kinds.late_fee_of(record.message.bill.bill_number): bill for record, bill in late}
-    found = records.with_subjects(connection, "bill", subjects) if subjects else {}
+    found = records_store.with_subjects(connection, "bill", subjects) if subjects else {}
     return {
         subjects[subject].id: replace(
             fees[subjects[subject].id],

@@ -8,7 +8,10 @@ import sqlalchemy as sa
 from chassis import bulk, records
 from chassis.records import Conflict
 from services.declarations.bill.model import Bill, State
-from services.declarations.tables import bills
+from services.declarations.schema import metadata
+
+# Bills, as their payments leave them.
+bills = records.table("bills", Bill, metadata)
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Bill]:

@@ -8,8 +8,8 @@ from aval.declarations.v1 import records_pb2
 from chassis.clock import business_date
 from services.declarations.bill import charges, late_fees, rpc
 from services.declarations.bill.model import Bill
-from services.declarations.records import rpc as record_rpc
-from services.declarations.records import store as records
+from services.declarations.records import rpc as records_rpc
+from services.declarations.records import store as records_store
 from services.declarations.records.model import Record
 
 
@@ -19,8 +19,8 @@ def views(
     """The wire form of records of bills."""
     contents = {record.id: record.message.bill for record in page}
     subjects = {subject for content in contents.values() for subject in charges.subjects(content)}
-    found = records.with_subjects(connection, "port_tariff", subjects) if subjects else {}
-    tariffs = {subject: [record_rpc.to_proto(one) for one in several] for subject, several in found.items()}
+    found = records_store.with_subjects(connection, "port_tariff", subjects) if subjects else {}
+    tariffs = {subject: [records_rpc.to_proto(one) for one in several] for subject, several in found.items()}
     pairs = [(record, known[record.record]) for record in page]
     fees = late_fees.owed(connection, pairs, business_date(now_us))
     return [

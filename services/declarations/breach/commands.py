@@ -11,7 +11,7 @@ from chassis.states import moved
 from services.declarations import errors
 from services.declarations.breach import model, register, rpc, store
 from services.declarations.breach.model import TRANSITIONS, Breach, Share, Verb
-from services.declarations.encumbrance import store as encumbrances
+from services.declarations.encumbrance import store as encumbrance_store
 from services.declarations.encumbrance.model import Encumbrance, State, item_of, reduced, without_value
 from services.declarations.value.books import Books
 from services.declarations.value.model import SIDES, Move
@@ -55,7 +55,7 @@ def resolve(transaction: Transaction, request: value_pb2.ResolveBreachRequest) -
 
 def _give_up(transaction: Transaction, breach: Breach, share: Share) -> None:
     """Takes the share off the holder's encumbrances on the asset, the newest first, in ledger and rows."""
-    standing = encumbrances.standing_on(transaction.connection, [breach.asset]).get(breach.asset, [])
+    standing = encumbrance_store.standing_on(transaction.connection, [breach.asset]).get(breach.asset, [])
     own = sorted((one for one in standing if _is_of(one, breach, share)), key=lambda one: one.age)
     _, held, short = SIDES[breach.asset_class]
     books = Books(transaction, [breach.asset])
@@ -75,8 +75,8 @@ def _reduce(transaction: Transaction, encumbrance: Encumbrance, asset: str, amou
     left = reduced(encumbrance, {asset: amount})
     is_over = not any(item.outstanding for item in left.items)
     if is_over and not item_of(left, asset).settled:
-        encumbrances.save(
+        encumbrance_store.save(
             transaction, replace(encumbrance, state=State.RELEASED, reduction=None), "encumbrance.released"
         )
     else:
-        encumbrances.save(transaction, left, "encumbrance.reduced")
+        encumbrance_store.save(transaction, left, "encumbrance.reduced")

@@ -7,7 +7,7 @@ from chassis.errors import NotFound
 from chassis.service import Reading
 from services.declarations.breach import rpc, store
 from services.declarations.breach.model import Breach
-from services.declarations.tables import breaches
+from services.declarations.breach.store import breaches
 
 
 def get(reading: Reading, request: value_pb2.GetBreachRequest) -> value_pb2.Breach:

@@ -10,7 +10,7 @@ from services.declarations.breach import model, store
 from services.declarations.breach.model import Breach, State
 from services.declarations.encumbrance.model import Encumbrance, item_of
 from services.declarations.encumbrance.model import State as EncumbranceState
-from services.declarations.value import store as values
+from services.declarations.value import store as value_store
 from services.declarations.value.model import Asset, AssetClass
 
 
@@ -96,9 +96,9 @@ def resolve(transaction: Transaction, breach: Breach, share: model.Share) -> Bre
 
 def freeze(transaction: Transaction, causes: Mapping[str, str], parties: Mapping[str, Sequence[str]]) -> None:
     """Freezes assets by a cause each; those whom it concerns are told."""
-    known = values.frozen(transaction.connection, causes)
+    known = value_store.frozen(transaction.connection, causes)
     fresh = {asset: cause for asset, cause in causes.items() if cause not in known.get(asset, ())}
-    values.add_freezes(transaction.connection, fresh)
+    value_store.add_freezes(transaction.connection, fresh)
     for asset, cause in fresh.items():
         message = value_pb2.AssetFreeze(asset=asset, cause=cause, is_frozen=True)
         for party in dict.fromkeys(parties.get(asset, ())):
@@ -107,9 +107,9 @@ def freeze(transaction: Transaction, causes: Mapping[str, str], parties: Mapping
 
 def unfreeze(transaction: Transaction, causes: Mapping[str, str], parties: Mapping[str, Sequence[str]]) -> None:
     """Takes a cause away from each asset; those whom it concerns are told."""
-    known = values.frozen(transaction.connection, causes)
+    known = value_store.frozen(transaction.connection, causes)
     ended = {asset: cause for asset, cause in causes.items() if cause in known.get(asset, ())}
-    values.remove_freezes(transaction.connection, ended.items())
+    value_store.remove_freezes(transaction.connection, ended.items())
     for asset, cause in ended.items():
         message = value_pb2.AssetFreeze(asset=asset, cause=cause, is_frozen=len(known[asset]) > 1)
         for party in dict.fromkeys(parties.get(asset, ())):

@@ -7,9 +7,27 @@ import sqlalchemy as sa
 
 from chassis import records
 from chassis.command import Transaction
+from chassis.records import TEXT
 from services.declarations.breach import rpc
 from services.declarations.breach.model import Breach, State
-from services.declarations.tables import breach_holders, breaches
+from services.declarations.schema import metadata
+
+breaches = records.table(
+    "breaches",
+    Breach,
+    metadata,
+    sa.Index("breaches_asset", "asset", "state"),
+    sa.Index("breaches_enterprise", "enterprise", "id"),
+)
+
+# Who has a share of a breach.
+breach_holders = sa.Table(
+    "breach_holders",
+    metadata,
+    sa.Column("holder", TEXT, primary_key=True),
+    sa.Column("breach", TEXT, primary_key=True),
+    sqlite_with_rowid=False,
+)
 
 
 def load(connection: sa.Connection, identifier: str) -> Breach | None:

@@ -6,7 +6,7 @@ from chassis import paging, records
 from chassis.service import Reading
 from services.declarations.consent import rpc, store
 from services.declarations.consent.model import Consent, Disclosure
-from services.declarations.tables import consents, disclosures
+from services.declarations.consent.store import consents, disclosures
 
 
 def list_(reading: Reading, request: declarations_pb2.ListConsentsRequest) -> declarations_pb2.ListConsentsResponse:

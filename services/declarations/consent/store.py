@@ -10,7 +10,18 @@ from chassis import bulk, records
 from chassis.command import Transaction
 from services.declarations.consent import rpc
 from services.declarations.consent.model import USUAL_PURPOSES, Consent, Disclosure, Given, Purpose, State
-from services.declarations.tables import consents, disclosures
+from services.declarations.schema import metadata
+
+consents = records.table(
+    "consents",
+    Consent,
+    metadata,
+    sa.Index("consents_enterprise", "enterprise", "institution"),
+    sa.Index("consents_institution", "institution", "id"),
+)
+
+# consent: who learned what of an enterprise's data.
+disclosures = records.table("disclosures", Disclosure, metadata, sa.Index("disclosures_enterprise", "enterprise", "id"))
 
 
 def load(connection: sa.Connection, identifier: str) -> Consent | None:

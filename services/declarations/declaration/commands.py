@@ -14,13 +14,13 @@ from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
 from services.declarations.checks import check_row
-from services.declarations.consent import store as consents
+from services.declarations.consent import store as consent_store
 from services.declarations.declaration import model, rpc, store
 from services.declarations.declaration.model import Content, Declaration
-from services.declarations.personal import store as personal
+from services.declarations.personal import store as personal_store
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
 from services.declarations.records import hindrances, permit_uses
-from services.declarations.value import commands as values
+from services.declarations.value import commands as value_commands
 
 Verdict = declarations_pb2.IntakeVerdict
 # Held together by all who take declarations in, alone by receipts of a declaration that isn't known yet.
@@ -132,7 +132,7 @@ def take(
     numbers = set().union(*(candidates.numbers for _, candidates in work))
     digests = store.digests(connection, numbers)
     owners = {one.content.enterprise for _, candidates in work for one in candidates.rows if one.content}
-    institutions = consents.institutions(connection, owners, work[0][0].now_us)
+    institutions = consent_store.institutions(connection, owners, work[0][0].now_us)
     receipts = store.receipts_of(connection, numbers - digests.keys())
     known = Known(digests, receipts, institutions, provisional)
     return [_take(transaction, candidates.rows, known) for transaction, candidates in work]
@@ -181,7 +181,7 @@ def _declare(transaction: Transaction, fresh: Sequence[Content], known: Known) -
     rows = [store.row(content, known.status(content.id), today, transaction.now_us) for content in fresh]
     store.add(transaction, rows, known.institutions)
     permit_uses.declared(transaction, [content for content in fresh if content.controlled], known.status)
-    personal.put(transaction, {f"declarations/{one.id}": one.persons for one in fresh if one.persons})
+    personal_store.put(transaction, {f"declarations/{one.id}": one.persons for one in fresh if one.persons})
 
 
 def refused(document_id: str, problems: Iterable[Problem], language: str) -> declarations_pb2.IntakeVerdict:
@@ -214,10 +214,10 @@ def _replace(transaction: Transaction, before: Declaration, content: Content) ->
     permit_uses.amended(transaction, before, content)
     hindered = hindrances.of(transaction.connection, [after], transaction.now_us)
     stored = store.amend(transaction, before, after, hindered)
-    values.declared_value_changed(transaction, [(before, stored)])
+    value_commands.declared_value_changed(transaction, [(before, stored)])
     # What replaces a draft's content has all that is known of its persons.
     if content.persons or not content.amend_us:
-        personal.put(transaction, {before.name: content.persons or PersonalData()})
+        personal_store.put(transaction, {before.name: content.persons or PersonalData()})
     return stored
 
 
@@ -296,4 +296,4 @@ def _move(transaction: Transaction, standings: Mapping[str, store.Standing]) -> 
             changed.append((declaration, after))
     permit_uses.moved(transaction, changed)
     store.save_status(transaction, moved, hindrances.of(transaction.connection, moved, transaction.now_us))
-    values.status_changed(transaction, changed)
+    value_commands.status_changed(transaction, changed)

@@ -14,20 +14,19 @@ from chassis.money import Money, total
 from chassis.service import Reading
 from services.declarations import errors
 from services.declarations.consent import access
-from services.declarations.consent import store as consents
+from services.declarations.consent import store as consent_store
 from services.declarations.consent.access import Seen, is_institution
 from services.declarations.consent.model import Purpose
 from services.declarations.declaration import store, views
 from services.declarations.declaration.assets import as_asset
 from services.declarations.declaration.model import Declaration
-from services.declarations.declaration.store import Source
-from services.declarations.insight.filters import commands as filters
-from services.declarations.insight.filters import rpc as filter_rpc
-from services.declarations.retail.sale import assets as warehouse_sales
-from services.declarations.retail.sale import store as sales
+from services.declarations.declaration.store import PLACE, Source
+from services.declarations.insight.filters import commands as filters_commands
+from services.declarations.insight.filters import rpc as filters_rpc
+from services.declarations.retail.sale import assets as sale_assets
+from services.declarations.retail.sale import store as sale_store
 from services.declarations.retail.sale.model import WAREHOUSE_MODE
-from services.declarations.tables import PLACE
-from services.declarations.value import store as values
+from services.declarations.value import store as value_store
 
 SEES_ALL = "WINDOW"
 
@@ -66,10 +65,10 @@ def _unpaid(reading: Reading, declaration: Declaration) -> Money:
     """What buyers owe: for goods in an overseas warehouse those of its sales, since nobody owes for what isn't sold."""
     assets = [as_asset(declaration, reading.now_us)]
     if declaration.trade_mode == WAREHOUSE_MODE:
-        reported = sales.of_declarations(reading.connection, [declaration.id]).get(declaration.id, ())
+        reported = sale_store.of_declarations(reading.connection, [declaration.id]).get(declaration.id, ())
         names = [sale.name for sale in reported]
-        assets = list(warehouse_sales.load(reading.connection, names, reading.now_us).values())
-    owed = [values.of(reading.connection, asset, reading.now_us).unpaid for asset in assets]
+        assets = list(sale_assets.load(reading.connection, names, reading.now_us).values())
+    owed = [value_store.of(reading.connection, asset, reading.now_us).unpaid for asset in assets]
     return total(owed, declaration.value.currency)
 
 
@@ -103,7 +102,7 @@ def page_of(
 
     Shown to an institution it is a disclosure by the method. The rows of the sources together are looked at.
     """
-    wanted = filters.wanted(reading, request)
+    wanted = filters_commands.wanted(reading, request)
     owners = _of_named(
         _owners(reading), {*(one.enterprise for one in wanted), getattr(request, "enterprise", "")} - {""}
     )
@@ -123,10 +122,10 @@ def _look(
     """The rows of a page that a source has, and down to where it was looked at; empty: to its end."""
 
     def scope(rows: Any) -> list[Any]:
-        return [condition for one in wanted for condition in filter_rpc.scope(one, rows)]
+        return [condition for one in wanted for condition in filters_rpc.scope(one, rows)]
 
     def sieve(rows: Any) -> list[Any]:
-        return [*source.more(rows), *(condition for one in wanted for condition in filter_rpc.sieve(one, rows))]
+        return [*source.more(rows), *(condition for one in wanted for condition in filters_rpc.sieve(one, rows))]
 
     listing = paging.Listing(source.rows, "enterprise", PLACE, request, scope, sieve)
     query, horizon = listing.page(reading.connection, owners)
@@ -137,7 +136,7 @@ def _owners(reading: Reading) -> Sequence[str] | None:
     """The enterprises whose declarations the caller may see; None: all."""
     caller = reading.caller
     if is_institution(caller):
-        return reading.connection.execute(consents.consenting(caller.tenant, reading.now_us)).scalars().all()
+        return reading.connection.execute(consent_store.consenting(caller.tenant, reading.now_us)).scalars().all()
     return None if SEES_ALL in caller.roles else [caller.tenant]
 
 

@@ -9,12 +9,59 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis import bulk, records
 from chassis.command import Transaction
-from chassis.records import Conflict
-from services.declarations.consent import store as consents
+from chassis.records import TEXT, Conflict
+from services.declarations.consent import store as consent_store
 from services.declarations.declaration import model, rpc
 from services.declarations.declaration.model import Content, Declaration, Hindrance, Version
 from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS
-from services.declarations.tables import declaration_versions, declarations, receipts
+from services.declarations.schema import metadata
+
+# The customs number is the key; what isn't searched lives in the stored body. Lists go by day and number, of an
+# enterprise or of all; what filters pick most stands in both indexes too, so that they are met within them.
+PLACE = ("declared_on", "id")
+
+PICKED = ("trade_mode", "destination_country", "commodity_code")
+
+declarations = records.table(
+    "declarations",
+    Declaration,
+    metadata,
+    # Rows without a unified number cost nothing.
+    sa.Index(
+        "declarations_unified_number",
+        "unified_number",
+        postgresql_where=sa.text("unified_number <> ''"),
+        sqlite_where=sa.text("unified_number <> ''"),
+    ),
+    sa.Index("declarations_enterprise", "enterprise", *PLACE, *PICKED),
+    sa.Index("declarations_day", *PLACE, *PICKED),
+)
+
+# What declarations said before they were amended, with what filters pick by: lists as of a time look here too.
+declaration_versions = sa.Table(
+    "declaration_versions",
+    metadata,
+    *records.columns(Version, keys=("declaration", "version")),
+    sa.Index("declaration_versions_day", "declared_on", "declaration"),
+    sa.Index("declaration_versions_enterprise", "enterprise", "declared_on", "declaration"),
+    sqlite_with_rowid=False,
+)
+
+# Receipts, also those that came before their declaration; `status` is where all receipts known at its arrival, so many
+# as `receipts`, left the declaration.
+receipts = sa.Table(
+    "receipts",
+    metadata,
+    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("notice_us", sa.BigInteger, primary_key=True),
+    sa.Column("channel_code", TEXT, primary_key=True),
+    sa.Column("note", TEXT, nullable=False),
+    sa.Column("arrive_us", sa.BigInteger, nullable=False),
+    sa.Column("status", TEXT, nullable=False),
+    sa.Column("receipts", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 
 Key = tuple[str, int, str]
 # What the records beside declarations have against them, by number.
@@ -195,7 +242,7 @@ def save_status(transaction: Transaction, moved: Sequence[Declaration], hindered
 def _tell(transaction: Transaction, event: str, changed: Sequence[Declaration], hindered: Hindered) -> None:
     """To the enterprises and to those institutions that they let see."""
     owners = {declaration.enterprise for declaration in changed}
-    institutions = consents.institutions(transaction.connection, owners, transaction.now_us)
+    institutions = consent_store.institutions(transaction.connection, owners, transaction.now_us)
     for declaration in changed:
         parties = [declaration.enterprise, *institutions.get(declaration.enterprise, ())]
         message = rpc.to_proto(declaration, transaction.now_us, hindrances=hindered.get(declaration.id, ()))

@@ -13,7 +13,7 @@ from services.declarations.encumbrance.model import available_to
 from services.declarations.preshipment import netting
 from services.declarations.records import hindrances
 from services.declarations.value import freezing
-from services.declarations.value import store as values
+from services.declarations.value import store as value_store
 from services.declarations.value.model import Value
 
 
@@ -21,7 +21,7 @@ def present(reading: Reading, page: Sequence[Declaration]) -> list[declarations_
     """As they stand: the enterprise sees its value by what stands on it, an institution what is available to it."""
     connection, language, names = reading.connection, reading.caller.language, [one.name for one in page]
     hindered = hindrances.of(connection, page, reading.now_us)
-    causes = values.frozen(connection, names)
+    causes = value_store.frozen(connection, names)
     shown = _shown_values(reading, page)
     messages = []
     for one in page:
@@ -39,7 +39,7 @@ def _shown_values(reading: Reading, page: Sequence[Declaration]) -> Mapping[str,
     known = page if is_institution(reading.caller) else [one for one in page if one.enterprise == tenant]
     if not known:
         return {}
-    found = values.of_many(reading.connection, [as_asset(one, reading.now_us) for one in known], reading.now_us)
+    found = value_store.of_many(reading.connection, [as_asset(one, reading.now_us) for one in known], reading.now_us)
     if is_institution(reading.caller):
         return _available(reading, found)
     return {name: rpc.value_to_proto(value) for name, value in found.items()}

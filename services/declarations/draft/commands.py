@@ -10,13 +10,13 @@ from chassis import ids
 from chassis.command import Transaction
 from chassis.errors import Problem
 from services.declarations import verdicts
-from services.declarations.declaration import commands as declaration
+from services.declarations.declaration import commands as declaration_commands
 from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.commands import Candidate, Candidates
 from services.declarations.declaration.model import Content
 from services.declarations.draft import model, rpc, store
 from services.declarations.draft.model import Draft, Message, Numbered, State, Wait
-from services.declarations.personal import store as personal
+from services.declarations.personal import store as personal_store
 
 Verdict = declarations_pb2.IntakeVerdict
 Rows = Sequence[tuple[str, declarations_pb2.ImportResponse]]
@@ -45,7 +45,7 @@ def take(work: Sequence[tuple[Transaction, Candidates]]) -> list[list[declaratio
         (transaction, Candidates([row for row in candidates.rows if not _is_draft(row)]))
         for transaction, candidates in work
     ]
-    taken = declaration.take(numbered, {number: one.declared_digest for number, one in supplying.items()})
+    taken = declaration_commands.take(numbered, {number: one.declared_digest for number, one in supplying.items()})
     parts = zip(work, taken, strict=True)
     return [_with_drafts(transaction, candidates.rows, found, supplying) for (transaction, candidates), found in parts]
 
@@ -89,7 +89,7 @@ def _replaced(
         store.save(transaction, draft, replace(draft, declared_digest=b""))
         if number not in changed:
             persons = same[number].persons or personal_pb2.PersonalData()
-            personal.put(transaction, {f"declarations/{number}": persons})
+            personal_store.put(transaction, {f"declarations/{number}": persons})
 
 
 def _numbered_by_clients(transaction: Transaction, declared: Collection[Content]) -> Collection[str]:
@@ -111,7 +111,7 @@ def _keep(
     new = {one.id: one for one in messages if one.id not in known}
     store.add_messages(transaction.connection, list(new.values()))
     contents = {message.sealed: row.content for message, row in zip(messages, rows, strict=True) if row.content}
-    personal.put(transaction, {name: content.persons for name, content in contents.items() if content.persons})
+    personal_store.put(transaction, {name: content.persons for name, content in contents.items() if content.persons})
     settled = _settle(transaction, fresh, {*touched, *(one.draft for one in messages)})
     found = []
     for row, message in zip(rows, messages, strict=True):
@@ -333,9 +333,9 @@ def _saved(transaction: Transaction, before: Draft | None, after: Draft) -> Draf
     """The draft as it is kept, with the persons of the message that counts; one with a number is declared."""
     if before == after:
         return after
-    persons = personal.of(transaction, [after.sealed]).get(after.sealed, personal_pb2.PersonalData())
+    persons = personal_store.of(transaction, [after.sealed]).get(after.sealed, personal_pb2.PersonalData())
     if before is None or before.message != after.message:
-        personal.put(transaction, {after.name: persons})
+        personal_store.put(transaction, {after.name: persons})
     declared = _declared(transaction, after, persons) if after.declaration else after
     return declared if declared == before else store.save(transaction, before, declared)
 
@@ -351,5 +351,5 @@ def _declared(transaction: Transaction, draft: Draft, persons: personal_pb2.Pers
         return replace(draft, declared_digest=b"")
     content = rpc.content_of(draft, persons)
     rows = Candidates([Candidate(draft.name, content, ())])
-    ((verdict,),) = declaration.take([(transaction, rows)], {number: draft.declared_digest})
+    ((verdict,),) = declaration_commands.take([(transaction, rows)], {number: draft.declared_digest})
     return draft if verdict.outcome == Verdict.REFUSED else replace(draft, declared_digest=content.digest)

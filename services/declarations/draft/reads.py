@@ -11,7 +11,7 @@ from chassis.service import Reading
 from services.declarations.consent import access
 from services.declarations.draft import rpc, store
 from services.declarations.draft.model import Draft
-from services.declarations.tables import DRAFT_PLACE, drafts
+from services.declarations.draft.store import DRAFT_PLACE, drafts
 
 
 def get(reading: Reading, request: declarations_pb2.GetDraftRequest) -> declarations_pb2.Draft:

@@ -7,9 +7,48 @@ import sqlalchemy as sa
 
 from chassis import bulk, database, records
 from chassis.command import Transaction
+from chassis.records import TEXT
+from services.declarations.declaration.store import declarations
 from services.declarations.draft import rpc
 from services.declarations.draft.model import Draft, Message, Numbered, State, Wait
-from services.declarations.tables import client_numbers, customs_numbers, declarations, draft_messages, drafts
+from services.declarations.schema import metadata
+
+# draft: declarations before they have a customs number, all their messages, and what is known of their numbers.
+DRAFT_PLACE = ("create_date", "id")
+
+drafts = records.table(
+    "drafts",
+    Draft,
+    metadata,
+    sa.Index("drafts_enterprise", "enterprise", *DRAFT_PLACE),
+    sa.Index("drafts_day", *DRAFT_PLACE),
+    sa.Index("drafts_client_number", "client_number"),
+    sa.Index("drafts_unified_number", "unified_number"),
+    sa.Index("drafts_declaration", "declaration"),
+    sa.Index("drafts_state", "state", "wait"),
+)
+
+draft_messages = records.table("draft_messages", Message, metadata, sa.Index("draft_messages_draft", "draft"))
+
+# The unified number that the window gave to a client's own number.
+client_numbers = sa.Table(
+    "client_numbers",
+    metadata,
+    sa.Column("client_number", TEXT, primary_key=True),
+    sa.Column("unified_number", TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The customs numbers told of `unified/{number}` or `client/{enterprise}/{number}`, and when customs first told each
+# (microseconds since 1970 UTC, 0 where no notice did).
+customs_numbers = sa.Table(
+    "customs_numbers",
+    metadata,
+    sa.Column("number", TEXT, primary_key=True),
+    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("notice_us", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 CREATED, CHANGED, DECLARED, JOINED = "draft.created", "draft.changed", "draft.declared", "draft.joined"
 

@@ -4,11 +4,15 @@ import sqlalchemy as sa
 
 from chassis import database
 from chassis.command import Transaction
-from services.declarations.breach import register as breaches
-from services.declarations.breach import store as breach_rows
+from chassis.records import TEXT
+from services.declarations.breach import register as breach_register
+from services.declarations.breach import store as breach_store
 from services.declarations.encumbrance import ending, model, store
-from services.declarations.tables import uncounted_payments
+from services.declarations.schema import metadata
 from services.declarations.value.model import AssetClass
+
+# Assets of which something was paid before payments counted against what is insurable; encumbrance.carrying empties it.
+uncounted_payments = sa.Table("uncounted_payments", metadata, sa.Column("asset", TEXT, primary_key=True))
 
 AT_ONCE = 50
 
@@ -32,7 +36,7 @@ def _carry(transaction: Transaction, asset: str) -> None:
     paid = value.insurable + value.insured - value.unpaid - value.insured_shortfall
     if paid <= paid.zero():
         return
-    unbacked = breaches.unbacked(breach_rows.open_on(transaction.connection, [asset]), AssetClass.INSURANCE)
+    unbacked = breach_register.unbacked(breach_store.open_on(transaction.connection, [asset]), AssetClass.INSURANCE)
     cover = ending.settle_cover(transaction, asset, books, standing, paid, unbacked)
     books.write()
     for settled in cover.settled:

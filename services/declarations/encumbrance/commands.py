@@ -20,10 +20,10 @@ from chassis.states import check_etag, moved
 from ledger import store as ledger
 from ledger.model import Transfer
 from services.declarations import errors, terms
-from services.declarations.breach import register as breaches
-from services.declarations.breach import store as breach_rows
+from services.declarations.breach import register as breach_register
+from services.declarations.breach import store as breach_store
 from services.declarations.consent import access
-from services.declarations.consent import store as consents
+from services.declarations.consent import store as consent_store
 from services.declarations.consent.access import Seen
 from services.declarations.consent.model import Given, Purpose
 from services.declarations.declaration import model as declaration_model
@@ -41,10 +41,10 @@ from services.declarations.encumbrance.model import (
     Verb,
 )
 from services.declarations.preshipment import netting
-from services.declarations.retail.sale import store as sales
+from services.declarations.retail.sale import store as sale_store
 from services.declarations.value import freezing, kinds
 from services.declarations.value import model as value_model
-from services.declarations.value import store as values
+from services.declarations.value import store as value_store
 from services.declarations.value.books import Books
 from services.declarations.value.model import SIDES, Asset, AssetClass, part_id
 
@@ -136,17 +136,17 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     connection, now_us = transaction.connection, transaction.now_us
     names = {name for one in asked for name in one.assets}
     assets = kinds.load(connection, names, now_us)
-    given = consents.given(connection, {asset.enterprise for asset in assets.values()}, now_us)
+    given = consent_store.given(connection, {asset.enterprise for asset in assets.values()}, now_us)
     # Who may not see an asset changes nothing of it, and can't tell by the time it takes that it exists.
     seen = {name: assets[name] for one in asked for name in one.assets if _may_hold(given, one, assets.get(name))}
-    netting.link_fresh(transaction, values.open(transaction, seen.values()))
+    netting.link_fresh(transaction, value_store.open(transaction, seen.values()))
     candidates: list[Transfer] = []
     for one in asked:
         candidates += model.reserve_transfers(one, transaction.now_us)
     sitting = ledger.Sitting(connection, candidates, transaction.now_us)
     return Register(
         assets,
-        values.frozen(connection, names),
+        value_store.frozen(connection, names),
         given,
         store.load(connection, [one.id for one in asked]),
         netting.holders_of(connection, names),
@@ -321,7 +321,7 @@ def _is_paid(transaction: Transaction, encumbrance: Encumbrance, asset: str) -> 
     """Whether cover is asked for on an asset of which the buyer has paid something."""
     if encumbrance.asset_class is not AssetClass.INSURANCE:
         return False
-    return bool(values.booked(transaction.connection, [asset])[asset].settled)
+    return bool(value_store.booked(transaction.connection, [asset])[asset].settled)
 
 
 def _encumbered(name: str, available: Money, by_another: bool) -> errors.ValueEncumbered:
@@ -373,7 +373,7 @@ def confirm(
     if encumbrance.expire_us <= transaction.now_us:
         raise errors.EncumbranceExpired(encumbrance=encumbrance.name)
     assets = kinds.load(transaction.connection, encumbrance.assets, transaction.now_us)
-    frozen = values.frozen(transaction.connection, encumbrance.assets)
+    frozen = value_store.frozen(transaction.connection, encumbrance.assets)
     _check_eligible(transaction, assets.values(), frozen, needs=(declaration_model.FINAL,))
     amounts = _confirmed_amounts(encumbrance, request)
     ledger.post(transaction, *model.confirm_transfers(encumbrance, amounts))
@@ -593,7 +593,7 @@ def apply_proceeds(
     amount = money.from_proto(request.amount)
     if amount.currency != asset.value.currency:
         raise errors.ValueNotEligible(declaration=asset.name, explanation=f"{asset.value.currency} / {amount.currency}")
-    netting.link_fresh(transaction, values.open(transaction, [asset]))
+    netting.link_fresh(transaction, value_store.open(transaction, [asset]))
     netting.roll_onto(transaction, asset.name)
     response = _settle_sales_first(transaction, asset, amount)
     store.add_applied(connection, asset.name, request.payment, response.SerializeToString())
@@ -607,10 +607,10 @@ def _settle_sales_first(
     left, unfinanced = amount, amount.zero()
     settled: list[declarations_pb2.SettledEncumbrance] = []
     for sale in _sales(transaction, asset):
-        value = values.of(transaction.connection, sale, transaction.now_us)
+        value = value_store.of(transaction.connection, sale, transaction.now_us)
         part = min(left, value.financed + value.reserved + value.free + value.margin)
         if part:
-            values.open(transaction, [sale])
+            value_store.open(transaction, [sale])
             applied = _settle(transaction, sale, part)
             settled += applied.settled_encumbrances
             unfinanced += money.from_proto(applied.unfinanced)
@@ -624,7 +624,7 @@ def _settle_sales_first(
 def _sales(transaction: Transaction, asset: Asset) -> list[Asset]:
     """The sales of a declaration's goods in the order they were reported, locked."""
     number = asset.name.removeprefix("declarations/")
-    found = sales.of_declarations(transaction.connection, [number]).get(number, ())
+    found = sale_store.of_declarations(transaction.connection, [number]).get(number, ())
     names = [one.name for one in found]
     database.lock(transaction.connection, names)
     known = kinds.load(transaction.connection, names, transaction.now_us)
@@ -639,14 +639,14 @@ def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declaratio
         if amount <= value.backed + value.free + value.margin:
             break
         ending.end_one(transaction, books, one, Verb.RELEASE, model.void_transfers(one))
-    open_breaches = breach_rows.open_on(transaction.connection, [asset.name])
-    unbacked = breaches.unbacked(open_breaches, AssetClass.RECEIVABLE)
+    open_breaches = breach_store.open_on(transaction.connection, [asset.name])
+    unbacked = breach_register.unbacked(open_breaches, AssetClass.RECEIVABLE)
     application = model.apply_proceeds(asset.name, books.value(asset.name), standing, amount, unbacked)
     unreleased = store.unreleased_on(transaction.connection, asset.name)
     books.move(asset.name, application.moves(), "proceeds")
     if asset.collection != POOLS:
         books.move(asset.name, application.beyond_value(), "excess")
-    unbacked_cover = breaches.unbacked(open_breaches, AssetClass.INSURANCE)
+    unbacked_cover = breach_register.unbacked(open_breaches, AssetClass.INSURANCE)
     cover = ending.settle_cover(transaction, asset.name, books, standing, application.within_value, unbacked_cover)
     books.restore_margins()
     books.write()
@@ -665,7 +665,7 @@ def _settled(
         store.save(transaction, model.settle_item(settled, asset.name), "encumbrance.settled")
     for holder, amount in application.cured_by_holder.items():
         if amount:
-            breaches.cure(transaction, asset.name, AssetClass.RECEIVABLE, amount, holder)
+            breach_register.cure(transaction, asset.name, AssetClass.RECEIVABLE, amount, holder)
     netting.rebalance(transaction, [asset.name])
     _tell_settled(transaction, asset, application)
     return declarations_pb2.ApplyProceedsResponse(

@@ -9,11 +9,11 @@ from chassis.money import Money
 from chassis.records import Conflict
 from chassis.states import moved
 from ledger.model import Transfer
-from services.declarations.breach import register as breaches
+from services.declarations.breach import register as breach_register
 from services.declarations.encumbrance import model, store
 from services.declarations.encumbrance.model import TRANSITIONS, Encumbrance, State, Verb
 from services.declarations.preshipment import netting
-from services.declarations.value import model as values
+from services.declarations.value import model as value_model
 from services.declarations.value.books import Books
 from services.declarations.value.model import AssetClass
 
@@ -59,7 +59,7 @@ def give_back(
     saved = store.save(transaction, replace(changed, state=state, reduction=None), event)
     for asset, amount in cured.items():
         if amount:
-            breaches.cure(transaction, asset, encumbrance.asset_class, amount, encumbrance.holder)
+            breach_register.cure(transaction, asset, encumbrance.asset_class, amount, encumbrance.holder)
     netting.rebalance(transaction, amounts)
     return saved
 
@@ -67,8 +67,8 @@ def give_back(
 def _return(books: Books, encumbrance: Encumbrance, asset: str, amount: Money) -> Money:
     """Moves one asset's amount; what of it cured a shortfall."""
     value = books.value(asset)
-    books.move(asset, values.given_back(value, encumbrance.asset_class, amount), "release", encumbrance.name)
-    return min(amount, values.short_of(value, encumbrance.asset_class))
+    books.move(asset, value_model.given_back(value, encumbrance.asset_class, amount), "release", encumbrance.name)
+    return min(amount, value_model.short_of(value, encumbrance.asset_class))
 
 
 def locked(

@@ -8,7 +8,7 @@ from chassis.errors import NotFound
 from chassis.service import Reading
 from services.declarations.encumbrance import rpc, store
 from services.declarations.encumbrance.model import Encumbrance
-from services.declarations.tables import encumbered, encumbrances
+from services.declarations.encumbrance.store import encumbered, encumbrances
 
 
 def get(reading: Reading, request: declarations_pb2.GetEncumbranceRequest) -> declarations_pb2.Encumbrance:

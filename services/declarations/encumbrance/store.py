@@ -11,10 +11,52 @@ from chassis import bulk, database, records
 from chassis.command import Transaction
 from chassis.identity import Caller
 from chassis.money import Money, total
+from chassis.records import TEXT
 from services.declarations.encumbrance import model, rpc
 from services.declarations.encumbrance.model import STANDING, Encumbrance, Standing, State
-from services.declarations.tables import encumbered, encumbrances, holdings, proceeds
+from services.declarations.schema import metadata
 from services.declarations.value.model import AssetClass
+
+encumbrances = records.table(
+    "encumbrances",
+    Encumbrance,
+    metadata,
+    sa.Index("encumbrances_holder", "holder", "id"),
+    sa.Index("encumbrances_enterprise", "enterprise", "id"),
+    sa.Index("encumbrances_due", "state", "expire_us"),
+)
+
+# Which encumbrances stand, or stood, on an asset.
+encumbered = sa.Table(
+    "encumbered",
+    metadata,
+    sa.Column("asset", TEXT, primary_key=True),
+    sa.Column("encumbrance", TEXT, primary_key=True),
+    sa.Column("stands", sa.Boolean, nullable=False),
+    sa.Index("encumbered_standing", "asset", "stands"),
+    sqlite_with_rowid=False,
+)
+
+# Who bars whom on an asset: how many encumbrances of each kind stand there, however many that are.
+holdings = sa.Table(
+    "holdings",
+    metadata,
+    sa.Column("asset", TEXT, primary_key=True),
+    sa.Column("asset_class", TEXT, primary_key=True),
+    sa.Column("holder", TEXT, primary_key=True),
+    sa.Column("pari_passu", sa.Boolean, primary_key=True),
+    sa.Column("standing", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Payments applied to assets: each once.
+proceeds = sa.Table(
+    "proceeds",
+    metadata,
+    sa.Column("asset", TEXT, primary_key=True),
+    sa.Column("payment", TEXT, primary_key=True),
+    sa.Column("response", records.BYTES, nullable=False),
+)
 
 # Asset, class, holder, and whether it ranks equally with others.
 Holding = tuple[str, str, str, bool]

@@ -13,7 +13,7 @@ from services.declarations import errors
 from services.declarations.consent import access
 from services.declarations.consent.access import Seen
 from services.declarations.consent.model import Consent, Purpose
-from services.declarations.declaration import store as declarations
+from services.declarations.declaration import store as declaration_store
 from services.declarations.fingerprint import checks, store, terms
 from services.declarations.fingerprint.answers import Answer, Hit, Inquiry, Shelf
 from services.declarations.fingerprint.document import Document, Kind
@@ -118,7 +118,7 @@ def _refusals(asked: Sequence[Asked], consents: Mapping[Asked, Consent], known: 
     """Who isn't answered: without consent, with invalid documents, with another's registration."""
     connection = asked[0].transaction.connection
     numbers = {document.number for one in asked for document in one.documents if document.kind is Kind.DECLARATION}
-    declarants = declarations.enterprises(connection, numbers) if numbers else {}
+    declarants = declaration_store.enterprises(connection, numbers) if numbers else {}
     expected, refusals = dict(known), Refusals()
     for one in asked:
         try:

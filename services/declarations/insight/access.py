@@ -7,7 +7,7 @@ from chassis.identity import Caller
 from chassis.service import Reading
 from services.declarations import errors
 from services.declarations.consent import access
-from services.declarations.consent import store as consents
+from services.declarations.consent import store as consent_store
 from services.declarations.consent.access import Seen
 from services.declarations.consent.model import Purpose
 
@@ -39,5 +39,5 @@ def restricted(reading: Reading, query: Any, enterprise: Any) -> Any:
     """A query of rows of enterprises (a column) as far as the caller may see them now."""
     caller = reading.caller
     if access.is_institution(caller):
-        return query.where(enterprise.in_(consents.consenting_to(caller.tenant, PURPOSE, reading.now_us)))
+        return query.where(enterprise.in_(consent_store.consenting_to(caller.tenant, PURPOSE, reading.now_us)))
     return query if sees_all(caller) else query.where(enterprise == caller.tenant)

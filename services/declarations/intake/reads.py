@@ -9,7 +9,7 @@ from chassis.errors import NotFound
 from chassis.service import Reading
 from services.declarations.intake import rpc, store
 from services.declarations.intake.model import RefusedDocument
-from services.declarations.tables import refused_documents
+from services.declarations.intake.store import refused_documents
 
 
 def get(reading: Reading, request: intake_pb2.GetRefusedDocumentRequest) -> intake_pb2.RefusedDocument:

@@ -10,17 +10,52 @@ from aval.declarations.v1 import declarations_pb2, intake_pb2
 
 from chassis import bulk, records, sealing
 from chassis.command import Transaction
-from chassis.records import Conflict
+from chassis.records import TEXT, Conflict
 from chassis.sealing import Opened
+from services.declarations.declaration.store import declarations
+from services.declarations.draft.store import customs_numbers
 from services.declarations.intake.model import RefusedDocument, State, Told
-from services.declarations.tables import (
-    customs_numbers,
-    declarations,
-    refused_contents,
-    refused_documents,
-    refused_reasons,
-    refused_told,
-    waiting_receipts,
+from services.declarations.schema import metadata
+
+# intake: refused documents and rows, the reasons to find them by; how they were told and their contents, sealed.
+refused_documents = records.table(
+    "refused_documents",
+    RefusedDocument,
+    metadata,
+    sa.Index("refused_documents_sender", "sender", "id"),
+    sa.Index("refused_documents_digest", "sender", "digest", unique=True),
+    sa.Index(
+        "refused_documents_waiting",
+        "sender",
+        "subject",
+        sqlite_where=sa.text("state = 'REFUSED'"),
+        postgresql_where=sa.text("state = 'REFUSED'"),
+    ),
+    sa.Index("refused_documents_time", "last_us"),
+)
+
+refused_reasons = sa.Table(
+    "refused_reasons",
+    metadata,
+    sa.Column("document", TEXT, primary_key=True),
+    sa.Column("reason", TEXT, primary_key=True),
+    sa.Index("refused_reasons_reason", "reason", "document"),
+    sqlite_with_rowid=False,
+)
+
+refused_told = sealing.table("refused_told", metadata)
+
+refused_contents = sealing.table("refused_contents", metadata)
+
+# Receipts that name only a unified number, until its declaration comes.
+waiting_receipts = sa.Table(
+    "waiting_receipts",
+    metadata,
+    sa.Column("unified_number", TEXT, primary_key=True),
+    sa.Column("notice_us", sa.BigInteger, primary_key=True),
+    sa.Column("channel_code", TEXT, primary_key=True),
+    sa.Column("note", TEXT, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # Unified number, notice time in microseconds, channel code.

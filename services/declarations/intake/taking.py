@@ -10,14 +10,14 @@ from google.protobuf.message import Message
 from chassis import database
 from chassis.command import Transaction
 from chassis.rpc import problem
-from services.declarations.declaration import commands as declaration
-from services.declarations.draft import commands as draft
+from services.declarations.declaration import commands as declaration_commands
+from services.declarations.draft import commands as draft_commands
 from services.declarations.intake import unified
 from services.declarations.intake.parsing import Read
-from services.declarations.records import commands as records
-from services.declarations.records import rpc as record_rpc
-from services.declarations.reference import commands as reference
-from services.declarations.retail import commands as retail
+from services.declarations.records import commands as records_commands
+from services.declarations.records import rpc as records_rpc
+from services.declarations.reference import commands as reference_commands
+from services.declarations.retail import commands as retail_commands
 
 Verdict = declarations_pb2.IntakeVerdict
 Rows = Sequence[tuple[str, Any]]
@@ -25,8 +25,8 @@ Take = Callable[[Transaction, Rows], Sequence[declarations_pb2.IntakeVerdict]]
 
 
 def _declarations(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
-    candidates = [declaration.candidate(document_id, row, ()) for document_id, row in rows]
-    (verdicts,) = draft.take([(transaction, declaration.Candidates(candidates))])
+    candidates = [declaration_commands.candidate(document_id, row, ()) for document_id, row in rows]
+    (verdicts,) = draft_commands.take([(transaction, declaration_commands.Candidates(candidates))])
     return verdicts
 
 
@@ -37,7 +37,7 @@ def _receipts(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2
 
 def _reference_records(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
     request = declarations_pb2.BatchCreateReferenceRecordsRequest(reference_records=[row for _, row in rows])
-    return _renamed(reference.create_batch(transaction, request).verdicts, rows)
+    return _renamed(reference_commands.create_batch(transaction, request).verdicts, rows)
 
 
 def _renamed(verdicts: Any, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
@@ -48,15 +48,15 @@ def _renamed(verdicts: Any, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdi
 
 
 _RETAIL_KINDS: Mapping[type[Message], str] = {
-    type(getattr(retail_pb2.RetailDocument(), kind)): kind for kind in retail.TAKERS
+    type(getattr(retail_pb2.RetailDocument(), kind)): kind for kind in retail_commands.TAKERS
 }
 # In the order in which they are taken: what others refer to comes first.
 TAKERS: Mapping[type[Message], Take] = {
     declarations_pb2.Declaration: _declarations,
-    declarations_pb2.ImportResponse: draft.respond,
+    declarations_pb2.ImportResponse: draft_commands.respond,
     declarations_pb2.Receipt: _receipts,
-    **{row: retail.TAKERS[kind] for row, kind in _RETAIL_KINDS.items()},
-    records_pb2.Record: records.take,
+    **{row: retail_commands.TAKERS[kind] for row, kind in _RETAIL_KINDS.items()},
+    records_pb2.Record: records_commands.take,
     reference_pb2.ReferenceRecord: _reference_records,
 }
 
@@ -86,7 +86,7 @@ def _lock(transaction: Transaction, parts: Sequence[Part]) -> None:
     """What the documents may change is known only now; two batches that wait for each other run again."""
     kinds = ((_RETAIL_KINDS.get(type(part.row), ""), part.row) for part in parts if part.row)
     rows = [part.row for part in parts if isinstance(part.row, records_pb2.Record)]
-    database.lock(transaction.connection, sorted({*retail.names_of(kinds), *record_rpc.names_of(rows)}))
+    database.lock(transaction.connection, sorted({*retail_commands.names_of(kinds), *records_rpc.names_of(rows)}))
 
 
 def _parts(document: declarations_pb2.Document, read: Read, language: str) -> list[Part]:

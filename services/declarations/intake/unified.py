@@ -7,8 +7,8 @@ from aval.declarations.v1 import declarations_pb2
 from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
-from services.declarations.declaration import commands as declaration
-from services.declarations.draft import commands as draft
+from services.declarations.declaration import commands as declaration_commands
+from services.declarations.draft import commands as draft_commands
 from services.declarations.intake import store
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -30,9 +30,9 @@ def create_receipts(
     receipts = [_numbered(receipt, numbers) for receipt in request.receipts]
     found = [index for index, receipt in enumerate(receipts) if receipt.declaration_number]
     resolved = declarations_pb2.BatchCreateReceiptsRequest(receipts=[receipts[index] for index in found])
-    verdicts = dict(zip(found, declaration.create_receipts(transaction, resolved).verdicts, strict=True))
+    verdicts = dict(zip(found, declaration_commands.create_receipts(transaction, resolved).verdicts, strict=True))
     taken = [index for index, verdict in verdicts.items() if verdict.outcome != Verdict.REFUSED]
-    draft.note_numbers(transaction, [receipts[index] for index in taken])
+    draft_commands.note_numbers(transaction, [receipts[index] for index in taken])
     verdicts |= _keep(transaction, {i: one for i, one in enumerate(receipts) if not one.declaration_number})
     for index, verdict in verdicts.items():
         verdict.document_id = str(index)
@@ -70,7 +70,7 @@ def _keep(
 
 
 def _problems(receipt: declarations_pb2.Receipt) -> Sequence[Problem]:
-    found = declaration.receipt_problems(receipt)
+    found = declaration_commands.receipt_problems(receipt)
     return found if receipt.unified_number else [NO_NUMBER, *found]
 
 
@@ -78,6 +78,6 @@ def attach_waiting(transaction: Transaction) -> bool:
     """Gives waiting receipts to the declarations that have come, a batch at a time; whether more may be there."""
     waiting = store.attachable(transaction.connection, AT_ONCE)
     if waiting:
-        declaration.create_receipts(transaction, declarations_pb2.BatchCreateReceiptsRequest(receipts=waiting))
+        declaration_commands.create_receipts(transaction, declarations_pb2.BatchCreateReceiptsRequest(receipts=waiting))
         store.forget_waiting(transaction.connection, waiting)
     return len(waiting) == AT_ONCE

@@ -12,8 +12,11 @@ from services.declarations import errors
 from services.declarations.consent import access
 from services.declarations.consent.access import Seen
 from services.declarations.consent.model import Consent, Purpose
+from services.declarations.declaration.store import declarations
+from services.declarations.draft.store import drafts
 from services.declarations.personal import store
-from services.declarations.tables import declarations, drafts, retail_lists, retail_orders
+from services.declarations.retail.list.store import retail_lists
+from services.declarations.retail.tables import retail_orders
 
 METHOD = "GetPersonalData"
 READS_ALL = "WINDOW"

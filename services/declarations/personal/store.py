@@ -7,7 +7,10 @@ from aval.declarations.v1 import personal_pb2
 
 from chassis import sealing
 from chassis.sealing import Opened
-from services.declarations.tables import personal_data
+from services.declarations.schema import metadata
+
+# personal: the natural persons of a document (a serialised PersonalData), sealed.
+personal_data = sealing.table("personal_data", metadata)
 
 
 def put(transaction: Opened, persons: Mapping[str, personal_pb2.PersonalData]) -> None:

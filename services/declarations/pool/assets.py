@@ -9,7 +9,7 @@ from chassis.money import Money
 from services.declarations.declaration.model import FINAL
 from services.declarations.pool import store
 from services.declarations.pool.model import Pool, State
-from services.declarations.value import store as values
+from services.declarations.value import store as value_store
 from services.declarations.value.model import Asset
 
 NOT_ELIGIBLE = "NOT_ELIGIBLE"
@@ -33,7 +33,7 @@ def load(connection: sa.Connection, names: Iterable[str], _now_us: int) -> dict[
     """The pools with these names as assets."""
     found = store.load(connection, (name.removeprefix("pools/") for name in names))
     settled = {
-        name: value.settled for name, value in values.booked(connection, [p.name for p in found.values()]).items()
+        name: value.settled for name, value in value_store.booked(connection, [p.name for p in found.values()]).items()
     }
     return {one.name: as_asset(one, settled.get(one.name, one.base.zero())) for one in found.values()}
 

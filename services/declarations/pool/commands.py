@@ -13,14 +13,14 @@ from chassis.money import Money
 from chassis.rpc import problem
 from chassis.states import check_etag, moved
 from services.declarations import errors
-from services.declarations.encumbrance import store as encumbrances
+from services.declarations.encumbrance import store as encumbrance_store
 from services.declarations.pool import model, rpc, store
 from services.declarations.pool import value as pool_value
 from services.declarations.pool.model import Change, Member, Movement, Pool
 from services.declarations.retail import modes
-from services.declarations.retail.list import store as lists
+from services.declarations.retail.list import store as list_store
 from services.declarations.retail.list.model import RetailList
-from services.declarations.retail.summary import store as summaries
+from services.declarations.retail.summary import store as summary_store
 
 AT_ONCE = 1000
 CURRENCY_UNKNOWN = Problem(
@@ -66,7 +66,7 @@ def close(transaction: Transaction, request: pool_pb2.ClosePoolRequest) -> pool_
         raise NotFound(resource=request.name)
     check_etag(request.etag, pool)
     moved(model.TRANSITIONS, pool, model.Verb.CLOSE)
-    if encumbrances.holders_of(connection, [pool.name]):
+    if encumbrance_store.holders_of(connection, [pool.name]):
         raise errors.PoolEncumbered(pool=pool.name)
     totals, on = store.totals(connection, [identifier])[identifier], transaction.business_date
     step = model.closed(pool, totals, transaction.now_us, on)
@@ -88,7 +88,7 @@ def follow(transaction: Transaction, changed: Sequence[RetailList]) -> None:
     if not pools:
         return
     known = store.members(connection, identifiers)
-    summarised = summaries.of_lists(connection, changed)
+    summarised = summary_store.of_lists(connection, changed)
     changes = [
         change
         for one in changed
@@ -158,7 +158,7 @@ def age(transaction: Transaction) -> bool:
         return False
     members = store.members(transaction.connection, due).values()
     _locked(transaction, store.load(transaction.connection, {one.pool for one in members}))
-    follow(transaction, list(lists.load(transaction.connection, due).values()))
+    follow(transaction, list(list_store.load(transaction.connection, due).values()))
     return True
 
 
@@ -168,7 +168,7 @@ def gather(transaction: Transaction) -> bool:
     if pool is None:
         return False
     # Whoever brings lists now began perhaps before the pool was there, and lets them join none.
-    lists.lock(transaction, [""])
+    list_store.lock(transaction, [""])
     found = store.lists_after(transaction.connection, pool.enterprise, pool.gathered, AT_ONCE)
     follow(transaction, found)
     done = found[-1].id if len(found) == AT_ONCE else model.GATHERED
@@ -268,7 +268,7 @@ def _paid_changes(
     paid: Mapping[str, int],
 ) -> list[Change]:
     on = model.terms(transaction.business_date)
-    summarised = summaries.of_lists(transaction.connection, found.values())
+    summarised = summary_store.of_lists(transaction.connection, found.values())
     changes: list[Change] = []
     for identifier, one in found.items():
         before = known[identifier]

@@ -8,7 +8,7 @@ from services.declarations import visibility
 from services.declarations.consent import access
 from services.declarations.pool import rpc, store
 from services.declarations.pool.model import Movement, Pool
-from services.declarations.tables import pool_movements, pools
+from services.declarations.pool.store import pool_movements, pools
 
 
 def _seen(reading: Reading, method: str, name: str) -> Pool:

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from chassis import bulk, records
 from chassis.command import Transaction
-from services.declarations.consent import store as consents
+from chassis.records import TEXT
+from services.declarations.consent import store as consent_store
 from services.declarations.pool import rpc
 from services.declarations.pool.model import (
     COUNTRY,
@@ -25,13 +26,49 @@ from services.declarations.pool.model import (
     terms,
 )
 from services.declarations.retail.list.model import RetailList
-from services.declarations.tables import (
-    pool_members,
-    pool_movements,
-    pool_settlements,
-    pool_totals,
-    pools,
-    retail_lists,
+from services.declarations.retail.list.store import retail_lists
+from services.declarations.schema import metadata
+
+pools = records.table(
+    "pools",
+    Pool,
+    metadata,
+    sa.Index("pools_enterprise", "enterprise", "id"),
+    sa.Index("pools_gathered", "gathered"),
+)
+
+# The key is the list: it joins one pool ever.
+pool_members = records.table(
+    "pool_members",
+    Member,
+    metadata,
+    sa.Index("pool_members_pool", "pool", "id"),
+    sa.Index("pool_members_ageing", "standing", "ages_us"),
+)
+
+# What a pool's base follows from: sums over its members, kept up by what changes.
+pool_totals = sa.Table(
+    "pool_totals",
+    metadata,
+    sa.Column("pool", TEXT, primary_key=True),
+    sa.Column("dimension", TEXT, primary_key=True),
+    sa.Column("code", TEXT, primary_key=True),
+    sa.Column("lists", sa.BigInteger, nullable=False),
+    sa.Column("outstanding_minor_units", sa.BigInteger, nullable=False),
+    sa.Column("term_minor_units", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Keyed by pool and number, as its id says.
+pool_movements = records.table("pool_movements", Movement, metadata)
+
+# Payments applied to pools: each once.
+pool_settlements = sa.Table(
+    "pool_settlements",
+    metadata,
+    sa.Column("pool", TEXT, primary_key=True),
+    sa.Column("payment", TEXT, primary_key=True),
+    sa.Column("response", records.BYTES, nullable=False),
 )
 
 MEMBER_CHANGES = (
@@ -180,7 +217,7 @@ def save(transaction: Transaction, pool: Pool, movements: Sequence[Movement], ev
 
 def _tell(transaction: Transaction, pool: Pool, event: str) -> None:
     """To the enterprise and to those institutions that it lets see."""
-    institutions = consents.institutions(transaction.connection, [pool.enterprise], transaction.now_us)
+    institutions = consent_store.institutions(transaction.connection, [pool.enterprise], transaction.now_us)
     seen = [one for one in institutions.get(pool.enterprise, ()) if pool.beneficiary in ("", one)]
     transaction.append(event, pool.name, rpc.to_proto(pool), [pool.enterprise, *seen])
 

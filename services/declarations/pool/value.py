@@ -10,10 +10,10 @@ from aval.declarations.v1 import declarations_pb2
 from chassis import money
 from chassis.command import Transaction
 from chassis.money import Money
-from services.declarations.encumbrance import commands as encumbrances
+from services.declarations.encumbrance import commands as encumbrance_commands
 from services.declarations.pool.assets import as_asset
 from services.declarations.pool.model import Pool
-from services.declarations.value import commands as values
+from services.declarations.value import commands as value_commands
 from services.declarations.value import store
 
 
@@ -22,7 +22,7 @@ def revalue(transaction: Transaction, pool: Pool, cause: str) -> None:
     booked = store.booked(transaction.connection, [pool.name]).get(pool.name)
     if booked is not None:
         asset = as_asset(pool, booked.settled)
-        values.revalue(transaction, asset, asset.value, cause)
+        value_commands.revalue(transaction, asset, asset.value, cause)
 
 
 def settle(transaction: Transaction, pool: Pool, payment: str, amount: Money) -> Money:
@@ -30,5 +30,5 @@ def settle(transaction: Transaction, pool: Pool, payment: str, amount: Money) ->
     if not amount or not store.opened(transaction.connection, [pool.name]):
         return amount.zero()
     request = declarations_pb2.ApplyProceedsRequest(asset=pool.name, payment=payment, amount=money.to_proto(amount))
-    response = encumbrances.apply_proceeds(transaction, request)
+    response = encumbrance_commands.apply_proceeds(transaction, request)
     return sum((money.from_proto(one.amount) for one in response.settled_encumbrances), amount.zero())

@@ -12,13 +12,13 @@ from services.declarations import checks, errors, terms
 from services.declarations.consent import access
 from services.declarations.consent.access import Seen
 from services.declarations.consent.model import Purpose
-from services.declarations.declaration import assets as declarations
+from services.declarations.declaration import assets as declaration_assets
 from services.declarations.declaration import model as declaration_model
 from services.declarations.declaration import store as declaration_store
 from services.declarations.preshipment import model, netting, rpc, store
 from services.declarations.preshipment.model import Link, PreShipment, counting
 from services.declarations.value import freezing
-from services.declarations.value import store as values
+from services.declarations.value import store as value_store
 
 NO_ENTERPRISE = Problem("pre_shipment.enterprise", "ENTERPRISE_MISSING", "Name the exporter.", "请填写出口企业。")
 NO_CONTRACT = Problem(
@@ -137,8 +137,8 @@ def roll(transaction: Transaction, request: pre_shipment_pb2.RollPreShipmentRequ
 def _check_final(transaction: Transaction, links: list[Link]) -> None:
     """Finance may stand on every one of the declarations."""
     names = [link.declaration for link in links]
-    frozen = values.frozen(transaction.connection, names)
-    for asset in declarations.load(transaction.connection, names, transaction.now_us).values():
+    frozen = value_store.frozen(transaction.connection, names)
+    for asset in declaration_assets.load(transaction.connection, names, transaction.now_us).values():
         if asset.verdict != declaration_model.FINAL or asset.name in frozen:
             reasons = [*asset.reasons, *freezing.reasons(frozen.get(asset.name, ()))]
             explanation = " ".join(reason.text(transaction.caller.language) for reason in reasons)

@@ -13,12 +13,12 @@ from chassis.money import Money
 from chassis.records import Conflict
 from ledger.model import Kind, Transfer
 from services.declarations import terms
-from services.declarations.breach import register as breaches
-from services.declarations.breach import store as breach_rows
-from services.declarations.declaration import assets as declarations
+from services.declarations.breach import register as breach_register
+from services.declarations.breach import store as breach_store
+from services.declarations.declaration import assets as declaration_assets
 from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import Declaration
-from services.declarations.encumbrance import store as encumbrances
+from services.declarations.encumbrance import store as encumbrance_store
 from services.declarations.encumbrance.model import (
     Encumbrance,
     Item,
@@ -33,8 +33,8 @@ from services.declarations.encumbrance.model import (
 from services.declarations.preshipment import model, store
 from services.declarations.preshipment.assets import as_asset
 from services.declarations.preshipment.model import Link, PreShipment
-from services.declarations.retail.sale import store as sales
-from services.declarations.value import store as values
+from services.declarations.retail.sale import store as sale_store
+from services.declarations.value import store as value_store
 from services.declarations.value.books import Books
 from services.declarations.value.model import Asset, AssetClass, Move, Part, less_insurable, transfer
 
@@ -48,7 +48,7 @@ def holders_of(connection: sa.Connection, names: Iterable[str]) -> dict[str, set
     netted = {
         link.declaration: link.pre_shipment for link in store.links_of(connection, wanted).values() if link.netted
     }
-    found = encumbrances.holders_of(connection, {*wanted, *netted.values()})
+    found = encumbrance_store.holders_of(connection, {*wanted, *netted.values()})
     for declaration, order in netted.items():
         found[declaration] = found.get(declaration, set()) | found.get(order, set())
     return found
@@ -118,7 +118,7 @@ def _link_of(transaction: Transaction, declaration: Declaration) -> Link | None:
     """By its contract number; None where it has none."""
     contract = _contract(declaration)
     order = f"{COLLECTION}/{model.identifier(declaration.enterprise, contract)}"
-    value = declarations.as_asset(declaration, transaction.now_us).value
+    value = declaration_assets.as_asset(declaration, transaction.now_us).value
     return Link(declaration.name, order, value, value.zero(), 0) if contract else None
 
 
@@ -127,14 +127,14 @@ def link(transaction: Transaction, order: PreShipment, declaration: Declaration)
 
     False, and nothing is done, if it is of another currency without a rate.
     """
-    asset = declarations.as_asset(declaration, transaction.now_us)
+    asset = declaration_assets.as_asset(declaration, transaction.now_us)
     fresh = Link(asset.name, order.name, asset.value, asset.value.zero(), 0)
     rated = _rated(transaction, fresh, order.amount.currency)
     if not model.counting([rated], order):
         return False
     store.remove_link(transaction.connection, asset.name)
     store.add_links(transaction.connection, [rated])
-    values.open(transaction, [asset])
+    value_store.open(transaction, [asset])
     rebalance(transaction, [order.name])
     return True
 
@@ -162,7 +162,7 @@ def _rebalance(transaction: Transaction, names: AbstractSet[str], has_shipped: b
     known = store.load(transaction.connection, [name.removeprefix(f"{COLLECTION}/") for name in names])
     for one in known.values():
         own = model.counting(links, one)
-        if (own or not has_shipped) and one.name in values.opened(transaction.connection, [one.name]):
+        if (own or not has_shipped) and one.name in value_store.opened(transaction.connection, [one.name]):
             _rebalance_one(transaction, one, own)
 
 
@@ -185,8 +185,8 @@ def _rebalance_one(transaction: Transaction, order: PreShipment, links: Sequence
 def _bearable(transaction: Transaction, books: Books, order: PreShipment, links: Sequence[Link]) -> dict[str, Money]:
     """What each declaration could hold for the order's holders: none where another bars them (I6), or its sales."""
     names = [link.declaration for link in links]
-    sold = sales.sold(transaction.connection, [name.removeprefix("declarations/") for name in names])
-    standing = encumbrances.holders_of(transaction.connection, [order.name, *names])
+    sold = sale_store.sold(transaction.connection, [name.removeprefix("declarations/") for name in names])
+    standing = encumbrance_store.holders_of(transaction.connection, [order.name, *names])
     own = [one for one in standing.get(order.name, ()) if one.asset_class is AssetClass.RECEIVABLE]
     free = {}
     for link in links:
@@ -235,9 +235,11 @@ def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) ->
     Each encumbrance keeps its holder, its reference and its amount: only what it stands on changes, and on a
     declaration of another currency it is a claim at the rate and with the haircut that the link keeps.
     """
-    standing = encumbrances.standing_on(transaction.connection, [order.name]).get(order.name, [])
+    standing = encumbrance_store.standing_on(transaction.connection, [order.name]).get(order.name, [])
     confirmed = [one for one in standing if _is_finance(one)]
-    unbacked = breaches.unbacked(breach_rows.open_on(transaction.connection, [order.name]), AssetClass.RECEIVABLE)
+    unbacked = breach_register.unbacked(
+        breach_store.open_on(transaction.connection, [order.name]), AssetClass.RECEIVABLE
+    )
     left = sum(model.backed(confirmed, order.name, unbacked).values(), order.amount.zero())
     rolled = order.amount.zero()
     for link in links:
@@ -290,8 +292,8 @@ def _move_item(transaction: Transaction, one: Encumbrance, order: str, part: Mon
     elif fresh.amount:
         more = replace(more, items=tuple(sorted((*more.items, fresh), key=lambda each: each.asset)))
     if fresh.amount:
-        encumbrances.add_item(transaction, one, fresh.asset)
-    return encumbrances.save(transaction, more, "encumbrance.rolled")
+        encumbrance_store.add_item(transaction, one, fresh.asset)
+    return encumbrance_store.save(transaction, more, "encumbrance.rolled")
 
 
 def _with_less(transaction: Transaction, one: Encumbrance, order: str, amount: Money) -> Encumbrance:
@@ -299,7 +301,7 @@ def _with_less(transaction: Transaction, one: Encumbrance, order: str, amount: M
     item = item_of(one, order)
     if item.amount != amount:
         return with_item(one, replace(item, amount=item.amount - amount))
-    encumbrances.drop_items(transaction, one, [order])
+    encumbrance_store.drop_items(transaction, one, [order])
     return replace(one, items=tuple(other for other in one.items if other is not item))
 
 
@@ -327,7 +329,7 @@ def _reservations_give_way(transaction: Transaction, order: PreShipment) -> None
     # Not above, for the same reason.
     from services.declarations.encumbrance import ending
 
-    standing = encumbrances.standing_on(transaction.connection, [order.name]).get(order.name, [])
+    standing = encumbrance_store.standing_on(transaction.connection, [order.name]).get(order.name, [])
     reserved = ending.reserved_on(standing, AssetClass.RECEIVABLE)
     ending.end_reservations(transaction, reserved, Verb.RELEASE)
 
@@ -336,6 +338,6 @@ def give_way(transaction: Transaction, asset: Asset, less: Money) -> None:
     """Before so much of a declaration's value is taken: what is netted out of it is rolled, if that is in the way."""
     known = store.links_of(transaction.connection, [asset.name]).get(asset.name)
     if known and known.netted:
-        value = values.booked(transaction.connection, [asset.name])[asset.name]
+        value = value_store.booked(transaction.connection, [asset.name])[asset.name]
         if value.free + value.margin < less:
             roll_onto(transaction, asset.name)

@@ -8,8 +8,8 @@ from services.declarations.consent import access
 from services.declarations.preshipment import rpc, store
 from services.declarations.preshipment.assets import as_asset
 from services.declarations.preshipment.model import PreShipment, counting
-from services.declarations.tables import pre_shipments
-from services.declarations.value import reads as values
+from services.declarations.preshipment.store import pre_shipments
+from services.declarations.value import reads as value_reads
 from services.declarations.visibility import among_seen
 
 
@@ -36,6 +36,6 @@ def list_(
 def _views(reading: Reading, page: list[PreShipment]) -> list[pre_shipment_pb2.PreShipment]:
     found = store.links(reading.connection, [one.name for one in page])
     links = {one.name: counting(found, one) for one in page}
-    available = values.available(reading, [as_asset(one, links[one.name], reading.now_us) for one in page])
+    available = value_reads.available(reading, [as_asset(one, links[one.name], reading.now_us) for one in page])
     tenant = reading.caller.tenant
     return [rpc.to_proto(one, links[one.name], tenant, available[one.name]) for one in page]

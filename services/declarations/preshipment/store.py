@@ -9,11 +9,31 @@ import sqlalchemy as sa
 from chassis import records
 from chassis.command import Transaction
 from chassis.money import Money
-from chassis.records import Conflict
-from services.declarations.consent import store as consents
+from chassis.records import TEXT, Conflict
+from services.declarations.consent import store as consent_store
 from services.declarations.preshipment import rpc
 from services.declarations.preshipment.model import Link, PreShipment
-from services.declarations.tables import pre_shipments, shipped_under
+from services.declarations.schema import metadata
+
+pre_shipments = records.table(
+    "pre_shipments", PreShipment, metadata, sa.Index("pre_shipments_enterprise", "enterprise", "id")
+)
+
+# What is shipped under an order or credit; each declaration under one.
+shipped_under = sa.Table(
+    "shipped_under",
+    metadata,
+    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("pre_shipment", TEXT, nullable=False),
+    sa.Column("currency", TEXT, nullable=False),
+    sa.Column("shipped_minor_units", sa.BigInteger, nullable=False),
+    sa.Column("netted_currency", TEXT, nullable=False),
+    sa.Column("netted_minor_units", sa.BigInteger, nullable=False),
+    sa.Column("hold_number", sa.BigInteger, nullable=False),
+    sa.Column("exchange_rate", TEXT),
+    sa.Column("haircut", TEXT),
+    sa.Index("shipped_under_pre_shipment", "pre_shipment", "declaration"),
+)
 
 
 def matching(*conditions: Any) -> Any:
@@ -91,6 +111,6 @@ def add(transaction: Transaction, pre_shipment: PreShipment) -> None:
 
 def tell(transaction: Transaction, pre_shipment: PreShipment, event: str) -> None:
     """To the enterprise and to those institutions that it lets see."""
-    institutions = consents.institutions(transaction.connection, [pre_shipment.enterprise], transaction.now_us)
+    institutions = consent_store.institutions(transaction.connection, [pre_shipment.enterprise], transaction.now_us)
     parties = [pre_shipment.enterprise, *institutions.get(pre_shipment.enterprise, ())]
     transaction.append(event, pre_shipment.name, rpc.to_proto(pre_shipment, ()), parties)

@@ -9,9 +9,9 @@ from chassis.errors import Problem
 from services.declarations.declaration.model import FINAL, NOT_ELIGIBLE
 from services.declarations.rebate import store
 from services.declarations.rebate.model import Rebate, identifier
-from services.declarations.records import store as records
+from services.declarations.records import store as records_store
 from services.declarations.records.model import Record
-from services.declarations.tables import record_versions
+from services.declarations.records.store import record_versions
 from services.declarations.value.model import Asset
 
 Status = records_pb2.RebateStatus
@@ -47,7 +47,7 @@ def claim_of(record: Record, status: Status) -> Claim:
 def _paid(connection: sa.Connection, enterprises: Iterable[str]) -> set[str]:
     """The ids of these enterprises' rebates that were paid, with no application that still expects anything."""
     by_state: dict[bool, set[str]] = {True: set(), False: set()}
-    for record in records.about(connection, "rebate_status", record_versions.c.enterprise, enterprises):
+    for record in records_store.about(connection, "rebate_status", record_versions.c.enterprise, enterprises):
         status = record.message.rebate_status
         if status.state != Status.REFUSED:
             by_state[status.state == Status.PAID].add(identifier(*claim_of(record, status)))

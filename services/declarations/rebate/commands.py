@@ -12,7 +12,7 @@ from services.declarations import checks, errors
 from services.declarations.rebate import model, rpc, store
 from services.declarations.rebate.assets import as_asset
 from services.declarations.rebate.model import Rebate
-from services.declarations.value import commands as values
+from services.declarations.value import commands as value_commands
 
 REVISED = "REVISED"
 ONE_OF = Problem(
@@ -61,5 +61,5 @@ def revise(transaction: Transaction, request: rebate_pb2.ReviseRebateRequest) ->
     if problems:
         raise InvalidFields(problems)
     revised = store.save(transaction, replace(known, amount=amount))
-    values.revalue(transaction, as_asset(revised), amount, REVISED)
+    value_commands.revalue(transaction, as_asset(revised), amount, REVISED)
     return rpc.to_proto(revised)

@@ -8,8 +8,8 @@ from services.declarations.consent import access
 from services.declarations.rebate import rpc, store
 from services.declarations.rebate.assets import as_asset
 from services.declarations.rebate.model import Rebate
-from services.declarations.tables import rebates
-from services.declarations.value import reads as values
+from services.declarations.rebate.store import rebates
+from services.declarations.value import reads as value_reads
 from services.declarations.visibility import among_seen
 
 
@@ -31,5 +31,5 @@ def list_(reading: Reading, request: rebate_pb2.ListRebatesRequest) -> rebate_pb
 
 
 def _views(reading: Reading, page: list[Rebate]) -> list[rebate_pb2.Rebate]:
-    available = values.available(reading, [as_asset(one) for one in page])
+    available = value_reads.available(reading, [as_asset(one) for one in page])
     return [rpc.to_proto(one, available[one.name]) for one in page]

@@ -7,10 +7,12 @@ import sqlalchemy as sa
 
 from chassis import records
 from chassis.command import Transaction
-from services.declarations.consent import store as consents
+from services.declarations.consent import store as consent_store
 from services.declarations.rebate import rpc
 from services.declarations.rebate.model import Rebate
-from services.declarations.tables import rebates
+from services.declarations.schema import metadata
+
+rebates = records.table("rebates", Rebate, metadata, sa.Index("rebates_enterprise", "enterprise", "id"))
 
 
 def matching(*conditions: Any) -> Any:
@@ -40,7 +42,7 @@ def save(transaction: Transaction, rebate: Rebate) -> Rebate:
 def _tell(transaction: Transaction, event: str, *changed: Rebate) -> None:
     """To the enterprises and to those institutions that they let see."""
     owners = {rebate.enterprise for rebate in changed}
-    institutions = consents.institutions(transaction.connection, owners, transaction.now_us) if owners else {}
+    institutions = consent_store.institutions(transaction.connection, owners, transaction.now_us) if owners else {}
     for rebate in changed:
         parties = [rebate.enterprise, *institutions.get(rebate.enterprise, ())]
         transaction.append(event, rebate.name, rpc.to_proto(rebate), parties)

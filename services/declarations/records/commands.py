@@ -11,13 +11,13 @@ from chassis import fields
 from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.identity import Caller
-from services.declarations.bill import intake as bills
+from services.declarations.bill import intake as bill_intake
 from services.declarations.declaration import commands as declaration_commands
 from services.declarations.declaration import store as declaration_store
 from services.declarations.records import holds, kinds, permit_uses, rebates, returns, rpc, store
 from services.declarations.records.kinds import KINDS
 from services.declarations.records.model import Record
-from services.declarations.retail.merchant import commands as merchants
+from services.declarations.retail.merchant import commands as merchant_commands
 
 Verdict = declarations_pb2.IntakeVerdict
 WRITER_NOT_ALLOWED = Problem(
@@ -79,7 +79,7 @@ class Known:
     newest: dict[str, Record]
     digests: dict[tuple[str, int], bytes]
     owners: Mapping[str, str]
-    bills: bills.Known
+    bills: bill_intake.Known
     returns: returns.Known
 
 
@@ -144,7 +144,7 @@ def _load(transaction: Transaction, rows: Sequence[Candidate]) -> Known:
         store.newest(connection, identifiers),
         store.digests(connection, versions),
         declaration_store.enterprises(connection, numbers) if numbers else {},
-        bills.load(connection, [kinds.identifier(body) for body in bodies if body.HasField("bill")]),
+        bill_intake.load(connection, [kinds.identifier(body) for body in bodies if body.HasField("bill")]),
         returns.load(connection, bodies),
     )
 
@@ -214,8 +214,8 @@ def _follow(transaction: Transaction, known: Known, taken: Taken) -> None:
 
 
 EFFECTS: Mapping[str, Effect] = {
-    "bill": lambda transaction, known, changed: bills.follow(transaction, known.bills, changed),
-    "enterprise_registration": lambda transaction, _known, changed: merchants.expect(transaction, changed),
+    "bill": lambda transaction, known, changed: bill_intake.follow(transaction, known.bills, changed),
+    "enterprise_registration": lambda transaction, _known, changed: merchant_commands.expect(transaction, changed),
     "permit": lambda transaction, _known, changed: permit_uses.follow(transaction, changed),
     "rebate_status": lambda transaction, _known, changed: rebates.follow(transaction, changed),
     "goods_return": lambda transaction, known, changed: returns.follow(transaction, known.returns, changed),

@@ -10,7 +10,7 @@ from chassis.command import Transaction
 from chassis.errors import Problem
 from services.declarations.code_tables import code_table
 from services.declarations.declaration.model import Declaration
-from services.declarations.encumbrance import store as encumbrances
+from services.declarations.encumbrance import store as encumbrance_store
 from services.declarations.records import store
 from services.declarations.records.model import Record
 
@@ -65,9 +65,9 @@ def reason(message: records_pb2.Record) -> Problem:
 def tell(transaction: Transaction, changed: Sequence[tuple[Record, records_pb2.Hold]]) -> None:
     """The enterprise, and all who hold value that the hold is about, learn of it."""
     declared = {f"declarations/{record.declaration}" for record, _ in changed if record.declaration}
-    on_declarations = encumbrances.holders_of(transaction.connection, declared) if declared else {}
+    on_declarations = encumbrance_store.holders_of(transaction.connection, declared) if declared else {}
     owners = {record.enterprise for record, _ in changed if not record.declaration}
-    holders = encumbrances.holders(transaction.connection, owners) if owners else {}
+    holders = encumbrance_store.holders(transaction.connection, owners) if owners else {}
     for record, hold in changed:
         standing = on_declarations.get(f"declarations/{record.declaration}", ())
         parties = [record.enterprise, *sorted(one.holder for one in standing), *holders.get(record.enterprise, ())]

@@ -21,7 +21,7 @@ from services.declarations.checks import date_or_none
 from services.declarations.declaration.model import Content, Declaration
 from services.declarations.records import permits, rpc, store
 from services.declarations.records.model import Goods, PermitUse, Record
-from services.declarations.tables import record_versions
+from services.declarations.records.store import record_versions
 
 
 class Taking(NamedTuple):

@@ -10,11 +10,11 @@ from chassis import money, paging, records
 from chassis import rpc as wire
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.service import Reading
-from services.declarations.bill import store as bills
+from services.declarations.bill import store as bill_store
 from services.declarations.bill import views as bill_views
 from services.declarations.consent import access
-from services.declarations.consent import store as consents
-from services.declarations.declaration import reads as declarations
+from services.declarations.consent import store as consent_store
+from services.declarations.declaration import reads as declaration_reads
 from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import Declaration
 from services.declarations.records import (
@@ -31,7 +31,7 @@ from services.declarations.records import (
 )
 from services.declarations.records.kinds import KINDS
 from services.declarations.records.model import Record
-from services.declarations.tables import record_versions
+from services.declarations.records.store import record_versions
 
 PUBLIC = [name for name, kind in KINDS.items() if kind.is_public]
 NO_SUCH_DAY = Problem("date", "DATE_INVALID", "This is no calendar day; correct it.", "不是有效日期；请更正。")
@@ -60,7 +60,7 @@ def _owner(reading: Reading, record: Record) -> str:
 
 def _views(reading: Reading, page: list[Record]) -> list[records_pb2.Record]:
     """The wire form; bills with how far they are paid now."""
-    known = bills.load(reading.connection, [one.record for one in page if one.kind == "bill"])
+    known = bill_store.load(reading.connection, [one.record for one in page if one.kind == "bill"])
     billed = [one for one in page if one.record in known]
     shown = {
         one.name: one
@@ -72,7 +72,7 @@ def _views(reading: Reading, page: list[Record]) -> list[records_pb2.Record]:
 def list_(reading: Reading, request: records_pb2.ListRecordsRequest) -> records_pb2.ListRecordsResponse:
     """A page, those written last first."""
     at_us = request.as_of.ToMicroseconds() if request.HasField("as_of") else None
-    named = declarations.seen(reading, request.declaration, "ListRecords") if request.declaration else None
+    named = declaration_reads.seen(reading, request.declaration, "ListRecords") if request.declaration else None
     query = store.matching(store.counting(at_us), *_wanted(request))
     # Who may see the declaration may see what others say of it, whoever's record it is.
     query = query.where(_about(named)) if named else _own(reading, query)
@@ -101,7 +101,7 @@ def _own(reading: Reading, query: Any) -> Any:
         return query
     owners: Any = [reading.caller.tenant]
     if access.is_institution(reading.caller):
-        owners = consents.consenting(reading.caller.tenant, reading.now_us)
+        owners = consent_store.consenting(reading.caller.tenant, reading.now_us)
     return query.where(sa.or_(record_versions.c.enterprise.in_(owners), record_versions.c.kind.in_(PUBLIC)))
 
 
@@ -120,7 +120,7 @@ def _body(declaration: Declaration) -> declarations_pb2.Declaration:
 
 def verify_permits(reading: Reading, request: records_pb2.VerifyPermitsRequest) -> records_pb2.VerifyPermitsResponse:
     """Whether the permits that a declaration's goods need are in force on a day."""
-    declaration = declarations.seen(reading, request.declaration, "VerifyPermits")
+    declaration = declaration_reads.seen(reading, request.declaration, "VerifyPermits")
     body = _body(declaration)
     day = permits.day_of(body, reading.business_date)
     if request.HasField("date"):
@@ -144,7 +144,7 @@ def _told(reading: Reading, problems: Any) -> list[Any]:
 
 def evidence(reading: Reading, request: records_pb2.GetEvidenceRequest) -> records_pb2.Evidence:
     """What others than the declarant say of one declaration."""
-    declaration = declarations.seen(reading, request.declaration, "GetEvidence")
+    declaration = declaration_reads.seen(reading, request.declaration, "GetEvidence")
     body = _body(declaration)
     message = records_pb2.Evidence(
         declaration=declaration.name,

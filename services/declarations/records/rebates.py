@@ -15,8 +15,8 @@ from services.declarations.rebate.assets import EXPECTED, Claim, claim_of
 from services.declarations.rebate.model import Rebate, identifier
 from services.declarations.records import store
 from services.declarations.records.model import Record
-from services.declarations.tables import record_versions
-from services.declarations.value import commands as values
+from services.declarations.records.store import record_versions
+from services.declarations.value import commands as value_commands
 from services.declarations.value import store as value_store
 
 Status = records_pb2.RebateStatus
@@ -78,4 +78,4 @@ def _revise(transaction: Transaction, moved: Sequence[Rebate]) -> None:
     for rebate in moved:
         saved = rebate_store.save(transaction, rebate)
         if saved.name in opened:
-            values.revalue(transaction, assets.as_asset(saved), saved.amount, "REVISED")
+            value_commands.revalue(transaction, assets.as_asset(saved), saved.amount, "REVISED")

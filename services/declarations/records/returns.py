@@ -8,11 +8,11 @@ from aval.declarations.v1 import records_pb2
 from chassis import money
 from chassis.command import Transaction
 from chassis.errors import Problem
-from services.declarations.declaration import store as declarations
+from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.assets import as_asset
 from services.declarations.declaration.model import Declaration
 from services.declarations.records.model import Record
-from services.declarations.value import commands as values
+from services.declarations.value import commands as value_commands
 
 # The declarations that returns name, by number.
 Known = Mapping[str, Declaration]
@@ -34,7 +34,7 @@ CURRENCY_DIFFERS = Problem(
 def load(connection: sa.Connection, bodies: Iterable[records_pb2.Record]) -> Known:
     """The declarations whose goods came back, those that are known."""
     numbers = {body.declaration.removeprefix("declarations/") for body in bodies if body.HasField("goods_return")}
-    return declarations.load(connection, numbers) if numbers else {}
+    return declaration_store.load(connection, numbers) if numbers else {}
 
 
 def problems(known: Known, body: records_pb2.Record) -> list[Problem]:
@@ -52,4 +52,4 @@ def follow(transaction: Transaction, known: Known, changed: Sequence[tuple[Recor
     """Takes the value of each return back; what stands on more than is left is in breach."""
     for record, content in changed:
         asset = as_asset(known[record.declaration], transaction.now_us)
-        values.take_back(transaction, asset, money.from_proto(content.amount))
+        value_commands.take_back(transaction, asset, money.from_proto(content.amount))

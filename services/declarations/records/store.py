@@ -9,11 +9,49 @@ from aval.declarations.v1 import records_pb2
 
 from chassis import bulk, records
 from chassis.command import Transaction
-from chassis.records import Conflict
+from chassis.records import TEXT, Conflict
 from services.declarations import receipts
+from services.declarations.declaration.store import declarations
 from services.declarations.records import kinds, rpc
 from services.declarations.records.model import PermitUse, Record
-from services.declarations.tables import declarations, permit_uses, record_subjects, record_versions
+from services.declarations.schema import metadata
+
+# Records beside the declarations: every version of each, of which one counts.
+record_versions = records.table(
+    "records",
+    Record,
+    metadata,
+    sa.Index("records_version", "record", "notice_us", unique=True),
+    # One counts: two writers at once can't both supersede the same version.
+    sa.Index(
+        "records_newest",
+        "record",
+        unique=True,
+        sqlite_where=sa.text("is_newest"),
+        postgresql_where=sa.text("is_newest"),
+    ),
+    sa.Index("records_enterprise", "enterprise", "kind"),
+    sa.Index("records_declaration", "declaration", "kind"),
+)
+
+# What else a version is about: a transport document, an invoice, a warehouse, a port.
+record_subjects = sa.Table(
+    "record_subjects",
+    metadata,
+    sa.Column("subject", TEXT, primary_key=True),
+    sa.Column("version", TEXT, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# What declarations take of permits, numbered for each enterprise.
+permit_uses = sa.Table(
+    "permit_uses",
+    metadata,
+    *records.columns(PermitUse, keys=("enterprise", "position")),
+    sa.Index("permit_uses_declaration", "declaration"),
+    sa.Index("permit_uses_permit", "permit", "enterprise"),
+    sqlite_with_rowid=False,
+)
 
 # The resource of an event on many records (AIP-159).
 ALL = "records/-"

@@ -6,7 +6,16 @@ import sqlalchemy as sa
 
 from chassis import records
 from services.declarations.reference.model import ReferenceRecord
-from services.declarations.tables import reference_records
+from services.declarations.schema import metadata
+
+# reference: records of foreign trade, for price norms.
+reference_records = records.table(
+    "reference_records",
+    ReferenceRecord,
+    metadata,
+    sa.Index("reference_records_commodity", "commodity_code", "record_date"),
+    sa.Index("reference_records_arrival", "create_us", "id"),
+)
 
 
 def digests(connection: sa.Connection, identifiers: Collection[str]) -> Mapping[str, bytes]:

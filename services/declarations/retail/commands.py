@@ -12,16 +12,16 @@ from chassis.errors import Problem
 from chassis.rpc import problem
 from services.declarations.retail.checks import check
 from services.declarations.retail.identity import waybill_id
-from services.declarations.retail.list import commands as retail_list
-from services.declarations.retail.list import store as lists
+from services.declarations.retail.list import commands as list_commands
+from services.declarations.retail.list import store as list_store
 from services.declarations.retail.matching.store import names as locks
-from services.declarations.retail.order import commands as order
-from services.declarations.retail.payment import commands as payment
-from services.declarations.retail.report import commands as report
+from services.declarations.retail.order import commands as order_commands
+from services.declarations.retail.payment import commands as payment_commands
+from services.declarations.retail.report import commands as report_commands
 from services.declarations.retail.report.model import is_moving
-from services.declarations.retail.result import commands as result
-from services.declarations.retail.summary import commands as summary
-from services.declarations.retail.waybill import commands as waybill
+from services.declarations.retail.result import commands as result_commands
+from services.declarations.retail.summary import commands as summary_commands
+from services.declarations.retail.waybill import commands as waybill_commands
 
 Verdict = declarations_pb2.IntakeVerdict
 Rows = Sequence[tuple[str, Any]]
@@ -29,16 +29,16 @@ Take = Callable[[Transaction, Rows], Sequence[declarations_pb2.IntakeVerdict]]
 
 # By the field of RetailDocument: what takes checked rows of that kind, all of a batch at once.
 TAKERS: Mapping[str, Take] = {
-    "order": order.take,
-    "waybill": waybill.take,
-    "payment": payment.take,
-    "list": retail_list.take,
-    "receipt": retail_list.take_receipts,
-    "cancellation": retail_list.take_cancellations,
-    "departure": retail_list.take_departures,
-    "summary": summary.take,
-    "report": report.take,
-    "summary_result": result.take,
+    "order": order_commands.take,
+    "waybill": waybill_commands.take,
+    "payment": payment_commands.take,
+    "list": list_commands.take,
+    "receipt": list_commands.take_receipts,
+    "cancellation": list_commands.take_cancellations,
+    "departure": list_commands.take_departures,
+    "summary": summary_commands.take,
+    "report": report_commands.take,
+    "summary_result": result_commands.take,
 }
 NOT_TAKEN = Problem(
     "",
@@ -50,18 +50,18 @@ NOT_TAKEN = Problem(
 # lists of its merchant. Of a departure nobody says whose parcels left.
 _LOCKS: Mapping[str, Callable[[Any], set[str]]] = {
     "order": lambda row: locks([row.order_number]),
-    "waybill": lambda row: locks(filter(None, [row.order_number]), [waybill.identify(row)]),
+    "waybill": lambda row: locks(filter(None, [row.order_number]), [waybill_commands.identify(row)]),
     "payment": lambda row: locks([row.order_number]),
     "list": lambda row: {
-        *lists.names([row.merchant_code]),
+        *list_store.names([row.merchant_code]),
         *locks([row.order_number], [waybill_id(row.carrier_code, row.waybill_number)]),
     },
-    "receipt": lambda row: lists.names([row.merchant_code]),
-    "cancellation": lambda row: lists.names([row.merchant_code]),
-    "departure": lambda _row: lists.names([""]),
-    "summary": lambda row: lists.names([row.merchant_code]),
-    "report": lambda row: lists.names([row.merchant_code]) if is_moving(row) else set(),
-    "summary_result": lambda row: lists.names([row.merchant_code]),
+    "receipt": lambda row: list_store.names([row.merchant_code]),
+    "cancellation": lambda row: list_store.names([row.merchant_code]),
+    "departure": lambda _row: list_store.names([""]),
+    "summary": lambda row: list_store.names([row.merchant_code]),
+    "report": lambda row: list_store.names([row.merchant_code]) if is_moving(row) else set(),
+    "summary_result": lambda row: list_store.names([row.merchant_code]),
 }
 
 

@@ -15,7 +15,7 @@ from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.records import Conflict
 from chassis.rpc import problem
-from services.declarations.personal import store as personal
+from services.declarations.personal import store as personal_store
 from services.declarations.retail.versions import Change, Step, Version, step
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -112,7 +112,7 @@ def take(transaction: Transaction, kind: Kind[Record], rows: Rows) -> Taken[Reco
             present[arrival.id] = replace(before, send_us=arrival.version.send_us, change=arrival.version.change)  # type: ignore[type-var]
     changed = [record for identifier, record in present.items() if record is not known.get(identifier)]
     _save(transaction.connection, kind, known, changed)
-    personal.put(transaction, persons)
+    personal_store.put(transaction, persons)
     return Taken(verdicts, changed, known)
 
 

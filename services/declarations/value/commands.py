@@ -12,11 +12,11 @@ from chassis import database
 from chassis.command import Transaction
 from chassis.money import Money
 from services.declarations import receipts, terms
-from services.declarations.breach import register as breaches
+from services.declarations.breach import register as breach_register
 from services.declarations.declaration.assets import as_asset
 from services.declarations.declaration.model import Declaration
 from services.declarations.encumbrance import ending
-from services.declarations.encumbrance import store as encumbrances
+from services.declarations.encumbrance import store as encumbrance_store
 from services.declarations.encumbrance.model import Encumbrance, Verb, void_transfers
 from services.declarations.preshipment import netting
 from services.declarations.retail.sale.model import WAREHOUSE_MODE
@@ -122,9 +122,11 @@ class _Forced:
         for asset_class in AssetClass:
             change = model.short_of(after, asset_class) - model.short_of(before, asset_class)
             if change > change.zero():
-                breaches.fall_short(self._transaction, self._asset, asset_class, change, self._cause, self._standing)
+                breach_register.fall_short(
+                    self._transaction, self._asset, asset_class, change, self._cause, self._standing
+                )
             elif change:
-                breaches.cure(self._transaction, self._asset.name, asset_class, change.zero() - change)
+                breach_register.cure(self._transaction, self._asset.name, asset_class, change.zero() - change)
         netting.rebalance(self._transaction, self.books.assets)
 
 
@@ -182,9 +184,9 @@ def _follow_one(transaction: Transaction, before: Declaration, after: Declaratio
 
 def _freeze(transaction: Transaction, asset: Asset, cause: str, freezes: bool) -> None:
     """Freezes or unfreezes an asset by a cause that is no breach; its holders are told."""
-    standing = encumbrances.standing_on(transaction.connection, [asset.name]).get(asset.name, [])
+    standing = encumbrance_store.standing_on(transaction.connection, [asset.name]).get(asset.name, [])
     parties = {asset.name: [asset.enterprise, *(one.holder for one in standing)]}
-    act = breaches.freeze if freezes else breaches.unfreeze
+    act = breach_register.freeze if freezes else breach_register.unfreeze
     act(transaction, {asset.name: cause}, parties)
 
 

@@ -4,22 +4,22 @@ from collections.abc import Callable, Iterable, Mapping
 
 import sqlalchemy as sa
 
-from services.declarations.declaration import assets as declarations
-from services.declarations.pool import assets as pools
-from services.declarations.preshipment import assets as pre_shipments
-from services.declarations.rebate import assets as rebates
-from services.declarations.retail.sale import assets as warehouse_sales
+from services.declarations.declaration import assets as declaration_assets
+from services.declarations.pool import assets as pool_assets
+from services.declarations.preshipment import assets as preshipment_assets
+from services.declarations.rebate import assets as rebate_assets
+from services.declarations.retail.sale import assets as sale_assets
 from services.declarations.value.model import Asset, collection
 
 Load = Callable[[sa.Connection, Iterable[str], int], Mapping[str, Asset]]
 
 # By collection: reads assets by name as they are at a time in microseconds; what isn't known is left out.
 LOAD: Mapping[str, Load] = {
-    "declarations": declarations.load,
-    "preShipments": pre_shipments.load,
-    "rebates": rebates.load,
-    "pools": pools.load,
-    "warehouseSales": warehouse_sales.load,
+    "declarations": declaration_assets.load,
+    "preShipments": preshipment_assets.load,
+    "rebates": rebate_assets.load,
+    "pools": pool_assets.load,
+    "warehouseSales": sale_assets.load,
 }
 
 

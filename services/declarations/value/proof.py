@@ -13,14 +13,14 @@ from ledger import store as ledger
 from ledger.model import Account
 from ledger.tables import accounts as account_rows
 from services.declarations import terms
-from services.declarations.breach import store as breaches
+from services.declarations.breach import store as breach_store
 from services.declarations.breach.model import Breach
-from services.declarations.encumbrance import store as encumbrances
+from services.declarations.encumbrance import store as encumbrance_store
 from services.declarations.encumbrance.model import Encumbrance, Standing, State, item_of
-from services.declarations.preshipment import model as shipping
-from services.declarations.preshipment import store as shipments
+from services.declarations.encumbrance.store import encumbered
+from services.declarations.preshipment import model as preshipment_model
+from services.declarations.preshipment import store as preshipment_store
 from services.declarations.preshipment.model import Link
-from services.declarations.tables import encumbered
 from services.declarations.value import kinds, model, store
 from services.declarations.value.model import Asset, AssetClass, Part, Value, part_id
 
@@ -41,7 +41,7 @@ class _Found:
     freezes: Sequence[str]
     netted: Money
     holders: AbstractSet[Standing]
-    order: shipping.PreShipment | None
+    order: preshipment_model.PreShipment | None
     links: Sequence[Link]
 
 
@@ -90,13 +90,13 @@ def _checks(found: _Found) -> Iterator[Check]:
 def _load(connection: sa.Connection, names: Sequence[str]) -> Iterator[_Found]:
     accounts = ledger.accounts(connection, [part_id(name, part) for name in names for part in Part])
     assets = kinds.load(connection, names, 0)
-    standing = encumbrances.standing_on(connection, names)
-    holders = encumbrances.holders_of(connection, names)
-    known = _by_asset(breaches.open_on(connection, names))
+    standing = encumbrance_store.standing_on(connection, names)
+    holders = encumbrance_store.holders_of(connection, names)
+    known = _by_asset(breach_store.open_on(connection, names))
     freezes = store.frozen(connection, names)
-    netted = shipments.links_of(connection, names)
-    orders = shipments.load(connection, [name.removeprefix("preShipments/") for name in names])
-    under = shipments.links(connection, names)
+    netted = preshipment_store.links_of(connection, names)
+    orders = preshipment_store.load(connection, [name.removeprefix("preShipments/") for name in names])
+    under = preshipment_store.links(connection, names)
     for name, asset in assets.items():
         if part_id(name, Part.FREE) in accounts:
             zero = asset.value.zero()
@@ -111,7 +111,7 @@ def _load(connection: sa.Connection, names: Sequence[str]) -> Iterator[_Found]:
                 netted[name].held if name in netted else zero,
                 holders.get(name, frozenset()),
                 order := orders.get(name.removeprefix("preShipments/")),
-                shipping.counting(under, order) if order else (),
+                preshipment_model.counting(under, order) if order else (),
             )
 
 
@@ -148,9 +148,9 @@ def _netted(found: _Found) -> Iterator[Check]:
     """I3: the order is booked at what remains and what is netted, and no more is netted than is too much on it."""
     if found.order is None or not found.links:
         return
-    left = shipping.remaining(found.order.amount, found.links)
+    left = preshipment_model.remaining(found.order.amount, found.links)
     netted = sum((link.netted for link in found.links), left.zero())
-    wanted = shipping.to_net(found.value, left, found.cap)
+    wanted = preshipment_model.to_net(found.value, left, found.cap)
     yield "I3", netted <= wanted, f"netted {netted} of {wanted}"
     yield "I3", found.value.declared == left + netted, f"booked {found.value.declared} for {left} and {netted}"
 

@@ -6,11 +6,21 @@ import sqlalchemy as sa
 
 from chassis.clock import business_date
 from chassis.command import Transaction
+from chassis.records import TEXT
 from ledger import store as ledger
 from services.declarations import terms
-from services.declarations.tables import freezes
+from services.declarations.schema import metadata
 from services.declarations.value import model
 from services.declarations.value.model import Asset, Part, Value
+
+# What freezes an asset, as long as the row is there.
+freezes = sa.Table(
+    "freezes",
+    metadata,
+    sa.Column("asset", TEXT, primary_key=True),
+    sa.Column("cause", TEXT, primary_key=True),
+    sqlite_with_rowid=False,
+)
 
 
 def open(transaction: Transaction, assets: Iterable[Asset]) -> list[Asset]:

@@ -10,7 +10,7 @@ from chassis.errors import NotFound
 from chassis.service import Reading
 from services.declarations.insight.filters import rpc, store
 from services.declarations.insight.filters.model import SavedFilter
-from services.declarations.tables import saved_filters
+from services.declarations.insight.filters.store import saved_filters
 
 
 def create(transaction: Transaction, request: insight_pb2.CreateSavedFilterRequest) -> insight_pb2.SavedFilter:

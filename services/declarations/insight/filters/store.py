@@ -6,7 +6,9 @@ import sqlalchemy as sa
 
 from chassis import records
 from services.declarations.insight.filters.model import SavedFilter
-from services.declarations.tables import saved_filters
+from services.declarations.schema import metadata
+
+saved_filters = records.table("saved_filters", SavedFilter, metadata, sa.Index("saved_filters_tenant", "tenant", "id"))
 
 
 def load(connection: sa.Connection, tenant: str, name: str) -> SavedFilter | None:

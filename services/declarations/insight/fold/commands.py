@@ -14,21 +14,21 @@ from chassis import database, inbox
 from chassis.clock import business_date
 from chassis.command import Transaction
 from services.declarations.insight import terms
-from services.declarations.insight.findings import model as checks
-from services.declarations.insight.findings import store as findings
+from services.declarations.insight.findings import model as findings_model
+from services.declarations.insight.findings import store as findings_store
 from services.declarations.insight.findings.model import Finding, Limits
 from services.declarations.insight.fold import model, store
 from services.declarations.insight.fold.model import UNCOUNTED, Contribution, Delta, Row
 from services.declarations.insight.fold.store import Batch
-from services.declarations.insight.lists import model as list_model
-from services.declarations.insight.lists import store as lists
-from services.declarations.insight.norms import commands as norming
-from services.declarations.insight.norms import store as norms
+from services.declarations.insight.lists import model as lists_model
+from services.declarations.insight.lists import store as lists_store
+from services.declarations.insight.norms import commands as norms_commands
+from services.declarations.insight.norms import store as norms_store
 from services.declarations.insight.norms.model import Commodity, Price, bucket_of
 from services.declarations.retail.summary.model import MODE as SUMMARY_MODE
 
 Declaration = declarations_pb2.Declaration
-LOCK = norming.COUNTS_LOCK
+LOCK = norms_commands.COUNTS_LOCK
 
 
 def follow(transaction: Transaction) -> bool:
@@ -62,10 +62,10 @@ def _fold(connection: sa.Connection, batch: Batch, now_us: int) -> None:
     store.keep_counted(connection, _count_lists(connection, batch, rows, counting.delta))
     store.add(connection, counting.delta, batch.through_position)
     store.keep_counted(connection, counting.kept)
-    norms.observe(connection, counting.delta.observations(), counting.delta.sellers)
+    norms_store.observe(connection, counting.delta.observations(), counting.delta.sellers)
     found = _findings(connection, counting, terms.deviation_factor(on))
     stale = [change.number for change in batch.changes if change.is_amendment or change.status in UNCOUNTED]
-    findings.replace(connection, stale, found, now_us)
+    findings_store.replace(connection, stale, found, now_us)
     store.add_facts(connection, _facts(batch, rows), now_us, terms.portrait_interval_us(on))
 
 
@@ -97,13 +97,13 @@ def _count_lists(connection: sa.Connection, batch: Batch, rows: Sequence[Row], d
     """Counts lists that changed, and those whose summary's declaration came or changed; what is counted of them."""
     changed = {change.number for change in batch.changes}
     summaries = [row.id for row in rows if row.trade_mode == SUMMARY_MODE or row.id in changed]
-    identifiers = {*batch.lists, *lists.of_declarations(connection, summaries)}
+    identifiers = {*batch.lists, *lists_store.of_declarations(connection, summaries)}
     if not identifiers:
         return {}
-    before, summarised = store.counted_of(connection, identifiers), lists.summarised(connection, identifiers)
+    before, summarised = store.counted_of(connection, identifiers), lists_store.summarised(connection, identifiers)
     kept = {}
-    for row in lists.rows(connection, identifiers):
-        now = list_model.contribution(row, row.id in summarised)
+    for row in lists_store.rows(connection, identifiers):
+        now = lists_model.contribution(row, row.id in summarised)
         if now != before.get(row.id):
             kept[row.id] = now
             delta.add(now)
@@ -136,10 +136,10 @@ def _findings(connection: sa.Connection, counting: Counting, factor: int) -> lis
         if not counted.is_plain:
             continue
         if not unusual.keys().isdisjoint(counted.prices):
-            found += checks.of_prices(row, message, unusual, factor)
-        found += checks.of_value(row)
-        found += checks.of_route(row)
-        found += checks.of_party(row, message)
+            found += findings_model.of_prices(row, message, unusual, factor)
+        found += findings_model.of_value(row)
+        found += findings_model.of_route(row)
+        found += findings_model.of_party(row, message)
     return found
 
 
@@ -149,8 +149,8 @@ def _unusual(connection: sa.Connection, prices: Iterable[Price], factor: int) ->
     for price in prices:
         by_commodity.setdefault(price[:3], []).append(price)
     found = {}
-    for commodity, norm in norms.narrowest(connection, by_commodity).items():
-        within = checks.limits(norm, factor)
+    for commodity, norm in norms_store.narrowest(connection, by_commodity).items():
+        within = findings_model.limits(norm, factor)
         low, high = bucket_of(within.lowest), bucket_of(within.highest)
         found.update({price: within for price in by_commodity[commodity] if not low < price[3] < high})
     return found

@@ -10,22 +10,69 @@ from google.protobuf import any_pb2
 
 from chassis import bulk, inbox, tables
 from chassis.clock import business_date
+from chassis.records import TEXT
 from services.declarations.declaration import rpc
-from services.declarations.declaration.store import DECLARED
+from services.declarations.declaration.store import DECLARED, declaration_versions, declarations
+from services.declarations.insight.findings.store import trade_findings
 from services.declarations.insight.fold.model import Contribution, Delta, Row, from_text, to_text
 from services.declarations.insight.norms.commands import REFERENCES
+from services.declarations.insight.norms.store import norm_progress, price_counts, price_norms
 from services.declarations.retail.list.store import CHANGED
-from services.declarations.tables import (
-    counted,
-    declaration_versions,
-    declarations,
-    enterprise_facts,
-    enterprise_totals,
-    norm_progress,
-    price_counts,
-    price_norms,
-    statistics_cells,
-    trade_findings,
+from services.declarations.schema import metadata
+
+
+def _dimensions() -> list[sa.Column[str]]:
+    names = ("month", "direction", "trade_mode", "country", "chapter", "currency")
+    return [sa.Column(name, TEXT, primary_key=True) for name in names]
+
+
+# What was counted of a list (by its id), and of a declaration (by its number) whose first content no longer says it:
+# amended, rejected, deleted.
+counted = sa.Table(
+    "counted",
+    metadata,
+    sa.Column("document", TEXT, primary_key=True),
+    sa.Column("contribution", TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Totals over all enterprises, by the outcomes that tell how a document counts; `changed` is the position of the log at
+# which a cell was last counted.
+statistics_cells = sa.Table(
+    "statistics_cells",
+    metadata,
+    *_dimensions(),
+    sa.Column("outcome", TEXT, primary_key=True),
+    sa.Column("documents", sa.BigInteger, nullable=False),
+    sa.Column("minor_units", sa.BigInteger, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),
+    sa.Index("statistics_cells_changed", "changed"),
+    sqlite_with_rowid=False,
+)
+
+# The same for each enterprise, told apart by buyer too, and by the outcomes that count nowhere.
+enterprise_totals = sa.Table(
+    "enterprise_totals",
+    metadata,
+    sa.Column("enterprise", TEXT, primary_key=True),
+    *_dimensions(),
+    sa.Column("outcome", TEXT, primary_key=True),
+    sa.Column("buyer", TEXT, primary_key=True),
+    sa.Column("documents", sa.BigInteger, nullable=False),
+    sa.Column("minor_units", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What no total tells of an enterprise, and when its portrait is due (0: it isn't).
+enterprise_facts = sa.Table(
+    "enterprise_facts",
+    metadata,
+    sa.Column("enterprise", TEXT, primary_key=True),
+    sa.Column("amendments", sa.BigInteger, nullable=False),
+    sa.Column("holds", sa.BigInteger, nullable=False),
+    sa.Column("due_us", sa.BigInteger, nullable=False),
+    sa.Column("assess_us", sa.BigInteger, nullable=False),
+    sa.Index("enterprise_facts_due", "due_us"),
 )
 
 SOURCE = "insight"

@@ -12,16 +12,16 @@ from aval.declarations.v1 import declarations_pb2, personal_pb2, retail_pb2
 from chassis.command import Transaction
 from chassis.errors import Problem
 from services.declarations import verdicts
-from services.declarations.personal import store as personal
-from services.declarations.pool import commands as pools
+from services.declarations.personal import store as personal_store
+from services.declarations.pool import commands as pool_commands
 from services.declarations.receipt_machine import notice_date
 from services.declarations.retail import identity, modes
 from services.declarations.retail.enterprise import enterprise_of
 from services.declarations.retail.list import model, rpc, store
 from services.declarations.retail.list.model import Fact, Notice, RetailList
 from services.declarations.retail.list.register import NUMBERS, Register, numbers_of
-from services.declarations.retail.matching import store as matching
-from services.declarations.retail.summary import commands as summaries
+from services.declarations.retail.matching import store as matching_store
+from services.declarations.retail.summary import commands as summary_commands
 from services.declarations.retail.summary.commands import ListChange
 from services.declarations.retail.versions import Change, Step
 
@@ -93,11 +93,11 @@ class Batch:
         store.save(connection, changed)
         store.add_notices(connection, self.fresh_facts)
         store.end_waiting(connection, self.came)
-        personal.put(self.transaction, self.persons)
-        matching.link(self.transaction, self.links)
+        personal_store.put(self.transaction, self.persons)
+        matching_store.link(self.transaction, self.links)
         arrived: list[ListChange] = [(None, one) for one in fresh]
-        summaries.follow(self.transaction, [*arrived, *changed])
-        pools.follow(self.transaction, [*fresh, *(after for _, after in changed)])
+        summary_commands.follow(self.transaction, [*arrived, *changed])
+        pool_commands.follow(self.transaction, [*fresh, *(after for _, after in changed)])
         otherwise = (after for before, after in changed if model.counts_otherwise(before, after))
         store.tell(self.transaction, [*fresh, *otherwise])
 

@@ -11,17 +11,17 @@ from chassis.clock import business_date
 from chassis.service import Reading
 from services.declarations import visibility
 from services.declarations.consent import access
-from services.declarations.pool import store as pools
+from services.declarations.pool import store as pool_store
 from services.declarations.receipt_machine import notice_date
 from services.declarations.retail import modes
 from services.declarations.retail.list import rpc, store
 from services.declarations.retail.list.model import RetailList
-from services.declarations.retail.report import reads as reports
+from services.declarations.retail.list.store import retail_lists
+from services.declarations.retail.report import reads as report_reads
 from services.declarations.retail.report.model import list_subject
-from services.declarations.retail.result import store as results
-from services.declarations.retail.sale import store as sales
-from services.declarations.retail.summary import store as summaries
-from services.declarations.tables import retail_lists
+from services.declarations.retail.result import store as result_store
+from services.declarations.retail.sale import store as sale_store
+from services.declarations.retail.summary import store as summary_store
 
 
 def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> retail_pb2.RetailList:
@@ -31,7 +31,7 @@ def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> reta
     access.look(reading, (one.enterprise or visibility.NOBODY) if one else "", "GetRetailList", request.name)
     assert one is not None
     message = views(reading.connection, [one], reading.caller.language, _institution(reading))[0]
-    message.reports.extend(reports.told(reading, [list_subject(one.list_number or "")]))
+    message.reports.extend(report_reads.told(reading, [list_subject(one.list_number or "")]))
     return message
 
 
@@ -60,9 +60,9 @@ def _conditions(request: retail_list_pb2.ListRetailListsRequest, institution: st
         found.append(rows.c.status == retail_pb2.RetailList.Status.Name(request.status))
     if request.pool:
         pool = request.pool.removeprefix("pools/")
-        found.append(rows.c.id.in_(pools.ever_in(pool, institution)))
+        found.append(rows.c.id.in_(pool_store.ever_in(pool, institution)))
     if request.summary:
-        backing = summaries.backing(request.summary.removeprefix("retailSummaries/"))
+        backing = summary_store.backing(request.summary.removeprefix("retailSummaries/"))
         found.append(rows.c.list_number.in_(backing))
     return found
 
@@ -71,10 +71,10 @@ def views(
     connection: sa.Connection, found: Sequence[RetailList], language: str, institution: str = ""
 ) -> list[retail_pb2.RetailList]:
     """Lists with what other rooms know of them, as far as an institution may know it."""
-    backed = summaries.of_lists(connection, found)
-    pooled = pools.pool_of(connection, [one.id for one in found], institution)
-    sold = sales.store_sale(connection, [one.id for one in found])
-    declared = results.declarations_of_lists(connection, [one.list_number for one in found if one.list_number])
+    backed = summary_store.of_lists(connection, found)
+    pooled = pool_store.pool_of(connection, [one.id for one in found], institution)
+    sold = sale_store.store_sale(connection, [one.id for one in found])
+    declared = result_store.declarations_of_lists(connection, [one.list_number for one in found if one.list_number])
     messages = []
     for one in found:
         message = rpc.to_proto(one, language)

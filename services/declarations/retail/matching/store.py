@@ -13,7 +13,7 @@ from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.records import Conflict
 from services.declarations.retail.matching.model import Match, OrderSide, PaymentSide, WaybillSide, match, terms
-from services.declarations.tables import retail_links, retail_orders, retail_payments, retail_waybills
+from services.declarations.retail.tables import retail_links, retail_orders, retail_payments, retail_waybills
 
 Side = TypeVar("Side", OrderSide, WaybillSide, PaymentSide)
 # How finely commands on orders are kept apart: enough for parallel writers, few enough to lock all of them.

@@ -9,10 +9,10 @@ from aval.declarations.v1 import records_pb2, retail_pb2
 
 from chassis.clock import MICROSECONDS
 from chassis.command import Transaction
-from services.declarations.pool import commands as pools
-from services.declarations.records import enterprises as registry
+from services.declarations.pool import commands as pool_commands
+from services.declarations.records import enterprises as records_enterprises
 from services.declarations.records.model import Record
-from services.declarations.retail.list import store as lists
+from services.declarations.retail.list import store as list_store
 from services.declarations.retail.merchant import store
 from services.declarations.retail.merchant.store import TABLES, Orphan
 
@@ -35,20 +35,20 @@ def adopt(transaction: Transaction) -> bool:
     if not expected:
         return False
     # A code may have gone from its enterprise again.
-    enterprises = registry.enterprise_of(transaction.connection, expected)
-    if not any(_orphans(transaction, enterprises).values()):
+    enterprises = records_enterprises.enterprise_of(transaction.connection, expected)
+    if not any(orphans_index(transaction, enterprises).values()):
         return _end(transaction, expected)
     # Who brings documents of these merchants waits; what is found is looked up again under their locks.
-    lists.lock(transaction, enterprises)
-    adopted = _adopt(transaction, _orphans(transaction, enterprises), enterprises)
-    changed = list(lists.load(transaction.connection, adopted["retailLists"]).values())
-    pools.follow(transaction, changed)
-    lists.tell(transaction, changed)
+    list_store.lock(transaction, enterprises)
+    adopted = _adopt(transaction, orphans_index(transaction, enterprises), enterprises)
+    changed = list(list_store.load(transaction.connection, adopted["retailLists"]).values())
+    pool_commands.follow(transaction, changed)
+    list_store.tell(transaction, changed)
     _tell(transaction, adopted)
     return True
 
 
-def _orphans(transaction: Transaction, codes: Iterable[str]) -> dict[str, list[Orphan]]:
+def orphans_index(transaction: Transaction, codes: Iterable[str]) -> dict[str, list[Orphan]]:
     """By collection."""
     return {name: store.orphans(transaction.connection, table, codes, AT_ONCE) for name, table in TABLES.items()}
 

@@ -6,7 +6,21 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from chassis import bulk
-from services.declarations.tables import merchant_adoptions, retail_lists, retail_orders, retail_summaries
+from chassis.records import TEXT
+from services.declarations.retail.list.store import retail_lists
+from services.declarations.retail.summary.store import retail_summaries
+from services.declarations.retail.tables import retail_orders
+from services.declarations.schema import metadata
+
+# Merchants that were registered, until none of their documents is without its enterprise.
+merchant_adoptions = sa.Table(
+    "merchant_adoptions",
+    metadata,
+    sa.Column("merchant_code", TEXT, primary_key=True),
+    sa.Column("expect_us", sa.BigInteger, nullable=False),
+    sa.Index("merchant_adoptions_due", "expect_us", "merchant_code"),
+    sqlite_with_rowid=False,
+)
 
 # Said in the statement itself, as in the index of what has no enterprise.
 NOBODY: sa.ColumnElement[str] = sa.literal_column("''")

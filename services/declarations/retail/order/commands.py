@@ -9,10 +9,10 @@ from chassis.command import Transaction
 from services.declarations.retail import documents
 from services.declarations.retail.documents import Kind, Rows
 from services.declarations.retail.enterprise import enterprise_of
-from services.declarations.retail.matching import store as matching
+from services.declarations.retail.matching import store as matching_store
 from services.declarations.retail.order import rpc
 from services.declarations.retail.order.model import Order, by_enterprise
-from services.declarations.tables import retail_orders
+from services.declarations.retail.tables import retail_orders
 
 TAKEN = "retail_orders.taken"
 # The resource of an event on many orders (AIP-159).
@@ -24,7 +24,7 @@ def take(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.Inta
     enterprises = enterprise_of(transaction.connection, {row.merchant_code for _, row in rows})
     record = partial(rpc.to_record, enterprises=enterprises)
     taken = documents.take(transaction, Kind("retailOrders", retail_orders, Order, rpc.identify, record), rows)
-    matching.refresh(transaction, {order.order_number for order in taken.changed})
+    matching_store.refresh(transaction, {order.order_number for order in taken.changed})
     _tell(transaction, taken.changed)
     return taken.verdicts
 

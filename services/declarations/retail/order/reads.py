@@ -8,12 +8,12 @@ from aval.declarations.v1 import retail_pb2
 from chassis import paging, records
 from chassis.service import Reading
 from services.declarations.consent import access
-from services.declarations.retail.matching import store as matching
+from services.declarations.retail.matching import store as matching_store
 from services.declarations.retail.order import rpc
 from services.declarations.retail.order.model import Order
-from services.declarations.retail.report import reads as reports
+from services.declarations.retail.report import reads as report_reads
 from services.declarations.retail.report.model import receipts_subject
-from services.declarations.tables import retail_orders
+from services.declarations.retail.tables import retail_orders
 from services.declarations.visibility import NOBODY, among_seen
 
 
@@ -24,11 +24,11 @@ def get(reading: Reading, request: retail_pb2.GetRetailOrderRequest) -> retail_p
     access.look(reading, (order.enterprise or NOBODY) if order else "", "GetRetailOrder", request.name)
     assert order is not None
     message = rpc.to_proto(order)
-    stands = matching.of(reading.connection, [identifier], reading.now_us)[identifier]
+    stands = matching_store.of(reading.connection, [identifier], reading.now_us)[identifier]
     message.match.CopyFrom(rpc.match_to_proto(stands, reading.caller.language))
     subjects = [order.name, receipts_subject(order.merchant_code, order.order_number)]
     subjects += [*message.match.waybills, *message.match.payments]
-    message.reports.extend(reports.told(reading, subjects))
+    message.reports.extend(report_reads.told(reading, subjects))
     return message
 
 

@@ -8,15 +8,15 @@ from chassis import money
 from chassis.command import Transaction
 from services.declarations.retail import documents, identity
 from services.declarations.retail.documents import Arrival, Kind, Rows
-from services.declarations.retail.matching import store as matching
+from services.declarations.retail.matching import store as matching_store
 from services.declarations.retail.payment.model import Payment
-from services.declarations.tables import retail_payments
+from services.declarations.retail.tables import retail_payments
 
 
 def take(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
     """Payments; the orders they pay are matched anew."""
     taken = documents.take(transaction, KIND, rows)
-    matching.refresh(transaction, {payment.order_number for payment in taken.touched()})
+    matching_store.refresh(transaction, {payment.order_number for payment in taken.touched()})
     return taken.verdicts
 
 

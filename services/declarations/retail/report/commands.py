@@ -7,11 +7,11 @@ from aval.declarations.v1 import declarations_pb2, retail_pb2
 from chassis import ids
 from chassis.command import Transaction
 from services.declarations import verdicts
-from services.declarations.retail.list import commands as lists
+from services.declarations.retail.list import commands as list_commands
 from services.declarations.retail.list.model import Notice
 from services.declarations.retail.report import model, store
 from services.declarations.retail.report.model import Report
-from services.declarations.retail.summary import commands as summaries
+from services.declarations.retail.summary import commands as summary_commands
 
 # So much of what is said stays with the list; the report has all of it.
 NOTE_MOST = 1_000
@@ -36,10 +36,10 @@ def take(transaction: Transaction, rows: Rows) -> list[declarations_pb2.IntakeVe
 def _apply(transaction: Transaction, fresh: Sequence[retail_pb2.RetailReport]) -> None:
     """Moves lists by the answers to their applications, and summaries by the numbers that customs gave them."""
     if notices := [notice for row in fresh if (notice := _notice(row)) is not None]:
-        lists.note_all(transaction, notices)
+        list_commands.note_all(transaction, notices)
     numbered = {row.merchant_code for row in fresh if row.format == model.SUMMARY_RECEIPT and row.summary_number}
     if numbered:
-        summaries.renumbered(transaction, {row.summary_number for row in fresh if row.summary_number}, numbered)
+        summary_commands.renumbered(transaction, {row.summary_number for row in fresh if row.summary_number}, numbered)
 
 
 def _notice(row: retail_pb2.RetailReport) -> Notice | None:

@@ -13,15 +13,15 @@ from aval.declarations.v1 import retail_pb2
 from services.declarations.code_tables import code_table
 from services.declarations.receipt_machine import notice_date
 from services.declarations.retail import identity
-from services.declarations.retail.list import model as lists
+from services.declarations.retail.list import model as list_model
 from services.declarations.retail.summary.model import summary_id
 
 # By message: what the application that it answers is for.
 APPLICATIONS: Mapping[str, str] = {
-    "CEB214": lists.RETURN,
-    "CEB606": lists.CANCEL,
-    "CEB624": lists.CANCEL,
-    "CEB626": lists.RETURN,
+    "CEB214": list_model.RETURN,
+    "CEB606": list_model.CANCEL,
+    "CEB624": list_model.CANCEL,
+    "CEB626": list_model.RETURN,
 }
 SUMMARY_RECEIPT = "CEB702"
 REFUSED, GRANTED = "REFUSED", "GRANTED"
@@ -109,4 +109,4 @@ def applied(row: retail_pb2.RetailReport) -> str:
     known = code_table("application_receipt_codes").row(code, notice_date(row.notice_time.ToMicroseconds()))
     if meant is None or known is None:
         return ""
-    return {GRANTED: meant, REFUSED: lists.VOIDS[meant]}.get(known["effect"], "")
+    return {GRANTED: meant, REFUSED: list_model.VOIDS[meant]}.get(known["effect"], "")

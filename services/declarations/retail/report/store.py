@@ -6,7 +6,17 @@ import sqlalchemy as sa
 
 from chassis import bulk, records
 from services.declarations.retail.report.model import Report
-from services.declarations.tables import retail_reports
+from services.declarations.schema import metadata
+
+# What customs answers and others report, by the document that it is of.
+retail_reports = records.table(
+    "retail_reports",
+    Report,
+    metadata,
+    sa.Index("retail_reports_subject", "subject", "notice_us"),
+    sa.Index("retail_reports_summary_number", "summary_number"),
+)
+
 
 # So many are told of one document.
 TOLD_MOST = 100

@@ -7,10 +7,10 @@ from aval.declarations.v1 import declarations_pb2, retail_pb2
 from chassis import ids
 from chassis.command import Transaction
 from services.declarations import verdicts
-from services.declarations.retail.list import store as lists
+from services.declarations.retail.list import store as list_store
 from services.declarations.retail.result import store
 from services.declarations.retail.result.model import Result
-from services.declarations.retail.summary import commands as summaries
+from services.declarations.retail.summary import commands as summary_commands
 from services.declarations.retail.summary import store as summary_store
 
 Rows = Sequence[tuple[str, retail_pb2.RetailSummaryResult]]
@@ -18,7 +18,7 @@ Rows = Sequence[tuple[str, retail_pb2.RetailSummaryResult]]
 
 def take(transaction: Transaction, rows: Rows) -> list[declarations_pb2.IntakeVerdict]:
     """Results; the verdicts in order. Lists that went into a declaration count with it from now on."""
-    lists.lock(transaction, {row.merchant_code for _, row in rows})
+    list_store.lock(transaction, {row.merchant_code for _, row in rows})
     arrivals = [_record(row, transaction.now_us) for _, row in rows]
     seen = store.known(transaction.connection, {one.id for one in arrivals})
     told, fresh = [], {}
@@ -34,10 +34,10 @@ def take(transaction: Transaction, rows: Rows) -> list[declarations_pb2.IntakeVe
 def _add(transaction: Transaction, rows: Sequence[retail_pb2.RetailSummaryResult], fresh: Sequence[Result]) -> None:
     pairs = [(number, row.unified_number) for row in rows for number in row.list_numbers]
     store.add(transaction.connection, fresh, pairs)
-    summaries.renumbered(transaction, {row.summary_number for row in rows}, {row.merchant_code for row in rows})
+    summary_commands.renumbered(transaction, {row.summary_number for row in rows}, {row.merchant_code for row in rows})
     unified = {row.unified_number for row in rows}
     named = store.lists_of_declarations(transaction.connection, unified)
-    lists.tell(transaction, summary_store.lists_numbered(transaction.connection, named).values())
+    list_store.tell(transaction, summary_store.lists_numbered(transaction.connection, named).values())
 
 
 def _record(row: retail_pb2.RetailSummaryResult, now_us: int) -> Result:

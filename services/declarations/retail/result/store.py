@@ -5,8 +5,28 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import sqlalchemy as sa
 
 from chassis import bulk, records
+from chassis.records import TEXT
 from services.declarations.retail.result.model import Result
-from services.declarations.tables import retail_result_lists, retail_results
+from services.declarations.schema import metadata
+
+# What customs made of summaries (CEB 792), and the lists in each goods declaration.
+retail_results = records.table(
+    "retail_results",
+    Result,
+    metadata,
+    sa.Index("retail_results_summary_number", "summary_number"),
+    sa.Index("retail_results_unified_number", "unified_number"),
+    sa.Index("retail_results_declaration", "declaration"),
+)
+
+retail_result_lists = sa.Table(
+    "retail_result_lists",
+    metadata,
+    sa.Column("list_number", TEXT, primary_key=True),
+    sa.Column("unified_number", TEXT, primary_key=True),
+    sa.Index("retail_result_lists_unified_number", "unified_number"),
+    sqlite_with_rowid=False,
+)
 
 
 def known(connection: sa.Connection, identifiers: Iterable[str]) -> set[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from chassis.errors import Problem
-from services.declarations.declaration import store as declarations
+from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import FINAL, NOT_ELIGIBLE, VERDICTS, Declaration, Hindrance
 from services.declarations.records import hindrances
 from services.declarations.retail.sale import store
@@ -23,7 +23,7 @@ NOT_LEFT = Problem(
 def load(connection: sa.Connection, names: Iterable[str], now_us: int) -> dict[str, Asset]:
     """The sales with these names as assets."""
     found = store.load(connection, (name.removeprefix("warehouseSales/") for name in names))
-    declared = declarations.load(connection, {one.declaration for one in found.values()})
+    declared = declaration_store.load(connection, {one.declaration for one in found.values()})
     hindered = hindrances.of(connection, declared.values(), now_us)
     return {
         one.name: as_asset(one, declared[one.declaration], hindered.get(one.declaration, ())) for one in found.values()

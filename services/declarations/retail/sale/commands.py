@@ -8,11 +8,11 @@ from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.service import Reading
 from services.declarations import errors
 from services.declarations.consent import access
-from services.declarations.declaration import store as declarations
+from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import Declaration
 from services.declarations.retail import modes
 from services.declarations.retail.list import reads as list_reads
-from services.declarations.retail.list import store as lists
+from services.declarations.retail.list import store as list_store
 from services.declarations.retail.sale import model, store
 from services.declarations.retail.sale import value as sale_value
 from services.declarations.retail.sale.model import WarehouseSale
@@ -24,7 +24,7 @@ def report_warehouse_sale(
     """A sale out of an overseas warehouse, once."""
     asked = request.warehouse_sale
     number = asked.declaration.removeprefix("declarations/")
-    declaration = declarations.load(transaction.connection, [number]).get(number)
+    declaration = declaration_store.load(transaction.connection, [number]).get(number)
     if declaration is None or declaration.enterprise != transaction.caller.tenant:
         raise errors.DeclarationNotFound(declaration=asked.declaration)
     if declaration.trade_mode != model.WAREHOUSE_MODE:
@@ -97,7 +97,7 @@ def report_store_sale(
     """Bonded goods sold in a store, once: their duty is due from then on."""
     asked, connection = request.store_sale, transaction.connection
     identifier = asked.retail_list.removeprefix("retailLists/")
-    one = lists.load(connection, [identifier]).get(identifier)
+    one = list_store.load(connection, [identifier]).get(identifier)
     if one is None or one.enterprise != transaction.caller.tenant:
         raise NotFound(resource=asked.retail_list)
     mode = modes.mode(one.trade_mode, one.direction, transaction.business_date)

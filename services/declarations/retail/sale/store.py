@@ -6,8 +6,28 @@ import sqlalchemy as sa
 
 from chassis import bulk, records
 from chassis.money import Money
+from chassis.records import TEXT
+from services.declarations.declaration.store import declarations
 from services.declarations.retail.sale.model import WAREHOUSE_MODE, WarehouseSale
-from services.declarations.tables import declarations, store_sales, warehouse_sales
+from services.declarations.schema import metadata
+
+# Sales out of overseas warehouses, and of bonded goods in stores.
+warehouse_sales = records.table(
+    "warehouse_sales",
+    WarehouseSale,
+    metadata,
+    sa.Index("warehouse_sales_declaration", "declaration", "id"),
+)
+
+# The key is the list: its goods are sold once.
+store_sales = sa.Table(
+    "store_sales",
+    metadata,
+    sa.Column("list", TEXT, primary_key=True),
+    sa.Column("store", TEXT, nullable=False),
+    sa.Column("handover", TEXT, nullable=False),
+    sa.Column("sale_us", sa.BigInteger, nullable=False),
+)
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, WarehouseSale]:

@@ -9,19 +9,19 @@ from collections.abc import Iterable
 
 from chassis.command import Transaction
 from chassis.money import Money
-from services.declarations.declaration import assets as declarations
+from services.declarations.declaration import assets as declaration_assets
 from services.declarations.declaration import store as declaration_store
 from services.declarations.declaration.model import Declaration
 from services.declarations.preshipment import netting
 from services.declarations.retail.sale import assets, model, store
 from services.declarations.retail.sale.model import WarehouseSale
-from services.declarations.value import commands as values
+from services.declarations.value import commands as value_commands
 from services.declarations.value import store as value_store
 
 
 def left(transaction: Transaction, declaration: Declaration) -> Money:
     """What of a declaration nothing stands on by its own name; nothing where it isn't warehouse goods."""
-    asset = declarations.as_asset(declaration, transaction.now_us)
+    asset = declaration_assets.as_asset(declaration, transaction.now_us)
     if declaration.trade_mode != model.WAREHOUSE_MODE:
         return asset.value.zero()
     booked = value_store.booked(transaction.connection, [asset.name]).get(asset.name)
@@ -30,7 +30,7 @@ def left(transaction: Transaction, declaration: Declaration) -> Money:
 
 def book(transaction: Transaction, declaration: Declaration) -> None:
     """Books a declaration that is sold from: an order that it is shipped under is known from then on."""
-    asset = declarations.as_asset(declaration, transaction.now_us)
+    asset = declaration_assets.as_asset(declaration, transaction.now_us)
     netting.link_fresh(transaction, value_store.open(transaction, [asset]))
 
 
@@ -44,4 +44,4 @@ def follow(transaction: Transaction, numbers: Iterable[str], cause: str) -> None
 
 
 def _revalue(transaction: Transaction, sale: WarehouseSale, declaration: Declaration, cause: str) -> None:
-    values.revalue(transaction, assets.as_asset(sale, declaration), sale.value, cause)
+    value_commands.revalue(transaction, assets.as_asset(sale, declaration), sale.value, cause)

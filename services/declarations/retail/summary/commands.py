@@ -9,12 +9,12 @@ from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.money import Money
 from services.declarations import verdicts
-from services.declarations.pool import commands as pools
+from services.declarations.pool import commands as pool_commands
 from services.declarations.retail.enterprise import enterprise_of
 from services.declarations.retail.list import store as list_store
 from services.declarations.retail.list.model import RetailList
-from services.declarations.retail.report import store as reports
-from services.declarations.retail.result import store as results
+from services.declarations.retail.report import store as report_store
+from services.declarations.retail.result import store as result_store
 from services.declarations.retail.summary import model, rpc, store
 from services.declarations.retail.summary.model import Part, RetailSummary
 from services.declarations.retail.versions import Step, step
@@ -67,7 +67,7 @@ class Batch:
             meant = [number for number, dropped in self.dropped.items() if dropped is is_dropped]
             store.set_dropped(connection, meant, is_dropped)
         touched = [self.lists[number] for number in {*self.claimed, *self.dropped} if number in self.lists]
-        pools.follow(self.transaction, touched)
+        pool_commands.follow(self.transaction, touched)
         list_store.tell(self.transaction, (self.lists[number] for number in self.touched & self.lists.keys()))
 
 
@@ -86,7 +86,7 @@ def take(
 def renumbered(transaction: Transaction, summary_numbers: Iterable[str], merchant_codes: Iterable[str]) -> None:
     """Customs gave summaries their numbers, or told what became of them: those by time get the lists it named."""
     list_store.lock(transaction, merchant_codes)
-    meant = reports.summaries_numbered(transaction.connection, summary_numbers)
+    meant = report_store.summaries_numbered(transaction.connection, summary_numbers)
     batch = _load(transaction, meant, (), ())
     for identifier in sorted(batch.before):
         summary = batch.known[identifier]
@@ -102,7 +102,7 @@ def _load(
     connection = transaction.connection
     known, parts = store.load(connection, identifiers), store.parts_of(connection, identifiers)
     numbers = store.numbers_of(connection, identifiers)
-    found = results.lists_of_summaries(connection, reports.summary_numbers(connection, identifiers))
+    found = result_store.lists_of_summaries(connection, report_store.summary_numbers(connection, identifiers))
     stored = [part for some in parts.values() for part in some.values()]
     named = {*rpc.lists_of([*arrivals, *stored])}.union(*numbers.values(), *found.values())
     lists, claims = store.lists_numbered(connection, named), store.claims(connection, named)

@@ -17,7 +17,7 @@ from chassis import ids
 from chassis.currencies import to_text
 from chassis.errors import Problem
 from chassis.money import Money
-from services.declarations.retail.list import model as lists
+from services.declarations.retail.list import model as list_model
 from services.declarations.retail.list.model import RetailList
 from services.declarations.retail.versions import Change, Version
 
@@ -111,7 +111,7 @@ def summary_id(merchant_code: str, enterprise_number: str) -> str:
 
 def counted(summary: RetailSummary, one: RetailList | None) -> int:
     """What a list adds to the summary's value, in minor units."""
-    if one is None or one.status not in lists.RELEASING or next(_misfits("", summary, one), None):
+    if one is None or one.status not in list_model.RELEASING or next(_misfits("", summary, one), None):
         return 0
     return one.value.minor_units
 
@@ -156,11 +156,11 @@ def differences(path: str, list_number: str, one: RetailList | None) -> list[Pro
                 f"清单 {list_number} 尚未收到；放行后计入。",
             )
         ]
-    if one.status in lists.RELEASING:
+    if one.status in list_model.RELEASING:
         return []
     return [
         Problem(path, "LIST_NOT_RELEASED", f"{english} ({list_number})", f"{chinese}（{list_number}）")
-        for english, chinese in ((reason.english, reason.chinese) for reason in lists.reasons(one.status))
+        for english, chinese in ((reason.english, reason.chinese) for reason in list_model.reasons(one.status))
     ]
 
 

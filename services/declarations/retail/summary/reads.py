@@ -9,12 +9,12 @@ from chassis.errors import Problem
 from chassis.service import Reading
 from services.declarations import visibility
 from services.declarations.consent import access
-from services.declarations.retail.report import reads as reports
+from services.declarations.retail.report import reads as report_reads
 from services.declarations.retail.report import store as report_store
-from services.declarations.retail.result import store as results
+from services.declarations.retail.result import store as result_store
 from services.declarations.retail.summary import model, rpc, store
 from services.declarations.retail.summary.model import RetailSummary
-from services.declarations.tables import retail_summaries
+from services.declarations.retail.summary.store import retail_summaries
 
 
 def get(reading: Reading, request: retail_list_pb2.GetRetailSummaryRequest) -> retail_pb2.RetailSummary:
@@ -35,12 +35,12 @@ def _add_results(reading: Reading, message: retail_pb2.RetailSummary) -> None:
     identifier = message.name.removeprefix("retailSummaries/")
     own = report_store.summary_numbers(reading.connection, [identifier]).get(identifier, [])
     message.summary_number = own[0] if own else ""
-    declared = results.declarations_of_summaries(reading.connection, own)
+    declared = result_store.declarations_of_summaries(reading.connection, own)
     message.declaration_numbers.extend(number or unified for unified, number in declared)
     # Where customs made one declaration of it, that is what it became.
     if len(declared) == 1 and not message.declaration_number:
         message.declaration_number = declared[0][1]
-    message.reports.extend(reports.told(reading, [message.name]))
+    message.reports.extend(report_reads.told(reading, [message.name]))
 
 
 def _differences(reading: Reading, summary: RetailSummary, numbers: list[str]) -> Iterator[Problem]:

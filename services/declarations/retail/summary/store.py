@@ -6,14 +6,35 @@ from typing import Any
 import sqlalchemy as sa
 
 from chassis import bulk, records
-from chassis.records import Conflict
+from chassis.records import TEXT, Conflict
 from services.declarations.retail.list.model import RELEASING, RetailList
+from services.declarations.retail.list.store import retail_lists
 from services.declarations.retail.summary.model import DIRECTION, MODE, Part, RetailSummary
-from services.declarations.tables import (
-    retail_lists,
-    retail_summaries,
-    retail_summary_lists,
-    retail_summary_parts,
+from services.declarations.schema import metadata, orphans_index
+
+retail_summaries = records.table(
+    "retail_summaries",
+    RetailSummary,
+    metadata,
+    sa.Index("retail_summaries_enterprise", "enterprise", "id"),
+    sa.Index("retail_summaries_declaration", "declaration"),
+    orphans_index("retail_summaries"),
+)
+
+# The key is the list's number: it backs one summary ever, also before it is known and after the summary dropped it.
+retail_summary_lists = sa.Table(
+    "retail_summary_lists",
+    metadata,
+    sa.Column("list_number", TEXT, primary_key=True),
+    sa.Column("summary", TEXT, nullable=False),
+    sa.Column("is_dropped", sa.Boolean, nullable=False),
+    sa.Index("retail_summary_lists_summary", "summary", "list_number"),
+    sqlite_with_rowid=False,
+)
+
+# The parts of each summary as they were sent last; part 0 is that it was taken back.
+retail_summary_parts = sa.Table(
+    "retail_summary_parts", metadata, *records.columns(Part, keys=("summary", "number")), sqlite_with_rowid=False
 )
 
 KEY = ("id", "revision")

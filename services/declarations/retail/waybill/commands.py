@@ -7,17 +7,17 @@ from aval.declarations.v1 import declarations_pb2, retail_pb2
 from chassis.command import Transaction
 from services.declarations.retail import documents, identity
 from services.declarations.retail.documents import Arrival, Kind, Rows
-from services.declarations.retail.matching import store as matching
+from services.declarations.retail.matching import store as matching_store
+from services.declarations.retail.tables import retail_waybills
 from services.declarations.retail.waybill.model import Waybill
-from services.declarations.tables import retail_waybills
 
 
 def take(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
     """Waybills; the orders they carry are matched anew."""
     taken = documents.take(transaction, KIND, rows)
     named = {waybill.order_number for waybill in taken.touched() if waybill.order_number}
-    linked = matching.order_numbers(transaction.connection, [waybill.id for waybill in taken.changed])
-    matching.refresh(transaction, named | linked)
+    linked = matching_store.order_numbers(transaction.connection, [waybill.id for waybill in taken.changed])
+    matching_store.refresh(transaction, named | linked)
     return taken.verdicts
 
 
