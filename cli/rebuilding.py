@@ -14,10 +14,11 @@ from chassis.database import Database
 from chassis.identity import service_caller
 from chassis.ids import system_random
 from chassis.writer import run_batch
+from services.declarations.insight.counting import store as counting_store
+from services.declarations.insight.counting.model import DECLARED
+from services.declarations.insight.counting.store import statistics_cells
 from services.declarations.insight.fold import commands as fold_commands
 from services.declarations.insight.fold import store as fold_store
-from services.declarations.insight.fold.model import DECLARED
-from services.declarations.insight.fold.store import statistics_cells
 from services.declarations.service import SERVICE
 
 Progress = Callable[[int], None]
@@ -44,7 +45,7 @@ def rebuild(address: str, progress: Progress) -> dict[str, Any]:
 
 def _position(store: Database) -> int:
     with store.read() as connection:
-        return inbox.cursor(connection, fold_store.SOURCE)[1]
+        return inbox.cursor(connection, counting_store.SOURCE)[1]
 
 
 def _follow(store: Database) -> bool:

@@ -27,14 +27,14 @@ from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.money import Money
 from chassis.writer import run_batch
-from services.declarations.breach import store as breach_store
-from services.declarations.declaration import assets
-from services.declarations.encumbrance import commands as encumbrance_commands
-from services.declarations.encumbrance import store as encumbrance_store
-from services.declarations.encumbrance.model import Encumbrance, State
+from services.declarations.register import proof as register_proof
+from services.declarations.register.breach import store as breach_store
+from services.declarations.register.encumbrance import store as encumbrance_store
+from services.declarations.register.encumbrance.model import Encumbrance, State
+from services.declarations.register.moving import forcing as moving_forcing
+from services.declarations.register.protocol import reserving as protocol_reserving
 from services.declarations.service import SERVICE
-from services.declarations.value import commands as value_commands
-from services.declarations.value import proof
+from services.declarations.window.declaration import assets
 from tests.service.register_world import INSURER, SETTLEMENT, VALUE, WINDOW, institution, usd
 from tests.support import ring
 
@@ -63,7 +63,7 @@ class Checked(Database):
         with super().write() as connection:
             yield connection
         with self.read() as connection:
-            self.violations += proof.of_assets(connection, [self._asset])
+            self.violations += register_proof.of_assets(connection, [self._asset])
         self.commits += 1
 
 
@@ -244,7 +244,7 @@ class _Numbers:
 
 
 def _expire(transaction: Transaction, request: Int64Value) -> Message:
-    encumbrance_commands.expire(transaction)
+    protocol_reserving.expire(transaction)
     return request
 
 
@@ -253,7 +253,7 @@ ASSET = ""
 
 def _take_back(transaction: Transaction, request: Int64Value) -> Message:
     asset = assets.load(transaction.connection, [ASSET], transaction.now_us)[ASSET]
-    value_commands.take_back(transaction, asset, Money("USD", request.value))
+    moving_forcing.take_back(transaction, asset, Money("USD", request.value))
     return request
 
 

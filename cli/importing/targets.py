@@ -12,11 +12,11 @@ from google.protobuf.message import Message
 from chassis import fields
 from chassis.clock import SystemClock, business_date
 from chassis.errors import Problem
-from services.declarations import checks
-from services.declarations.declaration.commands import receipt_problems
-from services.declarations.records import kinds
-from services.declarations.reference import model as reference_model
-from services.declarations.retail import checks as retail_checks
+from services.declarations.customs import checks as customs_checks
+from services.declarations.intake.takers.declarations import receipt_problems
+from services.declarations.window.records import kinds as records_kinds
+from services.declarations.window.reference import model as reference_model
+from services.declarations.window.retail import checks as retail_checks
 
 LINES = "lines"
 # How the contracts write that a field names an enterprise.
@@ -84,11 +84,11 @@ def _finish_declaration(row: declarations_pb2.Declaration) -> None:
 
 
 def _check_declaration(row: declarations_pb2.Declaration) -> Sequence[Problem]:
-    return [*fields.row_problems(row), *checks.check_row(row)]
+    return [*fields.row_problems(row), *customs_checks.check_row(row)]
 
 
 def _check_record(row: records_pb2.Record) -> Sequence[Problem]:
-    return fields.row_problems(row) or kinds.problems(row)
+    return fields.row_problems(row) or records_kinds.problems(row)
 
 
 def _check_reference(row: reference_pb2.ReferenceRecord) -> Sequence[Problem]:

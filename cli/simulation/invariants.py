@@ -12,13 +12,13 @@ from cli.simulation.network import Network, Node
 from ledger.tables import transfers
 from services.credit_insurance.covered_shipment import model as cover
 from services.credit_insurance.covered_shipment import store as covers
-from services.declarations.encumbrance import model
-from services.declarations.encumbrance import store as encumbrance_store
-from services.declarations.encumbrance.model import Encumbrance, State
-from services.declarations.encumbrance.store import encumbered, proceeds
-from services.declarations.value import proof
-from services.declarations.value import store as value_store
-from services.declarations.value.model import Value
+from services.declarations.register import proof as register_proof
+from services.declarations.register.encumbrance import model as encumbrance_model
+from services.declarations.register.encumbrance import store as encumbrance_store
+from services.declarations.register.encumbrance.model import Encumbrance, State
+from services.declarations.register.encumbrance.store import encumbered, proceeds
+from services.declarations.register.value import store as value_store
+from services.declarations.register.value.model import Value
 from services.loans.loan.model import Loan
 from services.loans.tables import loans as loan_rows
 
@@ -38,7 +38,7 @@ class Register:
         node = self._network.nodes["declarations"]
         with node.store.read() as connection:
             touched = sorted(self._touched(connection))
-            found = [_parted(detail) for detail in proof.of_assets(connection, touched)]
+            found = [_parted(detail) for detail in register_proof.of_assets(connection, touched)]
             for name, value in value_store.booked(connection, touched).items():
                 found += list(_paid(name, value, _excess(connection, name)))
         return found
@@ -154,7 +154,7 @@ def _loan(loan: Loan, encumbrance: Encumbrance | None, paid_out: set[str]) -> Fo
         yield "X1", f"{name} is {state}, paid out: {name in paid_out}"
     if state == "ACTIVE" and (encumbrance is None or encumbrance.state is not State.CONFIRMED):
         yield "X2", f"{name} is ACTIVE, its encumbrance {encumbrance.state if encumbrance else None}"
-    if state in ("CANCELLED", "CLOSED") and encumbrance and encumbrance.state in model.STANDING:
+    if state in ("CANCELLED", "CLOSED") and encumbrance and encumbrance.state in encumbrance_model.STANDING:
         yield "X3", f"{name} is {state}, its encumbrance {encumbrance.state}"
     if state not in {*LENT, "CANCELLED", "AGREED"}:
         yield "X4", f"{name} came to rest as {state}"

@@ -20,10 +20,10 @@ from chassis.database import Database
 from chassis.errors import InvalidFields, InvalidPageToken, NotFound
 from chassis.identity import Caller
 from chassis.money import Money, to_proto
-from services.declarations.errors import ConsentMissing
 from services.declarations.insight.norms.model import LEVELS
 from services.declarations.insight.norms.store import price_norms
 from services.declarations.insight.portrait import commands as portrait_commands
+from services.declarations.privacy.errors import ConsentMissing
 from tests.service.insight_world import (
     BANK,
     ENTERPRISES,

@@ -32,9 +32,9 @@ from chassis.status import RemoteError
 from cli import keys
 from cli.layout import Layout
 from cli.main import main
-from services.declarations.formats import ceb
-from services.declarations.personal import store as personal_store
-from services.declarations.personal.store import personal_data
+from services.declarations.intake.formats import ceb
+from services.declarations.privacy.personal import store as personal_store
+from services.declarations.privacy.personal.store import personal_data
 from tests.service.consent_world import EXPORTER, STRANGER, WINDOW, Register, person, running
 
 FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures" / "decmessage"

@@ -19,11 +19,11 @@ from chassis import money, rpc, verification
 from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.money import Money, exponent, to_proto
-from services.declarations.preshipment import store as preshipment_store
-from services.declarations.preshipment.model import Link
-from services.declarations.value import kinds
-from services.declarations.value import store as value_store
-from services.declarations.value.model import Value
+from services.declarations import kinds
+from services.declarations.register.preshipment import store as preshipment_store
+from services.declarations.register.preshipment.model import Link
+from services.declarations.register.value import store as value_store
+from services.declarations.register.value.model import Value
 from tests.service.register_world import (
     BANK,
     BANKS,

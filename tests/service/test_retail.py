@@ -19,12 +19,12 @@ from chassis.identity import ASSERTION_KEY, Caller
 from chassis.ids import Identifiers
 from chassis.service import Reading
 from chassis.status import RemoteError
-from services.declarations.formats.ceb import parse
-from services.declarations.personal import store as personal_store
-from services.declarations.retail.identity import order_id, waybill_id
-from services.declarations.retail.matching import store as matching_store
-from services.declarations.retail.tables import retail_orders
+from services.declarations.intake.formats.ceb import parse
+from services.declarations.privacy.personal import store as personal_store
 from services.declarations.service import SERVICE
+from services.declarations.window.retail.flows.matching import store as matching_store
+from services.declarations.window.retail.flows.tables import retail_orders
+from services.declarations.window.retail.identity import order_id, waybill_id
 
 FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures" / "ceb"
 WINDOW = Caller("windows/henan/system", "windows/henan", frozenset({"WINDOW"}))

@@ -13,13 +13,13 @@ from chassis.database import Database
 from chassis.errors import DomainError
 from chassis.records import Conflict
 from chassis.testing import PostgreSQL
-from services.declarations.pool import commands as pool_commands
-from services.declarations.pool.store import pool_members
-from services.declarations.retail.list import commands as list_commands
-from services.declarations.retail.list import store as list_store
-from services.declarations.retail.list.store import retail_waiting
-from services.declarations.retail.summary.store import retail_summary_lists
+from services.declarations.assets.pool import commands as pool_commands
+from services.declarations.assets.pool.store import pool_members
+from services.declarations.intake.takers import lists as takers_lists
 from services.declarations.service import SERVICE
+from services.declarations.window.retail.list import store as list_store
+from services.declarations.window.retail.list.store import retail_waiting
+from services.declarations.window.retail.summary.store import retail_summary_lists
 from tests.service.retail_lists_world import (
     DAY_US,
     EXPORTER,
@@ -182,7 +182,7 @@ def test_lists_of_another_merchant_wait_for_nobody(two_databases: Sequence[Datab
     nobodys = receipt_row(1, "899", enterprise_number="")
 
     with two_databases[0].write() as connection:
-        list_commands.take(one.transaction(connection), [("row", own)])
+        takers_lists.take(one.transaction(connection), [("row", own)])
         assert other.lists(rival) == ["ACCEPTED"]
         waiting = threading.Thread(target=other.receipts, args=[nobodys])
         waiting.start()
@@ -198,8 +198,8 @@ def test_lists_that_come_while_their_pool_is_made_join_it(two_databases: Sequenc
     one, other = (RetailRegister(database) for database in two_databases)
     row = list_row(1, list_number=list_number(1))
     with two_databases[0].write() as connection:
-        list_commands.take(one.transaction(connection), [("row", row)])
-        list_commands.take_receipts(one.transaction(connection), [("receipt", receipt_row(1, "899"))])
+        takers_lists.take(one.transaction(connection), [("row", row)])
+        takers_lists.take_receipts(one.transaction(connection), [("receipt", receipt_row(1, "899"))])
         making = threading.Thread(target=other.pool)
         making.start()
         making.join(0.2)

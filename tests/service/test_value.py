@@ -12,12 +12,12 @@ from chassis import records
 from chassis.command import Transaction
 from chassis.identity import service_caller
 from chassis.money import Money
-from services.declarations.encumbrance import store as encumbrance_store
-from services.declarations.encumbrance.carrying import uncounted_payments
-from services.declarations.encumbrance.store import encumbrances as encumbrance_rows
-from services.declarations.value import store as value_store
-from services.declarations.value.books import Books
-from services.declarations.value.model import Move, Part
+from services.declarations.register.encumbrance import store as encumbrance_store
+from services.declarations.register.encumbrance.store import encumbrances as encumbrance_rows
+from services.declarations.register.protocol.carrying import uncounted_payments
+from services.declarations.register.value import store as value_store
+from services.declarations.register.value.books import Books
+from services.declarations.register.value.model import Move, Part
 from tests.service.register_world import (
     BANK,
     BANKS,

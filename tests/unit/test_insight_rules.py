@@ -10,10 +10,10 @@ from aval.declarations.v1 import declarations_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.declarations.code_tables import code_table
+from services.declarations.customs.code_tables import code_table
+from services.declarations.insight.counting.model import Contribution, Delta, from_text, normalised, to_text
 from services.declarations.insight.export import model as export_model
 from services.declarations.insight.findings.model import Finding, text
-from services.declarations.insight.fold.model import Contribution, Delta, from_text, normalised, to_text
 from services.declarations.insight.norms.model import (
     PARTS,
     Counts,

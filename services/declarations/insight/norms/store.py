@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from chassis import bulk, records
 from chassis.records import TEXT
 from services.declarations.insight.norms.model import LEVELS, Commodity, Counts, Norm, norm_id
-from services.declarations.reference.store import reference_records
 from services.declarations.schema import metadata
+from services.declarations.window.reference.store import reference_records
 
 # How often which unit price was declared: 32-bit counts, little-endian, of the buckets from the first on.
 price_counts = sa.Table(

@@ -2,10 +2,10 @@
 
 from chassis import database
 from chassis.command import Transaction
+from services.declarations.insight.counting.store import counted_until
 from services.declarations.insight.findings import model as findings_model
 from services.declarations.insight.findings import store as findings_store
 from services.declarations.insight.fold import commands as fold_commands
-from services.declarations.insight.fold.store import counted_until
 from services.declarations.insight.portrait import model, store
 from services.declarations.insight.portrait.store import Stored
 

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 
 from chassis import bulk, records
 from chassis.records import TEXT
-from services.declarations.breach.store import breaches as register_breaches
-from services.declarations.insight.fold.model import DECLARED, UNCOUNTED
-from services.declarations.insight.fold.store import enterprise_facts, enterprise_totals
+from services.declarations.insight.counting.model import DECLARED, UNCOUNTED
+from services.declarations.insight.counting.store import enterprise_facts, enterprise_totals
 from services.declarations.insight.portrait.model import Inputs, Total
+from services.declarations.register.breach.store import breaches as register_breaches
 from services.declarations.schema import metadata
 
 # Portraits with all that they were computed from.

@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.declarations.insight.fold.model import DECLARED
-from services.declarations.insight.fold.store import enterprise_totals, statistics_cells
+from services.declarations.insight.counting.model import DECLARED
+from services.declarations.insight.counting.store import enterprise_totals, statistics_cells
 from services.declarations.insight.statistics.model import DIMENSIONS, Total
 
 # Groups by their dimensions and the currency, what isn't told apart being empty.
