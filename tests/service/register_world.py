@@ -19,9 +19,10 @@ from chassis.ids import Identifiers, system_random
 from chassis.money import Money, to_proto
 from chassis.service import Reading
 from chassis.writer import run_batch
+from services.declarations.assets import returns
+from services.declarations.kinds import KINDS
 from services.declarations.register import proof as register_proof
 from services.declarations.register.asset import Asset
-from services.declarations.register.moving import forcing as moving_forcing
 from services.declarations.register.value import store as value_store
 from services.declarations.service import SERVICE
 from services.declarations.window.declaration import store as declaration_store
@@ -117,7 +118,7 @@ class World:
     def wrong(self, *assets: str) -> list[str]:
         """What is wrong with these assets."""
         with self.store.read() as connection:
-            return register_proof.of_assets(connection, assets)
+            return register_proof.of_assets(KINDS, connection, assets)
 
     def row(self, units: int = VALUE, currency: str = "USD", **fields: Any) -> pb.Declaration:
         """A declaration as the window sends it."""
@@ -220,7 +221,11 @@ class World:
 
     def take_back(self, name: str, units: int) -> Money:
         """Goods that came back."""
-        counted: Money = self.act(moving_forcing.take_back, self.asset(name), Money("USD", units))
+
+        number = name.removeprefix("declarations/")
+        with self.store.read() as connection:
+            declaration = declaration_store.load(connection, [number])[number]
+        counted: Money = self.act(returns.take_back, declaration, Money("USD", units))
         return counted
 
     def pay(self, asset: str, units: int, payment: str = "", currency: str = "USD") -> Any:

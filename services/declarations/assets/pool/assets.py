@@ -9,6 +9,7 @@ from chassis.money import Money
 from services.declarations.assets.pool import store
 from services.declarations.assets.pool.model import Pool, State
 from services.declarations.register.asset import FINAL, Asset
+from services.declarations.register.kind import Kind
 from services.declarations.register.value import store as value_store
 
 NOT_ELIGIBLE = "NOT_ELIGIBLE"
@@ -42,3 +43,7 @@ def as_asset(pool: Pool, settled: Money) -> Asset:
     why = CLOSED if pool.state is State.CLOSED else EMPTY
     verdict, reasons = (FINAL, ()) if pool.base else (NOT_ELIGIBLE, (why,))
     return Asset(pool.name, pool.enterprise, pool.base + settled, verdict, reasons, holder=pool.beneficiary)
+
+
+# Buyers pay a list's full price, which is more than the list adds to the base: the surplus is no excess.
+KIND = Kind(load=load, keeps_excess=False)

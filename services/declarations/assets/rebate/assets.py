@@ -9,6 +9,7 @@ from chassis.errors import Problem
 from services.declarations.assets.rebate import store
 from services.declarations.assets.rebate.model import Rebate, identifier
 from services.declarations.register.asset import FINAL, NOT_ELIGIBLE, Asset
+from services.declarations.register.kind import Kind
 from services.declarations.window.records import store as records_store
 from services.declarations.window.records.model import Record
 from services.declarations.window.records.store import record_versions
@@ -51,3 +52,6 @@ def _paid(connection: sa.Connection, enterprises: Iterable[str]) -> set[str]:
         if status.state != Status.REFUSED:
             by_state[status.state == Status.PAID].add(identifier(*claim_of(record, status)))
     return by_state[True] - by_state[False]
+
+
+KIND = Kind(load=load)

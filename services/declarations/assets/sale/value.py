@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from chassis.command import Transaction
 from chassis.money import Money
 from services.declarations.assets.sale import assets
-from services.declarations.register.moving import forcing as moving_forcing
 from services.declarations.register.preshipment import netting
+from services.declarations.register.protocol import revaluing
 from services.declarations.register.sale import model as sale_model
 from services.declarations.register.sale import store as sale_store
 from services.declarations.register.sale.model import WarehouseSale
@@ -46,4 +46,4 @@ def follow(transaction: Transaction, numbers: Iterable[str], cause: str) -> None
 
 
 def _revalue(transaction: Transaction, sale: WarehouseSale, declaration: Declaration, cause: str) -> None:
-    moving_forcing.revalue(transaction, assets.as_asset(sale, declaration), sale.value, cause)
+    revaluing.revalue(transaction, assets.as_asset(sale, declaration), sale.value, cause)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from chassis.clock import business_date
 from chassis.errors import Problem
 from services.declarations.register.asset import FINAL, Asset
+from services.declarations.register.kind import Kind
 from services.declarations.register.preshipment import store
 from services.declarations.register.preshipment.model import Link, PreShipment, counting, remaining
 
@@ -32,3 +33,6 @@ def as_asset(one: PreShipment, links: Sequence[Link], now_us: int) -> Asset:
         value += link.netted
     is_over = one.expire_date < business_date(now_us)
     return Asset(one.name, one.enterprise, value, "NOT_ELIGIBLE" if is_over else FINAL, (EXPIRED,) if is_over else ())
+
+
+KIND = Kind(load=load)

@@ -82,11 +82,6 @@ class Declaration:
         """Where it stands in lists: by day and number."""
         return f"{self.declared_on}/{self.id}"
 
-    @property
-    def is_import(self) -> bool:
-        """Into the country, by the number's ninth digit."""
-        return self.id[8] == "1"
-
     def verdict(self, now_us: int, hindrances: Sequence[Hindrance] = ()) -> tuple[str, list[Problem]]:
         """What finance may do with it now (a name of Eligibility.Verdict), and why."""
         verdict, reasons = receipts.eligibility(
