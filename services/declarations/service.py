@@ -62,6 +62,7 @@ from services.declarations.views import records as views_records
 from services.declarations.views import store_sales as views_store_sales
 from services.declarations.window.bill import commands as bill_commands
 from services.declarations.window.bill import store as bill_store
+from services.declarations.window.declaration import proof as declaration_proof
 from services.declarations.window.draft import store as draft_store
 from services.declarations.window.eligibility import permit_uses
 from services.declarations.window.filters import commands as filters_commands
@@ -113,6 +114,7 @@ PROOFS: Sequence[Check] = (
     sale_proof.violations,
     records_store.violations,
     permit_uses.violations,
+    declaration_proof.void_uses,
     draft_store.violations,
     bill_store.violations,
     refused_store.violations,

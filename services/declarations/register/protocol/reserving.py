@@ -29,12 +29,7 @@ from services.declarations.register.asset import Asset, AssetClass
 from services.declarations.register.encumbrance import model as encumbrance_model
 from services.declarations.register.encumbrance import rpc as encumbrance_rpc
 from services.declarations.register.encumbrance import store as encumbrance_store
-from services.declarations.register.encumbrance.model import (
-    Encumbrance,
-    Item,
-    Standing,
-    State,
-)
+from services.declarations.register.encumbrance.model import Encumbrance, Item, Standing, State
 from services.declarations.register.kind import Kinds, load_assets
 from services.declarations.register.preshipment import netting
 from services.declarations.register.protocol.checks import repeated

@@ -11,9 +11,8 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis.clock import business_date
 from services.declarations.register.asset import CONDITIONAL, NOT_ELIGIBLE, Hindrance
-from services.declarations.window.declaration.model import Declaration
 from services.declarations.window.eligibility import holds, manifests, permit_uses, permits, store
-from services.declarations.window.eligibility.model import PermitUse
+from services.declarations.window.eligibility.model import Declared, PermitUse
 from services.declarations.window.records import kinds as records_kinds
 from services.declarations.window.records import store as records_store
 
@@ -21,7 +20,7 @@ Bodies = Mapping[str, declarations_pb2.Declaration]
 Found = dict[str, list[Hindrance]]
 
 
-def of(connection: sa.Connection, declarations: Iterable[Declaration], now_us: int, at_us: int | None = None) -> Found:
+def of(connection: sa.Connection, declarations: Iterable[Declared], now_us: int, at_us: int | None = None) -> Found:
     """By number; only declarations that something hinders are in it. `at_us`: by what had come in then."""
     known = {one.id: one for one in declarations}
     found: Found = {}

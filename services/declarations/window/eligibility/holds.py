@@ -10,7 +10,7 @@ from chassis.command import Transaction
 from chassis.errors import Problem
 from services.declarations.customs.code_tables import code_table
 from services.declarations.register.encumbrance import store as encumbrance_store
-from services.declarations.window.declaration.model import Declaration
+from services.declarations.window.eligibility.model import Declared
 from services.declarations.window.records import store as records_store
 from services.declarations.window.records.model import Record
 
@@ -18,7 +18,7 @@ PLACED = records_pb2.Hold.PLACED
 
 
 def standing_on(
-    connection: sa.Connection, known: Mapping[str, Declaration], at_us: int | None = None
+    connection: sa.Connection, known: Mapping[str, Declared], at_us: int | None = None
 ) -> dict[str, list[Problem]]:
     """Says why nothing may be financed on these declarations, by number; only those under a hold are in it.
 
@@ -34,7 +34,7 @@ def standing_on(
     return found
 
 
-def _touched(record: Record, hold: records_pb2.Hold, known: Mapping[str, Declaration]) -> list[str]:
+def _touched(record: Record, hold: records_pb2.Hold, known: Mapping[str, Declared]) -> list[str]:
     """The declarations that a hold is about: its own, or its enterprise's with such goods."""
     if record.declaration:
         return [record.declaration]
@@ -45,7 +45,7 @@ def _touched(record: Record, hold: records_pb2.Hold, known: Mapping[str, Declara
     ]
 
 
-def _has_goods(declaration: Declaration, prefix: str) -> bool:
+def _has_goods(declaration: Declared, prefix: str) -> bool:
     if not prefix:
         return True
     lines = declarations_pb2.Declaration.FromString(declaration.body).lines

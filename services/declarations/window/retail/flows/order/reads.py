@@ -10,8 +10,8 @@ from chassis.service import Reading
 from services.declarations.privacy.consent import access
 from services.declarations.privacy.visibility import NOBODY, among_seen
 from services.declarations.window.retail.flows.matching import store as matching_store
+from services.declarations.window.retail.flows.model import Order
 from services.declarations.window.retail.flows.order import rpc
-from services.declarations.window.retail.flows.order.model import Order
 from services.declarations.window.retail.flows.tables import retail_orders
 from services.declarations.window.retail.report import reads as report_reads
 from services.declarations.window.retail.report.model import receipts_subject
