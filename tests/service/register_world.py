@@ -19,13 +19,13 @@ from chassis.ids import Identifiers, system_random
 from chassis.money import Money, to_proto
 from chassis.service import Reading
 from chassis.writer import run_batch
-from services.declarations.declaration import store as declarations
-from services.declarations.declaration.assets import as_asset
+from services.declarations.register import proof as register_proof
+from services.declarations.register.asset import Asset
+from services.declarations.register.moving import forcing as moving_forcing
+from services.declarations.register.value import store as value_store
 from services.declarations.service import SERVICE
-from services.declarations.value import commands as values
-from services.declarations.value import proof
-from services.declarations.value import store as value_store
-from services.declarations.value.model import Asset
+from services.declarations.window.declaration import store as declaration_store
+from services.declarations.window.declaration.assets import as_asset
 from tests.support import ring
 
 ENTERPRISE = "enterprises/91411023MAXY00112A"
@@ -117,7 +117,7 @@ class World:
     def wrong(self, *assets: str) -> list[str]:
         """What is wrong with these assets."""
         with self.store.read() as connection:
-            return proof.of_assets(connection, assets)
+            return register_proof.of_assets(connection, assets)
 
     def row(self, units: int = VALUE, currency: str = "USD", **fields: Any) -> pb.Declaration:
         """A declaration as the window sends it."""
@@ -216,11 +216,11 @@ class World:
         """A declaration as an asset."""
         number = name.removeprefix("declarations/")
         with self.store.read() as connection:
-            return as_asset(declarations.load(connection, [number])[number], self.now_us)
+            return as_asset(declaration_store.load(connection, [number])[number], self.now_us)
 
     def take_back(self, name: str, units: int) -> Money:
         """Goods that came back."""
-        counted: Money = self.act(values.take_back, self.asset(name), Money("USD", units))
+        counted: Money = self.act(moving_forcing.take_back, self.asset(name), Money("USD", units))
         return counted
 
     def pay(self, asset: str, units: int, payment: str = "", currency: str = "USD") -> Any:

@@ -19,11 +19,11 @@ from chassis import money, rpc, verification
 from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.money import Money, exponent, to_proto
-from services.declarations.preshipment import store as shipments
-from services.declarations.preshipment.model import Link
-from services.declarations.value import kinds
-from services.declarations.value import store as values
-from services.declarations.value.model import Value
+from services.declarations import kinds
+from services.declarations.register.preshipment import store as preshipment_store
+from services.declarations.register.preshipment.model import Link
+from services.declarations.register.value import store as value_store
+from services.declarations.register.value.model import Value
 from tests.service.register_world import (
     BANK,
     BANKS,
@@ -361,7 +361,7 @@ class Play:
     def _value(self, name: str) -> Value:
         with self.world.store.read() as connection:
             assets = kinds.load(connection, [name], self.world.now_us)
-            return values.of_many(connection, list(assets.values()), self.world.now_us)[name]
+            return value_store.of_many(connection, list(assets.values()), self.world.now_us)[name]
 
 
 def worth(currency: str, share: int) -> Money:
@@ -373,7 +373,7 @@ def worth(currency: str, share: int) -> Money:
 def links_of(world: World, order: str) -> list[Link]:
     """What is shipped under an order."""
     with world.store.read() as connection:
-        return shipments.links(connection, [order])
+        return preshipment_store.links(connection, [order])
 
 
 def asked_order(amount: Money, day: datetime.date | None, contract: str = "PO-BOUNDS") -> Any:

@@ -15,9 +15,9 @@ from chassis import database, eventlog, testing
 from chassis.command import Transaction
 from chassis.identity import Caller
 from chassis.ids import Identifiers
-from services.declarations.declaration import commands as declarations
-from services.declarations.encumbrance import commands as encumbrances
-from services.declarations.preshipment import commands as pre_shipments
+from services.declarations.intake.takers import declarations as takers_declarations
+from services.declarations.register.preshipment import commands as preshipment_commands
+from services.declarations.register.protocol import reserving as protocol_reserving
 from tests.service.register_world import BANK, BANKS, EXPORTER, INSURER, OTHER, VALUE, WINDOW, World, usd
 
 PATIENCE_SECONDS = 20
@@ -96,14 +96,14 @@ def receive(transaction: Transaction, request: pb.BatchCreateReceiptsRequest) ->
     """As the writer would: under the lock of the declaration's name."""
     names = [f"declarations/{one.declaration_number}" for one in request.receipts]
     database.lock(transaction.connection, names)
-    declarations.create_receipts(transaction, request)
+    takers_declarations.create_receipts(transaction, request)
 
 
 def test_what_is_paid_settles_what_was_just_confirmed(world: World) -> None:
     """The payment found a reservation; by the time it is booked that is finance."""
     name = world.declared()
     first, second = world.finance(name, 10_000_00), world.reserve(name, 40_000_00)
-    with meanwhile(world, encumbrances.confirm, confirmation(second), BANK):
+    with meanwhile(world, protocol_reserving.confirm, confirmation(second), BANK):
         world.pay(name, 30_000_00)
     settled = [world.encumbrance(held).items[0].settled for held in (first, second)]
     assert settled == [usd(10_000_00), usd(20_000_00)]
@@ -113,7 +113,7 @@ def test_a_deletion_is_taken_while_finance_is_confirmed(world: World) -> None:
     """Customs can't be refused; what was just confirmed falls short."""
     name = world.declared()
     held = world.reserve(name, 40_000_00)
-    with meanwhile(world, encumbrances.confirm, confirmation(held), BANK):
+    with meanwhile(world, protocol_reserving.confirm, confirmation(held), BANK):
         world.receive(name, "D")
     assert world.booked(name) == {"financed": 40_000_00, "shortfall": 40_000_00}
     assert [one.amount for one in world.breaches(BANK)] == [usd(40_000_00)]
@@ -128,7 +128,7 @@ def test_an_order_counts_what_was_just_shipped_under_it(world: World) -> None:
     link = pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=financed)
     world.call("LinkPreShipment", link, EXPORTER)
     link = pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=fresh)
-    with meanwhile(world, pre_shipments.link, link, EXPORTER):
+    with meanwhile(world, preshipment_commands.link, link, EXPORTER):
         world.amend(financed, VALUE - 1)
     assert world.booked(fresh)["reserved"] == 80_000_00
     assert "free" not in world.booked(order)
@@ -145,6 +145,6 @@ def test_a_receipt_finds_the_declaration_that_is_just_coming(world: World, is_re
         with meanwhile(world, receive, deletion, WINDOW):
             world.call("BatchCreateDeclarations", batch, WINDOW)
     else:
-        with meanwhile(world, lambda *work: declarations.take([work]), declarations.rows(batch), WINDOW):
+        with meanwhile(world, lambda *work: takers_declarations.take([work]), takers_declarations.rows(batch), WINDOW):
             world.call("BatchCreateReceipts", deletion, WINDOW)
     assert world.declaration(name).status == pb.Declaration.DELETED

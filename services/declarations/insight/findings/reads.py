@@ -8,11 +8,11 @@ from aval.declarations.v1 import insight_pb2
 from chassis import paging
 from chassis.clock import business_date
 from chassis.service import Reading
-from services.declarations.consent.access import note_page
 from services.declarations.insight import access
+from services.declarations.insight.counting.store import counted_until
 from services.declarations.insight.findings import model, store
-from services.declarations.insight.fold.store import counted_until
-from services.declarations.tables import trade_findings
+from services.declarations.insight.findings.store import trade_findings
+from services.declarations.privacy.consent.access import note_page
 
 
 def list_(reading: Reading, request: insight_pb2.ListTradeFindingsRequest) -> insight_pb2.ListTradeFindingsResponse:

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from aval.declarations.v1 import retail_pb2
 
 from chassis.clock import business_date
-from services.declarations.checks import date_or_none
-from services.declarations.declaration.rpc import main_commodity
-from services.declarations.insight.fold.model import DIGITS, VALUE_MOST, Contribution
-from services.declarations.retail import modes
-from services.declarations.retail.list.model import in_statistics
+from services.declarations.customs import modes
+from services.declarations.customs.checks import date_or_none
+from services.declarations.customs.direction import DIGITS
+from services.declarations.insight.counting.model import VALUE_MOST, Contribution
+from services.declarations.window.declaration.rpc import main_commodity
+from services.declarations.window.retail.list.model import in_statistics
 
 LIST, SUMMARISED_LIST, UNCOUNTED_LIST = "LIST", "SUMMARISED_LIST", "UNCOUNTED_LIST"
 

@@ -12,7 +12,7 @@ from chassis.currencies import INT64_MAX
 from chassis.errors import InvalidPageToken
 from chassis.service import Reading
 from services.declarations.insight import access
-from services.declarations.insight.fold.store import SOURCE, counted_until
+from services.declarations.insight.counting.store import SOURCE, counted_until
 from services.declarations.insight.statistics import rpc, store
 from services.declarations.insight.statistics.model import DIMENSIONS, Total, year_after, year_before
 from services.declarations.insight.statistics.store import Groups, Query

@@ -8,7 +8,8 @@ from aval.declarations.v1 import insight_pb2, retail_pb2
 
 from chassis import money, rpc
 from chassis.money import Money
-from services.declarations.insight.fold.model import COUNTED, DIGITS
+from services.declarations.customs.direction import DIGITS
+from services.declarations.insight.counting.model import COUNTED
 from services.declarations.insight.statistics.model import DIMENSIONS, Total, growth
 
 DIRECTIONS = {digit: name for name, digit in DIGITS.items()} | {"": "DIRECTION_UNSPECIFIED"}
