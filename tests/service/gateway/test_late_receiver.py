@@ -136,7 +136,9 @@ async def test_a_receiver_that_goes_and_comes_back_misses_nothing(
     async with receiver(certificates, store, port):
         patient.send(range(10))
         await received(store, 10)
+    looks = patient.looks
     patient.send(range(10, 20))
+    await until(lambda: patient.looks >= looks + 2)
     async with receiver(certificates, store, port):
         assert await received(store, 20) == set(range(20))
     assert patient.outbox.lost == 0
