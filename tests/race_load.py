@@ -252,7 +252,7 @@ ASSET = ""
 
 
 def _take_back(transaction: Transaction, request: Int64Value) -> Message:
-    asset = assets.load(transaction.connection, [ASSET], transaction.now_us)[ASSET]
+    asset = assets.load(transaction.connection, [ASSET], transaction.business_date)[ASSET]
     moving_forcing.take_back(transaction, asset, Money("USD", request.value))
     return request
 

@@ -1,5 +1,6 @@
 """The kinds of asset: each room says what its own are worth, and what finance may do with them."""
 
+import datetime
 from collections.abc import Callable, Iterable, Mapping
 
 import sqlalchemy as sa
@@ -11,9 +12,9 @@ from services.declarations.register.asset import Asset, collection
 from services.declarations.register.preshipment import assets as preshipment_assets
 from services.declarations.window.declaration import assets as declaration_assets
 
-Load = Callable[[sa.Connection, Iterable[str], int], Mapping[str, Asset]]
+Load = Callable[[sa.Connection, Iterable[str], datetime.date], Mapping[str, Asset]]
 
-# By collection: reads assets by name as they are at a time in microseconds; what isn't known is left out.
+# By collection: reads assets by name as they are on a business date; what isn't known is left out.
 LOAD: Mapping[str, Load] = {
     "declarations": declaration_assets.load,
     "preShipments": preshipment_assets.load,
@@ -23,7 +24,7 @@ LOAD: Mapping[str, Load] = {
 }
 
 
-def load(connection: sa.Connection, names: Iterable[str], now_us: int) -> dict[str, Asset]:
+def load(connection: sa.Connection, names: Iterable[str], on: datetime.date) -> dict[str, Asset]:
     """The assets with these names, those that are known."""
     by_kind: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
@@ -31,5 +32,5 @@ def load(connection: sa.Connection, names: Iterable[str], now_us: int) -> dict[s
     found: dict[str, Asset] = {}
     for kind, wanted in by_kind.items():
         if kind in LOAD:
-            found |= LOAD[kind](connection, wanted, now_us)
+            found |= LOAD[kind](connection, wanted, on)
     return found

@@ -51,5 +51,5 @@ def problems(known: Known, body: records_pb2.Record) -> list[Problem]:
 def follow(transaction: Transaction, known: Known, changed: Sequence[tuple[Record, records_pb2.GoodsReturn]]) -> None:
     """Takes the value of each return back; what stands on more than is left is in breach."""
     for record, content in changed:
-        asset = as_asset(known[record.declaration], transaction.now_us)
+        asset = as_asset(known[record.declaration], transaction.business_date)
         moving_forcing.take_back(transaction, asset, money.from_proto(content.amount))

@@ -5,6 +5,7 @@ way, the newest first; what is financed beyond that is a shortfall, and a breach
 Value that comes cures a breach first.
 """
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -65,7 +66,7 @@ def take_back(transaction: Transaction, asset: Asset, amount: Money, cause: str 
     How much of it counted: at most what hasn't come back yet.
     """
     database.lock(transaction.connection, [asset.name])
-    present = kinds.load(transaction.connection, [asset.name], transaction.now_us).get(asset.name, asset)
+    present = kinds.load(transaction.connection, [asset.name], transaction.business_date).get(asset.name, asset)
     netting.link_fresh(transaction, value_store.open(transaction, [present]))
     netting.give_way(transaction, asset, amount)
     work = _Forced(transaction, asset, cause)
@@ -142,7 +143,8 @@ def declared_value_changed(transaction: Transaction, changed: Changed) -> None:
     _follow(transaction, changed, AMENDED)
     opened = value_store.opened(transaction.connection, (after.name for _, after in changed))
     netting.unlink_amended(transaction, [(before, after) for before, after in changed if after.name in opened])
-    netting.link_fresh(transaction, [as_asset(one, transaction.now_us) for _, one in changed if one.name in opened])
+    on = transaction.business_date
+    netting.link_fresh(transaction, [as_asset(after, on) for _, after in changed if after.name in opened])
 
 
 def status_changed(transaction: Transaction, changed: Changed) -> None:
@@ -160,15 +162,15 @@ def _follow(transaction: Transaction, changed: Changed, cause: str) -> None:
     for before, after in changed:
         if after.name in opened:
             _follow_one(transaction, before, after, cause or after.status)
-        if _moves_sales(before, after, transaction.now_us):
+        if _moves_sales(before, after, transaction.business_date):
             _sales_follow(transaction, after.id, cause or after.status)
 
 
-def _moves_sales(before: Declaration, after: Declaration, now_us: int) -> bool:
+def _moves_sales(before: Declaration, after: Declaration, on: datetime.date) -> bool:
     """Whether what is left for the sales out of its warehouse may be another amount now."""
     if WAREHOUSE_MODE not in (before.trade_mode, after.trade_mode):
         return False
-    return before.trade_mode != after.trade_mode or as_asset(before, now_us).value != as_asset(after, now_us).value
+    return before.trade_mode != after.trade_mode or as_asset(before, on).value != as_asset(after, on).value
 
 
 def _sales_follow(transaction: Transaction, number: str, cause: str) -> None:
@@ -179,7 +181,7 @@ def _sales_follow(transaction: Transaction, number: str, cause: str) -> None:
 
 
 def _follow_one(transaction: Transaction, before: Declaration, after: Declaration, cause: str) -> None:
-    asset = as_asset(after, transaction.now_us)
+    asset = as_asset(after, transaction.business_date)
     revalue(transaction, asset, asset.value, cause)
     froze, freezes = (receipts.effect_on_value(one.status) == receipts.FREEZES for one in (before, after))
     if freezes != froze:

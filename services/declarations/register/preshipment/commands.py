@@ -143,7 +143,7 @@ def _check_final(transaction: Transaction, links: list[Link]) -> None:
     """Finance may stand on every one of the declarations."""
     names = [link.declaration for link in links]
     frozen = value_store.frozen(transaction.connection, names)
-    for asset in declaration_assets.load(transaction.connection, names, transaction.now_us).values():
+    for asset in declaration_assets.load(transaction.connection, names, transaction.business_date).values():
         if asset.verdict != register_asset.FINAL or asset.name in frozen:
             reasons = [*asset.reasons, *freezing.reasons(frozen.get(asset.name, ()))]
             explanation = " ".join(reason.text(transaction.caller.language) for reason in reasons)

@@ -119,7 +119,7 @@ def _link_of(transaction: Transaction, declaration: Declaration) -> Link | None:
     """By its contract number; None where it has none."""
     contract = _contract(declaration)
     order = f"{COLLECTION}/{model.identifier(declaration.enterprise, contract)}"
-    value = declaration_assets.as_asset(declaration, transaction.now_us).value
+    value = declaration_assets.as_asset(declaration, transaction.business_date).value
     return Link(declaration.name, order, value, value.zero(), 0) if contract else None
 
 
@@ -128,7 +128,7 @@ def link(transaction: Transaction, order: PreShipment, declaration: Declaration)
 
     False, and nothing is done, if it is of another currency without a rate.
     """
-    asset = declaration_assets.as_asset(declaration, transaction.now_us)
+    asset = declaration_assets.as_asset(declaration, transaction.business_date)
     fresh = Link(asset.name, order.name, asset.value, asset.value.zero(), 0)
     rated = _rated(transaction, fresh, order.amount.currency)
     if not model.counting([rated], order):
@@ -224,10 +224,9 @@ def _hold(transaction: Transaction, books: Books, before: Link, after: Link) -> 
 def _revalue(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> None:
     """The order's booked value; what declarations can't bear of what stands on it falls short."""
     # Not above: they call this room after every change of theirs.
-    from services.declarations.register.moving import forcing as moving_forcing
 
-    asset = as_asset(order, links, transaction.now_us)
-    moving_forcing.revalue(transaction, asset, asset.value, SHIPPED)
+    asset = as_asset(order, links, transaction.business_date)
+    commands.revalue(transaction, asset, asset.value, SHIPPED)
 
 
 def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> Money:

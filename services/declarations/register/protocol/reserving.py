@@ -146,7 +146,7 @@ def _asked(transaction: Transaction, request: declarations_pb2.ReserveEncumbranc
 def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     connection, now_us = transaction.connection, transaction.now_us
     names = {name for one in asked for name in one.assets}
-    assets = kinds.load(connection, names, now_us)
+    assets = kinds.load(connection, names, transaction.business_date)
     given = consent_store.given(connection, {asset.enterprise for asset in assets.values()}, now_us)
     # Who may not see an asset changes nothing of it, and can't tell by the time it takes that it exists.
     seen = {name: assets[name] for one in asked for name in one.assets if _may_hold(given, one, assets.get(name))}
@@ -387,7 +387,7 @@ def confirm(
     state = moved(TRANSITIONS, encumbrance, Verb.CONFIRM)
     if encumbrance.expire_us <= transaction.now_us:
         raise register_errors.EncumbranceExpired(encumbrance=encumbrance.name)
-    assets = kinds.load(transaction.connection, encumbrance.assets, transaction.now_us)
+    assets = kinds.load(transaction.connection, encumbrance.assets, transaction.business_date)
     frozen = value_store.frozen(transaction.connection, encumbrance.assets)
     _check_eligible(transaction, assets.values(), frozen, needs=(register_asset.FINAL,))
     amounts = _confirmed_amounts(encumbrance, request)
@@ -602,7 +602,7 @@ def apply_proceeds(
     if known := encumbrance_store.applied(connection, request.asset, request.payment):
         return declarations_pb2.ApplyProceedsResponse.FromString(known)
     database.lock(connection, [request.asset])
-    asset = kinds.load(connection, [request.asset], transaction.now_us).get(request.asset)
+    asset = kinds.load(connection, [request.asset], transaction.business_date).get(request.asset)
     if asset is None:
         raise _unknown(request.asset)
     amount = money.from_proto(request.amount)
@@ -624,7 +624,7 @@ def _settle_sales_first(
     left, unfinanced = amount, amount.zero()
     settled: list[declarations_pb2.SettledEncumbrance] = []
     for sale in _sales(transaction, asset):
-        value = value_store.of(transaction.connection, sale, transaction.now_us)
+        value = value_store.of(transaction.connection, sale, transaction.business_date)
         part = min(left, value.financed + value.reserved + value.free + value.margin)
         if part:
             value_store.open(transaction, [sale])
@@ -644,7 +644,7 @@ def _sales(transaction: Transaction, asset: Asset) -> list[Asset]:
     found = sale_store.of_declarations(transaction.connection, [number]).get(number, ())
     names = [one.name for one in found]
     database.lock(transaction.connection, names)
-    known = kinds.load(transaction.connection, names, transaction.now_us)
+    known = kinds.load(transaction.connection, names, transaction.business_date)
     return [known[name] for name in names]
 
 
@@ -704,5 +704,5 @@ def _tell_settled(transaction: Transaction, asset: Asset, application: encumbran
             "asset.settled", asset.name, encumbrance_rpc.settlement(asset, application), [asset.enterprise]
         )
     else:
-        message = declaration_rpc.to_proto(declaration, transaction.now_us)
+        message = declaration_rpc.to_proto(declaration, transaction.business_date)
         transaction.append("declaration.settled", asset.name, message, [asset.enterprise])
