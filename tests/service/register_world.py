@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, retail_list_pb2, value_pb2
 
-from chassis import eventlog, migrations, rpc
+from chassis import business_date, eventlog, migrations, rpc
 from chassis.clock import MICROSECONDS
 from chassis.command import Submission, Transaction
 from chassis.database import Database
@@ -99,7 +99,8 @@ class World:
     def act(self, function: Any, *arguments: Any) -> Any:
         """A room's function in a transaction of its own, as another room would call it."""
         with self.store.write() as connection:
-            transaction = Transaction(connection, SETTLEMENT, self.now_us, Identifiers(self.now_us, uuid.uuid4().bytes))
+            ids, date = Identifiers(self.now_us, uuid.uuid4().bytes), business_date.present(connection, self.now_us)
+            transaction = Transaction(connection, SETTLEMENT, self.now_us, ids, business_date=date)
             answer = function(transaction, *arguments)
             eventlog.flush(connection, transaction.events)
         return answer
@@ -217,7 +218,8 @@ class World:
         """A declaration as an asset."""
         number = name.removeprefix("declarations/")
         with self.store.read() as connection:
-            return as_asset(declaration_store.load(connection, [number])[number], self.now_us)
+            on = business_date.present(connection, self.now_us)
+            return as_asset(declaration_store.load(connection, [number])[number], on)
 
     def take_back(self, name: str, units: int) -> Money:
         """Goods that came back."""

@@ -38,6 +38,7 @@ from tests.service.register_world import (
     World,
     usd,
 )
+from trade.calendars import day_in_china
 
 CONTRACT: dict[str, Any] = {"contract_number": "po 2026-01"}
 
@@ -361,8 +362,9 @@ class Play:
 
     def _value(self, name: str) -> Value:
         with self.world.store.read() as connection:
-            assets = load_assets(KINDS, connection, [name], self.world.now_us)
-            return value_store.of_many(connection, list(assets.values()), self.world.now_us)[name]
+            on = day_in_china(self.world.now_us)
+            assets = load_assets(KINDS, connection, [name], on)
+            return value_store.of_many(connection, list(assets.values()), on)[name]
 
 
 def worth(currency: str, share: int) -> Money:

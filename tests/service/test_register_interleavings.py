@@ -12,7 +12,7 @@ import pytest
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import pre_shipment_pb2
 
-from chassis import database, eventlog, testing
+from chassis import business_date, database, eventlog, testing
 from chassis.command import Transaction
 from chassis.identity import Caller
 from chassis.ids import Identifiers
@@ -49,7 +49,8 @@ def meanwhile(
         try:
             with other.store.write() as connection:
                 ids = Identifiers(world.now_us, uuid.uuid4().bytes)
-                transaction = Transaction(connection, caller, world.now_us, ids)
+                date = business_date.present(connection, world.now_us)
+                transaction = Transaction(connection, caller, world.now_us, ids, business_date=date)
                 function(transaction, request)
                 eventlog.flush(connection, transaction.events)
                 has_begun.set()

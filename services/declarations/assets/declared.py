@@ -1,5 +1,6 @@
 """Changes of declarations that move value: amendments, receipts, and what was sold out of their warehouse."""
 
+import datetime
 from collections.abc import Sequence
 
 from chassis import database
@@ -21,9 +22,9 @@ Changed = Sequence[tuple[Declaration, Declaration]]
 def declared_value_changed(transaction: Transaction, changed: Changed) -> None:
     """Lets value follow amendments: each declaration before and after, its rows already written."""
     _follow(transaction, changed, AMENDED)
-    now_us = transaction.now_us
+    on = transaction.business_date
     opened = value_store.opened(transaction.connection, (after.name for _, after in changed))
-    assets = [(as_asset(before, now_us), as_asset(after, now_us)) for before, after in changed if after.name in opened]
+    assets = [(as_asset(before, on), as_asset(after, on)) for before, after in changed if after.name in opened]
     netting.unlink_amended(transaction, assets)
     netting.link_fresh(transaction, [after for _, after in assets])
 
@@ -43,19 +44,19 @@ def _follow(transaction: Transaction, changed: Changed, cause: str) -> None:
     for before, after in changed:
         if after.name in opened:
             _follow_one(transaction, before, after, cause or after.status)
-        if _moves_sales(before, after, transaction.now_us):
+        if _moves_sales(before, after, transaction.business_date):
             sale_value.follow(transaction, [after.id], cause or after.status)
 
 
-def _moves_sales(before: Declaration, after: Declaration, now_us: int) -> bool:
+def _moves_sales(before: Declaration, after: Declaration, on: datetime.date) -> bool:
     """Whether what is left for the sales out of its warehouse may be another amount now."""
     if WAREHOUSE_MODE not in (before.trade_mode, after.trade_mode):
         return False
-    return before.trade_mode != after.trade_mode or as_asset(before, now_us).value != as_asset(after, now_us).value
+    return before.trade_mode != after.trade_mode or as_asset(before, on).value != as_asset(after, on).value
 
 
 def _follow_one(transaction: Transaction, before: Declaration, after: Declaration, cause: str) -> None:
-    asset = as_asset(after, transaction.now_us)
+    asset = as_asset(after, transaction.business_date)
     revalue(transaction, asset, asset.value, cause)
     froze, freezes = (receipts.effect_on_value(one.status) == receipts.FREEZES for one in (before, after))
     if freezes != froze:

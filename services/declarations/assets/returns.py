@@ -62,7 +62,7 @@ def take_back(transaction: Transaction, declaration: Declaration, amount: Money)
     Returns how much of the amount counted: at most what hasn't come back yet.
     """
     database.lock(transaction.connection, [declaration.name])
-    (asset,) = declaration_assets.load(transaction.connection, [declaration.name], transaction.now_us).values()
+    (asset,) = declaration_assets.load(transaction.connection, [declaration.name], transaction.business_date).values()
     counted = revaluing.take_back(transaction, asset, amount)
     sale_value.follow(transaction, [declaration.id], revaluing.RETURNED)
     return counted

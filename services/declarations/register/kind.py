@@ -1,5 +1,6 @@
 """A kind of asset, as its room tells it to the register: the register asks nothing else of documents."""
 
+import datetime
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from services.declarations.register.asset import Asset, collection
 from services.declarations.register.encumbrance import rpc as encumbrance_rpc
 from services.declarations.register.encumbrance.model import Application
 
-Load = Callable[[sa.Connection, Iterable[str], int], Mapping[str, Asset]]
+Load = Callable[[sa.Connection, Iterable[str], datetime.date], Mapping[str, Asset]]
 Parts = Callable[[Transaction, Asset], list[tuple["Kind", Asset]]]
 TellSettled = Callable[[Transaction, Asset, Application], None]
 
@@ -36,7 +37,7 @@ def not_found(name: str) -> DomainError:
 class Kind:
     """A kind of asset.
 
-    `load` reads assets by name as they are at a time in microseconds, without those that don't exist. `parts` are the
+    `load` reads assets by name as they are on a business date, without those that don't exist. `parts` are the
     assets that a payment for this asset settles before it, in that order, locked, each with its own kind.
     `is_insurable`: cover may stand on it, as on goods that were sold. `keeps_excess`: a payment beyond its value is its
     excess.
@@ -54,21 +55,21 @@ class Kind:
 Kinds = Mapping[str, Kind]
 
 
-def load_assets(kinds: Kinds, connection: sa.Connection, names: Iterable[str], now_us: int) -> dict[str, Asset]:
-    """Returns the assets with these names by name, without those that don't exist."""
+def load_assets(kinds: Kinds, connection: sa.Connection, names: Iterable[str], on: datetime.date) -> dict[str, Asset]:
+    """Returns the assets with these names on a business date, by name, without those that don't exist."""
     names_by_collection: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         names_by_collection.setdefault(collection(name), []).append(name)
     assets: dict[str, Asset] = {}
     for each, wanted in names_by_collection.items():
         if each in kinds:
-            assets |= kinds[each].load(connection, wanted, now_us)
+            assets |= kinds[each].load(connection, wanted, on)
     return assets
 
 
-def load_asset(kinds: Kinds, connection: sa.Connection, name: str, now_us: int) -> Asset:
+def load_asset(kinds: Kinds, connection: sa.Connection, name: str, on: datetime.date) -> Asset:
     """Returns the asset with this name. Raises its kind's refusal, NotFound or DeclarationNotFound."""
-    asset = load_assets(kinds, connection, [name], now_us).get(name)
+    asset = load_assets(kinds, connection, [name], on).get(name)
     if asset is None:
         kind = kinds.get(collection(name))
         raise kind.not_found(name) if kind else NotFound(resource=name)

@@ -28,6 +28,8 @@ from services.declarations.register.value import store as value_store
 from services.declarations.register.value.model import Part, Value, part_id
 
 AT_ONCE = 500
+# Values don't depend on the day, only verdicts do.
+ANY_DAY = date(1970, 1, 1)
 Check = tuple[str, bool, str]
 
 
@@ -93,7 +95,7 @@ def _checks(found: _Found) -> Iterator[Check]:
 
 def _load(kinds: Kinds, connection: sa.Connection, names: Sequence[str]) -> Iterator[_Found]:
     accounts = ledger.accounts(connection, [part_id(name, part) for name in names for part in Part])
-    assets = load_assets(kinds, connection, names, 0)
+    assets = load_assets(kinds, connection, names, ANY_DAY)
     standing = encumbrance_store.standing_on(connection, names)
     holders = encumbrance_store.holders_of(connection, names)
     known = _by_asset(breach_store.open_on(connection, names))

@@ -1,5 +1,6 @@
 """Pools as assets: worth their base and what was paid to those who finance them."""
 
+import datetime
 from collections.abc import Iterable
 
 import sqlalchemy as sa
@@ -29,7 +30,7 @@ CLOSED = Problem(
 )
 
 
-def load(connection: sa.Connection, names: Iterable[str], _now_us: int) -> dict[str, Asset]:
+def load(connection: sa.Connection, names: Iterable[str], _on: datetime.date) -> dict[str, Asset]:
     """The pools with these names as assets."""
     found = store.load(connection, (name.removeprefix("pools/") for name in names))
     settled = {

@@ -29,7 +29,7 @@ def settle(transaction: Transaction, pool: Pool, payment: str, amount: Money) ->
     if not amount or not value_store.opened(transaction.connection, [pool.name]):
         return amount.zero()
     database.lock(transaction.connection, [pool.name])
-    (asset,) = pool_assets.load(transaction.connection, [pool.name], transaction.now_us).values()
+    (asset,) = pool_assets.load(transaction.connection, [pool.name], transaction.business_date).values()
     request = declarations_pb2.ApplyProceedsRequest(asset=pool.name, payment=payment, amount=money.to_proto(amount))
     response = settling.apply_to(transaction, pool_assets.KIND, asset, request)
     return sum((money.from_proto(one.amount) for one in response.settled_encumbrances), amount.zero())

@@ -1,5 +1,6 @@
 """Rebates as assets."""
 
+import datetime
 from collections.abc import Iterable
 
 import sqlalchemy as sa
@@ -26,7 +27,7 @@ PAID = Problem(
 )
 
 
-def load(connection: sa.Connection, names: Iterable[str], _now_us: int) -> dict[str, Asset]:
+def load(connection: sa.Connection, names: Iterable[str], _on: datetime.date) -> dict[str, Asset]:
     """The rebates with these names as assets."""
     known = store.load(connection, [name.removeprefix("rebates/") for name in names])
     paid = _paid(connection, {one.enterprise for one in known.values()})

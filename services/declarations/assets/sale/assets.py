@@ -1,5 +1,6 @@
 """Sales out of an overseas warehouse as assets: what was inventory is owed for."""
 
+import datetime
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
@@ -23,11 +24,11 @@ NOT_LEFT = Problem(
 )
 
 
-def load(connection: sa.Connection, names: Iterable[str], now_us: int) -> dict[str, Asset]:
+def load(connection: sa.Connection, names: Iterable[str], on: datetime.date) -> dict[str, Asset]:
     """The sales with these names as assets."""
     found = sale_store.load(connection, (name.removeprefix("warehouseSales/") for name in names))
     declared = declaration_store.load(connection, {one.declaration for one in found.values()})
-    hindered = hindrances.of(connection, declared.values(), now_us)
+    hindered = hindrances.of(connection, declared.values(), on)
     return {
         one.name: as_asset(one, declared[one.declaration], hindered.get(one.declaration, ())) for one in found.values()
     }
@@ -54,5 +55,5 @@ def parts_of_declaration(transaction: Transaction, asset: Asset) -> list[tuple[K
     sales = sale_store.of_declarations(transaction.connection, [number]).get(number, ())
     names = [sale.name for sale in sales]
     database.lock(transaction.connection, names)
-    assets = load(transaction.connection, names, transaction.now_us)
+    assets = load(transaction.connection, names, transaction.business_date)
     return [(KIND, assets[name]) for name in names]

@@ -23,7 +23,7 @@ from services.declarations.window.declaration.model import Declaration
 
 def left(transaction: Transaction, declaration: Declaration) -> Money:
     """What of a declaration nothing stands on by its own name; nothing where it isn't warehouse goods."""
-    asset = declaration_assets.as_asset(declaration, transaction.now_us)
+    asset = declaration_assets.as_asset(declaration, transaction.business_date)
     if declaration.trade_mode != sale_model.WAREHOUSE_MODE:
         return asset.value.zero()
     booked = value_store.booked(transaction.connection, [asset.name]).get(asset.name)
@@ -32,7 +32,7 @@ def left(transaction: Transaction, declaration: Declaration) -> Money:
 
 def book(transaction: Transaction, declaration: Declaration) -> None:
     """Books a declaration that is sold from: an order that it is shipped under is known from then on."""
-    asset = declaration_assets.as_asset(declaration, transaction.now_us)
+    asset = declaration_assets.as_asset(declaration, transaction.business_date)
     netting.link_fresh(transaction, value_store.open(transaction, [asset]))
 
 

@@ -214,7 +214,7 @@ def _replace(transaction: Transaction, before: Declaration, content: Content) ->
     """The declaration with other content and its persons, and what follows from that."""
     after = declaration_model.amended(before, content, transaction.now_us)
     permit_uses.amended(transaction, before, content)
-    hindered = hindrances.of(transaction.connection, [after], transaction.now_us)
+    hindered = hindrances.of(transaction.connection, [after], transaction.business_date)
     stored = declaration_store.amend(transaction, before, after, hindered)
     assets_declared.declared_value_changed(transaction, [(before, stored)])
     # What replaces a draft's content has all that is known of its persons.
@@ -299,5 +299,7 @@ def _move(transaction: Transaction, standings: Mapping[str, declaration_store.St
             moved.append(after)
             changed.append((declaration, after))
     permit_uses.moved(transaction, changed)
-    declaration_store.save_status(transaction, moved, hindrances.of(transaction.connection, moved, transaction.now_us))
+    declaration_store.save_status(
+        transaction, moved, hindrances.of(transaction.connection, moved, transaction.business_date)
+    )
     assets_declared.status_changed(transaction, changed)

@@ -107,7 +107,7 @@ def link(
 ) -> pre_shipment_pb2.PreShipment:
     """Ships a declaration under the order or credit."""
     order = _known(transaction, "LinkPreShipment", request.name, request.etag)
-    declaration = load_asset(kinds, transaction.connection, request.declaration, transaction.now_us)
+    declaration = load_asset(kinds, transaction.connection, request.declaration, transaction.business_date)
     if declaration.enterprise != order.enterprise:
         raise privacy_errors.DeclarationNotFound(declaration=request.declaration)
     known = store.links_of(transaction.connection, [declaration.name]).get(declaration.name)
@@ -145,7 +145,7 @@ def _check_final(kinds: Kinds, transaction: Transaction, links: list[Link]) -> N
     """Checks that finance may stand on every one of the declarations. Raises ValueNotEligible."""
     names = [link.declaration for link in links]
     frozen = value_store.frozen(transaction.connection, names)
-    assets = load_assets(kinds, transaction.connection, names, transaction.now_us)
+    assets = load_assets(kinds, transaction.connection, names, transaction.business_date)
     check_eligible(transaction, assets.values(), frozen, needs=(register_asset.FINAL,))
 
 

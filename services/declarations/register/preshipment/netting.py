@@ -159,7 +159,7 @@ def _rebalance_order(transaction: Transaction, name: str) -> Sequence[str]:
     links = model.counting(store.links(transaction.connection, [name]), order)
     if links:
         links = _net(transaction, order, links)
-    asset = as_asset(order, links, transaction.now_us)
+    asset = as_asset(order, links, transaction.business_date)
     booked = value_store.booked(transaction.connection, [name])[name]
     return () if booked.declared == asset.value else forcing.set_declared(transaction, asset, asset.value, SHIPPED)
 

@@ -34,7 +34,7 @@ def confirm(
     state = moved(TRANSITIONS, encumbrance, Verb.CONFIRM)
     if encumbrance.expire_us <= transaction.now_us:
         raise register_errors.EncumbranceExpired(encumbrance=encumbrance.name)
-    assets = load_assets(kinds, transaction.connection, encumbrance.assets, transaction.now_us)
+    assets = load_assets(kinds, transaction.connection, encumbrance.assets, transaction.business_date)
     frozen = value_store.frozen(transaction.connection, encumbrance.assets)
     check_eligible(transaction, assets.values(), frozen, needs=(register_asset.FINAL,))
     amounts = _confirmed_amounts(encumbrance, request)

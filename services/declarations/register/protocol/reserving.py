@@ -123,7 +123,7 @@ def _asked(transaction: Transaction, request: declarations_pb2.ReserveEncumbranc
 def _load(kinds: Kinds, transaction: Transaction, asked: Sequence[Encumbrance]) -> Reservations:
     connection, now_us = transaction.connection, transaction.now_us
     names = {name for one in asked for name in one.assets}
-    assets = load_assets(kinds, connection, names, now_us)
+    assets = load_assets(kinds, connection, names, transaction.business_date)
     given = consent_store.given(connection, {asset.enterprise for asset in assets.values()}, now_us)
     # Who may not see an asset changes nothing of it, and can't tell by the time it takes that it exists.
     seen = {name: assets[name] for one in asked for name in one.assets if _may_hold(given, one, assets.get(name))}

@@ -39,7 +39,7 @@ def apply_proceeds(
     if response := encumbrance_store.applied(connection, request.asset, request.payment):
         return declarations_pb2.ApplyProceedsResponse.FromString(response)
     database.lock(connection, [request.asset])
-    asset = load_asset(kinds, connection, request.asset, transaction.now_us)
+    asset = load_asset(kinds, connection, request.asset, transaction.business_date)
     return apply_to(transaction, kinds[asset.collection], asset, request)
 
 
@@ -66,7 +66,7 @@ def _settle_parts_first(
     left, unfinanced = amount, amount.zero()
     settled: list[declarations_pb2.SettledEncumbrance] = []
     for part_kind, part_asset in kind.parts(transaction, asset):
-        value = value_store.of(transaction.connection, part_asset, transaction.now_us)
+        value = value_store.of(transaction.connection, part_asset, transaction.business_date)
         part = min(left, value.financed + value.reserved + value.free + value.margin)
         if part:
             value_store.open(transaction, [part_asset])

@@ -1,5 +1,6 @@
 """Declarations as assets: what they are worth to finance, and what it may do with them."""
 
+import datetime
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
@@ -17,16 +18,16 @@ from services.declarations.window.declaration.model import Declaration
 from services.declarations.window.eligibility import hindrances
 
 
-def load(connection: sa.Connection, names: Iterable[str], now_us: int) -> dict[str, Asset]:
+def load(connection: sa.Connection, names: Iterable[str], on: datetime.date) -> dict[str, Asset]:
     """The declarations with these names as assets."""
     found = store.load(connection, [name.removeprefix("declarations/") for name in names]).values()
-    hindered = hindrances.of(connection, found, now_us)
-    return {one.name: as_asset(one, now_us, hindered.get(one.id, ())) for one in found}
+    hindered = hindrances.of(connection, found, on)
+    return {one.name: as_asset(one, on, hindered.get(one.id, ())) for one in found}
 
 
-def as_asset(declaration: Declaration, now_us: int, hindered: Sequence[Hindrance] = ()) -> Asset:
+def as_asset(declaration: Declaration, on: datetime.date, hindered: Sequence[Hindrance] = ()) -> Asset:
     """A declaration as an asset: one that is rejected or deleted is worth nothing any more."""
-    verdict, reasons = declaration.verdict(now_us, hindered)
+    verdict, reasons = declaration.verdict(on, hindered)
     effect = receipts.effect_on_value(declaration.status)
     value = declaration.value.zero() if effect == receipts.VOIDS else declaration.value
     return Asset(
@@ -50,7 +51,7 @@ def tell_settled(transaction: Transaction, asset: Asset, _application: Applicati
     """Tells the enterprise `declaration.settled`, with the declaration."""
     number = asset.name.removeprefix("declarations/")
     declaration = store.load(transaction.connection, [number])[number]
-    message = rpc.to_proto(declaration, transaction.now_us)
+    message = rpc.to_proto(declaration, transaction.business_date)
     transaction.append("declaration.settled", asset.name, message, [asset.enterprise])
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, records_pb2
 
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import Problem
 from services.declarations.customs.code_tables import code_table
@@ -13,6 +12,7 @@ from services.declarations.register.encumbrance import store as encumbrance_stor
 from services.declarations.window.eligibility.model import Declared
 from services.declarations.window.records import store as records_store
 from services.declarations.window.records.model import Record
+from trade.calendars import day_in_china
 
 PLACED = records_pb2.Hold.PLACED
 
@@ -55,7 +55,7 @@ def _has_goods(declaration: Declared, prefix: str) -> bool:
 def reason(message: records_pb2.Record) -> Problem:
     """What a hold says to whoever asks for finance."""
     hold = message.hold
-    on = business_date(message.notice_time.ToMicroseconds())
+    on = day_in_china(message.notice_time.ToMicroseconds())
     row = code_table("hold_kinds").row(records_pb2.Hold.Kind.Name(hold.kind), on)
     assert row is not None
     said = {"authority": hold.authority, "number": hold.hold_number}

@@ -24,7 +24,7 @@ def get(reading: Reading, request: retail_pb2.GetRetailOrderRequest) -> retail_p
     access.look(reading, (order.enterprise or NOBODY) if order else "", "GetRetailOrder", request.name)
     assert order is not None
     message = rpc.to_proto(order)
-    stands = matching_store.of(reading.connection, [identifier], reading.now_us)[identifier]
+    stands = matching_store.of(reading.connection, [identifier], reading.business_date)[identifier]
     message.match.CopyFrom(rpc.match_to_proto(stands, reading.caller.language))
     subjects = [order.name, receipts_subject(order.merchant_code, order.order_number)]
     subjects += [*message.match.waybills, *message.match.payments]
