@@ -25,6 +25,8 @@ GATEWAY = "services/gateway"
 ASSERTION_KEY = "aval-assertion"
 ON_BEHALF_OF = "aval-on-behalf-of"
 ON_BEHALF_OF_TENANT = "aval-tenant"
+# The business date of the transaction that came to owe the call (ISO).
+BUSINESS_DATE = "aval-business-date"
 ASSERTION_SECONDS = 300
 ALGORITHM = "Ed25519"
 

@@ -26,10 +26,11 @@ from chassis.ids import RandomBytes, system_random
 from chassis.inbox import Consumer
 from chassis.keyring import KeyFile
 from chassis.notes import Notes
+from chassis.runner import Runner
 from chassis.service import WATCH, Service
 from chassis.settings import Settings
 from chassis.streams import Places
-from chassis.tasks import Runner, Task
+from chassis.tasks import Task
 from chassis.watch import Tokens, Watchers
 from chassis.writer import Writer, run_batch
 
@@ -154,9 +155,9 @@ class Node:
         self._background.append(asyncio.create_task(work))
 
     async def send(self, task: Task) -> Message:
-        """Makes a task's call over gRPC: as this service, on behalf of the task's tenant."""
+        """Makes a task's call over gRPC: as this service, on behalf of the task's tenant, with its business date."""
         callee = contract(task.service)
-        metadata = channel.on_behalf_of(caller_from_text(task.caller), task.tenant)
+        metadata = channel.on_behalf_of(caller_from_text(task.caller), task.tenant, task.business_date)
         content = tasks.request_of(task).SerializeToString()
         raw = await self.channels.call(task.service, callee.path(task.method), content, metadata)
         response: Message = callee.response(task.method).FromString(raw)
