@@ -8,11 +8,14 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from chassis import tasks, telemetry
+from chassis import channel, tasks, telemetry
+from chassis.channel import Channels
 from chassis.clock import MICROSECONDS, Clock
 from chassis.command import Operation, Submission
+from chassis.contracts import contract
 from chassis.database import Database
 from chassis.errors import DomainError
+from chassis.identity import caller_from_text
 from chassis.ids import RandomBytes
 from chassis.tasks import Key, Outcome, Saga, Task
 from chassis.writer import Writer
@@ -24,6 +27,21 @@ POLL_SECONDS = 1.0
 LEAST_POLL_SECONDS = 0.02
 
 Result = TypeVar("Result")
+Send = Callable[[Task], Awaitable[Message]]
+
+
+def over(channels: Channels) -> Send:
+    """Returns what makes a task's call over gRPC: as this service, for the task's tenant, on its business date."""
+
+    async def send(task: Task) -> Message:
+        callee = contract(task.service)
+        metadata = channel.on_behalf_of(caller_from_text(task.caller), task.tenant, task.business_date)
+        content = tasks.request_of(task).SerializeToString()
+        raw = await channels.call(task.service, callee.path(task.method), content, metadata)
+        response: Message = callee.response(task.method).FromString(raw)
+        return response
+
+    return send
 
 
 class Runner:
@@ -34,7 +52,7 @@ class Runner:
         store: Database,
         writer: Writer,
         sagas: Mapping[str, Saga],
-        send: Callable[[Task], Awaitable[Message]],
+        send: Send,
         clock: Clock,
         random: RandomBytes,
     ) -> None:
