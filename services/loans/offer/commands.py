@@ -97,18 +97,12 @@ def accept(transaction: Transaction, request: loans_pb2.AcceptOfferRequest) -> l
 
 def _agree(transaction: Transaction, application: Application, offer: Offer) -> loans_pb2.Loan:
     """Adds the loan of an accepted offer, its contract sealed."""
-    identifier = transaction.ids.resource("loan")
+    identifier, now_us = transaction.ids.resource("loan"), transaction.now_us
     contract = agreement.contract(
-        application,
-        offer,
-        loan=f"loans/{identifier}",
-        principal=transaction.caller.principal,
-        now_us=transaction.now_us,
+        application, offer, loan=f"loans/{identifier}", principal=transaction.caller.principal, now_us=now_us
     )
     seal = transaction.seal(contract)
-    loan = agreement.agreed(
-        application, offer, identifier=identifier, contract=contract, seal=seal, now_us=transaction.now_us
-    )
+    loan = agreement.agreed(application, offer, identifier=identifier, contract=contract, seal=seal, now_us=now_us)
     loans.add(transaction, loan, "loan.agreed")
     return loan_rpc.to_proto(loan)
 
