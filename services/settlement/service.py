@@ -18,7 +18,7 @@ from services.settlement.incoming_payment import commands as incoming
 from services.settlement.incoming_payment import reads as incoming_reads
 from services.settlement.incoming_payment import saga as incoming_saga
 from services.settlement.incoming_payment import store as incoming_store
-from services.settlement.notification import store as notifications
+from services.settlement.notification import reads as notification_reads
 from services.settlement.outgoing_payment import commands as outgoing
 from services.settlement.outgoing_payment import reads as outgoing_reads
 from services.settlement.outgoing_payment import store as outgoing_store
@@ -65,7 +65,7 @@ SERVICE = Service(
         "GetBillPayment": bill_payment_reads.get,
         "ListBillPayments": bill_payment_reads.list_,
         "ListOutgoingPayments": outgoing_reads.list_,
-        "ListNotifications": notifications.list_,
+        "ListNotifications": notification_reads.list_,
     },
     streams={"StreamTransfers": "BatchCreateTransfers"},
     sagas={saga.noun: saga for saga in (incoming_saga.SAGA, bill_payment_saga.SAGA)},

@@ -165,10 +165,8 @@ class IncomingPayment:
     @property
     def collected(self) -> Money:
         """The sum that the lenders have fixed so far."""
-        return total(
-            [collection.amount for collection in self.collections if collection.amount is not None],
-            self.amount.currency,
-        )
+        fixed = [collection.amount for collection in self.collections if collection.amount is not None]
+        return total(fixed, self.amount.currency)
 
 
 def named(payment: IncomingPayment, declarations: Iterable[str]) -> tuple[Part, ...]:

@@ -14,7 +14,7 @@ from services.settlement.messages.iso20022 import REMITTANCE_LINE_LENGTH_MAX, is
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """What a payment credited to an account, by which of its transfers."""
+    """An amount that a payment credited to an account, by which of its transfers."""
 
     account: str
     amount: Money
