@@ -23,6 +23,7 @@ from services.declarations.formats import decmessage, wco
 from services.declarations.records import kinds, manifests, mirrors, permits, titles
 from services.declarations.records.model import PermitUse
 from services.settlement.bill_payment import model as bill_payment
+from services.settlement.bill_payment.plan import PLANS as BILL_PAYMENT_PLANS
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
 TODAY = datetime.date(2026, 11, 30)
@@ -254,7 +255,7 @@ EXPECTED_PAYMENT = {
 def test_every_verb_in_every_state_of_a_bills_payment(state: bill_payment.State, verb: bill_payment.Verb) -> None:
     found = bill_payment.TRANSITIONS.get((state, verb))
     assert (found.value if found else None) == EXPECTED_PAYMENT.get((state.value, verb.value))
-    assert (state in bill_payment.PLANS) is (state not in bill_payment.FINISHED)
+    assert (state in BILL_PAYMENT_PLANS) is (state not in bill_payment.FINISHED)
 
 
 def permit(**changes: Any) -> records_pb2.Permit:
