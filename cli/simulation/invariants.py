@@ -119,7 +119,9 @@ def _covers(network: Network) -> Found:
     """
     with network.nodes["credit_insurance"].store.read() as connection:
         shipments = [one for page in covers.pages(connection) for one in page if one.state is cover.State.COVERED]
-        told = {one.name: covers.told(connection, one.declaration, _currency(one))[0] for one in shipments}
+        told = {
+            one.name: cover.told(covers.payments(connection, one.declaration), _currency(one))[0] for one in shipments
+        }
     with network.nodes["declarations"].store.read() as connection:
         held = encumbrance_store.load(connection, [one.encumbrance_id for one in shipments])
         booked = value_store.booked(connection, [one.declaration for one in shipments])

@@ -28,7 +28,7 @@ from chassis.service import Reading
 from chassis.tables import events
 from chassis.writer import run_batch
 from services.loans import errors, tables
-from services.loans.loan import drawdown, store
+from services.loans.loan import plan, store
 from services.loans.service import SERVICE
 from tests.support import seeded_random
 from trade.calendars import CHINA
@@ -214,13 +214,13 @@ def declaration(value: int = 100_000_00, available: int = 90_000_00, **changes: 
 
 
 ANSWERS: Mapping[str, Callable[[], Message]] = {
-    drawdown.VALUE: declaration,
-    drawdown.RESERVE: declarations_pb2.Encumbrance,
-    drawdown.COVER: credit_insurance_pb2.CoverHold,
-    drawdown.CONFIRM: declarations_pb2.Encumbrance,
-    drawdown.DISBURSE: settlement_pb2.DisburseResponse,
-    drawdown.UNCOVER: credit_insurance_pb2.CoverHold,
-    drawdown.RELEASE: declarations_pb2.Encumbrance,
+    plan.VALUE: declaration,
+    plan.RESERVE: declarations_pb2.Encumbrance,
+    plan.COVER: credit_insurance_pb2.CoverHold,
+    plan.CONFIRM: declarations_pb2.Encumbrance,
+    plan.DISBURSE: settlement_pb2.DisburseResponse,
+    plan.UNCOVER: credit_insurance_pb2.CoverHold,
+    plan.RELEASE: declarations_pb2.Encumbrance,
 }
 
 

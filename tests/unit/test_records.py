@@ -25,6 +25,7 @@ from services.declarations.window.eligibility.model import PermitUse
 from services.declarations.window.records import kinds as records_kinds
 from services.declarations.window.records import mirrors, titles
 from services.settlement.bill_payment import model as bill_payment
+from services.settlement.bill_payment.plan import PLANS as BILL_PAYMENT_PLANS
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
 TODAY = datetime.date(2026, 11, 30)
@@ -256,7 +257,7 @@ EXPECTED_PAYMENT = {
 def test_every_verb_in_every_state_of_a_bills_payment(state: bill_payment.State, verb: bill_payment.Verb) -> None:
     found = bill_payment.TRANSITIONS.get((state, verb))
     assert (found.value if found else None) == EXPECTED_PAYMENT.get((state.value, verb.value))
-    assert (state in bill_payment.PLANS) is (state not in bill_payment.FINISHED)
+    assert (state in BILL_PAYMENT_PLANS) is (state not in bill_payment.FINISHED)
 
 
 def permit(**changes: Any) -> records_pb2.Permit:

@@ -15,7 +15,7 @@ from trade.calendars import CHINA
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """What a payment credited to an account, by which of its transfers."""
+    """An amount that a payment credited to an account, by which of its transfers."""
 
     account: str
     amount: Money

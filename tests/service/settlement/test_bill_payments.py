@@ -159,6 +159,8 @@ def test_a_bill_that_can_be_paid_is_paid_with_its_late_fee(world: World) -> None
     confirm = world.answer(payment, claimed(OPERATOR, yuan(15_000), yuan(5_000)))
     assert confirm is not None
     assert confirm.step == "confirm"
+    # The money has moved with the answer to the claim, before the register confirms.
+    assert world.violations() == []
     assert world.answer(payment, records_pb2.Record()) is None
     assert world.read(payment).amount == to_proto(yuan(20_000))
     assert world.violations() == []

@@ -1,4 +1,4 @@
-"""What a loan owes others: the next call by its state. Pure."""
+"""The call that a loan owes others next, by its state. Pure."""
 
 from collections.abc import Callable, Mapping
 
@@ -22,14 +22,14 @@ VALUE, RESERVE, COVER, CONFIRM, DISBURSE, UNCOVER, RELEASE = (
 )
 
 
-def plan(loan: Loan) -> Call | None:
-    """The call that the loan owes now; None where it waits for people or is finished."""
-    owed = PLANS.get(loan.state)
-    return owed(loan) if owed else None
+def owed(loan: Loan) -> Call | None:
+    """Returns the call that the loan owes now; None where it waits for people or is finished."""
+    plan = PLANS.get(loan.state)
+    return plan(loan) if plan else None
 
 
 def _reserving(loan: Loan) -> Call:
-    """First every declaration's value, then the encumbrance on all of them."""
+    """Asks for every declaration's value first, then for the encumbrance on all of them."""
     for item in loan.items:
         if item.declared is None:
             return _value(loan, item)
@@ -54,7 +54,7 @@ def _reserve(loan: Loan) -> Call:
 
 
 def _holding_cover(loan: Loan) -> Call:
-    """Cover of as much as is lent, declaration by declaration."""
+    """Asks for cover of as much as is lent, declaration by declaration."""
     item = next(item for item in loan.items if item.amount and not item.is_covered)
     assert item.amount is not None
     request = credit_insurance_pb2.HoldCoverRequest(
@@ -84,7 +84,7 @@ def _disbursing(loan: Loan) -> Call:
 
 
 def _releasing(loan: Loan) -> Call | None:
-    """Cover first, then value: the reverse of how they were taken."""
+    """Gives cover back first, then value: the reverse of how they were taken."""
     for item in loan.items:
         if item.is_covered:
             return _uncover(loan, item)
