@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from chassis import migrations, testing
+from chassis.command import Transaction
 from chassis.database import Database
+from chassis.identity import Caller
 from chassis.ids import Identifiers, system_random
 from ledger import model, store, tables
 from ledger.model import Account, Limit, State, Transfer
@@ -23,6 +25,7 @@ BATCHES = (1, 64, 1000)
 SECONDS = 2.0
 ROUNDS = 3
 NOW_US = 1_800_000_000_000_000
+ANYONE = Caller("banks/BENCHBNK/bench", "banks/BENCHBNK", frozenset())
 
 
 class Load:
@@ -70,7 +73,7 @@ def store_rate(database: Database, size: int) -> int:
         batch = load.batch(size)
         started = time.perf_counter()
         with database.write() as connection:
-            store.apply(connection, batch, NOW_US)
+            store.apply(Transaction(connection, ANYONE, NOW_US, Identifiers(NOW_US, b"")), batch)
         spent += time.perf_counter() - started
         done += size
     return round(done / spent)

@@ -6,12 +6,14 @@ each transfer moves one amount from a debit to a credit account of one book and 
 and is undone by a reversal at most once. The model follows TigerBeetle's published one.
 """
 
+import datetime
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 LARGEST = 2**63 - 1
+USER_DATA_BITS = 128
 
 
 class Limit(enum.IntEnum):
@@ -66,6 +68,7 @@ class Result(enum.StrEnum):
     DEBIT_ACCOUNT_NOT_FOUND = "DEBIT_ACCOUNT_NOT_FOUND"
     CREDIT_ACCOUNT_NOT_FOUND = "CREDIT_ACCOUNT_NOT_FOUND"
     ACCOUNTS_OF_DIFFERENT_BOOKS = "ACCOUNTS_OF_DIFFERENT_BOOKS"
+    USER_DATA_BEYOND_128_BITS = "USER_DATA_BEYOND_128_BITS"
     PENDING_ALREADY_POSTED = "PENDING_ALREADY_POSTED"
     PENDING_ALREADY_VOIDED = "PENDING_ALREADY_VOIDED"
     PENDING_EXPIRED = "PENDING_EXPIRED"
@@ -134,7 +137,9 @@ class Transfer:
 
     `amount` 0 means the whole for POST, VOID, EXPIRE and REVERSAL, which also take their accounts
     from the transfer `pending_id` names. `timeout_us` 0 is a hold without end. `linked` chains it
-    with the next transfer of the batch.
+    with the next transfer of the batch. `value_date` None means the booking date; `user_data` are 128 bits
+    of the maker's own. `booking_date` is filled in when the transfer is booked, whatever its maker writes there;
+    None in the rows of before there were dates.
     """
 
     id: str
@@ -147,6 +152,9 @@ class Transfer:
     linked: bool = False
     code: str = ""
     reference: str = ""
+    value_date: datetime.date | None = None
+    user_data: int = 0
+    booking_date: datetime.date | None = None
 
 
 class Entry(NamedTuple):
@@ -169,13 +177,15 @@ class Hold:
 class State:
     """What a batch touches, as loaded: accounts by id, earlier transfers, holds and remembered refusals.
 
-    `apply` changes it; after a database error a batch starts from a freshly loaded one.
+    `apply` changes it; after a database error a batch starts from a freshly loaded one. What is applied is
+    booked on `booking_date`, the business date.
     """
 
     accounts: dict[str, Account]
     transfers: dict[str, Transfer] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     refused: dict[str, Result] = field(default_factory=dict)
+    booking_date: datetime.date | None = None
 
 
 @dataclass(slots=True)
@@ -287,8 +297,8 @@ def _apply_one(state: State, asked: Transfer, now_us: int, changes: Changes, und
     rule = _RULES[asked.kind]
     transfer, refusal = (asked, None) if rule.original is None else _completed(state, asked, rule.original)
     if asked.id in state.transfers:
-        same = refusal is None and state.transfers[asked.id] == transfer
-        return Result.EXISTS if same else Result.EXISTS_WITH_DIFFERENT_CONTENT
+        is_same = refusal is None and _is_same(state.transfers[asked.id], transfer)
+        return Result.EXISTS if is_same else Result.EXISTS_WITH_DIFFERENT_CONTENT
     debit, credit = state.accounts.get(transfer.debit_account), state.accounts.get(transfer.credit_account)
     refusal = refusal or _form(transfer, debit, credit)
     if refusal:
@@ -309,11 +319,27 @@ def _apply_one(state: State, asked: Transfer, now_us: int, changes: Changes, und
 def _book(state: State, rule: "_Rule", transfer: Transfer, debit: Account, credit: Account, changes: Changes) -> None:
     """Moves the balances and notes what has to be written."""
     rule.move(state, transfer, debit, credit)
+    transfer = _dated(transfer, state.booking_date)
     state.transfers[transfer.id] = transfer
     changes.accounts[debit.id], changes.accounts[credit.id] = debit, credit
     debit_balance = debit.credits_posted - debit.debits_posted
     credit_balance = credit.credits_posted - credit.debits_posted
     changes.entries.append(Entry(transfer, debit_balance, credit_balance))
+
+
+def _dated(transfer: Transfer, booking_date: datetime.date | None) -> Transfer:
+    """Returns the transfer as booked on a date, which is its value date too where its maker gave none."""
+    return replace(transfer, booking_date=booking_date, value_date=transfer.value_date or booking_date)
+
+
+def _is_same(standing: Transfer, transfer: Transfer) -> bool:
+    """Whether a transfer is the one that stands, on whatever date it is sent again.
+
+    A row of before there were dates is compared without them.
+    """
+    if standing.booking_date is None:
+        transfer = replace(transfer, value_date=standing.value_date)
+    return standing == _dated(transfer, standing.booking_date)
 
 
 def _completed(state: State, asked: Transfer, wanted: "_Original") -> tuple[Transfer, Result | None]:
@@ -353,6 +379,8 @@ def _form(transfer: Transfer, debit: Account | None, credit: Account | None) -> 
         return Result.CREDIT_ACCOUNT_NOT_FOUND
     if debit.book != credit.book or debit.currency != credit.currency:
         return Result.ACCOUNTS_OF_DIFFERENT_BOOKS
+    if transfer.user_data >> USER_DATA_BITS:
+        return Result.USER_DATA_BEYOND_128_BITS
     return None
 
 

@@ -1,5 +1,6 @@
 """The pure model and both stores against a naive ledger, over many histories of batches, retries and time."""
 
+import datetime
 import pathlib
 from dataclasses import replace
 from typing import Any
@@ -49,8 +50,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now_us = NOW_US
+        self.date = datetime.date(2026, 12, 1)
         self.naive = NaiveLedger(ACCOUNTS)
         self.state = State({key: Account(key, p.book, p.currency, LIMITS[p.limited]) for key, p in ACCOUNTS.items()})
+        self.state.booking_date = self.date
         self.sent: list[list[Transfer]] = []
         self.used = 0
         for database in self.databases:
@@ -60,7 +63,8 @@ class LedgerMachine(RuleBasedStateMachine):
         expected = self.naive.apply(batch, self.now_us)
         assert [result.value for result in model.apply(self.state, batch, self.now_us).results] == expected
         for database in self.databases:
-            assert apply(database, *batch, now_us=self.now_us) == expected, database.dialect
+            results = apply(database, *batch, now_us=self.now_us, date=self.date)
+            assert results == expected, database.dialect
         self.sent.append(batch)
         return expected
 
@@ -77,6 +81,8 @@ class LedgerMachine(RuleBasedStateMachine):
             linked=not data.draw(st.integers(0, 3)),
             code=data.draw(texts),
             reference=data.draw(texts),
+            value_date=data.draw(st.sampled_from([None, None, datetime.date(2026, 11, 30)])),
+            user_data=data.draw(st.sampled_from([0, 0, 1, 2**128 - 1])),
         )
         if kind in (Kind.POSTED, Kind.PENDING):
             debit, credit, timeout_us = data.draw(sides), data.draw(sides), data.draw(st.sampled_from([0, 5, 50]))
@@ -123,6 +129,8 @@ class LedgerMachine(RuleBasedStateMachine):
                 {"amount": known.amount + 1},
                 {"reference": known.reference + "!"},
                 {"timeout_us": 7},
+                {"value_date": datetime.date(2025, 1, 1)},
+                {"user_data": known.user_data ^ 2},
             ]
             changed = replace(known, **data.draw(st.sampled_from(changes)))
             assert self._everywhere([changed]) == ["EXISTS_WITH_DIFFERENT_CONTENT"]
@@ -131,6 +139,12 @@ class LedgerMachine(RuleBasedStateMachine):
     def wait(self, microseconds: int) -> None:
         """Time goes on."""
         self.now_us += microseconds
+
+    @rule()
+    def close_day(self) -> None:
+        """The business date goes on: a transfer without a value date is the same on any date."""
+        self.date += datetime.timedelta(days=1)
+        self.state.booking_date = self.date
 
     @rule()
     def expire(self) -> None:

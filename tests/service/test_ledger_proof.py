@@ -30,6 +30,18 @@ TAMPERED = {
     "balance's block": ("UPDATE ledger_transfers SET credit_balance = 151 WHERE position = 2", "block 1"),
     "reference": ("UPDATE ledger_transfers SET reference = 'x' WHERE position = 3", "block 2 (positions 3 to 4)"),
     "code": ("UPDATE ledger_transfers SET code = 'x' WHERE position = 3", "block 2 (positions 3 to 4)"),
+    "value date": (
+        "UPDATE ledger_transfers SET value_date = '2020-01-01' WHERE position = 3",
+        "block 2 (positions 3 to 4)",
+    ),
+    "booking date": (
+        "UPDATE ledger_transfers SET booking_date = '2020-01-01' WHERE position = 3",
+        "block 2 (positions 3 to 4)",
+    ),
+    "dates": ("UPDATE ledger_transfers SET booking_date = NULL, value_date = NULL WHERE position = 3", "block 2"),
+    "user data": ("UPDATE ledger_transfers SET user_data = 'ff' WHERE position = 3", "block 2 (positions 3 to 4)"),
+    "version": ("UPDATE ledger_blocks SET version = 1 WHERE block = 1", "block 1 (positions 1 to 2)"),
+    "no version": ("UPDATE ledger_blocks SET version = 3 WHERE block = 1", "block 1 (positions 1 to 2)"),
     "time": ("UPDATE ledger_transfers SET create_us = 1 WHERE position = 1", "block 1 (positions 1 to 2)"),
     "total": ("UPDATE ledger_accounts SET credits_posted = 151 WHERE reference = 'purse'", "(purse)"),
     "held": ("UPDATE ledger_accounts SET debits_pending = 5 WHERE reference = 'purse'", "(purse)"),

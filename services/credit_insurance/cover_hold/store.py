@@ -52,7 +52,7 @@ def _tell(transaction: Transaction, hold: CoverHold, event: str) -> credit_insur
 def hold_amount(transaction: Transaction, hold: CoverHold) -> Money | None:
     """Holds the amount. Where there is too little, nothing is held: what is available instead."""
     transfer = model.hold_transfer(hold)
-    sitting = ledger.Sitting(transaction.connection, [transfer], transaction.now_us)
+    sitting = ledger.Sitting(transaction, [transfer])
     available = sitting.account(model.available_id(hold.covered_shipment))
     if available.available_to_debit < transfer.amount:
         return Money(available.currency, available.available_to_debit)
@@ -89,7 +89,7 @@ def _sitting(transaction: Transaction, shipment: CoveredShipment, cause: str, *o
         *shipments.payment_transfers(shipment, cause, zero),
         model.retiring_transfer(shipment, cause, zero),
     ]
-    return ledger.Sitting(transaction.connection, touched, transaction.now_us)
+    return ledger.Sitting(transaction, touched)
 
 
 def _exposure(sitting: ledger.Sitting, shipment: CoveredShipment) -> Money:

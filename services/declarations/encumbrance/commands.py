@@ -143,7 +143,7 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     candidates: list[Transfer] = []
     for one in asked:
         candidates += model.reserve_transfers(one, transaction.now_us)
-    sitting = ledger.Sitting(connection, candidates, transaction.now_us)
+    sitting = ledger.Sitting(transaction, candidates)
     return Register(
         assets,
         values.frozen(connection, names),

@@ -21,7 +21,7 @@ class Books:
         self._transaction = transaction
         self.assets = tuple(dict.fromkeys(assets))
         touched = [self._naming(asset, part) for asset in self.assets for part in Part if part is not Part.DECLARED]
-        self._sitting = ledger.Sitting(transaction.connection, [*touched, *candidates], transaction.now_us)
+        self._sitting = ledger.Sitting(transaction, [*touched, *candidates])
 
     def _naming(self, asset: str, part: Part) -> Transfer:
         """A transfer that is never made: it lets the ledger lock the part's account."""

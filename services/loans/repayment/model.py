@@ -143,6 +143,7 @@ def closing_transfers(repayment: Repayment, kind: Kind) -> list[Transfer]:
                 pending_id=hold_id(repayment, component),
                 code=f"repayment {kind.value}",
                 reference=repayment.name,
+                value_date=repayment.value_date,
             )
             for component, amount in repayment.parts.items()
             if amount

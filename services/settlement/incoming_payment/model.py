@@ -370,8 +370,16 @@ def _suspense(payment: IncomingPayment) -> str:
 
 
 def _transfer(payment: IncomingPayment, code: str, debit: str, credit: str, amount: Money, about: str = "") -> Transfer:
-    identifier = ids.derived(payment.name, code, about)
-    return Transfer(identifier, debit, credit, amount.minor_units, code=code, reference=payment.name)
+    """Returns a transfer of the payment, which counts from the payment's own value date."""
+    return Transfer(
+        ids.derived(payment.name, code, about),
+        debit,
+        credit,
+        amount.minor_units,
+        code=code,
+        reference=payment.name,
+        value_date=payment.value_date,
+    )
 
 
 def sweep_transfers(payment: IncomingPayment) -> list[Transfer]:
@@ -411,5 +419,6 @@ def credit_transfer(payment: IncomingPayment) -> Transfer:
 
 
 def return_transfer(payment: IncomingPayment) -> Transfer:
-    """Money that is for no declaration goes back out of the nostro it came into."""
-    return _transfer(payment, "return", _suspense(payment), _nostro(payment), payment.amount)
+    """Sends money that is for no declaration back out of the nostro it came into; it counts from today."""
+    returned = _transfer(payment, "return", _suspense(payment), _nostro(payment), payment.amount)
+    return replace(returned, value_date=None)

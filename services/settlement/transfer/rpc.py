@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from aval.settlement.v1 import settlement_pb2
 
 from chassis import money
+from chassis import rpc as chassis_rpc
 from chassis.clock import MICROSECONDS
 from chassis.errors import Problem
 from chassis.money import Money
@@ -41,16 +42,16 @@ is_uuid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 def to_ledger(message: settlement_pb2.Transfer, identifier: str, pending_id: str) -> Transfer:
     """The transfer as the ledger takes it, under the ids that it keeps; what it isn't given stays empty."""
     return Transfer(
-        identifier,
-        message.debit_account.removeprefix("accounts/").lower(),
-        message.credit_account.removeprefix("accounts/").lower(),
-        message.amount.minor_units,
-        KINDS.get(message.kind, Kind.POSTED),
-        pending_id,
-        message.timeout_seconds * MICROSECONDS,
-        message.linked,
-        CODE,
-        message.reference,
+        id=identifier,
+        debit_account=message.debit_account.removeprefix("accounts/").lower(),
+        credit_account=message.credit_account.removeprefix("accounts/").lower(),
+        amount=message.amount.minor_units,
+        kind=KINDS.get(message.kind, Kind.POSTED),
+        pending_id=pending_id,
+        timeout_us=message.timeout_seconds * MICROSECONDS,
+        linked=message.linked,
+        code=CODE,
+        reference=message.reference,
     )
 
 
@@ -92,18 +93,30 @@ def currency_differs(path: str, currency: str) -> Problem:
     return Problem(f"{path}.amount", "CURRENCY_DIFFERS", english, f"账户币种为 {currency}，请使用该币种。")
 
 
-def created(message: settlement_pb2.Transfer, identifier: str, position: int, now_us: int) -> settlement_pb2.Transfer:
-    """The transfer that a request asked for, as it stands."""
+def created(
+    message: settlement_pb2.Transfer, standing: Transfer, position: int, create_us: int
+) -> settlement_pb2.Transfer:
+    """Returns the transfer that a request asked for, as it stands."""
     answer = settlement_pb2.Transfer()
     answer.CopyFrom(message)
-    answer.transfer_id = identifier
+    answer.transfer_id = standing.id
     answer.position = position
-    answer.create_time.FromMicroseconds(now_us)
+    answer.create_time.FromMicroseconds(create_us)
+    _put_dates(answer, standing)
     return answer
 
 
+def _put_dates(message: settlement_pb2.Transfer, standing: Transfer) -> None:
+    """Those of before there were dates have none."""
+    for field in ("booking_date", "value_date"):
+        day = getattr(standing, field)
+        message.ClearField(field)
+        if day is not None:
+            getattr(message, field).CopyFrom(chassis_rpc.date(day))
+
+
 def line(found: Line, currency: str) -> settlement_pb2.Transfer:
-    """A ledger line, complete."""
+    """Returns a ledger line, complete."""
     transfer = found.transfer
     message = settlement_pb2.Transfer(
         transfer_id=transfer.id,
@@ -117,4 +130,5 @@ def line(found: Line, currency: str) -> settlement_pb2.Transfer:
         position=found.position,
     )
     message.create_time.FromMicroseconds(found.create_us)
+    _put_dates(message, transfer)
     return message

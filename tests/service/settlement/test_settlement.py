@@ -10,6 +10,7 @@ from aval.declarations.v1 import declarations_pb2
 from aval.settlement.v1 import settlement_pb2
 from aval.type.v1 import money_pb2
 
+from chassis.clock import business_date
 from chassis.identity import Caller
 from chassis.status import RemoteError
 from ledger import store as ledger
@@ -253,6 +254,26 @@ async def test_pages_of_an_accounts_lines(world: Any) -> None:
             break
         request.page_token = page.next_page_token
     assert amounts == [5, 4, 3, 2, 1]
+
+
+def day(message: Any) -> date:
+    """Returns a date of the wire."""
+    return date(message.year, message.month, message.day)
+
+
+async def test_a_line_shows_when_it_was_booked_and_from_when_it_counts(world: Any) -> None:
+    current = await account(world)
+    earlier = datetime.now(UTC).date() - timedelta(days=2)
+    number = current.name.removeprefix("accounts/")
+    payment = await prepared(world, "Credit", await imported(world, pacs(number, 250, "a fee", value_date=earlier)))
+    await world.ask("ApproveIncomingPayment", approval(payment), CHECKER)
+    made = await move(world, transfer(current.name, (await customer(world, 0)).name, 50))
+    page = await world.ask("ListTransfers", settlement_pb2.ListTransfersRequest(account=current.name), SYSTEM)
+    ordered, credited = page.transfers[:2]
+    days = {business_date(one.create_time.ToMicroseconds()) for one in (ordered, credited)}
+    assert {day(ordered.booking_date), day(ordered.value_date), day(credited.booking_date)} <= days
+    assert day(credited.value_date) == earlier
+    assert (made.booking_date, made.value_date) == (ordered.booking_date, ordered.value_date)
 
 
 async def test_a_payment_finds_its_declaration_and_reaches_the_exporter(world: Any) -> None:
