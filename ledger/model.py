@@ -157,6 +157,14 @@ class Transfer:
     booking_date: datetime.date | None = None
 
 
+def chained(transfers: Sequence[Transfer]) -> list[Transfer]:
+    """Returns the transfers linked into one chain, which succeeds or fails together: all but the last are linked.
+
+    Of a, b and c, a and b are linked; a lone one isn't.
+    """
+    return [replace(transfer, linked=True) for transfer in transfers[:-1]] + [*transfers[-1:]]
+
+
 class Entry(NamedTuple):
     """A transfer that stands: complete, with the balances of both accounts right after it."""
 

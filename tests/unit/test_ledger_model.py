@@ -224,3 +224,18 @@ def test_a_hold_that_would_end_after_all_time_ends_at_its_last_moment() -> None:
     state = _state()
     _run(state, _hold(timeout_us=LARGEST))
     assert state.holds["h"].expires_us == LARGEST
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_a_chain_links_all_but_its_last(count: int) -> None:
+    transfers = [Transfer(str(number), "a", "b", 1) for number in range(count)]
+    chain = model.chained(transfers)
+    assert [transfer.linked for transfer in chain] == [True] * (count - 1) + [False] * bool(count)
+    assert [replace(transfer, linked=False) for transfer in chain] == transfers
+
+
+def test_a_chain_succeeds_or_fails_together() -> None:
+    state = _state()
+    beyond = [Transfer("1", "a", "b", 1), Transfer("2", "a", "nobody", 1)]
+    assert _run(state, *model.chained(beyond)) == [Result.LINKED_TRANSFER_FAILED, Result.CREDIT_ACCOUNT_NOT_FOUND]
+    assert _totals(state) == _totals(_state())

@@ -1,13 +1,12 @@
 """The value accounts of some assets, locked, changed in steps that are each decided on the last."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from chassis.command import Transaction
 from chassis.records import Conflict
 from ledger import store as ledger
-from ledger.model import Account, Transfer
+from ledger.model import Account, Transfer, chained
 from services.declarations import terms
 from services.declarations.value import model
 from services.declarations.value.model import Move, Part, Value, part_id, value_of
@@ -46,8 +45,7 @@ class Books:
 
     def attempt(self, transfers: Sequence[Transfer]) -> None:
         """Makes transfers that were decided on what is locked. Conflict if another changed it meanwhile."""
-        chain = [replace(one, linked=True) for one in transfers[:-1]] + list(transfers[-1:])
-        for result in self._sitting.attempt(chain):
+        for result in self._sitting.attempt(chained(transfers)):
             if not result.stands:
                 raise Conflict(f"value accounts: {result.value}")
 

@@ -30,7 +30,7 @@ from chassis.errors import DomainError
 from chassis.money import Money, total
 from chassis.rpc import date
 from chassis.tasks import Call
-from ledger.model import Transfer
+from ledger.model import Transfer, chained
 from services.settlement.account import model as account_model
 from services.settlement.account.model import Kind
 from services.settlement.incoming_payment import division
@@ -388,7 +388,7 @@ def sweep_transfers(payment: IncomingPayment) -> list[Transfer]:
     rest = payment.amount - payment.collected
     if rest:
         parts.append(_transfer(payment, "remainder", _suspense(payment), payment.creditor_account, rest))
-    return [replace(part, linked=True) for part in parts[:-1]] + parts[-1:]
+    return chained(parts)
 
 
 def _repayment(payment: IncomingPayment, one: Collection) -> list[Transfer]:
