@@ -16,11 +16,11 @@ from ledger.model import Account, Changes, Hold, HoldState, Kind, Result, State,
 
 LOCK_HOLDS = "SELECT 1 FROM ledger_holds WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
 LOCK_ACCOUNTS = """SELECT id::text, book, currency, limits,
-  debits_pending, debits_posted, credits_pending, credits_posted
+  debits_pending, debits_posted, credits_pending, credits_posted, flags
 FROM ledger_accounts WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"""
 # The accounts of holds and originals are known from their transfers only.
 LOCK_ACCOUNTS_REFERRED = """SELECT id::text, book, currency, limits,
-  debits_pending, debits_posted, credits_pending, credits_posted
+  debits_pending, debits_posted, credits_pending, credits_posted, flags
 FROM ledger_accounts WHERE id = ANY(ARRAY(
   SELECT unnest(%s::uuid[])
   UNION SELECT debit_account FROM ledger_transfers WHERE id = ANY(%s::uuid[])
@@ -32,8 +32,8 @@ SELECT_TRANSFERS = """SELECT id::text, debit_account::text, credit_account::text
 FROM ledger_transfers WHERE id = ANY(%s::uuid[])"""
 SELECT_REFUSALS = "SELECT id::text, result FROM ledger_refusals WHERE id = ANY(%s::uuid[])"
 UPDATE_ACCOUNTS = """UPDATE ledger_accounts AS a
-SET debits_pending = n.dp, debits_posted = n.d, credits_pending = n.cp, credits_posted = n.c
-FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) AS n(id, dp, d, cp, c)
+SET debits_pending = n.dp, debits_posted = n.d, credits_pending = n.cp, credits_posted = n.c, flags = n.f
+FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) AS n(id, dp, d, cp, c, f)
 WHERE a.id = n.id"""
 PUT_HOLDS = """INSERT INTO ledger_holds SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bigint[])
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, expires_us = excluded.expires_us"""
@@ -137,6 +137,7 @@ def _update_accounts(raw: psycopg.Connection[Any], accounts: Sequence[Account]) 
         _numbers([account.debits_posted for account in accounts]),
         _numbers([account.credits_pending for account in accounts]),
         _numbers([account.credits_posted for account in accounts]),
+        _numbers([account.flags for account in accounts]),
     )
     raw.execute(UPDATE_ACCOUNTS, columns, prepare=True)
 

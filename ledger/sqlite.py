@@ -13,10 +13,11 @@ SELECT_TRANSFERS = """SELECT id, debit_account, credit_account, amount, kind, pe
 FROM ledger_transfers WHERE id IN (SELECT value FROM json_each(?))"""
 SELECT_HOLDS = "SELECT id, state, expires_us FROM ledger_holds WHERE id IN (SELECT value FROM json_each(?))"
 SELECT_REFUSALS = "SELECT id, result FROM ledger_refusals WHERE id IN (SELECT value FROM json_each(?))"
-SELECT_ACCOUNTS = """SELECT id, book, currency, limits, debits_pending, debits_posted, credits_pending, credits_posted
+SELECT_ACCOUNTS = """SELECT id, book, currency, limits,
+  debits_pending, debits_posted, credits_pending, credits_posted, flags
 FROM ledger_accounts WHERE id IN (SELECT value FROM json_each(?))"""
 UPDATE_ACCOUNT = """UPDATE ledger_accounts
-SET debits_pending = ?, debits_posted = ?, credits_pending = ?, credits_posted = ? WHERE id = ?"""
+SET debits_pending = ?, debits_posted = ?, credits_pending = ?, credits_posted = ?, flags = ? WHERE id = ?"""
 INSERT_TRANSFER = "INSERT INTO ledger_transfers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 PUT_HOLD = "INSERT OR REPLACE INTO ledger_holds VALUES (?, ?, ?)"
 INSERT_REFUSAL = "INSERT INTO ledger_refusals VALUES (?, ?)"
@@ -54,12 +55,13 @@ def write(raw: sqlite3.Connection, changes: Changes, now_us: int) -> int:
     return first
 
 
-def _balances(account: Account) -> tuple[int, int, int, int, str]:
+def _balances(account: Account) -> tuple[int, int, int, int, int, str]:
     return (
         account.debits_pending,
         account.debits_posted,
         account.credits_pending,
         account.credits_posted,
+        account.flags,
         account.id,
     )
 

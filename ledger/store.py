@@ -172,6 +172,7 @@ def _account(row: Any) -> Account:
         debits_posted=row["debits_posted"],
         credits_pending=row["credits_pending"],
         credits_posted=row["credits_posted"],
+        flags=row["flags"],
     )
 
 
@@ -214,12 +215,12 @@ def booked_by_reference(connection: sa.Connection, accounts: Sequence[str]) -> d
 
 
 def lines(connection: sa.Connection, account: str, before_position: int, limit: int) -> list[Line]:
-    """An account's newest transfers before a position (0: from the newest), newest first."""
-    found: list[Line] = []
+    """Returns an account's newest transfers before a position (0: from the newest), newest first."""
+    newest: dict[int, Line] = {}
     for side in ("debit", "credit"):
         query = lines_query(account, side, before_position, limit)
-        found += [_line(row) for row in connection.execute(query)]
-    return sorted(found, key=lambda line: -line.position)[:limit]
+        newest |= {row.position: _line(row) for row in connection.execute(query)}
+    return [newest[position] for position in sorted(newest, reverse=True)[:limit]]
 
 
 def lines_query(account: str, side: str, before_position: int, limit: int) -> sa.Select[Any]:
@@ -324,6 +325,7 @@ class _Replay:
     def __init__(self) -> None:
         self.totals: dict[str, list[int]] = {}
         self.open_holds: dict[str, Transfer] = {}
+        self.flags: dict[str, int] = {}
 
     def run(self, connection: sa.Connection) -> Iterator[str]:
         """Block by block; yields what doesn't fit."""
@@ -357,6 +359,7 @@ class _Replay:
 
     def _row(self, line: Line) -> Iterator[str]:
         transfer = line.transfer
+        yield from self._flags(line)
         debit = self.totals.setdefault(transfer.debit_account, [0, 0, 0, 0])
         credit = self.totals.setdefault(transfer.credit_account, [0, 0, 0, 0])
         if transfer.kind is Kind.PENDING:
@@ -380,8 +383,18 @@ class _Replay:
                 f"{line.debit_balance}, {line.credit_balance}; the transfers give {after[0]}, {after[1]}"
             )
 
+    def _flags(self, line: Line) -> Iterator[str]:
+        """Follows the flags; yields a line that moved money although its accounts stood still."""
+        transfer = line.transfer
+        if transfer.kind in model.LEAVES_FLAG:
+            self.flags[transfer.debit_account] = model.LEAVES_FLAG[transfer.kind].value
+        elif transfer.kind not in (Kind.VOID, Kind.EXPIRE):
+            debit, credit = (self.flags.get(side, 0) for side in (transfer.debit_account, transfer.credit_account))
+            if refusal := model.standstill(debit, credit):
+                yield f"ledger: position {line.position} (transfer {transfer.id}): {refusal.value}"
+
     def differing_accounts(self, connection: sa.Connection) -> list[str]:
-        """Accounts whose stored totals aren't those of their transfers, or break their limit."""
+        """Returns the accounts whose totals or flags aren't those of their transfers, or that break their limit."""
         found = []
         for row in connection.execute(sa.select(tables.accounts)).mappings():
             account = _account(row)
@@ -394,6 +407,8 @@ class _Replay:
             replayed = self.totals.pop(account.id, [0, 0, 0, 0])
             if stored != replayed:
                 found.append(f"ledger: account {account.id} ({row['reference']}): {stored}, transfers give {replayed}")
+            if account.flags != (flags := self.flags.get(account.id, 0)):
+                found.append(f"ledger: account {account.id} ({row['reference']}): flags {account.flags}, not {flags}")
             if _breaks_limit(account):
                 found.append(f"ledger: account {account.id} ({row['reference']}) is beyond its limit")
         return found + [f"ledger: account {account} has transfers but doesn't exist" for account in self.totals]

@@ -22,6 +22,8 @@ accounts = sa.Table(
     sa.Column("credits_posted", sa.BigInteger, nullable=False),
     # What the account is, for people: "current enterprises/… CNY".
     sa.Column("reference", TEXT, nullable=False),
+    # Frozen or closed: what the transfers that set flags have left.
+    sa.Column("flags", sa.BigInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
     # Every transfer writes its accounts: room in the page keeps those writes off the index.
     postgresql_with={"fillfactor": 50},

@@ -1,4 +1,4 @@
-"""Blocks know the version of their text; transfers have two dates and 128 bits of the caller's own."""
+"""Blocks know the version of their text; transfers have dates and 128 bits of their maker's; accounts, flags."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,8 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Adds the columns; what stood is of version 1 and has no dates."""
+    """Adds the columns; what stood is of version 1 and has no dates, and no account stands still."""
+    op.add_column("ledger_accounts", sa.Column("flags", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("ledger_transfers", sa.Column("value_date", TEXT))
     op.add_column("ledger_transfers", sa.Column("booking_date", TEXT))
     op.add_column("ledger_transfers", sa.Column("user_data", TEXT, nullable=False, server_default="0"))

@@ -15,7 +15,7 @@ from chassis.database import Database
 from chassis.testing import PostgreSQL
 from ledger import model, tables
 from ledger import store as ledger
-from ledger.model import LARGEST, Account, Kind, Limit, State, Transfer
+from ledger.model import LARGEST, LEAVES_FLAG, Account, Kind, Limit, State, Transfer
 from tests.service.naive_ledger import NaiveLedger, Place
 from tests.support import NOW_US, apply, migrate, open_accounts, uid, violations
 
@@ -73,7 +73,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return IDS[self.used]
 
     def _draw(self, data: st.DataObject) -> Transfer:
-        kind = data.draw(st.sampled_from([*Kind, Kind.POSTED, Kind.PENDING]))
+        kind = data.draw(st.sampled_from([*Kind, *(Kind.POSTED, Kind.PENDING, Kind.UNFREEZE) * 3]))
         is_new = not self.used or data.draw(usually)
         transfer = Transfer(
             self._fresh_id() if is_new else data.draw(st.sampled_from(IDS[1 : self.used + 1])),
@@ -88,6 +88,10 @@ class LedgerMachine(RuleBasedStateMachine):
             debit, credit, timeout_us = data.draw(sides), data.draw(sides), data.draw(st.sampled_from([0, 5, 50]))
             amount = data.draw(amounts)
             return replace(transfer, debit_account=debit, credit_account=credit, amount=amount, timeout_us=timeout_us)
+        if kind in LEAVES_FLAG:
+            debit, is_odd = data.draw(sides), not data.draw(usually)
+            odd: dict[str, Any] = {"credit_account": data.draw(sides), "amount": data.draw(amounts)} if is_odd else {}
+            return replace(transfer, debit_account=debit, **odd)
         wanted = (Kind.POSTED, Kind.POST) if kind is Kind.REVERSAL else (Kind.PENDING,)
         likely = [t.id for t, _ in self.naive.standing if t.kind in wanted]
         is_likely: bool = data.draw(usually)
@@ -170,10 +174,13 @@ class LedgerMachine(RuleBasedStateMachine):
             inside = [totals[key] for key, p in ACCOUNTS.items() if (p.book, p.currency) == (book, currency)]
             assert sum(each[1] for each in inside) == sum(each[3] for each in inside)
             assert sum(each[0] for each in inside) == sum(each[2] for each in inside)
+        flags = {key: self.naive.flag(key) for key in ACCOUNTS}
         assert _totals(self.state.accounts) == totals
+        assert _flags(self.state.accounts) == flags
         for database in self.databases:
             with database.read() as connection:
-                assert _totals(ledger.accounts(connection, ACCOUNTS)) == totals
+                stored = ledger.accounts(connection, ACCOUNTS)
+            assert (_totals(stored), _flags(stored)) == (totals, flags)
 
     def teardown(self) -> None:
         """What the rows alone prove, at the end of each history."""
@@ -188,6 +195,10 @@ def _totals(accounts: dict[str, Account]) -> dict[str, tuple[int, int, int, int]
     return {
         key: (a.debits_pending, a.debits_posted, a.credits_pending, a.credits_posted) for key, a in accounts.items()
     }
+
+
+def _flags(accounts: dict[str, Account]) -> dict[str, int]:
+    return {key: account.flags for key, account in accounts.items()}
 
 
 def _empty(database: Database) -> None:

@@ -35,6 +35,9 @@ NAMES: Mapping[Kind, TransferProto.Kind] = {
     Kind.VOID: TransferProto.VOID_PENDING,
     Kind.EXPIRE: TransferProto.VOID_PENDING,
     Kind.REVERSAL: TransferProto.REVERSAL,
+    Kind.FREEZE: TransferProto.FREEZE,
+    Kind.UNFREEZE: TransferProto.UNFREEZE,
+    Kind.CLOSE: TransferProto.CLOSE,
 }
 is_uuid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
