@@ -36,6 +36,9 @@ from services.settlement.account.model import Kind
 from services.settlement.incoming_payment import division
 from services.settlement.incoming_payment.division import Collection, Part, SettledAsset
 
+# The type of message that brings a payment. A UETR is unique to its bank and type: a cover's pacs.009 bears it too.
+PACS_008 = "pacs.008"
+
 # Settlement itself asks: a payment isn't a wish of the bank or the exporter.
 TENANT = "services/settlement"
 DECLARATION_MISSING = "DECLARATION_MISSING"
@@ -163,6 +166,7 @@ class IncomingPayment:
     create_us: int
     revision: int
     resolution: Resolution | None = None
+    message_type: str = PACS_008
 
     @property
     def name(self) -> str:

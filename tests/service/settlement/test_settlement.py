@@ -88,6 +88,7 @@ def pacs(
     uetr: str = "",
     currency: str = "USD",
     value_date: date | None = None,
+    agent_bic: str = "LMHFCNB0",
 ) -> bytes:
     return pacs008.build(
         pacs008.CreditTransfer(
@@ -101,7 +102,7 @@ def pacs(
             debtor_agent_bic="BUYRUS30",
             creditor_name="Seller",
             creditor_account=creditor_account,
-            creditor_agent_bic="LMHFCNB0",
+            creditor_agent_bic=agent_bic,
             remittance_information=remittance,
         ),
         datetime.now(UTC),
@@ -314,6 +315,19 @@ async def test_a_payment_counts_once(world: Any) -> None:
     await imported(world, pacs(current.name, 100, "no number", uetr))
     request = settlement_pb2.ImportPaymentRequest(content=pacs(current.name, 100, "no number", uetr))
     assert (await world.refused("ImportPayment", request, SYSTEM)).reason == "UETR_KNOWN"
+
+
+async def test_a_uetr_is_unique_to_its_bank(world: Any) -> None:
+    """One payment passes through two banks of the platform, each of which books it."""
+    uetr = str(uuid.uuid4())
+    first = await imported(world, pacs((await account(world)).name, 100, "no number", uetr))
+    elsewhere = await account(world, by=RIVAL_SYSTEM)
+    content = pacs(elsewhere.name, 100, "no number", uetr, agent_bic="YUHECNB0")
+    request = settlement_pb2.ImportPaymentRequest(content=content)
+    second = await world.ask("ImportPayment", request, RIVAL_SYSTEM)
+    assert (first.uetr, first.name != second.name) == (second.uetr, True)
+    again = settlement_pb2.ImportPaymentRequest(content=content)
+    assert (await world.refused("ImportPayment", again, RIVAL_SYSTEM)).reason == "UETR_KNOWN"
 
 
 @pytest.mark.parametrize(
