@@ -1,15 +1,18 @@
 """The chain of blocks over the transfers: a later change of any row breaks it.
 
-Each block knows the version of its rows' text, so that heads of every version verify in one chain.
+Each block knows the version of its rows' text and the suite of its hashes, so that heads of every version and suite
+verify in one chain.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 
+from chassis import suites
 from ledger.model import Transfer
 
-GENESIS = hashlib.sha256(b"aval ledger").digest()
+GENESIS = suites.DIGEST_SUITES["SHA-256"](b"aval ledger")
 VERSION = 2
+# The suite of new blocks.
+SUITE = suites.DIGEST
 
 
 def canonical(transfer: Transfer, debit_balance: int, credit_balance: int, create_us: int) -> str:
@@ -44,11 +47,11 @@ def is_covered(transfer: Transfer, version: int) -> bool:
     return version > 1 or (transfer.booking_date, transfer.value_date, transfer.user_data) == (None, None, 0)
 
 
-def rows_hash(rows: Iterable[str]) -> bytes:
-    """Returns the SHA-256 over a block's rows in order."""
-    return hashlib.sha256("".join(rows).encode()).digest()
+def rows_hash(rows: Iterable[str], suite: str) -> bytes:
+    """Returns the hash over a block's rows in order, by a suite."""
+    return suites.DIGEST_SUITES[suite]("".join(rows).encode())
 
 
-def block_hash(previous: bytes, rows: bytes) -> bytes:
-    """Returns a block's hash: the SHA-256 over the previous block's hash and its rows' hash."""
-    return hashlib.sha256(previous + rows).digest()
+def block_hash(previous: bytes, rows: bytes, suite: str) -> bytes:
+    """Returns a block's hash, by a suite: over the previous block's hash, of whichever suite, and its rows' hash."""
+    return suites.DIGEST_SUITES[suite](previous + rows)

@@ -23,7 +23,7 @@ PUT_HOLD = "INSERT OR REPLACE INTO ledger_holds VALUES (?, ?, ?)"
 INSERT_REFUSAL = "INSERT INTO ledger_refusals VALUES (?, ?)"
 SELECT_HEAD = "SELECT block, position, hash FROM ledger_head"
 UPDATE_HEAD = "UPDATE ledger_head SET block = ?, position = ?, hash = ?"
-INSERT_BLOCK = "INSERT INTO ledger_blocks VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_BLOCK = "INSERT INTO ledger_blocks VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 def _bulk(raw: sqlite3.Connection, query: str, ids: Iterable[str]) -> list[Any]:
@@ -68,10 +68,10 @@ def _balances(account: Account) -> tuple[int, int, int, int, int, str]:
 
 def _append(raw: sqlite3.Connection, entries: Sequence[Entry], now_us: int) -> int:
     block, position, previous = raw.execute(SELECT_HEAD).fetchone()
-    content = chain.rows_hash([chain.canonical(*entry, now_us) for entry in entries])
-    digest, last = chain.block_hash(previous, content), position + len(entries)
+    content = chain.rows_hash([chain.canonical(*entry, now_us) for entry in entries], chain.SUITE)
+    digest, last = chain.block_hash(previous, content, chain.SUITE), position + len(entries)
     raw.executemany(INSERT_TRANSFER, [_row(position + n, e, now_us) for n, e in enumerate(entries, 1)])
-    raw.execute(INSERT_BLOCK, (block + 1, position + 1, last, content, digest, chain.VERSION))
+    raw.execute(INSERT_BLOCK, (block + 1, position + 1, last, content, digest, chain.VERSION, chain.SUITE))
     raw.execute(UPDATE_HEAD, (block + 1, last, digest))
     return int(position) + 1
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import grpc
 import sqlalchemy as sa
 
-from chassis import bulk, database, ids
+from chassis import bulk, database, ids, suites
 from chassis.command import Transaction
 from chassis.errors import DomainError
 from chassis.service import Book
@@ -302,14 +302,19 @@ def _place(block: Any) -> str:
 
 
 def _rows_hash(block: Any, lines_of_block: Iterable[Line]) -> bytes:
-    """Returns the hash of a block's rows by the text of its version; empty where no such version exists."""
+    """Returns the hash of a block's rows by the text of its version; empty where version or suite don't exist."""
     canonical = chain.CANONICAL.get(block.version)
-    if canonical is None:
+    if canonical is None or block.suite not in suites.DIGEST_SUITES:
         return b""
     texts = (
         canonical(each.transfer, each.debit_balance, each.credit_balance, each.create_us) for each in lines_of_block
     )
-    return chain.rows_hash(texts)
+    return chain.rows_hash(texts, block.suite)
+
+
+def _block_hash(block: Any, previous: bytes, rows: bytes) -> bytes:
+    """Returns a block's hash by its suite; empty where its rows have none."""
+    return chain.block_hash(previous, rows, block.suite) if rows else b""
 
 
 def _uncovered(block: Any, lines_of_block: Iterable[Line]) -> Iterator[str]:
@@ -336,7 +341,7 @@ class _Replay:
             yield from self._rows(lines_of_block, position)
             yield from _uncovered(block, lines_of_block)
             digest = _rows_hash(block, lines_of_block)
-            previous = chain.block_hash(previous, digest)
+            previous = _block_hash(block, previous, digest)
             if digest != block.rows_hash or previous != block.hash or block.first_position != position + 1:
                 yield f"chain: {_place(block)} differs from its hash"
                 previous = block.hash

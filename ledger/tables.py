@@ -88,6 +88,8 @@ blocks = sa.Table(
     sa.Column("hash", BYTES, nullable=False),
     # The version of its rows' text.
     sa.Column("version", sa.BigInteger, nullable=False, server_default="1"),
+    # The suite of its two hashes.
+    sa.Column("suite", TEXT, nullable=False, server_default="SHA-256"),
 )
 
 # One row: the newest block and position; locked last.

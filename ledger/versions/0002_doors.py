@@ -1,4 +1,7 @@
-"""Blocks know the version of their text; transfers have dates and 128 bits of their maker's; accounts, flags."""
+"""What can't be added to hashed rows later.
+
+Blocks bear their text's version and their suite, transfers two dates and 128 bits of their maker's, accounts flags.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,3 +21,4 @@ def upgrade() -> None:
     op.add_column("ledger_transfers", sa.Column("booking_date", TEXT))
     op.add_column("ledger_transfers", sa.Column("user_data", TEXT, nullable=False, server_default="0"))
     op.add_column("ledger_blocks", sa.Column("version", sa.BigInteger(), nullable=False, server_default="1"))
+    op.add_column("ledger_blocks", sa.Column("suite", TEXT, nullable=False, server_default="SHA-256"))
