@@ -64,6 +64,7 @@ class Transaction:
         self.events.append(pending)
 
 
+EARLIER_PURPOSE = "request"
 Run = Callable[[Transaction, Any], Message]
 BatchRun = Callable[[Sequence[tuple[Transaction, Any]]], Sequence[Message | DomainError]]
 Names = Callable[[Any], Iterable[str]]
@@ -157,16 +158,25 @@ class Submission:
         """The key as it was made before services' requests were kept apart."""
         return self.caller.principal, self.request_id
 
+    @property
+    def digest_purpose(self) -> str:
+        """The purpose of the digest's token: a service's requests are kept apart from those of callers outside."""
+        return EARLIER_PURPOSE if self.caller.service else "outside request"
+
     def digest(self, keys: KeyRing) -> bytes:
-        """Over the method and our own deterministic serialisation, never the received bytes.
+        """Returns the digest over the method and our own deterministic serialisation, never the received bytes.
 
         A token, since the request may hold personal data, which a plain digest would let guess.
         """
-        return self.earlier_digest(keys) if self.caller.service else keys.token("outside request", self._fingerprint())
+        return keys.token(self.digest_purpose, self._fingerprint())
 
-    def earlier_digest(self, keys: KeyRing) -> bytes:
-        """The digest as it was made before services' requests were kept apart: a service's was made alike."""
-        return keys.token("request", self._fingerprint())
+    def has_digest(self, stored: bytes, keys: KeyRing) -> bool:
+        """Whether a stored digest is this request's, in whatever suite and of whichever purpose it was made."""
+        return keys.is_token(stored, self.digest_purpose, self._fingerprint()) or self.has_earlier_digest(stored, keys)
+
+    def has_earlier_digest(self, stored: bytes, keys: KeyRing) -> bool:
+        """Whether it is, as made before services' requests were kept apart: a service's was made alike."""
+        return keys.is_token(stored, EARLIER_PURPOSE, self._fingerprint())
 
     def transaction(self, connection: sa.Connection, date: datetime.date, keys: KeyRing = NO_KEYS) -> Transaction:
         """Returns the command's transaction on a business date, the same each time it is run."""

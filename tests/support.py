@@ -1,5 +1,6 @@
 """Helpers of the tests: stores, identifiers, ledger accounts, commands over plain messages."""
 
+import datetime
 import hashlib
 import os
 import pathlib
@@ -17,11 +18,11 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2, status_pb2
 
-from chassis import keyring, migrations
-from chassis.command import Operation, Submission
+from chassis import business_date, keyring, migrations
+from chassis.command import Operation, Submission, Transaction
 from chassis.database import Database
 from chassis.identity import Caller
-from chassis.ids import RandomBytes, derived
+from chassis.ids import Identifiers, RandomBytes, derived
 from chassis.keyring import KeyRing
 from chassis.status import TRAILER
 from ledger import store as ledger
@@ -103,10 +104,16 @@ def open_accounts(
     return [account.id for account in accounts]
 
 
-def apply(database: Database, *batch: Transfer, now_us: int = NOW_US) -> list[str]:
-    """Applies a batch in a transaction of its own; the results' names."""
+def transaction(connection: sa.Connection, now_us: int = NOW_US, date: datetime.date | None = None) -> Transaction:
+    """Returns what a command has at hand, on a business date or the clock's day."""
+    identifiers, date = Identifiers(now_us, b""), date or business_date.day(now_us)
+    return Transaction(connection, CALLER, now_us, identifiers, business_date=date)
+
+
+def apply(database: Database, *batch: Transfer, now_us: int = NOW_US, date: datetime.date | None = None) -> list[str]:
+    """Applies a batch in a transaction of its own. Returns the results' names."""
     with database.write() as connection:
-        return [verdict.result.value for verdict in ledger.apply(connection, batch, now_us)]
+        return [verdict.result.value for verdict in ledger.apply(transaction(connection, now_us, date), batch)]
 
 
 def violations(database: Database) -> list[str]:

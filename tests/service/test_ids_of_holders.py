@@ -156,7 +156,7 @@ def test_a_request_answered_before_ids_were_kept_apart_is_answered_again(
     request = world.reservation(world.declared(), 1000)
     with monkeypatch.context() as before:
         before.setattr(command.Submission, "key", command.Submission.earlier_key)
-        before.setattr(command.Submission, "digest", command.Submission.earlier_digest)
+        before.setattr(command.Submission, "digest_purpose", command.EARLIER_PURPOSE)
         first = world.call("ReserveEncumbrance", request, caller)
     confirm = pb.ConfirmEncumbranceRequest(name=first.name)
     world.call("ConfirmEncumbrance", confirm, caller)

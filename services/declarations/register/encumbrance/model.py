@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from chassis import ids
 from chassis.money import EXACT, LARGEST, Money, allocate, rounded, total
-from ledger.model import Kind, Transfer
+from ledger.model import Kind, Transfer, chained
 from services.declarations.register.asset import AssetClass
 from services.declarations.register.value.model import SIDES, Move, Part, Value, transfer
 
@@ -151,15 +151,10 @@ def hold_id(encumbrance: str, asset: str) -> str:
     return ids.derived(encumbrance, asset, "hold")
 
 
-def _chained(chain: Sequence[Transfer]) -> list[Transfer]:
-    """All or nothing."""
-    return [replace(one, linked=True) for one in chain[:-1]] + list(chain[-1:])
-
-
 def reserve_transfers(encumbrance: Encumbrance, now_us: int) -> list[Transfer]:
     """A hold for each item, all or nothing, until the encumbrance expires."""
     source, to, _ = SIDES[encumbrance.asset_class]
-    return _chained(
+    return chained(
         [
             replace(
                 transfer(hold_id(encumbrance.id, i.asset), i.asset, Move(source, to, i.amount), "reserve"),
@@ -174,7 +169,7 @@ def reserve_transfers(encumbrance: Encumbrance, now_us: int) -> list[Transfer]:
 
 def _closing(encumbrance: Encumbrance, kind: Kind, code: str, amounts: Mapping[str, Money]) -> list[Transfer]:
     """Ends each item's hold."""
-    return _chained(
+    return chained(
         [
             Transfer(
                 ids.derived(encumbrance.id, i.asset, code),

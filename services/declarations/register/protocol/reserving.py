@@ -131,7 +131,7 @@ def _load(kinds: Kinds, transaction: Transaction, asked: Sequence[Encumbrance]) 
     candidates: list[Transfer] = []
     for one in asked:
         candidates += encumbrance_model.reserve_transfers(one, transaction.now_us)
-    sitting = ledger.Sitting(connection, candidates, transaction.now_us)
+    sitting = ledger.Sitting(transaction, candidates)
     return Reservations(
         kinds,
         assets,

@@ -1,13 +1,12 @@
 """The value accounts of some assets, locked, changed in steps that are each decided on the last."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from chassis.command import Transaction
 from chassis.records import Conflict
 from ledger import store as ledger
-from ledger.model import Account, Transfer
+from ledger.model import Account, Transfer, chained
 from services.declarations.register import asset as register_asset
 from services.declarations.register import terms as register_terms
 from services.declarations.register.value import model
@@ -22,7 +21,7 @@ class Books:
         self._transaction = transaction
         self.assets = tuple(dict.fromkeys(assets))
         touched = [self._naming(asset, part) for asset in self.assets for part in Part if part is not Part.DECLARED]
-        self._sitting = ledger.Sitting(transaction.connection, [*touched, *candidates], transaction.now_us)
+        self._sitting = ledger.Sitting(transaction, [*touched, *candidates])
 
     def _naming(self, asset: str, part: Part) -> Transfer:
         """A transfer that is never made: it lets the ledger lock the part's account."""
@@ -47,8 +46,7 @@ class Books:
 
     def attempt(self, transfers: Sequence[Transfer]) -> None:
         """Makes transfers that were decided on what is locked. Conflict if another changed it meanwhile."""
-        chain = [replace(one, linked=True) for one in transfers[:-1]] + list(transfers[-1:])
-        for result in self._sitting.attempt(chain):
+        for result in self._sitting.attempt(chained(transfers)):
             if not result.stands:
                 raise Conflict(f"value accounts: {result.value}")
 
