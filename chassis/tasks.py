@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from chassis import identity, ids, tables, telemetry
+from chassis import business_date, identity, ids, tables, telemetry
 from chassis.clock import MICROSECONDS, Clock
 from chassis.command import Operation, Submission, Transaction
 from chassis.contracts import contract
@@ -286,7 +286,8 @@ def violations(connection: sa.Connection, sagas: Mapping[str, Saga]) -> list[str
 
 def realign(connection: sa.Connection, sagas: Mapping[str, Saga], caller: Caller, now_us: int) -> None:
     """Writes the tasks anew whose steps the plans no longer name: a migration carried their resources over."""
-    transaction = Transaction(connection, caller, now_us, ids.Identifiers(now_us, b""))
+    identifiers, date = ids.Identifiers(now_us, b""), business_date.present(connection, now_us)
+    transaction = Transaction(connection, caller, now_us, identifiers, business_date=date)
     rows = tables.tasks
     standing = {row.resource: row.step for row in connection.execute(sa.select(rows.c.resource, rows.c.step))}
     for saga in sagas.values():

@@ -16,7 +16,6 @@ import pyotp
 
 from chassis import keyring
 from chassis.certificates import Authority
-from chassis.clock import business_date
 from chassis.ids import system_random
 from chassis.keyring import KeyFile
 from chassis.migrations import UnfitStore
@@ -27,6 +26,7 @@ from cli.supervisor import GATEWAY, Supervisor, choose_addresses, prepare_certif
 from cli.uptime import seconds_since_start
 from gateway.directory.model import SESSION_ROLES
 from gateway.store import open_database
+from trade.calendars import day_in_china
 
 STORY = "story.json"
 
@@ -110,7 +110,7 @@ def _new_script(database: str) -> story.Script:
 
 def _script(kept: dict[str, Any]) -> story.Script:
     """The story that a folder keeps; one from before business dates began on its first day."""
-    date = kept.get("date") or business_date(kept["started_us"]).isoformat()
+    date = kept.get("date") or day_in_china(kept["started_us"]).isoformat()
     return story.Script(kept["story_id"], kept["started_us"], date)
 
 

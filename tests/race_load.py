@@ -27,14 +27,15 @@ from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.money import Money
 from chassis.writer import run_batch
+from services.declarations.assets import returns
+from services.declarations.kinds import KINDS
 from services.declarations.register import proof as register_proof
 from services.declarations.register.breach import store as breach_store
 from services.declarations.register.encumbrance import store as encumbrance_store
 from services.declarations.register.encumbrance.model import Encumbrance, State
-from services.declarations.register.moving import forcing as moving_forcing
-from services.declarations.register.protocol import reserving as protocol_reserving
+from services.declarations.register.protocol import releasing as protocol_releasing
 from services.declarations.service import SERVICE
-from services.declarations.window.declaration import assets
+from services.declarations.window.declaration import store as declaration_store
 from tests.service.register_world import INSURER, SETTLEMENT, VALUE, WINDOW, institution, usd
 from tests.support import ring
 
@@ -63,7 +64,7 @@ class Checked(Database):
         with super().write() as connection:
             yield connection
         with self.read() as connection:
-            self.violations += register_proof.of_assets(connection, [self._asset])
+            self.violations += register_proof.of_assets(KINDS, connection, [self._asset])
         self.commits += 1
 
 
@@ -244,7 +245,7 @@ class _Numbers:
 
 
 def _expire(transaction: Transaction, request: Int64Value) -> Message:
-    protocol_reserving.expire(transaction)
+    protocol_releasing.expire(transaction)
     return request
 
 
@@ -252,8 +253,9 @@ ASSET = ""
 
 
 def _take_back(transaction: Transaction, request: Int64Value) -> Message:
-    asset = assets.load(transaction.connection, [ASSET], transaction.now_us)[ASSET]
-    moving_forcing.take_back(transaction, asset, Money("USD", request.value))
+    number = ASSET.removeprefix("declarations/")
+    declaration = declaration_store.load(transaction.connection, [number])[number]
+    returns.take_back(transaction, declaration, Money("USD", request.value))
     return request
 
 

@@ -12,6 +12,7 @@ from cli.simulation.network import Network, Node
 from ledger.tables import transfers
 from services.credit_insurance.covered_shipment import model as cover
 from services.credit_insurance.covered_shipment import store as covers
+from services.declarations.kinds import KINDS
 from services.declarations.register import proof as register_proof
 from services.declarations.register.encumbrance import model as encumbrance_model
 from services.declarations.register.encumbrance import store as encumbrance_store
@@ -38,7 +39,7 @@ class Register:
         node = self._network.nodes["declarations"]
         with node.store.read() as connection:
             touched = sorted(self._touched(connection))
-            found = [_parted(detail) for detail in register_proof.of_assets(connection, touched)]
+            found = [_parted(detail) for detail in register_proof.of_assets(KINDS, connection, touched)]
             for name, value in value_store.booked(connection, touched).items():
                 found += list(_paid(name, value, _excess(connection, name)))
         return found

@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from services.declarations.assets.pool import store as pool_store
 from services.declarations.assets.rebate import commands as rebate_commands
 from services.declarations.assets.rebate import reads as rebate_reads
 from services.declarations.assets.sale import commands as sale_commands
+from services.declarations.assets.sale import proof as sale_proof
 from services.declarations.customs import modes
 from services.declarations.fingerprint import commands as fingerprint_commands
 from services.declarations.fingerprint import reads as fingerprint_reads
@@ -39,6 +41,7 @@ from services.declarations.intake.takers import drafts as takers_drafts
 from services.declarations.intake.takers import receipts as takers_receipts
 from services.declarations.intake.takers import records as takers_records
 from services.declarations.intake.takers import retail as takers_retail
+from services.declarations.kinds import KINDS
 from services.declarations.privacy import visibility
 from services.declarations.privacy.consent import access
 from services.declarations.privacy.consent import commands as consent_commands
@@ -50,16 +53,16 @@ from services.declarations.register.breach import reads as breach_reads
 from services.declarations.register.encumbrance import reads as encumbrance_reads
 from services.declarations.register.preshipment import commands as preshipment_commands
 from services.declarations.register.preshipment import reads as preshipment_reads
-from services.declarations.register.protocol import carrying as protocol_carrying
-from services.declarations.register.protocol import reserving as protocol_reserving
-from services.declarations.register.sale import store as sale_store
+from services.declarations.register.protocol import carrying, confirming, releasing, reserving, restoring, settling
 from services.declarations.views import declarations as views_declarations
 from services.declarations.views import drafts as views_drafts
 from services.declarations.views import lists as views_lists
 from services.declarations.views import persons as views_persons
 from services.declarations.views import records as views_records
+from services.declarations.views import store_sales as views_store_sales
 from services.declarations.window.bill import commands as bill_commands
 from services.declarations.window.bill import store as bill_store
+from services.declarations.window.declaration import proof as declaration_proof
 from services.declarations.window.draft import store as draft_store
 from services.declarations.window.eligibility import permit_uses
 from services.declarations.window.filters import commands as filters_commands
@@ -105,12 +108,13 @@ def _sold_in_store(request: Any) -> Iterable[str]:
 # What proves the rows: the ledger, the register, pools, summaries, records, bills, what was refused.
 PROOFS: Sequence[Check] = (
     ledger_store.violations,
-    register_proof.violations,
+    partial(register_proof.violations, KINDS),
     pool_store.violations,
     summary_store.violations,
-    sale_store.violations,
+    sale_proof.violations,
     records_store.violations,
     permit_uses.violations,
+    declaration_proof.void_uses,
     draft_store.violations,
     bill_store.violations,
     refused_store.violations,
@@ -138,19 +142,19 @@ SERVICE = Service(
             "retail_document",
         ),
         "ReportWarehouseSale": Command(sale_commands.report_warehouse_sale, names=_sold),
-        "ReportStoreSale": Command(sale_commands.report_store_sale, names=_sold_in_store),
+        "ReportStoreSale": Command(views_store_sales.report_store_sale, names=_sold_in_store),
         "CreatePool": Command(pool_commands.create),
         "ClosePool": Command(pool_commands.close, names=_name),
         "ApplyPoolSettlement": Command(pool_commands.settle, names=_pool),
         "CreateConsent": Command(consent_commands.create),
         "RevokeConsent": Command(consent_commands.revoke, names=lambda request: [request.name]),
-        "ReserveEncumbrance": Command(run_batch=protocol_reserving.reserve_batch, names=_items),
-        "BatchReserveEncumbrances": Command(protocol_reserving.reserve_many, names=_batch),
-        "ConfirmEncumbrance": Command(protocol_reserving.confirm, names=lambda request: [request.name]),
-        "ReleaseEncumbrance": Command(protocol_reserving.release, names=lambda request: [request.name]),
-        "ReduceEncumbrance": Command(protocol_reserving.reduce, names=_name),
-        "ApproveReduction": Command(protocol_reserving.approve_reduction, names=_name),
-        "RejectReduction": Command(protocol_reserving.reject_reduction, names=_name),
+        "ReserveEncumbrance": Command(run_batch=partial(reserving.reserve_batch, KINDS), names=_items),
+        "BatchReserveEncumbrances": Command(partial(reserving.reserve_many, KINDS), names=_batch),
+        "ConfirmEncumbrance": Command(partial(confirming.confirm, KINDS), names=lambda request: [request.name]),
+        "ReleaseEncumbrance": Command(releasing.release, names=lambda request: [request.name]),
+        "ReduceEncumbrance": Command(releasing.reduce, names=_name),
+        "ApproveReduction": Command(releasing.approve_reduction, names=_name),
+        "RejectReduction": Command(releasing.reject_reduction, names=_name),
         "BatchCreateRecords": keeping_refused(
             Command(takers_records.create_batch, names=records_rpc.names, prepare=takers_records.candidates),
             "record",
@@ -158,19 +162,17 @@ SERVICE = Service(
         "ClaimBill": Command(bill_commands.claim, names=_name),
         "ReleaseBill": Command(bill_commands.release, names=_name),
         "ConfirmBillPaid": Command(bill_commands.confirm, names=_name),
-        "ApplyProceeds": Command(protocol_reserving.apply_proceeds, names=lambda request: [request.asset]),
-        "RestoreEncumbrance": Command(
-            protocol_reserving.restore, names=lambda request: [request.name, *request.assets]
-        ),
+        "ApplyProceeds": Command(partial(settling.apply_proceeds, KINDS), names=lambda request: [request.asset]),
+        "RestoreEncumbrance": Command(restoring.restore, names=lambda request: [request.name, *request.assets]),
         "ProposeBreachResolution": Command(breach_commands.propose, names=_name),
         "ResolveBreach": Command(breach_commands.resolve, names=_name),
         "CreatePreShipment": Command(
             preshipment_commands.create, names=lambda request: [request.pre_shipment.contract_number]
         ),
         "LinkPreShipment": Command(
-            preshipment_commands.link, names=lambda request: [request.name, request.declaration]
+            partial(preshipment_commands.link, KINDS), names=lambda request: [request.name, request.declaration]
         ),
-        "RollPreShipment": Command(preshipment_commands.roll, names=_name),
+        "RollPreShipment": Command(partial(preshipment_commands.roll, KINDS), names=_name),
         "CreateRebate": Command(rebate_commands.create, names=lambda request: [request.rebate.enterprise]),
         "ReviseRebate": Command(rebate_commands.revise, names=_name),
         "ImportDocuments": Command(
@@ -243,8 +245,8 @@ SERVICE = Service(
     note=access.note,
     sealed=[personal_data, refused_contents, refused_told, sealed_answers],
     sweeps=[
-        protocol_reserving.expire,
-        protocol_carrying.carry_payments,
+        releasing.expire,
+        carrying.carry_payments,
         pool_commands.gather,
         pool_commands.age,
         takers_drafts.join,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_pb2
 from google.type import decimal_pb2
 
-from chassis import eventlog, writer
+from chassis import business_date, eventlog, writer
 from chassis.command import Submission, Transaction
 from chassis.database import Database
 from chassis.identity import Caller
@@ -112,7 +112,8 @@ class RetailRegister:
         """What a command is run with."""
         self._drawn += 1
         ids = Identifiers(self.now_us, self._drawn.to_bytes(8, "big"))
-        return Transaction(connection, caller, self.now_us, ids, keys=self._keys)
+        date = business_date.present(connection, self.now_us)
+        return Transaction(connection, caller, self.now_us, ids, business_date=date, keys=self._keys)
 
     def take(self, function: Callable[..., Any], rows: Sequence[Any]) -> list[str]:
         """The outcomes of rows, by name; a refused one with its reasons."""

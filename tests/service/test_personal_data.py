@@ -36,6 +36,7 @@ from services.declarations.intake.formats import ceb
 from services.declarations.privacy.personal import store as personal_store
 from services.declarations.privacy.personal.store import personal_data
 from tests.service.consent_world import EXPORTER, STRANGER, WINDOW, Register, person, running
+from trade.calendars import day_in_china
 
 FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures" / "decmessage"
 DECMESSAGE = (FIXTURES / "good_general_trade.xml").read_text()
@@ -194,7 +195,8 @@ def transaction_on(connection: sa.Connection, register: Register) -> Transaction
     """One of the running service's own."""
     now_us = SystemClock().now_us()
     ids = Identifiers(now_us, system_random(16))
-    return Transaction(connection, service_caller("declarations"), now_us, ids, keys=register.keys)
+    caller, date = service_caller("declarations"), day_in_china(now_us)
+    return Transaction(connection, caller, now_us, ids, business_date=date, keys=register.keys)
 
 
 async def check_readable(register: Register) -> None:

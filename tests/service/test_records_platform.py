@@ -17,7 +17,7 @@ from google.protobuf import json_format
 from stdnum.cn import uscc
 
 from chassis import tasks, testing
-from chassis.clock import MICROSECONDS, SystemClock, business_date
+from chassis.clock import MICROSECONDS, SystemClock
 from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.ids import derived
@@ -30,6 +30,7 @@ from services.declarations.window.records import enterprises
 from services.declarations.window.records import kinds as records_kinds
 from services.declarations.window.records.store import record_versions
 from services.settlement.service import SERVICE as SETTLEMENT
+from trade.calendars import day_in_china
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures" / "records"
 ENTERPRISE, RIVAL = "enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277"
@@ -634,7 +635,7 @@ async def bill_of(world: World, minor_units: int = 1_250_000) -> tuple[records_p
     """A bill to be paid in time, and its name."""
     row = unlike("bill", world)
     row.bill.amount.minor_units = minor_units
-    row.bill.issue_date.CopyFrom(date(business_date(SystemClock().now_us())))
+    row.bill.issue_date.CopyFrom(date(day_in_china(SystemClock().now_us())))
     return row, await world.taken(row)
 
 
@@ -722,7 +723,7 @@ async def overdue_bill(world: World, days: int) -> tuple[records_pb2.Record, str
     """A bill of CNY 326,400 that was due so many days ago, and its name."""
     row = unlike("bill", world)
     row.bill.amount.minor_units, row.bill.term = 326_400_00, records_pb2.Bill.STATED
-    row.bill.due_date.CopyFrom(date(business_date(SystemClock().now_us()) - datetime.timedelta(days=days)))
+    row.bill.due_date.CopyFrom(date(day_in_china(SystemClock().now_us()) - datetime.timedelta(days=days)))
     return row, await world.taken(row)
 
 

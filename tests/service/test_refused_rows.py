@@ -31,6 +31,7 @@ from services.declarations.intake.refused.store import (
 )
 from services.declarations.service import SERVICE
 from tests.service.intake_world import OTHER_WINDOW, WINDOW, Intake, Verdict, dec_message, document, intake, told
+from trade.calendars import day_in_china
 
 __all__ = ["intake"]
 
@@ -308,7 +309,8 @@ async def test_what_is_old_is_forgotten_whole(intake: Intake, monkeypatch: pytes
     kept_us = refused_terms.refused_kept_days(datetime.date(2026, 11, 2)) * intake_commands.DAY_US
     for now_us, is_kept in ((last_us + kept_us, True), (last_us + kept_us + 1, False)):
         with store.write() as connection:
-            transaction = Transaction(connection, WINDOW, now_us, Identifiers(now_us, bytes(16)), keys=store.keys)
+            ids, date = Identifiers(now_us, bytes(16)), day_in_china(now_us)
+            transaction = Transaction(connection, WINDOW, now_us, ids, business_date=date, keys=store.keys)
             while intake_commands.forget_old(transaction):
                 pass
         for name in names:

@@ -25,6 +25,7 @@ from services.declarations.service import SERVICE
 from services.declarations.window.retail.flows.matching import store as matching_store
 from services.declarations.window.retail.flows.tables import retail_orders
 from services.declarations.window.retail.identity import order_id, waybill_id
+from trade.calendars import day_in_china
 
 FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures" / "ceb"
 WINDOW = Caller("windows/henan/system", "windows/henan", frozenset({"WINDOW"}))
@@ -277,7 +278,8 @@ async def test_a_list_ties_a_waybill_to_its_order(window: Window, linked_first: 
 
 def transaction_on(connection: sa.Connection) -> Any:
     """A command's transaction of another room."""
-    return Transaction(connection, WINDOW, SystemClock().now_us(), Identifiers(0, b""))
+    now_us = SystemClock().now_us()
+    return Transaction(connection, WINDOW, now_us, Identifiers(0, b""), business_date=day_in_china(now_us))
 
 
 async def test_personal_data_is_sealed_apart_and_never_given_out(window: Window) -> None:

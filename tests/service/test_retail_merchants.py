@@ -15,8 +15,8 @@ from services.declarations.intake.merchants.store import merchant_adoptions
 from services.declarations.service import SERVICE
 from services.declarations.window.retail.flows.order import commands as order_commands
 from services.declarations.window.retail.flows.tables import retail_orders
+from services.declarations.window.retail.identity import summary_id
 from services.declarations.window.retail.list.store import retail_lists
-from services.declarations.window.retail.summary.model import summary_id
 from services.declarations.window.retail.summary.store import retail_summaries
 from tests.service.retail_lists_world import (
     ENTERPRISE,

@@ -10,9 +10,9 @@ from aval.declarations.v1 import retail_list_pb2, retail_pb2
 from chassis.service import Reading
 from services.declarations.intake.takers import summaries as takers_summaries
 from services.declarations.service import SERVICE
+from services.declarations.window.retail.identity import summary_id
 from services.declarations.window.retail.summary import reads as summary_reads
 from services.declarations.window.retail.summary import store as summary_store
-from services.declarations.window.retail.summary.model import summary_id
 from tests.service.retail_lists_world import (
     ENTERPRISE,
     EXPORTER,

@@ -356,7 +356,14 @@ def test_every_pair_of_state_and_verb(state: fingerprint_model.State, verb: fing
 
 def test_an_alert_carries_no_trace_of_who_caused_it() -> None:
     later = Caller("banks/LATERCN0/system", "banks/LATERCN0", frozenset())
-    transaction = Transaction(sa.null(), later, 0, Identifiers(0, b"seed"), traceparent="00-4bf92f-00f067-01")  # type: ignore[arg-type]
+    transaction = Transaction(
+        sa.null(),  # type: ignore[arg-type]
+        later,
+        0,
+        Identifiers(0, b"seed"),
+        business_date=datetime.date(2026, 11, 30),
+        traceparent="00-4bf92f-00f067-01",
+    )
     document = fingerprint_model.RegisteredDocument("x/0", "x", 0, BLINDER.comparing(invoice(), "x/0"))
     earlier = fingerprint_model.Candidate(document, "banks/EARLICN0", fingerprint_model.State.REGISTERED, 0)
     fingerprint_store.alert(transaction, earlier, fingerprint_pb2.RegistrationMatched())

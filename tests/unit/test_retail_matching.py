@@ -13,14 +13,8 @@ from chassis.money import Money
 from services.declarations.intake.takers import retail as takers_retail
 from services.declarations.window.retail import identity
 from services.declarations.window.retail.flows.matching import store as matching_store
-from services.declarations.window.retail.flows.matching.model import (
-    OrderSide,
-    PaymentSide,
-    State,
-    Terms,
-    WaybillSide,
-    match,
-)
+from services.declarations.window.retail.flows.matching.model import OrderSide, PaymentSide, Terms, WaybillSide, match
+from services.declarations.window.retail.flows.model import State
 from services.declarations.window.retail.versions import Change
 
 DAY_US = 86_400_000_000

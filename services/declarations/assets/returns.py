@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import sqlalchemy as sa
 from aval.declarations.v1 import records_pb2
 
-from chassis import money
+from chassis import database, money
 from chassis.command import Transaction
 from chassis.errors import Problem
-from services.declarations.register.moving import forcing as moving_forcing
+from chassis.money import Money
+from services.declarations.assets.sale import value as sale_value
+from services.declarations.register.protocol import revaluing
+from services.declarations.window.declaration import assets as declaration_assets
 from services.declarations.window.declaration import store as declaration_store
-from services.declarations.window.declaration.assets import as_asset
 from services.declarations.window.declaration.model import Declaration
 from services.declarations.window.records.model import Record
 
@@ -51,5 +53,16 @@ def problems(known: Known, body: records_pb2.Record) -> list[Problem]:
 def follow(transaction: Transaction, known: Known, changed: Sequence[tuple[Record, records_pb2.GoodsReturn]]) -> None:
     """Takes the value of each return back; what stands on more than is left is in breach."""
     for record, content in changed:
-        asset = as_asset(known[record.declaration], transaction.now_us)
-        moving_forcing.take_back(transaction, asset, money.from_proto(content.amount))
+        take_back(transaction, known[record.declaration], money.from_proto(content.amount))
+
+
+def take_back(transaction: Transaction, declaration: Declaration, amount: Money) -> Money:
+    """Takes the value of goods that came back out of their declaration's; its sales follow.
+
+    Returns how much of the amount counted: at most what hasn't come back yet.
+    """
+    database.lock(transaction.connection, [declaration.name])
+    (asset,) = declaration_assets.load(transaction.connection, [declaration.name], transaction.business_date).values()
+    counted = revaluing.take_back(transaction, asset, amount)
+    sale_value.follow(transaction, [declaration.id], revaluing.RETURNED)
+    return counted

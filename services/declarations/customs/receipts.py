@@ -12,7 +12,7 @@ from datetime import date
 from functools import lru_cache
 
 from chassis.errors import Problem
-from services.declarations.customs import modes
+from services.declarations.customs import direction, modes
 from services.declarations.customs.code_tables import Row, code_table
 from services.declarations.customs.receipt_machine import ReceiptMachine
 
@@ -23,9 +23,6 @@ MACHINE = ReceiptMachine("receipt_codes", "statuses", STATUS_WITHOUT_RECEIPTS)
 # What a status does to value that is encumbered (column `value` of data/statuses.csv); else nothing.
 VOIDS = "VOIDS"
 FREEZES = "FREEZES"
-
-_DIRECTION_DIGIT = 8
-_IMPORT = "1"
 
 
 def receipt_row(channel_code: str, notice_time_us: int) -> Row | None:
@@ -50,7 +47,7 @@ def eligibility(
 
     on picks the rows of the code tables: the export date; date.max means the rows now open.
     """
-    verdict, reasons = _eligibility(status, _is_import(declaration_number), trade_mode, transport_mode, on)
+    verdict, reasons = _eligibility(status, direction.is_import(declaration_number), trade_mode, transport_mode, on)
     return verdict, list(reasons)
 
 
@@ -97,10 +94,6 @@ _UNKNOWN_STATUS: Row = {
 
 def _of_status(row: Row) -> list[Problem]:
     return [Problem("status", row["reason"], row["english"], row["chinese"])] if row["reason"] else []
-
-
-def _is_import(declaration_number: str) -> bool:
-    return declaration_number[_DIRECTION_DIGIT : _DIRECTION_DIGIT + 1] == _IMPORT
 
 
 def _of_trade_mode(trade_mode: str, is_import: bool, on: date) -> list[Problem]:

@@ -40,6 +40,8 @@ class Asset:
     status: str = ""
     # Only this institution may hold it, if any is meant.
     holder: str = ""
+    # The order or credit that it is shipped under (its name), registered or not; "" under none.
+    order: str = ""
 
     @property
     def collection(self) -> str:

@@ -12,7 +12,6 @@ from chassis.money import Money
 from ledger import store as ledger
 from ledger.model import Account
 from ledger.tables import accounts as account_rows
-from services.declarations import kinds
 from services.declarations.register import terms
 from services.declarations.register.asset import Asset, AssetClass
 from services.declarations.register.breach import store as breach_store
@@ -20,6 +19,7 @@ from services.declarations.register.breach.model import Breach
 from services.declarations.register.encumbrance import store as encumbrance_store
 from services.declarations.register.encumbrance.model import Encumbrance, Standing, State, item_of
 from services.declarations.register.encumbrance.store import encumbered
+from services.declarations.register.kind import Kinds, load_assets
 from services.declarations.register.preshipment import model as preshipment_model
 from services.declarations.register.preshipment import store as preshipment_store
 from services.declarations.register.preshipment.model import Link
@@ -28,6 +28,8 @@ from services.declarations.register.value import store as value_store
 from services.declarations.register.value.model import Part, Value, part_id
 
 AT_ONCE = 500
+# Values don't depend on the day, only verdicts do.
+ANY_DAY = date(1970, 1, 1)
 Check = tuple[str, bool, str]
 
 
@@ -48,12 +50,12 @@ class _Found:
     links: Sequence[Link]
 
 
-def violations(connection: sa.Connection) -> list[str]:
+def violations(kinds: Kinds, connection: sa.Connection) -> list[str]:
     """Of every asset whose value is booked, and of everything that stands on one whose value isn't."""
     found = [f"R1: {name} carries encumbrances without booked value" for name in _unbooked(connection)]
     names = _names(connection)
     for start in range(0, len(names), AT_ONCE):
-        found += of_assets(connection, names[start : start + AT_ONCE])
+        found += of_assets(kinds, connection, names[start : start + AT_ONCE])
     return found
 
 
@@ -76,11 +78,11 @@ def _unbooked(connection: sa.Connection) -> list[str]:
     ]
 
 
-def of_assets(connection: sa.Connection, names: Sequence[str]) -> list[str]:
+def of_assets(kinds: Kinds, connection: sa.Connection, names: Sequence[str]) -> list[str]:
     """Of these assets, those that are booked: which invariant doesn't hold, and where."""
     return [
         f"{invariant}: {found.asset.name}: {detail}"
-        for found in _load(connection, names)
+        for found in _load(kinds, connection, names)
         for invariant, holds, detail in _checks(found)
         if not holds
     ]
@@ -91,9 +93,9 @@ def _checks(found: _Found) -> Iterator[Check]:
         yield from rule(found)
 
 
-def _load(connection: sa.Connection, names: Sequence[str]) -> Iterator[_Found]:
+def _load(kinds: Kinds, connection: sa.Connection, names: Sequence[str]) -> Iterator[_Found]:
     accounts = ledger.accounts(connection, [part_id(name, part) for name in names for part in Part])
-    assets = kinds.load(connection, names, 0)
+    assets = load_assets(kinds, connection, names, ANY_DAY)
     standing = encumbrance_store.standing_on(connection, names)
     holders = encumbrance_store.holders_of(connection, names)
     known = _by_asset(breach_store.open_on(connection, names))

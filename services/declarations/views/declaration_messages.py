@@ -17,17 +17,18 @@ from services.declarations.window.declaration import store as declaration_store
 from services.declarations.window.declaration.assets import as_asset
 from services.declarations.window.declaration.model import Declaration
 from services.declarations.window.eligibility import hindrances
+from trade.calendars import day_in_china
 
 
 def present(reading: Reading, page: Sequence[Declaration]) -> list[declarations_pb2.Declaration]:
     """As they stand: the enterprise sees its value by what stands on it, an institution what is available to it."""
     connection, language, names = reading.connection, reading.caller.language, [one.name for one in page]
-    hindered = hindrances.of(connection, page, reading.now_us)
+    hindered = hindrances.of(connection, page, reading.business_date)
     causes = value_store.frozen(connection, names)
     shown = _shown_values(reading, page)
     messages = []
     for one in page:
-        message = declaration_rpc.to_proto(one, reading.now_us, language, hindered.get(one.id, ()))
+        message = declaration_rpc.to_proto(one, reading.business_date, language, hindered.get(one.id, ()))
         freezing.add_to(message.eligibility, causes.get(one.name, ()), language)
         if one.name in shown:
             message.value.CopyFrom(shown[one.name])
@@ -41,7 +42,8 @@ def _shown_values(reading: Reading, page: Sequence[Declaration]) -> Mapping[str,
     known = page if is_institution(reading.caller) else [one for one in page if one.enterprise == tenant]
     if not known:
         return {}
-    found = value_store.of_many(reading.connection, [as_asset(one, reading.now_us) for one in known], reading.now_us)
+    on = reading.business_date
+    found = value_store.of_many(reading.connection, [as_asset(one, on) for one in known], on)
     if is_institution(reading.caller):
         return _available(reading, found)
     return {name: declaration_rpc.value_to_proto(value) for name, value in found.items()}
@@ -65,8 +67,9 @@ def earlier(reading: Reading, page: Sequence[Declaration], at_us: int) -> list[d
         declaration_model.as_of(one, versions.get(one.id), (receipt.notice for receipt in known[one.id]))
         for one in page
     ]
-    hindered = hindrances.of(connection, then, at_us, at_us)
-    messages = [declaration_rpc.to_proto(one, at_us, reading.caller.language, hindered.get(one.id, ())) for one in then]
+    on = day_in_china(at_us)
+    hindered = hindrances.of(connection, then, on, at_us)
+    messages = [declaration_rpc.to_proto(one, on, reading.caller.language, hindered.get(one.id, ())) for one in then]
     for message in messages:
         add_receipts(message, known[message.declaration_number])
     return messages

@@ -64,12 +64,12 @@ def receivable(reading: Reading, request: declarations_pb2.GetReceivableRequest)
 
 def _unpaid(reading: Reading, declaration: Declaration) -> Money:
     """What buyers owe: for goods in an overseas warehouse those of its sales, since nobody owes for what isn't sold."""
-    assets = [as_asset(declaration, reading.now_us)]
+    assets = [as_asset(declaration, reading.business_date)]
     if declaration.trade_mode == WAREHOUSE_MODE:
         reported = sale_store.of_declarations(reading.connection, [declaration.id]).get(declaration.id, ())
         names = [sale.name for sale in reported]
-        assets = list(sale_assets.load(reading.connection, names, reading.now_us).values())
-    owed = [value_store.of(reading.connection, asset, reading.now_us).unpaid for asset in assets]
+        assets = list(sale_assets.load(reading.connection, names, reading.business_date).values())
+    owed = [value_store.of(reading.connection, asset, reading.business_date).unpaid for asset in assets]
     return total(owed, declaration.value.currency)
 
 

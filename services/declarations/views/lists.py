@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from aval.declarations.v1 import retail_list_pb2, retail_pb2
 
 from chassis import paging, records
-from chassis.clock import business_date
 from chassis.service import Reading
 from services.declarations.assets.pool import store as pool_store
 from services.declarations.customs import modes
@@ -23,6 +22,7 @@ from services.declarations.window.retail.report import reads as report_reads
 from services.declarations.window.retail.report.model import list_subject
 from services.declarations.window.retail.result import store as result_store
 from services.declarations.window.retail.summary import store as summary_store
+from trade.calendars import day_in_china
 
 
 def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> retail_pb2.RetailList:
@@ -91,7 +91,7 @@ def views(
 def _add_duty(message: retail_pb2.RetailList, one: RetailList, sale_us: int | None) -> None:
     """Bonded goods owe duty with their sale in a store, else with their release."""
     due_us = sale_us if sale_us is not None else one.release_us
-    on = business_date(one.create_us) if due_us is None else notice_date(due_us)
+    on = day_in_china(one.create_us) if due_us is None else notice_date(due_us)
     mode = modes.mode(one.trade_mode, one.direction, on)
     if due_us is not None and mode and mode.is_bonded_import:
         message.duty_due_time.FromMicroseconds(due_us)

@@ -58,7 +58,7 @@ def _views(reading: Reading, page: list[Record]) -> list[records_pb2.Record]:
     billed = [one for one in page if one.record in known]
     shown = {
         one.name: one
-        for one in bill_views.views(reading.connection, billed, known, reading.now_us, reading.caller.language)
+        for one in bill_views.views(reading.connection, billed, known, reading.business_date, reading.caller.language)
     }
     return [shown.get(one.name) or records_rpc.to_proto(one) for one in page]
 

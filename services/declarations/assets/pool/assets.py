@@ -1,5 +1,6 @@
 """Pools as assets: worth their base and what was paid to those who finance them."""
 
+import datetime
 from collections.abc import Iterable
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from chassis.money import Money
 from services.declarations.assets.pool import store
 from services.declarations.assets.pool.model import Pool, State
 from services.declarations.register.asset import FINAL, Asset
+from services.declarations.register.kind import Kind
 from services.declarations.register.value import store as value_store
 
 NOT_ELIGIBLE = "NOT_ELIGIBLE"
@@ -28,7 +30,7 @@ CLOSED = Problem(
 )
 
 
-def load(connection: sa.Connection, names: Iterable[str], _now_us: int) -> dict[str, Asset]:
+def load(connection: sa.Connection, names: Iterable[str], _on: datetime.date) -> dict[str, Asset]:
     """The pools with these names as assets."""
     found = store.load(connection, (name.removeprefix("pools/") for name in names))
     settled = {
@@ -42,3 +44,7 @@ def as_asset(pool: Pool, settled: Money) -> Asset:
     why = CLOSED if pool.state is State.CLOSED else EMPTY
     verdict, reasons = (FINAL, ()) if pool.base else (NOT_ELIGIBLE, (why,))
     return Asset(pool.name, pool.enterprise, pool.base + settled, verdict, reasons, holder=pool.beneficiary)
+
+
+# Buyers pay a list's full price, which is more than the list adds to the base: the surplus is no excess.
+KIND = Kind(load=load, keeps_excess=False)

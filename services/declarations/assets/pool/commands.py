@@ -6,7 +6,6 @@ from dataclasses import replace
 from aval.declarations.v1 import pool_pb2
 
 from chassis import database, money
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.money import Money
@@ -46,7 +45,7 @@ def create(transaction: Transaction, request: pool_pb2.CreatePoolRequest) -> poo
         asked.platform_code,
         asked.beneficiary,
         nothing,
-        business_date(now_us),
+        transaction.business_date,
         nothing,
         0,
         "",

@@ -1,5 +1,6 @@
 """Rebates as assets."""
 
+import datetime
 from collections.abc import Iterable
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from chassis.errors import Problem
 from services.declarations.assets.rebate import store
 from services.declarations.assets.rebate.model import Rebate, identifier
 from services.declarations.register.asset import FINAL, NOT_ELIGIBLE, Asset
+from services.declarations.register.kind import Kind
 from services.declarations.window.records import store as records_store
 from services.declarations.window.records.model import Record
 from services.declarations.window.records.store import record_versions
@@ -25,7 +27,7 @@ PAID = Problem(
 )
 
 
-def load(connection: sa.Connection, names: Iterable[str], _now_us: int) -> dict[str, Asset]:
+def load(connection: sa.Connection, names: Iterable[str], _on: datetime.date) -> dict[str, Asset]:
     """The rebates with these names as assets."""
     known = store.load(connection, [name.removeprefix("rebates/") for name in names])
     paid = _paid(connection, {one.enterprise for one in known.values()})
@@ -51,3 +53,6 @@ def _paid(connection: sa.Connection, enterprises: Iterable[str]) -> set[str]:
         if status.state != Status.REFUSED:
             by_state[status.state == Status.PAID].add(identifier(*claim_of(record, status)))
     return by_state[True] - by_state[False]
+
+
+KIND = Kind(load=load)

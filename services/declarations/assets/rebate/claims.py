@@ -13,7 +13,7 @@ from services.declarations.assets.rebate import assets
 from services.declarations.assets.rebate import store as rebate_store
 from services.declarations.assets.rebate.assets import EXPECTED, Claim, claim_of
 from services.declarations.assets.rebate.model import Rebate, identifier
-from services.declarations.register.moving import forcing as moving_forcing
+from services.declarations.register.protocol import revaluing
 from services.declarations.register.value import store as value_store
 from services.declarations.window.records import store as records_store
 from services.declarations.window.records.model import Record
@@ -80,4 +80,4 @@ def _revise(transaction: Transaction, moved: Sequence[Rebate]) -> None:
     for rebate in moved:
         saved = rebate_store.save(transaction, rebate)
         if saved.name in opened:
-            moving_forcing.revalue(transaction, assets.as_asset(saved), saved.amount, "REVISED")
+            revaluing.revalue(transaction, assets.as_asset(saved), saved.amount, "REVISED")

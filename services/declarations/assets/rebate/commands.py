@@ -13,7 +13,7 @@ from services.declarations.assets.rebate import model, rpc, store
 from services.declarations.assets.rebate.assets import as_asset
 from services.declarations.assets.rebate.model import Rebate
 from services.declarations.customs import checks as customs_checks
-from services.declarations.register.moving import forcing as moving_forcing
+from services.declarations.register.protocol import revaluing
 
 REVISED = "REVISED"
 ONE_OF = Problem(
@@ -62,5 +62,5 @@ def revise(transaction: Transaction, request: rebate_pb2.ReviseRebateRequest) ->
     if problems:
         raise InvalidFields(problems)
     revised = store.save(transaction, replace(known, amount=amount))
-    moving_forcing.revalue(transaction, as_asset(revised), amount, REVISED)
+    revaluing.revalue(transaction, as_asset(revised), amount, REVISED)
     return rpc.to_proto(revised)

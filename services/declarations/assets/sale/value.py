@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from chassis.command import Transaction
 from chassis.money import Money
 from services.declarations.assets.sale import assets
-from services.declarations.register.moving import forcing as moving_forcing
 from services.declarations.register.preshipment import netting
+from services.declarations.register.protocol import revaluing
 from services.declarations.register.sale import model as sale_model
 from services.declarations.register.sale import store as sale_store
 from services.declarations.register.sale.model import WarehouseSale
@@ -23,7 +23,7 @@ from services.declarations.window.declaration.model import Declaration
 
 def left(transaction: Transaction, declaration: Declaration) -> Money:
     """What of a declaration nothing stands on by its own name; nothing where it isn't warehouse goods."""
-    asset = declaration_assets.as_asset(declaration, transaction.now_us)
+    asset = declaration_assets.as_asset(declaration, transaction.business_date)
     if declaration.trade_mode != sale_model.WAREHOUSE_MODE:
         return asset.value.zero()
     booked = value_store.booked(transaction.connection, [asset.name]).get(asset.name)
@@ -32,7 +32,7 @@ def left(transaction: Transaction, declaration: Declaration) -> Money:
 
 def book(transaction: Transaction, declaration: Declaration) -> None:
     """Books a declaration that is sold from: an order that it is shipped under is known from then on."""
-    asset = declaration_assets.as_asset(declaration, transaction.now_us)
+    asset = declaration_assets.as_asset(declaration, transaction.business_date)
     netting.link_fresh(transaction, value_store.open(transaction, [asset]))
 
 
@@ -46,4 +46,4 @@ def follow(transaction: Transaction, numbers: Iterable[str], cause: str) -> None
 
 
 def _revalue(transaction: Transaction, sale: WarehouseSale, declaration: Declaration, cause: str) -> None:
-    moving_forcing.revalue(transaction, assets.as_asset(sale, declaration), sale.value, cause)
+    revaluing.revalue(transaction, assets.as_asset(sale, declaration), sale.value, cause)

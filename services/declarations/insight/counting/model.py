@@ -12,7 +12,7 @@ from typing import NamedTuple
 from aval.declarations.v1 import declarations_pb2
 
 from services.declarations.customs import modes
-from services.declarations.customs.direction import _DIRECTIONS
+from services.declarations.customs.direction import DIRECTIONS, digit_of
 from services.declarations.customs.units import counting_unit
 from services.declarations.insight.norms.model import Commodity, Price, bucket_of, seller_bit, unit_price
 
@@ -58,7 +58,7 @@ class Row(NamedTuple):
     @property
     def direction(self) -> str:
         """0 export, 1 import: the number's ninth digit."""
-        return self.id[8]
+        return digit_of(self.id)
 
 
 class Contribution(NamedTuple):
@@ -90,7 +90,7 @@ def price_of(line: declarations_pb2.DeclarationLine) -> tuple[str, int] | None:
 @lru_cache(maxsize=65536)
 def _counted_as(trade_mode: str, direction: str, declared_on: str) -> str:
     """How a declaration counts: goods that only enter a bonded area count by the lists by which they leave it."""
-    mode = modes.mode(trade_mode, _DIRECTIONS.get(direction, ""), date.fromisoformat(declared_on))
+    mode = modes.mode(trade_mode, DIRECTIONS.get(direction, ""), date.fromisoformat(declared_on))
     return mode.row["declaration_counts_as"] if mode else COUNTED
 
 

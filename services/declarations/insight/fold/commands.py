@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
 from chassis import database, inbox
-from chassis.clock import business_date
 from chassis.command import Transaction
 from services.declarations.insight import terms as insight_terms
 from services.declarations.insight.counting import model as counting_model
@@ -43,7 +42,7 @@ def follow(transaction: Transaction) -> bool:
     if batch is None:
         return False
     if not batch.is_empty:
-        _fold(connection, batch, transaction.now_us)
+        _fold(transaction, batch)
     inbox.advance(connection, counting_store.SOURCE, batch.epoch, batch.through_position)
     return batch.is_full
 
@@ -57,8 +56,8 @@ class Counting:
     kept: Mapping[str, Contribution]
 
 
-def _fold(connection: sa.Connection, batch: Batch, now_us: int) -> None:
-    on = business_date(now_us)
+def _fold(transaction: Transaction, batch: Batch) -> None:
+    connection, now_us, on = transaction.connection, transaction.now_us, transaction.business_date
     rows = store.rows(connection, {*batch.declared, *(change.number for change in batch.changes)})
     counting = _count(connection, batch, rows)
     counting_store.keep_counted(connection, _count_lists(connection, batch, rows, counting.delta))

@@ -9,7 +9,6 @@ from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.protobuf import any_pb2
 
 from chassis import bulk, tables
-from chassis.clock import business_date
 from services.declarations.insight.counting.model import Row
 from services.declarations.insight.counting.store import (
     SOURCE,
@@ -24,6 +23,7 @@ from services.declarations.insight.norms.store import norm_progress, price_count
 from services.declarations.window.declaration import rpc as declaration_rpc
 from services.declarations.window.declaration.store import DECLARED, declaration_versions, declarations
 from services.declarations.window.retail.list.store import CHANGED
+from trade.calendars import day_in_china
 
 AMENDED = "declaration.amended"
 MOVED = "declaration.status_changed"
@@ -131,7 +131,7 @@ def as_declared(now: Row, first_body: bytes | None) -> Row:
     if first_body is None:
         return now._replace(status="DECLARED")
     content = declaration_rpc.content_of(declarations_pb2.Declaration.FromString(first_body))
-    came_on: datetime.date = business_date(now.create_us)
+    came_on: datetime.date = day_in_china(now.create_us)
     return now._replace(
         trade_mode=content.trade_mode,
         transport_mode=content.transport_mode,

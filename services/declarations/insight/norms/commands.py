@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from chassis import database, inbox
-from chassis.clock import MICROSECONDS, business_date
+from chassis.clock import MICROSECONDS
 from chassis.command import Transaction
 from services.declarations.customs.units import KILOGRAM
 from services.declarations.insight import terms as insight_terms
@@ -62,7 +62,7 @@ def publish(transaction: Transaction) -> bool:
     connection, now_us = transaction.connection, transaction.now_us
     if not database.try_lock(connection, LOCK):
         return False
-    on = business_date(now_us)
+    on = transaction.business_date
     code, run_us = store.progress(connection)
     if not code and now_us < run_us + insight_terms.norm_interval_us(on):
         return False

@@ -18,6 +18,7 @@ from google.type import date_pb2, decimal_pb2
 
 from chassis.errors import Problem
 from chassis.xml import Reader, drop_namespace, local_name, namespace, parse_document, wrong_namespace
+from services.declarations.customs import direction
 from services.declarations.customs.checks import check, date_or_none, decimal_or_none, net_exceeds_gross, plain
 from services.declarations.customs.code_tables import code_table
 from services.declarations.intake.formats import elements
@@ -34,10 +35,8 @@ LINES_READ_MAX = 1_000
 EDOC_INVOICE = "00000001"
 EDOC_ORDER_NUMBER = "10000004"
 
-# By IEFlag: the direction, and its digit in the declaration number.
-_DIRECTIONS = {"E": (retail_pb2.EXPORT, "0"), "I": (retail_pb2.IMPORT, "1")}
-_DIRECTION_DIGIT = 8
-_UNKNOWN_DIRECTION = (retail_pb2.DIRECTION_UNSPECIFIED, "")
+# By IEFlag.
+_DIRECTIONS = {"E": retail_pb2.EXPORT, "I": retail_pb2.IMPORT}
 _CHINA = "CHN"
 
 _HEAD = "DecHead"
@@ -164,7 +163,7 @@ def _set_signature(root: Reader, declaration: declarations_pb2.Declaration) -> N
     if time := notice_time(signed):
         declaration.sign_time.FromDatetime(time)
     if not declaration.declaration_number:
-        declaration.direction = _DIRECTIONS.get(root.text(f"{_HEAD}/IEFlag"), _UNKNOWN_DIRECTION)[0]
+        declaration.direction = _DIRECTIONS.get(root.text(f"{_HEAD}/IEFlag"), retail_pb2.DIRECTION_UNSPECIFIED)
 
 
 def _set_packing(root: Reader, declaration: declarations_pb2.Declaration) -> None:
@@ -256,7 +255,7 @@ def _check_elements(root: Reader, declaration: declarations_pb2.Declaration) -> 
 
 def _check_direction(root: Reader, declaration_number: str) -> None:
     flag = root.text(f"{_HEAD}/IEFlag")
-    _, digit = _DIRECTIONS.get(flag, _UNKNOWN_DIRECTION)
+    digit = direction.digit(_DIRECTIONS.get(flag, retail_pb2.DIRECTION_UNSPECIFIED))
     if flag and not digit:
         root.report(
             f"{_HEAD}/IEFlag",
@@ -264,7 +263,7 @@ def _check_direction(root: Reader, declaration_number: str) -> None:
             f"IEFlag is {flag}; write E for export or I for import.",
             f"进出口标志为 {flag}；出口填 E，进口填 I。",
         )
-    elif digit and declaration_number[_DIRECTION_DIGIT : _DIRECTION_DIGIT + 1] not in ("", digit):
+    elif digit and direction.digit_of(declaration_number) not in ("", digit):
         root.report(
             f"{_HEAD}/IEFlag",
             "DIRECTION_MISMATCH",

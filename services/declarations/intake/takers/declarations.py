@@ -13,11 +13,11 @@ from chassis import database, fields
 from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import problem
+from services.declarations.assets import declared as assets_declared
 from services.declarations.customs.checks import check_row
 from services.declarations.customs.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
 from services.declarations.privacy.consent import store as consent_store
 from services.declarations.privacy.personal import store as personal_store
-from services.declarations.register.moving import forcing as moving_forcing
 from services.declarations.window.declaration import model as declaration_model
 from services.declarations.window.declaration import rpc as declaration_rpc
 from services.declarations.window.declaration import store as declaration_store
@@ -214,9 +214,9 @@ def _replace(transaction: Transaction, before: Declaration, content: Content) ->
     """The declaration with other content and its persons, and what follows from that."""
     after = declaration_model.amended(before, content, transaction.now_us)
     permit_uses.amended(transaction, before, content)
-    hindered = hindrances.of(transaction.connection, [after], transaction.now_us)
+    hindered = hindrances.of(transaction.connection, [after], transaction.business_date)
     stored = declaration_store.amend(transaction, before, after, hindered)
-    moving_forcing.declared_value_changed(transaction, [(before, stored)])
+    assets_declared.declared_value_changed(transaction, [(before, stored)])
     # What replaces a draft's content has all that is known of its persons.
     if content.persons or not content.amend_us:
         personal_store.put(transaction, {before.name: content.persons or PersonalData()})
@@ -299,5 +299,7 @@ def _move(transaction: Transaction, standings: Mapping[str, declaration_store.St
             moved.append(after)
             changed.append((declaration, after))
     permit_uses.moved(transaction, changed)
-    declaration_store.save_status(transaction, moved, hindrances.of(transaction.connection, moved, transaction.now_us))
-    moving_forcing.status_changed(transaction, changed)
+    declaration_store.save_status(
+        transaction, moved, hindrances.of(transaction.connection, moved, transaction.business_date)
+    )
+    assets_declared.status_changed(transaction, changed)

@@ -9,7 +9,8 @@ from chassis.errors import EtagMismatch, NotFound, NothingPrepared, SamePerson
 from chassis.money import Money
 from chassis.states import moved
 from services.declarations.register import errors as register_errors
-from services.declarations.register.breach import model, register, rpc, store
+from services.declarations.register.breach import lifecycle as breach_lifecycle
+from services.declarations.register.breach import model, rpc, store
 from services.declarations.register.breach.model import TRANSITIONS, Breach, Share, Verb
 from services.declarations.register.encumbrance import store as encumbrance_store
 from services.declarations.register.encumbrance.model import Encumbrance, State, item_of, reduced, without_value
@@ -50,7 +51,7 @@ def resolve(transaction: Transaction, request: value_pb2.ResolveBreachRequest) -
     if share.maker == transaction.caller.principal:
         raise SamePerson
     _give_up(transaction, breach, share)
-    return rpc.to_proto(register.resolve(transaction, breach, share), share.holder)
+    return rpc.to_proto(breach_lifecycle.resolve(transaction, breach, share), share.holder)
 
 
 def _give_up(transaction: Transaction, breach: Breach, share: Share) -> None:

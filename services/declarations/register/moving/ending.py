@@ -1,4 +1,7 @@
-"""How encumbrances come to an end, of their own accord or because value was taken: many at a time, in one block."""
+"""Ending encumbrances, of their own accord or because value was taken: many at a time, in one block.
+
+Whoever calls this settles afterwards what is netted for the orders among the assets (preshipment/netting).
+"""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,11 +13,10 @@ from chassis.records import Conflict
 from chassis.states import moved
 from ledger.model import Transfer
 from services.declarations.register.asset import AssetClass
-from services.declarations.register.breach import register as breach_register
+from services.declarations.register.breach import lifecycle as breach_lifecycle
 from services.declarations.register.encumbrance import model as encumbrance_model
 from services.declarations.register.encumbrance import store as encumbrance_store
 from services.declarations.register.encumbrance.model import TRANSITIONS, Encumbrance, State, Verb
-from services.declarations.register.preshipment import netting
 from services.declarations.register.value import model as value_model
 from services.declarations.register.value.books import Books
 
@@ -26,7 +28,7 @@ ENDINGS = {
 
 
 def end_reservations(transaction: Transaction, ending: Sequence[Encumbrance], verb: Verb) -> list[Encumbrance]:
-    """Ends reservations; their value is free again."""
+    """Ends reservations and returns them as they ended; their value is free again on all their assets."""
     if not ending:
         return []
     transfers = [ENDINGS[verb][0](one) for one in ending]
@@ -34,7 +36,6 @@ def end_reservations(transaction: Transaction, ending: Sequence[Encumbrance], ve
     ended = [end_one(transaction, books, one, verb, voids) for one, voids in zip(ending, transfers, strict=True)]
     books.restore_margins()
     books.write()
-    netting.rebalance(transaction, books.assets)
     return ended
 
 
@@ -50,7 +51,10 @@ def end_one(
 def give_back(
     transaction: Transaction, encumbrance: Encumbrance, verb: Verb, amounts: Mapping[str, Money], event: str
 ) -> Encumbrance:
-    """Gives back confirmed value by asset: first to what falls short of value, the rest is free again."""
+    """Gives back confirmed value by asset, first to what falls short of value; returns the changed encumbrance.
+
+    The rest is free again on these assets.
+    """
     books = Books(transaction, amounts)
     cured = {asset: _return(books, encumbrance, asset, amount) for asset, amount in amounts.items()}
     books.restore_margins()
@@ -60,8 +64,7 @@ def give_back(
     saved = encumbrance_store.save(transaction, replace(changed, state=state, reduction=None), event)
     for asset, amount in cured.items():
         if amount:
-            breach_register.cure(transaction, asset, encumbrance.asset_class, amount, encumbrance.holder)
-    netting.rebalance(transaction, amounts)
+            breach_lifecycle.cure(transaction, asset, encumbrance.asset_class, amount, encumbrance.holder)
     return saved
 
 

@@ -14,7 +14,7 @@ from services.declarations.register.value import store as value_store
 def available(reading: Reading, assets: Sequence[Asset]) -> Mapping[str, Money]:
     """What the caller could reserve of each asset now."""
     names = [asset.name for asset in assets]
-    values = value_store.of_many(reading.connection, assets, reading.now_us)
+    values = value_store.of_many(reading.connection, assets, reading.business_date)
     standing = netting.holders_of(reading.connection, names)
     tenant = reading.caller.tenant
     if not is_institution(reading.caller):

@@ -16,12 +16,11 @@ from services.declarations.privacy.consent.model import Purpose
 from services.declarations.register import asset as register_asset
 from services.declarations.register import errors as register_errors
 from services.declarations.register import terms as register_terms
+from services.declarations.register.kind import Kinds, load_asset, load_assets
 from services.declarations.register.preshipment import model, netting, rpc, store
 from services.declarations.register.preshipment.model import Link, PreShipment, counting
-from services.declarations.register.value import freezing
 from services.declarations.register.value import store as value_store
-from services.declarations.window.declaration import assets as declaration_assets
-from services.declarations.window.declaration import store as declaration_store
+from services.declarations.register.value.eligibility import check_eligible
 
 NO_ENTERPRISE = Problem("pre_shipment.enterprise", "ENTERPRISE_MISSING", "Name the exporter.", "请填写出口企业。")
 NO_CONTRACT = Problem(
@@ -103,12 +102,13 @@ def _known(transaction: Transaction, method: str, name: str, etag: str) -> PreSh
     return found
 
 
-def link(transaction: Transaction, request: pre_shipment_pb2.LinkPreShipmentRequest) -> pre_shipment_pb2.PreShipment:
-    """A declaration is shipped under it."""
+def link(
+    kinds: Kinds, transaction: Transaction, request: pre_shipment_pb2.LinkPreShipmentRequest
+) -> pre_shipment_pb2.PreShipment:
+    """Ships a declaration under the order or credit."""
     order = _known(transaction, "LinkPreShipment", request.name, request.etag)
-    number = request.declaration.removeprefix("declarations/")
-    declaration = declaration_store.load(transaction.connection, [number]).get(number)
-    if declaration is None or declaration.enterprise != order.enterprise:
+    declaration = load_asset(kinds, transaction.connection, request.declaration, transaction.business_date)
+    if declaration.enterprise != order.enterprise:
         raise privacy_errors.DeclarationNotFound(declaration=request.declaration)
     known = store.links_of(transaction.connection, [declaration.name]).get(declaration.name)
     if known and known.pre_shipment != order.name and _order_of(transaction, known):
@@ -128,28 +128,25 @@ def _order_of(transaction: Transaction, link: Link) -> PreShipment | None:
     return store.load(transaction.connection, [identifier]).get(identifier)
 
 
-def roll(transaction: Transaction, request: pre_shipment_pb2.RollPreShipmentRequest) -> pre_shipment_pb2.PreShipment:
+def roll(
+    kinds: Kinds, transaction: Transaction, request: pre_shipment_pb2.RollPreShipmentRequest
+) -> pre_shipment_pb2.PreShipment:
     """All that is netted out of declarations stands on them from now, or nothing does."""
     order = _known(transaction, "RollPreShipment", request.name, request.etag)
     links = [one for one in counting(store.links(transaction.connection, [order.name]), order) if one.netted]
-    _check_final(transaction, links)
+    _check_final(kinds, transaction, links)
     if not netting.roll(transaction, order, links):
         raise register_errors.NothingToRoll(pre_shipment=order.name)
     store.tell(transaction, order, "preShipment.rolled")
     return _answer(transaction, order)
 
 
-def _check_final(transaction: Transaction, links: list[Link]) -> None:
-    """Finance may stand on every one of the declarations."""
+def _check_final(kinds: Kinds, transaction: Transaction, links: list[Link]) -> None:
+    """Checks that finance may stand on every one of the declarations. Raises ValueNotEligible."""
     names = [link.declaration for link in links]
     frozen = value_store.frozen(transaction.connection, names)
-    for asset in declaration_assets.load(transaction.connection, names, transaction.now_us).values():
-        if asset.verdict != register_asset.FINAL or asset.name in frozen:
-            reasons = [*asset.reasons, *freezing.reasons(frozen.get(asset.name, ()))]
-            explanation = " ".join(reason.text(transaction.caller.language) for reason in reasons)
-            raise register_errors.ValueNotEligible(
-                reasons, declaration=asset.name, explanation=explanation, status=asset.status
-            )
+    assets = load_assets(kinds, transaction.connection, names, transaction.business_date)
+    check_eligible(transaction, assets.values(), frozen, needs=(register_asset.FINAL,))
 
 
 def _answer(transaction: Transaction, order: PreShipment) -> pre_shipment_pb2.PreShipment:

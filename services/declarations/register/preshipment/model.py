@@ -124,6 +124,11 @@ def identifier(enterprise: str, contract: str) -> str:
     return ids.derived("preShipment", enterprise, contract)
 
 
+def name_of(enterprise: str, contract: str) -> str:
+    """Returns the name of the order or credit of a normalised contract number, registered or not."""
+    return f"preShipments/{identifier(enterprise, contract)}"
+
+
 def counting(links: Sequence[Link], order: PreShipment) -> list[Link]:
     """Those of the links that are of the order, and of its currency or at a rate to it."""
     currency = order.amount.currency

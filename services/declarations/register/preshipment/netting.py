@@ -1,11 +1,13 @@
-"""What is financed before shipment is netted out of the declarations shipped under it, and rolled onto them (I3)."""
+"""Netting finance before shipment out of the declarations shipped under it, and rolling it onto them (I3).
+
+It stands on the core (moving/), which moves value and ends reservations and knows nothing of netting: after a change of
+assets, `rebalance` works off the orders among them until nothing moves any more.
+"""
 
 from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 import sqlalchemy as sa
-from aval.declarations.v1 import declarations_pb2
 
 from chassis import database, ids
 from chassis.command import Transaction
@@ -13,8 +15,8 @@ from chassis.money import Money
 from chassis.records import Conflict
 from ledger.model import Kind, Transfer
 from services.declarations.register import terms as register_terms
-from services.declarations.register.asset import Asset, AssetClass
-from services.declarations.register.breach import register as breach_register
+from services.declarations.register.asset import Asset, AssetClass, collection
+from services.declarations.register.breach import lifecycle as breach_lifecycle
 from services.declarations.register.breach import store as breach_store
 from services.declarations.register.encumbrance import store as encumbrance_store
 from services.declarations.register.encumbrance.model import (
@@ -28,6 +30,7 @@ from services.declarations.register.encumbrance.model import (
     joined,
     with_item,
 )
+from services.declarations.register.moving import ending, forcing
 from services.declarations.register.preshipment import model, store
 from services.declarations.register.preshipment.assets import as_asset
 from services.declarations.register.preshipment.model import Link, PreShipment
@@ -35,9 +38,6 @@ from services.declarations.register.sale import store as sale_store
 from services.declarations.register.value import store as value_store
 from services.declarations.register.value.books import Books
 from services.declarations.register.value.model import Move, Part, less_insurable, transfer
-from services.declarations.window.declaration import assets as declaration_assets
-from services.declarations.window.declaration import store as declaration_store
-from services.declarations.window.declaration.model import Declaration
 
 COLLECTION = "preShipments"
 SHIPPED = "SHIPPED"
@@ -56,22 +56,19 @@ def holders_of(connection: sa.Connection, names: Iterable[str]) -> dict[str, set
 
 
 def link_fresh(transaction: Transaction, fresh: Iterable[Asset]) -> None:
-    """Links declarations whose value was just booked to the order or credit of their contract number.
+    """Links assets whose value was just booked to the order or credit that each is shipped under.
 
-    Also to one that isn't registered yet: once it is, what is shipped under it is known.
+    The order needn't be registered yet: once it is, what is shipped under it is there.
     """
-    names = [one.name for one in fresh if one.collection == "declarations"]
-    if not names:
-        return
-    found = declaration_store.load(transaction.connection, [name.removeprefix("declarations/") for name in names])
-    known = store.links_of(transaction.connection, names)
-    links = [made for one in found.values() if one.name not in known and (made := _link_of(transaction, one))]
+    shipped = {asset.name: asset for asset in fresh if asset.order}
+    linked = store.links_of(transaction.connection, shipped)
+    links = [_fresh_link(asset, asset.order) for name, asset in shipped.items() if name not in linked]
     if not links:
         return
     lock(transaction, {link.pre_shipment for link in links})
     orders = store.load(transaction.connection, [link.pre_shipment.removeprefix(f"{COLLECTION}/") for link in links])
-    currencies = {one.name: one.amount.currency for one in orders.values()}
-    rated = [_rated(transaction, one, currencies.get(one.pre_shipment, one.shipped.currency)) for one in links]
+    currencies = {order.name: order.amount.currency for order in orders.values()}
+    rated = [_rated(transaction, link, currencies.get(link.pre_shipment, link.shipped.currency)) for link in links]
     store.add_links(transaction.connection, rated)
     rebalance(transaction, {link.pre_shipment for link in links})
 
@@ -99,38 +96,29 @@ def rate_links(transaction: Transaction, order: PreShipment) -> None:
             store.save_link(transaction.connection, link, rated)
 
 
-def unlink_amended(transaction: Transaction, changed: Iterable[tuple[Declaration, Declaration]]) -> None:
-    """Declarations, before and after, whose contract number was amended to another are shipped under the old no more.
+def unlink_amended(transaction: Transaction, changed: Iterable[tuple[Asset, Asset]]) -> None:
+    """Takes assets, before and after an amendment, off the order that they are no longer shipped under.
 
-    What is netted stays where it is: finance stands by that link.
+    An asset stays linked while something is netted out of it: finance stands by that link.
     """
-    names = [after.name for before, after in changed if _contract(after) not in ("", _contract(before))]
-    links = [one for one in store.links_of(transaction.connection, names).values() if not one.netted]
-    for one in links:
-        store.remove_link(transaction.connection, one.declaration)
-    _rebalance(transaction, {one.pre_shipment for one in links}, has_shipped=False)
+    names = [after.name for before, after in changed if after.order not in ("", before.order)]
+    links = [link for link in store.links_of(transaction.connection, names).values() if not link.netted]
+    for link in links:
+        store.remove_link(transaction.connection, link.declaration)
+    rebalance(transaction, [link.pre_shipment for link in links])
 
 
-def _contract(declaration: Declaration) -> str:
-    return model.normalised(declarations_pb2.Declaration.FromString(declaration.body).contract_number)
+def _fresh_link(asset: Asset, order: str) -> Link:
+    """Returns an asset's link to an order of which nothing is netted yet."""
+    return Link(asset.name, order, asset.value, asset.value.zero(), 0)
 
 
-def _link_of(transaction: Transaction, declaration: Declaration) -> Link | None:
-    """By its contract number; None where it has none."""
-    contract = _contract(declaration)
-    order = f"{COLLECTION}/{model.identifier(declaration.enterprise, contract)}"
-    value = declaration_assets.as_asset(declaration, transaction.now_us).value
-    return Link(declaration.name, order, value, value.zero(), 0) if contract else None
+def link(transaction: Transaction, order: PreShipment, asset: Asset) -> bool:
+    """Ships an asset under the order: the order shrinks by it, and finance that stands on the order is netted.
 
-
-def link(transaction: Transaction, order: PreShipment, declaration: Declaration) -> bool:
-    """One declaration is shipped under the order: the order shrinks, and what stands on it is netted.
-
-    False, and nothing is done, if it is of another currency without a rate.
+    Returns False, with nothing done, if the asset is of another currency without a rate.
     """
-    asset = declaration_assets.as_asset(declaration, transaction.now_us)
-    fresh = Link(asset.name, order.name, asset.value, asset.value.zero(), 0)
-    rated = _rated(transaction, fresh, order.amount.currency)
+    rated = _rated(transaction, _fresh_link(asset, order.name), order.amount.currency)
     if not model.counting([rated], order):
         return False
     store.remove_link(transaction.connection, asset.name)
@@ -151,23 +139,39 @@ def follow(transaction: Transaction, declaration: Asset) -> None:
 
 
 def rebalance(transaction: Transaction, assets: Iterable[str]) -> None:
-    """After anything changed on orders: their booked value and what is netted follow."""
-    names = {name for name in assets if name.startswith(f"{COLLECTION}/")}
-    if names:
-        _rebalance(transaction, names, has_shipped=True)
+    """Nets anew for the orders among changed assets until nothing moves: booked value and netted parts follow."""
+    waiting = list(_orders_among(assets))
+    while waiting:
+        name = waiting.pop(0)
+        touched = _orders_among(_rebalance_order(transaction, name))
+        waiting = [*touched, *(order for order in waiting if order not in touched)]
 
 
-def _rebalance(transaction: Transaction, names: AbstractSet[str], has_shipped: bool) -> None:
-    """Of these orders; with `has_shipped` of those alone under which something is shipped."""
-    links = store.links(transaction.connection, names)
-    known = store.load(transaction.connection, [name.removeprefix(f"{COLLECTION}/") for name in names])
-    for one in known.values():
-        own = model.counting(links, one)
-        if (own or not has_shipped) and one.name in value_store.opened(transaction.connection, [one.name]):
-            _rebalance_one(transaction, one, own)
+def _orders_among(assets: Iterable[str]) -> list[str]:
+    return sorted({name for name in assets if collection(name) == COLLECTION})
 
 
-def _rebalance_one(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> None:
+def _rebalance_order(transaction: Transaction, name: str) -> Sequence[str]:
+    """Nets anew for one order whose value is booked. Returns the assets whose value this moved, none if it didn't."""
+    order = _known(transaction, name)
+    if order is None or name not in value_store.opened(transaction.connection, [name]):
+        return ()
+    links = model.counting(store.links(transaction.connection, [name]), order)
+    if links:
+        links = _net(transaction, order, links)
+    asset = as_asset(order, links, transaction.business_date)
+    booked = value_store.booked(transaction.connection, [name])[name]
+    return () if booked.declared == asset.value else forcing.set_declared(transaction, asset, asset.value, SHIPPED)
+
+
+def _known(transaction: Transaction, name: str) -> PreShipment | None:
+    """Returns the order or credit of that name, None where none is registered."""
+    identifier = name.removeprefix(f"{COLLECTION}/")
+    return store.load(transaction.connection, [identifier]).get(identifier)
+
+
+def _net(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> list[Link]:
+    """Holds on each declaration what is netted out of it for the order now. Returns the links as they are then."""
     left = model.remaining(order.amount, links)
     books = Books(transaction, [order.name, *(link.declaration for link in links)], [_void(link) for link in links])
     # Read again under the locks of their accounts: another may just have netted, too.
@@ -180,7 +184,7 @@ def _rebalance_one(transaction: Transaction, order: PreShipment, links: Sequence
     for before, after in zip(links, netted, strict=True):
         _hold(transaction, books, before, after)
     books.write()
-    _revalue(transaction, order, netted)
+    return netted
 
 
 def _bearable(transaction: Transaction, books: Books, order: PreShipment, links: Sequence[Link]) -> dict[str, Money]:
@@ -221,15 +225,6 @@ def _hold(transaction: Transaction, books: Books, before: Link, after: Link) -> 
     store.save_link(transaction.connection, before, after)
 
 
-def _revalue(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> None:
-    """The order's booked value; what declarations can't bear of what stands on it falls short."""
-    # Not above: they call this room after every change of theirs.
-    from services.declarations.register.moving import forcing as moving_forcing
-
-    asset = as_asset(order, links, transaction.now_us)
-    moving_forcing.revalue(transaction, asset, asset.value, SHIPPED)
-
-
 def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> Money:
     """Moves confirmed finance from the order onto declarations, as much as is netted; how much that was.
 
@@ -238,7 +233,7 @@ def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) ->
     """
     standing = encumbrance_store.standing_on(transaction.connection, [order.name]).get(order.name, [])
     confirmed = [one for one in standing if _is_finance(one)]
-    unbacked = breach_register.unbacked(
+    unbacked = breach_lifecycle.unbacked(
         breach_store.open_on(transaction.connection, [order.name]), AssetClass.RECEIVABLE
     )
     left = sum(model.backed(confirmed, order.name, unbacked).values(), order.amount.zero())
@@ -314,25 +309,25 @@ def roll_onto(transaction: Transaction, declaration: str) -> None:
     known = store.links_of(transaction.connection, [declaration]).get(declaration)
     if not known or not known.netted:
         return
-    order = _order(transaction, known)
+    order = _known(transaction, known.pre_shipment)
+    assert order is not None, f"{declaration} is netted for {known.pre_shipment}, which isn't registered"
     roll(transaction, order, [known])
     left = store.links_of(transaction.connection, [declaration])[declaration]
     if left.netted:
         _reservations_give_way(transaction, order)
 
 
-def _order(transaction: Transaction, link: Link) -> PreShipment:
-    identifier = link.pre_shipment.removeprefix(f"{COLLECTION}/")
-    return store.load(transaction.connection, [identifier])[identifier]
-
-
 def _reservations_give_way(transaction: Transaction, order: PreShipment) -> None:
-    # Not above, for the same reason.
-    from services.declarations.register.moving import ending
-
     standing = encumbrance_store.standing_on(transaction.connection, [order.name]).get(order.name, [])
     reserved = ending.reserved_on(standing, AssetClass.RECEIVABLE)
-    ending.end_reservations(transaction, reserved, Verb.RELEASE)
+    end_reservations(transaction, reserved, Verb.RELEASE)
+
+
+def end_reservations(transaction: Transaction, reservations: Sequence[Encumbrance], verb: Verb) -> list[Encumbrance]:
+    """Ends reservations and nets anew for the orders that they stood on. Returns them as they ended."""
+    ended = ending.end_reservations(transaction, reservations, verb)
+    rebalance(transaction, {asset for encumbrance in ended for asset in encumbrance.assets})
+    return ended
 
 
 def give_way(transaction: Transaction, asset: Asset, less: Money) -> None:

@@ -37,7 +37,7 @@ def _views(reading: Reading, page: list[PreShipment]) -> list[pre_shipment_pb2.P
     found = store.links(reading.connection, [one.name for one in page])
     links = {one.name: counting(found, one) for one in page}
     available = preshipment_available.available(
-        reading, [as_asset(one, links[one.name], reading.now_us) for one in page]
+        reading, [as_asset(one, links[one.name], reading.business_date) for one in page]
     )
     tenant = reading.caller.tenant
     return [rpc.to_proto(one, links[one.name], tenant, available[one.name]) for one in page]

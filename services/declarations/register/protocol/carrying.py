@@ -6,7 +6,7 @@ from chassis import database
 from chassis.command import Transaction
 from chassis.records import TEXT
 from services.declarations.register.asset import AssetClass
-from services.declarations.register.breach import register as breach_register
+from services.declarations.register.breach import lifecycle as breach_lifecycle
 from services.declarations.register.breach import store as breach_store
 from services.declarations.register.encumbrance import model as encumbrance_model
 from services.declarations.register.encumbrance import store as encumbrance_store
@@ -38,7 +38,7 @@ def _carry(transaction: Transaction, asset: str) -> None:
     paid = value.insurable + value.insured - value.unpaid - value.insured_shortfall
     if paid <= paid.zero():
         return
-    unbacked = breach_register.unbacked(breach_store.open_on(transaction.connection, [asset]), AssetClass.INSURANCE)
+    unbacked = breach_lifecycle.unbacked(breach_store.open_on(transaction.connection, [asset]), AssetClass.INSURANCE)
     cover = ending.settle_cover(transaction, asset, books, standing, paid, unbacked)
     books.write()
     for settled in cover.settled:

@@ -1,8 +1,8 @@
-"""Reserve, confirm, release, reduce, expire, and applying what the buyer paid: the register's protocol."""
+"""Reserving value: many reservations at once, each judged on those before it."""
 
 import dataclasses
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -10,69 +10,45 @@ from typing import Any
 from aval.declarations.v1 import declarations_pb2
 from google.protobuf.message import Message
 
-from chassis import database, money
+from chassis import money
 from chassis.clock import MICROSECONDS
 from chassis.command import Transaction
-from chassis.errors import DomainError, InvalidFields, NotFound, NothingPrepared, Problem, SamePerson
+from chassis.errors import DomainError, InvalidFields, Problem
 from chassis.money import Money
 from chassis.rpc import problem
-from chassis.states import check_etag, moved
 from ledger import store as ledger
 from ledger.model import Transfer
-from services.declarations import kinds
 from services.declarations.privacy import errors as privacy_errors
 from services.declarations.privacy.consent import access
 from services.declarations.privacy.consent import store as consent_store
 from services.declarations.privacy.consent.access import Seen
 from services.declarations.privacy.consent.model import Given, Purpose
-from services.declarations.register import asset as register_asset
 from services.declarations.register import errors as register_errors
 from services.declarations.register import terms as register_terms
 from services.declarations.register.asset import Asset, AssetClass
-from services.declarations.register.breach import register as breach_register
-from services.declarations.register.breach import store as breach_store
 from services.declarations.register.encumbrance import model as encumbrance_model
 from services.declarations.register.encumbrance import rpc as encumbrance_rpc
 from services.declarations.register.encumbrance import store as encumbrance_store
-from services.declarations.register.encumbrance.model import (
-    TRANSITIONS,
-    Encumbrance,
-    Item,
-    Reduced,
-    Reduction,
-    Standing,
-    State,
-    Verb,
-)
-from services.declarations.register.moving import ending
+from services.declarations.register.encumbrance.model import Encumbrance, Item, Standing, State
+from services.declarations.register.kind import Kinds, load_assets
 from services.declarations.register.preshipment import netting
-from services.declarations.register.sale import store as sale_store
-from services.declarations.register.value import freezing
-from services.declarations.register.value import model as value_model
+from services.declarations.register.protocol.checks import repeated
 from services.declarations.register.value import store as value_store
-from services.declarations.register.value.books import Books
+from services.declarations.register.value.eligibility import check_eligible
 from services.declarations.register.value.model import SIDES, part_id
-from services.declarations.window.declaration import rpc as declaration_rpc
-from services.declarations.window.declaration import store as declaration_store
 
-EXPIRE_AT_ONCE = 200
-SYSTEM = "BANK_SYSTEM"
-# The kinds of asset that cover may stand on: goods that were sold.
-INSURABLE = frozenset({"declarations", "warehouseSales"})
 # What the enterprise must have consented to.
 PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
-# Its lists are paid one by one, and each is paid more than it added to the base: nothing of that is the pool's excess.
-POOLS = "pools"
-PAID_NEGATIVE = Problem(
-    "amount", "AMOUNT_NEGATIVE", "Apply what was paid; a refund is no payment.", "请填写实际收款金额；退款不属于收款。"
-)
+
+
 Work = tuple[Transaction, declarations_pb2.ReserveEncumbranceRequest]
 
 
 @dataclass(slots=True)
-class Register:
+class Reservations:
     """What a batch of reservations is judged on, kept up as they are decided."""
 
+    kinds: Kinds
     assets: Mapping[str, Asset]
     frozen: Mapping[str, Sequence[str]]
     consents: Given
@@ -106,14 +82,15 @@ class Register:
         return stored
 
 
-def reserve_batch(work: Sequence[Work]) -> Sequence[Message | DomainError]:
+def reserve_batch(kinds: Kinds, work: Sequence[Work]) -> Sequence[Message | DomainError]:
     """Reservations in arrival order as one set-based step; each is judged on those before it."""
     asked = _all_asked(work)
-    register = _load(work[0][0], asked)
+    reservations = _load(kinds, work[0][0], asked)
     outcomes = [
-        _decide(transaction, register, encumbrance) for (transaction, _), encumbrance in zip(work, asked, strict=True)
+        _decide(transaction, encumbrance, reservations)
+        for (transaction, _), encumbrance in zip(work, asked, strict=True)
     ]
-    stored = register.store()
+    stored = reservations.store()
     return [
         outcome if isinstance(outcome, DomainError) else encumbrance_rpc.to_proto(stored.get(outcome.id, outcome))
         for outcome in outcomes
@@ -143,10 +120,10 @@ def _asked(transaction: Transaction, request: declarations_pb2.ReserveEncumbranc
     return encumbrance_rpc.asked(request, transaction.caller, transaction.now_us, expire_us)
 
 
-def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
+def _load(kinds: Kinds, transaction: Transaction, asked: Sequence[Encumbrance]) -> Reservations:
     connection, now_us = transaction.connection, transaction.now_us
     names = {name for one in asked for name in one.assets}
-    assets = kinds.load(connection, names, now_us)
+    assets = load_assets(kinds, connection, names, transaction.business_date)
     given = consent_store.given(connection, {asset.enterprise for asset in assets.values()}, now_us)
     # Who may not see an asset changes nothing of it, and can't tell by the time it takes that it exists.
     seen = {name: assets[name] for one in asked for name in one.assets if _may_hold(given, one, assets.get(name))}
@@ -155,7 +132,8 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     for one in asked:
         candidates += encumbrance_model.reserve_transfers(one, transaction.now_us)
     sitting = ledger.Sitting(connection, candidates, transaction.now_us)
-    return Register(
+    return Reservations(
+        kinds,
         assets,
         value_store.frozen(connection, names),
         given,
@@ -165,17 +143,17 @@ def _load(transaction: Transaction, asked: Sequence[Encumbrance]) -> Register:
     )
 
 
-def _decide(transaction: Transaction, register: Register, asked: Encumbrance) -> Encumbrance | DomainError:
+def _decide(transaction: Transaction, asked: Encumbrance, reservations: Reservations) -> Encumbrance | DomainError:
     """The encumbrance as it stands, or why it is refused."""
     try:
-        if known := register.encumbrances.get(asked.id):
+        if known := reservations.encumbrances.get(asked.id):
             return _same(known, asked)
-        assets = _visible(transaction, register, asked)
+        assets = _visible(transaction, reservations, asked)
         encumbrance = _converted(transaction, dataclasses.replace(asked, enterprise=assets[0].enterprise), assets)
-        _check_items(encumbrance, assets)
-        _check_eligible(transaction, assets, register.frozen)
-        _check_others(register, encumbrance)
-        return _hold(transaction, register, encumbrance)
+        _check_items(reservations.kinds, encumbrance, assets)
+        check_eligible(transaction, assets, reservations.frozen)
+        _check_others(reservations, encumbrance)
+        return _hold(transaction, reservations, encumbrance)
     except DomainError as refusal:
         return refusal
 
@@ -200,24 +178,18 @@ def _may_hold(given: Given, asked: Encumbrance, asset: Asset | None) -> bool:
     return asset.enterprise in given.to(asked.holder, PURPOSES[asked.asset_class])
 
 
-def _visible(transaction: Transaction, register: Register, asked: Encumbrance) -> list[Asset]:
+def _visible(transaction: Transaction, reservations: Reservations, asked: Encumbrance) -> list[Asset]:
     """The assets, if the enterprises consented to the caller for this; what doesn't exist nobody consented to."""
     purpose = PURPOSES[asked.asset_class]
-    consented = register.consents.to(asked.holder, purpose)
-    found = [register.assets.get(name) for name in asked.assets]
-    visible = [one for one in found if one is not None and _may_hold(register.consents, asked, one)]
+    consented = reservations.consents.to(asked.holder, purpose)
+    found = [reservations.assets.get(name) for name in asked.assets]
+    visible = [one for one in found if one is not None and _may_hold(reservations.consents, asked, one)]
     if len(visible) < len(found):
         raise privacy_errors.ConsentMissing
     for one in visible:
         seen = Seen(one.enterprise, consented[one.enterprise], "ReserveEncumbrance", [one.name], purpose)
-        register.disclosed.append((transaction, seen))
+        reservations.disclosed.append((transaction, seen))
     return visible
-
-
-def _unknown(name: str) -> DomainError:
-    if name.startswith("declarations/"):
-        return privacy_errors.DeclarationNotFound(declaration=name)
-    return NotFound(resource=name)
 
 
 def _converted(transaction: Transaction, asked: Encumbrance, assets: Sequence[Asset]) -> Encumbrance:
@@ -239,7 +211,7 @@ def _in_currency(item: Item, asset: Asset, on: datetime.date) -> Item:
     return encumbrance_model.converted(item, asset.value.currency, rate, register_terms.currency_haircut(on))
 
 
-def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
+def _check_items(kinds: Kinds, encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
     """One enterprise, each asset once, in its own currency, positive amounts."""
     problems = [
         Problem(f"encumbrance.items[{index}].amount", reason, english, chinese)
@@ -255,7 +227,8 @@ def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
         )
         if is_wrong
     ]
-    if encumbrance.asset_class is AssetClass.INSURANCE and not INSURABLE.issuperset(a.collection for a in assets):
+    is_cover = encumbrance.asset_class is AssetClass.INSURANCE
+    if is_cover and not all(kinds[asset.collection].is_insurable for asset in assets):
         problems.append(
             Problem(
                 "encumbrance.items",
@@ -265,7 +238,7 @@ def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
             )
         )
     if len(set(encumbrance.assets)) < len(encumbrance.items):
-        problems.append(_repeated("encumbrance.items"))
+        problems.append(repeated("encumbrance.items"))
     if len({asset.enterprise for asset in assets}) > 1:
         problems.append(
             Problem("encumbrance.items", "SEVERAL_ENTERPRISES", "All must be of one exporter.", "须属于同一出口企业。")
@@ -274,52 +247,22 @@ def _check_items(encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
         raise InvalidFields(problems)
 
 
-def _repeated(path: str) -> Problem:
-    return Problem(path, "ASSET_REPEATED", "Name each asset once.", "每项资产只能列一次。")
-
-
-def _named(items: Sequence[declarations_pb2.EncumberedValue]) -> dict[str, Money]:
-    """How much of each asset a request names, each once."""
-    amounts = encumbrance_rpc.amounts(items)
-    if len(amounts) < len(items):
-        raise InvalidFields([_repeated("items")])
-    return amounts
-
-
-def _check_eligible(
-    transaction: Transaction,
-    assets: Iterable[Asset],
-    frozen: Mapping[str, Sequence[str]],
-    *,
-    needs: Sequence[str] = (register_asset.FINAL, register_asset.CONDITIONAL),
-) -> None:
-    """Whether value may be reserved; with `needs`, whether the verdict is one of these."""
-    for asset in assets:
-        reasons = [*asset.reasons, *freezing.reasons(frozen.get(asset.name, ()))]
-        if asset.verdict not in needs or asset.name in frozen:
-            language = transaction.caller.language
-            explanation = " ".join(reason.text(language) for reason in reasons)
-            raise register_errors.ValueNotEligible(
-                reasons, declaration=asset.name, explanation=explanation, status=asset.status
-            )
-
-
-def _check_others(register: Register, encumbrance: Encumbrance) -> None:
+def _check_others(reservations: Reservations, encumbrance: Encumbrance) -> None:
     """Invariant I6: another holder's encumbrance leaves nothing to others unless all rank equally."""
     for item in encumbrance.items:
-        standing = register.standing.get(item.asset, ())
+        standing = reservations.standing.get(item.asset, ())
         if encumbrance_model.barring(standing, encumbrance.holder, encumbrance.asset_class, encumbrance.pari_passu):
             raise _encumbered(item.asset, item.amount.zero(), True)
 
 
-def _hold(transaction: Transaction, register: Register, encumbrance: Encumbrance) -> Encumbrance:
-    results = register.sitting.attempt(encumbrance_model.reserve_transfers(encumbrance, transaction.now_us))
+def _hold(transaction: Transaction, reservations: Reservations, encumbrance: Encumbrance) -> Encumbrance:
+    results = reservations.sitting.attempt(encumbrance_model.reserve_transfers(encumbrance, transaction.now_us))
     if not all(result.stands for result in results):
         source, _, _ = SIDES[encumbrance.asset_class]
         for item in encumbrance.items:
-            account = register.sitting.account(part_id(item.asset, source))
+            account = reservations.sitting.account(part_id(item.asset, source))
             if account.available_to_debit < item.amount.minor_units:
-                standing = register.standing.get(item.asset, ())
+                standing = reservations.standing.get(item.asset, ())
                 by_another = any(one.holder != encumbrance.holder for one in standing)
                 left = Money(item.amount.currency, account.available_to_debit)
                 if not by_another and _is_paid(transaction, encumbrance, item.asset):
@@ -328,7 +271,7 @@ def _hold(transaction: Transaction, register: Register, encumbrance: Encumbrance
                     )
                 raise _encumbered(item.asset, left, by_another)
         raise ledger.LedgerRefused(result=results[-1].value, reference=encumbrance.name)
-    register.grant(transaction, encumbrance)
+    reservations.grant(transaction, encumbrance)
     return encumbrance
 
 
@@ -349,10 +292,10 @@ def _encumbered(name: str, available: Money, by_another: bool) -> register_error
 
 
 def reserve_many(
-    transaction: Transaction, request: declarations_pb2.BatchReserveEncumbrancesRequest
+    kinds: Kinds, transaction: Transaction, request: declarations_pb2.BatchReserveEncumbrancesRequest
 ) -> declarations_pb2.BatchReserveEncumbrancesResponse:
     """Many reservations of one caller, each with its own verdict."""
-    outcomes = reserve_batch([(transaction, one) for one in request.requests])
+    outcomes = reserve_batch(kinds, [(transaction, one) for one in request.requests])
     verdicts = [_verdict(outcome, transaction.caller.language) for outcome in outcomes]
     return declarations_pb2.BatchReserveEncumbrancesResponse(verdicts=verdicts)
 
@@ -367,342 +310,3 @@ def _verdict(outcome: Any, language: str) -> declarations_pb2.EncumbranceVerdict
         left = money.rounded(Decimal(outcome.metadata["available"]), currency)
         verdict.available.CopyFrom(money.to_proto(left))
     return verdict
-
-
-def _held(transaction: Transaction, name: str) -> Encumbrance:
-    """The caller's own encumbrance. NotFound for anyone else's."""
-    identifier = name.removeprefix("encumbrances/")
-    encumbrance = encumbrance_store.named(transaction.connection, transaction.caller, [identifier]).get(identifier)
-    if encumbrance is None or encumbrance.holder != transaction.caller.tenant:
-        raise NotFound(resource=name)
-    return encumbrance
-
-
-def confirm(
-    transaction: Transaction, request: declarations_pb2.ConfirmEncumbranceRequest
-) -> declarations_pb2.Encumbrance:
-    """Turns a reservation, or the parts named, into finance."""
-    encumbrance = _held(transaction, request.name)
-    check_etag(request.etag, encumbrance)
-    state = moved(TRANSITIONS, encumbrance, Verb.CONFIRM)
-    if encumbrance.expire_us <= transaction.now_us:
-        raise register_errors.EncumbranceExpired(encumbrance=encumbrance.name)
-    assets = kinds.load(transaction.connection, encumbrance.assets, transaction.now_us)
-    frozen = value_store.frozen(transaction.connection, encumbrance.assets)
-    _check_eligible(transaction, assets.values(), frozen, needs=(register_asset.FINAL,))
-    amounts = _confirmed_amounts(encumbrance, request)
-    ledger.post(transaction, *encumbrance_model.confirm_transfers(encumbrance, amounts))
-    items = tuple(
-        dataclasses.replace(item, amount=amounts[item.asset]) for item in encumbrance.items if amounts[item.asset]
-    )
-    confirmed = dataclasses.replace(encumbrance, state=state, items=items)
-    saved = encumbrance_store.save(transaction, confirmed, "encumbrance.confirmed")
-    _free_the_rest(transaction, encumbrance, amounts)
-    return _with_paid(transaction, saved)
-
-
-def _with_paid(transaction: Transaction, confirmed: Encumbrance) -> declarations_pb2.Encumbrance:
-    """The wire form; an insurer is told what buyers have paid so far, so that it counts what is paid from now."""
-    message = encumbrance_rpc.to_proto(confirmed)
-    if confirmed.asset_class is AssetClass.INSURANCE:
-        for item in message.items:
-            paid = encumbrance_store.paid(transaction.connection, item.asset, item.amount.currency_code)
-            item.paid.CopyFrom(money.to_proto(paid))
-    return message
-
-
-def _free_the_rest(transaction: Transaction, encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> None:
-    """What was reserved and not confirmed is free again."""
-    fewer = [item.asset for item in encumbrance.items if amounts[item.asset] != item.amount]
-    encumbrance_store.drop_items(transaction, encumbrance, [asset for asset in fewer if not amounts[asset]])
-    if fewer:
-        books = Books(transaction, fewer)
-        books.restore_margins()
-        books.write()
-        netting.rebalance(transaction, fewer)
-
-
-def _confirmed_amounts(
-    encumbrance: Encumbrance, request: declarations_pb2.ConfirmEncumbranceRequest
-) -> dict[str, Money]:
-    """How much of each item is confirmed: all, or what the request names."""
-    if not request.items:
-        return {item.asset: item.amount for item in encumbrance.items}
-    asked = _named(request.items)
-    amounts = {item.asset: asked.pop(item.asset, item.amount.zero()) for item in encumbrance.items}
-    for item in encumbrance.items:
-        if not _is_within(amounts[item.asset], item.amount):
-            asked[item.asset] = amounts[item.asset]
-    if not asked and not any(amounts.values()):
-        asked = dict(amounts)
-    for name in asked:
-        raise register_errors.AmountExceedsReservation(declaration=name, encumbrance=encumbrance.name)
-    return amounts
-
-
-def _is_within(amount: Money, most: Money) -> bool:
-    return amount.currency == most.currency and most.zero() <= amount <= most
-
-
-def release(
-    transaction: Transaction, request: declarations_pb2.ReleaseEncumbranceRequest
-) -> declarations_pb2.Encumbrance:
-    """Gives the value back, or the parts named; an id that the caller has nothing under leaves its own tombstone."""
-    identifier = request.name.removeprefix("encumbrances/")
-    known = encumbrance_store.named(transaction.connection, transaction.caller, [identifier]).get(identifier)
-    if known is None:
-        return _tombstone(transaction, transaction.caller.kept_id(identifier))
-    encumbrance = _held(transaction, request.name)
-    if encumbrance.state in (State.RELEASED, State.EXPIRED):
-        return encumbrance_rpc.to_proto(encumbrance)
-    check_etag(request.etag, encumbrance)
-    _check_second_person(transaction, encumbrance)
-    if request.items:
-        return encumbrance_rpc.to_proto(_reduce(transaction, encumbrance, _named(request.items)))
-    return encumbrance_rpc.to_proto(_release(transaction, encumbrance))
-
-
-def _check_second_person(transaction: Transaction, encumbrance: Encumbrance) -> None:
-    """What is confirmed changes by two people, or by a system whose own book had two."""
-    caller = transaction.caller
-    is_person = not caller.service and SYSTEM not in caller.roles
-    if encumbrance.state is State.CONFIRMED and is_person:
-        raise register_errors.SecondPersonRequired(encumbrance=encumbrance.name)
-
-
-def _release(transaction: Transaction, encumbrance: Encumbrance) -> Encumbrance:
-    if encumbrance.state is State.RESERVED:
-        return ending.end_reservations(transaction, [encumbrance], Verb.RELEASE)[0]
-    amounts = ending.outstanding(encumbrance)
-    return ending.give_back(transaction, encumbrance, Verb.RELEASE, amounts, "encumbrance.released")
-
-
-def _reduce(transaction: Transaction, encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> Encumbrance:
-    """Gives back a part of what is confirmed; all of it releases the encumbrance."""
-    moved(TRANSITIONS, encumbrance, Verb.REDUCE)
-    _check_reduction(encumbrance, amounts)
-    is_all = all(item.outstanding == amounts.get(item.asset, item.amount.zero()) for item in encumbrance.items)
-    verb, event = (Verb.RELEASE, "encumbrance.released") if is_all else (Verb.REDUCE, "encumbrance.reduced")
-    return ending.give_back(transaction, encumbrance, verb, amounts, event)
-
-
-def _check_reduction(encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> None:
-    """Positive, in the asset's currency, and no more than is outstanding."""
-    left = ending.outstanding(encumbrance)
-    for name, amount in amounts.items():
-        if name not in left or not amount or not _is_within(amount, left[name]):
-            raise register_errors.ReductionExceedsEncumbrance(asset=name, encumbrance=encumbrance.name)
-
-
-def reduce(
-    transaction: Transaction, request: declarations_pb2.ReduceEncumbranceRequest
-) -> declarations_pb2.Encumbrance:
-    """A maker prepares that less is encumbered."""
-    encumbrance = _held(transaction, request.name)
-    check_etag(request.etag, encumbrance)
-    moved(TRANSITIONS, encumbrance, Verb.REDUCE)
-    amounts = _named(request.items)
-    _check_reduction(encumbrance, amounts)
-    items = tuple(Reduced(name, amount) for name, amount in amounts.items())
-    prepared = Reduction(items, request.reason, transaction.caller.principal)
-    changed = dataclasses.replace(encumbrance, reduction=prepared)
-    return encumbrance_rpc.to_proto(encumbrance_store.save(transaction, changed, "encumbrance.reduction_prepared"))
-
-
-def approve_reduction(
-    transaction: Transaction, request: declarations_pb2.ApproveReductionRequest
-) -> declarations_pb2.Encumbrance:
-    """A checker approves what the maker prepared, as it was checked."""
-    encumbrance = _held(transaction, request.name)
-    check_etag(request.etag, encumbrance)
-    prepared = _prepared(encumbrance)
-    if prepared.maker == transaction.caller.principal:
-        raise SamePerson
-    amounts = {one.asset: one.amount for one in prepared.items}
-    return encumbrance_rpc.to_proto(_reduce(transaction, encumbrance, amounts))
-
-
-def reject_reduction(
-    transaction: Transaction, request: declarations_pb2.RejectReductionRequest
-) -> declarations_pb2.Encumbrance:
-    """Drops what the maker prepared."""
-    encumbrance = _held(transaction, request.name)
-    check_etag(request.etag, encumbrance)
-    _prepared(encumbrance)
-    dropped = dataclasses.replace(encumbrance, reduction=None)
-    return encumbrance_rpc.to_proto(encumbrance_store.save(transaction, dropped, "encumbrance.reduction_rejected"))
-
-
-def _prepared(encumbrance: Encumbrance) -> Reduction:
-    if encumbrance.reduction is None:
-        raise NothingPrepared(resource=encumbrance.name)
-    return encumbrance.reduction
-
-
-def _tombstone(transaction: Transaction, identifier: str) -> declarations_pb2.Encumbrance:
-    """Refuses a reservation that comes after its own release."""
-    holder, now_us = transaction.caller.tenant, transaction.now_us
-    tombstone = Encumbrance(
-        identifier, holder, "", AssetClass.RECEIVABLE, (), False, State.RELEASED, 0, "", 0, now_us, 1
-    )
-    encumbrance_store.add(transaction, tombstone)
-    encumbrance_store.tell(transaction, tombstone, "encumbrance.released")
-    return encumbrance_rpc.to_proto(tombstone)
-
-
-def restore(
-    transaction: Transaction, request: declarations_pb2.RestoreEncumbranceRequest
-) -> declarations_pb2.Encumbrance:
-    """Puts back what a payment settled of an encumbrance and its lender took as interest, as far as value goes.
-
-    Not where another holds the asset meanwhile: nobody stands beside it (I6).
-    """
-    encumbrance, left = _held(transaction, request.name), money.from_proto(request.amount)
-    if encumbrance.state is not State.CONFIRMED or left.minor_units <= 0:
-        return encumbrance_rpc.to_proto(encumbrance)
-    books = Books(transaction, request.assets)
-    standing = netting.holders_of(transaction.connection, request.assets)
-    restored = encumbrance
-    for asset in request.assets:
-        if encumbrance_model.is_barred(encumbrance, standing.get(asset, ())):
-            continue
-        part = encumbrance_model.restorable(restored, asset, books.value(asset), left)
-        if part:
-            books.move(asset, value_model.refinanced(books.value(asset), part), "restore", encumbrance.name)
-            restored, left = encumbrance_model.restored(restored, asset, part), left - part
-            encumbrance_store.add_item(transaction, restored, asset)
-    if restored == encumbrance:
-        return encumbrance_rpc.to_proto(encumbrance)
-    books.restore_margins()
-    books.write()
-    saved = encumbrance_store.save(transaction, restored, "encumbrance.restored")
-    netting.rebalance(transaction, request.assets)
-    return encumbrance_rpc.to_proto(saved)
-
-
-def expire(transaction: Transaction) -> bool:
-    """Ends reservations whose time is over, a batch at a time."""
-    connection = transaction.connection
-    found = encumbrance_store.due(connection, transaction.now_us, EXPIRE_AT_ONCE)
-    # Under the locks of what they stand on, so that whoever ends one of them meanwhile is waited for.
-    database.lock(connection, [asset for one in found for asset in one.assets])
-    present = encumbrance_store.load(connection, [one.id for one in found])
-    due = [one for one in present.values() if one.state is State.RESERVED]
-    ending.end_reservations(transaction, due, Verb.EXPIRE)
-    return len(found) == EXPIRE_AT_ONCE
-
-
-def apply_proceeds(
-    transaction: Transaction, request: declarations_pb2.ApplyProceedsRequest
-) -> declarations_pb2.ApplyProceedsResponse:
-    """Applies what the buyer paid to an asset's value, once a payment."""
-    connection = transaction.connection
-    if request.amount.minor_units < 0:
-        raise InvalidFields([PAID_NEGATIVE])
-    if known := encumbrance_store.applied(connection, request.asset, request.payment):
-        return declarations_pb2.ApplyProceedsResponse.FromString(known)
-    database.lock(connection, [request.asset])
-    asset = kinds.load(connection, [request.asset], transaction.now_us).get(request.asset)
-    if asset is None:
-        raise _unknown(request.asset)
-    amount = money.from_proto(request.amount)
-    if amount.currency != asset.value.currency:
-        raise register_errors.ValueNotEligible(
-            declaration=asset.name, explanation=f"{asset.value.currency} / {amount.currency}"
-        )
-    netting.link_fresh(transaction, value_store.open(transaction, [asset]))
-    netting.roll_onto(transaction, asset.name)
-    response = _settle_sales_first(transaction, asset, amount)
-    encumbrance_store.add_applied(connection, asset.name, request.payment, response.SerializeToString())
-    return response
-
-
-def _settle_sales_first(
-    transaction: Transaction, asset: Asset, amount: Money
-) -> declarations_pb2.ApplyProceedsResponse:
-    """Buyers pay for what they bought: sales out of a warehouse before the declaration, the first reported first."""
-    left, unfinanced = amount, amount.zero()
-    settled: list[declarations_pb2.SettledEncumbrance] = []
-    for sale in _sales(transaction, asset):
-        value = value_store.of(transaction.connection, sale, transaction.now_us)
-        part = min(left, value.financed + value.reserved + value.free + value.margin)
-        if part:
-            value_store.open(transaction, [sale])
-            applied = _settle(transaction, sale, part)
-            settled += applied.settled_encumbrances
-            unfinanced += money.from_proto(applied.unfinanced)
-            left -= part
-    response = _settle(transaction, asset, left)
-    response.unfinanced.CopyFrom(money.to_proto(unfinanced + money.from_proto(response.unfinanced)))
-    response.settled_encumbrances.MergeFrom(settled)
-    return response
-
-
-def _sales(transaction: Transaction, asset: Asset) -> list[Asset]:
-    """The sales of a declaration's goods in the order they were reported, locked."""
-    number = asset.name.removeprefix("declarations/")
-    found = sale_store.of_declarations(transaction.connection, [number]).get(number, ())
-    names = [one.name for one in found]
-    database.lock(transaction.connection, names)
-    known = kinds.load(transaction.connection, names, transaction.now_us)
-    return [known[name] for name in names]
-
-
-def _settle(transaction: Transaction, asset: Asset, amount: Money) -> declarations_pb2.ApplyProceedsResponse:
-    """Reservations give way to what is paid: nothing already paid is lent on."""
-    standing, books = ending.locked(transaction, asset.name)
-    for one in ending.reserved_on(standing, AssetClass.RECEIVABLE):
-        value = books.value(asset.name)
-        if amount <= value.backed + value.free + value.margin:
-            break
-        ending.end_one(transaction, books, one, Verb.RELEASE, encumbrance_model.void_transfers(one))
-    open_breaches = breach_store.open_on(transaction.connection, [asset.name])
-    unbacked = breach_register.unbacked(open_breaches, AssetClass.RECEIVABLE)
-    application = encumbrance_model.apply_proceeds(asset.name, books.value(asset.name), standing, amount, unbacked)
-    unreleased = encumbrance_store.unreleased_on(transaction.connection, asset.name)
-    books.move(asset.name, application.moves(), "proceeds")
-    if asset.collection != POOLS:
-        books.move(asset.name, application.beyond_value(), "excess")
-    unbacked_cover = breach_register.unbacked(open_breaches, AssetClass.INSURANCE)
-    cover = ending.settle_cover(transaction, asset.name, books, standing, application.within_value, unbacked_cover)
-    books.restore_margins()
-    books.write()
-    return _settled(transaction, asset, application, cover, unreleased)
-
-
-def _settled(
-    transaction: Transaction,
-    asset: Asset,
-    application: encumbrance_model.Application,
-    cover: encumbrance_model.CoverSettled,
-    unreleased: Sequence[Encumbrance],
-) -> declarations_pb2.ApplyProceedsResponse:
-    """The rows follow what was booked, and everyone whom it concerns is told."""
-    for settled in (*application.settled, *cover.settled):
-        encumbrance_store.save(transaction, encumbrance_model.settle_item(settled, asset.name), "encumbrance.settled")
-    for holder, amount in application.cured_by_holder.items():
-        if amount:
-            breach_register.cure(transaction, asset.name, AssetClass.RECEIVABLE, amount, holder)
-    netting.rebalance(transaction, [asset.name])
-    _tell_settled(transaction, asset, application)
-    return declarations_pb2.ApplyProceedsResponse(
-        settled_encumbrances=[
-            encumbrance_rpc.settled(asset.name, one) for one in application.with_unreleased(unreleased)
-        ],
-        unfinanced=money.to_proto(application.free + application.margin),
-        excess=money.to_proto(application.excess),
-        enterprise=asset.enterprise,
-    )
-
-
-def _tell_settled(transaction: Transaction, asset: Asset, application: encumbrance_model.Application) -> None:
-    """Tells the enterprise: declaration.settled with the declaration, asset.settled with the payment of other kinds."""
-    number = asset.name.removeprefix("declarations/")
-    declaration = declaration_store.load(transaction.connection, [number]).get(number)
-    if declaration is None:
-        transaction.append(
-            "asset.settled", asset.name, encumbrance_rpc.settlement(asset, application), [asset.enterprise]
-        )
-    else:
-        message = declaration_rpc.to_proto(declaration, transaction.now_us)
-        transaction.append("declaration.settled", asset.name, message, [asset.enterprise])

@@ -7,9 +7,8 @@ import sqlalchemy as sa
 from chassis import bulk, records
 from chassis.money import Money
 from chassis.records import TEXT
-from services.declarations.register.sale.model import WAREHOUSE_MODE, WarehouseSale
+from services.declarations.register.sale.model import WarehouseSale
 from services.declarations.schema import metadata
-from services.declarations.window.declaration.store import declarations
 
 # Sales out of overseas warehouses, and of bonded goods in stores.
 warehouse_sales = records.table(
@@ -59,19 +58,6 @@ def save_value(connection: sa.Connection, sale: WarehouseSale) -> None:
     """A sale that is worth another amount now."""
     rows = warehouse_sales
     connection.execute(sa.update(rows).where(rows.c.id == sale.id).values(value_minor_units=sale.value.minor_units))
-
-
-def violations(connection: sa.Connection) -> list[str]:
-    """W1: the sales of a declaration are together worth no more than was declared, and nothing in another mode."""
-    rows, total = warehouse_sales, sa.func.sum(warehouse_sales.c.value_minor_units)
-    of = declarations.c.id == rows.c.declaration
-    most = sa.case((declarations.c.trade_mode == WAREHOUSE_MODE, declarations.c.value_minor_units), else_=0)
-    query = sa.select(rows.c.declaration, total, most).join(declarations, of)
-    query = query.group_by(rows.c.declaration, declarations.c.trade_mode, declarations.c.value_minor_units)
-    return [
-        f"W1: declarations/{number}: its sales are worth {sold} minor units of {declared}"
-        for number, sold, declared in connection.execute(query.having(total > most))
-    ]
 
 
 def add(connection: sa.Connection, sale: WarehouseSale) -> None:

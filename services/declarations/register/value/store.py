@@ -1,10 +1,10 @@
 """Value accounts and freezes as rows."""
 
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.records import TEXT
 from ledger import store as ledger
@@ -56,14 +56,14 @@ def booked(connection: sa.Connection, assets: Iterable[str]) -> dict[str, Value]
     return {name: model.value_of(accounts, name) for name in names}
 
 
-def of(connection: sa.Connection, asset: Asset, now_us: int) -> Value:
-    """An asset's value by what stands on it."""
-    return of_many(connection, [asset], now_us)[asset.name]
+def of(connection: sa.Connection, asset: Asset, on: datetime.date) -> Value:
+    """Returns an asset's value by what stands on it; one that isn't booked, by the advance caps of a business date."""
+    return of_many(connection, [asset], on)[asset.name]
 
 
-def of_many(connection: sa.Connection, assets: Sequence[Asset], now_us: int) -> dict[str, Value]:
-    """The values of assets, booked or not."""
-    known, on = booked(connection, (asset.name for asset in assets)), business_date(now_us)
+def of_many(connection: sa.Connection, assets: Sequence[Asset], on: datetime.date) -> dict[str, Value]:
+    """Returns the values of assets, by name; of one that isn't booked, by the advance caps of a business date."""
+    known = booked(connection, (asset.name for asset in assets))
     return {
         one.name: known.get(one.name) or model.unencumbered(one.value, register_terms.advance_cap(one.collection, on))
         for one in assets

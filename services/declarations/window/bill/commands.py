@@ -65,7 +65,7 @@ def confirm(transaction: Transaction, request: records_pb2.ConfirmBillPaidReques
 
 
 def _view(transaction: Transaction, record: Record, bill: Bill) -> records_pb2.Record:
-    return views.view(transaction.connection, record, bill, transaction.now_us, transaction.caller.language)
+    return views.view(transaction.connection, record, bill, transaction.business_date, transaction.caller.language)
 
 
 def _save(transaction: Transaction, record: Record, bill: Bill, event: str) -> records_pb2.Record:

@@ -1,11 +1,11 @@
 """Bills as they are shown: how far they are paid, and what is to be said of them. Set-based."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from aval.declarations.v1 import records_pb2
 
-from chassis.clock import business_date
 from services.declarations.window.bill import charges, late_fees, rpc
 from services.declarations.window.bill.model import Bill
 from services.declarations.window.records import rpc as records_rpc
@@ -14,7 +14,7 @@ from services.declarations.window.records.model import Record
 
 
 def views(
-    connection: sa.Connection, page: Sequence[Record], known: Mapping[str, Bill], now_us: int, language: str
+    connection: sa.Connection, page: Sequence[Record], known: Mapping[str, Bill], on: datetime.date, language: str
 ) -> list[records_pb2.Record]:
     """The wire form of records of bills."""
     contents = {record.id: record.message.bill for record in page}
@@ -22,13 +22,13 @@ def views(
     found = records_store.with_subjects(connection, "port_tariff", subjects) if subjects else {}
     tariffs = {subject: [records_rpc.to_proto(one) for one in several] for subject, several in found.items()}
     pairs = [(record, known[record.record]) for record in page]
-    fees = late_fees.owed(connection, pairs, business_date(now_us))
+    fees = late_fees.owed(connection, pairs, on)
     return [
         rpc.to_proto(record, bill, charges.findings(contents[record.id], tariffs), fees.get(bill.id), language)
         for record, bill in pairs
     ]
 
 
-def view(connection: sa.Connection, record: Record, bill: Bill, now_us: int, language: str) -> records_pb2.Record:
+def view(connection: sa.Connection, record: Record, bill: Bill, on: datetime.date, language: str) -> records_pb2.Record:
     """The wire form of one."""
-    return views(connection, [record], {bill.id: bill}, now_us, language)[0]
+    return views(connection, [record], {bill.id: bill}, on, language)[0]

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from aval.declarations.v1.personal_pb2 import PersonalData
 
-from chassis.clock import business_date
 from chassis.errors import Problem
 from chassis.money import Money
 from services.declarations.customs import receipts
@@ -82,19 +81,14 @@ class Declaration:
         """Where it stands in lists: by day and number."""
         return f"{self.declared_on}/{self.id}"
 
-    @property
-    def is_import(self) -> bool:
-        """Into the country, by the number's ninth digit."""
-        return self.id[8] == "1"
-
-    def verdict(self, now_us: int, hindrances: Sequence[Hindrance] = ()) -> tuple[str, list[Problem]]:
-        """What finance may do with it now (a name of Eligibility.Verdict), and why."""
+    def verdict(self, on: datetime.date, hindrances: Sequence[Hindrance] = ()) -> tuple[str, list[Problem]]:
+        """Returns what finance may do with it on a business date (a name of Eligibility.Verdict), and why."""
         verdict, reasons = receipts.eligibility(
             self.status,
             declaration_number=self.id,
             trade_mode=self.trade_mode,
             transport_mode=self.transport_mode,
-            on=business_date(now_us),
+            on=on,
         )
         least = min([verdict, *(one.at_most for one in hindrances)], key=VERDICTS.index)
         return least, [*reasons, *(one.problem for one in hindrances)]

@@ -1,5 +1,6 @@
 """Declarations on the wire: what the enterprise sees, and the less that institutions see."""
 
+import datetime
 import hashlib
 import operator
 from collections.abc import Iterable, Sequence
@@ -86,7 +87,7 @@ def main_commodity(lines: Iterable[declarations_pb2.DeclarationLine | retail_pb2
 
 
 def to_proto(
-    declaration: Declaration, now_us: int, language: str = "en", hindrances: Sequence[Hindrance] = ()
+    declaration: Declaration, on: datetime.date, language: str = "en", hindrances: Sequence[Hindrance] = ()
 ) -> declarations_pb2.Declaration:
     """What everyone sees who may see the declaration at all."""
     message = declarations_pb2.Declaration.FromString(declaration.body)
@@ -94,7 +95,7 @@ def to_proto(
     message.MergeFrom(declarations_pb2.Declaration(status=declaration.status))
     message.etag, message.version = str(declaration.revision), declaration.version
     message.create_time.FromMicroseconds(declaration.create_us)
-    verdict, reasons = declaration.verdict(now_us, hindrances)
+    verdict, reasons = declaration.verdict(on, hindrances)
     message.eligibility.CopyFrom(_eligibility(verdict, reasons, language))
     return message
 

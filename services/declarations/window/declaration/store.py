@@ -246,5 +246,5 @@ def _tell(transaction: Transaction, event: str, changed: Sequence[Declaration], 
     institutions = consent_store.institutions(transaction.connection, owners, transaction.now_us)
     for declaration in changed:
         parties = [declaration.enterprise, *institutions.get(declaration.enterprise, ())]
-        message = rpc.to_proto(declaration, transaction.now_us, hindrances=hindered.get(declaration.id, ()))
+        message = rpc.to_proto(declaration, transaction.business_date, hindrances=hindered.get(declaration.id, ()))
         transaction.append(event, declaration.name, message, parties)

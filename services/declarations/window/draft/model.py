@@ -12,9 +12,7 @@ from datetime import date
 
 from chassis.errors import Problem
 from chassis.states import moved
-
-_DIRECTION_DIGIT = 8
-_DIRECTIONS = {"EXPORT": "0", "IMPORT": "1"}
+from services.declarations.customs.direction import DIGITS, digit_of
 
 
 class State(enum.StrEnum):
@@ -206,7 +204,7 @@ def waiting_for(draft: Draft, numbers: Collection[str], drafts_of_client: int) -
 
 def _fits(draft: Draft, number: str) -> bool:
     """Whether the number's ninth digit is the draft's direction, if that is known."""
-    return _DIRECTIONS.get(draft.direction, number[_DIRECTION_DIGIT]) == number[_DIRECTION_DIGIT]
+    return DIGITS.get(draft.direction, digit_of(number)) == digit_of(number)
 
 
 def numbered(draft: Draft, number: str) -> Draft:

@@ -9,11 +9,9 @@ from collections.abc import Iterable, Mapping
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
-from chassis.clock import business_date
 from services.declarations.register.asset import CONDITIONAL, NOT_ELIGIBLE, Hindrance
-from services.declarations.window.declaration.model import Declaration
 from services.declarations.window.eligibility import holds, manifests, permit_uses, permits, store
-from services.declarations.window.eligibility.model import PermitUse
+from services.declarations.window.eligibility.model import Declared, PermitUse
 from services.declarations.window.records import kinds as records_kinds
 from services.declarations.window.records import store as records_store
 
@@ -21,16 +19,18 @@ Bodies = Mapping[str, declarations_pb2.Declaration]
 Found = dict[str, list[Hindrance]]
 
 
-def of(connection: sa.Connection, declarations: Iterable[Declaration], now_us: int, at_us: int | None = None) -> Found:
-    """By number; only declarations that something hinders are in it. `at_us`: by what had come in then."""
-    known = {one.id: one for one in declarations}
+def of(
+    connection: sa.Connection, declarations: Iterable[Declared], on: datetime.date, at_us: int | None = None
+) -> Found:
+    """Returns what hinders declarations on a day, by number; `at_us`: by what had come in then."""
+    known = {declaration.id: declaration for declaration in declarations}
     found: Found = {}
     if not known:
         return found
     bodies = {number: declarations_pb2.Declaration.FromString(one.body) for number, one in known.items()}
     for number, problems in holds.standing_on(connection, known, at_us).items():
         found.setdefault(number, []).extend(Hindrance(NOT_ELIGIBLE, problem) for problem in problems)
-    _add_permits(connection, found, bodies, business_date(now_us), at_us)
+    _add_permits(connection, found, bodies, on, at_us)
     _add_manifests(connection, found, bodies, at_us)
     return found
 

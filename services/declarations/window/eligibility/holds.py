@@ -5,20 +5,20 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, records_pb2
 
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import Problem
 from services.declarations.customs.code_tables import code_table
 from services.declarations.register.encumbrance import store as encumbrance_store
-from services.declarations.window.declaration.model import Declaration
+from services.declarations.window.eligibility.model import Declared
 from services.declarations.window.records import store as records_store
 from services.declarations.window.records.model import Record
+from trade.calendars import day_in_china
 
 PLACED = records_pb2.Hold.PLACED
 
 
 def standing_on(
-    connection: sa.Connection, known: Mapping[str, Declaration], at_us: int | None = None
+    connection: sa.Connection, known: Mapping[str, Declared], at_us: int | None = None
 ) -> dict[str, list[Problem]]:
     """Says why nothing may be financed on these declarations, by number; only those under a hold are in it.
 
@@ -34,7 +34,7 @@ def standing_on(
     return found
 
 
-def _touched(record: Record, hold: records_pb2.Hold, known: Mapping[str, Declaration]) -> list[str]:
+def _touched(record: Record, hold: records_pb2.Hold, known: Mapping[str, Declared]) -> list[str]:
     """The declarations that a hold is about: its own, or its enterprise's with such goods."""
     if record.declaration:
         return [record.declaration]
@@ -45,7 +45,7 @@ def _touched(record: Record, hold: records_pb2.Hold, known: Mapping[str, Declara
     ]
 
 
-def _has_goods(declaration: Declaration, prefix: str) -> bool:
+def _has_goods(declaration: Declared, prefix: str) -> bool:
     if not prefix:
         return True
     lines = declarations_pb2.Declaration.FromString(declaration.body).lines
@@ -55,7 +55,7 @@ def _has_goods(declaration: Declaration, prefix: str) -> bool:
 def reason(message: records_pb2.Record) -> Problem:
     """What a hold says to whoever asks for finance."""
     hold = message.hold
-    on = business_date(message.notice_time.ToMicroseconds())
+    on = day_in_china(message.notice_time.ToMicroseconds())
     row = code_table("hold_kinds").row(records_pb2.Hold.Kind.Name(hold.kind), on)
     assert row is not None
     said = {"authority": hold.authority, "number": hold.hold_number}

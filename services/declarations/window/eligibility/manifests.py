@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from aval.declarations.v1 import declarations_pb2, records_pb2
 
-from chassis.clock import business_date
 from chassis.errors import Problem
 from services.declarations.customs.checks import decimal_or_none
 from services.declarations.customs.code_tables import Row, code_table
+from trade.calendars import day_in_china
 
 REFUSED = "REFUSED"
 RELEASED = "RELEASED"
@@ -17,7 +17,7 @@ RELEASED = "RELEASED"
 
 def code_row(message: records_pb2.Record) -> Row:
     """What the manifest's receipt means."""
-    on = business_date(message.notice_time.ToMicroseconds())
+    on = day_in_china(message.notice_time.ToMicroseconds())
     row = code_table("manifest_codes").row(message.manifest.receipt_code, on)
     assert row is not None
     return row

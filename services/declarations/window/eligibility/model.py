@@ -1,9 +1,10 @@
-"""Goods that a permit covers, and the use that a declaration makes of a permit."""
+"""Declarations as permits and holds see them, the goods that a permit covers, and the use made of it."""
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 
 class Goods(NamedTuple):
@@ -13,6 +14,59 @@ class Goods(NamedTuple):
     commodity_code: str
     quantity: Decimal
     unit: str
+
+
+class Declared(Protocol):
+    """A declaration as far as eligibility looks at it."""
+
+    @property
+    def id(self) -> str:
+        """Its customs number."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        ...
+
+    @property
+    def enterprise(self) -> str:
+        """The exporter or importer."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """The status that its receipts left it in."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The declaration as it came, serialised."""
+        ...
+
+
+class DeclaredGoods(Protocol):
+    """The content of a declaration as far as permits look at it."""
+
+    @property
+    def id(self) -> str:
+        """Its customs number."""
+        ...
+
+    @property
+    def enterprise(self) -> str:
+        """The exporter or importer."""
+        ...
+
+    @property
+    def declared_on(self) -> datetime.date | None:
+        """The day of exit, None where it isn't known."""
+        ...
+
+    @property
+    def controlled(self) -> Sequence[Goods]:
+        """The goods that need a permit on some day."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

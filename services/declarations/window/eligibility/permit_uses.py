@@ -18,9 +18,8 @@ from chassis import database
 from chassis.command import Transaction
 from services.declarations.customs import receipts
 from services.declarations.customs.checks import date_or_none
-from services.declarations.window.declaration.model import Content, Declaration
 from services.declarations.window.eligibility import permits, store
-from services.declarations.window.eligibility.model import Goods, PermitUse
+from services.declarations.window.eligibility.model import Declared, DeclaredGoods, Goods, PermitUse
 from services.declarations.window.records import rpc as records_rpc
 from services.declarations.window.records import store as records_store
 from services.declarations.window.records.model import Record
@@ -37,16 +36,16 @@ class Taking(NamedTuple):
     before: Sequence[PermitUse] = ()
 
 
-def declared(transaction: Transaction, fresh: Sequence[Content], status: Callable[[str], str]) -> None:
+def declared(transaction: Transaction, fresh: Sequence[DeclaredGoods], status: Callable[[str], str]) -> None:
     """New declarations of controlled goods; one that receipts had made void before it came takes nothing."""
     _take(transaction, [_taking(one) for one in fresh if not _is_void(status(one.id))])
 
 
-def _taking(content: Content, before: Sequence[PermitUse] = ()) -> Taking:
+def _taking(content: DeclaredGoods, before: Sequence[PermitUse] = ()) -> Taking:
     return Taking(content.enterprise, content.id, content.declared_on, content.controlled, before)
 
 
-def amended(transaction: Transaction, before: Declaration, content: Content) -> None:
+def amended(transaction: Transaction, before: Declared, content: DeclaredGoods) -> None:
     """What it took is given back; it keeps its permits where it takes no more of anything and leaves the same day."""
     old = _taking_of(before)
     if _is_void(before.status) or (old.goods, old.day) == (content.controlled, content.declared_on):
@@ -59,7 +58,7 @@ def amended(transaction: Transaction, before: Declaration, content: Content) -> 
     _take(transaction, [_taking(content, uses if keeps else ())], uses)
 
 
-def moved(transaction: Transaction, changed: Iterable[tuple[Declaration, Declaration]]) -> None:
+def moved(transaction: Transaction, changed: Iterable[tuple[Declared, Declared]]) -> None:
     """Receipts moved declarations: what became void gives back, what comes back waits like any other."""
     crossed = [(before, after) for before, after in changed if _is_void(before.status) != _is_void(after.status)]
     voided = [after.id for _, after in crossed if _is_void(after.status)]
@@ -72,7 +71,7 @@ def _is_void(status: str) -> bool:
     return receipts.effect_on_value(status) == receipts.VOIDS
 
 
-def _taking_of(declaration: Declaration) -> Taking:
+def _taking_of(declaration: Declared) -> Taking:
     body = declarations_pb2.Declaration.FromString(declaration.body)
     day = date_or_none(body.export_date) if body.HasField("export_date") else None
     return Taking(declaration.enterprise, declaration.id, day, permits.controlled(body))
@@ -205,7 +204,7 @@ def violations(connection: sa.Connection) -> list[str]:
         for use in uses
         if not _bears(known.get(f"records/{use.permit}"), use, counted)
     }
-    return [*sorted(wrong), *store.void_uses(connection)]
+    return sorted(wrong)
 
 
 def _bears(record: Record | None, use: PermitUse, counted: permits.Taken) -> bool:

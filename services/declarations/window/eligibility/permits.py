@@ -15,6 +15,7 @@ from aval.declarations.v1 import declarations_pb2, records_pb2
 
 from chassis.errors import Problem
 from chassis.rpc import to_date
+from services.declarations.customs import direction
 from services.declarations.customs.checks import date_or_none, decimal_or_none
 from services.declarations.customs.code_tables import Row, code_table
 from services.declarations.customs.units import counting_unit
@@ -23,9 +24,6 @@ from services.declarations.window.eligibility.model import Goods, PermitUse
 PREFIX_DIGITS = (10, 9, 8, 7, 6, 5, 4, 3, 2)
 Held = Mapping[str, records_pb2.Permit]
 IN_FORCE, USED_UP = records_pb2.Permit.IN_FORCE, records_pb2.Permit.USED_UP
-# A declaration's number tells its direction.
-_DIRECTION_DIGIT = 8
-_IMPORT = "1"
 _NOTHING = Decimal(0)
 
 
@@ -63,7 +61,7 @@ class Asked:
 
 def controlled(declaration: declarations_pb2.Declaration) -> tuple[Goods, ...]:
     """The goods of an export that need a permit on some day: what its uses are made of."""
-    if declaration.declaration_number[_DIRECTION_DIGIT : _DIRECTION_DIGIT + 1] == _IMPORT:
+    if direction.is_import(declaration.declaration_number):
         return ()
     return tuple(
         _goods(index, line) for index, line in enumerate(declaration.lines) if _is_controlled(line.commodity_code)

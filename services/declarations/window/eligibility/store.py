@@ -7,9 +7,7 @@ import sqlalchemy as sa
 
 from chassis import bulk, records
 from chassis.records import Conflict
-from services.declarations.customs import receipts
 from services.declarations.schema import metadata
-from services.declarations.window.declaration.store import declarations
 from services.declarations.window.eligibility.model import PermitUse
 
 # What declarations take of permits, numbered for each enterprise.
@@ -28,19 +26,19 @@ def permit_uses_of(
 ) -> dict[str, list[PermitUse]]:
     """What each of these declarations takes of permits, or waits for: now, or as it was at a time."""
     found: dict[str, list[PermitUse]] = {}
-    for use in _uses(connection, permit_uses.c.declaration, numbers, _taken(at_us)):
+    for use in _uses(connection, permit_uses.c.declaration, numbers, counting(at_us)):
         found.setdefault(use.declaration, []).append(use)
     return found
 
 
 def permits_taken(connection: sa.Connection, permits: Iterable[str], at_us: int | None = None) -> list[PermitUse]:
     """All that is taken of these permits."""
-    return _uses(connection, permit_uses.c.permit, permits, _taken(at_us))
+    return _uses(connection, permit_uses.c.permit, permits, counting(at_us))
 
 
 def waiting_uses(connection: sa.Connection, enterprises: Iterable[str]) -> list[PermitUse]:
     """What has no permit, in the order in which it waits."""
-    return _uses(connection, permit_uses.c.enterprise, enterprises, _taken(None), permit_uses.c.permit == "")
+    return _uses(connection, permit_uses.c.enterprise, enterprises, counting(None), permit_uses.c.permit == "")
 
 
 def _uses(connection: sa.Connection, column: Any, values: Iterable[str], *conditions: Any) -> list[PermitUse]:
@@ -48,7 +46,7 @@ def _uses(connection: sa.Connection, column: Any, values: Iterable[str], *condit
     return records.many(connection, query.order_by(permit_uses.c.place, permit_uses.c.position), PermitUse)
 
 
-def _taken(at_us: int | None) -> Any:
+def counting(at_us: int | None) -> Any:
     rows = permit_uses.c
     if at_us is None:
         return rows.until_us == 0
@@ -82,13 +80,5 @@ def end_permit_uses(connection: sa.Connection, ended: Sequence[PermitUse], now_u
 
 def all_assigned_uses(connection: sa.Connection) -> list[PermitUse]:
     """All that is taken of permits, for verification."""
-    query = sa.select(permit_uses).where(_taken(None), permit_uses.c.permit != "")
+    query = sa.select(permit_uses).where(counting(None), permit_uses.c.permit != "")
     return records.many(connection, query.order_by(permit_uses.c.place, permit_uses.c.position), PermitUse)
-
-
-def void_uses(connection: sa.Connection) -> list[str]:
-    """Declarations that are void, and take of permits or wait for them."""
-    uses, declared = permit_uses.c, declarations.c
-    query = sa.select(uses.declaration, declared.status).distinct().join(declarations, declared.id == uses.declaration)
-    query = query.where(_taken(None), declared.status.in_(receipts.void_statuses()))
-    return [f"declarations/{row.declaration}: {row.status}, and takes of permits" for row in connection.execute(query)]

@@ -8,7 +8,7 @@ from aval.declarations.v1 import declarations_pb2, insight_pb2
 
 from chassis.errors import InvalidFields, Problem
 from chassis.rpc import to_date
-from services.declarations.insight.statistics.rpc import digit
+from services.declarations.customs.direction import DIGITS_BEFORE, digit
 from services.declarations.window.declaration.rpc import searchable
 from services.declarations.window.filters.model import SavedFilter
 
@@ -21,7 +21,6 @@ UNKNOWN_STATUS = Problem(
     "No declaration has this status; use the names of Declaration.Status.",
     "没有该状态；请使用 Declaration.Status 的名称。",
 )
-DIGITS_BEFORE = 8
 
 
 def to_proto(saved: SavedFilter) -> insight_pb2.SavedFilter:

@@ -10,11 +10,11 @@ from typing import Any
 
 from aval.declarations.v1 import records_pb2
 
-from chassis.clock import business_date
 from chassis.errors import Problem
 from services.declarations.customs.checks import decimal_or_none, is_social_credit_code
 from services.declarations.customs.code_tables import code_table
 from services.declarations.window.records import model, values
+from trade.calendars import day_in_china
 
 WINDOW, EXPORTER = "WINDOW", "EXPORTER"
 Row = records_pb2.Record
@@ -131,7 +131,7 @@ def _check_registration(row: Row) -> Iterator[Problem]:
 
 
 def _known_code(table: str, code: str, row: Row, path: str, what: tuple[str, str]) -> Iterator[Problem]:
-    on = business_date(row.notice_time.ToMicroseconds())
+    on = day_in_china(row.notice_time.ToMicroseconds())
     yield from _unless(
         code_table(table).row(code, on) is not None,
         path,

@@ -2,6 +2,7 @@
 
 from aval.declarations.v1 import retail_pb2
 
+from chassis import ids
 from chassis.ids import derived
 
 
@@ -28,3 +29,8 @@ def order_payment_id(platform_code: str, order_number: str, *numbers: str) -> st
 def _id(*parts: str) -> str:
     # With the lengths, so that no slash in a number makes two documents one.
     return derived(*(f"{len(part)}:{part}" for part in parts))
+
+
+def summary_id(merchant_code: str, enterprise_number: str) -> str:
+    """The id of a summary, by its natural key."""
+    return ids.derived("retail summary", merchant_code, enterprise_number)

@@ -5,9 +5,7 @@ import sqlalchemy as sa
 from chassis import records
 from chassis.records import TEXT
 from services.declarations.schema import metadata, orphans_index
-from services.declarations.window.retail.flows.order.model import Order
-from services.declarations.window.retail.flows.payment.model import Payment
-from services.declarations.window.retail.flows.waybill.model import Waybill
+from services.declarations.window.retail.flows.model import Order, Payment, Waybill
 
 # retail: documents of cross-border e-commerce; orders, waybills and payments are tied by order number.
 retail_orders = records.table(

@@ -13,8 +13,8 @@ from aval.declarations.v1 import retail_pb2
 from services.declarations.customs.code_tables import code_table
 from services.declarations.customs.receipt_machine import notice_date
 from services.declarations.window.retail import identity
+from services.declarations.window.retail.identity import summary_id
 from services.declarations.window.retail.list import model as list_model
-from services.declarations.window.retail.summary.model import summary_id
 
 # By message: what the application that it answers is for.
 APPLICATIONS: Mapping[str, str] = {

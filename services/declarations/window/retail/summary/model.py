@@ -13,7 +13,6 @@ are released, so that one that comes back reduces it.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chassis import ids
 from chassis.currencies import to_text
 from chassis.errors import Problem
 from chassis.money import Money
@@ -102,11 +101,6 @@ class RetailSummary:
     def name(self) -> str:
         """Its resource name."""
         return f"retailSummaries/{self.id}"
-
-
-def summary_id(merchant_code: str, enterprise_number: str) -> str:
-    """The id of a summary, by its natural key."""
-    return ids.derived("retail summary", merchant_code, enterprise_number)
 
 
 def counted(summary: RetailSummary, one: RetailList | None) -> int:

@@ -9,6 +9,7 @@ from chassis import money
 from chassis.errors import Problem
 from chassis.money import Money
 from chassis.rpc import problem
+from services.declarations.window.retail import identity as retail_identity
 from services.declarations.window.retail.summary import model
 from services.declarations.window.retail.summary.model import Part, RetailSummary
 from services.declarations.window.retail.versions import Change
@@ -37,7 +38,7 @@ def part_of(message: retail_pb2.RetailSummary, now_us: int) -> Part:
     envelope, change = message.envelope, Change(retail_pb2.Change.Name(message.envelope.change))
     body.envelope.format = envelope.format
     return Part(
-        summary=model.summary_id(message.merchant_code, message.enterprise_number),
+        summary=retail_identity.summary_id(message.merchant_code, message.enterprise_number),
         number=model.TAKEN_BACK if change == Change.DELETE else max(message.part_number, 1),
         count=max(message.part_count, 1),
         send_us=envelope.send_time.ToMicroseconds() if envelope.HasField("send_time") else now_us,

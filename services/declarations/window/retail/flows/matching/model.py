@@ -3,7 +3,6 @@
 Amounts, days and shares that may differ are rows of data/match_terms.csv.
 """
 
-import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,20 +12,12 @@ from chassis.clock import MICROSECONDS
 from chassis.errors import Problem
 from chassis.money import Money
 from services.declarations.customs.code_tables import code_table
+from services.declarations.window.retail.flows.model import State
 from services.declarations.window.retail.versions import Change
 
 _DAY_US = 86_400 * MICROSECONDS
 _UNSAID = "DIRECTION_UNSPECIFIED"
 PAYMENT, WAYBILL = "payment", "waybill"
-
-
-class State(enum.StrEnum):
-    """How far the three flows of an order agree (RetailMatch.State)."""
-
-    MATCHED = "MATCHED"
-    INCOMPLETE = "INCOMPLETE"
-    DIFFERENT = "DIFFERENT"
-    WITHDRAWN = "WITHDRAWN"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """How the three flows stand, from the stored rows: set-based, a few statements whatever the number of orders."""
 
+import datetime
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -9,7 +10,6 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from chassis import bulk, records
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.records import Conflict
 from services.declarations.window.retail.flows.matching.model import (
@@ -58,19 +58,19 @@ def refresh(transaction: Transaction, order_numbers: Collection[str]) -> None:
     if not order_numbers:
         return
     orders = _read(transaction.connection, retail_orders, OrderSide, retail_orders.c.order_number, order_numbers)
-    found = matches(transaction.connection, orders, transaction.now_us)
+    found = matches(transaction.connection, orders, transaction.business_date)
     _save(transaction.connection, [(one, found[one.id]) for one in orders if one.match_state != found[one.id].state])
 
 
-def matches(connection: sa.Connection, orders: Sequence[OrderSide], now_us: int) -> dict[str, Match]:
-    """How orders stand, by id."""
-    legs, limits = _legs(connection, orders), terms(business_date(now_us))
+def matches(connection: sa.Connection, orders: Sequence[OrderSide], on: datetime.date) -> dict[str, Match]:
+    """Returns how orders stand by the limits of a business date, by id."""
+    legs, limits = _legs(connection, orders), terms(on)
     return {order.id: match(order, *legs.of(order), limits) for order in orders}
 
 
-def of(connection: sa.Connection, identifiers: Collection[str], now_us: int) -> dict[str, Match]:
+def of(connection: sa.Connection, identifiers: Collection[str], on: datetime.date) -> dict[str, Match]:
     """How the orders with these ids stand, those that are known."""
-    return matches(connection, _read(connection, retail_orders, OrderSide, retail_orders.c.id, identifiers), now_us)
+    return matches(connection, _read(connection, retail_orders, OrderSide, retail_orders.c.id, identifiers), on)
 
 
 def link(transaction: Transaction, links: Collection[tuple[str, str]]) -> None:

@@ -10,8 +10,8 @@ from services.declarations.window.retail.enterprise import enterprise_of
 from services.declarations.window.retail.flows import documents
 from services.declarations.window.retail.flows.documents import Kind, Rows
 from services.declarations.window.retail.flows.matching import store as matching_store
+from services.declarations.window.retail.flows.model import Order, by_enterprise
 from services.declarations.window.retail.flows.order import rpc
-from services.declarations.window.retail.flows.order.model import Order, by_enterprise
 from services.declarations.window.retail.flows.tables import retail_orders
 
 TAKEN = "retail_orders.taken"

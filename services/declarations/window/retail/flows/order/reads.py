@@ -10,8 +10,8 @@ from chassis.service import Reading
 from services.declarations.privacy.consent import access
 from services.declarations.privacy.visibility import NOBODY, among_seen
 from services.declarations.window.retail.flows.matching import store as matching_store
+from services.declarations.window.retail.flows.model import Order
 from services.declarations.window.retail.flows.order import rpc
-from services.declarations.window.retail.flows.order.model import Order
 from services.declarations.window.retail.flows.tables import retail_orders
 from services.declarations.window.retail.report import reads as report_reads
 from services.declarations.window.retail.report.model import receipts_subject
@@ -24,7 +24,7 @@ def get(reading: Reading, request: retail_pb2.GetRetailOrderRequest) -> retail_p
     access.look(reading, (order.enterprise or NOBODY) if order else "", "GetRetailOrder", request.name)
     assert order is not None
     message = rpc.to_proto(order)
-    stands = matching_store.of(reading.connection, [identifier], reading.now_us)[identifier]
+    stands = matching_store.of(reading.connection, [identifier], reading.business_date)[identifier]
     message.match.CopyFrom(rpc.match_to_proto(stands, reading.caller.language))
     subjects = [order.name, receipts_subject(order.merchant_code, order.order_number)]
     subjects += [*message.match.waybills, *message.match.payments]

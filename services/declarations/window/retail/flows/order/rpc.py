@@ -9,8 +9,8 @@ from chassis.money import Money
 from chassis.rpc import problem
 from services.declarations.window.retail import identity
 from services.declarations.window.retail.flows.documents import Arrival
-from services.declarations.window.retail.flows.matching.model import Match, State
-from services.declarations.window.retail.flows.order.model import Order
+from services.declarations.window.retail.flows.matching.model import Match
+from services.declarations.window.retail.flows.model import Order, State
 
 Direction = retail_pb2.Direction
 

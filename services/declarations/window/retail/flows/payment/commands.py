@@ -10,7 +10,7 @@ from services.declarations.window.retail import identity
 from services.declarations.window.retail.flows import documents
 from services.declarations.window.retail.flows.documents import Arrival, Kind, Rows
 from services.declarations.window.retail.flows.matching import store as matching_store
-from services.declarations.window.retail.flows.payment.model import Payment
+from services.declarations.window.retail.flows.model import Payment
 from services.declarations.window.retail.flows.tables import retail_payments
 
 

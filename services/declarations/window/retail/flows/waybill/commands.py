@@ -9,8 +9,8 @@ from services.declarations.window.retail import identity
 from services.declarations.window.retail.flows import documents
 from services.declarations.window.retail.flows.documents import Arrival, Kind, Rows
 from services.declarations.window.retail.flows.matching import store as matching_store
+from services.declarations.window.retail.flows.model import Waybill
 from services.declarations.window.retail.flows.tables import retail_waybills
-from services.declarations.window.retail.flows.waybill.model import Waybill
 
 
 def take(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
