@@ -15,6 +15,11 @@ class Clock(Protocol):
         ...
 
 
+def to_text(us: int) -> str:
+    """Returns a time as text: 1767225600000000 is "2026-01-01T00:00:00+00:00"."""
+    return datetime.datetime.fromtimestamp(us // MICROSECONDS, datetime.UTC).isoformat()
+
+
 class SystemClock:
     """The machine's clock."""
 

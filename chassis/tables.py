@@ -92,11 +92,13 @@ inbox = sa.Table(
     sa.Column("parked", TEXT),
 )
 
-# The call a resource's plan now owes, and its timer.
+# The calls that a resource's plan now owes, one for each branch, and their timers.
 tasks = sa.Table(
     "tasks",
     metadata,
     sa.Column("resource", TEXT, primary_key=True),
+    # Empty where a resource has one leg.
+    sa.Column("branch", TEXT, primary_key=True),
     sa.Column("saga", TEXT, nullable=False),
     sa.Column("step", TEXT, nullable=False),
     sa.Column("round", sa.BigInteger, nullable=False),
@@ -106,8 +108,22 @@ tasks = sa.Table(
     sa.Column("tenant", TEXT, nullable=False),
     sa.Column("caller", TEXT, nullable=False),
     sa.Column("traceparent", TEXT, nullable=False),
+    # The date of the transaction that planned it; empty in rows from before it was kept.
+    sa.Column("business_date", TEXT, nullable=False),
+    # What the plan says, 0 for at once; since when it is owed; when it is made next.
+    sa.Column("not_before_us", sa.BigInteger, nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
     sa.Column("due_us", sa.BigInteger, nullable=False),
     sa.Column("attempts", sa.BigInteger, nullable=False),
+    # The stable reason of the last attempt, and why it waits for a person.
+    sa.Column("failure", TEXT),
     sa.Column("parked", TEXT),
-    sa.Index("tasks_due", "due_us"),
+)
+# Each peer's calls by their time; what waits for a person is in no look's way.
+sa.Index(
+    "tasks_due",
+    tasks.c.service,
+    tasks.c.due_us,
+    sqlite_where=tasks.c.parked.is_(None),
+    postgresql_where=tasks.c.parked.is_(None),
 )

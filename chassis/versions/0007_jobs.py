@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "chassis_0007"
-down_revision = "chassis_0004"
+down_revision = "chassis_0005"
 branch_labels = None
 depends_on = None
 
