@@ -26,6 +26,7 @@ from chassis.database import Database, Failure
 from chassis.identity import Verifier, service_caller
 from chassis.ids import RandomBytes, system_random
 from chassis.inbox import Consumer
+from chassis.jobs import Closing
 from chassis.keyring import KeyFile
 from chassis.notes import Notes
 from chassis.runner import Runner
@@ -151,6 +152,7 @@ class Node:
         submit = self._run_beside if self.store.dialect == "postgresql" else self.writer.submit
         for derivation in self.service.derivations:
             self._spawn(self._sweep(derivation, submit, self._until_quiet))
+        self._spawn(self._close_dates())
         if self.store.dialect == "postgresql":
             self._spawn(self._listen())
 
@@ -206,6 +208,20 @@ class Node:
                 logger.exception("a sweep failed; it will be tried again")
                 found[0] = False
             if not found[0]:
+                await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _close_dates(self) -> None:
+        """Closes the dates that the clock or a command has left, a step at a time, between what comes in."""
+        closing = Closing(self.service.name, self.service.jobs, self.store, self._clock, self._random)
+        while True:
+            submission = closing.submission()
+            try:
+                await self.writer.submit(submission)
+            except Exception:
+                logger.exception("a step of closing a date failed; it will be tried again")
+                await asyncio.sleep(SWEEP_SECONDS)
+                continue
+            if submission.request.is_last:
                 await asyncio.sleep(SWEEP_SECONDS)
 
     def _wake(self) -> None:

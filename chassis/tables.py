@@ -61,13 +61,25 @@ event_tenants = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# The business date that a command set, by place; without a row it follows the clock.
+# The business date by place, and the last date that is closed whole: its jobs are done.
 business_dates = sa.Table(
     "business_dates",
     metadata,
     sa.Column("place", TEXT, primary_key=True),
     sa.Column("date", TEXT, nullable=False),
+    sa.Column("closed_date", TEXT, nullable=False),
     sa.Column("is_held", sa.Boolean(), nullable=False),
+)
+
+# How far a job of the end of a date has come, by its partition: the key of the last row it did.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("job", TEXT, primary_key=True),
+    sa.Column("date", TEXT, primary_key=True),
+    sa.Column("partition", TEXT, primary_key=True),
+    sa.Column("cursor", TEXT, nullable=False),
+    sa.Column("is_done", sa.Boolean(), nullable=False),
 )
 
 # How far another service's log has been consumed here, and whether a poison event stopped it.

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from chassis import clock, identity, ids, tables
+from chassis import business_date, clock, identity, ids, tables
 from chassis.clock import MICROSECONDS
 from chassis.command import Operation, Submission, Transaction
 from chassis.contracts import contract
@@ -456,7 +456,8 @@ def _told(timed: Timed | None) -> str:
 
 def realign(connection: sa.Connection, sagas: Mapping[str, Saga], caller: Caller, now_us: int) -> None:
     """Writes the tasks anew whose plans name something else: a migration carried their resources over."""
-    transaction = Transaction(connection, caller, now_us, ids.Identifiers(now_us, b""))
+    identifiers, date = ids.Identifiers(now_us, b""), business_date.present(connection, now_us)
+    transaction = Transaction(connection, caller, now_us, identifiers, business_date=date)
     standing: dict[str, dict[str, Timed]] = {}
     for (name, branch), timed in _timed(connection).items():
         standing.setdefault(name, {})[branch] = timed

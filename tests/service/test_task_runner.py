@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import logging
 import pathlib
 import statistics
@@ -19,7 +20,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
-from chassis import records, runner, server, tables, tasks
+from chassis import business_date, records, runner, server, tables, tasks
 from chassis.certificates import Authority
 from chassis.channel import Channels
 from chassis.clock import SystemClock
@@ -273,9 +274,7 @@ async def test_a_call_carries_the_business_date_on_which_it_was_planned(
         opened(store, authority, settlement=prompt) as office,
     ):
         with store.write() as connection:
-            connection.execute(
-                sa.insert(tables.business_dates).values(place="platform", date="2030-02-28", is_held=True)
-            )
+            business_date.hold(connection, datetime.date(2030, 2, 28))
         await office.create(f"{PROMPT}-1")
         await until(lambda: f"{PROMPT}-1" in office.done)
         with store.write() as connection:

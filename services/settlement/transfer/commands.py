@@ -20,7 +20,7 @@ from ledger.model import Result, Transfer
 from ledger.store import LedgerRefused, Sitting, Verdict
 from services.settlement.account import store as accounts
 from services.settlement.account.model import Kind
-from services.settlement.transfer import rpc
+from services.settlement.transfer import checks, rpc
 
 LINKED = Problem(
     "transfer.linked", "LINKED_ALONE", "Send linked transfers in one batch.", "关联转账须在同一批次中发送。"
@@ -43,7 +43,7 @@ _keepers: dict[str, tuple[str, str]] = {}
 
 def _load_keepers(connection: sa.Connection, wanted: Iterable[str]) -> None:
     """Makes the keepers of these accounts known, in one query; suspense has none."""
-    missing = {account for account in wanted if account not in _keepers and rpc.is_uuid(account)}
+    missing = {account for account in wanted if account not in _keepers and checks.is_uuid(account)}
     if not missing:
         return
     if len(_keepers) > KEEPERS_MAX:
@@ -74,8 +74,8 @@ class Order:
 def _order(caller: Caller, path: str, message: settlement_pb2.Transfer, identifier: str) -> Order:
     identifier, pending_id = identifier.lower(), message.pending_id.lower()
     kept = rpc.to_ledger(message, caller.kept_id(identifier), pending_id and caller.kept_id(pending_id))
-    is_sound = rpc.is_sound(message, identifier)
-    problems = [] if is_sound else rpc.malformed(message, identifier, path)
+    is_sound = checks.is_sound(message, identifier)
+    problems = [] if is_sound else checks.malformed(message, identifier, path)
     return Order(caller, path, message, identifier, pending_id, kept, problems)
 
 
@@ -87,7 +87,7 @@ def _open(transaction: Transaction, orders: Sequence[Order]) -> Sitting:
     for order in sound:
         _confine_accounts(order)
     candidates = [order.transfer for order in sound] + [_as_given(order) for order in sound]
-    sitting = Sitting(transaction.connection, candidates, transaction.now_us)
+    sitting = Sitting(transaction, candidates)
     _use_standing_ids(transaction.connection, sitting, sound)
     referring = [order for order in sound if order.transfer.pending_id]
     originals = {order.transfer.pending_id: sitting.transfer(order.transfer.pending_id) for order in referring}
@@ -144,7 +144,7 @@ def _confined(account: str, keeper: tuple[str, str] | None, bank: str, nobodys: 
 
 def _check_currency(order: Order, currency: str) -> None:
     if order.message.amount.currency_code not in (currency, ""):
-        order.problems.append(rpc.currency_differs(order.path, currency))
+        order.problems.append(checks.currency_differs(order.path, currency))
 
 
 def _confine_reference(order: Order, originals: Mapping[str, Transfer | None], fresh: Mapping[str, Transfer]) -> None:
@@ -164,8 +164,8 @@ def create_batch(work: Sequence[Work]) -> Sequence[Message | DomainError]:
     sound = [order for order in orders if not order.problems]
     sitting.attempt([order.transfer for order in sound])
     verdicts = sitting.write()
-    lines = _known(work[0][0].connection, sound, verdicts)
-    answers = iter([_answer(o, v, lines, work[0][0].now_us) for o, v in zip(sound, verdicts, strict=True)])
+    lines = _standing(sitting, work[0][0], sound, verdicts)
+    answers = iter([_answer(order, verdict, lines) for order, verdict in zip(sound, verdicts, strict=True)])
     return [InvalidFields(order.problems) if order.problems else next(answers) for order in orders]
 
 
@@ -178,25 +178,49 @@ def _single(transaction: Transaction, request: settlement_pb2.CreateTransferRequ
     return order
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Standing:
+    """A transfer that stands, with its place and time."""
+
+    transfer: Transfer
+    position: int
+    create_us: int
+
+
+def _standing(
+    sitting: Sitting, transaction: Transaction, orders: Sequence[Order], verdicts: Sequence[Verdict]
+) -> dict[str, Standing]:
+    """Returns what stands of these orders by id: booked now, or from before."""
+    pairs = list(zip(orders, verdicts, strict=True))
+    booked = {o.transfer.id: v.position for o, v in pairs if v.position}
+    before = _known(transaction.connection, orders, verdicts)
+    return {
+        **{key: Standing(line.transfer, line.position, line.create_us) for key, line in before.items()},
+        **{key: Standing(_booked(sitting, key), position, transaction.now_us) for key, position in booked.items()},
+    }
+
+
+def _booked(sitting: Sitting, identifier: str) -> Transfer:
+    transfer = sitting.transfer(identifier)
+    assert transfer is not None
+    return transfer
+
+
 def _known(connection: sa.Connection, orders: Sequence[Order], verdicts: Sequence[Verdict]) -> dict[str, ledger.Line]:
-    """The lines of those that stood before, or earlier in this batch."""
+    """Returns the lines of those that stood before, or earlier in this batch."""
     known = [o.transfer.id for o, v in zip(orders, verdicts, strict=True) if not v.position and v.result.stands]
     return ledger.stored(connection, known)
 
 
-def _answer(
-    order: Order, verdict: Verdict, lines: Mapping[str, ledger.Line], now_us: int
-) -> settlement_pb2.Transfer | DomainError:
+def _answer(order: Order, verdict: Verdict, lines: Mapping[str, Standing]) -> settlement_pb2.Transfer | DomainError:
     transfer = order.transfer
-    if verdict.position:
-        return rpc.created(order.message, transfer.id, verdict.position, now_us)
     # A single transfer's id is its request's.
     if verdict.result is Result.EXISTS_WITH_DIFFERENT_CONTENT:
         return RequestIdReused()
     if not verdict.result.stands:
         return LedgerRefused(result=verdict.result.value, reference=transfer.reference or order.given_id)
     line = lines[transfer.id]
-    return rpc.created(order.message, transfer.id, line.position, line.create_us)
+    return rpc.created(order.message, line.transfer, line.position, line.create_us)
 
 
 def create_many(
