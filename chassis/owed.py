@@ -1,4 +1,4 @@
-"""What a service owes others, for its operators: each call, how late it is, and why."""
+"""The calls that a service owes others, for its operators: how late each is, and why."""
 
 import enum
 from collections.abc import Iterator, Mapping

@@ -57,7 +57,7 @@ class Call:
 
 
 class Resource(Protocol):
-    """What a saga moves: a record with a name and a revision."""
+    """A record that a saga moves: it has a name and a revision."""
 
     @property
     def name(self) -> str:

@@ -68,7 +68,7 @@ def aval(database_url: str) -> Callable[..., Any]:
 
 
 async def told(aval: Callable[..., Any]) -> Any:
-    """What `aval owed --json` prints."""
+    """The report that `aval owed --json` prints."""
     result = await asyncio.to_thread(aval, "owed", "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)

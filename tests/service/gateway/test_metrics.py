@@ -1,4 +1,4 @@
-"""What a service's process tells of its owed calls, as an operator reads it at the gateway."""
+"""A service's process tells how old its owed calls are; an operator reads it at the gateway."""
 
 import pathlib
 import time
