@@ -43,5 +43,5 @@ def end_if_over(transaction: Transaction, job: Job, undertaking: Approved) -> bo
     return is_over
 
 
-POLICIES = _job("policies.end", policies, "policies", policy_model.ENDING, "policies.ended")
-BUYER_LIMITS = _job("buyer_limits.end", buyer_limits, "buyerLimits", buyer_limit_model.ENDING, "buyer_limits.ended")
+POLICIES = _job("end of policies", policies, "policies", policy_model.ENDING, "policies.ended")
+BUYER_LIMITS = _job("end of buyer limits", buyer_limits, "buyerLimits", buyer_limit_model.ENDING, "buyer_limits.ended")
