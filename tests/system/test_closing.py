@@ -67,11 +67,11 @@ def states(database: str) -> list[int]:
 def killed(database: str, until: str, services: int) -> None:
     """kill -9 of a close once it has told of so many services."""
     command = [AVAL, "date", "close", "--until", until, "--database", database]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as process:
         assert process.stdout is not None
         told = b""
         while sum(told.count(name.encode()) for name in dates.ORDER) < services:
-            read = process.stdout.read1(1)  # type: ignore[union-attr]
+            read = process.stdout.read(1)
             assert read, told
             told += read
         process.kill()
