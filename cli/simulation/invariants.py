@@ -66,7 +66,7 @@ def _excess(connection: sa.Connection, name: str) -> int:
     """What buyers paid beyond the declared value, minor units."""
     query = sa.select(proceeds.c.response).where(proceeds.c.asset == name)
     applied = map(declarations_pb2.ApplyProceedsResponse.FromString, connection.execute(query).scalars())
-    return sum(one.excess.minor_units for one in applied)
+    return sum(apply_proceeds_response.excess.minor_units for apply_proceeds_response in applied)
 
 
 def _paid(name: str, value: Value, excess: int) -> Found:
@@ -120,14 +120,25 @@ def _covers(network: Network) -> Found:
     A payment that is parked after it was applied isn't told yet: its declaration is left out.
     """
     with network.nodes["credit_insurance"].store.read() as connection:
-        shipments = [one for page in covers.pages(connection) for one in page if one.state is cover.State.COVERED]
+        shipments = [
+            each_shipment
+            for page in covers.pages(connection)
+            for each_shipment in page
+            if each_shipment.state is cover.State.COVERED
+        ]
         told = {
-            one.name: cover.told(covers.payments(connection, one.declaration), _currency(one))[0] for one in shipments
+            each_shipment.name: cover.told(
+                covers.payments(connection, each_shipment.declaration), _currency(each_shipment)
+            )[0]
+            for each_shipment in shipments
         }
     with network.nodes["declarations"].store.read() as connection:
-        held = encumbrance_store.load(connection, [one.encumbrance_id for one in shipments])
-        booked = value_store.booked(connection, [one.declaration for one in shipments])
-        paid = {one.name: encumbrance_store.paid(connection, one.declaration, _currency(one)) for one in shipments}
+        held = encumbrance_store.load(connection, [each_shipment.encumbrance_id for each_shipment in shipments])
+        booked = value_store.booked(connection, [each_shipment.declaration for each_shipment in shipments])
+        paid = {
+            each_shipment.name: encumbrance_store.paid(connection, each_shipment.declaration, _currency(each_shipment))
+            for each_shipment in shipments
+        }
     for shipment in shipments:
         if told[shipment.name] != paid[shipment.name]:
             continue

@@ -50,16 +50,24 @@ def register_batch(work: Sequence[RegisterWork]) -> Sequence[Message | DomainErr
     plain = store.load(work[0][0].connection, given)
     answers = answer([_registering(transaction, request, plain) for transaction, request in work])
     told = list(zip((transaction for transaction, _ in work), answers, strict=True))
-    store.add(work[0][0].connection, [one for one in answers if isinstance(one, Answer) and one.candidates])
-    return [_registered(transaction, one) if isinstance(one, Answer) else one for transaction, one in told]
+    store.add(
+        work[0][0].connection,
+        [each_answer for each_answer in answers if isinstance(each_answer, Answer) and each_answer.candidates],
+    )
+    return [
+        _registered(transaction, domain_error) if isinstance(domain_error, Answer) else domain_error
+        for transaction, domain_error in told
+    ]
 
 
 def check_batch(work: Sequence[CheckWork]) -> Sequence[Message | DomainError]:
     """Says what is known of documents."""
     answers = answer([_checking(transaction, request) for transaction, request in work])
     return [
-        fingerprint_pb2.CheckDocumentsResponse(documents=_told(transaction, one)) if isinstance(one, Answer) else one
-        for (transaction, _), one in zip(work, answers, strict=True)
+        fingerprint_pb2.CheckDocumentsResponse(documents=_told(transaction, domain_error))
+        if isinstance(domain_error, Answer)
+        else domain_error
+        for (transaction, _), domain_error in zip(work, answers, strict=True)
     ]
 
 
@@ -72,7 +80,7 @@ def _registering(
     transaction: Transaction, request: fingerprint_pb2.RegisterDocumentsRequest, plain: Mapping[str, Registration]
 ) -> Asked:
     message = request.registration
-    documents = [rpc.document(one, message.applicant) for one in message.documents]
+    documents = [rpc.document(financed_document, message.applicant) for financed_document in message.documents]
     amount = rpc.amount(message.amount)
     identifier = _kept_id(transaction.caller, request.registration_id.lower(), plain)
     registration = _registration(transaction, identifier, request, documents, amount) if amount else None

@@ -141,7 +141,7 @@ class Blinder:
         if amount is None:
             return ("",)
         steps = _near(step(amount.minor_units, FINE), tolerance.steps(FINE))
-        return tuple(self._salted(salt, "step", amount.currency, one) for one in steps)
+        return tuple(self._salted(salt, "step", amount.currency, number) for number in steps)
 
     def days(self, document: Document, salt: str, tolerance: Tolerance) -> tuple[str, ...]:
         """Of the day and those within the tolerance."""
