@@ -118,7 +118,7 @@ async def test_outsiders_learn_no_position_and_strangers_no_event(world: World, 
 
 
 async def test_the_pace_of_a_stream_tells_nothing_of_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stranger is told when something of its own happens and at a steady pace, not at each commit."""
+    """PD5: a stranger is told when something of its own happens and at a steady pace, not at each commit."""
     monkeypatch.setattr(watch, "HEARTBEAT_SECONDS", 0.5)
     channel, metadata = world.way("declarations", STRANGERS["BANK_MAKER"])
     call = channel.unary_stream(contract("declarations").path("Watch"))

@@ -982,6 +982,7 @@ def test_exposure_never_exceeds_any_line_and_all_comes_back(embedded: World, wor
     ],
 )
 def test_verification_finds_what_was_changed_by_hand(database_url: str, statement: str, says: str) -> None:
+    """C1, C2, C3: each fault in what is used of the lines, held by lenders or owed under cover is named."""
     world = World(database_url)
     shipment = declared(world, state=State.COVERED)
     world.call("HoldCover", hold_request(shipment.declaration, 500), LENDER)

@@ -378,6 +378,7 @@ RIGHT = (
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_any_order_and_repetition_leads_to_the_same(intake: Intake, seed: int) -> None:
+    """DR1: whatever comes first or twice, the same drafts are DECLARED by the same messages."""
     drawn, one = random.Random(seed), numbers()
     order = [*range(8), *drawn.choices(range(8), k=3)]
     drawn.shuffle(order)
@@ -464,6 +465,7 @@ async def test_what_others_took_in_at_the_same_time_is_joined_by_the_sweep(intak
 
 
 async def test_the_proof_names_a_draft_that_its_rows_contradict(intake: Intake) -> None:
+    """DR1: a draft that is DECLARED without a declaration is named."""
     one = numbers()
     ((_, name),) = await send(intake, dec(one.client))
     node, identifier = intake.platform.nodes["declarations"], name.removeprefix("drafts/")

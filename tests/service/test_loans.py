@@ -688,6 +688,7 @@ def test_a_loan_that_is_not_paid_out_takes_no_repayment(room: Room) -> None:
 
 
 def test_a_row_that_disagrees_with_its_accounts_is_found(room: Room) -> None:
+    """N1: a loan whose outstanding principal isn't its account's balance is named."""
     loan = active(room)
     assert room.violations() == []
     with room.database.write() as connection:

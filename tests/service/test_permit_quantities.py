@@ -247,6 +247,7 @@ async def test_what_is_cancelled_gives_back_and_comes_last_when_it_comes_again(
 async def test_of_many_at_once_exactly_as_many_are_financed_as_the_permit_covers(
     platforms: list[testing.Platform],
 ) -> None:
+    """U1: twelve declarations at two processes need 50 of 200 tonnes each: four are financed."""
     silver = await world(platforms, 2)
     await silver.permit(tonnes="200")
 
@@ -334,6 +335,7 @@ class Chance:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_happens_permits_bear_what_is_taken_and_nobody_waits_beside_room(store: Stores, seed: int) -> None:
+    """U1: at random steps no permit bears more than its quantity, and nobody waits while there is room."""
     world = Chance(store("declarations", SERVICE.migrations), seed)
     for _ in range(5):
         for _ in range(10):

@@ -91,7 +91,7 @@ def test_what_is_shipped_shrinks_the_order_and_what_is_financed_is_netted(world:
 
 
 def test_an_order_registered_late_knows_what_was_shipped(world: World) -> None:
-    """What is financed by declarations isn't financed by their order again."""
+    """The order can't finance again what its declarations finance."""
     name = world.declared(60_000_00, **CONTRACT)
     world.finance(name, 54_000_00)
     order = world.order()
@@ -158,7 +158,7 @@ def test_what_the_buyer_pays_repays_the_finance_before_shipment(world: World) ->
 
 
 def test_a_declaration_that_is_amended_or_deleted_gives_the_order_back(world: World) -> None:
-    """What isn't shipped remains to be shipped."""
+    """The part that isn't shipped remains to be shipped."""
     order = world.order()
     world.finance(order, 80_000_00)
     name = world.declared(60_000_00, **CONTRACT)
@@ -273,7 +273,7 @@ STEPS = st.tuples(
 @given(st.sampled_from(CURRENCIES), st.lists(STEPS, min_size=4, max_size=14))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_never_more_claims_than_value(world: World, currency: str, steps: list[tuple[str, int, int, str]]) -> None:
-    """Whatever is financed, shipped in whatever currency, amended, paid, given back and rolled."""
+    """I3: financed, shipped in any currency, amended, paid, given back and rolled, claims never exceed the value."""
     play = Play(world, currency)
     for step in steps:
         play.take(*step)

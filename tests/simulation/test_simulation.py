@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from cli.simulation import world
+from cli.simulation import invariants, world
+from cli.simulation.network import Network
 from services.declarations.register.encumbrance import model as encumbrance_model
 
 STEPS = 600
@@ -16,6 +18,7 @@ def simulate(seed: int, steps: int = STEPS) -> dict[str, Any]:
 
 
 def test_a_run_holds_and_the_same_seed_gives_the_same_run() -> None:
+    """R3, X1, X2, X3, X4, X5, X8: no commit of a run breaks R3, and at rest all of them hold."""
     first = simulate(5)
     assert first["violations"] == []
     assert first["ok"]
@@ -35,3 +38,46 @@ def test_a_broken_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
             break
     assert "I6" in {violation["invariant"] for violation in report["violations"]}
     assert all(violation["step"] > 0 for violation in report["violations"])
+
+
+# Service, the row that is spoilt, and the change, each of which one invariant forbids once all is at rest.
+CANCELLED = "id = (SELECT min(id) FROM loans WHERE state = 'CANCELLED')"
+COVERED = "id = (SELECT min(id) FROM covered_shipments WHERE state = 'COVERED')"
+FAULTS = {
+    "X1": ("loans", "loans", CANCELLED, "state", "'CLOSED'"),
+    "X2": ("loans", "loans", CANCELLED, "state", "'ACTIVE'"),
+    "X3": ("declarations", "encumbrances", "holder LIKE 'banks/%' AND reference <> ''", "state", "'CONFIRMED'"),
+    "X4": ("loans", "loans", CANCELLED, "state", "'DISBURSING'"),
+    "X8": ("credit_insurance", "covered_shipments", COVERED, "insured_value_minor_units", "1"),
+}
+
+
+def named(network: Network, service: str, table: str, row: str, column: str, value: str) -> set[str]:
+    """Spoils a column of rows, and returns the invariants that are told before it is put right."""
+    store = network.nodes[service].store
+    with store.write() as connection:
+        before = connection.execute(sa.text(f"SELECT id, {column} AS right FROM {table} WHERE {row}")).mappings().all()
+        connection.execute(sa.text(f"UPDATE {table} SET {column} = {value} WHERE {row}"))
+    told = {invariant for invariant, _ in invariants.at_rest(network)}
+    with store.write() as connection:
+        connection.execute(sa.text(f"UPDATE {table} SET {column} = :right WHERE id = :id"), before)
+    return told
+
+
+def test_what_is_wrong_at_rest_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X1, X2, X3, X4, X8: a row that breaks one of them at rest is told under its id, and nothing once it is right."""
+    networks: list[Network] = []
+    at_rest = invariants.at_rest
+    monkeypatch.setattr(invariants, "at_rest", lambda network: networks.append(network) or at_rest(network))
+    assert simulate(5)["ok"]
+    (network,) = networks
+    for invariant, fault in FAULTS.items():
+        assert invariant in named(network, *fault), invariant
+    assert list(at_rest(network)) == []
+
+
+def test_a_call_that_stays_owed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X5: a run that is given no time to come to rest tells how many calls are still owed."""
+    monkeypatch.setattr(world, "MOST_STEPS_TO_REST", 1)
+    violations = [violation["detail"] for violation in simulate(5)["violations"] if violation["invariant"] == "X5"]
+    assert [detail.endswith(" tasks are still owed") and not detail.startswith("0 ") for detail in violations] == [True]

@@ -131,6 +131,7 @@ async def test_what_interest_took_is_not_restored_beside_another_holder(market: 
 
 
 async def test_verify_names_a_repayment_that_waits_for_a_payment_at_its_end(market: Any) -> None:
+    """M6: a repayment of a finished payment that is still PENDING is named."""
     declaration = await market.insured()
     loan, start = await market.lend([declaration], 80_000_00), market.today()
     payment = await market.pay(10_000_00, declaration)

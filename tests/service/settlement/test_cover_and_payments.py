@@ -186,7 +186,7 @@ async def test_a_premium_is_of_no_part_that_is_paid_though_the_limit_covers_less
 async def test_full_payment_frees_all_exposure_and_the_mark(
     exporter: Exporter, currency: str, covered: int, payments: list[int]
 ) -> None:
-    """A policy in dollars, a declaration in whichever currency: exposure falls with each payment, to nothing."""
+    """X8: exposure and the insured mark fall with each payment, to nothing, in whichever currency."""
     declaration = await exporter.declare(currency)
     shipment = await exporter.cover(declaration, covered)
     assert shipment.state == pb.CoveredShipment.COVERED, shipment.refusal_reason
