@@ -133,7 +133,7 @@ async def test_the_pace_of_a_stream_tells_nothing_of_others(world: World, monkey
 
 
 def roles(service: str) -> frozenset[str]:
-    """Who may watch a service."""
+    """Returns the roles that may watch a service."""
     return policy_of(contract(service).method("Watch")).roles
 
 

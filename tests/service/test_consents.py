@@ -260,7 +260,7 @@ def order_of(register: Register) -> Any:
 
 
 def rebate_of(declaration: str) -> Any:
-    """What is expected back for a declaration."""
+    """Returns a rebate that is expected for a declaration."""
     rebate = rebate_pb2.Rebate(enterprise=ENTERPRISE, declaration=declaration, amount=to_proto(Money("CNY", 1_000_00)))
     return rebate_pb2.CreateRebateRequest(rebate=rebate)
 

@@ -775,7 +775,7 @@ def test_a_lender_holds_for_itself(world: World) -> None:
 
 
 def test_what_the_buyer_paid_cant_be_held_again(world: World) -> None:
-    """Of 90,000 insured 60,000 is held; the buyer pays half; then what is given back is insured no more."""
+    """60,000 of 90,000 insured is held; the buyer pays half; then what is given back is insured no more."""
     declaration = declared(world, state=State.COVERED).declaration
     request = hold_request(declaration, 60_000)
     world.call("HoldCover", request, LENDER)

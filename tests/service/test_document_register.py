@@ -107,7 +107,7 @@ class Market:
         return await self.call("RegisterDocuments", request, caller, process)
 
     async def check(self, caller: Caller, *documents: Any, applicant: str = ENTERPRISE, request_id: str = "") -> Any:
-        """What the register knows."""
+        """Returns what the register knows of documents."""
         request = fingerprint_pb2.CheckDocumentsRequest(request_id=request_id, applicant=applicant, documents=documents)
         return await self.call("CheckDocuments", request, caller)
 

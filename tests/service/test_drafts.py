@@ -330,7 +330,7 @@ async def test_events_tell_the_enterprise_alone(intake: Intake) -> None:
 
 
 def messages_of(one: Numbers) -> list[bytes]:
-    """What comes of one declaration: three messages of its draft, one too late, the window's answer, two receipts."""
+    """Returns the messages of one declaration: three of its draft, one too late, the window's answer, two receipts."""
     return [
         dec(one.client, price=12, signed="2026030110000000", person="陈示例"),
         dec(one.client, price=14, signed="2026030112000000", person="王示例"),

@@ -582,7 +582,7 @@ def test_a_portraits_score_follows_from_its_stored_inputs_and_day(register: Regi
     assert before.score == sum(factor.points for factor in before.factors) > 0
     inputs = {**json.loads(before.inputs_json), "amendments": 8, "holds": 0}
     changes = {"inputs": json.dumps(inputs), "assess_date": "2026-12-31"}
-    with register.database.write() as connection:
+    with register.store.write() as connection:
         connection.execute(sa.update(portrait_store.risk_portraits).values(changes))
     after = portrait(register)
     given = records.from_json(Inputs, inputs)

@@ -1,4 +1,4 @@
-"""What is counted follows the log: whatever happened in whatever batches, the totals are those of what there is."""
+"""Totals follow the log: whatever happened in whatever batches, they are those of the rows that there are."""
 
 import pathlib
 import tempfile

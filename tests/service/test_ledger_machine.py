@@ -183,7 +183,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert (_totals(stored), _flags(stored)) == (totals, flags)
 
     def teardown(self) -> None:
-        """What the rows alone prove, at the end of each history."""
+        """Proves the books from the rows alone, at the end of each history."""
         for database in self.databases:
             assert violations(database) == []
             with database.read() as connection:

@@ -54,7 +54,7 @@ def world(database_url: str) -> Iterator[World]:
 
 
 def order_of(world: World, name: str) -> dict[str, int]:
-    """What is shipped, netted and available of an order, cents."""
+    """Returns what is shipped, netted and available of an order, cents."""
     found = world.read("GetPreShipment", pre_shipment_pb2.GetPreShipmentRequest(name=name), EXPORTER)
     return {part: getattr(found, part).minor_units for part in ("shipped", "netted", "available")}
 
@@ -333,7 +333,7 @@ class Play:
             self._call("ConfirmEncumbrance", pb.ConfirmEncumbranceRequest(name=held.name), caller)
 
     def claims(self) -> Fraction:
-        """What is claimed of the goods and has value behind it, in minor units of the order, at the links' rates.
+        """Returns the claims on the goods with value behind them, in minor units of the order, at the links' rates.
 
         What is netted is claimed on the order; what is held for it on a declaration is no other claim.
         """
@@ -344,7 +344,7 @@ class Play:
         )
 
     def worth(self) -> Fraction:
-        """What the goods are worth: the order, or what is shipped, if that is more."""
+        """Returns the goods' worth: the order, or what is shipped, if that is more."""
         shipped = sum(self._value(name).declared.minor_units / rate for name, rate in self._rates().items())
         return max(Fraction(self.amount.minor_units), Fraction(shipped))
 
@@ -374,7 +374,7 @@ def worth(currency: str, share: int) -> Money:
 
 
 def links_of(world: World, order: str) -> list[Link]:
-    """What is shipped under an order."""
+    """Returns the declarations shipped under an order."""
     with world.store.read() as connection:
         return preshipment_store.links(connection, [order])
 

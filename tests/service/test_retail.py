@@ -59,7 +59,7 @@ class Window:
         return list((await self.call("BatchCreateRetailDocuments", request)).verdicts)
 
     async def outcomes(self, *rows: Any) -> list[str]:
-        """What became of rows, and the reasons of those refused."""
+        """Sends rows; returns the outcome of each, with the reasons of a refusal."""
         verdicts = await self.send(*rows)
         return [
             ", ".join([Verdict.Outcome.Name(one.outcome), *(problem.reason for problem in one.problems)])
@@ -148,7 +148,7 @@ def payment(
 
 
 def envelope(change: str, sent: int) -> retail_pb2.RetailEnvelope:
-    """What a document says of itself."""
+    """Returns an envelope: what a document says of itself."""
     found = retail_pb2.RetailEnvelope(document_id=uuid.uuid4().hex, change=change)
     found.send_time.FromSeconds(SENT_S + sent)
     return found

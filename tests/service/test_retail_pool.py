@@ -254,7 +254,7 @@ def test_the_base_is_explained(register: RetailRegister) -> None:
 
 
 def receipt(number: int, units: int, **fields: Any) -> pool_pb2.PoolReceipt:
-    """What was paid for a list."""
+    """Returns what was paid for a list."""
     return pool_pb2.PoolReceipt(amount=cny(units), **(fields or {"list_number": list_number(number)}))
 
 

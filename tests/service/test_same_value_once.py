@@ -150,7 +150,7 @@ def test_what_buyers_pay_settles_the_sales_first(world: World) -> None:
 
 
 def settlements(world: World) -> list[tuple[str, set[str], int, int]]:
-    """Of each asset.settled: what was settled, who was told, and the cents that settled value or went beyond it."""
+    """Returns for each asset.settled what was settled, who was told, and the cents within and beyond its value."""
     found = []
     for resource, tenants, payload in world.events("asset.settled"):
         message = value_pb2.AssetSettlement()

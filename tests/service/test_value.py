@@ -1,4 +1,4 @@
-"""What is encumbered stays encumbered once: amendments, deletions, returns, breaches and their ends."""
+"""Value is encumbered once, and stays so: amendments, deletions, returns, breaches and their ends."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -198,7 +198,8 @@ def test_what_is_paid_in_full_is_neither_financed_nor_reserved(world: World) -> 
     assert world.value(name) == {"settled": 100_000_00}
     assert world.encumbrance(held).items[0].settled == usd(40_000_00)
     assert world.state(reserved) == "RELEASED"
-    assert world.refused("ReserveEncumbrance", world.reservation(name, 1), BANK).reason == "VALUE_PAID"
+    refusal = world.refused("ReserveEncumbrance", world.reservation(name, 1), BANK)
+    assert (refusal.reason, refusal.metadata["available"]) == ("VALUE_ENCUMBERED", "0.00")
 
 
 def test_a_breach_is_resolved_by_two_people(world: World) -> None:
@@ -321,7 +322,7 @@ def test_a_value_moves_the_same_whatever_the_way(world: World) -> None:
 
 
 def insured(world: World, name: str) -> tuple[int, int]:
-    """What is insured of an asset, and what may still be."""
+    """Returns what is insured of an asset, and what may still be, cents."""
     with world.store.read() as connection:
         value = value_store.booked(connection, [name])[name]
     return value.insured.minor_units, value.insurable.minor_units
@@ -355,7 +356,7 @@ def test_a_payment_settles_cover_and_leaves_what_is_owed_insurable(world: World)
 
 
 def test_reserved_cover_gives_way_to_a_payment_the_newest_first(world: World) -> None:
-    """What is only reserved isn't insured yet: its insurer can't confirm what is paid."""
+    """Reserved cover isn't insurance yet: its insurer can't confirm what is paid."""
     name = world.declared()
     older, newer = (world.reserve(name, 40_000_00, COVER, asset_class="INSURANCE") for _ in range(2))
     world.pay(name, 20_000_00)

@@ -1,4 +1,4 @@
-"""What the proof says of rows that every service keeps alike, and of calls that wait for a person."""
+"""The proof of rows that every service keeps alike, and of calls that wait for a person."""
 
 from collections.abc import Iterator, Mapping
 

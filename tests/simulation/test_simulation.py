@@ -79,5 +79,5 @@ def test_what_is_wrong_at_rest_is_found(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_call_that_stays_owed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """X5: a run that is given no time to come to rest tells how many calls are still owed."""
     monkeypatch.setattr(world, "MOST_STEPS_TO_REST", 1)
-    violations = [violation["detail"] for violation in simulate(5)["violations"] if violation["invariant"] == "X5"]
+    violations = [violation["detail"] for violation in simulate(5, 100)["violations"] if violation["invariant"] == "X5"]
     assert [detail.endswith(" tasks are still owed") and not detail.startswith("0 ") for detail in violations] == [True]

@@ -49,7 +49,7 @@ changes = st.builds(Version, st.integers(1, 6), st.sampled_from([MODIFY, DELETE]
 
 
 def after(versions: list[Version]) -> tuple[bool, bytes, int]:
-    """What counts once all have arrived: whether deleted, the content if not, and the time."""
+    """Returns what counts once all have arrived: whether deleted, the content if not, and the time."""
     known: Version | None = None
     for arriving in versions:
         move = step(known, arriving)

@@ -161,7 +161,7 @@ def test_a_payment_of_a_value_of_100_settles_the_oldest_cover_first(
 
 
 def _payment(value: Value, amount: Money) -> list[Move]:
-    """What a payment moves where one bank finances and one insurer covers."""
+    """Returns the moves of a payment where one bank finances and one insurer covers."""
     financing = [_encumbrance("a", value.financed)] if value.financed else []
     covering = [_cover("b", value.insured)] if value.insured else []
     application = apply_proceeds(ASSET, value, financing, amount, {"banks/A": value.shortfall})

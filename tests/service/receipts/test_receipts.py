@@ -16,7 +16,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def paid_to(payment: Any, loan: str) -> int:
-    """What of a payment went to a loan, minor units."""
+    """Returns the minor units of a payment that went to a loan."""
     return sum(one.amount.minor_units for one in payment.collections if one.loan == loan)
 
 
@@ -192,7 +192,7 @@ async def test_verify_names_money_in_suspense_that_waits_for_nobody(market: Any)
     ],
 )
 async def test_verify_names_suspense_that_holds_another_sum(market: Any, changes: dict[str, Any], says: str) -> None:
-    """M1: a payment that isn't swept and isn't whole in suspense is named, and so is one that is swept and still there."""
+    """M1: a payment that waits and isn't whole in suspense is named, and so is one that is swept and still there."""
     message = market.message(BANK, 7_00, "a fair's fee")
     payment = await market.call("settlement", "ImportPayment", message, person(BANK, "BANK_SYSTEM"))
     row = incoming_payments.c.id == payment.name.removeprefix("incomingPayments/")

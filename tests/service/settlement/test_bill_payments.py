@@ -72,7 +72,7 @@ class World:
         return next(iter(self.tasks(payment)), None)
 
     def tasks(self, resource: str) -> list[tasks.Task]:
-        """What a payment owes."""
+        """Returns the tasks that a payment owes."""
         with self.store.read() as connection:
             return [task for task in tasks.due(connection, NOW_US) if task.resource == resource]
 
@@ -83,7 +83,7 @@ class World:
             return SERVICE.reads["GetBillPayment"](reading, pb.GetBillPaymentRequest(name=payment))
 
     def violations(self) -> list[str]:
-        """What verification finds wrong."""
+        """Returns what verification finds wrong."""
         with self.store.read() as connection:
             return [*SERVICE.violations(connection), *tasks.violations(connection, SERVICE.sagas)]
 
