@@ -1,5 +1,6 @@
 """The simulation itself: it holds, it can be repeated, and it finds a rule that is broken."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -40,27 +41,32 @@ def test_a_broken_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(violation["step"] > 0 for violation in report["violations"])
 
 
-# Service, the row that is spoilt, and the change, each of which one invariant forbids once all is at rest.
+# Service, table, the row that is spoilt, and the change, each of which one invariant forbids once all is at rest.
 CANCELLED = "id = (SELECT min(id) FROM loans WHERE state = 'CANCELLED')"
-COVERED = "id = (SELECT min(id) FROM covered_shipments WHERE state = 'COVERED')"
-FAULTS = {
-    "X1": ("loans", "loans", CANCELLED, "state", "'CLOSED'"),
-    "X2": ("loans", "loans", CANCELLED, "state", "'ACTIVE'"),
-    "X3": ("declarations", "encumbrances", "holder LIKE 'banks/%' AND reference <> ''", "state", "'CONFIRMED'"),
-    "X4": ("loans", "loans", CANCELLED, "state", "'DISBURSING'"),
-    "X8": ("credit_insurance", "covered_shipments", COVERED, "insured_value_minor_units", "1"),
-}
+PAID = "id = (SELECT min(id) FROM covered_shipments WHERE state = 'CLOSED' AND insured_value_minor_units > 0)"
+FAULTS: Mapping[str, tuple[str, str, str, Mapping[str, str]]] = {
+    "X1": ("loans", "loans", CANCELLED, {"state": "'CLOSED'"}),
+    "X2": ("loans", "loans", CANCELLED, {"state": "'ACTIVE'"}),
+    "X3": ("declarations", "encumbrances", "reference LIKE 'loans/%'", {"state": "'CONFIRMED'"}),
+    "X4": ("loans", "loans", CANCELLED, {"state": "'DISBURSING'"}),
+    "X8": ("credit_insurance", "covered_shipments", PAID,
+           {"state": "'COVERED'", "insured_value_minor_units": "insured_value_minor_units * 2"}),
+}  # fmt: skip
 
 
-def named(network: Network, service: str, table: str, row: str, column: str, value: str) -> set[str]:
-    """Spoils a column of rows, and returns the invariants that are told before it is put right."""
+def named(network: Network, service: str, table: str, row: str, changes: Mapping[str, str]) -> set[str]:
+    """Spoils rows, and returns the invariants that are told before they are put right."""
     store = network.nodes[service].store
+    change = ", ".join(f"{column} = {value}" for column, value in changes.items())
+    back = ", ".join(f"{column} = :{column}" for column in changes)
     with store.write() as connection:
-        before = connection.execute(sa.text(f"SELECT id, {column} AS right FROM {table} WHERE {row}")).mappings().all()
-        connection.execute(sa.text(f"UPDATE {table} SET {column} = {value} WHERE {row}"))
+        query = sa.text(f"SELECT id, {', '.join(changes)} FROM {table} WHERE {row}")
+        before = [dict(line) for line in connection.execute(query).mappings()]
+        connection.execute(sa.text(f"UPDATE {table} SET {change} WHERE {row}"))
     told = {invariant for invariant, _ in invariants.at_rest(network)}
+    assert before, f"no row of {table} to spoil"
     with store.write() as connection:
-        connection.execute(sa.text(f"UPDATE {table} SET {column} = :right WHERE id = :id"), before)
+        connection.execute(sa.text(f"UPDATE {table} SET {back} WHERE id = :id"), before)
     return told
 
 
@@ -68,7 +74,12 @@ def test_what_is_wrong_at_rest_is_found(monkeypatch: pytest.MonkeyPatch) -> None
     """X1, X2, X3, X4, X8: a row that breaks one of them at rest is told under its id, and nothing once it is right."""
     networks: list[Network] = []
     at_rest = invariants.at_rest
-    monkeypatch.setattr(invariants, "at_rest", lambda network: networks.append(network) or at_rest(network))
+
+    def kept(network: Network) -> Iterator[tuple[str, str]]:
+        networks.append(network)
+        return at_rest(network)
+
+    monkeypatch.setattr(invariants, "at_rest", kept)
     assert simulate(5)["ok"]
     (network,) = networks
     for invariant, fault in FAULTS.items():
