@@ -780,7 +780,7 @@ def test_a_lender_holds_for_itself(world: World) -> None:
 
 
 def test_what_the_buyer_paid_cant_be_held_again(world: World) -> None:
-    """Of 90,000 insured 60,000 is held; the buyer pays half; then what is given back is insured no more."""
+    """60,000 of 90,000 insured is held; the buyer pays half; then what is given back is insured no more."""
     declaration = declared(world, state=State.COVERED).declaration
     request = hold_request(declaration, 60_000)
     world.call("HoldCover", request, LENDER)
@@ -987,6 +987,7 @@ def test_exposure_never_exceeds_any_line_and_all_comes_back(embedded: World, wor
     ],
 )
 def test_verification_finds_what_was_changed_by_hand(database_url: str, statement: str, says: str) -> None:
+    """C1, C2, C3: each fault in what is used of the lines, held by lenders or owed under cover is named."""
     world = World(database_url)
     shipment = declared(world, state=State.COVERED)
     world.call("HoldCover", hold_request(shipment.declaration, 500), LENDER)

@@ -212,6 +212,7 @@ def test_the_pace_follows_the_time_that_a_step_took(before: int, rows: int, mill
 
 
 def test_what_is_done_and_isnt_is_told(store: Stores) -> None:
+    """J1: a row that is left over of a date that is done, and a closed date whose job isn't done, are named."""
     database, clock = filled(store(), [3, 0]), ManualClock(NOON_US)
     closing = closing_of(database, clock)
     closing.advance(TODAY + DAY)
