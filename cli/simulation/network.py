@@ -208,7 +208,7 @@ class Network:
         self._start_tasks(node)
 
     def _crash(self, node: Node) -> None:
-        """What was in memory is gone: who waits will ask again, tasks start from their rows."""
+        """Forgets what was in memory: who waits will ask again, tasks start from their rows."""
         self.crashes += 1
         node.store.crash_next = False
         node.waiting.clear()
@@ -284,7 +284,7 @@ def _sweeping(sweep: Callable[[Transaction], bool]) -> Callable[[Transaction, An
 
 
 def _told(outcome: Outcome) -> Message | DomainError:
-    """What the caller hears; a bug stops the run."""
+    """Returns what the caller hears; a bug stops the run."""
     if isinstance(outcome, Message | DomainError):
         return outcome
     raise outcome
