@@ -69,6 +69,11 @@ def states(database: str) -> list[int]:
     return [policy.state for policy in sorted(page, key=lambda policy: rpc.to_date(policy.end_date))]
 
 
+def close(database: str, until: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """`aval date close` to its end."""
+    return aval("date", "close", "--until", until, "--database", database, *options)
+
+
 def killed(database: str, until: str, services: int) -> None:
     """kill -9 of a close once it has told of so many services."""
     command = [AVAL, "date", "close", "--until", until, "--database", database]
@@ -88,7 +93,7 @@ def test_a_close_that_is_killed_goes_on_where_it_was(platform: str) -> None:
     for services in KILLED_AFTER:
         killed(platform, until.isoformat(), services)
         seen.append(shown(platform))
-    done = aval("date", "close", "--until", until.isoformat(), "--verify", "--json", "--database", platform)
+    done = close(platform, until.isoformat(), "--verify", "--json")
     report = json.loads(done.stdout)
     assert (report["ok"], report["is_closing"], report["date"]) == (True, False, until.isoformat())
     assert {row["date"] for row in report["services"].values()} == {until.isoformat()}
@@ -99,7 +104,7 @@ def test_a_close_that_is_killed_goes_on_where_it_was(platform: str) -> None:
 
 
 def test_five_days_are_closed_and_verified_one_by_one(platform: str) -> None:
-    done = aval("date", "close", "--until", "+5d", "--verify", "--database", platform)
+    done = close(platform, "+5d", "--verify")
     assert done.returncode == 0, done.stdout
     closed = [line for line in done.stdout.splitlines() if line.endswith("all hold")]
     assert [line.split()[0] for line in closed] == [(today() + number * DAY).isoformat() for number in range(6)]
@@ -110,10 +115,9 @@ def test_five_days_are_closed_and_verified_one_by_one(platform: str) -> None:
 def test_the_first_day_with_a_violation_stops_the_close(platform: str) -> None:
     store = Database(platform, "credit_insurance")
     with store.write() as connection:
-        connection.exec_driver_sql("UPDATE policies SET state = 'IN_FORCE' WHERE state = 'PENDING_APPROVAL'")
         connection.exec_driver_sql("UPDATE log_head SET position = position + 1")
     store.close()
-    done = aval("date", "close", "--until", "+5d", "--verify", "--json", "--database", platform)
+    done = close(platform, "+5d", "--verify", "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["ok"], len(report["days"])) == (1, False, 1)
     assert any("events: head" in violation for violation in report["violations"])
