@@ -194,9 +194,9 @@ def _answer(asked: Asked, inquiry: Inquiry, shelf: Shelf, known: dict[str, Regis
 
 
 def _blind(asked: Asked, registration: Registration) -> tuple[list[Hit], list[Candidate]]:
-    """What is kept of a registration's documents."""
+    """Returns what is kept of a registration's documents."""
     hits, candidates = [], []
-    for position, document in enumerate(asked.documents):
+    for position, document in enumerate(document.kept() for document in asked.documents):
         identifier = document_id(registration.id, position)
         kept = RegisteredDocument(identifier, registration.id, position, asked.blinder.comparing(document, identifier))
         candidates.append(Candidate(kept, registration.holder, registration.state, registration.create_us))
