@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from chassis import migrations, testing
+from chassis import business_date, migrations, testing
 from chassis.command import Transaction
 from chassis.database import Database
 from chassis.identity import Caller
@@ -68,12 +68,13 @@ def store_rate(database: Database, size: int) -> int:
     accounts = [store.NewAccount(key, "bench", "CNY", Limit.NONE, key) for key in load.accounts]
     with database.write() as connection:
         store.open_accounts(connection, accounts)
+    identifiers, today = Identifiers(NOW_US, b""), business_date.day(NOW_US)
     done, spent = 0, 0.0
     while spent < SECONDS:
         batch = load.batch(size)
         started = time.perf_counter()
         with database.write() as connection:
-            store.apply(Transaction(connection, ANYONE, NOW_US, Identifiers(NOW_US, b"")), batch)
+            store.apply(Transaction(connection, ANYONE, NOW_US, identifiers, business_date=today), batch)
         spent += time.perf_counter() - started
         done += size
     return round(done / spent)

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from google.protobuf.message import Message
 from opentelemetry import trace
 
-from chassis import clock
 from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.ids import Identifiers
@@ -45,6 +44,8 @@ class Transaction:
     caller: Caller
     now_us: int
     ids: Identifiers
+    # The date on which the command counts; no rule reads the clock's day.
+    business_date: datetime.date = field(kw_only=True)
     traceparent: str = ""
     span: trace.Span = trace.INVALID_SPAN
     # The platform's detached JWS over bytes, by the service's own key.
@@ -54,13 +55,6 @@ class Transaction:
     events: list[PendingEvent] = field(default_factory=list)
     # Whether it changed what is owed: the runner of tasks looks again.
     has_tasks: bool = False
-    # None: the clock's day.
-    set_date: datetime.date | None = None
-
-    @property
-    def business_date(self) -> datetime.date:
-        """The platform's business date, the same for a whole batch."""
-        return self.set_date or clock.business_date(self.now_us)
 
     def append(self, type: str, resource: str, payload: Message, tenants: Iterable[str]) -> None:
         """Appends an event that these tenants may see; services see all."""
@@ -123,6 +117,8 @@ class Submission:
     seed: bytes
     traceparent: str = ""
     span: trace.Span = trace.INVALID_SPAN
+    # The business date of the service that calls, where it gives one.
+    caller_date: datetime.date | None = None
     # Whether it appended events and changed tasks: set once that is committed.
     has_events: bool = False
     has_tasks: bool = False
@@ -182,21 +178,19 @@ class Submission:
         """Whether it is, as made before services' requests were kept apart: a service's was made alike."""
         return keys.is_token(stored, EARLIER_PURPOSE, self._fingerprint())
 
-    def transaction(
-        self, connection: sa.Connection, keys: KeyRing = NO_KEYS, date: datetime.date | None = None
-    ) -> Transaction:
-        """The same each time it is run."""
+    def transaction(self, connection: sa.Connection, date: datetime.date, keys: KeyRing = NO_KEYS) -> Transaction:
+        """Returns the command's transaction on a business date, the same each time it is run."""
         ids = Identifiers(self.now_us, self.seed)
         return Transaction(
             connection,
             self.caller,
             self.now_us,
             ids,
+            business_date=date,
             traceparent=self.traceparent,
             span=self.span,
             seal=self.seal,
             keys=keys,
-            set_date=date,
         )
 
 

@@ -1,9 +1,11 @@
-"""State machines as tables: from (state, verb) to the next state; any other pair is refused."""
+"""State machines as tables: from (state, verb) to the next state, and what entering a state does."""
 
 import enum
-from collections.abc import Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
 
+from chassis.command import Transaction
 from chassis.errors import EtagMismatch, WrongState
 
 State = TypeVar("State", bound=enum.StrEnum)
@@ -40,6 +42,30 @@ def moved(transitions: Mapping[tuple[State, Verb], State], resource: StatefulRes
     if following is None:
         raise WrongState(resource=resource.name, state=resource.state.value)
     return following
+
+
+# A resource in a state, as a frozen record.
+Record = TypeVar("Record", bound=Any)
+Effect = Callable[[Transaction, Record], None]
+
+
+def enter(
+    transaction: Transaction,
+    before: Record,
+    path: Sequence[Record],
+    entering: Mapping[Any, Effect[Record]],
+    save: Callable[[Transaction, Record], Record],
+) -> Record:
+    """Takes a resource through the states of a path and returns it as it was saved last.
+
+    A state that differs from the one before has its effect from `entering` first: on the way from COLLECTING over SWEPT
+    to CONFIRMED, that of SWEPT, then the row, that of CONFIRMED, then the row. Raises what they raise.
+    """
+    for following in path:
+        if following.state is not before.state and (effect := entering.get(following.state)):
+            effect(transaction, following)
+        before = save(transaction, replace(following, revision=before.revision))
+    return before
 
 
 def check_etag(etag: str, resource: Resource) -> None:

@@ -28,12 +28,12 @@ def close(database: str, until: datetime.date) -> datetime.date:
 
     Raises business_date.DateNotAhead where a service is past it.
     """
-    return _in_all(database, lambda connection: business_date.close(connection, until, _now_us()))
+    return _in_all(database, lambda connection: business_date.advance(connection, until, _now_us()).date)
 
 
 def hold(database: str, date: datetime.date) -> datetime.date:
     """Holds the business date at a day: a demo's story begins in the past, so that it ends today."""
-    return _in_all(database, lambda connection: business_date.hold(connection, date))
+    return _in_all(database, lambda connection: business_date.hold(connection, date).date)
 
 
 def _in_all(database: str, change: Change) -> datetime.date:

@@ -323,6 +323,28 @@ def _verify_lines(report: dict[str, Any]) -> list[str]:
     return [*lines, f"events: {events}", f"chains hold: {'yes' if report['chains_ok'] else 'NO'}", *verdict]
 
 
+@main.command("owed")
+@click.option("--retry", "resource", help="Make this resource's parked calls again, such as loans/loan-….")
+@folder_option
+@database_option
+@json_option
+def list_owed(resource: str | None, folder: pathlib.Path, database: str | None, as_json: bool) -> None:
+    """List the calls that services owe each other: parked, late, owed or waiting for their time, and why."""
+    from chassis.clock import SystemClock
+    from cli import owed
+
+    address, now_us = _store_in_use(folder, database), SystemClock().now_us()
+    if resource is None:
+        report = owed.report(address, now_us)
+        show(report, as_json, list(owed.lines(report)))
+        return
+    try:
+        retried = owed.retry(address, resource, now_us)
+    except owed.NothingParked as error:
+        raise click.ClickException(str(error)) from error
+    show(retried, as_json, [f"{retried['retried']} calls of {resource} are made again"])
+
+
 @main.group()
 def date() -> None:
     """Show the platform's business date, or close it and all before a day."""

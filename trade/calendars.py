@@ -1,11 +1,22 @@
-"""Working days in China, by the holidays and make-up days of data/holidays.csv."""
+"""Days in China, and which of them are worked, by the holidays and make-up days of data/holidays.csv."""
 
 import datetime
 
+from chassis import clock
 from chassis.codetables import code_table
 
+# China keeps one time all year.
+CHINA = datetime.timezone(datetime.timedelta(hours=8))
 SATURDAY = 5
 DAY = datetime.timedelta(days=1)
+
+
+def day_in_china(time_us: int) -> datetime.date:
+    """Returns the day in China of an instant that a document or a row bears: 16:00 UTC on 1 March is 2 March.
+
+    Never the day on which something is done: that is the business date of a transaction or a reading.
+    """
+    return clock.day(time_us, CHINA)
 
 
 def is_working(day: datetime.date) -> bool:

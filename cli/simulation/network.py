@@ -75,7 +75,7 @@ class Node:
     settle: Operation
     noting: Operation
     waiting: list[tuple[Submission, Reply]] = field(default_factory=list)
-    in_the_air: set[str] = field(default_factory=set)
+    in_the_air: set[tasks.Key] = field(default_factory=set)
     is_flush_planned: bool = False
 
 
@@ -224,8 +224,8 @@ class Network:
         with node.store.read() as connection:
             due = tasks.due(connection, self.clock.now_us())
         for task in due:
-            if task.resource not in node.in_the_air:
-                node.in_the_air.add(task.resource)
+            if task.key not in node.in_the_air:
+                node.in_the_air.add(task.key)
                 self._perform(node, task)
 
     def _perform(self, node: Node, task: Task) -> None:
@@ -236,7 +236,7 @@ class Network:
 
         def landed(outcome: Message | DomainError) -> None:
             """A reaction that refused counts as an attempt."""
-            node.in_the_air.discard(task.resource)
+            node.in_the_air.discard(task.key)
             if isinstance(outcome, DomainError):
                 now_us = self.clock.now_us()
                 counting = tasks.settlement(_POSTPONING, task, outcome, now_us, self.random.randbytes(16))
@@ -251,7 +251,7 @@ class Network:
             submission = tasks.settlement(node.settle, task, outcome, now_us, self.random.randbytes(16))
             self._enqueue(node, submission, landed)
             # A reply that is lost on its way must not leave the task in the air for ever.
-            self._plan(RESEND_US, lambda: node.in_the_air.discard(task.resource))
+            self._plan(RESEND_US, lambda: node.in_the_air.discard(task.key))
 
         self._send(acting, task.service, task.method, tasks.request_of(task), settle)
         self._plan(RESEND_US, lambda: settle(_unknown()))

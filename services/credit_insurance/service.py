@@ -13,7 +13,7 @@ from services.credit_insurance.cover_hold import commands as cover_hold
 from services.credit_insurance.covered_shipment import commands as covered_shipment
 from services.credit_insurance.covered_shipment import exposure
 from services.credit_insurance.covered_shipment import reads as covered_shipment_reads
-from services.credit_insurance.covered_shipment.store import SAGA
+from services.credit_insurance.covered_shipment import saga as covered_shipment_saga
 from services.credit_insurance.policy import commands as policy
 from services.credit_insurance.policy import reads as policy_reads
 
@@ -50,7 +50,7 @@ SERVICE = Service(
         "GetCoveredShipment": covered_shipment_reads.get,
         "ListCoveredShipments": covered_shipment_reads.list_,
     },
-    sagas={SAGA.noun: SAGA},
+    sagas={saga.noun: saga for saga in (covered_shipment_saga.SAGA,)},
     sweeps=[exposure.look],
     prepare=[ledger_store.initialise],
     violations=verification.violations,

@@ -59,13 +59,15 @@ def _of_payments(
         if shipment.insured_value is None or shipment.paid_before is None:
             yield f"{shipment.name} is COVERED without an insured value"
             continue
-        told, _ = store.told(connection, shipment.declaration, shipment.insured_value.currency)
+        currency, payments = shipment.insured_value.currency, store.payments(connection, shipment.declaration)
+        told, _ = model.told(payments, currency)
         owed = model.owed_after(shipment, told)
         booked = accounts[model.exposure_id(shipment.name)].balance
         if booked != owed.minor_units:
             yield f"{shipment.name}: {owed.minor_units} is owed under cover, its exposure is {booked}"
-        for payment in store.told_otherwise(connection, shipment.declaration, shipment.insured_value.currency):
-            yield f"{shipment.name}: {payment} is of another currency than its cover, and frees nothing"
+        for payment in payments:
+            if payment.amount is not None and payment.amount.currency != currency:
+                yield f"{shipment.name}: {payment.payment} is of another currency than its cover, and frees nothing"
 
 
 def _of_holds(

@@ -12,7 +12,8 @@ from services.loans.application import commands as application
 from services.loans.application import reads as application_reads
 from services.loans.loan import commands as loan
 from services.loans.loan import reads as loan_reads
-from services.loans.loan import store as loans
+from services.loans.loan import saga as loan_saga
+from services.loans.loan import store as loan_store
 from services.loans.offer import commands as offer
 from services.loans.offer import reads as offer_reads
 from services.loans.repayment import commands as repayment
@@ -22,7 +23,7 @@ VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
 
 def _violations(connection: sa.Connection) -> Sequence[str]:
-    return [*ledger_store.violations(connection), *loans.violations(connection)]
+    return [*ledger_store.violations(connection), *loan_store.violations(connection)]
 
 
 SERVICE = Service(
@@ -49,7 +50,7 @@ SERVICE = Service(
         "ListLoans": loan_reads.list_,
         "GetPayoff": loan_reads.payoff,
     },
-    sagas={"loan": loans.SAGA},
+    sagas={saga.noun: saga for saga in (loan_saga.SAGA,)},
     sweeps=[offer.expire],
     prepare=[ledger_store.initialise],
     violations=_violations,

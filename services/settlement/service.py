@@ -11,12 +11,14 @@ from services.settlement.account import commands as account
 from services.settlement.account import reads as account_reads
 from services.settlement.bill_payment import commands as bill_payment
 from services.settlement.bill_payment import reads as bill_payment_reads
+from services.settlement.bill_payment import saga as bill_payment_saga
 from services.settlement.bill_payment import store as bill_payment_store
 from services.settlement.booking import commands as booking
 from services.settlement.incoming_payment import commands as incoming
 from services.settlement.incoming_payment import reads as incoming_reads
+from services.settlement.incoming_payment import saga as incoming_saga
 from services.settlement.incoming_payment import store as incoming_store
-from services.settlement.notification import store as notifications
+from services.settlement.notification import reads as notification_reads
 from services.settlement.outgoing_payment import commands as outgoing
 from services.settlement.outgoing_payment import reads as outgoing_reads
 from services.settlement.outgoing_payment import store as outgoing_store
@@ -63,10 +65,10 @@ SERVICE = Service(
         "GetBillPayment": bill_payment_reads.get,
         "ListBillPayments": bill_payment_reads.list_,
         "ListOutgoingPayments": outgoing_reads.list_,
-        "ListNotifications": notifications.list_,
+        "ListNotifications": notification_reads.list_,
     },
     streams={"StreamTransfers": "BatchCreateTransfers"},
-    sagas={saga.noun: saga for saga in (incoming_store.SAGA, bill_payment_store.SAGA)},
+    sagas={saga.noun: saga for saga in (incoming_saga.SAGA, bill_payment_saga.SAGA)},
     sweeps=[transfer.expire, outgoing.expire],
     prepare=[ledger_store.initialise],
     violations=_violations,

@@ -28,7 +28,8 @@ from chassis.status import RemoteError
 from services.credit_insurance.covered_shipment.model import State
 from services.credit_insurance.errors import CoverHeld, CoverMissing, LimitExceeded
 from services.credit_insurance.service import SERVICE
-from services.declarations.errors import ConsentMissing, ValueNotEligible, ValuePaid
+from services.declarations.privacy.errors import ConsentMissing
+from services.declarations.register.errors import ValueNotEligible, ValuePaid
 from tests.service.credit_insurance_world import (
     BANK,
     CHECKER,

@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from google.protobuf.message import Message
 from google.type import date_pb2, decimal_pb2
 
-from chassis import eventlog, fields, migrations, money, signatures, tasks
-from chassis.clock import SHANGHAI
+from chassis import business_date, eventlog, fields, migrations, money, signatures, tasks
 from chassis.command import Submission
 from chassis.database import Database
 from chassis.errors import DomainError, NotFound
@@ -29,9 +28,10 @@ from chassis.service import Reading
 from chassis.tables import events
 from chassis.writer import run_batch
 from services.loans import errors, tables
-from services.loans.loan import drawdown, store
+from services.loans.loan import plan, store
 from services.loans.service import SERVICE
 from tests.support import seeded_random
+from trade.calendars import CHINA
 
 NOW_US = 1_800_000_000_000_000
 DAY_US = 86_400_000_000
@@ -131,7 +131,7 @@ class Room:
             with self.database.write() as connection:
                 operation = SERVICE.operation("CreateApplication")
                 submission = Submission(operation, SETTLEMENT, None, "", self.now_us, self._seed())
-                sweep(submission.transaction(connection))
+                sweep(submission.transaction(connection, business_date.present(connection, self.now_us)))
 
     def violations(self) -> list[str]:
         """What the service's own proof and its tasks' find."""
@@ -214,13 +214,13 @@ def declaration(value: int = 100_000_00, available: int = 90_000_00, **changes: 
 
 
 ANSWERS: Mapping[str, Callable[[], Message]] = {
-    drawdown.VALUE: declaration,
-    drawdown.RESERVE: declarations_pb2.Encumbrance,
-    drawdown.COVER: credit_insurance_pb2.CoverHold,
-    drawdown.CONFIRM: declarations_pb2.Encumbrance,
-    drawdown.DISBURSE: settlement_pb2.DisburseResponse,
-    drawdown.UNCOVER: credit_insurance_pb2.CoverHold,
-    drawdown.RELEASE: declarations_pb2.Encumbrance,
+    plan.VALUE: declaration,
+    plan.RESERVE: declarations_pb2.Encumbrance,
+    plan.COVER: credit_insurance_pb2.CoverHold,
+    plan.CONFIRM: declarations_pb2.Encumbrance,
+    plan.DISBURSE: settlement_pb2.DisburseResponse,
+    plan.UNCOVER: credit_insurance_pb2.CoverHold,
+    plan.RELEASE: declarations_pb2.Encumbrance,
 }
 
 
@@ -259,7 +259,7 @@ def repayment(room: Room, loan: str, amount: Any, on: str, **changes: Any) -> lo
 
 def repay(room: Room, loan: str, amount: int, on: str, caller: Caller = SETTLEMENT, **changes: Any) -> Any:
     """Fixes a repayment on its value date."""
-    moment = datetime.datetime.combine(datetime.date.fromisoformat(on), datetime.time(12), SHANGHAI)
+    moment = datetime.datetime.combine(datetime.date.fromisoformat(on), datetime.time(12), CHINA)
     room.now_us = max(room.now_us, int(moment.timestamp()) * 1_000_000)
     return room.submit("CreateRepayment", caller, repayment(room, loan, usd(amount), on, **changes))
 

@@ -19,7 +19,7 @@ from ledger.model import Account, Limit
 from services.credit_insurance import premium_rates
 from services.credit_insurance.buyer_limit import model as buyer_limit
 from services.credit_insurance.cover_hold import model as cover
-from services.credit_insurance.covered_shipment import model, saga
+from services.credit_insurance.covered_shipment import model, plan
 from services.credit_insurance.covered_shipment.model import CoveredShipment, State
 from services.credit_insurance.covered_shipment.reactions import REACTIONS
 from services.credit_insurance.policy import model as policy
@@ -110,7 +110,7 @@ def test_plan_of_every_state(state: State) -> None:
         State.CANCELLING: ("release value", "declarations", "ReleaseEncumbrance"),
         State.PAID: ("release value", "declarations", "ReleaseEncumbrance"),
     }
-    call = saga.plan(replace(SHIPMENT, state=state))
+    call = plan.owed(replace(SHIPMENT, state=state))
     assert (call and (call.step, call.service, call.method)) == owed.get(state)
     if call:
         assert call.tenant == SHIPMENT.insurer
@@ -122,7 +122,7 @@ def test_calls_say_the_same_encumbrance_and_the_right_amounts() -> None:
     reserve, confirm, collect, release = (
         call.request
         for state in (State.DECLARED, State.VALUE_RESERVED, State.VALUE_MARKED, State.CANCELLING)
-        if (call := saga.plan(replace(SHIPMENT, state=state)))
+        if (call := plan.owed(replace(SHIPMENT, state=state)))
     )
     assert confirm.name == release.name == f"encumbrances/{reserve.encumbrance_id}"
     (item,) = reserve.encumbrance.items
@@ -132,7 +132,7 @@ def test_calls_say_the_same_encumbrance_and_the_right_amounts() -> None:
     assert reserve.encumbrance.asset_class == reserve.encumbrance.INSURANCE
     assert reserve.encumbrance.reference == collect.covered_shipment == SHIPMENT.name
     assert (collect.amount.minor_units, collect.enterprise) == (78_000, SHIPMENT.enterprise)
-    assert saga.plan(replace(SHIPMENT, id="another")).request.encumbrance_id != reserve.encumbrance_id  # type: ignore[union-attr]
+    assert plan.owed(replace(SHIPMENT, id="another")).request.encumbrance_id != reserve.encumbrance_id  # type: ignore[union-attr]
 
 
 def test_golden_premiums() -> None:

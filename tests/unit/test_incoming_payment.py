@@ -19,7 +19,7 @@ from chassis.states import moved
 from ledger import model as ledger
 from services.settlement.account import model as accounts
 from services.settlement.account.model import Account, Kind
-from services.settlement.incoming_payment import division, model, reactions, rpc
+from services.settlement.incoming_payment import division, model, plan, reactions, rpc
 from services.settlement.incoming_payment.division import Part
 from services.settlement.incoming_payment.model import TRANSITIONS, IncomingPayment, State, Verb
 from services.settlement.messages.declaration_numbers import declaration_numbers
@@ -157,14 +157,14 @@ def test_every_pair_of_state_and_verb(state: State, verb: Verb) -> None:
 
 
 def test_what_each_state_owes() -> None:
-    owed = {state: call for state in State if (call := model.plan(in_state(state)))}
+    owed = {state: call for state in State if (call := plan.owed(in_state(state)))}
     assert {state: (call.step, call.service, call.method, call.tenant) for state, call in owed.items()} == {
         State.RECEIVED: (MATCH, "declarations", "GetReceivable", BANK),
-        State.MATCHED: (APPLY, "declarations", "ApplyProceeds", model.TENANT),
+        State.MATCHED: (APPLY, "declarations", "ApplyProceeds", plan.TENANT),
         State.APPLIED: ("collect encumbrances/a", "loans", "CreateRepayment", BANK),
         State.COLLECTING: ("collect encumbrances/a", "loans", "CreateRepayment", BANK),
         State.SWEPT: ("confirm encumbrances/a", "loans", "ConfirmRepayment", BANK),
-        State.CONFIRMED: (RELEASE, "credit_insurance", "ReleaseExposure", model.TENANT),
+        State.CONFIRMED: (RELEASE, "credit_insurance", "ReleaseExposure", plan.TENANT),
     }
 
 
@@ -269,7 +269,7 @@ def test_a_parked_collection_goes_on_with_the_same_declaration() -> None:
     parked = on(made, "collect encumbrances/b", WrongState(resource="loans/b", state="DISBURSING"))
     assert (parked.is_applied, parked.declarations, parked.collected) == (True, (DECLARATION,), usd(310))
     again = renamed(parked, DECLARATION)
-    call = model.plan(again)
+    call = plan.owed(again)
     assert call is not None
     assert call.step == "collect encumbrances/b"
     assert len(again.collections) == 2
@@ -298,12 +298,12 @@ def test_a_payment_for_two_declarations_repays_both_lenders() -> None:
 def test_a_lender_for_whom_nothing_is_left_is_not_asked() -> None:
     """An encumbrance that is settled in full waits for its holder's release; another's takes the whole payment."""
     made = on(in_state(State.MATCHED), APPLY, applied(("loans/a", BANK, 0), ("loans/b", OTHER, 1000)))
-    call = model.plan(made)
+    call = plan.owed(made)
     assert call is not None
     assert call.step == "collect encumbrances/b"
     assert on(made, call.step, repayment(1000, 10)).state is State.SWEPT
     left = on(made, call.step, repayment(900, 10))
-    call = model.plan(left)
+    call = plan.owed(left)
     assert call is not None
     assert (call.step, call.request.amount) == ("collect encumbrances/a", proto(100))
 
@@ -360,7 +360,7 @@ def test_a_division_loses_nothing_and_gives_nobody_more_than_it_is_owed_before_a
 def test_what_interest_took_is_put_back_before_the_money_moves() -> None:
     made = on(in_state(State.MATCHED), APPLY, applied(("loans/a", BANK, 400)))
     made = on(made, "collect encumbrances/a", repayment(400, 10, unsecured=10))
-    call = model.plan(made)
+    call = plan.owed(made)
     assert call is not None
     assert (call.step, call.tenant, call.request.amount) == ("restore encumbrances/a", BANK, proto(10))
     assert list(call.request.assets) == [DECLARATION]
@@ -451,7 +451,7 @@ def test_no_unit_is_lost_on_any_way(data: st.DataObject) -> None:
     world.post(model.receive_transfer(made))
     namings = 3
     while True:
-        call = model.plan(made)
+        call = plan.owed(made)
         if call is None and made.state is State.UNMATCHED and namings:
             namings -= 1
             made = renamed(made, *named)

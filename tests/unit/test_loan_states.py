@@ -17,8 +17,8 @@ from chassis.errors import DomainError, WrongState
 from chassis.money import Money
 from chassis.states import moved
 from services.loans.application import model as application
-from services.loans.loan import drawdown, reactions
 from services.loans.loan import model as loan
+from services.loans.loan import plan, reactions
 from services.loans.loan.model import Item, Loan, State
 from services.loans.offer import model as offer
 from services.loans.repayment import model as repayment
@@ -127,12 +127,12 @@ REFUSED: Mapping[State, State | None] = {
 
 def test_the_tables_of_these_tests_are_whole() -> None:
     assert set(OWED) == set(State)
-    assert set(REFUSED) == {state for state, call in OWED.items() if call} == set(drawdown.PLANS)
+    assert set(REFUSED) == {state for state, call in OWED.items() if call} == set(plan.PLANS)
 
 
 @pytest.mark.parametrize("state", State)
 def test_each_state_owes_its_call(state: State) -> None:
-    call = drawdown.plan(at(state))
+    call = plan.owed(at(state))
     assert (call and (call.step, call.service, call.method)) == OWED[state]
     assert call is None or call.tenant == at(state).bank
 
@@ -140,7 +140,7 @@ def test_each_state_owes_its_call(state: State) -> None:
 @pytest.mark.parametrize("state", REFUSED)
 def test_each_refusal_is_compensated_or_tried_again(state: State) -> None:
     before = at(state)
-    call = drawdown.plan(before)
+    call = plan.owed(before)
     assert call
     following = REFUSED[state]
     if following is None:
@@ -163,7 +163,7 @@ def answer(call: tasks.Call, **changes: Any) -> Any:
 def followed(one: Loan) -> tuple[Loan, list[str]]:
     """The loan after every call it owes was answered, and the steps."""
     steps = []
-    while call := drawdown.plan(one):
+    while call := plan.owed(one):
         steps.append(call.step)
         one = reactions.after(one, call.step, answer(call), TODAY)
     return one, steps
@@ -186,10 +186,10 @@ def test_a_drawdown_takes_its_steps_in_order() -> None:
 def test_whatever_is_refused_all_that_was_taken_is_given_back(refused: int) -> None:
     one = fresh()
     for _ in range(refused):
-        call = drawdown.plan(one)
+        call = plan.owed(one)
         assert call
         one = reactions.after(one, call.step, answer(call), TODAY)
-    call = drawdown.plan(one)
+    call = plan.owed(one)
     assert call
     held = [item.declaration for item in one.items if item.is_covered]
     one, steps = followed(reactions.after(one, call.step, Refused(), TODAY))
@@ -213,7 +213,7 @@ def test_a_repaid_loan_gives_back_cover_and_value() -> None:
 )
 def test_a_value_that_does_not_fit_ends_the_drawdown(changes: dict[str, Any], reason: str) -> None:
     one = fresh()
-    while one.state is State.RESERVING and (call := drawdown.plan(one)):
+    while one.state is State.RESERVING and (call := plan.owed(one)):
         assert call.step != "reserve"
         one = reactions.after(one, call.step, answer(call, **changes), TODAY)
     assert (one.state, one.cancellation_reason) == (State.CANCELLED, reason)

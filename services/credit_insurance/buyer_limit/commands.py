@@ -10,7 +10,7 @@ from chassis import rpc as wire
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem, SamePerson
 from chassis.states import check_etag, moved
-from services.credit_insurance import checks, errors
+from services.credit_insurance import checks, errors, opening
 from services.credit_insurance.buyer_limit import store
 from services.credit_insurance.buyer_limit.model import TRANSITIONS, BuyerLimit, State, Verb
 from services.credit_insurance.policy import store as policies
@@ -88,13 +88,18 @@ def _proposal_problems(limit: BuyerLimit, request: credit_insurance_pb2.DecideBu
     yield from checks.period("start_date", request.start_date, "end_date", request.end_date)
 
 
+def _open_line(transaction: Transaction, limit: BuyerLimit) -> None:
+    assert limit.amount is not None, f"{limit.name} has no amount"
+    opening.open_line(transaction, limit.name, limit.amount)
+
+
 def _nothing(_transaction: Transaction, _limit: BuyerLimit) -> None:
     """A refused limit has no line."""
 
 
 # By what was proposed: the verb, the event, and what it does in the ledger.
 APPROVALS: Mapping[bool, tuple[Verb, str, Callable[[Transaction, BuyerLimit], None]]] = {
-    False: (Verb.APPROVE, "buyer_limit.in_force", store.open_line),
+    False: (Verb.APPROVE, "buyer_limit.in_force", _open_line),
     True: (Verb.APPROVE_REFUSAL, "buyer_limit.refused", _nothing),
 }
 

@@ -1,4 +1,4 @@
-"""The buyer limits' rows, and the line of each."""
+"""The buyer limits' rows: the only SQL of this room."""
 
 from collections.abc import Sequence
 
@@ -40,10 +40,3 @@ def _tell(transaction: Transaction, limit: BuyerLimit, event: str) -> credit_ins
     (message,) = views(transaction.connection, [limit])
     transaction.append(event, limit.name, message, limit.parties)
     return message
-
-
-def open_line(transaction: Transaction, limit: BuyerLimit) -> None:
-    """Books the amount decided."""
-    assert limit.amount is not None
-    ledger.open_accounts(transaction.connection, lines.line_accounts(limit.name, limit.amount.currency))
-    ledger.post(transaction, lines.opening(limit.name, limit.amount))

@@ -10,7 +10,7 @@ from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
 from chassis.states import moved
 from services.credit_insurance import checks, errors
-from services.credit_insurance.cover_hold import rpc, store
+from services.credit_insurance.cover_hold import effects, rpc, store
 from services.credit_insurance.cover_hold.model import TRANSITIONS, CoverHold, State, Verb
 from services.credit_insurance.covered_shipment import store as shipments
 from services.credit_insurance.covered_shipment.model import State as ShipmentState
@@ -28,7 +28,7 @@ def hold(transaction: Transaction, request: credit_insurance_pb2.HoldCoverReques
     if problems := list(_problems(request, currency, transaction.caller.tenant)):
         raise InvalidFields(problems)
     asked = rpc.asked(request, shipment, transaction.now_us)
-    available = store.hold_amount(transaction, asked)
+    available = effects.hold_amount(transaction, asked)
     if available is not None:
         raise errors.CoverHeld(declaration=request.declaration, available=available.major(), currency=currency)
     return store.add(transaction, asked, "cover_hold.held")
@@ -64,7 +64,7 @@ def release(
     state = moved(TRANSITIONS, known, Verb.RELEASE)
     shipment = shipments.load(transaction.connection, known.covered_shipment)
     assert shipment is not None, f"{known.name} has no shipment"
-    store.release_amount(transaction, known, shipment)
+    effects.release_amount(transaction, known, shipment)
     return store.save(transaction, dataclasses.replace(known, state=state), "cover_hold.released")
 
 

@@ -5,14 +5,13 @@ from collections.abc import Iterator, Sequence
 from aval.credit_insurance.v1 import credit_insurance_pb2
 
 from chassis import money
-from chassis import rpc as wire
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem
 from services.credit_insurance import checks, errors, premium_rates
 from services.credit_insurance.buyer_limit import store as limits
 from services.credit_insurance.buyer_limit.model import BuyerLimit
-from services.credit_insurance.covered_shipment import exposure, rpc, store
-from services.credit_insurance.covered_shipment.model import CoveredShipment, ExposurePayment, State
+from services.credit_insurance.covered_shipment import effects, exposure, model, rpc, store
+from services.credit_insurance.covered_shipment.model import CoveredShipment, ExposurePayment, State, Terms
 from services.credit_insurance.policy import store as policies
 from services.credit_insurance.policy.model import Policy
 from services.credit_insurance.premium_rates import PremiumRate
@@ -32,12 +31,13 @@ def create(
         raise InvalidFields(problems)
     policy = policies.load(transaction.connection, limit.policy)
     assert policy is not None, f"{limit.name} has no policy"
-    identifier = transaction.ids.resource("covered-shipment")
-    shipment = rpc.asked(message, identifier, limit, policy, _rate(message, limit, policy), transaction.now_us)
+    identifier, terms = transaction.ids.resource("covered-shipment"), rpc.terms(message)
+    rate = _rate(terms, limit, policy)
+    shipment = model.declared(identifier, terms, limit, policy, rate, transaction.now_us)
     _check_premium(shipment)
     _check_in_force(shipment, limit, policy)
     _check_new(transaction, shipment)
-    held, covered = store.hold_exposure(transaction, shipment)
+    held, covered = effects.hold_exposure(transaction, shipment)
     if not covered:
         raise errors.LimitExceeded(available=covered.major(), currency=covered.currency)
     return store.add(transaction, held)
@@ -49,7 +49,7 @@ def _problems(message: credit_insurance_pb2.CoveredShipment, limit: BuyerLimit) 
     days = (f"{path}.shipment_date", message.shipment_date, f"{path}.due_date", message.due_date)
     period_problems = list(checks.period(*days))
     yield from period_problems
-    if not period_problems and _term_days(message) > limit.payment_term_days:
+    if not period_problems and rpc.terms(message).term_days > limit.payment_term_days:
         yield Problem(
             f"{path}.due_date",
             "PAYMENT_TERM_TOO_LONG",
@@ -58,18 +58,14 @@ def _problems(message: credit_insurance_pb2.CoveredShipment, limit: BuyerLimit) 
         )
 
 
-def _term_days(message: credit_insurance_pb2.CoveredShipment) -> int:
-    return (wire.to_date(message.due_date) - wire.to_date(message.shipment_date)).days
-
-
-def _rate(message: credit_insurance_pb2.CoveredShipment, limit: BuyerLimit, policy: Policy) -> PremiumRate:
-    """The policy's own rate, or the table's as effective on the shipment date. PremiumRateMissing."""
+def _rate(terms: Terms, limit: BuyerLimit, policy: Policy) -> PremiumRate:
+    """Returns the policy's own rate, or the table's as effective on the shipment date. Raises PremiumRateMissing."""
     if policy.premium_rate is not None:
         return PremiumRate(policy.premium_rate, policy.name)
-    on, term_days = wire.to_date(message.shipment_date), _term_days(message)
-    rate = premium_rates.table_rate(limit.buyer_country, term_days, policy.insured_ratio, on)
+    ratio = policy.insured_ratio
+    rate = premium_rates.table_rate(limit.buyer_country, terms.term_days, ratio, terms.shipment_date)
     if rate is None:
-        raise errors.PremiumRateMissing(term_days=term_days, insured_ratio=policy.insured_ratio)
+        raise errors.PremiumRateMissing(term_days=terms.term_days, insured_ratio=ratio)
     return rate
 
 

@@ -6,7 +6,7 @@ from chassis import database
 from chassis.command import Transaction
 from chassis.money import Money
 from chassis.states import moved
-from services.credit_insurance.cover_hold import store as covers
+from services.credit_insurance.cover_hold import effects as cover_effects
 from services.credit_insurance.covered_shipment import model, store
 from services.credit_insurance.covered_shipment.model import TRANSITIONS, CoveredShipment, Verb
 
@@ -15,21 +15,22 @@ LOOKS_AT_ONCE = 50
 
 
 def look(transaction: Transaction) -> bool:
-    """Some covers in force owe a look at the register, each once a day: what wasn't freed is asked for again."""
+    """Makes some covers in force owe a look at the register, each once a day: what wasn't freed is asked for again."""
     today = transaction.business_date
-    found = store.to_look_at(transaction.connection, today, LOOKS_AT_ONCE)
-    database.lock(transaction.connection, [shipment.declaration for shipment in found])
-    for shipment in found:
-        store.keep(transaction, dataclasses.replace(shipment, look_date=today))
+    shipments = store.to_look_at(transaction.connection, today, LOOKS_AT_ONCE)
+    database.lock(transaction.connection, [shipment.declaration for shipment in shipments])
+    for shipment in shipments:
+        store.save(transaction, dataclasses.replace(shipment, look_date=today))
     return False
 
 
 def follow_payments(transaction: Transaction, shipment: CoveredShipment, cause: str) -> Money:
-    """Brings the exposure of cover in force to what is owed now; what was freed, in the policy's currency."""
+    """Brings the exposure of cover in force to what is owed now; returns what was freed, in the policy's currency."""
     assert shipment.insured_value is not None, f"{shipment.name} has no insured value"
-    told, _ = store.told(transaction.connection, shipment.declaration, shipment.insured_value.currency)
+    payments = store.payments(transaction.connection, shipment.declaration)
+    told, _ = model.told(payments, shipment.insured_value.currency)
     owed = model.owed_after(shipment, told)
-    freed = covers.reduce(transaction, shipment, cause, owed)
+    freed = cover_effects.reduce(transaction, shipment, cause, owed)
     if not owed:
         paid = dataclasses.replace(shipment, state=moved(TRANSITIONS, shipment, Verb.PAID_OFF))
         store.save(transaction, paid, "covered_shipment.paid")

@@ -8,16 +8,19 @@ the policy's maximum liability (account `liability`).
 """
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
 from chassis import ids
-from chassis.money import Money
+from chassis.money import Money, total
 from ledger.model import Account, Kind, Limit, Transfer, chained
 from ledger.store import NewAccount, account_id
+from services.credit_insurance.buyer_limit.model import BuyerLimit
 from services.credit_insurance.lines import BOOK, line_id
+from services.credit_insurance.policy.model import Policy
+from services.credit_insurance.premium_rates import PremiumRate
 
 
 class State(enum.StrEnum):
@@ -34,7 +37,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can happen to it."""
+    """A step of its way."""
 
     VALUE_RESERVED = "value reserved"
     VALUE_CONFIRMED = "value confirmed"
@@ -58,6 +61,21 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 }
 # Exposure is held, not yet booked.
 RESERVING = (State.DECLARED, State.VALUE_RESERVED, State.VALUE_MARKED, State.CANCELLING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The terms on which an exporter declares a shipment; `declaration` is a resource name."""
+
+    declaration: str
+    invoice_amount: Money
+    shipment_date: date
+    due_date: date
+
+    @property
+    def term_days(self) -> int:
+        """The days from shipment to payment."""
+        return (self.due_date - self.shipment_date).days
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +120,7 @@ class CoveredShipment:
 
     @property
     def parties(self) -> tuple[str, str]:
-        """Who may see it."""
+        """The tenants that may see it."""
         return self.insurer, self.enterprise
 
     @property
@@ -128,8 +146,44 @@ class ExposurePayment:
     response: bytes
 
 
+def told(payments: Iterable[ExposurePayment], currency: str) -> tuple[Money, bool]:
+    """Returns what payments come to in a currency, and whether each has its amount, of whatever currency."""
+    amounts = [payment.amount for payment in payments]
+    counted = [amount for amount in amounts if amount is not None and amount.currency == currency]
+    return total(counted, currency), None not in amounts
+
+
+def declared(
+    identifier: str, terms: Terms, limit: BuyerLimit, policy: Policy, rate: PremiumRate, now_us: int
+) -> CoveredShipment:
+    """Returns the shipment that is declared on these terms, its whole invoice covered, with its premium.
+
+    USD 120,000.00 at 0.65 %: a premium of USD 780.00.
+    """
+    return CoveredShipment(
+        id=identifier,
+        buyer_limit=limit.name,
+        policy=policy.name,
+        declaration=terms.declaration,
+        insurer=policy.insurer,
+        enterprise=policy.enterprise,
+        invoice_amount=terms.invoice_amount,
+        shipment_date=terms.shipment_date,
+        due_date=terms.due_date,
+        covered_amount=terms.invoice_amount,
+        premium=premium(terms.invoice_amount, rate.rate),
+        premium_rate=rate.rate,
+        premium_rate_source=rate.source,
+        insured_ratio=policy.insured_ratio,
+        state=State.DECLARED,
+        refusal_reason="",
+        revision=1,
+        create_us=now_us,
+    )
+
+
 def insured_part(reserved: Money, asked: Money, covered: Money) -> Money:
-    """What of the value reserved for an amount stands for the covered part of it, rounded up.
+    """Returns what of the value reserved for an amount stands for the covered part of it, rounded up.
 
     Of EUR 460.01 reserved for USD 500.00, with USD 300.00 covered: EUR 276.01.
     """
@@ -137,7 +191,7 @@ def insured_part(reserved: Money, asked: Money, covered: Money) -> Money:
 
 
 def owed_after(shipment: CoveredShipment, told: Money) -> Money:
-    """The exposure once buyers have paid so much of the declaration in all, in its currency, since it is known.
+    """Returns the exposure once buyers have paid so much of the declaration in all, in its currency.
 
     No more than the register had outstanding at the last look. In proportion, rounded up, so that the last payment
     frees the rest exactly: USD 100.00 covered as EUR 90.00 is
@@ -152,14 +206,14 @@ def owed_after(shipment: CoveredShipment, told: Money) -> Money:
 
 
 def owed_of(shipment: CoveredShipment, outstanding: Money) -> Money:
-    """The exposure where so much of the insured value is outstanding, rounded up."""
+    """Returns the exposure where so much of the insured value is outstanding, rounded up."""
     covered, insured = shipment.covered_amount, shipment.insured_value
     assert insured is not None, f"{shipment.name} has no insured value"
     return Money(covered.currency, -(-covered.minor_units * outstanding.minor_units // insured.minor_units))
 
 
 def with_look(shipment: CoveredShipment, held: Money, settled: Money) -> CoveredShipment:
-    """The shipment after a look: so much the register holds for it, so much of that is settled.
+    """Returns the shipment after a look: so much the register holds for it, so much of that is settled.
 
     Cover taken before amounts were kept in the declaration's currency learns its insured value by that.
     """
@@ -190,12 +244,12 @@ def lines_of(shipment: CoveredShipment) -> list[str]:
 
 
 def exposure_id(shipment: str) -> str:
-    """What the shipment (its resource name) uses of its buyer limit."""
+    """Returns the account of what a shipment (its resource name) uses of its buyer limit."""
     return account_id("credit_insurance", shipment, "exposure")
 
 
 def liability_id(shipment: str) -> str:
-    """What it uses of its policy's maximum liability."""
+    """Returns the account of what it uses of its policy's maximum liability."""
     return account_id("credit_insurance", shipment, "liability")
 
 
@@ -208,7 +262,7 @@ def _uses(shipment: CoveredShipment) -> Sequence[tuple[str, str, str]]:
 
 
 def exposure_of(account: Account) -> Money:
-    """What is held or booked on an account of use."""
+    """Returns what is held or booked on an account of use."""
     return Money(account.currency, account.balance + account.credits_pending)
 
 

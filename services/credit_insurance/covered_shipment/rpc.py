@@ -4,15 +4,11 @@ from aval.credit_insurance.v1 import credit_insurance_pb2
 
 from chassis import money, rpc
 from chassis.money import Money
-from services.credit_insurance.buyer_limit.model import BuyerLimit
-from services.credit_insurance.covered_shipment import model
-from services.credit_insurance.covered_shipment.model import CoveredShipment, State
-from services.credit_insurance.policy.model import Policy
-from services.credit_insurance.premium_rates import PremiumRate
+from services.credit_insurance.covered_shipment.model import CoveredShipment, Terms
 
 
 def to_proto(shipment: CoveredShipment, exposure: Money) -> credit_insurance_pb2.CoveredShipment:
-    """The wire form, with the exposure that the ledger has."""
+    """Returns the wire form, with the exposure that the ledger has."""
     message = credit_insurance_pb2.CoveredShipment(
         name=shipment.name,
         buyer_limit=shipment.buyer_limit,
@@ -36,33 +32,11 @@ def to_proto(shipment: CoveredShipment, exposure: Money) -> credit_insurance_pb2
     return message
 
 
-def asked(
-    message: credit_insurance_pb2.CoveredShipment,
-    identifier: str,
-    limit: BuyerLimit,
-    policy: Policy,
-    rate: PremiumRate,
-    now_us: int,
-) -> CoveredShipment:
-    """The shipment that a checked message asks for, its whole invoice covered."""
-    invoice = money.from_proto(message.invoice_amount)
-    return CoveredShipment(
-        identifier,
-        limit.name,
-        policy.name,
-        message.declaration,
-        policy.insurer,
-        policy.enterprise,
-        invoice,
-        rpc.to_date(message.shipment_date),
-        rpc.to_date(message.due_date),
-        invoice,
-        model.premium(invoice, rate.rate),
-        rate.rate,
-        rate.source,
-        policy.insured_ratio,
-        State.DECLARED,
-        "",
-        1,
-        now_us,
+def terms(message: credit_insurance_pb2.CoveredShipment) -> Terms:
+    """Returns the terms of a checked message."""
+    return Terms(
+        declaration=message.declaration,
+        invoice_amount=money.from_proto(message.invoice_amount),
+        shipment_date=rpc.to_date(message.shipment_date),
+        due_date=rpc.to_date(message.due_date),
     )

@@ -1,76 +1,29 @@
-"""What a covered shipment owes, by its state. Pure."""
+"""The way of a covered shipment: plan, reactions, effects and rows, joined."""
 
-from collections.abc import Callable, Mapping
+from functools import partial
 
-from aval.declarations.v1 import declarations_pb2
-from aval.settlement.v1 import settlement_pb2
-
-from chassis import money
-from chassis.tasks import Call
+from chassis import database, states
+from chassis.command import Transaction
+from chassis.tasks import Outcome, Saga
+from services.credit_insurance.covered_shipment import exposure, plan, reactions, store
+from services.credit_insurance.covered_shipment.effects import ENTERING
 from services.credit_insurance.covered_shipment.model import CoveredShipment, State
-
-RESERVE = "reserve value"
-CONFIRM = "confirm value"
-COLLECT = "collect premium"
-RELEASE = "release value"
-LOOK = "look at value"
+from services.credit_insurance.covered_shipment.reactions import CAUSES, Knowledge
 
 
-def _reserve(shipment: CoveredShipment) -> Call:
-    """The whole invoice, though perhaps a part of it is covered: the premium is its, and what is paid has none."""
-    item = declarations_pb2.EncumberedValue(asset=shipment.declaration, amount=money.to_proto(shipment.invoice_amount))
-    encumbrance = declarations_pb2.Encumbrance(
-        asset_class=declarations_pb2.Encumbrance.INSURANCE, items=[item], reference=shipment.name
-    )
-    request = declarations_pb2.ReserveEncumbranceRequest(
-        encumbrance_id=shipment.encumbrance_id, encumbrance=encumbrance
-    )
-    return Call(RESERVE, "declarations", "ReserveEncumbrance", request, shipment.insurer)
+def react(transaction: Transaction, shipment: CoveredShipment, step: str, outcome: Outcome) -> None:
+    """Takes a step's outcome; what was paid meanwhile frees exposure of cover that it leaves in force.
+
+    Raises the refusal of a look, which is asked for again.
+    """
+    if step in CAUSES:
+        database.lock(transaction.connection, [shipment.declaration])
+    payments = store.payments(transaction.connection, shipment.declaration)
+    after = reactions.after(shipment, step, outcome, Knowledge(payments=payments, on=transaction.business_date))
+    save = partial(store.save, event=reactions.event(shipment, after))
+    saved = states.enter(transaction, shipment, [after], ENTERING, save)
+    if step in CAUSES and saved.state is State.COVERED:
+        exposure.follow_payments(transaction, saved, CAUSES[step](saved))
 
 
-def _confirm(shipment: CoveredShipment) -> Call:
-    """The part of it that is covered."""
-    assert shipment.insured_value is not None, f"{shipment.name} has nothing reserved"
-    item = declarations_pb2.EncumberedValue(asset=shipment.declaration, amount=money.to_proto(shipment.insured_value))
-    request = declarations_pb2.ConfirmEncumbranceRequest(name=f"encumbrances/{shipment.encumbrance_id}", items=[item])
-    return Call(CONFIRM, "declarations", "ConfirmEncumbrance", request, shipment.insurer)
-
-
-def _release(shipment: CoveredShipment) -> Call:
-    request = declarations_pb2.ReleaseEncumbranceRequest(name=f"encumbrances/{shipment.encumbrance_id}")
-    return Call(RELEASE, "declarations", "ReleaseEncumbrance", request, shipment.insurer)
-
-
-def _collect(shipment: CoveredShipment) -> Call:
-    request = settlement_pb2.CollectPremiumRequest(
-        covered_shipment=shipment.name,
-        insurer=shipment.insurer,
-        enterprise=shipment.enterprise,
-        amount=money.to_proto(shipment.premium),
-    )
-    return Call(COLLECT, "settlement", "CollectPremium", request, shipment.insurer)
-
-
-def _look(shipment: CoveredShipment) -> Call | None:
-    """Cover in force owes a look at the register on the day that the sweep has set."""
-    if shipment.look_date is None:
-        return None
-    request = declarations_pb2.GetEncumbranceRequest(name=f"encumbrances/{shipment.encumbrance_id}")
-    return Call(LOOK, "declarations", "GetEncumbrance", request, shipment.insurer)
-
-
-# The other states owe nothing.
-OWED: Mapping[State, Callable[[CoveredShipment], Call | None]] = {
-    State.DECLARED: _reserve,
-    State.VALUE_RESERVED: _confirm,
-    State.VALUE_MARKED: _collect,
-    State.CANCELLING: _release,
-    State.COVERED: _look,
-    State.PAID: _release,
-}
-
-
-def plan(shipment: CoveredShipment) -> Call | None:
-    """The next call."""
-    owed = OWED.get(shipment.state)
-    return owed(shipment) if owed else None
+SAGA = Saga(store.NOUN, store.load, plan.owed, react, store.unfinished)

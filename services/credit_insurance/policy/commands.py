@@ -9,7 +9,7 @@ from chassis import rpc as wire
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem, SamePerson
 from chassis.states import check_etag, moved
-from services.credit_insurance import checks, premium_rates
+from services.credit_insurance import checks, opening, premium_rates
 from services.credit_insurance.policy import rpc, store
 from services.credit_insurance.policy.model import TRANSITIONS, Verb
 
@@ -58,6 +58,6 @@ def approve(
     state = moved(TRANSITIONS, policy, Verb.APPROVE)
     if transaction.caller.principal == policy.maker:
         raise SamePerson
-    store.open_line(transaction, policy)
+    opening.open_line(transaction, policy.name, policy.maximum_liability)
     approved = dataclasses.replace(policy, state=state, checker=transaction.caller.principal)
     return rpc.to_proto(store.save(transaction, approved, "policy.in_force"))

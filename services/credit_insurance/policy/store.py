@@ -1,11 +1,9 @@
-"""The policies' rows, and the line of each one's maximum liability."""
+"""The policies' rows: the only SQL of this room."""
 
 import sqlalchemy as sa
 
 from chassis import records
 from chassis.command import Transaction
-from ledger import store as ledger
-from services.credit_insurance import lines
 from services.credit_insurance.policy import rpc
 from services.credit_insurance.policy.model import Policy
 from services.credit_insurance.tables import policies
@@ -27,10 +25,3 @@ def save(transaction: Transaction, policy: Policy, event: str) -> Policy:
     fresh = records.update(transaction.connection, policies, policy)
     transaction.append(event, fresh.name, rpc.to_proto(fresh), fresh.parties)
     return fresh
-
-
-def open_line(transaction: Transaction, policy: Policy) -> None:
-    """Books the maximum liability."""
-    accounts = lines.line_accounts(policy.name, policy.maximum_liability.currency)
-    ledger.open_accounts(transaction.connection, accounts)
-    ledger.post(transaction, lines.opening(policy.name, policy.maximum_liability))

@@ -14,7 +14,12 @@ from services.loans.offer import store as offers
 
 def create(transaction: Transaction, request: loans_pb2.CreateApplicationRequest) -> loans_pb2.Application:
     """The calling exporter asks banks to finance its declarations."""
-    application = rpc.asked(transaction, request.application)
+    application = rpc.asked(
+        request.application,
+        identifier=transaction.ids.resource("application"),
+        enterprise=transaction.caller.tenant,
+        now_us=transaction.now_us,
+    )
     today = transaction.business_date
     if found := model.problems(application, today):
         raise InvalidFields(found)

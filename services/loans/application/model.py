@@ -19,7 +19,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can be done to it."""
+    """A step of its life."""
 
     OFFER = "offer"
     ACCEPT = "accept"
@@ -35,7 +35,7 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """What an exporter asks of banks. `declarations` are resource names, `banks` tenants."""
+    """An exporter's request to banks. `declarations` are resource names, `banks` tenants."""
 
     id: str
     enterprise: str
@@ -52,6 +52,10 @@ class Application:
     def name(self) -> str:
         """Its resource name."""
         return f"applications/{self.id}"
+
+    def banks_seen_by(self, tenant: str) -> list[str]:
+        """Returns the banks asked that a tenant may know of: the exporter all, a bank itself alone."""
+        return [bank for bank in self.banks if tenant in (self.enterprise, bank)]
 
 
 def problems(application: Application, on: date) -> list[Problem]:

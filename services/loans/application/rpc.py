@@ -3,30 +3,28 @@
 from aval.loans.v1 import loans_pb2
 
 from chassis import money
-from chassis.command import Transaction
 from services.loans.application.model import Application, State
 from services.loans.products import INSURED_RECEIVABLE
 
 
-def asked(transaction: Transaction, message: loans_pb2.Application) -> Application:
-    """The application a request asks for."""
+def asked(message: loans_pb2.Application, *, identifier: str, enterprise: str, now_us: int) -> Application:
+    """Returns the application that an exporter's message asks for."""
     return Application(
-        transaction.ids.resource("application"),
-        transaction.caller.tenant,
-        INSURED_RECEIVABLE,
-        tuple(message.declarations),
-        money.from_proto(message.amount),
-        message.tenor_days,
-        tuple(message.banks),
-        State.OPEN,
-        1,
-        transaction.now_us,
+        id=identifier,
+        enterprise=enterprise,
+        product=INSURED_RECEIVABLE,
+        declarations=tuple(message.declarations),
+        amount=money.from_proto(message.amount),
+        tenor_days=message.tenor_days,
+        banks=tuple(message.banks),
+        state=State.OPEN,
+        revision=1,
+        create_us=now_us,
     )
 
 
 def to_proto(application: Application, viewer: str) -> loans_pb2.Application:
-    """The wire form as a tenant sees it."""
-    sees_all = viewer == application.enterprise
+    """Returns the wire form as a tenant sees it."""
     message = loans_pb2.Application(
         name=application.name,
         enterprise=application.enterprise,
@@ -34,7 +32,7 @@ def to_proto(application: Application, viewer: str) -> loans_pb2.Application:
         declarations=application.declarations,
         amount=money.to_proto(application.amount),
         tenor_days=application.tenor_days,
-        banks=[bank for bank in application.banks if sees_all or bank == viewer],
+        banks=application.banks_seen_by(viewer),
         state=application.state.value,
         etag=str(application.revision),
     )

@@ -32,7 +32,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can happen to it."""
+    """A step of its life."""
 
     SIGN = "sign"
     RESERVE = "reserve"
@@ -124,12 +124,13 @@ class Loan:
 
 
 def with_item(loan: Loan, item: Item) -> Loan:
-    """The loan with the item of one declaration replaced."""
-    return replace(loan, items=tuple(item if one.declaration == item.declaration else one for one in loan.items))
+    """Returns the loan with the item of a declaration replaced."""
+    items = tuple(item if standing.declaration == item.declaration else standing for standing in loan.items)
+    return replace(loan, items=items)
 
 
 def allocated(loan: Loan) -> Loan:
-    """The principal over its declarations, pro rata to what each has available; evenly where none has any.
+    """Returns the loan with its principal divided over its declarations by what each has available, or evenly.
 
     The register then refuses what it can't bear, and says why.
     """
@@ -147,19 +148,19 @@ def exceeds_advance(loan: Loan, on: date) -> bool:
 
 
 def refused(loan: Loan, reason: str) -> Loan:
-    """The drawdown is given up; it is over at once where nothing is held."""
+    """Returns the loan given up for a reason; it is over at once where nothing is held."""
     return released(replace(loan, state=moved(TRANSITIONS, loan, Verb.REFUSE), cancellation_reason=reason))
 
 
 def released(loan: Loan) -> Loan:
-    """A loan that gives back what it holds: finished with its encumbrance, which it gives back last."""
+    """Returns the loan after it gave something back: finished once its encumbrance, given back last, is gone."""
     if loan.is_encumbered:
         return loan
     return replace(loan, state=moved(TRANSITIONS, loan, Verb.FINISH))
 
 
 def disbursed(loan: Loan, on: date) -> Loan:
-    """Paid out on a day, from which interest runs."""
+    """Returns the loan paid out on a day, from which interest runs."""
     return replace(
         loan,
         state=moved(TRANSITIONS, loan, Verb.DISBURSE),
@@ -233,6 +234,6 @@ def disagreements(loan: Loan, accounts: Mapping[str, Account]) -> list[str]:
 
 
 def released_of_all(loan: Loan) -> Loan:
-    """The loan as if it held nothing."""
+    """Returns the loan as if it held nothing."""
     items = tuple(replace(item, is_covered=False) for item in loan.items)
     return replace(loan, is_encumbered=False, items=items)

@@ -1,4 +1,4 @@
-"""What is owed on a loan on a day: recomputed from its repayments, so that a cancelled one leaves no trace."""
+"""The payoff of a loan on a day: recomputed from its repayments, so that a cancelled one leaves no trace."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from services.loans.repayment.model import Repayment
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is owed on a day, and how the interest came about."""
+    """The amounts owed on a day, and how the interest came about."""
 
     day: date
     principal: Money
@@ -28,20 +28,20 @@ class Due:
 
 
 def due(loan: Loan, repayments: Iterable[Repayment], on: date | None = None) -> Due:
-    """What is owed after these repayments. A day before the last of them counts as that one's, and so does none.
+    """Returns what is owed after these repayments. A day before the last of them counts as its day, and so does none.
 
     A repayment pays interest first and the rest accrues from its day on; the interest of all stretches
     is rounded once, so that the parts of many repayments add up to that of their whole.
     """
-    counted = sorted(repayments, key=lambda one: (one.day, one.create_us, one.id))
+    counted = sorted(repayments, key=lambda repayment: (repayment.day, repayment.create_us, repayment.id))
     start = _start(loan)
-    until = max([start, on or start, *(one.day for one in counted)])
+    until = max([start, on or start, *(repayment.day for repayment in counted)])
     stretches = _stretches(loan, counted, until)
     currency = loan.principal.currency
-    paid = total([one.interest_part for one in counted], currency)
+    paid = total([repayment.interest_part for repayment in counted], currency)
     accrued = interest.accrued(stretches, loan.annual_rate, loan.day_count_basis, currency)
     owed = max(accrued - paid, loan.principal.zero())
-    principal = loan.principal - total([one.principal_part for one in counted], currency)
+    principal = loan.principal - total([repayment.principal_part for repayment in counted], currency)
     line = interest.derivation(stretches, loan.annual_rate, loan.day_count_basis, paid, owed)
     return Due(until, principal, owed, sum(stretch.days for stretch in stretches), line)
 

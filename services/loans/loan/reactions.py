@@ -1,4 +1,4 @@
-"""What the outcome of a call makes of a loan: one pure function for each step, and one for refusals."""
+"""The loan after the outcome of a call: one pure function for each step, and one for refusals."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,15 +11,27 @@ from chassis import money
 from chassis.errors import DomainError
 from chassis.states import moved
 from chassis.tasks import Outcome
-from services.loans.loan import drawdown, model
-from services.loans.loan.model import TRANSITIONS, Item, Loan, Verb
+from services.loans.loan import model, plan
+from services.loans.loan.model import TRANSITIONS, Item, Loan, State, Verb
 
 # The register's reason for what doesn't exist and for what nobody consented to: another's declaration tells no more.
 UNSEEN = "CONSENT_MISSING"
+# The event that tells of a loan after a call, by the state it has come to.
+EVENTS: Mapping[State, str] = {
+    State.RESERVING: "loan.valued",
+    State.HOLDING_COVER: "loan.reserved",
+    State.CONFIRMING: "loan.covered",
+    State.DISBURSING: "loan.confirmed",
+    State.ACTIVE: "loan.disbursed",
+    State.REPAID: "loan.cover_released",
+    State.CANCELLING: "loan.refused",
+    State.CANCELLED: "loan.cancelled",
+    State.CLOSED: "loan.closed",
+}
 
 
 def after(loan: Loan, step: str, outcome: Outcome, on: date) -> Loan:
-    """The loan after a step's outcome on a business date. What can't be compensated any more is raised again."""
+    """Returns the loan after a step's outcome on a business date. Raises the refusal of what can't be compensated."""
     kind, _, declaration = step.partition(" ")
     if isinstance(outcome, DomainError):
         return _refused(loan, outcome)
@@ -27,7 +39,7 @@ def after(loan: Loan, step: str, outcome: Outcome, on: date) -> Loan:
 
 
 def _refused(loan: Loan, refusal: DomainError) -> Loan:
-    """Before the disbursement the drawdown is given up; giving back must go through, so it is tried again."""
+    """Gives the drawdown up before the disbursement; giving back must go through, so it is tried again."""
     if (loan.state, Verb.REFUSE) not in TRANSITIONS:
         raise refusal
     return model.refused(loan, refusal.reason)
@@ -38,7 +50,7 @@ def _item(loan: Loan, declaration: str) -> Item:
 
 
 def _valued(loan: Loan, declaration: str, answer: declarations_pb2.Declaration, on: date) -> Loan:
-    """The register's value of a declaration; once all are known, the principal's parts."""
+    """Notes the register's value of a declaration; once all are known, divides the principal."""
     declared = money.from_proto(answer.declared_value)
     checks = (
         (answer.enterprise != loan.enterprise, UNSEEN),
@@ -50,7 +62,7 @@ def _valued(loan: Loan, declaration: str, answer: declarations_pb2.Declaration, 
     available = money.from_proto(answer.value.available)
     item = replace(_item(loan, declaration), declared=declared, available=available)
     valued = model.with_item(loan, item)
-    return valued if any(one.declared is None for one in valued.items) else _all_valued(valued, on)
+    return valued if any(item.declared is None for item in valued.items) else _all_valued(valued, on)
 
 
 def _all_valued(loan: Loan, on: date) -> Loan:
@@ -64,7 +76,7 @@ def _reserved(loan: Loan, _declaration: str, _answer: Any, _on: date) -> Loan:
 
 
 def _covered(loan: Loan, declaration: str, _answer: Any, _on: date) -> Loan:
-    """The next declaration's cover, or on to the confirmation after the last."""
+    """Goes on to the next declaration's cover, or after the last to the confirmation."""
     covered = model.with_item(loan, replace(_item(loan, declaration), is_covered=True))
     if any(item.amount and not item.is_covered for item in covered.items):
         return covered
@@ -88,11 +100,11 @@ def _released(loan: Loan, _declaration: str, _answer: Any, _on: date) -> Loan:
 
 
 ANSWERED: Mapping[str, Callable[[Loan, str, Any, date], Loan]] = {
-    drawdown.VALUE: _valued,
-    drawdown.RESERVE: _reserved,
-    drawdown.COVER: _covered,
-    drawdown.CONFIRM: _confirmed,
-    drawdown.DISBURSE: _disbursed,
-    drawdown.UNCOVER: _uncovered,
-    drawdown.RELEASE: _released,
+    plan.VALUE: _valued,
+    plan.RESERVE: _reserved,
+    plan.COVER: _covered,
+    plan.CONFIRM: _confirmed,
+    plan.DISBURSE: _disbursed,
+    plan.UNCOVER: _uncovered,
+    plan.RELEASE: _released,
 }

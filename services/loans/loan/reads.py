@@ -31,7 +31,7 @@ def list_(reading: Reading, request: loans_pb2.ListLoansRequest) -> loans_pb2.Li
 
 
 def payoff(reading: Reading, request: loans_pb2.GetPayoffRequest) -> loans_pb2.Payoff:
-    """What repays a loan in full on a day, after the repayments whose money has moved."""
+    """Returns what repays a loan in full on a day, after the repayments whose money has moved."""
     loan = store.find(reading.connection, request.name, reading.caller.tenant)
     if loan.state not in DISBURSED:
         raise WrongState(resource=loan.name, state=loan.state.value)

@@ -1,6 +1,6 @@
-"""Loans as rows, the calls they owe, and the accounts behind them: the only SQL of this room."""
+"""Loans as rows, and the calls they owe: the only SQL of this room."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,33 +8,21 @@ import sqlalchemy as sa
 from chassis import records, tasks
 from chassis.command import Transaction
 from chassis.errors import NotFound
-from chassis.tasks import Outcome, Saga
-from ledger import store as ledger
-from services.loans.loan import drawdown, model, reactions, rpc
-from services.loans.loan.model import Loan, State
+from ledger import store as ledger_store
+from services.loans.loan import model, plan, rpc
+from services.loans.loan.model import Loan
 from services.loans.tables import loans
 
-# What a loan's event is called after a call, by the state it has come to.
-EVENTS: Mapping[State, str] = {
-    State.RESERVING: "loan.valued",
-    State.HOLDING_COVER: "loan.reserved",
-    State.CONFIRMING: "loan.covered",
-    State.DISBURSING: "loan.confirmed",
-    State.ACTIVE: "loan.disbursed",
-    State.REPAID: "loan.cover_released",
-    State.CANCELLING: "loan.refused",
-    State.CANCELLED: "loan.cancelled",
-    State.CLOSED: "loan.closed",
-}
+NOUN = "loan"
 
 
 def load(connection: sa.Connection, name: str) -> Loan | None:
-    """A loan by its name."""
+    """Returns the loan of a resource name; None where there is none."""
     return records.one(connection, loans, Loan, loans.c.id == name.removeprefix("loans/"))
 
 
 def find(connection: sa.Connection, name: str, tenant: str) -> Loan:
-    """The loan, if the tenant is its bank or its borrower. NotFound otherwise."""
+    """Returns the loan, if the tenant is its bank or its borrower. Raises NotFound otherwise."""
     loan = load(connection, name)
     if loan is None or tenant not in (loan.bank, loan.enterprise):
         raise NotFound(resource=name)
@@ -42,18 +30,18 @@ def find(connection: sa.Connection, name: str, tenant: str) -> Loan:
 
 
 def of_party(tenant: str) -> Any:
-    """A query of the loans that a tenant gave or took."""
+    """Returns the query of the loans that a tenant gave or took."""
     return sa.select(loans).where(sa.or_(loans.c.bank == tenant, loans.c.enterprise == tenant))
 
 
 def add(transaction: Transaction, loan: Loan, event: str) -> None:
-    """A new loan, with its event."""
+    """Adds a loan, with its event and what it owes."""
     records.insert(transaction.connection, loans, loan)
     _after_write(transaction, loan, event)
 
 
 def save(transaction: Transaction, loan: Loan, event: str) -> Loan:
-    """A changed loan, with its event and what it owes now."""
+    """Saves a changed loan, with its event and what it owes now; returns it with its new revision."""
     fresh = records.update(transaction.connection, loans, loan)
     _after_write(transaction, fresh, event)
     return fresh
@@ -61,30 +49,20 @@ def save(transaction: Transaction, loan: Loan, event: str) -> Loan:
 
 def _after_write(transaction: Transaction, loan: Loan, event: str) -> None:
     transaction.append(event, loan.name, rpc.to_proto(loan), [loan.bank, loan.enterprise])
-    tasks.follow(transaction, "loan", drawdown.plan, loan)
+    tasks.follow(transaction, NOUN, plan.owed, loan)
 
 
-def _react(transaction: Transaction, loan: Loan, step: str, outcome: Outcome) -> None:
-    changed = reactions.after(loan, step, outcome, transaction.business_date)
-    if step == drawdown.DISBURSE and changed.state is State.ACTIVE:
-        ledger.open_accounts(transaction.connection, model.opening_accounts(changed))
-        ledger.post(transaction, model.disbursement(changed))
-    save(transaction, changed, EVENTS[changed.state])
-
-
-def _unfinished(connection: sa.Connection) -> Iterator[Loan]:
-    states = [state.value for state in drawdown.PLANS]
+def unfinished(connection: sa.Connection) -> Iterator[Loan]:
+    """Yields the loans that owe a call."""
+    states = [state.value for state in plan.PLANS]
     query = sa.select(loans).where(loans.c.state.in_(states)).order_by(loans.c.id)
     yield from records.many(connection, query, Loan)
 
 
 def violations(connection: sa.Connection) -> Iterator[str]:
-    """Where loans and their accounts disagree, a page at a time."""
+    """Yields where loans and their accounts disagree, a page at a time."""
     for page in records.pages(connection, loans, Loan):
         wanted = [model.part_id(loan.name, part) for loan in page for part in model.Part]
-        accounts = ledger.accounts(connection, wanted)
+        accounts = ledger_store.accounts(connection, wanted)
         for loan in page:
             yield from model.disagreements(loan, accounts)
-
-
-SAGA = Saga("loan", load, drawdown.plan, _react, _unfinished)

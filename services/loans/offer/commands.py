@@ -10,6 +10,8 @@ from chassis.states import check_etag, moved
 from services.loans import errors
 from services.loans.application import model as application_model
 from services.loans.application import store as applications
+from services.loans.application.model import Application
+from services.loans.loan import agreement
 from services.loans.loan import rpc as loan_rpc
 from services.loans.loan import store as loans
 from services.loans.offer import model, rpc, store
@@ -29,7 +31,15 @@ def create(transaction: Transaction, request: loans_pb2.CreateOfferRequest) -> l
     terms = rpc.terms(request.offer)
     if found := model.problems(terms, application, now_us, transaction.business_date):
         raise InvalidFields(found)
-    offer = rpc.prepared(transaction, application, terms)
+    offer = model.prepared(
+        application,
+        terms,
+        identifier=transaction.ids.resource("offer"),
+        bank=tenant,
+        maker=transaction.caller.principal,
+        now_us=now_us,
+        on=transaction.business_date,
+    )
     store.add(transaction, offer)
     return rpc.to_proto(offer, tenant)
 
@@ -82,7 +92,17 @@ def accept(transaction: Transaction, request: loans_pb2.AcceptOfferRequest) -> l
     applications.save(transaction, dataclasses.replace(application, state=accepted), "application.accepted")
     store.save(transaction, dataclasses.replace(offer, state=state), "offer.accepted")
     store.decline_open(transaction, application.name)
-    loan = loan_rpc.agreed(transaction, application, offer)
+    return _agree(transaction, application, offer)
+
+
+def _agree(transaction: Transaction, application: Application, offer: Offer) -> loans_pb2.Loan:
+    """Adds the loan of an accepted offer, its contract sealed."""
+    identifier, now_us = transaction.ids.resource("loan"), transaction.now_us
+    contract = agreement.contract(
+        application, offer, loan=f"loans/{identifier}", principal=transaction.caller.principal, now_us=now_us
+    )
+    seal = transaction.seal(contract)
+    loan = agreement.agreed(application, offer, identifier=identifier, contract=contract, seal=seal, now_us=now_us)
     loans.add(transaction, loan, "loan.agreed")
     return loan_rpc.to_proto(loan)
 

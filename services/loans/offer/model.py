@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from chassis.errors import Problem
 from chassis.money import Money
-from services.loans import products
+from services.loans import interest, products
 from services.loans.application.model import Application
 
 # A rate has at most so many decimals, for example 0.04350000.
@@ -27,7 +27,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can be done to it."""
+    """A step of its life."""
 
     APPROVE = "approve"
     RETURN = "return"
@@ -50,7 +50,7 @@ OPEN = (State.PENDING_APPROVAL, State.OFFERED)
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a bank offers. `application` is a resource name; costs are over the whole tenor."""
+    """An offer of a bank. `application` is a resource name; costs are over the whole tenor."""
 
     id: str
     application: str
@@ -89,13 +89,47 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a maker puts into an offer; `annual_rate` is None where it is no number."""
+    """The terms that a maker puts into an offer; `annual_rate` is None where it is no number."""
 
     amount: Money
     annual_rate: Decimal | None
     fee: Money
     tenor_days: int
     expire_us: int
+
+
+def prepared(
+    application: Application, terms: Terms, *, identifier: str, bank: str, maker: str, now_us: int, on: date
+) -> Offer:
+    """Returns the offer of checked terms that a bank's maker prepares on a business date, with its costs.
+
+    USD 80,000.00 at 4.35 % for 90 days of 360, with a fee of USD 100.00: interest USD 870.00, in all USD 970.00.
+    """
+    assert terms.annual_rate is not None, "the terms weren't checked"
+    basis = products.day_count_basis(terms.amount.currency, on)
+    owed = interest.interest(terms.amount, terms.annual_rate, terms.tenor_days, basis)
+    cost = owed + terms.fee
+    return Offer(
+        id=identifier,
+        application=application.name,
+        bank=bank,
+        enterprise=application.enterprise,
+        amount=terms.amount,
+        annual_rate=terms.annual_rate,
+        fee=terms.fee,
+        tenor_days=terms.tenor_days,
+        day_count_basis=basis,
+        interest=owed,
+        all_in_cost=cost,
+        all_in_rate=interest.all_in_rate(cost, terms.amount - terms.fee, terms.tenor_days, basis),
+        expire_us=terms.expire_us,
+        state=State.PENDING_APPROVAL,
+        maker=maker,
+        checker="",
+        note="",
+        revision=1,
+        create_us=now_us,
+    )
 
 
 def problems(terms: Terms, application: Application, now_us: int, on: date) -> list[Problem]:

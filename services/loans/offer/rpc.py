@@ -7,10 +7,7 @@ from aval.loans.v1 import loans_pb2
 
 from chassis import money
 from chassis import rpc as wire
-from chassis.command import Transaction
-from services.loans import interest, products
-from services.loans.application.model import Application
-from services.loans.offer.model import Offer, State, Terms
+from services.loans.offer.model import Offer, Terms
 
 
 def _rate(message: loans_pb2.Offer) -> Decimal | None:
@@ -22,7 +19,7 @@ def _rate(message: loans_pb2.Offer) -> Decimal | None:
 
 
 def terms(message: loans_pb2.Offer) -> Terms:
-    """The maker's terms."""
+    """Returns the terms that a maker put into a message."""
     return Terms(
         money.from_proto(message.amount),
         _rate(message),
@@ -32,38 +29,8 @@ def terms(message: loans_pb2.Offer) -> Terms:
     )
 
 
-def prepared(transaction: Transaction, application: Application, asked: Terms) -> Offer:
-    """The offer of checked terms, with its costs."""
-    assert asked.annual_rate is not None
-    amount, days = asked.amount, asked.tenor_days
-    basis = products.day_count_basis(amount.currency, transaction.business_date)
-    owed = interest.interest(amount, asked.annual_rate, days, basis)
-    cost = owed + asked.fee
-    return Offer(
-        id=transaction.ids.resource("offer"),
-        application=application.name,
-        bank=transaction.caller.tenant,
-        enterprise=application.enterprise,
-        amount=amount,
-        annual_rate=asked.annual_rate,
-        fee=asked.fee,
-        tenor_days=days,
-        day_count_basis=basis,
-        interest=owed,
-        all_in_cost=cost,
-        all_in_rate=interest.all_in_rate(cost, amount - asked.fee, days, basis),
-        expire_us=asked.expire_us,
-        state=State.PENDING_APPROVAL,
-        maker=transaction.caller.principal,
-        checker="",
-        note="",
-        revision=1,
-        create_us=transaction.now_us,
-    )
-
-
 def to_proto(offer: Offer, viewer: str = "") -> loans_pb2.Offer:
-    """The wire form as a tenant sees it; nobody's by default."""
+    """Returns the wire form as a tenant sees it; nobody's by default."""
     message = loans_pb2.Offer(
         name=offer.name,
         application=offer.application,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chassis.errors import Problem
-from chassis.money import is_currency
+from chassis.money import Money, is_currency
+from ledger.model import Account as LedgerAccount
 from ledger.model import Limit
 from ledger.store import NewAccount, account_id
 from services.settlement.messages.iso20022 import is_iban, short_account
@@ -16,7 +17,7 @@ _OUR_ID = re.compile(r"[0-9A-F]{32}")
 
 
 class Kind(enum.StrEnum):
-    """What an account is for; names of the proto's enum."""
+    """The purpose of an account; names of the proto's enum."""
 
     CURRENT = "CURRENT"
     LENDING = "LENDING"
@@ -61,27 +62,27 @@ class Account:
 
     @property
     def number(self) -> str:
-        """What stands for it in messages to the world: IBAN, the bank's number, or its id in at most 34 characters."""
+        """The number that stands for it in messages: IBAN, the bank's number, or its id in at most 34 characters."""
         return self.iban or self.account_number or short_account(self.id)
 
 
 def identifier(bank: str, owner: str, currency: str, kind: Kind) -> str:
-    """The id of the one account that these name."""
+    """Returns the id of the account that these name."""
     return account_id("settlement", bank, owner, currency, kind.value)
 
 
 def own(bank: str, currency: str, kind: Kind) -> str:
-    """The id of a bank's own account."""
+    """Returns the id of a bank's own account."""
     return identifier(bank, bank, currency, kind)
 
 
 def compact(number: str) -> str:
-    """A number as it is compared: "de89 3704 0044 0532 0130 00" is "DE89370400440532013000"."""
+    """Returns a number as it is compared: "de89 3704 0044 0532 0130 00" is "DE89370400440532013000"."""
     return re.sub(r"[ -]", "", number).upper()
 
 
 def number_problems(iban: str, account_number: str, prefix: str = "account.") -> list[Problem]:
-    """What is wrong with the numbers, both compact, that a bank gives an account: ISO 13616; Max34Text."""
+    """Returns what is wrong with the numbers, both compact, that a bank gives an account: ISO 13616; Max34Text."""
     tests = (
         (not iban or is_iban(iban), "iban", "IBAN_INVALID",
          f"{iban} is no IBAN: its check digits or its country's form don't fit.",
@@ -99,15 +100,25 @@ def number_problems(iban: str, account_number: str, prefix: str = "account.") ->
     ]
 
 
+def in_owners_favour(account: Account, balances: LedgerAccount) -> tuple[Money, Money]:
+    """Returns what is booked and what is available, positive where it is in the owner's favour.
+
+    A nostro with debits of 5.00 has 5.00, a current account with credits of 5.00 has 5.00.
+    """
+    if account.kind in ASSETS:
+        return Money(account.currency, -balances.balance), Money(account.currency, balances.available_to_credit)
+    return Money(account.currency, balances.balance), Money(account.currency, balances.available_to_debit)
+
+
 def ledger_account(account: Account) -> NewAccount:
-    """The account as the ledger opens it."""
+    """Returns the account as the ledger opens it."""
     limit = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS if account.kind in LIMITED else Limit.NONE
     reference = f"{account.kind.value.lower()} {account.owner} {account.currency} at {account.bank}"
     return NewAccount(account.id, BOOK, account.currency, limit, reference)
 
 
 def problems(bank: str, owner: str, currency: str, kind: Kind) -> list[Problem]:
-    """What is wrong with an account that a bank wants to open."""
+    """Returns what is wrong with an account that a bank wants to open."""
     found = []
     if not is_currency(currency):
         found.append(

@@ -3,23 +3,21 @@
 from aval.settlement.v1 import settlement_pb2
 
 from chassis import money
-from chassis.money import Money
 from ledger.model import Account as LedgerAccount
-from services.settlement.account.model import ASSETS, Account, Kind
+from services.settlement.account import model
+from services.settlement.account.model import Account, Kind
 
 KindProto = settlement_pb2.Account.Kind
 
 
 def kind_of(message: settlement_pb2.Account) -> Kind:
-    """The kind a request names."""
+    """Returns the kind that a request names."""
     return Kind(KindProto.Name(message.kind))
 
 
 def to_proto(account: Account, balances: LedgerAccount) -> settlement_pb2.Account:
-    """The wire form."""
-    is_asset = account.kind in ASSETS
-    posted = -balances.balance if is_asset else balances.balance
-    available = balances.available_to_credit if is_asset else balances.available_to_debit
+    """Returns the wire form."""
+    posted, available = model.in_owners_favour(account, balances)
     message = settlement_pb2.Account(
         name=account.name,
         owner=account.owner,
@@ -28,8 +26,8 @@ def to_proto(account: Account, balances: LedgerAccount) -> settlement_pb2.Accoun
         kind=account.kind.value,
         iban=account.iban,
         account_number=account.account_number,
-        posted=money.to_proto(Money(account.currency, posted)),
-        available=money.to_proto(Money(account.currency, available)),
+        posted=money.to_proto(posted),
+        available=money.to_proto(available),
     )
     message.create_time.FromMicroseconds(account.create_us)
     return message

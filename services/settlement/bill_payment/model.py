@@ -10,24 +10,22 @@ can't be paid, for want of money or since no ledger could move it, is given up: 
 """
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-
-from aval.declarations.v1 import records_pb2
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from chassis import ids
 from chassis.money import LARGEST, Money
-from chassis.tasks import Call
+from ledger import model as ledger_model
 from ledger.model import Transfer
+from services.settlement.account import model as account_model
 from services.settlement.account.model import OWNERS, Kind
 
-# Settlement itself asks: the register's calls on bills are the services' own.
-TENANT = "services/settlement"
 INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
 PAYEE_IS_PAYER = "PAYEE_IS_PAYER"
 PAYEE_UNKNOWN = "PAYEE_UNKNOWN"
 CURRENCY_DIFFERS = "CURRENCY_DIFFERS"
 AMOUNT_UNPAYABLE = "AMOUNT_UNPAYABLE"
+LEDGER_REFUSED = "LEDGER_REFUSED"
 
 
 class State(enum.StrEnum):
@@ -41,7 +39,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What happens to it."""
+    """A step of its way."""
 
     POST = "post"
     GIVE_UP = "give up"
@@ -58,14 +56,6 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 }
 FINISHED = (State.PAID, State.REFUSED)
 MOVED = (State.POSTED, State.PAID)
-
-
-class Step(enum.StrEnum):
-    """The calls it owes."""
-
-    CLAIM = "claim"
-    RELEASE = "release"
-    CONFIRM = "confirm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +84,7 @@ class BillPayment:
 
     @property
     def transfer_id(self) -> str:
-        """The ledger transfer that moves the money: one a payment, whatever happens."""
+        """The ledger transfer that moves the money: a single one, whatever happens."""
         return ids.derived(self.name, "pay")
 
     @property
@@ -103,43 +93,8 @@ class BillPayment:
         return f"transfers/{self.transfer_id}"
 
 
-def plan(payment: BillPayment) -> Call | None:
-    """The call that a payment owes."""
-    planned = PLANS.get(payment.state)
-    return planned(payment) if planned else None
-
-
-def _claim(payment: BillPayment) -> Call:
-    request = records_pb2.ClaimBillRequest(
-        name=payment.bill,
-        payment=payment.name,
-        enterprise=payment.enterprise,
-        currency_code=payment.currency,
-    )
-    return Call(Step.CLAIM, "declarations", "ClaimBill", request, TENANT)
-
-
-def _release(payment: BillPayment) -> Call:
-    request = records_pb2.ReleaseBillRequest(name=payment.bill, payment=payment.name)
-    return Call(Step.RELEASE, "declarations", "ReleaseBill", request, TENANT)
-
-
-def _confirm(payment: BillPayment) -> Call:
-    request = records_pb2.ConfirmBillPaidRequest(
-        name=payment.bill, payment=payment.name, transfer=payment.transfer_name
-    )
-    return Call(Step.CONFIRM, "declarations", "ConfirmBillPaid", request, TENANT)
-
-
-PLANS: Mapping[State, Callable[[BillPayment], Call]] = {
-    State.CLAIMING: _claim,
-    State.RELEASING: _release,
-    State.POSTED: _confirm,
-}
-
-
 def unpayable(payment: BillPayment, payee: str, amounts: Sequence[Money]) -> str:
-    """Why no ledger could move what a claimed bill asks for; empty if one can.
+    """Returns why no ledger could move what a claimed bill asks for; empty if it can.
 
     A bill of 0.00, or of an enterprise to itself, comes to nothing: AMOUNT_UNPAYABLE, PAYEE_IS_PAYER.
     """
@@ -152,14 +107,34 @@ def unpayable(payment: BillPayment, payee: str, amounts: Sequence[Money]) -> str
     return next((reason for is_wrong, reason in checks if is_wrong), "")
 
 
-def pay_transfer(payment: BillPayment, payee_account: str) -> Transfer:
-    """The money goes to the payee."""
-    assert payment.amount is not None
+def payee_account(payment: BillPayment, payee: str) -> str:
+    """Returns the account at the payer's bank that a payee is paid on, opened or not."""
+    return account_model.identifier(payment.bank, payee, payment.currency, Kind.CURRENT)
+
+
+def pay_transfer(payment: BillPayment) -> Transfer:
+    """Returns the transfer of a claimed bill's money to the payee."""
+    assert payment.amount is not None, f"{payment.name} isn't claimed"
     return Transfer(
         payment.transfer_id,
         payment.debit_account,
-        payee_account,
+        payee_account(payment, payment.payee),
         payment.amount.minor_units,
         code="bill",
         reference=payment.name,
     )
+
+
+def unmovable(payment: BillPayment, accounts: Mapping[str, ledger_model.Account]) -> str:
+    """Returns why the ledger doesn't move what a claimed bill asks for, by its accounts as they are; empty if it does.
+
+    A payee without an account gets one with nothing on it. 200.01 from an account with 200.00: INSUFFICIENT_FUNDS.
+    """
+    transfer, payer = pay_transfer(payment), accounts[payment.debit_account]
+    if payer.available_to_debit < transfer.amount:
+        return INSUFFICIENT_FUNDS
+    fresh = ledger_model.Account(transfer.credit_account, account_model.BOOK, payment.currency)
+    payee = accounts.get(transfer.credit_account, fresh)
+    state = ledger_model.State({account.id: replace(account) for account in (payer, payee)})
+    (result,) = ledger_model.apply(state, [transfer], now_us=0).results
+    return "" if result.stands else LEDGER_REFUSED

@@ -1,73 +1,63 @@
-"""Payments of bills as rows, and the saga that moves them: the only SQL of this room."""
+"""Payments of bills as rows, and the calls they owe: the only SQL of this room."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from chassis import records, tasks
 from chassis.command import Transaction
-from chassis.tasks import Outcome, Saga
-from ledger import store as ledger
-from services.settlement.bill_payment import model, reactions, rpc
-from services.settlement.bill_payment.model import FINISHED, MOVED, BillPayment, State
+from ledger import store as ledger_store
+from services.settlement.bill_payment import plan, rpc
+from services.settlement.bill_payment.model import FINISHED, MOVED, BillPayment
 from services.settlement.tables import bill_payments
 
-EVENTS: Mapping[State, str] = {
-    State.CLAIMING: "bill_payment.ordered",
-    State.POSTED: "bill_payment.posted",
-    State.PAID: "bill_payment.paid",
-    State.RELEASING: "bill_payment.given_up",
-    State.REFUSED: "bill_payment.refused",
-}
+NOUN = "bill_payment"
 
 
 def load(connection: sa.Connection, name: str) -> BillPayment | None:
-    """A payment by its resource name."""
+    """Returns the payment of a resource name; None where there is none."""
     identifier = name.removeprefix("billPayments/")
     return records.one(connection, bill_payments, BillPayment, bill_payments.c.id == identifier)
 
 
 def unfinished(connection: sa.Connection) -> Iterable[BillPayment]:
-    """Those that may owe a call."""
+    """Returns the payments that may owe a call."""
     query = sa.select(bill_payments).where(bill_payments.c.state.not_in([state.value for state in FINISHED]))
     return records.many(connection, query, BillPayment)
 
 
 def of_party(tenant: str) -> Any:
-    """A query of the payments of an enterprise, or of a bank's customers."""
+    """Returns the query of the payments of an enterprise, or of a bank's customers."""
     return sa.select(bill_payments).where(sa.or_(bill_payments.c.bank == tenant, bill_payments.c.enterprise == tenant))
 
 
 def add(transaction: Transaction, payment: BillPayment) -> None:
-    """A new payment, with its event and what it owes."""
+    """Adds a payment, with its event and what it owes."""
     records.insert(transaction.connection, bill_payments, payment)
-    _follow(transaction, payment)
+    _follow(transaction, payment, "bill_payment.ordered")
 
 
-def react(transaction: Transaction, payment: BillPayment, step: str, outcome: Outcome) -> None:
-    """Saves what the outcome leads to."""
-    after = reactions.after(transaction, payment, step, outcome)
-    _follow(transaction, records.update(transaction.connection, bill_payments, after))
+def save(transaction: Transaction, payment: BillPayment, event: str) -> BillPayment:
+    """Saves a changed payment, with its event and what it owes now; returns it with its new revision."""
+    fresh = records.update(transaction.connection, bill_payments, payment)
+    _follow(transaction, fresh, event)
+    return fresh
 
 
-def _follow(transaction: Transaction, payment: BillPayment) -> None:
-    parties = (payment.enterprise, payment.bank)
-    transaction.append(EVENTS[payment.state], payment.name, rpc.to_proto(payment), parties)
-    tasks.follow(transaction, "bill_payment", model.plan, payment)
-
-
-SAGA = Saga("bill_payment", load, model.plan, react, unfinished)
+def _follow(transaction: Transaction, payment: BillPayment, event: str) -> None:
+    transaction.append(event, payment.name, rpc.to_proto(payment), (payment.enterprise, payment.bank))
+    tasks.follow(transaction, NOUN, plan.owed, payment)
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """Whether money moved for exactly the payments that say so, as much as they say."""
+    """Returns where money moved for other payments than those that say so, or other amounts."""
     pages = records.pages(connection, bill_payments, BillPayment)
     return [text for page in pages for text in _disagreements(connection, page)]
 
 
 def _disagreements(connection: sa.Connection, payments: Sequence[BillPayment]) -> Iterator[str]:
-    lines = ledger.stored(connection, [payment.transfer_id for payment in payments])
+    lines = ledger_store.stored(connection, [payment.transfer_id for payment in payments])
     for payment in payments:
         line = lines.get(payment.transfer_id)
         booked = line.transfer.amount if line else 0

@@ -11,7 +11,7 @@ from chassis.states import check_etag, moved
 from services.settlement import errors, value_dates
 from services.settlement.account import store as accounts
 from services.settlement.account.model import Account, Kind
-from services.settlement.incoming_payment import model, reactions, rpc, store
+from services.settlement.incoming_payment import model, reactions, rpc, saga, store
 from services.settlement.incoming_payment.division import Part
 from services.settlement.incoming_payment.model import (
     OUTLETS,
@@ -56,9 +56,10 @@ def import_(transaction: Transaction, request: settlement_pb2.ImportPaymentReque
         f"{PATH}/IntrBkSttlmDt", transfer.settlement_date, account.bank, transaction.business_date
     ):
         raise InvalidFields(found)
-    payment = store.add(transaction, _payment(transaction, transfer, account))
+    payment = _payment(transaction, transfer, account)
+    saga.receive(transaction, payment)
     if not payment.parts:
-        payment = store.save(transaction, reactions.park(payment, model.DECLARATION_MISSING))
+        payment = saga.move(transaction, payment, [reactions.park(payment, model.DECLARATION_MISSING)])
     return rpc.to_proto(payment, transaction.caller.tenant)
 
 
@@ -112,7 +113,7 @@ def match(
         raise errors.OtherDeclarationApplied(payment=payment.name, declaration=applied)
     parts = model.named(payment, declarations)
     changed = replace(payment, state=state, parts=parts, reason="", resolution=None)
-    return rpc.to_proto(store.save_all(transaction, reactions.onward(changed)), payment.bank)
+    return rpc.to_proto(saga.move(transaction, payment, reactions.onward(changed)), payment.bank)
 
 
 def _own(transaction: Transaction, name: str, etag: str) -> IncomingPayment:
@@ -169,7 +170,7 @@ def approve(
         raise SamePerson
     state = moved(TRANSITIONS, payment, OUTLETS[resolution.kind])
     decided = replace(payment, state=state, resolution=replace(resolution, checker=checker))
-    return rpc.to_proto(store.save(transaction, decided), payment.bank)
+    return rpc.to_proto(saga.move(transaction, payment, [decided]), payment.bank)
 
 
 def reject(

@@ -1,4 +1,4 @@
-"""What of a payment pays which declaration, and what of that goes to which lender. Pure rules with amounts."""
+"""The division of a payment over declarations, and of each part over lenders. Pure rules with amounts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from chassis.money import Money, allocate, total
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What of a payment pays one declaration, a resource name.
+    """The part of a payment that pays a declaration, a resource name.
 
     `owed` is what the buyer owed on it when it was matched, `amount` its part once the payment is divided;
     `is_applied` and `is_released`: whether the register and the insurer have counted it.
@@ -23,7 +23,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class SettledAsset:
-    """How much of an encumbrance a part of a payment settled on one asset: the declaration, or a sale of its goods."""
+    """The amount of an encumbrance that a payment settled on an asset: a declaration, or a sale of its goods."""
 
     declaration: str
     asset: str
@@ -32,7 +32,7 @@ class SettledAsset:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What a payment settled of one encumbrance, and what its holder takes of the payment for the loan it secures.
+    """The settlement of an encumbrance by a payment, and what its holder takes of it for the loan that it secures.
 
     `settled_total` is what all payments have settled of it. `amount` (interest and principal) is None until the lender
     has fixed it, and stays so where others left nothing; zero where it refused. `unsecured` is the principal that is
@@ -83,7 +83,7 @@ class Collection:
 
     @property
     def to_restore(self) -> Money:
-        """What the encumbrance shall hold again: of this payment's settlement what repaid no principal."""
+        """The amount that the encumbrance shall hold again: of this payment's settlement what repaid no principal."""
         return min(self.unsecured or self.settled.zero(), self.settled)
 
 
@@ -112,14 +112,14 @@ def collectable(
     others = [other for other in collections if other.encumbrance != collection.encumbrance]
     pool = total([part.amount for part in parts if part.amount and part.declaration in mine], amount.currency)
     here = pool - total([_taken_of(other, mine) for other in others], amount.currency)
-    # Two lenders may share one part and not another: each is sure of what was settled of its encumbrance.
+    # Two lenders may share a part and not another: each is sure of what was settled of its encumbrance.
     left = amount - total([zero if other.amount is None else other.amount for other in others], amount.currency)
     left -= total([other.settled for other in others if other.amount is None], amount.currency)
     return min(left, max(here, collection.settled))
 
 
 def _taken_of(collection: Collection, declarations: frozenset[str]) -> Money:
-    """What a collection takes of these declarations' parts: at most all that it took beyond what others settled."""
+    """Returns what a collection takes of these declarations' parts: at most all it took beyond what others settled."""
     zero = collection.settled_total.zero()
     here = total([asset.amount for asset in collection.assets if asset.declaration in declarations], zero.currency)
     if collection.amount is None or not collection.declarations & declarations:

@@ -17,19 +17,15 @@ may credit or return what is UNMATCHED and applied to nothing.
 
 import datetime
 import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aval.credit_insurance.v1 import credit_insurance_pb2
 from aval.declarations.v1 import declarations_pb2
-from aval.loans.v1 import loans_pb2
 
 from chassis import ids, money
 from chassis.errors import DomainError
 from chassis.money import Money, total
-from chassis.rpc import date
-from chassis.tasks import Call
 from ledger.model import Transfer, chained
 from services.settlement.account import model as account_model
 from services.settlement.account.model import Kind
@@ -39,8 +35,6 @@ from services.settlement.incoming_payment.division import Collection, Part, Sett
 # The type of message that brings a payment. A UETR is unique to its bank and type: a cover's pacs.009 bears it too.
 PACS_008 = "pacs.008"
 
-# Settlement itself asks: a payment isn't a wish of the bank or the exporter.
-TENANT = "services/settlement"
 DECLARATION_MISSING = "DECLARATION_MISSING"
 # One reason for what doesn't exist, belongs to another, or wasn't consented to: a bank learns nothing by paying a cent.
 DECLARATION_NOT_FOUND = "DECLARATION_NOT_FOUND"
@@ -68,7 +62,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What happens to it."""
+    """A step of its way."""
 
     MATCH = "match"
     PARK = "park"
@@ -109,19 +103,8 @@ OWING = {State.RECEIVED, State.MATCHED, State.APPLIED, State.COLLECTING, State.S
 BEHIND_NO_RETURN = {State.SWEPT, State.CONFIRMED, State.COMPLETED, State.CREDITED, State.RETURNED}
 
 
-class Step(enum.StrEnum):
-    """The calls it owes; each is followed by the declaration or the encumbrance that it is about."""
-
-    MATCH = "match"
-    APPLY = "apply"
-    COLLECT = "collect"
-    RESTORE = "restore"
-    CONFIRM = "confirm"
-    RELEASE = "release"
-
-
 class Outlet(enum.StrEnum):
-    """What becomes of money that is for no declaration; names of the proto's enum."""
+    """The ways out for money that is for no declaration; names of the proto's enum."""
 
     CREDIT = "CREDIT"
     RETURN = "RETURN"
@@ -132,7 +115,7 @@ OUTLETS: Mapping[Outlet, Verb] = {Outlet.CREDIT: Verb.CREDIT, Outlet.RETURN: Ver
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a maker prepared for money that is for no declaration, why, and the checker who approved it."""
+    """The way out that a maker prepared for money that is for no declaration, why, and the checker who approved it."""
 
     kind: Outlet
     reason: str
@@ -185,103 +168,15 @@ class IncomingPayment:
 
     @property
     def collected(self) -> Money:
-        """What the lenders have fixed so far."""
-        return total([one.amount for one in self.collections if one.amount is not None], self.amount.currency)
+        """The sum that the lenders have fixed so far."""
+        fixed = [collection.amount for collection in self.collections if collection.amount is not None]
+        return total(fixed, self.amount.currency)
 
 
 def named(payment: IncomingPayment, declarations: Iterable[str]) -> tuple[Part, ...]:
     """Returns the parts of a payment for these declarations; what was applied keeps its amount."""
     applied = {part.declaration: part for part in payment.parts if payment.is_applied}
     return tuple(applied.get(declaration, Part(declaration)) for declaration in declarations)
-
-
-def plan(payment: IncomingPayment) -> Call | None:
-    """Returns the call a payment owes; None where it waits for a person or is at an end."""
-    calls = (call for planned in _PLANS.get(payment.state, ()) if (call := planned(payment)))
-    return next(calls, None)
-
-
-def _plan_match(payment: IncomingPayment) -> Call | None:
-    """Asks in the name of the bank that received it: who may not know of a declaration learns nothing of it."""
-    for part in payment.parts:
-        if part.owed is None:
-            request = declarations_pb2.GetReceivableRequest(name=part.declaration)
-            step = f"{Step.MATCH} {part.declaration}"
-            return Call(step, "declarations", "GetReceivable", request, payment.bank)
-    return None
-
-
-def _plan_apply(payment: IncomingPayment) -> Call | None:
-    for part in payment.parts:
-        if part.amount and not part.is_applied:
-            request = declarations_pb2.ApplyProceedsRequest(
-                asset=part.declaration, payment=payment.name, amount=money.to_proto(part.amount)
-            )
-            return Call(f"{Step.APPLY} {part.declaration}", "declarations", "ApplyProceeds", request, TENANT)
-    return None
-
-
-def _plan_collect(payment: IncomingPayment) -> Call | None:
-    """The next lender fixes its repayment: one after another, since each takes from what the others left.
-
-    A lender for whom they leave nothing isn't asked.
-    """
-    for one in payment.collections:
-        if one.amount is None and (most := collectable(payment, one)):
-            request = loans_pb2.CreateRepaymentRequest(
-                repayment_id=one.repayment_id,
-                loan=one.loan,
-                payment=payment.name,
-                amount=money.to_proto(most),
-                date=date(payment.value_date),
-                encumbrance=one.encumbrance,
-                settled=money.to_proto(one.settled_total),
-                settled_by_payment=money.to_proto(one.settled),
-            )
-            return Call(f"{Step.COLLECT} {one.encumbrance}", "loans", "CreateRepayment", request, one.bank)
-    return None
-
-
-def _plan_restore(payment: IncomingPayment) -> Call | None:
-    for one in payment.collections:
-        if one.awaits_restoration:
-            request = declarations_pb2.RestoreEncumbranceRequest(
-                name=one.encumbrance,
-                payment=payment.name,
-                amount=money.to_proto(one.to_restore),
-                assets=[asset.asset for asset in one.assets],
-            )
-            return Call(f"{Step.RESTORE} {one.encumbrance}", "declarations", "RestoreEncumbrance", request, one.bank)
-    return None
-
-
-def _plan_confirm(payment: IncomingPayment) -> Call | None:
-    for one in payment.collections:
-        if one.awaits_confirmation:
-            request = loans_pb2.ConfirmRepaymentRequest(repayment_id=one.repayment_id)
-            return Call(f"{Step.CONFIRM} {one.encumbrance}", "loans", "ConfirmRepayment", request, one.bank)
-    return None
-
-
-def _plan_release(payment: IncomingPayment) -> Call | None:
-    for part in payment.parts:
-        if part.amount and not part.is_released:
-            request = credit_insurance_pb2.ReleaseExposureRequest(
-                declaration=part.declaration, payment=payment.name, amount=money.to_proto(part.amount)
-            )
-            return Call(f"{Step.RELEASE} {part.declaration}", "credit_insurance", "ReleaseExposure", request, TENANT)
-    return None
-
-
-_COLLECTING = (_plan_collect, _plan_restore)
-_PLANS: Mapping[State, Sequence[Callable[[IncomingPayment], Call | None]]] = {
-    State.RECEIVED: (_plan_match,),
-    State.MATCHED: (_plan_apply,),
-    State.APPLIED: _COLLECTING,
-    State.COLLECTING: _COLLECTING,
-    State.SWEPT: (_plan_confirm,),
-    State.CONFIRMED: (_plan_release,),
-}
 
 
 def collectable(payment: IncomingPayment, collection: Collection) -> Money:
@@ -319,14 +214,18 @@ def with_settled(
 
     Only a loan of the platform, which its borrower has accepted, gives its bank a part of the money.
     """
-    collections = {one.encumbrance: one for one in payment.collections}
-    for one in settled:
-        if one.reference.startswith(LOANS):
-            known = collections.get(one.encumbrance) or _collection(payment, one)
-            asset = SettledAsset(declaration, one.asset, money.from_proto(one.amount))
-            settled_total = max(money.from_proto(one.settled_total), known.settled_total)
-            collections[one.encumbrance] = replace(known, assets=(*known.assets, asset), settled_total=settled_total)
+    collections = {collection.encumbrance: collection for collection in payment.collections}
+    for line in settled:
+        if line.reference.startswith(LOANS):
+            collection = collections.get(line.encumbrance) or _collection(payment, line)
+            collections[line.encumbrance] = _with_asset(collection, declaration, line)
     return replace(payment, collections=tuple(collections.values()))
+
+
+def _with_asset(collection: Collection, declaration: str, settled: declarations_pb2.SettledEncumbrance) -> Collection:
+    asset = SettledAsset(declaration, settled.asset, money.from_proto(settled.amount))
+    settled_total = max(money.from_proto(settled.settled_total), collection.settled_total)
+    return replace(collection, assets=(*collection.assets, asset), settled_total=settled_total)
 
 
 def _collection(payment: IncomingPayment, settled: declarations_pb2.SettledEncumbrance) -> Collection:
@@ -344,14 +243,20 @@ def _collection(payment: IncomingPayment, settled: declarations_pb2.SettledEncum
 def with_collection(payment: IncomingPayment, encumbrance: str, **changes: Any) -> IncomingPayment:
     """Returns the payment with the collection of one encumbrance changed."""
     collections = tuple(
-        replace(one, **changes) if one.encumbrance == encumbrance else one for one in payment.collections
+        replace(collection, **changes) if collection.encumbrance == encumbrance else collection
+        for collection in payment.collections
     )
     return replace(payment, collections=collections)
 
 
 def collection_of(payment: IncomingPayment, encumbrance: str) -> Collection:
     """Returns the collection of an encumbrance. Raises StopIteration where the payment has none."""
-    return next(one for one in payment.collections if one.encumbrance == encumbrance)
+    return next(collection for collection in payment.collections if collection.encumbrance == encumbrance)
+
+
+def may_see_lender(payment: IncomingPayment, collection: Collection, tenant: str) -> bool:
+    """Whether a tenant may see to whom a collection goes and for which loan: the exporter and the lender do."""
+    return tenant in (payment.enterprise, collection.bank)
 
 
 def owes_nothing(refusal: DomainError) -> bool:
@@ -388,33 +293,35 @@ def _transfer(payment: IncomingPayment, code: str, debit: str, credit: str, amou
 
 def sweep_transfers(payment: IncomingPayment) -> list[Transfer]:
     """The point of no return: lenders and exporter get theirs, all or nothing."""
-    parts = [transfer for one in payment.collections if one.amount for transfer in _repayment(payment, one)]
+    collected = [collection for collection in payment.collections if collection.amount]
+    parts = [transfer for collection in collected for transfer in _repayment(payment, collection)]
     rest = payment.amount - payment.collected
     if rest:
         parts.append(_transfer(payment, "remainder", _suspense(payment), payment.creditor_account, rest))
     return chained(parts)
 
 
-def _repayment(payment: IncomingPayment, one: Collection) -> list[Transfer]:
-    """To the lender's own accounts; to another bank's account here, mirrored in that bank's own books."""
-    assert one.amount is not None
-    assert one.interest is not None
-    currency, source, abroad = one.amount.currency, _suspense(payment), []
-    if one.bank != payment.bank:
-        held = lender_account(payment, one)
-        abroad = [_transfer(payment, "repayment", source, held, one.amount, one.encumbrance)]
-        source = account_model.own(one.bank, currency, Kind.NOSTRO)
-    shares = (("principal", Kind.LENDING, one.principal), ("interest", Kind.INCOME, one.interest))
+def _repayment(payment: IncomingPayment, collection: Collection) -> list[Transfer]:
+    """Pays the lender's own accounts, or another bank's account here, mirrored in that bank's own books."""
+    assert collection.amount is not None
+    assert collection.interest is not None
+    currency, source, abroad = collection.amount.currency, _suspense(payment), []
+    if collection.bank != payment.bank:
+        held = lender_account(payment, collection)
+        abroad = [_transfer(payment, "repayment", source, held, collection.amount, collection.encumbrance)]
+        source = account_model.own(collection.bank, currency, Kind.NOSTRO)
+    shares = (("principal", Kind.LENDING, collection.principal), ("interest", Kind.INCOME, collection.interest))
+    own = {kind: account_model.own(collection.bank, currency, kind) for _, kind, _ in shares}
     return abroad + [
-        _transfer(payment, code, source, account_model.own(one.bank, currency, kind), amount, one.encumbrance)
+        _transfer(payment, code, source, own[kind], amount, collection.encumbrance)
         for code, kind, amount in shares
         if amount
     ]
 
 
-def lender_account(payment: IncomingPayment, one: Collection) -> str:
-    """The current account of another lender at the receiving bank."""
-    return account_model.identifier(payment.bank, one.bank, payment.amount.currency, Kind.CURRENT)
+def lender_account(payment: IncomingPayment, collection: Collection) -> str:
+    """Returns the current account of another lender at the receiving bank."""
+    return account_model.identifier(payment.bank, collection.bank, payment.amount.currency, Kind.CURRENT)
 
 
 def credit_transfer(payment: IncomingPayment) -> Transfer:

@@ -1,4 +1,4 @@
-"""What a call's outcome makes of a payment: pure; every state it passes, in order."""
+"""A payment in after the outcome of a call: every state that it passes, in order. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,12 +8,27 @@ from chassis import money
 from chassis.errors import DomainError
 from chassis.states import moved
 from chassis.tasks import Outcome
-from services.settlement.incoming_payment import model
-from services.settlement.incoming_payment.model import TRANSITIONS, IncomingPayment, State, Step, Verb
+from services.settlement.incoming_payment import model, plan
+from services.settlement.incoming_payment.model import TRANSITIONS, IncomingPayment, State, Verb
+from services.settlement.incoming_payment.plan import Step
+
+# The event that tells of a payment that has come to a state.
+EVENTS: Mapping[State, str] = {
+    State.RECEIVED: "payment.named",
+    State.MATCHED: "payment.matched",
+    State.APPLIED: "payment.applied",
+    State.COLLECTING: "payment.collected",
+    State.SWEPT: "payment.swept",
+    State.CONFIRMED: "payment.confirmed",
+    State.COMPLETED: "payment.completed",
+    State.UNMATCHED: "payment.parked",
+    State.CREDITED: "payment.credited",
+    State.RETURNED: "payment.returned",
+}
 
 
 def after(payment: IncomingPayment, step: str, outcome: Outcome) -> list[IncomingPayment]:
-    """The payment after a step's outcome, and on as far as no call is needed.
+    """Returns the payment after a step's outcome, and every state it passes on as far as no call is needed.
 
     Raises the refusal of what can't be compensated any more: it is asked again.
     """
@@ -22,7 +37,7 @@ def after(payment: IncomingPayment, step: str, outcome: Outcome) -> list[Incomin
 
 
 def onward(payment: IncomingPayment) -> list[IncomingPayment]:
-    """The payment, and what it becomes as far as no call is needed."""
+    """Returns the payment, and every state it passes from there as far as no call is needed."""
     path = [payment]
     while following := _onward(path[-1]):
         path.append(following)
@@ -34,7 +49,7 @@ def _move(payment: IncomingPayment, verb: Verb, **changes: Any) -> IncomingPayme
 
 
 def park(payment: IncomingPayment, reason: str) -> IncomingPayment:
-    """A person decides; what isn't applied names no declaration."""
+    """Returns the payment parked for a person to decide; what isn't applied names no declaration."""
     parts = payment.parts if payment.is_applied else ()
     return _move(payment, Verb.PARK, parts=parts, reason=reason)
 
@@ -63,8 +78,8 @@ def _apply(payment: IncomingPayment, declaration: str, outcome: Outcome) -> Inco
 
 
 def _unless_owing(payment: IncomingPayment, verb: Verb) -> IncomingPayment:
-    """Moves on where the state owes no more calls."""
-    return payment if model.plan(payment) else _move(payment, verb)
+    """Returns the payment moved on where its state owes no more calls."""
+    return payment if plan.owed(payment) else _move(payment, verb)
 
 
 def _collect(payment: IncomingPayment, encumbrance: str, outcome: Outcome) -> IncomingPayment:
@@ -81,7 +96,7 @@ def _collect(payment: IncomingPayment, encumbrance: str, outcome: Outcome) -> In
 
 
 def _uncollected(payment: IncomingPayment, encumbrance: str, refusal: DomainError) -> IncomingPayment:
-    """Its part is the exporter's where the loan owes nothing; otherwise nothing may be paid out yet."""
+    """Leaves the part to the exporter where the loan owes nothing; otherwise nothing may be paid out yet."""
     if not model.owes_nothing(refusal):
         return park(payment, refusal.reason)
     nothing = payment.amount.zero()
@@ -104,7 +119,7 @@ def _noted(payment: IncomingPayment, encumbrance: str, outcome: Outcome, **chang
 
 
 def _release(payment: IncomingPayment, declaration: str, outcome: Outcome) -> IncomingPayment:
-    """Exposure that can't be released now stays owed: it would stand for ever, and use up the buyer's limit."""
+    """Notes the release. A refused one stays owed: its exposure would use up the buyer's limit for ever."""
     _expect(payment, State.CONFIRMED)
     if isinstance(outcome, DomainError):
         raise outcome
@@ -136,6 +151,6 @@ _ONWARD: Mapping[State, Callable[[IncomingPayment], IncomingPayment]] = {
 
 
 def _onward(payment: IncomingPayment) -> IncomingPayment | None:
-    """The next state where nothing is owed in this one."""
+    """Returns the next state of a payment that owes nothing in this one; None where it stays."""
     following = _ONWARD.get(payment.state)
-    return following(payment) if following and model.plan(payment) is None else None
+    return following(payment) if following and plan.owed(payment) is None else None

@@ -4,6 +4,7 @@ from aval.settlement.v1 import settlement_pb2
 
 from chassis import money
 from chassis.rpc import date
+from services.settlement.incoming_payment import model
 from services.settlement.incoming_payment.division import Collection, Part
 from services.settlement.incoming_payment.model import IncomingPayment, Resolution
 
@@ -22,7 +23,7 @@ def to_proto(payment: IncomingPayment, reader: str) -> settlement_pb2.IncomingPa
         parts=map(_part, payment.parts),
         enterprise=payment.enterprise,
         state=payment.state.value,
-        collections=[_collection(one, _is_open(payment, one, reader)) for one in payment.collections if one.amount],
+        collections=[_collection(payment, part, reader) for part in payment.collections if part.amount],
         etag=str(payment.revision),
         reason=payment.reason,
         value_date=date(payment.value_date),
@@ -42,14 +43,10 @@ def _part(part: Part) -> settlement_pb2.PaymentPart:
     return message
 
 
-def _is_open(payment: IncomingPayment, collection: Collection, reader: str) -> bool:
-    return reader in (payment.enterprise, collection.bank)
-
-
-def _collection(collection: Collection, is_open: bool) -> settlement_pb2.Collection:
+def _collection(payment: IncomingPayment, collection: Collection, reader: str) -> settlement_pb2.Collection:
     assert collection.amount is not None
     message = settlement_pb2.Collection(reference=collection.reference, amount=money.to_proto(collection.amount))
-    if is_open:
+    if model.may_see_lender(payment, collection, reader):
         message.bank, message.loan = collection.bank, collection.loan
         message.repayment = f"repayments/{collection.repayment_id}"
     return message

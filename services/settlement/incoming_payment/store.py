@@ -1,7 +1,6 @@
-"""Payments in as rows, and the saga that moves them: the only SQL of this room."""
+"""Payments in as rows, and the calls they owe: the only SQL of this room."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
@@ -9,33 +8,20 @@ import sqlalchemy as sa
 
 from chassis import records, tables, tasks
 from chassis.command import Transaction
-from chassis.tasks import Outcome, Saga
-from ledger import store as ledger
+from ledger import store as ledger_store
 from services.settlement.account import model as account_model
-from services.settlement.account import store as accounts
+from services.settlement.account import store as account_store
 from services.settlement.account.model import Kind
-from services.settlement.incoming_payment import model, reactions, rpc
-from services.settlement.incoming_payment.entering import ENTERING, receive
+from services.settlement.incoming_payment import model, plan, rpc
 from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, IncomingPayment, State
 from services.settlement.tables import incoming_payments
 
-EVENTS: Mapping[State, str] = {
-    State.RECEIVED: "payment.named",
-    State.MATCHED: "payment.matched",
-    State.APPLIED: "payment.applied",
-    State.COLLECTING: "payment.collected",
-    State.SWEPT: "payment.swept",
-    State.CONFIRMED: "payment.confirmed",
-    State.COMPLETED: "payment.completed",
-    State.UNMATCHED: "payment.parked",
-    State.CREDITED: "payment.credited",
-    State.RETURNED: "payment.returned",
-}
+NOUN = "incoming_payment"
 FINISHED = [state.value for state in State if state not in model.OWING]
 
 
 def load(connection: sa.Connection, name: str) -> IncomingPayment | None:
-    """A payment by its resource name."""
+    """Returns the payment of a resource name; None where there is none."""
     identifier = name.removeprefix("incomingPayments/")
     return records.one(connection, incoming_payments, IncomingPayment, incoming_payments.c.id == identifier)
 
@@ -48,65 +34,44 @@ def is_taken(connection: sa.Connection, bank: str, message_type: str, uetr: str)
 
 
 def unfinished(connection: sa.Connection) -> Iterable[IncomingPayment]:
-    """Those that may owe a call."""
+    """Returns the payments that may owe a call."""
     query = sa.select(incoming_payments).where(incoming_payments.c.state.not_in(FINISHED))
     return records.many(connection, query, IncomingPayment)
 
 
 def of_party(tenant: str) -> Any:
-    """A query of the payments of an enterprise, or of a bank's customers."""
+    """Returns the query of the payments of an enterprise, or of a bank's customers."""
     return sa.select(incoming_payments).where(
         sa.or_(incoming_payments.c.bank == tenant, incoming_payments.c.enterprise == tenant)
     )
 
 
-def add(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
-    """A new payment, its money in suspense."""
-    receive(transaction, payment)
+def add(transaction: Transaction, payment: IncomingPayment) -> None:
+    """Adds a payment, with its event and what it owes."""
     records.insert(transaction.connection, incoming_payments, payment)
     _follow(transaction, payment, "payment.received")
-    return payment
 
 
-def save(transaction: Transaction, payment: IncomingPayment, event: str = "") -> IncomingPayment:
-    """A changed payment, with all that entering its state means; the event is the state's unless another is named."""
-    before = load(transaction.connection, payment.name)
-    if before and before.state is not payment.state and payment.state in ENTERING:
-        ENTERING[payment.state](transaction, payment)
+def save(transaction: Transaction, payment: IncomingPayment, event: str) -> IncomingPayment:
+    """Saves a changed payment, with its event and what it owes now; returns it with its new revision."""
     fresh = records.update(transaction.connection, incoming_payments, payment)
-    _follow(transaction, fresh, event or EVENTS[fresh.state])
+    _follow(transaction, fresh, event)
     return fresh
-
-
-def save_all(transaction: Transaction, path: Sequence[IncomingPayment]) -> IncomingPayment:
-    """The states that a payment passes in one step, each with its event; the last of them."""
-    saved = save(transaction, path[0])
-    for following in path[1:]:
-        saved = save(transaction, replace(following, revision=saved.revision))
-    return saved
 
 
 def _follow(transaction: Transaction, payment: IncomingPayment, event: str) -> None:
     for party in (payment.bank, payment.enterprise):
         transaction.append(event, payment.name, rpc.to_proto(payment, party), [party])
-    tasks.follow(transaction, "incoming_payment", model.plan, payment)
-
-
-def react(transaction: Transaction, payment: IncomingPayment, step: str, outcome: Outcome) -> None:
-    """Saves every state that the outcome leads to."""
-    save_all(transaction, reactions.after(payment, step, outcome))
-
-
-SAGA = Saga("incoming_payment", load, model.plan, react, unfinished)
+    tasks.follow(transaction, NOUN, plan.owed, payment)
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """Where money in suspense is neither whole nor waited for."""
+    """Returns where money in suspense is neither whole nor waited for."""
     return [*_suspense_violations(connection), *_stuck(connection)]
 
 
 def _stuck(connection: sa.Connection) -> list[str]:
-    """Money in suspense moves on by a call that is made, or waits for a person as UNMATCHED: nothing is in between."""
+    """Returns the payments in suspense that neither move on by a call nor wait for a person as UNMATCHED."""
     rows, held = tables.tasks, [state.value for state in model.OWING - BEHIND_NO_RETURN]
     query = sa.select(incoming_payments.c.id, incoming_payments.c.state, rows.c.parked)
     name = sa.literal("incomingPayments/") + incoming_payments.c.id
@@ -119,9 +84,9 @@ def _stuck(connection: sa.Connection) -> list[str]:
 
 
 def _suspense_violations(connection: sa.Connection) -> list[str]:
-    """Whether suspense holds exactly the payments that aren't swept, each whole."""
-    suspense = [account.id for account in accounts.of_kind(connection, Kind.SUSPENSE)]
-    held = {key: amount for key, amount in ledger.booked_by_reference(connection, suspense).items() if amount}
+    """Returns where suspense holds other than exactly the payments that aren't swept, each whole."""
+    suspense = [account.id for account in account_store.of_kind(connection, Kind.SUSPENSE)]
+    held = {key: amount for key, amount in ledger_store.booked_by_reference(connection, suspense).items() if amount}
     found = []
     for payment in chain.from_iterable(records.pages(connection, incoming_payments, IncomingPayment)):
         account = account_model.own(payment.bank, payment.amount.currency, Kind.SUSPENSE)

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from chassis import ids
-from chassis.clock import MICROSECONDS, SHANGHAI
+from chassis.clock import MICROSECONDS
 from chassis.money import Money
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.messages import camt054
 from services.settlement.messages.iso20022 import REMITTANCE_LINE_LENGTH_MAX, is_uetr
+from trade.calendars import CHINA
 
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """What a payment credited to an account, by which of its transfers."""
+    """An amount that a payment credited to an account, by which of its transfers."""
 
     account: str
     amount: Money
@@ -60,7 +61,7 @@ def content(
         remittance_information="\n".join(_lines(payment.remittance_information)),
         remittance_documents=payment.remittance_documents,
     )
-    created = datetime.fromtimestamp(now_us // MICROSECONDS, SHANGHAI)
+    created = datetime.fromtimestamp(now_us // MICROSECONDS, CHINA)
     return camt054.build(identifier.partition("-")[2], created, [entry])
 
 

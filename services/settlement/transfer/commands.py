@@ -20,7 +20,7 @@ from ledger.model import Result, Transfer
 from ledger.store import LedgerRefused, Sitting, Verdict
 from services.settlement.account import store as accounts
 from services.settlement.account.model import Kind
-from services.settlement.transfer import rpc
+from services.settlement.transfer import checks, rpc
 
 LINKED = Problem(
     "transfer.linked", "LINKED_ALONE", "Send linked transfers in one batch.", "关联转账须在同一批次中发送。"
@@ -43,7 +43,7 @@ _keepers: dict[str, tuple[str, str]] = {}
 
 def _load_keepers(connection: sa.Connection, wanted: Iterable[str]) -> None:
     """Makes the keepers of these accounts known, in one query; suspense has none."""
-    missing = {account for account in wanted if account not in _keepers and rpc.is_uuid(account)}
+    missing = {account for account in wanted if account not in _keepers and checks.is_uuid(account)}
     if not missing:
         return
     if len(_keepers) > KEEPERS_MAX:
@@ -74,8 +74,8 @@ class Order:
 def _order(caller: Caller, path: str, message: settlement_pb2.Transfer, identifier: str) -> Order:
     identifier, pending_id = identifier.lower(), message.pending_id.lower()
     kept = rpc.to_ledger(message, caller.kept_id(identifier), pending_id and caller.kept_id(pending_id))
-    is_sound = rpc.is_sound(message, identifier)
-    problems = [] if is_sound else rpc.malformed(message, identifier, path)
+    is_sound = checks.is_sound(message, identifier)
+    problems = [] if is_sound else checks.malformed(message, identifier, path)
     return Order(caller, path, message, identifier, pending_id, kept, problems)
 
 
@@ -144,7 +144,7 @@ def _confined(account: str, keeper: tuple[str, str] | None, bank: str, nobodys: 
 
 def _check_currency(order: Order, currency: str) -> None:
     if order.message.amount.currency_code not in (currency, ""):
-        order.problems.append(rpc.currency_differs(order.path, currency))
+        order.problems.append(checks.currency_differs(order.path, currency))
 
 
 def _confine_reference(order: Order, originals: Mapping[str, Transfer | None], fresh: Mapping[str, Transfer]) -> None:

@@ -10,10 +10,10 @@ from services.settlement.transfer import rpc
 
 
 def list_(reading: Reading, request: settlement_pb2.ListTransfersRequest) -> settlement_pb2.ListTransfersResponse:
-    """A page of one account, newest first."""
+    """Returns a page of an account's lines, newest first."""
     account = accounts.visible(reading, request.account)
     before = paging.after_number(request)
     found = ledger.lines(reading.connection, account.id, before, paging.size_of(request) + 1)
     page, token = paging.cut(request, found, "position")
-    views = [rpc.line(one, account.currency) for one in page]
+    views = [rpc.line(line, account.currency) for line in page]
     return settlement_pb2.ListTransfersResponse(transfers=views, next_page_token=token)

@@ -1,6 +1,5 @@
-"""Transfers between the wire and the ledger; checked by hand, since this is the hot path."""
+"""Transfers between the wire and the ledger."""
 
-import re
 from collections.abc import Mapping
 
 from aval.settlement.v1 import settlement_pb2
@@ -8,7 +7,6 @@ from aval.settlement.v1 import settlement_pb2
 from chassis import money
 from chassis import rpc as chassis_rpc
 from chassis.clock import MICROSECONDS
-from chassis.errors import Problem
 from chassis.money import Money
 from ledger.model import Kind, Transfer
 from ledger.store import Line
@@ -17,8 +15,6 @@ TransferProto = settlement_pb2.Transfer
 
 # Marks what banks ordered by hand: only such transfers may be posted, voided or reversed by hand.
 CODE = "transfer"
-REFERENCE_LENGTH_MAX = 128
-TIMEOUT_SECONDS_MAX = 315_360_000
 KINDS: Mapping[int, Kind] = {
     TransferProto.KIND_UNSPECIFIED: Kind.POSTED,
     TransferProto.POSTED: Kind.POSTED,
@@ -39,11 +35,10 @@ NAMES: Mapping[Kind, TransferProto.Kind] = {
     Kind.UNFREEZE: TransferProto.UNFREEZE,
     Kind.CLOSE: TransferProto.CLOSE,
 }
-is_uuid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 
 def to_ledger(message: settlement_pb2.Transfer, identifier: str, pending_id: str) -> Transfer:
-    """The transfer as the ledger takes it, under the ids that it keeps; what it isn't given stays empty."""
+    """Returns the transfer as the ledger takes it, under the ids that it keeps; what it isn't given stays empty."""
     return Transfer(
         id=identifier,
         debit_account=message.debit_account.removeprefix("accounts/").lower(),
@@ -56,44 +51,6 @@ def to_ledger(message: settlement_pb2.Transfer, identifier: str, pending_id: str
         code=CODE,
         reference=message.reference,
     )
-
-
-def malformed(message: settlement_pb2.Transfer, identifier: str, path: str) -> list[Problem]:
-    """What no ledger can take: one such row would fail everyone's batch. `identifier`: the id that the bank gave it."""
-    refers = KINDS.get(message.kind, Kind.POSTED) not in (Kind.POSTED, Kind.PENDING)
-    tests = (
-        (is_uuid(identifier), "transfer_id", "Give a UUID.", "须为 UUID。"),
-        (not message.pending_id or is_uuid(message.pending_id.lower()), "pending_id", "Give a UUID.", "须为 UUID。"),
-        (refers == bool(message.pending_id), "pending_id", "It goes with kinds that refer to a transfer.",
-         "仅用于引用其他转账的类型，且必填。"),
-        (message.kind in KINDS, "kind", "Use a known kind.", "未知的类型。"),
-        (len(message.reference) <= REFERENCE_LENGTH_MAX and "\0" not in message.reference, "reference",
-         "At most 128 printable characters.", "最多 128 个可打印字符。"),
-        (0 <= message.timeout_seconds <= TIMEOUT_SECONDS_MAX, "timeout_seconds", "0 to ten years.", "0 至十年。"),
-    )  # fmt: skip
-    return [
-        Problem(f"{path}.{field}", "FIELD_INVALID", english, chinese)
-        for is_right, field, english, chinese in tests
-        if not is_right
-    ]
-
-
-def is_sound(message: settlement_pb2.Transfer, identifier: str) -> bool:
-    """Whether `malformed` finds nothing, for the most frequent kind and at a tenth of the price."""
-    return bool(
-        message.kind in (TransferProto.KIND_UNSPECIFIED, TransferProto.POSTED)
-        and not message.pending_id
-        and message.timeout_seconds == 0
-        and len(message.reference) <= REFERENCE_LENGTH_MAX
-        and "\0" not in message.reference
-        and is_uuid(identifier)
-    )
-
-
-def currency_differs(path: str, currency: str) -> Problem:
-    """The problem of an amount in another currency than the account's."""
-    english = f"The account is in {currency}; give the amount in that currency."
-    return Problem(f"{path}.amount", "CURRENCY_DIFFERS", english, f"账户币种为 {currency}，请使用该币种。")
 
 
 def created(
@@ -118,9 +75,9 @@ def _put_dates(message: settlement_pb2.Transfer, standing: Transfer) -> None:
             getattr(message, field).CopyFrom(chassis_rpc.date(day))
 
 
-def line(found: Line, currency: str) -> settlement_pb2.Transfer:
-    """Returns a ledger line, complete."""
-    transfer = found.transfer
+def line(stored: Line, currency: str) -> settlement_pb2.Transfer:
+    """Returns the wire form of a ledger line, complete."""
+    transfer = stored.transfer
     message = settlement_pb2.Transfer(
         transfer_id=transfer.id,
         debit_account=f"accounts/{transfer.debit_account}",
@@ -130,8 +87,8 @@ def line(found: Line, currency: str) -> settlement_pb2.Transfer:
         pending_id=transfer.pending_id,
         timeout_seconds=transfer.timeout_us // MICROSECONDS,
         reference=transfer.reference,
-        position=found.position,
+        position=stored.position,
     )
-    message.create_time.FromMicroseconds(found.create_us)
+    message.create_time.FromMicroseconds(stored.create_us)
     _put_dates(message, transfer)
     return message

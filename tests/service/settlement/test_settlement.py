@@ -10,7 +10,7 @@ from aval.declarations.v1 import declarations_pb2
 from aval.settlement.v1 import settlement_pb2
 from aval.type.v1 import money_pb2
 
-from chassis.clock import business_date
+from chassis import business_date
 from chassis.identity import Caller
 from chassis.status import RemoteError
 from ledger import store as ledger
@@ -271,7 +271,7 @@ async def test_a_line_shows_when_it_was_booked_and_from_when_it_counts(world: An
     made = await move(world, transfer(current.name, (await customer(world, 0)).name, 50))
     page = await world.ask("ListTransfers", settlement_pb2.ListTransfersRequest(account=current.name), SYSTEM)
     ordered, credited = page.transfers[:2]
-    days = {business_date(one.create_time.ToMicroseconds()) for one in (ordered, credited)}
+    days = {business_date.day(one.create_time.ToMicroseconds()) for one in (ordered, credited)}
     assert {day(ordered.booking_date), day(ordered.value_date), day(credited.booking_date)} <= days
     assert day(credited.value_date) == earlier
     assert (made.booking_date, made.value_date) == (ordered.booking_date, ordered.value_date)

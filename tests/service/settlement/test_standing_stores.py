@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
-from chassis import migrations, records, tables, tasks
+from chassis import migrations, records, tasks
 from chassis.database import Database
 from chassis.identity import service_caller
 from chassis.ids import derived
@@ -86,8 +86,8 @@ def store(database_url: str) -> Iterator[Database]:
             context.run_migrations()
         before = sa.Table("incoming_payments", sa.MetaData(), autoload_with=connection)
         connection.execute(sa.insert(before), ROWS)
-        for number, step in OWED.items():
-            connection.execute(sa.insert(tables.tasks).values(**task(number, step)))
+        tasks_before = sa.Table("tasks", sa.MetaData(), autoload_with=connection)
+        connection.execute(sa.insert(tasks_before), [task(number, step) for number, step in OWED.items()])
     yield database
     database.close()
 

@@ -1,0 +1,32 @@
+"""The way of a payment in: plan, reactions, effects and rows, joined."""
+
+from collections.abc import Sequence
+
+from chassis import states
+from chassis.command import Transaction
+from chassis.tasks import Outcome, Saga
+from services.settlement.incoming_payment import effects, plan, reactions, store
+from services.settlement.incoming_payment.model import IncomingPayment
+
+
+def receive(transaction: Transaction, payment: IncomingPayment) -> None:
+    """Takes a payment in: its money into suspense, its row with what it owes."""
+    effects.receive(transaction, payment)
+    store.add(transaction, payment)
+
+
+def move(transaction: Transaction, before: IncomingPayment, path: Sequence[IncomingPayment]) -> IncomingPayment:
+    """Takes a payment through the states of a path, each with its effects and its event; returns it as saved last."""
+    return states.enter(transaction, before, path, effects.ENTERING, _save)
+
+
+def _save(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
+    return store.save(transaction, payment, reactions.EVENTS[payment.state])
+
+
+def react(transaction: Transaction, payment: IncomingPayment, step: str, outcome: Outcome) -> None:
+    """Takes a step's outcome. Raises the refusal of what can't be compensated any more."""
+    move(transaction, payment, reactions.after(payment, step, outcome))
+
+
+SAGA = Saga(store.NOUN, store.load, plan.owed, react, store.unfinished)
