@@ -38,7 +38,8 @@ Windows = tuple[store.Window, ...]
 class Asked:
     """Documents that a caller asks about, as they came (in the field `path`) and as they are compared.
 
-    `registration` is what they make, where they are to be registered; `wrong` what is wrong beside them.
+    `registration` is what they make, where they are to be registered, and `digests` its content's, by every suite in
+    which tokens stand; `wrong` are the problems beside the documents'.
     """
 
     transaction: Transaction
@@ -49,6 +50,7 @@ class Asked:
     path: str
     registration: Registration | None = None
     wrong: Sequence[Problem] = ()
+    digests: Sequence[bytes] = ()
 
     @property
     def institution(self) -> str:
@@ -71,9 +73,9 @@ class Asked:
         return self.transaction.business_date
 
     @property
-    def blinder(self) -> Blinder:
-        """Makes the tokens."""
-        return Blinder(self.transaction.keys.token)
+    def blinders(self) -> tuple[Blinder, ...]:
+        """The makers of tokens: the first makes what is kept, all make what is looked for."""
+        return tuple(map(Blinder, self.transaction.keys.token_makers()))
 
     @property
     def windows(self) -> Windows:
@@ -98,7 +100,7 @@ def answer(asked: Sequence[Asked]) -> list[Answer | DomainError]:
     refusals = _refusals(asked, consents, known)
     refusals |= _count([one for one in asked if one not in refusals])
     standing = [one for one in asked if one not in refusals]
-    inquiries = {one: Inquiry.of(one.documents, one.blinder, one.today) for one in standing}
+    inquiries = {one: Inquiry.of(one.documents, one.blinders, one.today) for one in standing}
     shelf = _shelf(asked[0], inquiries.values())
     answers = {one: _answer(one, inquiries[one], shelf, known) for one in standing}
     access.note([(one.transaction, [one.seen(consents[one])]) for one in standing])
@@ -138,11 +140,11 @@ def _check_documents(asked: Asked, declarants: Mapping[str, str]) -> None:
 
 
 def _check_registration(asked: Asked, expected: dict[str, Registration]) -> None:
-    """Its id is new, or stands for the same."""
+    """Raises RegistrationIdTaken where the id already stands for other content."""
     if (fresh := asked.registration) is None:
         return
     standing = expected.setdefault(fresh.id, fresh)
-    if (standing.holder, standing.digest) != (fresh.holder, fresh.digest):
+    if standing.holder != fresh.holder or standing.digest not in asked.digests:
         raise errors.RegistrationIdTaken(registration=fresh.name)
 
 
@@ -195,11 +197,11 @@ def _answer(asked: Asked, inquiry: Inquiry, shelf: Shelf, known: dict[str, Regis
 
 def _blind(asked: Asked, registration: Registration) -> tuple[list[Hit], list[Candidate]]:
     """Returns what is kept of a registration's documents."""
-    hits, candidates = [], []
+    hits, candidates, blinder = [], [], asked.blinders[0]
     for position, document in enumerate(document.kept() for document in asked.documents):
         identifier = document_id(registration.id, position)
-        kept = RegisteredDocument(identifier, registration.id, position, asked.blinder.comparing(document, identifier))
+        kept = RegisteredDocument(identifier, registration.id, position, blinder.comparing(document, identifier))
         candidates.append(Candidate(kept, registration.holder, registration.state, registration.create_us))
-        for token, meanings in asked.blinder.finding(document).items():
+        for token, meanings in blinder.finding(document).items():
             hits += [Hit(token, identifier, meaning.position) for meaning in meanings]
     return hits, candidates
