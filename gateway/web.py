@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ from gateway.directory.model import Principal
 from gateway.errors import CrossSiteRequest, FramingAmbiguous, HostUnknown, VerbNotAllowed
 from gateway.limits import LIMITS, Limits
 from gateway.store import Store
+from gateway.traces.gauges import Gauges
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Rooms:
     clock: Clock
     limits: Limits = LIMITS
     https: bool = False
+    gauges: Gauges = field(default_factory=Gauges, kw_only=True)
 
     @cached_property
     def bodies(self) -> Bodies:

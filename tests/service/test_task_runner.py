@@ -25,6 +25,7 @@ from chassis.certificates import Authority
 from chassis.channel import Channels
 from chassis.clock import SystemClock
 from chassis.command import Operation, Transaction
+from chassis.contracts import contract
 from chassis.database import Database
 from chassis.ids import system_random
 from chassis.ports import free_port
@@ -150,20 +151,23 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @dataclass
-class Peer(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """A server that answers every method with an empty message, or hangs."""
+class Peer:
+    """A server that answers every call with an empty message, or hangs."""
 
     hangs: bool
     metadata: list[dict[str, Any]] = field(default_factory=list)
     now: int = 0
     most: int = 0
 
-    def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler:
-        """The same for each method."""
-        self.metadata.append(dict(handler_call_details.invocation_metadata))
-        return grpc.unary_unary_rpc_method_handler(self._answer)
+    def handler(self, service: str) -> grpc.GenericRpcHandler:
+        """The one method of a service that errands call."""
+        method = grpc.unary_unary_rpc_method_handler(self._answer)
+        return grpc.method_handlers_generic_handler(
+            contract(service).descriptor.full_name, {REQUESTS[service][0]: method}
+        )
 
-    async def _answer(self, _raw: bytes, _context: Any) -> bytes:
+    async def _answer(self, _raw: bytes, context: Any) -> bytes:
+        self.metadata.append(dict(context.invocation_metadata()))
         self.now += 1
         self.most = max(self.most, self.now)
         try:
@@ -178,7 +182,7 @@ async def serving(authority: Authority, name: str, peer: Peer) -> AsyncIterator[
     """The address of a peer's server."""
     address = f"{ADDRESS}:{free_port()}"
     running = grpc.aio.server(options=server.OPTIONS)
-    running.add_generic_rpc_handlers((peer,))
+    running.add_generic_rpc_handlers((peer.handler(name),))
     running.add_secure_port(address, server.server_credentials(authority.issue(f"services/{name}")))
     await running.start()
     yield address

@@ -13,6 +13,7 @@ from chassis.identity import Caller
 from chassis.money import Money, total
 from chassis.service import Reading
 from services.declarations.assets.sale import assets as sale_assets
+from services.declarations.privacy import callers
 from services.declarations.privacy import errors as privacy_errors
 from services.declarations.privacy.consent import access
 from services.declarations.privacy.consent import store as consent_store
@@ -28,8 +29,6 @@ from services.declarations.window.declaration.model import Declaration
 from services.declarations.window.declaration.store import PLACE, Source
 from services.declarations.window.filters import commands as filters_commands
 from services.declarations.window.filters import rpc as filters_rpc
-
-SEES_ALL = "WINDOW"
 
 
 def get(reading: Reading, request: declarations_pb2.GetDeclarationRequest) -> declarations_pb2.Declaration:
@@ -93,7 +92,7 @@ def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declaratio
 
 def _may_know(caller: Caller, declaration: Declaration) -> bool:
     own = caller.tenant == declaration.enterprise
-    return own or is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
+    return own or is_institution(caller) or callers.is_platform(caller)
 
 
 def page_of(
@@ -138,7 +137,7 @@ def _owners(reading: Reading) -> Sequence[str] | None:
     caller = reading.caller
     if is_institution(caller):
         return reading.connection.execute(consent_store.consenting(caller.tenant, reading.now_us)).scalars().all()
-    return None if SEES_ALL in caller.roles else [caller.tenant]
+    return None if callers.is_window(caller) else [caller.tenant]
 
 
 def _of_named(owners: Sequence[str] | None, named: Collection[str]) -> Sequence[str] | None:
@@ -195,5 +194,5 @@ def _visible_names(reading: Reading, numbers: Iterable[str]) -> set[str]:
     owners = declaration_store.enterprises(reading.connection, numbers)
     named = ((f"declarations/{number}", owner) for number, owner in owners.items())
     allowed = {reading.caller.tenant, *access.note_page(reading, "Watch", named)}
-    is_everyone = SEES_ALL in reading.caller.roles
+    is_everyone = callers.is_window(reading.caller)
     return {f"declarations/{number}" for number, owner in owners.items() if is_everyone or owner in allowed}

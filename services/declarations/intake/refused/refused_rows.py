@@ -13,6 +13,7 @@ from chassis.service import Command
 from services.declarations.intake.formats import rows
 from services.declarations.intake.refused import keeping, rpc, store
 from services.declarations.intake.refused.model import Attempt, Outcome, Told
+from services.declarations.privacy import callers
 
 Verdict = declarations_pb2.IntakeVerdict
 # By the kind of row: the field of the request that has them.
@@ -26,7 +27,6 @@ FIELDS: Mapping[str, str] = {
 # A document that only its sender couldn't have answered is known by its content when it comes again.
 DOCUMENT_KINDS = {"XML": "document"}
 # Whose rows are kept: who can list them and send them again.
-KEPT_FOR = "WINDOW"
 SUBJECT_BYTES = 16
 OTHER_REASON = "OTHER"
 _REASON = re.compile(r"[A-Z]+(_[A-Z0-9]+){0,9}", re.ASCII)
@@ -68,7 +68,7 @@ def keeping_refused(command: Command, kind: str) -> Command:
 def _keep(transaction: Transaction, kind: str, request: Any, response: Any) -> None:
     """Keeps what was refused of a request; what was accepted is looked at only if the sender says that it mends."""
     source = request.source
-    if KEPT_FOR not in transaction.caller.roles:
+    if not callers.is_window(transaction.caller):
         return
     if not (source.unread or source.has_mended or rpc.has_refused(response)):
         return

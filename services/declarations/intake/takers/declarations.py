@@ -12,12 +12,12 @@ from aval.declarations.v1.personal_pb2 import PersonalData
 from chassis import database, fields
 from chassis.command import Transaction
 from chassis.errors import Problem
-from chassis.rpc import problem
 from services.declarations.assets import declared as assets_declared
 from services.declarations.customs.checks import check_row
 from services.declarations.customs.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
 from services.declarations.privacy.consent import store as consent_store
 from services.declarations.privacy.personal import store as personal_store
+from services.declarations.window import verdicts as window_verdicts
 from services.declarations.window.declaration import model as declaration_model
 from services.declarations.window.declaration import rpc as declaration_rpc
 from services.declarations.window.declaration import store as declaration_store
@@ -172,9 +172,9 @@ def _of_fate(rows: Iterable[Sorted], fate: Fate) -> dict[int, Content]:
 def _verdict(row: Sorted, unchanged: Sequence[Problem], language: str) -> declarations_pb2.IntakeVerdict:
     one, fate, problems = row
     if one.content is None or fate is Fate.REFUSED or unchanged:
-        return refused(one.document_id, [*problems, *unchanged], language)
-    outcome = Verdict.DUPLICATE if fate is Fate.KNOWN else Verdict.ACCEPTED
-    return Verdict(document_id=one.document_id, outcome=outcome, resource=f"declarations/{one.content.id}")
+        return window_verdicts.refused(one.document_id, [*problems, *unchanged], language)
+    told = window_verdicts.duplicate if fate is Fate.KNOWN else window_verdicts.accepted
+    return told(one.document_id, f"declarations/{one.content.id}")
 
 
 def _declare(transaction: Transaction, fresh: Sequence[Content], known: Known) -> None:
@@ -184,12 +184,6 @@ def _declare(transaction: Transaction, fresh: Sequence[Content], known: Known) -
     declaration_store.add(transaction, rows, known.institutions)
     permit_uses.declared(transaction, [content for content in fresh if content.controlled], known.status)
     personal_store.put(transaction, {f"declarations/{one.id}": one.persons for one in fresh if one.persons})
-
-
-def refused(document_id: str, problems: Iterable[Problem], language: str) -> declarations_pb2.IntakeVerdict:
-    """The verdict on a document or row with problems."""
-    told = [problem(one, language) for one in problems]
-    return Verdict(document_id=document_id, outcome=Verdict.REFUSED, problems=told)
 
 
 def _amend(
@@ -242,7 +236,7 @@ def create_receipts(
     verdicts = []
     for index, receipt in enumerate(request.receipts):
         if problems := receipt_problems(receipt):
-            verdicts.append(refused(str(index), problems, transaction.caller.language))
+            verdicts.append(window_verdicts.refused(str(index), problems, transaction.caller.language))
             continue
         key = (receipt.declaration_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
         verdicts.append(_receipt_verdict(str(index), receipt, key in known or key in fresh))
@@ -265,9 +259,8 @@ def receipt_problems(receipt: declarations_pb2.Receipt) -> list[Problem]:
 def _receipt_verdict(
     document_id: str, receipt: declarations_pb2.Receipt, is_known: bool
 ) -> declarations_pb2.IntakeVerdict:
-    outcome = Verdict.DUPLICATE if is_known else Verdict.ACCEPTED
-    name = f"declarations/{receipt.declaration_number}"
-    return Verdict(document_id=document_id, outcome=outcome, resource=name)
+    told = window_verdicts.duplicate if is_known else window_verdicts.accepted
+    return told(document_id, f"declarations/{receipt.declaration_number}")
 
 
 def _standings(

@@ -6,10 +6,10 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis.command import Transaction
 from chassis.errors import Problem
-from chassis.rpc import problem
 from services.declarations.intake.refused import store as refused_store
 from services.declarations.intake.takers import declarations as takers_declarations
 from services.declarations.intake.takers import drafts as takers_drafts
+from services.declarations.window import verdicts as window_verdicts
 
 Verdict = declarations_pb2.IntakeVerdict
 AT_ONCE = 500
@@ -56,14 +56,13 @@ def _keep(
     fresh: dict[refused_store.Waiting, str] = {}
     verdicts = {}
     for index, receipt in receipts.items():
-        problems = [problem(one, transaction.caller.language) for one in _problems(receipt)]
-        if problems:
-            verdicts[index] = Verdict(outcome=Verdict.REFUSED, problems=problems)
+        if problems := _problems(receipt):
+            verdicts[index] = window_verdicts.refused("", problems, transaction.caller.language)
             continue
         key = (receipt.unified_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
-        outcome = Verdict.DUPLICATE if key in known or key in fresh else Verdict.ACCEPTED
-        verdicts[index] = Verdict(outcome=outcome)
-        if outcome == Verdict.ACCEPTED:
+        is_known = key in known or key in fresh
+        verdicts[index] = window_verdicts.duplicate("") if is_known else window_verdicts.accepted("")
+        if not is_known:
             fresh[key] = receipt.note
     refused_store.add_waiting(transaction.connection, fresh)
     return verdicts

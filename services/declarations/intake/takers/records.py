@@ -14,7 +14,8 @@ from chassis.identity import Caller
 from services.declarations.assets import returns
 from services.declarations.assets.rebate import claims as rebate_claims
 from services.declarations.intake.merchants import commands as merchants_commands
-from services.declarations.intake.takers import declarations as takers_declarations
+from services.declarations.privacy import callers
+from services.declarations.window import verdicts as window_verdicts
 from services.declarations.window.bill import intake as bill_intake
 from services.declarations.window.declaration import store as declaration_store
 from services.declarations.window.eligibility import holds, permit_uses
@@ -177,14 +178,14 @@ def _decide(transaction: Transaction, known: Known, taken: Taken, one: Candidate
 
 
 def _refused(transaction: Transaction, one: Candidate, problems: Sequence[Problem]) -> declarations_pb2.IntakeVerdict:
-    return takers_declarations.refused(one.document_id, problems, transaction.caller.language)
+    return window_verdicts.refused(one.document_id, problems, transaction.caller.language)
 
 
 def _of_writer(caller: Caller, fresh: Record, owner: str) -> list[Problem]:
     """Whether this caller may write it, about whom it says."""
     if KINDS[fresh.kind].writer not in caller.roles:
         return [WRITER_NOT_ALLOWED]
-    if records_kinds.WINDOW in caller.roles:
+    if callers.is_window(caller):
         return [ENTERPRISE_DIFFERS] if owner and fresh.enterprise != owner else []
     tests = (
         (fresh.enterprise == caller.tenant, ENTERPRISE_NOT_YOURS),
