@@ -38,7 +38,8 @@ Windows = tuple[store.Window, ...]
 class Asked:
     """Documents that a caller asks about, as they came (in the field `path`) and as they are compared.
 
-    `registration` is what they make, where they are to be registered; `wrong` what is wrong beside them.
+    `registration` is what they make, where they are to be registered, and `digests` its content's, by every suite in
+    which tokens stand; `wrong` are the problems beside the documents'.
     """
 
     transaction: Transaction
@@ -49,6 +50,7 @@ class Asked:
     path: str
     registration: Registration | None = None
     wrong: Sequence[Problem] = ()
+    digests: Sequence[bytes] = ()
 
     @property
     def institution(self) -> str:
@@ -71,9 +73,9 @@ class Asked:
         return self.transaction.business_date
 
     @property
-    def blinder(self) -> Blinder:
-        """Makes the tokens."""
-        return Blinder(self.transaction.keys.token)
+    def blinders(self) -> tuple[Blinder, ...]:
+        """The makers of tokens: the first makes what is kept, all make what is looked for."""
+        return tuple(map(Blinder, self.transaction.keys.token_makers()))
 
     @property
     def windows(self) -> Windows:
@@ -99,7 +101,7 @@ def answer(asked: Sequence[Asked]) -> list[Answer | DomainError]:
     refusals |= _count([each_asked for each_asked in asked if each_asked not in refusals])
     standing = [each_asked for each_asked in asked if each_asked not in refusals]
     inquiries = {
-        each_asked: Inquiry.of(each_asked.documents, each_asked.blinder, each_asked.today) for each_asked in standing
+        each_asked: Inquiry.of(each_asked.documents, each_asked.blinders, each_asked.today) for each_asked in standing
     }
     shelf = _shelf(asked[0], inquiries.values())
     answers = {each_asked: _answer(each_asked, inquiries[each_asked], shelf, known) for each_asked in standing}
@@ -148,11 +150,11 @@ def _check_documents(asked: Asked, declarants: Mapping[str, str]) -> None:
 
 
 def _check_registration(asked: Asked, expected: dict[str, Registration]) -> None:
-    """Its id is new, or stands for the same."""
+    """Raises RegistrationIdTaken where the id already stands for other content."""
     if (fresh := asked.registration) is None:
         return
     standing = expected.setdefault(fresh.id, fresh)
-    if (standing.holder, standing.digest) != (fresh.holder, fresh.digest):
+    if standing.holder != fresh.holder or standing.digest not in asked.digests:
         raise errors.RegistrationIdTaken(registration=fresh.name)
 
 
@@ -204,12 +206,12 @@ def _answer(asked: Asked, inquiry: Inquiry, shelf: Shelf, known: dict[str, Regis
 
 
 def _blind(asked: Asked, registration: Registration) -> tuple[list[Hit], list[Candidate]]:
-    """What is kept of a registration's documents."""
-    hits, candidates = [], []
-    for position, document in enumerate(asked.documents):
+    """Returns what is kept of a registration's documents."""
+    hits, candidates, blinder = [], [], asked.blinders[0]
+    for position, document in enumerate(document.kept() for document in asked.documents):
         identifier = document_id(registration.id, position)
-        kept = RegisteredDocument(identifier, registration.id, position, asked.blinder.comparing(document, identifier))
+        kept = RegisteredDocument(identifier, registration.id, position, blinder.comparing(document, identifier))
         candidates.append(Candidate(kept, registration.holder, registration.state, registration.create_us))
-        for token, meanings in asked.blinder.finding(document).items():
+        for token, meanings in blinder.finding(document).items():
             hits += [Hit(token, identifier, meaning.position) for meaning in meanings]
     return hits, candidates

@@ -20,6 +20,8 @@ from services.declarations.fingerprint.document import Document
 from services.declarations.fingerprint.model import ALERTED, TRANSITIONS, Registration, State, Verb
 
 LOCK_SHARDS = 4096
+# The purpose of the token that is a registration's digest.
+DIGEST = "registration"
 AMOUNT_INVALID = Problem(
     "registration.amount",
     "AMOUNT_INVALID",
@@ -83,11 +85,17 @@ def _registering(
     documents = [rpc.document(financed_document, message.applicant) for financed_document in message.documents]
     amount = rpc.amount(message.amount)
     identifier = _kept_id(transaction.caller, request.registration_id.lower(), plain)
-    registration = _registration(transaction, identifier, request, documents, amount) if amount else None
-    wrong = [] if amount else [AMOUNT_INVALID]
-    path = "registration.documents"
-    method, applicant = "RegisterDocuments", message.applicant
-    return Asked(transaction, method, applicant, message.documents, documents, path, registration, wrong)
+    return Asked(
+        transaction,
+        "RegisterDocuments",
+        message.applicant,
+        message.documents,
+        documents,
+        path="registration.documents",
+        registration=_registration(transaction, identifier, request, documents, amount) if amount else None,
+        wrong=[] if amount else [AMOUNT_INVALID],
+        digests=transaction.keys.tokens(DIGEST, rpc.content(message)),
+    )
 
 
 def _kept_id(caller: Caller, identifier: str, plain: Mapping[str, Registration]) -> str:
@@ -103,7 +111,7 @@ def _registration(
     documents: Iterable[Document],
     amount: Money,
 ) -> Registration:
-    """The registration as the request wants it."""
+    """Returns the registration as the request wants it."""
     return Registration(
         id=identifier,
         listed=transaction.ids.resource("registration"),
@@ -112,7 +120,7 @@ def _registration(
         amount=amount,
         kinds=tuple(document.kind.value for document in documents),
         state=State.REGISTERED,
-        digest=transaction.keys.token("registration", rpc.content(request.registration)),
+        digest=transaction.keys.token(DIGEST, rpc.content(request.registration)),
         create_us=transaction.now_us,
         revision=1,
     )
