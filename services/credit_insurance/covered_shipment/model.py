@@ -15,12 +15,14 @@ from decimal import Decimal
 
 from chassis import ids
 from chassis.money import Money, total
+from chassis.participants import Participant
 from ledger.model import Account, Kind, Limit, Transfer
 from ledger.store import NewAccount, account_id
 from services.credit_insurance.buyer_limit.model import BuyerLimit
 from services.credit_insurance.lines import BOOK, line_id
 from services.credit_insurance.policy.model import Policy
 from services.credit_insurance.premium_rates import PremiumRate
+from trade.roles import Role
 
 
 class State(enum.StrEnum):
@@ -119,9 +121,9 @@ class CoveredShipment:
         return f"coveredShipments/{self.id}"
 
     @property
-    def parties(self) -> tuple[str, str]:
-        """The tenants that may see it."""
-        return self.insurer, self.enterprise
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.insurer, Role.INSURER), Participant(self.enterprise, Role.ENTERPRISE)
 
     @property
     def encumbrance_id(self) -> str:
