@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
 from chassis import eventlog, records, tables, tasks
+from chassis.money import Money
 from cli import agreement
 from cli.simulation.network import Network, Node
 from ledger.tables import transfers
@@ -117,13 +118,12 @@ def _covers(network: Network) -> Found:
     A payment that is parked after it was applied isn't told yet: its declaration is left out.
     """
     with network.nodes["credit_insurance"].store.read() as connection:
-        shipments = [one for page in covers.pages(connection) for one in page if one.state is cover.State.COVERED]
-        told = {
-            one.name: cover.told(covers.payments(connection, one.declaration), _currency(one))[0] for one in shipments
-        }
+        every = [shipment for page in covers.pages(connection) for shipment in page]
+        shipments = [shipment for shipment in every if shipment.state is cover.State.COVERED]
+        told = {shipment.name: _told(connection, shipment) for shipment in shipments}
     with network.nodes["declarations"].store.read() as connection:
-        held = encumbrances.load(connection, [one.encumbrance_id for one in shipments])
-        booked = values.booked(connection, [one.declaration for one in shipments])
+        held = encumbrances.load(connection, [shipment.encumbrance_id for shipment in shipments])
+        booked = values.booked(connection, [shipment.declaration for shipment in shipments])
         paid = {one.name: encumbrances.paid(connection, one.declaration, _currency(one)) for one in shipments}
     for shipment in shipments:
         if told[shipment.name] != paid[shipment.name]:
@@ -133,6 +133,12 @@ def _covers(network: Network) -> Found:
         least, owed = max(most - short, short.zero()), cover.owed_after(shipment, told[shipment.name])
         if not cover.owed_of(shipment, least) <= owed <= cover.owed_of(shipment, most):
             yield "X8", f"{shipment.name} is exposed by {owed}, the register holds {most}"
+
+
+def _told(connection: sa.Connection, shipment: cover.CoveredShipment) -> Money:
+    """Returns what buyers were said to have paid of a shipment's declaration, in the currency of its insured value."""
+    amount, _ = cover.told(covers.payments(connection, shipment.declaration), _currency(shipment))
+    return amount
 
 
 def _currency(shipment: cover.CoveredShipment) -> str:

@@ -27,9 +27,9 @@ def violations(connection: sa.Connection) -> Sequence[str]:
 
 
 def _of_page(connection: sa.Connection, shipments: Sequence[CoveredShipment]) -> Iterator[str]:
-    """Some shipments with what lenders hold of them."""
+    """Yields what doesn't fit of some shipments, with what lenders hold of them."""
     named = (model.exposure_id, model.liability_id, cover.available_id, cover.held_id)
-    accounts = ledger.accounts(connection, [account(one.name) for one in shipments for account in named])
+    accounts = ledger.accounts(connection, [account(shipment.name) for shipment in shipments for account in named])
     for shipment in shipments:
         yield from _of_exposure(shipment, accounts)
     yield from _of_payments(connection, shipments, accounts)

@@ -1,4 +1,4 @@
-"""Participants of resources: lists by tenant walk their rows, which agree with the columns; stores of before get them."""
+"""Participants of resources: lists by tenant walk their rows, which agree with columns; stores of before get them."""
 
 import contextlib
 import dataclasses
