@@ -1,5 +1,5 @@
 # The entry points. Each works from a fresh clone; `make setup` is part of all of them.
-.PHONY: setup run test check bench sim races volume lock clean
+.PHONY: setup run test check bench sim races volume lock sbom clean
 
 setup:
 	@sh scripts/setup.sh
@@ -36,6 +36,10 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  pyproject.toml -o requirements.lock
+
+# Writes the bill of materials of all locked packages, build/sbom.cdx.json (CycloneDX).
+sbom: setup
+	.venv/bin/python scripts/make_sbom.py
 
 clean:
 	rm -rf build .venv var

@@ -14,10 +14,10 @@ from aval.declarations.v1 import declarations_pb2
 from stdnum.cn import uscc
 
 from chassis import bulk, rpc
-from services.declarations.checks import check
-from services.declarations.declaration import store
-from services.declarations.declaration.rpc import content_of
-from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS
+from services.declarations.customs.checks import check
+from services.declarations.customs.receipts import STATUS_WITHOUT_RECEIPTS
+from services.declarations.window.declaration import store as declaration_store
+from services.declarations.window.declaration.rpc import content_of
 
 # The size of Henan's window (domain notes): enterprises, customs offices.
 ENTERPRISES = 6639
@@ -108,7 +108,7 @@ class Maker:
             body=body,
             digest=hashlib.sha256(body).digest(),
         )
-        return store.row(content, STATUS_WITHOUT_RECEIPTS, datetime.date.min, now_us)
+        return declaration_store.row(content, STATUS_WITHOUT_RECEIPTS, datetime.date.min, now_us)
 
     def request(self, first: int, count: int) -> bytes:
         """A BatchCreateDeclarations of the rows from a number on."""

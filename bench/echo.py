@@ -4,6 +4,7 @@ python -m bench.echo bare|full, with a service's environment.
 """
 
 import asyncio
+import datetime
 import os
 import sys
 from typing import Any
@@ -30,7 +31,7 @@ async def _bare(raw: bytes, _context: Any) -> bytes:
     return raw
 
 
-async def _answer(_caller: Caller, request: Any, _span: trace.Span) -> Message:
+async def _answer(_caller: Caller, _date: datetime.date | None, request: Any, _span: trace.Span) -> Message:
     answer = settlement_pb2.Transfer()
     answer.CopyFrom(request.transfer)
     return answer

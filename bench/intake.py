@@ -23,7 +23,7 @@ from chassis.identity import Caller
 from chassis.ports import free_port
 from chassis.settings import Settings
 from chassis.testing import postgresql
-from services.declarations.tables import declarations
+from services.declarations.window.declaration.store import declarations
 
 WINDOW = Caller("windows/bench/system", "windows/bench", frozenset({"WINDOW"}))
 SERVER = {"min_wal_size": "4GB", "max_wal_size": "8GB", "shared_buffers": "1GB", "checkpoint_timeout": "15min"}

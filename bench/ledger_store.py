@@ -12,8 +12,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from chassis import migrations, testing
+from chassis import business_date, migrations, testing
+from chassis.command import Transaction
 from chassis.database import Database
+from chassis.identity import Caller
 from chassis.ids import Identifiers, system_random
 from ledger import model, store, tables
 from ledger.model import Account, Limit, State, Transfer
@@ -23,6 +25,7 @@ BATCHES = (1, 64, 1000)
 SECONDS = 2.0
 ROUNDS = 3
 NOW_US = 1_800_000_000_000_000
+ANYONE = Caller("banks/BENCHBNK/bench", "banks/BENCHBNK", frozenset())
 
 
 class Load:
@@ -65,12 +68,13 @@ def store_rate(database: Database, size: int) -> int:
     accounts = [store.NewAccount(key, "bench", "CNY", Limit.NONE, key) for key in load.accounts]
     with database.write() as connection:
         store.open_accounts(connection, accounts)
+    identifiers, today = Identifiers(NOW_US, b""), business_date.day(NOW_US)
     done, spent = 0, 0.0
     while spent < SECONDS:
         batch = load.batch(size)
         started = time.perf_counter()
         with database.write() as connection:
-            store.apply(connection, batch, NOW_US)
+            store.apply(Transaction(connection, ANYONE, NOW_US, identifiers, business_date=today), batch)
         spent += time.perf_counter() - started
         done += size
     return round(done / spent)

@@ -87,6 +87,7 @@ class Channels:
             await channel.close()
 
 
-def on_behalf_of(caller: Caller, tenant: str) -> Metadata:
-    """The metadata by which a service says for whom it calls."""
-    return [(identity.ON_BEHALF_OF, caller.principal), (identity.ON_BEHALF_OF_TENANT, tenant)]
+def on_behalf_of(caller: Caller, tenant: str, business_date: str = "") -> Metadata:
+    """Returns the metadata by which a service says for whom it calls, and of which business date (ISO) the call is."""
+    metadata = [(identity.ON_BEHALF_OF, caller.principal), (identity.ON_BEHALF_OF_TENANT, tenant)]
+    return [*metadata, (identity.BUSINESS_DATE, business_date)] if business_date else metadata

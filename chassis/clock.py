@@ -5,7 +5,6 @@ import time
 from typing import Protocol
 
 MICROSECONDS = 1_000_000
-SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 
 
 class Clock(Protocol):
@@ -14,6 +13,11 @@ class Clock(Protocol):
     def now_us(self) -> int:
         """Microseconds since 1970-01-01T00:00:00Z."""
         ...
+
+
+def to_text(us: int) -> str:
+    """Returns a time as text: 1767225600000000 is "2026-01-01T00:00:00+00:00"."""
+    return datetime.datetime.fromtimestamp(us // MICROSECONDS, datetime.UTC).isoformat()
 
 
 class SystemClock:
@@ -40,6 +44,6 @@ class ManualClock:
         self._now_us += microseconds
 
 
-def business_date(now_us: int) -> datetime.date:
-    """The calendar day in China, where the platform's business day is kept."""
-    return datetime.datetime.fromtimestamp(now_us // MICROSECONDS, tz=SHANGHAI).date()
+def day(time_us: int, zone: datetime.tzinfo) -> datetime.date:
+    """Returns the calendar day of a time in a zone: 16:00 UTC on 1 March is 2 March at UTC+8."""
+    return datetime.datetime.fromtimestamp(time_us // MICROSECONDS, tz=zone).date()

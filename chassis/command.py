@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from google.protobuf.message import Message
 from opentelemetry import trace
 
-from chassis import clock
 from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.ids import Identifiers
@@ -45,6 +44,8 @@ class Transaction:
     caller: Caller
     now_us: int
     ids: Identifiers
+    # The date on which the command counts; no rule reads the clock's day.
+    business_date: datetime.date = field(kw_only=True)
     traceparent: str = ""
     span: trace.Span = trace.INVALID_SPAN
     # The platform's detached JWS over bytes, by the service's own key.
@@ -54,13 +55,6 @@ class Transaction:
     events: list[PendingEvent] = field(default_factory=list)
     # Whether it changed what is owed: the runner of tasks looks again.
     has_tasks: bool = False
-    # None: the clock's day.
-    set_date: datetime.date | None = None
-
-    @property
-    def business_date(self) -> datetime.date:
-        """The platform's business date, the same for a whole batch."""
-        return self.set_date or clock.business_date(self.now_us)
 
     def append(self, type: str, resource: str, payload: Message, tenants: Iterable[str]) -> None:
         """Appends an event that these tenants may see; services see all."""
@@ -70,6 +64,7 @@ class Transaction:
         self.events.append(pending)
 
 
+EARLIER_PURPOSE = "request"
 Run = Callable[[Transaction, Any], Message]
 BatchRun = Callable[[Sequence[tuple[Transaction, Any]]], Sequence[Message | DomainError]]
 Names = Callable[[Any], Iterable[str]]
@@ -122,6 +117,8 @@ class Submission:
     seed: bytes
     traceparent: str = ""
     span: trace.Span = trace.INVALID_SPAN
+    # The business date of the service that calls, where it gives one.
+    caller_date: datetime.date | None = None
     # Whether it appended events and changed tasks: set once that is committed.
     has_events: bool = False
     has_tasks: bool = False
@@ -161,32 +158,39 @@ class Submission:
         """The key as it was made before services' requests were kept apart."""
         return self.caller.principal, self.request_id
 
+    @property
+    def digest_purpose(self) -> str:
+        """The purpose of the digest's token: a service's requests are kept apart from those of callers outside."""
+        return EARLIER_PURPOSE if self.caller.service else "outside request"
+
     def digest(self, keys: KeyRing) -> bytes:
-        """Over the method and our own deterministic serialisation, never the received bytes.
+        """Returns the digest over the method and our own deterministic serialisation, never the received bytes.
 
         A token, since the request may hold personal data, which a plain digest would let guess.
         """
-        return self.earlier_digest(keys) if self.caller.service else keys.token("outside request", self._fingerprint())
+        return keys.token(self.digest_purpose, self._fingerprint())
 
-    def earlier_digest(self, keys: KeyRing) -> bytes:
-        """The digest as it was made before services' requests were kept apart: a service's was made alike."""
-        return keys.token("request", self._fingerprint())
+    def has_digest(self, stored: bytes, keys: KeyRing) -> bool:
+        """Whether a stored digest is this request's, in whatever suite and of whichever purpose it was made."""
+        return keys.is_token(stored, self.digest_purpose, self._fingerprint()) or self.has_earlier_digest(stored, keys)
 
-    def transaction(
-        self, connection: sa.Connection, keys: KeyRing = NO_KEYS, date: datetime.date | None = None
-    ) -> Transaction:
-        """The same each time it is run."""
+    def has_earlier_digest(self, stored: bytes, keys: KeyRing) -> bool:
+        """Whether it is, as made before services' requests were kept apart: a service's was made alike."""
+        return keys.is_token(stored, EARLIER_PURPOSE, self._fingerprint())
+
+    def transaction(self, connection: sa.Connection, date: datetime.date, keys: KeyRing = NO_KEYS) -> Transaction:
+        """Returns the command's transaction on a business date, the same each time it is run."""
         ids = Identifiers(self.now_us, self.seed)
         return Transaction(
             connection,
             self.caller,
             self.now_us,
             ids,
+            business_date=date,
             traceparent=self.traceparent,
             span=self.span,
             seal=self.seal,
             keys=keys,
-            set_date=date,
         )
 
 

@@ -154,6 +154,13 @@ class Overloaded(DomainError):
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+class BusinessDateAhead(DomainError):
+    """The call counts on {date}, the business date here is {here}; it is taken once the dates between are closed."""
+
+    chinese = "该调用的业务日期为 {date}，而此处的业务日期为 {here}；其间各日日终后方可受理。"
+    code = grpc.StatusCode.UNAVAILABLE
+
+
 class ServiceUnavailable(DomainError):
     """{service} can't be reached now; try again with the same request_id."""
 

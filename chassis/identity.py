@@ -1,10 +1,11 @@
-"""Who calls: certificates between processes, signed assertions behind the gateway, access by descriptor.
+"""Callers: certificates between processes, signed assertions behind the gateway, access by descriptor.
 
 A service trusts two things only: the name in the peer's certificate, and an assertion that came
 over the gateway's own certificate. Access is default-deny: a method without a policy can't be served.
 """
 
 import dataclasses
+import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ GATEWAY = "services/gateway"
 ASSERTION_KEY = "aval-assertion"
 ON_BEHALF_OF = "aval-on-behalf-of"
 ON_BEHALF_OF_TENANT = "aval-tenant"
+# The business date on which a service that calls has planned its call.
+BUSINESS_DATE = "aval-business-date"
 ASSERTION_SECONDS = 300
 ALGORITHM = "Ed25519"
 
@@ -54,7 +57,7 @@ class Caller:
 
 
 def caller_from_text(text: str) -> Caller:
-    """What `to_text` wrote."""
+    """Returns the caller that `to_text` wrote."""
     values = json.loads(text)
     return Caller(**{**values, "roles": frozenset(values["roles"])})
 
@@ -177,3 +180,15 @@ def caller_of(peer: str, metadata: Mapping[str, str], verifier: Verifier, now_us
         service = peer.removeprefix("services/")
         return service_caller(service, metadata.get(ON_BEHALF_OF, ""), metadata.get(ON_BEHALF_OF_TENANT, ""))
     raise Unauthenticated(detail="come through the door")
+
+
+def date_of(caller: Caller, metadata: Mapping[str, str]) -> datetime.date | None:
+    """Returns the business date that a service gives with its call, such as "2026-11-30"; nobody else's is believed.
+
+    Raises Unauthenticated where it is no date.
+    """
+    text = metadata.get(BUSINESS_DATE, "") if caller.service else ""
+    try:
+        return datetime.date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise Unauthenticated(detail=f"{BUSINESS_DATE} is no date such as 2026-11-30") from error

@@ -4,10 +4,12 @@ A ring is a file, NAME.keys.json, beside the certificates or where AVAL_KEYS say
 only. It holds several keys, the newest of which seals, and the token root, which is never rotated: what
 a token was made of must give the same token for ever. A sealed value is
 
-    version (1 byte) · key id (4 bytes) · nonce (12 bytes) · AES-256-GCM ciphertext and tag
+    number of the suite (1 byte) · key id (4 bytes) · nonce · ciphertext and tag
 
 where everything before the nonce and the context (a resource's name) are authenticated: a value that was
-moved to another row doesn't open. Rotation adds a key; a running process sees the changed file by itself.
+moved to another row doesn't open. Number 1 is AES-256-GCM with a nonce of 12 bytes (chassis.suites). Each key
+is for one suite, so that another suite begins with another key. Rotation adds a key; a running process sees the
+changed file by itself.
 """
 
 import base64
@@ -20,22 +22,21 @@ import os
 import pathlib
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from chassis import suites
 from chassis.certificates import write_secret
 from chassis.clock import MICROSECONDS
 from chassis.ids import RandomBytes, system_random
 
-VERSION = b"\x01"
+SUITE_BYTES = 1
 ID_BYTES = 4
-NONCE_BYTES = 12
-KEY_BYTES = 32
-_HEAD_BYTES = len(VERSION) + ID_BYTES
+ROOT_BYTES = 32
+_HEAD_BYTES = SUITE_BYTES + ID_BYTES
+# The suites of rings from before they named any.
+FIRST_SEALING_SUITE, FIRST_TOKEN_SUITE = "AES-256-GCM", "HMAC-SHA-256"
 
 
 class UnknownKey(Exception):
@@ -48,27 +49,30 @@ class Tampered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key: its id (8 hexadecimal digits), 32 secret bytes, when it was made (microseconds)."""
+    """One key: its id (8 hexadecimal digits), secret bytes, when it was made (microseconds), and its suite's name."""
 
     id: str
     secret: bytes
     create_us: int
+    suite: str = suites.SEALING
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a ring's file holds: the keys, oldest first, and the token root.
+    """The content of a ring's file: the keys, oldest first, and the token root.
 
     `next` opens already and doesn't seal yet: so a ring can be handed out before its new key is used.
+    `token_suites` are those in which tokens stand, oldest first: the last makes new ones, all are looked for.
     """
 
     token_root: bytes
     keys: tuple[Key, ...]
     next: Key | None = None
+    token_suites: tuple[str, ...] = (suites.TOKEN,)
 
     @property
     def current(self) -> Key:
-        """The one that seals."""
+        """The key that seals."""
         return self.keys[-1]
 
     @property
@@ -76,49 +80,57 @@ class Keys:
         """All that open, the current one last."""
         return (self.next, *self.keys) if self.next else self.keys
 
-    def with_next(self, random: RandomBytes, now_us: int) -> "Keys":
-        """With a key that is still to come, unless it has one."""
+    def with_next(self, random: RandomBytes, now_us: int, suite: str = suites.SEALING) -> "Keys":
+        """Returns the keys with one of a suite that is still to come, unless they have one."""
         known = {key.id for key in self.keys}
         identifier = next(drawn for drawn in iter(lambda: random(ID_BYTES).hex(), "") if drawn not in known)
-        drawn = self.next or Key(identifier, random(KEY_BYTES), now_us)
-        return Keys(self.token_root, self.keys, drawn)
+        secret_bytes = suites.SEALING_SUITES[suite].key_bytes
+        drawn = self.next or Key(identifier, random(secret_bytes), now_us, suite)
+        return replace(self, next=drawn)
 
-    def with_new(self, random: RandomBytes, now_us: int) -> "Keys":
-        """With one more current key: the one that was to come, or a fresh one."""
-        coming = self.with_next(random, now_us).next
+    def with_new(self, random: RandomBytes, now_us: int, suite: str = suites.SEALING) -> "Keys":
+        """Returns the keys with one more current key: the one that was to come, or a fresh one of a suite."""
+        coming = self.with_next(random, now_us, suite).next
         assert coming is not None
-        return Keys(self.token_root, (*self.keys, coming))
+        return replace(self, keys=(*self.keys, coming), next=None)
 
     def without(self, identifier: str) -> "Keys":
-        """Without an old key."""
+        """Returns the keys without an old one."""
         assert identifier != self.current.id, "the current key can't be retired"
-        return Keys(self.token_root, tuple(key for key in self.keys if key.id != identifier), self.next)
+        return replace(self, keys=tuple(key for key in self.keys if key.id != identifier))
 
     def to_json(self) -> str:
-        """The file's text."""
+        """Returns the file's text."""
         coming = {"next": _key_to_json(self.next)} if self.next else {}
         keys = [_key_to_json(key) for key in self.keys]
-        return json.dumps({"token_root": _text(self.token_root), "keys": keys, **coming}, indent=2)
+        tokens = {"token_root": _text(self.token_root), "token_suites": self.token_suites}
+        return json.dumps({**tokens, "keys": keys, **coming}, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> "Keys":
-        """What `to_json` wrote."""
+        """Reads what `to_json` wrote; a file that names no suites is of those from before there were others."""
         data = json.loads(text)
-        coming = _key_from_json(data["next"]) if "next" in data else None
-        return cls(_bytes(data["token_root"]), tuple(map(_key_from_json, data["keys"])), coming)
+        return cls(
+            _bytes(data["token_root"]),
+            tuple(map(_key_from_json, data["keys"])),
+            next=_key_from_json(data["next"]) if "next" in data else None,
+            token_suites=tuple(data.get("token_suites", [FIRST_TOKEN_SUITE])),
+        )
 
 
 def _key_to_json(key: Key) -> dict[str, str]:
-    return {"id": key.id, "secret": _text(key.secret), "create_time": time_text(key.create_us)}
+    made = {"id": key.id, "secret": _text(key.secret), "create_time": time_text(key.create_us)}
+    return made | {"suite": key.suite}
 
 
 def _key_from_json(data: dict[str, str]) -> Key:
-    return Key(data["id"], _bytes(data["secret"]), _microseconds(data["create_time"]))
+    made_us, suite = _microseconds(data["create_time"]), data.get("suite", FIRST_SEALING_SUITE)
+    return Key(data["id"], _bytes(data["secret"]), made_us, suite)
 
 
 def generate(random: RandomBytes, now_us: int) -> Keys:
-    """A fresh ring of one key."""
-    return Keys(random(KEY_BYTES), ()).with_new(random, now_us)
+    """Returns a fresh ring of one key."""
+    return Keys(random(ROOT_BYTES), ()).with_new(random, now_us)
 
 
 def _text(secret: bytes) -> str:
@@ -139,17 +151,32 @@ def _microseconds(text: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class _Cipher:
+    """A key ready for use: what its values begin with, the length of their nonces, and what seals and opens."""
+
+    head: bytes
+    nonce_bytes: int
+    cipher: suites.Cipher
+
+    @classmethod
+    def of(cls, key: Key) -> "_Cipher":
+        suite = suites.SEALING_SUITES[key.suite]
+        return cls(bytes([suite.number]) + bytes.fromhex(key.id), suite.nonce_bytes, suite.cipher(key.secret))
+
+
+@dataclass(frozen=True, slots=True)
 class _Loaded:
     """A ring ready for use, exchanged as a whole: threads see the old one or the new one."""
 
     token_root: bytes
+    token_suites: tuple[str, ...]
     current: bytes
-    ciphers: Mapping[bytes, AESGCM]
+    ciphers: Mapping[bytes, _Cipher]
 
     @classmethod
     def of(cls, keys: Keys) -> "_Loaded":
-        ciphers = {bytes.fromhex(key.id): AESGCM(key.secret) for key in keys.opening}
-        return cls(keys.token_root, next(reversed(ciphers), b""), ciphers)
+        ciphers = {bytes.fromhex(key.id): _Cipher.of(key) for key in keys.opening}
+        return cls(keys.token_root, keys.token_suites, next(reversed(ciphers), b""), ciphers)
 
 
 class KeyRing:
@@ -158,7 +185,7 @@ class KeyRing:
     def __init__(self, keys: Keys, random: RandomBytes = system_random) -> None:
         self._random = random
         self._loaded = _Loaded.of(keys)
-        self._purposes: dict[str, bytes] = {}
+        self._purposes: dict[tuple[str, str], bytes] = {}
 
     def refresh(self) -> None:
         """Takes over what was changed outside; a ring in memory has no outside."""
@@ -170,24 +197,27 @@ class KeyRing:
         return self._loaded.current.hex()
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
-        """The sealed form; opens only with the same context. UnknownKey if the ring has no keys."""
+        """Returns the sealed form; it opens only with the same context. Raises UnknownKey if the ring has no keys."""
         self.refresh()
-        loaded, nonce = self._loaded, self._random(NONCE_BYTES)
-        head = VERSION + loaded.current
-        return head + nonce + self._cipher(loaded.current).encrypt(nonce, plain, head + context)
+        key = self._cipher(self._loaded.current)
+        nonce = self._random(key.nonce_bytes)
+        return key.head + nonce + key.cipher.encrypt(nonce, plain, key.head + context)
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
-        """What was sealed. UnknownKey, Tampered."""
-        head, nonce = sealed[:_HEAD_BYTES], sealed[_HEAD_BYTES : _HEAD_BYTES + NONCE_BYTES]
-        if not sealed.startswith(VERSION) or len(nonce) < NONCE_BYTES:
+        """Returns what was sealed. Raises UnknownKey, Tampered."""
+        head = sealed[:_HEAD_BYTES]
+        if len(head) < _HEAD_BYTES or head[0] not in {suite.number for suite in suites.SEALING_SUITES.values()}:
             raise Tampered
-        cipher = self._cipher(head[len(VERSION) :])
+        key = self._cipher(head[SUITE_BYTES:])
+        nonce = sealed[_HEAD_BYTES : _HEAD_BYTES + key.nonce_bytes]
+        if head != key.head or len(nonce) < key.nonce_bytes:
+            raise Tampered
         try:
-            return cipher.decrypt(nonce, sealed[_HEAD_BYTES + NONCE_BYTES :], head + context)
+            return key.cipher.decrypt(nonce, sealed[_HEAD_BYTES + key.nonce_bytes :], head + context)
         except InvalidTag as error:
             raise Tampered from error
 
-    def _cipher(self, identifier: bytes) -> AESGCM:
+    def _cipher(self, identifier: bytes) -> _Cipher:
         if identifier not in self._loaded.ciphers:
             self.refresh()
         cipher = self._loaded.ciphers.get(identifier)
@@ -196,17 +226,33 @@ class KeyRing:
         return cipher
 
     def token(self, purpose: str, content: bytes) -> bytes:
-        """32 bytes that only this service can make of the content: HMAC-SHA256, a key of its own for each purpose."""
-        key = self._purposes.get(purpose)
+        """Returns bytes that only this service can make of the content, by a key of their own for each purpose.
+
+        By today's suite, HMAC-SHA-256, 32 bytes.
+        """
+        return self._token(self._loaded.token_suites[-1], purpose, content)
+
+    def tokens(self, purpose: str, content: bytes) -> tuple[bytes, ...]:
+        """Returns the token in every suite in which tokens stand, today's first: what is looked for in a store."""
+        return tuple(self._token(name, purpose, content) for name in reversed(self._loaded.token_suites))
+
+    def is_token(self, stored: bytes, purpose: str, content: bytes) -> bool:
+        """Whether a stored token is the content's, by the suite that it bears."""
+        number = suites.token_number(stored)
+        names = (name for name in self._loaded.token_suites if suites.TOKEN_SUITES[name].number == number)
+        return any(hmac.compare_digest(stored, self._token(name, purpose, content)) for name in names)
+
+    def _token(self, name: str, purpose: str, content: bytes) -> bytes:
+        suite, key = suites.TOKEN_SUITES[name], self._purposes.get((name, purpose))
         if key is None:
-            derivation = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"aval token " + purpose.encode())
-            key = self._purposes[purpose] = derivation.derive(self._loaded.token_root)
-        return hmac.digest(key, content, "sha256")
+            key = suite.derive(self._loaded.token_root, b"aval token " + purpose.encode())
+            self._purposes[name, purpose] = key
+        return suite.stored(suite.authenticate(key, content))
 
 
 def key_id(sealed: bytes) -> str:
-    """The id of the key that sealed a value."""
-    return sealed[len(VERSION) : _HEAD_BYTES].hex()
+    """Returns the id of the key that sealed a value."""
+    return sealed[SUITE_BYTES:_HEAD_BYTES].hex()
 
 
 class KeyFile(KeyRing):
@@ -243,7 +289,7 @@ class KeyFile(KeyRing):
 
 
 # For stores that keep nothing sealed: nothing can be, and tokens are plain digests.
-NO_KEYS = KeyRing(Keys(bytes(KEY_BYTES), ()))
+NO_KEYS = KeyRing(Keys(bytes(ROOT_BYTES), ()))
 
 
 def file_of(folder: pathlib.Path, service: str) -> pathlib.Path:

@@ -1,9 +1,11 @@
 """A running service: store, writer, watchers, sagas, consumers and server of one process."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,21 +17,22 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from grpc_health.v1 import health
 
-from chassis import certificates, channel, keyring, migrations, server, signatures, tasks
+from chassis import certificates, keyring, metrics, migrations, owed, runner, server, signatures, tasks
 from chassis.channel import Channels
 from chassis.clock import Clock, SystemClock
 from chassis.command import Operation, Seal, Submission, Transaction
 from chassis.contracts import contract
-from chassis.database import Database
-from chassis.identity import Verifier, caller_from_text, service_caller
+from chassis.database import Database, Failure
+from chassis.identity import Verifier, service_caller
 from chassis.ids import RandomBytes, system_random
 from chassis.inbox import Consumer
+from chassis.jobs import Closing
 from chassis.keyring import KeyFile
 from chassis.notes import Notes
+from chassis.runner import Runner
 from chassis.service import WATCH, Service
 from chassis.settings import Settings
 from chassis.streams import Places
-from chassis.tasks import Runner, Task
 from chassis.watch import Tokens, Watchers
 from chassis.writer import Writer, run_batch
 
@@ -131,9 +134,11 @@ class Node:
         )
 
     def _start_background(self) -> None:
-        self._runner = Runner(self.store, self.writer, self.service.sagas, self.send, self._clock, self._random)
+        send = runner.over(self.channels)
+        self._runner = Runner(self.store, self.writer, self.service.sagas, send, self._clock, self._random)
         if self.service.sagas:
             self._spawn(self._runner.run())
+            self._spawn(self._observe())
         for source, react in self.service.subscriptions.items():
             path = contract(source).path(WATCH)
             consumer = Consumer(
@@ -147,20 +152,26 @@ class Node:
         submit = self._run_beside if self.store.dialect == "postgresql" else self.writer.submit
         for derivation in self.service.derivations:
             self._spawn(self._sweep(derivation, submit, self._until_quiet))
+        self._spawn(self._close_dates())
         if self.store.dialect == "postgresql":
             self._spawn(self._listen())
 
     def _spawn(self, work: Any) -> None:
         self._background.append(asyncio.create_task(work))
 
-    async def send(self, task: Task) -> Message:
-        """Makes a task's call over gRPC: as this service, on behalf of the task's tenant."""
-        callee = contract(task.service)
-        metadata = channel.on_behalf_of(caller_from_text(task.caller), task.tenant)
-        content = tasks.request_of(task).SerializeToString()
-        raw = await self.channels.call(task.service, callee.path(task.method), content, metadata)
-        response: Message = callee.response(task.method).FromString(raw)
-        return response
+    async def _observe(self) -> None:
+        """Tells every few seconds how old the oldest owed call to each peer is, where somebody wants to know."""
+        peers = set(self.channels.names)
+        while metrics.is_wanted(os.environ):
+            with contextlib.suppress(*Failure):
+                ages = await runner.to_the_end(self._ages)
+                peers |= ages.keys()
+                metrics.tell_owed(peers, ages)
+            await asyncio.sleep(metrics.OBSERVE_SECONDS)
+
+    def _ages(self) -> Mapping[str, float]:
+        with self.store.read() as connection:
+            return owed.ages(connection, self._clock.now_us())
 
     async def _run_beside(self, submission: Submission) -> Message:
         """Runs a command in a transaction of its own beside the writer's."""
@@ -197,6 +208,20 @@ class Node:
                 logger.exception("a sweep failed; it will be tried again")
                 found[0] = False
             if not found[0]:
+                await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _close_dates(self) -> None:
+        """Closes the dates that the clock or a command has left, a step at a time, between what comes in."""
+        closing = Closing(self.service.name, self.service.jobs, self.store, self._clock, self._random)
+        while True:
+            submission = closing.submission()
+            try:
+                await self.writer.submit(submission)
+            except Exception:
+                logger.exception("a step of closing a date failed; it will be tried again")
+                await asyncio.sleep(SWEEP_SECONDS)
+                continue
+            if submission.request.is_last:
                 await asyncio.sleep(SWEEP_SECONDS)
 
     def _wake(self) -> None:

@@ -18,7 +18,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What was answered to a request: the request's digest, and the answer or the refusal."""
+    """The answer to a request or its refusal, with the request's digest."""
 
     digest: bytes
     response: bytes | None
@@ -34,17 +34,18 @@ class _Opened:
 
 
 def load(connection: sa.Connection, submissions: Iterable[Submission], keys: KeyRing) -> Mapping[Key, Stored]:
-    """What is stored of those submissions that were answered before, by their keys."""
+    """Returns what is stored of those submissions that were answered before, by their keys."""
     kept = [submission for submission in submissions if submission.operation.keeps_requests]
     if not kept:
         return {}
-    stored = _load(connection, {key for one in kept for key in (one.key, one.earlier_key)}, keys)
+    stored = _load(connection, {key for each in kept for key in (each.key, each.earlier_key)}, keys)
     earlier = {
-        one.key: stored[one.earlier_key]
-        for one in kept
-        if one.earlier_key in stored and stored[one.earlier_key].digest == one.earlier_digest(keys)
+        submission.key: stored[submission.earlier_key]
+        for submission in kept
+        if submission.earlier_key in stored
+        and submission.has_earlier_digest(stored[submission.earlier_key].digest, keys)
     }
-    return earlier | {one.key: stored[one.key] for one in kept if one.key in stored}
+    return earlier | {submission.key: stored[submission.key] for submission in kept if submission.key in stored}
 
 
 def _load(connection: sa.Connection, wanted: Collection[Key], keys: KeyRing) -> Mapping[Key, Stored]:
@@ -66,8 +67,8 @@ def _name(caller: str, request_id: str) -> str:
 
 
 def replay(stored: Stored, submission: Submission, keys: KeyRing) -> Outcome:
-    """The stored answer to the same request."""
-    if stored.digest not in (submission.digest(keys), submission.earlier_digest(keys)):
+    """Returns the stored answer to the same request; RequestIdReused where it was another."""
+    if not submission.has_digest(stored.digest, keys):
         return RequestIdReused()
     if stored.refusal is not None:
         return status.RemoteError(status_pb2.Status.FromString(stored.refusal))

@@ -5,6 +5,7 @@ Handlers are built from the contract's descriptor; there is no servicer class.
 
 import asyncio
 import dataclasses
+import datetime
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -70,7 +71,8 @@ class Internal(DomainError):
     code = grpc.StatusCode.INTERNAL
 
 
-Act = Callable[[Caller, Any, trace.Span], Awaitable[Message]]
+# Takes the caller and the business date that it gives, where it is a service; the request; and the span.
+Act = Callable[[Caller, datetime.date | None, Any, trace.Span], Awaitable[Message]]
 
 
 class Endpoint:
@@ -127,7 +129,8 @@ def _unary(endpoint: Endpoint, act: Act) -> grpc.RpcMethodHandler:
         with telemetry.server_span(endpoint.span_name, metadata) as span:
             try:
                 caller = endpoint.caller(context, metadata)
-                response = await act(caller, endpoint.parse(raw, span), span)
+                date = identity.date_of(caller, metadata)
+                response = await act(caller, date, endpoint.parse(raw, span), span)
                 telemetry.annotate(span, endpoint.response_keys, response)
                 return response.SerializeToString()
             except Exception as error:
@@ -144,7 +147,8 @@ def _stream(endpoint: Endpoint, act: Act, places: Places) -> grpc.RpcMethodHandl
 
     async def one(caller: Caller, raw: bytes, metadata: dict[str, Any]) -> bytes:
         with telemetry.server_span(endpoint.span_name, metadata) as span:
-            return (await act(caller, endpoint.parse(raw, span), span)).SerializeToString()
+            date = identity.date_of(caller, metadata)
+            return (await act(caller, date, endpoint.parse(raw, span), span)).SerializeToString()
 
     async def handle(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         metadata = dict(context.invocation_metadata())
@@ -239,7 +243,7 @@ class Handlers:
     def _command(self, name: str) -> Act:
         operation = self._service.operation(name)
 
-        async def act(caller: Caller, request: Any, span: trace.Span) -> Message:
+        async def act(caller: Caller, date: datetime.date | None, request: Any, span: trace.Span) -> Message:
             now_us, traceparent = self._clock.now_us(), telemetry.traceparent_of(span)
             submission = Submission(
                 operation,
@@ -250,6 +254,7 @@ class Handlers:
                 self._random(16),
                 traceparent,
                 span,
+                caller_date=date,
                 seal=self._seal,
             )
             if operation.prepare is not as_it_came:
@@ -261,14 +266,14 @@ class Handlers:
     def _read(self, name: str) -> Act:
         read = self._service.reads[name]
 
-        def work(caller: Caller, request: Any) -> tuple[Message, Sequence[Any]]:
+        def work(caller: Caller, date: datetime.date | None, request: Any) -> tuple[Message, Sequence[Any]]:
             with self._store.read() as connection:
-                reading = Reading(connection, caller, self._clock.now_us(), self._store.keys)
+                reading = Reading(connection, caller, self._clock.now_us(), self._store.keys, caller_date=date)
                 return read(reading, request), reading.notes
 
-        async def act(caller: Caller, request: Any, span: trace.Span) -> Message:
+        async def act(caller: Caller, date: datetime.date | None, request: Any, span: trace.Span) -> Message:
             loop = asyncio.get_running_loop()
-            response, notes = await loop.run_in_executor(self._readers, work, caller, request)
+            response, notes = await loop.run_in_executor(self._readers, work, caller, date, request)
             await self._notes.write(caller, notes, span)
             return response
 

@@ -14,6 +14,7 @@ from chassis import business_date
 from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came, has_nothing_personal
 from chassis.contracts import Contract, contract
 from chassis.identity import Caller
+from chassis.jobs import Job
 from chassis.keyring import NO_KEYS, KeyRing
 from chassis.looks import Look
 from chassis.tasks import Saga
@@ -34,6 +35,8 @@ class Reading:
     notes: list[Any] = field(default_factory=list)
     # What was written down lately, where a look that is repeated is the same look: in streams.
     look: Look | None = None
+    # The business date of the service that asks, where it gives one.
+    caller_date: datetime.date | None = None
 
     def is_fresh(self, key: Hashable) -> bool:
         """Whether the caller hasn't been shown lately what the key stands for, so that it has to be written down."""
@@ -41,8 +44,8 @@ class Reading:
 
     @property
     def business_date(self) -> datetime.date:
-        """The platform's business date as of the snapshot."""
-        return business_date.present(self.connection, self.now_us)
+        """Returns the business date as of the snapshot, agreed with the caller's. Raises BusinessDateAhead."""
+        return business_date.agreed(business_date.present(self.connection, self.now_us), self.caller_date)
 
 
 Read = Callable[[Reading, Any], Message]
@@ -107,6 +110,8 @@ class Service:
     sealed: Sequence[sa.Table] = ()
     sweeps: Sequence[Callable[[Transaction], bool]] = ()
     derivations: Sequence[Callable[[Transaction], bool]] = ()
+    # What the end of a business date does, one after the other: the date isn't closed before.
+    jobs: Sequence[Job] = ()
     prepare: Sequence[Callable[[sa.Connection], None]] = ()
     violations: Check = lambda _connection: ()
     books: Callable[[sa.Connection], Sequence[Book]] = lambda _connection: ()

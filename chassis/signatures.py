@@ -12,17 +12,17 @@ from typing import Any
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey
 
-# By the kind of key: Ed25519 and P-256.
-KINDS: dict[str, type[OKPKey] | type[ECKey]] = {"Ed25519": OKPKey, "ES256": ECKey}
-ALGORITHMS = [*KINDS, "EdDSA"]
+from chassis import suites
+
+# EdDSA is Ed25519's name before RFC 9864.
+ALGORITHMS = [*suites.SIGNATURE_SUITES, "EdDSA"]
 FORM = re.compile(r"[A-Za-z0-9_-]{1,1000}\.\.[A-Za-z0-9_-]{1,1000}")
 
 
-def sign(content: bytes, private_key_pem: bytes, key_id: str, algorithm: str = "Ed25519") -> str:
-    """A detached JWS over the bytes: header..signature."""
-    key = KINDS[algorithm].import_key(private_key_pem)
+def sign(content: bytes, private_key_pem: bytes, key_id: str, algorithm: str = suites.SIGNATURE) -> str:
+    """Returns a detached JWS over the bytes: header..signature. Its `alg` is the suite's name."""
+    key = suites.SIGNATURE_SUITES[algorithm].import_key(private_key_pem)
     compact = jws.serialize_compact({"alg": algorithm, "kid": key_id}, content, key, algorithms=ALGORITHMS)
     header, _, signature = compact.split(".")
     return f"{header}..{signature}"
@@ -32,7 +32,7 @@ def is_valid(content: bytes, detached: str, public_key_pem: bytes) -> bool:
     """Whether the text is a detached JWS of our form over exactly these bytes, by this key (Ed25519 or P-256)."""
     if not _has_form(detached):
         return False
-    for kind in KINDS.values():
+    for kind in suites.SIGNATURE_SUITES.values():
         try:
             key = kind.import_key(public_key_pem)
             jws.deserialize_compact(_attach(detached, content), key, algorithms=ALGORITHMS)

@@ -73,13 +73,25 @@ participants = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# The business date that a command set, by place; without a row it follows the clock.
+# The business date by place, and the last date that is closed whole: its jobs are done.
 business_dates = sa.Table(
     "business_dates",
     metadata,
     sa.Column("place", TEXT, primary_key=True),
     sa.Column("date", TEXT, nullable=False),
+    sa.Column("closed_date", TEXT, nullable=False),
     sa.Column("is_held", sa.Boolean(), nullable=False),
+)
+
+# How far a job of the end of a date has come, by its partition: the key of the last row it did.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("job", TEXT, primary_key=True),
+    sa.Column("date", TEXT, primary_key=True),
+    sa.Column("partition", TEXT, primary_key=True),
+    sa.Column("cursor", TEXT, nullable=False),
+    sa.Column("is_done", sa.Boolean(), nullable=False),
 )
 
 # How far another service's log has been consumed here, and whether a poison event stopped it.
@@ -92,11 +104,13 @@ inbox = sa.Table(
     sa.Column("parked", TEXT),
 )
 
-# The call a resource's plan now owes, and its timer.
+# The calls that a resource's plan now owes, one for each branch, and their timers.
 tasks = sa.Table(
     "tasks",
     metadata,
     sa.Column("resource", TEXT, primary_key=True),
+    # Empty where a resource has one leg.
+    sa.Column("branch", TEXT, primary_key=True),
     sa.Column("saga", TEXT, nullable=False),
     sa.Column("step", TEXT, nullable=False),
     sa.Column("round", sa.BigInteger, nullable=False),
@@ -106,8 +120,18 @@ tasks = sa.Table(
     sa.Column("tenant", TEXT, nullable=False),
     sa.Column("caller", TEXT, nullable=False),
     sa.Column("traceparent", TEXT, nullable=False),
+    # The date of the transaction that planned it; empty in rows from before it was kept.
+    sa.Column("business_date", TEXT, nullable=False),
+    # What the plan says, 0 for at once; since when it is owed; when it is made next.
+    sa.Column("not_before_us", sa.BigInteger, nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
     sa.Column("due_us", sa.BigInteger, nullable=False),
     sa.Column("attempts", sa.BigInteger, nullable=False),
+    # The stable reason of the last attempt, and why it waits for a person.
+    sa.Column("failure", TEXT),
     sa.Column("parked", TEXT),
-    sa.Index("tasks_due", "due_us"),
 )
+# Each peer's calls by when they are made and by how long they are owed; what waits for a person is in no look's way.
+for _name, _time in (("tasks_due", tasks.c.due_us), ("tasks_since", tasks.c.since_us)):
+    _owed = tasks.c.parked.is_(None)
+    sa.Index(_name, tasks.c.service, _time, sqlite_where=_owed, postgresql_where=_owed)

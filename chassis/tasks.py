@@ -1,15 +1,14 @@
-"""Sagas: a resource's state says what is owed, a pure plan names the call, a task row is its timer.
+"""Sagas: a resource's state says what is owed, a pure plan names the calls, a task row is the timer of each.
 
-Recovery is running the same calls again: a call's request id follows from resource, step and round,
+Recovery is running the same calls again: a call's request id follows from resource, branch, step and round,
 so that a repeated one gets the first one's answer. A refusal is told to the saga, which compensates;
 an unknown outcome is never taken for a failure. A reaction that fails counts as an attempt, as an unknown outcome
 does: the same call is made again later, and parked in the end. So a reaction that can do nothing about a refusal yet
-raises it, and the call stays owed.
+raises it, and the call stays owed. The runner (runner.py) makes the calls.
 """
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,40 +16,48 @@ import sqlalchemy as sa
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from chassis import identity, ids, tables, telemetry
-from chassis.clock import MICROSECONDS, Clock
+from chassis import business_date, clock, identity, ids, tables
+from chassis.clock import MICROSECONDS
 from chassis.command import Operation, Submission, Transaction
 from chassis.contracts import contract
-from chassis.database import Database
 from chassis.errors import DomainError, NotFound
 from chassis.identity import Caller
-from chassis.ids import RandomBytes
 from chassis.status import UNKNOWN_OUTCOME
-from chassis.writer import Writer
-
-logger = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 30
+# A call comes back after 750 to 1250 thousandths of its back-off.
+LEAST_SPREAD, SPREADS = 750, 501
 PARK_AFTER_ATTEMPTS = 1000
-POLL_SECONDS = 1.0
-LEAST_POLL_SECONDS = 0.02
+# So many calls to a peer are under way at most.
 AT_ONCE = 200
+FAILURE_CHARACTERS = 80
+
+# The resource and the branch of a task.
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The next call a resource owes: for which tenant, to whom, what. The runner sets request_id."""
+    """A call that a resource owes: for which tenant, to whom, what. The runner sets request_id.
+
+    It isn't made before `not_before_us` (0: at once). `branch` is the leg of the resource that owes it: each leg owes
+    one call at a time, and the legs of a resource go on beside each other. A step belongs to one branch, since a
+    reaction is told the step. A call that is made again at another time is another step, such as "remind 2026-03-02",
+    and so is one that says something else.
+    """
 
     step: str
     service: str
     method: str
     request: Any
     tenant: str
+    not_before_us: int = 0
+    branch: str = ""
 
 
 class Resource(Protocol):
-    """What a saga moves: a record with a name and a revision."""
+    """A record that a saga moves: it has a name and a revision."""
 
     @property
     def name(self) -> str:
@@ -64,7 +71,7 @@ class Resource(Protocol):
 
 
 Outcome = Message | DomainError
-Plan = Callable[[Any], Call | None]
+Plan = Callable[[Any], Sequence[Call] | Call | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +89,17 @@ class Saga:
     unfinished: Callable[[sa.Connection], Iterable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A task row."""
+    """A task row: a call that is owed, and how it went so far.
+
+    `since_us` is from when on it is owed, `due_us` when it is made next. `failure` is the stable reason of its last
+    attempt, `parked` why it waits for a person. `business_date` (ISO) is the date of the transaction that planned it;
+    empty where it was planned before dates were kept.
+    """
 
     resource: str
+    branch: str = ""
     saga: str
     step: str
     round: int
@@ -96,14 +109,24 @@ class Task:
     tenant: str
     caller: str
     traceparent: str
+    business_date: str = ""
+    not_before_us: int = 0
+    since_us: int
     due_us: int
-    attempts: int
-    parked: str | None
+    attempts: int = 0
+    failure: str | None = None
+    parked: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """Its resource and branch: one call of each is under way at a time."""
+        return self.resource, self.branch
 
     @property
     def request_id(self) -> str:
         """The same for every try of this round."""
-        return ids.derived(self.resource, self.step, self.round)
+        branch = (self.branch,) if self.branch else ()
+        return ids.derived(self.resource, *branch, self.step, self.round)
 
 
 def request_of(task: Task) -> Any:
@@ -114,57 +137,155 @@ def request_of(task: Task) -> Any:
     return request
 
 
+def calls_of(plan: Plan, resource: Any) -> Sequence[Call]:
+    """Returns the calls that a resource owes by its plan, at most one for each branch.
+
+    A plan gives a sequence; a single call, or None for none, count as one.
+    """
+    owed = plan(resource)
+    calls = (owed,) if isinstance(owed, Call) else tuple(owed or ())
+    branches, steps = {call.branch for call in calls}, {call.step for call in calls}
+    assert len(branches) == len(steps) == len(calls), f"{resource.name} owes two calls of one branch or step"
+    return calls
+
+
 def follow(transaction: Transaction, noun: str, plan: Plan, resource: Any) -> None:
     """Records what the changed resource owes now by its plan. Called by the store wherever it saves a resource.
 
-    `noun` is the saga's: by it the runner finds the reaction when the call's outcome comes.
+    A branch that owes the same step stays as it is, with its round and attempts; at another time it waits for that
+    time under the same request id. `noun` is the saga's: by it the runner finds the reaction when an outcome comes.
     """
-    rows = tables.tasks
-    known = transaction.connection.execute(
-        sa.select(rows.c.step, rows.c.round).where(rows.c.resource == resource.name)
-    ).first()
-    call = plan(resource)
-    if known and call and known.step == call.step:
-        return
-    transaction.has_tasks = True
-    if known:
-        transaction.connection.execute(sa.delete(rows).where(rows.c.resource == resource.name))
-    if call:
-        transaction.connection.execute(sa.insert(rows).values(**_row(transaction, noun, resource, call)))
+    standing = _standing(transaction.connection, resource.name)
+    owed = {call.branch: call for call in calls_of(plan, resource)}
+    kept = {branch for branch, row in standing.items() if branch in owed and owed[branch].step == row.step}
+    _forget(transaction, resource.name, standing.keys() - kept)
+    # A step that is planned anew gets a new round, hence a new request id.
+    number = max([resource.revision, *(row.round + 1 for row in standing.values())])
+    _add(transaction, [_row(transaction, noun, resource.name, number, owed[branch]) for branch in owed.keys() - kept])
+    for branch in kept:
+        if owed[branch].not_before_us != standing[branch].not_before_us:
+            _reschedule(transaction, resource.name, owed[branch])
 
 
-def _row(transaction: Transaction, noun: str, resource: Any, call: Call) -> dict[str, Any]:
+def _standing(connection: sa.Connection, resource: str) -> Mapping[str, Any]:
+    """Returns what identifies the tasks of a resource, by branch."""
+    return {row.branch: row for row in connection.execute(_STANDING, {"resource": resource})}
+
+
+_STANDING = sa.select(*(tables.tasks.c[name] for name in ("branch", "step", "round", "not_before_us"))).where(
+    tables.tasks.c.resource == sa.bindparam("resource")
+)
+
+
+def _forget(transaction: Transaction, resource: str, branches: Collection[str]) -> None:
+    if branches:
+        transaction.has_tasks = True
+        rows = tables.tasks
+        gone = rows.c.resource == resource, rows.c.branch.in_(sorted(branches))
+        transaction.connection.execute(sa.delete(rows).where(*gone))
+
+
+def _add(transaction: Transaction, added: Sequence[Mapping[str, Any]]) -> None:
+    if added:
+        transaction.has_tasks = True
+        transaction.connection.execute(sa.insert(tables.tasks), added)
+
+
+def _row(transaction: Transaction, noun: str, resource: str, number: int, call: Call) -> Mapping[str, Any]:
     return {
-        "resource": resource.name,
+        "resource": resource,
+        "branch": call.branch,
         "saga": noun,
         "step": call.step,
-        # A step that is planned anew gets a new round, hence a new request id.
-        "round": resource.revision,
+        "round": number,
         "service": call.service,
         "method": call.method,
         "request": call.request.SerializeToString(deterministic=True),
         "tenant": call.tenant,
         "caller": transaction.caller.to_text(),
         "traceparent": transaction.traceparent,
-        "due_us": transaction.now_us,
+        **_timing(transaction, call),
+    }
+
+
+def _timing(transaction: Transaction, call: Call) -> Mapping[str, Any]:
+    """Returns when a call is due that hasn't been tried."""
+    due_us = max(transaction.now_us, call.not_before_us)
+    return {
+        "business_date": transaction.business_date.isoformat(),
+        "not_before_us": call.not_before_us,
+        "since_us": due_us,
+        "due_us": due_us,
         "attempts": 0,
+        "failure": None,
         "parked": None,
     }
 
 
-def due(connection: sa.Connection, now_us: int) -> list[Task]:
-    """The tasks whose time has come, oldest first."""
+def _reschedule(transaction: Transaction, resource: str, call: Call) -> None:
+    """Sets a standing task to its new time. Its request and round stay: it may be under way."""
+    transaction.has_tasks = True
     rows = tables.tasks
-    query = sa.select(rows).where(rows.c.due_us <= now_us, rows.c.parked.is_(None))
-    query = query.order_by(rows.c.due_us).limit(AT_ONCE)
-    return [Task(**row) for row in connection.execute(query).mappings()]
+    standing = rows.c.resource == resource, rows.c.branch == call.branch
+    transaction.connection.execute(sa.update(rows).where(*standing).values(**_timing(transaction, call)))
 
 
-def next_due_us(connection: sa.Connection) -> int | None:
-    """When the next task is due."""
+def _first_service(after: Any = "") -> sa.Select[tuple[str]]:
+    """Returns the query of the first service after another that a call is owed to and not parked."""
     rows = tables.tasks
-    query = sa.select(sa.func.min(rows.c.due_us)).where(rows.c.parked.is_(None))
-    result: int | None = connection.execute(query).scalar()
+    query = sa.select(sa.func.min(rows.c.service).label("service"))
+    return query.where(rows.c.parked.is_(None), rows.c.service > after)
+
+
+def _peers() -> sa.CTE:
+    """Returns the services that calls are owed to, each found by one step of the index; the last row is null."""
+    first = _first_service().cte("peers", recursive=True)
+    following = sa.select(_first_service(first.c.service).scalar_subquery())
+    return first.union_all(following.where(first.c.service.is_not(None)))
+
+
+def _next_of(peer: Any) -> sa.Select[tuple[int]]:
+    rows = tables.tasks
+    query = sa.select(sa.func.min(rows.c.due_us)).where(rows.c.service == peer, rows.c.parked.is_(None))
+    return query.where(rows.c.due_us > sa.bindparam("after_us"))
+
+
+# Built once: the runner looks after every commit that changes tasks.
+PEERS = _peers()
+_OWED_PEERS = sa.select(PEERS.c.service).where(PEERS.c.service.is_not(None))
+_NEXT = sa.select(sa.func.min(_next_of(PEERS.c.service).scalar_subquery())).select_from(PEERS)
+_DUE = (
+    sa.select(tables.tasks)
+    .where(tables.tasks.c.service == sa.bindparam("peer"), tables.tasks.c.parked.is_(None))
+    .where(tables.tasks.c.due_us <= sa.bindparam("now_us"))
+    .order_by(tables.tasks.c.due_us)
+    .limit(AT_ONCE)
+)
+
+
+def due(connection: sa.Connection, now_us: int, running: Collection[Task] = ()) -> list[Task]:
+    """Returns the tasks whose time has come and that don't run, oldest first.
+
+    Of each peer there are so many that with the running ones it has AT_ONCE: one that doesn't answer takes no place
+    from the others.
+    """
+    peers = connection.execute(_OWED_PEERS).scalars().all()
+    waiting = [task for peer in peers for task in _due_of(connection, peer, now_us, running)]
+    return sorted(waiting, key=lambda task: task.due_us)
+
+
+def _due_of(connection: sa.Connection, peer: str, now_us: int, running: Collection[Task]) -> list[Task]:
+    keys = {task.key for task in running if task.service == peer}
+    if len(keys) >= AT_ONCE:
+        return []
+    # Among AT_ONCE tasks there are enough that don't run.
+    rows = connection.execute(_DUE, {"peer": peer, "now_us": now_us}).mappings()
+    return [task for row in rows if (task := Task(**row)).key not in keys][: AT_ONCE - len(keys)]
+
+
+def next_due_us(connection: sa.Connection, after_us: int = 0) -> int | None:
+    """Returns the first time after `after_us` at which a task comes due; None where none does."""
+    result: int | None = connection.execute(_NEXT, {"after_us": after_us}).scalar()
     return result
 
 
@@ -219,10 +340,8 @@ def postpone_operation() -> Operation:
 
 
 def _is_current(transaction: Transaction, task: Task) -> bool:
-    """Whether this is still the round the resource waits for; a late duplicate isn't."""
-    rows = tables.tasks
-    query = sa.select(rows.c.step, rows.c.round).where(rows.c.resource == task.resource)
-    row = transaction.connection.execute(query).first()
+    """Whether this is still the round the branch waits for; a late duplicate isn't."""
+    row = _standing(transaction.connection, task.resource).get(task.branch)
     return row is not None and (row.step, row.round) == (task.step, task.round)
 
 
@@ -232,26 +351,48 @@ def _assert_moved(transaction: Transaction, task: Task) -> None:
 
 
 def retry_seconds(attempts: int) -> float:
-    """How long a call waits after so many attempts: 0.2, 0.4, 0.8 … at most 30 seconds."""
+    """Returns the back-off after so many attempts: 0.2, 0.4, 0.8 … at most 30 seconds."""
     return min(FIRST_RETRY_SECONDS * float(2 ** min(attempts - 1, 20)), LONGEST_RETRY_SECONDS)
 
 
+def retry_us(task: Task, attempts: int) -> int:
+    """Returns how long a task waits after so many attempts: its back-off, spread by its resource's name.
+
+    After one attempt from 150,000 to 250,000 microseconds, always the same for loans/loan-a: a thousand resources that
+    failed together don't come back together.
+    """
+    digest = hashlib.blake2b("/".join((*task.key, str(attempts))).encode(), digest_size=8).digest()
+    thousandths = LEAST_SPREAD + int.from_bytes(digest, "big") % SPREADS
+    return int(retry_seconds(attempts) * MICROSECONDS) * thousandths // 1000
+
+
 def _postpone(transaction: Transaction, task: Task, outcome: Outcome | Exception) -> None:
+    """Counts an attempt of a task that stands."""
     rows = tables.tasks
     transaction.has_tasks = True
     attempts = task.attempts + 1
+    again_us = transaction.now_us + retry_us(task, attempts)
     values = {
         "attempts": attempts,
-        "due_us": transaction.now_us + int(retry_seconds(attempts) * MICROSECONDS),
+        # It may have been put off while the call was under way.
+        "due_us": sa.case((rows.c.not_before_us > again_us, rows.c.not_before_us), else_=again_us),
+        "failure": _failure(outcome),
         "parked": _why(outcome) if attempts >= PARK_AFTER_ATTEMPTS else None,
         "round": task.round + _is_refused(outcome),
     }
-    transaction.connection.execute(sa.update(rows).where(rows.c.resource == task.resource).values(values))
+    standing = rows.c.resource == task.resource, rows.c.branch == task.branch
+    transaction.connection.execute(sa.update(rows).where(*standing).values(values))
 
 
 def _is_refused(outcome: Outcome | Exception) -> bool:
     """Whether the callee answered no: a service keeps that answer, and judges only a new round's request anew."""
     return isinstance(outcome, DomainError) and not is_unknown(outcome)
+
+
+def _failure(outcome: Outcome | Exception) -> str:
+    """Returns the stable reason of an attempt that came to nothing, which quotes nobody: UNAVAILABLE, KeyError."""
+    reason = outcome.reason if isinstance(outcome, DomainError) else type(outcome).__name__
+    return reason[:FAILURE_CHARACTERS]
 
 
 def _why(outcome: Outcome | Exception) -> str:
@@ -272,114 +413,56 @@ def parked(connection: sa.Connection) -> list[Task]:
     return [Task(**row) for row in connection.execute(query).mappings()]
 
 
+# A branch's step, and the time before which it isn't made.
+Timed = tuple[str, int]
+
+
 def violations(connection: sa.Connection, sagas: Mapping[str, Saga]) -> list[str]:
-    """Whether tasks and plans agree, from the rows alone."""
-    rows = {row.resource: row.step for row in connection.execute(sa.select(tables.tasks))}
-    owed: dict[str, str] = {}
-    for saga in sagas.values():
-        for resource in saga.unfinished(connection):
-            if call := saga.plan(resource):
-                owed[resource.name] = call.step
-    differing = {name for name in rows.keys() | owed.keys() if rows.get(name) != owed.get(name)}
-    return [f"tasks: {name} owes {owed.get(name)}, its task is {rows.get(name)}" for name in sorted(differing)]
+    """Returns where tasks and plans disagree in resource, branch, step or time, from the rows alone."""
+    standing, owed = _timed(connection), _planned(connection, sagas)
+    differing = [key for key in standing.keys() | owed.keys() if standing.get(key) != owed.get(key)]
+    return [_disagreement(key, owed.get(key), standing.get(key)) for key in sorted(differing)]
+
+
+def _timed(connection: sa.Connection) -> dict[Key, Timed]:
+    """Returns what every task names."""
+    rows = tables.tasks
+    query = sa.select(rows.c.resource, rows.c.branch, rows.c.step, rows.c.not_before_us)
+    return {(row.resource, row.branch): (row.step, row.not_before_us) for row in connection.execute(query)}
+
+
+def _planned(connection: sa.Connection, sagas: Mapping[str, Saga]) -> dict[Key, Timed]:
+    """Returns what every plan names."""
+    return {
+        (resource.name, call.branch): (call.step, call.not_before_us)
+        for saga in sagas.values()
+        for resource in saga.unfinished(connection)
+        for call in calls_of(saga.plan, resource)
+    }
+
+
+def _disagreement(key: Key, owed: Timed | None, standing: Timed | None) -> str:
+    """Returns the disagreement of a branch: "tasks: loans/1 owes cover, its task is None"."""
+    resource, branch = key
+    return f"tasks: {resource}{f' ({branch})' if branch else ''} owes {_told(owed)}, its task is {_told(standing)}"
+
+
+def _told(timed: Timed | None) -> str:
+    if timed is None:
+        return "None"
+    step, not_before_us = timed
+    return f"{step} not before {clock.to_text(not_before_us)}" if not_before_us else step
 
 
 def realign(connection: sa.Connection, sagas: Mapping[str, Saga], caller: Caller, now_us: int) -> None:
-    """Writes the tasks anew whose steps the plans no longer name: a migration carried their resources over."""
-    transaction = Transaction(connection, caller, now_us, ids.Identifiers(now_us, b""))
-    rows = tables.tasks
-    standing = {row.resource: row.step for row in connection.execute(sa.select(rows.c.resource, rows.c.step))}
+    """Writes the tasks anew whose plans name something else: a migration carried their resources over."""
+    identifiers, date = ids.Identifiers(now_us, b""), business_date.present(connection, now_us)
+    transaction = Transaction(connection, caller, now_us, identifiers, business_date=date)
+    standing: dict[str, dict[str, Timed]] = {}
+    for (name, branch), timed in _timed(connection).items():
+        standing.setdefault(name, {})[branch] = timed
     for saga in sagas.values():
         for resource in saga.unfinished(connection):
-            call = saga.plan(resource)
-            if (call.step if call else None) != standing.get(resource.name):
+            owed = {call.branch: (call.step, call.not_before_us) for call in calls_of(saga.plan, resource)}
+            if owed != standing.get(resource.name, {}):
                 follow(transaction, saga.noun, saga.plan, resource)
-
-
-class Runner:
-    """Makes the calls that are due, each resource's one at a time, many resources at once."""
-
-    def __init__(
-        self,
-        store: Database,
-        writer: Writer,
-        sagas: Mapping[str, Saga],
-        send: Callable[[Task], Awaitable[Message]],
-        clock: Clock,
-        random: RandomBytes,
-    ) -> None:
-        """`send` makes a task's call and returns the response or raises the refusal."""
-        self._store, self._writer, self._send = store, writer, send
-        self._clock, self._random = clock, random
-        self._operation, self._postponing = settle_operation(sagas), postpone_operation()
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._wake = asyncio.Event()
-
-    def wake(self) -> None:
-        """Something was committed."""
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            self._wake.clear()
-            found, patience = await self._look_to_the_end()
-            for task in found:
-                if task.resource not in self._running:
-                    running = asyncio.create_task(self._perform(task))
-                    self._running[task.resource] = running
-            # Not wait_for, which on Python 3.11 loses a cancellation that comes together with the wake.
-            try:
-                async with asyncio.timeout(patience):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-
-    async def _look_to_the_end(self) -> tuple[list[Task], float]:
-        """Looks on another thread. Cancelled meanwhile it still waits: the store may be closed next."""
-        look = asyncio.ensure_future(asyncio.to_thread(self._look))
-        try:
-            return await asyncio.shield(look)
-        except asyncio.CancelledError:
-            await look
-            raise
-
-    def _look(self) -> tuple[list[Task], float]:
-        """The tasks that are due, and how many seconds until the next look."""
-        now_us = self._clock.now_us()
-        with self._store.read() as connection:
-            found, next_us = due(connection, now_us), next_due_us(connection)
-        if next_us is None:
-            return found, POLL_SECONDS
-        return found, min(max((next_us - now_us) / MICROSECONDS, LEAST_POLL_SECONDS), POLL_SECONDS)
-
-    async def _perform(self, task: Task) -> None:
-        try:
-            with telemetry.task_span(task.saga, task.step, task.resource, task.traceparent) as span:
-                submission = self._settlement(self._operation, task, await self._outcome(task))
-                submission.span = span
-                submission.traceparent = telemetry.traceparent_of(span) or task.traceparent
-                await self._writer.submit(submission)
-        except Exception as failure:
-            logger.exception("task %s %s failed; it will be tried again", task.resource, task.step)
-            await self._count(task, failure)
-        finally:
-            self._running.pop(task.resource, None)
-            self._wake.set()
-
-    async def _count(self, task: Task, failure: Exception) -> None:
-        """A failed attempt is one. Where the store doesn't even take that, it waits as long here."""
-        try:
-            await self._writer.submit(self._settlement(self._postponing, task, failure))
-        except Exception:
-            logger.exception("task %s %s: the attempt can't be counted", task.resource, task.step)
-            await asyncio.sleep(retry_seconds(task.attempts + 1))
-
-    def _settlement(self, operation: Operation, task: Task, outcome: Outcome | Exception) -> Submission:
-        return settlement(operation, task, outcome, self._clock.now_us(), self._random(16))
-
-    async def _outcome(self, task: Task) -> Outcome:
-        try:
-            return await self._send(task)
-        except DomainError as refusal:
-            return refusal

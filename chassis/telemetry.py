@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from aval.type.v1 import access_pb2
@@ -18,8 +19,9 @@ from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode
+
+from chassis.span_outbox import MOST_KEPT, SpanOutbox, listens
 
 tracer = trace.get_tracer("aval")
 
@@ -34,12 +36,14 @@ MOST_VALUES = 5
 
 def start(service: str) -> Callable[[], None]:
     """Exports spans if the environment names an endpoint. Returns what flushes and stops."""
-    if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    if not endpoint:
         return lambda: None
-    # A receiver that isn't there yet is tried again; what is given up in the end is told as an error.
-    logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)
+    # The outbox tries again what fails, and tells what is lost in the end.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
     provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=500))
+    most_kept = int(os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE", MOST_KEPT))
+    provider.add_span_processor(SpanOutbox(OTLPSpanExporter(), partial(listens, endpoint), most_kept))
     trace.set_tracer_provider(provider)
     return provider.shutdown
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import eventlog, tasks
+from chassis import business_date, eventlog, jobs, tasks
 from chassis.currencies import kept_digits
 from chassis.service import Service
 
@@ -13,6 +13,7 @@ from chassis.service import Service
 def violations(service: Service, connection: sa.Connection) -> list[str]:
     """Everything that doesn't fit in a service's rows: events, tasks, currencies, and the service's own rules."""
     found = [*eventlog.violations(connection), *tasks.violations(connection, service.sagas)]
+    found += [*business_date.violations(connection), *jobs.violations(connection, service.jobs)]
     return [*found, *unknown_currencies(connection), *service.violations(connection)]
 
 

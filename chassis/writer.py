@@ -9,7 +9,7 @@ import datetime
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from opentelemetry import trace
 from chassis import business_date, database, eventlog, requests
 from chassis.command import Operation, Outcome, Submission, Transaction
 from chassis.database import Database
-from chassis.errors import Contended, DomainError, Overloaded
+from chassis.errors import BusinessDateAhead, Contended, DomainError, Overloaded
 from chassis.keyring import KeyRing
 from chassis.records import Conflict
 
@@ -100,24 +100,53 @@ def _run_alone(store: Database, submission: Submission) -> dict[Submission, Outc
 
 
 def _run_once(store: Database, submissions: Sequence[Submission]) -> dict[Submission, Outcome]:
+    """Runs a batch as one transaction; the first one on a new day moves the business date before."""
+    try:
+        return _commit(store, submissions)
+    except business_date.Behind:
+        with store.write() as connection:
+            business_date.follow(connection, submissions[0].now_us)
+        return _commit(store, submissions)
+
+
+def _commit(store: Database, submissions: Sequence[Submission]) -> dict[Submission, Outcome]:
     outcomes: dict[Submission, Outcome] = {}
     with store.write() as connection:
+        # Before any other lock: who waits for this one holds nothing.
+        date = business_date.of_batch(connection, submissions[0].now_us)
         names = (name for submission in submissions for name in submission.operation.names(submission.request))
         database.lock(connection, sorted(set(names)))
         stored = requests.load(connection, submissions, store.keys)
         for submission in submissions:
             if submission.key in stored and submission.operation.keeps_requests:
                 outcomes[submission] = requests.replay(stored[submission.key], submission, store.keys)
-        fresh = [submission for submission in submissions if submission not in outcomes]
+        waiting = [submission for submission in submissions if submission not in outcomes]
+        dates, ahead = _agree_dates(date, waiting)
         done: Done = {}
-        bench = _Bench(connection, store.keys, business_date.present(connection, submissions[0].now_us))
+        bench = _Bench(connection, store.keys, dates)
+        fresh = list(dates)
         for group in _groups(fresh):
             _run_group(bench, group, outcomes, done)
         requests.store(connection, [(submission, outcomes[submission]) for submission in fresh], store.keys)
         eventlog.flush(connection, [event for transaction in done.values() for event in transaction.events])
+    outcomes |= ahead
     for submission, transaction in done.items():
         submission.has_events, submission.has_tasks = bool(transaction.events), transaction.has_tasks
     return outcomes
+
+
+def _agree_dates(
+    date: datetime.date, submissions: Iterable[Submission]
+) -> tuple[dict[Submission, datetime.date], dict[Submission, Outcome]]:
+    """Returns the date on which each counts, and the refusals, which nobody keeps: those calls are made again."""
+    dates: dict[Submission, datetime.date] = {}
+    ahead: dict[Submission, Outcome] = {}
+    for submission in submissions:
+        try:
+            dates[submission] = business_date.agreed(date, submission.caller_date)
+        except BusinessDateAhead as refusal:
+            ahead[submission] = refusal
+    return dates, ahead
 
 
 def _groups(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
@@ -132,15 +161,15 @@ def _groups(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """The connection, keys and business date that the commands of one batch share."""
+    """The connection and keys that the commands of one batch share, and the business date of each."""
 
     connection: sa.Connection
     keys: KeyRing
-    date: datetime.date
+    dates: Mapping[Submission, datetime.date]
 
     def transaction(self, submission: Submission) -> Transaction:
         """Returns a command's transaction on this bench."""
-        return submission.transaction(self.connection, self.keys, self.date)
+        return submission.transaction(self.connection, self.dates[submission], self.keys)
 
 
 def _run_group(bench: _Bench, group: list[Submission], outcomes: dict[Submission, Outcome], done: Done) -> None:

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from chassis import business_date, records
 from chassis.database import Database
 from chassis.money import Money
-from services.declarations.encumbrance import model as encumbrance_model
-from services.declarations.encumbrance import store as encumbrance_store
-from services.declarations.encumbrance.model import Encumbrance
-from services.declarations.encumbrance.model import State as EncumbranceState
-from services.declarations.value import store as value_store
+from services.declarations.register.encumbrance import model as encumbrance_model
+from services.declarations.register.encumbrance import store as encumbrance_store
+from services.declarations.register.encumbrance.model import Encumbrance
+from services.declarations.register.encumbrance.model import State as EncumbranceState
+from services.declarations.register.value import store as value_store
 from services.loans.loan.model import Loan
 from services.loans.loan.model import State as LoanState
 from services.loans.repayment.model import Repayment

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime
 import json
 import os
 import pathlib
@@ -323,6 +322,28 @@ def _verify_lines(report: dict[str, Any]) -> list[str]:
     return [*lines, f"events: {events}", f"chains hold: {'yes' if report['chains_ok'] else 'NO'}", *verdict]
 
 
+@main.command("owed")
+@click.option("--retry", "resource", help="Make this resource's parked calls again, such as loans/loan-….")
+@folder_option
+@database_option
+@json_option
+def list_owed(resource: str | None, folder: pathlib.Path, database: str | None, as_json: bool) -> None:
+    """List the calls that services owe each other: parked, late, owed or waiting for their time, and why."""
+    from chassis.clock import SystemClock
+    from cli import owed
+
+    address, now_us = _store_in_use(folder, database), SystemClock().now_us()
+    if resource is None:
+        report = owed.report(address, now_us)
+        show(report, as_json, list(owed.lines(report)))
+        return
+    try:
+        retried = owed.retry(address, resource, now_us)
+    except owed.NothingParked as error:
+        raise click.ClickException(str(error)) from error
+    show(retried, as_json, [f"{retried['retried']} calls of {resource} are made again"])
+
+
 @main.group()
 def date() -> None:
     """Show the platform's business date, or close it and all before a day."""
@@ -333,30 +354,39 @@ def date() -> None:
 @database_option
 @json_option
 def show_date(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
-    """Show the business date on which money counts today."""
+    """Show the business date on which money counts, each service's, and whether a close is under way."""
     from cli import dates
 
-    present = dates.show(_store_in_use(folder, database))
-    show(dates.report(present), as_json, [present.isoformat()])
+    report = dates.report(_store_in_use(folder, database))
+    show(report, as_json, dates.lines(report))
 
 
 @date.command("close")
 @click.option(
-    "--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The business date to open, not before today's."
+    "--until", required=True, metavar="DAY", help="The business date to open, not before today's: 2026-12-01 or +60d."
 )
+@click.option("--verify", "is_verified", is_flag=True, help="Verify all rows after each day; stop where one is wrong.")
 @folder_option
 @database_option
 @json_option
-def close_date(until: datetime.datetime, folder: pathlib.Path, database: str | None, as_json: bool) -> None:
-    """Close every business date before a day, also while the platform runs."""
-    from chassis.business_date import DateNotAhead
-    from cli import dates
+def close_date(until: str, is_verified: bool, folder: pathlib.Path, database: str | None, as_json: bool) -> None:
+    """Close every business date before a day, service by service, also while the platform runs.
 
+    A close that was cut off goes on with the same command.
+    """
+    from chassis.business_date import DateNotAhead
+    from cli import closing, dates
+
+    address, meter = _store_in_use(folder, database), closing.Silent() if as_json else closing.Meter()
     try:
-        present = dates.close(_store_in_use(folder, database), until.date())
+        day = dates.day_of(until, dates.show(address))
+    except ValueError as error:
+        raise click.BadParameter(f"{until} is no day such as 2026-12-01 or +60d", param_hint="--until") from error
+    try:
+        report = closing.close(address, day, meter, is_whole=Layout(folder).was_up() if is_verified else None)
     except DateNotAhead as error:
         raise click.ClickException(str(error)) from error
-    show(dates.report(present), as_json, [present.isoformat()])
+    show(report, as_json, closing.lines(report))
 
 
 def _store_in_use(folder: pathlib.Path, database: str | None) -> str:

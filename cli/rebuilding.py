@@ -14,11 +14,12 @@ from chassis.database import Database
 from chassis.identity import service_caller
 from chassis.ids import system_random
 from chassis.writer import run_batch
-from services.declarations.insight.fold import commands as fold
-from services.declarations.insight.fold import store as counting
-from services.declarations.insight.fold.model import DECLARED
+from services.declarations.insight.counting import store as counting_store
+from services.declarations.insight.counting.model import DECLARED
+from services.declarations.insight.counting.store import statistics_cells
+from services.declarations.insight.fold import commands as fold_commands
+from services.declarations.insight.fold import store as fold_store
 from services.declarations.service import SERVICE
-from services.declarations.tables import statistics_cells
 
 Progress = Callable[[int], None]
 
@@ -28,8 +29,8 @@ def rebuild(address: str, progress: Progress) -> dict[str, Any]:
     store = Database(address, SERVICE.name)
     try:
         with store.write() as connection:
-            database.lock(connection, [fold.LOCK])
-            counting.reset(connection)
+            database.lock(connection, [fold_commands.LOCK])
+            fold_store.reset(connection)
         while _follow(store):
             progress(_position(store))
         with store.read() as connection:
@@ -44,7 +45,7 @@ def rebuild(address: str, progress: Progress) -> dict[str, Any]:
 
 def _position(store: Database) -> int:
     with store.read() as connection:
-        return inbox.cursor(connection, counting.SOURCE)[1]
+        return inbox.cursor(connection, counting_store.SOURCE)[1]
 
 
 def _follow(store: Database) -> bool:
@@ -52,7 +53,7 @@ def _follow(store: Database) -> bool:
     found: list[bool] = []
 
     def run(transaction: Transaction, _request: Message) -> Message:
-        found.append(fold.follow(transaction))
+        found.append(fold_commands.follow(transaction))
         return Empty()
 
     operation = Operation("rebuild", Empty, run=run, keeps_requests=False)

@@ -13,7 +13,7 @@ from cli import importing, local
 from cli.importing import files
 from cli.importing.files import Opened, Source, UnreadableFile
 from cli.layout import Layout
-from services.declarations.formats import rows
+from services.declarations.intake.formats import rows
 
 SERVICE = "declarations"
 COLLECTION = "refusedDocuments/"

@@ -16,7 +16,6 @@ import pyotp
 
 from chassis import keyring
 from chassis.certificates import Authority
-from chassis.clock import business_date
 from chassis.ids import system_random
 from chassis.keyring import KeyFile
 from chassis.migrations import UnfitStore
@@ -24,8 +23,10 @@ from cli import dates, local, verification
 from cli.demo import story, world
 from cli.layout import DEFAULT_FOLDER, Addresses, CannotRun, Layout
 from cli.supervisor import GATEWAY, Supervisor, choose_addresses, prepare_certificates
+from cli.uptime import seconds_since_start
 from gateway.directory.model import SESSION_ROLES
 from gateway.store import open_database
+from trade.calendars import day_in_china
 
 STORY = "story.json"
 
@@ -64,12 +65,12 @@ async def load_world(layout: Layout, addresses: Addresses) -> None:
 
 async def up(layout: Layout, database: str | None, demo: bool) -> None:
     """Serves until interrupted. A story that was begun and cut off is played to its end."""
-    started, interrupted = time.monotonic(), _interruption()
+    interrupted = _interruption()
     address = database or layout.database
     if demo or layout.read(STORY):
         enter_people(layout, prepare_certificates(layout), address)
     async with platform(layout, address, fixed_ports=True) as (authority, addresses):
-        _print_addresses(addresses, time.monotonic() - started)
+        _print_addresses(addresses)
         await _unless(interrupted, _tell_story(layout, address, authority, addresses, demo))
         if not interrupted.is_set():
             print("Serving; interrupt with Ctrl-C.", flush=True)
@@ -77,8 +78,8 @@ async def up(layout: Layout, database: str | None, demo: bool) -> None:
         print("Stopping.", flush=True)
 
 
-def _print_addresses(addresses: Addresses, seconds: float) -> None:
-    print(f"Aval is up after {seconds:.1f} s.")
+def _print_addresses(addresses: Addresses) -> None:
+    print(f"Aval is up after {seconds_since_start():.1f} s.")
     print(f"  pages and JSON API   {addresses.url}")
     print(f"  the banks' door      {addresses.door} (gRPC, mutual TLS)")
     print(f"  traces               {addresses.url}/operations/traces", flush=True)
@@ -109,7 +110,7 @@ def _new_script(database: str) -> story.Script:
 
 def _script(kept: dict[str, Any]) -> story.Script:
     """The story that a folder keeps; one from before business dates began on its first day."""
-    date = kept.get("date") or business_date(kept["started_us"]).isoformat()
+    date = kept.get("date") or day_in_china(kept["started_us"]).isoformat()
     return story.Script(kept["story_id"], kept["started_us"], date)
 
 

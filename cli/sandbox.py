@@ -23,8 +23,8 @@ from cli import dates
 from cli.demo import story, world
 from cli.demo.actors import Institution, Refused
 from cli.layout import Addresses, CannotRun, Layout
-from services.declarations.checks import decimal_or_none
-from services.declarations.formats import decmessage
+from services.declarations.customs.checks import decimal_or_none
+from services.declarations.intake.formats import decmessage
 
 DEFAULT_AMOUNT = "100000.00"
 # How far the story's own steps finance the declaration, by the state that they end in.

@@ -1,15 +1,36 @@
-"""The chain of blocks over the transfers: a later change of any row breaks it."""
+"""The chain of blocks over the transfers: a later change of any row breaks it.
 
-import hashlib
-from collections.abc import Iterable
+Each block knows the version of its rows' text and the suite of its hashes, so that heads of every version and suite
+verify in one chain.
+"""
 
+from collections.abc import Callable, Iterable, Mapping
+
+from chassis import suites
 from ledger.model import Transfer
 
-GENESIS = hashlib.sha256(b"aval ledger").digest()
+GENESIS = suites.DIGEST_SUITES["SHA-256"](b"aval ledger")
+VERSION = 2
+# The suite of new blocks.
+SUITE = suites.DIGEST
 
 
 def canonical(transfer: Transfer, debit_balance: int, credit_balance: int, create_us: int) -> str:
-    """One row as text; free text is preceded by its length, so that no two rows read alike."""
+    """Returns one row as text of today's version, which begins with the version.
+
+    Free text is preceded by its length, so that no two rows read alike. A payment of 5 to the account of one's own:
+    "2 ID DEBIT CREDIT 5 posted  0 -5 5 1800000000000000 2026-11-02 2026-11-01 0 7 payment 1 x".
+    """
+    t = transfer
+    return (
+        f"2 {t.id} {t.debit_account} {t.credit_account} {t.amount} {t.kind} {t.pending_id} {t.timeout_us} "
+        f"{debit_balance} {credit_balance} {create_us} {t.booking_date} {t.value_date} {t.user_data} "
+        f"{len(t.code)} {t.code} {len(t.reference)} {t.reference}\n"
+    )
+
+
+def _without_version(transfer: Transfer, debit_balance: int, credit_balance: int, create_us: int) -> str:
+    """Returns one row as text of version 1, which began with the id, a UUID: it reads like no later version's."""
     t = transfer
     return (
         f"{t.id} {t.debit_account} {t.credit_account} {t.amount} {t.kind} {t.pending_id} {t.timeout_us} "
@@ -17,11 +38,20 @@ def canonical(transfer: Transfer, debit_balance: int, credit_balance: int, creat
     )
 
 
-def rows_hash(rows: Iterable[str]) -> bytes:
-    """SHA-256 over a block's rows in order."""
-    return hashlib.sha256("".join(rows).encode()).digest()
+# By the version that a block bears.
+CANONICAL: Mapping[int, Callable[[Transfer, int, int, int], str]] = {1: _without_version, VERSION: canonical}
 
 
-def block_hash(previous: bytes, rows: bytes) -> bytes:
-    """A block's hash: SHA-256 over the previous block's hash and its rows' hash."""
-    return hashlib.sha256(previous + rows).digest()
+def is_covered(transfer: Transfer, version: int) -> bool:
+    """Whether a version's text says all that the transfer holds: version 1 knew neither dates nor the caller's bits."""
+    return version > 1 or (transfer.booking_date, transfer.value_date, transfer.user_data) == (None, None, 0)
+
+
+def rows_hash(rows: Iterable[str], suite: str) -> bytes:
+    """Returns the hash over a block's rows in order, by a suite."""
+    return suites.DIGEST_SUITES[suite]("".join(rows).encode())
+
+
+def block_hash(previous: bytes, rows: bytes, suite: str) -> bytes:
+    """Returns a block's hash, by a suite: over the previous block's hash, of whichever suite, and its rows' hash."""
+    return suites.DIGEST_SUITES[suite](previous + rows)

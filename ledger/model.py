@@ -3,19 +3,23 @@
 What may not be spent twice is an account's balance. Amounts are positive integers in minor units;
 each transfer moves one amount from a debit to a credit account of one book and currency. A hold
 (PENDING) counts in availability until it is posted, voided or expired; a transfer never changes,
-and is undone by a reversal at most once. The model follows TigerBeetle's published one.
+and is undone by a reversal at most once. An account is frozen or closed by a transfer of its own, which moves nothing.
+The model follows TigerBeetle's published one.
 """
 
+import datetime
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 LARGEST = 2**63 - 1
+USER_DATA_BITS = 128
 
 
 class Limit(enum.IntEnum):
-    """What an account's balance may not do, holds included. No account has both limits: it could never move."""
+    """The side of an account that must not exceed the other, holds included. Both at once would let nothing move."""
 
     NONE = 0
     DEBITS_MUST_NOT_EXCEED_CREDITS = 1
@@ -26,8 +30,19 @@ _DEBITS_LIMITED = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS
 _CREDITS_LIMITED = Limit.CREDITS_MUST_NOT_EXCEED_DEBITS
 
 
+class Flag(enum.IntEnum):
+    """A standstill of an account, set by a transfer. FROZEN: no debits. CLOSED: neither debits nor credits."""
+
+    NONE = 0
+    FROZEN = 1
+    CLOSED = 2
+
+
+_NONE, _FROZEN, _CLOSED = Flag.NONE.value, Flag.FROZEN.value, Flag.CLOSED.value
+
+
 class Kind(enum.StrEnum):
-    """What a transfer does."""
+    """A transfer's effect: the first six move or hold an amount, the others set the flags of one account."""
 
     POSTED = "posted"
     PENDING = "pending"
@@ -35,10 +50,17 @@ class Kind(enum.StrEnum):
     VOID = "void"
     EXPIRE = "expire"
     REVERSAL = "reversal"
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
+    CLOSE = "close"
+
+
+# The flag in which a transfer of each kind leaves its account.
+LEAVES_FLAG: Mapping[Kind, Flag] = {Kind.FREEZE: Flag.FROZEN, Kind.UNFREEZE: Flag.NONE, Kind.CLOSE: Flag.CLOSED}
 
 
 class HoldState(enum.StrEnum):
-    """Where a hold stands; REVERSED marks a transfer that was reversed."""
+    """A hold's state; REVERSED marks a transfer that was reversed."""
 
     OPEN = "open"
     POSTED = "posted"
@@ -48,7 +70,7 @@ class HoldState(enum.StrEnum):
 
 
 class Result(enum.StrEnum):
-    """What became of a transfer. Where several refusals apply, the one listed first is given."""
+    """The outcome of a transfer. Where several refusals apply, the one listed first is given."""
 
     OK = "OK"
     EXISTS = "EXISTS"
@@ -60,17 +82,23 @@ class Result(enum.StrEnum):
     TRANSFER_NOT_POSTED = "TRANSFER_NOT_POSTED"
     PENDING_HAS_OTHER_ACCOUNTS = "PENDING_HAS_OTHER_ACCOUNTS"
     AMOUNT_NOT_POSITIVE = "AMOUNT_NOT_POSITIVE"
+    AMOUNT_NOT_ZERO = "AMOUNT_NOT_ZERO"
     AMOUNT_EXCEEDS_PENDING = "AMOUNT_EXCEEDS_PENDING"
     AMOUNT_DIFFERS = "AMOUNT_DIFFERS"
     ACCOUNTS_NOT_DIFFERENT = "ACCOUNTS_NOT_DIFFERENT"
+    ACCOUNTS_DIFFERENT = "ACCOUNTS_DIFFERENT"
     DEBIT_ACCOUNT_NOT_FOUND = "DEBIT_ACCOUNT_NOT_FOUND"
     CREDIT_ACCOUNT_NOT_FOUND = "CREDIT_ACCOUNT_NOT_FOUND"
     ACCOUNTS_OF_DIFFERENT_BOOKS = "ACCOUNTS_OF_DIFFERENT_BOOKS"
+    USER_DATA_BEYOND_128_BITS = "USER_DATA_BEYOND_128_BITS"
     PENDING_ALREADY_POSTED = "PENDING_ALREADY_POSTED"
     PENDING_ALREADY_VOIDED = "PENDING_ALREADY_VOIDED"
     PENDING_EXPIRED = "PENDING_EXPIRED"
     PENDING_NOT_YET_EXPIRED = "PENDING_NOT_YET_EXPIRED"
     ALREADY_REVERSED = "ALREADY_REVERSED"
+    ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
+    ACCOUNT_FROZEN = "ACCOUNT_FROZEN"
+    ACCOUNT_NOT_FROZEN = "ACCOUNT_NOT_FROZEN"
     BALANCE_OVERFLOWS = "BALANCE_OVERFLOWS"
     EXCEEDS_CREDITS = "EXCEEDS_CREDITS"
     EXCEEDS_DEBITS = "EXCEEDS_DEBITS"
@@ -92,6 +120,9 @@ TRANSIENT = frozenset(
         Result.PENDING_ALREADY_VOIDED,
         Result.PENDING_EXPIRED,
         Result.ALREADY_REVERSED,
+        Result.ACCOUNT_CLOSED,
+        Result.ACCOUNT_FROZEN,
+        Result.ACCOUNT_NOT_FROZEN,
         Result.BALANCE_OVERFLOWS,
         Result.EXCEEDS_CREDITS,
         Result.EXCEEDS_DEBITS,
@@ -101,7 +132,7 @@ TRANSIENT = frozenset(
 
 @dataclass(slots=True)
 class Account:
-    """An account with its four running totals, minor units of `currency`, each within int64."""
+    """An account with its four running totals, minor units of `currency`, each within int64, and its flag."""
 
     id: str
     book: str
@@ -111,6 +142,7 @@ class Account:
     debits_posted: int = 0
     credits_pending: int = 0
     credits_posted: int = 0
+    flags: int = _NONE
 
     @property
     def balance(self) -> int:
@@ -119,7 +151,7 @@ class Account:
 
     @property
     def available_to_debit(self) -> int:
-        """What may still be debited of an account that must not go below zero: holds count."""
+        """The amount that an account that must not go below zero may still be debited: holds count."""
         return self.credits_posted - self.debits_posted - self.debits_pending
 
     @property
@@ -133,8 +165,11 @@ class Transfer:
     """A transfer as its maker asks for it.
 
     `amount` 0 means the whole for POST, VOID, EXPIRE and REVERSAL, which also take their accounts
-    from the transfer `pending_id` names. `timeout_us` 0 is a hold without end. `linked` chains it
-    with the next transfer of the batch.
+    from the transfer `pending_id` names. FREEZE, UNFREEZE and CLOSE name their one account on the debit side, with
+    amount 0, and stand with it on both sides. `timeout_us` 0 is a hold without end. `linked` chains it
+    with the next transfer of the batch. `value_date` None means the booking date; `user_data` are 128 bits
+    of the maker's own. `booking_date` is filled in when the transfer is booked, whatever its maker writes there;
+    None in the rows of before there were dates.
     """
 
     id: str
@@ -147,6 +182,17 @@ class Transfer:
     linked: bool = False
     code: str = ""
     reference: str = ""
+    value_date: datetime.date | None = None
+    user_data: int = 0
+    booking_date: datetime.date | None = None
+
+
+def chained(transfers: Sequence[Transfer]) -> list[Transfer]:
+    """Returns the transfers linked into one chain, which succeeds or fails together: all but the last are linked.
+
+    Of a, b and c, a and b are linked; a lone one isn't.
+    """
+    return [replace(transfer, linked=True) for transfer in transfers[:-1]] + [*transfers[-1:]]
 
 
 class Entry(NamedTuple):
@@ -169,13 +215,15 @@ class Hold:
 class State:
     """What a batch touches, as loaded: accounts by id, earlier transfers, holds and remembered refusals.
 
-    `apply` changes it; after a database error a batch starts from a freshly loaded one.
+    `apply` changes it; after a database error a batch starts from a freshly loaded one. What is applied is
+    booked on `booking_date`, the business date.
     """
 
     accounts: dict[str, Account]
     transfers: dict[str, Transfer] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     refused: dict[str, Result] = field(default_factory=dict)
+    booking_date: datetime.date | None = None
 
 
 @dataclass(slots=True)
@@ -270,6 +318,7 @@ def _roll_back(state: State, changes: Changes, undo: list[_Undo]) -> None:
 def _restore(account: Account, before: Account) -> None:
     account.debits_pending, account.debits_posted = before.debits_pending, before.debits_posted
     account.credits_pending, account.credits_posted = before.credits_pending, before.credits_posted
+    account.flags = before.flags
 
 
 def _restore_hold(state: State, changes: Changes, hold_id: str, before: Hold | None) -> None:
@@ -285,12 +334,12 @@ def _apply_one(state: State, asked: Transfer, now_us: int, changes: Changes, und
     if asked.id in state.refused:
         return state.refused[asked.id]
     rule = _RULES[asked.kind]
-    transfer, refusal = (asked, None) if rule.original is None else _completed(state, asked, rule.original)
+    transfer, refusal = (asked, None) if rule.complete is None else rule.complete(state, asked)
     if asked.id in state.transfers:
-        same = refusal is None and state.transfers[asked.id] == transfer
-        return Result.EXISTS if same else Result.EXISTS_WITH_DIFFERENT_CONTENT
+        is_same = refusal is None and _is_same(state.transfers[asked.id], transfer)
+        return Result.EXISTS if is_same else Result.EXISTS_WITH_DIFFERENT_CONTENT
     debit, credit = state.accounts.get(transfer.debit_account), state.accounts.get(transfer.credit_account)
-    refusal = refusal or _form(transfer, debit, credit)
+    refusal = refusal or rule.form(transfer, debit, credit)
     if refusal:
         return refusal
     assert debit is not None
@@ -309,6 +358,7 @@ def _apply_one(state: State, asked: Transfer, now_us: int, changes: Changes, und
 def _book(state: State, rule: "_Rule", transfer: Transfer, debit: Account, credit: Account, changes: Changes) -> None:
     """Moves the balances and notes what has to be written."""
     rule.move(state, transfer, debit, credit)
+    transfer = _dated(transfer, state.booking_date)
     state.transfers[transfer.id] = transfer
     changes.accounts[debit.id], changes.accounts[credit.id] = debit, credit
     debit_balance = debit.credits_posted - debit.debits_posted
@@ -316,8 +366,28 @@ def _book(state: State, rule: "_Rule", transfer: Transfer, debit: Account, credi
     changes.entries.append(Entry(transfer, debit_balance, credit_balance))
 
 
-def _completed(state: State, asked: Transfer, wanted: "_Original") -> tuple[Transfer, Result | None]:
-    """The transfer with accounts and amount taken from the one it refers to."""
+def _dated(transfer: Transfer, booking_date: datetime.date | None) -> Transfer:
+    """Returns the transfer as booked on a date, which is its value date too where its maker gave none."""
+    return replace(transfer, booking_date=booking_date, value_date=transfer.value_date or booking_date)
+
+
+def _is_same(standing: Transfer, transfer: Transfer) -> bool:
+    """Whether a transfer is the one that stands, on whatever date it is sent again.
+
+    A row of before there were dates is compared without them.
+    """
+    if standing.booking_date is None:
+        transfer = replace(transfer, value_date=standing.value_date)
+    return standing == _dated(transfer, standing.booking_date)
+
+
+def _one_sided(_state: State, asked: Transfer) -> tuple[Transfer, Result | None]:
+    """Returns the transfer with its one account on both sides."""
+    return replace(asked, credit_account=asked.credit_account or asked.debit_account), None
+
+
+def _completed(wanted: "_Original", state: State, asked: Transfer) -> tuple[Transfer, Result | None]:
+    """Returns the transfer with accounts and amount taken from the one it refers to."""
     original = state.transfers.get(asked.pending_id)
     if original is None:
         return asked, Result.PENDING_NOT_FOUND
@@ -341,8 +411,19 @@ def _amount_of_original(transfer: Transfer, original: Transfer) -> Result | None
     return None
 
 
+def _form_of_flag(transfer: Transfer, account: Account | None, _credit: Account | None) -> Result | None:
+    """Returns what is wrong with a transfer that sets a flag, whatever the flag is now."""
+    if transfer.amount:
+        return Result.AMOUNT_NOT_ZERO
+    if transfer.debit_account != transfer.credit_account:
+        return Result.ACCOUNTS_DIFFERENT
+    if account is None:
+        return Result.DEBIT_ACCOUNT_NOT_FOUND
+    return Result.USER_DATA_BEYOND_128_BITS if transfer.user_data >> USER_DATA_BITS else None
+
+
 def _form(transfer: Transfer, debit: Account | None, credit: Account | None) -> Result | None:
-    """What is wrong with a transfer whatever the balances are."""
+    """Returns what is wrong with a transfer whatever the balances are."""
     if not 0 < transfer.amount <= LARGEST:
         return Result.AMOUNT_NOT_POSITIVE
     if transfer.debit_account == transfer.credit_account:
@@ -353,11 +434,17 @@ def _form(transfer: Transfer, debit: Account | None, credit: Account | None) -> 
         return Result.CREDIT_ACCOUNT_NOT_FOUND
     if debit.book != credit.book or debit.currency != credit.currency:
         return Result.ACCOUNTS_OF_DIFFERENT_BOOKS
+    if transfer.user_data >> USER_DATA_BITS:
+        return Result.USER_DATA_BEYOND_128_BITS
     return None
 
 
 def _limits(_state: State, transfer: Transfer, debit: Account, credit: Account, _now_us: int) -> Result | None:
-    """Whether the accounts can bear what is new to them, holds included."""
+    """Returns why the accounts can't bear what is new to them, holds included."""
+    if debit.flags or credit.flags:
+        refusal = standstill(debit.flags, credit.flags)
+        if refusal:
+            return refusal
     debits = debit.debits_posted + debit.debits_pending + transfer.amount
     credits = credit.credits_posted + credit.credits_pending + transfer.amount
     if debits > LARGEST or credits > LARGEST:
@@ -369,22 +456,34 @@ def _limits(_state: State, transfer: Transfer, debit: Account, credit: Account, 
     return None
 
 
-_CLOSED: Mapping[HoldState, Result] = {
+def standstill(debit_flags: int, credit_flags: int) -> Result | None:
+    """Returns why no money may move between accounts of these flags.
+
+    A closed account neither gives nor takes; a frozen one takes, but doesn't give.
+    """
+    if _CLOSED in (debit_flags, credit_flags):
+        return Result.ACCOUNT_CLOSED
+    return Result.ACCOUNT_FROZEN if debit_flags == _FROZEN else None
+
+
+_ENDED: Mapping[HoldState, Result] = {
     HoldState.POSTED: Result.PENDING_ALREADY_POSTED,
     HoldState.VOIDED: Result.PENDING_ALREADY_VOIDED,
     HoldState.EXPIRED: Result.PENDING_EXPIRED,
 }
 
 
-def _timing(state: State, transfer: Transfer, _debit: Account, _credit: Account, now_us: int) -> Result | None:
-    """Whether the hold is still open and may end this way. What closes a hold takes nothing new."""
+def _ending(state: State, transfer: Transfer, debit: Account, credit: Account, now_us: int) -> Result | None:
+    """Returns why the hold may not end this way. Its end takes nothing new; only a POST moves money."""
     hold = state.holds[transfer.pending_id]
     if hold.state is not HoldState.OPEN:
-        return _CLOSED[hold.state]
+        return _ENDED[hold.state]
     is_over = 0 < hold.expires_us <= now_us
     if transfer.kind is Kind.EXPIRE:
         return None if is_over else Result.PENDING_NOT_YET_EXPIRED
-    return Result.PENDING_EXPIRED if is_over and transfer.kind is Kind.POST else None
+    if transfer.kind is Kind.VOID:
+        return None
+    return Result.PENDING_EXPIRED if is_over else standstill(debit.flags, credit.flags)
 
 
 def _once(state: State, transfer: Transfer, debit: Account, credit: Account, now_us: int) -> Result | None:
@@ -392,6 +491,23 @@ def _once(state: State, transfer: Transfer, debit: Account, credit: Account, now
     if transfer.pending_id in state.holds:
         return Result.ALREADY_REVERSED
     return _limits(state, transfer, debit, credit, now_us)
+
+
+# The refusals of what sets a flag, by kind and present flag; the rest is allowed.
+_FLAG_REFUSALS: Mapping[tuple[Kind, int], Result] = {
+    **{(kind, _CLOSED): Result.ACCOUNT_CLOSED for kind in LEAVES_FLAG},
+    (Kind.FREEZE, _FROZEN): Result.ACCOUNT_FROZEN,
+    (Kind.CLOSE, _FROZEN): Result.ACCOUNT_FROZEN,
+    (Kind.UNFREEZE, _NONE): Result.ACCOUNT_NOT_FROZEN,
+}
+
+
+def _flagging(_state: State, transfer: Transfer, account: Account, _credit: Account, _now_us: int) -> Result | None:
+    return _FLAG_REFUSALS.get((transfer.kind, account.flags))
+
+
+def _set_flag(_state: State, transfer: Transfer, account: Account, _credit: Account) -> None:
+    account.flags = LEAVES_FLAG[transfer.kind].value
 
 
 def _move_posted(_state: State, transfer: Transfer, debit: Account, credit: Account) -> None:
@@ -416,7 +532,7 @@ def _post_held(state: State, transfer: Transfer, debit: Account, credit: Account
 
 
 def _hold_before(state: State, transfer: Transfer) -> tuple[str, Hold | None] | None:
-    if transfer.kind is Kind.POSTED:
+    if _RULES[transfer.kind].leaves is None:
         return None
     hold_id = transfer.id if transfer.kind is Kind.PENDING else transfer.pending_id
     return hold_id, state.holds.get(hold_id)
@@ -432,7 +548,7 @@ def _move_hold(state: State, transfer: Transfer, now_us: int, changes: Changes, 
 
 @dataclass(frozen=True, slots=True)
 class _Original:
-    """What a kind refers to: transfers of these kinds, refused otherwise, booked on the same sides or swapped."""
+    """The transfers that a kind refers to: of these kinds, refused otherwise, booked on the same sides or swapped."""
 
     kinds: frozenset[Kind]
     refusal: Result
@@ -441,9 +557,10 @@ class _Original:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What a kind of transfer does: refers to, is refused for, moves, and what it leaves its hold in."""
+    """A kind of transfer: how it is completed, refused for its form and for the state, moves, and leaves its hold."""
 
-    original: _Original | None
+    complete: Callable[[State, Transfer], tuple[Transfer, Result | None]] | None
+    form: Callable[[Transfer, Account | None, Account | None], Result | None]
     refusal: Callable[[State, Transfer, Account, Account, int], Result | None]
     move: Callable[[State, Transfer, Account, Account], None]
     leaves: HoldState | None
@@ -451,13 +568,16 @@ class _Rule:
 
 _HELD = _Original(frozenset({Kind.PENDING}), Result.TRANSFER_NOT_PENDING, keeps_sides=True)
 _BOOKED = _Original(frozenset({Kind.POSTED, Kind.POST}), Result.TRANSFER_NOT_POSTED, keeps_sides=False)
+_of_hold, _of_booked = partial(_completed, _HELD), partial(_completed, _BOOKED)
+_SETS_FLAG = _Rule(_one_sided, _form_of_flag, _flagging, _set_flag, None)
 _RULES: Mapping[Kind, _Rule] = {
-    Kind.POSTED: _Rule(None, _limits, _move_posted, None),
-    Kind.PENDING: _Rule(None, _limits, _move_pending, HoldState.OPEN),
-    Kind.POST: _Rule(_HELD, _timing, _post_held, HoldState.POSTED),
-    Kind.VOID: _Rule(_HELD, _timing, _free, HoldState.VOIDED),
-    Kind.EXPIRE: _Rule(_HELD, _timing, _free, HoldState.EXPIRED),
-    Kind.REVERSAL: _Rule(_BOOKED, _once, _move_posted, HoldState.REVERSED),
+    Kind.POSTED: _Rule(None, _form, _limits, _move_posted, None),
+    Kind.PENDING: _Rule(None, _form, _limits, _move_pending, HoldState.OPEN),
+    Kind.POST: _Rule(_of_hold, _form, _ending, _post_held, HoldState.POSTED),
+    Kind.VOID: _Rule(_of_hold, _form, _ending, _free, HoldState.VOIDED),
+    Kind.EXPIRE: _Rule(_of_hold, _form, _ending, _free, HoldState.EXPIRED),
+    Kind.REVERSAL: _Rule(_of_booked, _form, _once, _move_posted, HoldState.REVERSED),
+    **dict.fromkeys(LEAVES_FLAG, _SETS_FLAG),
 }
 
 

@@ -11,16 +11,16 @@ import psycopg
 
 from chassis.bulk import array_of_texts
 from chassis.records import Conflict
-from ledger import chain
+from ledger import chain, transfer_rows
 from ledger.model import Account, Changes, Hold, HoldState, Kind, Result, State, Transfer, touched
 
 LOCK_HOLDS = "SELECT 1 FROM ledger_holds WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
 LOCK_ACCOUNTS = """SELECT id::text, book, currency, limits,
-  debits_pending, debits_posted, credits_pending, credits_posted
+  debits_pending, debits_posted, credits_pending, credits_posted, flags
 FROM ledger_accounts WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"""
 # The accounts of holds and originals are known from their transfers only.
 LOCK_ACCOUNTS_REFERRED = """SELECT id::text, book, currency, limits,
-  debits_pending, debits_posted, credits_pending, credits_posted
+  debits_pending, debits_posted, credits_pending, credits_posted, flags
 FROM ledger_accounts WHERE id = ANY(ARRAY(
   SELECT unnest(%s::uuid[])
   UNION SELECT debit_account FROM ledger_transfers WHERE id = ANY(%s::uuid[])
@@ -28,12 +28,12 @@ FROM ledger_accounts WHERE id = ANY(ARRAY(
 ORDER BY id FOR NO KEY UPDATE"""
 SELECT_HOLDS = "SELECT id::text, state, expires_us FROM ledger_holds WHERE id = ANY(%s::uuid[])"
 SELECT_TRANSFERS = """SELECT id::text, debit_account::text, credit_account::text, amount, kind, pending_id,
-  timeout_us, code, reference
+  timeout_us, code, reference, value_date, user_data, booking_date
 FROM ledger_transfers WHERE id = ANY(%s::uuid[])"""
 SELECT_REFUSALS = "SELECT id::text, result FROM ledger_refusals WHERE id = ANY(%s::uuid[])"
 UPDATE_ACCOUNTS = """UPDATE ledger_accounts AS a
-SET debits_pending = n.dp, debits_posted = n.d, credits_pending = n.cp, credits_posted = n.c
-FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) AS n(id, dp, d, cp, c)
+SET debits_pending = n.dp, debits_posted = n.d, credits_pending = n.cp, credits_posted = n.c, flags = n.f
+FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) AS n(id, dp, d, cp, c, f)
 WHERE a.id = n.id"""
 PUT_HOLDS = """INSERT INTO ledger_holds SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bigint[])
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, expires_us = excluded.expires_us"""
@@ -41,13 +41,18 @@ INSERT_REFUSALS = "INSERT INTO ledger_refusals SELECT * FROM unnest(%s::uuid[], 
 ADVANCE_HEAD = """UPDATE ledger_head
 SET block = block + 1, position = position + %s, hash = sha256(hash || %s) RETURNING position"""
 INSERT_BLOCK = """INSERT INTO ledger_blocks
-SELECT block, position - %s + 1, position, %s, hash FROM ledger_head"""
+SELECT block, position - %s + 1, position, %s, hash, %s, %s FROM ledger_head"""
+# The database makes hashes of this suite itself, which spares a round trip.
+SUITE_OF_DATABASE = "SHA-256"
+LOCK_HEAD = "SELECT hash FROM ledger_head FOR UPDATE"
+SET_HEAD = """UPDATE ledger_head SET block = block + 1, position = position + %s, hash = %s RETURNING position"""
 INSERT_TRANSFERS = """INSERT INTO ledger_transfers
 SELECT h.position - %s + n.ordinality, n.id, n.debit, n.credit, n.amount, n.kind, n.pending, n.timeout, n.code,
-  n.reference, n.debit_balance, n.credit_balance, %s
+  n.reference, n.debit_balance, n.credit_balance, %s, n.value_date, n.booking_date, n.user_data
 FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::text[],
-  %s::text[], %s::bigint[], %s::bigint[]) WITH ORDINALITY
-  AS n(id, debit, credit, amount, kind, pending, timeout, code, reference, debit_balance, credit_balance, ordinality),
+  %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY
+  AS n(id, debit, credit, amount, kind, pending, timeout, code, reference, debit_balance, credit_balance,
+    value_date, booking_date, user_data, ordinality),
   ledger_head AS h"""
 
 
@@ -67,14 +72,14 @@ def load(raw: psycopg.Connection[Any], batch: Sequence[Transfer]) -> State:
     names, references = _ids(sorted(accounts)), _ids(sorted(referred))
     with raw.pipeline():
         holds = _lock_holds(raw, references) if referred else None
-        rows = _lock_accounts(raw, names, references, bool(referred))
+        accounts_locked = _lock_accounts(raw, names, references, bool(referred))
         if holds:
             holds = raw.execute(SELECT_HOLDS, (references,), prepare=True)
         transfers = raw.execute(SELECT_TRANSFERS, (_ids(ids | referred),), prepare=True)
         refusals = raw.execute(SELECT_REFUSALS, (_ids(ids),), prepare=True)
     state = State(
-        accounts={row[0]: Account(*row) for row in rows.fetchall()},
-        transfers={row[0]: _transfer(row) for row in transfers.fetchall()},
+        accounts={row[0]: Account(*row) for row in accounts_locked.fetchall()},
+        transfers={row[0]: transfer_rows.transfer(row) for row in transfers.fetchall()},
         holds={row[0]: Hold(HoldState(row[1]), row[2]) for row in holds.fetchall()} if holds else {},
         refused={row[0]: Result(row[1]) for row in refusals.fetchall()},
     )
@@ -100,11 +105,6 @@ def _lock_accounts(
     if has_references:
         return raw.execute(LOCK_ACCOUNTS_REFERRED, (names, references, references), prepare=True)
     return raw.execute(LOCK_ACCOUNTS, (names,), prepare=True)
-
-
-def _transfer(row: Any) -> Transfer:
-    identifier, debit, credit, amount, kind, pending_id, timeout_us, code, reference = row
-    return Transfer(identifier, debit, credit, amount, Kind(kind), pending_id, timeout_us, False, code, reference)
 
 
 def write(raw: psycopg.Connection[Any], changes: Changes, now_us: int) -> int:
@@ -141,6 +141,7 @@ def _update_accounts(raw: psycopg.Connection[Any], accounts: Sequence[Account]) 
         _numbers([account.debits_posted for account in accounts]),
         _numbers([account.credits_pending for account in accounts]),
         _numbers([account.credits_posted for account in accounts]),
+        _numbers([account.flags for account in accounts]),
     )
     raw.execute(UPDATE_ACCOUNTS, columns, prepare=True)
 
@@ -148,8 +149,8 @@ def _update_accounts(raw: psycopg.Connection[Any], accounts: Sequence[Account]) 
 def _append(raw: psycopg.Connection[Any], changes: Changes, now_us: int) -> psycopg.Cursor[Any]:
     entries, count = changes.entries, len(changes.entries)
     transfers = [entry.transfer for entry in entries]
-    rows = chain.rows_hash([chain.canonical(*entry, now_us) for entry in entries])
-    head = raw.execute(ADVANCE_HEAD, (count, rows), prepare=True)
+    digest = chain.rows_hash([chain.canonical(*entry, now_us) for entry in entries], chain.SUITE)
+    head = _advance_head(raw, count, digest)
     columns = (
         _ids([t.id for t in transfers]),
         _ids([t.debit_account for t in transfers]),
@@ -162,7 +163,18 @@ def _append(raw: psycopg.Connection[Any], changes: Changes, now_us: int) -> psyc
         array_of_texts([t.reference for t in transfers]),
         _numbers([entry.debit_balance for entry in entries]),
         _numbers([entry.credit_balance for entry in entries]),
+        _ids([str(t.value_date) for t in transfers]),
+        _ids([str(t.booking_date) for t in transfers]),
+        _ids([transfer_rows.bits(t.user_data) for t in transfers]),
     )
     raw.execute(INSERT_TRANSFERS, (count, now_us, *columns), prepare=True)
-    raw.execute(INSERT_BLOCK, (count, rows), prepare=True)
+    raw.execute(INSERT_BLOCK, (count, digest, chain.VERSION, chain.SUITE), prepare=True)
     return head
+
+
+def _advance_head(raw: psycopg.Connection[Any], count: int, rows: bytes) -> psycopg.Cursor[Any]:
+    """Moves the head on by a block of these rows; the answer is its position."""
+    if chain.SUITE == SUITE_OF_DATABASE:
+        return raw.execute(ADVANCE_HEAD, (count, rows), prepare=True)
+    (previous,) = raw.execute(LOCK_HEAD).fetchone() or (b"",)
+    return raw.execute(SET_HEAD, (count, chain.block_hash(previous, rows, chain.SUITE)))

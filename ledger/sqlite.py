@@ -5,23 +5,25 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ledger import chain
-from ledger.model import Account, Changes, Entry, Hold, HoldState, Kind, Result, State, Transfer, touched
+from ledger import chain, transfer_rows
+from ledger.model import Account, Changes, Entry, Hold, HoldState, Result, State, Transfer, touched
 
-SELECT_TRANSFERS = """SELECT id, debit_account, credit_account, amount, kind, pending_id, timeout_us, code, reference
+SELECT_TRANSFERS = """SELECT id, debit_account, credit_account, amount, kind, pending_id, timeout_us, code, reference,
+  value_date, user_data, booking_date
 FROM ledger_transfers WHERE id IN (SELECT value FROM json_each(?))"""
 SELECT_HOLDS = "SELECT id, state, expires_us FROM ledger_holds WHERE id IN (SELECT value FROM json_each(?))"
 SELECT_REFUSALS = "SELECT id, result FROM ledger_refusals WHERE id IN (SELECT value FROM json_each(?))"
-SELECT_ACCOUNTS = """SELECT id, book, currency, limits, debits_pending, debits_posted, credits_pending, credits_posted
+SELECT_ACCOUNTS = """SELECT id, book, currency, limits,
+  debits_pending, debits_posted, credits_pending, credits_posted, flags
 FROM ledger_accounts WHERE id IN (SELECT value FROM json_each(?))"""
 UPDATE_ACCOUNT = """UPDATE ledger_accounts
-SET debits_pending = ?, debits_posted = ?, credits_pending = ?, credits_posted = ? WHERE id = ?"""
-INSERT_TRANSFER = "INSERT INTO ledger_transfers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+SET debits_pending = ?, debits_posted = ?, credits_pending = ?, credits_posted = ?, flags = ? WHERE id = ?"""
+INSERT_TRANSFER = "INSERT INTO ledger_transfers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 PUT_HOLD = "INSERT OR REPLACE INTO ledger_holds VALUES (?, ?, ?)"
 INSERT_REFUSAL = "INSERT INTO ledger_refusals VALUES (?, ?)"
 SELECT_HEAD = "SELECT block, position, hash FROM ledger_head"
 UPDATE_HEAD = "UPDATE ledger_head SET block = ?, position = ?, hash = ?"
-INSERT_BLOCK = "INSERT INTO ledger_blocks VALUES (?, ?, ?, ?, ?)"
+INSERT_BLOCK = "INSERT INTO ledger_blocks VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 def _bulk(raw: sqlite3.Connection, query: str, ids: Iterable[str]) -> list[Any]:
@@ -32,7 +34,7 @@ def _bulk(raw: sqlite3.Connection, query: str, ids: Iterable[str]) -> list[Any]:
 def load(raw: sqlite3.Connection, batch: Sequence[Transfer]) -> State:
     """What the batch touches."""
     ids, referred, accounts = touched(batch)
-    transfers = {row[0]: _transfer(row) for row in _bulk(raw, SELECT_TRANSFERS, ids | referred)}
+    transfers = {row[0]: transfer_rows.transfer(row) for row in _bulk(raw, SELECT_TRANSFERS, ids | referred)}
     accounts |= {side for t in transfers.values() for side in (t.debit_account, t.credit_account)}
     return State(
         accounts={row[0]: Account(*row) for row in _bulk(raw, SELECT_ACCOUNTS, accounts)},
@@ -40,11 +42,6 @@ def load(raw: sqlite3.Connection, batch: Sequence[Transfer]) -> State:
         holds={row[0]: Hold(HoldState(row[1]), row[2]) for row in _bulk(raw, SELECT_HOLDS, referred)},
         refused={row[0]: Result(row[1]) for row in _bulk(raw, SELECT_REFUSALS, ids)},
     )
-
-
-def _transfer(row: Any) -> Transfer:
-    identifier, debit, credit, amount, kind, pending_id, timeout_us, code, reference = row
-    return Transfer(identifier, debit, credit, amount, Kind(kind), pending_id, timeout_us, False, code, reference)
 
 
 def write(raw: sqlite3.Connection, changes: Changes, now_us: int) -> int:
@@ -58,22 +55,23 @@ def write(raw: sqlite3.Connection, changes: Changes, now_us: int) -> int:
     return first
 
 
-def _balances(account: Account) -> tuple[int, int, int, int, str]:
+def _balances(account: Account) -> tuple[int, int, int, int, int, str]:
     return (
         account.debits_pending,
         account.debits_posted,
         account.credits_pending,
         account.credits_posted,
+        account.flags,
         account.id,
     )
 
 
 def _append(raw: sqlite3.Connection, entries: Sequence[Entry], now_us: int) -> int:
     block, position, previous = raw.execute(SELECT_HEAD).fetchone()
-    rows = chain.rows_hash([chain.canonical(*entry, now_us) for entry in entries])
-    digest, last = chain.block_hash(previous, rows), position + len(entries)
+    content = chain.rows_hash([chain.canonical(*entry, now_us) for entry in entries], chain.SUITE)
+    digest, last = chain.block_hash(previous, content, chain.SUITE), position + len(entries)
     raw.executemany(INSERT_TRANSFER, [_row(position + n, e, now_us) for n, e in enumerate(entries, 1)])
-    raw.execute(INSERT_BLOCK, (block + 1, position + 1, last, rows, digest))
+    raw.execute(INSERT_BLOCK, (block + 1, position + 1, last, content, digest, chain.VERSION, chain.SUITE))
     raw.execute(UPDATE_HEAD, (block + 1, last, digest))
     return int(position) + 1
 
@@ -82,4 +80,5 @@ def _row(position: int, entry: Entry, now_us: int) -> tuple[Any, ...]:
     t = entry.transfer
     sides = (t.debit_account, t.credit_account)
     said = (t.amount, t.kind.value, t.pending_id, t.timeout_us, t.code, t.reference)
-    return (position, t.id, *sides, *said, entry.debit_balance, entry.credit_balance, now_us)
+    added = (str(t.value_date), str(t.booking_date), transfer_rows.bits(t.user_data))
+    return (position, t.id, *sides, *said, entry.debit_balance, entry.credit_balance, now_us, *added)

@@ -1,6 +1,7 @@
 """The ledger in a service's own database: every change of money, value, limits and exposure goes through here."""
 
 import itertools
+import operator
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ from typing import Any, NamedTuple
 import grpc
 import sqlalchemy as sa
 
-from chassis import bulk, database, ids
+from chassis import bulk, database, ids, suites
 from chassis.command import Transaction
 from chassis.errors import DomainError
 from chassis.service import Book
-from ledger import chain, model, postgresql, sqlite, tables
+from ledger import chain, model, postgresql, sqlite, tables, transfer_rows
 from ledger.model import Account, HoldState, Kind, Limit, Result, Transfer
 
 DIALECTS: Mapping[str, ModuleType] = {"sqlite": sqlite, "postgresql": postgresql}
@@ -82,12 +83,16 @@ def _account_row(account: NewAccount) -> dict[str, Any]:
 class Sitting:
     """One batch applied in parts: loaded and locked at once, each part decided on the last, written at once."""
 
-    def __init__(self, connection: sa.Connection, candidates: Sequence[Transfer], now_us: int) -> None:
-        """`candidates` name every account and transfer that a part may touch."""
-        self._dialect = DIALECTS[connection.dialect.name]
-        self._raw = connection.connection.driver_connection
-        self._now_us = now_us
+    def __init__(self, transaction: Transaction, candidates: Sequence[Transfer]) -> None:
+        """`candidates` name every account and transfer that a part may touch.
+
+        All is booked on the transaction's business date.
+        """
+        self._dialect = DIALECTS[transaction.connection.dialect.name]
+        self._raw = transaction.connection.connection.driver_connection
+        self._now_us = transaction.now_us
         self._state: model.State = self._dialect.load(self._raw, candidates)
+        self._state.booking_date = transaction.business_date
         self._changes = model.Changes(results=[])
 
     def account(self, identifier: str) -> Account:
@@ -118,16 +123,16 @@ class Sitting:
         ]
 
 
-def apply(connection: sa.Connection, batch: Sequence[Transfer], now_us: int) -> list[Verdict]:
-    """Applies a batch within the connection's transaction: one block, one verdict for each transfer."""
-    sitting = Sitting(connection, batch, now_us)
+def apply(transaction: Transaction, batch: Sequence[Transfer]) -> list[Verdict]:
+    """Applies a batch within the transaction: one block. Returns a verdict for each transfer."""
+    sitting = Sitting(transaction, batch)
     sitting.attempt(batch)
     return sitting.write()
 
 
 def post(transaction: Transaction, *batch: Transfer) -> None:
-    """Applies transfers that must all stand. LedgerRefused otherwise, and the command fails with it."""
-    verdicts = apply(transaction.connection, batch, transaction.now_us)
+    """Applies transfers that must all stand. Raises LedgerRefused otherwise, and the command fails with it."""
+    verdicts = apply(transaction, batch)
     for transfer, verdict in zip(batch, verdicts, strict=True):
         if not verdict.result.stands:
             raise LedgerRefused(result=verdict.result.value, reference=transfer.reference or transfer.code)
@@ -142,6 +147,8 @@ def _trace(transaction: Transaction, transfer: Transfer, verdict: Verdict) -> No
             "aval.ledger.position": verdict.position,
             "aval.ledger.code": transfer.code,
             "aval.ledger.amount_minor_units": transfer.amount,
+            "aval.ledger.booking_date": str(transaction.business_date),
+            "aval.ledger.value_date": str(transfer.value_date or transaction.business_date),
         }
         transaction.span.add_event("ledger line", attributes)
 
@@ -157,14 +164,15 @@ def accounts(connection: sa.Connection, wanted: Iterable[str]) -> dict[str, Acco
 
 def _account(row: Any) -> Account:
     return Account(
-        row["id"],
-        row["book"],
-        row["currency"],
-        row["limits"],
-        row["debits_pending"],
-        row["debits_posted"],
-        row["credits_pending"],
-        row["credits_posted"],
+        id=row["id"],
+        book=row["book"],
+        currency=row["currency"],
+        limit=row["limits"],
+        debits_pending=row["debits_pending"],
+        debits_posted=row["debits_posted"],
+        credits_pending=row["credits_pending"],
+        credits_posted=row["credits_posted"],
+        flags=row["flags"],
     )
 
 
@@ -179,19 +187,11 @@ class Line:
     create_us: int
 
 
+_transfer_columns = operator.attrgetter(*transfer_rows.COLUMNS)
+
+
 def _line(row: Any) -> Line:
-    transfer = Transfer(
-        row.id,
-        row.debit_account,
-        row.credit_account,
-        row.amount,
-        Kind(row.kind),
-        row.pending_id,
-        row.timeout_us,
-        False,
-        row.code,
-        row.reference,
-    )
+    transfer = transfer_rows.transfer(_transfer_columns(row))
     return Line(row.position, transfer, row.debit_balance, row.credit_balance, row.create_us)
 
 
@@ -215,12 +215,12 @@ def booked_by_reference(connection: sa.Connection, accounts: Sequence[str]) -> d
 
 
 def lines(connection: sa.Connection, account: str, before_position: int, limit: int) -> list[Line]:
-    """An account's newest transfers before a position (0: from the newest), newest first."""
-    found: list[Line] = []
+    """Returns an account's newest transfers before a position (0: from the newest), newest first."""
+    newest: dict[int, Line] = {}
     for side in ("debit", "credit"):
         query = lines_query(account, side, before_position, limit)
-        found += [_line(row) for row in connection.execute(query)]
-    return sorted(found, key=lambda line: -line.position)[:limit]
+        newest |= {row.position: _line(row) for row in connection.execute(query)}
+    return [newest[position] for position in sorted(newest, reverse=True)[:limit]]
 
 
 def lines_query(account: str, side: str, before_position: int, limit: int) -> sa.Select[Any]:
@@ -297,26 +297,53 @@ def violations(connection: sa.Connection) -> list[str]:
     return found
 
 
+def _place(block: Any) -> str:
+    return f"block {block.block} (positions {block.first_position} to {block.last_position})"
+
+
+def _rows_hash(block: Any, lines_of_block: Iterable[Line]) -> bytes:
+    """Returns the hash of a block's rows by the text of its version; empty where version or suite don't exist."""
+    canonical = chain.CANONICAL.get(block.version)
+    if canonical is None or block.suite not in suites.DIGEST_SUITES:
+        return b""
+    texts = (
+        canonical(each.transfer, each.debit_balance, each.credit_balance, each.create_us) for each in lines_of_block
+    )
+    return chain.rows_hash(texts, block.suite)
+
+
+def _block_hash(block: Any, previous: bytes, rows: bytes) -> bytes:
+    """Returns a block's hash by its suite; empty where its rows have none."""
+    return chain.block_hash(previous, rows, block.suite) if rows else b""
+
+
+def _uncovered(block: Any, lines_of_block: Iterable[Line]) -> Iterator[str]:
+    """Yields the rows that hold what the text of their block's version doesn't say: no hash proves it."""
+    for each in lines_of_block:
+        if not chain.is_covered(each.transfer, block.version):
+            yield f"chain: position {each.position} holds what version {block.version} of the text doesn't cover"
+
+
 class _Replay:
     """Totals of all accounts as the transfers alone give them."""
 
     def __init__(self) -> None:
         self.totals: dict[str, list[int]] = {}
         self.open_holds: dict[str, Transfer] = {}
+        self.flags: dict[str, int] = {}
 
     def run(self, connection: sa.Connection) -> Iterator[str]:
         """Block by block; yields what doesn't fit."""
         previous, position = chain.GENESIS, 0
         reading = _lines_in_order(connection)
         for block in connection.execute(sa.select(tables.blocks).order_by(tables.blocks.c.block)):
-            rows = list(itertools.islice(reading, block.last_position - position))
-            yield from self._rows(rows, position)
-            text = (chain.canonical(r.transfer, r.debit_balance, r.credit_balance, r.create_us) for r in rows)
-            digest = chain.rows_hash(text)
-            previous = chain.block_hash(previous, digest)
+            lines_of_block = list(itertools.islice(reading, block.last_position - position))
+            yield from self._rows(lines_of_block, position)
+            yield from _uncovered(block, lines_of_block)
+            digest = _rows_hash(block, lines_of_block)
+            previous = _block_hash(block, previous, digest)
             if digest != block.rows_hash or previous != block.hash or block.first_position != position + 1:
-                where = f"positions {block.first_position} to {block.last_position}"
-                yield f"chain: block {block.block} ({where}) differs from its hash"
+                yield f"chain: {_place(block)} differs from its hash"
                 previous = block.hash
             position = block.last_position
         yield from self._end(connection, previous, position, next(reading, None))
@@ -337,6 +364,7 @@ class _Replay:
 
     def _row(self, line: Line) -> Iterator[str]:
         transfer = line.transfer
+        yield from self._flags(line)
         debit = self.totals.setdefault(transfer.debit_account, [0, 0, 0, 0])
         credit = self.totals.setdefault(transfer.credit_account, [0, 0, 0, 0])
         if transfer.kind is Kind.PENDING:
@@ -360,8 +388,18 @@ class _Replay:
                 f"{line.debit_balance}, {line.credit_balance}; the transfers give {after[0]}, {after[1]}"
             )
 
+    def _flags(self, line: Line) -> Iterator[str]:
+        """Follows the flags; yields a line that moved money although its accounts stood still."""
+        transfer = line.transfer
+        if transfer.kind in model.LEAVES_FLAG:
+            self.flags[transfer.debit_account] = model.LEAVES_FLAG[transfer.kind].value
+        elif transfer.kind not in (Kind.VOID, Kind.EXPIRE):
+            debit, credit = (self.flags.get(side, 0) for side in (transfer.debit_account, transfer.credit_account))
+            if refusal := model.standstill(debit, credit):
+                yield f"ledger: position {line.position} (transfer {transfer.id}): {refusal.value}"
+
     def differing_accounts(self, connection: sa.Connection) -> list[str]:
-        """Accounts whose stored totals aren't those of their transfers, or break their limit."""
+        """Returns the accounts whose totals or flags aren't those of their transfers, or that break their limit."""
         found = []
         for row in connection.execute(sa.select(tables.accounts)).mappings():
             account = _account(row)
@@ -374,6 +412,8 @@ class _Replay:
             replayed = self.totals.pop(account.id, [0, 0, 0, 0])
             if stored != replayed:
                 found.append(f"ledger: account {account.id} ({row['reference']}): {stored}, transfers give {replayed}")
+            if account.flags != (flags := self.flags.get(account.id, 0)):
+                found.append(f"ledger: account {account.id} ({row['reference']}): flags {account.flags}, not {flags}")
             if _breaks_limit(account):
                 found.append(f"ledger: account {account.id} ({row['reference']}) is beyond its limit")
         return found + [f"ledger: account {account} has transfers but doesn't exist" for account in self.totals]

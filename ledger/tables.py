@@ -22,6 +22,8 @@ accounts = sa.Table(
     sa.Column("credits_posted", sa.BigInteger, nullable=False),
     # What the account is, for people: "current enterprises/… CNY".
     sa.Column("reference", TEXT, nullable=False),
+    # Frozen or closed: what the transfers that set flags have left.
+    sa.Column("flags", sa.BigInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
     # Every transfer writes its accounts: room in the page keeps those writes off the index.
     postgresql_with={"fillfactor": 50},
@@ -44,6 +46,11 @@ transfers = sa.Table(
     sa.Column("debit_balance", sa.BigInteger, nullable=False),
     sa.Column("credit_balance", sa.BigInteger, nullable=False),
     sa.Column("create_us", sa.BigInteger, nullable=False),
+    # Null in rows of before there were dates.
+    sa.Column("value_date", TEXT),
+    sa.Column("booking_date", TEXT),
+    # The caller's 128 bits, hexadecimal.
+    sa.Column("user_data", TEXT, nullable=False, server_default="0"),
     sa.Index("ledger_transfers_id", "id", unique=True),
     sa.Index("ledger_transfers_debit", "debit_account", "position"),
     sa.Index("ledger_transfers_credit", "credit_account", "position"),
@@ -79,6 +86,10 @@ blocks = sa.Table(
     sa.Column("last_position", sa.BigInteger, nullable=False),
     sa.Column("rows_hash", BYTES, nullable=False),
     sa.Column("hash", BYTES, nullable=False),
+    # The version of its rows' text.
+    sa.Column("version", sa.BigInteger, nullable=False, server_default="1"),
+    # The suite of its two hashes.
+    sa.Column("suite", TEXT, nullable=False, server_default="SHA-256"),
 )
 
 # One row: the newest block and position; locked last.

@@ -1,4 +1,4 @@
-"""Builds the Python code and the descriptor image of protos/ under build/.
+"""Builds the Python code and the descriptor image of protos/ under build/. With --check only compares.
 
 The validation rules' own proto comes as a descriptor inside the protovalidate package, so
 it is handed to protoc as one; everything else is found on the import path.
@@ -58,12 +58,14 @@ def _length_prefixed(data: bytes) -> bytes:
     return bytes([*prefix, length]) + data
 
 
-def main() -> None:
-    """Builds when anything changed since the last build."""
+def main(arguments: list[str]) -> None:
+    """Builds when anything changed since the last build; with --check exits with status 1 instead."""
     sources = sorted(PROTOS.rglob("*.proto"))
     stamp = fingerprint(sources)
     if STAMP.exists() and STAMP.read_text() == stamp:
         return
+    if arguments == ["--check"]:
+        sys.exit(1)
     shutil.rmtree(GENERATED, ignore_errors=True)
     GENERATED.mkdir(parents=True)
     compile_protos(sources)
@@ -74,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

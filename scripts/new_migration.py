@@ -38,6 +38,9 @@ def main(module: str, folder: str, title: str) -> None:
     path = pathlib.Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     label = path.parts[-2]
+    if (path.parent / "service.py").exists():
+        # The tables stand beside their stores: loading the service brings them all into the metadata.
+        importlib.import_module(module.rpartition(".")[0] + ".service")
     metadata = importlib.import_module(module).metadata
     engine = sa.create_engine("sqlite://")
     with engine.begin() as connection:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from lxml import etree
 
-from services.declarations.code_tables import code_table
+from services.declarations.customs.code_tables import code_table
 
 XS = "{http://www.w3.org/2001/XMLSchema}"
 CEB = "http://www.chinaport.gov.cn/ceb"

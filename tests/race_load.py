@@ -27,14 +27,15 @@ from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.money import Money
 from chassis.writer import run_batch
-from services.declarations.breach import store as breach_rows
-from services.declarations.declaration import assets
-from services.declarations.encumbrance import commands as encumbrances
-from services.declarations.encumbrance import store as encumbrance_rows
-from services.declarations.encumbrance.model import Encumbrance, State
+from services.declarations.assets import returns
+from services.declarations.kinds import KINDS
+from services.declarations.register import proof as register_proof
+from services.declarations.register.breach import store as breach_store
+from services.declarations.register.encumbrance import store as encumbrance_store
+from services.declarations.register.encumbrance.model import Encumbrance, State
+from services.declarations.register.protocol import releasing as protocol_releasing
 from services.declarations.service import SERVICE
-from services.declarations.value import commands as values
-from services.declarations.value import proof
+from services.declarations.window.declaration import store as declaration_store
 from tests.service.register_world import INSURER, SETTLEMENT, VALUE, WINDOW, institution, usd
 from tests.support import ring
 
@@ -63,7 +64,7 @@ class Checked(Database):
         with super().write() as connection:
             yield connection
         with self.read() as connection:
-            self.violations += proof.of_assets(connection, [self._asset])
+            self.violations += register_proof.of_assets(KINDS, connection, [self._asset])
         self.commits += 1
 
 
@@ -89,8 +90,8 @@ class Race:
         self.now_us += ROUND_US
         self.rounds += 1
         with self.store.read() as connection:
-            standing = encumbrance_rows.standing_on(connection, [self.asset]).get(self.asset, [])
-            open_breaches = breach_rows.open_on(connection, [self.asset])
+            standing = encumbrance_store.standing_on(connection, [self.asset]).get(self.asset, [])
+            open_breaches = breach_store.open_on(connection, [self.asset])
         others = [*self.of_holders(standing), *self.of_the_world()]
         alone: list[Asked] = []
         if self.chance(50):
@@ -244,7 +245,7 @@ class _Numbers:
 
 
 def _expire(transaction: Transaction, request: Int64Value) -> Message:
-    encumbrances.expire(transaction)
+    protocol_releasing.expire(transaction)
     return request
 
 
@@ -252,8 +253,9 @@ ASSET = ""
 
 
 def _take_back(transaction: Transaction, request: Int64Value) -> Message:
-    asset = assets.load(transaction.connection, [ASSET], transaction.now_us)[ASSET]
-    values.take_back(transaction, asset, Money("USD", request.value))
+    number = ASSET.removeprefix("declarations/")
+    declaration = declaration_store.load(transaction.connection, [number])[number]
+    returns.take_back(transaction, declaration, Money("USD", request.value))
     return request
 
 

@@ -1,9 +1,11 @@
 """Helpers of the tests: stores, identifiers, ledger accounts, commands over plain messages."""
 
+import datetime
 import hashlib
 import os
 import pathlib
 import re
+import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,11 +18,11 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2, status_pb2
 
-from chassis import keyring, migrations
-from chassis.command import Operation, Submission
+from chassis import business_date, keyring, migrations
+from chassis.command import Operation, Submission, Transaction
 from chassis.database import Database
 from chassis.identity import Caller
-from chassis.ids import RandomBytes, derived
+from chassis.ids import Identifiers, RandomBytes, derived
 from chassis.keyring import KeyRing
 from chassis.status import TRAILER
 from ledger import store as ledger
@@ -36,6 +38,16 @@ LEAKS = re.compile(
     r"Traceback|\.py\b|/(home|work|tmp|usr|var)/|\b(SELECT|INSERT|UPDATE|DELETE) |Exception"
     r"|sqlite|psycopg|sqlalchemy|lxml"
 )
+
+
+def require_node() -> None:
+    """Skips the test where Node is missing; with CI=true that fails it."""
+    if shutil.which("node") and shutil.which("npm"):
+        return
+    message = "Node is not installed, so what needs it is not tried"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 def given_folder(variable: str, usual: pathlib.Path) -> pathlib.Path:
@@ -92,10 +104,16 @@ def open_accounts(
     return [account.id for account in accounts]
 
 
-def apply(database: Database, *batch: Transfer, now_us: int = NOW_US) -> list[str]:
-    """Applies a batch in a transaction of its own; the results' names."""
+def transaction(connection: sa.Connection, now_us: int = NOW_US, date: datetime.date | None = None) -> Transaction:
+    """Returns what a command has at hand, on a business date or the clock's day."""
+    identifiers, date = Identifiers(now_us, b""), date or business_date.day(now_us)
+    return Transaction(connection, CALLER, now_us, identifiers, business_date=date)
+
+
+def apply(database: Database, *batch: Transfer, now_us: int = NOW_US, date: datetime.date | None = None) -> list[str]:
+    """Applies a batch in a transaction of its own. Returns the results' names."""
     with database.write() as connection:
-        return [verdict.result.value for verdict in ledger.apply(connection, batch, now_us)]
+        return [verdict.result.value for verdict in ledger.apply(transaction(connection, now_us, date), batch)]
 
 
 def violations(database: Database) -> list[str]:

@@ -19,8 +19,8 @@ from cli.importing.files import LARGEST_DOCUMENT, Opened, RefusedFile, Source
 from cli.importing.mapping import ColumnMapping
 from cli.importing.report import Counts
 from cli.importing.targets import BY_MESSAGE, TARGETS, Target
-from services.declarations.formats import json_lines
-from services.declarations.formats.rows import to_json
+from services.declarations.intake.formats import json_lines
+from services.declarations.intake.formats.rows import to_json
 
 IMPORT = "ImportDocuments"
 MOST_ROWS = 1000

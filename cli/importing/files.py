@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from services.declarations.formats import envelopes
+from services.declarations.intake.formats import envelopes
 
 DOCUMENTS, LINES = ".xml", (".jsonl", ".json")
 SPREADSHEET = ".xlsx"

@@ -10,7 +10,7 @@ from cli.importing import cells
 from cli.importing.entries import Entry, Pieces, Raw
 from cli.importing.files import FILE_ENCODING, FILE_SHAPE, LARGEST_DOCUMENT, Opened, RefusedFile
 from cli.importing.mapping import ColumnMapping
-from services.declarations.formats.json_lines import line_malformed
+from services.declarations.intake.formats.json_lines import line_malformed
 
 UTF_8 = "utf-8-sig"
 

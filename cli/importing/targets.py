@@ -1,5 +1,6 @@
 """What rows of a mapped file become, and the stream that takes them."""
 
+import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,12 @@ from buf.validate import validate_pb2
 from google.protobuf.message import Message
 
 from chassis import fields
-from chassis.clock import SystemClock, business_date
 from chassis.errors import Problem
-from services.declarations import checks
-from services.declarations.declaration.commands import receipt_problems
-from services.declarations.records import kinds
-from services.declarations.reference import model as reference
-from services.declarations.retail import checks as retail
+from services.declarations.customs import checks as customs_checks
+from services.declarations.intake.takers.declarations import receipt_problems
+from services.declarations.window.records import kinds as records_kinds
+from services.declarations.window.reference import model as reference_model
+from services.declarations.window.retail import checks as retail_checks
 
 LINES = "lines"
 # How the contracts write that a field names an enterprise.
@@ -84,15 +84,16 @@ def _finish_declaration(row: declarations_pb2.Declaration) -> None:
 
 
 def _check_declaration(row: declarations_pb2.Declaration) -> Sequence[Problem]:
-    return [*fields.row_problems(row), *checks.check_row(row)]
+    return [*fields.row_problems(row), *customs_checks.check_row(row)]
 
 
 def _check_record(row: records_pb2.Record) -> Sequence[Problem]:
-    return fields.row_problems(row) or kinds.problems(row)
+    return fields.row_problems(row) or records_kinds.problems(row)
 
 
 def _check_reference(row: reference_pb2.ReferenceRecord) -> Sequence[Problem]:
-    return reference.check(row, business_date(SystemClock().now_us()))
+    # Whether a day is still to come says the service, which knows the business date.
+    return reference_model.check(row, datetime.date.max)
 
 
 def _sum(lines: Iterable[retail_pb2.RetailLine], value: money_pb2.Money) -> None:
@@ -113,7 +114,7 @@ def _finish_list(row: retail_pb2.RetailList) -> None:
 
 
 def _check_retail(row: Message) -> Sequence[Problem]:
-    return fields.row_problems(row) or retail.check(row)
+    return fields.row_problems(row) or retail_checks.check(row)
 
 
 def _retail(kind: str, finish: Callable[[Any], None] = lambda _row: None) -> Target:

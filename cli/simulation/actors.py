@@ -19,12 +19,13 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from google.protobuf.message import Message
 
 from chassis import money, rpc, signatures
-from chassis.clock import MICROSECONDS, business_date
+from chassis.clock import MICROSECONDS
 from chassis.errors import DomainError
 from chassis.identity import Caller
 from cli.simulation.network import Network
 from services.settlement.messages import pacs008
 from trade import calendars
+from trade.calendars import day_in_china
 
 CURRENCY = "USD"
 # People act this fast: deals overlap, and few steps pass in which nothing happens.
@@ -88,7 +89,7 @@ class Stage:
     @property
     def today(self) -> datetime.date:
         """The business day."""
-        return business_date(self.network.clock.now_us())
+        return day_in_china(self.network.clock.now_us())
 
     def start(self, actor: Actor) -> None:
         """Lets an actor act."""

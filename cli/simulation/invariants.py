@@ -6,20 +6,21 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
-from chassis import eventlog, records, tables, tasks
+from chassis import eventlog, jobs, records, tables, tasks
 from chassis.money import Money
 from cli import agreement
 from cli.simulation.network import Network, Node
 from ledger.tables import transfers
 from services.credit_insurance.covered_shipment import model as cover
 from services.credit_insurance.covered_shipment import store as covers
-from services.declarations.encumbrance import model
-from services.declarations.encumbrance import store as encumbrances
-from services.declarations.encumbrance.model import Encumbrance, State
-from services.declarations.tables import encumbered, proceeds
-from services.declarations.value import proof
-from services.declarations.value import store as values
-from services.declarations.value.model import Value
+from services.declarations.kinds import KINDS
+from services.declarations.register import proof as register_proof
+from services.declarations.register.encumbrance import model as encumbrance_model
+from services.declarations.register.encumbrance import store as encumbrance_store
+from services.declarations.register.encumbrance.model import Encumbrance, State
+from services.declarations.register.encumbrance.store import encumbered, proceeds
+from services.declarations.register.value import store as value_store
+from services.declarations.register.value.model import Value
 from services.loans.loan.model import Loan
 from services.loans.tables import loans as loan_rows
 
@@ -39,8 +40,8 @@ class Register:
         node = self._network.nodes["declarations"]
         with node.store.read() as connection:
             touched = sorted(self._touched(connection))
-            found = [_parted(detail) for detail in proof.of_assets(connection, touched)]
-            for name, value in values.booked(connection, touched).items():
+            found = [_parted(detail) for detail in register_proof.of_assets(KINDS, connection, touched)]
+            for name, value in value_store.booked(connection, touched).items():
                 found += list(_paid(name, value, _excess(connection, name)))
         return found
 
@@ -84,6 +85,8 @@ def of_service(node: Node) -> Found:
             yield "E1", detail
         for detail in tasks.violations(connection, node.service.sagas):
             yield "T1", detail
+        for detail in jobs.violations(connection, node.service.jobs):
+            yield "J1", detail
         for detail in node.service.violations(connection):
             yield "L1", detail
 
@@ -102,7 +105,7 @@ def at_rest(network: Network) -> Found:
     """Across services, once nothing is under way."""
     loans = _loans(network)
     with network.nodes["declarations"].store.read() as connection:
-        held = encumbrances.load(connection, [loan.encumbrance_id for loan in loans])
+        held = encumbrance_store.load(connection, [loan.encumbrance_id for loan in loans])
     paid_out = _disbursed(network)
     stores = {name: node.store for name, node in network.nodes.items()}
     for detail in agreement.violations(stores, network.clock.now_us()):
@@ -122,9 +125,9 @@ def _covers(network: Network) -> Found:
         shipments = [shipment for shipment in every if shipment.state is cover.State.COVERED]
         told = {shipment.name: _told(connection, shipment) for shipment in shipments}
     with network.nodes["declarations"].store.read() as connection:
-        held = encumbrances.load(connection, [shipment.encumbrance_id for shipment in shipments])
-        booked = values.booked(connection, [shipment.declaration for shipment in shipments])
-        paid = {one.name: encumbrances.paid(connection, one.declaration, _currency(one)) for one in shipments}
+        held = encumbrance_store.load(connection, [shipment.encumbrance_id for shipment in shipments])
+        booked = value_store.booked(connection, [shipment.declaration for shipment in shipments])
+        paid = {one.name: encumbrance_store.paid(connection, one.declaration, _currency(one)) for one in shipments}
     for shipment in shipments:
         if told[shipment.name] != paid[shipment.name]:
             continue
@@ -162,7 +165,7 @@ def _loan(loan: Loan, encumbrance: Encumbrance | None, paid_out: set[str]) -> Fo
         yield "X1", f"{name} is {state}, paid out: {name in paid_out}"
     if state == "ACTIVE" and (encumbrance is None or encumbrance.state is not State.CONFIRMED):
         yield "X2", f"{name} is ACTIVE, its encumbrance {encumbrance.state if encumbrance else None}"
-    if state in ("CANCELLED", "CLOSED") and encumbrance and encumbrance.state in model.STANDING:
+    if state in ("CANCELLED", "CLOSED") and encumbrance and encumbrance.state in encumbrance_model.STANDING:
         yield "X3", f"{name} is {state}, its encumbrance {encumbrance.state}"
     if state not in {*LENT, "CANCELLED", "AGREED"}:
         yield "X4", f"{name} came to rest as {state}"

@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from chassis import money
-from chassis.clock import SHANGHAI
 from chassis.errors import DomainError
 from chassis.money import Money
 from gateway import web
@@ -24,6 +23,7 @@ from gateway.directory.model import Principal
 from gateway.errors import FormExpired, NotSignedIn
 from gateway.pages.texts import texts
 from gateway.web import Rooms
+from trade.calendars import CHINA
 
 FOLDER = pathlib.Path(__file__).parent
 # What the forms of those are bound to who aren't signed in.
@@ -51,7 +51,7 @@ def _date(found: Any) -> str:
 
 
 def _time(found: Any) -> str:
-    moment = datetime.datetime.fromtimestamp(found.seconds, tz=SHANGHAI)
+    moment = datetime.datetime.fromtimestamp(found.seconds, tz=CHINA)
     return f"{moment:%Y-%m-%d %H:%M}"
 
 

@@ -14,12 +14,14 @@ policies = records.table(
     "policies",
     Policy,
     metadata,
+    sa.Index("policies_end", "state", "end_date"),
 )
 
 buyer_limits = records.table(
     "buyer_limits",
     BuyerLimit,
     metadata,
+    sa.Index("buyer_limits_end", "state", "end_date"),
 )
 
 covered_shipments = records.table(

@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,63 +12,66 @@ import ledger
 from chassis.service import Check, Command, Reading, Service
 from chassis.tables import sealed_answers
 from ledger import store as ledger_store
-from services.declarations import visibility
-from services.declarations.bill import commands as bill
-from services.declarations.bill import store as bill_store
-from services.declarations.breach import commands as breach
-from services.declarations.breach import reads as breach_reads
-from services.declarations.consent import access
-from services.declarations.consent import commands as consent
-from services.declarations.consent import reads as consent_reads
-from services.declarations.declaration import commands as declaration
-from services.declarations.declaration import reads as declaration_reads
-from services.declarations.draft import commands as draft
-from services.declarations.draft import reads as draft_reads
-from services.declarations.draft import store as draft_store
-from services.declarations.encumbrance import carrying as encumbrance_carrying
-from services.declarations.encumbrance import commands as encumbrance
-from services.declarations.encumbrance import reads as encumbrance_reads
-from services.declarations.fingerprint import commands as fingerprint
+from services.declarations.assets.pool import commands as pool_commands
+from services.declarations.assets.pool import reads as pool_reads
+from services.declarations.assets.pool import store as pool_store
+from services.declarations.assets.rebate import commands as rebate_commands
+from services.declarations.assets.rebate import reads as rebate_reads
+from services.declarations.assets.sale import commands as sale_commands
+from services.declarations.assets.sale import proof as sale_proof
+from services.declarations.customs import modes
+from services.declarations.fingerprint import commands as fingerprint_commands
 from services.declarations.fingerprint import reads as fingerprint_reads
-from services.declarations.insight.export import reads as export
-from services.declarations.insight.filters import commands as filters
-from services.declarations.insight.findings import reads as findings
-from services.declarations.insight.fold import commands as fold
-from services.declarations.insight.norms import commands as norms
-from services.declarations.insight.portrait import commands as portraits
+from services.declarations.insight.export import reads as export_reads
+from services.declarations.insight.findings import reads as findings_reads
+from services.declarations.insight.fold import commands as fold_commands
+from services.declarations.insight.norms import commands as norms_commands
+from services.declarations.insight.portrait import commands as portrait_commands
 from services.declarations.insight.portrait import reads as portrait_reads
-from services.declarations.insight.statistics import reads as statistics
-from services.declarations.intake import commands as intake
-from services.declarations.intake import reads as intake_reads
-from services.declarations.intake import rpc as intake_rpc
-from services.declarations.intake import store as intake_store
-from services.declarations.intake import unified
-from services.declarations.intake.refused_rows import keeping_refused
-from services.declarations.personal import reads as personal_reads
-from services.declarations.pool import commands as pool
-from services.declarations.pool import reads as pool_reads
-from services.declarations.pool import store as pools
-from services.declarations.preshipment import commands as pre_shipment
-from services.declarations.preshipment import reads as pre_shipment_reads
-from services.declarations.rebate import commands as rebate
-from services.declarations.rebate import reads as rebate_reads
-from services.declarations.records import commands as records
-from services.declarations.records import permit_uses
-from services.declarations.records import reads as record_reads
-from services.declarations.records import rpc as record_rpc
-from services.declarations.records import store as record_store
-from services.declarations.reference import commands as reference
-from services.declarations.retail import commands as retail
-from services.declarations.retail import modes
-from services.declarations.retail.list import reads as retail_list_reads
-from services.declarations.retail.merchant import commands as merchants
-from services.declarations.retail.order import reads as retail_order_reads
-from services.declarations.retail.sale import commands as sale
-from services.declarations.retail.sale import store as sales
-from services.declarations.retail.summary import reads as summary_reads
-from services.declarations.retail.summary import store as summaries
-from services.declarations.tables import personal_data, refused_contents, refused_told
-from services.declarations.value import proof
+from services.declarations.insight.statistics import reads as statistics_reads
+from services.declarations.intake import commands as intake_commands
+from services.declarations.intake.merchants import commands as merchants_commands
+from services.declarations.intake.refused import reads as refused_reads
+from services.declarations.intake.refused import rpc as refused_rpc
+from services.declarations.intake.refused import store as refused_store
+from services.declarations.intake.refused.refused_rows import keeping_refused
+from services.declarations.intake.refused.store import refused_contents, refused_told
+from services.declarations.intake.takers import declarations as takers_declarations
+from services.declarations.intake.takers import drafts as takers_drafts
+from services.declarations.intake.takers import receipts as takers_receipts
+from services.declarations.intake.takers import records as takers_records
+from services.declarations.intake.takers import retail as takers_retail
+from services.declarations.kinds import KINDS
+from services.declarations.privacy import visibility
+from services.declarations.privacy.consent import access
+from services.declarations.privacy.consent import commands as consent_commands
+from services.declarations.privacy.consent import reads as consent_reads
+from services.declarations.privacy.personal.store import personal_data
+from services.declarations.register import proof as register_proof
+from services.declarations.register.breach import commands as breach_commands
+from services.declarations.register.breach import reads as breach_reads
+from services.declarations.register.encumbrance import reads as encumbrance_reads
+from services.declarations.register.preshipment import commands as preshipment_commands
+from services.declarations.register.preshipment import reads as preshipment_reads
+from services.declarations.register.protocol import carrying, confirming, releasing, reserving, restoring, settling
+from services.declarations.views import declarations as views_declarations
+from services.declarations.views import drafts as views_drafts
+from services.declarations.views import lists as views_lists
+from services.declarations.views import persons as views_persons
+from services.declarations.views import records as views_records
+from services.declarations.views import store_sales as views_store_sales
+from services.declarations.window.bill import commands as bill_commands
+from services.declarations.window.bill import store as bill_store
+from services.declarations.window.declaration import proof as declaration_proof
+from services.declarations.window.draft import store as draft_store
+from services.declarations.window.eligibility import permit_uses
+from services.declarations.window.filters import commands as filters_commands
+from services.declarations.window.records import rpc as records_rpc
+from services.declarations.window.records import store as records_store
+from services.declarations.window.reference import commands as reference_commands
+from services.declarations.window.retail.flows.order import reads as order_reads
+from services.declarations.window.retail.summary import reads as summary_reads
+from services.declarations.window.retail.summary import store as summary_store
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -104,15 +108,16 @@ def _sold_in_store(request: Any) -> Iterable[str]:
 # What proves the rows: the ledger, the register, pools, summaries, records, bills, what was refused.
 PROOFS: Sequence[Check] = (
     ledger_store.violations,
-    proof.violations,
-    pools.violations,
-    summaries.violations,
-    sales.violations,
-    record_store.violations,
+    partial(register_proof.violations, KINDS),
+    pool_store.violations,
+    summary_store.violations,
+    sale_proof.violations,
+    records_store.violations,
     permit_uses.violations,
+    declaration_proof.void_uses,
     draft_store.violations,
     bill_store.violations,
-    intake_store.violations,
+    refused_store.violations,
 )
 
 
@@ -121,7 +126,7 @@ def _violations(connection: sa.Connection) -> list[str]:
 
 
 def _visible(reading: Reading, events: Sequence[events_pb2.Event]) -> Sequence[events_pb2.Event]:
-    return visibility.visible(reading, declaration_reads.visible(reading, events))
+    return visibility.visible(reading, views_declarations.visible(reading, events))
 
 
 SERVICE = Service(
@@ -129,95 +134,105 @@ SERVICE = Service(
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
         "BatchCreateDeclarations": keeping_refused(
-            Command(run_batch=draft.create_batch, prepare=declaration.rows), "declaration"
+            Command(run_batch=takers_drafts.create_batch, prepare=takers_declarations.rows), "declaration"
         ),
-        "BatchCreateReceipts": keeping_refused(Command(unified.create_receipts, names=_receipts), "receipt"),
+        "BatchCreateReceipts": keeping_refused(Command(takers_receipts.create_receipts, names=_receipts), "receipt"),
         "BatchCreateRetailDocuments": keeping_refused(
-            Command(retail.create_batch, names=retail.names, prepare=retail.rows), "retail_document"
+            Command(takers_retail.create_batch, names=takers_retail.names, prepare=takers_retail.rows),
+            "retail_document",
         ),
-        "ReportWarehouseSale": Command(sale.report_warehouse_sale, names=_sold),
-        "ReportStoreSale": Command(sale.report_store_sale, names=_sold_in_store),
-        "CreatePool": Command(pool.create),
-        "ClosePool": Command(pool.close, names=_name),
-        "ApplyPoolSettlement": Command(pool.settle, names=_pool),
-        "CreateConsent": Command(consent.create),
-        "RevokeConsent": Command(consent.revoke, names=lambda request: [request.name]),
-        "ReserveEncumbrance": Command(run_batch=encumbrance.reserve_batch, names=_items),
-        "BatchReserveEncumbrances": Command(encumbrance.reserve_many, names=_batch),
-        "ConfirmEncumbrance": Command(encumbrance.confirm, names=lambda request: [request.name]),
-        "ReleaseEncumbrance": Command(encumbrance.release, names=lambda request: [request.name]),
-        "ReduceEncumbrance": Command(encumbrance.reduce, names=_name),
-        "ApproveReduction": Command(encumbrance.approve_reduction, names=_name),
-        "RejectReduction": Command(encumbrance.reject_reduction, names=_name),
+        "ReportWarehouseSale": Command(sale_commands.report_warehouse_sale, names=_sold),
+        "ReportStoreSale": Command(views_store_sales.report_store_sale, names=_sold_in_store),
+        "CreatePool": Command(pool_commands.create),
+        "ClosePool": Command(pool_commands.close, names=_name),
+        "ApplyPoolSettlement": Command(pool_commands.settle, names=_pool),
+        "CreateConsent": Command(consent_commands.create),
+        "RevokeConsent": Command(consent_commands.revoke, names=lambda request: [request.name]),
+        "ReserveEncumbrance": Command(run_batch=partial(reserving.reserve_batch, KINDS), names=_items),
+        "BatchReserveEncumbrances": Command(partial(reserving.reserve_many, KINDS), names=_batch),
+        "ConfirmEncumbrance": Command(partial(confirming.confirm, KINDS), names=lambda request: [request.name]),
+        "ReleaseEncumbrance": Command(releasing.release, names=lambda request: [request.name]),
+        "ReduceEncumbrance": Command(releasing.reduce, names=_name),
+        "ApproveReduction": Command(releasing.approve_reduction, names=_name),
+        "RejectReduction": Command(releasing.reject_reduction, names=_name),
         "BatchCreateRecords": keeping_refused(
-            Command(records.create_batch, names=record_rpc.names, prepare=records.candidates), "record"
+            Command(takers_records.create_batch, names=records_rpc.names, prepare=takers_records.candidates),
+            "record",
         ),
-        "ClaimBill": Command(bill.claim, names=_name),
-        "ReleaseBill": Command(bill.release, names=_name),
-        "ConfirmBillPaid": Command(bill.confirm, names=_name),
-        "ApplyProceeds": Command(encumbrance.apply_proceeds, names=lambda request: [request.asset]),
-        "RestoreEncumbrance": Command(encumbrance.restore, names=lambda request: [request.name, *request.assets]),
-        "ProposeBreachResolution": Command(breach.propose, names=_name),
-        "ResolveBreach": Command(breach.resolve, names=_name),
-        "CreatePreShipment": Command(pre_shipment.create, names=lambda request: [request.pre_shipment.contract_number]),
-        "LinkPreShipment": Command(pre_shipment.link, names=lambda request: [request.name, request.declaration]),
-        "RollPreShipment": Command(pre_shipment.roll, names=_name),
-        "CreateRebate": Command(rebate.create, names=lambda request: [request.rebate.enterprise]),
-        "ReviseRebate": Command(rebate.revise, names=_name),
-        "ImportDocuments": Command(intake.import_documents, prepare=intake.read, is_personal=intake_rpc.has_refused),
-        "ResendDocument": Command(intake.resend, names=_name, is_personal=intake_rpc.always),
-        "DiscardRefusedDocument": Command(intake.discard, names=_name, is_personal=intake_rpc.always),
-        "BatchCreateReferenceRecords": keeping_refused(Command(reference.create_batch), "reference_record"),
-        "RegisterDocuments": Command(run_batch=fingerprint.register_batch, names=fingerprint.contenders),
-        "CheckDocuments": Command(run_batch=fingerprint.check_batch),
-        "MarkFinanced": Command(fingerprint.finance, names=_name),
-        "MarkRepaid": Command(fingerprint.repay, names=_name),
-        "CancelRegistration": Command(fingerprint.cancel, names=_name),
-        "CreateSavedFilter": Command(filters.create),
-        "DeleteSavedFilter": Command(filters.delete, names=lambda request: [request.name]),
+        "ClaimBill": Command(bill_commands.claim, names=_name),
+        "ReleaseBill": Command(bill_commands.release, names=_name),
+        "ConfirmBillPaid": Command(bill_commands.confirm, names=_name),
+        "ApplyProceeds": Command(partial(settling.apply_proceeds, KINDS), names=lambda request: [request.asset]),
+        "RestoreEncumbrance": Command(restoring.restore, names=lambda request: [request.name, *request.assets]),
+        "ProposeBreachResolution": Command(breach_commands.propose, names=_name),
+        "ResolveBreach": Command(breach_commands.resolve, names=_name),
+        "CreatePreShipment": Command(
+            preshipment_commands.create, names=lambda request: [request.pre_shipment.contract_number]
+        ),
+        "LinkPreShipment": Command(
+            partial(preshipment_commands.link, KINDS), names=lambda request: [request.name, request.declaration]
+        ),
+        "RollPreShipment": Command(partial(preshipment_commands.roll, KINDS), names=_name),
+        "CreateRebate": Command(rebate_commands.create, names=lambda request: [request.rebate.enterprise]),
+        "ReviseRebate": Command(rebate_commands.revise, names=_name),
+        "ImportDocuments": Command(
+            intake_commands.import_documents, prepare=intake_commands.read, is_personal=refused_rpc.has_refused
+        ),
+        "ResendDocument": Command(intake_commands.resend, names=_name, is_personal=refused_rpc.always),
+        "DiscardRefusedDocument": Command(intake_commands.discard, names=_name, is_personal=refused_rpc.always),
+        "BatchCreateReferenceRecords": keeping_refused(Command(reference_commands.create_batch), "reference_record"),
+        "RegisterDocuments": Command(
+            run_batch=fingerprint_commands.register_batch, names=fingerprint_commands.contenders
+        ),
+        "CheckDocuments": Command(run_batch=fingerprint_commands.check_batch),
+        "MarkFinanced": Command(fingerprint_commands.finance, names=_name),
+        "MarkRepaid": Command(fingerprint_commands.repay, names=_name),
+        "CancelRegistration": Command(fingerprint_commands.cancel, names=_name),
+        "CreateSavedFilter": Command(filters_commands.create),
+        "DeleteSavedFilter": Command(filters_commands.delete, names=lambda request: [request.name]),
     },
     reads={
-        "GetRecord": record_reads.get,
-        "ListRecords": record_reads.list_,
-        "VerifyPermits": record_reads.verify_permits,
-        "GetEvidence": record_reads.evidence,
-        "GetDeclaration": declaration_reads.get,
-        "ListDeclarations": declaration_reads.list_,
-        "GetDraft": draft_reads.get,
-        "ListDrafts": draft_reads.list_,
-        "GetRetailOrder": retail_order_reads.get,
-        "ListRetailOrders": retail_order_reads.list_,
+        "GetRecord": views_records.get,
+        "ListRecords": views_records.list_,
+        "VerifyPermits": views_records.verify_permits,
+        "GetEvidence": views_records.evidence,
+        "GetDeclaration": views_declarations.get,
+        "ListDeclarations": views_declarations.list_,
+        "GetDraft": views_drafts.get,
+        "ListDrafts": views_drafts.list_,
+        "GetRetailOrder": order_reads.get,
+        "ListRetailOrders": order_reads.list_,
         "ListConsents": consent_reads.list_,
         "ListDisclosures": consent_reads.list_disclosures,
-        "GetPersonalData": personal_reads.get,
+        "GetPersonalData": views_persons.get,
         "ListTradeModes": modes.list_,
-        "GetRetailList": retail_list_reads.get,
-        "ListRetailLists": retail_list_reads.list_,
+        "GetRetailList": views_lists.get,
+        "ListRetailLists": views_lists.list_,
         "GetRetailSummary": summary_reads.get,
         "ListRetailSummaries": summary_reads.list_,
-        "GetWarehouseSale": sale.get,
+        "GetWarehouseSale": sale_commands.get,
         "GetPool": pool_reads.get,
         "ListPools": pool_reads.list_,
         "ListPoolMovements": pool_reads.list_movements,
-        "GetReceivable": declaration_reads.receivable,
+        "GetReceivable": views_declarations.receivable,
         "GetEncumbrance": encumbrance_reads.get,
         "ListEncumbrances": encumbrance_reads.list_,
         "GetBreach": breach_reads.get,
         "ListBreaches": breach_reads.list_,
-        "GetPreShipment": pre_shipment_reads.get,
-        "ListPreShipments": pre_shipment_reads.list_,
+        "GetPreShipment": preshipment_reads.get,
+        "ListPreShipments": preshipment_reads.list_,
         "GetRebate": rebate_reads.get,
         "ListRebates": rebate_reads.list_,
-        "ListRefusedDocuments": intake_reads.list_,
-        "GetRefusedDocument": intake_reads.get,
+        "ListRefusedDocuments": refused_reads.list_,
+        "GetRefusedDocument": refused_reads.get,
         "GetRegistration": fingerprint_reads.get,
         "ListRegistrations": fingerprint_reads.list_,
-        "ListSavedFilters": filters.list_,
-        "ExportDeclarations": export.export,
-        "QueryStatistics": statistics.query,
-        "QueryStatisticsChanges": statistics.changes,
+        "ListSavedFilters": filters_commands.list_,
+        "ExportDeclarations": export_reads.export,
+        "QueryStatistics": statistics_reads.query,
+        "QueryStatisticsChanges": statistics_reads.changes,
         "GetRiskPortrait": portrait_reads.get,
-        "ListTradeFindings": findings.list_,
+        "ListTradeFindings": findings_reads.list_,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
@@ -230,16 +245,16 @@ SERVICE = Service(
     note=access.note,
     sealed=[personal_data, refused_contents, refused_told, sealed_answers],
     sweeps=[
-        encumbrance.expire,
-        encumbrance_carrying.carry_payments,
-        pool.gather,
-        pool.age,
-        draft.join,
-        unified.attach_waiting,
-        merchants.adopt,
-        intake.forget_old,
+        releasing.expire,
+        carrying.carry_payments,
+        pool_commands.gather,
+        pool_commands.age,
+        takers_drafts.join,
+        takers_receipts.attach_waiting,
+        merchants_commands.adopt,
+        intake_commands.forget_old,
     ],
-    derivations=[fold.follow, norms.seed, norms.publish, portraits.assess],
+    derivations=[fold_commands.follow, norms_commands.seed, norms_commands.publish, portrait_commands.assess],
     prepare=[ledger_store.initialise],
     violations=_violations,
     books=ledger_store.books,

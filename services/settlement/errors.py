@@ -4,9 +4,9 @@ from chassis.errors import DomainError
 
 
 class UetrKnown(DomainError):
-    """The payment with UETR {uetr} was taken before; a payment counts once."""
+    """This bank took the payment with UETR {uetr} before; a payment counts once."""
 
-    chinese = "UETR 为 {uetr} 的付款已入账，同一笔付款只计一次。"
+    chinese = "UETR 为 {uetr} 的付款本行已入账，同一笔付款只计一次。"
 
 
 class InsufficientFunds(DomainError):

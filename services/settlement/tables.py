@@ -25,12 +25,12 @@ accounts = records.table(
     ),
 )
 
-# A payment chain counts once.
+# A payment chain counts once for each bank that takes part, and by each type of message.
 incoming_payments = records.table(
     "incoming_payments",
     IncomingPayment,
     metadata,
-    sa.Index("incoming_payments_uetr", "uetr", unique=True),
+    sa.Index("incoming_payments_uetr", "bank", "message_type", "uetr", unique=True),
     sa.Index("incoming_payments_state", "state"),
 )
 

@@ -19,7 +19,7 @@ from chassis import testing
 from chassis.identity import Caller
 from chassis.status import RemoteError
 from services.credit_insurance.service import SERVICE as CREDIT_INSURANCE
-from services.declarations.intake import parsing
+from services.declarations.intake.formats import parsing
 from services.declarations.service import SERVICE as DECLARATIONS
 from services.loans.service import SERVICE as LOANS
 from services.settlement.messages import pacs008

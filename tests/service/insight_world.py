@@ -18,9 +18,9 @@ from chassis.database import Database
 from chassis.identity import Caller, service_caller
 from chassis.money import Money, to_proto
 from chassis.service import Reading
-from services.declarations.insight.fold import commands as fold
-from services.declarations.insight.norms import commands as norms
-from services.declarations.insight.portrait import commands as portraits
+from services.declarations.insight.fold import commands as fold_commands
+from services.declarations.insight.norms import commands as norms_commands
+from services.declarations.insight.portrait import commands as portrait_commands
 from services.declarations.service import SERVICE
 from tests.support import seeded_random
 
@@ -126,7 +126,7 @@ class Register:
 
     def settle(self) -> None:
         """Everything derived, as far as the clock lets it."""
-        for work in (fold.follow, norms.seed, norms.publish, portraits.assess):
+        for work in (fold_commands.follow, norms_commands.seed, norms_commands.publish, portrait_commands.assess):
             while self.sweep(work):
                 pass
 

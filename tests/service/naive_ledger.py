@@ -7,9 +7,10 @@ from ledger.model import Kind, Result, Transfer
 REMEMBERED = {
     "DEBIT_ACCOUNT_NOT_FOUND", "CREDIT_ACCOUNT_NOT_FOUND", "PENDING_NOT_FOUND", "PENDING_ALREADY_POSTED",
     "PENDING_ALREADY_VOIDED", "PENDING_EXPIRED", "ALREADY_REVERSED", "BALANCE_OVERFLOWS", "EXCEEDS_CREDITS",
-    "EXCEEDS_DEBITS",
+    "EXCEEDS_DEBITS", "ACCOUNT_CLOSED", "ACCOUNT_FROZEN", "ACCOUNT_NOT_FROZEN",
 }  # fmt: skip
 ENDS = {Kind.POST: "PENDING_ALREADY_POSTED", Kind.VOID: "PENDING_ALREADY_VOIDED", Kind.EXPIRE: "PENDING_EXPIRED"}
+FLAGS = (Kind.FREEZE, Kind.UNFREEZE, Kind.CLOSE)
 BOOKED = (Kind.POSTED, Kind.POST, Kind.REVERSAL)
 
 
@@ -43,6 +44,13 @@ class NaiveLedger:
         """Debits and credits of holds that nothing has ended."""
         ended = {t.pending_id for t, _ in self.standing if t.kind in ENDS}
         return self._sides([t for t, _ in self.standing if t.kind is Kind.PENDING and t.id not in ended], account)
+
+    def flag(self, account: str) -> int:
+        """0 where money moves, 1 where the account is frozen, 2 where it is closed."""
+        kinds = [t.kind for t, _ in self.standing if t.kind in FLAGS and t.debit_account == account]
+        if Kind.CLOSE in kinds:
+            return 2
+        return int(kinds.count(Kind.FREEZE) > kinds.count(Kind.UNFREEZE))
 
     def _sides(self, transfers: list[Transfer], account: str) -> tuple[int, int]:
         debits = sum(t.amount for t in transfers if t.debit_account == account)
@@ -96,6 +104,8 @@ class NaiveLedger:
         """With what it takes from the transfer it refers to, and what is wrong about that."""
         if asked.kind in (Kind.POSTED, Kind.PENDING):
             return asked, set()
+        if asked.kind in FLAGS:
+            return replace(asked, credit_account=asked.credit_account or asked.debit_account), set()
         original = self.find(asked.pending_id)
         if original is None:
             return asked, {"PENDING_NOT_FOUND"}
@@ -118,6 +128,8 @@ class NaiveLedger:
         return replace(asked, debit_account=sides[0], credit_account=sides[1], amount=amount), problems
 
     def _problems(self, whole: Transfer, now_us: int) -> set[str]:
+        if whole.kind in FLAGS:
+            return self._flagging(whole)
         problems = set()
         debit, credit = self.places.get(whole.debit_account), self.places.get(whole.credit_account)
         if not 0 < whole.amount < 2**63:
@@ -136,7 +148,31 @@ class NaiveLedger:
             t.kind is Kind.REVERSAL and t.pending_id == whole.pending_id for t, _ in self.standing
         ):
             problems.add("ALREADY_REVERSED")
-        return problems | self._bearing(whole)
+        return problems | self._bearing(whole) | self._standing_still(whole)
+
+    def _standing_still(self, whole: Transfer) -> set[str]:
+        problems = set()
+        if 2 in (self.flag(whole.debit_account), self.flag(whole.credit_account)):
+            problems.add("ACCOUNT_CLOSED")
+        if self.flag(whole.debit_account) == 1:
+            problems.add("ACCOUNT_FROZEN")
+        return problems
+
+    def _flagging(self, whole: Transfer) -> set[str]:
+        problems, flag = set(), self.flag(whole.debit_account)
+        if whole.amount:
+            problems.add("AMOUNT_NOT_ZERO")
+        if whole.debit_account != whole.credit_account:
+            problems.add("ACCOUNTS_DIFFERENT")
+        if whole.debit_account not in self.places:
+            problems.add("DEBIT_ACCOUNT_NOT_FOUND")
+        if flag == 2:
+            problems.add("ACCOUNT_CLOSED")
+        if flag == 1 and whole.kind is not Kind.UNFREEZE:
+            problems.add("ACCOUNT_FROZEN")
+        if flag == 0 and whole.kind is Kind.UNFREEZE:
+            problems.add("ACCOUNT_NOT_FROZEN")
+        return problems
 
     def _ending(self, whole: Transfer, now_us: int) -> set[str]:
         for other, _ in self.standing:
@@ -146,7 +182,9 @@ class NaiveLedger:
         is_over = hold.timeout_us > 0 and made_us + hold.timeout_us <= now_us
         if whole.kind is Kind.EXPIRE:
             return set() if is_over else {"PENDING_NOT_YET_EXPIRED"}
-        return {"PENDING_EXPIRED"} if is_over and whole.kind is Kind.POST else set()
+        if whole.kind is Kind.VOID:
+            return set()
+        return self._standing_still(whole) | ({"PENDING_EXPIRED"} if is_over else set())
 
     def _bearing(self, whole: Transfer) -> set[str]:
         problems = set()

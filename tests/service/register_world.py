@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, retail_list_pb2, value_pb2
 
-from chassis import eventlog, migrations, rpc
+from chassis import business_date, eventlog, migrations, rpc
 from chassis.clock import MICROSECONDS
 from chassis.command import Submission, Transaction
 from chassis.database import Database
@@ -19,13 +19,14 @@ from chassis.ids import Identifiers, system_random
 from chassis.money import Money, to_proto
 from chassis.service import Reading
 from chassis.writer import run_batch
-from services.declarations.declaration import store as declarations
-from services.declarations.declaration.assets import as_asset
+from services.declarations.assets import returns
+from services.declarations.kinds import KINDS
+from services.declarations.register import proof as register_proof
+from services.declarations.register.asset import Asset
+from services.declarations.register.value import store as value_store
 from services.declarations.service import SERVICE
-from services.declarations.value import commands as values
-from services.declarations.value import proof
-from services.declarations.value import store as value_store
-from services.declarations.value.model import Asset
+from services.declarations.window.declaration import store as declaration_store
+from services.declarations.window.declaration.assets import as_asset
 from tests.support import ring
 
 ENTERPRISE = "enterprises/91411023MAXY00112A"
@@ -98,7 +99,8 @@ class World:
     def act(self, function: Any, *arguments: Any) -> Any:
         """A room's function in a transaction of its own, as another room would call it."""
         with self.store.write() as connection:
-            transaction = Transaction(connection, SETTLEMENT, self.now_us, Identifiers(self.now_us, uuid.uuid4().bytes))
+            ids, date = Identifiers(self.now_us, uuid.uuid4().bytes), business_date.present(connection, self.now_us)
+            transaction = Transaction(connection, SETTLEMENT, self.now_us, ids, business_date=date)
             answer = function(transaction, *arguments)
             eventlog.flush(connection, transaction.events)
         return answer
@@ -117,7 +119,7 @@ class World:
     def wrong(self, *assets: str) -> list[str]:
         """What is wrong with these assets."""
         with self.store.read() as connection:
-            return proof.of_assets(connection, assets)
+            return register_proof.of_assets(KINDS, connection, assets)
 
     def row(self, units: int = VALUE, currency: str = "USD", **fields: Any) -> pb.Declaration:
         """A declaration as the window sends it."""
@@ -216,11 +218,16 @@ class World:
         """A declaration as an asset."""
         number = name.removeprefix("declarations/")
         with self.store.read() as connection:
-            return as_asset(declarations.load(connection, [number])[number], self.now_us)
+            on = business_date.present(connection, self.now_us)
+            return as_asset(declaration_store.load(connection, [number])[number], on)
 
     def take_back(self, name: str, units: int) -> Money:
         """Goods that came back."""
-        counted: Money = self.act(values.take_back, self.asset(name), Money("USD", units))
+
+        number = name.removeprefix("declarations/")
+        with self.store.read() as connection:
+            declaration = declaration_store.load(connection, [number])[number]
+        counted: Money = self.act(returns.take_back, declaration, Money("USD", units))
         return counted
 
     def pay(self, asset: str, units: int, payment: str = "", currency: str = "USD") -> Any:

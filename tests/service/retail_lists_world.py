@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, pool_pb2, retail_pb2
 from google.type import decimal_pb2
 
-from chassis import eventlog, writer
+from chassis import business_date, eventlog, writer
 from chassis.command import Submission, Transaction
 from chassis.database import Database
 from chassis.identity import Caller
@@ -17,15 +17,15 @@ from chassis.ids import Identifiers
 from chassis.keyring import KeyRing, generate
 from chassis.money import Money, to_proto
 from chassis.service import Reading
-from services.declarations.pool import commands as pools
-from services.declarations.pool import reads as pool_reads
-from services.declarations.retail.list import commands as lists
-from services.declarations.retail.list import store as list_store
-from services.declarations.retail.list.model import RetailList, list_id
-from services.declarations.retail.report import commands as reports
-from services.declarations.retail.result import commands as results
-from services.declarations.retail.summary import commands as summaries
+from services.declarations.assets.pool import commands as pool_commands
+from services.declarations.assets.pool import reads as pool_reads
+from services.declarations.intake.takers import lists as takers_lists
+from services.declarations.intake.takers import reports as takers_reports
+from services.declarations.intake.takers import results as takers_results
+from services.declarations.intake.takers import summaries as takers_summaries
 from services.declarations.service import SERVICE
+from services.declarations.window.retail.list import store as list_store
+from services.declarations.window.retail.list.model import RetailList, list_id
 from tests.support import seeded_random
 
 WINDOW = Caller("windows/henan/system", "windows/henan", frozenset({"WINDOW"}))
@@ -112,7 +112,8 @@ class RetailRegister:
         """What a command is run with."""
         self._drawn += 1
         ids = Identifiers(self.now_us, self._drawn.to_bytes(8, "big"))
-        return Transaction(connection, caller, self.now_us, ids, keys=self._keys)
+        date = business_date.present(connection, self.now_us)
+        return Transaction(connection, caller, self.now_us, ids, business_date=date, keys=self._keys)
 
     def take(self, function: Callable[..., Any], rows: Sequence[Any]) -> list[str]:
         """The outcomes of rows, by name; a refused one with its reasons."""
@@ -131,27 +132,27 @@ class RetailRegister:
 
     def lists(self, *rows: retail_pb2.RetailList) -> list[str]:
         """Lists."""
-        return self.take(lists.take, rows)
+        return self.take(takers_lists.take, rows)
 
     def receipts(self, *rows: retail_pb2.RetailReceipt) -> list[str]:
         """Receipts of lists."""
-        return self.take(lists.take_receipts, rows)
+        return self.take(takers_lists.take_receipts, rows)
 
     def summaries(self, *rows: retail_pb2.RetailSummary) -> list[str]:
         """Summaries."""
-        return self.take(summaries.take, rows)
+        return self.take(takers_summaries.take, rows)
 
     def cancellations(self, *rows: retail_pb2.RetailCancellation) -> list[str]:
         """Applications to cancel or return lists."""
-        return self.take(lists.take_cancellations, rows)
+        return self.take(takers_lists.take_cancellations, rows)
 
     def reports(self, *rows: retail_pb2.RetailReport) -> list[str]:
         """Reports."""
-        return self.take(reports.take, rows)
+        return self.take(takers_reports.take, rows)
 
     def results(self, *rows: retail_pb2.RetailSummaryResult) -> list[str]:
         """Results of summaries."""
-        return self.take(results.take, rows)
+        return self.take(takers_results.take, rows)
 
     def list(self, number: int, merchant: str = MERCHANT) -> RetailList:
         """A list as stored."""
@@ -162,8 +163,8 @@ class RetailRegister:
     def pool(self, **fields: Any) -> str:
         """A new pool, older lists gathered: its name."""
         request = pool_pb2.CreatePoolRequest(pool=pool_pb2.Pool(currency_code="CNY", **fields))
-        name: str = self.run(pools.create, request, EXPORTER).name
-        while self.run(pools.gather, None):
+        name: str = self.run(pool_commands.create, request, EXPORTER).name
+        while self.run(pool_commands.gather, None):
             pass
         return name
 
@@ -181,7 +182,7 @@ class RetailRegister:
     def settle(self, pool: str, payment: str, *receipts: pool_pb2.PoolReceipt) -> Any:
         """What a payment company paid out."""
         request = pool_pb2.ApplyPoolSettlementRequest(pool=pool, payment=payment, receipts=receipts)
-        return self.run(pools.settle, request)
+        return self.run(pool_commands.settle, request)
 
     def violations(self) -> Sequence[str]:
         """What the service's own proof finds wrong."""

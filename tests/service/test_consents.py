@@ -23,9 +23,10 @@ from chassis.identity import Caller
 from chassis.money import Money, to_proto
 from chassis.status import RemoteError
 from ledger.tables import accounts
-from services.declarations.consent import model, store
-from services.declarations.consent.model import USUAL_PURPOSES, Consent, Purpose, State
-from services.declarations.tables import consents
+from services.declarations.privacy.consent import model as consent_model
+from services.declarations.privacy.consent import store as consent_store
+from services.declarations.privacy.consent.model import USUAL_PURPOSES, Consent, Purpose, State
+from services.declarations.privacy.consent.store import consents
 from tests.service.consent_world import (
     BANK,
     ENTERPRISE,
@@ -229,7 +230,7 @@ async def test_what_cant_be_written_down_isnt_told(register: Register, monkeypat
     def broken(*_arguments: Any) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(store, "add_disclosures", broken)
+    monkeypatch.setattr(consent_store, "add_disclosures", broken)
     assert await reason(register, "GetDeclaration", get(name), BANK) == "INTERNAL"
     assert await reason(register, "GetDeclaration", get(name), EXPORTER) == ""
 
@@ -239,9 +240,9 @@ def test_the_consent_that_lasts_longest_is_named() -> None:
         return Consent(identifier, ENTERPRISE, BANK.tenant, "", expire_us, State.ACTIVE, 1, 0, purposes or None)
 
     given = [consent("a", 5), consent("b", 9, Purpose.FINANCING), consent("c", 7)]
-    assert model.granting(given, None)[ENTERPRISE].id == "b"
-    assert model.granting(given, Purpose.INSURANCE)[ENTERPRISE].id == "c"
-    assert model.granting(given, Purpose.PERSONAL_DATA) == {}
+    assert consent_model.granting(given, None)[ENTERPRISE].id == "b"
+    assert consent_model.granting(given, Purpose.INSURANCE)[ENTERPRISE].id == "c"
+    assert consent_model.granting(given, Purpose.PERSONAL_DATA) == {}
 
 
 def order_of(register: Register) -> Any:

@@ -24,10 +24,11 @@ from chassis.database import Database
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.money import Money, to_proto
 from chassis.status import RemoteError
-from services.declarations.fingerprint import store
+from services.declarations.fingerprint import store as fingerprint_store
 from services.declarations.fingerprint.model import Span
+from services.declarations.fingerprint.store import answered_documents
+from services.declarations.schema import metadata
 from services.declarations.service import SERVICE
-from services.declarations.tables import answered_documents, metadata
 
 WINDOW = Caller("window/system", "window", frozenset({"WINDOW"}))
 ENTERPRISE, RIVAL = "enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277"
@@ -474,13 +475,13 @@ def another_process(market: Market) -> Database:
 
 def test_counting_is_exact_under_concurrency(market: Market) -> None:
     """The writers of two processes count one by one: exactly as many stand as may."""
-    window = store.Window(Span.MINUTE, 0, 30)
+    window = fingerprint_store.Window(Span.MINUTE, 0, 30)
 
     def count(database: Database) -> int:
         granted = 0
         for _ in range(40):
             with database.write() as connection:
-                granted += not store.count(connection, "banks/COUNTING", [window], 1)
+                granted += not fingerprint_store.count(connection, "banks/COUNTING", [window], 1)
         database.close()
         return granted
 
@@ -492,8 +493,8 @@ def test_a_new_window_starts_from_nothing_and_a_refusal_counts_nothing(market: M
     with contextlib.closing(another_process(market)) as database, database.write() as connection:
 
         def count(start_us: int, documents: int) -> bool:
-            window = store.Window(Span.DAY, start_us, 100)
-            return not store.count(connection, "banks/WINDOWS0", [window], documents)
+            window = fingerprint_store.Window(Span.DAY, start_us, 100)
+            return not fingerprint_store.count(connection, "banks/WINDOWS0", [window], documents)
 
         assert not count(0, 101)
         assert [count(0, 60), count(0, 60), count(0, 40), count(0, 1)] == [True, False, True, False]

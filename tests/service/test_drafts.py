@@ -20,8 +20,8 @@ from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.ids import derived
 from chassis.status import RemoteError
-from services.declarations import tables
-from services.declarations.draft import store
+from services.declarations.window.draft import store as draft_store
+from services.declarations.window.draft import store as window_draft_store
 from tests.service.intake_world import WINDOW, Intake, document, intake, told
 
 __all__ = ["intake"]
@@ -456,8 +456,8 @@ async def test_what_others_took_in_at_the_same_time_is_joined_by_the_sweep(intak
     node = intake.platform.nodes["declarations"]
     # As another process leaves it that saw no draft: the numbers alone.
     with node.store.write() as connection:
-        store.add_unified_number(connection, one.client, one.unified)
-        store.add_numbers(connection, {(store.of_unified(one.unified), one.number): 0})
+        window_draft_store.add_unified_number(connection, one.client, one.unified)
+        window_draft_store.add_numbers(connection, {(window_draft_store.of_unified(one.unified), one.number): 0})
     await watched(intake, (await draft_of(intake, one)).name, 2)
     assert (await draft_of(intake, one)).state == Draft.DECLARED
     assert (await declared(intake, one.number)).declared_value.minor_units == 120_000
@@ -478,7 +478,9 @@ async def test_the_proof_names_a_draft_that_its_rows_contradict(intake: Intake) 
 def _plant(node: Any, identifier: str, column: str, value: str) -> None:
     """Writes into a draft's row what no command does."""
     with node.store.write() as connection:
-        connection.execute(sa.update(tables.drafts).where(tables.drafts.c.id == identifier).values({column: value}))
+        connection.execute(
+            sa.update(draft_store.drafts).where(draft_store.drafts.c.id == identifier).values({column: value})
+        )
 
 
 @pytest.fixture(autouse=True)

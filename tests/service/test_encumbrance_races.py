@@ -5,8 +5,8 @@ The short form of `python -m tests.races`, which tries 100,000 times on each dat
 
 import pytest
 
-from services.declarations.breach import register
-from services.declarations.encumbrance import model
+from services.declarations.register.breach import lifecycle as breach_lifecycle
+from services.declarations.register.encumbrance import model as encumbrance_model
 from tests import race_load, races
 from tests.service.register_world import INSURER, VALUE, World, institution
 
@@ -29,8 +29,8 @@ def test_a_race_of_64_institutions(database_url: str, mode: str) -> None:
 
 
 BROKEN = {
-    "I6": (model, "barring", lambda *_, **__: []),
-    "I7": (register, "fall_short", lambda *_: None),
+    "I6": (encumbrance_model, "barring", lambda *_, **__: []),
+    "I7": (breach_lifecycle, "fall_short", lambda *_: None),
 }
 
 

@@ -15,8 +15,8 @@ from chassis import command
 from chassis.errors import DomainError
 from chassis.identity import Caller, service_caller
 from chassis.ids import OWNED, derived, owned
-from services.declarations.encumbrance import store
-from services.declarations.tables import encumbrances
+from services.declarations.register.encumbrance import store as encumbrance_store
+from services.declarations.register.encumbrance.store import encumbrances
 from tests.service.register_world import BANK, BANKS, COVER, EXPORTER, INSURER, OTHER, World
 
 LOANS = service_caller("loans", f"{BANKS[0]}/tao", BANKS[0])
@@ -124,7 +124,7 @@ def test_what_stands_from_before_goes_on_under_its_very_id(world: World) -> None
     world.call("ReserveEncumbrance", request, before)
     with world.store.read() as connection:
         assert connection.execute(sa.select(encumbrances.c.id)).scalar() == identifier
-        assert store.named(connection, OTHER, [identifier]) == {}
+        assert encumbrance_store.named(connection, OTHER, [identifier]) == {}
     request.request_id = ""
     assert world.call("ReserveEncumbrance", request, BANK).name == f"encumbrances/{identifier}"
     world.call("ConfirmEncumbrance", pb.ConfirmEncumbranceRequest(name=f"encumbrances/{identifier}"), BANK)
@@ -156,7 +156,7 @@ def test_a_request_answered_before_ids_were_kept_apart_is_answered_again(
     request = world.reservation(world.declared(), 1000)
     with monkeypatch.context() as before:
         before.setattr(command.Submission, "key", command.Submission.earlier_key)
-        before.setattr(command.Submission, "digest", command.Submission.earlier_digest)
+        before.setattr(command.Submission, "digest_purpose", command.EARLIER_PURPOSE)
         first = world.call("ReserveEncumbrance", request, caller)
     confirm = pb.ConfirmEncumbranceRequest(name=first.name)
     world.call("ConfirmEncumbrance", confirm, caller)

@@ -34,7 +34,10 @@ from cli.importing.mapping import InvalidMapping
 from cli.importing.report import Counts
 from cli.layout import Layout
 from cli.main import main
-from services.declarations.tables import declarations, receipts, reference_records, refused_documents, retail_lists
+from services.declarations.intake.refused.store import refused_documents
+from services.declarations.window.declaration.store import declarations, receipts
+from services.declarations.window.reference.store import reference_records
+from services.declarations.window.retail.list.store import retail_lists
 from tests.service.intake_world import dec_message
 
 ROOT = pathlib.Path(__file__).parents[2]

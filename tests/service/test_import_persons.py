@@ -10,7 +10,7 @@ from aval.declarations.v1 import intake_pb2, personal_pb2, retail_pb2
 
 from cli import local, refusals
 from cli.layout import Layout
-from services.declarations.retail.identity import order_id
+from services.declarations.window.retail.identity import order_id
 from tests.service.test_import_files import MAPPINGS, layout, run
 from tests.service.test_personal_data import forms, stored_in
 

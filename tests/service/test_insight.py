@@ -20,10 +20,10 @@ from chassis.database import Database
 from chassis.errors import InvalidFields, InvalidPageToken, NotFound
 from chassis.identity import Caller
 from chassis.money import Money, to_proto
-from services.declarations.errors import ConsentMissing
 from services.declarations.insight.norms.model import LEVELS
-from services.declarations.insight.portrait import commands as portraits
-from services.declarations.tables import price_norms
+from services.declarations.insight.norms.store import price_norms
+from services.declarations.insight.portrait import commands as portrait_commands
+from services.declarations.privacy.errors import ConsentMissing
 from tests.service.insight_world import (
     BANK,
     ENTERPRISES,
@@ -93,7 +93,7 @@ def test_answers_say_as_of_when_they_are(register: Register) -> None:
     register.declare(row(3))
     assert told() == {waiting_us}
     # A portrait that is computed meanwhile follows from the old totals, and says so.
-    while register.sweep(portraits.assess):
+    while register.sweep(portrait_commands.assess):
         pass
     assert portrait(register).as_of_time.ToMicroseconds() == NOW_US
     register.settle()

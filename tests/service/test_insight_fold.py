@@ -15,18 +15,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from chassis import database, testing
 from chassis.database import Database
 from cli import rebuilding
-from services.declarations.checks import VALUE_MOST
-from services.declarations.insight.fold import commands as fold
-from services.declarations.insight.fold import model, store
+from services.declarations.customs.checks import VALUE_MOST
+from services.declarations.insight.counting import model as counting_model
+from services.declarations.insight.counting.store import enterprise_facts, enterprise_totals, statistics_cells
+from services.declarations.insight.findings.store import trade_findings
+from services.declarations.insight.fold import commands as fold_commands
+from services.declarations.insight.fold import store as fold_store
 from services.declarations.insight.norms.model import Counts
-from services.declarations.tables import (
-    declarations,
-    enterprise_facts,
-    enterprise_totals,
-    price_counts,
-    statistics_cells,
-    trade_findings,
-)
+from services.declarations.insight.norms.store import price_counts
+from services.declarations.window.declaration.store import declarations
 from tests.service.insight_world import ENTERPRISES, Register, goods, number, row
 from tests.support import ring
 
@@ -47,11 +44,11 @@ def stored(register: Register) -> tuple[dict[Any, Any], dict[Any, Any], dict[Any
 
 def counted_anew(register: Register) -> tuple[dict[Any, Any], dict[Any, Any], dict[Any, Any]]:
     """The same from the declarations as they are, all at once."""
-    delta = model.Delta()
+    delta = counting_model.Delta()
     with register.store.read() as connection:
         numbers = connection.execute(sa.select(declarations.c.id)).scalars().all()
-        for one in store.rows(connection, numbers):
-            delta.add(model.contribution(one, declarations_pb2.Declaration.FromString(one.body)))
+        for one in fold_store.rows(connection, numbers):
+            delta.add(counting_model.contribution(one, declarations_pb2.Declaration.FromString(one.body)))
     totals = {key: tuple(value) for key, value in delta.totals.items()}
     return totals, {key: tuple(value) for key, value in delta.cells().items()}, delta.prices
 
@@ -109,11 +106,11 @@ class Following(RuleBasedStateMachine):
 
     @rule(weight=st.sampled_from([1, 2, 10_000]))
     def follow(self, weight: int) -> None:
-        before, store.WEIGHT_MOST = store.WEIGHT_MOST, dict.fromkeys(store.WEIGHT_MOST, weight)
+        before, fold_store.WEIGHT_MOST = fold_store.WEIGHT_MOST, dict.fromkeys(fold_store.WEIGHT_MOST, weight)
         try:
-            self.register.sweep(fold.follow)
+            self.register.sweep(fold_commands.follow)
         finally:
-            store.WEIGHT_MOST = before
+            fold_store.WEIGHT_MOST = before
 
     @invariant()
     def nothing_is_counted_twice(self) -> None:
@@ -121,7 +118,7 @@ class Following(RuleBasedStateMachine):
         assert all(count >= 0 for count, _ in [*totals.values(), *cells.values()])
 
     def teardown(self) -> None:
-        while self.register.sweep(fold.follow):
+        while self.register.sweep(fold_commands.follow):
             pass
         assert stored(self.register) == counted_anew(self.register)
         self.register.store.close()
@@ -214,9 +211,9 @@ def test_two_processes_never_count_the_same(postgresql_server: testing.PostgreSQ
     register = Register(Database(postgresql_server.new_database(), "declarations", ring()))
     register.declare(row(1))
     with register.store.write() as connection:
-        assert database.try_lock(connection, fold.LOCK)
+        assert database.try_lock(connection, fold_commands.LOCK)
         # The other one is at it.
-        assert register.sweep(fold.follow) is False
+        assert register.sweep(fold_commands.follow) is False
         assert stored(register)[0] == {}
     register.settle()
     assert stored(register) == counted_anew(register)

@@ -22,9 +22,10 @@ from chassis import tables
 from chassis.errors import WrongState
 from chassis.identity import Caller
 from chassis.status import RemoteError
-from services.declarations.intake import model
+from services.declarations.intake.refused import model as refused_model
+from services.declarations.intake.refused.store import refused_contents, refused_documents, waiting_receipts
+from services.declarations.privacy.personal.store import personal_data
 from services.declarations.service import SERVICE
-from services.declarations.tables import personal_data, refused_contents, refused_documents, waiting_receipts
 from tests.service.intake_world import OTHER_WINDOW, WINDOW, Intake, Verdict, dec_message, document, intake, told
 
 __all__ = ["intake"]
@@ -440,13 +441,15 @@ TABLE = {
 }
 
 
-@pytest.mark.parametrize(("state", "verb"), list(itertools.product(model.State, model.Verb)))
-def test_every_state_and_verb(state: model.State, verb: model.Verb) -> None:
-    refused = model.RefusedDocument("1", "window", b"", "", "", state, 1, 0, 0, 1)
-    verbs: dict[model.Verb, Callable[[model.RefusedDocument], model.RefusedDocument]] = {
-        model.Verb.REFUSE: lambda one: model.refused_again(one, model.Attempt("1.xml", "", (), 5)),
-        model.Verb.ACCEPT: model.mended,
-        model.Verb.DISCARD: model.discarded,
+@pytest.mark.parametrize(("state", "verb"), list(itertools.product(refused_model.State, refused_model.Verb)))
+def test_every_state_and_verb(state: refused_model.State, verb: refused_model.Verb) -> None:
+    refused = refused_model.RefusedDocument("1", "window", b"", "", "", state, 1, 0, 0, 1)
+    verbs: dict[refused_model.Verb, Callable[[refused_model.RefusedDocument], refused_model.RefusedDocument]] = {
+        refused_model.Verb.REFUSE: lambda one: refused_model.refused_again(
+            one, refused_model.Attempt("1.xml", "", (), 5)
+        ),
+        refused_model.Verb.ACCEPT: refused_model.mended,
+        refused_model.Verb.DISCARD: refused_model.discarded,
     }
     if (state, verb) in TABLE:
         assert verbs[verb](refused).state == TABLE[state, verb]

@@ -112,8 +112,10 @@ def test_lines_of_an_account_are_found_by_index_among_many(database: Database) -
         number = "WITH RECURSIVE g(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM g WHERE n < :n) SELECT n FROM g"
     made = {"postgresql": "md5(n::text)::uuid", "sqlite": "'id ' || n"}[database.dialect]
     kind = {"postgresql": "uuid", "sqlite": "text"}[database.dialect]
-    fill = f"""INSERT INTO ledger_transfers SELECT n, {made}, CAST(:other AS {kind}),
-      CAST(CASE n % 1000 WHEN 0 THEN :wanted ELSE :world END AS {kind}), 1, 'posted', '', 0, '', '', 0, 0, :now
+    columns = ", ".join(column.name for column in tables.transfers.columns)
+    fill = f"""INSERT INTO ledger_transfers ({columns}) SELECT n, {made}, CAST(:other AS {kind}),
+      CAST(CASE n % 1000 WHEN 0 THEN :wanted ELSE :world END AS {kind}), 1, 'posted', '', 0, '', '', 0, 0, :now,
+      NULL, NULL, '0'
       FROM ({number}) AS numbers"""
     with database.write() as connection:
         values = {"other": uid("other"), "wanted": LOAN, "world": WORLD, "n": rows, "now": NOW_US}

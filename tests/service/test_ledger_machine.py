@@ -1,5 +1,6 @@
 """The pure model and both stores against a naive ledger, over many histories of batches, retries and time."""
 
+import datetime
 import pathlib
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from chassis.database import Database
 from chassis.testing import PostgreSQL
 from ledger import model, tables
 from ledger import store as ledger
-from ledger.model import LARGEST, Account, Kind, Limit, State, Transfer
+from ledger.model import LARGEST, LEAVES_FLAG, Account, Kind, Limit, State, Transfer
 from tests.service.naive_ledger import NaiveLedger, Place
 from tests.support import NOW_US, apply, migrate, open_accounts, uid, violations
 
@@ -49,8 +50,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now_us = NOW_US
+        self.date = datetime.date(2026, 12, 1)
         self.naive = NaiveLedger(ACCOUNTS)
         self.state = State({key: Account(key, p.book, p.currency, LIMITS[p.limited]) for key, p in ACCOUNTS.items()})
+        self.state.booking_date = self.date
         self.sent: list[list[Transfer]] = []
         self.used = 0
         for database in self.databases:
@@ -60,7 +63,8 @@ class LedgerMachine(RuleBasedStateMachine):
         expected = self.naive.apply(batch, self.now_us)
         assert [result.value for result in model.apply(self.state, batch, self.now_us).results] == expected
         for database in self.databases:
-            assert apply(database, *batch, now_us=self.now_us) == expected, database.dialect
+            results = apply(database, *batch, now_us=self.now_us, date=self.date)
+            assert results == expected, database.dialect
         self.sent.append(batch)
         return expected
 
@@ -69,7 +73,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return IDS[self.used]
 
     def _draw(self, data: st.DataObject) -> Transfer:
-        kind = data.draw(st.sampled_from([*Kind, Kind.POSTED, Kind.PENDING]))
+        kind = data.draw(st.sampled_from([*Kind, *(Kind.POSTED, Kind.PENDING, Kind.UNFREEZE) * 3]))
         is_new = not self.used or data.draw(usually)
         transfer = Transfer(
             self._fresh_id() if is_new else data.draw(st.sampled_from(IDS[1 : self.used + 1])),
@@ -77,11 +81,17 @@ class LedgerMachine(RuleBasedStateMachine):
             linked=not data.draw(st.integers(0, 3)),
             code=data.draw(texts),
             reference=data.draw(texts),
+            value_date=data.draw(st.sampled_from([None, None, datetime.date(2026, 11, 30)])),
+            user_data=data.draw(st.sampled_from([0, 0, 1, 2**128 - 1])),
         )
         if kind in (Kind.POSTED, Kind.PENDING):
             debit, credit, timeout_us = data.draw(sides), data.draw(sides), data.draw(st.sampled_from([0, 5, 50]))
             amount = data.draw(amounts)
             return replace(transfer, debit_account=debit, credit_account=credit, amount=amount, timeout_us=timeout_us)
+        if kind in LEAVES_FLAG:
+            debit, is_odd = data.draw(sides), not data.draw(usually)
+            odd: dict[str, Any] = {"credit_account": data.draw(sides), "amount": data.draw(amounts)} if is_odd else {}
+            return replace(transfer, debit_account=debit, **odd)
         wanted = (Kind.POSTED, Kind.POST) if kind is Kind.REVERSAL else (Kind.PENDING,)
         likely = [t.id for t, _ in self.naive.standing if t.kind in wanted]
         is_likely: bool = data.draw(usually)
@@ -123,6 +133,8 @@ class LedgerMachine(RuleBasedStateMachine):
                 {"amount": known.amount + 1},
                 {"reference": known.reference + "!"},
                 {"timeout_us": 7},
+                {"value_date": datetime.date(2025, 1, 1)},
+                {"user_data": known.user_data ^ 2},
             ]
             changed = replace(known, **data.draw(st.sampled_from(changes)))
             assert self._everywhere([changed]) == ["EXISTS_WITH_DIFFERENT_CONTENT"]
@@ -131,6 +143,12 @@ class LedgerMachine(RuleBasedStateMachine):
     def wait(self, microseconds: int) -> None:
         """Time goes on."""
         self.now_us += microseconds
+
+    @rule()
+    def close_day(self) -> None:
+        """The business date goes on: a transfer without a value date is the same on any date."""
+        self.date += datetime.timedelta(days=1)
+        self.state.booking_date = self.date
 
     @rule()
     def expire(self) -> None:
@@ -156,10 +174,13 @@ class LedgerMachine(RuleBasedStateMachine):
             inside = [totals[key] for key, p in ACCOUNTS.items() if (p.book, p.currency) == (book, currency)]
             assert sum(each[1] for each in inside) == sum(each[3] for each in inside)
             assert sum(each[0] for each in inside) == sum(each[2] for each in inside)
+        flags = {key: self.naive.flag(key) for key in ACCOUNTS}
         assert _totals(self.state.accounts) == totals
+        assert _flags(self.state.accounts) == flags
         for database in self.databases:
             with database.read() as connection:
-                assert _totals(ledger.accounts(connection, ACCOUNTS)) == totals
+                stored = ledger.accounts(connection, ACCOUNTS)
+            assert (_totals(stored), _flags(stored)) == (totals, flags)
 
     def teardown(self) -> None:
         """What the rows alone prove, at the end of each history."""
@@ -174,6 +195,10 @@ def _totals(accounts: dict[str, Account]) -> dict[str, tuple[int, int, int, int]
     return {
         key: (a.debits_pending, a.debits_posted, a.credits_pending, a.credits_posted) for key, a in accounts.items()
     }
+
+
+def _flags(accounts: dict[str, Account]) -> dict[str, int]:
+    return {key: account.flags for key, account in accounts.items()}
 
 
 def _empty(database: Database) -> None:

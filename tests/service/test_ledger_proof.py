@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from chassis.database import Database
 from ledger import store as ledger
-from ledger.model import LARGEST, Kind, Limit, Transfer
+from ledger.model import LARGEST, Flag, Kind, Limit, Transfer
 from tests.support import Stores, apply, open_accounts, uid, violations
 
 
@@ -30,6 +30,18 @@ TAMPERED = {
     "balance's block": ("UPDATE ledger_transfers SET credit_balance = 151 WHERE position = 2", "block 1"),
     "reference": ("UPDATE ledger_transfers SET reference = 'x' WHERE position = 3", "block 2 (positions 3 to 4)"),
     "code": ("UPDATE ledger_transfers SET code = 'x' WHERE position = 3", "block 2 (positions 3 to 4)"),
+    "value date": (
+        "UPDATE ledger_transfers SET value_date = '2020-01-01' WHERE position = 3",
+        "block 2 (positions 3 to 4)",
+    ),
+    "booking date": (
+        "UPDATE ledger_transfers SET booking_date = '2020-01-01' WHERE position = 3",
+        "block 2 (positions 3 to 4)",
+    ),
+    "dates": ("UPDATE ledger_transfers SET booking_date = NULL, value_date = NULL WHERE position = 3", "block 2"),
+    "user data": ("UPDATE ledger_transfers SET user_data = 'ff' WHERE position = 3", "block 2 (positions 3 to 4)"),
+    "version": ("UPDATE ledger_blocks SET version = 1 WHERE block = 1", "block 1 (positions 1 to 2)"),
+    "no version": ("UPDATE ledger_blocks SET version = 3 WHERE block = 1", "block 1 (positions 1 to 2)"),
     "time": ("UPDATE ledger_transfers SET create_us = 1 WHERE position = 1", "block 1 (positions 1 to 2)"),
     "total": ("UPDATE ledger_accounts SET credits_posted = 151 WHERE reference = 'purse'", "(purse)"),
     "held": ("UPDATE ledger_accounts SET debits_pending = 5 WHERE reference = 'purse'", "(purse)"),
@@ -67,3 +79,31 @@ def test_a_ledger_without_its_head_loses_nothing_silently(database: Database) ->
         connection.execute(sa.text("DELETE FROM ledger_head"))
     with pytest.raises((AssertionError, TypeError)):
         apply(database, Transfer(uid("late"), uid("world"), uid("purse"), 1))
+
+
+def test_flags_are_followed_from_the_transfers_alone(database: Database) -> None:
+    world, purse = uid("world"), uid("purse")
+    frozen = Transfer(uid("freeze"), purse, kind=Kind.FREEZE)
+    assert apply(database, frozen, Transfer(uid("out"), purse, world, 1)) == ["OK", "ACCOUNT_FROZEN"]
+    assert apply(database, Transfer(uid("in"), world, purse, 1)) == ["OK"]
+    assert violations(database) == []
+    with database.read() as connection:
+        newest = ledger.lines(connection, purse, 0, 2)
+        assert [line.transfer.kind for line in newest] == [Kind.POSTED, Kind.FREEZE]
+        assert ledger.accounts(connection, [purse])[purse].flags == Flag.FROZEN
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE ledger_accounts SET flags = 0 WHERE reference = 'purse'"))
+    assert violations(database) == [f"ledger: account {purse} (purse): flags 0, not 1"]
+    # Unfrozen by hand, it gives money: the transfers tell.
+    assert apply(database, Transfer(uid("theft"), purse, world, 1)) == ["OK"]
+    assert any("ACCOUNT_FROZEN" in text and uid("theft") in text for text in violations(database))
+
+
+def test_a_closed_account_keeps_its_hold_until_that_is_given_back(database: Database) -> None:
+    world, purse = uid("world"), uid("purse")
+    held = Transfer(uid("held"), purse, world, 5, Kind.PENDING)
+    assert apply(database, held, Transfer(uid("close"), purse, kind=Kind.CLOSE)) == ["OK", "OK"]
+    posted = Transfer(uid("posted"), kind=Kind.POST, pending_id=held.id)
+    assert apply(database, posted, Transfer(uid("in"), world, purse, 1)) == ["ACCOUNT_CLOSED"] * 2
+    assert apply(database, Transfer(uid("void"), kind=Kind.VOID, pending_id=held.id)) == ["OK"]
+    assert violations(database) == []

@@ -24,21 +24,18 @@ from chassis import migrations, testing
 from chassis.database import Database
 from chassis.identity import Caller
 from chassis.service import Reading
-from services.declarations.insight.fold import commands as fold
-from services.declarations.insight.fold import model, store
-from services.declarations.insight.lists import model as list_model
-from services.declarations.insight.portrait import commands as portraits
-from services.declarations.retail.list import commands as lists
+from services.declarations.insight.counting import model as counting_model
+from services.declarations.insight.counting.store import enterprise_totals, statistics_cells
+from services.declarations.insight.fold import commands as fold_commands
+from services.declarations.insight.fold import store as fold_store
+from services.declarations.insight.lists import model as lists_model
+from services.declarations.insight.portrait import commands as portrait_commands
+from services.declarations.insight.portrait.store import risk_portraits
+from services.declarations.intake.takers import lists as takers_lists
 from services.declarations.service import SERVICE
-from services.declarations.tables import (
-    declarations,
-    enterprise_totals,
-    retail_lists,
-    retail_summaries,
-    retail_summary_lists,
-    risk_portraits,
-    statistics_cells,
-)
+from services.declarations.window.declaration.store import declarations
+from services.declarations.window.retail.list.store import retail_lists
+from services.declarations.window.retail.summary.store import retail_summaries, retail_summary_lists
 from tests.service import test_retail_merchants as merchants
 from tests.service.insight_world import REGULATOR, goods, number, row
 from tests.service.retail_lists_world import (
@@ -71,7 +68,7 @@ def registered(database: Database) -> RetailRegister:
 
 def follow(register: RetailRegister) -> bool:
     """One step of what is derived; whether there is more."""
-    return bool(register.run(lambda transaction, _none: fold.follow(transaction), "log"))
+    return bool(register.run(lambda transaction, _none: fold_commands.follow(transaction), "log"))
 
 
 def settle(register: RetailRegister) -> None:
@@ -112,12 +109,14 @@ def summarised(register: RetailRegister) -> set[str]:
 
 def counted_anew(register: RetailRegister) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """The totals from the rows as they are, all at once."""
-    delta = model.Delta()
-    for one in rows_of(register, sa.select(*(declarations.c[name] for name in model.Row._fields)).subquery()):
-        delta.add(model.contribution(model.Row(*one), declarations_pb2.Declaration.FromString(one.body)))
+    delta = counting_model.Delta()
+    for one in rows_of(register, sa.select(*(declarations.c[name] for name in counting_model.Row._fields)).subquery()):
+        delta.add(
+            counting_model.contribution(counting_model.Row(*one), declarations_pb2.Declaration.FromString(one.body))
+        )
     within = summarised(register)
-    for one in rows_of(register, sa.select(*(retail_lists.c[name] for name in list_model.ListRow._fields)).subquery()):
-        delta.add(list_model.contribution(list_model.ListRow(*one), one.id in within))
+    for one in rows_of(register, sa.select(*(retail_lists.c[name] for name in lists_model.ListRow._fields)).subquery()):
+        delta.add(lists_model.contribution(lists_model.ListRow(*one), one.id in within))
     totals = {key: tuple(value) for key, value in delta.totals.items()}
     return totals, {key: tuple(value) for key, value in delta.cells().items()}
 
@@ -175,7 +174,7 @@ class Following(RuleBasedStateMachine):
     def take_back(self, which: int, is_return: bool) -> None:
         asked = retail_pb2.RetailCancellation(list_number=list_number(which), is_return=is_return)
         asked.envelope.send_time.FromMicroseconds(self.later_us())
-        self.register.take(lists.take_cancellations, [asked])
+        self.register.take(takers_lists.take_cancellations, [asked])
 
     @rule(
         which=st.sampled_from(SUMMARIES),
@@ -208,11 +207,11 @@ class Following(RuleBasedStateMachine):
 
     @rule(weight=st.sampled_from([1, 2, 10_000]))
     def follow(self, weight: int) -> None:
-        before, store.WEIGHT_MOST = store.WEIGHT_MOST, dict.fromkeys(store.WEIGHT_MOST, weight)
+        before, fold_store.WEIGHT_MOST = fold_store.WEIGHT_MOST, dict.fromkeys(fold_store.WEIGHT_MOST, weight)
         try:
             follow(self.register)
         finally:
-            store.WEIGHT_MOST = before
+            fold_store.WEIGHT_MOST = before
 
     @invariant()
     def nothing_is_counted_twice(self) -> None:
@@ -224,7 +223,7 @@ class Following(RuleBasedStateMachine):
         assert stored(self.register) == counted_anew(self.register)
         once = stored(self.register)
         with self.register.database.write() as connection:
-            store.reset(connection)
+            fold_store.reset(connection)
         settle(self.register)
         assert stored(self.register) == once
         self.register.database.close()
@@ -393,7 +392,7 @@ def test_a_portrait_is_of_declarations_alone(register: RetailRegister) -> None:
     released(register, 1, 2, 3)
     declared(register, 1, trade_mode="0110", enterprise=ENTERPRISE)
     settle(register)
-    register.run(lambda transaction, _none: portraits.assess(transaction), "due")
+    register.run(lambda transaction, _none: portrait_commands.assess(transaction), "due")
     (portrait,) = rows_of(register, risk_portraits)
     assert '"declarations":1' in portrait.inputs
     assert MERCHANT in portrait.enterprise

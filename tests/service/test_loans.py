@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from google.protobuf.message import Message
 from google.type import date_pb2, decimal_pb2
 
-from chassis import eventlog, fields, migrations, money, signatures, tasks
-from chassis.clock import SHANGHAI
+from chassis import business_date, eventlog, fields, migrations, money, signatures, tasks
 from chassis.command import Submission
 from chassis.database import Database
 from chassis.errors import DomainError, NotFound
@@ -32,6 +31,7 @@ from services.loans import errors, tables
 from services.loans.loan import plan, store
 from services.loans.service import SERVICE
 from tests.support import seeded_random
+from trade.calendars import CHINA
 
 NOW_US = 1_800_000_000_000_000
 DAY_US = 86_400_000_000
@@ -131,7 +131,7 @@ class Room:
             with self.database.write() as connection:
                 operation = SERVICE.operation("CreateApplication")
                 submission = Submission(operation, SETTLEMENT, None, "", self.now_us, self._seed())
-                sweep(submission.transaction(connection))
+                sweep(submission.transaction(connection, business_date.present(connection, self.now_us)))
 
     def violations(self) -> list[str]:
         """What the service's own proof and its tasks' find."""
@@ -259,7 +259,7 @@ def repayment(room: Room, loan: str, amount: Any, on: str, **changes: Any) -> lo
 
 def repay(room: Room, loan: str, amount: int, on: str, caller: Caller = SETTLEMENT, **changes: Any) -> Any:
     """Fixes a repayment on its value date."""
-    moment = datetime.datetime.combine(datetime.date.fromisoformat(on), datetime.time(12), SHANGHAI)
+    moment = datetime.datetime.combine(datetime.date.fromisoformat(on), datetime.time(12), CHINA)
     room.now_us = max(room.now_us, int(moment.timestamp()) * 1_000_000)
     return room.submit("CreateRepayment", caller, repayment(room, loan, usd(amount), on, **changes))
 

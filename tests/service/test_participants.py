@@ -224,9 +224,9 @@ def test_lists_of_every_noun_walk_the_key(store: Stores, service: Service, parti
 
 # The heads of the release before participants had rows.
 BEFORE = {
-    "loans": ("loans_0002", "ledger_0001", "chassis_0004"),
-    "settlement": ("settlement_0005", "ledger_0001", "chassis_0004"),
-    "credit_insurance": ("credit_insurance_0002", "ledger_0001", "chassis_0004"),
+    "loans": ("loans_0002", "ledger_0002", "chassis_0007"),
+    "settlement": ("settlement_0006", "ledger_0002", "chassis_0007"),
+    "credit_insurance": ("credit_insurance_0003", "ledger_0002", "chassis_0007"),
 }
 PLAIN: Mapping[type, Any] = {
     int: 1,

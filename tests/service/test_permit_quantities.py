@@ -22,9 +22,9 @@ from chassis.database import Database
 from chassis.identity import Caller
 from chassis.money import Money, to_proto
 from chassis.status import RemoteError
-from services.declarations.records import permit_uses, permits
-from services.declarations.records import store as rows
 from services.declarations.service import SERVICE
+from services.declarations.window.eligibility import permit_uses, permits
+from services.declarations.window.eligibility import store as eligibility_store
 from tests.service.retail_lists_world import RetailRegister
 from tests.support import Stores
 
@@ -327,7 +327,7 @@ class Chance:
         """Declarations that wait though a permit has room for them."""
         with self.register.database.read() as connection:
             theirs = permit_uses.held(connection, [ENTERPRISES[0]]).get(ENTERPRISES[0], {})
-            waiting = rows.waiting_uses(connection, [ENTERPRISES[0]])
+            waiting = eligibility_store.waiting_uses(connection, [ENTERPRISES[0]])
             taken = permit_uses.taken(connection, {ENTERPRISES[0]: theirs})
         return [use.declaration for use in waiting if use.day and permits.assign(use, theirs, dict(taken), use.day)]
 

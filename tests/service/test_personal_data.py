@@ -32,10 +32,11 @@ from chassis.status import RemoteError
 from cli import keys
 from cli.layout import Layout
 from cli.main import main
-from services.declarations.formats import ceb
-from services.declarations.personal import store as personal
-from services.declarations.tables import personal_data
+from services.declarations.intake.formats import ceb
+from services.declarations.privacy.personal import store as personal_store
+from services.declarations.privacy.personal.store import personal_data
 from tests.service.consent_world import EXPORTER, STRANGER, WINDOW, Register, person, running
+from trade.calendars import day_in_china
 
 FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures" / "decmessage"
 DECMESSAGE = (FIXTURES / "good_general_trade.xml").read_text()
@@ -187,14 +188,15 @@ def wrapped(row: Any) -> retail_pb2.RetailDocument:
 def put(register: Register, persons: dict[str, personal_pb2.PersonalData]) -> None:
     """As a room of the service puts persons in."""
     with register.store.write() as connection:
-        personal.put(transaction_on(connection, register), persons)
+        personal_store.put(transaction_on(connection, register), persons)
 
 
 def transaction_on(connection: sa.Connection, register: Register) -> Transaction:
     """One of the running service's own."""
     now_us = SystemClock().now_us()
     ids = Identifiers(now_us, system_random(16))
-    return Transaction(connection, service_caller("declarations"), now_us, ids, keys=register.keys)
+    caller, date = service_caller("declarations"), day_in_china(now_us)
+    return Transaction(connection, caller, now_us, ids, business_date=date, keys=register.keys)
 
 
 async def check_readable(register: Register) -> None:
@@ -207,8 +209,8 @@ async def check_readable(register: Register) -> None:
     ]
     with register.store.read() as connection:
         reading = Reading(connection, service_caller("declarations"), 0, register.keys)
-        assert list(personal.of(reading, [RETAIL, "retailOrders/none"])) == [RETAIL]
-        assert list(personal.of(reading, [RETAIL])[RETAIL].persons) == [BUYER]
+        assert list(personal_store.of(reading, [RETAIL, "retailOrders/none"])) == [RETAIL]
+        assert list(personal_store.of(reading, [RETAIL])[RETAIL].persons) == [BUYER]
 
 
 async def test_no_name_is_in_clear(
@@ -387,7 +389,9 @@ async def test_no_key_is_retired_that_an_open_transaction_sealed_with(
         with keys.opened(Layout(busy.folder), busy.database, ["declarations"], None) as (ring,):
             old = ring.file.current_id
             with ring.store.write() as connection:
-                personal.put(transaction_on(connection, busy), {RETAIL: personal_pb2.PersonalData(persons=[BUYER])})
+                personal_store.put(
+                    transaction_on(connection, busy), {RETAIL: personal_pb2.PersonalData(persons=[BUYER])}
+                )
                 assert (keys.rotate(ring, lambda *_: None))["resealed"] == 0
                 retirement = asyncio.create_task(asyncio.to_thread(keys.retire, ring))
                 with psycopg.connect(busy.database, autocommit=True) as watching:
@@ -402,7 +406,7 @@ async def test_a_value_of_an_unknown_key_is_no_other_value(register: Register) -
     (name,) = await register.declare(register.row(BUYER))
     stranger = keyring.KeyRing(keyring.generate(system_random, 0))
     with register.store.read() as connection, pytest.raises(UnknownKey):
-        personal.of(Reading(connection, EXPORTER, 0, stranger), [name])
+        personal_store.of(Reading(connection, EXPORTER, 0, stranger), [name])
 
 
 async def test_an_amendment_brings_its_own_persons(register: Register) -> None:

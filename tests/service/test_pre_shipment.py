@@ -19,11 +19,12 @@ from chassis import money, rpc, verification
 from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.money import Money, exponent, to_proto
-from services.declarations.preshipment import store as shipments
-from services.declarations.preshipment.model import Link
-from services.declarations.value import kinds
-from services.declarations.value import store as values
-from services.declarations.value.model import Value
+from services.declarations.kinds import KINDS
+from services.declarations.register.kind import load_assets
+from services.declarations.register.preshipment import store as preshipment_store
+from services.declarations.register.preshipment.model import Link
+from services.declarations.register.value import store as value_store
+from services.declarations.register.value.model import Value
 from tests.service.register_world import (
     BANK,
     BANKS,
@@ -37,6 +38,7 @@ from tests.service.register_world import (
     World,
     usd,
 )
+from trade.calendars import day_in_china
 
 CONTRACT: dict[str, Any] = {"contract_number": "po 2026-01"}
 
@@ -360,8 +362,9 @@ class Play:
 
     def _value(self, name: str) -> Value:
         with self.world.store.read() as connection:
-            assets = kinds.load(connection, [name], self.world.now_us)
-            return values.of_many(connection, list(assets.values()), self.world.now_us)[name]
+            on = day_in_china(self.world.now_us)
+            assets = load_assets(KINDS, connection, [name], on)
+            return value_store.of_many(connection, list(assets.values()), on)[name]
 
 
 def worth(currency: str, share: int) -> Money:
@@ -373,7 +376,7 @@ def worth(currency: str, share: int) -> Money:
 def links_of(world: World, order: str) -> list[Link]:
     """What is shipped under an order."""
     with world.store.read() as connection:
-        return shipments.links(connection, [order])
+        return preshipment_store.links(connection, [order])
 
 
 def asked_order(amount: Money, day: datetime.date | None, contract: str = "PO-BOUNDS") -> Any:

@@ -17,17 +17,21 @@ from google.protobuf import json_format
 from stdnum.cn import uscc
 
 from chassis import tasks, testing
-from chassis.clock import MICROSECONDS, SystemClock, business_date
+from chassis.clock import MICROSECONDS, SystemClock
 from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.ids import derived
 from chassis.money import Money, to_proto
 from chassis.rpc import date
 from chassis.status import RemoteError
-from services.declarations.records import enterprises, kinds
+from services.declarations.privacy import callers
 from services.declarations.service import SERVICE as DECLARATIONS
-from services.declarations.tables import bills, record_versions
+from services.declarations.window.bill.store import bills
+from services.declarations.window.records import enterprises
+from services.declarations.window.records import kinds as records_kinds
+from services.declarations.window.records.store import record_versions
 from services.settlement.service import SERVICE as SETTLEMENT
+from trade.calendars import day_in_china
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures" / "records"
 ENTERPRISE, RIVAL = "enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277"
@@ -44,7 +48,7 @@ def person(tenant: str, role: str) -> Caller:
 WINDOW, OTHER_WINDOW = person("windows/henan", "WINDOW"), person("windows/other", "WINDOW")
 EXPORTER, STRANGER = person(ENTERPRISE, "EXPORTER"), person(RIVAL, "EXPORTER")
 TELLER, STRANGE_TELLER = person(BANK, "BANK_SYSTEM"), person(STRANGE_BANK, "BANK_SYSTEM")
-WRITERS = {kinds.WINDOW: WINDOW, kinds.EXPORTER: EXPORTER}
+WRITERS = {callers.WINDOW: WINDOW, records_kinds.EXPORTER: EXPORTER}
 
 
 class World:
@@ -256,7 +260,7 @@ FIELDS: dict[str, tuple[str, str, Any]] = {
 
 
 # Those that later versions may change.
-CHANGING = [name for name, kind in kinds.KINDS.items() if not kind.is_final]
+CHANGING = [name for name, kind in records_kinds.KINDS.items() if not kind.is_final]
 
 
 def unlike(kind: str, world: World) -> records_pb2.Record:
@@ -268,29 +272,29 @@ def unlike(kind: str, world: World) -> records_pb2.Record:
         key = body + uscc.calc_check_digit(body)
     if kind == "goods_return":
         key = f"460120261{int(key[1:]):09}"
-    setattr(kinds.content_of(row), FIELDS[kind][0], key)
+    setattr(records_kinds.content_of(row), FIELDS[kind][0], key)
     row.notice_time.FromSeconds(1_800_000_000)
     return row
 
 
 def changed(row: records_pb2.Record, hours: int) -> records_pb2.Record:
     """Another version, so many hours later."""
-    _, field, value = FIELDS[kinds.kind_of(row)]
+    _, field, value = FIELDS[records_kinds.kind_of(row)]
     other = records_pb2.Record()
     other.CopyFrom(row)
-    setattr(kinds.content_of(other), field, value)
+    setattr(records_kinds.content_of(other), field, value)
     other.notice_time.FromSeconds(row.notice_time.seconds + hours * 3600)
     return other
 
 
 def value_of(record: Any) -> Any:
     """The field that versions differ in."""
-    return getattr(kinds.content_of(record), FIELDS[kinds.kind_of(record)][1])
+    return getattr(records_kinds.content_of(record), FIELDS[records_kinds.kind_of(record)][1])
 
 
 @pytest.mark.parametrize("kind", CHANGING)
 async def test_of_several_versions_the_newest_by_its_writers_time_counts(world: World, kind: str) -> None:
-    writer, row = WRITERS[kinds.KINDS[kind].writer], unlike(kind, world)
+    writer, row = WRITERS[records_kinds.KINDS[kind].writer], unlike(kind, world)
     name = await world.taken(row, writer)
     created = await world.get(name)
     (again,) = await world.write(row, by=writer)
@@ -311,7 +315,7 @@ async def test_of_several_versions_the_newest_by_its_writers_time_counts(world: 
 
 @pytest.mark.parametrize("kind", CHANGING)
 async def test_versions_of_one_batch_are_decided_in_order(world: World, kind: str) -> None:
-    writer, row = WRITERS[kinds.KINDS[kind].writer], unlike(kind, world)
+    writer, row = WRITERS[records_kinds.KINDS[kind].writer], unlike(kind, world)
     rows = [changed(row, 50), row, changed(row, 50), changed(row, 49)]
     verdicts = await world.write(*rows, by=writer)
     outcomes = [declarations_pb2.IntakeVerdict.Outcome.Name(one.outcome) for one in verdicts]
@@ -320,16 +324,16 @@ async def test_versions_of_one_batch_are_decided_in_order(world: World, kind: st
     assert (record.notice_time, value_of(record)) == (rows[0].notice_time, value_of(rows[0]))
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS)
+@pytest.mark.parametrize("kind", records_kinds.KINDS)
 async def test_each_kind_has_one_writer(world: World, kind: str) -> None:
-    row, writer = unlike(kind, world), kinds.KINDS[kind].writer
+    row, writer = unlike(kind, world), records_kinds.KINDS[kind].writer
     if kind == "goods_return":
         row.declaration = await world.declare()
     (other,) = (role for role in WRITERS if role != writer)
     (verdict,) = await world.write(row, by=WRITERS[other])
     assert [problem.reason for problem in verdict.problems] == ["WRITER_NOT_ALLOWED"]
     await world.write(row, by=WRITERS[writer])
-    if writer == kinds.WINDOW:
+    if writer == callers.WINDOW:
         (verdict,) = await world.write(changed(row, 1), by=OTHER_WINDOW)
         expected = ["RECORD_OF_ANOTHER_WRITER"]
     else:
@@ -338,7 +342,7 @@ async def test_each_kind_has_one_writer(world: World, kind: str) -> None:
     assert [problem.reason for problem in verdict.problems] == expected
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS)
+@pytest.mark.parametrize("kind", records_kinds.KINDS)
 async def test_who_sees_a_record(world: World, kind: str) -> None:
     row = unlike(kind, world)
     if kind in ("hold", "rebate_status", "goods_return"):
@@ -347,8 +351,8 @@ async def test_who_sees_a_record(world: World, kind: str) -> None:
         row.enterprise = ENTERPRISE
     elif kind == "enterprise_registration":
         row.enterprise_registration.social_credit_code = ENTERPRISE.removeprefix("enterprises/")
-    (verdict,) = await world.write(row, by=WRITERS[kinds.KINDS[kind].writer])
-    name, is_public = verdict.resource, kinds.KINDS[kind].is_public
+    (verdict,) = await world.write(row, by=WRITERS[records_kinds.KINDS[kind].writer])
+    name, is_public = verdict.resource, records_kinds.KINDS[kind].is_public
     for caller in (WINDOW, EXPORTER, TELLER):
         assert (await world.get(name, caller)).name == name
         assert name in [one.name for one in await world.page(caller, kind=kind, page_size=500)]
@@ -632,7 +636,7 @@ async def bill_of(world: World, minor_units: int = 1_250_000) -> tuple[records_p
     """A bill to be paid in time, and its name."""
     row = unlike("bill", world)
     row.bill.amount.minor_units = minor_units
-    row.bill.issue_date.CopyFrom(date(business_date(SystemClock().now_us())))
+    row.bill.issue_date.CopyFrom(date(day_in_china(SystemClock().now_us())))
     return row, await world.taken(row)
 
 
@@ -720,7 +724,7 @@ async def overdue_bill(world: World, days: int) -> tuple[records_pb2.Record, str
     """A bill of CNY 326,400 that was due so many days ago, and its name."""
     row = unlike("bill", world)
     row.bill.amount.minor_units, row.bill.term = 326_400_00, records_pb2.Bill.STATED
-    row.bill.due_date.CopyFrom(date(business_date(SystemClock().now_us()) - datetime.timedelta(days=days)))
+    row.bill.due_date.CopyFrom(date(day_in_china(SystemClock().now_us()) - datetime.timedelta(days=days)))
     return row, await world.taken(row)
 
 

@@ -18,13 +18,20 @@ from chassis.command import Transaction
 from chassis.identity import Caller
 from chassis.ids import Identifiers
 from chassis.status import RemoteError
-from services.declarations import terms
-from services.declarations.formats import ceb, decmessage
-from services.declarations.intake import commands, keeping
-from services.declarations.intake import store as intake_store
+from services.declarations.intake import commands as intake_commands
+from services.declarations.intake.formats import ceb, decmessage
+from services.declarations.intake.refused import keeping
+from services.declarations.intake.refused import store as refused_store
+from services.declarations.intake.refused import terms as refused_terms
+from services.declarations.intake.refused.store import (
+    refused_contents,
+    refused_documents,
+    refused_reasons,
+    refused_told,
+)
 from services.declarations.service import SERVICE
-from services.declarations.tables import refused_contents, refused_documents, refused_reasons, refused_told
 from tests.service.intake_world import OTHER_WINDOW, WINDOW, Intake, Verdict, dec_message, document, intake, told
+from trade.calendars import day_in_china
 
 __all__ = ["intake"]
 
@@ -289,21 +296,22 @@ async def test_nothing_is_kept_beyond_the_limit(intake: Intake, monkeypatch: pyt
 
 def test_the_terms_of_keeping() -> None:
     today = datetime.date(2026, 11, 2)
-    assert (terms.refused_kept_days(today), terms.refused_kept_most(today)) == (180, 100_000)
+    assert (refused_terms.refused_kept_days(today), refused_terms.refused_kept_most(today)) == (180, 100_000)
 
 
 async def test_what_is_old_is_forgotten_whole(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "AT_ONCE", 2)
+    monkeypatch.setattr(intake_commands, "AT_ONCE", 2)
     kind = KINDS[0]
     verdicts = await send(intake, kind, *(kind.spoilt(200 + index) for index in range(3)))
     names = [verdict.refused_document for verdict in verdicts]
     last_us = (await get(intake, names[0])).last_refuse_time.ToMicroseconds()
     store = intake.platform.nodes[SERVICE.name].store
-    kept_us = terms.refused_kept_days(datetime.date(2026, 11, 2)) * commands.DAY_US
+    kept_us = refused_terms.refused_kept_days(datetime.date(2026, 11, 2)) * intake_commands.DAY_US
     for now_us, is_kept in ((last_us + kept_us, True), (last_us + kept_us + 1, False)):
         with store.write() as connection:
-            transaction = Transaction(connection, WINDOW, now_us, Identifiers(now_us, bytes(16)), keys=store.keys)
-            while commands.forget_old(transaction):
+            ids, date = Identifiers(now_us, bytes(16)), day_in_china(now_us)
+            transaction = Transaction(connection, WINDOW, now_us, ids, business_date=date, keys=store.keys)
+            while intake_commands.forget_old(transaction):
                 pass
         for name in names:
             assert has_rows(intake, name) == ([True] * 4 if is_kept else [False] * 4)
@@ -331,11 +339,11 @@ async def test_verification_finds_what_is_kept_wrongly(intake: Intake) -> None:
     store = intake.platform.nodes[SERVICE.name].store
     rows = refused_documents.c
     with store.write() as connection:
-        assert intake_store.violations(connection) == []
+        assert refused_store.violations(connection) == []
         connection.execute(sa.delete(refused_contents).where(refused_contents.c.resource == lost))
         is_leaked = rows.id == leaked.removeprefix("refusedDocuments/")
         connection.execute(sa.update(refused_documents).where(is_leaked).values(state="MENDED"))
         connection.execute(sa.delete(refused_told).where(refused_told.c.resource == untold))
-        found = intake_store.violations(connection)
+        found = refused_store.violations(connection)
         assert {line.partition(" ")[0] for line in found} == {lost, leaked, untold}
         connection.rollback()

@@ -5,19 +5,21 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import pre_shipment_pb2
 
-from chassis import database, eventlog, testing
+from chassis import business_date, database, eventlog, testing
 from chassis.command import Transaction
 from chassis.identity import Caller
 from chassis.ids import Identifiers
-from services.declarations.declaration import commands as declarations
-from services.declarations.encumbrance import commands as encumbrances
-from services.declarations.preshipment import commands as pre_shipments
+from services.declarations.intake.takers import declarations as takers_declarations
+from services.declarations.kinds import KINDS
+from services.declarations.register.preshipment import commands as preshipment_commands
+from services.declarations.register.protocol import confirming as protocol_confirming
 from tests.service.register_world import BANK, BANKS, EXPORTER, INSURER, OTHER, VALUE, WINDOW, World, usd
 
 PATIENCE_SECONDS = 20
@@ -47,7 +49,8 @@ def meanwhile(
         try:
             with other.store.write() as connection:
                 ids = Identifiers(world.now_us, uuid.uuid4().bytes)
-                transaction = Transaction(connection, caller, world.now_us, ids)
+                date = business_date.present(connection, world.now_us)
+                transaction = Transaction(connection, caller, world.now_us, ids, business_date=date)
                 function(transaction, request)
                 eventlog.flush(connection, transaction.events)
                 has_begun.set()
@@ -96,14 +99,14 @@ def receive(transaction: Transaction, request: pb.BatchCreateReceiptsRequest) ->
     """As the writer would: under the lock of the declaration's name."""
     names = [f"declarations/{one.declaration_number}" for one in request.receipts]
     database.lock(transaction.connection, names)
-    declarations.create_receipts(transaction, request)
+    takers_declarations.create_receipts(transaction, request)
 
 
 def test_what_is_paid_settles_what_was_just_confirmed(world: World) -> None:
     """The payment found a reservation; by the time it is booked that is finance."""
     name = world.declared()
     first, second = world.finance(name, 10_000_00), world.reserve(name, 40_000_00)
-    with meanwhile(world, encumbrances.confirm, confirmation(second), BANK):
+    with meanwhile(world, partial(protocol_confirming.confirm, KINDS), confirmation(second), BANK):
         world.pay(name, 30_000_00)
     settled = [world.encumbrance(held).items[0].settled for held in (first, second)]
     assert settled == [usd(10_000_00), usd(20_000_00)]
@@ -113,7 +116,7 @@ def test_a_deletion_is_taken_while_finance_is_confirmed(world: World) -> None:
     """Customs can't be refused; what was just confirmed falls short."""
     name = world.declared()
     held = world.reserve(name, 40_000_00)
-    with meanwhile(world, encumbrances.confirm, confirmation(held), BANK):
+    with meanwhile(world, partial(protocol_confirming.confirm, KINDS), confirmation(held), BANK):
         world.receive(name, "D")
     assert world.booked(name) == {"financed": 40_000_00, "shortfall": 40_000_00}
     assert [one.amount for one in world.breaches(BANK)] == [usd(40_000_00)]
@@ -128,7 +131,7 @@ def test_an_order_counts_what_was_just_shipped_under_it(world: World) -> None:
     link = pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=financed)
     world.call("LinkPreShipment", link, EXPORTER)
     link = pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=fresh)
-    with meanwhile(world, pre_shipments.link, link, EXPORTER):
+    with meanwhile(world, partial(preshipment_commands.link, KINDS), link, EXPORTER):
         world.amend(financed, VALUE - 1)
     assert world.booked(fresh)["reserved"] == 80_000_00
     assert "free" not in world.booked(order)
@@ -145,6 +148,6 @@ def test_a_receipt_finds_the_declaration_that_is_just_coming(world: World, is_re
         with meanwhile(world, receive, deletion, WINDOW):
             world.call("BatchCreateDeclarations", batch, WINDOW)
     else:
-        with meanwhile(world, lambda *work: declarations.take([work]), declarations.rows(batch), WINDOW):
+        with meanwhile(world, lambda *work: takers_declarations.take([work]), takers_declarations.rows(batch), WINDOW):
             world.call("BatchCreateReceipts", deletion, WINDOW)
     assert world.declaration(name).status == pb.Declaration.DELETED

@@ -19,12 +19,13 @@ from chassis.identity import ASSERTION_KEY, Caller
 from chassis.ids import Identifiers
 from chassis.service import Reading
 from chassis.status import RemoteError
-from services.declarations.formats.ceb import parse
-from services.declarations.personal import store as personal
-from services.declarations.retail.identity import order_id, waybill_id
-from services.declarations.retail.matching import store as matching
+from services.declarations.intake.formats.ceb import parse
+from services.declarations.privacy.personal import store as personal_store
 from services.declarations.service import SERVICE
-from services.declarations.tables import retail_orders
+from services.declarations.window.retail.flows.matching import store as matching_store
+from services.declarations.window.retail.flows.tables import retail_orders
+from services.declarations.window.retail.identity import order_id, waybill_id
+from trade.calendars import day_in_china
 
 FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures" / "ceb"
 WINDOW = Caller("windows/henan/system", "windows/henan", frozenset({"WINDOW"}))
@@ -266,7 +267,7 @@ async def test_a_list_ties_a_waybill_to_its_order(window: Window, linked_first: 
     store = window.platform.nodes[SERVICE.name].store
     for _ in range(2):
         with store.write() as connection:
-            matching.link(transaction_on(connection), [tie])
+            matching_store.link(transaction_on(connection), [tie])
     if linked_first:
         await window.send(waybill("T"))
     assert await window.stands("T") == ("MATCHED", [])
@@ -277,7 +278,8 @@ async def test_a_list_ties_a_waybill_to_its_order(window: Window, linked_first: 
 
 def transaction_on(connection: sa.Connection) -> Any:
     """A command's transaction of another room."""
-    return Transaction(connection, WINDOW, SystemClock().now_us(), Identifiers(0, b""))
+    now_us = SystemClock().now_us()
+    return Transaction(connection, WINDOW, now_us, Identifiers(0, b""), business_date=day_in_china(now_us))
 
 
 async def test_personal_data_is_sealed_apart_and_never_given_out(window: Window) -> None:
@@ -289,7 +291,7 @@ async def test_personal_data_is_sealed_apart_and_never_given_out(window: Window)
     with node.store.read() as connection:
         stored = connection.execute(sa.select(retail_orders)).one()
         reading = Reading(connection, WINDOW, SystemClock().now_us(), node.store.keys)
-        kept = personal.of(reading, [verdict.resource])
+        kept = personal_store.of(reading, [verdict.resource])
     assert "柳星遥".encode() not in b"".join(one for one in stored if isinstance(one, bytes))
     assert list(kept[verdict.resource].persons) == list(row.persons)
     # The same order for another person is another order.
@@ -297,7 +299,7 @@ async def test_personal_data_is_sealed_apart_and_never_given_out(window: Window)
     assert await window.outcomes(row) == ["REFUSED, DOCUMENT_KNOWN_WITH_OTHER_CONTENT"]
     with node.store.read() as connection:
         reading = Reading(connection, WINDOW, SystemClock().now_us(), node.store.keys)
-        assert personal.of(reading, [verdict.resource])[verdict.resource].persons[0].name == "柳星遥"
+        assert personal_store.of(reading, [verdict.resource])[verdict.resource].persons[0].name == "柳星遥"
 
 
 async def test_an_enterprise_sees_its_own_an_institution_what_it_was_let_see(window: Window) -> None:

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis.ids import derived
-from services.declarations.declaration import store as declarations
-from services.declarations.retail.list import commands, store
-from services.declarations.retail.list.model import RetailList
+from services.declarations.intake.takers import lists as takers_lists
 from services.declarations.service import SERVICE
+from services.declarations.window.declaration import store as declaration_store
+from services.declarations.window.retail.list import store as list_store
+from services.declarations.window.retail.list.model import RetailList
 from tests.service.retail_lists_world import (
     DAY_US,
     NOW_US,
@@ -62,7 +63,7 @@ def test_receipts_before_their_list_wait_for_it(register: RetailRegister) -> Non
     assert (register.list(1).status, register.list(1).list_number) == ("CLOSED", list_number(1))
     assert register.receipts(*early) == ["DUPLICATE", "DUPLICATE"]
     with register.database.read() as connection:
-        assert not store.is_waited(connection)
+        assert not list_store.is_waited(connection)
 
 
 def test_merchants_may_use_the_same_number(register: RetailRegister) -> None:
@@ -125,14 +126,16 @@ def test_cancellations_and_returns(register: RetailRegister) -> None:
     register.lists(*(list_row(number, list_number=list_number(number)) for number in (1, 2, 3)))
     register.receipts(*(receipt_row(number, "899") for number in (1, 2, 3)))
     asked = [cancellation(1, is_return=False), cancellation(2, is_return=True), cancellation(9, is_return=True)]
-    assert register.take(commands.take_cancellations, [*asked, asked[0]]) == ["ACCEPTED"] * 3 + ["DUPLICATE"]
+    assert register.take(takers_lists.take_cancellations, [*asked, asked[0]]) == ["ACCEPTED"] * 3 + ["DUPLICATE"]
     assert [register.list(number).status for number in (1, 2, 3)] == ["CANCELLED", "RETURNED", "CLOSED"]
-    assert register.take(commands.take_cancellations, [cancellation(0, is_return=True, note="?")]) == ["LIST_NOT_NAMED"]
+    assert register.take(takers_lists.take_cancellations, [cancellation(0, is_return=True, note="?")]) == [
+        "LIST_NOT_NAMED"
+    ]
 
 
 def test_an_applications_own_number_is_no_lists(register: RetailRegister) -> None:
     register.take(
-        commands.take_cancellations,
+        takers_lists.take_cancellations,
         [
             cancellation(1, is_return=False, list_number=list_number(1), enterprise_number="COP000000002"),
         ],
@@ -144,10 +147,11 @@ def test_an_applications_own_number_is_no_lists(register: RetailRegister) -> Non
 def test_departures_by_list_and_by_waybill(register: RetailRegister) -> None:
     register.lists(*(list_row(number, list_number=list_number(number)) for number in range(1, 5)))
     told = departure(list_number(1), list_number(2), list_number(77))
-    assert register.take(commands.take_departures, [told, told]) == ["ACCEPTED", "DUPLICATE"]
+    assert register.take(takers_lists.take_departures, [told, told]) == ["ACCEPTED", "DUPLICATE"]
     by_waybill = departure(waybills=["WAYBILL000000003"])
     assert (
-        register.take(commands.take_departures, [by_waybill, departure(list_number(4), left=False)]) == ["ACCEPTED"] * 2
+        register.take(takers_lists.take_departures, [by_waybill, departure(list_number(4), left=False)])
+        == ["ACCEPTED"] * 2
     )
     left = [register.list(number).departure_us for number in range(1, 5)]
     assert left == [NOW_US, NOW_US, NOW_US, None]
@@ -172,7 +176,7 @@ ENDS = st.sets(st.sampled_from(["return", "cancel", "delete", "depart", "modify"
 
 def documents(number: int, said: Sequence[tuple[str, int, str]], ends: set[str]) -> list[tuple[Any, Any]]:
     """Everything that is said of a list, with the function that takes it."""
-    found: list[tuple[Any, Any]] = [(commands.take, list_row(number))]
+    found: list[tuple[Any, Any]] = [(takers_lists.take, list_row(number))]
     for code, hour, named in said:
         names = {"enterprise_number": "", "list_number": ""}
         if named in ("enterprise", "both"):
@@ -181,13 +185,13 @@ def documents(number: int, said: Sequence[tuple[str, int, str]], ends: set[str])
             names["list_number"] = list_number(number)
         if named in ("pre", "list and pre"):
             names["pre_number"] = f"PRE{number}"
-        found.append((commands.take_receipts, receipt_row(number, code, NOW_US + hour * HOUR_US, **names)))
+        found.append((takers_lists.take_receipts, receipt_row(number, code, NOW_US + hour * HOUR_US, **names)))
     choices: dict[str, tuple[Any, Any]] = {
-        "return": (commands.take_cancellations, cancellation(number, is_return=True)),
-        "cancel": (commands.take_cancellations, cancellation(number, is_return=False)),
-        "delete": (commands.take, list_row(number, send_us=NOW_US + DAY_US, change=retail_pb2.DELETE)),
-        "depart": (commands.take_departures, departure(waybills=[f"WAYBILL{number:09}"])),
-        "modify": (commands.take, list_row(number, 55_00, send_us=NOW_US, change=retail_pb2.MODIFY)),
+        "return": (takers_lists.take_cancellations, cancellation(number, is_return=True)),
+        "cancel": (takers_lists.take_cancellations, cancellation(number, is_return=False)),
+        "delete": (takers_lists.take, list_row(number, send_us=NOW_US + DAY_US, change=retail_pb2.DELETE)),
+        "depart": (takers_lists.take_departures, departure(waybills=[f"WAYBILL{number:09}"])),
+        "modify": (takers_lists.take, list_row(number, 55_00, send_us=NOW_US, change=retail_pb2.MODIFY)),
     }
     return [*found, *(choices[end] for end in sorted(ends))]
 
@@ -225,9 +229,9 @@ def test_batches_end_as_single_documents_do(
     for take, row in documents(one, said, set()):
         register.take(take, [row])
     told = documents(other, said, set())
-    receipts = [row for take, row in told if take is commands.take_receipts]
-    register.take(commands.take_receipts, data.draw(st.permutations(receipts + receipts[:2])))
-    register.take(commands.take, [row for take, row in told if take is commands.take] * 2)
+    receipts = [row for take, row in told if take is takers_lists.take_receipts]
+    register.take(takers_lists.take_receipts, data.draw(st.permutations(receipts + receipts[:2])))
+    register.take(takers_lists.take, [row for take, row in told if take is takers_lists.take] * 2)
     assert state(register.list(other)) == state(register.list(one))
 
 
@@ -283,8 +287,8 @@ def test_goods_receipts_end_alike_in_any_order(
         (verdict,) = register.call(method, request).verdicts
         assert verdict.outcome in (verdict.ACCEPTED, verdict.DUPLICATE)
     with register.database.read() as connection:
-        found = declarations.load(connection, [first, second])
-        receipts = declarations.receipts_of(connection, [first, second])
+        found = declaration_store.load(connection, [first, second])
+        receipts = declaration_store.receipts_of(connection, [first, second])
     assert found[first].status == found[second].status
     assert receipts[first] == receipts[second]
 

@@ -10,11 +10,14 @@ from google.protobuf import any_pb2
 
 from chassis.clock import MICROSECONDS
 from chassis.money import Money, to_proto
-from services.declarations.retail.merchant import commands
-from services.declarations.retail.order import commands as orders
-from services.declarations.retail.summary.model import summary_id
+from services.declarations.intake.merchants import commands as merchants_commands
+from services.declarations.intake.merchants.store import merchant_adoptions
 from services.declarations.service import SERVICE
-from services.declarations.tables import merchant_adoptions, retail_lists, retail_orders, retail_summaries
+from services.declarations.window.retail.flows.order import commands as order_commands
+from services.declarations.window.retail.flows.tables import retail_orders
+from services.declarations.window.retail.identity import summary_id
+from services.declarations.window.retail.list.store import retail_lists
+from services.declarations.window.retail.summary.store import retail_summaries
 from tests.service.retail_lists_world import (
     ENTERPRISE,
     MERCHANT,
@@ -75,7 +78,7 @@ def order_row(number: int, code: str) -> retail_pb2.RetailOrder:
 
 def came(register: RetailRegister, code: str, numbers: range) -> None:
     """Released lists of a merchant with their orders, and a summary of the first."""
-    register.take(orders.take, [order_row(number, code) for number in numbers])
+    register.take(order_commands.take, [order_row(number, code) for number in numbers])
     register.lists(*(list_row(n, merchant_code=code, list_number=list_number(n)) for n in numbers))
     register.receipts(*(receipt_row(number, "899", enterprise_number="") for number in numbers))
     register.summaries(summary_row(numbers[0], numbers[:1], 100_00, merchant=code))
@@ -94,7 +97,7 @@ def adopted(register: RetailRegister, seconds: int = 0) -> int:
     """Runs the sweep until it is done, so many seconds later; how often."""
     register.now_us = NOW_US + seconds * MICROSECONDS
     runs = 1
-    while register.run(commands.adopt, None):
+    while register.run(merchants_commands.adopt, None):
         runs += 1
     return runs
 
@@ -139,7 +142,7 @@ def test_documents_become_their_merchants_and_lists_join_its_pool(register: Reta
 def test_many_are_adopted_a_batch_at_a_time_and_a_code_that_went_on_by_nobody(
     register: RetailRegister, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "AT_ONCE", 4)
+    monkeypatch.setattr(merchants_commands, "AT_ONCE", 4)
     came(register, CODE, range(1, 11))
     came(register, OTHER_CODE, range(11, 13))
     registered(register, enterprise_row(CODE), enterprise_row(OTHER_CODE, RIVAL))

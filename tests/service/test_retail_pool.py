@@ -17,12 +17,14 @@ from chassis.errors import EtagMismatch, InvalidFields, NotFound, WrongState
 from chassis.identity import Caller
 from chassis.money import Money, to_proto
 from chassis.service import Reading
-from services.declarations import errors
-from services.declarations.pool import commands as pools
-from services.declarations.pool import reads
+from services.declarations.assets import errors as assets_errors
+from services.declarations.assets.pool import commands as pool_commands
+from services.declarations.assets.pool import reads as pool_reads
+from services.declarations.privacy import errors as privacy_errors
+from services.declarations.register import errors as register_errors
+from services.declarations.register.value import store as value_store
+from services.declarations.register.value.model import Value
 from services.declarations.service import SERVICE
-from services.declarations.value import store as values
-from services.declarations.value.model import Value
 from tests.service.retail_lists_world import (
     DAY_US,
     EXPORTER,
@@ -150,7 +152,7 @@ def movements(register: RetailRegister, pool: str) -> list[tuple[int, str, int, 
     """The steps of a pool's base, oldest first."""
     with register.database.read() as connection:
         reading = Reading(connection, EXPORTER, register.now_us)
-        found = reads.list_movements(
+        found = pool_reads.list_movements(
             reading, pool_pb2.ListPoolMovementsRequest(name=pool, page_size=500)
         ).pool_movements
     return [(m.number, m.cause, m.lists, m.eligible_change.minor_units, m.base.minor_units) for m in reversed(found)]
@@ -221,10 +223,10 @@ def test_a_summary_lets_its_lists_count_in_full(register: RetailRegister) -> Non
 def test_lists_that_nobody_pays_for_grow_too_old(register: RetailRegister) -> None:
     pool = register.pool()
     closed(register, 0)
-    assert register.run(pools.age, None) is False
+    assert register.run(pool_commands.age, None) is False
     register.now_us = NOW_US - DAY_US + 90 * DAY_US
-    assert register.run(pools.age, None) is True
-    assert register.run(pools.age, None) is False
+    assert register.run(pool_commands.age, None) is True
+    assert register.run(pool_commands.age, None) is False
     assert (standings(register, pool), register.base(pool)) == ({"AGED": (COUNT, 0)}, 0)
     assert register.violations() == []
 
@@ -297,7 +299,7 @@ def finance(register: RetailRegister, asset: str, units: int, bank: Caller = BAN
 def value(register: RetailRegister, asset: str) -> Value:
     """An asset's value by what stands on it."""
     with register.database.read() as connection:
-        return values.booked(connection, [asset])[asset]
+        return value_store.booked(connection, [asset])[asset]
 
 
 def test_a_pool_is_financed_up_to_its_base_and_by_one(register: RetailRegister) -> None:
@@ -305,10 +307,10 @@ def test_a_pool_is_financed_up_to_its_base_and_by_one(register: RetailRegister) 
     closed(register, 0)
     consent(register, BANK)
     consent(register, OTHER_BANK)
-    with pytest.raises(errors.ValueEncumbered):
+    with pytest.raises(register_errors.ValueEncumbered):
         finance(register, pool, register.base(pool) + 1)
     finance(register, pool, register.base(pool))
-    with pytest.raises(errors.ValueEncumbered):
+    with pytest.raises(register_errors.ValueEncumbered):
         finance(register, pool, 1, OTHER_BANK)
     assert register.violations() == []
 
@@ -318,7 +320,7 @@ def test_only_its_beneficiary_finances_a_pool(register: RetailRegister) -> None:
     closed(register, 0)
     consent(register, BANK)
     consent(register, OTHER_BANK)
-    with pytest.raises(errors.ConsentMissing):
+    with pytest.raises(privacy_errors.ConsentMissing):
         finance(register, pool, 1_00)
     assert finance(register, pool, 1_00, OTHER_BANK)
 
@@ -334,7 +336,7 @@ def test_a_pool_is_closed_once_nothing_stands_on_it(register: RetailRegister) ->
     closed(register, 0)
     consent(register, BANK)
     held = finance(register, pool, 50_00)
-    with pytest.raises(errors.PoolEncumbered):
+    with pytest.raises(assets_errors.PoolEncumbered):
         close(register, pool)
     item = declarations_pb2.EncumberedValue(asset=pool, amount=cny(1_00))
     wanted = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", items=[item])
@@ -343,7 +345,7 @@ def test_a_pool_is_closed_once_nothing_stands_on_it(register: RetailRegister) ->
     # What is repaid stands no more, what is reserved still does.
     register.settle(pool, "incomingPayments/1", receipt(1, 50_00))
     assert value(register, pool).financed.minor_units == 0
-    with pytest.raises(errors.PoolEncumbered):
+    with pytest.raises(assets_errors.PoolEncumbered):
         close(register, pool)
     register.call("ReleaseEncumbrance", declarations_pb2.ReleaseEncumbranceRequest(name=reserved), BANK)
     with pytest.raises(NotFound):
@@ -366,7 +368,7 @@ def test_a_closed_pool_takes_payments_but_nothing_else(register: RetailRegister)
     finance(register, pool, 10_00)
     register.settle(pool, "incomingPayments/1", receipt(1, 10_00))
     close(register, pool)
-    with pytest.raises(errors.ValueNotEligible):
+    with pytest.raises(register_errors.ValueNotEligible):
         finance(register, pool, 1)
     # Neither lists that come later nor those that are gathered join; its own go on counting as lists.
     closed(register, COUNT, 10)
@@ -441,7 +443,7 @@ def test_a_base_that_shrinks_under_its_finance_is_a_breach(register: RetailRegis
         0,
     )
     assert register.violations() == []
-    with pytest.raises(errors.ValueNotEligible):
+    with pytest.raises(register_errors.ValueNotEligible):
         finance(register, pool, 1)
     closed(register, 1000, 100, value=800_00)
     found = value(register, pool)

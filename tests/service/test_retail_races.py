@@ -13,11 +13,13 @@ from chassis.database import Database
 from chassis.errors import DomainError
 from chassis.records import Conflict
 from chassis.testing import PostgreSQL
-from services.declarations.pool import commands as pools
-from services.declarations.retail.list import commands as lists
-from services.declarations.retail.list import store as list_store
+from services.declarations.assets.pool import commands as pool_commands
+from services.declarations.assets.pool.store import pool_members
+from services.declarations.intake.takers import lists as takers_lists
 from services.declarations.service import SERVICE
-from services.declarations.tables import pool_members, retail_summary_lists, retail_waiting
+from services.declarations.window.retail.list import store as list_store
+from services.declarations.window.retail.list.store import retail_waiting
+from services.declarations.window.retail.summary.store import retail_summary_lists
 from tests.service.retail_lists_world import (
     DAY_US,
     EXPORTER,
@@ -180,7 +182,7 @@ def test_lists_of_another_merchant_wait_for_nobody(two_databases: Sequence[Datab
     nobodys = receipt_row(1, "899", enterprise_number="")
 
     with two_databases[0].write() as connection:
-        lists.take(one.transaction(connection), [("row", own)])
+        takers_lists.take(one.transaction(connection), [("row", own)])
         assert other.lists(rival) == ["ACCEPTED"]
         waiting = threading.Thread(target=other.receipts, args=[nobodys])
         waiting.start()
@@ -196,8 +198,8 @@ def test_lists_that_come_while_their_pool_is_made_join_it(two_databases: Sequenc
     one, other = (RetailRegister(database) for database in two_databases)
     row = list_row(1, list_number=list_number(1))
     with two_databases[0].write() as connection:
-        lists.take(one.transaction(connection), [("row", row)])
-        lists.take_receipts(one.transaction(connection), [("receipt", receipt_row(1, "899"))])
+        takers_lists.take(one.transaction(connection), [("row", row)])
+        takers_lists.take_receipts(one.transaction(connection), [("receipt", receipt_row(1, "899"))])
         making = threading.Thread(target=other.pool)
         making.start()
         making.join(0.2)
@@ -223,7 +225,7 @@ def test_nothing_is_reserved_on_a_pool_that_is_being_closed(two_databases: Seque
 
     reserving = threading.Thread(target=reserve)
     with two_databases[0].write() as connection:
-        pools.close(one.transaction(connection, EXPORTER), pool_pb2.ClosePoolRequest(name=pool))
+        pool_commands.close(one.transaction(connection, EXPORTER), pool_pb2.ClosePoolRequest(name=pool))
         reserving.start()
         reserving.join(0.2)
         assert reserving.is_alive()

@@ -12,13 +12,13 @@ from aval.declarations.v1 import insight_pb2, retail_list_pb2, retail_pb2
 from chassis import migrations
 from chassis.identity import Caller
 from chassis.service import Reading
-from services.declarations.formats import ceb
-from services.declarations.retail.commands import TAKERS
-from services.declarations.retail.list import reads as list_reads
-from services.declarations.retail.order import reads as order_reads
-from services.declarations.retail.order import rpc as order_rpc
-from services.declarations.retail.report import reads as reports
+from services.declarations.intake.formats import ceb
+from services.declarations.intake.takers.retail import TAKERS
 from services.declarations.service import SERVICE, VERSIONS
+from services.declarations.views import lists as views_lists
+from services.declarations.window.retail.flows.order import reads as order_reads
+from services.declarations.window.retail.flows.order import rpc as order_rpc
+from services.declarations.window.retail.report import reads as report_reads
 from tests.service.insight_world import number as declaration_number
 from tests.service.retail_lists_world import (
     EXPORTER,
@@ -96,7 +96,7 @@ def read_list(register: RetailRegister, number: int) -> retail_pb2.RetailList:
     """A list as its exporter reads it."""
     with register.database.read() as connection:
         request = retail_list_pb2.GetRetailListRequest(name=f"retailLists/{name_of(number)}")
-        return list_reads.get(Reading(connection, EXPORTER, NOW_US), request)
+        return views_lists.get(Reading(connection, EXPORTER, NOW_US), request)
 
 
 def standing(register: RetailRegister) -> Any:
@@ -285,7 +285,7 @@ def test_an_order_shows_what_was_said_of_it_its_waybills_and_its_payments(regist
     with register.database.read() as connection:
         request = retail_pb2.GetRetailOrderRequest(name=f"retailOrders/{order_rpc.identify(order)}")
         found = order_reads.get(Reading(connection, EXPORTER, NOW_US), request)
-        told_to_bank = reports.told(Reading(connection, BANK, NOW_US), [found.name])
+        told_to_bank = report_reads.told(Reading(connection, BANK, NOW_US), [found.name])
     assert sorted(one.format for one in found.reports) == ["CEB304", "CEB404", "CEB506", "CEB513"]
     # Customs' words may name persons.
     assert next(one.note for one in found.reports if one.format == "CEB304") == "海关入库"

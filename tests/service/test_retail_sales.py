@@ -8,10 +8,12 @@ from aval.declarations.v1 import declarations_pb2, retail_list_pb2, retail_pb2
 from chassis.errors import InvalidFields, NotFound
 from chassis.identity import Caller
 from chassis.service import Reading
-from services.declarations import errors
-from services.declarations.retail import modes
-from services.declarations.retail.list import reads
+from services.declarations.assets import errors as assets_errors
+from services.declarations.customs import modes
+from services.declarations.privacy import errors as privacy_errors
+from services.declarations.register import errors as register_errors
 from services.declarations.service import SERVICE
+from services.declarations.views import lists as views_lists
 from tests.service.retail_lists_world import (
     DAY_US,
     ENTERPRISE,
@@ -60,13 +62,13 @@ def sale(number: str, units: int, **fields: Any) -> retail_list_pb2.ReportWareho
 def test_inventory_abroad_is_worth_nothing_until_sold(register: RetailRegister) -> None:
     declared(register, "9810")
     consent(register, BANK)
-    with pytest.raises(errors.ValueNotEligible) as refused:
+    with pytest.raises(register_errors.ValueNotEligible) as refused:
         finance(register, f"declarations/{NUMBER}", 1_00)
     assert [problem.reason for problem in refused.value.problems] == ["INVENTORY_UNTIL_SOLD"]
     first = register.call("ReportWarehouseSale", sale("1", 60_00), EXPORTER)
     assert (first.value, first.enterprise) == (cny(60_00), ENTERPRISE)
     assert finance(register, first.name, 48_00)
-    with pytest.raises(errors.ValueEncumbered):
+    with pytest.raises(register_errors.ValueEncumbered):
         finance(register, first.name, 1)
     # All sales together make no more value than was declared.
     assert register.call("ReportWarehouseSale", sale("2", 70_00), EXPORTER).value == cny(40_00)
@@ -79,11 +81,11 @@ def test_a_sale_is_reported_once(register: RetailRegister) -> None:
     declared(register, "9810")
     first = register.call("ReportWarehouseSale", sale("1", 60_00), EXPORTER)
     assert register.call("ReportWarehouseSale", sale("1", 60_00), EXPORTER) == first
-    with pytest.raises(errors.WarehouseSaleKnown):
+    with pytest.raises(assets_errors.WarehouseSaleKnown):
         register.call("ReportWarehouseSale", sale("1", 61_00), EXPORTER)
     with pytest.raises(InvalidFields):
         register.call("ReportWarehouseSale", sale("2", 0), EXPORTER)
-    with pytest.raises(errors.DeclarationNotFound):
+    with pytest.raises(privacy_errors.DeclarationNotFound):
         register.call("ReportWarehouseSale", sale("2", 1_00), STRANGER)
 
 
@@ -91,14 +93,14 @@ def test_a_sale_waits_for_the_goods_exit(register: RetailRegister) -> None:
     declared(register, "9810", "7LP")
     consent(register, BANK)
     made = register.call("ReportWarehouseSale", sale("1", 60_00), EXPORTER)
-    with pytest.raises(errors.ValueNotEligible) as refused:
+    with pytest.raises(register_errors.ValueNotEligible) as refused:
         finance(register, made.name, 1_00)
     assert [problem.reason for problem in refused.value.problems] == ["EXIT_NOT_CONFIRMED"]
 
 
 def test_only_warehouse_goods_are_sold_out_of_warehouses(register: RetailRegister) -> None:
     declared(register, "9710")
-    with pytest.raises(errors.NotWarehouseGoods):
+    with pytest.raises(assets_errors.NotWarehouseGoods):
         register.call("ReportWarehouseSale", sale("1", 60_00), EXPORTER)
     consent(register, BANK)
     assert finance(register, f"declarations/{NUMBER}", 1_00)
@@ -114,7 +116,7 @@ def store_sale(name: str) -> retail_list_pb2.ReportStoreSaleRequest:
 def get(register: RetailRegister, name: str, caller: Caller = EXPORTER) -> retail_pb2.RetailList:
     """A list as a caller reads it."""
     with register.database.read() as connection:
-        return reads.get(Reading(connection, caller, NOW_US), retail_list_pb2.GetRetailListRequest(name=name))
+        return views_lists.get(Reading(connection, caller, NOW_US), retail_list_pb2.GetRetailListRequest(name=name))
 
 
 def bonded(register: RetailRegister, number: int, **fields: Any) -> str:
@@ -136,11 +138,11 @@ def test_duty_of_bonded_goods_falls_due_with_their_sale(register: RetailRegister
     # Sold online: with the release.
     register.receipts(receipt_row(2, "800", NOW_US - DAY_US))
     assert get(register, online).duty_due_time.ToMicroseconds() == NOW_US - DAY_US
-    with pytest.raises(errors.StoreSaleKnown):
+    with pytest.raises(assets_errors.StoreSaleKnown):
         register.call("ReportStoreSale", store_sale(name), EXPORTER)
     with pytest.raises(NotFound):
         register.call("ReportStoreSale", store_sale(online), STRANGER)
-    with pytest.raises(errors.NotBondedGoods):
+    with pytest.raises(assets_errors.NotBondedGoods):
         register.call("ReportStoreSale", store_sale(bonded(register, 3, trade_mode="9610")), EXPORTER)
 
 
@@ -151,11 +153,11 @@ def test_who_sees_a_list(register: RetailRegister) -> None:
     assert get(register, unknown, WINDOW).enterprise == ""
     with pytest.raises(NotFound):
         get(register, name, STRANGER)
-    with pytest.raises(errors.ConsentMissing):
+    with pytest.raises(privacy_errors.ConsentMissing):
         get(register, name, BANK)
     consent(register, BANK)
     assert get(register, name, BANK).name == name
-    with pytest.raises(errors.ConsentMissing):
+    with pytest.raises(privacy_errors.ConsentMissing):
         get(register, unknown, BANK)
 
 

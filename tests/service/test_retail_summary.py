@@ -8,9 +8,11 @@ import pytest
 from aval.declarations.v1 import retail_list_pb2, retail_pb2
 
 from chassis.service import Reading
-from services.declarations.retail.summary import commands, reads, store
-from services.declarations.retail.summary.model import summary_id
+from services.declarations.intake.takers import summaries as takers_summaries
 from services.declarations.service import SERVICE
+from services.declarations.window.retail.identity import summary_id
+from services.declarations.window.retail.summary import reads as summary_reads
+from services.declarations.window.retail.summary import store as summary_store
 from tests.service.retail_lists_world import (
     ENTERPRISE,
     EXPORTER,
@@ -53,7 +55,7 @@ def get(register: RetailRegister, number: int, merchant: str = MERCHANT) -> reta
     name = f"retailSummaries/{summary_id(merchant, f'SUM{number:06}')}"
     with register.database.read() as connection:
         reading = Reading(connection, EXPORTER, NOW_US)
-        return reads.get(reading, retail_list_pb2.GetRetailSummaryRequest(name=name))
+        return summary_reads.get(reading, retail_list_pb2.GetRetailSummaryRequest(name=name))
 
 
 def released(register: RetailRegister, *numbers: int, value: int = 100_00, **fields: Any) -> None:
@@ -113,7 +115,7 @@ def test_everything_that_can_never_fit_refuses_it_whole(register: RetailRegister
     released(register, 4, trade_mode="1210")
     assert register.summaries(summary_row(1, [1])) == ["ACCEPTED"]
     row = summary_row(2, [1, 2, 3, 4])
-    verdict = register.run(commands.take, [("row", row)])[0]
+    verdict = register.run(takers_summaries.take, [("row", row)])[0]
     assert [(problem.path, problem.reason) for problem in verdict.problems] == [
         ("list_numbers[0]", "LIST_SUMMED_ALREADY"),
         ("list_numbers[2]", "LIST_OF_ANOTHER_MERCHANT"),
@@ -154,7 +156,9 @@ def test_two_summaries_race_for_the_same_lists(register: RetailRegister, store: 
     def claim(name: str, own: RetailRegister, first: int) -> None:
         for number in range(rounds):
             start.wait()
-            verdicts = own.run(commands.take, [("row", summary_row(first + number, [number * 2, number * 2 + 1]))])
+            verdicts = own.run(
+                takers_summaries.take, [("row", summary_row(first + number, [number * 2, number * 2 + 1]))]
+            )
             outcomes[name].append(outcome(verdicts[0]))
 
     threads = [threading.Thread(target=claim, args=one) for one in (("one", register, 100), ("other", other, 200))]
@@ -180,6 +184,6 @@ def test_the_proof_finds_a_wrong_value(register: RetailRegister) -> None:
     released(register, 1)
     register.summaries(summary_row(1, [1]))
     with register.database.write() as connection:
-        summary = next(iter(store.load(connection, [summary_id(MERCHANT, "SUM000001")]).values()))
+        summary = next(iter(summary_store.load(connection, [summary_id(MERCHANT, "SUM000001")]).values()))
         connection.exec_driver_sql("UPDATE retail_summaries SET value_minor_units = value_minor_units + 1")
     assert register.violations() == [f"summaries: {summary.id} has 10001, its lists give 10000"]

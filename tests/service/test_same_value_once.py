@@ -11,8 +11,8 @@ from google.protobuf import any_pb2
 
 from chassis import fields
 from chassis.money import Money, to_proto
-from services.declarations import checks
-from services.declarations.retail import checks as retail_checks
+from services.declarations.customs import checks as customs_checks
+from services.declarations.window.retail import checks as retail_checks
 from tests.service.register_world import (
     BANK,
     BANKS,
@@ -395,12 +395,12 @@ def test_no_document_declares_more_than_books_can_hold(world: World) -> None:
     row = world.row()
     row.lines[0].quantity.value, row.lines[0].unit_price.value = "1000000000", "100000"
     for target in (row.declared_value, row.lines[0].total):
-        target.minor_units = checks.VALUE_MOST
-    assert checks.check(row) == []
+        target.minor_units = customs_checks.VALUE_MOST
+    assert customs_checks.check(row) == []
     row.lines[0].unit_price.value = "100001"
     for target in (row.declared_value, row.lines[0].total):
-        target.minor_units = checks.VALUE_MOST + 10**11
-    assert [problem.reason for problem in checks.check(row)] == ["AMOUNT_TOO_LARGE"]
-    parcels = [list_row(1, checks.PARCEL_MOST + more) for more in (0, 1)]
+        target.minor_units = customs_checks.VALUE_MOST + 10**11
+    assert [problem.reason for problem in customs_checks.check(row)] == ["AMOUNT_TOO_LARGE"]
+    parcels = [list_row(1, customs_checks.PARCEL_MOST + more) for more in (0, 1)]
     found = [[problem.reason for problem in retail_checks.check(parcel)] for parcel in parcels]
     assert found == [[], ["AMOUNT_TOO_LARGE"]]

@@ -12,12 +12,12 @@ from chassis import records
 from chassis.command import Transaction
 from chassis.identity import service_caller
 from chassis.money import Money
-from services.declarations.encumbrance import store as encumbrances
-from services.declarations.tables import encumbrances as encumbrance_rows
-from services.declarations.tables import uncounted_payments
-from services.declarations.value import store as value_store
-from services.declarations.value.books import Books
-from services.declarations.value.model import Move, Part
+from services.declarations.register.encumbrance import store as encumbrance_store
+from services.declarations.register.encumbrance.store import encumbrances as encumbrance_rows
+from services.declarations.register.protocol.carrying import uncounted_payments
+from services.declarations.register.value import store as value_store
+from services.declarations.register.value.books import Books
+from services.declarations.register.value.model import Move, Part
 from tests.service.register_world import (
     BANK,
     BANKS,
@@ -414,7 +414,7 @@ def uncount(transaction: Transaction, name: str, held: str) -> None:
     books.move(name, [Move(Part.INSURABLE_SOURCE, part, Money("USD", units)) for part, units in moves], "uncount")
     books.write()
     identifier = held.removeprefix("encumbrances/")
-    encumbrance = encumbrances.load(transaction.connection, [identifier])[identifier]
+    encumbrance = encumbrance_store.load(transaction.connection, [identifier])[identifier]
     items = tuple(replace(item, settled=item.settled.zero()) for item in encumbrance.items)
     records.update(transaction.connection, encumbrance_rows, replace(encumbrance, items=items))
-    encumbrances.add_item(transaction, encumbrance, name)
+    encumbrance_store.add_item(transaction, encumbrance, name)

@@ -85,7 +85,8 @@ def test_what_was_money_once_is_no_fault(opened: Database, service: Service) -> 
 def test_a_parked_call_is_told_and_is_no_violation(opened: Database, service: Service) -> None:
     row = {"resource": "loans/1", "saga": "loan", "step": "pay out", "round": 1, "service": "settlement"}
     row |= {"method": "CreateTransfer", "request": b"", "tenant": "banks/X", "caller": "", "traceparent": ""}
-    row |= {"due_us": 1, "attempts": 1000, "parked": "settlement can't be reached"}
+    row |= {"branch": "", "business_date": "", "not_before_us": 0, "since_us": 1, "due_us": 1}
+    row |= {"attempts": 1000, "parked": "settlement can't be reached"}
     with opened.write() as connection:
         connection.execute(sa.insert(tables.tasks).values(row))
     with opened.read() as connection:

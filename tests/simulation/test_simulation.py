@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cli.simulation import world
-from services.declarations.encumbrance import model
+from services.declarations.register.encumbrance import model as encumbrance_model
 
 STEPS = 600
 
@@ -28,7 +28,7 @@ def test_a_run_holds_and_the_same_seed_gives_the_same_run() -> None:
 
 def test_a_broken_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody may encumber what another already holds."""
-    monkeypatch.setattr(model, "barring", lambda *_, **__: [])
+    monkeypatch.setattr(encumbrance_model, "barring", lambda *_, **__: [])
     for seed in range(1, 6):
         report = simulate(seed)
         if not report["ok"]:

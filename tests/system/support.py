@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -29,10 +30,21 @@ PATIENCE_SECONDS = 120
 class Up:
     """A running `aval up` on a folder, with the demo's story unless it shall do without."""
 
-    def __init__(self, folder: pathlib.Path, *arguments: str, demo: bool = True) -> None:
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        *arguments: str,
+        demo: bool = True,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         command = [AVAL, "up", *(["--demo"] if demo else []), "--folder", str(folder), *arguments]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         self.lines: list[str] = []
 
@@ -69,9 +81,9 @@ class Up:
 
 
 @contextlib.contextmanager
-def up(folder: pathlib.Path, *arguments: str, demo: bool = True) -> Iterator[Up]:
+def up(folder: pathlib.Path, *arguments: str, **options: Any) -> Iterator[Up]:
     """`aval up` for as long as the block lasts."""
-    running = Up(folder, *arguments, demo=demo)
+    running = Up(folder, *arguments, **options)
     try:
         yield running
     finally:

@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from aval.events.v1 import events_pb2
 from chassis.certificates import Authority
 from chassis.server import server_credentials
 from cli.demo import story, world
+from tests.support import require_node
 from tests.system.support import PATIENCE_SECONDS, Door
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -33,11 +33,7 @@ EVENTS = len(story.RECEIPTS) - 1
 @pytest.fixture(scope="session")
 def node() -> list[str]:
     """The Node example with its packages. Where Node is missing only CI fails."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        message = "Node is not installed, so its example is not tried"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+    require_node()
     subprocess.run(["sh", str(ROOT / "scripts/setup-node.sh")], check=True)
     return NODE
 

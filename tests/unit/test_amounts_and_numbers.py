@@ -11,9 +11,9 @@ from aval.declarations.v1 import declarations_pb2, reference_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.declarations.checks import goods_problems, rounding
-from services.declarations.formats import ceb
-from services.declarations.reference.model import check as check_reference
+from services.declarations.customs.checks import goods_problems, rounding
+from services.declarations.intake.formats import ceb
+from services.declarations.window.reference.model import check as check_reference
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "ceb"
 

@@ -15,13 +15,14 @@ from lxml import etree
 
 from chassis.currencies import to_major_units
 from chassis.xml import document, put
-from services.declarations.code_tables import code_table
-from services.declarations.formats.ceb import kinds, parse
-from services.declarations.formats.ceb.message import NAMESPACE, Field, Message
-from services.declarations.formats.ceb.tables import MESSAGES
-from services.declarations.formats.parsed import PROBLEMS_MAX, Parsed, told
-from services.declarations.retail.checks import check
-from services.declarations.retail.payment import commands as payment
+from services.declarations.customs.code_tables import code_table
+from services.declarations.intake.formats.ceb import kinds as ceb_kinds
+from services.declarations.intake.formats.ceb import parse
+from services.declarations.intake.formats.ceb.message import NAMESPACE, Field, Message
+from services.declarations.intake.formats.ceb.tables import MESSAGES
+from services.declarations.intake.formats.parsed import PROBLEMS_MAX, Parsed, told
+from services.declarations.window.retail.checks import check
+from services.declarations.window.retail.flows.payment import commands as payment_commands
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "ceb"
 ORDER, LIST, PAYMENT = "CEB303Message/Order[1]", "CEB603Message/Inventory[1]", "CEB411Message/Payment[1]"
@@ -219,7 +220,7 @@ def test_an_exports_money_needs_no_payment_company() -> None:
     numbered = retail_pb2.RetailPayment()
     numbered.CopyFrom(found)
     numbered.transaction_number = "7"
-    assert len({payment.identify(one) for one in (found, other, numbered)}) == 3
+    assert len({payment_commands.identify(one) for one in (found, other, numbered)}) == 3
     # An import's is registered with customs.
     content = (FIXTURES / "good_411.xml").read_text()
     (parsed,) = parse(content.replace("<ceb:payCode>4101W6000D</ceb:payCode>", "").encode())
@@ -439,15 +440,15 @@ def _time(value: Timestamp) -> str:
 
 
 TEXTS: Mapping[Callable[..., Any], Callable[[Any], str]] = {
-    kinds.text: str,
-    kinds.change: lambda value: CHANGES[retail_pb2.Change.Name(value)],
-    kinds.time: _time,
-    kinds.decimal: lambda value: value.value,
-    kinds.weight: lambda value: value.value,
-    kinds.whole_number: str,
-    kinds.day: lambda value: f"{value.year:04}{value.month:02}{value.day:02}",
-    kinds.country: lambda value: COUNTRIES[value],
-    kinds.money: lambda value: str(to_major_units(value.minor_units, value.currency_code)),
+    ceb_kinds.text: str,
+    ceb_kinds.change: lambda value: CHANGES[retail_pb2.Change.Name(value)],
+    ceb_kinds.time: _time,
+    ceb_kinds.decimal: lambda value: value.value,
+    ceb_kinds.weight: lambda value: value.value,
+    ceb_kinds.whole_number: str,
+    ceb_kinds.day: lambda value: f"{value.year:04}{value.month:02}{value.day:02}",
+    ceb_kinds.country: lambda value: COUNTRIES[value],
+    ceb_kinds.money: lambda value: str(to_major_units(value.minor_units, value.currency_code)),
 }
 
 
@@ -465,7 +466,7 @@ def render(message: Message, documents: list[Any]) -> bytes:
 
 def _write(parent: Any, fields: Any, value: Any, direction: str) -> None:
     for field in fields:
-        if field.kind in (kinds.flag, kinds.order_type):
+        if field.kind in (ceb_kinds.flag, ceb_kinds.order_type):
             put(parent, field.element, direction)
         elif field.path and (found := _found(value, field)) is not None:
             put(parent, field.element, TEXTS[field.kind](found))

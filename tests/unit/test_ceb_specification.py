@@ -7,8 +7,8 @@ import pytest
 from aval.declarations.v1 import declarations_pb2
 from hypothesis import HealthCheck, given, settings
 
-from services.declarations.formats.ceb import MESSAGES, parse
-from services.declarations.intake import parsing
+from services.declarations.intake.formats import parsing
+from services.declarations.intake.formats.ceb import MESSAGES, parse
 from tests.ceb_specification import Specification
 
 # What is wrong with samples by the specification's own rules: codes that it made up, sums that differ, drafts.

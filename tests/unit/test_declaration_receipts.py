@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.errors import Problem
-from services.declarations.code_tables import code_table
-from services.declarations.receipts import STATUS_WITHOUT_RECEIPTS, eligibility, receipt_row, status_after
+from services.declarations.customs.code_tables import code_table
+from services.declarations.customs.receipts import STATUS_WITHOUT_RECEIPTS, eligibility, receipt_row, status_after
 
 NOW = 1_780_000_000_000_000
 EXPECTED = {

@@ -21,15 +21,18 @@ from chassis.identity import Caller
 from chassis.ids import Identifiers
 from chassis.money import Money
 from chassis.states import moved
-from services.declarations.code_tables import code_table
-from services.declarations.fingerprint import canonical, matching, model, store, terms
+from services.declarations.customs.code_tables import code_table
+from services.declarations.fingerprint import canonical, matching
+from services.declarations.fingerprint import model as fingerprint_model
+from services.declarations.fingerprint import store as fingerprint_store
+from services.declarations.fingerprint import terms as fingerprint_terms
 from services.declarations.fingerprint.document import Document, Kind
 from services.declarations.fingerprint.matching import Question, Score, Tier
 from services.declarations.fingerprint.tokens import Blinder, Tolerance
 
 TODAY = datetime.date(2026, 11, 23)
 DAY = datetime.timedelta(days=1)
-LEAST = terms.number("near_score_min", TODAY)
+LEAST = fingerprint_terms.number("near_score_min", TODAY)
 SELLER, BUYER, OTHER_SELLER = "#enterprises/seller", "atlantichair", "#enterprises/other"
 SETTINGS = settings(max_examples=150, deadline=None)
 
@@ -44,7 +47,7 @@ BLINDER = Blinder(token)
 
 def score(asked: Document, stored: Document, tolerance: Tolerance | None = None) -> Score:
     """What the register tells who asks about one document while another is stored."""
-    question = Question(asked, BLINDER, tolerance or terms.tolerance(TODAY), TODAY)
+    question = Question(asked, BLINDER, tolerance or fingerprint_terms.tolerance(TODAY), TODAY)
     hits = [(one, found.position) for one, meanings in BLINDER.finding(stored).items() for found in meanings]
     agreements = matching.agreements(BLINDER.finding(asked, question.tolerance), hits)
     if not agreements:
@@ -262,7 +265,7 @@ def test_all_that_is_the_same_scores_100_and_nothing_else_does(kind: Kind) -> No
     by_aspect: dict[str, dict[str, int]] = {}
     for row in rows:
         reason = row["code"].split("/")[1]
-        by_aspect.setdefault(terms.reason(reason, TODAY)["aspect"], {})[reason] = int(row["value"])
+        by_aspect.setdefault(fingerprint_terms.reason(reason, TODAY)["aspect"], {})[reason] = int(row["value"])
     same = {aspect: points[f"{aspect.upper()}_SAME"] for aspect, points in by_aspect.items()}
     assert sum(same.values()) == 100
     for aspect, points in by_aspect.items():
@@ -272,10 +275,13 @@ def test_all_that_is_the_same_scores_100_and_nothing_else_does(kind: Kind) -> No
 
 def test_an_edited_number_of_no_issuer_needs_the_same_party() -> None:
     """What `Document.contenders` rests on: transport documents that may match share the carrier or the number."""
-    points = {reason: terms.points(Kind.TRANSPORT_DOCUMENT, reason, TODAY) for reason in ("DATE_SAME", "NUMBER_FOLDED")}
+    points = {
+        reason: fingerprint_terms.points(Kind.TRANSPORT_DOCUMENT, reason, TODAY)
+        for reason in ("DATE_SAME", "NUMBER_FOLDED")
+    }
     edited = ("NUMBER_TRANSPOSED", "NUMBER_LENGTHENED", "NUMBER_SUBSTITUTED")
     for reason in edited:
-        assert terms.points(Kind.TRANSPORT_DOCUMENT, reason, TODAY) + points["DATE_SAME"] < LEAST
+        assert fingerprint_terms.points(Kind.TRANSPORT_DOCUMENT, reason, TODAY) + points["DATE_SAME"] < LEAST
     assert points["NUMBER_FOLDED"] + points["DATE_SAME"] >= LEAST
 
 
@@ -329,31 +335,38 @@ def test_two_that_may_match_lock_one_name(pair: list[Document]) -> None:
         assert set(one.contenders()) & set(other.contenders())
 
 
-ALL_PAIRS = [(state, verb) for state in model.State for verb in model.Verb]
+ALL_PAIRS = [(state, verb) for state in fingerprint_model.State for verb in fingerprint_model.Verb]
 
 
 @pytest.mark.parametrize(("state", "verb"), ALL_PAIRS)
-def test_every_pair_of_state_and_verb(state: model.State, verb: model.Verb) -> None:
+def test_every_pair_of_state_and_verb(state: fingerprint_model.State, verb: fingerprint_model.Verb) -> None:
     following = {
         ("REGISTERED", "finance"): "FINANCED",
         ("FINANCED", "repay"): "REPAID",
         ("REGISTERED", "cancel"): "CANCELLED",
         ("FINANCED", "cancel"): "CANCELLED",
     }.get((state.value, verb.value))
-    registration = model.Registration("x", "x", "b", "e", Money("USD", 1), (), state, b"", 0, 1)
+    registration = fingerprint_model.Registration("x", "x", "b", "e", Money("USD", 1), (), state, b"", 0, 1)
     if following is None:
         with pytest.raises(WrongState):
-            moved(model.TRANSITIONS, registration, verb)
+            moved(fingerprint_model.TRANSITIONS, registration, verb)
     else:
-        assert moved(model.TRANSITIONS, registration, verb).value == following
+        assert moved(fingerprint_model.TRANSITIONS, registration, verb).value == following
 
 
 def test_an_alert_carries_no_trace_of_who_caused_it() -> None:
     later = Caller("banks/LATERCN0/system", "banks/LATERCN0", frozenset())
-    transaction = Transaction(sa.null(), later, 0, Identifiers(0, b"seed"), traceparent="00-4bf92f-00f067-01")  # type: ignore[arg-type]
-    document = model.RegisteredDocument("x/0", "x", 0, BLINDER.comparing(invoice(), "x/0"))
-    earlier = model.Candidate(document, "banks/EARLICN0", model.State.REGISTERED, 0)
-    store.alert(transaction, earlier, fingerprint_pb2.RegistrationMatched())
+    transaction = Transaction(
+        sa.null(),  # type: ignore[arg-type]
+        later,
+        0,
+        Identifiers(0, b"seed"),
+        business_date=datetime.date(2026, 11, 30),
+        traceparent="00-4bf92f-00f067-01",
+    )
+    document = fingerprint_model.RegisteredDocument("x/0", "x", 0, BLINDER.comparing(invoice(), "x/0"))
+    earlier = fingerprint_model.Candidate(document, "banks/EARLICN0", fingerprint_model.State.REGISTERED, 0)
+    fingerprint_store.alert(transaction, earlier, fingerprint_pb2.RegistrationMatched())
     (event,) = transaction.events
     assert (event.traceparent, event.tenants) == ("", ("banks/EARLICN0",))
 
@@ -361,13 +374,16 @@ def test_an_alert_carries_no_trace_of_who_caused_it() -> None:
 def test_windows_are_minutes_and_business_days_in_china() -> None:
     now = datetime.datetime(2026, 11, 23, 15, 59, 30, tzinfo=datetime.UTC)
     now_us = int(now.timestamp()) * MICROSECONDS
-    ends = {span: model.window_end_us(span, now_us) - now_us for span in model.Span}
-    assert ends == dict.fromkeys(model.Span, 30 * MICROSECONDS)
-    assert model.window_start_us(model.Span.DAY, now_us) == now_us + (30 - model.DAY_SECONDS) * MICROSECONDS
+    ends = {span: fingerprint_model.window_end_us(span, now_us) - now_us for span in fingerprint_model.Span}
+    assert ends == dict.fromkeys(fingerprint_model.Span, 30 * MICROSECONDS)
+    assert (
+        fingerprint_model.window_start_us(fingerprint_model.Span.DAY, now_us)
+        == now_us + (30 - fingerprint_model.DAY_SECONDS) * MICROSECONDS
+    )
 
 
 def test_a_full_request_fits_every_limit() -> None:
-    for term, _ in model.LIMITS.values():
+    for term, _ in fingerprint_model.LIMITS.values():
         for row in code_table("document_terms").rows():
             assert row["code"] != term or int(row["value"]) >= 50
 
@@ -393,7 +409,7 @@ def realistic_invoices(seed: int, sellers: int, each: int) -> list[Document]:
 def test_false_alarms_on_realistic_invoices() -> None:
     """Of invoices that are all different, how many are told as near another: printed, and bounded loosely."""
     stock = realistic_invoices(7, sellers=30, each=100)
-    tolerance = terms.tolerance(TODAY)
+    tolerance = fingerprint_terms.tolerance(TODAY)
     where: dict[int, list[tuple[int, int]]] = {}
     alarmed: list[tuple[int, Document, Document]] = []
     for index, one in enumerate(stock):

@@ -12,9 +12,8 @@ from aval.declarations.v1 import declarations_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.declarations.formats import envelopes
-from services.declarations.intake import parsing
-from services.declarations.intake.parsing import Read
+from services.declarations.intake.formats import envelopes, parsing
+from services.declarations.intake.formats.parsing import Read
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
 RETURN = (FIXTURES / "ceb" / "good_604.xml").read_bytes()

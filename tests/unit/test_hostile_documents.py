@@ -8,9 +8,9 @@ from aval.declarations.v1 import declarations_pb2
 from lxml import etree
 
 from chassis import xml
-from services.declarations.formats.parsed import MISDECLARED
-from services.declarations.intake import parsing
-from services.declarations.intake.parsing import Read
+from services.declarations.intake.formats import parsing
+from services.declarations.intake.formats.parsed import MISDECLARED
+from services.declarations.intake.formats.parsing import Read
 
 FIXTURES = sorted((pathlib.Path(__file__).parent.parent / "fixtures").glob("*/good*.xml"))
 HOSTILE = [

@@ -10,10 +10,10 @@ from aval.declarations.v1 import declarations_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.declarations.code_tables import code_table
-from services.declarations.insight.export import model as export
+from services.declarations.customs.code_tables import code_table
+from services.declarations.insight.counting.model import Contribution, Delta, from_text, normalised, to_text
+from services.declarations.insight.export import model as export_model
 from services.declarations.insight.findings.model import Finding, text
-from services.declarations.insight.fold.model import Contribution, Delta, from_text, normalised, to_text
 from services.declarations.insight.norms.model import (
     PARTS,
     Counts,
@@ -192,12 +192,12 @@ def test_a_finding_has_the_same_name_whenever_it_is_found() -> None:
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx", "\nx"])
 def test_what_a_spreadsheet_would_take_for_a_formula_is_text(text: str) -> None:
-    assert export.safe(text) == f"'{text}"
-    assert export.safe(f"a{text}") == f"a{text}"
+    assert export_model.safe(text) == f"'{text}"
+    assert export_model.safe(f"a{text}") == f"a{text}"
 
 
 def test_a_declaration_without_goods_is_a_row_too() -> None:
-    (row,) = export.lines(declarations_pb2.Declaration(declaration_number="460120260000000001"), "DRAFT")
-    cells = export.cells(row)
+    (row,) = export_model.lines(declarations_pb2.Declaration(declaration_number="460120260000000001"), "DRAFT")
+    cells = export_model.cells(row)
     assert (cells["declaration_number"], cells["status"], cells["total"]) == ("460120260000000001", "DRAFT", "")
-    assert list(cells) == list(export.COLUMNS)
+    assert list(cells) == list(export_model.COLUMNS)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.money import Money, exponent
-from services.declarations.preshipment.model import Link, remaining, rolled_items, shipped
+from services.declarations.register.preshipment.model import Link, remaining, rolled_items, shipped
 
 CURRENCIES = ("USD", "CNY", "JPY", "IDR", "BHD")
 AMOUNTS = st.integers(0, 10**11)

@@ -17,11 +17,13 @@ from chassis import fields
 from chassis.errors import WrongState
 from chassis.money import Money, rounded, to_proto
 from chassis.states import moved
-from services.declarations.bill import charges, due_dates, late_fees
-from services.declarations.bill.model import TRANSITIONS, Bill, State, Verb, reissued
-from services.declarations.formats import decmessage, wco
-from services.declarations.records import kinds, manifests, mirrors, permits, titles
-from services.declarations.records.model import PermitUse
+from services.declarations.intake.formats import decmessage, wco
+from services.declarations.window.bill import charges, due_dates, late_fees
+from services.declarations.window.bill.model import TRANSITIONS, Bill, State, Verb, reissued
+from services.declarations.window.eligibility import manifests, permits
+from services.declarations.window.eligibility.model import PermitUse
+from services.declarations.window.records import kinds as records_kinds
+from services.declarations.window.records import mirrors, titles
 from services.settlement.bill_payment import model as bill_payment
 from services.settlement.bill_payment.plan import PLANS as BILL_PAYMENT_PLANS
 
@@ -77,19 +79,19 @@ def of_goods(*codes: str, quantity: str = "100", number: str = "4601202600000090
     return export(lines=lines, declaration_number=number)
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS)
+@pytest.mark.parametrize("kind", records_kinds.KINDS)
 def test_the_fixtures_of_every_kind_are_sound(kind: str) -> None:
     found = rows(kind)
     assert found
     for row in found:
-        assert kinds.kind_of(row) == kind
+        assert records_kinds.kind_of(row) == kind
         assert fields.row_problems(row) == fields.problems(row) == []
-        assert kinds.problems(row) == []
+        assert records_kinds.problems(row) == []
 
 
 def test_the_table_has_every_kind_of_the_contract() -> None:
     oneof = records_pb2.Record.DESCRIPTOR.oneofs_by_name["content"]
-    assert list(kinds.KINDS) == [field.name for field in oneof.fields]
+    assert list(records_kinds.KINDS) == [field.name for field in oneof.fields]
 
 
 @pytest.mark.parametrize(
@@ -123,24 +125,24 @@ def test_the_table_has_every_kind_of_the_contract() -> None:
 def test_what_a_kind_must_keep(kind: str, changes: dict[str, Any], expected: str) -> None:
     row = rows(kind)[0]
     for field in changes:
-        kinds.content_of(row).ClearField(field)
-    kinds.content_of(row).MergeFrom(type(kinds.content_of(row))(**changes))
-    (problem,) = kinds.problems(row)
+        records_kinds.content_of(row).ClearField(field)
+    records_kinds.content_of(row).MergeFrom(type(records_kinds.content_of(row))(**changes))
+    (problem,) = records_kinds.problems(row)
     assert problem.reason == expected
     assert problem.text("en") != problem.text("zh-CN")
 
 
-@pytest.mark.parametrize("kind", [name for name, kind in kinds.KINDS.items() if "enterprise" in kind.needs])
+@pytest.mark.parametrize("kind", [name for name, kind in records_kinds.KINDS.items() if "enterprise" in kind.needs])
 def test_a_kind_that_is_an_enterprises_names_it(kind: str) -> None:
     row = rows(kind)[0]
     row.enterprise = ""
-    assert "ENTERPRISE_MISSING" in {problem.reason for problem in kinds.problems(row)}
+    assert "ENTERPRISE_MISSING" in {problem.reason for problem in records_kinds.problems(row)}
 
 
 def test_a_hold_is_about_something() -> None:
     row = rows("hold")[0]
     row.declaration = ""
-    assert [problem.reason for problem in kinds.problems(row)] == ["HOLD_WITHOUT_SUBJECT"]
+    assert [problem.reason for problem in records_kinds.problems(row)] == ["HOLD_WITHOUT_SUBJECT"]
 
 
 # Sources: the announcements in data/duty_deadlines.csv and the State Council's calendar in trade/data/holidays.csv.
@@ -365,7 +367,7 @@ def tariff(day: int, yuan: int, currency: str = "CNY", **changes: Any) -> record
 def test_port_charges_beside_the_published_tariff(
     changes: dict[str, Any], tariffs: list[records_pb2.Record], expected: list[tuple[Any, ...]]
 ) -> None:
-    found = charges.findings(port_bill(**changes), {kinds.port_charge("CNTAO", "THC20"): tariffs})
+    found = charges.findings(port_bill(**changes), {records_kinds.port_charge("CNTAO", "THC20"): tariffs})
     assert len(found) == len(expected)
     for one, (reason, *amounts) in zip(found, expected, strict=True):
         assert reason in one.problem.reason

@@ -7,8 +7,8 @@ from aval.declarations.v1 import retail_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.declarations.code_tables import code_table
-from services.declarations.retail.list.model import MACHINE, is_known_code, reasons, standing
+from services.declarations.customs.code_tables import code_table
+from services.declarations.window.retail.list.model import MACHINE, is_known_code, reasons, standing
 
 NOW = 1_780_000_000_000_000
 EXPECTED = {

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.money import Money
-from services.declarations.retail import commands, identity
-from services.declarations.retail.matching import store
-from services.declarations.retail.matching.model import OrderSide, PaymentSide, State, Terms, WaybillSide, match
-from services.declarations.retail.versions import Change
+from services.declarations.intake.takers import retail as takers_retail
+from services.declarations.window.retail import identity
+from services.declarations.window.retail.flows.matching import store as matching_store
+from services.declarations.window.retail.flows.matching.model import OrderSide, PaymentSide, Terms, WaybillSide, match
+from services.declarations.window.retail.flows.model import State
+from services.declarations.window.retail.versions import Change
 
 DAY_US = 86_400_000_000
 NOON_US = 20_000 * DAY_US
@@ -155,10 +157,11 @@ def test_documents_of_one_order_wait_for_each_other() -> None:
         retail_pb2.RetailDocument(payment=payment),
     ]
     locked = [
-        set(commands.names(declarations_pb2.BatchCreateRetailDocumentsRequest(documents=[one]))) for one in documents
+        set(takers_retail.names(declarations_pb2.BatchCreateRetailDocumentsRequest(documents=[one])))
+        for one in documents
     ]
-    assert set.intersection(*locked) == store.names(["N"])
+    assert set.intersection(*locked) == matching_store.names(["N"])
     # A waybill that names no order waits for the lists that may tie it to one.
     waybill.order_number = ""
     alone = declarations_pb2.BatchCreateRetailDocumentsRequest(documents=[retail_pb2.RetailDocument(waybill=waybill)])
-    assert set(commands.names(alone)) == store.names([], [identity.waybill_id("C", "1")])
+    assert set(takers_retail.names(alone)) == matching_store.names([], [identity.waybill_id("C", "1")])

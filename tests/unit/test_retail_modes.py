@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 
-from services.declarations.code_tables import code_table
-from services.declarations.receipts import eligibility
-from services.declarations.retail.modes import mode, modes
+from services.declarations.customs.code_tables import code_table
+from services.declarations.customs.modes import mode, modes
+from services.declarations.customs.receipts import eligibility
 
 ON = date(2026, 11, 2)
 # Mode and direction: counterparty, insurable, unit, reason that holds a goods declaration of it back.

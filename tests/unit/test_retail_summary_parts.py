@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.declarations.retail.summary.model import TAKEN_BACK, Part, counting, measure, missing_parts
-from services.declarations.retail.versions import Change, Step, step
+from services.declarations.window.retail.summary.model import TAKEN_BACK, Part, counting, measure, missing_parts
+from services.declarations.window.retail.versions import Change, Step, step
 
 NOW = 1_772_000_000_000_000
 

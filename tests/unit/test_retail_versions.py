@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.declarations.retail.versions import Change, Step, Version, step
+from services.declarations.window.retail.versions import Change, Step, Version, step
 
 NEW, MODIFY, DELETE = Change.NEW, Change.MODIFY, Change.DELETE
 # (known, arriving): what becomes of the arriving one with other content when it was sent earlier, at the same

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from aval.declarations.v1 import declarations_pb2, records_pb2, retail_pb2
 
-from services.declarations.formats import json_lines, rows
-from services.declarations.intake.refused_rows import FIELDS
-from services.declarations.records.kinds import KINDS
+from services.declarations.intake.formats import json_lines, rows
+from services.declarations.intake.refused.refused_rows import FIELDS
+from services.declarations.window.records.kinds import KINDS
 
 RETAIL_KINDS = [field.name for field in retail_pb2.RetailDocument.DESCRIPTOR.fields]
 PLAIN_KINDS = sorted(rows.KINDS - {"record", rows.RETAIL})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cli import sandbox
 from cli.demo import story, world
-from services.declarations.checks import check
+from services.declarations.customs.checks import check
 
 DATE = datetime.date(2026, 9, 21)
 NUMBER = "460120260123456789"

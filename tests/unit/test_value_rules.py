@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.money import Money
-from services.declarations.breach import model as breach_model
-from services.declarations.breach.model import Breach, Share, cured, shared
-from services.declarations.encumbrance import model as encumbrance_model
-from services.declarations.encumbrance.model import Encumbrance, Item, apply_proceeds, converted, item_of
-from services.declarations.value import model
-from services.declarations.value.model import AssetClass, Move, Part, Value
+from services.declarations.register.asset import AssetClass
+from services.declarations.register.breach import model as breach_model
+from services.declarations.register.breach.model import Breach, Share, cured, shared
+from services.declarations.register.encumbrance import model as encumbrance_model
+from services.declarations.register.encumbrance.model import Encumbrance, Item, apply_proceeds, converted, item_of
+from services.declarations.register.value import model as value_model
+from services.declarations.register.value.model import Move, Part, Value
 
 ASSET = "declarations/460120260000000001"
 CAP = Decimal("0.90")
@@ -56,15 +57,15 @@ def holds(value: Value) -> None:
 @st.composite
 def values(draw: st.DrawFn) -> Value:
     """A value that payments, loans, insurers and customs have been at."""
-    value = model.unencumbered(usd(draw(st.integers(1, 10**9))), CAP)
+    value = value_model.unencumbered(usd(draw(st.integers(1, 10**9))), CAP)
     financed = usd(draw(st.integers(0, value.free.minor_units)))
     insured = usd(draw(st.integers(0, value.insurable.minor_units)))
     value = moved(value, Move(Part.FREE, Part.FINANCED, financed), Move(Part.INSURABLE, Part.INSURED, insured))
     paid = usd(draw(st.integers(0, 10**9)))
     value = moved(value, *_payment(value, paid))
-    value = moved(value, *model.taken_back(value, min(usd(draw(st.integers(0, 10**9))), value.declared)))
-    value = moved(value, *model.lowered(value, usd(draw(st.integers(0, value.declared.minor_units)))))
-    return moved(value, *model.margin_restored(value, CAP))
+    value = moved(value, *value_model.taken_back(value, min(usd(draw(st.integers(0, 10**9))), value.declared)))
+    value = moved(value, *value_model.lowered(value, usd(draw(st.integers(0, value.declared.minor_units)))))
+    return moved(value, *value_model.margin_restored(value, CAP))
 
 
 @given(values(), st.integers(0, 10**9))
@@ -72,7 +73,7 @@ def test_what_customs_says_is_the_value(value: Value, units: int) -> None:
     """Up or down, whatever stands on it; and the way there and back changes nothing but what was resolved."""
     holds(value)
     to = usd(units)
-    moves = model.lowered(value, to) if to < value.declared else model.raised(value, to, CAP)
+    moves = value_model.lowered(value, to) if to < value.declared else value_model.raised(value, to, CAP)
     after = moved(value, *moves)
     holds(after)
     assert after.declared == to
@@ -86,26 +87,26 @@ def test_what_customs_says_is_the_value(value: Value, units: int) -> None:
 @given(values())
 def test_up_and_down_again_is_as_before(value: Value) -> None:
     """The margin follows from the value, not from its way; nothing that was paid for becomes free."""
-    up = moved(value, *model.raised(value, value.declared + usd(12_345), CAP))
-    up = moved(up, *model.margin_restored(up, CAP))
-    down = moved(up, *model.lowered(up, value.declared))
-    down = moved(down, *model.margin_restored(down, CAP))
+    up = moved(value, *value_model.raised(value, value.declared + usd(12_345), CAP))
+    up = moved(up, *value_model.margin_restored(up, CAP))
+    down = moved(up, *value_model.lowered(up, value.declared))
+    down = moved(down, *value_model.margin_restored(down, CAP))
     assert down == value
 
 
 @given(values(), st.integers(0, 10**9))
 def test_down_and_up_again_is_as_before(value: Value, units: int) -> None:
     """What was paid or came back isn't there to be lent on because customs took the value away and gave it again."""
-    down = moved(value, *model.lowered(value, min(usd(units), value.declared)))
-    up = moved(down, *model.raised(down, value.declared, CAP))
-    assert moved(up, *model.margin_restored(up, CAP)) == value
+    down = moved(value, *value_model.lowered(value, min(usd(units), value.declared)))
+    up = moved(down, *value_model.raised(down, value.declared, CAP))
+    assert moved(up, *value_model.margin_restored(up, CAP)) == value
 
 
 @given(values(), st.integers(0, 10**9))
 def test_goods_that_came_back(value: Value, units: int) -> None:
     """VALUE stays, what is returned grows by what counted."""
     back = min(usd(units), value.declared - value.returned)
-    after = moved(value, *model.taken_back(value, back))
+    after = moved(value, *value_model.taken_back(value, back))
     holds(after)
     assert (after.declared, after.returned) == (value.declared, value.returned + back)
 
@@ -113,9 +114,9 @@ def test_goods_that_came_back(value: Value, units: int) -> None:
 @given(values(), st.integers(0, 10**9))
 def test_the_cap_holds_of_what_is_free(value: Value, units: int) -> None:
     """Free value and finance together are within the cap, unless finance alone exceeds it."""
-    after = moved(value, *model.raised(value, value.declared + usd(units), CAP))
-    after = moved(after, *model.margin_restored(after, CAP))
-    most = after.declared - model.margin_of(after.declared, CAP)
+    after = moved(value, *value_model.raised(value, value.declared + usd(units), CAP))
+    after = moved(after, *value_model.margin_restored(after, CAP))
+    most = after.declared - value_model.margin_of(after.declared, CAP)
     assert not after.free or after.financed + after.free <= most
 
 
@@ -184,7 +185,7 @@ def _encumbrance(identifier: str, amount: Money, holder: str = "banks/A", is_equ
 def test_a_payment_goes_to_finance_with_value_behind_it_first() -> None:
     """Of two who rank equally one has resolved its share; the other hasn't."""
     short = {Part.FINANCED: 80, Part.SHORTFALL: 20}
-    value = replace(model.unencumbered(usd(0), CAP), financed=usd(short[Part.FINANCED]), shortfall=usd(20))
+    value = replace(value_model.unencumbered(usd(0), CAP), financed=usd(short[Part.FINANCED]), shortfall=usd(20))
     both = [_encumbrance("a", usd(30), "banks/A", True), _encumbrance("b", usd(50), "banks/B", True)]
     found = apply_proceeds(ASSET, value, both, usd(60), {"banks/B": usd(20)})
     assert [(one.encumbrance.id, one.amount) for one in found.settled] == [("a", usd(30)), ("b", usd(30))]

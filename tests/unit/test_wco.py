@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from aval.declarations.v1 import declarations_pb2, records_pb2
 
-from services.declarations.formats import wco
-from services.declarations.formats.parsed import Parsed
-from services.declarations.intake import parsing
+from services.declarations.intake.formats import parsing, wco
+from services.declarations.intake.formats.parsed import Parsed
 
 IMPORT = (pathlib.Path(__file__).parent.parent / "fixtures" / "wco" / "import.xml").read_text("utf-8")
 TARIFF = "<Classification><ID>67042000</ID><IdentificationTypeCode>TSP</IdentificationTypeCode></Classification>"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.declarations.formats import decresult
+from services.declarations.intake.formats import decresult
 
 RESULT = (
     "<DEC_DATA{space}><DEC_RESULT{inner}>{numbers}<NOTICE_DATE>2026-03-02T10:20:30</NOTICE_DATE><CHANNEL>7</CHANNEL>"

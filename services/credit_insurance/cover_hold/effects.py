@@ -19,7 +19,7 @@ from services.credit_insurance.covered_shipment.model import CoveredShipment
 def hold_amount(transaction: Transaction, hold: CoverHold) -> Money | None:
     """Holds the amount and returns None; returns what is available where that is too little, and holds nothing."""
     transfer = model.hold_transfer(hold)
-    sitting = ledger_store.Sitting(transaction.connection, [transfer], transaction.now_us)
+    sitting = ledger_store.Sitting(transaction, [transfer])
     available = sitting.account(model.available_id(hold.covered_shipment))
     if available.available_to_debit < transfer.amount:
         return Money(available.currency, available.available_to_debit)
@@ -58,7 +58,7 @@ def _sitting(
         *shipment_model.payment_transfers(shipment, cause, zero),
         model.retiring_transfer(shipment, cause, zero),
     ]
-    return ledger_store.Sitting(transaction.connection, touched, transaction.now_us)
+    return ledger_store.Sitting(transaction, touched)
 
 
 def _exposure(sitting: ledger_store.Sitting, shipment: CoveredShipment) -> Money:

@@ -18,7 +18,7 @@ def hold_exposure(transaction: Transaction, asked: CoveredShipment) -> tuple[Cov
     Nothing is held where nothing is left.
     """
     ledger_store.open_accounts(transaction.connection, model.exposure_accounts(asked))
-    sitting = ledger_store.Sitting(transaction.connection, model.hold_transfers(asked), transaction.now_us)
+    sitting = ledger_store.Sitting(transaction, model.hold_transfers(asked))
     lines = [sitting.account(line) for line in model.lines_of(asked)]
     covered = model.covered_amount(asked.invoice_amount, *lines)
     shipment = model.with_covered_amount(asked, covered)

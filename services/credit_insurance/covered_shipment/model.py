@@ -16,7 +16,7 @@ from decimal import Decimal
 from chassis import ids
 from chassis.money import Money, total
 from chassis.participants import Participant
-from ledger.model import Account, Kind, Limit, Transfer
+from ledger.model import Account, Kind, Limit, Transfer, chained
 from ledger.store import NewAccount, account_id
 from services.credit_insurance.buyer_limit.model import BuyerLimit
 from services.credit_insurance.lines import BOOK, line_id
@@ -278,47 +278,50 @@ def exposure_accounts(shipment: CoveredShipment) -> list[NewAccount]:
 
 def hold_transfers(shipment: CoveredShipment) -> list[Transfer]:
     """Holds the covered amount under both lines, both or none, without end."""
-    return [
-        Transfer(
-            ids.derived(shipment.name, word, "hold"),
-            line,
-            account,
-            shipment.covered_amount.minor_units,
-            Kind.PENDING,
-            linked=word == "limit",
-            code="exposure",
-            reference=shipment.name,
-        )
-        for word, line, account in _uses(shipment)
-    ]
+    return chained(
+        [
+            Transfer(
+                ids.derived(shipment.name, word, "hold"),
+                line,
+                account,
+                shipment.covered_amount.minor_units,
+                Kind.PENDING,
+                code="exposure",
+                reference=shipment.name,
+            )
+            for word, line, account in _uses(shipment)
+        ]
+    )
 
 
 def closing_transfers(shipment: CoveredShipment, kind: Kind) -> list[Transfer]:
     """Posts or voids both holds."""
-    return [
-        Transfer(
-            ids.derived(shipment.name, word, kind.value),
-            kind=kind,
-            pending_id=ids.derived(shipment.name, word, "hold"),
-            linked=word == "limit",
-            code=f"exposure {kind.value}",
-            reference=shipment.name,
-        )
-        for word, _, _ in _uses(shipment)
-    ]
+    return chained(
+        [
+            Transfer(
+                ids.derived(shipment.name, word, kind.value),
+                kind=kind,
+                pending_id=ids.derived(shipment.name, word, "hold"),
+                code=f"exposure {kind.value}",
+                reference=shipment.name,
+            )
+            for word, _, _ in _uses(shipment)
+        ]
+    )
 
 
 def payment_transfers(shipment: CoveredShipment, payment: str, amount: Money) -> list[Transfer]:
     """Gives what the buyer paid back to both lines."""
-    return [
-        Transfer(
-            ids.derived(shipment.name, word, "payment", payment),
-            account,
-            line,
-            amount.minor_units,
-            linked=word == "limit",
-            code="payment",
-            reference=payment,
-        )
-        for word, line, account in _uses(shipment)
-    ]
+    return chained(
+        [
+            Transfer(
+                ids.derived(shipment.name, word, "payment", payment),
+                account,
+                line,
+                amount.minor_units,
+                code="payment",
+                reference=payment,
+            )
+            for word, line, account in _uses(shipment)
+        ]
+    )

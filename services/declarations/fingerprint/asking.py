@@ -9,12 +9,7 @@ from aval.declarations.v1 import fingerprint_pb2
 from chassis.clock import MICROSECONDS
 from chassis.command import Transaction
 from chassis.errors import DomainError, InvalidFields, Problem
-from services.declarations import errors
-from services.declarations.consent import access
-from services.declarations.consent.access import Seen
-from services.declarations.consent.model import Consent, Purpose
-from services.declarations.declaration import store as declarations
-from services.declarations.fingerprint import checks, store, terms
+from services.declarations.fingerprint import checks, errors, store, terms
 from services.declarations.fingerprint.answers import Answer, Hit, Inquiry, Shelf
 from services.declarations.fingerprint.document import Document, Kind
 from services.declarations.fingerprint.model import (
@@ -28,6 +23,11 @@ from services.declarations.fingerprint.model import (
     window_start_us,
 )
 from services.declarations.fingerprint.tokens import Blinder
+from services.declarations.privacy import errors as privacy_errors
+from services.declarations.privacy.consent import access
+from services.declarations.privacy.consent.access import Seen
+from services.declarations.privacy.consent.model import Consent, Purpose
+from services.declarations.window.declaration import store as declaration_store
 
 # The resource of a disclosure that made no registration (AIP-159).
 ANY_REGISTRATION = "registrations/-"
@@ -118,12 +118,12 @@ def _refusals(asked: Sequence[Asked], consents: Mapping[Asked, Consent], known: 
     """Who isn't answered: without consent, with invalid documents, with another's registration."""
     connection = asked[0].transaction.connection
     numbers = {document.number for one in asked for document in one.documents if document.kind is Kind.DECLARATION}
-    declarants = declarations.enterprises(connection, numbers) if numbers else {}
+    declarants = declaration_store.enterprises(connection, numbers) if numbers else {}
     expected, refusals = dict(known), Refusals()
     for one in asked:
         try:
             if one not in consents:
-                raise errors.ConsentMissing
+                raise privacy_errors.ConsentMissing
             _check_documents(one, declarants)
             _check_registration(one, expected)
         except DomainError as refusal:

@@ -5,13 +5,14 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chassis.clock import MICROSECONDS, SHANGHAI
+from chassis.clock import MICROSECONDS
 from chassis.money import Money
 from services.declarations.fingerprint.tokens import Comparing
+from trade.calendars import CHINA
 
 DAY_SECONDS = 86_400
 # How much earlier a day begins in China.
-_EAST_US = SHANGHAI.utcoffset(None) // datetime.timedelta(microseconds=1)
+_EAST_US = CHINA.utcoffset(None) // datetime.timedelta(microseconds=1)
 
 
 class State(enum.StrEnum):

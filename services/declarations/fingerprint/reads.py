@@ -7,7 +7,7 @@ from chassis.errors import NotFound
 from chassis.service import Reading
 from services.declarations.fingerprint import rpc, store
 from services.declarations.fingerprint.model import Registration
-from services.declarations.tables import registrations
+from services.declarations.fingerprint.store import registrations
 
 
 def get(reading: Reading, request: fingerprint_pb2.GetRegistrationRequest) -> fingerprint_pb2.Registration:

@@ -9,12 +9,12 @@ from google.type import date_pb2
 
 from chassis import money
 from chassis import rpc as wire
-from chassis.clock import business_date
 from chassis.money import Money
 from services.declarations.fingerprint import canonical, terms
 from services.declarations.fingerprint.document import Document, Kind
 from services.declarations.fingerprint.matching import Score
 from services.declarations.fingerprint.model import Candidate, Registration
+from trade.calendars import day_in_china
 
 
 def document(message: fingerprint_pb2.FinancedDocument, applicant: str) -> Document:
@@ -93,7 +93,7 @@ def to_proto(registration: Registration) -> fingerprint_pb2.Registration:
 
 def match(score: Score, other: Candidate, on: datetime.date, reader: str) -> fingerprint_pb2.DocumentMatch:
     """A document of another registration as `reader` may know of it: named only if it is his own."""
-    registered = business_date(other.create_us)
+    registered = day_in_china(other.create_us)
     return fingerprint_pb2.DocumentMatch(
         tier=score.tier.value,
         score=score.points,

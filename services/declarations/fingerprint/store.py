@@ -9,11 +9,57 @@ from google.protobuf.message import Message
 from chassis import bulk, records
 from chassis.command import PendingEvent, Transaction
 from chassis.identity import Caller
+from chassis.records import TEXT
 from services.declarations.fingerprint import rpc
 from services.declarations.fingerprint.answers import Answer, Hit
 from services.declarations.fingerprint.model import Candidate, RegisteredDocument, Registration, Span, State
 from services.declarations.fingerprint.tokens import Comparing
-from services.declarations.tables import document_tokens, registered_documents, registrations
+from services.declarations.schema import metadata
+
+# fingerprint: the documents behind financings, blind.
+registrations = records.table(
+    "registrations",
+    Registration,
+    metadata,
+    sa.Index("registrations_holder", "holder", "listed"),
+    sa.Index("registrations_applicant", "applicant", "listed"),
+)
+
+# Tokens to compare with, in hexadecimal, salted with the id; several parties are parted by spaces.
+registered_documents = sa.Table(
+    "registered_documents",
+    metadata,
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("registration", TEXT, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("parties", TEXT, nullable=False),
+    sa.Column("amount", TEXT, nullable=False),
+    sa.Column("amount_step", TEXT, nullable=False),
+    sa.Column("day", TEXT, nullable=False),
+)
+
+# Finding tokens. `position`: the character of the number that was left out, -1 for none.
+document_tokens = sa.Table(
+    "document_tokens",
+    metadata,
+    sa.Column("token", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("document", TEXT, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# How many documents an institution got answers about in the present window of a span.
+answered_documents = sa.Table(
+    "answered_documents",
+    metadata,
+    sa.Column("institution", TEXT, primary_key=True),
+    sa.Column("span", TEXT, primary_key=True),
+    sa.Column("start_us", sa.BigInteger, nullable=False),
+    sa.Column("documents", sa.BigInteger, nullable=False),
+    sa.Column("documents_max", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 
 # One row for each institution and span: a new window takes the place of the old one. A clock that was read
 # before another's counts in the newer window.

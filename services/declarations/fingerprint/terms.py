@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from services.declarations.code_tables import Row, code_table
+from services.declarations.customs.code_tables import Row, code_table
 from services.declarations.fingerprint.document import Kind
 from services.declarations.fingerprint.tokens import Tolerance
 

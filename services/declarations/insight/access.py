@@ -5,19 +5,20 @@ from typing import Any
 
 from chassis.identity import Caller
 from chassis.service import Reading
-from services.declarations import errors
-from services.declarations.consent import access
-from services.declarations.consent import store as consents
-from services.declarations.consent.access import Seen
-from services.declarations.consent.model import Purpose
+from services.declarations.privacy import callers
+from services.declarations.privacy import errors as privacy_errors
+from services.declarations.privacy.consent import access
+from services.declarations.privacy.consent import store as consent_store
+from services.declarations.privacy.consent.access import Seen
+from services.declarations.privacy.consent.model import Purpose
 
-SEES_ALL = frozenset({"WINDOW", "REGULATOR"})
+REGULATOR = "REGULATOR"
 PURPOSE = Purpose.RISK_ASSESSMENT
 
 
 def sees_all(caller: Caller) -> bool:
     """The window, the regulator, and the platform's own services."""
-    return not SEES_ALL.isdisjoint(caller.roles) or caller.tenant.startswith("services/")
+    return callers.is_platform(caller) or REGULATOR in caller.roles
 
 
 def see(reading: Reading, enterprise: str, method: str, resources: Sequence[str]) -> bool:
@@ -30,7 +31,7 @@ def see(reading: Reading, enterprise: str, method: str, resources: Sequence[str]
         return sees_all(caller) or caller.tenant == enterprise
     consent = access.granted(reading, [enterprise], PURPOSE).get(enterprise)
     if consent is None:
-        raise errors.ConsentMissing
+        raise privacy_errors.ConsentMissing
     reading.notes.append(Seen(enterprise, consent, method, resources, PURPOSE))
     return True
 
@@ -39,5 +40,5 @@ def restricted(reading: Reading, query: Any, enterprise: Any) -> Any:
     """A query of rows of enterprises (a column) as far as the caller may see them now."""
     caller = reading.caller
     if access.is_institution(caller):
-        return query.where(enterprise.in_(consents.consenting_to(caller.tenant, PURPOSE, reading.now_us)))
+        return query.where(enterprise.in_(consent_store.consenting_to(caller.tenant, PURPOSE, reading.now_us)))
     return query if sees_all(caller) else query.where(enterprise == caller.tenant)

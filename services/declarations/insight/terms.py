@@ -3,7 +3,7 @@
 from datetime import date
 
 from chassis.clock import MICROSECONDS
-from services.declarations.code_tables import code_table
+from services.declarations.customs.code_tables import code_table
 
 
 def term(name: str, on: date) -> str:

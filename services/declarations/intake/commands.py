@@ -8,12 +8,16 @@ from aval.declarations.v1 import declarations_pb2, intake_pb2
 from chassis.command import Transaction
 from chassis.errors import NotFound
 from chassis.states import check_etag
-from services.declarations.errors import MendedRowNeeded
-from services.declarations.formats import rows
-from services.declarations.intake import keeping, model, parsing, rpc, store, taking
-from services.declarations.intake.model import Attempt, Outcome, RefusedDocument
-from services.declarations.intake.parsing import Read
-from services.declarations.terms import refused_kept_days
+from services.declarations.intake.formats import parsing, rows
+from services.declarations.intake.formats.parsing import Read
+from services.declarations.intake.refused import keeping
+from services.declarations.intake.refused import model as refused_model
+from services.declarations.intake.refused import rpc as refused_rpc
+from services.declarations.intake.refused import store as refused_store
+from services.declarations.intake.refused.errors import MendedRowNeeded
+from services.declarations.intake.refused.model import Attempt, Outcome, RefusedDocument
+from services.declarations.intake.refused.terms import refused_kept_days
+from services.declarations.intake.takers import table as takers_table
 
 AT_ONCE = 500
 DAY_US = 86_400_000_000
@@ -35,7 +39,7 @@ def read(request: declarations_pb2.ImportDocumentsRequest) -> Documents:
 
 def import_documents(transaction: Transaction, documents: Documents) -> declarations_pb2.ImportDocumentsResponse:
     """Documents of every format; one that is refused never stops the others."""
-    verdicts = taking.take(transaction, documents.sent, documents.read)
+    verdicts = takers_table.take(transaction, documents.sent, documents.read)
     _keep_refused(transaction, documents, verdicts)
     return declarations_pb2.ImportDocumentsResponse(verdicts=[one for some in verdicts for one in some])
 
@@ -45,11 +49,11 @@ def _keep_refused(transaction: Transaction, documents: Documents, verdicts: Sequ
     outcomes = [_outcome(transaction, *one) for one in zip(documents.sent, documents.read, verdicts, strict=True)]
     kept = keeping.keep(transaction, outcomes)
     for one, some in zip(outcomes, verdicts, strict=True):
-        rpc.name_kept(some, kept.get(one.digest, ""))
+        refused_rpc.name_kept(some, kept.get(one.digest, ""))
 
 
 def _outcome(transaction: Transaction, document: declarations_pb2.Document, read: Read, verdicts: Verdicts) -> Outcome:
-    problems = rpc.told(document.document_id, verdicts)
+    problems = refused_rpc.told(document.document_id, verdicts)
     attempt = Attempt(document.document_id, read.format, problems, transaction.now_us)
     return Outcome(transaction.keys.token("refused document", document.content), "", attempt, document.content)
 
@@ -60,13 +64,17 @@ def resend(
     """Runs intake again over a refused document, as it was or with mended content."""
     document = _load(transaction, request.name, request.etag)
     # Only what is REFUSED can be accepted.
-    model.mended(document)
+    refused_model.mended(document)
     sent = _sent(transaction, document, request.content)
     parts = parsing.read(sent)
-    (verdicts,) = taking.take(transaction, [sent], [parts])
+    (verdicts,) = takers_table.take(transaction, [sent], [parts])
     outcome = _outcome(transaction, sent, parts, verdicts)
-    after = model.refused_again(document, outcome.attempt) if outcome.attempt.problems else model.mended(document)
-    rpc.name_kept(verdicts, after.name)
+    after = (
+        refused_model.refused_again(document, outcome.attempt)
+        if outcome.attempt.problems
+        else refused_model.mended(document)
+    )
+    refused_rpc.name_kept(verdicts, after.name)
     keeping.save(transaction, [after], {after.name: outcome})
     return declarations_pb2.ResendDocumentResponse(refused_document=_told(transaction, request.name), verdicts=verdicts)
 
@@ -75,32 +83,32 @@ def _sent(transaction: Transaction, document: RefusedDocument, mended: bytes) ->
     """What is sent again. MendedRowNeeded."""
     if not mended and document.format in rows.UNREAD:
         raise MendedRowNeeded(document=document.name)
-    told = store.told(transaction, [document])[document.name]
-    content = mended or rpc.content(document, store.content(transaction, document))
+    told = refused_store.told(transaction, [document])[document.name]
+    content = mended or refused_rpc.content(document, refused_store.content(transaction, document))
     return declarations_pb2.Document(document_id=told.document_id, content=content)
 
 
 def discard(transaction: Transaction, request: intake_pb2.DiscardRefusedDocumentRequest) -> intake_pb2.RefusedDocument:
     """Its sender gives it up."""
     document = _load(transaction, request.name, request.etag)
-    keeping.save(transaction, [model.discarded(document)], {})
+    keeping.save(transaction, [refused_model.discarded(document)], {})
     return _told(transaction, request.name)
 
 
 def forget_old(transaction: Transaction) -> bool:
     """Forgets what was refused last so long ago that nobody will mend it; whether there may be more."""
     before_us = transaction.now_us - refused_kept_days(transaction.business_date) * DAY_US
-    return store.forget_before(transaction.connection, before_us, AT_ONCE) == AT_ONCE
+    return refused_store.forget_before(transaction.connection, before_us, AT_ONCE) == AT_ONCE
 
 
 def _told(transaction: Transaction, name: str) -> intake_pb2.RefusedDocument:
     document = _load(transaction, name)
-    return rpc.to_proto(document, store.told(transaction, [document]).get(name))
+    return refused_rpc.to_proto(document, refused_store.told(transaction, [document]).get(name))
 
 
 def _load(transaction: Transaction, name: str, etag: str = "") -> RefusedDocument:
     """The sender's own. NotFound, EtagMismatch."""
-    document = store.load(transaction.connection, transaction.caller.tenant, name)
+    document = refused_store.load(transaction.connection, transaction.caller.tenant, name)
     if document is None:
         raise NotFound(resource=name)
     check_etag(etag, document)

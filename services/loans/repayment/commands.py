@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from aval.loans.v1 import loans_pb2
 
 from chassis import money
-from chassis.clock import business_date
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem, WrongState
 from chassis.money import Money, total
@@ -23,6 +22,7 @@ from services.loans.products import Component
 from services.loans.repayment import model, rpc, store
 from services.loans.repayment.model import COUNTED, TRANSITIONS, Repayment, State, Verb
 from trade import value_dates
+from trade.calendars import day_in_china
 
 # A partial repayment tells another event than the last one: who books on the type books once.
 PARTLY_REPAID, REPAID = "loan.partly_repaid", "loan.repaid"
@@ -79,7 +79,7 @@ def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
     counted = store.of_loan(transaction.connection, loan.name, COUNTED)
     due = payoff.due(loan, counted, day(request))
     payable = min(due.principal, _to_repay(loan, counted, request))
-    order = products.product(loan.product, business_date(loan.create_us)).waterfall
+    order = products.product(loan.product, day_in_china(loan.create_us)).waterfall
     parts = model.waterfall(asked, {Component.INTEREST: due.interest, Component.PRINCIPAL: payable}, order)
     if not any(parts.values()):
         raise errors.NothingOwed(loan=loan.name)

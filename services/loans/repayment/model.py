@@ -2,12 +2,12 @@
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from chassis import ids
 from chassis.money import Money
-from ledger.model import Kind, Transfer
+from ledger.model import Kind, Transfer, chained
 from services.loans.loan.model import Loan, Part, funds_id, part_id
 from services.loans.products import Component
 
@@ -116,7 +116,7 @@ def hold_id(repayment: Repayment, component: Component) -> str:
 def hold_transfers(repayment: Repayment, loan: Loan) -> list[Transfer]:
     """Holds what the repayment takes, all or nothing."""
     funds = funds_id(loan.bank, loan.principal.currency)
-    return _chained(
+    return chained(
         [
             Transfer(
                 hold_id(repayment, component),
@@ -135,7 +135,7 @@ def hold_transfers(repayment: Repayment, loan: Loan) -> list[Transfer]:
 
 def closing_transfers(repayment: Repayment, kind: Kind) -> list[Transfer]:
     """Ends the holds: POST where the money has moved, VOID where it won't."""
-    return _chained(
+    return chained(
         [
             Transfer(
                 ids.derived(repayment.name, component.value, kind.value),
@@ -143,13 +143,9 @@ def closing_transfers(repayment: Repayment, kind: Kind) -> list[Transfer]:
                 pending_id=hold_id(repayment, component),
                 code=f"repayment {kind.value}",
                 reference=repayment.name,
+                value_date=repayment.value_date,
             )
             for component, amount in repayment.parts.items()
             if amount
         ]
     )
-
-
-def _chained(chain: Sequence[Transfer]) -> list[Transfer]:
-    """All or nothing."""
-    return [replace(transfer, linked=True) for transfer in chain[:-1]] + list(chain[-1:])

@@ -11,7 +11,8 @@ from chassis.participants import Participant
 from ledger.model import Account as LedgerAccount
 from ledger.model import Limit
 from ledger.store import NewAccount, account_id
-from services.settlement.messages.iso20022 import is_iban, short_account
+from services.settlement.messages.iso20022 import short_account
+from trade.identifiers import is_iban
 from trade.roles import Role
 
 BOOK = "money"

@@ -7,7 +7,7 @@ from chassis.command import Transaction
 from chassis.errors import InvalidFields, Problem
 from chassis.money import Money
 from ledger import store as ledger
-from ledger.model import Result, Transfer
+from ledger.model import Result, Transfer, chained
 from services.settlement import errors
 from services.settlement.account import store as accounts
 from services.settlement.account.model import Account, Kind
@@ -44,14 +44,13 @@ def disburse(transaction: Transaction, request: settlement_pb2.DisburseRequest) 
             lending.id,
             account.id,
             part.minor_units,
-            linked=code == "disburse" and bool(fee),
             code=code,
             reference=request.loan,
         )
         for code, account, part in parts
         if part
     ]
-    _post_once(transaction, transfers, current)
+    _post_once(transaction, chained(transfers), current)
     return settlement_pb2.DisburseResponse(transfer=f"transfers/{transfers[0].id}")
 
 

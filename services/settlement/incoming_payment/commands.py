@@ -43,14 +43,14 @@ ONE_OR_SEVERAL = Problem(
 
 
 def import_(transaction: Transaction, request: settlement_pb2.ImportPaymentRequest) -> settlement_pb2.IncomingPayment:
-    """A pacs.008 that credits a customer of the calling bank. InvalidFields, UetrKnown."""
+    """Takes a pacs.008 that credits a customer of the calling bank. Raises InvalidFields, UetrKnown."""
     transfer, problems = pacs008.parse(request.content)
     if transfer is None:
         raise InvalidFields(problems)
     if problems := pacs008.addressed_elsewhere(transfer, transaction.caller.tenant.removeprefix("banks/")):
         raise InvalidFields(problems)
     account = _creditor(transaction, transfer)
-    if store.is_known(transaction.connection, transfer.chain_id):
+    if store.is_taken(transaction.connection, account.bank, model.PACS_008, transfer.chain_id):
         raise errors.UetrKnown(uetr=transfer.chain_id)
     if found := value_dates.problems(
         f"{PATH}/IntrBkSttlmDt", transfer.settlement_date, account.bank, transaction.business_date

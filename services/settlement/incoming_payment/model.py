@@ -27,12 +27,15 @@ from chassis import ids, money
 from chassis.errors import DomainError
 from chassis.money import Money, total
 from chassis.participants import Participant
-from ledger.model import Transfer
+from ledger.model import Transfer, chained
 from services.settlement.account import model as account_model
 from services.settlement.account.model import Kind
 from services.settlement.incoming_payment import division
 from services.settlement.incoming_payment.division import Collection, Part, SettledAsset
 from trade.roles import Role
+
+# The type of message that brings a payment. A UETR is unique to its bank and type: a cover's pacs.009 bears it too.
+PACS_008 = "pacs.008"
 
 DECLARATION_MISSING = "DECLARATION_MISSING"
 # One reason for what doesn't exist, belongs to another, or wasn't consented to: a bank learns nothing by paying a cent.
@@ -148,6 +151,7 @@ class IncomingPayment:
     create_us: int
     revision: int
     resolution: Resolution | None = None
+    message_type: str = PACS_008
 
     @property
     def name(self) -> str:
@@ -282,8 +286,16 @@ def _suspense(payment: IncomingPayment) -> str:
 
 
 def _transfer(payment: IncomingPayment, code: str, debit: str, credit: str, amount: Money, about: str = "") -> Transfer:
-    identifier = ids.derived(payment.name, code, about)
-    return Transfer(identifier, debit, credit, amount.minor_units, code=code, reference=payment.name)
+    """Returns a transfer of the payment, which counts from the payment's own value date."""
+    return Transfer(
+        ids.derived(payment.name, code, about),
+        debit,
+        credit,
+        amount.minor_units,
+        code=code,
+        reference=payment.name,
+        value_date=payment.value_date,
+    )
 
 
 def sweep_transfers(payment: IncomingPayment) -> list[Transfer]:
@@ -293,7 +305,7 @@ def sweep_transfers(payment: IncomingPayment) -> list[Transfer]:
     rest = payment.amount - payment.collected
     if rest:
         parts.append(_transfer(payment, "remainder", _suspense(payment), payment.creditor_account, rest))
-    return [replace(part, linked=True) for part in parts[:-1]] + parts[-1:]
+    return chained(parts)
 
 
 def _repayment(payment: IncomingPayment, collection: Collection) -> list[Transfer]:
@@ -325,5 +337,6 @@ def credit_transfer(payment: IncomingPayment) -> Transfer:
 
 
 def return_transfer(payment: IncomingPayment) -> Transfer:
-    """Money that is for no declaration goes back out of the nostro it came into."""
-    return _transfer(payment, "return", _suspense(payment), _nostro(payment), payment.amount)
+    """Sends money that is for no declaration back out of the nostro it came into; it counts from today."""
+    returned = _transfer(payment, "return", _suspense(payment), _nostro(payment), payment.amount)
+    return replace(returned, value_date=None)

@@ -28,9 +28,10 @@ def load(connection: sa.Connection, name: str) -> IncomingPayment | None:
     return records.one(connection, incoming_payments, IncomingPayment, incoming_payments.c.id == identifier)
 
 
-def is_known(connection: sa.Connection, uetr: str) -> bool:
-    """Whether a payment with this UETR was taken."""
-    query = sa.select(incoming_payments.c.id).where(incoming_payments.c.uetr == uetr)
+def is_taken(connection: sa.Connection, bank: str, message_type: str, uetr: str) -> bool:
+    """Whether this bank took a payment with this UETR by a message of this type."""
+    rows = incoming_payments.c
+    query = sa.select(rows.id).where(rows.bank == bank, rows.message_type == message_type, rows.uetr == uetr)
     return connection.execute(query).first() is not None
 
 

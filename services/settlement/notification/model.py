@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from chassis import ids
-from chassis.clock import MICROSECONDS, SHANGHAI
+from chassis.clock import MICROSECONDS
 from chassis.money import Money
 from chassis.participants import Participant
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.messages import camt054
 from services.settlement.messages.iso20022 import REMITTANCE_LINE_LENGTH_MAX, is_uetr
+from trade.calendars import CHINA
 from trade.roles import Role
 
 
@@ -67,7 +68,7 @@ def content(
         remittance_information="\n".join(_lines(payment.remittance_information)),
         remittance_documents=payment.remittance_documents,
     )
-    created = datetime.fromtimestamp(now_us // MICROSECONDS, SHANGHAI)
+    created = datetime.fromtimestamp(now_us // MICROSECONDS, CHINA)
     return camt054.build(identifier.partition("-")[2], created, [entry])
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from aval.settlement.v1 import settlement_pb2
 
 from chassis import money
-from chassis.clock import MICROSECONDS, SHANGHAI
+from chassis.clock import MICROSECONDS
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound
 from chassis.states import check_etag, moved
@@ -19,6 +19,7 @@ from services.settlement.account import store as accounts
 from services.settlement.account.model import Account, Kind
 from services.settlement.outgoing_payment import model, rpc, store
 from services.settlement.outgoing_payment.model import TRANSITIONS, OutgoingPayment, State, Verb
+from trade.calendars import CHINA
 
 EXPIRE_AT_ONCE = 100
 EVENTS = {
@@ -91,7 +92,7 @@ def approve(
 
 
 def _told(time_us: int) -> str:
-    return datetime.datetime.fromtimestamp(time_us // MICROSECONDS, SHANGHAI).isoformat()
+    return datetime.datetime.fromtimestamp(time_us // MICROSECONDS, CHINA).isoformat()
 
 
 def withdraw(

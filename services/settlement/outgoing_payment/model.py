@@ -13,7 +13,7 @@ from lxml import etree
 from stdnum import numdb
 
 from chassis import ids
-from chassis.clock import MICROSECONDS, SHANGHAI
+from chassis.clock import MICROSECONDS
 from chassis.codetables import code_table
 from chassis.errors import Problem
 from chassis.money import Money
@@ -21,8 +21,9 @@ from chassis.participants import Participant
 from ledger.model import Kind as TransferKind
 from ledger.model import Transfer
 from services.settlement.messages import pacs008, schema
-from services.settlement.messages.iso20022 import is_bic, is_country, is_iban
 from services.settlement.messages.pacs008 import CreditTransfer
+from trade.calendars import CHINA
+from trade.identifiers import is_bic, is_country, is_iban
 from trade.roles import Role
 
 DAY_US = 86_400 * MICROSECONDS
@@ -187,7 +188,7 @@ def _schema_problems(payment: OutgoingPayment, business_date: datetime.date) -> 
 
 def message(payment: OutgoingPayment, now_us: int, business_date: datetime.date) -> bytes:
     """The pacs.008, made now, its time that of China; settled on the business date."""
-    made = datetime.datetime.fromtimestamp(now_us // MICROSECONDS, SHANGHAI)
+    made = datetime.datetime.fromtimestamp(now_us // MICROSECONDS, CHINA)
     return pacs008.build(credit_transfer(payment, business_date), made)
 
 

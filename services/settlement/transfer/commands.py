@@ -87,7 +87,7 @@ def _open(transaction: Transaction, orders: Sequence[Order]) -> Sitting:
     for order in sound:
         _confine_accounts(order)
     candidates = [order.transfer for order in sound] + [_as_given(order) for order in sound]
-    sitting = Sitting(transaction.connection, candidates, transaction.now_us)
+    sitting = Sitting(transaction, candidates)
     _use_standing_ids(transaction.connection, sitting, sound)
     referring = [order for order in sound if order.transfer.pending_id]
     originals = {order.transfer.pending_id: sitting.transfer(order.transfer.pending_id) for order in referring}
@@ -164,8 +164,8 @@ def create_batch(work: Sequence[Work]) -> Sequence[Message | DomainError]:
     sound = [order for order in orders if not order.problems]
     sitting.attempt([order.transfer for order in sound])
     verdicts = sitting.write()
-    lines = _known(work[0][0].connection, sound, verdicts)
-    answers = iter([_answer(o, v, lines, work[0][0].now_us) for o, v in zip(sound, verdicts, strict=True)])
+    lines = _standing(sitting, work[0][0], sound, verdicts)
+    answers = iter([_answer(order, verdict, lines) for order, verdict in zip(sound, verdicts, strict=True)])
     return [InvalidFields(order.problems) if order.problems else next(answers) for order in orders]
 
 
@@ -178,25 +178,49 @@ def _single(transaction: Transaction, request: settlement_pb2.CreateTransferRequ
     return order
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Standing:
+    """A transfer that stands, with its place and time."""
+
+    transfer: Transfer
+    position: int
+    create_us: int
+
+
+def _standing(
+    sitting: Sitting, transaction: Transaction, orders: Sequence[Order], verdicts: Sequence[Verdict]
+) -> dict[str, Standing]:
+    """Returns what stands of these orders by id: booked now, or from before."""
+    pairs = list(zip(orders, verdicts, strict=True))
+    booked = {o.transfer.id: v.position for o, v in pairs if v.position}
+    before = _known(transaction.connection, orders, verdicts)
+    return {
+        **{key: Standing(line.transfer, line.position, line.create_us) for key, line in before.items()},
+        **{key: Standing(_booked(sitting, key), position, transaction.now_us) for key, position in booked.items()},
+    }
+
+
+def _booked(sitting: Sitting, identifier: str) -> Transfer:
+    transfer = sitting.transfer(identifier)
+    assert transfer is not None
+    return transfer
+
+
 def _known(connection: sa.Connection, orders: Sequence[Order], verdicts: Sequence[Verdict]) -> dict[str, ledger.Line]:
-    """The lines of those that stood before, or earlier in this batch."""
+    """Returns the lines of those that stood before, or earlier in this batch."""
     known = [o.transfer.id for o, v in zip(orders, verdicts, strict=True) if not v.position and v.result.stands]
     return ledger.stored(connection, known)
 
 
-def _answer(
-    order: Order, verdict: Verdict, lines: Mapping[str, ledger.Line], now_us: int
-) -> settlement_pb2.Transfer | DomainError:
+def _answer(order: Order, verdict: Verdict, lines: Mapping[str, Standing]) -> settlement_pb2.Transfer | DomainError:
     transfer = order.transfer
-    if verdict.position:
-        return rpc.created(order.message, transfer.id, verdict.position, now_us)
     # A single transfer's id is its request's.
     if verdict.result is Result.EXISTS_WITH_DIFFERENT_CONTENT:
         return RequestIdReused()
     if not verdict.result.stands:
         return LedgerRefused(result=verdict.result.value, reference=transfer.reference or order.given_id)
     line = lines[transfer.id]
-    return rpc.created(order.message, transfer.id, line.position, line.create_us)
+    return rpc.created(order.message, line.transfer, line.position, line.create_us)
 
 
 def create_many(

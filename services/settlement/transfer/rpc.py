@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from aval.settlement.v1 import settlement_pb2
 
 from chassis import money
+from chassis import rpc as chassis_rpc
 from chassis.clock import MICROSECONDS
 from chassis.money import Money
 from ledger.model import Kind, Transfer
@@ -30,33 +31,48 @@ NAMES: Mapping[Kind, TransferProto.Kind] = {
     Kind.VOID: TransferProto.VOID_PENDING,
     Kind.EXPIRE: TransferProto.VOID_PENDING,
     Kind.REVERSAL: TransferProto.REVERSAL,
+    Kind.FREEZE: TransferProto.FREEZE,
+    Kind.UNFREEZE: TransferProto.UNFREEZE,
+    Kind.CLOSE: TransferProto.CLOSE,
 }
 
 
 def to_ledger(message: settlement_pb2.Transfer, identifier: str, pending_id: str) -> Transfer:
     """Returns the transfer as the ledger takes it, under the ids that it keeps; what it isn't given stays empty."""
     return Transfer(
-        identifier,
-        message.debit_account.removeprefix("accounts/").lower(),
-        message.credit_account.removeprefix("accounts/").lower(),
-        message.amount.minor_units,
-        KINDS.get(message.kind, Kind.POSTED),
-        pending_id,
-        message.timeout_seconds * MICROSECONDS,
-        message.linked,
-        CODE,
-        message.reference,
+        id=identifier,
+        debit_account=message.debit_account.removeprefix("accounts/").lower(),
+        credit_account=message.credit_account.removeprefix("accounts/").lower(),
+        amount=message.amount.minor_units,
+        kind=KINDS.get(message.kind, Kind.POSTED),
+        pending_id=pending_id,
+        timeout_us=message.timeout_seconds * MICROSECONDS,
+        linked=message.linked,
+        code=CODE,
+        reference=message.reference,
     )
 
 
-def created(message: settlement_pb2.Transfer, identifier: str, position: int, now_us: int) -> settlement_pb2.Transfer:
+def created(
+    message: settlement_pb2.Transfer, standing: Transfer, position: int, create_us: int
+) -> settlement_pb2.Transfer:
     """Returns the transfer that a request asked for, as it stands."""
     answer = settlement_pb2.Transfer()
     answer.CopyFrom(message)
-    answer.transfer_id = identifier
+    answer.transfer_id = standing.id
     answer.position = position
-    answer.create_time.FromMicroseconds(now_us)
+    answer.create_time.FromMicroseconds(create_us)
+    _put_dates(answer, standing)
     return answer
+
+
+def _put_dates(message: settlement_pb2.Transfer, standing: Transfer) -> None:
+    """Those of before there were dates have none."""
+    for field in ("booking_date", "value_date"):
+        day = getattr(standing, field)
+        message.ClearField(field)
+        if day is not None:
+            getattr(message, field).CopyFrom(chassis_rpc.date(day))
 
 
 def line(stored: Line, currency: str) -> settlement_pb2.Transfer:
@@ -74,4 +90,5 @@ def line(stored: Line, currency: str) -> settlement_pb2.Transfer:
         position=stored.position,
     )
     message.create_time.FromMicroseconds(stored.create_us)
+    _put_dates(message, transfer)
     return message

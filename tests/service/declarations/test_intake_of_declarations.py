@@ -18,7 +18,7 @@ from chassis import testing
 from chassis.clock import SystemClock
 from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller
-from services.declarations.receipts import receipt_row
+from services.declarations.customs.receipts import receipt_row
 from services.declarations.service import SERVICE
 from tests.conformance.world import BANK, CAST, ENTERPRISE, RIVAL, person, usd
 

@@ -59,7 +59,7 @@ class Market(World):
         """Closes the business dates before a day, in every service."""
         for service in self.platform.nodes:
             with self.behind(service) as connection:
-                business_date.close(connection, date, SystemClock().now_us())
+                business_date.advance(connection, date, SystemClock().now_us())
 
     @contextlib.contextmanager
     def behind(self, service: str) -> Iterator[sa.Connection]:

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from aval.loans.v1 import loans_pb2
 
-from services.declarations.tables import encumbrances
+from services.declarations.register.encumbrance.store import encumbrances
 from services.loans.tables import repayments
 from services.settlement.tables import incoming_payments
 from tests.conformance.world import BANK, SECOND_BANK, person, usd

@@ -24,6 +24,7 @@ from services.settlement.account.model import Account, Kind
 from services.settlement.bill_payment import model
 from services.settlement.service import SERVICE
 from tests.support import NOW_US, ring
+from trade.calendars import day_in_china
 
 BANK, PAYER, OPERATOR = "banks/LMHFCNB0", "enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277"
 EXPORTER = Caller(f"{PAYER}/lin", PAYER, frozenset({"EXPORTER"}), second_factor=True)
@@ -40,7 +41,8 @@ class World:
     def account(self, owner: str, units: int, currency: str = "CNY") -> Account:
         """A current account with so much on it."""
         with self.store.write() as connection:
-            transaction = Transaction(connection, EXPORTER, NOW_US, Identifiers(NOW_US, uuid.uuid4().bytes))
+            ids, date = Identifiers(NOW_US, uuid.uuid4().bytes), day_in_china(NOW_US)
+            transaction = Transaction(connection, EXPORTER, NOW_US, ids, business_date=date)
             nostro = accounts.own(transaction, BANK, currency, Kind.NOSTRO)
             account = accounts.ensure(transaction, BANK, owner, currency, Kind.CURRENT)
             ledger.post(transaction, Transfer(str(uuid.uuid4()), nostro.id, account.id, units, code="test"))

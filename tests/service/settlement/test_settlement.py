@@ -10,6 +10,7 @@ from aval.declarations.v1 import declarations_pb2
 from aval.settlement.v1 import settlement_pb2
 from aval.type.v1 import money_pb2
 
+from chassis import business_date
 from chassis.identity import Caller
 from chassis.status import RemoteError
 from ledger import store as ledger
@@ -87,6 +88,7 @@ def pacs(
     uetr: str = "",
     currency: str = "USD",
     value_date: date | None = None,
+    agent_bic: str = "LMHFCNB0",
 ) -> bytes:
     return pacs008.build(
         pacs008.CreditTransfer(
@@ -100,7 +102,7 @@ def pacs(
             debtor_agent_bic="BUYRUS30",
             creditor_name="Seller",
             creditor_account=creditor_account,
-            creditor_agent_bic="LMHFCNB0",
+            creditor_agent_bic=agent_bic,
             remittance_information=remittance,
         ),
         datetime.now(UTC),
@@ -255,6 +257,26 @@ async def test_pages_of_an_accounts_lines(world: Any) -> None:
     assert amounts == [5, 4, 3, 2, 1]
 
 
+def day(message: Any) -> date:
+    """Returns a date of the wire."""
+    return date(message.year, message.month, message.day)
+
+
+async def test_a_line_shows_when_it_was_booked_and_from_when_it_counts(world: Any) -> None:
+    current = await account(world)
+    earlier = datetime.now(UTC).date() - timedelta(days=2)
+    number = current.name.removeprefix("accounts/")
+    payment = await prepared(world, "Credit", await imported(world, pacs(number, 250, "a fee", value_date=earlier)))
+    await world.ask("ApproveIncomingPayment", approval(payment), CHECKER)
+    made = await move(world, transfer(current.name, (await customer(world, 0)).name, 50))
+    page = await world.ask("ListTransfers", settlement_pb2.ListTransfersRequest(account=current.name), SYSTEM)
+    ordered, credited = page.transfers[:2]
+    days = {business_date.day(one.create_time.ToMicroseconds()) for one in (ordered, credited)}
+    assert {day(ordered.booking_date), day(ordered.value_date), day(credited.booking_date)} <= days
+    assert day(credited.value_date) == earlier
+    assert (made.booking_date, made.value_date) == (ordered.booking_date, ordered.value_date)
+
+
 async def test_a_payment_finds_its_declaration_and_reaches_the_exporter(world: Any) -> None:
     current, number = await account(world), await declared(world)
     before = (await read(world, current.name)).posted.minor_units
@@ -293,6 +315,19 @@ async def test_a_payment_counts_once(world: Any) -> None:
     await imported(world, pacs(current.name, 100, "no number", uetr))
     request = settlement_pb2.ImportPaymentRequest(content=pacs(current.name, 100, "no number", uetr))
     assert (await world.refused("ImportPayment", request, SYSTEM)).reason == "UETR_KNOWN"
+
+
+async def test_a_uetr_is_unique_to_its_bank(world: Any) -> None:
+    """One payment passes through two banks of the platform, each of which books it."""
+    uetr = str(uuid.uuid4())
+    first = await imported(world, pacs((await account(world)).name, 100, "no number", uetr))
+    elsewhere = await account(world, by=RIVAL_SYSTEM)
+    content = pacs(elsewhere.name, 100, "no number", uetr, agent_bic="YUHECNB0")
+    request = settlement_pb2.ImportPaymentRequest(content=content)
+    second = await world.ask("ImportPayment", request, RIVAL_SYSTEM)
+    assert (first.uetr, first.name != second.name) == (second.uetr, True)
+    again = settlement_pb2.ImportPaymentRequest(content=content)
+    assert (await world.refused("ImportPayment", again, RIVAL_SYSTEM)).reason == "UETR_KNOWN"
 
 
 @pytest.mark.parametrize(

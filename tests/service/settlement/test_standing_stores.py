@@ -3,6 +3,7 @@
 import datetime
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,17 +12,19 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
-from chassis import migrations, records, tables, tasks
+from chassis import migrations, records, tasks
 from chassis.database import Database
 from chassis.identity import service_caller
 from chassis.ids import derived
 from chassis.money import Money
+from services.settlement.incoming_payment import store as payments
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.service import SERVICE
 from services.settlement.tables import incoming_payments
 from tests.support import NOW_US, ring, seeded_random
 
 BEFORE = ("settlement_0003", "ledger_0001", "chassis_0003")
+OTHER = "banks/YUHECNB0"
 BANK, LOAN, DECLARATION = "banks/LMHFCNB0", "loans/loan-a", "declarations/460120260000000017"
 ENCUMBRANCE = f"encumbrances/{derived(LOAN, 'encumbrance')}"
 REPAYMENT = derived("incomingPayments/payment-1", LOAN, "repayment")
@@ -83,8 +86,8 @@ def store(database_url: str) -> Iterator[Database]:
             context.run_migrations()
         before = sa.Table("incoming_payments", sa.MetaData(), autoload_with=connection)
         connection.execute(sa.insert(before), ROWS)
-        for number, step in OWED.items():
-            connection.execute(sa.insert(tables.tasks).values(**task(number, step)))
+        tasks_before = sa.Table("tasks", sa.MetaData(), autoload_with=connection)
+        connection.execute(sa.insert(tasks_before), [task(number, step) for number, step in OWED.items()])
     yield database
     database.close()
 
@@ -120,6 +123,7 @@ def test_payments_are_carried_over_with_what_they_owe(store: Database) -> None:
     assert (parked.parts, parked.resolution) == ((), None)
     assert confirmed.collections[0].principal == Money("USD", 600)
     assert completed.parts[0].is_released
+    assert {payment.message_type for payment in (collecting, received, parked)} == {"pacs.008"}
     assert collecting.value_date == datetime.date(2026, 11, 2)
     assert owed == {
         "incomingPayments/payment-1": f"collect {ENCUMBRANCE}",
@@ -131,3 +135,16 @@ def test_payments_are_carried_over_with_what_they_owe(store: Database) -> None:
 def test_a_store_of_today_is_not_carried_over_again(store: Database) -> None:
     migrations.upgrade(store, SERVICE.migrations, seeded_random(1), SERVICE.prepare)
     assert not migrations.upgrade(store, SERVICE.migrations, seeded_random(1), SERVICE.prepare)
+
+
+def test_a_uetr_is_unique_to_its_bank_and_message_type(store: Database) -> None:
+    migrations.upgrade(store, SERVICE.migrations, seeded_random(1), SERVICE.prepare)
+    with store.write() as connection:
+        query = sa.select(incoming_payments).where(incoming_payments.c.id == "payment-2")
+        (taken,) = records.many(connection, query, IncomingPayment)
+        records.insert(connection, incoming_payments, replace(taken, id="payment-6", message_type="pacs.009"))
+        records.insert(connection, incoming_payments, replace(taken, id="payment-7", bank=OTHER))
+        assert payments.is_taken(connection, BANK, "pacs.009", "uetr-2")
+        assert not payments.is_taken(connection, OTHER, "pacs.009", "uetr-2")
+    with pytest.raises(sa.exc.IntegrityError), store.write() as connection:
+        records.insert(connection, incoming_payments, replace(taken, id="payment-8"))

@@ -3,9 +3,9 @@
 from aval.declarations.v1 import declarations_pb2, insight_pb2
 
 from chassis.service import Reading
-from services.declarations.declaration import reads
-from services.declarations.declaration.model import Declaration
 from services.declarations.insight.export import model
+from services.declarations.views import declarations as views_declarations
+from services.declarations.window.declaration.model import Declaration
 
 DEFAULT_SIZE = 200
 Request = insight_pb2.ExportDeclarationsRequest
@@ -14,7 +14,7 @@ Request = insight_pb2.ExportDeclarationsRequest
 def export(reading: Reading, request: insight_pb2.ExportDeclarationsRequest) -> insight_pb2.ExportDeclarationsResponse:
     """A page of rows, or of a CSV file whose heads are on the first page."""
     request.page_size = request.page_size or DEFAULT_SIZE
-    page, token = reads.page_of(reading, request, "ExportDeclarations")
+    page, token = views_declarations.page_of(reading, request, "ExportDeclarations")
     rows = [row for one in page for row in model.lines(_parsed(one), one.status)]
     response = insight_pb2.ExportDeclarationsResponse(next_page_token=token, declarations=len(page))
     if request.format == Request.CSV:

@@ -14,10 +14,10 @@ from functools import lru_cache
 from aval.declarations.v1 import declarations_pb2
 
 from chassis.money import Money
-from services.declarations.code_tables import code_table
-from services.declarations.insight.fold.model import VALUE_MOST, Row, normalised, price_of
+from services.declarations.customs.code_tables import code_table
+from services.declarations.customs.units import KILOGRAM
+from services.declarations.insight.counting.model import VALUE_MOST, Row, normalised, price_of
 from services.declarations.insight.norms.model import Norm, Price, bounds, bucket_of, in_major_units, lowest
-from services.declarations.units import KILOGRAM
 
 LAND = frozenset({"3", "4"})
 

@@ -6,13 +6,13 @@ from typing import Any
 from aval.declarations.v1 import insight_pb2
 
 from chassis import paging
-from chassis.clock import business_date
 from chassis.service import Reading
-from services.declarations.consent.access import note_page
 from services.declarations.insight import access
+from services.declarations.insight.counting.store import counted_until
 from services.declarations.insight.findings import model, store
-from services.declarations.insight.fold.store import counted_until
-from services.declarations.tables import trade_findings
+from services.declarations.insight.findings.store import trade_findings
+from services.declarations.privacy.consent.access import note_page
+from trade.calendars import day_in_china
 
 
 def list_(reading: Reading, request: insight_pb2.ListTradeFindingsRequest) -> insight_pb2.ListTradeFindingsResponse:
@@ -32,7 +32,7 @@ def list_(reading: Reading, request: insight_pb2.ListTradeFindingsRequest) -> in
 
 
 def _to_proto(row: Any) -> insight_pb2.TradeFinding:
-    english, chinese = model.text(row.code, json.loads(row.facts), business_date(row.find_us))
+    english, chinese = model.text(row.code, json.loads(row.facts), day_in_china(row.find_us))
     message = insight_pb2.TradeFinding(
         name=f"tradeFindings/{row.id}",
         enterprise=row.enterprise,

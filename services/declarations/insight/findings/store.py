@@ -6,8 +6,23 @@ from typing import Any
 import sqlalchemy as sa
 
 from chassis import bulk
+from chassis.records import TEXT
 from services.declarations.insight.findings.model import Finding
-from services.declarations.tables import trade_findings
+from services.declarations.schema import metadata
+
+trade_findings = sa.Table(
+    "trade_findings",
+    metadata,
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("enterprise", TEXT, nullable=False),
+    sa.Column("declaration", TEXT, nullable=False),
+    sa.Column("line_number", sa.BigInteger, nullable=False),
+    sa.Column("code", TEXT, nullable=False),
+    sa.Column("facts", TEXT, nullable=False),
+    sa.Column("find_us", sa.BigInteger, nullable=False),
+    sa.Index("trade_findings_enterprise", "enterprise", "id"),
+    sa.Index("trade_findings_declaration", "declaration"),
+)
 
 
 def replace(connection: sa.Connection, declarations: Iterable[str], found: Sequence[Finding], now_us: int) -> None:

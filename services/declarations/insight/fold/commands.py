@@ -11,24 +11,25 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
 from chassis import database, inbox
-from chassis.clock import business_date
 from chassis.command import Transaction
-from services.declarations.insight import terms
-from services.declarations.insight.findings import model as checks
-from services.declarations.insight.findings import store as findings
+from services.declarations.insight import terms as insight_terms
+from services.declarations.insight.counting import model as counting_model
+from services.declarations.insight.counting import store as counting_store
+from services.declarations.insight.counting.model import UNCOUNTED, Contribution, Delta, Row
+from services.declarations.insight.findings import model as findings_model
+from services.declarations.insight.findings import store as findings_store
 from services.declarations.insight.findings.model import Finding, Limits
-from services.declarations.insight.fold import model, store
-from services.declarations.insight.fold.model import UNCOUNTED, Contribution, Delta, Row
+from services.declarations.insight.fold import store
 from services.declarations.insight.fold.store import Batch
-from services.declarations.insight.lists import model as list_model
-from services.declarations.insight.lists import store as lists
-from services.declarations.insight.norms import commands as norming
-from services.declarations.insight.norms import store as norms
+from services.declarations.insight.lists import model as lists_model
+from services.declarations.insight.lists import store as lists_store
+from services.declarations.insight.norms import commands as norms_commands
+from services.declarations.insight.norms import store as norms_store
 from services.declarations.insight.norms.model import Commodity, Price, bucket_of
-from services.declarations.retail.summary.model import MODE as SUMMARY_MODE
+from services.declarations.window.retail.summary.model import MODE as SUMMARY_MODE
 
 Declaration = declarations_pb2.Declaration
-LOCK = norming.COUNTS_LOCK
+LOCK = norms_commands.COUNTS_LOCK
 
 
 def follow(transaction: Transaction) -> bool:
@@ -36,13 +37,13 @@ def follow(transaction: Transaction) -> bool:
     connection = transaction.connection
     if not database.try_lock(connection, LOCK):
         return False
-    _, position = inbox.cursor(connection, store.SOURCE)
+    _, position = inbox.cursor(connection, counting_store.SOURCE)
     batch = store.next_batch(connection, position)
     if batch is None:
         return False
     if not batch.is_empty:
-        _fold(connection, batch, transaction.now_us)
-    inbox.advance(connection, store.SOURCE, batch.epoch, batch.through_position)
+        _fold(transaction, batch)
+    inbox.advance(connection, counting_store.SOURCE, batch.epoch, batch.through_position)
     return batch.is_full
 
 
@@ -55,25 +56,25 @@ class Counting:
     kept: Mapping[str, Contribution]
 
 
-def _fold(connection: sa.Connection, batch: Batch, now_us: int) -> None:
-    on = business_date(now_us)
+def _fold(transaction: Transaction, batch: Batch) -> None:
+    connection, now_us, on = transaction.connection, transaction.now_us, transaction.business_date
     rows = store.rows(connection, {*batch.declared, *(change.number for change in batch.changes)})
     counting = _count(connection, batch, rows)
-    store.keep_counted(connection, _count_lists(connection, batch, rows, counting.delta))
-    store.add(connection, counting.delta, batch.through_position)
-    store.keep_counted(connection, counting.kept)
-    norms.observe(connection, counting.delta.observations(), counting.delta.sellers)
-    found = _findings(connection, counting, terms.deviation_factor(on))
+    counting_store.keep_counted(connection, _count_lists(connection, batch, rows, counting.delta))
+    counting_store.add(connection, counting.delta, batch.through_position)
+    counting_store.keep_counted(connection, counting.kept)
+    norms_store.observe(connection, counting.delta.observations(), counting.delta.sellers)
+    found = _findings(connection, counting, insight_terms.deviation_factor(on))
     stale = [change.number for change in batch.changes if change.is_amendment or change.status in UNCOUNTED]
-    findings.replace(connection, stale, found, now_us)
-    store.add_facts(connection, _facts(batch, rows), now_us, terms.portrait_interval_us(on))
+    findings_store.replace(connection, stale, found, now_us)
+    counting_store.add_facts(connection, _facts(batch, rows), now_us, insight_terms.portrait_interval_us(on))
 
 
 def _count(connection: sa.Connection, batch: Batch, rows: Sequence[Row]) -> Counting:
     """Counts new declarations, and of changed ones the difference to what was counted before."""
     declared = set(batch.declared)
     changed = [row.id for row in rows if row.id not in declared]
-    before = store.counted_of(connection, changed) if changed else {}
+    before = counting_store.counted_of(connection, changed) if changed else {}
     amended = [row.id for row in rows if row.version > 1 and row.id not in declared and row.id not in before]
     first = store.first_bodies(connection, amended) if amended else {}
     delta, kept, fresh = Delta(), {}, []
@@ -85,7 +86,7 @@ def _count(connection: sa.Connection, batch: Batch, rows: Sequence[Row]) -> Coun
                 continue
             delta.add(before.get(row.id) or _first(row, first.get(row.id)), -1)
         message = Declaration.FromString(row.body)
-        now = model.contribution(row, message)
+        now = counting_model.contribution(row, message)
         delta.add(now)
         fresh.append((row, message, now))
         if not is_plain or row.id in before:
@@ -97,13 +98,16 @@ def _count_lists(connection: sa.Connection, batch: Batch, rows: Sequence[Row], d
     """Counts lists that changed, and those whose summary's declaration came or changed; what is counted of them."""
     changed = {change.number for change in batch.changes}
     summaries = [row.id for row in rows if row.trade_mode == SUMMARY_MODE or row.id in changed]
-    identifiers = {*batch.lists, *lists.of_declarations(connection, summaries)}
+    identifiers = {*batch.lists, *lists_store.of_declarations(connection, summaries)}
     if not identifiers:
         return {}
-    before, summarised = store.counted_of(connection, identifiers), lists.summarised(connection, identifiers)
+    before, summarised = (
+        counting_store.counted_of(connection, identifiers),
+        lists_store.summarised(connection, identifiers),
+    )
     kept = {}
-    for row in lists.rows(connection, identifiers):
-        now = list_model.contribution(row, row.id in summarised)
+    for row in lists_store.rows(connection, identifiers):
+        now = lists_model.contribution(row, row.id in summarised)
         if now != before.get(row.id):
             kept[row.id] = now
             delta.add(now)
@@ -115,7 +119,7 @@ def _count_lists(connection: sa.Connection, batch: Batch, rows: Sequence[Row], d
 def _first(row: Row, first_body: bytes | None) -> Contribution:
     """What a declaration added when it came."""
     came = store.as_declared(row, first_body)
-    return model.contribution(came, Declaration.FromString(came.body))
+    return counting_model.contribution(came, Declaration.FromString(came.body))
 
 
 def _facts(batch: Batch, rows: Iterable[Row]) -> dict[str, list[int]]:
@@ -136,10 +140,10 @@ def _findings(connection: sa.Connection, counting: Counting, factor: int) -> lis
         if not counted.is_plain:
             continue
         if not unusual.keys().isdisjoint(counted.prices):
-            found += checks.of_prices(row, message, unusual, factor)
-        found += checks.of_value(row)
-        found += checks.of_route(row)
-        found += checks.of_party(row, message)
+            found += findings_model.of_prices(row, message, unusual, factor)
+        found += findings_model.of_value(row)
+        found += findings_model.of_route(row)
+        found += findings_model.of_party(row, message)
     return found
 
 
@@ -149,8 +153,8 @@ def _unusual(connection: sa.Connection, prices: Iterable[Price], factor: int) ->
     for price in prices:
         by_commodity.setdefault(price[:3], []).append(price)
     found = {}
-    for commodity, norm in norms.narrowest(connection, by_commodity).items():
-        within = checks.limits(norm, factor)
+    for commodity, norm in norms_store.narrowest(connection, by_commodity).items():
+        within = findings_model.limits(norm, factor)
         low, high = bucket_of(within.lowest), bucket_of(within.highest)
         found.update({price: within for price in by_commodity[commodity] if not low < price[3] < high})
     return found

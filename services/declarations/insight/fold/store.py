@@ -1,34 +1,30 @@
 """The totals' rows: what the log says next, what was counted, and adding to the totals in bulk."""
 
 import datetime
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.protobuf import any_pb2
 
-from chassis import bulk, inbox, tables
-from chassis.clock import business_date
-from services.declarations.declaration import rpc
-from services.declarations.declaration.store import DECLARED
-from services.declarations.insight.fold.model import Contribution, Delta, Row, from_text, to_text
-from services.declarations.insight.norms.commands import REFERENCES
-from services.declarations.retail.list.store import CHANGED
-from services.declarations.tables import (
+from chassis import bulk, tables
+from services.declarations.insight.counting.model import Row
+from services.declarations.insight.counting.store import (
+    SOURCE,
     counted,
-    declaration_versions,
-    declarations,
     enterprise_facts,
     enterprise_totals,
-    norm_progress,
-    price_counts,
-    price_norms,
     statistics_cells,
-    trade_findings,
 )
+from services.declarations.insight.findings.store import trade_findings
+from services.declarations.insight.norms.commands import REFERENCES
+from services.declarations.insight.norms.store import norm_progress, price_counts, price_norms
+from services.declarations.window.declaration import rpc as declaration_rpc
+from services.declarations.window.declaration.store import DECLARED, declaration_versions, declarations
+from services.declarations.window.retail.list.store import CHANGED
+from trade.calendars import day_in_china
 
-SOURCE = "insight"
 AMENDED = "declaration.amended"
 MOVED = "declaration.status_changed"
 TYPES = (DECLARED, AMENDED, MOVED, CHANGED)
@@ -92,15 +88,6 @@ def next_batch(connection: sa.Connection, after_position: int) -> Batch | None:
     return Batch(head.epoch, through, is_full, declared, changes, lists)
 
 
-def counted_until(connection: sa.Connection, now_us: int) -> int:
-    """Before when everything that happened is counted, in microseconds since 1970 UTC; now where nothing waits."""
-    _, position = inbox.cursor(connection, SOURCE)
-    events = tables.events
-    waiting = sa.select(events.c.create_us).where(events.c.position > position).order_by(events.c.position).limit(1)
-    first_us: int | None = connection.execute(waiting).scalar()
-    return now_us if first_us is None else first_us
-
-
 def _reach(connection: sa.Connection, after_position: int, head: int) -> tuple[int, bool]:
     """Up to which position a batch goes, and whether there is more behind it."""
     events = tables.events
@@ -143,8 +130,8 @@ def as_declared(now: Row, first_body: bytes | None) -> Row:
     """The declaration as it came: its first content, declared."""
     if first_body is None:
         return now._replace(status="DECLARED")
-    content = rpc.content_of(declarations_pb2.Declaration.FromString(first_body))
-    came_on: datetime.date = business_date(now.create_us)
+    content = declaration_rpc.content_of(declarations_pb2.Declaration.FromString(first_body))
+    came_on: datetime.date = day_in_china(now.create_us)
     return now._replace(
         trade_mode=content.trade_mode,
         transport_mode=content.transport_mode,
@@ -156,42 +143,6 @@ def as_declared(now: Row, first_body: bytes | None) -> Row:
         body=first_body,
         status="DECLARED",
     )
-
-
-def counted_of(connection: sa.Connection, documents: Iterable[str]) -> dict[str, Contribution]:
-    """What was counted of lists, and of those declarations whose first content doesn't say it."""
-    found = connection.execute(sa.select(counted).where(bulk.among(connection, counted.c.document, documents)))
-    return {row.document: from_text(row.contribution) for row in found}
-
-
-def keep_counted(connection: sa.Connection, kept: Mapping[str, Contribution]) -> None:
-    """What is counted of lists, and of declarations whose first content doesn't say it."""
-    bulk.add(connection, counted, [(number, to_text(one)) for number, one in kept.items()], (), ["contribution"])
-
-
-def add(connection: sa.Connection, delta: Delta, position: int) -> None:
-    """Moves all totals; `position` is where the log stands."""
-    sums = ("documents", "minor_units")
-    totals = [(*key, *moved) for key, moved in delta.totals.items()]
-    bulk.add(connection, enterprise_totals, totals, sums)
-    cells = [(*key, *moved, position) for key, moved in delta.cells().items()]
-    bulk.add(connection, statistics_cells, cells, sums, ["changed"])
-
-
-def add_facts(connection: sa.Connection, changes: Mapping[str, Sequence[int]], now_us: int, interval_us: int) -> None:
-    """Amendments and holds of enterprises, whose portraits are due now, or once the last one is old enough."""
-    facts = enterprise_facts
-    known = sa.select(facts).where(bulk.among(connection, facts.c.enterprise, changes))
-    found = {row.enterprise: row for row in connection.execute(known)}
-    moved = []
-    for enterprise, (amendments, holds) in changes.items():
-        row = found.get(enterprise)
-        if row is None:
-            moved.append((enterprise, amendments, holds, now_us, 0))
-        elif amendments or holds or not row.due_us:
-            due_us = row.due_us or max(now_us, row.assess_us + interval_us)
-            moved.append((enterprise, amendments, holds, due_us, row.assess_us))
-    bulk.add(connection, facts, moved, ["amendments", "holds"], ["due_us"])
 
 
 def reset(connection: sa.Connection) -> None:

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from aval.declarations.v1 import retail_pb2
 
-from chassis.clock import business_date
-from services.declarations.checks import date_or_none
-from services.declarations.declaration.rpc import main_commodity
-from services.declarations.insight.fold.model import DIGITS, VALUE_MOST, Contribution
-from services.declarations.retail import modes
-from services.declarations.retail.list.model import in_statistics
+from services.declarations.customs import modes
+from services.declarations.customs.checks import date_or_none
+from services.declarations.customs.direction import DIGITS
+from services.declarations.insight.counting.model import VALUE_MOST, Contribution
+from services.declarations.window.declaration.rpc import main_commodity
+from services.declarations.window.retail.list.model import in_statistics
+from trade.calendars import day_in_china
 
 LIST, SUMMARISED_LIST, UNCOUNTED_LIST = "LIST", "SUMMARISED_LIST", "UNCOUNTED_LIST"
 
@@ -36,7 +37,7 @@ class ListRow(NamedTuple):
 def contribution(row: ListRow, is_summarised: bool) -> Contribution:
     """What a list adds as it is; whether a declaration that counts sums it up. Consumers are no buyers here."""
     message = retail_pb2.RetailList.FromString(row.body)
-    on = (date_or_none(message.trade_date) if message.HasField("trade_date") else None) or business_date(row.create_us)
+    on = (date_or_none(message.trade_date) if message.HasField("trade_date") else None) or day_in_china(row.create_us)
     key = (
         row.enterprise,
         on.isoformat()[:7],

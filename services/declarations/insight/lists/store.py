@@ -5,18 +5,13 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from chassis import bulk
-from services.declarations.insight.fold.model import UNCOUNTED
+from services.declarations.insight.counting.model import UNCOUNTED
 from services.declarations.insight.lists.model import ListRow
-from services.declarations.retail.summary.model import MODE
-from services.declarations.retail.summary.store import backs
-from services.declarations.tables import (
-    declarations,
-    retail_lists,
-    retail_result_lists,
-    retail_results,
-    retail_summaries,
-    retail_summary_lists,
-)
+from services.declarations.window.declaration.store import declarations
+from services.declarations.window.retail.list.store import retail_lists
+from services.declarations.window.retail.result.store import retail_result_lists, retail_results
+from services.declarations.window.retail.summary.model import MODE
+from services.declarations.window.retail.summary.store import backs, retail_summaries, retail_summary_lists
 
 EXPORT = "0"
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from chassis import database, inbox
-from chassis.clock import MICROSECONDS, business_date
+from chassis.clock import MICROSECONDS
 from chassis.command import Transaction
-from services.declarations.insight import terms
+from services.declarations.customs.units import KILOGRAM
+from services.declarations.insight import terms as insight_terms
 from services.declarations.insight.norms import store
 from services.declarations.insight.norms.model import (
     LEVELS,
@@ -19,7 +20,6 @@ from services.declarations.insight.norms.model import (
     seller_bit,
     unit_price,
 )
-from services.declarations.units import KILOGRAM
 
 LOCK = "insight/norms"
 COUNTS_LOCK = "insight/fold"
@@ -62,15 +62,15 @@ def publish(transaction: Transaction) -> bool:
     connection, now_us = transaction.connection, transaction.now_us
     if not database.try_lock(connection, LOCK):
         return False
-    on = business_date(now_us)
+    on = transaction.business_date
     code, run_us = store.progress(connection)
-    if not code and now_us < run_us + terms.norm_interval_us(on):
+    if not code and now_us < run_us + insight_terms.norm_interval_us(on):
         return False
     found = store.after(connection, code, AT_ONCE)
     seen = _by_level(found)
     known = store.norms(connection, seen)
-    least, percent = terms.observations_least(on), terms.publish_percent(on)
-    sellers = terms.sellers_least(on)
+    least, percent = insight_terms.observations_least(on), insight_terms.publish_percent(on)
+    sellers = insight_terms.sellers_least(on)
     fresh = [
         _published(key, counts, known.get(key), now_us)
         for key, counts in seen.items()

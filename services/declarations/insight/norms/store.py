@@ -6,8 +6,35 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from chassis import bulk, records
+from chassis.records import TEXT
 from services.declarations.insight.norms.model import LEVELS, Commodity, Counts, Norm, norm_id
-from services.declarations.tables import norm_progress, price_counts, price_norms, reference_records
+from services.declarations.schema import metadata
+from services.declarations.window.reference.store import reference_records
+
+# How often which unit price was declared: 32-bit counts, little-endian, of the buckets from the first on.
+price_counts = sa.Table(
+    "price_counts",
+    metadata,
+    sa.Column("commodity_code", TEXT, primary_key=True),
+    sa.Column("unit", TEXT, primary_key=True),
+    sa.Column("currency", TEXT, primary_key=True),
+    sa.Column("first_bucket", sa.BigInteger, nullable=False),
+    sa.Column("counts", records.BYTES, nullable=False),
+    # Bits that stand for sellers: at least so many there are.
+    sa.Column("sellers", sa.BigInteger, nullable=False),
+)
+
+# Norms of unit prices by HS code of 10, 8 or 6 digits, unit and currency, as last published.
+price_norms = records.table("price_norms", Norm, metadata)
+
+# One row: up to which commodity code norms were last looked at, and when.
+norm_progress = sa.Table(
+    "norm_progress",
+    metadata,
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("commodity_code", TEXT, nullable=False),
+    sa.Column("run_us", sa.BigInteger, nullable=False),
+)
 
 Observed = Mapping[Commodity, Sequence[tuple[int, int]]]
 

@@ -2,10 +2,10 @@
 
 from chassis import database
 from chassis.command import Transaction
-from services.declarations.insight.findings import model as checks
-from services.declarations.insight.findings import store as findings
-from services.declarations.insight.fold import commands as fold
-from services.declarations.insight.fold.store import counted_until
+from services.declarations.insight.counting.store import counted_until
+from services.declarations.insight.findings import model as findings_model
+from services.declarations.insight.findings import store as findings_store
+from services.declarations.insight.fold import commands as fold_commands
 from services.declarations.insight.portrait import model, store
 from services.declarations.insight.portrait.store import Stored
 
@@ -16,15 +16,17 @@ def assess(transaction: Transaction) -> bool:
     """Computes the portraits that are due. Whether there may be more."""
     connection = transaction.connection
     # Its rows are those that the log's follower changes too.
-    database.lock(connection, [fold.LOCK])
+    database.lock(connection, [fold_commands.LOCK])
     facts = store.due(connection, transaction.now_us, AT_ONCE)
     if not facts:
         return False
     enterprises = [fact.enterprise for fact in facts]
     totals = store.totals(connection, enterprises)
-    circles = [one for name in enterprises for one in checks.of_circle(name, model.circles(totals.get(name, ())))]
-    findings.replace_circles(connection, enterprises, circles, transaction.now_us)
-    counts = findings.counts(connection, enterprises)
+    circles = [
+        one for name in enterprises for one in findings_model.of_circle(name, model.circles(totals.get(name, ())))
+    ]
+    findings_store.replace_circles(connection, enterprises, circles, transaction.now_us)
+    counts = findings_store.counts(connection, enterprises)
     breaches = store.breaches(connection, enterprises)
     on, as_of_us = transaction.business_date, counted_until(connection, transaction.now_us)
     portraits = []

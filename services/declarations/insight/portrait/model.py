@@ -12,8 +12,8 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 from chassis.codetables import Row as TableRow
-from services.declarations.code_tables import code_table
-from services.declarations.insight.fold.model import DECLARED
+from services.declarations.customs.code_tables import code_table
+from services.declarations.insight.counting.model import DECLARED
 
 PLACES = Decimal("0.0001")
 UNMEASURED_PERCENT = 50

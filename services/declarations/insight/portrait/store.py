@@ -7,10 +7,25 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from chassis import bulk, records
-from services.declarations.insight.fold.model import DECLARED, UNCOUNTED
+from chassis.records import TEXT
+from services.declarations.insight.counting.model import DECLARED, UNCOUNTED
+from services.declarations.insight.counting.store import enterprise_facts, enterprise_totals
 from services.declarations.insight.portrait.model import Inputs, Total
-from services.declarations.tables import breaches as register_breaches
-from services.declarations.tables import enterprise_facts, enterprise_totals, risk_portraits
+from services.declarations.register.breach.store import breaches as register_breaches
+from services.declarations.schema import metadata
+
+# Portraits with all that they were computed from.
+risk_portraits = sa.Table(
+    "risk_portraits",
+    metadata,
+    sa.Column("enterprise", TEXT, primary_key=True),
+    sa.Column("score", sa.BigInteger, nullable=False),
+    sa.Column("assess_date", TEXT, nullable=False),
+    sa.Column("inputs", TEXT, nullable=False),
+    sa.Column("assess_us", sa.BigInteger, nullable=False),
+    sa.Column("as_of_us", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from chassis import inbox, paging
 from chassis.currencies import INT64_MAX
 from chassis.errors import InvalidPageToken
 from chassis.service import Reading
+from services.declarations.customs import direction as customs_direction
 from services.declarations.insight import access
-from services.declarations.insight.fold.store import SOURCE, counted_until
+from services.declarations.insight.counting.store import SOURCE, counted_until
 from services.declarations.insight.statistics import rpc, store
 from services.declarations.insight.statistics.model import DIMENSIONS, Total, year_after, year_before
 from services.declarations.insight.statistics.store import Groups, Query
@@ -53,7 +54,7 @@ def query(reading: Reading, request: insight_pb2.QueryStatisticsRequest) -> insi
 
 def _query(reading: Reading, request: insight_pb2.QueryStatisticsRequest) -> Query:
     enterprise = request.enterprise if access.sees_all(reading.caller) else reading.caller.tenant
-    direction = rpc.digit(request.direction)
+    direction = customs_direction.digit(request.direction)
     values: dict[str, Sequence[str]] = {
         "trade_mode": request.trade_modes,
         "country": request.countries,

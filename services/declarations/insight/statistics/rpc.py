@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from aval.declarations.v1 import insight_pb2, retail_pb2
+from aval.declarations.v1 import insight_pb2
 
 from chassis import money, rpc
 from chassis.money import Money
-from services.declarations.insight.fold.model import COUNTED, DIGITS
+from services.declarations.customs.direction import DIRECTIONS
+from services.declarations.insight.counting.model import COUNTED
 from services.declarations.insight.statistics.model import DIMENSIONS, Total, growth
-
-DIRECTIONS = {digit: name for name, digit in DIGITS.items()} | {"": "DIRECTION_UNSPECIFIED"}
-
 
 DOCUMENTS: Mapping[insight_pb2.StatisticsDocument, str] = {
     insight_pb2.DECLARATION: COUNTED,
@@ -24,15 +22,10 @@ DOCUMENTS: Mapping[insight_pb2.StatisticsDocument, str] = {
 _BY_OUTCOME = {outcome: document for document, outcome in DOCUMENTS.items()}
 
 
-def digit(direction: int) -> str:
-    """The direction as declaration numbers have it; empty for either."""
-    return DIGITS.get(retail_pb2.Direction.Name(direction), "")
-
-
 def row(key: Sequence[str], now: Total) -> insight_pb2.StatisticsRow:
     """One group's totals, by the dimensions and the currency."""
     texts: dict[str, Any] = dict(zip(DIMENSIONS, key, strict=False))
-    texts["direction"] = DIRECTIONS[texts["direction"]]
+    texts["direction"] = DIRECTIONS.get(texts["direction"], "DIRECTION_UNSPECIFIED")
     document = _BY_OUTCOME.get(texts.pop("outcome"), insight_pb2.STATISTICS_DOCUMENT_UNSPECIFIED)
     value = money.to_proto(Money(key[-1], now.minor_units))
     return insight_pb2.StatisticsRow(

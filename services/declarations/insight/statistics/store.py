@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.declarations.insight.fold.model import DECLARED
+from services.declarations.insight.counting.model import DECLARED
+from services.declarations.insight.counting.store import enterprise_totals, statistics_cells
 from services.declarations.insight.statistics.model import DIMENSIONS, Total
-from services.declarations.tables import enterprise_totals, statistics_cells
 
 # Groups by their dimensions and the currency, what isn't told apart being empty.
 Groups = dict[tuple[str, ...], Total]

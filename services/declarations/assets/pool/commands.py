@@ -1,0 +1,294 @@
+"""Pools: made by the enterprise, moved by what becomes of its lists and by what is paid for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from aval.declarations.v1 import pool_pb2
+
+from chassis import database, money
+from chassis.command import Transaction
+from chassis.errors import InvalidFields, NotFound, Problem
+from chassis.money import Money
+from chassis.rpc import problem
+from chassis.states import check_etag, moved
+from services.declarations.assets import errors as assets_errors
+from services.declarations.assets.pool import model, rpc, store
+from services.declarations.assets.pool import value as pool_value
+from services.declarations.assets.pool.model import Change, Member, Movement, Pool
+from services.declarations.customs import modes
+from services.declarations.register.encumbrance import store as encumbrance_store
+from services.declarations.window.retail.list import store as list_store
+from services.declarations.window.retail.list.model import RetailList
+from services.declarations.window.retail.summary import store as summary_store
+
+AT_ONCE = 1000
+CURRENCY_UNKNOWN = Problem(
+    "pool.currency_code",
+    "CURRENCY_UNKNOWN",
+    "Use an ISO 4217 code, for example CNY.",
+    "请使用 ISO 4217 字母代码，如 CNY。",
+)
+
+
+def create(transaction: Transaction, request: pool_pb2.CreatePoolRequest) -> pool_pb2.Pool:
+    """A pool of the calling enterprise; its lists join from now on, the older ones by the sweep."""
+    asked, now_us = request.pool, transaction.now_us
+    if not money.is_currency(asked.currency_code):
+        raise InvalidFields([CURRENCY_UNKNOWN])
+    nothing = Money(asked.currency_code, 0)
+    pool = Pool(
+        transaction.ids.resource("pool"),
+        transaction.caller.tenant,
+        asked.display_name,
+        asked.currency_code,
+        tuple(asked.trade_modes),
+        asked.platform_code,
+        asked.beneficiary,
+        nothing,
+        transaction.business_date,
+        nothing,
+        0,
+        "",
+        model.State.OPEN,
+        now_us,
+        1,
+    )
+    store.add(transaction, pool)
+    return rpc.to_proto(pool)
+
+
+def close(transaction: Transaction, request: pool_pb2.ClosePoolRequest) -> pool_pb2.Pool:
+    """Ends a pool of the calling enterprise on which nothing stands."""
+    identifier, connection = request.name.removeprefix("pools/"), transaction.connection
+    pool = _locked(transaction, store.load(connection, [identifier])).get(identifier)
+    if pool is None or pool.enterprise != transaction.caller.tenant:
+        raise NotFound(resource=request.name)
+    check_etag(request.etag, pool)
+    moved(model.TRANSITIONS, pool, model.Verb.CLOSE)
+    if encumbrance_store.holders_of(connection, [pool.name]):
+        raise assets_errors.PoolEncumbered(pool=pool.name)
+    totals, on = store.totals(connection, [identifier])[identifier], transaction.business_date
+    step = model.closed(pool, totals, transaction.now_us, on)
+    saved = store.save(transaction, step.pool, [step.movement], "pool.closed")
+    pool_value.revalue(transaction, saved, step.movement.cause)
+    return rpc.to_proto(saved)
+
+
+def follow(transaction: Transaction, changed: Sequence[RetailList]) -> None:
+    """Lets lists that changed join, count anew, or count no more, as they are in the caller's transaction.
+
+    Another writer of such a list comes here too, and then finds the membership that this one leaves.
+    """
+    connection = transaction.connection
+    identifiers = [one.id for one in changed]
+    pools = store.of_enterprises(connection, {one.enterprise for one in changed})
+    elsewhere = {one.pool for one in store.members(connection, identifiers).values()} - pools.keys()
+    pools = _locked(transaction, pools | store.load(connection, elsewhere))
+    if not pools:
+        return
+    known = store.members(connection, identifiers)
+    summarised = summary_store.of_lists(connection, changed)
+    changes = [
+        change
+        for one in changed
+        if (change := _change(transaction, pools, one, known.get(one.id), one.id in summarised)) is not None
+    ]
+    _move(transaction, pools, changes)
+
+
+def _locked(transaction: Transaction, pools: Mapping[str, Pool]) -> dict[str, Pool]:
+    """The pools as they are once nobody else moves them, and nobody reserves on them."""
+    if not pools:
+        return {}
+    database.lock(transaction.connection, sorted(pool.name for pool in pools.values()))
+    return store.load(transaction.connection, pools)
+
+
+def _change(
+    transaction: Transaction, pools: Mapping[str, Pool], one: RetailList, known: Member | None, is_summarised: bool
+) -> Change | None:
+    """What becomes of a list's membership; None: nothing."""
+    pool = pools[known.pool] if known else _joined(transaction, pools, one)
+    if pool is None:
+        return None
+    on = model.terms(transaction.business_date)
+    after = model.member(one, known, pool, is_summarised, transaction.now_us, on)
+    return None if after == known else (known, after)
+
+
+def _joined(transaction: Transaction, pools: Mapping[str, Pool], one: RetailList) -> Pool | None:
+    """The pool that a list joins now, if any."""
+    on = transaction.business_date
+    if one.status not in model.terms(on).eligibility:
+        return None
+    mode = modes.mode(one.trade_mode, one.direction, on)
+    return model.choice(pools.values(), one) if mode and mode.is_pooled else None
+
+
+def _move(
+    transaction: Transaction, pools: Mapping[str, Pool], changes: Sequence[Change], event: str = "pool.moved"
+) -> dict[str, Pool]:
+    """Moves the pools of these members, one step for each cause; the pools as they are then."""
+    by_pool: dict[str, list[Change]] = {}
+    for change in changes:
+        by_pool.setdefault(change[1].pool, []).append(change)
+    connection = transaction.connection
+    store.save_members(connection, changes)
+    totals, on = store.totals(connection, by_pool), transaction.business_date
+    after: dict[str, Pool] = {}
+    for identifier, own in sorted(by_pool.items()):
+        pool = pools[identifier]
+        movements: list[Movement] = []
+        for cause, alike in model.by_cause(own).items():
+            step = model.moved(pool, totals[identifier], cause, alike, transaction.now_us, on)
+            pool = step.pool
+            movements.append(step.movement)
+        store.save_totals(connection, identifier, totals[identifier])
+        after[identifier] = store.save(transaction, pool, movements, event)
+        pool_value.revalue(transaction, after[identifier], "+".join(one.cause for one in movements))
+    return after
+
+
+def age(transaction: Transaction) -> bool:
+    """A sweep: lists that nobody paid for in time count no more."""
+    on = model.terms(transaction.business_date)
+    due = store.aging(transaction.connection, transaction.now_us, on.eligibility, AT_ONCE)
+    if not due:
+        return False
+    members = store.members(transaction.connection, due).values()
+    _locked(transaction, store.load(transaction.connection, {one.pool for one in members}))
+    follow(transaction, list(list_store.load(transaction.connection, due).values()))
+    return True
+
+
+def gather(transaction: Transaction) -> bool:
+    """A sweep: lists that were released before their pool was created join it."""
+    pool = store.gathering(transaction.connection, model.GATHERED)
+    if pool is None:
+        return False
+    # Whoever brings lists now began perhaps before the pool was there, and lets them join none.
+    list_store.lock(transaction, [""])
+    found = store.lists_after(transaction.connection, pool.enterprise, pool.gathered, AT_ONCE)
+    follow(transaction, found)
+    done = found[-1].id if len(found) == AT_ONCE else model.GATHERED
+    store.save_gathered(transaction.connection, pool.id, done)
+    return True
+
+
+def settle(
+    transaction: Transaction, request: pool_pb2.ApplyPoolSettlementRequest
+) -> pool_pb2.ApplyPoolSettlementResponse:
+    """Applies what a payment company paid out for lists of a pool."""
+    identifier, connection = request.pool.removeprefix("pools/"), transaction.connection
+    pool = _locked(transaction, store.load(connection, [identifier])).get(identifier)
+    if pool is None:
+        raise NotFound(resource=request.pool)
+    if known := store.applied(connection, identifier, request.payment):
+        return pool_pb2.ApplyPoolSettlementResponse.FromString(known)
+    _check_currencies(pool, request.receipts)
+    response = _settle(transaction, pool, request)
+    store.add_applied(connection, identifier, request.payment, response.SerializeToString())
+    return response
+
+
+def _check_currencies(pool: Pool, receipts: Sequence[pool_pb2.PoolReceipt]) -> None:
+    problems = [
+        Problem(
+            f"receipts[{index}].amount",
+            "CURRENCY_DIFFERS" if receipt.amount.currency_code != pool.currency else "AMOUNT_NOT_POSITIVE",
+            f"Give a positive amount in {pool.currency}.",
+            f"请填写以 {pool.currency} 计的正数金额。",
+        )
+        for index, receipt in enumerate(receipts)
+        if receipt.amount.currency_code != pool.currency or receipt.amount.minor_units <= 0
+    ]
+    if problems:
+        raise InvalidFields(problems)
+
+
+def _settle(
+    transaction: Transaction, pool: Pool, request: pool_pb2.ApplyPoolSettlementRequest
+) -> pool_pb2.ApplyPoolSettlementResponse:
+    connection = transaction.connection
+    matched = _matched(transaction, pool, request.receipts)
+    known = store.members(connection, (one.id for one in matched.values()))
+    paid: dict[str, int] = {}
+    for index, one in matched.items():
+        paid[one.id] = paid.get(one.id, 0) + request.receipts[index].amount.minor_units
+    total = Money(pool.currency, sum(paid.values()))
+    settled_finance = pool_value.settle(transaction, pool, request.payment, total)
+    changes = _paid_changes(transaction, pool, {one.id: one for one in matched.values()}, known, paid)
+    paid_pool = {pool.id: replace(pool, settled=pool.settled + total)}
+    after = _move(transaction, paid_pool, changes, "pool.settled").get(pool.id, pool)
+    unknown = [index for index in range(len(request.receipts)) if index not in matched]
+    language = transaction.caller.language
+    return pool_pb2.ApplyPoolSettlementResponse(
+        applied=money.to_proto(total),
+        settled_lists=sum(now.standing == model.SETTLED != (was and was.standing) for was, now in changes),
+        excess=money.to_proto(Money(pool.currency, sum(map(_excess, changes)))),
+        unknown=[problem(_unknown(index, request.receipts[index]), language) for index in unknown],
+        unknown_amount=money.to_proto(
+            Money(pool.currency, sum(request.receipts[index].amount.minor_units for index in unknown))
+        ),
+        settled_finance=money.to_proto(settled_finance),
+        base=money.to_proto(after.base),
+    )
+
+
+def _matched(transaction: Transaction, pool: Pool, receipts: Sequence[pool_pb2.PoolReceipt]) -> dict[int, RetailList]:
+    """The list that each receipt is for, by the receipt's index; an order of several lists names none."""
+    found = store.lists_paid(
+        transaction.connection,
+        pool.id,
+        (receipt.list_number for receipt in receipts if receipt.list_number),
+        (receipt.order_number for receipt in receipts if not receipt.list_number),
+    )
+    by_number = {one.list_number: one for one in found}
+    by_order: dict[tuple[str, str], list[RetailList]] = {}
+    for one in found:
+        by_order.setdefault((one.order_number, one.platform_code), []).append(one)
+    matched = {}
+    for index, receipt in enumerate(receipts):
+        fitting = (
+            [by_number[receipt.list_number]]
+            if receipt.list_number in by_number
+            else by_order.get((receipt.order_number, receipt.platform_code), [])
+        )
+        if len(fitting) == 1 and (receipt.list_number in by_number or not receipt.list_number):
+            matched[index] = fitting[0]
+    return matched
+
+
+def _paid_changes(
+    transaction: Transaction,
+    pool: Pool,
+    found: Mapping[str, RetailList],
+    known: Mapping[str, Member],
+    paid: Mapping[str, int],
+) -> list[Change]:
+    on = model.terms(transaction.business_date)
+    summarised = summary_store.of_lists(transaction.connection, found.values())
+    changes: list[Change] = []
+    for identifier, one in found.items():
+        before = known[identifier]
+        more = replace(before, paid_minor_units=before.paid_minor_units + paid[identifier])
+        after = model.member(one, more, pool, identifier in summarised, transaction.now_us, on)
+        changes.append((before, after))
+    return changes
+
+
+def _excess(change: Change) -> int:
+    """What was paid now beyond the list's value, in minor units."""
+    before, after = change
+    already = before.paid_minor_units if before else 0
+    return max(after.paid_minor_units - max(after.value_minor_units, already), 0)
+
+
+def _unknown(index: int, receipt: pool_pb2.PoolReceipt) -> Problem:
+    said = receipt.list_number or f"{receipt.platform_code} {receipt.order_number}"
+    return Problem(
+        f"receipts[{index}]",
+        "NOT_IN_POOL",
+        f"No single list of this pool is {said}; apply the amount elsewhere.",
+        f"该资产池中没有唯一对应 {said} 的清单；请另行入账。",
+    )

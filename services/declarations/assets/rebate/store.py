@@ -1,0 +1,48 @@
+"""Rebates as rows: the only SQL of this room."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from chassis import records
+from chassis.command import Transaction
+from services.declarations.assets.rebate import rpc
+from services.declarations.assets.rebate.model import Rebate
+from services.declarations.privacy.consent import store as consent_store
+from services.declarations.schema import metadata
+
+rebates = records.table("rebates", Rebate, metadata, sa.Index("rebates_enterprise", "enterprise", "id"))
+
+
+def matching(*conditions: Any) -> Any:
+    """A query of the rebates that keep the conditions."""
+    return sa.select(rebates).where(*conditions)
+
+
+def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Rebate]:
+    """The rebates with these ids, those that are known."""
+    query = sa.select(rebates).where(rebates.c.id.in_(set(identifiers)))
+    return {one.id: one for one in records.many(connection, query, Rebate)}
+
+
+def add(transaction: Transaction, *fresh: Rebate) -> None:
+    """New rebates, with their events."""
+    records.insert(transaction.connection, rebates, *fresh)
+    _tell(transaction, "rebate.created", *fresh)
+
+
+def save(transaction: Transaction, rebate: Rebate) -> Rebate:
+    """A changed rebate, with its event."""
+    fresh = records.update(transaction.connection, rebates, rebate)
+    _tell(transaction, "rebate.revised", fresh)
+    return fresh
+
+
+def _tell(transaction: Transaction, event: str, *changed: Rebate) -> None:
+    """To the enterprises and to those institutions that they let see."""
+    owners = {rebate.enterprise for rebate in changed}
+    institutions = consent_store.institutions(transaction.connection, owners, transaction.now_us) if owners else {}
+    for rebate in changed:
+        parties = [rebate.enterprise, *institutions.get(rebate.enterprise, ())]
+        transaction.append(event, rebate.name, rpc.to_proto(rebate), parties)

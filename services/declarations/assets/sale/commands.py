@@ -1,0 +1,90 @@
+"""Recording sales: inventory abroad becomes a receivable, bonded goods owe their duty."""
+
+from aval.declarations.v1 import retail_list_pb2
+
+from chassis import money
+from chassis.command import Transaction
+from chassis.errors import InvalidFields, Problem
+from chassis.service import Reading
+from services.declarations.assets import errors as assets_errors
+from services.declarations.assets.sale import value as sale_value
+from services.declarations.privacy import errors as privacy_errors
+from services.declarations.privacy.consent import access
+from services.declarations.register.sale import model as sale_model
+from services.declarations.register.sale import store as sale_store
+from services.declarations.register.sale.model import WarehouseSale
+from services.declarations.window.declaration import store as declaration_store
+from services.declarations.window.declaration.model import Declaration
+
+
+def report_warehouse_sale(
+    transaction: Transaction, request: retail_list_pb2.ReportWarehouseSaleRequest
+) -> retail_list_pb2.WarehouseSale:
+    """A sale out of an overseas warehouse, once."""
+    asked = request.warehouse_sale
+    number = asked.declaration.removeprefix("declarations/")
+    declaration = declaration_store.load(transaction.connection, [number]).get(number)
+    if declaration is None or declaration.enterprise != transaction.caller.tenant:
+        raise privacy_errors.DeclarationNotFound(declaration=asked.declaration)
+    if declaration.trade_mode != sale_model.WAREHOUSE_MODE:
+        raise assets_errors.NotWarehouseGoods(declaration=declaration.name)
+    fresh = _asked(transaction, declaration, asked)
+    if known := sale_store.load(transaction.connection, [fresh.id]).get(fresh.id):
+        if (known.amount, known.sale_us) != (fresh.amount, fresh.sale_us):
+            raise assets_errors.WarehouseSaleKnown(sale=known.name)
+        return to_proto(known)
+    sale_store.add(transaction.connection, fresh)
+    message = to_proto(fresh)
+    transaction.append("warehouse_sale.reported", fresh.name, message, [fresh.enterprise])
+    return message
+
+
+def _asked(transaction: Transaction, declaration: Declaration, asked: retail_list_pb2.WarehouseSale) -> WarehouseSale:
+    amount, currency = money.from_proto(asked.amount), declaration.value.currency
+    if amount.currency != currency or amount.minor_units <= 0:
+        raise InvalidFields(
+            [
+                Problem(
+                    "warehouse_sale.amount",
+                    "CURRENCY_DIFFERS" if amount.currency != currency else "AMOUNT_NOT_POSITIVE",
+                    f"Give a positive amount in {currency}, the declaration's currency.",
+                    f"请填写以报关单币制 {currency} 计的正数金额。",
+                )
+            ]
+        )
+    sale_value.book(transaction, declaration)
+    left = sale_value.left(transaction, declaration)
+    sold = sale_store.sold(transaction.connection, [declaration.id]).get(declaration.id, left.zero())
+    return WarehouseSale(
+        sale_model.sale_id(declaration.id, asked.sale_number),
+        declaration.id,
+        asked.sale_number,
+        declaration.enterprise,
+        amount,
+        sale_model.value_of(amount, left, sold),
+        asked.sale_time.ToMicroseconds(),
+        transaction.now_us,
+    )
+
+
+def to_proto(sale: WarehouseSale) -> retail_list_pb2.WarehouseSale:
+    """The wire form."""
+    message = retail_list_pb2.WarehouseSale(
+        name=sale.name,
+        declaration=f"declarations/{sale.declaration}",
+        sale_number=sale.sale_number,
+        amount=money.to_proto(sale.amount),
+        enterprise=sale.enterprise,
+        value=money.to_proto(sale.value),
+    )
+    message.sale_time.FromMicroseconds(sale.sale_us)
+    return message
+
+
+def get(reading: Reading, request: retail_list_pb2.GetWarehouseSaleRequest) -> retail_list_pb2.WarehouseSale:
+    """One sale."""
+    identifier = request.name.removeprefix("warehouseSales/")
+    sale = sale_store.load(reading.connection, [identifier]).get(identifier)
+    access.look(reading, sale.enterprise if sale else "", "GetWarehouseSale", request.name)
+    assert sale is not None
+    return to_proto(sale)

@@ -1,0 +1,67 @@
+"""Taking reports: each is kept once, and what it says of a list or a summary follows."""
+
+from collections.abc import Sequence
+
+from aval.declarations.v1 import declarations_pb2, retail_pb2
+
+from chassis import ids
+from chassis.command import Transaction
+from services.declarations.intake.takers import lists as takers_lists
+from services.declarations.intake.takers import summaries as takers_summaries
+from services.declarations.window import verdicts
+from services.declarations.window.retail.list.model import Notice
+from services.declarations.window.retail.report import model as report_model
+from services.declarations.window.retail.report import store as report_store
+from services.declarations.window.retail.report.model import Report
+
+# So much of what is said stays with the list; the report has all of it.
+NOTE_MOST = 1_000
+Rows = Sequence[tuple[str, retail_pb2.RetailReport]]
+
+
+def take(transaction: Transaction, rows: Rows) -> list[declarations_pb2.IntakeVerdict]:
+    """Reports, in any order and however often they come; the verdicts in order."""
+    arrivals = [_record(row, transaction.now_us) for _, row in rows]
+    seen = report_store.known(transaction.connection, {one.id for one in arrivals})
+    told, fresh = [], {}
+    for (document_id, row), one in zip(rows, arrivals, strict=True):
+        is_new = one.id not in seen and one.id not in fresh
+        told.append((verdicts.accepted if is_new else verdicts.duplicate)(document_id))
+        if is_new:
+            fresh[one.id] = (row, one)
+    report_store.add(transaction.connection, [one for _, one in fresh.values()])
+    _apply(transaction, [row for row, _ in fresh.values()])
+    return told
+
+
+def _apply(transaction: Transaction, fresh: Sequence[retail_pb2.RetailReport]) -> None:
+    """Moves lists by the answers to their applications, and summaries by the numbers that customs gave them."""
+    if notices := [notice for row in fresh if (notice := _notice(row)) is not None]:
+        takers_lists.note_all(transaction, notices)
+    numbered = {row.merchant_code for row in fresh if row.format == report_model.SUMMARY_RECEIPT and row.summary_number}
+    if numbered:
+        takers_summaries.renumbered(transaction, {row.summary_number for row in fresh if row.summary_number}, numbered)
+
+
+def _notice(row: retail_pb2.RetailReport) -> Notice | None:
+    """The notice that an answer gives its list: by the list's number alone, since its others are the application's."""
+    code = report_model.applied(row)
+    if not code or not row.list_number:
+        return None
+    return Notice(
+        row.list_number, "", row.merchant_code, "", "", row.notice_time.ToMicroseconds(), code, row.note[:NOTE_MOST]
+    )
+
+
+def _record(row: retail_pb2.RetailReport, now_us: int) -> Report:
+    body = row.SerializeToString(deterministic=True)
+    return Report(
+        id=ids.derived("retail report", body.hex()),
+        subject=report_model.subject(row),
+        format=row.format,
+        status_code=row.status_code,
+        notice_us=row.notice_time.ToMicroseconds(),
+        summary_number=row.summary_number,
+        body=body,
+        create_us=now_us,
+    )

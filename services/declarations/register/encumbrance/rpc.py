@@ -1,0 +1,128 @@
+"""Encumbrances on the wire."""
+
+from collections.abc import Iterable
+
+from aval.declarations.v1 import declarations_pb2, value_pb2
+
+from chassis import money
+from chassis.identity import Caller
+from chassis.money import Money, total
+from chassis.rpc import decimal
+from services.declarations.register.asset import Asset, AssetClass
+from services.declarations.register.encumbrance.model import (
+    Application,
+    Encumbrance,
+    Item,
+    Reduction,
+    Settled,
+    State,
+    settled_total,
+)
+
+AssetClassProto = declarations_pb2.Encumbrance.AssetClass
+
+
+def to_proto(encumbrance: Encumbrance, reader: str = "") -> declarations_pb2.Encumbrance:
+    """What a reader sees, its holder if none is named: what the holder only prepares is nobody else's."""
+    message = declarations_pb2.Encumbrance(
+        name=encumbrance.name,
+        holder=encumbrance.holder,
+        enterprise=encumbrance.enterprise,
+        asset_class=encumbrance.asset_class.value,
+        items=map(_item, encumbrance.items),
+        pari_passu=encumbrance.pari_passu,
+        state=encumbrance.state.value,
+        reference=encumbrance.reference,
+        fencing_number=encumbrance.fencing_number,
+        etag=str(encumbrance.revision),
+    )
+    if encumbrance.expire_us:
+        message.expire_time.FromMicroseconds(encumbrance.expire_us)
+    if encumbrance.reduction and reader in ("", encumbrance.holder):
+        message.reduction.CopyFrom(_reduction(encumbrance.reduction))
+    return message
+
+
+def _item(item: Item) -> declarations_pb2.EncumberedValue:
+    message = declarations_pb2.EncumberedValue(
+        asset=item.asset, amount=money.to_proto(item.amount), settled=money.to_proto(item.settled)
+    )
+    if item.claimed and item.exchange_rate is not None and item.haircut is not None:
+        message.claimed.CopyFrom(money.to_proto(item.claimed))
+        message.exchange_rate.CopyFrom(decimal(item.exchange_rate))
+        message.haircut.CopyFrom(decimal(item.haircut))
+    return message
+
+
+def _reduction(reduction: Reduction) -> declarations_pb2.Reduction:
+    items = [
+        declarations_pb2.EncumberedValue(asset=one.asset, amount=money.to_proto(one.amount)) for one in reduction.items
+    ]
+    return declarations_pb2.Reduction(items=items, reason=reduction.reason, maker=reduction.maker)
+
+
+def amounts(items: Iterable[declarations_pb2.EncumberedValue]) -> dict[str, Money]:
+    """How much of each asset."""
+    return {item.asset: money.from_proto(item.amount) for item in items}
+
+
+def items(message: declarations_pb2.Encumbrance) -> tuple[Item, ...]:
+    """The items asked for, in the order of their assets."""
+    found = [_from_item(item) for item in message.items]
+    return tuple(sorted(found, key=lambda item: item.asset))
+
+
+def _from_item(item: declarations_pb2.EncumberedValue) -> Item:
+    amount = money.from_proto(item.amount)
+    return Item(item.asset, amount, amount.zero())
+
+
+def settled(asset: str, settled: Settled) -> declarations_pb2.SettledEncumbrance:
+    """What a payment settled of an encumbrance on an asset."""
+    total = settled_total(settled.encumbrance, settled.amount.currency) + settled.amount
+    return declarations_pb2.SettledEncumbrance(
+        encumbrance=settled.encumbrance.name,
+        holder=settled.encumbrance.holder,
+        reference=settled.encumbrance.reference,
+        amount=money.to_proto(settled.amount),
+        settled_total=money.to_proto(total),
+        asset=asset,
+    )
+
+
+def paid(response: declarations_pb2.ApplyProceedsResponse) -> Money:
+    """The payment that an answer splits: what settled finance, what was free of it, what was excess."""
+    parts = [*(one.amount for one in response.settled_encumbrances), response.unfinanced, response.excess]
+    return total(list(map(money.from_proto, parts)), response.unfinanced.currency_code)
+
+
+def asked(
+    request: declarations_pb2.ReserveEncumbranceRequest, caller: Caller, now_us: int, expire_us: int
+) -> Encumbrance:
+    """The encumbrance a caller asks for, under the id that it will be kept by; whose value it is comes later."""
+    message = request.encumbrance
+    return Encumbrance(
+        caller.kept_id(request.encumbrance_id),
+        caller.tenant,
+        "",
+        AssetClass(AssetClassProto.Name(message.asset_class)),
+        items(message),
+        message.pari_passu,
+        State.RESERVED,
+        expire_us,
+        message.reference,
+        0,
+        now_us,
+        1,
+    )
+
+
+def settlement(asset: Asset, application: Application) -> value_pb2.AssetSettlement:
+    """The payload of asset.settled: the parts of a payment, in minor units of the asset's currency."""
+    return value_pb2.AssetSettlement(
+        asset=asset.name,
+        enterprise=asset.enterprise,
+        settled=money.to_proto(application.financed + application.free + application.margin),
+        cured=money.to_proto(application.cured),
+        excess=money.to_proto(application.excess),
+    )

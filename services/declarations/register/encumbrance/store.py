@@ -1,0 +1,231 @@
+"""Encumbrances as rows, and what of each asset they stand on."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from aval.declarations.v1 import declarations_pb2
+
+from chassis import bulk, database, records
+from chassis.command import Transaction
+from chassis.identity import Caller
+from chassis.money import Money, total
+from chassis.records import TEXT
+from services.declarations.register.asset import AssetClass
+from services.declarations.register.encumbrance import model, rpc
+from services.declarations.register.encumbrance.model import STANDING, Encumbrance, Standing, State
+from services.declarations.schema import metadata
+
+encumbrances = records.table(
+    "encumbrances",
+    Encumbrance,
+    metadata,
+    sa.Index("encumbrances_holder", "holder", "id"),
+    sa.Index("encumbrances_enterprise", "enterprise", "id"),
+    sa.Index("encumbrances_due", "state", "expire_us"),
+)
+
+# Which encumbrances stand, or stood, on an asset.
+encumbered = sa.Table(
+    "encumbered",
+    metadata,
+    sa.Column("asset", TEXT, primary_key=True),
+    sa.Column("encumbrance", TEXT, primary_key=True),
+    sa.Column("stands", sa.Boolean, nullable=False),
+    sa.Index("encumbered_standing", "asset", "stands"),
+    sqlite_with_rowid=False,
+)
+
+# Who bars whom on an asset: how many encumbrances of each kind stand there, however many that are.
+holdings = sa.Table(
+    "holdings",
+    metadata,
+    sa.Column("asset", TEXT, primary_key=True),
+    sa.Column("asset_class", TEXT, primary_key=True),
+    sa.Column("holder", TEXT, primary_key=True),
+    sa.Column("pari_passu", sa.Boolean, primary_key=True),
+    sa.Column("standing", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Payments applied to assets: each once.
+proceeds = sa.Table(
+    "proceeds",
+    metadata,
+    sa.Column("asset", TEXT, primary_key=True),
+    sa.Column("payment", TEXT, primary_key=True),
+    sa.Column("response", records.BYTES, nullable=False),
+)
+
+# Asset, class, holder, and whether it ranks equally with others.
+Holding = tuple[str, str, str, bool]
+
+# What a maker prepares is the holder's own affair until a checker approves it.
+HOLDERS_OWN = frozenset({"encumbrance.reduction_prepared", "encumbrance.reduction_rejected"})
+
+
+def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Encumbrance]:
+    """The encumbrances with these ids, those that are known."""
+    query = sa.select(encumbrances).where(encumbrances.c.id.in_(set(identifiers)))
+    return {found.id: found for found in records.many(connection, query, Encumbrance)}
+
+
+def named(connection: sa.Connection, caller: Caller, identifiers: Iterable[str]) -> dict[str, Encumbrance]:
+    """Encumbrances by the ids that a caller calls them by: those in their names, or those it gave itself.
+
+    An outsider's are only those that are its own or stand on its own value, whoever has an encumbrance of the same id.
+    """
+    kept = {identifier: caller.kept_id(identifier) for identifier in identifiers}
+    known = load(connection, {*kept, *kept.values()})
+    present = {
+        identifier: [known[each] for each in (identifier, own) if each in known and _may_name(caller, known[each])]
+        for identifier, own in kept.items()
+    }
+    return {identifier: encumbrances[0] for identifier, encumbrances in present.items() if encumbrances}
+
+
+def _may_name(caller: Caller, encumbrance: Encumbrance) -> bool:
+    return bool(caller.service) or caller.tenant in (encumbrance.holder, encumbrance.enterprise)
+
+
+def holders_of(connection: sa.Connection, assets: Iterable[str]) -> dict[str, set[Standing]]:
+    """Who holds something of each asset, however many encumbrances that are."""
+    query = sa.select(holdings).where(holdings.c.asset.in_(set(assets)), holdings.c.standing > 0)
+    found: dict[str, set[Standing]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.asset, set()).add(Standing(AssetClass(row.asset_class), row.holder, row.pari_passu))
+    return found
+
+
+def standing_on(connection: sa.Connection, assets: Iterable[str]) -> dict[str, list[Encumbrance]]:
+    """What stands on each asset."""
+    query = sa.select(encumbered.c.asset, encumbrances).join(
+        encumbrances, encumbrances.c.id == encumbered.c.encumbrance
+    )
+    found: dict[str, list[Encumbrance]] = {}
+    wanted = query.where(encumbered.c.asset.in_(set(assets)), encumbered.c.stands.is_(True))
+    rows: Any = connection.execute(wanted).mappings()
+    for row in rows:
+        found.setdefault(row["asset"], []).append(records.from_row(Encumbrance, row))
+    return found
+
+
+def unreleased_on(connection: sa.Connection, asset: str) -> list[Encumbrance]:
+    """The confirmed finance on an asset that its holders haven't released, though it may be settled in full."""
+    rows = encumbrances.c
+    query = sa.select(encumbrances).join(encumbered, rows.id == encumbered.c.encumbrance)
+    finance = rows.asset_class == AssetClass.RECEIVABLE.value
+    query = query.where(encumbered.c.asset == asset, finance, rows.state == State.CONFIRMED.value)
+    return records.many(connection, query, Encumbrance)
+
+
+def holders(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, list[str]]:
+    """Who holds anything on these enterprises' value."""
+    rows = encumbrances.c
+    standing = rows.state.in_([state.value for state in STANDING])
+    query = sa.select(rows.enterprise, rows.holder).where(
+        bulk.among(connection, rows.enterprise, enterprises), standing
+    )
+    found: dict[str, list[str]] = {}
+    for enterprise, holder in connection.execute(query.distinct().order_by(rows.enterprise, rows.holder)):
+        found.setdefault(enterprise, []).append(holder)
+    return found
+
+
+def due(connection: sa.Connection, now_us: int, limit: int) -> list[Encumbrance]:
+    """Reservations whose time is over."""
+    rows = encumbrances
+    query = sa.select(rows).where(rows.c.state == State.RESERVED.value, rows.c.expire_us <= now_us)
+    return records.many(connection, query.order_by(rows.c.expire_us, rows.c.id).limit(limit), Encumbrance)
+
+
+def add(transaction: Transaction, *granted: Encumbrance) -> None:
+    """New encumbrances."""
+    connection = transaction.connection
+    bulk.insert(connection, encumbrances, [list(records.to_row(one).values()) for one in granted])
+    items = [(one, item) for one in granted for item in one.items]
+    if items:
+        bulk.insert(connection, encumbered, [(item.asset, one.id, True) for one, item in items])
+        _count(connection, Counter(_holding(one, item.asset) for one, item in items))
+
+
+def _holding(encumbrance: Encumbrance, asset: str) -> Holding:
+    return asset, encumbrance.asset_class.value, encumbrance.holder, encumbrance.pari_passu
+
+
+def _count(connection: sa.Connection, changes: Mapping[Holding, int]) -> None:
+    """So many more, or fewer, stand; in one order, so that two writers don't wait for each other."""
+    names = ("asset", "asset_class", "holder", "pari_passu")
+    rows = [dict(zip(names, key, strict=True)) | {"standing": count} for key, count in sorted(changes.items())]
+    insert: Any = database.insert_for(connection)(holdings)
+    total = holdings.c.standing + insert.excluded.standing
+    upsert = insert.on_conflict_do_update(index_elements=list(names), set_={"standing": total})
+    connection.execute(upsert, rows)
+
+
+def save(transaction: Transaction, encumbrance: Encumbrance, event: str) -> Encumbrance:
+    """A changed encumbrance, with its event."""
+    fresh = records.update(transaction.connection, encumbrances, encumbrance)
+    _end(transaction.connection, fresh, [item.asset for item in fresh.items if not model.stands(fresh, item)])
+    tell(transaction, fresh, event)
+    return fresh
+
+
+def _end(connection: sa.Connection, encumbrance: Encumbrance, assets: Sequence[str]) -> None:
+    """It stands on these assets no more, and bars nobody there."""
+    if not assets:
+        return
+    rows = encumbered
+    this = sa.and_(rows.c.encumbrance == encumbrance.id, rows.c.asset.in_(assets), rows.c.stands.is_(True))
+    statement = sa.update(rows).where(this).values(stands=False).returning(rows.c.asset)
+    ended = list(connection.execute(statement).scalars())
+    if ended:
+        _count(connection, {_holding(encumbrance, asset): -1 for asset in ended})
+
+
+def add_item(transaction: Transaction, encumbrance: Encumbrance, asset: str) -> None:
+    """An asset that an encumbrance stands on from now, for the first time or anew."""
+    insert: Any = database.insert_for(transaction.connection)(encumbered)
+    fresh = insert.values(asset=asset, encumbrance=encumbrance.id, stands=True)
+    upsert = fresh.on_conflict_do_update(
+        index_elements=["asset", "encumbrance"], set_={"stands": True}, where=encumbered.c.stands.is_(False)
+    )
+    # Not the row count: of an insert that changes nothing it isn't the same on every database.
+    if transaction.connection.execute(upsert.returning(encumbered.c.asset)).first():
+        _count(transaction.connection, {_holding(encumbrance, asset): 1})
+
+
+def drop_items(transaction: Transaction, encumbrance: Encumbrance, assets: Sequence[str]) -> None:
+    """Assets that an encumbrance doesn't stand on any more."""
+    _end(transaction.connection, encumbrance, assets)
+
+
+def tell(transaction: Transaction, encumbrance: Encumbrance, event: str) -> None:
+    """To its holder and the enterprise; nobody else learns of it, and of what the holder prepares it alone does."""
+    holder, enterprise = encumbrance.holder, encumbrance.enterprise
+    others = [enterprise] if enterprise and event not in HOLDERS_OWN else []
+    if encumbrance.reduction is None:
+        transaction.append(event, encumbrance.name, rpc.to_proto(encumbrance), [holder, *others])
+        return
+    transaction.append(event, encumbrance.name, rpc.to_proto(encumbrance), [holder])
+    if others:
+        transaction.append(event, encumbrance.name, rpc.to_proto(encumbrance, enterprise), others)
+
+
+def applied(connection: sa.Connection, asset: str, payment: str) -> bytes | None:
+    """The response to a payment that was applied before."""
+    query = sa.select(proceeds.c.response).where(proceeds.c.asset == asset, proceeds.c.payment == payment)
+    response: bytes | None = connection.execute(query).scalar()
+    return response
+
+
+def paid(connection: sa.Connection, asset: str, currency: str) -> Money:
+    """What buyers have paid of an asset in all: each payment whole, whatever of it was excess."""
+    responses = connection.execute(sa.select(proceeds.c.response).where(proceeds.c.asset == asset)).scalars()
+    return total([rpc.paid(declarations_pb2.ApplyProceedsResponse.FromString(one)) for one in responses], currency)
+
+
+def add_applied(connection: sa.Connection, asset: str, payment: str, response: bytes) -> None:
+    """Remembers that a payment was applied, and what the answer was."""
+    connection.execute(sa.insert(proceeds).values(asset=asset, payment=payment, response=response))

@@ -1,0 +1,38 @@
+"""Orders and credits as assets."""
+
+import datetime
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from chassis.errors import Problem
+from services.declarations.register.asset import FINAL, Asset
+from services.declarations.register.kind import Kind
+from services.declarations.register.preshipment import store
+from services.declarations.register.preshipment.model import Link, PreShipment, counting, remaining
+
+EXPIRED = Problem(
+    "expire_date",
+    "PRE_SHIPMENT_EXPIRED",
+    "The order or credit has expired; finance what was shipped under it by its declarations.",
+    "订单或信用证已过期；已出运部分请以报关单融资。",
+)
+
+
+def load(connection: sa.Connection, names: Iterable[str], on: datetime.date) -> dict[str, Asset]:
+    """The orders and credits with these names as assets."""
+    known = store.load(connection, [name.removeprefix("preShipments/") for name in names])
+    links = store.links(connection, [one.name for one in known.values()])
+    return {one.name: as_asset(one, counting(links, one), on) for one in known.values()}
+
+
+def as_asset(one: PreShipment, links: Sequence[Link], on: datetime.date) -> Asset:
+    """What remains to be shipped of it, and what is netted out of declarations in its stead."""
+    value = remaining(one.amount, links)
+    for link in links:
+        value += link.netted
+    is_over = one.expire_date < on
+    return Asset(one.name, one.enterprise, value, "NOT_ELIGIBLE" if is_over else FINAL, (EXPIRED,) if is_over else ())
+
+
+KIND = Kind(load=load)

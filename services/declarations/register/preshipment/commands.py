@@ -1,0 +1,154 @@
+"""Registering orders and credits, linking declarations to them, rolling finance onto declarations."""
+
+import datetime
+from collections.abc import Iterator
+
+from aval.declarations.v1 import pre_shipment_pb2
+
+from chassis.command import Transaction
+from chassis.errors import InvalidFields, NotFound, Problem
+from chassis.states import check_etag
+from services.declarations.customs import checks as customs_checks
+from services.declarations.privacy import errors as privacy_errors
+from services.declarations.privacy.consent import access
+from services.declarations.privacy.consent.access import Seen
+from services.declarations.privacy.consent.model import Purpose
+from services.declarations.register import asset as register_asset
+from services.declarations.register import errors as register_errors
+from services.declarations.register import terms as register_terms
+from services.declarations.register.kind import Kinds, load_asset, load_assets
+from services.declarations.register.preshipment import model, netting, rpc, store
+from services.declarations.register.preshipment.model import Link, PreShipment, counting
+from services.declarations.register.value import store as value_store
+from services.declarations.register.value.eligibility import check_eligible
+
+NO_ENTERPRISE = Problem("pre_shipment.enterprise", "ENTERPRISE_MISSING", "Name the exporter.", "请填写出口企业。")
+NO_CONTRACT = Problem(
+    "pre_shipment.contract_number",
+    "CONTRACT_NUMBER_INVALID",
+    "Give the contract's number, with a letter or a digit in it; declarations shipped under it are found by that.",
+    "请填写含字母或数字的合同号；据此查找其项下报关单。",
+)
+EXPIRE_DATE = "pre_shipment.expire_date"
+NO_SUCH_DAY = Problem(EXPIRE_DATE, "DATE_INVALID", "Give a calendar day.", "请填写有效日期。")
+
+
+def create(
+    transaction: Transaction, request: pre_shipment_pb2.CreatePreShipmentRequest
+) -> pre_shipment_pb2.PreShipment:
+    """One of a contract; the same again is known, other content is refused."""
+    fresh = _from_request(transaction, request.pre_shipment)
+    _let_see(transaction, fresh.enterprise, "CreatePreShipment", fresh.name)
+    known = store.load(transaction.connection, [fresh.id]).get(fresh.id)
+    if known is None:
+        if problems := list(_period_problems(fresh, transaction.business_date)):
+            raise InvalidFields(problems)
+        store.add(transaction, fresh)
+        netting.rate_links(transaction, fresh)
+    elif known.body != fresh.body:
+        raise register_errors.PreShipmentKnownOtherwise(pre_shipment=known.name)
+    return _answer(transaction, known or fresh)
+
+
+def _from_request(transaction: Transaction, message: pre_shipment_pb2.PreShipment) -> PreShipment:
+    caller = transaction.caller
+    own = caller.tenant if caller.tenant.startswith("enterprises/") else ""
+    enterprise = message.enterprise or own
+    if own and enterprise != own:
+        raise NotFound(resource=enterprise)
+    wrong = (
+        (not enterprise, NO_ENTERPRISE),
+        (not model.normalised(message.contract_number), NO_CONTRACT),
+        (customs_checks.date_or_none(message.expire_date) is None, NO_SUCH_DAY),
+    )
+    problems = [problem for is_wrong, problem in wrong if is_wrong]
+    problems += customs_checks.amount_problems("pre_shipment.amount", message.amount.minor_units)
+    if problems:
+        raise InvalidFields(problems)
+    return rpc.from_proto(message, enterprise, caller.tenant, transaction.now_us)
+
+
+def _period_problems(fresh: PreShipment, today: datetime.date) -> Iterator[Problem]:
+    """Whether what is registered anew can still be financed, and isn't for ever."""
+    last = today + datetime.timedelta(days=register_terms.pre_shipment_days_max(today))
+    if fresh.expire_date < today:
+        english = f"It expired before {today}; nothing can be financed on it."
+        yield Problem(EXPIRE_DATE, "EXPIRE_DATE_PAST", english, f"已于 {today} 之前到期，无法融资。")
+    if fresh.expire_date > last:
+        english = f"Give a day until {last}."
+        yield Problem(EXPIRE_DATE, "EXPIRE_DATE_TOO_LATE", english, f"到期日不得晚于 {last}。")
+
+
+def _let_see(transaction: Transaction, enterprise: str, method: str, name: str) -> None:
+    """An institution's look needs consent to financing and is written down. ConsentMissing.
+
+    An empty enterprise is that of what doesn't exist.
+    """
+    if access.is_institution(transaction.caller):
+        consent = access.granted(transaction, [enterprise], Purpose.FINANCING).get(enterprise)
+        if consent is None:
+            raise privacy_errors.ConsentMissing
+        access.note([(transaction, [Seen(enterprise, consent, method, [name], Purpose.FINANCING)])])
+
+
+def _known(transaction: Transaction, method: str, name: str, etag: str) -> PreShipment:
+    """One that the caller may see. ConsentMissing, NotFound."""
+    identifier, caller = name.removeprefix("preShipments/"), transaction.caller
+    found = store.load(transaction.connection, [identifier]).get(identifier)
+    _let_see(transaction, found.enterprise if found else "", method, name)
+    if found is None or not (access.is_institution(caller) or access.sees_all(caller, found.enterprise)):
+        raise NotFound(resource=name)
+    check_etag(etag, found)
+    return found
+
+
+def link(
+    kinds: Kinds, transaction: Transaction, request: pre_shipment_pb2.LinkPreShipmentRequest
+) -> pre_shipment_pb2.PreShipment:
+    """Ships a declaration under the order or credit."""
+    order = _known(transaction, "LinkPreShipment", request.name, request.etag)
+    declaration = load_asset(kinds, transaction.connection, request.declaration, transaction.business_date)
+    if declaration.enterprise != order.enterprise:
+        raise privacy_errors.DeclarationNotFound(declaration=request.declaration)
+    known = store.links_of(transaction.connection, [declaration.name]).get(declaration.name)
+    if known and known.pre_shipment != order.name and _order_of(transaction, known):
+        raise register_errors.PreShipmentLinkedOtherwise(declaration=declaration.name)
+    if not known or not counting([known], order):
+        if not netting.link(transaction, order, declaration):
+            raise register_errors.CurrencyOfPreShipmentDiffers(
+                declaration=declaration.name, currency=order.amount.currency
+            )
+        store.tell(transaction, order, "preShipment.shipped")
+    return _answer(transaction, order)
+
+
+def _order_of(transaction: Transaction, link: Link) -> PreShipment | None:
+    """The order or credit of a link, if it is registered."""
+    identifier = link.pre_shipment.removeprefix("preShipments/")
+    return store.load(transaction.connection, [identifier]).get(identifier)
+
+
+def roll(
+    kinds: Kinds, transaction: Transaction, request: pre_shipment_pb2.RollPreShipmentRequest
+) -> pre_shipment_pb2.PreShipment:
+    """All that is netted out of declarations stands on them from now, or nothing does."""
+    order = _known(transaction, "RollPreShipment", request.name, request.etag)
+    links = [one for one in counting(store.links(transaction.connection, [order.name]), order) if one.netted]
+    _check_final(kinds, transaction, links)
+    if not netting.roll(transaction, order, links):
+        raise register_errors.NothingToRoll(pre_shipment=order.name)
+    store.tell(transaction, order, "preShipment.rolled")
+    return _answer(transaction, order)
+
+
+def _check_final(kinds: Kinds, transaction: Transaction, links: list[Link]) -> None:
+    """Checks that finance may stand on every one of the declarations. Raises ValueNotEligible."""
+    names = [link.declaration for link in links]
+    frozen = value_store.frozen(transaction.connection, names)
+    assets = load_assets(kinds, transaction.connection, names, transaction.business_date)
+    check_eligible(transaction, assets.values(), frozen, needs=(register_asset.FINAL,))
+
+
+def _answer(transaction: Transaction, order: PreShipment) -> pre_shipment_pb2.PreShipment:
+    links = counting(store.links(transaction.connection, [order.name]), order)
+    return rpc.to_proto(order, links, transaction.caller.tenant)

@@ -1,0 +1,58 @@
+"""Orders and credits on the wire."""
+
+from collections.abc import Sequence
+
+from aval.declarations.v1 import pre_shipment_pb2
+
+from chassis import money
+from chassis.money import Money, total
+from chassis.rpc import to_date
+from services.declarations.register.preshipment import model
+from services.declarations.register.preshipment.model import Kind, Link, PreShipment
+
+# Ours to set, never the sender's.
+OUTPUT_ONLY = ("name", "registrant", "declarations", "shipped", "available", "netted", "create_time", "etag")
+KindProto = pre_shipment_pb2.PreShipment.Kind
+
+
+def from_proto(message: pre_shipment_pb2.PreShipment, enterprise: str, registrant: str, now_us: int) -> PreShipment:
+    """The record of what is to be registered. ValueError where the date isn't one."""
+    body = pre_shipment_pb2.PreShipment()
+    body.CopyFrom(message)
+    for field in OUTPUT_ONLY:
+        body.ClearField(field)
+    body.enterprise = enterprise
+    contract = model.normalised(message.contract_number)
+    return PreShipment(
+        model.identifier(enterprise, contract),
+        enterprise,
+        Kind(KindProto.Name(message.kind)),
+        contract,
+        money.from_proto(message.amount),
+        to_date(message.expire_date),
+        body.SerializeToString(deterministic=True),
+        registrant,
+        now_us,
+        1,
+    )
+
+
+def to_proto(
+    one: PreShipment, links: Sequence[Link], reader: str = "", available: Money | None = None
+) -> pre_shipment_pb2.PreShipment:
+    """What a reader sees; with what may be reserved, where that was looked up.
+
+    Which institution registered it, only the enterprise and that institution are told.
+    """
+    message = pre_shipment_pb2.PreShipment.FromString(one.body)
+    message.name, message.etag = one.name, str(one.revision)
+    if one.enterprise in (one.registrant, reader) or one.registrant == reader:
+        message.registrant = one.registrant
+    message.create_time.FromMicroseconds(one.create_us)
+    message.declarations.extend(link.declaration for link in links)
+    message.shipped.CopyFrom(money.to_proto(model.shipped(one.amount, links)))
+    if available is not None:
+        message.available.CopyFrom(money.to_proto(available))
+    if reader == one.enterprise:
+        message.netted.CopyFrom(money.to_proto(total([link.netted for link in links], one.amount.currency)))
+    return message

@@ -1,0 +1,116 @@
+"""Orders and credits as rows, and the declarations shipped under them: the only SQL of this room."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from chassis import records
+from chassis.command import Transaction
+from chassis.money import Money
+from chassis.records import TEXT, Conflict
+from services.declarations.privacy.consent import store as consent_store
+from services.declarations.register.preshipment import rpc
+from services.declarations.register.preshipment.model import Link, PreShipment
+from services.declarations.schema import metadata
+
+pre_shipments = records.table(
+    "pre_shipments", PreShipment, metadata, sa.Index("pre_shipments_enterprise", "enterprise", "id")
+)
+
+# What is shipped under an order or credit; each declaration under one.
+shipped_under = sa.Table(
+    "shipped_under",
+    metadata,
+    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("pre_shipment", TEXT, nullable=False),
+    sa.Column("currency", TEXT, nullable=False),
+    sa.Column("shipped_minor_units", sa.BigInteger, nullable=False),
+    sa.Column("netted_currency", TEXT, nullable=False),
+    sa.Column("netted_minor_units", sa.BigInteger, nullable=False),
+    sa.Column("hold_number", sa.BigInteger, nullable=False),
+    sa.Column("exchange_rate", TEXT),
+    sa.Column("haircut", TEXT),
+    sa.Index("shipped_under_pre_shipment", "pre_shipment", "declaration"),
+)
+
+
+def matching(*conditions: Any) -> Any:
+    """A query of the orders and credits that keep the conditions."""
+    return sa.select(pre_shipments).where(*conditions)
+
+
+def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, PreShipment]:
+    """The orders and credits with these ids, those that are known."""
+    query = sa.select(pre_shipments).where(pre_shipments.c.id.in_(set(identifiers)))
+    return {one.id: one for one in records.many(connection, query, PreShipment)}
+
+
+def links(connection: sa.Connection, pre_shipments: Iterable[str]) -> list[Link]:
+    """What is shipped under these orders and credits, by declaration."""
+    query = sa.select(shipped_under).where(shipped_under.c.pre_shipment.in_(set(pre_shipments)))
+    return [_link(row) for row in connection.execute(query.order_by(shipped_under.c.declaration))]
+
+
+def links_of(connection: sa.Connection, declarations: Iterable[str]) -> dict[str, Link]:
+    """What each of these declarations is shipped under."""
+    query = sa.select(shipped_under).where(shipped_under.c.declaration.in_(set(declarations)))
+    return {row.declaration: _link(row) for row in connection.execute(query)}
+
+
+def _link(row: Any) -> Link:
+    return Link(
+        row.declaration,
+        row.pre_shipment,
+        Money(row.currency, row.shipped_minor_units),
+        Money(row.netted_currency, row.netted_minor_units),
+        row.hold_number,
+        Decimal(row.exchange_rate) if row.exchange_rate else None,
+        Decimal(row.haircut) if row.haircut else None,
+    )
+
+
+def _values(link: Link) -> dict[str, Any]:
+    return {
+        "currency": link.shipped.currency,
+        "shipped_minor_units": link.shipped.minor_units,
+        "netted_currency": link.netted.currency,
+        "netted_minor_units": link.netted.minor_units,
+        "hold_number": link.hold_number,
+        "exchange_rate": None if link.exchange_rate is None else str(link.exchange_rate),
+        "haircut": None if link.haircut is None else str(link.haircut),
+    }
+
+
+def add_links(connection: sa.Connection, fresh: Sequence[Link]) -> None:
+    """Declarations shipped under orders or credits."""
+    rows = [{"declaration": one.declaration, "pre_shipment": one.pre_shipment} | _values(one) for one in fresh]
+    if rows:
+        connection.execute(sa.insert(shipped_under), rows)
+
+
+def remove_link(connection: sa.Connection, declaration: str) -> None:
+    """A declaration is shipped under nothing known."""
+    connection.execute(sa.delete(shipped_under).where(shipped_under.c.declaration == declaration))
+
+
+def save_link(connection: sa.Connection, before: Link, after: Link) -> None:
+    """What changed of it. Conflict if another changed it meanwhile."""
+    rows, known = shipped_under, _values(before)
+    this = sa.and_(rows.c.declaration == before.declaration, *(rows.c[name] == value for name, value in known.items()))
+    if connection.execute(sa.update(rows).where(this).values(**_values(after))).rowcount != 1:
+        raise Conflict(f"shipped_under {before.declaration}")
+
+
+def add(transaction: Transaction, pre_shipment: PreShipment) -> None:
+    """A new order or credit, with its event."""
+    records.insert(transaction.connection, pre_shipments, pre_shipment)
+    tell(transaction, pre_shipment, "preShipment.created")
+
+
+def tell(transaction: Transaction, pre_shipment: PreShipment, event: str) -> None:
+    """To the enterprise and to those institutions that it lets see."""
+    institutions = consent_store.institutions(transaction.connection, [pre_shipment.enterprise], transaction.now_us)
+    parties = [pre_shipment.enterprise, *institutions.get(pre_shipment.enterprise, ())]
+    transaction.append(event, pre_shipment.name, rpc.to_proto(pre_shipment, ()), parties)

@@ -1,0 +1,28 @@
+"""The register's terms as effective on a day: caps and times, from data/terms.csv."""
+
+from datetime import date
+from decimal import Decimal
+
+from services.declarations.customs.code_tables import code_table
+
+
+def advance_cap(kind: str, on: date) -> Decimal:
+    """The largest part of an asset's value that may be financed, by the kind of asset."""
+    return Decimal(code_table("terms").value(f"advance_cap_{kind}", on))
+
+
+def currency_haircut(on: date) -> Decimal:
+    """What is added to an amount converted from another currency, for a rate that moves; a part of it."""
+    return Decimal(code_table("terms").value("currency_haircut", on))
+
+
+def reserve_seconds(asked: int, on: date) -> int:
+    """How long a reservation holds: as asked (0: the default), at most the longest."""
+    terms = code_table("terms")
+    longest = int(terms.value("reserve_seconds_max", on))
+    return min(asked or int(terms.value("reserve_seconds", on)), longest)
+
+
+def pre_shipment_days_max(on: date) -> int:
+    """For how many days from its registration an order or credit may run."""
+    return int(code_table("terms").value("pre_shipment_days_max", on))

@@ -1,0 +1,84 @@
+"""Declarations as a caller sees them: now or as of a time, a page in a handful of statements."""
+
+from collections.abc import Mapping, Sequence
+
+from aval.declarations.v1 import declarations_pb2
+
+from chassis.service import Reading
+from services.declarations.privacy.consent.access import is_institution
+from services.declarations.register.encumbrance.model import available_to
+from services.declarations.register.preshipment import netting
+from services.declarations.register.value import freezing
+from services.declarations.register.value import store as value_store
+from services.declarations.register.value.model import Value
+from services.declarations.window.declaration import model as declaration_model
+from services.declarations.window.declaration import rpc as declaration_rpc
+from services.declarations.window.declaration import store as declaration_store
+from services.declarations.window.declaration.assets import as_asset
+from services.declarations.window.declaration.model import Declaration
+from services.declarations.window.eligibility import hindrances
+from trade.calendars import day_in_china
+
+
+def present(reading: Reading, page: Sequence[Declaration]) -> list[declarations_pb2.Declaration]:
+    """As they stand: the enterprise sees its value by what stands on it, an institution what is available to it."""
+    connection, language, names = reading.connection, reading.caller.language, [one.name for one in page]
+    hindered = hindrances.of(connection, page, reading.business_date)
+    causes = value_store.frozen(connection, names)
+    shown = _shown_values(reading, page)
+    messages = []
+    for one in page:
+        message = declaration_rpc.to_proto(one, reading.business_date, language, hindered.get(one.id, ()))
+        freezing.add_to(message.eligibility, causes.get(one.name, ()), language)
+        if one.name in shown:
+            message.value.CopyFrom(shown[one.name])
+        messages.append(message)
+    return messages
+
+
+def _shown_values(reading: Reading, page: Sequence[Declaration]) -> Mapping[str, declarations_pb2.DeclaredValue]:
+    """By name, as much of each value as the caller may know; nothing for who has no part in it."""
+    tenant = reading.caller.tenant
+    known = page if is_institution(reading.caller) else [one for one in page if one.enterprise == tenant]
+    if not known:
+        return {}
+    on = reading.business_date
+    found = value_store.of_many(reading.connection, [as_asset(one, on) for one in known], on)
+    if is_institution(reading.caller):
+        return _available(reading, found)
+    return {name: declaration_rpc.value_to_proto(value) for name, value in found.items()}
+
+
+def _available(reading: Reading, found: Mapping[str, Value]) -> Mapping[str, declarations_pb2.DeclaredValue]:
+    standing = netting.holders_of(reading.connection, list(found))
+    return {
+        name: declaration_rpc.available_to_proto(available_to(reading.caller.tenant, value, standing.get(name, ())))
+        for name, value in found.items()
+    }
+
+
+def earlier(reading: Reading, page: Sequence[Declaration], at_us: int) -> list[declarations_pb2.Declaration]:
+    """As they were known at a time, by what had come in: content and receipts, without the value's parts."""
+    connection, numbers = reading.connection, [one.id for one in page]
+    receipts = declaration_store.receipts_of(connection, numbers)
+    known = {number: [one for one in receipts.get(number, ()) if one.arrive_us <= at_us] for number in numbers}
+    versions = declaration_store.versions_at(connection, numbers, at_us)
+    then = [
+        declaration_model.as_of(one, versions.get(one.id), (receipt.notice for receipt in known[one.id]))
+        for one in page
+    ]
+    on = day_in_china(at_us)
+    hindered = hindrances.of(connection, then, on, at_us)
+    messages = [declaration_rpc.to_proto(one, on, reading.caller.language, hindered.get(one.id, ())) for one in then]
+    for message in messages:
+        add_receipts(message, known[message.declaration_number])
+    return messages
+
+
+def add_receipts(message: declarations_pb2.Declaration, receipts: Sequence[declaration_store.Receipt]) -> None:
+    """The receipts so far, by notice time."""
+    for one in receipts:
+        receipt = message.receipts.add(
+            declaration_number=message.declaration_number, channel_code=one.channel_code, note=one.note
+        )
+        receipt.notice_time.FromMicroseconds(one.notice_us)

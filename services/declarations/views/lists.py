@@ -1,0 +1,97 @@
+"""Reading lists: the enterprise its own, an institution those of enterprises that let it see, the window all."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from aval.declarations.v1 import retail_list_pb2, retail_pb2
+
+from chassis import paging, records
+from chassis.service import Reading
+from services.declarations.assets.pool import store as pool_store
+from services.declarations.customs import modes
+from services.declarations.customs.receipt_machine import notice_date
+from services.declarations.privacy import visibility
+from services.declarations.privacy.consent import access
+from services.declarations.register.sale import store as sale_store
+from services.declarations.window.retail.list import rpc as list_rpc
+from services.declarations.window.retail.list import store as list_store
+from services.declarations.window.retail.list.model import RetailList
+from services.declarations.window.retail.list.store import retail_lists
+from services.declarations.window.retail.report import reads as report_reads
+from services.declarations.window.retail.report.model import list_subject
+from services.declarations.window.retail.result import store as result_store
+from services.declarations.window.retail.summary import store as summary_store
+from trade.calendars import day_in_china
+
+
+def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> retail_pb2.RetailList:
+    """One list. Who may not see it can't tell it from one that doesn't exist."""
+    identifier = request.name.removeprefix("retailLists/")
+    one = list_store.load(reading.connection, [identifier]).get(identifier)
+    access.look(reading, (one.enterprise or visibility.NOBODY) if one else "", "GetRetailList", request.name)
+    assert one is not None
+    message = views(reading.connection, [one], reading.caller.language, _institution(reading))[0]
+    message.reports.extend(report_reads.told(reading, [list_subject(one.list_number or "")]))
+    return message
+
+
+def list_(reading: Reading, request: retail_list_pb2.ListRetailListsRequest) -> retail_list_pb2.ListRetailListsResponse:
+    """A page, by descending id."""
+    seen = visibility.among_seen(reading, retail_lists.c.enterprise)
+    query = list_store.matching(seen, *_conditions(request, _institution(reading)))
+    query = paging.newest_first(query, retail_lists.c.id, request)
+    page, token = paging.cut(request, records.many(reading.connection, query, RetailList), "id")
+    access.note_page(reading, "ListRetailLists", ((one.name, one.enterprise) for one in page))
+    found = views(reading.connection, page, reading.caller.language, _institution(reading))
+    return retail_list_pb2.ListRetailListsResponse(retail_lists=found, next_page_token=token)
+
+
+def _institution(reading: Reading) -> str:
+    """The institution that reads, which sees no pool that another finances; empty for others."""
+    return reading.caller.tenant if access.is_institution(reading.caller) else ""
+
+
+def _conditions(request: retail_list_pb2.ListRetailListsRequest, institution: str) -> list[Any]:
+    """The filters that are set."""
+    rows, found = retail_lists, []
+    if request.enterprise:
+        found.append(rows.c.enterprise == request.enterprise)
+    if request.status:
+        found.append(rows.c.status == retail_pb2.RetailList.Status.Name(request.status))
+    if request.pool:
+        pool = request.pool.removeprefix("pools/")
+        found.append(rows.c.id.in_(pool_store.ever_in(pool, institution)))
+    if request.summary:
+        backing = summary_store.backing(request.summary.removeprefix("retailSummaries/"))
+        found.append(rows.c.list_number.in_(backing))
+    return found
+
+
+def views(
+    connection: sa.Connection, found: Sequence[RetailList], language: str, institution: str = ""
+) -> list[retail_pb2.RetailList]:
+    """Lists with what other rooms know of them, as far as an institution may know it."""
+    backed = summary_store.of_lists(connection, found)
+    pooled = pool_store.pool_of(connection, [one.id for one in found], institution)
+    sold = sale_store.store_sale(connection, [one.id for one in found])
+    declared = result_store.declarations_of_lists(connection, [one.list_number for one in found if one.list_number])
+    messages = []
+    for one in found:
+        message = list_rpc.to_proto(one, language)
+        message.summary = f"retailSummaries/{backed[one.id]}" if one.id in backed else ""
+        message.pool = f"pools/{pooled[one.id]}" if one.id in pooled else ""
+        message.store, sale_us = sold.get(one.id, ("", None))
+        message.declaration_numbers.extend(declared.get(one.list_number or "", ()))
+        _add_duty(message, one, sale_us)
+        messages.append(message)
+    return messages
+
+
+def _add_duty(message: retail_pb2.RetailList, one: RetailList, sale_us: int | None) -> None:
+    """Bonded goods owe duty with their sale in a store, else with their release."""
+    due_us = sale_us if sale_us is not None else one.release_us
+    on = day_in_china(one.create_us) if due_us is None else notice_date(due_us)
+    mode = modes.mode(one.trade_mode, one.direction, on)
+    if due_us is not None and mode and mode.is_bonded_import:
+        message.duty_due_time.FromMicroseconds(due_us)

@@ -1,0 +1,32 @@
+"""Sales of bonded goods in a store."""
+
+from aval.declarations.v1 import retail_list_pb2, retail_pb2
+
+from chassis.command import Transaction
+from chassis.errors import NotFound
+from services.declarations.assets import errors as assets_errors
+from services.declarations.customs import modes
+from services.declarations.register.sale import store as sale_store
+from services.declarations.views import lists as views_lists
+from services.declarations.window.retail.list import store as list_store
+
+
+def report_store_sale(
+    transaction: Transaction, request: retail_list_pb2.ReportStoreSaleRequest
+) -> retail_pb2.RetailList:
+    """Bonded goods sold in a store, once: their duty is due from then on."""
+    asked, connection = request.store_sale, transaction.connection
+    identifier = asked.retail_list.removeprefix("retailLists/")
+    one = list_store.load(connection, [identifier]).get(identifier)
+    if one is None or one.enterprise != transaction.caller.tenant:
+        raise NotFound(resource=asked.retail_list)
+    mode = modes.mode(one.trade_mode, one.direction, transaction.business_date)
+    if mode is None or not mode.is_bonded_import:
+        raise assets_errors.NotBondedGoods(list=one.name)
+    if identifier in sale_store.store_sale(connection, [identifier]):
+        raise assets_errors.StoreSaleKnown(list=one.name)
+    handover = retail_list_pb2.StoreSale.Handover.Name(asked.handover)
+    sale_store.add_store_sale(connection, identifier, asked.store, handover, asked.sale_time.ToMicroseconds())
+    message = views_lists.views(connection, [one], transaction.caller.language)[0]
+    transaction.append("retail_list.sold_in_store", one.name, message, [one.enterprise])
+    return message

@@ -1,0 +1,95 @@
+"""What a bill's record means for the bill: made, changed, taken back; never once a payment has claimed it."""
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from aval.declarations.v1 import records_pb2
+
+from chassis import money
+from chassis.command import Transaction
+from chassis.errors import Problem
+from chassis.rpc import to_date
+from services.declarations.window.bill import due_dates, store, views
+from services.declarations.window.bill.model import Bill, State, reissued
+from services.declarations.window.records.model import Record
+
+BILL_IN_PAYMENT = Problem(
+    "bill",
+    "BILL_IN_PAYMENT",
+    "The bill is being paid or is paid; its payer, amount and payee stay, and it can't be taken back.",
+    "该账单正在支付或已支付；付款人、金额、收款人不可变更，也不可撤销。",
+)
+STATED = records_pb2.Bill.STATED
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The bills that a batch's records are about."""
+
+    bills: dict[str, Bill]
+
+    def problems(self, body: records_pb2.Record, fresh: Record) -> list[Problem]:
+        """Why a row can't change its bill."""
+        before = self.bills.get(fresh.record)
+        if before is None or not before.is_in_payment:
+            return []
+        after = bill_of(fresh, body.bill)
+        is_same = after.terms == before.terms and not body.bill.cancelled
+        return [] if is_same else [BILL_IN_PAYMENT]
+
+
+def load(connection: sa.Connection, identifiers: Iterable[str]) -> Known:
+    """What is known of these bills."""
+    return Known(store.load(connection, identifiers))
+
+
+def bill_of(record: Record, content: records_pb2.Bill) -> Bill:
+    """The bill as its record has it, before any payment."""
+    due_date, rule = _due(content)
+    return Bill(
+        record.record,
+        record.enterprise,
+        money.from_proto(content.amount),
+        content.payee,
+        due_date,
+        rule,
+        State.CANCELLED if content.cancelled else State.OPEN,
+        "",
+        "",
+        None,
+        None,
+        1,
+    )
+
+
+def _due(content: records_pb2.Bill) -> tuple[datetime.date, str]:
+    if content.term == STATED:
+        return to_date(content.due_date), "STATED"
+    return due_dates.due(records_pb2.Bill.Term.Name(content.term), to_date(content.issue_date))
+
+
+def follow(transaction: Transaction, known: Known, changed: Sequence[tuple[Record, records_pb2.Bill]]) -> None:
+    """Bills as their newest records have them; one that is in payment stays as it is."""
+    fresh, later = [], []
+    for record, content in changed:
+        before = known.bills.get(record.record)
+        after = bill_of(record, content)
+        if before is None:
+            fresh.append(after)
+        elif not before.is_in_payment:
+            later.append(reissued(before, after))
+    store.add(transaction.connection, fresh)
+    store.save(transaction.connection, later)
+    _tell(transaction, [record for record, _ in changed], {bill.id: bill for bill in [*fresh, *later]})
+
+
+def _tell(transaction: Transaction, records: Sequence[Record], known: Mapping[str, Bill]) -> None:
+    """Who pays learns before paying that a bill isn't what was published; it can be paid all the same."""
+    shown = views.views(
+        transaction.connection, [one for one in records if one.record in known], known, transaction.business_date, "en"
+    )
+    for message in shown:
+        if message.bill.findings and not message.bill.cancelled:
+            transaction.append("bill.differed", message.name, message, [message.enterprise])

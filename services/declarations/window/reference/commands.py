@@ -1,0 +1,52 @@
+"""Intake of reference records: each by itself accepted, known already, or refused with all its problems."""
+
+from aval.declarations.v1 import declarations_pb2
+
+from chassis.command import Transaction
+from chassis.errors import Problem
+from services.declarations.window import verdicts as window_verdicts
+from services.declarations.window.reference import rpc, store
+from services.declarations.window.reference.model import ReferenceRecord, check
+
+Verdict = declarations_pb2.IntakeVerdict
+KNOWN_OTHERWISE = Problem(
+    "key",
+    "RECORD_KNOWN_WITH_OTHER_CONTENT",
+    "This source has a record of this key with other content; records don't change, so correct the key.",
+    "该来源已有同一键值但内容不同的记录；记录不可变更，请更正键值。",
+)
+
+
+def create_batch(
+    transaction: Transaction, request: declarations_pb2.BatchCreateReferenceRecordsRequest
+) -> declarations_pb2.BatchCreateReferenceRecordsResponse:
+    """Reference records as rows."""
+    today = transaction.business_date
+    checked = [check(row, today) for row in request.reference_records]
+    sound = {
+        index: rpc.from_row(row, transaction.now_us)
+        for index, (row, problems) in enumerate(zip(request.reference_records, checked, strict=True))
+        if not problems
+    }
+    known = dict(store.digests(transaction.connection, {one.id for one in sound.values()}))
+    verdicts, fresh = [], []
+    for index, problems in enumerate(checked):
+        one = sound.get(index)
+        verdict = (
+            window_verdicts.refused("", problems, transaction.caller.language)
+            if one is None
+            else _verdict(transaction, one, known.get(one.id))
+        )
+        if one is not None and verdict.outcome == Verdict.ACCEPTED:
+            known[one.id] = one.digest
+            fresh.append(one)
+        verdict.document_id = str(index)
+        verdicts.append(verdict)
+    store.add(transaction.connection, fresh)
+    return declarations_pb2.BatchCreateReferenceRecordsResponse(verdicts=verdicts)
+
+
+def _verdict(transaction: Transaction, one: ReferenceRecord, known: bytes | None) -> declarations_pb2.IntakeVerdict:
+    if known is not None and known != one.digest:
+        return window_verdicts.refused("", [KNOWN_OTHERWISE], transaction.caller.language)
+    return window_verdicts.accepted("", one.name) if known is None else window_verdicts.duplicate("", one.name)

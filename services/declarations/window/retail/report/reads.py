@@ -1,0 +1,19 @@
+"""Reads reports for the documents that they are told with."""
+
+from collections.abc import Collection
+
+from aval.declarations.v1 import retail_pb2
+
+from chassis.service import Reading
+from services.declarations.privacy.consent import access
+from services.declarations.window.retail.report import store
+
+
+def told(reading: Reading, subjects: Collection[str]) -> list[retail_pb2.RetailReport]:
+    """The newest reports of these subjects, the newest first; to institutions without words that may name persons."""
+    found = store.of_subjects(reading.connection, {one for one in subjects if one})
+    messages = [retail_pb2.RetailReport.FromString(one.body) for one in found]
+    if access.is_institution(reading.caller):
+        for message in messages:
+            message.ClearField("note")
+    return messages

@@ -1,0 +1,62 @@
+"""Reports as rows: the only SQL of this room."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+import sqlalchemy as sa
+
+from chassis import bulk, records
+from services.declarations.schema import metadata
+from services.declarations.window.retail.report.model import Report
+
+# What customs answers and others report, by the document that it is of.
+retail_reports = records.table(
+    "retail_reports",
+    Report,
+    metadata,
+    sa.Index("retail_reports_subject", "subject", "notice_us"),
+    sa.Index("retail_reports_summary_number", "summary_number"),
+)
+
+
+# So many are told of one document.
+TOLD_MOST = 100
+
+
+def known(connection: sa.Connection, identifiers: Iterable[str]) -> set[str]:
+    """Which of these reports have come."""
+    query = sa.select(retail_reports.c.id).where(bulk.among(connection, retail_reports.c.id, identifiers))
+    return set(connection.execute(query).scalars())
+
+
+def add(connection: sa.Connection, fresh: Sequence[Report]) -> None:
+    """New reports; one that another writer brought meanwhile stays."""
+    bulk.add(connection, retail_reports, [list(records.to_row(one).values()) for one in fresh])
+
+
+def of_subjects(connection: sa.Connection, subjects: Collection[str]) -> list[Report]:
+    """The reports of these documents, the newest first."""
+    rows = retail_reports.c
+    query = sa.select(retail_reports).where(bulk.among(connection, rows.subject, subjects))
+    query = query.order_by(rows.notice_us.desc(), rows.id).limit(TOLD_MOST)
+    return records.many(connection, query, Report)
+
+
+def summaries_numbered(connection: sa.Connection, summary_numbers: Iterable[str]) -> set[str]:
+    """The summaries, by id, that have one of customs' numbers by their receipts."""
+    rows = retail_reports.c
+    meant = bulk.among(connection, rows.summary_number, {one for one in summary_numbers if one})
+    found = connection.execute(sa.select(rows.subject).distinct().where(meant)).scalars()
+    return {one.removeprefix("retailSummaries/") for one in found if one.startswith("retailSummaries/")}
+
+
+def summary_numbers(connection: sa.Connection, summaries: Iterable[str]) -> dict[str, list[str]]:
+    """Customs' numbers of these summaries, by id, the newest first."""
+    rows = retail_reports.c
+    subjects = [f"retailSummaries/{one}" for one in summaries]
+    query = sa.select(rows.subject, rows.summary_number, sa.func.max(rows.notice_us).label("newest"))
+    query = query.where(bulk.among(connection, rows.subject, subjects), rows.summary_number != "")
+    query = query.group_by(rows.subject, rows.summary_number).order_by(sa.desc("newest"), rows.summary_number)
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.subject.removeprefix("retailSummaries/"), []).append(row.summary_number)
+    return found

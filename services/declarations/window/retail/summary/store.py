@@ -1,0 +1,160 @@
+"""Summaries and the lists that back them, as rows: the only SQL of this room."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from chassis import bulk, records
+from chassis.records import TEXT, Conflict
+from services.declarations.schema import metadata, orphans_index
+from services.declarations.window.retail.list.model import RELEASING, RetailList
+from services.declarations.window.retail.list.store import retail_lists
+from services.declarations.window.retail.summary.model import DIRECTION, MODE, Part, RetailSummary
+
+retail_summaries = records.table(
+    "retail_summaries",
+    RetailSummary,
+    metadata,
+    sa.Index("retail_summaries_enterprise", "enterprise", "id"),
+    sa.Index("retail_summaries_declaration", "declaration"),
+    orphans_index("retail_summaries"),
+)
+
+# The key is the list's number: it backs one summary ever, also before it is known and after the summary dropped it.
+retail_summary_lists = sa.Table(
+    "retail_summary_lists",
+    metadata,
+    sa.Column("list_number", TEXT, primary_key=True),
+    sa.Column("summary", TEXT, nullable=False),
+    sa.Column("is_dropped", sa.Boolean, nullable=False),
+    sa.Index("retail_summary_lists_summary", "summary", "list_number"),
+    sqlite_with_rowid=False,
+)
+
+# The parts of each summary as they were sent last; part 0 is that it was taken back.
+retail_summary_parts = sa.Table(
+    "retail_summary_parts", metadata, *records.columns(Part, keys=("summary", "number")), sqlite_with_rowid=False
+)
+
+KEY = ("id", "revision")
+CHANGING = ("enterprise", "declaration", "value_currency", "value_minor_units", "send_us", "change", "body", "digest")
+
+
+def matching(*conditions: Any) -> Any:
+    """A query of the summaries that keep the conditions."""
+    return sa.select(retail_summaries).where(*conditions)
+
+
+def backing(summary: str) -> Any:
+    """A query of the numbers of the lists that back a summary."""
+    own = retail_summary_lists.c
+    return sa.select(own.list_number).where(own.summary == summary, own.is_dropped.is_(False))
+
+
+def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, RetailSummary]:
+    """The summaries with these ids, those that are known."""
+    query = sa.select(retail_summaries).where(bulk.among(connection, retail_summaries.c.id, set(identifiers)))
+    return {one.id: one for one in records.many(connection, query, RetailSummary)}
+
+
+def lists_numbered(connection: sa.Connection, list_numbers: Iterable[str]) -> dict[str, RetailList]:
+    """The lists with these numbers, by number, those that are known."""
+    query = sa.select(retail_lists).where(bulk.among(connection, retail_lists.c.list_number, set(list_numbers)))
+    return {str(one.list_number): one for one in records.many(connection, query, RetailList)}
+
+
+def claims(connection: sa.Connection, list_numbers: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    """The summary that each of these lists backs, and whether it was dropped, by number."""
+    rows = retail_summary_lists
+    query = sa.select(rows).where(bulk.among(connection, rows.c.list_number, set(list_numbers)))
+    return {row.list_number: (row.summary, row.is_dropped) for row in connection.execute(query)}
+
+
+def of_lists(connection: sa.Connection, lists: Iterable[RetailList]) -> dict[str, str]:
+    """The summary of its merchant that each of these lists backs now, by the list's id."""
+    numbers = {one.list_number: one for one in lists if one.list_number}
+    rows, own = retail_summary_lists, retail_summaries
+    query = sa.select(rows.c.list_number, rows.c.summary, own.c.merchant_code).join(own, own.c.id == rows.c.summary)
+    query = query.where(bulk.among(connection, rows.c.list_number, numbers), rows.c.is_dropped.is_(False))
+    return {
+        numbers[row.list_number].id: row.summary
+        for row in connection.execute(query)
+        if row.merchant_code == numbers[row.list_number].merchant_code
+    }
+
+
+def numbers_of(connection: sa.Connection, summaries: Iterable[str]) -> dict[str, set[str]]:
+    """The numbers of the lists of each of these summaries."""
+    found: dict[str, set[str]] = {one: set() for one in summaries}
+    rows = retail_summary_lists
+    query = sa.select(rows.c.summary, rows.c.list_number).where(bulk.among(connection, rows.c.summary, list(found)))
+    for row in connection.execute(query.where(rows.c.is_dropped.is_(False))):
+        found[row.summary].add(row.list_number)
+    return found
+
+
+def parts_of(connection: sa.Connection, summaries: Iterable[str]) -> dict[str, dict[int, Part]]:
+    """The parts of each of these summaries, by number."""
+    found: dict[str, dict[int, Part]] = {one: {} for one in summaries}
+    query = sa.select(retail_summary_parts).where(bulk.among(connection, retail_summary_parts.c.summary, list(found)))
+    for part in records.many(connection, query, Part):
+        found[part.summary][part.number] = part
+    return found
+
+
+def put_parts(connection: sa.Connection, parts: Iterable[Part]) -> None:
+    """Parts as they were sent last. The caller holds their merchants' locks."""
+    rows = [list(records.to_row(part).values()) for part in parts]
+    bulk.add(connection, retail_summary_parts, rows, replaced=("count", "send_us", "change", "digest", "body"))
+
+
+def add(connection: sa.Connection, fresh: Sequence[RetailSummary]) -> None:
+    """New summaries."""
+    records.insert(connection, retail_summaries, *fresh)
+
+
+def save(connection: sa.Connection, changed: Sequence[RetailSummary]) -> None:
+    """Changed summaries, one revision up. Conflict if another writer was faster."""
+    rows = [[row[name] for name in (*CHANGING, *KEY)] for row in map(records.to_row, changed)]
+    if bulk.update(connection, retail_summaries, CHANGING, rows, KEY) != len(rows):
+        raise Conflict(retail_summaries.name)
+
+
+def claim(connection: sa.Connection, fresh: Mapping[str, str]) -> None:
+    """Lists, by number, that a summary claims for good."""
+    bulk.insert(connection, retail_summary_lists, [(number, summary, False) for number, summary in fresh.items()])
+
+
+def set_dropped(connection: sa.Connection, list_numbers: Iterable[str], is_dropped: bool) -> None:
+    """Lists that their summary no longer has, or has again."""
+    rows = [{"key": number} for number in list_numbers]
+    if rows:
+        table = retail_summary_lists
+        statement = sa.update(table).where(table.c.list_number == sa.bindparam("key")).values(is_dropped=is_dropped)
+        connection.execute(statement, rows)
+
+
+def backs(lists: sa.Table, own: sa.Table) -> sa.ColumnElement[bool]:
+    """The condition that a list may back a summary that has its number, as `model.misfits` says it."""
+    return sa.and_(
+        lists.c.merchant_code == own.c.merchant_code,
+        lists.c.value_currency == own.c.value_currency,
+        lists.c.trade_mode == MODE,
+        lists.c.direction == DIRECTION,
+    )
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Invariant S1: a summary's value is the sum of its released lists, each of which backs it alone."""
+    own, lists, rows = retail_summaries, retail_lists, retail_summary_lists
+    fits = sa.and_(lists.c.list_number == rows.c.list_number, lists.c.status.in_(RELEASING), backs(lists, own))
+    added = sa.func.coalesce(sa.func.sum(lists.c.value_minor_units), 0)
+    query = (
+        sa.select(own.c.id, own.c.value_minor_units, added)
+        .outerjoin(rows, sa.and_(rows.c.summary == own.c.id, rows.c.is_dropped.is_(False)))
+        .outerjoin(lists, fits)
+        .group_by(own.c.id, own.c.value_minor_units)
+        .having(added != own.c.value_minor_units)
+    )
+    return [f"summaries: {found[0]} has {found[1]}, its lists give {found[2]}" for found in connection.execute(query)]
