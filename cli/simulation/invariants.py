@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
 from chassis import eventlog, jobs, records, tables, tasks
+from chassis.money import Money
 from cli import agreement
 from cli.simulation.network import Network, Node
 from ledger.tables import transfers
@@ -120,24 +121,15 @@ def _covers(network: Network) -> Found:
     A payment that is parked after it was applied isn't told yet: its declaration is left out.
     """
     with network.nodes["credit_insurance"].store.read() as connection:
-        shipments = [
-            each_shipment
-            for page in covers.pages(connection)
-            for each_shipment in page
-            if each_shipment.state is cover.State.COVERED
-        ]
-        told = {
-            each_shipment.name: cover.told(
-                covers.payments(connection, each_shipment.declaration), _currency(each_shipment)
-            )[0]
-            for each_shipment in shipments
-        }
+        every = [shipment for page in covers.pages(connection) for shipment in page]
+        shipments = [shipment for shipment in every if shipment.state is cover.State.COVERED]
+        told = {shipment.name: _told(connection, shipment) for shipment in shipments}
     with network.nodes["declarations"].store.read() as connection:
-        held = encumbrance_store.load(connection, [each_shipment.encumbrance_id for each_shipment in shipments])
-        booked = value_store.booked(connection, [each_shipment.declaration for each_shipment in shipments])
+        held = encumbrance_store.load(connection, [shipment.encumbrance_id for shipment in shipments])
+        booked = value_store.booked(connection, [shipment.declaration for shipment in shipments])
         paid = {
-            each_shipment.name: encumbrance_store.paid(connection, each_shipment.declaration, _currency(each_shipment))
-            for each_shipment in shipments
+            shipment.name: encumbrance_store.paid(connection, shipment.declaration, _currency(shipment))
+            for shipment in shipments
         }
     for shipment in shipments:
         if told[shipment.name] != paid[shipment.name]:
@@ -147,6 +139,12 @@ def _covers(network: Network) -> Found:
         least, owed = max(most - short, short.zero()), cover.owed_after(shipment, told[shipment.name])
         if not cover.owed_of(shipment, least) <= owed <= cover.owed_of(shipment, most):
             yield "X8", f"{shipment.name} is exposed by {owed}, the register holds {most}"
+
+
+def _told(connection: sa.Connection, shipment: cover.CoveredShipment) -> Money:
+    """Returns what buyers were said to have paid of a shipment's declaration, in the currency of its insured value."""
+    amount, _ = cover.told(covers.payments(connection, shipment.declaration), _currency(shipment))
+    return amount
 
 
 def _currency(shipment: cover.CoveredShipment) -> str:
