@@ -85,7 +85,7 @@ def made(record: type[Any], identifier: str, **fields: Any) -> Any:
 
 
 def standing(participation: Participation[Any]) -> list[Any]:
-    """Two records of a noun as a store of before has them: the second a bank's own account, or an offer that was made."""
+    """Two records of a noun as a store of before has them: the second a bank's own account, an offer made."""
     parties = {
         "bank": ISSUER,
         "insurer": "insurers/1",
