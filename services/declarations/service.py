@@ -89,10 +89,6 @@ def _batch(request: Any) -> Iterable[str]:
     return (item.asset for one in request.requests for item in one.encumbrance.items)
 
 
-def _name(request: Any) -> Iterable[str]:
-    return [request.name]
-
-
 def _sold(request: Any) -> Iterable[str]:
     return [request.warehouse_sale.declaration]
 
@@ -144,52 +140,52 @@ SERVICE = Service(
         "ReportWarehouseSale": Command(sale_commands.report_warehouse_sale, names=_sold),
         "ReportStoreSale": Command(views_store_sales.report_store_sale, names=_sold_in_store),
         "CreatePool": Command(pool_commands.create),
-        "ClosePool": Command(pool_commands.close, names=_name),
+        "ClosePool": Command(pool_commands.close),
         "ApplyPoolSettlement": Command(pool_commands.settle, names=_pool),
         "CreateConsent": Command(consent_commands.create),
-        "RevokeConsent": Command(consent_commands.revoke, names=lambda request: [request.name]),
+        "RevokeConsent": Command(consent_commands.revoke),
         "ReserveEncumbrance": Command(run_batch=partial(reserving.reserve_batch, KINDS), names=_items),
         "BatchReserveEncumbrances": Command(partial(reserving.reserve_many, KINDS), names=_batch),
-        "ConfirmEncumbrance": Command(partial(confirming.confirm, KINDS), names=lambda request: [request.name]),
-        "ReleaseEncumbrance": Command(releasing.release, names=lambda request: [request.name]),
-        "ReduceEncumbrance": Command(releasing.reduce, names=_name),
-        "ApproveReduction": Command(releasing.approve_reduction, names=_name),
-        "RejectReduction": Command(releasing.reject_reduction, names=_name),
+        "ConfirmEncumbrance": Command(partial(confirming.confirm, KINDS)),
+        "ReleaseEncumbrance": Command(releasing.release),
+        "ReduceEncumbrance": Command(releasing.reduce),
+        "ApproveReduction": Command(releasing.approve_reduction),
+        "RejectReduction": Command(releasing.reject_reduction),
         "BatchCreateRecords": keeping_refused(
             Command(takers_records.create_batch, names=records_rpc.names, prepare=takers_records.candidates),
             "record",
         ),
-        "ClaimBill": Command(bill_commands.claim, names=_name),
-        "ReleaseBill": Command(bill_commands.release, names=_name),
-        "ConfirmBillPaid": Command(bill_commands.confirm, names=_name),
+        "ClaimBill": Command(bill_commands.claim),
+        "ReleaseBill": Command(bill_commands.release),
+        "ConfirmBillPaid": Command(bill_commands.confirm),
         "ApplyProceeds": Command(partial(settling.apply_proceeds, KINDS), names=lambda request: [request.asset]),
         "RestoreEncumbrance": Command(restoring.restore, names=lambda request: [request.name, *request.assets]),
-        "ProposeBreachResolution": Command(breach_commands.propose, names=_name),
-        "ResolveBreach": Command(breach_commands.resolve, names=_name),
+        "ProposeBreachResolution": Command(breach_commands.propose),
+        "ResolveBreach": Command(breach_commands.resolve),
         "CreatePreShipment": Command(
             preshipment_commands.create, names=lambda request: [request.pre_shipment.contract_number]
         ),
         "LinkPreShipment": Command(
             partial(preshipment_commands.link, KINDS), names=lambda request: [request.name, request.declaration]
         ),
-        "RollPreShipment": Command(partial(preshipment_commands.roll, KINDS), names=_name),
+        "RollPreShipment": Command(partial(preshipment_commands.roll, KINDS)),
         "CreateRebate": Command(rebate_commands.create, names=lambda request: [request.rebate.enterprise]),
-        "ReviseRebate": Command(rebate_commands.revise, names=_name),
+        "ReviseRebate": Command(rebate_commands.revise),
         "ImportDocuments": Command(
             intake_commands.import_documents, prepare=intake_commands.read, is_personal=refused_rpc.has_refused
         ),
-        "ResendDocument": Command(intake_commands.resend, names=_name, is_personal=refused_rpc.always),
-        "DiscardRefusedDocument": Command(intake_commands.discard, names=_name, is_personal=refused_rpc.always),
+        "ResendDocument": Command(intake_commands.resend, is_personal=refused_rpc.always),
+        "DiscardRefusedDocument": Command(intake_commands.discard, is_personal=refused_rpc.always),
         "BatchCreateReferenceRecords": keeping_refused(Command(reference_commands.create_batch), "reference_record"),
         "RegisterDocuments": Command(
             run_batch=fingerprint_commands.register_batch, names=fingerprint_commands.contenders
         ),
         "CheckDocuments": Command(run_batch=fingerprint_commands.check_batch),
-        "MarkFinanced": Command(fingerprint_commands.finance, names=_name),
-        "MarkRepaid": Command(fingerprint_commands.repay, names=_name),
-        "CancelRegistration": Command(fingerprint_commands.cancel, names=_name),
+        "MarkFinanced": Command(fingerprint_commands.finance),
+        "MarkRepaid": Command(fingerprint_commands.repay),
+        "CancelRegistration": Command(fingerprint_commands.cancel),
         "CreateSavedFilter": Command(filters_commands.create),
-        "DeleteSavedFilter": Command(filters_commands.delete, names=lambda request: [request.name]),
+        "DeleteSavedFilter": Command(filters_commands.delete),
     },
     reads={
         "GetRecord": views_records.get,
