@@ -324,12 +324,18 @@ def _verify_lines(report: dict[str, Any]) -> list[str]:
 
 
 @main.command("owed")
-@click.option("--retry", "resource", help="Make this resource's parked calls again, such as loans/loan-….")
+@click.option(
+    "--retry",
+    "resource",
+    help="Make this resource's parked calls again, or take its waiting events, such as loans/loan-….",
+)
 @folder_option
 @database_option
 @json_option
 def list_owed(resource: str | None, folder: pathlib.Path, database: str | None, as_json: bool) -> None:
-    """List the calls that services owe each other: parked, late, owed or waiting for their time, and why."""
+    """List the calls that services owe each other: parked, late, owed or waiting for their time, and why; the events
+    that wait, and how far each service follows the others.
+    """
     from chassis.clock import SystemClock
     from cli import owed
 
@@ -342,7 +348,7 @@ def list_owed(resource: str | None, folder: pathlib.Path, database: str | None, 
         retried = owed.retry(address, resource, now_us)
     except owed.NothingParked as error:
         raise click.ClickException(str(error)) from error
-    show(retried, as_json, [f"{retried['retried']} calls of {resource} are made again"])
+    show(retried, as_json, [f"{retried['retried']} calls or events of {resource} are taken again"])
 
 
 @main.group()
