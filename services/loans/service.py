@@ -10,6 +10,7 @@ from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.loans.application import commands as application
 from services.loans.application import reads as application_reads
+from services.loans.breach import events as breach_events
 from services.loans.loan import commands as loan
 from services.loans.loan import reads as loan_reads
 from services.loans.loan import saga as loan_saga
@@ -50,6 +51,7 @@ SERVICE = Service(
         "ListLoans": loan_reads.list_,
         "GetPayoff": loan_reads.payoff,
     },
+    subscriptions={"declarations": breach_events.REACTIONS},
     sagas={saga.noun: saga for saga in (loan_saga.SAGA,)},
     sweeps=[offer.expire],
     prepare=[ledger_store.initialise],

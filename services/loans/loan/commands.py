@@ -9,6 +9,7 @@ from chassis.command import Transaction
 from chassis.errors import NotFound
 from chassis.states import check_etag, moved
 from services.loans import errors
+from services.loans.breach import store as breach_store
 from services.loans.loan import rpc, store
 from services.loans.loan.model import TRANSITIONS, Loan, Verb
 
@@ -21,6 +22,7 @@ def sign(transaction: Transaction, request: loans_pb2.SignLoanRequest) -> loans_
         raise NotFound(resource=request.name)
     check_etag(request.etag, loan)
     state = moved(TRANSITIONS, loan, Verb.SIGN)
+    breach_store.check_none(transaction.connection, [item.declaration for item in loan.items])
     _check_signature(loan, request, caller.public_key)
     signed = dataclasses.replace(loan, state=state, signature=request.signature, public_key=caller.public_key)
     return rpc.to_proto(store.save(transaction, signed, "loan.signed"))

@@ -6,6 +6,7 @@ from chassis import money
 from chassis import rpc as wire
 from services.loans.loan.model import Loan
 from services.loans.loan.payoff import Due
+from trade import breach
 
 
 def to_proto(loan: Loan) -> loans_pb2.Loan:
@@ -30,6 +31,7 @@ def to_proto(loan: Loan) -> loans_pb2.Loan:
         seal=loan.seal,
         signature=loan.signature,
         etag=str(loan.revision),
+        breaches=map(breach.to_proto, loan.breaches),
     )
     message.create_time.FromMicroseconds(loan.create_us)
     if loan.start_date and loan.maturity_date:

@@ -14,6 +14,8 @@ from services.loans.loan.model import Loan
 from services.loans.tables import loans
 
 NOUN = "loan"
+# As the column has it.
+NO_BREACHES = "[]"
 
 
 def load(connection: sa.Connection, name: str) -> Loan | None:
@@ -32,6 +34,14 @@ def find(connection: sa.Connection, name: str, tenant: str) -> Loan:
 def of_party(tenant: str) -> Any:
     """Returns the query of the loans that a tenant gave or took."""
     return sa.select(loans).where(sa.or_(loans.c.bank == tenant, loans.c.enterprise == tenant))
+
+
+def on_declaration(connection: sa.Connection, enterprise: str, declaration: str) -> list[Loan]:
+    """Returns an enterprise's loans on a declaration whose drawdown a breach of it stops, or that show one."""
+    states = loans.c.state.in_([state.value for state in (*model.STOPPABLE, *model.SHOWING)])
+    concerned = loans.c.enterprise == enterprise, sa.or_(states, loans.c.breaches != NO_BREACHES)
+    found = records.many(connection, sa.select(loans).where(*concerned).order_by(loans.c.id), Loan)
+    return [loan for loan in found if any(item.declaration == declaration for item in loan.items)]
 
 
 def add(transaction: Transaction, loan: Loan, event: str) -> None:

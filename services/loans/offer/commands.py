@@ -11,6 +11,7 @@ from services.loans import errors
 from services.loans.application import model as application_model
 from services.loans.application import store as applications
 from services.loans.application.model import Application
+from services.loans.breach import store as breach_store
 from services.loans.loan import agreement
 from services.loans.loan import rpc as loan_rpc
 from services.loans.loan import store as loans
@@ -89,6 +90,7 @@ def accept(transaction: Transaction, request: loans_pb2.AcceptOfferRequest) -> l
     _check_time(transaction, offer)
     application = applications.find(connection, offer.application, tenant)
     accepted = moved(APPLICATIONS, application, application_model.Verb.ACCEPT)
+    breach_store.check_none(connection, application.declarations)
     applications.save(transaction, dataclasses.replace(application, state=accepted), "application.accepted")
     store.save(transaction, dataclasses.replace(offer, state=state), "offer.accepted")
     store.decline_open(transaction, application.name)

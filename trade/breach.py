@@ -1,0 +1,88 @@
+"""Breaches as the register tells them to other services, and those that stand on a resource. Pure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from aval.declarations.v1 import value_pb2
+from aval.events.v1 import events_pb2
+from aval.type.v1 import breach_pb2
+
+from chassis import money
+from chassis.money import Money
+
+# The events of the register's log that tell of a breach, each with the breach as it was right after.
+EVENTS = ("encumbrance.breached", "breach.cured", "breach.resolved")
+RECEIVABLE, INSURANCE = "RECEIVABLE", "INSURANCE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """A breach as its event tells it: to a holder its share; to the enterprise, with an empty `holder`, the whole."""
+
+    name: str
+    asset: str
+    asset_class: str
+    enterprise: str
+    holder: str
+    open_amount: Money
+    is_open: bool
+    create_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingBreach:
+    """A breach that stands on a resource's asset; `open_amount` is the share of the resource's institution, if any."""
+
+    breach: str
+    asset: str
+    asset_class: str
+    open_amount: Money | None
+
+
+def from_event(event: events_pb2.Event) -> Breach:
+    """Returns the breach that an event of EVENTS tells of."""
+    message = value_pb2.Breach()
+    event.payload.Unpack(message)
+    return Breach(
+        name=message.name,
+        asset=message.asset,
+        asset_class=message.asset_class,
+        enterprise=message.enterprise,
+        holder=message.holder,
+        open_amount=money.from_proto(message.open_amount),
+        is_open=message.state == value_pb2.Breach.OPEN,
+        create_us=message.create_time.ToMicroseconds(),
+    )
+
+
+def noted(
+    standing: tuple[StandingBreach, ...], breach: Breach, open_amount: Money | None
+) -> tuple[StandingBreach, ...]:
+    """Returns the standing breaches after one was told: in its place or at the end while it stands, gone after that.
+
+    A share of nothing doesn't stand: of USD 300.00 in breach, USD 100.00 is cured and leaves USD 200.00, then
+    USD 200.00 is cured and leaves no breach.
+    """
+    is_standing = breach.is_open and (open_amount is None or bool(open_amount))
+    told = StandingBreach(
+        breach=breach.name, asset=breach.asset, asset_class=breach.asset_class, open_amount=open_amount
+    )
+    names = [each.breach for each in standing]
+    if not is_standing:
+        return tuple(each for each in standing if each.breach != breach.name)
+    if breach.name in names:
+        return tuple(told if each.breach == breach.name else each for each in standing)
+    return (*standing, told)
+
+
+def is_ended(before: tuple[StandingBreach, ...], after: tuple[StandingBreach, ...]) -> bool:
+    """Whether a breach that stood before stands no more."""
+    return len(after) < len(before)
+
+
+def to_proto(standing: StandingBreach) -> Any:
+    """Returns the wire form."""
+    amount = None if standing.open_amount is None else money.to_proto(standing.open_amount)
+    return breach_pb2.StandingBreach(
+        breach=standing.breach, asset=standing.asset, asset_class=standing.asset_class, open_amount=amount
+    )
