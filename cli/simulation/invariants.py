@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
-from chassis import eventlog, records, tables, tasks
-from cli import agreement
+from chassis import eventlog, parked, records, tables, tasks
+from cli import agreement, breaches
 from cli.simulation.network import Network, Node
 from ledger.tables import transfers
 from services.credit_insurance.covered_shipment import model as cover
@@ -84,6 +84,10 @@ def of_service(node: Node) -> Found:
             yield "E1", detail
         for detail in tasks.violations(connection, node.service.sagas):
             yield "T1", detail
+        for detail in parked.violations(connection):
+            yield "E2", detail
+        for waiting in parked.every(connection):
+            yield "E2", f"{waiting.resource} waits: {waiting.type} failed, {waiting.failure}"
         for detail in node.service.violations(connection):
             yield "L1", detail
 
@@ -107,6 +111,8 @@ def at_rest(network: Network) -> Found:
     stores = {name: node.store for name, node in network.nodes.items()}
     for detail in agreement.violations(stores, network.clock.now_us()):
         yield "X6", detail
+    for detail in breaches.violations(stores):
+        yield "X9", detail
     for loan in loans:
         yield from _loan(loan, held.get(loan.encumbrance_id), paid_out)
     yield from _covers(network)

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from aval.events.v1 import events_pb2
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from chassis import fields, identity, keyring, migrations, tasks
+from chassis import eventlog, fields, identity, inbox, keyring, migrations, parked, tasks
 from chassis.clock import ManualClock
 from chassis.command import Operation, Outcome, Submission, Transaction
 from chassis.database import Database
@@ -74,6 +75,9 @@ class Node:
     operations: dict[str, Operation]
     settle: Operation
     noting: Operation
+    # Of each source that it follows: what takes a range of events, and what takes a waiting one again.
+    consuming: dict[str, Operation]
+    retrying: dict[str, Operation]
     waiting: list[tuple[Submission, Reply]] = field(default_factory=list)
     in_the_air: set[tasks.Key] = field(default_factory=set)
     is_flush_planned: bool = False
@@ -99,7 +103,17 @@ class Network:
         migrations.upgrade(store, service.migrations, self.random.randbytes, service.prepare)
         operations = {name: service.operation(name) for name in service.commands}
         policies = identity.policies(service.contract.descriptor)
-        return Node(service, store, policies, operations, tasks.settle_operation(service.sagas), service.noting())
+        followed = service.subscriptions.items()
+        return Node(
+            service,
+            store,
+            policies,
+            operations,
+            tasks.settle_operation(service.sagas),
+            service.noting(),
+            {source: inbox.consume_operation(source, reactions) for source, reactions in followed},
+            {source: inbox.retry_operation(source, reactions) for source, reactions in followed},
+        )
 
     def _plan(self, delay_us: int, action: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (self.clock.now_us() + delay_us, next(self._order), action))
@@ -202,6 +216,7 @@ class Network:
         for submission, reply in batch:
             self._answer(reply, _told(outcomes[submission]))
         self._start_tasks(node)
+        self._tell_followers(node)
 
     def _crash(self, node: Node) -> None:
         """What was in memory is gone: who waits will ask again, tasks start from their rows."""
@@ -211,13 +226,16 @@ class Network:
         node.in_the_air.clear()
 
     def _tick(self, name: str) -> None:
-        """Every few seconds: sweeps, and tasks whose time has come."""
+        """Every few seconds: sweeps, tasks whose time has come, and what is to be taken of others' logs."""
         node = self.nodes[name]
         for sweep in node.service.sweeps:
             operation = Operation("sweep", Empty, run=_sweeping(sweep), keeps_requests=False)
             caller = identity.service_caller(name)
             self._enqueue(node, self._submission(operation, caller, Empty(), ""), lambda _outcome: None)
         self._start_tasks(node)
+        for source in node.consuming:
+            self._tell(self.nodes[source], node)
+            self._retry(source, node)
         self._plan(TICK_US, lambda: self._tick(name))
 
     def _start_tasks(self, node: Node) -> None:
@@ -256,13 +274,48 @@ class Network:
         self._send(acting, task.service, task.method, tasks.request_of(task), settle)
         self._plan(RESEND_US, lambda: settle(_unknown()))
 
+    def _tell_followers(self, source: Node) -> None:
+        for node in self.nodes.values():
+            if source.service.name in node.consuming:
+                self._tell(source, node)
+
+    def _tell(self, source: Node, node: Node) -> None:
+        """Sends a follower the range of events behind its cursor: it may come late, twice, or never."""
+        with node.store.read() as connection:
+            epoch, position = inbox.cursor(connection, source.service.name)
+        with source.store.read() as connection:
+            types = sorted(node.service.subscriptions[source.service.name])
+            told = eventlog.read(connection, epoch, position, types=types)
+        if told.events:
+            response = _response(told)
+            for _ in range(2 if self._happens(DUPLICATE) else 1):
+                if not self._happens(LOST_REQUEST):
+                    self._plan(self._delay(), lambda: self._take(node, node.consuming[source.service.name], response))
+
+    def _take(self, node: Node, operation: Operation, request: Any) -> None:
+        """A range that came out of order is refused and told again."""
+        caller = identity.service_caller(node.service.name)
+        self._enqueue(node, self._submission(operation, caller, request, ""), lambda _outcome: None)
+
+    def _retry(self, source: str, node: Node) -> None:
+        with node.store.read() as connection:
+            due = parked.due(connection, source, self.clock.now_us())
+        for resource in due:
+            self._take(node, node.retrying[source], events_pb2.Event(resource=resource))
+
     def owes(self) -> int:
-        """How many tasks are still open."""
+        """Returns how many calls are still owed, and events to be taken."""
         count = 0
         for node in self.nodes.values():
             with node.store.read() as connection:
-                count += len(tasks.due(connection, 2**62))
+                count += len(tasks.due(connection, 2**62)) + len(parked.every(connection))
+                count += sum(self._lag(connection, node, source) for source in node.consuming)
         return count
+
+    def _lag(self, connection: sa.Connection, node: Node, source: str) -> int:
+        reactions = node.service.subscriptions[source]
+        with self.nodes[source].store.read() as log:
+            return inbox.lag(connection, log, source, reactions, self.clock.now_us()).waiting
 
 
 def _sweeping(sweep: Callable[[Transaction], bool]) -> Callable[[Transaction, Any], Message]:
@@ -271,6 +324,15 @@ def _sweeping(sweep: Callable[[Transaction], bool]) -> Callable[[Transaction, An
         return Empty()
 
     return run
+
+
+def _response(told: eventlog.Range) -> events_pb2.WatchResponse:
+    return events_pb2.WatchResponse(
+        log_epoch=told.epoch,
+        after_position=told.after_position,
+        through_position=told.through_position,
+        events=told.events,
+    )
 
 
 def _told(outcome: Outcome) -> Message | DomainError:

@@ -16,6 +16,7 @@ from services.credit_insurance.covered_shipment import reads as covered_shipment
 from services.credit_insurance.covered_shipment import saga as covered_shipment_saga
 from services.credit_insurance.policy import commands as policy
 from services.credit_insurance.policy import reads as policy_reads
+from trade import breach
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -50,6 +51,7 @@ SERVICE = Service(
         "GetCoveredShipment": covered_shipment_reads.get,
         "ListCoveredShipments": covered_shipment_reads.list_,
     },
+    subscriptions={"declarations": dict.fromkeys(breach.EVENTS, covered_shipment_saga.follow_breach)},
     sagas={saga.noun: saga for saga in (covered_shipment_saga.SAGA,)},
     sweeps=[exposure.look],
     prepare=[ledger_store.initialise],

@@ -5,6 +5,7 @@ from aval.credit_insurance.v1 import credit_insurance_pb2
 from chassis import money, rpc
 from chassis.money import Money
 from services.credit_insurance.covered_shipment.model import CoveredShipment, Terms
+from trade import breach
 
 
 def to_proto(shipment: CoveredShipment, exposure: Money) -> credit_insurance_pb2.CoveredShipment:
@@ -27,6 +28,7 @@ def to_proto(shipment: CoveredShipment, exposure: Money) -> credit_insurance_pb2
         refusal_reason=shipment.refusal_reason,
         etag=str(shipment.revision),
         exposure=money.to_proto(exposure),
+        breaches=map(breach.to_proto, shipment.breaches),
     )
     message.create_time.FromMicroseconds(shipment.create_us)
     return message

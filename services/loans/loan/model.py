@@ -200,10 +200,8 @@ def with_breach(loan: Loan, told: Breach) -> Loan:
     """Returns the loan with what was told of a breach: its bank's share, while that stands."""
     if told.holder != loan.bank or told.asset_class != breach.RECEIVABLE:
         return loan
-    is_known = any(standing.breach == told.name for standing in loan.breaches)
-    if not is_known and loan.state not in SHOWING:
-        return loan
-    return replace(loan, breaches=breach.noted(loan.breaches, told, told.open_amount))
+    is_shown = loan.state in SHOWING
+    return replace(loan, breaches=breach.noted(loan.breaches, told, told.open_amount, is_shown=is_shown))
 
 
 def disbursed(loan: Loan, on: date) -> Loan:
