@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aval.credit_insurance.v1 import credit_insurance_pb2 as pb
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, value_pb2
 from aval.events.v1 import events_pb2
 from google.type import date_pb2, decimal_pb2
 
@@ -247,8 +247,8 @@ async def test_the_insurer_is_told_of_a_breach_and_cover_stays_as_it_is(trade: T
     breached = await trade.call("GetCoveredShipment", pb.GetCoveredShipmentRequest(name=shipment.name), CHECKER)
     (standing,) = breached.breaches
     assert (standing.asset, standing.asset_class, standing.open_amount) == (declaration, "INSURANCE", usd(30_000))
-    request = declarations_pb2.GetBreachRequest
-    known = await trade.call("GetBreach", request(name=standing.breach), CHECKER, DECLARATIONS.name)
+    request = value_pb2.GetBreachRequest(name=standing.breach)
+    known = await trade.call("GetBreach", request, CHECKER, DECLARATIONS.name)
     assert (known.holder, known.open_amount) == (INSURER, usd(30_000))
     assert (breached.state, breached.exposure) == (before.state, before.exposure)
     assert await trade.available(limit) == 420_000
