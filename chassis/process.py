@@ -45,7 +45,7 @@ async def until_stopped() -> None:
 
 
 def tune_memory() -> None:
-    """What is there at the start stays; and rows by the thousand shall not set off a search for cycles each time."""
+    """Keeps what stands at the start; rows by the thousand shall not set off a search for cycles each time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

@@ -136,11 +136,7 @@ tasks = sa.Table(
     sa.Column("failure", TEXT),
     sa.Column("parked", TEXT),
 )
-# Each peer's calls by their time; what waits for a person is in no look's way.
-sa.Index(
-    "tasks_due",
-    tasks.c.service,
-    tasks.c.due_us,
-    sqlite_where=tasks.c.parked.is_(None),
-    postgresql_where=tasks.c.parked.is_(None),
-)
+# Each peer's calls by when they are made and by how long they are owed; what waits for a person is in no look's way.
+for _name, _time in (("tasks_due", tasks.c.due_us), ("tasks_since", tasks.c.since_us)):
+    _owed = tasks.c.parked.is_(None)
+    sa.Index(_name, tasks.c.service, _time, sqlite_where=_owed, postgresql_where=_owed)

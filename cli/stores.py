@@ -12,9 +12,11 @@ from services.settlement.service import SERVICE as SETTLEMENT
 
 SERVICES: tuple[Service, ...] = (DECLARATIONS, SETTLEMENT, CREDIT_INSURANCE, LOANS)
 
+Opened = list[tuple[Service, Database]]
+
 
 @contextlib.contextmanager
-def opened(database: str) -> Iterator[list[tuple[Service, Database]]]:
+def opened(database: str) -> Iterator[Opened]:
     """Every service with its store."""
     stores = [(service, Database(database, service.name)) for service in SERVICES]
     try:

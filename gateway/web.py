@@ -1,4 +1,4 @@
-"""What JSON API and pages share: the caller behind a request, its language, refusals, spans, the edge."""
+"""Shared by JSON API and pages: the caller behind a request, its language, refusals, spans, the edge."""
 
 import contextlib
 import logging
@@ -69,7 +69,7 @@ HTTP_STATUS_BY_REASON: Mapping[str, int] = {
 
 @dataclass(frozen=True)
 class Rooms:
-    """What a web endpoint has at hand. `https`: pages are reached over TLS only, whatever a request says."""
+    """The parts that a web endpoint has at hand. `https`: pages are reached over TLS only, whatever a request says."""
 
     directory: Directory
     backends: Backends
@@ -81,7 +81,7 @@ class Rooms:
 
     @cached_property
     def bodies(self) -> Bodies:
-        """What reads and parses bodies."""
+        """Returns the reader of bodies."""
         return Bodies(self.limits)
 
     def is_secure(self, scope: Scope) -> bool:
@@ -100,7 +100,7 @@ def status_of(code: grpc.StatusCode, reason: str) -> int:
 
 
 def language_of(request: Request) -> str:
-    """What the switch says, else what the browser asks for."""
+    """Returns the language of the switch, else the one the browser asks for."""
     chosen = request.cookies.get(LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
         return chosen
@@ -108,7 +108,7 @@ def language_of(request: Request) -> str:
 
 
 async def signed_in(rooms: Rooms, request: Request, in_use: bool = True) -> Principal:
-    """Whose session the request carries; unless it is only looked at, it stays open for another while. NotSignedIn."""
+    """Returns the principal of the session, which stays open longer unless it is only looked at. Raises NotSignedIn."""
     return await rooms.directory.principal_of(request.cookies.get(SESSION_COOKIE), in_use)
 
 
@@ -149,7 +149,7 @@ def json_refusal(error: DomainError, language: str) -> JSONResponse:
 
 
 def refusal_headers(error: DomainError) -> dict[str, str]:
-    """What a refusal's HTTP headers say: which verbs there are, or when to come again."""
+    """Returns the HTTP headers of a refusal: which verbs there are, or when to come again."""
     if isinstance(error, VerbNotAllowed):
         return {"Allow": error.metadata["allowed"]}
     if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
@@ -158,7 +158,7 @@ def refusal_headers(error: DomainError) -> dict[str, str]:
 
 
 def incident(error: Exception, where: str, random: RandomBytes = system_random) -> Internal:
-    """What is told of an exception that nobody expected; the log has the rest under its number."""
+    """Returns the refusal for an exception that nobody expected; the log has the rest under its number."""
     number = random(8).hex()
     logger.error("incident %s in %s", number, where, exc_info=error)
     return Internal(incident=number)

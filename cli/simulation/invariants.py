@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
-from chassis import eventlog, parked, records, tables, tasks
+from chassis import eventlog, jobs, parked, records, tables, tasks
 from cli import agreement, breaches
 from cli.simulation.network import Network, Node
 from ledger.tables import transfers
@@ -84,6 +84,8 @@ def of_service(node: Node) -> Found:
             yield "E1", detail
         for detail in tasks.violations(connection, node.service.sagas):
             yield "T1", detail
+        for detail in jobs.violations(connection, node.service.jobs):
+            yield "J1", detail
         for detail in parked.violations(connection):
             yield "E2", detail
         for waiting in parked.every(connection):

@@ -24,6 +24,7 @@ from chassis.command import Operation, Outcome, Submission, Transaction
 from chassis.database import Database
 from chassis.errors import DomainError
 from chassis.identity import Caller
+from chassis.jobs import Closing
 from chassis.service import Reading, Service
 from chassis.status import RemoteError
 from chassis.tasks import Task
@@ -46,8 +47,8 @@ _POSTPONING = tasks.postpone_operation()
 Reply = Callable[[Message | DomainError], None]
 
 
-class Crash(Exception):
-    """The process died before its commit."""
+class Crash(BaseException):
+    """The process died before its commit: no error that the writer could outlive."""
 
 
 class CrashingDatabase(Database):
@@ -75,6 +76,7 @@ class Node:
     operations: dict[str, Operation]
     settle: Operation
     noting: Operation
+    closing: Closing
     # Of each source that it follows: what takes a range of events, and what takes a waiting one again.
     consuming: dict[str, Operation]
     retrying: dict[str, Operation]
@@ -103,6 +105,7 @@ class Network:
         migrations.upgrade(store, service.migrations, self.random.randbytes, service.prepare)
         operations = {name: service.operation(name) for name in service.commands}
         policies = identity.policies(service.contract.descriptor)
+        closing = Closing(service.name, service.jobs, store, self.clock, self.random.randbytes, _standing_still)
         followed = service.subscriptions.items()
         return Node(
             service,
@@ -111,6 +114,7 @@ class Network:
             operations,
             tasks.settle_operation(service.sagas),
             service.noting(),
+            closing,
             {source: inbox.consume_operation(source, reactions) for source, reactions in followed},
             {source: inbox.retry_operation(source, reactions) for source, reactions in followed},
         )
@@ -219,19 +223,20 @@ class Network:
         self._tell_followers(node)
 
     def _crash(self, node: Node) -> None:
-        """What was in memory is gone: who waits will ask again, tasks start from their rows."""
+        """Forgets what was in memory: who waits will ask again, tasks start from their rows."""
         self.crashes += 1
         node.store.crash_next = False
         node.waiting.clear()
         node.in_the_air.clear()
 
     def _tick(self, name: str) -> None:
-        """Every few seconds: sweeps, tasks whose time has come, and what is to be taken of others' logs."""
+        """Every few seconds: sweeps, dates to be closed, tasks whose time has come, and what others' logs tell."""
         node = self.nodes[name]
         for sweep in node.service.sweeps:
             operation = Operation("sweep", Empty, run=_sweeping(sweep), keeps_requests=False)
             caller = identity.service_caller(name)
             self._enqueue(node, self._submission(operation, caller, Empty(), ""), lambda _outcome: None)
+        self._enqueue(node, node.closing.submission(), lambda _outcome: None)
         self._start_tasks(node)
         for source in node.consuming:
             self._tell(self.nodes[source], node)
@@ -318,6 +323,11 @@ class Network:
             return inbox.lag(connection, log, source, reactions, self.clock.now_us()).waiting
 
 
+def _standing_still() -> int:
+    """A stopwatch on which no step takes any time: the same in every run."""
+    return 0
+
+
 def _sweeping(sweep: Callable[[Transaction], bool]) -> Callable[[Transaction, Any], Message]:
     def run(transaction: Transaction, _request: Any) -> Message:
         sweep(transaction)
@@ -336,7 +346,7 @@ def _response(told: eventlog.Range) -> events_pb2.WatchResponse:
 
 
 def _told(outcome: Outcome) -> Message | DomainError:
-    """What the caller hears; a bug stops the run."""
+    """Returns what the caller hears; a bug stops the run."""
     if isinstance(outcome, Message | DomainError):
         return outcome
     raise outcome

@@ -22,7 +22,7 @@ class OperationsPages:
         self._rooms = rooms
 
     def routes(self) -> list[Route]:
-        """What it shows."""
+        """Returns its routes."""
         return [
             Route("/operations/traces", self.traces, methods=["GET"]),
             Route("/operations/traces/{trace_id}.json", self.trace_json, methods=["GET"]),
@@ -43,10 +43,10 @@ class OperationsPages:
         attribute = request.query_params.get("attribute", DECLARATION)
         value = declaration or request.query_params.get("value", "")
         keep = self._rooms.store
-        found = await (keep.read(store.by_key, attribute, value) if value else keep.read(store.newest))
+        traces = await (keep.read(store.by_key, attribute, value) if value else keep.read(store.newest))
         if "application/json" in request.headers.get("accept", ""):
-            return JSONResponse({"traces": [{"traceId": one.trace_id, "name": one.name} for one in found]})
-        return page.show("traces.html", traces=found, declaration=declaration)
+            return JSONResponse({"traces": [{"traceId": trace.trace_id, "name": trace.name} for trace in traces]})
+        return page.show("traces.html", traces=traces, declaration=declaration)
 
     async def _spans(self, trace_id: str) -> list[Span]:
         spans = await self._rooms.store.read(store.trace, trace_id)

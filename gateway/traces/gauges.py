@@ -24,7 +24,7 @@ class Gauge:
 
     @property
     def series(self) -> tuple[str, ...]:
-        """What a newer value takes the place by."""
+        """Returns what tells its series from others: a newer value takes its place there."""
         return self.service, self.name, *(f"{name}={value}" for name, value in sorted(self.attributes.items()))
 
     def to_json(self) -> Mapping[str, Any]:

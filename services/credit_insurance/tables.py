@@ -16,6 +16,7 @@ policies = records.table(
     metadata,
     sa.Index("policies_insurer", "insurer", "id"),
     sa.Index("policies_enterprise", "enterprise", "id"),
+    sa.Index("policies_end", "state", "end_date"),
 )
 
 buyer_limits = records.table(
@@ -24,6 +25,7 @@ buyer_limits = records.table(
     metadata,
     sa.Index("buyer_limits_insurer", "insurer", "id"),
     sa.Index("buyer_limits_enterprise", "enterprise", "id"),
+    sa.Index("buyer_limits_end", "state", "end_date"),
 )
 
 covered_shipments = records.table(

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -98,8 +97,8 @@ def database(store: Stores) -> Database:
 
 
 def _run(database: Database, operation: Operation, text: str) -> None:
-    one = submission(operation, text)
-    assert run_batch(database, [one])[one] == Empty()
+    command = submission(operation, text)
+    assert run_batch(database, [command])[command] == Empty()
 
 
 def _due(database: Database, now_us: int = NOW_US) -> list[Task]:
@@ -109,8 +108,8 @@ def _due(database: Database, now_us: int = NOW_US) -> list[Task]:
 
 
 def _settle(database: Database, task: Task, outcome: Outcome, now_us: int = NOW_US) -> Any:
-    one = tasks.settlement(SETTLE, task, outcome, now_us, b"seed")
-    return run_batch(database, [one])[one]
+    command = tasks.settlement(SETTLE, task, outcome, now_us, b"seed")
+    return run_batch(database, [command])[command]
 
 
 def _state(database: Database) -> str:
@@ -122,8 +121,8 @@ def _state(database: Database) -> str:
 
 def test_each_step_owes_the_next_until_nothing_is_owed(database: Database) -> None:
     steps = []
-    while found := _due(database):
-        (task,) = found
+    while owed := _due(database):
+        (task,) = owed
         steps.append(task.step)
         assert _settle(database, task, Empty()) == Empty()
     assert steps == ["cover", "pay"]
@@ -166,19 +165,6 @@ def test_an_unknown_outcome_repeats_the_same_call_later(database: Database) -> N
     assert _due(database, third_us - 1) == []
     assert len(_due(database, third_us)) == 1
     assert _state(database) == "NEW"
-
-
-def test_a_thousand_resources_that_failed_together_come_back_apart(database: Database) -> None:
-    (task,) = _due(database)
-    deals = [replace(task, resource=f"deals/{number}") for number in range(1000)]
-    waits = [tasks.retry_us(deal, 9) for deal in deals]
-    assert waits == [tasks.retry_us(deal, 9) for deal in deals]
-    assert (min(waits) // 1000, max(waits) // 1000) == (22_500, 37_500)
-    assert len(set(waits)) > 400
-    in_each_second = Counter(wait // 1_000_000 for wait in waits)
-    assert max(in_each_second.values()) < 110
-    assert len({tasks.retry_us(task, attempts) for attempts in (10, 11, 12, 13)}) > 1
-    assert tasks.retry_us(replace(task, branch="b"), 9) != tasks.retry_us(task, 9)
 
 
 def test_after_many_attempts_it_waits_for_a_person(database: Database) -> None:
@@ -303,8 +289,3 @@ async def test_a_reaction_that_goes_on_failing_waits_for_a_person(database: Data
         assert tasks.violations(connection, {"deal": SAGA}) == []
     assert task.parked is not None
     assert task.parked.startswith(why)
-
-
-@pytest.mark.parametrize(("attempts", "seconds"), [(1, 0.2), (2, 0.4), (5, 3.2), (9, 30), (1000, 30)])
-def test_calls_wait_longer_and_longer(attempts: int, seconds: float) -> None:
-    assert tasks.retry_seconds(attempts) == pytest.approx(seconds)

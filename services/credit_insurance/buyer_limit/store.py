@@ -25,6 +25,14 @@ def views(connection: sa.Connection, limits: Sequence[BuyerLimit]) -> list[credi
     return [rpc.to_proto(limit, accounts) for limit in limits]
 
 
+def view(connection: sa.Connection, name: str) -> credit_insurance_pb2.BuyerLimit:
+    """Returns the wire form of a limit that is known, as it stands."""
+    limit = load(connection, name)
+    assert limit is not None, f"{name} is gone"
+    (message,) = views(connection, [limit])
+    return message
+
+
 def add(transaction: Transaction, limit: BuyerLimit) -> credit_insurance_pb2.BuyerLimit:
     """A new limit, with its event."""
     records.insert(transaction.connection, buyer_limits, limit)

@@ -8,8 +8,10 @@ from decimal import Decimal
 
 from chassis.errors import Problem
 from chassis.money import Money
-from services.loans import interest, products
+from services.loans import products
 from services.loans.application.model import Application
+from trade import day_counts as trade_day_counts
+from trade import interest
 
 # A rate has at most so many decimals, for example 0.04350000.
 RATE_DECIMALS_MAX = 8
@@ -106,7 +108,7 @@ def prepared(
     USD 80,000.00 at 4.35 % for 90 days of 360, with a fee of USD 100.00: interest USD 870.00, in all USD 970.00.
     """
     assert terms.annual_rate is not None, "the terms weren't checked"
-    basis = products.day_count_basis(terms.amount.currency, on)
+    basis = trade_day_counts.day_count_basis(terms.amount.currency, on)
     owed = interest.interest(terms.amount, terms.annual_rate, terms.tenor_days, basis)
     cost = owed + terms.fee
     return Offer(

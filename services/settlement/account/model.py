@@ -10,7 +10,8 @@ from chassis.money import Money, is_currency
 from ledger.model import Account as LedgerAccount
 from ledger.model import Limit
 from ledger.store import NewAccount, account_id
-from services.settlement.messages.iso20022 import is_iban, short_account
+from services.settlement.messages.iso20022 import short_account
+from trade.identifiers import is_iban
 
 BOOK = "money"
 _OUR_ID = re.compile(r"[0-9A-F]{32}")

@@ -20,9 +20,9 @@ from chassis.money import Money
 from ledger.model import Kind as TransferKind
 from ledger.model import Transfer
 from services.settlement.messages import pacs008, schema
-from services.settlement.messages.iso20022 import is_bic, is_country, is_iban
 from services.settlement.messages.pacs008 import CreditTransfer
 from trade.calendars import CHINA
+from trade.identifiers import is_bic, is_country, is_iban
 
 DAY_US = 86_400 * MICROSECONDS
 CHARACTERS_LISTED_MAX = 10

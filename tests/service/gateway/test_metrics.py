@@ -1,4 +1,4 @@
-"""What a service's process tells of its owed calls, as an operator reads it at the gateway."""
+"""A service's process tells how old its owed calls are; an operator reads it at the gateway."""
 
 import pathlib
 import time
@@ -17,15 +17,15 @@ from gateway.traces.gauges import MOST_SERIES, Gauge, Gauges
 from tests.gateway_world import OPERATOR
 from tests.service.gateway.test_processes import prepare, sign_in, spawn, until
 
-HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
+HOUR_US = 3_600_000_000
 
 
 def owe(database: Database, parked: str | None, resource: str, peer: str, since_us: int) -> None:
-    """Owes a call since a time; no runner makes it today."""
+    """Owes a call since a time, to a peer that nobody reaches."""
     row = {"resource": resource, "branch": "", "saga": "loan", "step": "disburse", "round": 1, "service": peer}
     row |= {"method": "Disburse", "request": settlement_pb2.DisburseRequest().SerializeToString(), "tenant": "banks/X"}
     row |= {"caller": service_caller("loans").to_text(), "traceparent": "", "business_date": "", "not_before_us": 0}
-    row |= {"since_us": since_us, "due_us": since_us + 2 * DAY_US, "attempts": 0, "failure": None, "parked": parked}
+    row |= {"since_us": since_us, "due_us": since_us, "attempts": 0, "failure": None, "parked": parked}
     with database.write() as connection:
         connection.execute(sa.insert(tables.tasks).values(row))
 

@@ -36,6 +36,7 @@ from services.declarations.register.protocol.checks import repeated
 from services.declarations.register.value import store as value_store
 from services.declarations.register.value.eligibility import check_eligible
 from services.declarations.register.value.model import SIDES, part_id
+from trade import exchange_rates as trade_exchange_rates
 
 # What the enterprise must have consented to.
 PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
@@ -205,7 +206,7 @@ def _in_currency(item: Item, asset: Asset, on: datetime.date) -> Item:
     """An item in the asset's currency, where the day has a rate."""
     if item.amount.currency == asset.value.currency or item.amount.minor_units <= 0:
         return item
-    rate = register_terms.exchange_rate(item.amount.currency, asset.value.currency, on)
+    rate = trade_exchange_rates.exchange_rate(item.amount.currency, asset.value.currency, on)
     if rate is None:
         return item
     return encumbrance_model.converted(item, asset.value.currency, rate, register_terms.currency_haircut(on))
