@@ -1,4 +1,4 @@
-"""The tables every service has: requests, the event log, what others' logs were read up to, tasks."""
+"""The tables every service has: requests, the event log, participants, how far others' logs were read, tasks."""
 
 import sqlalchemy as sa
 
@@ -58,6 +58,18 @@ event_tenants = sa.Table(
     metadata,
     sa.Column("tenant", TEXT, primary_key=True),
     sa.Column("position", sa.BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# The tenants that take part in a resource, each in a role; a tenant's lists are walked along the key.
+participants = sa.Table(
+    "participants",
+    metadata,
+    sa.Column("tenant", TEXT, primary_key=True),
+    sa.Column("collection", TEXT, primary_key=True),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("role", TEXT, primary_key=True),
+    sa.Index("participants_resource", "collection", "id"),
     sqlite_with_rowid=False,
 )
 

@@ -98,7 +98,7 @@ def list_refused(folder: pathlib.Path, as_json: bool, most: int, **wanted: str) 
     """Show what was refused, the newest first, with what is wrong."""
     with _refusals():
         found = asyncio.run(cli_refusals.listed(Layout(folder), cli_refusals.request_of(**wanted), most))
-    show({"ok": True, "refused": found}, as_json, [line for one in found for line in cli_refusals.lines(one)])
+    show({"ok": True, "refused": found}, as_json, [line for entry in found for line in cli_refusals.lines(entry)])
 
 
 @refused.command("show")
@@ -143,4 +143,4 @@ def discard_refused(names: tuple[str, ...], folder: pathlib.Path, as_json: bool)
     """Give refused documents and rows up: their content is forgotten."""
     with _refusals():
         found = asyncio.run(cli_refusals.discard(Layout(folder), names))
-    show({"ok": True, "discarded": found}, as_json, [line for one in found for line in cli_refusals.lines(one)])
+    show({"ok": True, "discarded": found}, as_json, [line for entry in found for line in cli_refusals.lines(entry)])

@@ -62,7 +62,7 @@ def list_keys(as_json: bool, **which: Any) -> None:
     """Show each ring's keys, and how many rows each seals."""
     with _rings(**which) as opened:
         found = [cli_keys.listed(ring) for ring in opened]
-    lines = [_key_line(one["service"], key) for one in found for key in one["keys"]]
+    lines = [_key_line(entry["service"], key) for entry in found for key in entry["keys"]]
     show({"ok": True, "services": found}, as_json, lines)
 
 
@@ -76,7 +76,7 @@ def prepare_key(as_json: bool, **which: Any) -> None:
     """Put each ring's next key into it without using it, to hand the rings out before they are rotated."""
     with _rings(**which) as opened:
         prepared = [{"service": ring.owner, "next": cli_keys.prepare(ring)} for ring in opened]
-    lines = [f"{one['service']}: {one['next']} comes next" for one in prepared]
+    lines = [f"{entry['service']}: {entry['next']} comes next" for entry in prepared]
     show({"ok": True, "services": prepared}, as_json, lines)
 
 
@@ -92,9 +92,9 @@ def rotate(as_json: bool, retire: bool, **which: Any) -> None:
 
     with _rings(**which) as opened:
         rotated = [cli_keys.rotate(ring, progress) for ring in opened]
-        for ring, one in zip(opened, rotated, strict=True):
-            one["retired"] = cli_keys.retire(ring) if retire else []
-    show({"ok": True, "services": rotated}, as_json, [_rotated_line(one) for one in rotated])
+        for ring, entry in zip(opened, rotated, strict=True):
+            entry["retired"] = cli_keys.retire(ring) if retire else []
+    show({"ok": True, "services": rotated}, as_json, [_rotated_line(row) for row in rotated])
 
 
 @keys.command("retire")
@@ -103,11 +103,11 @@ def retire_keys(as_json: bool, **which: Any) -> None:
     """Take the old keys out of each ring that no row uses any more."""
     with _rings(**which) as opened:
         retired = [{"service": ring.owner, "retired": cli_keys.retire(ring)} for ring in opened]
-    lines = [f"{one['service']}: retired {', '.join(one['retired']) or 'none'}" for one in retired]
+    lines = [f"{entry['service']}: retired {', '.join(entry['retired']) or 'none'}" for entry in retired]
     show({"ok": True, "services": retired}, as_json, lines)
 
 
-def _rotated_line(one: dict[str, Any]) -> str:
-    begun = "a new key" if one["added"] else "the rotation that was begun goes on: key"
-    retired = f", retired {', '.join(one['retired'])}" if one["retired"] else ""
-    return f"{one['service']}: {begun} {one['current']}, {one['resealed']:,} rows sealed anew{retired}"
+def _rotated_line(entry: dict[str, Any]) -> str:
+    begun = "a new key" if entry["added"] else "the rotation that was begun goes on: key"
+    retired = f", retired {', '.join(entry['retired'])}" if entry["retired"] else ""
+    return f"{entry['service']}: {begun} {entry['current']}, {entry['resealed']:,} rows sealed anew{retired}"

@@ -58,7 +58,7 @@ def simulate(seed: int, steps: int, as_json: bool) -> None:
             click.echo(f"\rstep {step} of {steps}", nl=False, err=True)
 
     report = world.simulate(seed, steps, progress)
-    found = [f"step {one['step']}: {one['invariant']}: {one['detail']}" for one in report["violations"]]
+    found = [f"step {entry['step']}: {entry['invariant']}: {entry['detail']}" for entry in report["violations"]]
     lines = [f"seed {seed}, {report['steps']} steps, {len(found)} violations", *found]
     show(report, as_json, lines)
 

@@ -206,6 +206,7 @@ def test_a_reaction_that_leaves_its_step_owed_is_a_bug(database: Database) -> No
 
 
 def test_tasks_that_disagree_with_their_plans_are_found(database: Database) -> None:
+    """T1: a call that is owed by the plan and has no task is named."""
     with database.write() as connection:
         connection.execute(sa.delete(tables.tasks))
     with database.read() as connection:
@@ -267,7 +268,7 @@ def _task(database: Database) -> Task:
 
 @pytest.mark.parametrize("react", [_refuse, _fail, _leave, _changing_then_failing])
 async def test_a_reaction_that_fails_counts_as_an_attempt(database: Database, react: Any) -> None:
-    """After 0, 0.2, 0.6, 1.4 and 3 seconds, each wait a quarter more or less, instead of five times a second."""
+    """T2: after 0, 0.2, 0.6, 1.4 and 3 seconds, each wait a quarter more or less, instead of five times a second."""
     task, calls, seconds = await _attempts(database, react, 4)
     # One more call may be under way when the runner ends.
     assert task.attempts >= 4
@@ -282,6 +283,7 @@ async def test_a_reaction_that_fails_counts_as_an_attempt(database: Database, re
     ("react", "why"), [(_refuse, "deals/1"), (_fail, "ZeroDivisionError"), (_leave, "AssertionError")]
 )
 async def test_a_reaction_that_goes_on_failing_waits_for_a_person(database: Database, react: Any, why: str) -> None:
+    """T2: after the last attempt the task is parked with the reason, which is no violation."""
     task, calls, _ = await _attempts(database, react, tasks.PARK_AFTER_ATTEMPTS, tasks.PARK_AFTER_ATTEMPTS - 1)
     assert (task.attempts, calls) == (tasks.PARK_AFTER_ATTEMPTS, 1)
     with database.read() as connection:

@@ -2,7 +2,10 @@
 
 import datetime
 import json
+import logging
+import pathlib
 import subprocess
+import time
 
 import pytest
 from aval.credit_insurance.v1 import credit_insurance_pb2 as pb
@@ -14,7 +17,9 @@ from cli import dates
 from cli.stores import SERVICES
 from tests.service.credit_insurance_world import CHECKER, MAKER, World, policy_request
 from tests.support import seeded_random
-from tests.system.support import AVAL, aval
+from tests.system.support import AVAL, aval, up
+
+logger = logging.getLogger(__name__)
 
 DAY = datetime.timedelta(days=1)
 POLICIES = 40
@@ -64,6 +69,11 @@ def states(database: str) -> list[int]:
     return [policy.state for policy in sorted(page, key=lambda policy: rpc.to_date(policy.end_date))]
 
 
+def close(database: str, until: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """`aval date close` to its end."""
+    return aval("date", "close", "--until", until, "--database", database, *options)
+
+
 def killed(database: str, until: str, services: int) -> None:
     """kill -9 of a close once it has told of so many services."""
     command = [AVAL, "date", "close", "--until", until, "--database", database]
@@ -83,7 +93,7 @@ def test_a_close_that_is_killed_goes_on_where_it_was(platform: str) -> None:
     for services in KILLED_AFTER:
         killed(platform, until.isoformat(), services)
         seen.append(shown(platform))
-    done = aval("date", "close", "--until", until.isoformat(), "--verify", "--json", "--database", platform)
+    done = close(platform, until.isoformat(), "--verify", "--json")
     report = json.loads(done.stdout)
     assert (report["ok"], report["is_closing"], report["date"]) == (True, False, until.isoformat())
     assert {row["date"] for row in report["services"].values()} == {until.isoformat()}
@@ -94,7 +104,7 @@ def test_a_close_that_is_killed_goes_on_where_it_was(platform: str) -> None:
 
 
 def test_five_days_are_closed_and_verified_one_by_one(platform: str) -> None:
-    done = aval("date", "close", "--until", "+5d", "--verify", "--database", platform)
+    done = close(platform, "+5d", "--verify")
     assert done.returncode == 0, done.stdout
     closed = [line for line in done.stdout.splitlines() if line.endswith("all hold")]
     assert [line.split()[0] for line in closed] == [(today() + number * DAY).isoformat() for number in range(6)]
@@ -105,10 +115,9 @@ def test_five_days_are_closed_and_verified_one_by_one(platform: str) -> None:
 def test_the_first_day_with_a_violation_stops_the_close(platform: str) -> None:
     store = Database(platform, "credit_insurance")
     with store.write() as connection:
-        connection.exec_driver_sql("UPDATE policies SET state = 'IN_FORCE' WHERE state = 'PENDING_APPROVAL'")
         connection.exec_driver_sql("UPDATE log_head SET position = position + 1")
     store.close()
-    done = aval("date", "close", "--until", "+5d", "--verify", "--json", "--database", platform)
+    done = close(platform, "+5d", "--verify", "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["ok"], len(report["days"])) == (1, False, 1)
     assert any("events: head" in violation for violation in report["violations"])
@@ -134,3 +143,25 @@ def test_a_day_is_given_by_itself_or_from_the_present_one(text: str, expected: d
 def test_what_is_no_day_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         dates.day_of(text, datetime.date(2026, 11, 30))
+
+
+@pytest.mark.volume
+def test_two_months_are_closed_and_verified_while_the_platform_runs(
+    database_url: str, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The demo's loans, covers and bills meet sixty ends of a date, and verify holds after each."""
+    with up(tmp_path / "platform", "--database", database_url) as running:
+        running.wait_for("Serving")
+        begun = time.monotonic()
+        done = subprocess.run(
+            [AVAL, "date", "close", "--until", "+60d", "--verify", "--json", "--database", database_url],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds = time.monotonic() - begun
+    report = json.loads(done.stdout)
+    assert (report["ok"], report["violations"], len(report["days"])) == (True, [], 61)
+    slowest = max(day["seconds"] for day in report["days"])
+    with caplog.at_level(logging.INFO):
+        logger.info("%s: 60 days in %.0f s, the slowest %.1f s", database_url.split(":")[0], seconds, slowest)

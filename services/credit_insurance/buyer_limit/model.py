@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from chassis.money import Money
+from chassis.participants import Participant
+from trade.roles import Role
 
 
 class State(enum.StrEnum):
@@ -65,9 +67,9 @@ class BuyerLimit:
         return f"buyerLimits/{self.id}"
 
     @property
-    def parties(self) -> tuple[str, str]:
-        """Who may see it."""
-        return self.insurer, self.enterprise
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.insurer, Role.INSURER), Participant(self.enterprise, Role.ENTERPRISE)
 
     def in_force(self, on: date) -> bool:
         """Returns whether a shipment of that day may use it; one that has ended counts for its days."""

@@ -7,11 +7,14 @@ from aval.credit_insurance.v1 import credit_insurance_pb2
 
 from chassis import records
 from chassis.command import Transaction
+from chassis.participants import Participation, join, tenants
 from ledger import store as ledger
 from services.credit_insurance import lines
 from services.credit_insurance.buyer_limit import rpc
 from services.credit_insurance.buyer_limit.model import BuyerLimit
 from services.credit_insurance.tables import buyer_limits
+
+BUYER_LIMITS = Participation("buyerLimits", buyer_limits, BuyerLimit)
 
 
 def load(connection: sa.Connection, name: str) -> BuyerLimit | None:
@@ -36,6 +39,7 @@ def view(connection: sa.Connection, name: str) -> credit_insurance_pb2.BuyerLimi
 def add(transaction: Transaction, limit: BuyerLimit) -> credit_insurance_pb2.BuyerLimit:
     """A new limit, with its event."""
     records.insert(transaction.connection, buyer_limits, limit)
+    join(transaction.connection, limit.name, limit.participants)
     return _tell(transaction, limit, "buyer_limit.requested")
 
 
@@ -46,5 +50,5 @@ def save(transaction: Transaction, limit: BuyerLimit, event: str) -> credit_insu
 
 def _tell(transaction: Transaction, limit: BuyerLimit, event: str) -> credit_insurance_pb2.BuyerLimit:
     (message,) = views(transaction.connection, [limit])
-    transaction.append(event, limit.name, message, limit.parties)
+    transaction.append(event, limit.name, message, tenants(limit))
     return message

@@ -104,15 +104,16 @@ def page_of(
     """
     wanted = filters_commands.wanted(reading, request)
     owners = _of_named(
-        _owners(reading), {*(one.enterprise for one in wanted), getattr(request, "enterprise", "")} - {""}
+        _owners(reading),
+        {*(declaration_filter.enterprise for declaration_filter in wanted), getattr(request, "enterprise", "")} - {""},
     )
 
     looks = [_look(reading, request, source, owners, wanted) for source in sources]
     # What one looked at further down than another isn't on this page: the other may have rows above it.
     horizon = max(horizon for _, horizon in looks)
-    found = [one for rows, _ in looks for one in rows if one.place >= horizon]
+    found = [declaration for rows, _ in looks for declaration in rows if declaration.place >= horizon]
     page, token = paging.cut(request, sorted(found, key=attrgetter("place"), reverse=True), "place", horizon)
-    access.note_page(reading, method, ((one.name, one.enterprise) for one in page))
+    access.note_page(reading, method, ((declaration.name, declaration.enterprise) for declaration in page))
     return page, token
 
 
@@ -122,10 +123,13 @@ def _look(
     """The rows of a page that a source has, and down to where it was looked at; empty: to its end."""
 
     def scope(rows: Any) -> list[Any]:
-        return [condition for one in wanted for condition in filters_rpc.scope(one, rows)]
+        return [condition for declaration_filter in wanted for condition in filters_rpc.scope(declaration_filter, rows)]
 
     def sieve(rows: Any) -> list[Any]:
-        return [*source.more(rows), *(condition for one in wanted for condition in filters_rpc.sieve(one, rows))]
+        return [
+            *source.more(rows),
+            *(condition for declaration_filter in wanted for condition in filters_rpc.sieve(declaration_filter, rows)),
+        ]
 
     listing = paging.Listing(source.rows, "enterprise", PLACE, request, scope, sieve)
     query, horizon = listing.page(reading.connection, owners)
@@ -144,7 +148,7 @@ def _of_named(owners: Sequence[str] | None, named: Collection[str]) -> Sequence[
     """Of the enterprises the one that is named, if any is; nobody is two."""
     if not named:
         return owners
-    return [one for one in named if len(named) == 1 and (owners is None or one in owners)]
+    return [name for name in named if len(named) == 1 and (owners is None or name in owners)]
 
 
 def list_(

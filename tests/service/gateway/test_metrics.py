@@ -2,6 +2,7 @@
 
 import pathlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from chassis import keyring, tables
 from chassis.certificates import Authority
 from chassis.database import Database
 from chassis.identity import service_caller
+from gateway.settings import GatewaySettings
 from gateway.traces.gauges import MOST_SERIES, Gauge, Gauges
 from tests.gateway_world import OPERATOR
 from tests.service.gateway.test_processes import prepare, sign_in, spawn, until
@@ -30,52 +32,73 @@ def owe(database: Database, parked: str | None, resource: str, peer: str, since_
         connection.execute(sa.insert(tables.tasks).values(row))
 
 
-async def test_an_operator_reads_how_old_the_oldest_owed_call_to_each_peer_is(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def processes(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GatewaySettings]:
+    """The gateway's pages and loans as processes that tell their metrics twice a second."""
     settings = prepare(tmp_path)
     authority = Authority(settings.certificates)
     authority.issue("services/loans")
     authority.signing_key("services/loans")
     keyring.prepare(authority.folder, "loans", 0)
     monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "500")
-    gateway = spawn(settings, "services_gateway", "gateway", "pages")
-    service = spawn(settings, "services_loans", "services.loans")
-    database = Database(settings.database, "loans")
-    try:
-        headers = {"X-Aval-Request": "1", "Accept": "application/json"}
-        async with httpx.AsyncClient(base_url=f"http://{settings.http_listen}", headers=headers) as client:
-            await until(lambda: sign_in(client, "ruijia.li"))
-            assert (await client.get("/operations/metrics.json")).status_code == 403
-            await sign_in(client, OPERATOR)
+    running = [
+        spawn(settings, "services_gateway", "gateway", "pages"),
+        spawn(settings, "services_loans", "services.loans"),
+    ]
+    yield settings
+    for process in running:
+        process.kill()
+        process.wait()
 
-            async def ages() -> dict[str, float]:
-                metrics = (await client.get("/operations/metrics.json")).json()["metrics"]
-                told = [metric for metric in metrics if metric["name"] == "aval.owed.age"]
-                assert {metric["unit"] for metric in told} <= {"s"}
-                return {metric["attributes"]["aval.peer"]: metric["value"] for metric in told}
 
-            async def nothing_owed() -> bool:
-                return await ages() == {"declarations": 0}
+async def ages(client: httpx.AsyncClient) -> dict[str, float]:
+    """The seconds that an operator reads, by peer."""
+    told = [metric for metric in await metrics(client) if metric["name"] == "aval.owed.age"]
+    assert {metric["unit"] for metric in told} <= {"s"}
+    return {metric["attributes"]["aval.peer"]: metric["value"] for metric in told}
 
-            await until(nothing_owed)
-            now_us = time.time_ns() // 1000
-            owe(database, None, "loans/1", "settlement", now_us - 2 * HOUR_US)
-            owe(database, None, "loans/2", "settlement", now_us - HOUR_US)
-            owe(database, "for a person", "loans/3", "credit_insurance", now_us - HOUR_US)
 
-            async def owed() -> Any:
-                return "settlement" in (told := await ages()) and told
+async def metrics(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    """The metrics that an operator reads."""
+    told: list[dict[str, Any]] = (await client.get("/operations/metrics.json")).json()["metrics"]
+    return told
 
-            told = await until(owed)
-            assert told.keys() == {"declarations", "settlement"}
-            assert told["declarations"] == 0
-            assert 7200 <= told["settlement"] < 7260
-    finally:
-        database.close()
-        for process in (gateway, service):
-            process.kill()
-            process.wait()
+
+async def test_an_operator_reads_how_old_the_oldest_owed_call_to_each_peer_is(processes: GatewaySettings) -> None:
+    headers = {"X-Aval-Request": "1", "Accept": "application/json"}
+    async with httpx.AsyncClient(base_url=f"http://{processes.http_listen}", headers=headers) as client:
+        await until(lambda: sign_in(client, "ruijia.li"))
+        assert (await client.get("/operations/metrics.json")).status_code == 403
+        await sign_in(client, OPERATOR)
+
+        async def nothing_owed() -> bool:
+            return await ages(client) == {"declarations": 0}
+
+        await until(nothing_owed)
+        owe_three(processes.database)
+
+        async def owed() -> Any:
+            return "settlement" in (told := await ages(client)) and told
+
+        told = await until(owed)
+        followed = {metric["name"]: metric for metric in await metrics(client) if "aval.source" in metric["attributes"]}
+    assert {metric["attributes"]["aval.source"] for metric in followed.values()} == {"declarations"}
+    # Nobody serves declarations here: it isn't known how far its log is, but that nothing of it comes.
+    assert followed["aval.events.age"]["value"] > 0
+    assert (followed["aval.events.behind"]["value"], followed["aval.events.parked"]["value"]) == (0, 0)
+    assert told.keys() == {"declarations", "settlement"}
+    assert told["declarations"] == 0
+    assert 7200 <= told["settlement"] < 7260
+
+
+def owe_three(address: str) -> None:
+    """Owes settlement calls since one and two hours, and credit insurance one that is parked."""
+    now_us = time.time_ns() // 1000
+    database = Database(address, "loans")
+    owe(database, None, "loans/1", "settlement", now_us - 2 * HOUR_US)
+    owe(database, None, "loans/2", "settlement", now_us - HOUR_US)
+    owe(database, "for a person", "loans/3", "credit_insurance", now_us - HOUR_US)
+    database.close()
 
 
 def gauge(peer: str, value: float) -> Gauge:

@@ -33,7 +33,7 @@ def create_receipts(
     verdicts = dict(zip(found, takers_declarations.create_receipts(transaction, resolved).verdicts, strict=True))
     taken = [index for index, verdict in verdicts.items() if verdict.outcome != Verdict.REFUSED]
     takers_drafts.note_numbers(transaction, [receipts[index] for index in taken])
-    verdicts |= _keep(transaction, {i: one for i, one in enumerate(receipts) if not one.declaration_number})
+    verdicts |= _keep(transaction, {i: receipt for i, receipt in enumerate(receipts) if not receipt.declaration_number})
     for index, verdict in verdicts.items():
         verdict.document_id = str(index)
     return declarations_pb2.BatchCreateReceiptsResponse(verdicts=[verdicts[i] for i in range(len(receipts))])
@@ -52,7 +52,9 @@ def _keep(
     transaction: Transaction, receipts: Mapping[int, declarations_pb2.Receipt]
 ) -> dict[int, declarations_pb2.IntakeVerdict]:
     """Receipts of declarations that haven't come: each waits once."""
-    known = refused_store.waiting_of(transaction.connection, {one.unified_number for one in receipts.values()})
+    known = refused_store.waiting_of(
+        transaction.connection, {each_receipt.unified_number for each_receipt in receipts.values()}
+    )
     fresh: dict[refused_store.Waiting, str] = {}
     verdicts = {}
     for index, receipt in receipts.items():

@@ -100,7 +100,8 @@ class Taken:
         """One more; an earlier one of the same batch no longer counts where this does."""
         if record.is_newest and before is not None:
             self.fresh = [
-                dataclasses.replace(one, is_newest=False) if one.id == before.id else one for one in self.fresh
+                dataclasses.replace(each_record, is_newest=False) if each_record.id == before.id else each_record
+                for each_record in self.fresh
             ]
         self.fresh.append(record)
         self.bodies.append(body)
@@ -133,7 +134,7 @@ def take(
 
 def _take(transaction: Transaction, rows: Sequence[Candidate]) -> list[declarations_pb2.IntakeVerdict]:
     known, taken = _load(transaction, rows), Taken([], [])
-    verdicts = [_decide(transaction, known, taken, one) for one in rows]
+    verdicts = [_decide(transaction, known, taken, row) for row in rows]
     if taken.fresh:
         records_store.add(transaction, taken.fresh, taken.bodies)
         _follow(transaction, known, taken)
@@ -142,7 +143,7 @@ def _take(transaction: Transaction, rows: Sequence[Candidate]) -> list[declarati
 
 def _load(transaction: Transaction, rows: Sequence[Candidate]) -> Known:
     connection = transaction.connection
-    bodies = [one.body for one in rows if one.body is not None]
+    bodies = [row.body for row in rows if row.body is not None]
     versions = {(records_kinds.identifier(body), body.notice_time.ToMicroseconds()) for body in bodies}
     identifiers = {record for record, _ in versions}
     numbers = {body.declaration.removeprefix("declarations/") for body in bodies if body.declaration}
@@ -155,30 +156,39 @@ def _load(transaction: Transaction, rows: Sequence[Candidate]) -> Known:
     )
 
 
-def _decide(transaction: Transaction, known: Known, taken: Taken, one: Candidate) -> declarations_pb2.IntakeVerdict:
-    if one.body is None:
-        return _refused(transaction, one, one.problems)
-    owner = known.owners.get(one.body.declaration.removeprefix("declarations/"), "")
-    enterprise = one.body.enterprise or owner
+def _decide(
+    transaction: Transaction, known: Known, taken: Taken, each_candidate: Candidate
+) -> declarations_pb2.IntakeVerdict:
+    if each_candidate.body is None:
+        return _refused(transaction, each_candidate, each_candidate.problems)
+    owner = known.owners.get(each_candidate.body.declaration.removeprefix("declarations/"), "")
+    enterprise = each_candidate.body.enterprise or owner
     caller = transaction.caller
     fresh = records_rpc.from_row(
-        one.body, transaction.ids.resource("record"), enterprise, caller.tenant, transaction.now_us
+        each_candidate.body, transaction.ids.resource("record"), enterprise, caller.tenant, transaction.now_us
     )
     before = known.newest.get(fresh.record)
     digest = known.digests.get((fresh.record, fresh.notice_us))
     if problems := _of_writer(caller, fresh, owner) or _of_history(fresh, before, digest):
-        return _refused(transaction, one, problems)
+        return _refused(transaction, each_candidate, problems)
     counts = before is None or fresh.notice_us > before.notice_us
-    if counts and (problems := [*known.bills.problems(one.body, fresh), *returns.problems(known.returns, one.body)]):
-        return _refused(transaction, one, problems)
+    if counts and (
+        problems := [
+            *known.bills.problems(each_candidate.body, fresh),
+            *returns.problems(known.returns, each_candidate.body),
+        ]
+    ):
+        return _refused(transaction, each_candidate, problems)
     if digest is None:
-        _accept(known, taken, dataclasses.replace(fresh, is_newest=counts), one.body)
+        _accept(known, taken, dataclasses.replace(fresh, is_newest=counts), each_candidate.body)
     outcome = Verdict.DUPLICATE if digest else Verdict.ACCEPTED
-    return Verdict(document_id=one.document_id, outcome=outcome, resource=fresh.name)
+    return Verdict(document_id=each_candidate.document_id, outcome=outcome, resource=fresh.name)
 
 
-def _refused(transaction: Transaction, one: Candidate, problems: Sequence[Problem]) -> declarations_pb2.IntakeVerdict:
-    return window_verdicts.refused(one.document_id, problems, transaction.caller.language)
+def _refused(
+    transaction: Transaction, each_candidate: Candidate, problems: Sequence[Problem]
+) -> declarations_pb2.IntakeVerdict:
+    return window_verdicts.refused(each_candidate.document_id, problems, transaction.caller.language)
 
 
 def _of_writer(caller: Caller, fresh: Record, owner: str) -> list[Problem]:

@@ -110,13 +110,17 @@ def create_batch(
     """Rows of all kinds: those of one kind together, in the order of TAKERS."""
     language = transaction.caller.language
     verdicts = {
-        one.document_id: window_verdicts.refused(one.document_id, one.problems, language)
-        for one in candidates
-        if one.problems
+        candidate.document_id: window_verdicts.refused(candidate.document_id, candidate.problems, language)
+        for candidate in candidates
+        if candidate.problems
     }
     for kind, take in TAKERS.items():
-        sound = [(one.document_id, one.row) for one in candidates if one.kind == kind and not one.problems]
+        sound = [
+            (candidate.document_id, candidate.row)
+            for candidate in candidates
+            if candidate.kind == kind and not candidate.problems
+        ]
         if sound:
             verdicts |= {verdict.document_id: verdict for verdict in take(transaction, sound)}
-    in_order = [verdicts[one.document_id] for one in candidates]
+    in_order = [verdicts[candidate.document_id] for candidate in candidates]
     return declarations_pb2.BatchCreateRetailDocumentsResponse(verdicts=in_order)

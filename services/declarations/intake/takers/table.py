@@ -74,7 +74,10 @@ def take(
     transaction: Transaction, documents: Sequence[declarations_pb2.Document], read: Sequence[Read]
 ) -> list[list[declarations_pb2.IntakeVerdict]]:
     """The verdicts of each document's parts, in order."""
-    parts = [_parts(document, one, transaction.caller.language) for document, one in zip(documents, read, strict=True)]
+    parts = [
+        _parts(document, each_read, transaction.caller.language)
+        for document, each_read in zip(documents, read, strict=True)
+    ]
     sound = [part for some in parts for part in some if part.row is not None]
     _lock(transaction, sound)
     for kind, taker in TAKERS.items():

@@ -28,25 +28,25 @@ def create_batch(
         for index, (row, problems) in enumerate(zip(request.reference_records, checked, strict=True))
         if not problems
     }
-    known = dict(store.digests(transaction.connection, {one.id for one in sound.values()}))
+    known = dict(store.digests(transaction.connection, {each_record.id for each_record in sound.values()}))
     verdicts, fresh = [], []
     for index, problems in enumerate(checked):
-        one = sound.get(index)
+        record = sound.get(index)
         verdict = (
             window_verdicts.refused("", problems, transaction.caller.language)
-            if one is None
-            else _verdict(transaction, one, known.get(one.id))
+            if record is None
+            else _verdict(transaction, record, known.get(record.id))
         )
-        if one is not None and verdict.outcome == Verdict.ACCEPTED:
-            known[one.id] = one.digest
-            fresh.append(one)
+        if record is not None and verdict.outcome == Verdict.ACCEPTED:
+            known[record.id] = record.digest
+            fresh.append(record)
         verdict.document_id = str(index)
         verdicts.append(verdict)
     store.add(transaction.connection, fresh)
     return declarations_pb2.BatchCreateReferenceRecordsResponse(verdicts=verdicts)
 
 
-def _verdict(transaction: Transaction, one: ReferenceRecord, known: bytes | None) -> declarations_pb2.IntakeVerdict:
-    if known is not None and known != one.digest:
+def _verdict(transaction: Transaction, record: ReferenceRecord, known: bytes | None) -> declarations_pb2.IntakeVerdict:
+    if known is not None and known != record.digest:
         return window_verdicts.refused("", [KNOWN_OTHERWISE], transaction.caller.language)
-    return window_verdicts.accepted("", one.name) if known is None else window_verdicts.duplicate("", one.name)
+    return window_verdicts.accepted("", record.name) if known is None else window_verdicts.duplicate("", record.name)

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "credit_insurance_0004"
-down_revision = "credit_insurance_0003"
+revision = "credit_insurance_0005"
+down_revision = "credit_insurance_0004"
 branch_labels = None
 depends_on = None
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "loans_0003"
-down_revision = "loans_0002"
+revision = "loans_0004"
+down_revision = "loans_0003"
 branch_labels = None
 depends_on = None
 
