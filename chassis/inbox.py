@@ -144,7 +144,7 @@ def lag(connection: sa.Connection, log: sa.Connection, source: str, reactions: R
     _, position = cursor(connection, source)
     rows = tables.events
     query = sa.select(sa.func.count(), sa.func.min(rows.c.create_us)).where(rows.c.position > position)
-    waiting, oldest_us = log.execute(query.where(rows.c.type.in_(sorted(reactions)))).one()
+    ((waiting, oldest_us),) = log.execute(query.where(rows.c.type.in_(sorted(reactions))))
     head = log.execute(sa.select(tables.log_head.c.position)).scalar_one()
     age_us = max(now_us - oldest_us, 0) if waiting else 0
     return Lag(source=source, position=position, head=head, waiting=waiting, age_seconds=age_us // MICROSECONDS)

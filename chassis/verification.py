@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from chassis import business_date, eventlog, jobs, tasks
-from chassis import parked as parked_events
+from chassis import parked as chassis_parked
 from chassis.currencies import kept_digits
 from chassis.service import Service
 
@@ -15,7 +15,7 @@ def violations(service: Service, connection: sa.Connection) -> list[str]:
     """Everything that doesn't fit in a service's rows: events, tasks, currencies, and the service's own rules."""
     found = [*eventlog.violations(connection), *tasks.violations(connection, service.sagas)]
     found += [*business_date.violations(connection), *jobs.violations(connection, service.jobs)]
-    found += parked_events.violations(connection)
+    found += chassis_parked.violations(connection)
     return [*found, *unknown_currencies(connection), *service.violations(connection)]
 
 
@@ -64,8 +64,8 @@ def parked(connection: sa.Connection) -> Sequence[Mapping[str, Any]]:
             "resource": parked.resource,
             "step": f"{parked.source} {parked.type}",
             "attempts": parked.attempts,
-            "why": parked.failure or parked_events.BEHIND,
+            "why": parked.failure or chassis_parked.BEHIND,
         }
-        for parked in parked_events.every(connection)
+        for parked in chassis_parked.every(connection)
     ]
     return [*calls, *events]

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from aval.events.v1 import events_pb2
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from chassis import eventlog, fields, identity, inbox, keyring, migrations, parked, tasks
+from chassis import fields, identity, keyring, migrations, tasks
 from chassis.clock import ManualClock
 from chassis.command import Operation, Outcome, Submission, Transaction
 from chassis.database import Database
@@ -29,6 +28,7 @@ from chassis.service import Reading, Service
 from chassis.status import RemoteError
 from chassis.tasks import Task
 from chassis.writer import run_batch
+from cli.simulation.stream import Stream
 
 START_US = 1_767_225_600_000_000
 MILLISECOND = 1_000
@@ -77,9 +77,6 @@ class Node:
     settle: Operation
     noting: Operation
     closing: Closing
-    # Of each source that it follows: what takes a range of events, and what takes a waiting one again.
-    consuming: dict[str, Operation]
-    retrying: dict[str, Operation]
     waiting: list[tuple[Submission, Reply]] = field(default_factory=list)
     in_the_air: set[tasks.Key] = field(default_factory=set)
     is_flush_planned: bool = False
@@ -97,6 +94,11 @@ class Network:
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self.nodes = {service.name: self._node(service) for service in services}
+        self._streams = [
+            Stream(node.service, source, node.store, self.nodes[source].store)
+            for node in self.nodes.values()
+            for source in node.service.subscriptions
+        ]
         for name in self.nodes:
             self._plan(0, lambda name=name: self._tick(name))  # type: ignore[misc]
 
@@ -106,17 +108,14 @@ class Network:
         operations = {name: service.operation(name) for name in service.commands}
         policies = identity.policies(service.contract.descriptor)
         closing = Closing(service.name, service.jobs, store, self.clock, self.random.randbytes, _standing_still)
-        followed = service.subscriptions.items()
         return Node(
-            service,
-            store,
-            policies,
-            operations,
-            tasks.settle_operation(service.sagas),
-            service.noting(),
-            closing,
-            {source: inbox.consume_operation(source, reactions) for source, reactions in followed},
-            {source: inbox.retry_operation(source, reactions) for source, reactions in followed},
+            service=service,
+            store=store,
+            policies=policies,
+            operations=operations,
+            settle=tasks.settle_operation(service.sagas),
+            noting=service.noting(),
+            closing=closing,
         )
 
     def _plan(self, delay_us: int, action: Callable[[], None]) -> None:
@@ -220,7 +219,9 @@ class Network:
         for submission, reply in batch:
             self._answer(reply, _told(outcomes[submission]))
         self._start_tasks(node)
-        self._tell_followers(node)
+        for stream in self._streams:
+            if stream.source == node.service.name:
+                self._tell(stream)
 
     def _crash(self, node: Node) -> None:
         """Forgets what was in memory: who waits will ask again, tasks start from their rows."""
@@ -238,9 +239,10 @@ class Network:
             self._enqueue(node, self._submission(operation, caller, Empty(), ""), lambda _outcome: None)
         self._enqueue(node, node.closing.submission(), lambda _outcome: None)
         self._start_tasks(node)
-        for source in node.consuming:
-            self._tell(self.nodes[source], node)
-            self._retry(source, node)
+        for stream in self._streams:
+            if stream.follower == name:
+                self._tell(stream)
+                self._take(stream.follower, stream.retries(self.clock.now_us()))
         self._plan(TICK_US, lambda: self._tick(name))
 
     def _start_tasks(self, node: Node) -> None:
@@ -279,48 +281,27 @@ class Network:
         self._send(acting, task.service, task.method, tasks.request_of(task), settle)
         self._plan(RESEND_US, lambda: settle(_unknown()))
 
-    def _tell_followers(self, source: Node) -> None:
-        for node in self.nodes.values():
-            if source.service.name in node.consuming:
-                self._tell(source, node)
-
-    def _tell(self, source: Node, node: Node) -> None:
+    def _tell(self, stream: Stream) -> None:
         """Sends a follower the range of events behind its cursor: it may come late, twice, or never."""
-        with node.store.read() as connection:
-            epoch, position = inbox.cursor(connection, source.service.name)
-        with source.store.read() as connection:
-            types = sorted(node.service.subscriptions[source.service.name])
-            told = eventlog.read(connection, epoch, position, types=types)
-        if told.events:
-            response = _response(told)
-            for _ in range(2 if self._happens(DUPLICATE) else 1):
-                if not self._happens(LOST_REQUEST):
-                    self._plan(self._delay(), lambda: self._take(node, node.consuming[source.service.name], response))
+        ranges = list(stream.ranges())
+        for _ in range(2 if self._happens(DUPLICATE) else 1):
+            if ranges and not self._happens(LOST_REQUEST):
+                self._plan(self._delay(), lambda: self._take(stream.follower, ranges))
 
-    def _take(self, node: Node, operation: Operation, request: Any) -> None:
-        """A range that came out of order is refused and told again."""
-        caller = identity.service_caller(node.service.name)
-        self._enqueue(node, self._submission(operation, caller, request, ""), lambda _outcome: None)
-
-    def _retry(self, source: str, node: Node) -> None:
-        with node.store.read() as connection:
-            due = parked.due(connection, source, self.clock.now_us())
-        for resource in due:
-            self._take(node, node.retrying[source], events_pb2.Event(resource=resource))
+    def _take(self, follower: str, work: Sequence[tuple[Operation, Message]]) -> None:
+        """Brings events to a follower's writer; a range that came out of order is refused and told again."""
+        caller = identity.service_caller(follower)
+        for operation, request in work:
+            submission = self._submission(operation, caller, request, "")
+            self._enqueue(self.nodes[follower], submission, lambda _outcome: None)
 
     def owes(self) -> int:
         """Returns how many calls are still owed, and events to be taken."""
         count = 0
         for node in self.nodes.values():
             with node.store.read() as connection:
-                count += len(tasks.due(connection, 2**62)) + len(parked.every(connection))
-                count += sum(self._lag(connection, node, source) for source in node.consuming)
-        return count
-
-    def _lag(self, connection: sa.Connection, node: Node, source: str) -> int:
-        reactions = node.service.subscriptions[source]
-        with self.nodes[source].store.read() as log:
-            return inbox.lag(connection, log, source, reactions, self.clock.now_us()).waiting
+                count += len(tasks.due(connection, 2**62))
+        return count + sum(stream.waiting(self.clock.now_us()) for stream in self._streams)
 
 
 def _standing_still() -> int:
@@ -334,15 +315,6 @@ def _sweeping(sweep: Callable[[Transaction], bool]) -> Callable[[Transaction, An
         return Empty()
 
     return run
-
-
-def _response(told: eventlog.Range) -> events_pb2.WatchResponse:
-    return events_pb2.WatchResponse(
-        log_epoch=told.epoch,
-        after_position=told.after_position,
-        through_position=told.through_position,
-        events=told.events,
-    )
 
 
 def _told(outcome: Outcome) -> Message | DomainError:

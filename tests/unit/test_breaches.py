@@ -9,8 +9,8 @@ from aval.events.v1 import events_pb2
 from chassis import money, tasks
 from chassis.errors import DomainError
 from chassis.money import Money
-from services.credit_insurance.covered_shipment import model as shipment_model
-from services.credit_insurance.covered_shipment import reactions as shipment_reactions
+from services.credit_insurance.covered_shipment import model as covered_shipment_model
+from services.credit_insurance.covered_shipment import reactions as covered_shipment_reactions
 from services.credit_insurance.covered_shipment.model import State as ShipmentState
 from services.loans.loan import model, plan, reactions
 from services.loans.loan.model import Loan, State
@@ -152,17 +152,17 @@ def test_a_shipment_shows_its_insurers_share_and_of_finance_that_it_is_in_breach
         replace(of_insurer, holder="insurers/X"),
         replace(of_finance, holder=BANK),
     ):
-        assert shipment_model.with_breach(covered, foreign) == covered
-    first = shipment_model.with_breach(covered, of_insurer)
-    both = shipment_model.with_breach(first, of_finance)
+        assert covered_shipment_model.with_breach(covered, foreign) == covered
+    first = covered_shipment_model.with_breach(covered, of_insurer)
+    both = covered_shipment_model.with_breach(first, of_finance)
     assert [(each.breach, each.open_amount) for each in both.breaches] == [
         ("breaches/1", Money("USD", 300_00)),
         ("breaches/2", None),
     ]
-    assert shipment_reactions.breach_event(first, both) == "covered_shipment.breached"
-    ended = shipment_model.with_breach(both, replace(of_insurer, is_open=False))
+    assert covered_shipment_reactions.breach_event(first, both) == "covered_shipment.breached"
+    ended = covered_shipment_model.with_breach(both, replace(of_insurer, is_open=False))
     assert [each.breach for each in ended.breaches] == ["breaches/2"]
-    assert shipment_reactions.breach_event(both, ended) == "covered_shipment.breach_ended"
+    assert covered_shipment_reactions.breach_event(both, ended) == "covered_shipment.breach_ended"
 
 
 def test_a_refusal_has_the_same_reason_as_a_drawdown_that_was_given_up() -> None:
