@@ -1,13 +1,12 @@
 """Breaches as the register tells them to other services, and those that stand on a resource. Pure."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from aval.declarations.v1 import value_pb2
 from aval.events.v1 import events_pb2
 from aval.type.v1 import breach_pb2
 
-from chassis import money
+from chassis import money, wire
 from chassis.money import Money
 
 # The events of the register's log that tell of a breach, each with the breach as it was right after.
@@ -79,9 +78,6 @@ def is_ended(before: tuple[StandingBreach, ...], after: tuple[StandingBreach, ..
     return len(after) < len(before)
 
 
-def to_proto(standing: StandingBreach) -> Any:
+def to_proto(standing: StandingBreach) -> breach_pb2.StandingBreach:
     """Returns the wire form."""
-    amount = None if standing.open_amount is None else money.to_proto(standing.open_amount)
-    return breach_pb2.StandingBreach(
-        breach=standing.breach, asset=standing.asset, asset_class=standing.asset_class, open_amount=amount
-    )
+    return wire.fill(breach_pb2.StandingBreach, standing)

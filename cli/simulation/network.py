@@ -4,15 +4,13 @@ Requests and replies are delayed, reordered, duplicated and lost; a service cras
 commit. Everything random comes from one seeded generator, so that a run can be repeated step by step.
 """
 
-import contextlib
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlalchemy as sa
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.rpc import status_pb2
@@ -20,7 +18,6 @@ from google.rpc import status_pb2
 from chassis import fields, identity, keyring, migrations, tasks
 from chassis.clock import ManualClock
 from chassis.command import Operation, Outcome, Submission, Transaction
-from chassis.database import Database
 from chassis.errors import DomainError
 from chassis.identity import Caller
 from chassis.jobs import Closing
@@ -28,6 +25,7 @@ from chassis.service import Reading, Service
 from chassis.status import RemoteError
 from chassis.tasks import Task
 from chassis.writer import run_batch
+from cli.simulation.crashing import Crash, CrashingDatabase
 from cli.simulation.stream import Stream
 
 START_US = 1_767_225_600_000_000
@@ -45,25 +43,6 @@ KEYS = keyring.KeyRing(keyring.generate(_SEALING.randbytes, START_US), _SEALING.
 
 _POSTPONING = tasks.postpone_operation()
 Reply = Callable[[Message | DomainError], None]
-
-
-class Crash(BaseException):
-    """The process died before its commit: no error that the writer could outlive."""
-
-
-class CrashingDatabase(Database):
-    """A store whose next commit may never happen."""
-
-    crash_next = False
-
-    @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """As the store's, but for the crash."""
-        with super().write() as connection:
-            yield connection
-            if self.crash_next:
-                self.crash_next = False
-                raise Crash
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What a breach at the register does to loans, on both databases: over real ports, and from the events alone."""
+"""A breach at the register and the loans on its asset, on both databases: over real ports, and by events alone."""
 
 import asyncio
 import pathlib

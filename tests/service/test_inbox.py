@@ -86,7 +86,7 @@ def cursor(store: Database) -> tuple[str, int]:
 
 
 def effects(store: Database) -> list[str]:
-    """What took effect, in order."""
+    """Returns the resources and types that took effect, in order."""
     with store.read() as connection:
         rows = tables.events
         query = sa.select(rows.c.resource).where(rows.c.type == "heard").order_by(rows.c.position)
@@ -263,7 +263,7 @@ async def test_a_service_hears_another_over_grpc_also_after_either_was_started_a
         return f"{made.name} consent.granted"
 
     async def told(count: int) -> list[str]:
-        """What the listener has told, once it is so much, as a service that sees the whole log."""
+        """Returns the listener's events, once there are so many, as a service that sees the whole log."""
         path, resources = SETTLEMENT.contract.path("Watch"), []
         await platform.nodes["declarations"].channels["settlement"].channel_ready()
         request = events_pb2.WatchRequest(types=["heard"])

@@ -73,7 +73,7 @@ class Market:
         assert answer.verdicts[0].outcome == declarations_pb2.IntakeVerdict.ACCEPTED, answer
 
     def row(self, index: int, value: int = VALUE) -> declarations_pb2.Declaration:
-        """What customs says of a declaration."""
+        """Returns a declaration of a value as customs has it."""
         line = declarations_pb2.DeclarationLine(
             line_number=1,
             commodity_code="6704200000",

@@ -181,17 +181,7 @@ def test_a_call_is_late_once_it_is_owed_for_longer_than_a_call_may_take(
 async def test_events_that_wait_are_listed_and_taken_again(database_url: str, aval: Callable[..., Any]) -> None:
     """Loans failed on a breach until a person looked; a second event waits behind the first."""
     store, now_us = Database(database_url, "loans"), SystemClock().now_us()
-    message = value_pb2.Breach(
-        name="breaches/1", asset="declarations/1", enterprise="enterprises/1", state=value_pb2.Breach.OPEN
-    )
-    message.open_amount.CopyFrom(money.to_proto(Money("USD", 5)))
-    with store.write() as connection:
-        inbox.advance(connection, "declarations", "epoch", 9)
-        for position, failure in ((7, "KeyError"), (9, None)):
-            event = events_pb2.Event(position=position, type="encumbrance.breached", resource="breaches/1")
-            event.payload.Pack(message)
-            parked.park(connection, "declarations", event, now_us - DAY_US, failure)
-        connection.execute(sa.update(tables.parked_events).values(due_us=None))
+    park_two(store, now_us)
     first, behind = (await told(aval))["events"]
     assert first.pop("since") == behind.pop("since")
     assert first.pop("age_seconds") >= 86_400
@@ -219,3 +209,18 @@ async def test_events_that_wait_are_listed_and_taken_again(database_url: str, av
     with store.read() as connection:
         assert connection.execute(sa.text("SELECT name FROM breaches")).scalars().all() == ["breaches/1"]
     store.close()
+
+
+def park_two(store: Database, now_us: int) -> None:
+    """Two events of a breach wait, the first for a person, the second behind it."""
+    message = value_pb2.Breach(
+        name="breaches/1", asset="declarations/1", enterprise="enterprises/1", state=value_pb2.Breach.OPEN
+    )
+    message.open_amount.CopyFrom(money.to_proto(Money("USD", 5)))
+    with store.write() as connection:
+        inbox.advance(connection, "declarations", "epoch", 9)
+        for position, failure in ((7, "KeyError"), (9, None)):
+            event = events_pb2.Event(position=position, type="encumbrance.breached", resource="breaches/1")
+            event.payload.Pack(message)
+            parked.park(connection, "declarations", event, now_us - DAY_US, failure)
+        connection.execute(sa.update(tables.parked_events).values(due_us=None))

@@ -1,4 +1,4 @@
-"""What a breach that the register tells of does to a loan and to a covered shipment, without a store."""
+"""A loan and a covered shipment after a breach that the register tells of, without a store."""
 
 from dataclasses import replace
 

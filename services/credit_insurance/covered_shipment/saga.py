@@ -11,6 +11,7 @@ from services.credit_insurance.covered_shipment import exposure, model, plan, re
 from services.credit_insurance.covered_shipment.effects import ENTERING
 from services.credit_insurance.covered_shipment.model import CoveredShipment, State
 from services.credit_insurance.covered_shipment.reactions import CAUSES, Knowledge
+from services.credit_insurance.covered_shipment.store import COVERED_SHIPMENTS
 from trade import breach
 
 
@@ -23,7 +24,7 @@ def react(transaction: Transaction, shipment: CoveredShipment, step: str, outcom
         database.lock(transaction.connection, [shipment.declaration])
     payments = store.payments(transaction.connection, shipment.declaration)
     after = reactions.after(shipment, step, outcome, Knowledge(payments=payments, on=transaction.business_date))
-    save = partial(store.save, event=reactions.event(shipment, after))
+    save = partial(COVERED_SHIPMENTS.save, event=reactions.event(shipment, after))
     saved = states.enter(transaction, shipment, [after], ENTERING, save)
     if step in CAUSES and saved.state is State.COVERED:
         exposure.follow_payments(transaction, saved, CAUSES[step](saved))
@@ -39,7 +40,7 @@ def follow_breach(transaction: Transaction, event: events_pb2.Event) -> None:
     for shipment in store.of_declaration(transaction.connection, told.asset, *State):
         after = model.with_breach(shipment, told)
         if after != shipment:
-            store.save(transaction, after, reactions.breach_event(shipment, after))
+            COVERED_SHIPMENTS.save(transaction, after, reactions.breach_event(shipment, after))
 
 
-SAGA = Saga(store.NOUN, store.load, plan.owed, react, store.unfinished)
+SAGA = Saga(COVERED_SHIPMENTS.noun, COVERED_SHIPMENTS.load, plan.owed, react, store.unfinished)

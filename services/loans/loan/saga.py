@@ -8,6 +8,7 @@ from chassis.tasks import Outcome, Saga
 from services.loans.loan import plan, reactions, store
 from services.loans.loan.effects import ENTERING
 from services.loans.loan.model import Loan
+from services.loans.loan.store import LOANS
 from trade.breach import Breach
 
 
@@ -24,12 +25,12 @@ def follow_breach(transaction: Transaction, told: Breach) -> None:
     for loan in store.on_declaration(connection, told.enterprise, told.asset):
         after = reactions.after_breach(loan, told)
         if after != loan:
-            save = partial(store.save, event=reactions.breach_event(loan, after))
+            save = partial(LOANS.save, event=reactions.breach_event(loan, after))
             states.enter(transaction, loan, [after], ENTERING, save)
 
 
 def _save(transaction: Transaction, loan: Loan) -> Loan:
-    return store.save(transaction, loan, reactions.EVENTS[loan.state])
+    return LOANS.save(transaction, loan, reactions.EVENTS[loan.state])
 
 
-SAGA = Saga(store.NOUN, store.load, plan.owed, react, store.unfinished)
+SAGA = Saga(LOANS.noun, LOANS.load, plan.owed, react, store.unfinished)
