@@ -9,7 +9,8 @@ from aval.declarations.v1 import declarations_pb2
 from chassis import eventlog, jobs, parked, records, tables, tasks
 from chassis.money import Money
 from cli import agreement, breaches
-from cli.simulation.network import Network, Node
+from cli.simulation.network import Network
+from cli.simulation.node import Node
 from ledger.tables import transfers
 from services.credit_insurance.covered_shipment import model as cover
 from services.credit_insurance.covered_shipment import store as covers

@@ -7,28 +7,25 @@ commit. Everything random comes from one seeded generator, so that a run can be 
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from chassis import fields, identity, keyring, migrations, tasks
+from chassis import fields, identity, tasks
 from chassis.clock import ManualClock
 from chassis.command import Operation, Outcome, Submission, Transaction
 from chassis.errors import DomainError
 from chassis.identity import Caller
-from chassis.jobs import Closing
 from chassis.service import Reading, Service
 from chassis.status import RemoteError
 from chassis.tasks import Task
 from chassis.writer import run_batch
-from cli.simulation.crashing import Crash, CrashingDatabase
+from cli.simulation.node import START_US, Crash, Node, Reply, new_node
 from cli.simulation.stream import Stream
 
-START_US = 1_767_225_600_000_000
 MILLISECOND = 1_000
 LONGEST_DELAY_US = 400 * MILLISECOND
 RESEND_US = 2_000 * MILLISECOND
@@ -37,28 +34,7 @@ TICK_US = 5_000 * MILLISECOND
 # How often what goes wrong, of a thousand.
 LOST_REQUEST, LOST_REPLY, DUPLICATE, CRASH_BEFORE, CRASH_AFTER = 20, 20, 30, 8, 8
 
-# Of a seed of its own: what is sealed has no part in the story.
-_SEALING = random.Random(0)  # noqa: S311
-KEYS = keyring.KeyRing(keyring.generate(_SEALING.randbytes, START_US), _SEALING.randbytes)
-
 _POSTPONING = tasks.postpone_operation()
-Reply = Callable[[Message | DomainError], None]
-
-
-@dataclass
-class Node:
-    """A service with its store, what waits for its next commit, and the tasks it has in the air."""
-
-    service: Service
-    store: CrashingDatabase
-    policies: Mapping[str, identity.Policy]
-    operations: dict[str, Operation]
-    settle: Operation
-    noting: Operation
-    closing: Closing
-    waiting: list[tuple[Submission, Reply]] = field(default_factory=list)
-    in_the_air: set[tasks.Key] = field(default_factory=set)
-    is_flush_planned: bool = False
 
 
 class Network:
@@ -72,7 +48,7 @@ class Network:
         self.committed: Callable[[str], None] = lambda _service: None
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self.nodes = {service.name: self._node(service) for service in services}
+        self.nodes = {service.name: new_node(service, self.clock, self.random.randbytes) for service in services}
         self._streams = [
             Stream(node.service, source, node.store, self.nodes[source].store)
             for node in self.nodes.values()
@@ -80,22 +56,6 @@ class Network:
         ]
         for name in self.nodes:
             self._plan(0, lambda name=name: self._tick(name))  # type: ignore[misc]
-
-    def _node(self, service: Service) -> Node:
-        store = CrashingDatabase("sqlite://", service.name, KEYS)
-        migrations.upgrade(store, service.migrations, self.random.randbytes, service.prepare)
-        operations = {name: service.operation(name) for name in service.commands}
-        policies = identity.policies(service.contract.descriptor)
-        closing = Closing(service.name, service.jobs, store, self.clock, self.random.randbytes, _standing_still)
-        return Node(
-            service=service,
-            store=store,
-            policies=policies,
-            operations=operations,
-            settle=tasks.settle_operation(service.sagas),
-            noting=service.noting(),
-            closing=closing,
-        )
 
     def _plan(self, delay_us: int, action: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (self.clock.now_us() + delay_us, next(self._order), action))
@@ -281,11 +241,6 @@ class Network:
             with node.store.read() as connection:
                 count += len(tasks.due(connection, 2**62))
         return count + sum(stream.waiting(self.clock.now_us()) for stream in self._streams)
-
-
-def _standing_still() -> int:
-    """A stopwatch on which no step takes any time: the same in every run."""
-    return 0
 
 
 def _sweeping(sweep: Callable[[Transaction], bool]) -> Callable[[Transaction, Any], Message]:

@@ -1,4 +1,4 @@
-"""What a simulated service is told of another's log: the ranges behind its cursor, and events that wait."""
+"""A simulated subscription: the ranges of a log behind its follower's cursor, and the events that wait."""
 
 from collections.abc import Iterator, Sequence
 
