@@ -1,6 +1,6 @@
 """Calls to other services: mutual TLS, the callee's name checked, the caller's trace, on behalf of a tenant."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 import grpc
 from aval.events.v1 import events_pb2
@@ -68,7 +68,7 @@ class Channels:
 
     async def watch(
         self, service: str, path: str, request: events_pb2.WatchRequest
-    ) -> AsyncIterator[events_pb2.WatchResponse]:
+    ) -> AsyncGenerator[events_pb2.WatchResponse]:
         """Another service's events, as a service. RemoteError when the stream breaks."""
         method = self[service].unary_stream(
             path,

@@ -14,6 +14,7 @@ from chassis import business_date
 from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came, by_name, has_nothing_personal
 from chassis.contracts import Contract, contract
 from chassis.identity import Caller
+from chassis.inbox import Reactions
 from chassis.jobs import Job
 from chassis.keyring import NO_KEYS, KeyRing
 from chassis.looks import Look
@@ -49,7 +50,6 @@ class Reading:
 
 
 Read = Callable[[Reading, Any], Message]
-Reaction = Callable[[Transaction, events_pb2.Event], None]
 Note = Callable[[Sequence[tuple[Transaction, Sequence[Any]]]], None]
 Check = Callable[[sa.Connection], Sequence[str]]
 
@@ -104,7 +104,8 @@ class Service:
     reads: Mapping[str, Read]
     streams: Mapping[str, str] = field(default_factory=dict)
     sagas: Mapping[str, Saga] = field(default_factory=dict)
-    subscriptions: Mapping[str, Reaction] = field(default_factory=dict)
+    # By source: the reactions to its events, by their type.
+    subscriptions: Mapping[str, Reactions] = field(default_factory=dict)
     # Writes the notes of reads down, those of several callers as one step.
     note: Note | None = None
     # The tables of sealed values, whose rows a rotation of the keys seals anew.

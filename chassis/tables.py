@@ -94,15 +94,32 @@ jobs = sa.Table(
     sa.Column("is_done", sa.Boolean(), nullable=False),
 )
 
-# How far another service's log has been consumed here, and whether a poison event stopped it.
+# How far another service's log has been consumed here.
 inbox = sa.Table(
     "inbox",
     metadata,
     sa.Column("source", TEXT, primary_key=True),
     sa.Column("epoch", TEXT, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
-    sa.Column("parked", TEXT),
 )
+
+# Events of others that a reaction failed on, and those of the same resource that wait behind them in order.
+parked_events = sa.Table(
+    "parked_events",
+    metadata,
+    sa.Column("source", TEXT, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("resource", TEXT, nullable=False),
+    sa.Column("type", TEXT, nullable=False),
+    sa.Column("content", BYTES, nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    # When it is taken again; null for one that waits behind another or for a person.
+    sa.Column("due_us", sa.BigInteger),
+    sa.Column("attempts", sa.BigInteger, nullable=False),
+    # The stable reason of the last attempt; null for one that waits behind another.
+    sa.Column("failure", TEXT),
+)
+sa.Index("parked_events_resource", parked_events.c.source, parked_events.c.resource, parked_events.c.position)
 
 # The calls that a resource's plan now owes, one for each branch, and their timers.
 tasks = sa.Table(

@@ -10,7 +10,7 @@ from chassis import tables
 from chassis import verification as chassis_verification
 from chassis.database import Database
 from chassis.service import Service
-from cli import agreement, stores
+from cli import agreement, breaches, stores
 
 # Violations of the chain begin with this word.
 CHAIN = "chain:"
@@ -39,7 +39,7 @@ def verify(database: str, is_whole: bool) -> dict[str, Any]:
                 violations += _violations(service, connection)
                 filled[service.name] = store
                 parked += [{"service": service.name, **task} for task in chassis_verification.parked(connection)]
-        violations += agreement.violations(filled, time.time_ns() // 1000)
+        violations += [*agreement.violations(filled, time.time_ns() // 1000), *breaches.violations(filled)]
     chains_ok = not any(CHAIN in violation for violation in violations)
     return {
         "ok": not violations,

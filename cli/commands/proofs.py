@@ -54,12 +54,18 @@ def _verify_lines(report: dict[str, Any]) -> list[str]:
 
 
 @click.command("owed")
-@click.option("--retry", "resource", help="Make this resource's parked calls again, such as loans/loan-….")
+@click.option(
+    "--retry",
+    "resource",
+    help="Make this resource's parked calls again, or take its waiting events, such as loans/loan-….",
+)
 @folder_option
 @database_option
 @json_option
 def list_owed(resource: str | None, folder: pathlib.Path, database: str | None, as_json: bool) -> None:
-    """List the calls that services owe each other: parked, late, owed or waiting for their time, and why."""
+    """List the calls that services owe each other, and why: parked, late, owed or waiting for their time; the events
+    that wait because a reaction failed; and how far each service follows the others' logs.
+    """
     address, now_us = store_in_use(folder, database), SystemClock().now_us()
     if resource is None:
         report = cli_owed.report(address, now_us)
@@ -69,4 +75,4 @@ def list_owed(resource: str | None, folder: pathlib.Path, database: str | None, 
         retried = cli_owed.retry(address, resource, now_us)
     except cli_owed.NothingParked as error:
         raise click.ClickException(str(error)) from error
-    show(retried, as_json, [f"{retried['retried']} calls of {resource} are made again"])
+    show(retried, as_json, [f"{retried['retried']} calls or events of {resource} are taken again"])
