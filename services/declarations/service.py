@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from aval.events.v1 import events_pb2
 
 import ledger
+from chassis.blobs import store as blob_store
 from chassis.service import Check, Command, Reading, Service
-from chassis.tables import sealed_answers
+from chassis.tables import blob_parts, sealed_answers
 from ledger import store as ledger_store
 from services.declarations.assets.pool import commands as pool_commands
 from services.declarations.assets.pool import reads as pool_reads
@@ -243,7 +244,7 @@ SERVICE = Service(
         "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
     note=access.note,
-    sealed=[personal_data, refused_contents, refused_told, sealed_answers],
+    sealed=[personal_data, blob_parts, refused_contents, refused_told, sealed_answers],
     sweeps=[
         releasing.expire,
         carrying.carry_payments,
@@ -253,6 +254,7 @@ SERVICE = Service(
         takers_receipts.attach_waiting,
         merchants_commands.adopt,
         intake_commands.forget_old,
+        blob_store.forget_uploads,
     ],
     derivations=[fold_commands.follow, norms_commands.seed, norms_commands.publish, portrait_commands.assess],
     prepare=[ledger_store.initialise],
