@@ -69,7 +69,7 @@ class Channels:
                 raise from_rpc_error(error) from error
 
     async def upload(self, service: str, path: str, parts: AsyncIterator[bytes], metadata: Metadata) -> bytes:
-        """Makes a call of many requests and one answer, bytes to bytes. Raises RemoteError as the other side refused."""
+        """Makes a call of many requests and one answer, bytes to bytes. Raises RemoteError with the other's reason."""
         with telemetry.client_span(path.lstrip("/")) as span:
             call = self[service].stream_stream(path)(metadata=[*metadata, *telemetry.trace_metadata(span)])
             try:

@@ -1,13 +1,13 @@
 """Rows of blobs: the only SQL of this room. A blob is there for its owner alone, and as long as something holds it."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import bulk, keyring, records, sealing
+from chassis import bulk, records, sealing
 from chassis.blobs import media_types, model, terms
 from chassis.blobs.errors import BlobsFull, BlobTooLarge, UploadIncomplete
 from chassis.blobs.model import Blob
@@ -191,10 +191,10 @@ def holds(resource: Any) -> Any:
     return sa.select(sa.literal(1)).where(blob_holders.c.holder == resource).exists()
 
 
-def release(transaction: Transaction, holders: Collection[str]) -> None:
+def release(connection: sa.Connection, holders: Collection[str]) -> None:
     """Lets resources hold nothing any more, and removes the blobs that nothing holds then."""
     if holders:
-        _drop_unheld(transaction.connection, _forget_holders(transaction.connection, holders))
+        _drop_unheld(connection, _forget_holders(connection, holders))
 
 
 def _forget_holders(connection: sa.Connection, holders: Collection[str]) -> set[str]:

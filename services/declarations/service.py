@@ -36,7 +36,7 @@ from services.declarations.intake.refused import reads as refused_reads
 from services.declarations.intake.refused import rpc as refused_rpc
 from services.declarations.intake.refused import store as refused_store
 from services.declarations.intake.refused.refused_rows import keeping_refused
-from services.declarations.intake.refused.store import refused_contents, refused_told
+from services.declarations.intake.refused.store import refused_told
 from services.declarations.intake.takers import declarations as takers_declarations
 from services.declarations.intake.takers import drafts as takers_drafts
 from services.declarations.intake.takers import receipts as takers_receipts
@@ -244,7 +244,7 @@ SERVICE = Service(
         "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
     note=access.note,
-    sealed=[personal_data, blob_parts, refused_contents, refused_told, sealed_answers],
+    sealed=[personal_data, blob_parts, refused_told, sealed_answers],
     sweeps=[
         releasing.expire,
         carrying.carry_payments,
