@@ -1,4 +1,4 @@
-"""What type a content is of, by its first bytes, its last ones and whether it is text: data/media_types.csv.
+"""The type of a content, by its first bytes, its last ones and whether it is text: data/media_types.csv.
 
 A content is looked at while it passes by, and never held whole.
 """
@@ -55,7 +55,7 @@ def declarable() -> frozenset[str]:
 
 
 class Looked:
-    """What is seen of a content whose pieces pass by, in their order."""
+    """Sees the type of a content whose pieces pass by, in their order."""
 
     def __init__(self) -> None:
         self._head, self._tail, self._is_text = b"", b"", True

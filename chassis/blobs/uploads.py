@@ -82,13 +82,14 @@ class Uploads:
         What is cut off leaves parts that a sweep removes; what is refused leaves nothing. Raises InvalidFields with all
         that is wrong with the whole, BlobTooLarge, BlobsFull, UploadIncomplete, UploadLate.
         """
-        first = await _next(parts)
+        first = await next_part(parts)
         _refuse(model.type_problems(first.media_type))
         receiving = Receiving(self._begun(caller, first.media_type))
         try:
             sha256 = await self._receive(caller, receiving, first, parts, span)
             _refuse(receiving.problems(sha256))
-            return await self._submit(caller, FINISH, (receiving.last(), sha256), span)
+            blob: blobs_pb2.Blob = await self._submit(caller, FINISH, (receiving.last(), sha256), span)
+            return blob
         except DomainError:
             await self._submit(caller, DROP, receiving.blob, span)
             raise
@@ -112,11 +113,19 @@ class Uploads:
                 await self._submit(caller, PUT, whole, span)
             if part.sha256:
                 return str(part.sha256)
-            part = await _next(parts)
+            part = await next_part(parts)
 
     async def _submit(self, caller: Caller, operation: Operation, request: Any, span: trace.Span) -> Any:
-        traceparent, now_us = telemetry.traceparent_of(span), self._clock.now_us()
-        submission = Submission(operation, caller, request, "", now_us, self._random(16), traceparent, span)
+        submission = Submission(
+            operation,
+            caller,
+            request,
+            request_id="",
+            now_us=self._clock.now_us(),
+            seed=self._random(16),
+            traceparent=telemetry.traceparent_of(span),
+            span=span,
+        )
         return await self._writer.submit(submission)
 
     async def give(self, caller: Caller, request: blobs_pb2.GetBlobRequest) -> AsyncIterator[blobs_pb2.BlobPart]:
@@ -158,7 +167,7 @@ class Uploads:
         return await asyncio.get_running_loop().run_in_executor(self._readers, read)
 
 
-async def _next(parts: AsyncIterator[blobs_pb2.BlobPart]) -> blobs_pb2.BlobPart:
+async def next_part(parts: AsyncIterator[blobs_pb2.BlobPart]) -> blobs_pb2.BlobPart:
     """Returns the next part of an upload. Raises UploadIncomplete where there is none, UploadLate."""
     try:
         async with asyncio.timeout(PART_SECONDS):

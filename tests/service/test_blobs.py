@@ -1,120 +1,36 @@
-"""Blobs over real ports: uploaded by a stream of parts, read by their owner alone, sealed, and forgotten in time."""
+"""Blobs over real ports: uploaded by a stream of parts, sealed, and there for their owner alone."""
 
 import asyncio
-import contextlib
 import hashlib
-import pathlib
-from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
-import grpc
 import pytest
 import sqlalchemy as sa
 from aval.blobs.v1 import blobs_pb2
 
-from chassis import business_date, sealing, tables, verification
-from chassis.blobs import proof, store, terms, uploads
+from chassis import sealing, tables
+from chassis.blobs import store, terms, uploads
 from chassis.blobs.model import PART_BYTES
-from chassis.clock import SystemClock
 from chassis.codetables import code_table
-from chassis.command import Transaction
-from chassis.contracts import contract
-from chassis.database import Database
-from chassis.identity import ASSERTION_KEY, Caller
-from chassis.ids import Identifiers
-from chassis.status import RemoteError
-from cli import keys
-from cli.layout import Layout
+from chassis.identity import Caller
 from services.declarations.service import SERVICE
-from tests.service.intake_world import OTHER_WINDOW, WINDOW, Intake, intake, running
-from tests.support import Refusal, refusal_of
+from tests.service.blob_world import (
+    PATIENCE_SECONDS,
+    PDF,
+    SHA256,
+    opened,
+    pieces,
+    read,
+    refused,
+    rows,
+    upload,
+    violations,
+)
+from tests.service.intake_world import OTHER_WINDOW, WINDOW, Intake, intake
 
 __all__ = ["intake"]
 
-PATIENCE_SECONDS = 20
-PDF = b"%PDF-1.7\n" + bytes(range(256)) * 3000 + b"\n%%EOF\n"
-SHA256 = hashlib.sha256(PDF).hexdigest()
 BANK = Caller("banks/LMHFCNB0/system", "banks/LMHFCNB0", frozenset({"BANK_SYSTEM"}))
-
-
-def pieces(content: bytes, size: int, media_type: str = "application/pdf", sha256: str = "") -> list[Any]:
-    """The parts that a client sends, of so many bytes each."""
-    parts = [blobs_pb2.BlobPart(content=content[i : i + size]) for i in range(0, max(len(content), 1), size)]
-    parts[0].media_type = media_type
-    parts[-1].sha256 = sha256 or hashlib.sha256(content).hexdigest()
-    return parts
-
-
-def opened(intake: Intake, method: str, caller: Caller) -> tuple[Any, list[tuple[str, str]]]:
-    """A method's stream, raw, and the metadata by which the gateway opens it for a caller."""
-    path, channel = contract(SERVICE.name).path(method), intake.platform.channels[SERVICE.name]
-    assertion = intake.platform.signer.assertion(caller, SERVICE.name, SystemClock().now_us())
-    call = channel.stream_unary(path) if method == "UploadBlob" else channel.unary_stream(path)
-    return call, [(ASSERTION_KEY, assertion), ("accept-language", caller.language)]
-
-
-async def upload(intake: Intake, parts: Iterable[Any], caller: Caller = WINDOW) -> Any:
-    """The blob that an upload makes. RemoteError."""
-    _, metadata = opened(intake, "UploadBlob", caller)
-
-    async def sent() -> AsyncIterator[bytes]:
-        for part in parts:
-            yield part.SerializeToString()
-
-    path = contract(SERVICE.name).path("UploadBlob")
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        answer = await intake.platform.channels.upload(SERVICE.name, path, sent(), metadata)
-    return blobs_pb2.Blob.FromString(answer)
-
-
-async def read(intake: Intake, name: str, caller: Caller = WINDOW) -> list[Any]:
-    """The parts of a blob. grpc.RpcError."""
-    call, metadata = opened(intake, "GetBlob", caller)
-    request = blobs_pb2.GetBlobRequest(name=name).SerializeToString()
-    stream = call(request, metadata=metadata, timeout=PATIENCE_SECONDS)
-    return [blobs_pb2.BlobPart.FromString(raw) async for raw in stream]
-
-
-async def refused(work: Any) -> Refusal:
-    """What was told of a call that is refused."""
-    try:
-        answer = await work
-    except (RemoteError, grpc.RpcError) as error:
-        return refusal_of(error.__cause__ if isinstance(error, RemoteError) else error, "en")
-    raise AssertionError(answer)
-
-
-def rows(intake: Intake, table: sa.Table, *where: Any) -> list[Any]:
-    with intake.platform.nodes[SERVICE.name].store.read() as connection:
-        return list(connection.execute(sa.select(table).where(*where)))
-
-
-def violations(intake: Intake) -> list[str]:
-    """What verification finds, with the keys at hand."""
-    database = intake.platform.nodes[SERVICE.name].store
-    with database.read() as connection:
-        return verification.violations(SERVICE, connection, database.keys)
-
-
-@contextlib.contextmanager
-def written(intake: Intake) -> Iterator[sealing.Opening]:
-    """A transaction beside the running service."""
-    running = intake.platform.nodes[SERVICE.name].store
-    beside = Database(running.url, running.schema, running.keys)
-    try:
-        with beside.write() as connection:
-            yield sealing.Opening(connection, beside.keys)
-    finally:
-        beside.close()
-
-
-@contextlib.contextmanager
-def transaction(intake: Intake, after_us: int = 0) -> Iterator[Transaction]:
-    """A transaction of the window's, so long after now."""
-    now_us = SystemClock().now_us() + after_us
-    with written(intake) as opening:
-        ids, date = Identifiers(now_us, after_us.to_bytes(16, "big")), business_date.day(now_us)
-        yield Transaction(opening.connection, WINDOW, now_us, ids, business_date=date, keys=opening.keys)
 
 
 @pytest.mark.parametrize("size", [PART_BYTES, PART_BYTES - 1, 1_000_000, 70_001])
@@ -265,159 +181,6 @@ async def test_an_upload_that_pauses_too_long_is_refused(intake: Intake, monkeyp
     await stream.write(pieces(PDF, 300_000)[0].SerializeToString())
     refusal = await refused(stream)
     assert (refusal.code, refusal.reason) == ("DEADLINE_EXCEEDED", "UPLOAD_LATE")
-
-
-async def cut_off(intake: Intake, content: bytes) -> None:
-    """An upload whose sender goes away in the middle, once parts of it are kept."""
-    call, metadata = opened(intake, "UploadBlob", WINDOW)
-    stream = call(metadata=metadata, timeout=PATIENCE_SECONDS)
-    before = len(rows(intake, tables.blob_parts))
-    for part in pieces(content, PART_BYTES)[:-1]:
-        await stream.write(part.SerializeToString())
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(rows(intake, tables.blob_parts)) == before:
-            await asyncio.sleep(0.01)
-    stream.cancel()
-
-
-def begun(intake: Intake) -> list[Any]:
-    return rows(intake, tables.blobs, sa.not_(tables.blobs.c.is_done))
-
-
-async def test_an_upload_that_is_cut_off_is_removed_after_a_day(intake: Intake) -> None:
-    await cut_off(intake, b"%PDF-1.7 cut" + bytes(4 * PART_BYTES))
-    (left,) = begun(intake)
-    kept_us = terms.upload_kept_us(business_date.day(left.create_us))
-    assert kept_us == 86_400_000_000
-    assert len(rows(intake, tables.blob_parts, tables.blob_parts.c.resource.contains(left.id))) > 0
-    elapsed_us = SystemClock().now_us() - left.create_us
-    for after_us, is_left in ((kept_us - elapsed_us - 60_000_000, True), (kept_us - elapsed_us + 60_000_000, False)):
-        with transaction(intake, after_us) as later:
-            assert store.forget_uploads(later) is False
-        assert bool(begun(intake)) == is_left
-    assert rows(intake, tables.blob_parts, tables.blob_parts.c.resource.contains(left.id)) == []
-
-
-async def test_what_no_resource_refers_to_is_removed_in_time(intake: Intake) -> None:
-    lost, held = b"nobody refers to this", b"somebody refers to this"
-    for content in (lost, held):
-        await upload(intake, pieces(content, 100, "text/plain"))
-    with transaction(intake) as now:
-        store.hold(now, WINDOW.tenant, {"letters/1": held})
-    names = [f"blobs/{hashlib.sha256(content).hexdigest()}" for content in (lost, held)]
-    kept_us = terms.unclaimed_kept_us(business_date.day(SystemClock().now_us()))
-    with transaction(intake, kept_us - 60_000_000) as later:
-        store.forget_uploads(later)
-    assert [len(await read(intake, name)) for name in names] == [1, 1]
-    with transaction(intake, kept_us + 60_000_000) as later:
-        store.forget_uploads(later)
-    assert (await refused(read(intake, names[0]))).reason == "NOT_FOUND"
-    assert (await read(intake, names[1]))[0].content == held
-    with transaction(intake) as now:
-        store.release(now.connection, ["letters/1"])
-    assert (await refused(read(intake, names[1]))).reason == "NOT_FOUND"
-    assert violations(intake) == []
-
-
-async def test_a_blob_is_kept_while_anything_holds_it(intake: Intake) -> None:
-    content = b"%PDF-1.4 " + bytes(PART_BYTES) + b"%%EOF"
-    digest = hashlib.sha256(content).hexdigest()
-    with transaction(intake) as now:
-        store.hold(now, WINDOW.tenant, {"letters/1": content, "letters/2": content, "letters/3": b""})
-        assert store.of_holder(now.connection, "letters/1") == store.of_holder(now.connection, "letters/2")
-        empty = store.of_holder(now.connection, "letters/3")
-        assert empty is not None
-        assert (empty.size, store.content(now, empty)) == (0, b"")
-    with transaction(intake) as now:
-        # In place of what it held.
-        store.hold(now, WINDOW.tenant, {"letters/1": b"other", "letters/3": b"other"})
-    blob = (await read(intake, f"blobs/{digest}"))[0]
-    assert blob.media_type == "application/pdf"
-    assert violations(intake) == []
-    with transaction(intake) as now:
-        store.release(now.connection, ["letters/1", "letters/2", "letters/3", "letters/9"])
-        assert store.find(now, WINDOW.tenant, digest) is None
-        assert now.connection.scalar(sa.select(sa.func.count()).where(tables.blobs.c.size == len(content))) == 0
-
-
-async def test_verification_finds_what_is_wrong(intake: Intake) -> None:
-    for letter in "abcdefg":
-        await upload(intake, pieces(letter.encode() * (PART_BYTES + 9), 200_000, "text/plain"))
-    parts, blobs = tables.blob_parts, tables.blobs
-    with written(intake) as opening:
-        connection = opening.connection
-        assert list(proof.violations(opening)) == []
-        query = sa.select(blobs.c.id).where(blobs.c.size == PART_BYTES + 9).order_by(blobs.c.id)
-        lost, swapped, other, held, grown, *_ = connection.execute(query).scalars()
-        connection.execute(sa.delete(parts).where(parts.c.resource == f"window/blobs/{lost}/000001"))
-        (sealed,) = connection.execute(
-            sa.select(parts.c.sealed).where(parts.c.resource == f"window/blobs/{other}/000001")
-        ).scalars()
-        connection.execute(
-            sa.update(parts).where(parts.c.resource == f"window/blobs/{swapped}/000001").values(sealed=sealed)
-        )
-        connection.execute(sa.update(blobs).where(blobs.c.id == other).values(digest=bytes(32)))
-        connection.execute(sa.delete(tables.blob_holders).where(tables.blob_holders.c.blob == held))
-        connection.execute(sa.update(blobs).where(blobs.c.id == grown).values(size=PART_BYTES + 10))
-        sealing.put(opening, parts, {"window/blobs/blob-none/000000": b"stray"})
-        connection.execute(sa.insert(tables.blob_holders).values(holder="letters/9", blob="blob-none", since_us=1))
-        found = list(proof.violations(opening))
-        rows_alone = list(proof.violations(sealing.Opening(connection, keys.keyring.NO_KEYS)))
-        connection.rollback()
-    assert sorted(found) == sorted(
-        [
-            f"window/blobs/{lost}: 1 of 2 parts are missing",
-            f"window/blobs/{swapped}: a part doesn't open: Tampered",
-            f"window/blobs/{other}: its content has another digest",
-            f"window/blobs/{grown}: its parts have {PART_BYTES + 9} bytes, its row says {PART_BYTES + 10}",
-            f"window/blobs/{held}: nothing holds it",
-            "blobs: letters/9 holds blob-none, which isn't there",
-        ]
-    )
-    assert len(rows_alone) == 3
-
-
-async def test_verification_finds_an_upload_that_was_never_swept(intake: Intake) -> None:
-    with written(intake) as opening:
-        connection, newest_us = opening.connection, 30 * 86_400_000_000
-        connection.execute(
-            sa.insert(tables.events).values(
-                position=10_000, event_id="e", type="t", resource="r", payload=b"", traceparent="", create_us=newest_us
-            )
-        )
-        for days in (28, 29):
-            values = {"id": f"blob-{days}", "owner": "window", "digest": b"", "size": 0, "media_type": "text/plain"}
-            row = {**values, "create_us": days * 86_400_000_000, "is_done": False}
-            connection.execute(sa.insert(tables.blobs).values(**row))
-        found = [text for text in proof.violations(opening) if "blob-" in text]
-        connection.rollback()
-    assert found == ["window/blobs/blob-28: an upload that was cut off is still kept"]
-
-
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_a_rotation_of_keys_seals_blobs_anew_while_they_are_read(
-    kind: str, tmp_path: pathlib.Path, request: pytest.FixtureRequest
-) -> None:
-    database = f"sqlite:///{tmp_path / 'store'}"
-    if kind == "postgresql":
-        database = request.getfixturevalue("postgresql_server").new_database()
-    async with running(tmp_path, database) as busy:
-        large = b"%PDF-1.7 " + bytes(20 * PART_BYTES) + b"%%EOF"
-        blob = await upload(busy, pieces(large, 1_000_000))
-        with keys.opened(Layout(tmp_path), database, [SERVICE.name], None) as (ring,):
-            old = ring.file.current_id
-            told: list[int] = []
-            rotation = asyncio.create_task(asyncio.to_thread(keys.rotate, ring, lambda _, done, __: told.append(done)))
-            while not rotation.done():
-                assert b"".join(part.content for part in await read(busy, blob.name)) == large
-                await upload(busy, pieces(PDF, 100_000))
-            report = await rotation
-            assert set(ring.rows_by_key()) == {report["current"]}
-            assert keys.retire(ring) == [old]
-        # No more than 16 parts are in memory at once.
-        assert max(after - before for before, after in zip([0, *told], told, strict=False)) <= 16
-        assert b"".join(part.content for part in await read(busy, blob.name)) == large
-        assert violations(busy) == []
 
 
 async def test_two_uploads_of_the_same_content_at_once_are_one_blob(intake: Intake) -> None:

@@ -1,4 +1,4 @@
-"""What was refused before contents were blobs is carried over: the same bytes, for the same sender, sealed anew."""
+"""Documents refused before contents were blobs are carried over: the same bytes, for the same sender, sealed anew."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -48,7 +48,7 @@ def store(database_url: str) -> Iterator[Database]:
     script = ScriptDirectory.from_config(migrations.configuration(SERVICE.migrations))
     with database.write() as connection:
         options = {
-            "fn": lambda revision, _: script._upgrade_revs(BEFORE, revision),
+            "fn": lambda revision, _: script._upgrade_revs(BEFORE, revision),  # type: ignore[arg-type]
             "script": script,
             "keys": database.keys,
         }
@@ -87,7 +87,8 @@ def test_what_was_refused_is_carried_over(store: Database) -> None:
             found = refused_store.load(connection, sender, f"refusedDocuments/{identifier}")
             assert found is not None
             assert refused_store.content(opening, found) == (content or b"")
-        held = {one: blob_store.of_holder(connection, f"refusedDocuments/refused-{one}") for one in range(1, 7)}
+        names = {number: f"refusedDocuments/refused-{number}" for number in range(1, 7)}
+        held = {number: blob_store.of_holder(connection, name) for number, name in names.items()}
         assert not sa.inspect(connection).has_table("refused_contents")
         versions = set(connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
     assert held[1] == held[3] != held[4]

@@ -31,7 +31,7 @@ def zipped(*members: str) -> bytes:
 def received(
     pieces: Iterable[bytes], media_type: str = "text/plain"
 ) -> tuple[Receiving, list[tuple[Blob, int, bytes]]]:
-    """What an upload of these pieces is at its end, and the parts that it was cut into."""
+    """An upload of these pieces at its end, and the parts that it was cut into."""
     receiving = Receiving(Blob(id="blob-1", owner="window", media_type=media_type))
     parts = [part for piece in pieces for part in receiving.add(piece)]
     return receiving, parts

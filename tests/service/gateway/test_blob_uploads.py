@@ -100,8 +100,8 @@ async def test_what_is_refused_leaves_nothing(
             answer = await client.post(UPLOADS, content=content, headers=headers)
             told = answer.json()
             assert (answer.status_code, told["reason"]) == (status, reason)
-            (violations,) = [one["fieldViolations"] for one in told["details"] if "fieldViolations" in one]
-            assert [one["field"] for one in violations] == fields
+            (violations,) = [detail["fieldViolations"] for detail in told["details"] if "fieldViolations" in detail]
+            assert [violation["field"] for violation in violations] == fields
     assert len(kept(world)) == before
 
 
