@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from chassis import business_date, keyring, sealing, tables
+from chassis import business_date, keyring, sealing, tables, testing
 from chassis.blobs import proof, store, terms
 from chassis.blobs.model import PART_BYTES
 from chassis.clock import SystemClock
 from cli import keys
+from cli import verification as command_verification
 from cli.layout import Layout
 from services.declarations.service import SERVICE
 from tests.service.blob_world import (
@@ -184,3 +185,27 @@ async def test_a_rotation_of_keys_seals_blobs_anew_while_they_are_read(
         assert max(after - before for before, after in zip([0, *told], told, strict=False)) <= 16
         assert b"".join(part.content for part in await read(busy, blob.name)) == large
         assert violations(busy) == []
+
+
+async def test_the_command_verifies_contents_where_the_key_ring_is_at_hand(
+    tmp_path: pathlib.Path, postgresql_server: testing.PostgreSQL
+) -> None:
+    for number, database in enumerate((f"sqlite:///{tmp_path / 'store'}", postgresql_server.new_database())):
+        folder, strange = tmp_path / f"{number}", tmp_path / f"{number}" / "strange"
+        strange.mkdir(parents=True)
+        keyring.prepare(strange, SERVICE.name, 0)
+        async with running(folder, database) as busy:
+            await upload(busy, pieces(PDF, 100_000))
+            rings = Layout(folder).keys
+            report = command_verification.verify(database, is_whole=False, rings=rings)
+            assert (report["ok"], report["unopened_blobs"]) == (True, [])
+            with written(busy) as opening:
+                opening.connection.execute(sa.update(tables.blobs).values(digest=bytes(32)))
+            report = command_verification.verify(database, is_whole=False, rings=rings)
+            (violation,) = report["violations"]
+            assert violation.startswith("declarations: window/blobs/")
+            assert violation.endswith(": its content has another digest")
+            # Without the ring, and with one of another store, the rows alone are proven, and the report says so.
+            for others in (None, strange):
+                report = command_verification.verify(database, is_whole=False, rings=others)
+                assert (report["ok"], report["unopened_blobs"]) == (True, ["declarations"])

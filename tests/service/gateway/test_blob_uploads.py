@@ -6,12 +6,16 @@ import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 import sqlalchemy as sa
+from aval.blobs.v1 import blobs_pb2
+from aval.declarations.v1 import declarations_pb2_grpc
 
 from chassis import tables
 from tests.gateway_world import ENTERPRISE, World, pages_of
+from tests.support import refusal_of
 
 PATIENCE_SECONDS = 15
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 3000 + b"\n%%EOF\n"
@@ -179,3 +183,41 @@ async def test_an_upload_has_a_time_of_its_own(world: World) -> None:
         assert 1.9 < loop.time() - started < PATIENCE_SECONDS
         writer.close()
     await until(world, 0)
+
+
+async def test_a_client_of_the_door_sends_and_reads_a_document(world: World) -> None:
+    """With the stubs that the contract gives."""
+    stub: Any = declarations_pb2_grpc.DeclarationsServiceStub(world.door("window/window.system"))  # type: ignore[no-untyped-call]
+    blob = await stub.UploadBlob(parts(PDF), timeout=PATIENCE_SECONDS)
+    assert (blob.name, blob.size) == (f"blobs/{SHA256}", len(PDF))
+    request = blobs_pb2.GetBlobRequest(name=blob.name)
+    found = [part async for part in stub.GetBlob(request, timeout=PATIENCE_SECONDS)]
+    assert b"".join(part.content for part in found) == PDF
+    assert found[-1].sha256 == SHA256
+    # The enterprise's own is another one.
+    assert [row.owner for row in kept(world, "window") if row.size == len(PDF)] == ["window"]
+
+
+@pytest.mark.parametrize(
+    ("client", "media_type", "reason"),
+    [
+        ("window/window.system", "image/png", "INVALID_FIELDS"),
+        ("window/window.system", "application/x-msdownload", "INVALID_FIELDS"),
+        ("banks/LMHFCNB0/lmhf.system", "application/pdf", "ACCESS_DENIED"),
+    ],
+)
+async def test_a_client_of_the_door_is_told_why_a_document_is_refused(
+    world: World, client: str, media_type: str, reason: str
+) -> None:
+    stub: Any = declarations_pb2_grpc.DeclarationsServiceStub(world.door(client))  # type: ignore[no-untyped-call]
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.UploadBlob(parts(PDF, media_type), timeout=PATIENCE_SECONDS)
+    assert refusal_of(refused.value, "en").reason == reason
+
+
+async def parts(content: bytes, media_type: str = "application/pdf") -> AsyncIterator[blobs_pb2.BlobPart]:
+    """A document in pieces, as a client sends it."""
+    yield blobs_pb2.BlobPart(media_type=media_type)
+    async for chunk in chunks(content):
+        yield blobs_pb2.BlobPart(content=chunk)
+    yield blobs_pb2.BlobPart(sha256=hashlib.sha256(content).hexdigest())
