@@ -1,5 +1,5 @@
 # The entry points. Each works from a fresh clone; `make setup` is part of all of them.
-.PHONY: setup run test check bench sim races volume lock sbom clean
+.PHONY: setup run test check bench sim races volume months lock sbom clean
 
 setup:
 	@sh scripts/setup.sh
@@ -30,6 +30,10 @@ races: setup
 # 100,000 lists in one pool, on both databases: minutes.
 volume: setup
 	.venv/bin/python -m pytest -m volume --log-cli-level=INFO
+
+# Two months of business dates on a running demo, each verified, on both databases: minutes.
+months: setup
+	.venv/bin/python -m pytest -m volume --log-cli-level=INFO tests/system/test_closing.py
 
 # Renews requirements.lock from pyproject.toml; needs uv.
 lock:

@@ -65,11 +65,11 @@ def _run(bench: Bench, dialect: str, database: str, ceiling: float, told: Told) 
             call = "unary, 64 callers" if batch == 1 else f"{batch:,} a call"
             for mode in ("exclusive", "pari passu"):
                 many = _measured(bench, address, forms[mode, "many"], batch)
-                one = _measured(bench, address, forms[mode, "one"], batch)
-                _check(mode, one)
+                entry = _measured(bench, address, forms[mode, "one"], batch)
+                _check(mode, entry)
                 told(Row(f"{dialect}: {call}, {mode}, many declarations ÷ pgbench", many["per_second"],
                          "reservations/s", ceiling))  # fmt: skip
-                told(Row(f"{dialect}: {call}, {mode}, one declaration ÷ many", one["per_second"],
+                told(Row(f"{dialect}: {call}, {mode}, one declaration ÷ many", entry["per_second"],
                          "reservations/s", many["per_second"], 0.9, "ratio"))  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def _measured(bench: Bench, address: str, form: Form, batch: int) -> dict[str, f
     """What one load measured; an assertion lasts minutes, so each load has its own."""
     count = len(INSTITUTIONS) if batch == 1 else BATCH_CALLERS
     now_us = SystemClock().now_us()
-    assertions = [bench.signer.assertion(_system(one), "declarations", now_us) for one in INSTITUTIONS[:count]]
+    assertions = [bench.signer.assertion(_system(name), "declarations", now_us) for name in INSTITUTIONS[:count]]
     folder = str(bench.authority.folder)
     plan = ReservePlan(address, folder, assertions, form.assets[:count], form.pari_passu, bench.seconds, batch)
     return run_load("bench.encumbrance_load", plan)
@@ -106,8 +106,8 @@ async def _prepare(bench: Bench, address: str) -> dict[tuple[str, str], Form]:
         names = [name for part in range(2) for name in await _declare(client, number * 2 + part, MANY // 2 + 1)]
         shared, own = names[0], names[1:]
         ones = [own[index :: len(INSTITUTIONS)] for index in range(len(INSTITUTIONS))]
-        one = Form(mode, mode != "exclusive", [[shared]] * len(INSTITUTIONS))
-        forms[mode, "one"], forms[mode, "many"] = one, replace(one, assets=ones)
+        each_form = Form(mode, mode != "exclusive", [[shared]] * len(INSTITUTIONS))
+        forms[mode, "one"], forms[mode, "many"] = each_form, replace(each_form, assets=ones)
     await channels.close()
     for form in forms.values():
         _measured(replace(bench, seconds=0.5), address, form, 1)

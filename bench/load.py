@@ -67,9 +67,9 @@ def batch_request(plan: Plan) -> bytes:
     """A BatchCreateTransfers."""
     request = settlement_pb2.BatchCreateTransfersRequest(request_id=_identifier())
     for _ in range(plan.batch):
-        one = request.transfers.add()
-        one.CopyFrom(transfer(plan))
-        one.transfer_id = _identifier()
+        each_transfer = request.transfers.add()
+        each_transfer.CopyFrom(transfer(plan))
+        each_transfer.transfer_id = _identifier()
     return request.SerializeToString()
 
 

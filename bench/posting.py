@@ -75,8 +75,8 @@ async def open_accounts(bench: Bench, address: str) -> list[str]:
     nostro = await _open(client, 0, "NOSTRO", BANK)
     request = settlement_pb2.BatchCreateTransfersRequest(request_id=str(uuid.uuid4()))
     for name in names:
-        one = request.transfers.add(transfer_id=str(uuid.uuid4()), debit_account=nostro, credit_account=name)
-        one.amount.currency_code, one.amount.minor_units = "CNY", EACH_ACCOUNT_FEN
+        transfer = request.transfers.add(transfer_id=str(uuid.uuid4()), debit_account=nostro, credit_account=name)
+        transfer.amount.currency_code, transfer.amount.minor_units = "CNY", EACH_ACCOUNT_FEN
     await client.call("settlement", "BatchCreateTransfers", request, TELLER)
     await channels.close()
     return list(names)
@@ -114,7 +114,7 @@ def _posting(bench: Bench, database: str) -> dict[str, float]:
             "1,000 a call, spread": batch,
             "1,000 a call, hot": replace(batch, hot=True),
         }
-        return {form: measured(one)["per_second"] for form, one in forms.items()}
+        return {form: measured(each_plan)["per_second"] for form, each_plan in forms.items()}
 
 
 def run(scale: Scale, told: Told) -> None:

@@ -45,9 +45,9 @@ async def measure(plan: StreamPlan) -> dict[str, Any]:
     requests = maker.requests(plan.first, plan.count, plan.batch)
     counts = [0] * len(Verdict.Outcome.keys())
     start = time.perf_counter()
-    await asyncio.gather(*(_stream(one, plan, requests, counts) for one in opened))
+    await asyncio.gather(*(_stream(entry, plan, requests, counts) for entry in opened))
     seconds = time.perf_counter() - start
-    await asyncio.gather(*(one.close() for one in opened))
+    await asyncio.gather(*(entry.close() for entry in opened))
     return {
         "seconds": seconds,
         "per_second": plan.count / seconds,

@@ -1,4 +1,4 @@
-"""Who calls: certificates between processes, signed assertions behind the gateway, access by descriptor.
+"""Callers: certificates between processes, signed assertions behind the gateway, access by descriptor.
 
 A service trusts two things only: the name in the peer's certificate, and an assertion that came
 over the gateway's own certificate. Access is default-deny: a method without a policy can't be served.
@@ -57,7 +57,7 @@ class Caller:
 
 
 def caller_from_text(text: str) -> Caller:
-    """What `to_text` wrote."""
+    """Returns the caller that `to_text` wrote."""
     values = json.loads(text)
     return Caller(**{**values, "roles": frozenset(values["roles"])})
 

@@ -201,7 +201,7 @@ def _save(connection: sa.Connection, due: _Due) -> None:
 def violations(connection: sa.Connection, jobs: Sequence[Job]) -> list[str]:
     """Returns where a job says that it is done with a date and isn't, or the other way round.
 
-    "jobs: policies.end is done with 2026-11-30, but 0194… remains".
+    "jobs: end of policies is done with 2026-11-30, but 0194… remains".
     """
     row = business_date.load(connection)
     if row is None:

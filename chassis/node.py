@@ -1,9 +1,11 @@
 """A running service: store, writer, watchers, sagas, consumers and server of one process."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,12 +17,12 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from grpc_health.v1 import health
 
-from chassis import certificates, keyring, migrations, runner, server, signatures, tasks
+from chassis import certificates, keyring, metrics, migrations, owed, runner, server, signatures, tasks
 from chassis.channel import Channels
 from chassis.clock import Clock, SystemClock
 from chassis.command import Operation, Seal, Submission, Transaction
 from chassis.contracts import contract
-from chassis.database import Database
+from chassis.database import Database, Failure
 from chassis.identity import Verifier, service_caller
 from chassis.ids import RandomBytes, system_random
 from chassis.inbox import Consumer
@@ -136,6 +138,7 @@ class Node:
         self._runner = Runner(self.store, self.writer, self.service.sagas, send, self._clock, self._random)
         if self.service.sagas:
             self._spawn(self._runner.run())
+            self._spawn(self._observe())
         for source, react in self.service.subscriptions.items():
             path = contract(source).path(WATCH)
             consumer = Consumer(
@@ -155,6 +158,20 @@ class Node:
 
     def _spawn(self, work: Any) -> None:
         self._background.append(asyncio.create_task(work))
+
+    async def _observe(self) -> None:
+        """Tells every few seconds how old the oldest owed call to each peer is, where somebody wants to know."""
+        peers = set(self.channels.names)
+        while metrics.is_wanted(os.environ):
+            with contextlib.suppress(*Failure):
+                ages = await runner.to_the_end(self._ages)
+                peers |= ages.keys()
+                metrics.tell_owed(peers, ages)
+            await asyncio.sleep(metrics.OBSERVE_SECONDS)
+
+    def _ages(self) -> Mapping[str, float]:
+        with self.store.read() as connection:
+            return owed.ages(connection, self._clock.now_us())
 
     async def _run_beside(self, submission: Submission) -> Message:
         """Runs a command in a transaction of its own beside the writer's."""

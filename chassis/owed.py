@@ -1,12 +1,13 @@
-"""What a service owes others, for its operators: each call, how late it is, and why."""
+"""The calls that a service owes others, for its operators: how late each is, and why."""
 
 import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import database, tables
+from chassis import database, tables, tasks
 from chassis.channel import CALL_SECONDS
 from chassis.clock import MICROSECONDS
 
@@ -62,10 +63,17 @@ def ages(connection: sa.Connection, now_us: int) -> Mapping[str, float]:
 
     A call that failed and is made again later is as old as before.
     """
+    oldest = {row.service: row.since_us for row in connection.execute(_OLDEST)}
+    due = {peer: since_us for peer, since_us in oldest.items() if since_us is not None and since_us <= now_us}
+    return {peer: (now_us - since_us) / MICROSECONDS for peer, since_us in due.items()}
+
+
+def _oldest_of(peer: Any) -> sa.Select[tuple[int]]:
     rows = tables.tasks
-    query = sa.select(rows.c.service, sa.func.min(rows.c.since_us)).where(rows.c.parked.is_(None))
-    query = query.where(rows.c.since_us <= now_us).group_by(rows.c.service)
-    return {peer: (now_us - since_us) / MICROSECONDS for peer, since_us in connection.execute(query)}
+    return sa.select(sa.func.min(rows.c.since_us)).where(rows.c.service == peer, rows.c.parked.is_(None))
+
+
+_OLDEST = sa.select(tasks.PEERS.c.service, _oldest_of(tasks.PEERS.c.service).scalar_subquery().label("since_us"))
 
 
 def retry(connection: sa.Connection, resource: str, now_us: int) -> int:

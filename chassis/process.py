@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import uvloop
 
-from chassis import logs, private, telemetry
+from chassis import logs, metrics, private, telemetry
 from chassis.certificates import NoServerCertificate
 from chassis.migrations import UnfitStore
 from chassis.node import Node
@@ -45,7 +45,7 @@ async def until_stopped() -> None:
 
 
 def tune_memory() -> None:
-    """What is there at the start stays; and rows by the thousand shall not set off a search for cycles each time."""
+    """Keeps what stands at the start; rows by the thousand shall not set off a search for cycles each time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -70,6 +70,7 @@ def main(service: Service) -> None:
     logs.start(service.name)
     follow_lifeline()
     stop_telemetry = telemetry.start(service.name)
+    metrics.start(service.name)
     settings = Settings.from_environment(os.environ)
 
     async def serve() -> None:

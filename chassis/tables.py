@@ -1,4 +1,4 @@
-"""The tables every service has: requests, the event log, what others' logs were read up to, tasks, blobs."""
+"""The tables every service has: requests, the event log, participants, others' logs as read, tasks, blobs."""
 
 import sqlalchemy as sa
 
@@ -62,6 +62,18 @@ event_tenants = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# The tenants that take part in a resource, each in a role; a tenant's lists are walked along the key.
+participants = sa.Table(
+    "participants",
+    metadata,
+    sa.Column("tenant", TEXT, primary_key=True),
+    sa.Column("collection", TEXT, primary_key=True),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("role", TEXT, primary_key=True),
+    sa.Index("participants_resource", "collection", "id"),
+    sqlite_with_rowid=False,
+)
+
 # The business date by place, and the last date that is closed whole: its jobs are done.
 business_dates = sa.Table(
     "business_dates",
@@ -120,14 +132,10 @@ tasks = sa.Table(
     sa.Column("failure", TEXT),
     sa.Column("parked", TEXT),
 )
-# Each peer's calls by their time; what waits for a person is in no look's way.
-sa.Index(
-    "tasks_due",
-    tasks.c.service,
-    tasks.c.due_us,
-    sqlite_where=tasks.c.parked.is_(None),
-    postgresql_where=tasks.c.parked.is_(None),
-)
+# Each peer's calls by when they are made and by how long they are owed; what waits for a person is in no look's way.
+for _name, _time in (("tasks_due", tasks.c.due_us), ("tasks_since", tasks.c.since_us)):
+    _owed = tasks.c.parked.is_(None)
+    sa.Index(_name, tasks.c.service, _time, sqlite_where=_owed, postgresql_where=_owed)
 
 # Blobs by owner and digest; those that aren't done are uploads under way, or cut off.
 blobs = records.table(

@@ -57,7 +57,7 @@ class Call:
 
 
 class Resource(Protocol):
-    """What a saga moves: a record with a name and a revision."""
+    """A record that a saga moves: it has a name and a revision."""
 
     @property
     def name(self) -> str:
@@ -169,9 +169,12 @@ def follow(transaction: Transaction, noun: str, plan: Plan, resource: Any) -> No
 
 def _standing(connection: sa.Connection, resource: str) -> Mapping[str, Any]:
     """Returns what identifies the tasks of a resource, by branch."""
-    rows = tables.tasks
-    query = sa.select(rows.c.branch, rows.c.step, rows.c.round, rows.c.not_before_us)
-    return {row.branch: row for row in connection.execute(query.where(rows.c.resource == resource))}
+    return {row.branch: row for row in connection.execute(_STANDING, {"resource": resource})}
+
+
+_STANDING = sa.select(*(tables.tasks.c[name] for name in ("branch", "step", "round", "not_before_us"))).where(
+    tables.tasks.c.resource == sa.bindparam("resource")
+)
 
 
 def _forget(transaction: Transaction, resource: str, branches: Collection[str]) -> None:
@@ -227,19 +230,37 @@ def _reschedule(transaction: Transaction, resource: str, call: Call) -> None:
     transaction.connection.execute(sa.update(rows).where(*standing).values(**_timing(transaction, call)))
 
 
-def peers() -> sa.CTE:
-    """Returns the services that calls are owed to and not parked, as rows of `service`, each found by one step of
-    the index; the last row is null.
-    """
-    first = _service_after(None).cte("peers", recursive=True)
-    following = _service_after(first.c.service).scalar_subquery()
-    return first.union_all(sa.select(following).where(first.c.service.is_not(None)))
-
-
-def _service_after(service: Any) -> sa.Select[tuple[str]]:
+def _first_service(after: Any = "") -> sa.Select[tuple[str]]:
+    """Returns the query of the first service after another that a call is owed to and not parked."""
     rows = tables.tasks
-    query = sa.select(sa.func.min(rows.c.service).label("service")).where(rows.c.parked.is_(None))
-    return query if service is None else query.where(rows.c.service > service)
+    query = sa.select(sa.func.min(rows.c.service).label("service"))
+    return query.where(rows.c.parked.is_(None), rows.c.service > after)
+
+
+def _peers() -> sa.CTE:
+    """Returns the services that calls are owed to, each found by one step of the index; the last row is null."""
+    first = _first_service().cte("peers", recursive=True)
+    following = sa.select(_first_service(first.c.service).scalar_subquery())
+    return first.union_all(following.where(first.c.service.is_not(None)))
+
+
+def _next_of(peer: Any) -> sa.Select[tuple[int]]:
+    rows = tables.tasks
+    query = sa.select(sa.func.min(rows.c.due_us)).where(rows.c.service == peer, rows.c.parked.is_(None))
+    return query.where(rows.c.due_us > sa.bindparam("after_us"))
+
+
+# Built once: the runner looks after every commit that changes tasks.
+PEERS = _peers()
+_OWED_PEERS = sa.select(PEERS.c.service).where(PEERS.c.service.is_not(None))
+_NEXT = sa.select(sa.func.min(_next_of(PEERS.c.service).scalar_subquery())).select_from(PEERS)
+_DUE = (
+    sa.select(tables.tasks)
+    .where(tables.tasks.c.service == sa.bindparam("peer"), tables.tasks.c.parked.is_(None))
+    .where(tables.tasks.c.due_us <= sa.bindparam("now_us"))
+    .order_by(tables.tasks.c.due_us)
+    .limit(AT_ONCE)
+)
 
 
 def due(connection: sa.Connection, now_us: int, running: Collection[Task] = ()) -> list[Task]:
@@ -248,31 +269,23 @@ def due(connection: sa.Connection, now_us: int, running: Collection[Task] = ()) 
     Of each peer there are so many that with the running ones it has AT_ONCE: one that doesn't answer takes no place
     from the others.
     """
-    named = connection.execute(sa.select(peers().c.service)).scalars()
-    found = [task for peer in named if peer for task in _due_of(connection, peer, now_us, running)]
-    return sorted(found, key=lambda task: task.due_us)
+    peers = connection.execute(_OWED_PEERS).scalars().all()
+    waiting = [task for peer in peers for task in _due_of(connection, peer, now_us, running)]
+    return sorted(waiting, key=lambda task: task.due_us)
 
 
 def _due_of(connection: sa.Connection, peer: str, now_us: int, running: Collection[Task]) -> list[Task]:
     keys = {task.key for task in running if task.service == peer}
     if len(keys) >= AT_ONCE:
         return []
-    rows = tables.tasks
-    query = sa.select(rows).where(rows.c.service == peer, rows.c.due_us <= now_us, rows.c.parked.is_(None))
-    # Among so many there are enough that don't run.
-    query = query.order_by(rows.c.due_us).limit(AT_ONCE)
-    waiting = [Task(**row) for row in connection.execute(query).mappings()]
-    return [task for task in waiting if task.key not in keys][: AT_ONCE - len(keys)]
+    # Among AT_ONCE tasks there are enough that don't run.
+    rows = connection.execute(_DUE, {"peer": peer, "now_us": now_us}).mappings()
+    return [task for row in rows if (task := Task(**row)).key not in keys][: AT_ONCE - len(keys)]
 
 
 def next_due_us(connection: sa.Connection, after_us: int = 0) -> int | None:
     """Returns the first time after `after_us` at which a task comes due; None where none does."""
-    rows, named = tables.tasks, peers()
-    of_peer = sa.select(sa.func.min(rows.c.due_us)).where(
-        rows.c.service == named.c.service, rows.c.due_us > after_us, rows.c.parked.is_(None)
-    )
-    query = sa.select(sa.func.min(of_peer.scalar_subquery())).select_from(named)
-    result: int | None = connection.execute(query).scalar()
+    result: int | None = connection.execute(_NEXT, {"after_us": after_us}).scalar()
     return result
 
 

@@ -87,12 +87,20 @@ def _dates(stores: Stores, now_us: int) -> Iterator[str]:
 def _collections(stores: Stores, payments: list[IncomingPayment]) -> Iterator[str]:
     """Every repayment belongs to the holder of the encumbrance that was settled."""
     done = [payment for payment in payments if payment.state in BEHIND_NO_RETURN]
-    taken = [(payment, one) for payment in done for one in payment.collections if one.amount]
-    encumbrances = _encumbrances(stores, (one.encumbrance for _, one in taken))
-    repayments = _repayments(stores, [one.repayment_id for _, one in taken])
-    for payment, one in taken:
-        for fault in _faults(one, encumbrances.get(one.encumbrance), repayments.get(one.repayment_id)):
-            yield f"settlement: {payment.name} gave {one.amount} for {one.loan} of {one.bank}, {fault}"
+    taken = [
+        (payment, each_collection)
+        for payment in done
+        for each_collection in payment.collections
+        if each_collection.amount
+    ]
+    encumbrances = _encumbrances(stores, (each_collection.encumbrance for _, each_collection in taken))
+    repayments = _repayments(stores, [each_collection.repayment_id for _, each_collection in taken])
+    for payment, collection in taken:
+        for fault in _faults(
+            collection, encumbrances.get(collection.encumbrance), repayments.get(collection.repayment_id)
+        ):
+            given = f"{payment.name} gave {collection.amount} for {collection.loan} of {collection.bank}"
+            yield f"settlement: {given}, {fault}"
 
 
 def _held(stores: Stores, payments: list[IncomingPayment]) -> Iterator[str]:
@@ -107,24 +115,27 @@ def _held(stores: Stores, payments: list[IncomingPayment]) -> Iterator[str]:
 
 def _encumbrances(stores: Stores, names: Iterator[str]) -> dict[str, Encumbrance]:
     identifiers = {name.removeprefix("encumbrances/") for name in names}
-    return {one.name: one for one in encumbrance_store.load(stores.declarations, identifiers).values()}
+    return {
+        encumbrance.name: encumbrance
+        for encumbrance in encumbrance_store.load(stores.declarations, identifiers).values()
+    }
 
 
 def _repayments(stores: Stores, identifiers: list[str]) -> dict[str, Repayment]:
     query = sa.select(repayment_rows).where(repayment_rows.c.id.in_(identifiers))
-    return {one.id: one for one in records.many(stores.loans, query, Repayment)}
+    return {repayment.id: repayment for repayment in records.many(stores.loans, query, Repayment)}
 
 
-def _faults(one: Collection, encumbrance: Encumbrance | None, repayment: Repayment | None) -> Iterator[str]:
-    if encumbrance is None or encumbrance.holder != one.bank:
-        yield f"but {one.encumbrance} is held by {encumbrance.holder if encumbrance else 'nobody'}"
-    elif encumbrance.reference != one.loan:
-        yield f"but {one.encumbrance} secures {encumbrance.reference or 'no loan'}"
-    if repayment is None or (repayment.bank, repayment.loan) != (one.bank, one.loan):
-        yield f"but {one.repayment_id} repays {repayment.loan if repayment else 'nothing'}"
-    elif repayment.interest_part + repayment.principal_part != one.amount:
+def _faults(collection: Collection, encumbrance: Encumbrance | None, repayment: Repayment | None) -> Iterator[str]:
+    if encumbrance is None or encumbrance.holder != collection.bank:
+        yield f"but {collection.encumbrance} is held by {encumbrance.holder if encumbrance else 'nobody'}"
+    elif encumbrance.reference != collection.loan:
+        yield f"but {collection.encumbrance} secures {encumbrance.reference or 'no loan'}"
+    if repayment is None or (repayment.bank, repayment.loan) != (collection.bank, collection.loan):
+        yield f"but {collection.repayment_id} repays {repayment.loan if repayment else 'nothing'}"
+    elif repayment.interest_part + repayment.principal_part != collection.amount:
         yield f"but {repayment.name} is of {repayment.interest_part + repayment.principal_part}"
-    elif one.is_confirmed and repayment.state is not RepaymentState.POSTED:
+    elif collection.is_confirmed and repayment.state is not RepaymentState.POSTED:
         yield f"but {repayment.name} is {repayment.state.value}"
 
 

@@ -115,7 +115,7 @@ def form_of(path: pathlib.Path) -> str:
     """Returns the format that the ending of a file's name says. Example: out.XLSX is "xlsx". Raises UnknownEnding."""
     form = path.suffix.lower().removeprefix(".")
     if form not in FORMATS:
-        endings = " or ".join(f".{one}" for one in FORMATS)
+        endings = " or ".join(f".{name}" for name in FORMATS)
         raise UnknownEnding(f"{path}: the name must end in {endings}, or give --format")
     return form
 

@@ -40,11 +40,11 @@ async def listed(layout: Layout, request: intake_pb2.ListRefusedDocumentsRequest
             if not page.next_page_token:
                 break
     found.sort(key=_position)
-    return sorted(found, key=lambda one: str(one["last_refuse_time"]), reverse=True)
+    return sorted(found, key=lambda entry: str(entry["last_refuse_time"]), reverse=True)
 
 
-def _position(one: dict[str, Any]) -> tuple[str, int]:
-    name, _, position = one["document"].rpartition("#")
+def _position(entry: dict[str, Any]) -> tuple[str, int]:
+    name, _, position = entry["document"].rpartition("#")
     return name, int(position) if position.isdigit() else 0
 
 
@@ -92,7 +92,7 @@ def mended(file: pathlib.Path, mappings: Sequence[pathlib.Path]) -> bytes:
         )
     row, problems = (None, entries[0].problems) if entries[0].problems else rows_of_file.make(entries[0])
     if row is None or problems:
-        raise UnreadableFile("\n".join(f"{one.path}: {one.reason}: {one.english}" for one in problems))
+        raise UnreadableFile("\n".join(f"{problem.path}: {problem.reason}: {problem.english}" for problem in problems))
     return rows.to_json(rows_of_file.target.row_of(row).SerializeToString())
 
 
@@ -104,12 +104,14 @@ def _told(document: intake_pb2.RefusedDocument) -> dict[str, Any]:
         "state": State.Name(document.state),
         "attempts": document.attempts,
         "last_refuse_time": document.last_refuse_time.ToJsonString(),
-        "problems": [{"path": one.path, "rule": one.reason, "message": one.message} for one in document.problems],
+        "problems": [
+            {"path": problem.path, "rule": problem.reason, "message": problem.message} for problem in document.problems
+        ],
     }
 
 
-def lines(one: dict[str, Any]) -> list[str]:
+def lines(entry: dict[str, Any]) -> list[str]:
     """One for a person: where it came from, and what is wrong while it waits."""
-    head = f"{one['name']}  {one['document']}  {one['format'] or '?'}  {one['state']}  {one['attempts']}×"
-    told = [f"    {': '.join(filter(None, told.values()))}" for told in one["problems"]]
-    return [head, *(told if one["state"] == "REFUSED" else [])]
+    head = f"{entry['name']}  {entry['document']}  {entry['format'] or '?'}  {entry['state']}  {entry['attempts']}×"
+    told = [f"    {': '.join(filter(None, told.values()))}" for told in entry["problems"]]
+    return [head, *(told if entry["state"] == "REFUSED" else [])]

@@ -80,7 +80,7 @@ def goods(
     Example: login panfeng.zhou is Panfeng, whose policy is in EUR and whose buyer is nordstein. Raises CannotDeclare.
     """
     exporter = _exporter(login, enterprise)
-    policy = next(one for one in world.world()["policies"] if one["exporter"] == exporter["id"])
+    policy = next(entry for entry in world.world()["policies"] if entry["exporter"] == exporter["id"])
     code = currency or policy["currency"]
     return Goods(exporter, _buyer(buyer or policy["buyers"][0]), _minor_units(amount, code), code)
 
@@ -89,23 +89,23 @@ def _exporter(login: str, enterprise: str) -> Mapping[str, Any]:
     """Raises CannotDeclare for a login or an enterprise that the demo doesn't have, and for both that differ."""
     if not login and not enterprise:
         return world.exporter(story.EXPORTER)
-    for one in world.world()["exporters"]:
-        is_login = not login or login in {person["login"] for person in one["people"]}
-        if is_login and enterprise in ("", world.tenant_of(one)):
-            return one  # type: ignore[no-any-return]
-    known = ", ".join(f"{person['login']} of {world.tenant_of(one)}" for one, person in _exporters_people())
+    for exporter in world.world()["exporters"]:
+        is_login = not login or login in {person["login"] for person in exporter["people"]}
+        if is_login and enterprise in ("", world.tenant_of(exporter)):
+            return exporter  # type: ignore[no-any-return]
+    known = ", ".join(f"{person['login']} of {world.tenant_of(exporter)}" for exporter, person in _exporters_people())
     raise CannotDeclare(f"the demo has no exporter {login or enterprise}; it has {known}")
 
 
 def _exporters_people() -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    return [(one, person) for one in world.world()["exporters"] for person in one["people"]]
+    return [(exporter, person) for exporter in world.world()["exporters"] for person in exporter["people"]]
 
 
 def _buyer(named: str) -> Mapping[str, Any]:
-    for one in world.world()["buyers"]:
-        if named in (one["id"], one["name"]):
-            return one  # type: ignore[no-any-return]
-    known = ", ".join(one["id"] for one in world.world()["buyers"])
+    for buyer in world.world()["buyers"]:
+        if named in (buyer["id"], buyer["name"]):
+            return buyer  # type: ignore[no-any-return]
+    known = ", ".join(row["id"] for row in world.world()["buyers"])
     raise CannotDeclare(f"the demo has no buyer {named}; it has {known}")
 
 
@@ -198,7 +198,7 @@ def _close_no_date(_until: datetime.date) -> None:
 def steps_until(state: str) -> list[str]:
     """The story's steps that lead to a state. Example: COVERED takes consent and cover."""
     states = list(FINANCING)
-    return [name for one in states[: states.index(state) + 1] for name in FINANCING[one]]
+    return [name for text in states[: states.index(state) + 1] for name in FINANCING[text]]
 
 
 async def _play(step: story.Step, stage: story.Stage) -> None:

@@ -15,6 +15,8 @@ from services.settlement.service import SERVICE as SETTLEMENT
 
 SERVICES: tuple[Service, ...] = (DECLARATIONS, SETTLEMENT, CREDIT_INSURANCE, LOANS)
 
+Opened = list[tuple[Service, Database]]
+
 
 def _ring(service: Service, rings: pathlib.Path | None) -> KeyRing:
     """Returns a service's key ring; none where it isn't at hand."""
@@ -24,7 +26,7 @@ def _ring(service: Service, rings: pathlib.Path | None) -> KeyRing:
 
 
 @contextlib.contextmanager
-def opened(database: str, rings: pathlib.Path | None = None) -> Iterator[list[tuple[Service, Database]]]:
+def opened(database: str, rings: pathlib.Path | None = None) -> Iterator[Opened]:
     """Opens every service's store, with its key ring where a folder of rings has it."""
     stores = [(service, Database(database, service.name, _ring(service, rings))) for service in SERVICES]
     try:

@@ -164,6 +164,7 @@ class Supervisor:
         certificates = self.layout.certificates
         return {
             "OTEL_EXPORTER_OTLP_TIMEOUT": "2",
+            "OTEL_METRIC_EXPORT_INTERVAL": "15000",
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"https://{self.addresses.traces}",
             "OTEL_EXPORTER_OTLP_CERTIFICATE": str(certificates / "ca.crt"),
             "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(certificates / f"services_{name}.key"),

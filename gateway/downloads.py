@@ -37,7 +37,7 @@ class Downloads:
         caller = principal.caller(web.language_of(request))
         parameters = dict.fromkeys(request.query_params.multi_items())
         with_mark = ("bom", "true") in parameters
-        asked = _asked([one for one in parameters if one[0] != "bom"])
+        asked = _asked([parameter for parameter in parameters if parameter[0] != "bom"])
         first = await self._page(asked, caller)
         if request.method == "HEAD":
             return Response(media_type=MEDIA_TYPE, headers=HEADERS)

@@ -66,7 +66,9 @@ NAMED: Mapping[str, Schema] = {
     "google.type.Date.month": {"minimum": 1, "maximum": 12},
     "google.type.Date.day": {"minimum": 1, "maximum": 31},
     "aval.declarations.v1.DeclarationFilter.statuses": {"enum": declarations_pb2.Declaration.Status.keys()[1:]},
-    "currency_code": {"enum": sorted(one.code for one in Currency if minor_digits(one.code) is not None)},
+    "currency_code": {
+        "enum": sorted(currency.code for currency in Currency if minor_digits(currency.code) is not None)
+    },
 }
 DATE = "google.type.Date"
 

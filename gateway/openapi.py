@@ -115,10 +115,10 @@ class Schemas:
     def of_field(self, field: FieldDescriptor) -> Schema:
         """The schema of an answer's field, with its comment."""
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            one = self._answer_of(field.message_type.fields_by_name["value"])
-            return _described(field, {"type": "object", "additionalProperties": one})
-        one = self._answer_of(field)
-        described = _described(field, {"type": "array", "items": one} if field.is_repeated else one)
+            entry = self._answer_of(field.message_type.fields_by_name["value"])
+            return _described(field, {"type": "object", "additionalProperties": entry})
+        entry = self._answer_of(field)
+        described = _described(field, {"type": "array", "items": entry} if field.is_repeated else entry)
         return {**described, "readOnly": True} if _is_output(field) else described
 
     def _answer_of(self, field: FieldDescriptor) -> Schema:

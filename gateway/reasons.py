@@ -59,7 +59,7 @@ def _of_services() -> Mapping[str, Mapping[str, str | list[str]]]:
 
 def by_status(refusals: Refusals) -> dict[int, list[str]]:
     """The reasons of refusals by HTTP status."""
-    return _sorted((status_of(one.code, one.reason), one.reason) for one in refusals)
+    return _sorted((status_of(refusal.code, refusal.reason), refusal.reason) for refusal in refusals)
 
 
 def _sorted(pairs: Iterable[tuple[int, str]]) -> dict[int, list[str]]:
@@ -90,7 +90,7 @@ def _of_gateway(route: Route) -> Refusals:
         WITH_PAGE_TOKEN: "page_token" in fields,
         WITH_ETAG: "etag" in fields,
     }
-    return (*ALWAYS, *SIGNED_IN, *CALLED, *(one for kind, is_so in wanted.items() if is_so for one in kind))
+    return (*ALWAYS, *SIGNED_IN, *CALLED, *(entry for kind, is_so in wanted.items() if is_so for entry in kind))
 
 
 def _names(message: Descriptor) -> set[str]:

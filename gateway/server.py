@@ -28,6 +28,7 @@ from gateway.door.door import Door
 from gateway.door.identification import Identification
 from gateway.settings import GatewaySettings
 from gateway.store import Store, open_database
+from gateway.traces.gauges import Gauges
 from gateway.traces.receiver import Receiver
 from gateway.web import Rooms
 
@@ -68,6 +69,7 @@ class Gateway:
         self._settings, self._clock, self._random = settings, clock or SystemClock(), random
         self._door: Door | None = None
         self._receiver: Receiver | None = None
+        self._gauges = Gauges()
         self._web: _WebServer | None = None
 
     async def start(self) -> Addresses:
@@ -102,7 +104,7 @@ class Gateway:
         listen = self._settings.otlp_listen
         if not listen:
             return ""
-        self._receiver = Receiver(credentials, self._store, self._clock, self._settings.limits)
+        self._receiver = Receiver(credentials, self._store, self._clock, self._settings.limits, gauges=self._gauges)
         return _address(listen, await self._receiver.start(listen))
 
     async def _serve_web(self, backends: Backends) -> str:
@@ -110,8 +112,9 @@ class Gateway:
         if not self._settings.http_listen:
             return ""
         self._rooms = Rooms(
-            self._directory, backends, self._store, self._clock, self._settings.limits, self._settings.https
-        )
+            self._directory, backends, self._store, self._clock, self._settings.limits, self._settings.https,
+            gauges=self._gauges,
+        )  # fmt: skip
         host, port = self._settings.http_listen.rsplit(":", 1)
         listener = socket.create_server((host, int(port)), backlog=BACKLOG)
         self._web = _WebServer(_web_configuration(application(self._rooms, self._settings.hosts), self._settings))

@@ -1,9 +1,9 @@
-"""What JSON API and pages share: the caller behind a request, its language, refusals, spans, the edge."""
+"""Shared by JSON API and pages: the caller behind a request, its language, refusals, spans, the edge."""
 
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ from gateway.directory.model import Principal
 from gateway.errors import CrossSiteRequest, FramingAmbiguous, HostUnknown, VerbNotAllowed
 from gateway.limits import LIMITS, Limits
 from gateway.store import Store
+from gateway.traces.gauges import Gauges
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ HTTP_STATUS_BY_REASON: Mapping[str, int] = {
 
 @dataclass(frozen=True)
 class Rooms:
-    """What a web endpoint has at hand. `https`: pages are reached over TLS only, whatever a request says."""
+    """The parts that a web endpoint has at hand. `https`: pages are reached over TLS only, whatever a request says."""
 
     directory: Directory
     backends: Backends
@@ -77,10 +78,11 @@ class Rooms:
     clock: Clock
     limits: Limits = LIMITS
     https: bool = False
+    gauges: Gauges = field(default_factory=Gauges, kw_only=True)
 
     @cached_property
     def bodies(self) -> Bodies:
-        """What reads and parses bodies."""
+        """Returns the reader of bodies."""
         return Bodies(self.limits)
 
     def is_secure(self, scope: Scope) -> bool:
@@ -99,7 +101,7 @@ def status_of(code: grpc.StatusCode, reason: str) -> int:
 
 
 def language_of(request: Request) -> str:
-    """What the switch says, else what the browser asks for."""
+    """Returns the language of the switch, else the one the browser asks for."""
     chosen = request.cookies.get(LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
         return chosen
@@ -107,7 +109,7 @@ def language_of(request: Request) -> str:
 
 
 async def signed_in(rooms: Rooms, request: Request, in_use: bool = True) -> Principal:
-    """Whose session the request carries; unless it is only looked at, it stays open for another while. NotSignedIn."""
+    """Returns the principal of the session, which stays open longer unless it is only looked at. Raises NotSignedIn."""
     return await rooms.directory.principal_of(request.cookies.get(SESSION_COOKIE), in_use)
 
 
@@ -148,7 +150,7 @@ def json_refusal(error: DomainError, language: str) -> JSONResponse:
 
 
 def refusal_headers(error: DomainError) -> dict[str, str]:
-    """What a refusal's HTTP headers say: which verbs there are, or when to come again."""
+    """Returns the HTTP headers of a refusal: which verbs there are, or when to come again."""
     if isinstance(error, VerbNotAllowed):
         return {"Allow": error.metadata["allowed"]}
     if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
@@ -157,7 +159,7 @@ def refusal_headers(error: DomainError) -> dict[str, str]:
 
 
 def incident(error: Exception, where: str, random: RandomBytes = system_random) -> Internal:
-    """What is told of an exception that nobody expected; the log has the rest under its number."""
+    """Returns the refusal for an exception that nobody expected; the log has the rest under its number."""
     number = random(8).hex()
     logger.error("incident %s in %s", number, where, exc_info=error)
     return Internal(incident=number)

@@ -4,6 +4,7 @@ Each block knows the version of its rows' text and the suite of its hashes, so t
 verify in one chain.
 """
 
+import datetime
 from collections.abc import Callable, Iterable, Mapping
 
 from chassis import suites
@@ -15,7 +16,9 @@ VERSION = 2
 SUITE = suites.DIGEST
 
 
-def canonical(transfer: Transfer, debit_balance: int, credit_balance: int, create_us: int) -> str:
+def canonical(
+    transfer: Transfer, debit_balance: int, credit_balance: int, create_us: int, booking_date: datetime.date | None
+) -> str:
     """Returns one row as text of today's version, which begins with the version.
 
     Free text is preceded by its length, so that no two rows read alike. A payment of 5 to the account of one's own:
@@ -24,12 +27,14 @@ def canonical(transfer: Transfer, debit_balance: int, credit_balance: int, creat
     t = transfer
     return (
         f"2 {t.id} {t.debit_account} {t.credit_account} {t.amount} {t.kind} {t.pending_id} {t.timeout_us} "
-        f"{debit_balance} {credit_balance} {create_us} {t.booking_date} {t.value_date} {t.user_data} "
+        f"{debit_balance} {credit_balance} {create_us} {booking_date} {t.value_date or booking_date} {t.user_data} "
         f"{len(t.code)} {t.code} {len(t.reference)} {t.reference}\n"
     )
 
 
-def _without_version(transfer: Transfer, debit_balance: int, credit_balance: int, create_us: int) -> str:
+def _without_version(
+    transfer: Transfer, debit_balance: int, credit_balance: int, create_us: int, _booking_date: datetime.date | None
+) -> str:
     """Returns one row as text of version 1, which began with the id, a UUID: it reads like no later version's."""
     t = transfer
     return (
@@ -39,7 +44,10 @@ def _without_version(transfer: Transfer, debit_balance: int, credit_balance: int
 
 
 # By the version that a block bears.
-CANONICAL: Mapping[int, Callable[[Transfer, int, int, int], str]] = {1: _without_version, VERSION: canonical}
+CANONICAL: Mapping[int, Callable[[Transfer, int, int, int, datetime.date | None], str]] = {
+    1: _without_version,
+    VERSION: canonical,
+}
 
 
 def is_covered(transfer: Transfer, version: int) -> bool:

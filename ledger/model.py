@@ -224,6 +224,8 @@ class State:
     holds: dict[str, Hold] = field(default_factory=dict)
     refused: dict[str, Result] = field(default_factory=dict)
     booking_date: datetime.date | None = None
+    # The dates of what was booked since it was loaded: a transfer is dated as it is written, which is cheaper.
+    booked: dict[str, datetime.date | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -235,6 +237,7 @@ class Changes:
     holds: dict[str, Hold] = field(default_factory=dict)
     refused: dict[str, Result] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
+    booking_date: datetime.date | None = None
 
 
 def apply(state: State, batch: Sequence[Transfer], now_us: int, changes: Changes | None = None) -> Changes:
@@ -308,7 +311,7 @@ def _roll_back(state: State, changes: Changes, undo: list[_Undo]) -> None:
     """In reverse order, since later transfers of a chain build on earlier ones."""
     for step in reversed(undo):
         changes.entries.pop()
-        del state.transfers[step.transfer.id]
+        del state.transfers[step.transfer.id], state.booked[step.transfer.id]
         for before in step.accounts:
             _restore(state.accounts[before.id], before)
         if step.hold:
@@ -336,7 +339,7 @@ def _apply_one(state: State, asked: Transfer, now_us: int, changes: Changes, und
     rule = _RULES[asked.kind]
     transfer, refusal = (asked, None) if rule.complete is None else rule.complete(state, asked)
     if asked.id in state.transfers:
-        is_same = refusal is None and _is_same(state.transfers[asked.id], transfer)
+        is_same = refusal is None and _is_same(state, transfer)
         return Result.EXISTS if is_same else Result.EXISTS_WITH_DIFFERENT_CONTENT
     debit, credit = state.accounts.get(transfer.debit_account), state.accounts.get(transfer.credit_account)
     refusal = refusal or rule.form(transfer, debit, credit)
@@ -358,27 +361,29 @@ def _apply_one(state: State, asked: Transfer, now_us: int, changes: Changes, und
 def _book(state: State, rule: "_Rule", transfer: Transfer, debit: Account, credit: Account, changes: Changes) -> None:
     """Moves the balances and notes what has to be written."""
     rule.move(state, transfer, debit, credit)
-    transfer = _dated(transfer, state.booking_date)
     state.transfers[transfer.id] = transfer
+    state.booked[transfer.id] = changes.booking_date = state.booking_date
     changes.accounts[debit.id], changes.accounts[credit.id] = debit, credit
     debit_balance = debit.credits_posted - debit.debits_posted
     credit_balance = credit.credits_posted - credit.debits_posted
     changes.entries.append(Entry(transfer, debit_balance, credit_balance))
 
 
-def _dated(transfer: Transfer, booking_date: datetime.date | None) -> Transfer:
+def dated(transfer: Transfer, booking_date: datetime.date | None) -> Transfer:
     """Returns the transfer as booked on a date, which is its value date too where its maker gave none."""
     return replace(transfer, booking_date=booking_date, value_date=transfer.value_date or booking_date)
 
 
-def _is_same(standing: Transfer, transfer: Transfer) -> bool:
+def _is_same(state: State, transfer: Transfer) -> bool:
     """Whether a transfer is the one that stands, on whatever date it is sent again.
 
     A row of before there were dates is compared without them.
     """
-    if standing.booking_date is None:
+    standing = state.transfers[transfer.id]
+    booking_date = state.booked.get(transfer.id) or standing.booking_date
+    if booking_date is None:
         transfer = replace(transfer, value_date=standing.value_date)
-    return standing == _dated(transfer, standing.booking_date)
+    return dated(standing, booking_date) == dated(transfer, booking_date)
 
 
 def _one_sided(_state: State, asked: Transfer) -> tuple[Transfer, Result | None]:

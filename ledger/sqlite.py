@@ -1,5 +1,6 @@
 """The ledger's hot path on SQLite: bulk reads through json_each, bulk writes by executemany."""
 
+import datetime
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -46,7 +47,7 @@ def load(raw: sqlite3.Connection, batch: Sequence[Transfer]) -> State:
 
 def write(raw: sqlite3.Connection, changes: Changes, now_us: int) -> int:
     """Writes what a batch did; the position of its first entry."""
-    first = _append(raw, changes.entries, now_us) if changes.entries else 0
+    first = _append(raw, changes, now_us) if changes.entries else 0
     raw.executemany(UPDATE_ACCOUNT, [_balances(account) for account in changes.accounts.values()])
     if changes.holds:
         raw.executemany(PUT_HOLD, [(key, hold.state.value, hold.expires_us) for key, hold in changes.holds.items()])
@@ -66,19 +67,20 @@ def _balances(account: Account) -> tuple[int, int, int, int, int, str]:
     )
 
 
-def _append(raw: sqlite3.Connection, entries: Sequence[Entry], now_us: int) -> int:
+def _append(raw: sqlite3.Connection, changes: Changes, now_us: int) -> int:
+    entries, booking_date = changes.entries, changes.booking_date
     block, position, previous = raw.execute(SELECT_HEAD).fetchone()
-    content = chain.rows_hash([chain.canonical(*entry, now_us) for entry in entries], chain.SUITE)
+    content = chain.rows_hash([chain.canonical(*entry, now_us, booking_date) for entry in entries], chain.SUITE)
     digest, last = chain.block_hash(previous, content, chain.SUITE), position + len(entries)
-    raw.executemany(INSERT_TRANSFER, [_row(position + n, e, now_us) for n, e in enumerate(entries, 1)])
+    raw.executemany(INSERT_TRANSFER, [_row(position + n, e, now_us, booking_date) for n, e in enumerate(entries, 1)])
     raw.execute(INSERT_BLOCK, (block + 1, position + 1, last, content, digest, chain.VERSION, chain.SUITE))
     raw.execute(UPDATE_HEAD, (block + 1, last, digest))
     return int(position) + 1
 
 
-def _row(position: int, entry: Entry, now_us: int) -> tuple[Any, ...]:
+def _row(position: int, entry: Entry, now_us: int, booking_date: datetime.date | None) -> tuple[Any, ...]:
     t = entry.transfer
     sides = (t.debit_account, t.credit_account)
     said = (t.amount, t.kind.value, t.pending_id, t.timeout_us, t.code, t.reference)
-    added = (str(t.value_date), str(t.booking_date), transfer_rows.bits(t.user_data))
+    added = (str(t.value_date or booking_date), str(booking_date), transfer_rows.bits(t.user_data))
     return (position, t.id, *sides, *said, entry.debit_balance, entry.credit_balance, now_us, *added)

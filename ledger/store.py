@@ -100,8 +100,11 @@ class Sitting:
         return self._state.accounts[identifier]
 
     def transfer(self, identifier: str) -> Transfer | None:
-        """A transfer that stands, among those that the candidates name."""
-        return self._state.transfers.get(identifier)
+        """Returns a transfer that stands, among those that the candidates name."""
+        transfer, state = self._state.transfers.get(identifier), self._state
+        if transfer is None or identifier not in state.booked:
+            return transfer
+        return model.dated(transfer, state.booked[identifier])
 
     @property
     def attempted(self) -> int:
@@ -307,7 +310,8 @@ def _rows_hash(block: Any, lines_of_block: Iterable[Line]) -> bytes:
     if canonical is None or block.suite not in suites.DIGEST_SUITES:
         return b""
     texts = (
-        canonical(each.transfer, each.debit_balance, each.credit_balance, each.create_us) for each in lines_of_block
+        canonical(each.transfer, each.debit_balance, each.credit_balance, each.create_us, each.transfer.booking_date)
+        for each in lines_of_block
     )
     return chain.rows_hash(texts, block.suite)
 

@@ -36,7 +36,7 @@ from services.declarations.register.encumbrance.model import Encumbrance, State
 from services.declarations.register.protocol import releasing as protocol_releasing
 from services.declarations.service import SERVICE
 from services.declarations.window.declaration import store as declaration_store
-from tests.service.register_world import INSURER, SETTLEMENT, VALUE, WINDOW, institution, usd
+from tests.service.register_world import INSURER, SETTLEMENT, VALUE, WINDOW, World, institution, usd
 from tests.support import ring
 
 INSTITUTIONS = [f"banks/RACE{chr(65 + index // 26)}{chr(65 + index % 26)}N0" for index in range(64)]
@@ -231,8 +231,6 @@ class Race:
 
 def declaration_row(name: str, units: int) -> pb.Declaration:
     """What customs says of the declaration with this value."""
-    from tests.service.register_world import World
-
     row = World.row(_Numbers(), units)  # type: ignore[arg-type]
     row.declaration_number = name.removeprefix("declarations/")
     return row

@@ -28,9 +28,21 @@ def is_working(day: datetime.date) -> bool:
     return row["kind"] == "WORKING" if row else day.weekday() < SATURDAY
 
 
+def following(day: datetime.date) -> datetime.date:
+    """Returns the day if it is worked, otherwise the next working day: Monday 2026-11-30 for Saturday 2026-11-28."""
+    while not is_working(day):
+        day += DAY
+    return day
+
+
 def next_working(day: datetime.date) -> datetime.date:
     """Returns the first working day after a day: Monday 2026-11-30 after Friday 2026-11-27."""
-    following = day + DAY
-    while not is_working(following):
-        following += DAY
-    return following
+    return following(day + DAY)
+
+
+def working_day_of_next_month(day: datetime.date, count: int) -> datetime.date:
+    """Returns the working day with this number in the month after a day's: for November 2026 and 5 it is 7 December."""
+    last = (day.replace(day=1) + 32 * DAY).replace(day=1) - DAY
+    for _ in range(count):
+        last = next_working(last)
+    return last

@@ -46,13 +46,8 @@ def upgrade() -> None:
         sa.Column("parked", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("resource", "branch"),
     )
-    op.create_index(
-        "tasks_due",
-        "tasks",
-        ["service", "due_us"],
-        unique=False,
-        sqlite_where=sa.text("parked IS NULL"),
-        postgresql_where=sa.text("parked IS NULL"),
-    )
+    owed = sa.text("parked IS NULL")
+    for name, time in (("tasks_due", "due_us"), ("tasks_since", "since_us")):
+        op.create_index(name, "tasks", ["service", time], unique=False, sqlite_where=owed, postgresql_where=owed)
     op.execute(CARRY)
     op.drop_table("carried_tasks")

@@ -194,7 +194,9 @@ async def cover(stage: Stage) -> str:
     """The exporter insures the shipment; the premium is collected."""
     limits = await stage.exporter.get("/v1/buyerLimits?pageSize=100")
     name = world.buyer(BUYER)["name"]
-    limit = next(one for one in limits["buyerLimits"] if one["buyerName"] == name and one["state"] == "IN_FORCE")
+    limit = next(
+        entry for entry in limits["buyerLimits"] if entry["buyerName"] == name and entry["state"] == "IN_FORCE"
+    )
     shipped, due = stage.script.today, stage.script.today + datetime.timedelta(days=TENOR_DAYS)
     body = {
         "buyerLimit": limit["name"],
@@ -206,7 +208,7 @@ async def cover(stage: Stage) -> str:
     made = await stage.exporter.post("/v1/coveredShipments", body, stage.script.request_id("cover"))
     covered = await until(
         lambda: stage.exporter.get(f"/v1/{made['name']}"),
-        lambda one: one["state"] in ("COVERED", "REFUSED", "PAID", "CLOSED"),
+        lambda entry: entry["state"] in ("COVERED", "REFUSED", "PAID", "CLOSED"),
     )
     if covered["state"] == "REFUSED":
         raise AssertionError(covered["refusalReason"])
@@ -296,7 +298,7 @@ async def draw_down(stage: Stage) -> str:
     """Value reserved and confirmed, cover held, the principal paid out."""
     loan = await until(
         lambda: stage.exporter.get(f"/v1/{stage.loan}"),
-        lambda one: one["state"] in ("ACTIVE", "REPAID", "CLOSED", "CANCELLED"),
+        lambda entry: entry["state"] in ("ACTIVE", "REPAID", "CLOSED", "CANCELLED"),
     )
     if loan["state"] == "CANCELLED":
         raise AssertionError(loan["cancellationReason"])
@@ -354,23 +356,23 @@ async def _exporters_account(stage: Stage, bank: str) -> str:
 async def settle(stage: Stage) -> str:
     """Matched to the declaration; loan and interest repaid, exposure released, the rest to the exporter."""
     payment = await until(
-        lambda: stage.exporter.get(f"/v1/{stage.payment}"), lambda one: one["state"] in ("COMPLETED", "UNMATCHED")
+        lambda: stage.exporter.get(f"/v1/{stage.payment}"), lambda entry: entry["state"] in ("COMPLETED", "UNMATCHED")
     )
     if payment["state"] != "COMPLETED":
         raise AssertionError(str(payment))
-    repaid = "; ".join(f"{_text(one['amount'])} to {one['bank']}" for one in payment["collections"])
+    repaid = "; ".join(f"{_text(entry['amount'])} to {entry['bank']}" for entry in payment["collections"])
     return f"{repaid}; {_text(payment['remainder'])} to the exporter"
 
 
 async def close(stage: Stage) -> str:
     """The loan is closed, the encumbrance released, the declaration settled, the notice out."""
-    loan = await until(lambda: stage.exporter.get(f"/v1/{stage.loan}"), lambda one: one["state"] == "CLOSED")
+    loan = await until(lambda: stage.exporter.get(f"/v1/{stage.loan}"), lambda entry: entry["state"] == "CLOSED")
     encumbrance = await stage.exporter.get(f"/v1/{loan['encumbrance']}")
     if encumbrance["state"] != "RELEASED":
         raise AssertionError(f"the encumbrance is {encumbrance['state']}")
     declaration = await stage.exporter.get(f"/v1/{stage.script.declaration}")
     notices = await stage.exporter.get("/v1/notifications?pageSize=10")
-    notice = next(one for one in notices["notifications"] if one["payment"] == stage.payment)
+    notice = next(entry for entry in notices["notifications"] if entry["payment"] == stage.payment)
     settled = _text(declaration["value"]["settled"])
     return f"encumbrance RELEASED, settled {settled}, camt.054 over {_text(notice['amount'])}"
 

@@ -76,10 +76,10 @@ def _people() -> Iterator[Person]:
     found += [(f"insurers/{insurer['lei']}", insurer) for insurer in world()["insurers"]]
     found += [(f"enterprises/{exporter['social_credit_code']}", exporter) for exporter in world()["exporters"]]
     for tenant, institution in found:
-        for one in institution["people"]:
-            names = (one["name_english"], one["name_chinese"])
+        for entry in institution["people"]:
+            names = (entry["name_english"], entry["name_chinese"])
             tenant_names = (institution["name_english"], institution["name_chinese"])
-            yield Person(one["login"], tenant, one["role"], *names, *tenant_names)
+            yield Person(entry["login"], tenant, entry["role"], *names, *tenant_names)
 
 
 def people() -> list[Person]:
@@ -89,7 +89,7 @@ def people() -> list[Person]:
 
 def person(tenant: str, role: str) -> Person:
     """Who has a role at a tenant."""
-    return next(one for one in people() if (one.tenant, one.role) == (tenant, role))
+    return next(each_person for each_person in people() if (each_person.tenant, each_person.role) == (tenant, role))
 
 
 def one_time_secret(authority: Authority, login: str) -> str:
@@ -100,18 +100,25 @@ def one_time_secret(authority: Authority, login: str) -> str:
 
 def enter_people(authority: Authority, directory: Database) -> None:
     """Everyone into the gateway's directory, with certificates for those who need them."""
-    for one in people():
-        if one.certificate:
-            authority.issue(one.certificate)
-    load_principals(directory, [_principal(authority, one) for one in people()])
+    for each_person in people():
+        if each_person.certificate:
+            authority.issue(each_person.certificate)
+    load_principals(directory, [_principal(authority, other_person) for other_person in people()])
 
 
-def _principal(authority: Authority, one: Person) -> NewPrincipal:
-    names = (one.name_english, one.name_chinese, one.tenant_name_english, one.tenant_name_chinese)
+def _principal(authority: Authority, each_person: Person) -> NewPrincipal:
+    names = (
+        each_person.name_english,
+        each_person.name_chinese,
+        each_person.tenant_name_english,
+        each_person.tenant_name_chinese,
+    )
     # Whoever comes by certificate has neither a password nor codes.
-    has_session = one.role in SESSION_ROLES
-    password, secret = (PASSWORD, one_time_secret(authority, one.login)) if has_session else ("", "")
-    return NewPrincipal(one.login, one.tenant, (one.role,), *names, one.certificate, password, secret)
+    has_session = each_person.role in SESSION_ROLES
+    password, secret = (PASSWORD, one_time_secret(authority, each_person.login)) if has_session else ("", "")
+    return NewPrincipal(
+        each_person.login, each_person.tenant, (each_person.role,), *names, each_person.certificate, password, secret
+    )
 
 
 def request_id(*parts: object) -> str:
@@ -126,19 +133,19 @@ def amount(text: str, currency: str) -> Any:
 
 def exporter(identifier: str) -> Mapping[str, Any]:
     """An exporter of the world."""
-    found: Mapping[str, Any] = next(one for one in world()["exporters"] if one["id"] == identifier)
+    found: Mapping[str, Any] = next(entry for entry in world()["exporters"] if entry["id"] == identifier)
     return found
 
 
 def buyer(identifier: str) -> Mapping[str, Any]:
     """A buyer of the world."""
-    found: Mapping[str, Any] = next(one for one in world()["buyers"] if one["id"] == identifier)
+    found: Mapping[str, Any] = next(entry for entry in world()["buyers"] if entry["id"] == identifier)
     return found
 
 
-def tenant_of(one: Mapping[str, Any]) -> str:
+def tenant_of(exporter: Mapping[str, Any]) -> str:
     """An exporter's tenant."""
-    return f"enterprises/{one['social_credit_code']}"
+    return f"enterprises/{exporter['social_credit_code']}"
 
 
 def insurer() -> str:
@@ -148,7 +155,7 @@ def insurer() -> str:
 
 async def load(client: AssertingClient) -> None:
     """Accounts with their balances, policies and buyer limits."""
-    await asyncio.gather(*(_load_accounts(client, one) for one in world()["exporters"]))
+    await asyncio.gather(*(_load_accounts(client, entry) for entry in world()["exporters"]))
     for policy in world()["policies"]:
         await _load_policy(client, policy)
 
@@ -163,18 +170,18 @@ async def open_account(client: AssertingClient, bank: str, owner: str, currency:
     return opened.name
 
 
-async def _load_accounts(client: AssertingClient, one: Mapping[str, Any]) -> None:
-    for account in one["accounts"]:
+async def _load_accounts(client: AssertingClient, exporter: Mapping[str, Any]) -> None:
+    for account in exporter["accounts"]:
         bank, currency = f"banks/{account['bank']}", account["currency"]
         nostro = await open_account(client, bank, bank, currency, "NOSTRO")
-        current = await open_account(client, bank, tenant_of(one), currency, "CURRENT")
+        current = await open_account(client, bank, tenant_of(exporter), currency, "CURRENT")
         transfer = settlement_pb2.Transfer(
             debit_account=nostro,
             credit_account=current,
             amount=amount(account["balance"], currency),
             reference="opening balance",
         )
-        identifier = request_id("balance", bank, one["id"], currency)
+        identifier = request_id("balance", bank, exporter["id"], currency)
         request = settlement_pb2.CreateTransferRequest(request_id=identifier, transfer=transfer)
         await client.call("settlement", "CreateTransfer", request, person(bank, "BANK_SYSTEM").caller)
 
@@ -199,16 +206,18 @@ async def _load_policy(client: AssertingClient, data: Mapping[str, Any]) -> None
         await _load_limit(client, data, created.name, buyer(name))
 
 
-async def _load_limit(client: AssertingClient, data: Mapping[str, Any], policy: str, one: Mapping[str, Any]) -> None:
+async def _load_limit(
+    client: AssertingClient, data: Mapping[str, Any], policy: str, buyer_data: Mapping[str, Any]
+) -> None:
     asker = person(tenant_of(exporter(data["exporter"])), "EXPORTER").caller
     maker, checker = person(insurer(), "INSURER_MAKER").caller, person(insurer(), "INSURER_CHECKER").caller
-    key = ("buyer limit", data["exporter"], one["id"])
+    key = ("buyer limit", data["exporter"], buyer_data["id"])
     limit = amount(data["buyer_limit"], data["currency"])
     ask = credit_insurance_pb2.RequestBuyerLimitRequest(
         request_id=request_id(*key),
         policy=policy,
-        buyer_name=one["name"],
-        buyer_country=one["country"],
+        buyer_name=buyer_data["name"],
+        buyer_country=buyer_data["country"],
         amount=limit,
         payment_term_days=data["payment_term_days"],
     )
@@ -231,4 +240,4 @@ async def _load_limit(client: AssertingClient, data: Mapping[str, Any], policy: 
 
 def logins(roles: Iterable[str]) -> list[str]:
     """The logins of people with one of the roles."""
-    return [one.login for one in people() if one.role in set(roles)]
+    return [each_person.login for each_person in people() if each_person.role in set(roles)]

@@ -38,7 +38,7 @@ class Plan:
     @property
     def keys(self) -> Mapping[str, str]:
         """Each file's key, and the file."""
-        named = [(key, source) for source, key in self.documents] + [(one.key, one.source) for one in self.rows]
+        named = [(key, source) for source, key in self.documents] + [(rows.key, rows.source) for rows in self.rows]
         return {key: str(source) for key, source in named}
 
 
@@ -63,8 +63,8 @@ async def import_files(
     finally:
         kept.close()
         meter.end()
-    for one in plan.refusals:
-        kept.counts.refuse(str(one.source), one.source.name, [("", one.rule, one.message)])
+    for refusal in plan.refusals:
+        kept.counts.refuse(str(refusal.source), refusal.source.name, [("", refusal.rule, refusal.message)])
     return {"ok": not kept.counts.rules & files.RULES, **kept.counts.to_json()}
 
 
@@ -97,7 +97,7 @@ def loaded_mappings(mappings: Sequence[pathlib.Path]) -> Sequence[tuple[str, Col
             content = file.read_bytes()
             loaded.append((hashlib.sha256(content).hexdigest(), mapping.load(content.decode("utf-8"))))
         except (mapping.InvalidMapping, UnicodeDecodeError) as error:
-            errors += [f"{file}: {one}" for one in getattr(error, "errors", [str(error)])]
+            errors += [f"{file}: {entry}" for entry in getattr(error, "errors", [str(error)])]
     if errors:
         raise mapping.InvalidMapping(errors)
     return loaded
@@ -154,7 +154,7 @@ def _lines_of(source: Source, mappings: Sequence[tuple[str, ColumnMapping]]) -> 
     """
     if not mappings:
         return batches.plain_lines(source, _key(source))
-    knowing = [one for one in mappings if one[1].columns & _names(source, one[1])]
+    knowing = [pair for pair in mappings if pair[1].columns & _names(source, pair[1])]
     if not knowing and batches.is_plain(source):
         return batches.plain_lines(source, _key(source))
     digest, found = (knowing or mappings)[0]
@@ -178,7 +178,7 @@ def _key(source: Source, mapping_digest: str = "") -> str:
 def _batches(plan: Plan, kept: Journal) -> Iterator[Batch]:
     """All that isn't acknowledged yet."""
     documents = [(source, key) for source, key in plan.documents if not kept.of(key).batches]
-    of_rows = (_of_rows(one, kept) for one in plan.rows)
+    of_rows = (_of_rows(rows, kept) for rows in plan.rows)
     return chain(batches.of_documents(documents, kept.request_id), chain.from_iterable(of_rows))
 
 

@@ -275,7 +275,9 @@ def _add_unread(batch: Batch, rows: Rows, entry: Entry, row: Message | None, pro
     content = entry.cut()
     if not content or batch.size + len(content) > LARGEST_DOCUMENT:
         return
-    told = [problem_pb2.Problem(path=one.path, reason=one.reason, message=one.english) for one in problems]
+    told = [
+        problem_pb2.Problem(path=problem.path, reason=problem.reason, message=problem.english) for problem in problems
+    ]
     read = None if row is None else rows.target.row_of(row)
     batch.size += len(content)
     batch.unread.append(

@@ -61,7 +61,11 @@ def _grouped(opened: Opened, read: Pieces, mapping: ColumnMapping) -> Iterator[E
     """Two readings: the first finds the keys whose rows stand apart."""
     with Opened(opened.source) as again:
         groups = _groups(pieces(again, mapping), mapping)
-        apart = Runs((one.key, one.line, one.count > 0) for one in groups if isinstance(one, _Group))
+        apart = Runs(
+            (each_group.key, each_group.line, each_group.count > 0)
+            for each_group in groups
+            if isinstance(each_group, _Group)
+        )
     with contextlib.closing(apart):
         for group in _groups(read, mapping):
             if isinstance(group, Entry):

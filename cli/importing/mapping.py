@@ -92,7 +92,7 @@ class Place:
 def person(row: Any, part: str) -> personal_pb2.Person | None:
     """The person of a row that has this part, if it names any."""
     number = personal_pb2.Person.Part.Value(part)
-    return next((one for one in row.persons if one.part == number), None)
+    return next((entry for entry in row.persons if entry.part == number), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class ColumnMapping:
     @property
     def groups(self) -> bool:
         """Whether several rows of the file become lines of one document."""
-        return any(one.place.in_lines for one in self.fields)
+        return any(each_field.place.in_lines for each_field in self.fields)
 
     def key_of(self, row: Row) -> tuple[str, ...]:
         """What identifies the row's document."""
@@ -189,9 +189,9 @@ class ColumnMapping:
         """The column that a field of the target came from; the path itself where there is none."""
         path = path.removeprefix(self.target.prefix)
         plain = re.sub(r"\[[0-9]+\]", "", path)
-        for one in self.fields:
-            if plain == one.place.path or plain.startswith(f"{one.place.path}."):
-                return one.column
+        for each_field in self.fields:
+            if plain == each_field.place.path or plain.startswith(f"{each_field.place.path}."):
+                return each_field.column
         return "+".join(self.key) if path and path == self.target.key else path
 
     def apply(self, rows: Sequence[Row]) -> tuple[Any, list[Problem]]:
@@ -203,7 +203,12 @@ class ColumnMapping:
         if self.target.key and self.key:
             setattr(message, self.target.key, "/".join(self.key_of(rows[0])))
         problems = list(self._shortened(rows[0]))
-        problems += [found for one in self.fields if not one.place.in_lines if (found := one.problem(rows[0], message))]
+        problems += [
+            found
+            for each_field in self.fields
+            if not each_field.place.in_lines
+            if (found := each_field.problem(rows[0], message))
+        ]
         for place, value in self.constants:
             # What is the same of all persons makes none where the row names none.
             if place.part and person(message, place.part):
@@ -219,7 +224,7 @@ class ColumnMapping:
 
     def _shortened(self, row: Row) -> Iterator[Problem]:
         """The key columns, but those that a field reads too, whose numbers a spreadsheet shortened."""
-        for column in set(self.key) - {one.column for one in self.fields}:
+        for column in set(self.key) - {each_field.column for each_field in self.fields}:
             try:
                 whole(row[column])
             except Unmappable as error:
@@ -230,20 +235,22 @@ class ColumnMapping:
         for place, value in self.constants:
             if place.in_lines:
                 place.set(message, value)
-        for one in self.fields:
-            if one.place.in_lines and (found := one.problem(row, message)):
+        for each_field in self.fields:
+            if each_field.place.in_lines and (found := each_field.problem(row, message)):
                 yield found
 
     def _extra(self, row: Row) -> Mapping[str, str]:
         """What no field takes: columns that aren't mapped, and texts that were mapped as absent but say something."""
-        absent = {one.column for one in self.fields if one.is_absent(row[one.column])}
+        absent = {each_field.column for each_field in self.fields if each_field.is_absent(row[each_field.column])}
         return {name: text for name, text in row.items() if text and (name not in self.columns or name in absent)}
 
     def _disagreements(self, rows: Sequence[Row]) -> Iterator[Problem]:
         """Rows of one document say the same of it."""
-        for one in self.fields:
-            if not one.place.in_lines and len({row[one.column] for row in rows}) > 1:
-                yield _problem(one.column, "ROWS_DISAGREE", "The rows of one document differ in this; correct them.")
+        for each_field in self.fields:
+            if not each_field.place.in_lines and len({row[each_field.column] for row in rows}) > 1:
+                yield _problem(
+                    each_field.column, "ROWS_DISAGREE", "The rows of one document differ in this; correct them."
+                )
 
     def _further(self, message: Any, problems: Sequence[Problem], mapped: set[str]) -> Iterator[Problem]:
         """What the service would refuse beside what couldn't be mapped, and beside what is summed up of that."""
@@ -283,8 +290,10 @@ class _Reader:
             return None
         file, key = self._table("file", FILE), self._table("key", KEY)
         constants = list(self._constants(target))
-        fields = [one for index, data in enumerate(self._fields()) if (one := self._field(target, index, data))]
-        columns = {*self._key(key), *(name for one in fields for name in one.columns)}
+        fields = [
+            each_field for index, data in enumerate(self._fields()) if (each_field := self._field(target, index, data))
+        ]
+        columns = {*self._key(key), *(name for other_field in fields for name in other_field.columns)}
         found = ColumnMapping(
             target,
             self._encoding(file.get("encoding", "")),
@@ -393,7 +402,7 @@ class _Reader:
         last = descriptor.fields_by_name.get(leaf)
         if len(way) == 2 and way[1] in PARTS and last is not None and _kind(last) == TEXT:
             return Place(path, tuple(way), last, TEXT)
-        names = ", ".join(one.name for one in descriptor.fields if _kind(one) == TEXT)
+        names = ", ".join(entry.name for entry in descriptor.fields if _kind(entry) == TEXT)
         self.errors.append(f"{where}: {path!r} must be {PERSONS}.PART.FIELD: {', '.join(sorted(PARTS))}; {names}")
         return None
 
@@ -422,7 +431,7 @@ class _Reader:
         self._known(data, tuple(types), where)
         self._typed(data, types, where)
         self.errors += [
-            f"{where}: {one} is missing" for one in ("path", "column", *transform.needed) if one not in data
+            f"{where}: {text} is missing" for text in ("path", "column", *transform.needed) if text not in data
         ]
         if len(self.errors) > before:
             return None
@@ -458,7 +467,7 @@ class _Reader:
             return None
 
     def _check_whole(self, found: ColumnMapping) -> None:
-        paths = [place.path for place, _ in found.constants] + [one.place.path for one in found.fields]
+        paths = [place.path for place, _ in found.constants] + [each_field.place.path for each_field in found.fields]
         self.errors += [f"{path!r} is filled twice" for path in sorted({p for p in paths if paths.count(p) > 1})]
         if found.groups and not found.key and not found.lines:
             self.errors.append("rows become lines of one document: [key] columns must say which belong together")

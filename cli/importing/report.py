@@ -44,7 +44,9 @@ class Counts:
     def add(self, file: str, document: str, verdict: declarations_pb2.IntakeVerdict) -> None:
         """One document by its verdict."""
         if verdict.outcome == Verdict.REFUSED:
-            self.refuse(file, document, [(one.path, one.reason, one.message) for one in verdict.problems])
+            self.refuse(
+                file, document, [(problem.path, problem.reason, problem.message) for problem in verdict.problems]
+            )
             return
         self.read += 1
         self.accepted += verdict.outcome == Verdict.ACCEPTED
@@ -52,8 +54,8 @@ class Counts:
 
     def join(self, other: "Counts") -> None:
         """Adds another's."""
-        for one in fields(self):
-            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+        for each_field in fields(self):
+            setattr(self, each_field.name, getattr(self, each_field.name) + getattr(other, each_field.name))
         self.untold += len(self.refused[MOST_TOLD:])
         del self.refused[MOST_TOLD:]
 

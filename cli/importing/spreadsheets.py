@@ -133,17 +133,17 @@ def _local(element: Any) -> str:
 def _workbook(archive: zipfile.ZipFile) -> tuple[list[Sheet], Any]:
     """The sheets in their order, and the day from which the workbook counts days."""
     targets = {
-        one.get("Id"): posixpath.normpath(posixpath.join("/xl", one.get("Target", ""))).lstrip("/")
-        for one in _whole(archive, RELATIONS, "Relationship")
-        if one.get("Type", "").endswith("/worksheet")
+        entry.get("Id"): posixpath.normpath(posixpath.join("/xl", entry.get("Target", ""))).lstrip("/")
+        for entry in _whole(archive, RELATIONS, "Relationship")
+        if entry.get("Type", "").endswith("/worksheet")
     }
     sheets = [
-        Sheet(one.get("name", ""), targets[relation], one.get("state", "visible") != "visible")
-        for one in _whole(archive, WORKBOOK, "sheet")
-        if (relation := _relation(one)) in targets
+        Sheet(entry.get("name", ""), targets[relation], entry.get("state", "visible") != "visible")
+        for entry in _whole(archive, WORKBOOK, "sheet")
+        if (relation := _relation(entry)) in targets
     ]
     properties = _whole(archive, WORKBOOK, "workbookPr")
-    is_mac = any(one.get("date1904") in ("1", "true") for one in properties)
+    is_mac = any(entry.get("date1904") in ("1", "true") for entry in properties)
     return sheets, MAC_EPOCH if is_mac else WINDOWS_EPOCH
 
 
@@ -162,14 +162,14 @@ def _relation(element: Any) -> str:
 
 def _chosen(opened: Opened, archive: zipfile.ZipFile, sheets: Sequence[Sheet], name: str) -> Sheet:
     """RefusedFile where there is no such sheet, or where it isn't clear which is meant."""
-    names = ", ".join(repr(one.name) for one in sheets)
+    names = ", ".join(repr(sheet.name) for sheet in sheets)
     if name:
-        fitting = [one for one in sheets if one.name == name]
+        fitting = [sheet for sheet in sheets if sheet.name == name]
         told = f"{opened.source.name} has no sheet {name!r}; it has {names}."
     else:
-        visible = [one for one in sheets if not one.is_hidden]
-        fitting = visible if len(visible) < 2 else [one for one in visible if _has_rows(archive, one)]
-        names = ", ".join(repr(one.name) for one in fitting)
+        visible = [sheet for sheet in sheets if not sheet.is_hidden]
+        fitting = visible if len(visible) < 2 else [sheet for sheet in visible if _has_rows(archive, sheet)]
+        names = ", ".join(repr(sheet.name) for sheet in fitting)
         told = f"{opened.source.name} has several sheets ({names}); name one in the mapping, under [file]: sheet."
         told = told if fitting else f"{opened.source.name} has no visible sheet with rows."
     if len(fitting) != 1:
@@ -194,15 +194,17 @@ def _strings(archive: zipfile.ZipFile, opened: Opened) -> list[str]:
 
 def _text(element: Any) -> str:
     """A text of one or several runs, without the readings (rPh) that are written above it."""
-    parts = (one for one in element.iter("{*}t") if _local(one.getparent()) != "rPh")
-    return "".join(one.text or "" for one in parts)
+    parts = (entry for entry in element.iter("{*}t") if _local(entry.getparent()) != "rPh")
+    return "".join(part.text or "" for part in parts)
 
 
 def _kinds(archive: zipfile.ZipFile) -> list[str]:
     """For each style of cells: whether its numbers are days, percents, or plain."""
     if STYLES not in archive.namelist():
         return []
-    codes = {int(one.get("numFmtId", "0")): one.get("formatCode", "") for one in _whole(archive, STYLES, "numFmt")}
+    codes = {
+        int(entry.get("numFmtId", "0")): entry.get("formatCode", "") for entry in _whole(archive, STYLES, "numFmt")
+    }
     found = _whole(archive, STYLES, "cellXfs")
     return [_kind(int(style.get("numFmtId", "0")), codes) for style in (found[0] if found else ())]
 

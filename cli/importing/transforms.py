@@ -20,8 +20,8 @@ from google.type import date_pb2, decimal_pb2
 from chassis import rpc
 from chassis.currencies import INT64_MAX, minor_digits
 from cli.importing.cells import Moment, Number, is_shortened
-from services.declarations.customs import checks as customs_checks
 from services.declarations.customs.code_systems import CODE_SYSTEMS
+from trade import identifiers as trade_identifiers
 
 Row = Mapping[str, str]
 Convert = Callable[[Row], Any]
@@ -86,7 +86,7 @@ def whole(text: str) -> str:
 def enterprise(text: str) -> str:
     """An enterprise by its social credit code, plain or as a name: 91410100MA9F2K7T1P. Unmappable if it is none."""
     code = whole(text).upper().removeprefix(ENTERPRISES.upper())
-    if not customs_checks.is_social_credit_code(code):
+    if not trade_identifiers.is_social_credit_code(code):
         told = f"{text!r} is no social credit code, 18 signs whose last checks the others (GB 32100); correct it."
         raise Unmappable("SOCIAL_CREDIT_CODE_INVALID", told)
     return ENTERPRISES + code

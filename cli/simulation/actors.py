@@ -448,7 +448,7 @@ def _buyer(stage: Stage, deal: Deal) -> Actor:
 def _pay(stage: Stage, deal: Deal, bank: str, units: int) -> Actor:
     account = stage.accounts[bank, deal.enterprise]
     named = [deal, *_second(stage, deal)] if stage.chance(90) else []
-    said = " and ".join(f"declaration {one.number}" for one in named) or "invoice"
+    said = " and ".join(f"declaration {each_deal.number}" for each_deal in named) or "invoice"
     transfer = pacs008.CreditTransfer(
         message_id=stage.identifier()[:30],
         uetr=stage.identifier(),
@@ -479,7 +479,7 @@ def _pay(stage: Stage, deal: Deal, bank: str, units: int) -> Actor:
 
 def _second(stage: Stage, deal: Deal) -> list[Deal]:
     """Now and then another declaration of the same exporter, paid with the same transfer."""
-    others = [one for one in stage.deals if one.enterprise == deal.enterprise and one != deal]
+    others = [each_deal for each_deal in stage.deals if each_deal.enterprise == deal.enterprise and each_deal != deal]
     return [stage.network.random.choice(others)] if others and stage.chance(20) else []
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
-from chassis import eventlog, records, tables, tasks
+from chassis import eventlog, jobs, records, tables, tasks
+from chassis.money import Money
 from cli import agreement
 from cli.simulation.network import Network, Node
 from ledger.tables import transfers
@@ -66,7 +67,7 @@ def _excess(connection: sa.Connection, name: str) -> int:
     """What buyers paid beyond the declared value, minor units."""
     query = sa.select(proceeds.c.response).where(proceeds.c.asset == name)
     applied = map(declarations_pb2.ApplyProceedsResponse.FromString, connection.execute(query).scalars())
-    return sum(one.excess.minor_units for one in applied)
+    return sum(apply_proceeds_response.excess.minor_units for apply_proceeds_response in applied)
 
 
 def _paid(name: str, value: Value, excess: int) -> Found:
@@ -84,6 +85,8 @@ def of_service(node: Node) -> Found:
             yield "E1", detail
         for detail in tasks.violations(connection, node.service.sagas):
             yield "T1", detail
+        for detail in jobs.violations(connection, node.service.jobs):
+            yield "J1", detail
         for detail in node.service.violations(connection):
             yield "L1", detail
 
@@ -118,14 +121,16 @@ def _covers(network: Network) -> Found:
     A payment that is parked after it was applied isn't told yet: its declaration is left out.
     """
     with network.nodes["credit_insurance"].store.read() as connection:
-        shipments = [one for page in covers.pages(connection) for one in page if one.state is cover.State.COVERED]
-        told = {
-            one.name: cover.told(covers.payments(connection, one.declaration), _currency(one))[0] for one in shipments
-        }
+        every = [shipment for page in covers.pages(connection) for shipment in page]
+        shipments = [shipment for shipment in every if shipment.state is cover.State.COVERED]
+        told = {shipment.name: _told(connection, shipment) for shipment in shipments}
     with network.nodes["declarations"].store.read() as connection:
-        held = encumbrance_store.load(connection, [one.encumbrance_id for one in shipments])
-        booked = value_store.booked(connection, [one.declaration for one in shipments])
-        paid = {one.name: encumbrance_store.paid(connection, one.declaration, _currency(one)) for one in shipments}
+        held = encumbrance_store.load(connection, [shipment.encumbrance_id for shipment in shipments])
+        booked = value_store.booked(connection, [shipment.declaration for shipment in shipments])
+        paid = {
+            shipment.name: encumbrance_store.paid(connection, shipment.declaration, _currency(shipment))
+            for shipment in shipments
+        }
     for shipment in shipments:
         if told[shipment.name] != paid[shipment.name]:
             continue
@@ -134,6 +139,12 @@ def _covers(network: Network) -> Found:
         least, owed = max(most - short, short.zero()), cover.owed_after(shipment, told[shipment.name])
         if not cover.owed_of(shipment, least) <= owed <= cover.owed_of(shipment, most):
             yield "X8", f"{shipment.name} is exposed by {owed}, the register holds {most}"
+
+
+def _told(connection: sa.Connection, shipment: cover.CoveredShipment) -> Money:
+    """Returns what buyers were said to have paid of a shipment's declaration, in the currency of its insured value."""
+    amount, _ = cover.told(covers.payments(connection, shipment.declaration), _currency(shipment))
+    return amount
 
 
 def _currency(shipment: cover.CoveredShipment) -> str:

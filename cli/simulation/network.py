@@ -23,6 +23,7 @@ from chassis.command import Operation, Outcome, Submission, Transaction
 from chassis.database import Database
 from chassis.errors import DomainError
 from chassis.identity import Caller
+from chassis.jobs import Closing
 from chassis.service import Reading, Service
 from chassis.status import RemoteError
 from chassis.tasks import Task
@@ -45,8 +46,8 @@ _POSTPONING = tasks.postpone_operation()
 Reply = Callable[[Message | DomainError], None]
 
 
-class Crash(Exception):
-    """The process died before its commit."""
+class Crash(BaseException):
+    """The process died before its commit: no error that the writer could outlive."""
 
 
 class CrashingDatabase(Database):
@@ -74,6 +75,7 @@ class Node:
     operations: dict[str, Operation]
     settle: Operation
     noting: Operation
+    closing: Closing
     waiting: list[tuple[Submission, Reply]] = field(default_factory=list)
     in_the_air: set[tasks.Key] = field(default_factory=set)
     is_flush_planned: bool = False
@@ -99,7 +101,9 @@ class Network:
         migrations.upgrade(store, service.migrations, self.random.randbytes, service.prepare)
         operations = {name: service.operation(name) for name in service.commands}
         policies = identity.policies(service.contract.descriptor)
-        return Node(service, store, policies, operations, tasks.settle_operation(service.sagas), service.noting())
+        closing = Closing(service.name, service.jobs, store, self.clock, self.random.randbytes, _standing_still)
+        settle = tasks.settle_operation(service.sagas)
+        return Node(service, store, policies, operations, settle, service.noting(), closing)
 
     def _plan(self, delay_us: int, action: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (self.clock.now_us() + delay_us, next(self._order), action))
@@ -204,19 +208,20 @@ class Network:
         self._start_tasks(node)
 
     def _crash(self, node: Node) -> None:
-        """What was in memory is gone: who waits will ask again, tasks start from their rows."""
+        """Forgets what was in memory: who waits will ask again, tasks start from their rows."""
         self.crashes += 1
         node.store.crash_next = False
         node.waiting.clear()
         node.in_the_air.clear()
 
     def _tick(self, name: str) -> None:
-        """Every few seconds: sweeps, and tasks whose time has come."""
+        """Every few seconds: sweeps, dates to be closed, and tasks whose time has come."""
         node = self.nodes[name]
         for sweep in node.service.sweeps:
             operation = Operation("sweep", Empty, run=_sweeping(sweep), keeps_requests=False)
             caller = identity.service_caller(name)
             self._enqueue(node, self._submission(operation, caller, Empty(), ""), lambda _outcome: None)
+        self._enqueue(node, node.closing.submission(), lambda _outcome: None)
         self._start_tasks(node)
         self._plan(TICK_US, lambda: self._tick(name))
 
@@ -265,6 +270,11 @@ class Network:
         return count
 
 
+def _standing_still() -> int:
+    """A stopwatch on which no step takes any time: the same in every run."""
+    return 0
+
+
 def _sweeping(sweep: Callable[[Transaction], bool]) -> Callable[[Transaction, Any], Message]:
     def run(transaction: Transaction, _request: Any) -> Message:
         sweep(transaction)
@@ -274,7 +284,7 @@ def _sweeping(sweep: Callable[[Transaction], bool]) -> Callable[[Transaction, An
 
 
 def _told(outcome: Outcome) -> Message | DomainError:
-    """What the caller hears; a bug stops the run."""
+    """Returns what the caller hears; a bug stops the run."""
     if isinstance(outcome, Message | DomainError):
         return outcome
     raise outcome

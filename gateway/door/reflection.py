@@ -77,7 +77,12 @@ def _hidden(files: dict[str, FileDescriptor]) -> set[str]:
     answers with is shown, since it is told in events.
     """
     methods = [m for file in files.values() for service in file.services_by_name.values() for m in service.methods]
-    public = {one.full_name for m in methods if not policy_of(m).internal for one in (m.input_type, m.output_type)}
+    public = {
+        each_message.full_name
+        for m in methods
+        if not policy_of(m).internal
+        for each_message in (m.input_type, m.output_type)
+    }
     hidden = {name for m in methods if policy_of(m).internal for name in _shapes(m)} - public
     users: dict[str, set[str]] = {}
     for message in (message for file in files.values() for message in file.message_types_by_name.values()):

@@ -138,16 +138,16 @@ def _of_field(value: Any, field: FieldDescriptor, path: str) -> Iterator[Problem
     elif not isinstance(value, list):
         yield _malformed(path, "must be an array", "必须是数组。")
     else:
-        for index, one in enumerate(value):
-            yield from _of_value(one, field, f"{path}[{index}]")
+        for index, entry in enumerate(value):
+            yield from _of_value(entry, field, f"{path}[{index}]")
 
 
 def _of_map(value: Any, entry: Descriptor, path: str) -> Iterator[Problem]:
     if not isinstance(value, dict):
         yield _malformed(path, "must be an object", "必须是对象。")
         return
-    for name, one in value.items():
-        yield from _of_value(one, entry.fields_by_name["value"], f"{path}[{name[:LONGEST_NAME]}]")
+    for name, row in value.items():
+        yield from _of_value(row, entry.fields_by_name["value"], f"{path}[{name[:LONGEST_NAME]}]")
 
 
 def _of_value(value: Any, field: FieldDescriptor, path: str) -> Iterator[Problem]:

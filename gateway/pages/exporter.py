@@ -204,7 +204,7 @@ async def new_application(page: Page) -> Response:
 
 async def _application_form(page: Page, form: Form, status: int = 200) -> Response:
     found = await page.call("declarations", "ListDeclarations", declarations_pb2.ListDeclarationsRequest())
-    eligible = [one for one in found.declarations if one.value.available.minor_units > 0]
+    eligible = [entry for entry in found.declarations if entry.value.available.minor_units > 0]
     banks = await page.rooms.store.read(principals.tenants, "banks/")
     return page.show("apply.html", status, form=form, declarations=eligible, banks=banks)
 

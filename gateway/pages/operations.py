@@ -1,4 +1,4 @@
-"""The operators' pages: traces by business key, one trace as a waterfall, the same as JSON."""
+"""The operators' pages: traces by business key, one trace as a waterfall, the same as JSON; the newest metrics."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,17 +16,18 @@ OPERATOR = "OPERATOR"
 
 
 class OperationsPages:
-    """/operations/traces and what lies below it, for operators."""
+    """/operations/traces and what lies below it, and /operations/metrics.json, for operators."""
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
 
     def routes(self) -> list[Route]:
-        """What it shows."""
+        """Returns its routes."""
         return [
             Route("/operations/traces", self.traces, methods=["GET"]),
             Route("/operations/traces/{trace_id}.json", self.trace_json, methods=["GET"]),
             Route("/operations/traces/{trace_id}", self.trace, methods=["GET"]),
+            Route("/operations/metrics.json", self.metrics, methods=["GET"]),
         ]
 
     async def _page(self, request: Request) -> Page:
@@ -42,10 +43,10 @@ class OperationsPages:
         attribute = request.query_params.get("attribute", DECLARATION)
         value = declaration or request.query_params.get("value", "")
         keep = self._rooms.store
-        found = await (keep.read(store.by_key, attribute, value) if value else keep.read(store.newest))
+        traces = await (keep.read(store.by_key, attribute, value) if value else keep.read(store.newest))
         if "application/json" in request.headers.get("accept", ""):
-            return JSONResponse({"traces": [{"traceId": one.trace_id, "name": one.name} for one in found]})
-        return page.show("traces.html", traces=found, declaration=declaration)
+            return JSONResponse({"traces": [{"traceId": trace.trace_id, "name": trace.name} for trace in traces]})
+        return page.show("traces.html", traces=traces, declaration=declaration)
 
     async def _spans(self, trace_id: str) -> list[Span]:
         spans = await self._rooms.store.read(store.trace, trace_id)
@@ -69,3 +70,8 @@ class OperationsPages:
         await self._page(request)
         trace_id = request.path_params["trace_id"]
         return JSONResponse(model.to_json(trace_id, await self._spans(trace_id)))
+
+    async def metrics(self, request: Request) -> Response:
+        """Shows the newest value of each metric that the processes told this one."""
+        await self._page(request)
+        return JSONResponse({"metrics": [gauge.to_json() for gauge in self._rooms.gauges.newest()]})

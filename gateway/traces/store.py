@@ -86,7 +86,7 @@ def _summaries(connection: sa.Connection, trace_ids: sa.Select[tuple[str]]) -> l
 
 
 def _first_names(connection: sa.Connection, trace_ids: Sequence[str]) -> dict[str, str]:
-    """What each trace begins with."""
+    """Returns the name of the first span of each trace."""
     query = (
         sa.select(spans.c.trace_id, spans.c.name)
         .where(spans.c.trace_id.in_(trace_ids))

@@ -14,6 +14,8 @@ from services.credit_insurance.covered_shipment import commands as covered_shipm
 from services.credit_insurance.covered_shipment import exposure
 from services.credit_insurance.covered_shipment import reads as covered_shipment_reads
 from services.credit_insurance.covered_shipment import saga as covered_shipment_saga
+from services.credit_insurance.ending import jobs as ending_jobs
+from services.credit_insurance.ending.rpc import visible
 from services.credit_insurance.policy import commands as policy
 from services.credit_insurance.policy import reads as policy_reads
 
@@ -52,8 +54,10 @@ SERVICE = Service(
     },
     sagas={saga.noun: saga for saga in (covered_shipment_saga.SAGA,)},
     sweeps=[exposure.look],
+    jobs=[ending_jobs.POLICIES, ending_jobs.BUYER_LIMITS],
     prepare=[ledger_store.initialise],
     violations=verification.violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,
+    visible=visible,
 )

@@ -7,23 +7,29 @@ import sqlalchemy as sa
 
 from ledger import store as ledger
 from ledger.model import Account
+from services.credit_insurance.buyer_limit import store as buyer_limit_store
 from services.credit_insurance.cover_hold import model as cover
 from services.credit_insurance.cover_hold import store as covers
 from services.credit_insurance.cover_hold.model import State as HoldState
 from services.credit_insurance.covered_shipment import model, store
 from services.credit_insurance.covered_shipment.model import RESERVING, CoveredShipment, State
+from services.credit_insurance.policy import store as policy_store
+
+# The nouns that tenants take part in.
+PARTICIPATIONS = (policy_store.POLICIES, buyer_limit_store.BUYER_LIMITS, store.COVERED_SHIPMENTS)
 
 
 def violations(connection: sa.Connection) -> Sequence[str]:
-    """Everything that doesn't fit."""
-    found = [text for page in store.pages(connection) for text in _of_page(connection, page)]
-    return [*ledger.violations(connection), *found]
+    """Returns everything that doesn't fit."""
+    of_shipments = [text for page in store.pages(connection) for text in _of_page(connection, page)]
+    of_parties = [text for participation in PARTICIPATIONS for text in participation.violations(connection)]
+    return [*ledger.violations(connection), *of_shipments, *of_parties]
 
 
 def _of_page(connection: sa.Connection, shipments: Sequence[CoveredShipment]) -> Iterator[str]:
-    """Some shipments with what lenders hold of them."""
+    """Yields what doesn't fit of some shipments, with what lenders hold of them."""
     named = (model.exposure_id, model.liability_id, cover.available_id, cover.held_id)
-    accounts = ledger.accounts(connection, [account(one.name) for one in shipments for account in named])
+    accounts = ledger.accounts(connection, [account(shipment.name) for shipment in shipments for account in named])
     for shipment in shipments:
         yield from _of_exposure(shipment, accounts)
     yield from _of_payments(connection, shipments, accounts)

@@ -50,11 +50,3 @@ def amount_cap(code: str, currency: str, on: date) -> Money | None:
     """The most that one application may ask for; None where the currency isn't lent."""
     row = code_table("amount_caps").row(f"{code}/{currency}", on)
     return None if row is None else money.rounded(Decimal(row["value"]), currency)
-
-
-def day_count_basis(currency: str, on: date) -> int:
-    """Days of a year for interest in a currency: 360 or 365."""
-    bases = code_table("day_count_bases")
-    row = bases.row(currency, on) or bases.row("default", on)
-    assert row is not None, "the table has no default"
-    return int(row["value"])

@@ -10,20 +10,25 @@ from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.loans.application import commands as application
 from services.loans.application import reads as application_reads
+from services.loans.application import store as application_store
 from services.loans.loan import commands as loan
 from services.loans.loan import reads as loan_reads
 from services.loans.loan import saga as loan_saga
 from services.loans.loan import store as loan_store
 from services.loans.offer import commands as offer
 from services.loans.offer import reads as offer_reads
+from services.loans.offer import store as offer_store
 from services.loans.repayment import commands as repayment
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
+# The nouns that tenants take part in.
+PARTICIPATIONS = (application_store.APPLICATIONS, offer_store.OFFERS, loan_store.LOANS)
 
 
 def _violations(connection: sa.Connection) -> Sequence[str]:
-    return [*ledger_store.violations(connection), *loan_store.violations(connection)]
+    rooms = (ledger_store, loan_store, *PARTICIPATIONS)
+    return [violation for room in rooms for violation in room.violations(connection)]
 
 
 SERVICE = Service(

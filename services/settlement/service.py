@@ -9,6 +9,7 @@ from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.settlement.account import commands as account
 from services.settlement.account import reads as account_reads
+from services.settlement.account import store as account_store
 from services.settlement.bill_payment import commands as bill_payment
 from services.settlement.bill_payment import reads as bill_payment_reads
 from services.settlement.bill_payment import saga as bill_payment_saga
@@ -19,6 +20,7 @@ from services.settlement.incoming_payment import reads as incoming_reads
 from services.settlement.incoming_payment import saga as incoming_saga
 from services.settlement.incoming_payment import store as incoming_store
 from services.settlement.notification import reads as notification_reads
+from services.settlement.notification import store as notification_store
 from services.settlement.outgoing_payment import commands as outgoing
 from services.settlement.outgoing_payment import reads as outgoing_reads
 from services.settlement.outgoing_payment import store as outgoing_store
@@ -27,10 +29,18 @@ from services.settlement.transfer import reads as transfer_reads
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
+# The nouns that tenants take part in.
+PARTICIPATIONS = (
+    account_store.ACCOUNTS,
+    incoming_store.INCOMING_PAYMENTS,
+    outgoing_store.OUTGOING_PAYMENTS,
+    bill_payment_store.BILL_PAYMENTS,
+    notification_store.NOTIFICATIONS,
+)
 
 
 def _violations(connection: sa.Connection) -> list[str]:
-    rooms = (ledger_store, incoming_store, outgoing_store, bill_payment_store)
+    rooms = (ledger_store, incoming_store, outgoing_store, bill_payment_store, *PARTICIPATIONS)
     return [violation for room in rooms for violation in room.violations(connection)]
 
 

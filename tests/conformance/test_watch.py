@@ -118,7 +118,7 @@ async def test_outsiders_learn_no_position_and_strangers_no_event(world: World, 
 
 
 async def test_the_pace_of_a_stream_tells_nothing_of_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stranger is told when something of its own happens and at a steady pace, not at each commit."""
+    """PD5: a stranger is told when something of its own happens and at a steady pace, not at each commit."""
     monkeypatch.setattr(watch, "HEARTBEAT_SECONDS", 0.5)
     channel, metadata = world.way("declarations", STRANGERS["BANK_MAKER"])
     call = channel.unary_stream(contract("declarations").path("Watch"))
@@ -133,7 +133,7 @@ async def test_the_pace_of_a_stream_tells_nothing_of_others(world: World, monkey
 
 
 def roles(service: str) -> frozenset[str]:
-    """Who may watch a service."""
+    """Returns the roles that may watch a service."""
     return policy_of(contract(service).method("Watch")).roles
 
 

@@ -80,9 +80,11 @@ def limit_request(policy: str, amount: int, country: str = "USA") -> pb.RequestB
     )
 
 
-def decision(limit: str, amount: int, refuse: bool = False) -> pb.DecideBuyerLimitRequest:
+def decision(
+    limit: str, amount: int, refuse: bool = False, end_date: datetime.date = END
+) -> pb.DecideBuyerLimitRequest:
     """The insurer's proposal."""
-    dates = {"start_date": rpc.date(START), "end_date": rpc.date(END)}
+    dates = {"start_date": rpc.date(START), "end_date": rpc.date(end_date)}
     return pb.DecideBuyerLimitRequest(name=limit, refuse=refuse, amount=usd(amount), payment_term_days=90, **dates)
 
 

@@ -13,7 +13,7 @@ from chassis.blobs import proof, store, terms
 from chassis.blobs.model import PART_BYTES
 from chassis.clock import SystemClock
 from cli import keys
-from cli import verification as command_verification
+from cli import verification as cli_verification
 from cli.layout import Layout
 from services.declarations.service import SERVICE
 from tests.service.blob_world import (
@@ -197,15 +197,15 @@ async def test_the_command_verifies_contents_where_the_key_ring_is_at_hand(
         async with running(folder, database) as busy:
             await upload(busy, pieces(PDF, 100_000))
             rings = Layout(folder).keys
-            report = command_verification.verify(database, is_whole=False, rings=rings)
+            report = cli_verification.verify(database, is_whole=False, rings=rings)
             assert (report["ok"], report["unopened_blobs"]) == (True, [])
             with written(busy) as opening:
                 opening.connection.execute(sa.update(tables.blobs).values(digest=bytes(32)))
-            report = command_verification.verify(database, is_whole=False, rings=rings)
+            report = cli_verification.verify(database, is_whole=False, rings=rings)
             (violation,) = report["violations"]
             assert violation.startswith("declarations: window/blobs/")
             assert violation.endswith(": its content has another digest")
             # Without the ring, and with one of another store, the rows alone are proven, and the report says so.
             for others in (None, strange):
-                report = command_verification.verify(database, is_whole=False, rings=others)
+                report = cli_verification.verify(database, is_whole=False, rings=others)
                 assert (report["ok"], report["unopened_blobs"]) == (True, ["declarations"])

@@ -72,7 +72,7 @@ DATED = Operation("tests.Dated", StringValue, run=_tell_date)
 def dates_of(database: Database, *times_us: int) -> list[str]:
     """The business dates of commands that are submitted at these times, one batch after the other."""
     asked = [submission(DATED, now_us=time_us) for time_us in times_us]
-    outcomes = [run_batch(database, [one])[one] for one in asked]
+    outcomes = [run_batch(database, [command])[command] for command in asked]
     return [outcome.value for outcome in outcomes if isinstance(outcome, StringValue)]
 
 

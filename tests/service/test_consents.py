@@ -80,7 +80,7 @@ async def reason(register: Register, method: str, request: Any, caller: Caller) 
     ("method", "ask"), [("GetDeclaration", get), ("ReserveEncumbrance", reserve), ("GetPersonalData", persons)]
 )
 async def test_probing_tells_nothing(register: Register, method: str, ask: Any) -> None:
-    """Without consent, with another exporter's only, and after it ended: what exists answers like what doesn't."""
+    """PD3: without consent, with another exporter's only, and after it ended, what exists answers like what doesn't."""
     (name,) = await register.declare(register.row(PERSON))
     (others,) = await register.declare(register.row(PERSON, enterprise=RIVAL))
 
@@ -157,6 +157,7 @@ async def test_a_consent_ends_with_its_time(register: Register) -> None:
 
 
 async def test_everything_an_institution_learns_is_written_down(register: Register) -> None:
+    """PD4: each read, reservation and event of another's data is in the enterprise's disclosures."""
     await register.consent(OTHER_BANK)
     names = await register.declare(register.row(PERSON), register.row())
     name = names[0]
@@ -224,6 +225,7 @@ async def test_disclosures_are_the_enterprises_own(register: Register) -> None:
 
 
 async def test_what_cant_be_written_down_isnt_told(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PD4: a read whose disclosure can't be kept fails; the enterprise's own read needs none."""
     (name,) = await register.declare(register.row())
     await register.consent(BANK)
 
@@ -258,7 +260,7 @@ def order_of(register: Register) -> Any:
 
 
 def rebate_of(declaration: str) -> Any:
-    """What is expected back for a declaration."""
+    """Returns a rebate that is expected for a declaration."""
     rebate = rebate_pb2.Rebate(enterprise=ENTERPRISE, declaration=declaration, amount=to_proto(Money("CNY", 1_000_00)))
     return rebate_pb2.CreateRebateRequest(rebate=rebate)
 
@@ -333,6 +335,7 @@ async def test_who_may_not_reserve_leaves_nothing_behind(register: Register) -> 
 
 
 async def test_no_institution_is_told_which_other_registered_an_order(register: Register) -> None:
+    """PD5: another bank sees the order without its registrant, in answers and in events."""
     for caller in (BANK, OTHER_BANK):
         await register.consent(caller)
     made = await register.call("CreatePreShipment", order_of(register), BANK)

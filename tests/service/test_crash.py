@@ -43,6 +43,7 @@ def _killed_in_its_load(url: str) -> list[str]:
 
 
 def test_everything_answered_before_kill_9_is_there_once(durable_url: str) -> None:
+    """Q2: a process is killed under load; every answer that it gave stands, once."""
     database = Database(durable_url, "books")
     migrate(database, [ledger.MIGRATIONS])
     open_accounts(database, "from", "to")

@@ -1,5 +1,6 @@
 """The credit insurance service on real stores: decisions, exposure under both lines, cover, the saga's outcomes."""
 
+import datetime
 import itertools
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,11 +20,15 @@ from google.type import date_pb2, decimal_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis import migrations, tasks, testing
+from chassis import business_date, eventlog, migrations, rpc, tasks, testing, verification
+from chassis.business_date import DAY
+from chassis.clock import ManualClock
 from chassis.errors import DomainError, NotFound
 from chassis.identity import Caller
 from chassis.ids import system_random
+from chassis.jobs import Closing
 from chassis.money import Money, to_proto
+from chassis.service import Reading
 from chassis.status import RemoteError
 from services.credit_insurance.covered_shipment.model import State
 from services.credit_insurance.errors import CoverHeld, CoverMissing, LimitExceeded
@@ -775,7 +780,7 @@ def test_a_lender_holds_for_itself(world: World) -> None:
 
 
 def test_what_the_buyer_paid_cant_be_held_again(world: World) -> None:
-    """Of 90,000 insured 60,000 is held; the buyer pays half; then what is given back is insured no more."""
+    """60,000 of 90,000 insured is held; the buyer pays half; then what is given back is insured no more."""
     declaration = declared(world, state=State.COVERED).declaration
     request = hold_request(declaration, 60_000)
     world.call("HoldCover", request, LENDER)
@@ -982,6 +987,7 @@ def test_exposure_never_exceeds_any_line_and_all_comes_back(embedded: World, wor
     ],
 )
 def test_verification_finds_what_was_changed_by_hand(database_url: str, statement: str, says: str) -> None:
+    """C1, C2, C3: each fault in what is used of the lines, held by lenders or owed under cover is named."""
     world = World(database_url)
     shipment = declared(world, state=State.COVERED)
     world.call("HoldCover", hold_request(shipment.declaration, 500), LENDER)
@@ -994,6 +1000,16 @@ def test_verification_finds_what_was_changed_by_hand(database_url: str, statemen
         assert connection.execute(sa.text(statement), wanted).rowcount == 1
     assert any(says in text for text in world.violations())
     world.store.close()
+
+
+def _without_participants(connection: sa.Connection) -> None:
+    """Takes the store back to before participants had rows: lists walked indexes of their own."""
+    assert connection.execute(sa.text("DELETE FROM participants")).rowcount > 0
+    for table, column in itertools.product(
+        ("policies", "buyer_limits", "covered_shipments"), ("insurer", "enterprise")
+    ):
+        connection.execute(sa.text(f"CREATE INDEX {table}_{column} ON {table} ({column}, id)"))
+    connection.execute(sa.text("INSERT INTO alembic_version VALUES ('chassis_0008')"))
 
 
 def test_a_store_of_before_is_carried_over(database_url: str) -> None:
@@ -1014,8 +1030,11 @@ def test_a_store_of_before_is_carried_over(database_url: str) -> None:
         for table, names in columns.items():
             for name in names:
                 connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {name}"))
+        for index in ("policies_end", "buyer_limits_end"):
+            connection.execute(sa.text(f"DROP INDEX {index}"))
         back = "UPDATE alembic_version SET version_num = 'credit_insurance_0001' WHERE version_num LIKE 'credit_ins%'"
         assert connection.execute(sa.text(back)).rowcount == 1
+        _without_participants(connection)
     migrations.upgrade(world.store, SERVICE.migrations, system_random, SERVICE.prepare)
     assert world.violations() == []
     assert pay(world, open_one.declaration, 70_000) == 70_000
@@ -1025,3 +1044,89 @@ def test_a_store_of_before_is_carried_over(database_url: str) -> None:
     assert pay(world, fresh.declaration, 100_000) == 100_000
     assert world.violations() == []
     world.store.close()
+
+
+# The end of periods
+
+
+def close_until(world: World, date: datetime.date) -> None:
+    """Closes the dates before a day, with their jobs."""
+    closing = Closing("credit_insurance", SERVICE.jobs, world.store, ManualClock(world.now_us), system_random)
+    closing.advance(date)
+    closing.run()
+
+
+def ends_on(date: datetime.date, enterprise: str = ENTERPRISE) -> pb.CreatePolicyRequest:
+    """A policy with a last day."""
+    request = policy_request(enterprise=enterprise)
+    request.policy.end_date.CopyFrom(rpc.date(date))
+    return request
+
+
+@pytest.fixture
+def ending(database_url: str) -> Iterator[World]:
+    """A store of its own, since its dates are closed."""
+    world = World(database_url)
+    yield world
+    world.store.close()
+
+
+def test_policies_and_limits_end_with_the_close_of_their_last_day(ending: World) -> None:
+    today = business_date.day(ending.now_us)
+    names = []
+    for request in (ends_on(today), ends_on(today, OTHER_ENTERPRISE), ends_on(today + DAY)):
+        names.append(ending.call("CreatePolicy", request, MAKER).name)
+        ending.call("ApprovePolicy", pb.ApprovePolicyRequest(name=names[-1]), CHECKER)
+    limit = ending.call("RequestBuyerLimit", limit_request(names[0], 500_000), EXPORTER).name
+    ending.call("DecideBuyerLimit", decision(limit, 500_000, end_date=today), MAKER)
+    ending.call("ApproveBuyerLimit", pb.ApproveBuyerLimitRequest(name=limit), CHECKER)
+    close_until(ending, today + DAY)
+
+    states = [ending.read("GetPolicy", pb.GetPolicyRequest(name=name), MAKER).state for name in names]
+    assert states == [pb.Policy.ENDED, pb.Policy.ENDED, pb.Policy.IN_FORCE]
+    assert ending.read("GetBuyerLimit", pb.GetBuyerLimitRequest(name=limit), MAKER).state == pb.BuyerLimit.ENDED
+    assert ending.events("policies/-") == [("policies.ended", {INSURER, ENTERPRISE, OTHER_ENTERPRISE})]
+    assert ending.events("buyerLimits/-") == [("buyer_limits.ended", {INSURER, ENTERPRISE})]
+    with ending.store.read() as connection:
+        assert verification.violations(SERVICE, connection) == []
+    # A shipment of a day on which they were in force may still be declared.
+    assert ending.call("CreateCoveredShipment", shipment_request(limit, number(1), 100_000), EXPORTER).name
+
+
+def test_each_party_is_told_of_its_own_end_alone(ending: World) -> None:
+    today = business_date.day(ending.now_us)
+    names = {}
+    for enterprise in (ENTERPRISE, OTHER_ENTERPRISE):
+        names[enterprise] = ending.call("CreatePolicy", ends_on(today, enterprise), MAKER).name
+        ending.call("ApprovePolicy", pb.ApprovePolicyRequest(name=names[enterprise]), CHECKER)
+    close_until(ending, today + DAY)
+
+    def told(caller: Caller) -> list[str]:
+        with ending.store.read() as connection:
+            events = eventlog.read(connection, "", 0, caller.tenant, "policies/-").events
+            (event,) = SERVICE.visible(Reading(connection, caller, ending.now_us), events)
+        message = pb.UndertakingsEnded.FromString(event.payload.value)
+        assert rpc.to_date(message.end_date) == today
+        return [undertaking.name for undertaking in message.undertakings]
+
+    assert sorted(told(MAKER)) == sorted(names.values())
+    assert told(EXPORTER) == [names[ENTERPRISE]]
+    assert told(OTHER_EXPORTER) == [names[OTHER_ENTERPRISE]]
+
+
+def test_what_is_approved_after_its_period_ends_at_once(ending: World) -> None:
+    today = business_date.day(ending.now_us)
+    policy = ending.call("CreatePolicy", ends_on(today), MAKER).name
+    ending.call("ApprovePolicy", pb.ApprovePolicyRequest(name=policy), CHECKER)
+    limit = ending.call("RequestBuyerLimit", limit_request(policy, 500_000), EXPORTER).name
+    ending.call("DecideBuyerLimit", decision(limit, 500_000, end_date=today), MAKER)
+    late = ending.call("CreatePolicy", ends_on(today), MAKER).name
+    close_until(ending, today + DAY)
+    approved = ending.call("ApprovePolicy", pb.ApprovePolicyRequest(name=late), CHECKER)
+    assert (approved.state, approved.etag) == (pb.Policy.ENDED, "3")
+    assert (
+        ending.call("ApproveBuyerLimit", pb.ApproveBuyerLimitRequest(name=limit), CHECKER).state == pb.BuyerLimit.ENDED
+    )
+    assert [kind for kind, _ in ending.events("policies/-")] == ["policies.ended"] * 2
+    with ending.store.read() as connection:
+        assert verification.violations(SERVICE, connection) == []

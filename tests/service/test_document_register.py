@@ -107,7 +107,7 @@ class Market:
         return await self.call("RegisterDocuments", request, caller, process)
 
     async def check(self, caller: Caller, *documents: Any, applicant: str = ENTERPRISE, request_id: str = "") -> Any:
-        """What the register knows."""
+        """Returns what the register knows of documents."""
         request = fingerprint_pb2.CheckDocumentsRequest(request_id=request_id, applicant=applicant, documents=documents)
         return await self.call("CheckDocuments", request, caller)
 
@@ -177,6 +177,7 @@ def state(match: Any) -> str:
 
 
 async def test_a_second_institution_learns_what_is_registered_and_not_by_whom(market: Market) -> None:
+    """PD5: score, reasons and state are told, the other institution isn't."""
     first, second, insurer = await market.bank(), await market.bank(), await market.bank("insurers")
     number = market.number()
     made = await market.register(first, invoice(number))
@@ -390,7 +391,7 @@ async def test_every_problem_of_a_request_is_told_at_once(market: Market) -> Non
 
 
 async def test_of_institutions_that_register_at_once_exactly_one_learns_nothing(market: Market) -> None:
-    """Eight institutions at two processes, the same twelve invoices written in two ways: each sees all before it."""
+    """B1: eight institutions at two processes register the same twelve invoices: each sees all before it."""
     banks = [await market.bank() for _ in range(8)]
     numbers = [market.number() for _ in range(12)]
 
@@ -474,7 +475,7 @@ def another_process(market: Market) -> Database:
 
 
 def test_counting_is_exact_under_concurrency(market: Market) -> None:
-    """The writers of two processes count one by one: exactly as many stand as may."""
+    """B3: the writers of two processes count together: exactly as many stand as may."""
     window = fingerprint_store.Window(Span.MINUTE, 0, 30)
 
     def count(database: Database) -> int:
@@ -503,6 +504,7 @@ def test_a_new_window_starts_from_nothing_and_a_refusal_counts_nothing(market: M
 
 
 async def test_the_store_holds_no_number_and_no_name(market: Market) -> None:
+    """B2: neither the rows of any table nor the database's files hold a registered number, name or amount."""
     bank, other = await market.bank(), await market.bank()
     secrets = ("QX7Z-88121", "QX7Z88121", "Zanzibar Perruques", "zanzibarperruques", "Kilimanjaro Carrier", "KLMJ77120")
     date = date_pb2.Date(year=2026, month=11, day=2)

@@ -330,7 +330,7 @@ async def test_events_tell_the_enterprise_alone(intake: Intake) -> None:
 
 
 def messages_of(one: Numbers) -> list[bytes]:
-    """What comes of one declaration: three messages of its draft, one too late, the window's answer, two receipts."""
+    """Returns the messages of one declaration: three of its draft, one too late, the window's answer, two receipts."""
     return [
         dec(one.client, price=12, signed="2026030110000000", person="陈示例"),
         dec(one.client, price=14, signed="2026030112000000", person="王示例"),
@@ -378,6 +378,7 @@ RIGHT = (
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_any_order_and_repetition_leads_to_the_same(intake: Intake, seed: int) -> None:
+    """DR1: whatever comes first or twice, the same drafts are DECLARED by the same messages."""
     drawn, one = random.Random(seed), numbers()
     order = [*range(8), *drawn.choices(range(8), k=3)]
     drawn.shuffle(order)
@@ -464,6 +465,7 @@ async def test_what_others_took_in_at_the_same_time_is_joined_by_the_sweep(intak
 
 
 async def test_the_proof_names_a_draft_that_its_rows_contradict(intake: Intake) -> None:
+    """DR1: a draft that is DECLARED without a declaration is named."""
     one = numbers()
     ((_, name),) = await send(intake, dec(one.client))
     node, identifier = intake.platform.nodes["declarations"], name.removeprefix("drafts/")

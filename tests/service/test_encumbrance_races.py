@@ -15,7 +15,7 @@ ATTEMPTS = 1250
 
 @pytest.mark.parametrize("mode", races.MODES)
 def test_a_race_of_64_institutions(database_url: str, mode: str) -> None:
-    """In processes of their own, one of which is killed: I1 to I7 after every commit, everything at the end."""
+    """I1, I2, I5, I6, I7, R1, R2: each holds after every commit of processes of their own, one of which is killed."""
     database = "sqlite" if database_url.startswith("sqlite") else "postgresql"
     result = races.race(database_url, database, mode, ATTEMPTS, 1, 1, lambda _told: None)
     assert result.violations == []
@@ -36,7 +36,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("invariant", BROKEN)
 def test_a_broken_rule_is_found(database_url: str, invariant: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A race that can't fail proves nothing."""
+    """I6, I7: a race with the rule taken out names it; a race that can't fail proves nothing."""
     world = World(database_url)
     world.consent(*race_load.INSTITUTIONS, INSURER)
     asset = world.declared()

@@ -109,6 +109,7 @@ def mapping_file(folder: pathlib.Path, text: str = RECORDS) -> pathlib.Path:
 
 
 def test_every_fixture_of_every_format(layout: Layout) -> None:
+    """IN1: each fixture is accepted or refused with its reasons, and the same again."""
     report = run(layout, [FIXTURES])
     refused = {pathlib.Path(row["file"]) for row in report["refused"]}
     assert set(FIXTURES.rglob("bad_*.xml")) - refused == set()
@@ -326,6 +327,7 @@ def _lines(layout: Layout) -> int:
 
 
 def test_killed_twice_it_ends_as_if_never(layout: Layout, tmp_path: pathlib.Path) -> None:
+    """IN2: an import that was killed twice ends with the report and the rows of one that wasn't."""
     sent = tmp_path / "sent"
     sent.mkdir()
     for index in range(30):
@@ -356,6 +358,7 @@ def test_what_can_t_be_reached_is_a_failure(layout: Layout, tmp_path: pathlib.Pa
 
 
 def test_the_foreign_records(tmp_path: pathlib.Path, real_data: pathlib.Path) -> None:
+    """IN1: of 53,242 foreign records each is accepted, a duplicate, or refused with its reasons."""
     layout = Layout(tmp_path / "platform")
     korea = sorted((real_data / "trade" / "customs_declarations_korea").glob("df_syn_*.csv"))
     paths = [*korea, real_data / "trade" / "usaid_scms" / "SCMS_Delivery_History.csv"]
@@ -559,6 +562,7 @@ def test_files_as_exporters_have_them(layout: Layout, tmp_path: pathlib.Path) ->
 
 
 def test_a_file_that_can_t_be_read_names_itself_and_stops_no_folder(layout: Layout, tmp_path: pathlib.Path) -> None:
+    """IN6: ten damaged files are one refused document each, under their names; the others are taken."""
     sent = tmp_path / "sent"
     sent.mkdir()
     (sent / "a.xml").write_bytes(dec_message(1))

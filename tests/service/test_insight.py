@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import datetime
 import io
 import json
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from aval.declarations.v1 import declarations_pb2, insight_pb2, retail_pb2
 from google.type import date_pb2
 
 from bench.declarations import enterprises
-from chassis import paging
+from chassis import paging, records
 from chassis.clock import MICROSECONDS
 from chassis.database import Database
 from chassis.errors import InvalidFields, InvalidPageToken, NotFound
@@ -23,6 +24,8 @@ from chassis.money import Money, to_proto
 from services.declarations.insight.norms.model import LEVELS
 from services.declarations.insight.norms.store import price_norms
 from services.declarations.insight.portrait import commands as portrait_commands
+from services.declarations.insight.portrait import store as portrait_store
+from services.declarations.insight.portrait.model import Inputs, assess
 from services.declarations.privacy.errors import ConsentMissing
 from tests.service.insight_world import (
     BANK,
@@ -568,6 +571,24 @@ def test_a_portrait_grows_with_the_data_but_not_at_once(register: Register) -> N
     register.now_us += DAY_US
     register.settle()
     assert portrait(register).revision == 2
+
+
+def test_a_portraits_score_follows_from_its_stored_inputs_and_day(register: Register) -> None:
+    """S2: each read computes the factors again from the stored inputs and day, and they come to the stored score."""
+    register.declare(*(row(index, day=f"2026-{index:02}-15") for index in range(1, 9)))
+    register.receive((number(2), "E"), (number(3), "D"))
+    register.settle()
+    before = portrait(register)
+    assert before.score == sum(factor.points for factor in before.factors) > 0
+    inputs = {**json.loads(before.inputs_json), "amendments": 8, "holds": 0}
+    changes = {"inputs": json.dumps(inputs), "assess_date": "2026-12-31"}
+    with register.store.write() as connection:
+        connection.execute(sa.update(portrait_store.risk_portraits).values(changes))
+    after = portrait(register)
+    given = records.from_json(Inputs, inputs)
+    expected = {factor.code: factor.points for factor in assess(given, datetime.date(2026, 12, 31)).factors}
+    assert {factor.code: factor.points for factor in after.factors} == expected
+    assert expected["AMENDED_SHARE"] > 0
 
 
 def test_a_portrait_is_for_the_enterprise_the_regulator_and_with_consent(register: Register) -> None:

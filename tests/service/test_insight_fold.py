@@ -1,4 +1,4 @@
-"""What is counted follows the log: whatever happened in whatever batches, the totals are those of what there is."""
+"""Totals follow the log: whatever happened in whatever batches, they are those of the rows that there are."""
 
 import pathlib
 import tempfile
@@ -131,6 +131,7 @@ def registers(addresses: Iterator[str]) -> Iterator[Register]:
 
 
 def test_any_order_and_batching_ends_as_if_counted_at_once_on_sqlite() -> None:
+    """S1: totals of declarations, amendments and receipts don't depend on order or batches."""
     with tempfile.TemporaryDirectory() as folder:
         addresses = (f"sqlite:///{pathlib.Path(folder) / str(index)}" for index in range(10_000))
         machine = type("OnSqlite", (Following,), {"fresh": registers(addresses)})
@@ -138,6 +139,7 @@ def test_any_order_and_batching_ends_as_if_counted_at_once_on_sqlite() -> None:
 
 
 def test_any_order_and_batching_ends_as_if_counted_at_once_on_postgresql(postgresql_server: testing.PostgreSQL) -> None:
+    """S1: totals of declarations, amendments and receipts don't depend on order or batches."""
     addresses = (postgresql_server.new_database() for _ in range(10_000))
     machine = type("OnPostgresql", (Following,), {"fresh": registers(addresses)})
     run_state_machine_as_test(machine, settings=settings(max_examples=6, stateful_step_count=12, deadline=None))

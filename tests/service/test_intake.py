@@ -107,6 +107,7 @@ async def test_every_bad_fixture_is_kept(intake: Intake, name: str) -> None:
 
 
 async def test_the_same_again_is_one_more_attempt(intake: Intake) -> None:
+    """IN3: the same content under two names is kept once, with its attempts."""
     broken = dec_message(11, TrafMode="TrafMude")
     for name in ("first.xml", "second.xml"):
         await intake.send(document(name, broken), document(name, broken))
@@ -125,6 +126,7 @@ async def test_a_repeated_request_is_no_attempt(intake: Intake) -> None:
 
 
 async def test_mended_with_other_content_and_its_own_is_forgotten(intake: Intake) -> None:
+    """IN3: the kept content is sealed, and is gone once it is mended."""
     await intake.send(document("mend.xml", dec_message(13, TrafMode="TrafMude")))
     name = (await one(intake, "mend.xml")).name
     (kept,) = sealed(intake, name)

@@ -1,24 +1,31 @@
 """Jobs of the end of a date, on both databases: all rows once, in short steps, whatever dies in between."""
 
+import asyncio
 import contextlib
 import datetime
+import pathlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from aval.credit_insurance.v1 import credit_insurance_pb2 as pb
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.wrappers_pb2 import Int64Value
 
-from chassis import business_date, eventlog, jobs, tables
-from chassis.clock import ManualClock
+from chassis import business_date, eventlog, jobs, rpc, tables
+from chassis.clock import ManualClock, SystemClock
 from chassis.command import Transaction
 from chassis.database import Database
 from chassis.jobs import MOST_ROWS, Closing, Job, Pace, Page
+from chassis.testing import Platform
 from chassis.writer import run_batch
+from services.credit_insurance.service import SERVICE as CREDIT_INSURANCE
+from tests.service.credit_insurance_world import CHECKER, MAKER, World, policy_request
 from tests.support import Stores, seeded_random
 
+PATIENCE_SECONDS = 30
 DAY = datetime.timedelta(days=1)
 TODAY = datetime.date(2026, 11, 30)
 # Noon in China.
@@ -212,6 +219,7 @@ def test_the_pace_follows_the_time_that_a_step_took(before: int, rows: int, mill
 
 
 def test_what_is_done_and_isnt_is_told(store: Stores) -> None:
+    """J1: a row that is left over of a date that is done, and a closed date whose job isn't done, are named."""
     database, clock = filled(store(), [3, 0]), ManualClock(NOON_US)
     closing = closing_of(database, clock)
     closing.advance(TODAY + DAY)
@@ -249,3 +257,28 @@ def test_two_processes_close_one_date_together(store: Stores) -> None:
     assert ended(databases[0])["2026-11-30"] == [1] * 75
     assert not row_of(databases[1]).is_closing
     assert proof(databases[0]) == []
+
+
+async def test_a_running_service_closes_the_date_that_the_clock_has_left(
+    database_url: str, tmp_path: pathlib.Path
+) -> None:
+    """It was down over midnight: yesterday is closed once it is up."""
+    world = World(database_url)
+    now_us = SystemClock().now_us()
+    world.now_us = now_us - 86_400_000_000
+    today = business_date.day(now_us)
+    request = policy_request()
+    request.policy.end_date.CopyFrom(rpc.date(today - DAY))
+    name = world.call("CreatePolicy", request, MAKER).name
+    world.call("ApprovePolicy", pb.ApprovePolicyRequest(name=name), CHECKER)
+    platform = Platform(tmp_path, database_url, [CREDIT_INSURANCE])
+    await platform.start()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while world.events("policies/-") == [] or row_of(world.store).is_closing:
+                await asyncio.sleep(0.05)
+    finally:
+        await platform.stop()
+    assert world.read("GetPolicy", pb.GetPolicyRequest(name=name), MAKER).state == pb.Policy.ENDED
+    assert row_of(world.store).closed_date >= today - DAY
+    world.store.close()

@@ -183,7 +183,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert (_totals(stored), _flags(stored)) == (totals, flags)
 
     def teardown(self) -> None:
-        """What the rows alone prove, at the end of each history."""
+        """Proves the books from the rows alone, at the end of each history."""
         for database in self.databases:
             assert violations(database) == []
             with database.read() as connection:
@@ -216,6 +216,7 @@ MODERATE = settings(stateful_step_count=25, max_examples=50, suppress_health_che
 def test_both_stores_agree_with_the_naive_ledger(
     postgresql_server: PostgreSQL, tmp_path: pathlib.Path, request: pytest.FixtureRequest
 ) -> None:
+    """L1, L4: SQLite and PostgreSQL give the balances and the verdicts of a ledger of plain Python."""
     addresses = (f"sqlite:///{tmp_path}", postgresql_server.new_database())
     databases = tuple(Database(url, "books") for url in addresses)
     for database in databases:
@@ -226,5 +227,6 @@ def test_both_stores_agree_with_the_naive_ledger(
 
 
 def test_the_model_agrees_with_the_naive_ledger() -> None:
+    """L1, L4: the model gives the balances and the verdicts of a ledger of plain Python."""
     many = settings(MODERATE, max_examples=150, stateful_step_count=40)
     run_state_machine_as_test(LedgerMachine, settings=many)

@@ -57,6 +57,7 @@ TAMPERED = {
 
 @pytest.mark.parametrize("name", TAMPERED)
 def test_what_was_changed_by_hand_is_found_where_it_is(database: Database, name: str) -> None:
+    """L1, L2: a transfer, a balance or a block that is changed behind the ledger is named where it stands."""
     statement, place = TAMPERED[name]
     with database.write() as connection:
         assert connection.execute(sa.text(statement)).rowcount == 1

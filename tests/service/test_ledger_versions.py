@@ -60,6 +60,7 @@ def _lines(database: Database, *identifiers: str) -> list[ledger.Line]:
 
 
 def test_heads_of_before_and_after_verify_in_one_chain(database: Database) -> None:
+    """L2: each block's hash follows from the one before, across two versions of the canonical text."""
     with database.read() as connection:
         assert ledger.head(connection) == (4, HEAD_OF_BEFORE)
     assert violations(database) == []

@@ -239,12 +239,14 @@ def copies(template: pathlib.Path) -> Iterator[RetailRegister]:
 
 
 def test_any_order_and_batching_ends_as_if_counted_at_once_on_sqlite() -> None:
+    """S1: totals of lists and the declarations they went into don't depend on order or batches."""
     with tempfile.TemporaryDirectory() as folder:
         machine = type("OnSqlite", (Following,), {"fresh": copies(pathlib.Path(folder) / "empty")})
         run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=8, deadline=None))
 
 
 def test_any_order_and_batching_ends_as_if_counted_at_once_on_postgresql(postgresql_server: testing.PostgreSQL) -> None:
+    """S1: totals of lists and the declarations they went into don't depend on order or batches."""
     addresses = (postgresql_server.new_database() for _ in range(10_000))
     fresh = (registered(Database(address, "declarations", ring())) for address in addresses)
     machine = type("OnPostgresql", (Following,), {"fresh": fresh})

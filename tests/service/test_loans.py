@@ -134,7 +134,7 @@ class Room:
                 sweep(submission.transaction(connection, business_date.present(connection, self.now_us)))
 
     def violations(self) -> list[str]:
-        """What the service's own proof and its tasks' find."""
+        """Returns what the service's own proof and its tasks' find wrong."""
         with self.database.read() as connection:
             return [*SERVICE.violations(connection), *tasks.violations(connection, SERVICE.sagas)]
 
@@ -371,7 +371,7 @@ def test_only_banks_asked_know_an_application_and_none_learns_of_the_others(room
 
 
 def payloads(room: Room, tenant: str) -> list[bytes]:
-    """What a tenant learns by Watch."""
+    """Returns the payloads that a tenant is told by Watch."""
     with room.database.read() as connection:
         return [event.payload.value for event in eventlog.read(connection, "", 0, tenant).events]
 
@@ -688,6 +688,7 @@ def test_a_loan_that_is_not_paid_out_takes_no_repayment(room: Room) -> None:
 
 
 def test_a_row_that_disagrees_with_its_accounts_is_found(room: Room) -> None:
+    """N1: a loan whose outstanding principal isn't its account's balance is named."""
     loan = active(room)
     assert room.violations() == []
     with room.database.write() as connection:

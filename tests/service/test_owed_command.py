@@ -21,7 +21,7 @@ from cli.main import main
 from cli.owed import lines
 from services.declarations.service import SERVICE as DECLARATIONS
 from services.loans.service import SERVICE as LOANS
-from tests.support import NOW_US
+from tests.support import NOW_US, Stores
 
 SECOND_US, DAY_US = 1_000_000, 86_400_000_000
 PATIENCE_SECONDS = 20
@@ -68,7 +68,7 @@ def aval(database_url: str) -> Callable[..., Any]:
 
 
 async def told(aval: Callable[..., Any]) -> Any:
-    """What `aval owed --json` prints."""
+    """The report that `aval owed --json` prints."""
     result = await asyncio.to_thread(aval, "owed", "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
@@ -131,12 +131,26 @@ async def test_a_person_is_told_the_worst_calls_and_how_many_there_are(aval: Cal
     assert told_lines[50] == "and 30 more: --json lists all"
 
 
-async def test_the_age_of_the_oldest_call_to_each_peer_counts_no_parked_and_no_waiting_one(platform: Platform) -> None:
-    store = platform.nodes["loans"].store
-    with store.read() as connection:
-        ages = owed.ages(connection, SystemClock().now_us())
-    assert ages.keys() == {"settlement"}
-    assert 3600 <= ages["settlement"] < 3700
+def test_the_age_of_the_oldest_call_to_each_peer_counts_no_parked_and_no_waiting_one(store: Stores) -> None:
+    planted = [
+        row(
+            "loans/1",
+            since_us=NOW_US - 40 * SECOND_US,
+            attempts=9,
+            failure="UNAVAILABLE",
+            due_us=NOW_US + 30 * SECOND_US,
+        ),
+        row("loans/2", since_us=NOW_US - 30 * SECOND_US, due_us=NOW_US),
+        row("loans/3", since_us=NOW_US - 60 * SECOND_US, due_us=NOW_US, parked="no"),
+        row("loans/4", since_us=NOW_US - SECOND_US // 2, due_us=NOW_US, service="declarations"),
+        row("loans/5", since_us=NOW_US + 1, due_us=NOW_US + 1, service="credit_insurance"),
+    ]
+    database = store()
+    with database.write() as connection:
+        assert owed.ages(connection, NOW_US) == {}
+        connection.execute(sa.insert(tables.tasks), planted)
+    with database.read() as connection:
+        assert owed.ages(connection, NOW_US) == {"settlement": 40.0, "declarations": 0.5}
 
 
 @pytest.mark.parametrize(

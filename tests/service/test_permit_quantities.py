@@ -1,4 +1,4 @@
-"""What declarations take of a permit together, over real ports at two processes, both databases."""
+"""The quantity that declarations take of a permit together, over real ports at two processes, both databases."""
 
 import asyncio
 import contextlib
@@ -128,7 +128,7 @@ class World:
         await self.send(row)
 
     async def reasons(self, name: str, **asked: Any) -> list[Any]:
-        """What holds finance back."""
+        """Returns what holds finance back."""
         request = declarations_pb2.GetDeclarationRequest(name=name, **asked)
         found = await self.call("GetDeclaration", request, TELLER)
         return list(found.eligibility.reasons)
@@ -140,7 +140,7 @@ class World:
         return [name for name, reasons in found.items() if reasons]
 
     async def finance(self, name: str, process: int = 0) -> str:
-        """What becomes of the bank's confirmation of a reservation."""
+        """Reserves and confirms for the bank; returns the state, or the reason of the refusal."""
         encumbrance = declarations_pb2.Encumbrance(asset_class="RECEIVABLE", reference="loans/1")
         encumbrance.items.add(asset=name, amount=to_proto(Money("USD", 100)))
         request = declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=str(uuid.uuid4()), encumbrance=encumbrance)
@@ -247,6 +247,7 @@ async def test_what_is_cancelled_gives_back_and_comes_last_when_it_comes_again(
 async def test_of_many_at_once_exactly_as_many_are_financed_as_the_permit_covers(
     platforms: list[testing.Platform],
 ) -> None:
+    """U1: twelve declarations at two processes need 50 of 200 tonnes each: four are financed."""
     silver = await world(platforms, 2)
     await silver.permit(tonnes="200")
 
@@ -284,7 +285,7 @@ class Chance:
             self.send(number)
 
     def send(self, number: str) -> None:
-        """What a declaration says now."""
+        """Declares, or amends what was declared."""
         quantity = self.chance.choice(["10", "40", "60"])
         row = World([], ENTERPRISES[0]).row(number, quantity, TONNE, self.chance.choice([2, 3, 25]))
         if self.declared[number]:
@@ -334,6 +335,7 @@ class Chance:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_happens_permits_bear_what_is_taken_and_nobody_waits_beside_room(store: Stores, seed: int) -> None:
+    """U1: at random steps no permit bears more than its quantity, and nobody waits while there is room."""
     world = Chance(store("declarations", SERVICE.migrations), seed)
     for _ in range(5):
         for _ in range(10):

@@ -216,6 +216,7 @@ async def check_readable(register: Register) -> None:
 async def test_no_name_is_in_clear(
     register: Register, spans: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """PD1: no person's word is in the store, an answer, an event, a span or a log."""
     with caplog.at_level(logging.DEBUG):
         await bring_in(register)
         await check_readable(register)
@@ -277,6 +278,7 @@ def ring(register: Register) -> Iterator[keys.Ring]:
 async def test_rotation_while_it_runs_leaves_everything_readable(
     register: Register, ring: keys.Ring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """PD2: a rotation beside writers and readers loses nothing, and leaves no row under the old key."""
     monkeypatch.setattr(keys, "ROWS_AT_ONCE", 3)
     await bring_in(register)
     names = await register.declare(*(register.row(BUYER) for _ in range(20)))
@@ -310,6 +312,7 @@ class Interrupted(Exception):
 async def test_an_interrupted_rotation_is_taken_up_again(
     register: Register, ring: keys.Ring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """PD2: the second run seals the rest, and only then is the old key retired."""
     monkeypatch.setattr(keys, "ROWS_AT_ONCE", 2)
     await register.declare(*(register.row(BUYER) for _ in range(7)))
     old = ring.file.current_id

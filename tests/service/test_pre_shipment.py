@@ -54,7 +54,7 @@ def world(database_url: str) -> Iterator[World]:
 
 
 def order_of(world: World, name: str) -> dict[str, int]:
-    """What is shipped, netted and available of an order, cents."""
+    """Returns what is shipped, netted and available of an order, cents."""
     found = world.read("GetPreShipment", pre_shipment_pb2.GetPreShipmentRequest(name=name), EXPORTER)
     return {part: getattr(found, part).minor_units for part in ("shipped", "netted", "available")}
 
@@ -91,7 +91,7 @@ def test_what_is_shipped_shrinks_the_order_and_what_is_financed_is_netted(world:
 
 
 def test_an_order_registered_late_knows_what_was_shipped(world: World) -> None:
-    """What is financed by declarations isn't financed by their order again."""
+    """The order can't finance again what its declarations finance."""
     name = world.declared(60_000_00, **CONTRACT)
     world.finance(name, 54_000_00)
     order = world.order()
@@ -158,7 +158,7 @@ def test_what_the_buyer_pays_repays_the_finance_before_shipment(world: World) ->
 
 
 def test_a_declaration_that_is_amended_or_deleted_gives_the_order_back(world: World) -> None:
-    """What isn't shipped remains to be shipped."""
+    """The part that isn't shipped remains to be shipped."""
     order = world.order()
     world.finance(order, 80_000_00)
     name = world.declared(60_000_00, **CONTRACT)
@@ -273,7 +273,7 @@ STEPS = st.tuples(
 @given(st.sampled_from(CURRENCIES), st.lists(STEPS, min_size=4, max_size=14))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_never_more_claims_than_value(world: World, currency: str, steps: list[tuple[str, int, int, str]]) -> None:
-    """Whatever is financed, shipped in whatever currency, amended, paid, given back and rolled."""
+    """I3: financed, shipped in any currency, amended, paid, given back and rolled, claims never exceed the value."""
     play = Play(world, currency)
     for step in steps:
         play.take(*step)
@@ -333,7 +333,7 @@ class Play:
             self._call("ConfirmEncumbrance", pb.ConfirmEncumbranceRequest(name=held.name), caller)
 
     def claims(self) -> Fraction:
-        """What is claimed of the goods and has value behind it, in minor units of the order, at the links' rates.
+        """Returns the claims on the goods with value behind them, in minor units of the order, at the links' rates.
 
         What is netted is claimed on the order; what is held for it on a declaration is no other claim.
         """
@@ -344,7 +344,7 @@ class Play:
         )
 
     def worth(self) -> Fraction:
-        """What the goods are worth: the order, or what is shipped, if that is more."""
+        """Returns the goods' worth: the order, or what is shipped, if that is more."""
         shipped = sum(self._value(name).declared.minor_units / rate for name, rate in self._rates().items())
         return max(Fraction(self.amount.minor_units), Fraction(shipped))
 
@@ -374,7 +374,7 @@ def worth(currency: str, share: int) -> Money:
 
 
 def links_of(world: World, order: str) -> list[Link]:
-    """What is shipped under an order."""
+    """Returns the declarations shipped under an order."""
     with world.store.read() as connection:
         return preshipment_store.links(connection, [order])
 

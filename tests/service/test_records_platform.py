@@ -24,6 +24,7 @@ from chassis.ids import derived
 from chassis.money import Money, to_proto
 from chassis.rpc import date
 from chassis.status import RemoteError
+from services.declarations.privacy import callers
 from services.declarations.service import SERVICE as DECLARATIONS
 from services.declarations.window.bill.store import bills
 from services.declarations.window.records import enterprises
@@ -47,7 +48,7 @@ def person(tenant: str, role: str) -> Caller:
 WINDOW, OTHER_WINDOW = person("windows/henan", "WINDOW"), person("windows/other", "WINDOW")
 EXPORTER, STRANGER = person(ENTERPRISE, "EXPORTER"), person(RIVAL, "EXPORTER")
 TELLER, STRANGE_TELLER = person(BANK, "BANK_SYSTEM"), person(STRANGE_BANK, "BANK_SYSTEM")
-WRITERS = {records_kinds.WINDOW: WINDOW, records_kinds.EXPORTER: EXPORTER}
+WRITERS = {callers.WINDOW: WINDOW, records_kinds.EXPORTER: EXPORTER}
 
 
 class World:
@@ -332,7 +333,7 @@ async def test_each_kind_has_one_writer(world: World, kind: str) -> None:
     (verdict,) = await world.write(row, by=WRITERS[other])
     assert [problem.reason for problem in verdict.problems] == ["WRITER_NOT_ALLOWED"]
     await world.write(row, by=WRITERS[writer])
-    if writer == records_kinds.WINDOW:
+    if writer == callers.WINDOW:
         (verdict,) = await world.write(changed(row, 1), by=OTHER_WINDOW)
         expected = ["RECORD_OF_ANOTHER_WRITER"]
     else:

@@ -156,6 +156,7 @@ async def resend(intake: Intake, name: str, content: bytes = b"") -> Any:
 
 @by_name
 async def test_a_refused_row_is_kept_and_mended_by_what_comes(intake: Intake, kind: Kind) -> None:
+    """IN4: an accepted row of the same numbers mends it, when its sender says so."""
     rows = [kind.sound(101), kind.spoilt(102), kind.spoilt(103)]
     verdicts = await send(intake, kind, *rows, name="goods.csv", positions=[2, 3, 7])
     assert [verdict.outcome for verdict in verdicts] == [Verdict.ACCEPTED, Verdict.REFUSED, Verdict.REFUSED]
@@ -210,6 +211,7 @@ async def test_a_receipt_is_kept_and_told_by_its_request(intake: Intake) -> None
 
 
 async def test_an_amendment_is_mended_by_no_other_amendment(intake: Intake) -> None:
+    """IN4: a row of another time, or one that isn't accepted, mends nothing."""
     kind = KINDS[0]
     first, second = declaration(150), declaration(150, contract_number="second")
     broken = declaration(150, contract_number="third", trade_mode="general")
@@ -333,6 +335,7 @@ def has_rows(intake: Intake, name: str) -> list[bool]:
 
 
 async def test_verification_finds_what_is_kept_wrongly(intake: Intake) -> None:
+    """IN3: lost content, content kept after mending, and a row that was never told are named."""
     kind = KINDS[0]
     verdicts = await send(intake, kind, *(kind.spoilt(210 + index) for index in range(3)))
     lost, leaked, untold = (verdict.refused_document for verdict in verdicts)

@@ -59,7 +59,7 @@ class Window:
         return list((await self.call("BatchCreateRetailDocuments", request)).verdicts)
 
     async def outcomes(self, *rows: Any) -> list[str]:
-        """What became of rows, and the reasons of those refused."""
+        """Sends rows; returns the outcome of each, with the reasons of a refusal."""
         verdicts = await self.send(*rows)
         return [
             ", ".join([Verdict.Outcome.Name(one.outcome), *(problem.reason for problem in one.problems)])
@@ -148,7 +148,7 @@ def payment(
 
 
 def envelope(change: str, sent: int) -> retail_pb2.RetailEnvelope:
-    """What a document says of itself."""
+    """Returns an envelope: what a document says of itself."""
     found = retail_pb2.RetailEnvelope(document_id=uuid.uuid4().hex, change=change)
     found.send_time.FromSeconds(SENT_S + sent)
     return found
@@ -242,6 +242,7 @@ async def test_the_three_flows_agree_in_whatever_order_they_come(window: Window,
 
 
 async def test_a_payment_that_changes_moves_its_orders(window: Window) -> None:
+    """D2: a payment moved from one order to another leaves both with the state that their documents give."""
     await window.send(order("A"), order("B"), waybill("A", "A"), waybill("B", "B"), payment("X", "A"))
     assert (await window.stands("A"))[0] == "MATCHED"
     await window.send(payment("X", "B", 90_00, "MODIFY", 1))
@@ -326,6 +327,7 @@ async def test_an_enterprise_sees_its_own_an_institution_what_it_was_let_see(win
 
 
 async def test_nothing_that_is_stored_names_a_person(window: Window) -> None:
+    """D3: no column of any table has a word of a natural person."""
     rows = [fixture(name) for name in ("good_311", "good_411", "good_511")]
     words = {word for row in rows for one in row.persons for _, word in one.ListFields() if isinstance(word, str)}
     words -= {"1"}

@@ -207,6 +207,7 @@ def state(one: RetailList) -> tuple[Any, ...]:
 def test_any_order_and_repetition_ends_alike(
     register: RetailRegister, said: list[tuple[str, int, str]], ends: set[str], data: st.DataObject
 ) -> None:
+    """D4: a list ends in the same state, in any order and repetition of what is said of it."""
     one, other = next(NUMBERS), next(NUMBERS)
     for take, row in documents(one, said, ends):
         register.take(take, [row])

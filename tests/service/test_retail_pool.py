@@ -122,11 +122,13 @@ def play(register: RetailRegister, count: int, batch: int = 1000) -> float:
 
 
 def test_many_lists_make_one_base(register: RetailRegister) -> None:
+    """P1: totals and base are what plain Python adds up, over 20,000 lists."""
     logger.info("%s: %.0f rows/s", register.database.dialect, play(register, 20_000))
 
 
 @pytest.mark.volume
 def test_a_hundred_thousand_lists_make_one_base(register: RetailRegister) -> None:
+    """P1: totals and base are what plain Python adds up, over 100,000 lists."""
     logger.info("%s: %.0f rows/s", register.database.dialect, play(register, 100_000))
 
 
@@ -189,6 +191,7 @@ def test_an_inspection_stops_a_list_until_it_is_released(register: RetailRegiste
 
 
 def test_what_joins_where(register: RetailRegister) -> None:
+    """P2: a list that is in a pool stays in it, whatever pools are made later."""
     closed(register, 0, 4)
     # Older lists join once there is a pool.
     everything = register.pool(trade_modes=["9610", "1210"])
@@ -251,7 +254,7 @@ def test_the_base_is_explained(register: RetailRegister) -> None:
 
 
 def receipt(number: int, units: int, **fields: Any) -> pool_pb2.PoolReceipt:
-    """What was paid for a list."""
+    """Returns what was paid for a list."""
     return pool_pb2.PoolReceipt(amount=cny(units), **(fields or {"list_number": list_number(number)}))
 
 
@@ -502,6 +505,7 @@ def test_what_is_paid_goes_to_the_financed_part_first(register: RetailRegister) 
 
 
 def test_the_proof_finds_what_is_wrong(register: RetailRegister) -> None:
+    """P1: a base or a total that its lists don't give is named."""
     pool = register.pool()
     closed(register, 0)
     with register.database.write() as connection:

@@ -146,7 +146,7 @@ def test_changes_add_and_drop_but_never_free(register: RetailRegister) -> None:
 
 
 def test_two_summaries_race_for_the_same_lists(register: RetailRegister, store: Stores) -> None:
-    """Two processes claim the same list at the same moment: one has it."""
+    """S3: two processes claim the same list at the same moment: one has it."""
     rounds = 12
     released(register, *range(rounds * 2))
     other = RetailRegister(store("declarations", SERVICE.migrations))
@@ -181,6 +181,7 @@ def test_ten_thousand_lists_in_one_summary(register: RetailRegister) -> None:
 
 
 def test_the_proof_finds_a_wrong_value(register: RetailRegister) -> None:
+    """S3: a summary whose value isn't the sum of its lists is named."""
     released(register, 1)
     register.summaries(summary_row(1, [1]))
     with register.database.write() as connection:

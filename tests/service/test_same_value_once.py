@@ -101,7 +101,7 @@ def sold(world: World, units: int = VALUE) -> tuple[str, str]:
 
 @pytest.mark.usefixtures("database_url")
 def test_a_sale_falls_short_with_its_declaration(world: World) -> None:
-    """Amended, deleted: the last sale first; who finances a sale is told, and it is frozen."""
+    """W1: amended, deleted, the last sale falls short first; who finances a sale is told, and it is frozen."""
     name, sale = sold(world, 60_000_00)
     world.now_us += 1
     later = world.sale(name, 40_000_00, "2").name
@@ -125,7 +125,7 @@ def test_a_sale_comes_back_with_its_declaration(world: World) -> None:
 
 
 def test_goods_that_came_back_are_sold_no_more(world: World) -> None:
-    """What was never sold comes back first."""
+    """The unsold goods come back first."""
     name, sale = sold(world, 60_000_00)
     world.take_back(name, 40_000_00)
     assert world.breaches() == []
@@ -150,7 +150,7 @@ def test_what_buyers_pay_settles_the_sales_first(world: World) -> None:
 
 
 def settlements(world: World) -> list[tuple[str, set[str], int, int]]:
-    """Of each asset.settled: what was settled, who was told, and the cents that settled value or went beyond it."""
+    """Returns for each asset.settled what was settled, who was told, and the cents within and beyond its value."""
     found = []
     for resource, tenants, payload in world.events("asset.settled"):
         message = value_pb2.AssetSettlement()
@@ -201,7 +201,7 @@ def test_an_order_is_netted_before_its_goods_are_sold_abroad(world: World) -> No
 
 @pytest.mark.usefixtures("database_url")
 def test_what_is_sold_bears_no_finance_of_its_order(world: World) -> None:
-    """What is too much on the order once all is shipped waits on what isn't sold."""
+    """The excess on the order, once all is shipped, waits on the unsold goods."""
     order = world.order(2 * VALUE)
     name, sale = sold(world)
     world.call("LinkPreShipment", pre_shipment_pb2.LinkPreShipmentRequest(name=order, declaration=name), EXPORTER)
@@ -264,7 +264,7 @@ def test_each_asset_is_named_once(world: World) -> None:
 
 @pytest.mark.parametrize("units", [2**63 - 1, VALUE])
 def test_more_than_an_amount_can_be_is_more_than_there_is(world: World, units: int) -> None:
-    """Of another currency, whose conversion doesn't fit; the next caller of the same batch gets what it asked for."""
+    """The conversion to another currency doesn't fit; the next caller of the same batch gets its amount."""
     name = world.declared()
     request = world.reservation(name, 0)
     request.encumbrance.items[0].amount.CopyFrom(to_proto(Money("GBP", units)))
@@ -286,7 +286,7 @@ def test_nothing_is_paid_but_what_was_paid(world: World) -> None:
 
 @pytest.mark.parametrize("asset", ["pools/pool-1", "preShipments/order-1"])
 def test_what_has_no_buyer_of_its_own_is_not_paid(asset: str) -> None:
-    """What is paid for a pool at large would stay in its base, for an order wouldn't follow its goods."""
+    """A payment for a pool at large would stay in its base, one for an order wouldn't follow its goods."""
     request = pb.ApplyProceedsRequest(asset=asset, payment="p", amount=usd(1), request_id=str(uuid.uuid4()))
     assert [problem.path for problem in fields.problems(request)] == ["asset"]
     request.asset = "rebates/rebate-1"
@@ -354,7 +354,7 @@ def test_an_application_makes_one_rebate(world: World) -> None:
 
 
 def test_a_rebate_that_was_paid_is_financed_no_more(world: World) -> None:
-    """What stands on it stays; nothing new does."""
+    """Finance that stands on it stays; nothing new does."""
     name = world.declared()
     application(world, "ACCEPTED", name)
     application(world, "PAID", name, paid_amount=cny(100_00))

@@ -5,12 +5,15 @@ The second suites are China's: SM4 in GCM, HMAC and digests with SM3 (GB/T 32907
 
 import hashlib
 import hmac
+import uuid
 from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
+from aval.declarations.v1 import fingerprint_pb2
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from google.protobuf.wrappers_pb2 import StringValue
+from google.type import date_pb2
 
 from chassis import keyring, sealing, suites, tables
 from chassis.command import Operation
@@ -18,10 +21,13 @@ from chassis.database import Database
 from chassis.errors import RequestIdReused
 from chassis.keyring import KeyRing, Keys, Tampered, UnknownKey
 from chassis.migrations import OtherRing
+from chassis.money import Money, to_proto
 from chassis.writer import run_batch
 from ledger import chain
 from ledger import store as ledger
 from ledger.model import Transfer
+from services.declarations.service import SERVICE
+from tests.service.register_world import BANK, BANKS, ENTERPRISE, OTHER, World
 from tests.support import (
     NOW_US,
     Stores,
@@ -194,3 +200,38 @@ def test_no_suites_token_is_mistaken_for_a_bare_one(name: str) -> None:
     suite = suites.TOKEN_SUITES[name]
     made = suite.stored(suite.authenticate(suite.derive(bytes(32), b"p"), b"x"))
     assert suites.token_number(made) == suite.number
+
+
+def test_registrations_of_two_suites_are_found_beside_each_other(database_url: str, second: Keys) -> None:
+    world = World(database_url)
+    world.consent(*BANKS)
+    old, new = registering("INV-2026-0117"), registering("INV-2026-0555")
+    made = world.call("RegisterDocuments", old, BANK)
+    world.store.close()
+    world.store = Database(database_url, SERVICE.name, KeyRing(second))
+    world.call("RegisterDocuments", new, BANK)
+    documents = [*old.registration.documents, *new.registration.documents]
+    asked = fingerprint_pb2.CheckDocumentsRequest(applicant=ENTERPRISE, documents=documents)
+    found = world.call("CheckDocuments", asked, OTHER).documents
+    assert [[match.score for match in each.matches] for each in found] == [[100], [100]]
+    # The same registration again is known by its digest of either suite.
+    old.request_id = ""
+    assert world.call("RegisterDocuments", old, BANK).registration == made.registration
+    old.registration.amount.minor_units += 1
+    old.request_id = ""
+    assert world.refused("RegisterDocuments", old, BANK).reason == "REGISTRATION_ID_TAKEN"
+    world.store.close()
+
+
+def registering(number: str) -> fingerprint_pb2.RegisterDocumentsRequest:
+    """The financing of an invoice."""
+    document = fingerprint_pb2.FinancedDocument()
+    document.invoice.seller.enterprise, document.invoice.number = ENTERPRISE, number
+    document.invoice.seller.name, document.invoice.buyer.name = "Henan Wigs Export Co., Ltd.", "Atlantic Hair Ltd."
+    document.invoice.date.CopyFrom(date_pb2.Date(year=2026, month=11, day=2))
+    # Amounts far apart: no other invoice is near.
+    document.invoice.amount.CopyFrom(to_proto(Money("USD", int(number[-4:]) * 100_00)))
+    registration = fingerprint_pb2.Registration(
+        applicant=ENTERPRISE, amount=to_proto(Money("USD", 1_000_00)), documents=[document]
+    )
+    return fingerprint_pb2.RegisterDocumentsRequest(registration_id=str(uuid.uuid4()), registration=registration)

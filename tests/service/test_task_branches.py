@@ -249,6 +249,7 @@ PLANTED: Mapping[str, tuple[Mapping[str, Any], Sequence[str]]] = {
 
 @pytest.mark.parametrize("planted", PLANTED)
 def test_a_task_that_differs_from_its_plan_is_found(books: Books, planted: str) -> None:
+    """T1: another branch, step or time than the plan's is named."""
     values, told = PLANTED[planted]
     books.owes(("", "pay", 0))
     with books.database.write() as connection:

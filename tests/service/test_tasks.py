@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -98,8 +97,8 @@ def database(store: Stores) -> Database:
 
 
 def _run(database: Database, operation: Operation, text: str) -> None:
-    one = submission(operation, text)
-    assert run_batch(database, [one])[one] == Empty()
+    command = submission(operation, text)
+    assert run_batch(database, [command])[command] == Empty()
 
 
 def _due(database: Database, now_us: int = NOW_US) -> list[Task]:
@@ -109,8 +108,8 @@ def _due(database: Database, now_us: int = NOW_US) -> list[Task]:
 
 
 def _settle(database: Database, task: Task, outcome: Outcome, now_us: int = NOW_US) -> Any:
-    one = tasks.settlement(SETTLE, task, outcome, now_us, b"seed")
-    return run_batch(database, [one])[one]
+    command = tasks.settlement(SETTLE, task, outcome, now_us, b"seed")
+    return run_batch(database, [command])[command]
 
 
 def _state(database: Database) -> str:
@@ -122,8 +121,8 @@ def _state(database: Database) -> str:
 
 def test_each_step_owes_the_next_until_nothing_is_owed(database: Database) -> None:
     steps = []
-    while found := _due(database):
-        (task,) = found
+    while owed := _due(database):
+        (task,) = owed
         steps.append(task.step)
         assert _settle(database, task, Empty()) == Empty()
     assert steps == ["cover", "pay"]
@@ -168,19 +167,6 @@ def test_an_unknown_outcome_repeats_the_same_call_later(database: Database) -> N
     assert _state(database) == "NEW"
 
 
-def test_a_thousand_resources_that_failed_together_come_back_apart(database: Database) -> None:
-    (task,) = _due(database)
-    deals = [replace(task, resource=f"deals/{number}") for number in range(1000)]
-    waits = [tasks.retry_us(deal, 9) for deal in deals]
-    assert waits == [tasks.retry_us(deal, 9) for deal in deals]
-    assert (min(waits) // 1000, max(waits) // 1000) == (22_500, 37_500)
-    assert len(set(waits)) > 400
-    in_each_second = Counter(wait // 1_000_000 for wait in waits)
-    assert max(in_each_second.values()) < 110
-    assert len({tasks.retry_us(task, attempts) for attempts in (10, 11, 12, 13)}) > 1
-    assert tasks.retry_us(replace(task, branch="b"), 9) != tasks.retry_us(task, 9)
-
-
 def test_after_many_attempts_it_waits_for_a_person(database: Database) -> None:
     (task,) = _due(database)
     tried = replace(task, attempts=tasks.PARK_AFTER_ATTEMPTS - 1)
@@ -220,6 +206,7 @@ def test_a_reaction_that_leaves_its_step_owed_is_a_bug(database: Database) -> No
 
 
 def test_tasks_that_disagree_with_their_plans_are_found(database: Database) -> None:
+    """T1: a call that is owed by the plan and has no task is named."""
     with database.write() as connection:
         connection.execute(sa.delete(tables.tasks))
     with database.read() as connection:
@@ -281,7 +268,7 @@ def _task(database: Database) -> Task:
 
 @pytest.mark.parametrize("react", [_refuse, _fail, _leave, _changing_then_failing])
 async def test_a_reaction_that_fails_counts_as_an_attempt(database: Database, react: Any) -> None:
-    """After 0, 0.2, 0.6, 1.4 and 3 seconds, each wait a quarter more or less, instead of five times a second."""
+    """T2: after 0, 0.2, 0.6, 1.4 and 3 seconds, each wait a quarter more or less, instead of five times a second."""
     task, calls, seconds = await _attempts(database, react, 4)
     # One more call may be under way when the runner ends.
     assert task.attempts >= 4
@@ -296,6 +283,7 @@ async def test_a_reaction_that_fails_counts_as_an_attempt(database: Database, re
     ("react", "why"), [(_refuse, "deals/1"), (_fail, "ZeroDivisionError"), (_leave, "AssertionError")]
 )
 async def test_a_reaction_that_goes_on_failing_waits_for_a_person(database: Database, react: Any, why: str) -> None:
+    """T2: after the last attempt the task is parked with the reason, which is no violation."""
     task, calls, _ = await _attempts(database, react, tasks.PARK_AFTER_ATTEMPTS, tasks.PARK_AFTER_ATTEMPTS - 1)
     assert (task.attempts, calls) == (tasks.PARK_AFTER_ATTEMPTS, 1)
     with database.read() as connection:
@@ -303,8 +291,3 @@ async def test_a_reaction_that_goes_on_failing_waits_for_a_person(database: Data
         assert tasks.violations(connection, {"deal": SAGA}) == []
     assert task.parked is not None
     assert task.parked.startswith(why)
-
-
-@pytest.mark.parametrize(("attempts", "seconds"), [(1, 0.2), (2, 0.4), (5, 3.2), (9, 30), (1000, 30)])
-def test_calls_wait_longer_and_longer(attempts: int, seconds: float) -> None:
-    assert tasks.retry_seconds(attempts) == pytest.approx(seconds)

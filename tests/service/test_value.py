@@ -1,4 +1,4 @@
-"""What is encumbered stays encumbered once: amendments, deletions, returns, breaches and their ends."""
+"""Value is encumbered once, and stays so: amendments, deletions, returns, breaches and their ends."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -45,7 +45,7 @@ def world(database_url: str) -> Iterator[World]:
 
 
 def test_a_smaller_value_takes_free_value_first(world: World) -> None:
-    """Nothing that stands is touched, and the cap holds of what is left."""
+    """cap: nothing that stands is touched, and what is left is free up to the cap."""
     name = world.declared()
     world.finance(name, 50_000_00)
     world.amend(name, 80_000_00)
@@ -68,7 +68,7 @@ def test_reservations_give_way_the_newest_first(world: World) -> None:
 
 
 def test_what_is_financed_beyond_the_value_is_a_breach(world: World) -> None:
-    """Exactly that amount; the asset is frozen, the holder is told its share, the enterprise all."""
+    """I7: exactly that amount; the asset is frozen, the holder is told its share, the enterprise all."""
     name = world.declared()
     held = world.finance(name, 90_000_00)
     world.amend(name, 70_000_00)
@@ -139,7 +139,7 @@ def test_returned_goods_reduce_what_can_be_financed(world: World) -> None:
 
 
 def test_what_was_paid_of_a_value_taken_away_is_not_lent_on(world: World) -> None:
-    """It is excess, and counts as paid again when the value comes back (I5)."""
+    """I5: it is excess, and counts as paid again when the value comes back."""
     name = world.declared()
     world.pay(name, 80_000_00)
     world.amend(name, 30_000_00)
@@ -178,7 +178,7 @@ def test_finance_given_back_cures_first(world: World) -> None:
 
 
 def test_the_buyers_money_repays_even_what_has_no_value(world: World) -> None:
-    """What it settles of the value, then what falls short; only the rest is excess."""
+    """The payment settles the value, then the shortfall; only the rest is excess."""
     name = world.declared()
     held = world.finance(name, 90_000_00)
     world.amend(name, 60_000_00)
@@ -188,6 +188,18 @@ def test_the_buyers_money_repays_even_what_has_no_value(world: World) -> None:
     assert world.value(name) == {"settled": 60_000_00, "excess": 40_000_00}
     assert world.breaches()[0].state == value_pb2.Breach.CURED
     assert world.encumbrance(held).items[0].settled == usd(90_000_00)
+
+
+def test_what_is_paid_in_full_is_neither_financed_nor_reserved(world: World) -> None:
+    """R3: the payment repays the finance, the reservation gives way, and nothing is reserved afterwards."""
+    name = world.declared()
+    held, reserved = world.finance(name, 40_000_00), world.reserve(name, 30_000_00)
+    assert world.pay(name, 100_000_00).excess == usd(0)
+    assert world.value(name) == {"settled": 100_000_00}
+    assert world.encumbrance(held).items[0].settled == usd(40_000_00)
+    assert world.state(reserved) == "RELEASED"
+    refusal = world.refused("ReserveEncumbrance", world.reservation(name, 1), BANK)
+    assert (refusal.reason, refusal.metadata["available"]) == ("VALUE_ENCUMBERED", "0.00")
 
 
 def test_a_breach_is_resolved_by_two_people(world: World) -> None:
@@ -285,7 +297,7 @@ def test_less_is_encumbered_once_a_checker_agrees(world: World) -> None:
     ],
 )
 def test_verification_finds_what_was_changed_behind_it(database_url: str, statement: str, invariant: str) -> None:
-    """From the rows alone."""
+    """I1, I7, R1: a change in any of the rows is named, from the rows alone."""
     world = World(database_url)
     world.consent(BANKS[0])
     name = world.declared()
@@ -310,7 +322,7 @@ def test_a_value_moves_the_same_whatever_the_way(world: World) -> None:
 
 
 def insured(world: World, name: str) -> tuple[int, int]:
-    """What is insured of an asset, and what may still be."""
+    """Returns what is insured of an asset, and what may still be, cents."""
     with world.store.read() as connection:
         value = value_store.booked(connection, [name])[name]
     return value.insured.minor_units, value.insurable.minor_units
@@ -344,7 +356,7 @@ def test_a_payment_settles_cover_and_leaves_what_is_owed_insurable(world: World)
 
 
 def test_reserved_cover_gives_way_to_a_payment_the_newest_first(world: World) -> None:
-    """What is only reserved isn't insured yet: its insurer can't confirm what is paid."""
+    """Reserved cover isn't insurance yet: its insurer can't confirm what is paid."""
     name = world.declared()
     older, newer = (world.reserve(name, 40_000_00, COVER, asset_class="INSURANCE") for _ in range(2))
     world.pay(name, 20_000_00)
@@ -370,7 +382,7 @@ def test_an_insurer_is_told_what_was_paid_before_its_cover(world: World) -> None
 
 @pytest.mark.parametrize(("to", "left"), [(80_000_00, (10_000_00, 20_000_00)), (40_000_00, (10_000_00, 0))])
 def test_value_that_customs_takes_after_a_payment(world: World, to: int, left: tuple[int, int]) -> None:
-    """Of 100, 60 insured and 50 paid: the rest of what is owed stays insurable, and comes back with the value."""
+    """60 of 100 are insured, 50 are paid: the rest of the debt stays insurable, and comes back with the value."""
     name = world.declared()
     world.finance(name, 60_000_00, COVER, asset_class="INSURANCE")
     world.pay(name, 50_000_00)

@@ -1,4 +1,4 @@
-"""What the proof says of rows that every service keeps alike, and of calls that wait for a person."""
+"""The proof of rows that every service keeps alike, and of calls that wait for a person."""
 
 from collections.abc import Iterator, Mapping
 
@@ -61,6 +61,7 @@ def _plant(store: Database, table: str, row: Mapping[str, object]) -> None:
 def test_a_row_in_no_currency_is_named(
     opened: Database, service: Service, table: str, row: Mapping[str, object], column: str, code: str
 ) -> None:
+    """V1: a planted row in a code that was never money is named by its column and id."""
     assert _found(opened, service) == []
     _plant(opened, table, {**row, column: code})
     (text,) = (one for one in _found(opened, service) if one.startswith("currency: "))

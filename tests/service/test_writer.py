@@ -96,6 +96,7 @@ def _events(database: Database) -> list[str]:
 
 
 def test_the_same_request_again_gets_the_same_answer(database: Database) -> None:
+    """Q1: the answer is the first one's, and nothing is written or told again."""
     (first,) = _outcomes(database, submission(NOTE, "a", "r1"))
     (again,) = _outcomes(database, submission(NOTE, "a", "r1", now_us=1))
     assert first == again
@@ -104,6 +105,7 @@ def test_the_same_request_again_gets_the_same_answer(database: Database) -> None
 
 
 def test_other_content_under_the_same_id_is_refused(database: Database) -> None:
+    """Q1: other text or another method under a used request id is refused."""
     _outcomes(database, submission(NOTE, "a", "r1"))
     outcomes = _outcomes(database, submission(NOTE, "b", "r1"), submission(NOTES, "a", "r1"))
     assert [type(outcome) for outcome in outcomes] == [RequestIdReused] * 2
@@ -249,6 +251,7 @@ def test_events_are_dense_and_each_tenant_sees_its_own(database: Database) -> No
 
 
 def test_a_gap_in_the_events_is_found(database: Database) -> None:
+    """E1: a position that is missing below the head is named."""
     _outcomes(database, *(submission(NOTE, text) for text in "abc"))
     with database.write() as connection:
         connection.execute(sa.delete(tables.events).where(tables.events.c.position == 2))

@@ -1,10 +1,13 @@
 """The simulation itself: it holds, it can be repeated, and it finds a rule that is broken."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from cli.simulation import world
+from cli.simulation import invariants, world
+from cli.simulation.network import Network
 from services.declarations.register.encumbrance import model as encumbrance_model
 
 STEPS = 600
@@ -16,6 +19,7 @@ def simulate(seed: int, steps: int = STEPS) -> dict[str, Any]:
 
 
 def test_a_run_holds_and_the_same_seed_gives_the_same_run() -> None:
+    """R3, X1, X2, X3, X4, X5, X8: no commit of a run breaks R3, and at rest all of them hold."""
     first = simulate(5)
     assert first["violations"] == []
     assert first["ok"]
@@ -35,3 +39,56 @@ def test_a_broken_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
             break
     assert "I6" in {violation["invariant"] for violation in report["violations"]}
     assert all(violation["step"] > 0 for violation in report["violations"])
+
+
+# Service, table, the row that is spoilt, and the change, each of which one invariant forbids once all is at rest.
+CANCELLED = "id = (SELECT min(id) FROM loans WHERE state = 'CANCELLED')"
+PAID = "id = (SELECT min(id) FROM covered_shipments WHERE state = 'CLOSED' AND insured_value_minor_units > 0)"
+FAULTS: Mapping[str, tuple[str, str, str, Mapping[str, str]]] = {
+    "X1": ("loans", "loans", CANCELLED, {"state": "'CLOSED'"}),
+    "X2": ("loans", "loans", CANCELLED, {"state": "'ACTIVE'"}),
+    "X3": ("declarations", "encumbrances", "reference LIKE 'loans/%'", {"state": "'CONFIRMED'"}),
+    "X4": ("loans", "loans", CANCELLED, {"state": "'DISBURSING'"}),
+    "X8": ("credit_insurance", "covered_shipments", PAID,
+           {"state": "'COVERED'", "insured_value_minor_units": "insured_value_minor_units * 2"}),
+}  # fmt: skip
+
+
+def named(network: Network, service: str, table: str, row: str, changes: Mapping[str, str]) -> set[str]:
+    """Spoils rows, and returns the invariants that are told before they are put right."""
+    store = network.nodes[service].store
+    change = ", ".join(f"{column} = {value}" for column, value in changes.items())
+    back = ", ".join(f"{column} = :{column}" for column in changes)
+    with store.write() as connection:
+        query = sa.text(f"SELECT id, {', '.join(changes)} FROM {table} WHERE {row}")
+        before = [dict(line) for line in connection.execute(query).mappings()]
+        connection.execute(sa.text(f"UPDATE {table} SET {change} WHERE {row}"))
+    told = {invariant for invariant, _ in invariants.at_rest(network)}
+    assert before, f"no row of {table} to spoil"
+    with store.write() as connection:
+        connection.execute(sa.text(f"UPDATE {table} SET {back} WHERE id = :id"), before)
+    return told
+
+
+def test_what_is_wrong_at_rest_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X1, X2, X3, X4, X8: a row that breaks one of them at rest is told under its id, and nothing once it is right."""
+    networks: list[Network] = []
+    at_rest = invariants.at_rest
+
+    def kept(network: Network) -> Iterator[tuple[str, str]]:
+        networks.append(network)
+        return at_rest(network)
+
+    monkeypatch.setattr(invariants, "at_rest", kept)
+    assert simulate(5)["ok"]
+    (network,) = networks
+    for invariant, fault in FAULTS.items():
+        assert invariant in named(network, *fault), invariant
+    assert list(at_rest(network)) == []
+
+
+def test_a_call_that_stays_owed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X5: a run that is given no time to come to rest tells how many calls are still owed."""
+    monkeypatch.setattr(world, "MOST_STEPS_TO_REST", 1)
+    violations = [violation["detail"] for violation in simulate(5, 100)["violations"] if violation["invariant"] == "X5"]
+    assert [detail.endswith(" tasks are still owed") and not detail.startswith("0 ") for detail in violations] == [True]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aval.declarations.v1 import declarations_pb2, retail_pb2
 from aval.events.v1 import events_pb2
-from google.protobuf import message_factory
+from google.protobuf import message_factory, struct_pb2
 from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -114,7 +114,5 @@ def test_a_line_break_at_the_end_does_not_pass_a_pattern() -> None:
 
 
 def test_a_message_that_contains_itself_is_left_to_the_validator() -> None:
-    from google.protobuf import struct_pb2
-
     with pytest.raises(UnknownRule):
         acceptor(struct_pb2.Struct.DESCRIPTOR)

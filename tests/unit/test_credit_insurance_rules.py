@@ -48,7 +48,12 @@ SHIPMENT = CoveredShipment(
     paid_before=Money("EUR", 0),
 )
 MACHINES: list[tuple[Mapping[tuple[Any, Any], Any], type[StrEnum], type[StrEnum], set[str]]] = [
-    (policy.TRANSITIONS, policy.State, policy.Verb, {"PENDING_APPROVAL: approve -> IN_FORCE"}),
+    (
+        policy.TRANSITIONS,
+        policy.State,
+        policy.Verb,
+        {"PENDING_APPROVAL: approve -> IN_FORCE", "IN_FORCE: end -> ENDED"},
+    ),
     (
         buyer_limit.TRANSITIONS,
         buyer_limit.State,
@@ -56,6 +61,7 @@ MACHINES: list[tuple[Mapping[tuple[Any, Any], Any], type[StrEnum], type[StrEnum]
         {
             "REQUESTED: decide -> PENDING_APPROVAL",
             "PENDING_APPROVAL: approve -> IN_FORCE",
+            "IN_FORCE: end -> ENDED",
             "PENDING_APPROVAL: approve refusal -> REFUSED",
         },
     ),

@@ -9,8 +9,9 @@ from aval.declarations.v1 import declarations_pb2, retail_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.declarations.customs.checks import decimal_or_none, is_social_credit_code, plain
+from services.declarations.customs.checks import decimal_or_none, plain
 from services.declarations.intake.formats.decmessage import check, parse
+from trade.identifiers import is_social_credit_code
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "decmessage"
 TEMPLATES = Path(__file__).parents[2] / "cli" / "demo" / "world" / "declarations"

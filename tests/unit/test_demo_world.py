@@ -9,9 +9,8 @@ import pytest
 from stdnum import lei
 
 from chassis.currencies import to_minor_units
-from services.declarations.customs.checks import is_social_credit_code
 from services.declarations.customs.code_tables import code_table
-from services.settlement.messages.iso20022 import is_bic
+from trade.identifiers import is_bic, is_social_credit_code
 
 WORLD = Path(__file__).parents[2] / "cli" / "demo" / "world"
 

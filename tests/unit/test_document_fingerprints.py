@@ -29,6 +29,7 @@ from services.declarations.fingerprint import terms as fingerprint_terms
 from services.declarations.fingerprint.document import Document, Kind
 from services.declarations.fingerprint.matching import Question, Score, Tier
 from services.declarations.fingerprint.tokens import Blinder, Tolerance
+from trade import names
 
 TODAY = datetime.date(2026, 11, 23)
 DAY = datetime.timedelta(days=1)
@@ -76,7 +77,7 @@ def invoices(draw: st.DrawFn, seller: str = SELLER) -> Document:
 @example("ﬀ İ ǅ ０１２ ①② Ω ΐ")
 @SETTINGS
 def test_normalising_again_changes_nothing(raw: str) -> None:
-    assert canonical.text(canonical.text(raw)) == canonical.text(raw)
+    assert names.text(names.text(raw)) == names.text(raw)
     assert canonical.number(canonical.number(raw)) == canonical.number(raw)
     for skeleton in canonical.skeletons(raw):
         assert canonical.skeletons(skeleton) == {skeleton}
@@ -85,7 +86,7 @@ def test_normalising_again_changes_nothing(raw: str) -> None:
 @given(st.text(st.characters(max_codepoint=0x7E, min_codepoint=0x20)))
 @SETTINGS
 def test_plain_letters_are_normalised_like_all_others(raw: str) -> None:
-    assert canonical.text(f"{raw}\u200b") == canonical.text(raw) == raw.lower()
+    assert names.text(f"{raw}\u200b") == names.text(raw) == raw.lower()
 
 
 FULL_WIDTH = {ord(character): ord(character) + 0xFEE0 for character in map(chr, range(0x21, 0x7F))}
@@ -249,14 +250,16 @@ def test_the_other_party_counts_by_code_or_by_name() -> None:
         ("ＡＴＬＡＮＴＩＣ  Hair", "Atlantic-Hair"),
     ],
 )
-def test_names_written_otherwise_are_the_same(one: str, other: str) -> None:
-    assert canonical.party(one) == canonical.party(other)
+@pytest.mark.parametrize("version", [1, 2])
+def test_names_written_otherwise_are_the_same(one: str, other: str, version: int) -> None:
+    assert names.party(one, version) == names.party(other, version)
 
 
 @pytest.mark.parametrize(("one", "other"), [("The Co.", "Ltd"), ("CORP", "Inc."), ("北京公司", "上海公司")])
-def test_legal_forms_alone_are_no_name(one: str, other: str) -> None:
-    assert canonical.party(one) != canonical.party(other)
-    assert canonical.party(one)
+@pytest.mark.parametrize("version", [1, 2])
+def test_legal_forms_alone_are_no_name(one: str, other: str, version: int) -> None:
+    assert names.party(one, version) != names.party(other, version)
+    assert names.party(one, version)
 
 
 @pytest.mark.parametrize("kind", Kind)

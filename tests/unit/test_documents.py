@@ -1,5 +1,6 @@
 """The documents say of the code what the code says."""
 
+import ast
 import pathlib
 import re
 import subprocess
@@ -16,6 +17,8 @@ INVARIANT = r"(?:cap|[A-Z]{1,2}[0-9])"
 CITED = re.compile(
     rf'yield "({INVARIANT})"|f?"({INVARIANT}): |[Ii]nvariants? ({INVARIANT})|^ *"""({INVARIANT}): ', re.M
 )
+PROVED = re.compile(rf"({INVARIANT}(?:, {INVARIANT})*): ")
+FUNCTION, TEST = (ast.FunctionDef, ast.AsyncFunctionDef), re.compile("test_")
 LISTED = re.compile(rf"({INVARIANT})(?: to ({INVARIANT}))?")
 ATTRIBUTE = re.compile(r'"(aval\.(?:[a-z_]+\.[a-z_]+|resource))"')
 
@@ -73,14 +76,27 @@ def invariants() -> list[str]:
 
 
 def test_an_invariants_id_stands_in_one_row() -> None:
-    found = invariants()
-    assert len(found) > 40
-    assert sorted(one for one in set(found) if found.count(one) > 1) == []
+    identifiers = invariants()
+    assert len(identifiers) > 40
+    assert sorted(identifier for identifier in set(identifiers) if identifiers.count(identifier) > 1) == []
+
+
+def proved() -> set[str]:
+    """The ids at the head of the docstrings of tests. Example: "R1, R2: the rows are ..." proves R1 and R2."""
+    files = [ast.parse(file.read_text("utf-8")) for file in (ROOT / "tests").rglob("test_*.py")]
+    tests = [test for file in files for test in ast.walk(file) if isinstance(test, FUNCTION) and TEST.match(test.name)]
+    heads = [PROVED.match(ast.get_docstring(test) or "") for test in tests]
+    return {identifier for head in heads if head for identifier in head[1].split(", ")}
+
+
+def test_every_invariant_is_proved_by_a_test_that_names_it() -> None:
+    """Each id of docs/invariants.md stands at the head of the docstring of a test, and no other id does."""
+    assert sorted(proved() ^ set(invariants())) == []
 
 
 def test_every_invariant_that_code_names_is_written_down() -> None:
     files = [file for folder in generate_docs.HOUSE for file in (ROOT / folder).rglob("*.py")]
-    cited = {"".join(found) for file in files for found in CITED.findall(file.read_text("utf-8"))}
+    cited = {"".join(match) for file in files for match in CITED.findall(file.read_text("utf-8"))}
     assert len(cited) > 15
     assert sorted(cited - set(invariants())) == []
 
@@ -88,7 +104,8 @@ def test_every_invariant_that_code_names_is_written_down() -> None:
 def test_every_invariant_that_a_readme_lists_is_written_down() -> None:
     texts = [file.read_text("utf-8") for file in ROOT.glob("services/*/README.md")]
     sections = [text.partition("## Invariants\n")[2].partition("\n## ")[0] for text in texts]
-    listed = {one for section in sections for pair in LISTED.findall(section) for one in _between(*pair)}
+    pairs = [pair for section in sections for pair in LISTED.findall(section)]
+    listed = {identifier for pair in pairs for identifier in _between(*pair)}
     assert len(listed) > 25
     assert sorted(listed - set(invariants())) == []
 

@@ -47,6 +47,7 @@ def test_a_prefix_that_is_not_declared_is_no_internal_error(content: bytes) -> N
 
 @pytest.mark.parametrize("file", FIXTURES, ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_no_value_of_an_element_stops_the_reader(file: pathlib.Path) -> None:
+    """IN5: each element of each fixture takes each hostile text and gets a verdict."""
     root, _ = xml.parse_document(file.read_bytes(), MISDECLARED)
     assert root is not None
     leaves = {element.tag: element for element in root.iter(etree.Element) if len(element) == 0}
@@ -79,6 +80,7 @@ def test_no_value_of_an_element_stops_the_reader(file: pathlib.Path) -> None:
     ids=range(12),
 )
 def test_the_time_to_read_grows_with_the_size_alone(content: bytes) -> None:
+    """IN5: the largest documents of hostile shapes are answered within 10 seconds."""
     begun = time.monotonic()
     assert read(content).parts
     assert time.monotonic() - begun < 10

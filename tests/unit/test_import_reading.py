@@ -178,6 +178,7 @@ class _Memory(Opened):
 def test_a_document_is_never_made_of_a_part_of_its_rows(
     tmp_path: pathlib.Path, rows: list[str], expected: list[Any]
 ) -> None:
+    """IN6: a document one row of which is malformed, or stands apart, is refused whole."""
     found = told(read(tmp_path, "\n".join([HEAD, *rows, ""]), mapping()))
     assert sorted(found) == sorted(expected)
 

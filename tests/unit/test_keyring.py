@@ -27,6 +27,7 @@ def test_what_is_sealed_opens(plain: bytes, context: bytes) -> None:
 
 @given(st.binary(), st.binary(), st.binary())
 def test_it_opens_for_its_own_context_only(plain: bytes, context: bytes, other: bytes) -> None:
+    """PD2: a value sealed for one resource opens for no other."""
     ring = KeyRing(KEYS)
     if context != other:
         with pytest.raises(Tampered):

@@ -70,6 +70,7 @@ TABLE = {
 @pytest.mark.parametrize("state_name", PREPARED)
 @pytest.mark.parametrize("kind", Kind)
 def test_every_kind_against_every_state_of_a_hold(kind: Kind, state_name: str) -> None:
+    """L3: a hold that was voided, expired or posted is never posted."""
     state = _state()
     _run(state, _hold(timeout_us=500))
     later_us = NOW_US + 500 if state_name in ("due", "expired") else NOW_US + 499
@@ -87,6 +88,7 @@ def test_the_table_is_complete() -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_what_may_be_reversed(kind: Kind) -> None:
+    """L3: a posted transfer is reversed once, and no other is."""
     state = _state()
     _run(state, _hold("h"), _hold("h2"), Transfer("o", "a", "b", 5), Transfer("r", kind=Kind.REVERSAL, pending_id="o"))
     _run(state, _hold("h3", timeout_us=1), Transfer("p", kind=Kind.POST, pending_id="h"))
@@ -193,6 +195,7 @@ def test_a_chain_left_open_is_refused() -> None:
 
 
 def test_a_rejected_id_stays_rejected_when_there_is_money_later() -> None:
+    """L4: the verdict on an id stands for ever; the same transfer under another id goes through."""
     poor = Account("a", "books", "CNY", Limit.DEBITS_MUST_NOT_EXCEED_CREDITS)
     state = _state(poor, Account("b", "books", "CNY"))
     asked = Transfer("x", "a", "b", 10)

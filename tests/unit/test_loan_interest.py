@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from chassis.money import Money
 from services.loans import products
-from services.loans.interest import Stretch, accrued, all_in_rate, interest
 from services.loans.loan.model import Loan
 from services.loans.loan.model import State as LoanState
 from services.loans.loan.payoff import due
 from services.loans.products import Component
 from services.loans.repayment.model import Repayment, State, waterfall
+from trade import day_counts as trade_day_counts
+from trade.interest import Stretch, accrued, all_in_rate, interest
 
 START = date(2026, 1, 15)
 ORDER = (Component.INTEREST, Component.PRINCIPAL)
@@ -96,7 +97,7 @@ def test_a_discount_costs_its_true_yield() -> None:
     ("currency", "basis"), [("GBP", 365), ("HKD", 365), ("SGD", 365), ("AUD", 365), ("ZAR", 365), ("USD", 360)]
 )
 def test_the_basis_follows_the_currency(currency: str, basis: int) -> None:
-    assert products.day_count_basis(currency, START) == basis
+    assert trade_day_counts.day_count_basis(currency, START) == basis
 
 
 def test_a_partial_repayment_shows_how_interest_came_about() -> None:

@@ -134,7 +134,7 @@ TEXTS = st.text(max_size=35)
 def test_what_is_prepared_can_be_sent(
     name: str, town: str, account: str, remittance: str, units: int, changes: dict[str, Any]
 ) -> None:
-    """Whatever has no problem keeps its schema, and is read again."""
+    """M5: a payment without problems keeps the schema of its message, and is read again."""
     payment = replace(
         replace(PAYMENT, **changes),
         creditor_name=name or "X",

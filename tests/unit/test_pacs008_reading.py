@@ -18,8 +18,9 @@ from lxml import etree
 from chassis.codetables import code_table
 from services.settlement.messages import camt054, pacs008, schema
 from services.settlement.messages.declaration_numbers import declaration_numbers
-from services.settlement.messages.iso20022 import ELEMENTS_MAX, is_country, is_uetr, short_account
+from services.settlement.messages.iso20022 import ELEMENTS_MAX, is_uetr, short_account
 from services.settlement.messages.pacs008 import CreditTransfer
+from trade.identifiers import is_country
 
 ROOT = "Document/FIToFICstmrCdtTrf"
 TRANSACTION = f"{ROOT}/CdtTrfTxInf[1]"

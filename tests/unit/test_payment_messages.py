@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from chassis.currencies import INT64_MAX
 from services.settlement.messages import camt054, pacs008
-from services.settlement.messages.iso20022 import is_bic, is_uetr
+from services.settlement.messages.iso20022 import is_uetr
 from services.settlement.messages.pacs008 import CreditTransfer
+from trade.identifiers import is_bic
 
 WORLD = Path(__file__).parents[2] / "cli" / "demo" / "world"
 TRANSACTION = "FIToFICstmrCdtTrf/CdtTrfTxInf[1]"

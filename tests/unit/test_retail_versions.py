@@ -49,7 +49,7 @@ changes = st.builds(Version, st.integers(1, 6), st.sampled_from([MODIFY, DELETE]
 
 
 def after(versions: list[Version]) -> tuple[bool, bytes, int]:
-    """What counts once all have arrived: whether deleted, the content if not, and the time."""
+    """Returns what counts once all have arrived: whether deleted, the content if not, and the time."""
     known: Version | None = None
     for arriving in versions:
         move = step(known, arriving)
@@ -63,6 +63,7 @@ def after(versions: list[Version]) -> tuple[bool, bytes, int]:
 
 @given(st.data(), st.lists(changes, min_size=1, max_size=6), st.booleans())
 def test_any_order_and_repetition_ends_the_same(data: st.DataObject, sent: list[Version], begun: bool) -> None:
+    """D1: the version sent last counts, in any order and however often each comes."""
     versions = [Version(0, NEW, b"a"), *sent] if begun else sent
     repeated = versions + data.draw(st.lists(st.sampled_from(versions), max_size=4))
     assert after(data.draw(st.permutations(repeated))) == after(versions)

@@ -47,7 +47,7 @@ def moved(value: Value, *moves: Move) -> Value:
 
 
 def holds(value: Value) -> None:
-    """What is true of every value: no part is negative; what falls short is financed, and nothing is free beside it."""
+    """Asserts that no part is negative, and that a shortfall is financed, with nothing free beside it."""
     assert all(getattr(value, field.name).minor_units >= 0 for field in fields(Value)), value
     assert value.shortfall <= value.financed
     assert not value.shortfall or not (value.free or value.margin)
@@ -70,7 +70,7 @@ def values(draw: st.DrawFn) -> Value:
 
 @given(values(), st.integers(0, 10**9))
 def test_what_customs_says_is_the_value(value: Value, units: int) -> None:
-    """Up or down, whatever stands on it; and the way there and back changes nothing but what was resolved."""
+    """I1: up or down, whatever stands on it, the parts come to the new value."""
     holds(value)
     to = usd(units)
     moves = value_model.lowered(value, to) if to < value.declared else value_model.raised(value, to, CAP)
@@ -96,7 +96,7 @@ def test_up_and_down_again_is_as_before(value: Value) -> None:
 
 @given(values(), st.integers(0, 10**9))
 def test_down_and_up_again_is_as_before(value: Value, units: int) -> None:
-    """What was paid or came back isn't there to be lent on because customs took the value away and gave it again."""
+    """A payment or a return isn't there to be lent on because customs took the value away and gave it again."""
     down = moved(value, *value_model.lowered(value, min(usd(units), value.declared)))
     up = moved(down, *value_model.raised(down, value.declared, CAP))
     assert moved(up, *value_model.margin_restored(up, CAP)) == value
@@ -113,7 +113,7 @@ def test_goods_that_came_back(value: Value, units: int) -> None:
 
 @given(values(), st.integers(0, 10**9))
 def test_the_cap_holds_of_what_is_free(value: Value, units: int) -> None:
-    """Free value and finance together are within the cap, unless finance alone exceeds it."""
+    """cap: free value and finance together are within it, unless finance alone exceeds it."""
     after = moved(value, *value_model.raised(value, value.declared + usd(units), CAP))
     after = moved(after, *value_model.margin_restored(after, CAP))
     most = after.declared - value_model.margin_of(after.declared, CAP)
@@ -161,7 +161,7 @@ def test_a_payment_of_a_value_of_100_settles_the_oldest_cover_first(
 
 
 def _payment(value: Value, amount: Money) -> list[Move]:
-    """What a payment moves where one bank finances and one insurer covers."""
+    """Returns the moves of a payment where one bank finances and one insurer covers."""
     financing = [_encumbrance("a", value.financed)] if value.financed else []
     covering = [_cover("b", value.insured)] if value.insured else []
     application = apply_proceeds(ASSET, value, financing, amount, {"banks/A": value.shortfall})
@@ -183,7 +183,7 @@ def _encumbrance(identifier: str, amount: Money, holder: str = "banks/A", is_equ
 
 
 def test_a_payment_goes_to_finance_with_value_behind_it_first() -> None:
-    """Of two who rank equally one has resolved its share; the other hasn't."""
+    """Two rank equally, of whom one has resolved its share."""
     short = {Part.FINANCED: 80, Part.SHORTFALL: 20}
     value = replace(value_model.unencumbered(usd(0), CAP), financed=usd(short[Part.FINANCED]), shortfall=usd(20))
     both = [_encumbrance("a", usd(30), "banks/A", True), _encumbrance("b", usd(50), "banks/B", True)]
@@ -217,7 +217,7 @@ def test_shares_add_up_however_a_breach_ends(held: list[int], data: st.DataObjec
 
 
 def test_the_oldest_breach_is_cured_first() -> None:
-    """What is left goes to the next."""
+    """The next one gets what is left."""
     share = (Share("banks/A", usd(10), usd(10)),)
     old, new = (
         Breach(
@@ -231,7 +231,7 @@ def test_the_oldest_breach_is_cured_first() -> None:
 
 @pytest.mark.parametrize("machine", [breach_model, encumbrance_model])
 def test_every_pair_of_state_and_verb_is_decided(machine: Any) -> None:
-    """What isn't in the table is refused; an end is an end."""
+    """A pair that isn't in the table is refused; an end is an end."""
     transitions, states, verbs = machine.TRANSITIONS, machine.State, machine.Verb
     allowed = {
         breach_model: {("OPEN", "cure"): "CURED", ("OPEN", "resolve"): "RESOLVED"},

@@ -13,6 +13,7 @@ from chassis.states import check_etag, moved
 from services.credit_insurance import checks, errors, opening
 from services.credit_insurance.buyer_limit import store
 from services.credit_insurance.buyer_limit.model import TRANSITIONS, BuyerLimit, State, Verb
+from services.credit_insurance.ending import jobs as ending_jobs
 from services.credit_insurance.policy import store as policies
 
 
@@ -115,4 +116,7 @@ def approve(
         raise SamePerson
     book(transaction, limit)
     approved = dataclasses.replace(limit, state=state, checker=transaction.caller.principal)
-    return store.save(transaction, approved, event)
+    message = store.save(transaction, approved, event)
+    if state is State.IN_FORCE and ending_jobs.end_if_over(transaction, ending_jobs.BUYER_LIMITS, approved):
+        message = store.view(transaction.connection, approved.name)
+    return message

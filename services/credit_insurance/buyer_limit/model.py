@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from chassis.money import Money
+from chassis.participants import Participant
+from trade.roles import Role
 
 
 class State(enum.StrEnum):
@@ -15,6 +17,7 @@ class State(enum.StrEnum):
     PENDING_APPROVAL = "PENDING_APPROVAL"
     IN_FORCE = "IN_FORCE"
     REFUSED = "REFUSED"
+    ENDED = "ENDED"
 
 
 class Verb(enum.StrEnum):
@@ -23,13 +26,17 @@ class Verb(enum.StrEnum):
     DECIDE = "decide"
     APPROVE = "approve"
     APPROVE_REFUSAL = "approve refusal"
+    END = "end"
 
 
 TRANSITIONS: Mapping[tuple[State, Verb], State] = {
     (State.REQUESTED, Verb.DECIDE): State.PENDING_APPROVAL,
     (State.PENDING_APPROVAL, Verb.APPROVE): State.IN_FORCE,
     (State.PENDING_APPROVAL, Verb.APPROVE_REFUSAL): State.REFUSED,
+    (State.IN_FORCE, Verb.END): State.ENDED,
 }
+# With the last day of its period.
+ENDING = (State.IN_FORCE, TRANSITIONS[State.IN_FORCE, Verb.END])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +67,12 @@ class BuyerLimit:
         return f"buyerLimits/{self.id}"
 
     @property
-    def parties(self) -> tuple[str, str]:
-        """Who may see it."""
-        return self.insurer, self.enterprise
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.insurer, Role.INSURER), Participant(self.enterprise, Role.ENTERPRISE)
 
     def in_force(self, on: date) -> bool:
-        """Whether a shipment of that day may use it."""
-        if self.state is not State.IN_FORCE or self.start_date is None or self.end_date is None:
+        """Returns whether a shipment of that day may use it; one that has ended counts for its days."""
+        if self.state not in ENDING or self.start_date is None or self.end_date is None:
             return False
         return self.start_date <= on <= self.end_date

@@ -3,17 +3,15 @@
 from aval.credit_insurance.v1 import credit_insurance_pb2
 
 from chassis.errors import NotFound
+from chassis.participants import tenants
 from chassis.service import Reading
-from services.credit_insurance import parties
 from services.credit_insurance.buyer_limit import store
-from services.credit_insurance.buyer_limit.model import BuyerLimit
-from services.credit_insurance.tables import buyer_limits
 
 
 def get(reading: Reading, request: credit_insurance_pb2.GetBuyerLimitRequest) -> credit_insurance_pb2.BuyerLimit:
     """One limit."""
     limit = store.load(reading.connection, request.name)
-    if limit is None or reading.caller.tenant not in limit.parties:
+    if limit is None or reading.caller.tenant not in tenants(limit):
         raise NotFound(resource=request.name)
     (message,) = store.views(reading.connection, [limit])
     return message
@@ -23,6 +21,6 @@ def list_(
     reading: Reading, request: credit_insurance_pb2.ListBuyerLimitsRequest
 ) -> credit_insurance_pb2.ListBuyerLimitsResponse:
     """A page of the caller's, newest first."""
-    page, token = parties.page(reading, buyer_limits, BuyerLimit, request)
+    page, token = store.BUYER_LIMITS.page(reading.connection, reading.caller.tenant, request)
     views = store.views(reading.connection, page)
     return credit_insurance_pb2.ListBuyerLimitsResponse(buyer_limits=views, next_page_token=token)

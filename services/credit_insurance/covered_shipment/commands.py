@@ -10,8 +10,9 @@ from chassis.errors import InvalidFields, NotFound, Problem
 from services.credit_insurance import checks, errors, premium_rates
 from services.credit_insurance.buyer_limit import store as limits
 from services.credit_insurance.buyer_limit.model import BuyerLimit
-from services.credit_insurance.covered_shipment import effects, exposure, model, rpc, store
-from services.credit_insurance.covered_shipment.model import CoveredShipment, ExposurePayment, State, Terms
+from services.credit_insurance.covered_shipment import effects, exposure, rpc, store
+from services.credit_insurance.covered_shipment.model import CoveredShipment, ExposurePayment, State
+from services.credit_insurance.covered_shipment.terms import Terms, declared
 from services.credit_insurance.policy import store as policies
 from services.credit_insurance.policy.model import Policy
 from services.credit_insurance.premium_rates import PremiumRate
@@ -33,7 +34,7 @@ def create(
     assert policy is not None, f"{limit.name} has no policy"
     identifier, terms = transaction.ids.resource("covered-shipment"), rpc.terms(message)
     rate = _rate(terms, limit, policy)
-    shipment = model.declared(identifier, terms, limit, policy, rate, transaction.now_us)
+    shipment = declared(identifier, terms, limit, policy, rate, transaction.now_us)
     _check_premium(shipment)
     _check_in_force(shipment, limit, policy)
     _check_new(transaction, shipment)

@@ -15,12 +15,11 @@ from decimal import Decimal
 
 from chassis import ids
 from chassis.money import Money, total
+from chassis.participants import Participant
 from ledger.model import Account, Kind, Limit, Transfer, chained
 from ledger.store import NewAccount, account_id
-from services.credit_insurance.buyer_limit.model import BuyerLimit
 from services.credit_insurance.lines import BOOK, line_id
-from services.credit_insurance.policy.model import Policy
-from services.credit_insurance.premium_rates import PremiumRate
+from trade.roles import Role
 
 
 class State(enum.StrEnum):
@@ -61,21 +60,6 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 }
 # Exposure is held, not yet booked.
 RESERVING = (State.DECLARED, State.VALUE_RESERVED, State.VALUE_MARKED, State.CANCELLING)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """The terms on which an exporter declares a shipment; `declaration` is a resource name."""
-
-    declaration: str
-    invoice_amount: Money
-    shipment_date: date
-    due_date: date
-
-    @property
-    def term_days(self) -> int:
-        """The days from shipment to payment."""
-        return (self.due_date - self.shipment_date).days
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +103,9 @@ class CoveredShipment:
         return f"coveredShipments/{self.id}"
 
     @property
-    def parties(self) -> tuple[str, str]:
-        """The tenants that may see it."""
-        return self.insurer, self.enterprise
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.insurer, Role.INSURER), Participant(self.enterprise, Role.ENTERPRISE)
 
     @property
     def encumbrance_id(self) -> str:
@@ -151,35 +135,6 @@ def told(payments: Iterable[ExposurePayment], currency: str) -> tuple[Money, boo
     amounts = [payment.amount for payment in payments]
     counted = [amount for amount in amounts if amount is not None and amount.currency == currency]
     return total(counted, currency), None not in amounts
-
-
-def declared(
-    identifier: str, terms: Terms, limit: BuyerLimit, policy: Policy, rate: PremiumRate, now_us: int
-) -> CoveredShipment:
-    """Returns the shipment that is declared on these terms, its whole invoice covered, with its premium.
-
-    USD 120,000.00 at 0.65 %: a premium of USD 780.00.
-    """
-    return CoveredShipment(
-        id=identifier,
-        buyer_limit=limit.name,
-        policy=policy.name,
-        declaration=terms.declaration,
-        insurer=policy.insurer,
-        enterprise=policy.enterprise,
-        invoice_amount=terms.invoice_amount,
-        shipment_date=terms.shipment_date,
-        due_date=terms.due_date,
-        covered_amount=terms.invoice_amount,
-        premium=premium(terms.invoice_amount, rate.rate),
-        premium_rate=rate.rate,
-        premium_rate_source=rate.source,
-        insured_ratio=policy.insured_ratio,
-        state=State.DECLARED,
-        refusal_reason="",
-        revision=1,
-        create_us=now_us,
-    )
 
 
 def insured_part(reserved: Money, asked: Money, covered: Money) -> Money:

@@ -4,7 +4,8 @@ from aval.credit_insurance.v1 import credit_insurance_pb2
 
 from chassis import money, rpc
 from chassis.money import Money
-from services.credit_insurance.covered_shipment.model import CoveredShipment, Terms
+from services.credit_insurance.covered_shipment.model import CoveredShipment
+from services.credit_insurance.covered_shipment.terms import Terms
 
 
 def to_proto(shipment: CoveredShipment, exposure: Money) -> credit_insurance_pb2.CoveredShipment:

@@ -8,12 +8,15 @@ from aval.credit_insurance.v1 import credit_insurance_pb2
 
 from chassis import records, tasks
 from chassis.command import Transaction
+from chassis.participants import Participation, join, tenants
 from ledger import store as ledger_store
 from services.credit_insurance.covered_shipment import model, plan, rpc
 from services.credit_insurance.covered_shipment.model import CoveredShipment, ExposurePayment, State
 from services.credit_insurance.tables import covered_shipments, exposure_payments
 
 NOUN = "covered_shipment"
+
+COVERED_SHIPMENTS = Participation("coveredShipments", covered_shipments, CoveredShipment)
 
 
 def load(connection: sa.Connection, name: str) -> CoveredShipment | None:
@@ -43,6 +46,7 @@ def views(
 def add(transaction: Transaction, shipment: CoveredShipment) -> credit_insurance_pb2.CoveredShipment:
     """Adds a shipment, with its event and what it owes; returns the wire form."""
     records.insert(transaction.connection, covered_shipments, shipment)
+    join(transaction.connection, shipment.name, shipment.participants)
     tasks.follow(transaction, NOUN, plan.owed, shipment)
     return _tell(transaction, shipment, "covered_shipment.declared")
 
@@ -69,7 +73,7 @@ def to_look_at(connection: sa.Connection, today: date, limit: int) -> list[Cover
 
 def _tell(transaction: Transaction, shipment: CoveredShipment, event: str) -> credit_insurance_pb2.CoveredShipment:
     (message,) = views(transaction.connection, [shipment])
-    transaction.append(event, shipment.name, message, shipment.parties)
+    transaction.append(event, shipment.name, message, tenants(shipment))
     return message
 
 

@@ -10,6 +10,7 @@ from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem, SamePerson
 from chassis.states import check_etag, moved
 from services.credit_insurance import checks, opening, premium_rates
+from services.credit_insurance.ending import jobs as ending_jobs
 from services.credit_insurance.policy import rpc, store
 from services.credit_insurance.policy.model import TRANSITIONS, Verb
 
@@ -60,4 +61,7 @@ def approve(
         raise SamePerson
     opening.open_line(transaction, policy.name, policy.maximum_liability)
     approved = dataclasses.replace(policy, state=state, checker=transaction.caller.principal)
-    return rpc.to_proto(store.save(transaction, approved, "policy.in_force"))
+    saved = store.save(transaction, approved, "policy.in_force")
+    if ending_jobs.end_if_over(transaction, ending_jobs.POLICIES, saved):
+        saved = store.load(transaction.connection, saved.name) or saved
+    return rpc.to_proto(saved)

@@ -7,6 +7,8 @@ from datetime import date
 from decimal import Decimal
 
 from chassis.money import Money
+from chassis.participants import Participant
+from trade.roles import Role
 
 
 class State(enum.StrEnum):
@@ -14,15 +16,22 @@ class State(enum.StrEnum):
 
     PENDING_APPROVAL = "PENDING_APPROVAL"
     IN_FORCE = "IN_FORCE"
+    ENDED = "ENDED"
 
 
 class Verb(enum.StrEnum):
     """What can be done to it."""
 
     APPROVE = "approve"
+    END = "end"
 
 
-TRANSITIONS: Mapping[tuple[State, Verb], State] = {(State.PENDING_APPROVAL, Verb.APPROVE): State.IN_FORCE}
+TRANSITIONS: Mapping[tuple[State, Verb], State] = {
+    (State.PENDING_APPROVAL, Verb.APPROVE): State.IN_FORCE,
+    (State.IN_FORCE, Verb.END): State.ENDED,
+}
+# With the last day of its period.
+ENDING = (State.IN_FORCE, TRANSITIONS[State.IN_FORCE, Verb.END])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +58,10 @@ class Policy:
         return f"policies/{self.id}"
 
     @property
-    def parties(self) -> tuple[str, str]:
-        """Who may see it."""
-        return self.insurer, self.enterprise
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.insurer, Role.INSURER), Participant(self.enterprise, Role.ENTERPRISE)
 
     def in_force(self, on: date) -> bool:
-        """Whether a shipment of that day may be declared under it."""
-        return self.state is State.IN_FORCE and self.start_date <= on <= self.end_date
+        """Returns whether a shipment of that day may be declared under it; one that has ended counts for its days."""
+        return self.state in ENDING and self.start_date <= on <= self.end_date

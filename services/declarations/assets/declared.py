@@ -58,6 +58,8 @@ def _moves_sales(before: Declaration, after: Declaration, on: datetime.date) -> 
 def _follow_one(transaction: Transaction, before: Declaration, after: Declaration, cause: str) -> None:
     asset = as_asset(after, transaction.business_date)
     revalue(transaction, asset, asset.value, cause)
-    froze, freezes = (receipts.effect_on_value(one.status) == receipts.FREEZES for one in (before, after))
+    froze, freezes = (
+        receipts.effect_on_value(declaration.status) == receipts.FREEZES for declaration in (before, after)
+    )
     if freezes != froze:
         set_frozen(transaction, asset, "status", freezes)

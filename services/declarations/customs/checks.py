@@ -14,11 +14,11 @@ from functools import lru_cache
 
 from aval.declarations.v1 import declarations_pb2, retail_pb2
 from google.type import date_pb2
-from stdnum.cn import uscc
 
 from chassis.currencies import minor_digits, to_text
 from chassis.errors import Problem
 from services.declarations.customs.code_tables import code_table
+from trade.identifiers import is_social_credit_code
 
 # What a line of goods is, whatever document it stands in.
 Goods = declarations_pb2.DeclarationLine | retail_pb2.RetailLine
@@ -31,12 +31,6 @@ VALUE_MOST, PARCEL_MOST = 10**16, 10**12
 _NUMBER = re.compile(r"\+?(?=\.?[0-9])[0-9]{0,30}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 # Customs' amounts are N19,5 (cross-border messages, 202205) and 19,4: 14 digits before the point at most.
 _WHOLE_MOST, _LAST_DECIMAL = Decimal(10) ** 14, Decimal("0.000001")
-
-
-@lru_cache(maxsize=65536)
-def is_social_credit_code(code: str) -> bool:
-    """Whether it is an 18-character unified social credit code (GB 32100) with its right check character."""
-    return len(code) == 18 and code == code.upper() and bool(uscc.is_valid(code))
 
 
 @lru_cache(maxsize=65536)

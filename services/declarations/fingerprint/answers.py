@@ -1,6 +1,6 @@
 """What the register knows of documents that are asked about: found by tokens, scored, the best first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -59,45 +59,68 @@ class Shelf:
         self.candidates.update((candidate.document.id, candidate) for candidate in candidates)
 
 
+class Search(NamedTuple):
+    """A question by the tokens of one suite, with those that find its like."""
+
+    question: Question
+    tokens: Mapping[int, set[Found]]
+
+
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """Documents that are asked about together, each with the tokens that find its like."""
+    """Documents that are asked about together, each with its searches: one for each suite in which tokens stand."""
 
-    questions: Sequence[Question]
-    asked: Sequence[Mapping[int, set[Found]]]
+    searches: Sequence[Sequence[Search]]
 
     @classmethod
-    def of(cls, documents: Iterable[Document], blinder: Blinder, on: date) -> "Inquiry":
-        """An inquiry on a business day."""
+    def of(cls, documents: Iterable[Document], blinders: Sequence[Blinder], on: date) -> "Inquiry":
+        """Returns an inquiry on a business day."""
         tolerance = terms.tolerance(on)
-        questions = [Question(document, blinder, tolerance, on) for document in documents]
-        return cls(questions, [blinder.finding(question.document, tolerance) for question in questions])
+        return cls(
+            [
+                [
+                    Search(Question(document, blinder, tolerance, on), blinder.finding(document, tolerance))
+                    for blinder in blinders
+                ]
+                for document in documents
+            ]
+        )
 
     @property
     def tokens(self) -> set[int]:
-        """All that are looked for."""
-        return set().union(*self.asked)
+        """All tokens that are looked for."""
+        return {token for searches in self.searches for search in searches for token in search.tokens}
 
     def matches(self, shelf: Shelf, apart_from: str) -> list[list[Match]]:
-        """The matches of each document, without those of one registration (its id)."""
+        """Returns the matches of each document, without those of one registration (its id)."""
         return [
-            _matches(question, asked, shelf, apart_from)
-            for question, asked in zip(self.questions, self.asked, strict=True)
+            _best_first([match for search in searches for match in _matches(search, shelf, apart_from)])
+            for searches in self.searches
         ]
 
 
-def _matches(question: Question, asked: Mapping[int, set[Found]], shelf: Shelf, apart_from: str) -> list[Match]:
-    """Those with a score that is told, the best first, in an order that tells nothing."""
-    least = terms.number("near_score_min", question.on)
-    found = []
-    for identifier, hits in _by_document(asked, shelf).items():
+def _best_first(matches: Iterable[Match]) -> list[Match]:
+    """Returns the matches, the best first, in an order that tells nothing; a document once, as it matches best.
+
+    A document's tokens are of one suite: another's find it by chance alone.
+    """
+    ordered = sorted(matches, key=lambda match: (-match.score.points, match.other.document.id))
+    best: dict[str, Match] = {}
+    for match in ordered:
+        best.setdefault(match.other.document.id, match)
+    return list(best.values())
+
+
+def _matches(search: Search, shelf: Shelf, apart_from: str) -> Iterator[Match]:
+    """Yields the matches with a score that is told."""
+    question, least = search.question, terms.number("near_score_min", search.question.on)
+    for identifier, hits in _by_document(search.tokens, shelf).items():
         other = shelf.candidates[identifier]
         if other.document.registration != apart_from:
-            agreements = matching.agreements(asked, ((hit.token, hit.position) for hit in hits))
+            agreements = matching.agreements(search.tokens, ((hit.token, hit.position) for hit in hits))
             score = question.score(agreements, other.document.comparing, identifier, least)
-            found.append(Match(score, other))
-    told = (match for match in found if match.score.points >= least)
-    return sorted(told, key=lambda match: (-match.score.points, match.other.document.id))
+            if score.points >= least:
+                yield Match(score, other)
 
 
 def _by_document(asked: Iterable[int], shelf: Shelf) -> dict[str, list[Hit]]:

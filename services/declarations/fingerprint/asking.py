@@ -38,7 +38,8 @@ Windows = tuple[store.Window, ...]
 class Asked:
     """Documents that a caller asks about, as they came (in the field `path`) and as they are compared.
 
-    `registration` is what they make, where they are to be registered; `wrong` what is wrong beside them.
+    `registration` is what they make, where they are to be registered, and `digests` its content's, by every suite in
+    which tokens stand; `wrong` are the problems beside the documents'.
     """
 
     transaction: Transaction
@@ -49,6 +50,7 @@ class Asked:
     path: str
     registration: Registration | None = None
     wrong: Sequence[Problem] = ()
+    digests: Sequence[bytes] = ()
 
     @property
     def institution(self) -> str:
@@ -71,9 +73,9 @@ class Asked:
         return self.transaction.business_date
 
     @property
-    def blinder(self) -> Blinder:
-        """Makes the tokens."""
-        return Blinder(self.transaction.keys.token)
+    def blinders(self) -> tuple[Blinder, ...]:
+        """The makers of tokens: the first makes what is kept, all make what is looked for."""
+        return tuple(map(Blinder, self.transaction.keys.token_makers()))
 
     @property
     def windows(self) -> Windows:
@@ -93,41 +95,51 @@ def answer(asked: Sequence[Asked]) -> list[Answer | DomainError]:
     RegistrationIdTaken, TooManyDocuments.
     """
     connection = asked[0].transaction.connection
-    known = store.load(connection, [one.registration.id for one in asked if one.registration])
+    known = store.load(connection, [each_asked.registration.id for each_asked in asked if each_asked.registration])
     consents = _consents(asked)
     refusals = _refusals(asked, consents, known)
-    refusals |= _count([one for one in asked if one not in refusals])
-    standing = [one for one in asked if one not in refusals]
-    inquiries = {one: Inquiry.of(one.documents, one.blinder, one.today) for one in standing}
+    refusals |= _count([each_asked for each_asked in asked if each_asked not in refusals])
+    standing = [each_asked for each_asked in asked if each_asked not in refusals]
+    inquiries = {
+        each_asked: Inquiry.of(each_asked.documents, each_asked.blinders, each_asked.today) for each_asked in standing
+    }
     shelf = _shelf(asked[0], inquiries.values())
-    answers = {one: _answer(one, inquiries[one], shelf, known) for one in standing}
-    access.note([(one.transaction, [one.seen(consents[one])]) for one in standing])
-    return [refusals.get(one) or answers[one] for one in asked]
+    answers = {each_asked: _answer(each_asked, inquiries[each_asked], shelf, known) for each_asked in standing}
+    access.note([(each_asked.transaction, [each_asked.seen(consents[each_asked])]) for each_asked in standing])
+    return [refusals.get(each_asked) or answers[each_asked] for each_asked in asked]
 
 
 def _consents(asked: Sequence[Asked]) -> dict[Asked, Consent]:
     """By which consent of the applicant each may ask; looked up once for each institution."""
-    enterprises = {one.applicant for one in asked}
-    callers = {(one.institution, one.purpose): one.transaction for one in asked}
+    enterprises = {each_asked.applicant for each_asked in asked}
+    callers = {(each_asked.institution, each_asked.purpose): each_asked.transaction for each_asked in asked}
     granted = {key: access.granted(transaction, enterprises, key[1]) for key, transaction in callers.items()}
-    found = ((one, granted[one.institution, one.purpose].get(one.applicant)) for one in asked)
-    return {one: consent for one, consent in found if consent}
+    found = (
+        (each_asked, granted[each_asked.institution, each_asked.purpose].get(each_asked.applicant))
+        for each_asked in asked
+    )
+    return {each_asked: consent for each_asked, consent in found if consent}
 
 
 def _refusals(asked: Sequence[Asked], consents: Mapping[Asked, Consent], known: Mapping[str, Registration]) -> Refusals:
     """Who isn't answered: without consent, with invalid documents, with another's registration."""
     connection = asked[0].transaction.connection
-    numbers = {document.number for one in asked for document in one.documents if document.kind is Kind.DECLARATION}
+    numbers = {
+        document.number
+        for other_asked in asked
+        for document in other_asked.documents
+        if document.kind is Kind.DECLARATION
+    }
     declarants = declaration_store.enterprises(connection, numbers) if numbers else {}
     expected, refusals = dict(known), Refusals()
-    for one in asked:
+    for each_asked in asked:
         try:
-            if one not in consents:
+            if each_asked not in consents:
                 raise privacy_errors.ConsentMissing
-            _check_documents(one, declarants)
-            _check_registration(one, expected)
+            _check_documents(each_asked, declarants)
+            _check_registration(each_asked, expected)
         except DomainError as refusal:
-            refusals[one] = refusal
+            refusals[each_asked] = refusal
     return refusals
 
 
@@ -138,35 +150,35 @@ def _check_documents(asked: Asked, declarants: Mapping[str, str]) -> None:
 
 
 def _check_registration(asked: Asked, expected: dict[str, Registration]) -> None:
-    """Its id is new, or stands for the same."""
+    """Raises RegistrationIdTaken where the id already stands for other content."""
     if (fresh := asked.registration) is None:
         return
     standing = expected.setdefault(fresh.id, fresh)
-    if (standing.holder, standing.digest) != (fresh.holder, fresh.digest):
+    if standing.holder != fresh.holder or standing.digest not in asked.digests:
         raise errors.RegistrationIdTaken(registration=fresh.name)
 
 
 def _count(asked: Sequence[Asked]) -> Refusals:
     """Counts the documents of each institution at once; where that is too many, one request after the other."""
     groups: dict[tuple[str, Windows], list[Asked]] = {}
-    for one in asked:
-        groups.setdefault((one.institution, one.windows), []).append(one)
+    for group in asked:
+        groups.setdefault((group.institution, group.windows), []).append(group)
     refusals = Refusals()
     # In one order, as every process locks the rows.
     for key in sorted(groups):
         if not _exceeded(groups[key]):
             continue
-        for one in groups[key]:
-            if spans := _exceeded([one]):
-                retry_us = max(window_end_us(span, one.transaction.now_us) for span in spans)
+        for group in groups[key]:
+            if spans := _exceeded([group]):
+                retry_us = max(window_end_us(span, group.transaction.now_us) for span in spans)
                 retry_time = datetime.datetime.fromtimestamp(retry_us // MICROSECONDS, datetime.UTC)
-                refusals[one] = errors.TooManyDocuments(retry_time=retry_time.isoformat())
+                refusals[group] = errors.TooManyDocuments(retry_time=retry_time.isoformat())
     return refusals
 
 
 def _exceeded(asked: Sequence[Asked]) -> list[Span]:
     """The spans in which these are too many; then nothing of them is counted."""
-    first, documents = asked[0], sum(len(one.documents) for one in asked)
+    first, documents = asked[0], sum(len(each_asked.documents) for each_asked in asked)
     savepoint = first.transaction.connection.begin_nested()
     spans = store.count(first.transaction.connection, first.institution, first.windows, documents)
     savepoint.rollback() if spans else savepoint.commit()
@@ -175,7 +187,7 @@ def _exceeded(asked: Sequence[Asked]) -> list[Span]:
 
 def _shelf(asked: Asked, inquiries: Iterable[Inquiry]) -> Shelf:
     """The registered documents that any of the inquiries may find."""
-    connection, tokens = asked.transaction.connection, set[int]().union(*(one.tokens for one in inquiries))
+    connection, tokens = asked.transaction.connection, set[int]().union(*(inquiry.tokens for inquiry in inquiries))
     hits = store.hits(connection, tokens, terms.number("candidates_max", asked.today))
     return Shelf.of(hits, store.candidates(connection, {hit.document for hit in hits}))
 
@@ -194,12 +206,12 @@ def _answer(asked: Asked, inquiry: Inquiry, shelf: Shelf, known: dict[str, Regis
 
 
 def _blind(asked: Asked, registration: Registration) -> tuple[list[Hit], list[Candidate]]:
-    """What is kept of a registration's documents."""
-    hits, candidates = [], []
-    for position, document in enumerate(asked.documents):
+    """Returns what is kept of a registration's documents."""
+    hits, candidates, blinder = [], [], asked.blinders[0]
+    for position, document in enumerate(document.kept() for document in asked.documents):
         identifier = document_id(registration.id, position)
-        kept = RegisteredDocument(identifier, registration.id, position, asked.blinder.comparing(document, identifier))
+        kept = RegisteredDocument(identifier, registration.id, position, blinder.comparing(document, identifier))
         candidates.append(Candidate(kept, registration.holder, registration.state, registration.create_us))
-        for token, meanings in asked.blinder.finding(document).items():
+        for token, meanings in blinder.finding(document).items():
             hits += [Hit(token, identifier, meaning.position) for meaning in meanings]
     return hits, candidates

@@ -53,7 +53,7 @@ RULES: Sequence[Rule] = (
         frozenset({Kind.DECLARATION}),
         "declaration_number",
         "DECLARATION_NUMBER_INVALID",
-        lambda one: not DECLARATION_NUMBER.fullmatch(one.document.number),
+        lambda each_presented: not DECLARATION_NUMBER.fullmatch(each_presented.document.number),
         "Give the 18 digits of the customs declaration.",
         "请填写 18 位海关报关单号。",
     ),
@@ -62,7 +62,7 @@ RULES: Sequence[Rule] = (
         frozenset({Kind.DECLARATION}),
         "declaration_number",
         "DECLARATION_NOT_APPLICANTS",
-        lambda one: one.declarant != one.applicant,
+        lambda each_presented: each_presented.declarant != each_presented.applicant,
         "The register knows no such declaration of the applicant; check the number, or wait for the window to send it.",
         "登记系统没有该企业的此报关单；请核对编号，或等待单一窗口推送。",
     ),
@@ -70,7 +70,7 @@ RULES: Sequence[Rule] = (
         frozenset({Kind.INVOICE}),
         "invoice.seller.enterprise",
         "APPLICANT_NOT_PARTY",
-        lambda one: one.applicant not in one.enterprises,
+        lambda each_presented: each_presented.applicant not in each_presented.enterprises,
         "Give the applicant's code as seller or buyer: the invoice must be its own.",
         "请在卖方或买方处填写申请企业代码：发票须为该企业所有。",
     ),
@@ -78,7 +78,7 @@ RULES: Sequence[Rule] = (
         NUMBERED,
         "number",
         "NUMBER_EMPTY",
-        lambda one: not one.document.skeletons,
+        lambda each_presented: not each_presented.document.skeletons,
         "Give the number as printed, with letters or digits.",
         "请按票面填写含字母或数字的编号。",
     ),
@@ -86,7 +86,7 @@ RULES: Sequence[Rule] = (
         NUMBERED,
         "date",
         "DATE_INVALID",
-        lambda one: one.document.date is None,
+        lambda each_presented: each_presented.document.date is None,
         "Give a day of the calendar.",
         "请填写有效日期。",
     ),
@@ -94,7 +94,7 @@ RULES: Sequence[Rule] = (
         PRICED,
         "amount",
         "AMOUNT_INVALID",
-        lambda one: one.document.amount is None,
+        lambda each_presented: each_presented.document.amount is None,
         "Give a positive amount in an ISO 4217 currency.",
         "请填写正数金额及 ISO 4217 币种。",
     ),
@@ -104,20 +104,20 @@ RULES: Sequence[Rule] = (
 def problems(presented: Sequence[Presented], path: str) -> Iterator[Problem]:
     """All that is wrong; `path` is the field that the documents came in."""
     seen: set[object] = set()
-    for index, one in enumerate(presented):
+    for index, each_presented in enumerate(presented):
         where = f"{path}[{index}]"
         for rule in RULES:
-            if one.document.kind in rule.kinds and rule.is_broken(one):
-                yield Problem(f"{where}.{_field(one, rule)}", rule.reason, rule.english, rule.chinese)
-        if (identity := _identity(one.document)) in seen:
+            if each_presented.document.kind in rule.kinds and rule.is_broken(each_presented):
+                yield Problem(f"{where}.{_field(each_presented, rule)}", rule.reason, rule.english, rule.chinese)
+        if (identity := _identity(each_presented.document)) in seen:
             yield Problem(where, "DOCUMENT_REPEATED", "Name each document once.", "每份单证只能列一次。")
         seen.add(identity)
 
 
-def _field(one: Presented, rule: Rule) -> str:
+def _field(each_presented: Presented, rule: Rule) -> str:
     """The path within the document."""
-    is_whole = one.document.kind is Kind.DECLARATION or "." in rule.field
-    return rule.field if is_whole else f"{one.message.WhichOneof('document')}.{rule.field}"
+    is_whole = each_presented.document.kind is Kind.DECLARATION or "." in rule.field
+    return rule.field if is_whole else f"{each_presented.message.WhichOneof('document')}.{rule.field}"
 
 
 def _identity(document: Document) -> object:

@@ -20,6 +20,8 @@ from services.declarations.fingerprint.document import Document
 from services.declarations.fingerprint.model import ALERTED, TRANSITIONS, Registration, State, Verb
 
 LOCK_SHARDS = 4096
+# The purpose of the token that is a registration's digest.
+DIGEST = "registration"
 AMOUNT_INVALID = Problem(
     "registration.amount",
     "AMOUNT_INVALID",
@@ -50,16 +52,24 @@ def register_batch(work: Sequence[RegisterWork]) -> Sequence[Message | DomainErr
     plain = store.load(work[0][0].connection, given)
     answers = answer([_registering(transaction, request, plain) for transaction, request in work])
     told = list(zip((transaction for transaction, _ in work), answers, strict=True))
-    store.add(work[0][0].connection, [one for one in answers if isinstance(one, Answer) and one.candidates])
-    return [_registered(transaction, one) if isinstance(one, Answer) else one for transaction, one in told]
+    store.add(
+        work[0][0].connection,
+        [each_answer for each_answer in answers if isinstance(each_answer, Answer) and each_answer.candidates],
+    )
+    return [
+        _registered(transaction, domain_error) if isinstance(domain_error, Answer) else domain_error
+        for transaction, domain_error in told
+    ]
 
 
 def check_batch(work: Sequence[CheckWork]) -> Sequence[Message | DomainError]:
     """Says what is known of documents."""
     answers = answer([_checking(transaction, request) for transaction, request in work])
     return [
-        fingerprint_pb2.CheckDocumentsResponse(documents=_told(transaction, one)) if isinstance(one, Answer) else one
-        for (transaction, _), one in zip(work, answers, strict=True)
+        fingerprint_pb2.CheckDocumentsResponse(documents=_told(transaction, domain_error))
+        if isinstance(domain_error, Answer)
+        else domain_error
+        for (transaction, _), domain_error in zip(work, answers, strict=True)
     ]
 
 
@@ -72,14 +82,20 @@ def _registering(
     transaction: Transaction, request: fingerprint_pb2.RegisterDocumentsRequest, plain: Mapping[str, Registration]
 ) -> Asked:
     message = request.registration
-    documents = [rpc.document(one, message.applicant) for one in message.documents]
+    documents = [rpc.document(financed_document, message.applicant) for financed_document in message.documents]
     amount = rpc.amount(message.amount)
     identifier = _kept_id(transaction.caller, request.registration_id.lower(), plain)
-    registration = _registration(transaction, identifier, request, documents, amount) if amount else None
-    wrong = [] if amount else [AMOUNT_INVALID]
-    path = "registration.documents"
-    method, applicant = "RegisterDocuments", message.applicant
-    return Asked(transaction, method, applicant, message.documents, documents, path, registration, wrong)
+    return Asked(
+        transaction,
+        "RegisterDocuments",
+        message.applicant,
+        message.documents,
+        documents,
+        path="registration.documents",
+        registration=_registration(transaction, identifier, request, documents, amount) if amount else None,
+        wrong=[] if amount else [AMOUNT_INVALID],
+        digests=transaction.keys.tokens(DIGEST, rpc.content(message)),
+    )
 
 
 def _kept_id(caller: Caller, identifier: str, plain: Mapping[str, Registration]) -> str:
@@ -95,7 +111,7 @@ def _registration(
     documents: Iterable[Document],
     amount: Money,
 ) -> Registration:
-    """The registration as the request wants it."""
+    """Returns the registration as the request wants it."""
     return Registration(
         id=identifier,
         listed=transaction.ids.resource("registration"),
@@ -104,7 +120,7 @@ def _registration(
         amount=amount,
         kinds=tuple(document.kind.value for document in documents),
         state=State.REGISTERED,
-        digest=transaction.keys.token("registration", rpc.content(request.registration)),
+        digest=transaction.keys.token(DIGEST, rpc.content(request.registration)),
         create_us=transaction.now_us,
         revision=1,
     )

@@ -3,14 +3,14 @@
 import datetime
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chassis.money import Money
 from services.declarations.fingerprint import canonical
 
 
 class Kind(enum.StrEnum):
-    """What it is; names of the proto's enum. Documents of two kinds never match."""
+    """The document's kind; names of the proto's enum. Documents of two kinds never match."""
 
     DECLARATION = "DECLARATION"
     INVOICE = "INVOICE"
@@ -24,11 +24,12 @@ WITHOUT_NEIGHBOURS = frozenset({Kind.DECLARATION})
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document in the clear: it lives as long as the call.
+    """A document in the clear: it lives as long as the call.
 
     `issuers`: the canonical identities of the one whose numbers these are (an invoice's seller, an order's
     buyer or platform), each of which alone is enough; none where numbers are everyone's (declarations,
-    transport documents). `parties`: those of the other side (buyer, seller, carrier).
+    transport documents). `parties`: those of the other side (buyer, seller, carrier). Both have the names in every
+    version of their normal form, by which a document is looked for; `kept` has the newest alone.
     """
 
     kind: Kind
@@ -40,13 +41,18 @@ class Document:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """Within what its number is unique: each issuer, or everything."""
+        """The scopes within which its number is unique: each issuer, or everything."""
         return self.issuers or ("",)
 
     @property
     def skeletons(self) -> frozenset[str]:
         """The folded forms of its number; none where a folded number proves nothing."""
         return frozenset() if self.kind in WITHOUT_NEIGHBOURS else canonical.skeletons(self.number)
+
+    def kept(self) -> "Document":
+        """Returns the document as it is registered: its parties by their codes and the newest forms of their names."""
+        issuers, parties = (tuple(filter(canonical.is_kept, each)) for each in (self.issuers, self.parties))
+        return replace(self, issuers=issuers, parties=parties)
 
     def contenders(self) -> Iterable[str]:
         """Names of which any two documents that may match have one in common: who registers locks them.

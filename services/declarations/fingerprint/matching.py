@@ -51,17 +51,21 @@ class Score:
 
 def number_reason(agreements: Collection[Agreement]) -> str | None:
     """How the numbers agree; one character more, less, other or swapped is one edit."""
-    if any(one.asked.by == NUMBER for one in agreements):
+    if any(agreement.asked.by == NUMBER for agreement in agreements):
         return "NUMBER_SAME"
-    edits = {(one.asked.position, one.stored_position) for one in agreements if one.asked.by == SKELETON}
+    edits = {
+        (agreement.asked.position, agreement.stored_position)
+        for agreement in agreements
+        if agreement.asked.by == SKELETON
+    }
     if (WHOLE, WHOLE) in edits:
         return "NUMBER_FOLDED"
     # Without its first one here and without its second one there, and the other way round.
-    if any(other == one + 1 and (other, one) in edits for one, other in edits if WHOLE not in (one, other)):
+    if any(other == number + 1 and (other, number) in edits for number, other in edits if WHOLE not in (number, other)):
         return "NUMBER_TRANSPOSED"
     if any(WHOLE in edit for edit in edits):
         return "NUMBER_LENGTHENED"
-    return "NUMBER_SUBSTITUTED" if any(one == other for one, other in edits) else None
+    return "NUMBER_SUBSTITUTED" if any(number == other for number, other in edits) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +99,11 @@ class Question:
         What is the same is looked at first, as it costs least; what is only near, while `least` can be reached.
         """
         reasons = list(self._same(agreements, stored, salt))
-        possible = [one for one in NEARNESSES if one.same not in reasons and one.stored(stored)]
-        while possible and self._points([*reasons, *(one.near for one in possible)]) >= least:
-            one = possible.pop(0)
-            if one.stored(stored) in one.tokens(self.blinder, self.document, salt, self.tolerance):
-                reasons.append(one.near)
+        possible = [nearness for nearness in NEARNESSES if nearness.same not in reasons and nearness.stored(stored)]
+        while possible and self._points([*reasons, *(nearness.near for nearness in possible)]) >= least:
+            each_nearness = possible.pop(0)
+            if each_nearness.stored(stored) in each_nearness.tokens(self.blinder, self.document, salt, self.tolerance):
+                reasons.append(each_nearness.near)
         return Score(self._points(reasons), tuple(reasons))
 
     def _points(self, reasons: Iterable[str]) -> int:

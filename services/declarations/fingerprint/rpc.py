@@ -14,6 +14,7 @@ from services.declarations.fingerprint import canonical, terms
 from services.declarations.fingerprint.document import Document, Kind
 from services.declarations.fingerprint.matching import Score
 from services.declarations.fingerprint.model import Candidate, Registration
+from trade import names
 from trade.calendars import day_in_china
 
 
@@ -34,7 +35,7 @@ def _invoice(message: fingerprint_pb2.InvoiceIdentity, _applicant: str) -> Docum
 
 
 def _transport_document(message: fingerprint_pb2.TransportDocumentIdentity, _applicant: str) -> Document:
-    carrier = (canonical.party(message.carrier),)
+    carrier = names.identities(message.carrier)
     return Document(Kind.TRANSPORT_DOCUMENT, (), message.number, carrier, _date(message.date))
 
 
@@ -52,9 +53,9 @@ BUILDERS: Mapping[str, Callable[[Any, str], Document]] = {
 
 
 def _party(message: fingerprint_pb2.DocumentParty) -> tuple[str, ...]:
-    """By its code and by its name: others may give only one of them."""
-    named = canonical.party(message.name)
-    return (canonical.identity(message.enterprise), named) if message.enterprise else (named,)
+    """Returns the party's identities by its code and by its name: others may give only one of them."""
+    named = names.identities(message.name)
+    return (canonical.identity(message.enterprise), *named) if message.enterprise else named
 
 
 def _date(message: date_pb2.Date) -> datetime.date | None:

@@ -112,7 +112,10 @@ def named(connection: sa.Connection, caller: Caller, identifier: str) -> Registr
     own = caller.kept_id(identifier)
     known = load(connection, {identifier, own})
     parties = [known[each] for each in (identifier, own) if each in known]
-    return next((one for one in parties if caller.tenant in (one.holder, one.applicant)), None)
+    return next(
+        (registration for registration in parties if caller.tenant in (registration.holder, registration.applicant)),
+        None,
+    )
 
 
 def hits(connection: sa.Connection, tokens: Collection[int], most: int) -> list[Hit]:
@@ -157,10 +160,10 @@ def of_party(party: str) -> Any:
 
 def add(connection: sa.Connection, fresh: Sequence[Answer]) -> None:
     """What answers have that is new: registrations with their documents and tokens."""
-    records.insert(connection, registrations, *(one.registration for one in fresh))
-    documents = [_row(candidate.document) for one in fresh for candidate in one.candidates]
+    records.insert(connection, registrations, *(answer.registration for answer in fresh))
+    documents = [_row(candidate.document) for answer in fresh for candidate in answer.candidates]
     bulk.insert(connection, registered_documents, documents)
-    bulk.insert(connection, document_tokens, [hit for one in fresh for hit in one.hits])
+    bulk.insert(connection, document_tokens, [hit for answer in fresh for hit in answer.hits])
 
 
 def save(transaction: Transaction, registration: Registration, event: str) -> Registration:

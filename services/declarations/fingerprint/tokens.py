@@ -19,9 +19,10 @@ from services.declarations.fingerprint.document import Document
 
 # HMAC with a key that only the service holds (chassis.keyring), by purpose and content.
 Token = Callable[[str, bytes], bytes]
-# Rises when what is made the same changes: tokens of two versions never agree.
+# Rises when what is made the same changes: tokens of two versions never agree. Names bear versions of their own.
 VERSION = "1"
-# Finding tokens have 64 bits: one that agrees by chance costs a comparison. Comparing tokens have 128.
+# Finding tokens have 64 bits: one that agrees by chance costs a comparison. Comparing tokens have 128. Eight of them
+# are the suite's number in every suite but the first (chassis.suites).
 FINDING_BYTES, COMPARING_BYTES = 8, 16
 # The position of a whole number among those with a character left out.
 WHOLE = -1
@@ -141,7 +142,7 @@ class Blinder:
         if amount is None:
             return ("",)
         steps = _near(step(amount.minor_units, FINE), tolerance.steps(FINE))
-        return tuple(self._salted(salt, "step", amount.currency, one) for one in steps)
+        return tuple(self._salted(salt, "step", amount.currency, number) for number in steps)
 
     def days(self, document: Document, salt: str, tolerance: Tolerance) -> tuple[str, ...]:
         """Of the day and those within the tolerance."""

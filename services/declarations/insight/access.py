@@ -5,19 +5,20 @@ from typing import Any
 
 from chassis.identity import Caller
 from chassis.service import Reading
+from services.declarations.privacy import callers
 from services.declarations.privacy import errors as privacy_errors
 from services.declarations.privacy.consent import access
 from services.declarations.privacy.consent import store as consent_store
 from services.declarations.privacy.consent.access import Seen
 from services.declarations.privacy.consent.model import Purpose
 
-SEES_ALL = frozenset({"WINDOW", "REGULATOR"})
+REGULATOR = "REGULATOR"
 PURPOSE = Purpose.RISK_ASSESSMENT
 
 
 def sees_all(caller: Caller) -> bool:
     """The window, the regulator, and the platform's own services."""
-    return not SEES_ALL.isdisjoint(caller.roles) or caller.tenant.startswith("services/")
+    return callers.is_platform(caller) or REGULATOR in caller.roles
 
 
 def see(reading: Reading, enterprise: str, method: str, resources: Sequence[str]) -> bool:

@@ -41,15 +41,15 @@ def import_documents(transaction: Transaction, documents: Documents) -> declarat
     """Documents of every format; one that is refused never stops the others."""
     verdicts = takers_table.take(transaction, documents.sent, documents.read)
     _keep_refused(transaction, documents, verdicts)
-    return declarations_pb2.ImportDocumentsResponse(verdicts=[one for some in verdicts for one in some])
+    return declarations_pb2.ImportDocumentsResponse(verdicts=[verdict for some in verdicts for verdict in some])
 
 
 def _keep_refused(transaction: Transaction, documents: Documents, verdicts: Sequence[Verdicts]) -> None:
     """Remembers what was refused, once for each content, and what is accepted now that was refused before."""
-    outcomes = [_outcome(transaction, *one) for one in zip(documents.sent, documents.read, verdicts, strict=True)]
+    outcomes = [_outcome(transaction, *pair) for pair in zip(documents.sent, documents.read, verdicts, strict=True)]
     kept = keeping.keep(transaction, outcomes)
-    for one, some in zip(outcomes, verdicts, strict=True):
-        refused_rpc.name_kept(some, kept.get(one.digest, ""))
+    for outcome, some in zip(outcomes, verdicts, strict=True):
+        refused_rpc.name_kept(some, kept.get(outcome.digest, ""))
 
 
 def _outcome(transaction: Transaction, document: declarations_pb2.Document, read: Read, verdicts: Verdicts) -> Outcome:

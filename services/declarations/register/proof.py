@@ -180,14 +180,16 @@ def _exclusive(found: _Found) -> Iterator[Check]:
     """I6: one holder of each class, unless all rank equally."""
     for asset_class in AssetClass:
         held = [
-            one
-            for one in found.standing
-            if one.asset_class is asset_class and item_of(one, found.asset.name).outstanding
+            encumbrance
+            for encumbrance in found.standing
+            if encumbrance.asset_class is asset_class and item_of(encumbrance, found.asset.name).outstanding
         ]
-        holders = {one.holder for one in held}
-        is_held_well = len(holders) <= 1 or all(one.pari_passu for one in held)
+        holders = {encumbrance.holder for encumbrance in held}
+        is_held_well = len(holders) <= 1 or all(encumbrance.pari_passu for encumbrance in held)
         yield "I6", is_held_well, f"{asset_class} held by {sorted(holders)}"
-    found_standing = {Standing(one.asset_class, one.holder, one.pari_passu) for one in found.standing}
+    found_standing = {
+        Standing(encumbrance.asset_class, encumbrance.holder, encumbrance.pari_passu) for encumbrance in found.standing
+    }
     yield "R1", found_standing == found.holders, f"{len(found_standing)} hold it, {len(found.holders)} are said to"
 
 
@@ -195,14 +197,14 @@ def _breached(found: _Found) -> Iterator[Check]:
     """I7: what falls short is in breach, exactly; it is frozen, and nothing is free beside it."""
     value = found.value
     for asset_class in AssetClass:
-        open_ones = [one for one in found.breaches if one.asset_class is asset_class]
+        open_ones = [each_breach for each_breach in found.breaches if each_breach.asset_class is asset_class]
         short, zero = value_model.short_of(value, asset_class), value.free.zero()
-        in_breach = sum((one.open_amount for one in open_ones), zero)
+        in_breach = sum((open_one.open_amount for open_one in open_ones), zero)
         yield "I7", short == in_breach, f"{asset_class} falls short by {short}, in breach are {in_breach}"
-        for one in open_ones:
-            shares = sum((share.open for share in one.shares), zero)
-            yield "I7", shares == one.open_amount, f"{one.name}: {one.open_amount} open, shares {shares}"
-            yield "I7", one.name in found.freezes, f"{one.name} is open, the asset isn't frozen by it"
+        for breach in open_ones:
+            shares = sum((share.open for share in breach.shares), zero)
+            yield "I7", shares == breach.open_amount, f"{breach.name}: {breach.open_amount} open, shares {shares}"
+            yield "I7", breach.name in found.freezes, f"{breach.name} is open, the asset isn't frozen by it"
     is_used_up = not value.shortfall or not (value.free or value.margin)
     yield "I7", is_used_up, f"short by {value.shortfall} while {value.free} is free, margin {value.margin}"
     yield "I7", value.shortfall <= value.financed, f"short by {value.shortfall}, financed {value.financed}"
@@ -213,8 +215,12 @@ def _held(found: _Found) -> Iterator[Check]:
     value, name, zero = found.value, found.asset.name, found.value.free.zero()
 
     def total(asset_class: AssetClass, *states: State) -> Money:
-        held = (one for one in found.standing if one.state in states and one.asset_class is asset_class)
-        return sum((item_of(one, name).outstanding for one in held), zero)
+        held = (
+            encumbrance
+            for encumbrance in found.standing
+            if encumbrance.state in states and encumbrance.asset_class is asset_class
+        )
+        return sum((item_of(encumbrance, name).outstanding for encumbrance in held), zero)
 
     financed = total(AssetClass.RECEIVABLE, State.CONFIRMED)
     reserved = total(AssetClass.RECEIVABLE, State.RESERVED) + found.netted

@@ -1,11 +1,9 @@
 """The register's terms as effective on a day: caps and times, from data/terms.csv."""
 
 from datetime import date
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 from services.declarations.customs.code_tables import code_table
-
-RATE_DECIMALS = Decimal("1e-10")
 
 
 def advance_cap(kind: str, on: date) -> Decimal:
@@ -28,12 +26,3 @@ def reserve_seconds(asked: int, on: date) -> int:
 def pre_shipment_days_max(on: date) -> int:
     """For how many days from its registration an order or credit may run."""
     return int(code_table("terms").value("pre_shipment_days_max", on))
-
-
-def exchange_rate(base: str, quote: str, on: date) -> Decimal | None:
-    """Units of `quote` for one of `base`, both major, 10 decimals; None where the table lacks one of them."""
-    rows = [code_table("exchange_rates").row(currency, on) for currency in (quote, base)]
-    quoted, based = (Decimal(row["value"]) if row else None for row in rows)
-    if quoted is None or based is None:
-        return None
-    return (quoted / based).quantize(RATE_DECIMALS, ROUND_HALF_EVEN)

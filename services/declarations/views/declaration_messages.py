@@ -22,16 +22,22 @@ from trade.calendars import day_in_china
 
 def present(reading: Reading, page: Sequence[Declaration]) -> list[declarations_pb2.Declaration]:
     """As they stand: the enterprise sees its value by what stands on it, an institution what is available to it."""
-    connection, language, names = reading.connection, reading.caller.language, [one.name for one in page]
+    connection, language, names = (
+        reading.connection,
+        reading.caller.language,
+        [each_declaration.name for each_declaration in page],
+    )
     hindered = hindrances.of(connection, page, reading.business_date)
     causes = value_store.frozen(connection, names)
     shown = _shown_values(reading, page)
     messages = []
-    for one in page:
-        message = declaration_rpc.to_proto(one, reading.business_date, language, hindered.get(one.id, ()))
-        freezing.add_to(message.eligibility, causes.get(one.name, ()), language)
-        if one.name in shown:
-            message.value.CopyFrom(shown[one.name])
+    for declaration in page:
+        message = declaration_rpc.to_proto(
+            declaration, reading.business_date, language, hindered.get(declaration.id, ())
+        )
+        freezing.add_to(message.eligibility, causes.get(declaration.name, ()), language)
+        if declaration.name in shown:
+            message.value.CopyFrom(shown[declaration.name])
         messages.append(message)
     return messages
 
@@ -39,11 +45,15 @@ def present(reading: Reading, page: Sequence[Declaration]) -> list[declarations_
 def _shown_values(reading: Reading, page: Sequence[Declaration]) -> Mapping[str, declarations_pb2.DeclaredValue]:
     """By name, as much of each value as the caller may know; nothing for who has no part in it."""
     tenant = reading.caller.tenant
-    known = page if is_institution(reading.caller) else [one for one in page if one.enterprise == tenant]
+    known = (
+        page
+        if is_institution(reading.caller)
+        else [declaration for declaration in page if declaration.enterprise == tenant]
+    )
     if not known:
         return {}
     on = reading.business_date
-    found = value_store.of_many(reading.connection, [as_asset(one, on) for one in known], on)
+    found = value_store.of_many(reading.connection, [as_asset(declaration, on) for declaration in known], on)
     if is_institution(reading.caller):
         return _available(reading, found)
     return {name: declaration_rpc.value_to_proto(value) for name, value in found.items()}
@@ -59,17 +69,24 @@ def _available(reading: Reading, found: Mapping[str, Value]) -> Mapping[str, dec
 
 def earlier(reading: Reading, page: Sequence[Declaration], at_us: int) -> list[declarations_pb2.Declaration]:
     """As they were known at a time, by what had come in: content and receipts, without the value's parts."""
-    connection, numbers = reading.connection, [one.id for one in page]
+    connection, numbers = reading.connection, [declaration.id for declaration in page]
     receipts = declaration_store.receipts_of(connection, numbers)
-    known = {number: [one for one in receipts.get(number, ()) if one.arrive_us <= at_us] for number in numbers}
+    known = {
+        number: [receipt for receipt in receipts.get(number, ()) if receipt.arrive_us <= at_us] for number in numbers
+    }
     versions = declaration_store.versions_at(connection, numbers, at_us)
     then = [
-        declaration_model.as_of(one, versions.get(one.id), (receipt.notice for receipt in known[one.id]))
-        for one in page
+        declaration_model.as_of(
+            declaration, versions.get(declaration.id), (receipt.notice for receipt in known[declaration.id])
+        )
+        for declaration in page
     ]
     on = day_in_china(at_us)
     hindered = hindrances.of(connection, then, on, at_us)
-    messages = [declaration_rpc.to_proto(one, on, reading.caller.language, hindered.get(one.id, ())) for one in then]
+    messages = [
+        declaration_rpc.to_proto(declaration, on, reading.caller.language, hindered.get(declaration.id, ()))
+        for declaration in then
+    ]
     for message in messages:
         add_receipts(message, known[message.declaration_number])
     return messages
@@ -77,8 +94,10 @@ def earlier(reading: Reading, page: Sequence[Declaration], at_us: int) -> list[d
 
 def add_receipts(message: declarations_pb2.Declaration, receipts: Sequence[declaration_store.Receipt]) -> None:
     """The receipts so far, by notice time."""
-    for one in receipts:
+    for each_receipt in receipts:
         receipt = message.receipts.add(
-            declaration_number=message.declaration_number, channel_code=one.channel_code, note=one.note
+            declaration_number=message.declaration_number,
+            channel_code=each_receipt.channel_code,
+            note=each_receipt.note,
         )
-        receipt.notice_time.FromMicroseconds(one.notice_us)
+        receipt.notice_time.FromMicroseconds(each_receipt.notice_us)

@@ -13,6 +13,7 @@ from chassis.identity import Caller
 from chassis.money import Money, total
 from chassis.service import Reading
 from services.declarations.assets.sale import assets as sale_assets
+from services.declarations.privacy import callers
 from services.declarations.privacy import errors as privacy_errors
 from services.declarations.privacy.consent import access
 from services.declarations.privacy.consent import store as consent_store
@@ -28,8 +29,6 @@ from services.declarations.window.declaration.model import Declaration
 from services.declarations.window.declaration.store import PLACE, Source
 from services.declarations.window.filters import commands as filters_commands
 from services.declarations.window.filters import rpc as filters_rpc
-
-SEES_ALL = "WINDOW"
 
 
 def get(reading: Reading, request: declarations_pb2.GetDeclarationRequest) -> declarations_pb2.Declaration:
@@ -93,7 +92,7 @@ def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declaratio
 
 def _may_know(caller: Caller, declaration: Declaration) -> bool:
     own = caller.tenant == declaration.enterprise
-    return own or is_institution(caller) or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
+    return own or is_institution(caller) or callers.is_platform(caller)
 
 
 def page_of(
@@ -105,15 +104,16 @@ def page_of(
     """
     wanted = filters_commands.wanted(reading, request)
     owners = _of_named(
-        _owners(reading), {*(one.enterprise for one in wanted), getattr(request, "enterprise", "")} - {""}
+        _owners(reading),
+        {*(declaration_filter.enterprise for declaration_filter in wanted), getattr(request, "enterprise", "")} - {""},
     )
 
     looks = [_look(reading, request, source, owners, wanted) for source in sources]
     # What one looked at further down than another isn't on this page: the other may have rows above it.
     horizon = max(horizon for _, horizon in looks)
-    found = [one for rows, _ in looks for one in rows if one.place >= horizon]
+    found = [declaration for rows, _ in looks for declaration in rows if declaration.place >= horizon]
     page, token = paging.cut(request, sorted(found, key=attrgetter("place"), reverse=True), "place", horizon)
-    access.note_page(reading, method, ((one.name, one.enterprise) for one in page))
+    access.note_page(reading, method, ((declaration.name, declaration.enterprise) for declaration in page))
     return page, token
 
 
@@ -123,10 +123,13 @@ def _look(
     """The rows of a page that a source has, and down to where it was looked at; empty: to its end."""
 
     def scope(rows: Any) -> list[Any]:
-        return [condition for one in wanted for condition in filters_rpc.scope(one, rows)]
+        return [condition for declaration_filter in wanted for condition in filters_rpc.scope(declaration_filter, rows)]
 
     def sieve(rows: Any) -> list[Any]:
-        return [*source.more(rows), *(condition for one in wanted for condition in filters_rpc.sieve(one, rows))]
+        return [
+            *source.more(rows),
+            *(condition for declaration_filter in wanted for condition in filters_rpc.sieve(declaration_filter, rows)),
+        ]
 
     listing = paging.Listing(source.rows, "enterprise", PLACE, request, scope, sieve)
     query, horizon = listing.page(reading.connection, owners)
@@ -138,14 +141,14 @@ def _owners(reading: Reading) -> Sequence[str] | None:
     caller = reading.caller
     if is_institution(caller):
         return reading.connection.execute(consent_store.consenting(caller.tenant, reading.now_us)).scalars().all()
-    return None if SEES_ALL in caller.roles else [caller.tenant]
+    return None if callers.is_window(caller) else [caller.tenant]
 
 
 def _of_named(owners: Sequence[str] | None, named: Collection[str]) -> Sequence[str] | None:
     """Of the enterprises the one that is named, if any is; nobody is two."""
     if not named:
         return owners
-    return [one for one in named if len(named) == 1 and (owners is None or one in owners)]
+    return [name for name in named if len(named) == 1 and (owners is None or name in owners)]
 
 
 def list_(
@@ -195,5 +198,5 @@ def _visible_names(reading: Reading, numbers: Iterable[str]) -> set[str]:
     owners = declaration_store.enterprises(reading.connection, numbers)
     named = ((f"declarations/{number}", owner) for number, owner in owners.items())
     allowed = {reading.caller.tenant, *access.note_page(reading, "Watch", named)}
-    is_everyone = SEES_ALL in reading.caller.roles
+    is_everyone = callers.is_window(reading.caller)
     return {f"declarations/{number}" for number, owner in owners.items() if is_everyone or owner in allowed}

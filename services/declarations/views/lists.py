@@ -28,11 +28,13 @@ from trade.calendars import day_in_china
 def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> retail_pb2.RetailList:
     """One list. Who may not see it can't tell it from one that doesn't exist."""
     identifier = request.name.removeprefix("retailLists/")
-    one = list_store.load(reading.connection, [identifier]).get(identifier)
-    access.look(reading, (one.enterprise or visibility.NOBODY) if one else "", "GetRetailList", request.name)
-    assert one is not None
-    message = views(reading.connection, [one], reading.caller.language, _institution(reading))[0]
-    message.reports.extend(report_reads.told(reading, [list_subject(one.list_number or "")]))
+    retail_list = list_store.load(reading.connection, [identifier]).get(identifier)
+    access.look(
+        reading, (retail_list.enterprise or visibility.NOBODY) if retail_list else "", "GetRetailList", request.name
+    )
+    assert retail_list is not None
+    message = views(reading.connection, [retail_list], reading.caller.language, _institution(reading))[0]
+    message.reports.extend(report_reads.told(reading, [list_subject(retail_list.list_number or "")]))
     return message
 
 
@@ -42,7 +44,7 @@ def list_(reading: Reading, request: retail_list_pb2.ListRetailListsRequest) -> 
     query = list_store.matching(seen, *_conditions(request, _institution(reading)))
     query = paging.newest_first(query, retail_lists.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, RetailList), "id")
-    access.note_page(reading, "ListRetailLists", ((one.name, one.enterprise) for one in page))
+    access.note_page(reading, "ListRetailLists", ((retail_list.name, retail_list.enterprise) for retail_list in page))
     found = views(reading.connection, page, reading.caller.language, _institution(reading))
     return retail_list_pb2.ListRetailListsResponse(retail_lists=found, next_page_token=token)
 
@@ -73,25 +75,27 @@ def views(
 ) -> list[retail_pb2.RetailList]:
     """Lists with what other rooms know of them, as far as an institution may know it."""
     backed = summary_store.of_lists(connection, found)
-    pooled = pool_store.pool_of(connection, [one.id for one in found], institution)
-    sold = sale_store.store_sale(connection, [one.id for one in found])
-    declared = result_store.declarations_of_lists(connection, [one.list_number for one in found if one.list_number])
+    pooled = pool_store.pool_of(connection, [each_list.id for each_list in found], institution)
+    sold = sale_store.store_sale(connection, [each_list.id for each_list in found])
+    declared = result_store.declarations_of_lists(
+        connection, [each_list.list_number for each_list in found if each_list.list_number]
+    )
     messages = []
-    for one in found:
-        message = list_rpc.to_proto(one, language)
-        message.summary = f"retailSummaries/{backed[one.id]}" if one.id in backed else ""
-        message.pool = f"pools/{pooled[one.id]}" if one.id in pooled else ""
-        message.store, sale_us = sold.get(one.id, ("", None))
-        message.declaration_numbers.extend(declared.get(one.list_number or "", ()))
-        _add_duty(message, one, sale_us)
+    for retail_list in found:
+        message = list_rpc.to_proto(retail_list, language)
+        message.summary = f"retailSummaries/{backed[retail_list.id]}" if retail_list.id in backed else ""
+        message.pool = f"pools/{pooled[retail_list.id]}" if retail_list.id in pooled else ""
+        message.store, sale_us = sold.get(retail_list.id, ("", None))
+        message.declaration_numbers.extend(declared.get(retail_list.list_number or "", ()))
+        _add_duty(message, retail_list, sale_us)
         messages.append(message)
     return messages
 
 
-def _add_duty(message: retail_pb2.RetailList, one: RetailList, sale_us: int | None) -> None:
+def _add_duty(message: retail_pb2.RetailList, retail_list: RetailList, sale_us: int | None) -> None:
     """Bonded goods owe duty with their sale in a store, else with their release."""
-    due_us = sale_us if sale_us is not None else one.release_us
-    on = day_in_china(one.create_us) if due_us is None else notice_date(due_us)
-    mode = modes.mode(one.trade_mode, one.direction, on)
+    due_us = sale_us if sale_us is not None else retail_list.release_us
+    on = day_in_china(retail_list.create_us) if due_us is None else notice_date(due_us)
+    mode = modes.mode(retail_list.trade_mode, retail_list.direction, on)
     if due_us is not None and mode and mode.is_bonded_import:
         message.duty_due_time.FromMicroseconds(due_us)

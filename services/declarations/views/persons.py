@@ -8,6 +8,7 @@ from aval.declarations.v1 import personal_pb2
 from chassis.errors import NotFound
 from chassis.identity import Caller
 from chassis.service import Reading
+from services.declarations.privacy import callers
 from services.declarations.privacy import errors as privacy_errors
 from services.declarations.privacy.consent import access
 from services.declarations.privacy.consent.access import Seen
@@ -19,7 +20,6 @@ from services.declarations.window.retail.flows.tables import retail_orders
 from services.declarations.window.retail.list.store import retail_lists
 
 METHOD = "GetPersonalData"
-READS_ALL = "WINDOW"
 
 # By the collection in a resource's name: the table that says whose its resources are.
 OWNERS: Mapping[str, sa.Table] = {
@@ -61,6 +61,6 @@ def _may_read(reading: Reading, owner: str, name: str) -> Consent | None:
         if consent is None:
             raise privacy_errors.ConsentMissing
         return consent
-    if READS_ALL not in caller.roles and caller.tenant != owner:
+    if not callers.is_window(caller) and caller.tenant != owner:
         raise NotFound(resource=name)
     return None

@@ -54,13 +54,15 @@ def _owner(reading: Reading, record: Record) -> str:
 
 def _views(reading: Reading, page: list[Record]) -> list[records_pb2.Record]:
     """The wire form; bills with how far they are paid now."""
-    known = bill_store.load(reading.connection, [one.record for one in page if one.kind == "bill"])
-    billed = [one for one in page if one.record in known]
+    known = bill_store.load(reading.connection, [record.record for record in page if record.kind == "bill"])
+    billed = [record for record in page if record.record in known]
     shown = {
-        one.name: one
-        for one in bill_views.views(reading.connection, billed, known, reading.business_date, reading.caller.language)
+        record.name: record
+        for record in bill_views.views(
+            reading.connection, billed, known, reading.business_date, reading.caller.language
+        )
     }
-    return [shown.get(one.name) or records_rpc.to_proto(one) for one in page]
+    return [shown.get(record.name) or records_rpc.to_proto(record) for record in page]
 
 
 def list_(reading: Reading, request: records_pb2.ListRecordsRequest) -> records_pb2.ListRecordsResponse:
@@ -72,7 +74,9 @@ def list_(reading: Reading, request: records_pb2.ListRecordsRequest) -> records_
     query = query.where(_about(named)) if named else _own(reading, query)
     query = paging.newest_first(query, record_versions.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Record), "id")
-    owned = ((one.name, named.enterprise if named else one.enterprise) for one in page if one.kind not in PUBLIC)
+    owned = (
+        (record.name, named.enterprise if named else record.enterprise) for record in page if record.kind not in PUBLIC
+    )
     access.note_page(reading, "ListRecords", owned)
     return records_pb2.ListRecordsResponse(records=_views(reading, page), next_page_token=token)
 
@@ -133,7 +137,7 @@ def verify_permits(reading: Reading, request: records_pb2.VerifyPermitsRequest) 
 
 
 def _told(reading: Reading, problems: Any) -> list[Any]:
-    return [wire.problem(one, reading.caller.language) for one in problems]
+    return [wire.problem(problem, reading.caller.language) for problem in problems]
 
 
 def evidence(reading: Reading, request: records_pb2.GetEvidenceRequest) -> records_pb2.Evidence:
@@ -202,10 +206,12 @@ def _mirrors(reading: Reading, body: declarations_pb2.Declaration) -> list[recor
     sure = {record.record: record for subject in subjects for record in by_subject.get(subject, ())}
     sure |= {record.record: record for record in by_number}
     verdicts = [_mirror(reading, body, record) for record in sure.values()]
-    alike = [_mirror(reading, body, one) for one in by_subject.get(invoice, ()) if one.record not in sure]
+    alike = [_mirror(reading, body, record) for record in by_subject.get(invoice, ()) if record.record not in sure]
     # Another exporter's invoice may have the same number: its import is nobody's business here.
-    verdicts += [one for one in alike if one.verdict != records_pb2.MirrorVerdict.UNMATCHED]
-    return sorted(verdicts, key=lambda one: (-one.score, one.mirror))
+    verdicts += [
+        mirror_verdict for mirror_verdict in alike if mirror_verdict.verdict != records_pb2.MirrorVerdict.UNMATCHED
+    ]
+    return sorted(verdicts, key=lambda mirror_verdict: (-mirror_verdict.score, mirror_verdict.mirror))
 
 
 def _mirror(reading: Reading, body: declarations_pb2.Declaration, record: Record) -> records_pb2.MirrorVerdict:

@@ -17,16 +17,16 @@ def report_store_sale(
     """Bonded goods sold in a store, once: their duty is due from then on."""
     asked, connection = request.store_sale, transaction.connection
     identifier = asked.retail_list.removeprefix("retailLists/")
-    one = list_store.load(connection, [identifier]).get(identifier)
-    if one is None or one.enterprise != transaction.caller.tenant:
+    retail_list = list_store.load(connection, [identifier]).get(identifier)
+    if retail_list is None or retail_list.enterprise != transaction.caller.tenant:
         raise NotFound(resource=asked.retail_list)
-    mode = modes.mode(one.trade_mode, one.direction, transaction.business_date)
+    mode = modes.mode(retail_list.trade_mode, retail_list.direction, transaction.business_date)
     if mode is None or not mode.is_bonded_import:
-        raise assets_errors.NotBondedGoods(list=one.name)
+        raise assets_errors.NotBondedGoods(list=retail_list.name)
     if identifier in sale_store.store_sale(connection, [identifier]):
-        raise assets_errors.StoreSaleKnown(list=one.name)
+        raise assets_errors.StoreSaleKnown(list=retail_list.name)
     handover = retail_list_pb2.StoreSale.Handover.Name(asked.handover)
     sale_store.add_store_sale(connection, identifier, asked.store, handover, asked.sale_time.ToMicroseconds())
-    message = views_lists.views(connection, [one], transaction.caller.language)[0]
-    transaction.append("retail_list.sold_in_store", one.name, message, [one.enterprise])
+    message = views_lists.views(connection, [retail_list], transaction.caller.language)[0]
+    transaction.append("retail_list.sold_in_store", retail_list.name, message, [retail_list.enterprise])
     return message

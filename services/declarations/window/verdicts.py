@@ -22,5 +22,5 @@ def duplicate(document_id: str, resource: str = "") -> declarations_pb2.IntakeVe
 
 def refused(document_id: str, problems: Iterable[Problem], language: str) -> declarations_pb2.IntakeVerdict:
     """Not taken, with all problems."""
-    told = [problem(one, language) for one in problems]
+    told = [problem(each_problem, language) for each_problem in problems]
     return Verdict(document_id=document_id, outcome=Verdict.REFUSED, problems=told)

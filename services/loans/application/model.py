@@ -7,7 +7,9 @@ from datetime import date
 
 from chassis.errors import Problem
 from chassis.money import Money
+from chassis.participants import Participant
 from services.loans import errors, products
+from trade.roles import Role
 
 
 class State(enum.StrEnum):
@@ -52,6 +54,12 @@ class Application:
     def name(self) -> str:
         """Its resource name."""
         return f"applications/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """The exporter and the banks that it asks."""
+        banks = [Participant(bank, Role.BANK) for bank in self.banks]
+        return Participant(self.enterprise, Role.ENTERPRISE), *banks
 
     def banks_seen_by(self, tenant: str) -> list[str]:
         """Returns the banks asked that a tenant may know of: the exporter all, a bank itself alone."""

@@ -2,11 +2,8 @@
 
 from aval.loans.v1 import loans_pb2
 
-from chassis import paging, records
 from chassis.service import Reading
 from services.loans.application import rpc, store
-from services.loans.application.model import Application
-from services.loans.tables import applications
 
 
 def get(reading: Reading, request: loans_pb2.GetApplicationRequest) -> loans_pb2.Application:
@@ -18,7 +15,6 @@ def get(reading: Reading, request: loans_pb2.GetApplicationRequest) -> loans_pb2
 def list_(reading: Reading, request: loans_pb2.ListApplicationsRequest) -> loans_pb2.ListApplicationsResponse:
     """A page of the caller's, newest first."""
     tenant = reading.caller.tenant
-    query = paging.newest_first(store.of_party(tenant), applications.c.id, request)
-    page, token = paging.cut(request, records.many(reading.connection, query, Application), "id")
+    page, token = store.APPLICATIONS.page(reading.connection, reading.caller.tenant, request)
     views = [rpc.to_proto(application, tenant) for application in page]
     return loans_pb2.ListApplicationsResponse(applications=views, next_page_token=token)

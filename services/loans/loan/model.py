@@ -8,10 +8,12 @@ from decimal import Decimal
 
 from chassis import ids
 from chassis.money import Money, allocate, total
+from chassis.participants import Participant
 from chassis.states import moved
 from ledger.model import Account, Limit, Transfer
 from ledger.store import NewAccount, account_id
 from services.loans import products
+from trade.roles import Role
 
 BOOK = "loans"
 
@@ -107,6 +109,11 @@ class Loan:
     def name(self) -> str:
         """Its resource name."""
         return f"loans/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.bank, Role.BANK), Participant(self.enterprise, Role.ENTERPRISE)
 
     @property
     def encumbrance_id(self) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from chassis.money import Money, total
-from services.loans import interest
-from services.loans.interest import Stretch
 from services.loans.loan.model import Loan
 from services.loans.repayment.model import Repayment
+from trade import interest
+from trade.interest import Stretch
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,14 @@ from datetime import date
 
 from aval.loans.v1 import loans_pb2
 
-from chassis import paging, records
 from chassis import rpc as wire
 from chassis.errors import InvalidFields, Problem, WrongState
 from chassis.service import Reading
 from services.loans.loan import rpc, store
-from services.loans.loan.model import DISBURSED, Loan
+from services.loans.loan.model import DISBURSED
 from services.loans.loan.payoff import due
 from services.loans.repayment import store as repayments
 from services.loans.repayment.model import State as RepaymentState
-from services.loans.tables import loans
 
 NO_SUCH_DAY = Problem("date", "DATE_INVALID", "There is no such day.", "日期不存在。")
 
@@ -25,8 +23,7 @@ def get(reading: Reading, request: loans_pb2.GetLoanRequest) -> loans_pb2.Loan:
 
 def list_(reading: Reading, request: loans_pb2.ListLoansRequest) -> loans_pb2.ListLoansResponse:
     """A page of the caller's, newest first."""
-    query = paging.newest_first(store.of_party(reading.caller.tenant), loans.c.id, request)
-    page, token = paging.cut(request, records.many(reading.connection, query, Loan), "id")
+    page, token = store.LOANS.page(reading.connection, reading.caller.tenant, request)
     return loans_pb2.ListLoansResponse(loans=map(rpc.to_proto, page), next_page_token=token)
 
 

@@ -1,19 +1,21 @@
 """Loans as rows, and the calls they owe: the only SQL of this room."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import sqlalchemy as sa
 
 from chassis import records, tasks
 from chassis.command import Transaction
 from chassis.errors import NotFound
+from chassis.participants import Participation, join, tenants
 from ledger import store as ledger_store
 from services.loans.loan import model, plan, rpc
 from services.loans.loan.model import Loan
 from services.loans.tables import loans
 
 NOUN = "loan"
+
+LOANS = Participation("loans", loans, Loan)
 
 
 def load(connection: sa.Connection, name: str) -> Loan | None:
@@ -24,19 +26,15 @@ def load(connection: sa.Connection, name: str) -> Loan | None:
 def find(connection: sa.Connection, name: str, tenant: str) -> Loan:
     """Returns the loan, if the tenant is its bank or its borrower. Raises NotFound otherwise."""
     loan = load(connection, name)
-    if loan is None or tenant not in (loan.bank, loan.enterprise):
+    if loan is None or tenant not in tenants(loan):
         raise NotFound(resource=name)
     return loan
-
-
-def of_party(tenant: str) -> Any:
-    """Returns the query of the loans that a tenant gave or took."""
-    return sa.select(loans).where(sa.or_(loans.c.bank == tenant, loans.c.enterprise == tenant))
 
 
 def add(transaction: Transaction, loan: Loan, event: str) -> None:
     """Adds a loan, with its event and what it owes."""
     records.insert(transaction.connection, loans, loan)
+    join(transaction.connection, loan.name, loan.participants)
     _after_write(transaction, loan, event)
 
 
@@ -48,7 +46,7 @@ def save(transaction: Transaction, loan: Loan, event: str) -> Loan:
 
 
 def _after_write(transaction: Transaction, loan: Loan, event: str) -> None:
-    transaction.append(event, loan.name, rpc.to_proto(loan), [loan.bank, loan.enterprise])
+    transaction.append(event, loan.name, rpc.to_proto(loan), tenants(loan))
     tasks.follow(transaction, NOUN, plan.owed, loan)
 
 

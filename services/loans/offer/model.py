@@ -8,8 +8,12 @@ from decimal import Decimal
 
 from chassis.errors import Problem
 from chassis.money import Money
-from services.loans import interest, products
+from chassis.participants import Participant
+from services.loans import products
 from services.loans.application.model import Application
+from trade import day_counts as trade_day_counts
+from trade import interest
+from trade.roles import Role
 
 # A rate has at most so many decimals, for example 0.04350000.
 RATE_DECIMALS_MAX = 8
@@ -82,9 +86,11 @@ class Offer:
         """Whether the exporter has ever been let see it."""
         return bool(self.checker)
 
-    def may_see(self, tenant: str) -> bool:
-        """Its bank, and the exporter once it is offered."""
-        return tenant == self.bank or (tenant == self.enterprise and self.was_offered)
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """Its bank, and the exporter from the moment it is offered."""
+        exporter = [Participant(self.enterprise, Role.ENTERPRISE)] if self.was_offered else []
+        return Participant(self.bank, Role.BANK), *exporter
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,7 @@ def prepared(
     USD 80,000.00 at 4.35 % for 90 days of 360, with a fee of USD 100.00: interest USD 870.00, in all USD 970.00.
     """
     assert terms.annual_rate is not None, "the terms weren't checked"
-    basis = products.day_count_basis(terms.amount.currency, on)
+    basis = trade_day_counts.day_count_basis(terms.amount.currency, on)
     owed = interest.interest(terms.amount, terms.annual_rate, terms.tenor_days, basis)
     cost = owed + terms.fee
     return Offer(

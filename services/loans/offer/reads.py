@@ -2,11 +2,8 @@
 
 from aval.loans.v1 import loans_pb2
 
-from chassis import paging, records
 from chassis.service import Reading
 from services.loans.offer import rpc, store
-from services.loans.offer.model import Offer
-from services.loans.tables import offers
 
 
 def get(reading: Reading, request: loans_pb2.GetOfferRequest) -> loans_pb2.Offer:
@@ -18,10 +15,6 @@ def get(reading: Reading, request: loans_pb2.GetOfferRequest) -> loans_pb2.Offer
 def list_(reading: Reading, request: loans_pb2.ListOffersRequest) -> loans_pb2.ListOffersResponse:
     """A page of those the caller may see, newest first."""
     tenant = reading.caller.tenant
-    query = store.of_party(tenant)
-    if request.application:
-        query = query.where(offers.c.application == request.application)
-    query = paging.newest_first(query, offers.c.id, request)
-    page, token = paging.cut(request, records.many(reading.connection, query, Offer), "id")
+    page, token = store.page(reading.connection, tenant, request)
     views = [rpc.to_proto(offer, tenant) for offer in page]
     return loans_pb2.ListOffersResponse(offers=views, next_page_token=token)

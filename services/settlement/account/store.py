@@ -3,17 +3,19 @@
 import dataclasses
 import uuid
 from collections.abc import Iterable
-from typing import Any
 
 import sqlalchemy as sa
 
 from chassis import records
 from chassis.command import Transaction
+from chassis.participants import Participation, join, tenants
 from ledger import store as ledger
 from services.settlement import errors
 from services.settlement.account import model, rpc
 from services.settlement.account.model import Account, Kind
 from services.settlement.tables import accounts
+
+ACCOUNTS = Participation("accounts", accounts, Account)
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Account]:
@@ -82,6 +84,7 @@ def ensure(transaction: Transaction, bank: str, owner: str, currency: str, kind:
         return known
     account = Account(identifier, bank, owner, currency, kind, transaction.now_us)
     records.insert(transaction.connection, accounts, account)
+    join(transaction.connection, account.name, account.participants)
     ledger.open_accounts(transaction.connection, [model.ledger_account(account)])
     tell(transaction, "account.opened", account)
     return account
@@ -92,13 +95,8 @@ def own(transaction: Transaction, bank: str, currency: str, kind: Kind) -> Accou
     return ensure(transaction, bank, bank, currency, kind)
 
 
-def of_party(tenant: str) -> Any:
-    """A query of the accounts that a tenant owns or keeps."""
-    return sa.select(accounts).where(sa.or_(accounts.c.owner == tenant, accounts.c.bank == tenant))
-
-
 def tell(transaction: Transaction, event: str, account: Account) -> None:
     """Tells owner and bank, with the balances as they are now."""
     balances = ledger.accounts(transaction.connection, [account.id])
     payload = rpc.to_proto(account, balances[account.id])
-    transaction.append(event, account.name, payload, (account.owner, account.bank))
+    transaction.append(event, account.name, payload, tenants(account))

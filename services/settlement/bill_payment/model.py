@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 
 from chassis import ids
 from chassis.money import LARGEST, Money
+from chassis.participants import Participant
 from ledger import model as ledger_model
 from ledger.model import Transfer
 from services.settlement.account import model as account_model
 from services.settlement.account.model import OWNERS, Kind
+from trade.roles import Role
 
 INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
 PAYEE_IS_PAYER = "PAYEE_IS_PAYER"
@@ -81,6 +83,11 @@ class BillPayment:
     def name(self) -> str:
         """Its resource name."""
         return f"billPayments/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.enterprise, Role.ENTERPRISE), Participant(self.bank, Role.BANK)
 
     @property
     def transfer_id(self) -> str:

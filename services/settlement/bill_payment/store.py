@@ -1,18 +1,20 @@
 """Payments of bills as rows, and the calls they owe: the only SQL of this room."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
 from chassis import records, tasks
 from chassis.command import Transaction
+from chassis.participants import Participation, join, tenants
 from ledger import store as ledger_store
 from services.settlement.bill_payment import plan, rpc
 from services.settlement.bill_payment.model import FINISHED, MOVED, BillPayment
 from services.settlement.tables import bill_payments
 
 NOUN = "bill_payment"
+
+BILL_PAYMENTS = Participation("billPayments", bill_payments, BillPayment)
 
 
 def load(connection: sa.Connection, name: str) -> BillPayment | None:
@@ -27,14 +29,10 @@ def unfinished(connection: sa.Connection) -> Iterable[BillPayment]:
     return records.many(connection, query, BillPayment)
 
 
-def of_party(tenant: str) -> Any:
-    """Returns the query of the payments of an enterprise, or of a bank's customers."""
-    return sa.select(bill_payments).where(sa.or_(bill_payments.c.bank == tenant, bill_payments.c.enterprise == tenant))
-
-
 def add(transaction: Transaction, payment: BillPayment) -> None:
     """Adds a payment, with its event and what it owes."""
     records.insert(transaction.connection, bill_payments, payment)
+    join(transaction.connection, payment.name, payment.participants)
     _follow(transaction, payment, "bill_payment.ordered")
 
 
@@ -46,7 +44,7 @@ def save(transaction: Transaction, payment: BillPayment, event: str) -> BillPaym
 
 
 def _follow(transaction: Transaction, payment: BillPayment, event: str) -> None:
-    transaction.append(event, payment.name, rpc.to_proto(payment), (payment.enterprise, payment.bank))
+    transaction.append(event, payment.name, rpc.to_proto(payment), tenants(payment))
     tasks.follow(transaction, NOUN, plan.owed, payment)
 
 

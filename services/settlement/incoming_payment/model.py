@@ -26,11 +26,13 @@ from aval.declarations.v1 import declarations_pb2
 from chassis import ids, money
 from chassis.errors import DomainError
 from chassis.money import Money, total
+from chassis.participants import Participant
 from ledger.model import Transfer, chained
 from services.settlement.account import model as account_model
 from services.settlement.account.model import Kind
 from services.settlement.incoming_payment import division
 from services.settlement.incoming_payment.division import Collection, Part, SettledAsset
+from trade.roles import Role
 
 # The type of message that brings a payment. A UETR is unique to its bank and type: a cover's pacs.009 bears it too.
 PACS_008 = "pacs.008"
@@ -155,6 +157,11 @@ class IncomingPayment:
     def name(self) -> str:
         """Its resource name."""
         return f"incomingPayments/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.bank, Role.BANK), Participant(self.enterprise, Role.ENTERPRISE)
 
     @property
     def declarations(self) -> tuple[str, ...]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import Any
 
 import sqlalchemy as sa
 
 from chassis import records, tables, tasks
 from chassis.command import Transaction
+from chassis.participants import Participation, join, tenants
 from ledger import store as ledger_store
 from services.settlement.account import model as account_model
 from services.settlement.account import store as account_store
@@ -18,6 +18,8 @@ from services.settlement.tables import incoming_payments
 
 NOUN = "incoming_payment"
 FINISHED = [state.value for state in State if state not in model.OWING]
+
+INCOMING_PAYMENTS = Participation("incomingPayments", incoming_payments, IncomingPayment)
 
 
 def load(connection: sa.Connection, name: str) -> IncomingPayment | None:
@@ -39,16 +41,10 @@ def unfinished(connection: sa.Connection) -> Iterable[IncomingPayment]:
     return records.many(connection, query, IncomingPayment)
 
 
-def of_party(tenant: str) -> Any:
-    """Returns the query of the payments of an enterprise, or of a bank's customers."""
-    return sa.select(incoming_payments).where(
-        sa.or_(incoming_payments.c.bank == tenant, incoming_payments.c.enterprise == tenant)
-    )
-
-
 def add(transaction: Transaction, payment: IncomingPayment) -> None:
     """Adds a payment, with its event and what it owes."""
     records.insert(transaction.connection, incoming_payments, payment)
+    join(transaction.connection, payment.name, payment.participants)
     _follow(transaction, payment, "payment.received")
 
 
@@ -60,8 +56,8 @@ def save(transaction: Transaction, payment: IncomingPayment, event: str) -> Inco
 
 
 def _follow(transaction: Transaction, payment: IncomingPayment, event: str) -> None:
-    for party in (payment.bank, payment.enterprise):
-        transaction.append(event, payment.name, rpc.to_proto(payment, party), [party])
+    for tenant in tenants(payment):
+        transaction.append(event, payment.name, rpc.to_proto(payment, tenant), [tenant])
     tasks.follow(transaction, NOUN, plan.owed, payment)
 
 

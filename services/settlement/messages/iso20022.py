@@ -11,12 +11,13 @@ from decimal import Decimal
 from itertools import islice
 
 from lxml import etree
-from stdnum import bic, iban
+from stdnum import iban
 
 from chassis.currencies import minor_digits, to_major_units, to_minor_units
 from chassis.errors import Problem
 from chassis.xml import Reader, local_name, namespace, parse_document, put, wrong_namespace
 from services.settlement.messages import schema
+from trade.identifiers import is_bic, is_iban
 
 REMITTANCE_LINE_LENGTH_MAX = 140
 TEXT_LENGTH_MAX = 35
@@ -30,27 +31,9 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _OUR_ACCOUNT = re.compile(r"(?:accounts/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.ASCII | re.IGNORECASE)
 
 
-def is_bic(text: str) -> bool:
-    """Whether it is a business identifier code (ISO 9362): 8 or 11 characters in upper case, a country."""
-    return text == bic.compact(text) and bool(bic.is_valid(text))
-
-
-def is_iban(text: str) -> bool:
-    """Whether it is an international bank account number (ISO 13616), without blanks: DE89370400440532013000."""
-    return text == iban.compact(text) and bool(iban.is_valid(text))
-
-
 def is_uetr(text: str) -> bool:
     """Whether it is a unique end-to-end transaction reference: a UUID version 4 in lower case."""
     return _UETR.fullmatch(text) is not None
-
-
-def is_country(code: str) -> bool:
-    """Whether it is an ISO 3166-1 alpha-2 code, or XK, which ISO 9362 takes for Kosovo.
-
-    "CN" and "XK" are; "ZZ", "cn" and "CHN" aren't. A BIC's country says it: the list is the library's.
-    """
-    return len(code) == 2 and is_bic(f"AVAL{code}00")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from services.settlement.messages import header, schema
 from services.settlement.messages.declaration_numbers import declaration_numbers
 from services.settlement.messages.iso20022 import (
     Opened,
-    is_country,
     new_message,
     open_message,
     put_account,
@@ -39,6 +38,7 @@ from services.settlement.messages.iso20022 import (
     shorten_accounts,
     timestamp,
 )
+from trade.identifiers import is_country
 
 # What Aval writes.
 MESSAGE = "pacs.008.001.08"

@@ -1,16 +1,15 @@
 """Notifications as rows: the only SQL of this room."""
 
-from typing import Any
-
-import sqlalchemy as sa
-
 from chassis import records
 from chassis.command import Transaction
+from chassis.participants import Participation, join, tenants
 from services.settlement.account.model import Account
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.notification import model, rpc
 from services.settlement.notification.model import Credit, Notification
 from services.settlement.tables import notifications
+
+NOTIFICATIONS = Participation("notifications", notifications, Notification)
 
 
 def add(transaction: Transaction, account: Account, credit: Credit, payment: IncomingPayment) -> None:
@@ -28,10 +27,5 @@ def add(transaction: Transaction, account: Account, credit: Credit, payment: Inc
         create_us=transaction.now_us,
     )
     records.insert(transaction.connection, notifications, notification)
-    parties = (account.owner, account.bank)
-    transaction.append("notification.created", notification.name, rpc.to_proto(notification), parties)
-
-
-def of_party(tenant: str) -> Any:
-    """Returns the query of the notifications about accounts that a tenant owns or keeps."""
-    return sa.select(notifications).where(sa.or_(notifications.c.owner == tenant, notifications.c.bank == tenant))
+    join(transaction.connection, notification.name, notification.participants)
+    transaction.append("notification.created", notification.name, rpc.to_proto(notification), tenants(notification))

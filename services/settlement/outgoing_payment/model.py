@@ -17,12 +17,14 @@ from chassis.clock import MICROSECONDS
 from chassis.codetables import code_table
 from chassis.errors import Problem
 from chassis.money import Money
+from chassis.participants import Participant
 from ledger.model import Kind as TransferKind
 from ledger.model import Transfer
 from services.settlement.messages import pacs008, schema
-from services.settlement.messages.iso20022 import is_bic, is_country, is_iban
 from services.settlement.messages.pacs008 import CreditTransfer
 from trade.calendars import CHINA
+from trade.identifiers import is_bic, is_country, is_iban
+from trade.roles import Role
 
 DAY_US = 86_400 * MICROSECONDS
 CHARACTERS_LISTED_MAX = 10
@@ -89,6 +91,11 @@ class OutgoingPayment:
     def name(self) -> str:
         """Its resource name."""
         return f"outgoingPayments/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.enterprise, Role.ENTERPRISE), Participant(self.bank, Role.BANK)
 
     @property
     def hold_id(self) -> str:

@@ -1,13 +1,13 @@
 """Payments out as rows: the only SQL of this room."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import sqlalchemy as sa
 
 from chassis import records
 from chassis.clock import MICROSECONDS
 from chassis.command import Transaction
+from chassis.participants import Participation, join, tenants
 from ledger import store as ledger
 from ledger.model import HoldState
 from services.settlement.outgoing_payment import rpc
@@ -25,18 +25,13 @@ HOLDS: Mapping[State, HoldState] = {
     State.EXPIRED: HoldState.VOIDED,
 }
 
+OUTGOING_PAYMENTS = Participation("outgoingPayments", outgoing_payments, OutgoingPayment)
+
 
 def load(connection: sa.Connection, name: str) -> OutgoingPayment | None:
     """A payment by its resource name."""
     identifier = name.removeprefix("outgoingPayments/")
     return records.one(connection, outgoing_payments, OutgoingPayment, outgoing_payments.c.id == identifier)
-
-
-def of_party(tenant: str) -> Any:
-    """A query of the payments of an enterprise, or of a bank's customers."""
-    return sa.select(outgoing_payments).where(
-        sa.or_(outgoing_payments.c.bank == tenant, outgoing_payments.c.enterprise == tenant)
-    )
 
 
 def due(connection: sa.Connection, now_us: int, limit: int) -> list[OutgoingPayment]:
@@ -48,6 +43,7 @@ def due(connection: sa.Connection, now_us: int, limit: int) -> list[OutgoingPaym
 def add(transaction: Transaction, payment: OutgoingPayment) -> None:
     """A new payment, with its event."""
     records.insert(transaction.connection, outgoing_payments, payment)
+    join(transaction.connection, payment.name, payment.participants)
     _tell(transaction, "outgoing_payment.prepared", payment)
 
 
@@ -59,7 +55,7 @@ def save(transaction: Transaction, payment: OutgoingPayment, event: str) -> Outg
 
 
 def _tell(transaction: Transaction, event: str, payment: OutgoingPayment) -> None:
-    transaction.append(event, payment.name, rpc.to_proto(payment), (payment.enterprise, payment.bank))
+    transaction.append(event, payment.name, rpc.to_proto(payment), tenants(payment))
 
 
 def violations(connection: sa.Connection) -> list[str]:

@@ -13,7 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from chassis.certificates import Credentials
+from chassis.certificates import Authority, Credentials
 from chassis.channel import channel_credentials
 from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller, policy_of
@@ -82,8 +82,6 @@ async def test_no_certificate_opens_no_connection(world: World) -> None:
 
 
 async def test_a_certificate_of_another_authority_opens_no_connection(world: World, tmp_path: Any) -> None:
-    from chassis.certificates import Authority
-
     foreign = Authority(tmp_path).issue(CHECKER)
     ours = Credentials.load(world.settings.certificates, "services/gateway").authority
     credentials = channel_credentials(Credentials(ours, foreign.certificate, foreign.key))

@@ -19,6 +19,7 @@ from chassis.ports import free_port
 from chassis.span_outbox import BATCH, MOST_KEPT, SpanOutbox, listens
 from gateway.store import Store, open_database
 from gateway.traces import store as trace_store
+from gateway.traces.gauges import Gauges
 from gateway.traces.receiver import Receiver
 from tests.support import ring
 
@@ -85,7 +86,7 @@ def sender(certificates: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 @contextlib.asynccontextmanager
 async def receiver(certificates: pathlib.Path, store: Store, port: int) -> AsyncIterator[None]:
     """The gateway's receiver for as long as the block lasts."""
-    receiving = Receiver(Credentials.load(certificates, "services/gateway"), store, SystemClock())
+    receiving = Receiver(Credentials.load(certificates, "services/gateway"), store, SystemClock(), gauges=Gauges())
     await receiving.start(f"127.0.0.1:{port}")
     yield
     await receiving.stop()

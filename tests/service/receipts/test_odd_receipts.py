@@ -20,7 +20,7 @@ EXPORTER = CAST["EXPORTER"]
 
 
 def paid_to(payment: Any, loan: str) -> int:
-    """What of a payment went to a loan, minor units."""
+    """Returns the minor units of a payment that went to a loan."""
     return sum(one.amount.minor_units for one in payment.collections if one.loan == loan)
 
 
@@ -131,6 +131,7 @@ async def test_what_interest_took_is_not_restored_beside_another_holder(market: 
 
 
 async def test_verify_names_a_repayment_that_waits_for_a_payment_at_its_end(market: Any) -> None:
+    """M6: a repayment of a finished payment that is still PENDING is named."""
     declaration = await market.insured()
     loan, start = await market.lend([declaration], 80_000_00), market.today()
     payment = await market.pay(10_000_00, declaration)
@@ -188,7 +189,7 @@ async def test_three_declarations_odd_units(market: Any) -> None:
 
 @pytest.mark.parametrize(("sold", "part"), [(50_000_00, 30_000_00), (0, 0)])
 async def test_unsold_goods_in_a_warehouse_take_no_part_of_a_payment(market: Any, sold: int, part: int) -> None:
-    """Of 100,000.00 in a warehouse abroad 50,000.00 are sold, 100,000.00 are owed of the other declaration."""
+    """50,000.00 of 100,000.00 in a warehouse abroad are sold, 100,000.00 are owed of the other declaration."""
     row = market.declaration_row()
     row.trade_mode = "9810"
     batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])

@@ -16,7 +16,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def paid_to(payment: Any, loan: str) -> int:
-    """What of a payment went to a loan, minor units."""
+    """Returns the minor units of a payment that went to a loan."""
     return sum(one.amount.minor_units for one in payment.collections if one.loan == loan)
 
 
@@ -134,6 +134,7 @@ def spoil(market: Any, service: str, statement: Any) -> None:
 
 
 async def test_verify_names_each_fault(market: Any) -> None:
+    """X6, X7: each fault in what was swept, settled and repaid is named, with the loan or payment."""
     declaration = await market.insured()
     loan, start = await market.lend([declaration], 80_000_00), market.today()
     market.close_until(start + 30 * DAY)
@@ -171,6 +172,7 @@ async def test_verify_names_each_fault(market: Any) -> None:
 
 
 async def test_verify_names_money_in_suspense_that_waits_for_nobody(market: Any) -> None:
+    """M3: a payment in suspense that neither a call moves nor a person is asked for is named."""
     payment = await market.call(
         "settlement", "ImportPayment", market.message(BANK, 7_00, "a fair's fee"), person(BANK, "BANK_SYSTEM")
     )
@@ -180,3 +182,24 @@ async def test_verify_names_money_in_suspense_that_waits_for_nobody(market: Any)
     found = market.violations()
     spoil(market, "settlement", sa.update(incoming_payments).where(row).values(state="UNMATCHED"))
     assert any(payment.name in violation and "waits for nobody" in violation for violation in found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"amount_minor_units": 6_00}, "is UNMATCHED: suspense holds 700 of it, not 600"),
+        ({"state": "SWEPT"}, "is SWEPT: suspense holds 700 of it, not 0"),
+    ],
+)
+async def test_verify_names_suspense_that_holds_another_sum(market: Any, changes: dict[str, Any], says: str) -> None:
+    """M1: a payment that waits and isn't whole in suspense is named, and so is one that is swept and still there."""
+    message = market.message(BANK, 7_00, "a fair's fee")
+    payment = await market.call("settlement", "ImportPayment", message, person(BANK, "BANK_SYSTEM"))
+    row = incoming_payments.c.id == payment.name.removeprefix("incomingPayments/")
+    assert market.violations() == []
+    spoil(market, "settlement", sa.update(incoming_payments).where(row).values(changes))
+    violations = market.violations()
+    right = {"amount_minor_units": 7_00, "state": "UNMATCHED"}
+    spoil(market, "settlement", sa.update(incoming_payments).where(row).values(right))
+    assert any(f"{payment.name} {says}" in violation for violation in violations), violations
+    assert market.violations() == []

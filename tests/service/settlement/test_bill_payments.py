@@ -72,7 +72,7 @@ class World:
         return next(iter(self.tasks(payment)), None)
 
     def tasks(self, resource: str) -> list[tasks.Task]:
-        """What a payment owes."""
+        """Returns the tasks that a payment owes."""
         with self.store.read() as connection:
             return [task for task in tasks.due(connection, NOW_US) if task.resource == resource]
 
@@ -83,7 +83,7 @@ class World:
             return SERVICE.reads["GetBillPayment"](reading, pb.GetBillPaymentRequest(name=payment))
 
     def violations(self) -> list[str]:
-        """What verification finds wrong."""
+        """Returns what verification finds wrong."""
         with self.store.read() as connection:
             return [*SERVICE.violations(connection), *tasks.violations(connection, SERVICE.sagas)]
 
@@ -175,6 +175,7 @@ def test_a_bill_that_can_be_paid_is_paid_with_its_late_fee(world: World) -> None
     ],
 )
 def test_verification_names_a_payment_that_was_changed_by_hand(world: World, change: str, says: str) -> None:
+    """M2: a payment whose state or amount isn't the money that moved is named."""
     payment = world.pay(world.account(PAYER, 20_000))
     world.answer(payment, claimed(OPERATOR, yuan(15_000)))
     world.answer(payment, records_pb2.Record())

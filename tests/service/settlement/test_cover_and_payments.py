@@ -1,4 +1,4 @@
-"""What is paid isn't insured, and exposure follows payments: all services on real ports, on each database in turn."""
+"""Paid value isn't insured, and exposure follows payments: all services on real ports, on each database in turn."""
 
 import asyncio
 import time
@@ -117,17 +117,17 @@ class Exporter:
         await self.world.loans.call(service, path, request.SerializeToString(), [])
 
     async def insured(self, declaration: str) -> Any:
-        """What the register counts as insured."""
+        """Returns the value that the register counts as insured."""
         request = declarations_pb2.GetDeclarationRequest(name=declaration)
         return (await self.world.ask("GetDeclaration", request, self.caller, "declarations")).value.insured
 
     async def available(self) -> int:
-        """What the limit has left."""
+        """Returns what the limit has left, minor units."""
         request = pb.GetBuyerLimitRequest(name=self.limit)
         return int((await self._insurer("GetBuyerLimit", request, self.caller)).available.minor_units)
 
     def violations(self) -> list[str]:
-        """What verification of register and insurer finds wrong."""
+        """Returns what verification of register and insurer finds wrong."""
         found: list[str] = []
         for service in (DECLARATIONS, CREDIT_INSURANCE):
             with self.world.platform.nodes[service.name].store.read() as connection:
@@ -186,7 +186,7 @@ async def test_a_premium_is_of_no_part_that_is_paid_though_the_limit_covers_less
 async def test_full_payment_frees_all_exposure_and_the_mark(
     exporter: Exporter, currency: str, covered: int, payments: list[int]
 ) -> None:
-    """A policy in dollars, a declaration in whichever currency: exposure falls with each payment, to nothing."""
+    """X8: exposure and the insured mark fall with each payment, to nothing, in whichever currency."""
     declaration = await exporter.declare(currency)
     shipment = await exporter.cover(declaration, covered)
     assert shipment.state == pb.CoveredShipment.COVERED, shipment.refusal_reason

@@ -196,6 +196,7 @@ async def test_what_was_prepared_when_fewer_rules_counted_is_refused_plainly(wor
 
 
 async def test_verify_names_a_payment_that_outlived_its_limit(world: Any) -> None:
+    """M4: a payment that is prepared longer than its limit is named."""
     account, by = await seller(world)
     prepared = await world.ask("CreateOutgoingPayment", asked(account), by)
     identifier = prepared.name.removeprefix("outgoingPayments/")
@@ -214,6 +215,7 @@ async def test_verify_names_a_payment_that_outlived_its_limit(world: Any) -> Non
 
 
 async def test_verify_names_a_payment_whose_hold_is_gone(world: Any) -> None:
+    """M4: a payment that waits for approval without an open hold is named."""
     account, by = await seller(world)
     prepared = await world.ask("CreateOutgoingPayment", asked(account), by)
     with world.node.store.write() as connection:

@@ -36,7 +36,7 @@ def load(connection: sa.Connection, names: Iterable[str], _on: datetime.date) ->
     settled = {
         name: value.settled for name, value in value_store.booked(connection, [p.name for p in found.values()]).items()
     }
-    return {one.name: as_asset(one, settled.get(one.name, one.base.zero())) for one in found.values()}
+    return {pool.name: as_asset(pool, settled.get(pool.name, pool.base.zero())) for pool in found.values()}
 
 
 def as_asset(pool: Pool, settled: Money) -> Asset:

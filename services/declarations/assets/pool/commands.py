@@ -80,9 +80,9 @@ def follow(transaction: Transaction, changed: Sequence[RetailList]) -> None:
     Another writer of such a list comes here too, and then finds the membership that this one leaves.
     """
     connection = transaction.connection
-    identifiers = [one.id for one in changed]
-    pools = store.of_enterprises(connection, {one.enterprise for one in changed})
-    elsewhere = {one.pool for one in store.members(connection, identifiers).values()} - pools.keys()
+    identifiers = [retail_list.id for retail_list in changed]
+    pools = store.of_enterprises(connection, {retail_list.enterprise for retail_list in changed})
+    elsewhere = {member.pool for member in store.members(connection, identifiers).values()} - pools.keys()
     pools = _locked(transaction, pools | store.load(connection, elsewhere))
     if not pools:
         return
@@ -90,8 +90,9 @@ def follow(transaction: Transaction, changed: Sequence[RetailList]) -> None:
     summarised = summary_store.of_lists(connection, changed)
     changes = [
         change
-        for one in changed
-        if (change := _change(transaction, pools, one, known.get(one.id), one.id in summarised)) is not None
+        for retail_list in changed
+        if (change := _change(transaction, pools, retail_list, known.get(retail_list.id), retail_list.id in summarised))
+        is not None
     ]
     _move(transaction, pools, changes)
 
@@ -105,24 +106,28 @@ def _locked(transaction: Transaction, pools: Mapping[str, Pool]) -> dict[str, Po
 
 
 def _change(
-    transaction: Transaction, pools: Mapping[str, Pool], one: RetailList, known: Member | None, is_summarised: bool
+    transaction: Transaction,
+    pools: Mapping[str, Pool],
+    retail_list: RetailList,
+    known: Member | None,
+    is_summarised: bool,
 ) -> Change | None:
     """What becomes of a list's membership; None: nothing."""
-    pool = pools[known.pool] if known else _joined(transaction, pools, one)
+    pool = pools[known.pool] if known else _joined(transaction, pools, retail_list)
     if pool is None:
         return None
     on = model.terms(transaction.business_date)
-    after = model.member(one, known, pool, is_summarised, transaction.now_us, on)
+    after = model.member(retail_list, known, pool, is_summarised, transaction.now_us, on)
     return None if after == known else (known, after)
 
 
-def _joined(transaction: Transaction, pools: Mapping[str, Pool], one: RetailList) -> Pool | None:
+def _joined(transaction: Transaction, pools: Mapping[str, Pool], retail_list: RetailList) -> Pool | None:
     """The pool that a list joins now, if any."""
     on = transaction.business_date
-    if one.status not in model.terms(on).eligibility:
+    if retail_list.status not in model.terms(on).eligibility:
         return None
-    mode = modes.mode(one.trade_mode, one.direction, on)
-    return model.choice(pools.values(), one) if mode and mode.is_pooled else None
+    mode = modes.mode(retail_list.trade_mode, retail_list.direction, on)
+    return model.choice(pools.values(), retail_list) if mode and mode.is_pooled else None
 
 
 def _move(
@@ -145,7 +150,7 @@ def _move(
             movements.append(step.movement)
         store.save_totals(connection, identifier, totals[identifier])
         after[identifier] = store.save(transaction, pool, movements, event)
-        pool_value.revalue(transaction, after[identifier], "+".join(one.cause for one in movements))
+        pool_value.revalue(transaction, after[identifier], "+".join(movement.cause for movement in movements))
     return after
 
 
@@ -156,7 +161,7 @@ def age(transaction: Transaction) -> bool:
     if not due:
         return False
     members = store.members(transaction.connection, due).values()
-    _locked(transaction, store.load(transaction.connection, {one.pool for one in members}))
+    _locked(transaction, store.load(transaction.connection, {member.pool for member in members}))
     follow(transaction, list(list_store.load(transaction.connection, due).values()))
     return True
 
@@ -211,13 +216,13 @@ def _settle(
 ) -> pool_pb2.ApplyPoolSettlementResponse:
     connection = transaction.connection
     matched = _matched(transaction, pool, request.receipts)
-    known = store.members(connection, (one.id for one in matched.values()))
+    known = store.members(connection, (each_list.id for each_list in matched.values()))
     paid: dict[str, int] = {}
-    for index, one in matched.items():
-        paid[one.id] = paid.get(one.id, 0) + request.receipts[index].amount.minor_units
+    for index, retail_list in matched.items():
+        paid[retail_list.id] = paid.get(retail_list.id, 0) + request.receipts[index].amount.minor_units
     total = Money(pool.currency, sum(paid.values()))
     settled_finance = pool_value.settle(transaction, pool, request.payment, total)
-    changes = _paid_changes(transaction, pool, {one.id: one for one in matched.values()}, known, paid)
+    changes = _paid_changes(transaction, pool, {each_list.id: each_list for each_list in matched.values()}, known, paid)
     paid_pool = {pool.id: replace(pool, settled=pool.settled + total)}
     after = _move(transaction, paid_pool, changes, "pool.settled").get(pool.id, pool)
     unknown = [index for index in range(len(request.receipts)) if index not in matched]
@@ -243,10 +248,10 @@ def _matched(transaction: Transaction, pool: Pool, receipts: Sequence[pool_pb2.P
         (receipt.list_number for receipt in receipts if receipt.list_number),
         (receipt.order_number for receipt in receipts if not receipt.list_number),
     )
-    by_number = {one.list_number: one for one in found}
+    by_number = {each_list.list_number: each_list for each_list in found}
     by_order: dict[tuple[str, str], list[RetailList]] = {}
-    for one in found:
-        by_order.setdefault((one.order_number, one.platform_code), []).append(one)
+    for retail_list in found:
+        by_order.setdefault((retail_list.order_number, retail_list.platform_code), []).append(retail_list)
     matched = {}
     for index, receipt in enumerate(receipts):
         fitting = (
@@ -269,10 +274,10 @@ def _paid_changes(
     on = model.terms(transaction.business_date)
     summarised = summary_store.of_lists(transaction.connection, found.values())
     changes: list[Change] = []
-    for identifier, one in found.items():
+    for identifier, retail_list in found.items():
         before = known[identifier]
         more = replace(before, paid_minor_units=before.paid_minor_units + paid[identifier])
-        after = model.member(one, more, pool, identifier in summarised, transaction.now_us, on)
+        after = model.member(retail_list, more, pool, identifier in summarised, transaction.now_us, on)
         changes.append((before, after))
     return changes
 

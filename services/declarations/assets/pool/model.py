@@ -104,13 +104,13 @@ class Pool:
         """Its resource name."""
         return f"pools/{self.id}"
 
-    def fits(self, one: RetailList) -> bool:
+    def fits(self, retail_list: RetailList) -> bool:
         """Whether a list is such as the pool takes, however it stands."""
         return (
-            one.enterprise == self.enterprise
-            and one.value.currency == self.currency
-            and (not self.trade_modes or one.trade_mode in self.trade_modes)
-            and self.platform_code in ("", one.platform_code)
+            retail_list.enterprise == self.enterprise
+            and retail_list.value.currency == self.currency
+            and (not self.trade_modes or retail_list.trade_mode in self.trade_modes)
+            and self.platform_code in ("", retail_list.platform_code)
         )
 
 
@@ -134,37 +134,41 @@ class Member:
         return max(self.value_minor_units - self.paid_minor_units, 0)
 
 
-def choice(pools: Iterable[Pool], one: RetailList) -> Pool | None:
+def choice(pools: Iterable[Pool], retail_list: RetailList) -> Pool | None:
     """The pool that a list joins: one of its platform before one of all, then the oldest."""
-    fitting = [pool for pool in pools if pool.state is State.OPEN and pool.fits(one)]
+    fitting = [pool for pool in pools if pool.state is State.OPEN and pool.fits(retail_list)]
     return min(fitting, key=lambda pool: (not pool.platform_code, pool.create_us, pool.id), default=None)
 
 
-def standing(one: RetailList, paid_minor_units: int, is_summarised: bool, ages_us: int, now_us: int, on: Terms) -> str:
+def standing(
+    retail_list: RetailList, paid_minor_units: int, is_summarised: bool, ages_us: int, now_us: int, on: Terms
+) -> str:
     """How a list stands in its pool."""
-    if one.status not in on.eligibility:
-        return one.status
-    if paid_minor_units >= one.value.minor_units:
+    if retail_list.status not in on.eligibility:
+        return retail_list.status
+    if paid_minor_units >= retail_list.value.minor_units:
         return SETTLED
     if now_us >= ages_us:
         return AGED
-    return SUMMARISED if is_summarised else one.status
+    return SUMMARISED if is_summarised else retail_list.status
 
 
-def member(one: RetailList, known: Member | None, pool: Pool, is_summarised: bool, now_us: int, on: Terms) -> Member:
+def member(
+    retail_list: RetailList, known: Member | None, pool: Pool, is_summarised: bool, now_us: int, on: Terms
+) -> Member:
     """A list as it counts in its pool now: for nothing once it was amended to what the pool doesn't take."""
     paid = known.paid_minor_units if known else 0
-    ages_us = (one.release_us if one.release_us is not None else now_us) + on.ageing_days * DAY_US
-    fits = pool.fits(one)
+    ages_us = (retail_list.release_us if retail_list.release_us is not None else now_us) + on.ageing_days * DAY_US
+    fits = pool.fits(retail_list)
     # Its amount may be of another currency than the pool's.
-    value = one.value.minor_units if fits else 0
-    stands = standing(one, paid, is_summarised, ages_us, now_us, on) if fits else UNFIT
+    value = retail_list.value.minor_units if fits else 0
+    stands = standing(retail_list, paid, is_summarised, ages_us, now_us, on) if fits else UNFIT
     outstanding = max(value - paid, 0)
     return Member(
-        one.id,
+        retail_list.id,
         pool.id,
-        one.country,
-        one.platform_code,
+        retail_list.country,
+        retail_list.platform_code,
         value,
         paid,
         stands,
@@ -181,11 +185,11 @@ class Total:
     outstanding_minor_units: int = 0
     term_minor_units: int = 0
 
-    def add(self, one: Member, sign: int) -> None:
+    def add(self, each_member: Member, sign: int) -> None:
         """Counts a member in, or out."""
         self.lists += sign
-        self.outstanding_minor_units += sign * one.outstanding_minor_units
-        self.term_minor_units += sign * one.term_minor_units
+        self.outstanding_minor_units += sign * each_member.outstanding_minor_units
+        self.term_minor_units += sign * each_member.term_minor_units
 
 
 Key = tuple[str, str]
@@ -198,13 +202,13 @@ class Totals:
     by: dict[Key, Total] = field(default_factory=dict)
     changed: set[Key] = field(default_factory=set)
 
-    def add(self, one: Member, sign: int) -> None:
+    def add(self, each_member: Member, sign: int) -> None:
         """Counts a member in (1) or out (-1)."""
-        keys = [(STANDING, one.standing)]
-        if one.term_minor_units:
-            keys += [(COUNTRY, one.country), (PLATFORM, one.platform_code)]
+        keys = [(STANDING, each_member.standing)]
+        if each_member.term_minor_units:
+            keys += [(COUNTRY, each_member.country), (PLATFORM, each_member.platform_code)]
         for key in keys:
-            self.by.setdefault(key, Total()).add(one, sign)
+            self.by.setdefault(key, Total()).add(each_member, sign)
         self.changed.update(keys)
 
     def of(self, dimension: str) -> dict[str, Total]:

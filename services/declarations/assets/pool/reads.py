@@ -42,7 +42,7 @@ def list_(reading: Reading, request: pool_pb2.ListPoolsRequest) -> pool_pb2.List
         query = query.where(pools.c.enterprise == request.enterprise)
     query = paging.newest_first(query, pools.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Pool), "id")
-    access.note_page(reading, "ListPools", ((one.name, one.enterprise) for one in page))
+    access.note_page(reading, "ListPools", ((pool.name, pool.enterprise) for pool in page))
     return pool_pb2.ListPoolsResponse(pools=map(rpc.to_proto, page), next_page_token=token)
 
 

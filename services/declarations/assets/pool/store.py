@@ -90,22 +90,22 @@ def movements_of(pool: str) -> Any:
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Pool]:
     """The pools with these ids, those that are known."""
     query = sa.select(pools).where(bulk.among(connection, pools.c.id, set(identifiers)))
-    return {one.id: one for one in records.many(connection, query, Pool)}
+    return {pool.id: pool for pool in records.many(connection, query, Pool)}
 
 
 def of_enterprises(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, Pool]:
     """All pools of these enterprises, by id."""
-    wanted = {one for one in enterprises if one}
+    wanted = {enterprise for enterprise in enterprises if enterprise}
     if not wanted:
         return {}
     query = sa.select(pools).where(bulk.among(connection, pools.c.enterprise, wanted))
-    return {one.id: one for one in records.many(connection, query, Pool)}
+    return {pool.id: pool for pool in records.many(connection, query, Pool)}
 
 
 def members(connection: sa.Connection, lists: Iterable[str]) -> dict[str, Member]:
     """The members that these lists are, those that are any."""
     query = sa.select(pool_members).where(bulk.among(connection, pool_members.c.id, set(lists)))
-    return {one.id: one for one in records.many(connection, query, Member)}
+    return {member.id: member for member in records.many(connection, query, Member)}
 
 
 def meant_for(institution: str) -> Any:
@@ -218,7 +218,9 @@ def save(transaction: Transaction, pool: Pool, movements: Sequence[Movement], ev
 def _tell(transaction: Transaction, pool: Pool, event: str) -> None:
     """To the enterprise and to those institutions that it lets see."""
     institutions = consent_store.institutions(transaction.connection, [pool.enterprise], transaction.now_us)
-    seen = [one for one in institutions.get(pool.enterprise, ()) if pool.beneficiary in ("", one)]
+    seen = [
+        institution for institution in institutions.get(pool.enterprise, ()) if pool.beneficiary in ("", institution)
+    ]
     transaction.append(event, pool.name, rpc.to_proto(pool), [pool.enterprise, *seen])
 
 
@@ -247,7 +249,7 @@ def lists_paid(
     for condition in meant:
         query = sa.select(retail_lists).join(pool_members, pool_members.c.id == retail_lists.c.id)
         query = query.where(pool_members.c.pool == pool, condition)
-        found |= {one.id: one for one in records.many(connection, query, RetailList)}
+        found |= {retail_list.id: retail_list for retail_list in records.many(connection, query, RetailList)}
     return list(found.values())
 
 
@@ -291,6 +293,6 @@ def _sums(code: sa.ColumnElement[str], counted: sa.ColumnElement[str]) -> sa.Sel
 
 def _differences(kept: Totals, added: Totals) -> Iterator[str]:
     for key in sorted({*kept.by, *added.by}):
-        one, other = kept.by.get(key, Total()), added.by.get(key, Total())
-        if one != other:
-            yield f"{key[0]} {key[1]} {one}, its lists give {other}"
+        total, other = kept.by.get(key, Total()), added.by.get(key, Total())
+        if total != other:
+            yield f"{key[0]} {key[1]} {total}, its lists give {other}"

@@ -32,4 +32,7 @@ def settle(transaction: Transaction, pool: Pool, payment: str, amount: Money) ->
     (asset,) = pool_assets.load(transaction.connection, [pool.name], transaction.business_date).values()
     request = declarations_pb2.ApplyProceedsRequest(asset=pool.name, payment=payment, amount=money.to_proto(amount))
     response = settling.apply_to(transaction, pool_assets.KIND, asset, request)
-    return sum((money.from_proto(one.amount) for one in response.settled_encumbrances), amount.zero())
+    return sum(
+        (money.from_proto(settled_encumbrance.amount) for settled_encumbrance in response.settled_encumbrances),
+        amount.zero(),
+    )

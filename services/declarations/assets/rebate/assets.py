@@ -30,8 +30,8 @@ PAID = Problem(
 def load(connection: sa.Connection, names: Iterable[str], _on: datetime.date) -> dict[str, Asset]:
     """The rebates with these names as assets."""
     known = store.load(connection, [name.removeprefix("rebates/") for name in names])
-    paid = _paid(connection, {one.enterprise for one in known.values()})
-    return {one.name: as_asset(one, one.id in paid) for one in known.values()}
+    paid = _paid(connection, {rebate.enterprise for rebate in known.values()})
+    return {rebate.name: as_asset(rebate, rebate.id in paid) for rebate in known.values()}
 
 
 def as_asset(rebate: Rebate, is_paid: bool = False) -> Asset:

@@ -57,7 +57,7 @@ def follow(transaction: Transaction, changed: Sequence[tuple[Record, Status]]) -
     ]
     rebate_store.add(transaction, *fresh)
     moved = [replace(known[rebate], amount=worth[claim]) for rebate, claim in identifiers.items() if rebate in known]
-    _revise(transaction, [one for one in moved if one.amount != known[one.id].amount])
+    _revise(transaction, [rebate for rebate in moved if rebate.amount != known[rebate.id].amount])
 
 
 def _worth(connection: sa.Connection, claims: Iterable[Claim]) -> dict[Claim, Money]:
@@ -76,7 +76,7 @@ def _worth(connection: sa.Connection, claims: Iterable[Claim]) -> dict[Claim, Mo
 
 def _revise(transaction: Transaction, moved: Sequence[Rebate]) -> None:
     """Only what value is booked of needs to follow; a refused rebate that was financed is a breach (I7)."""
-    opened = value_store.opened(transaction.connection, (one.name for one in moved)) if moved else ()
+    opened = value_store.opened(transaction.connection, (each_rebate.name for each_rebate in moved)) if moved else ()
     for rebate in moved:
         saved = rebate_store.save(transaction, rebate)
         if saved.name in opened:

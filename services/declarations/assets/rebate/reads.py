@@ -26,10 +26,10 @@ def list_(reading: Reading, request: rebate_pb2.ListRebatesRequest) -> rebate_pb
     """A page, newest first."""
     query = paging.newest_first(store.matching(among_seen(reading, rebates.c.enterprise)), rebates.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Rebate), "id")
-    access.note_page(reading, "ListRebates", ((one.name, one.enterprise) for one in page))
+    access.note_page(reading, "ListRebates", ((rebate.name, rebate.enterprise) for rebate in page))
     return rebate_pb2.ListRebatesResponse(rebates=_views(reading, page), next_page_token=token)
 
 
 def _views(reading: Reading, page: list[Rebate]) -> list[rebate_pb2.Rebate]:
-    available = preshipment_available.available(reading, [as_asset(one) for one in page])
-    return [rpc.to_proto(one, available[one.name]) for one in page]
+    available = preshipment_available.available(reading, [as_asset(rebate) for rebate in page])
+    return [rpc.to_proto(rebate, available[rebate.name]) for rebate in page]

@@ -23,7 +23,7 @@ def matching(*conditions: Any) -> Any:
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Rebate]:
     """The rebates with these ids, those that are known."""
     query = sa.select(rebates).where(rebates.c.id.in_(set(identifiers)))
-    return {one.id: one for one in records.many(connection, query, Rebate)}
+    return {rebate.id: rebate for rebate in records.many(connection, query, Rebate)}
 
 
 def add(transaction: Transaction, *fresh: Rebate) -> None:

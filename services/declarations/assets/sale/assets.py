@@ -27,10 +27,11 @@ NOT_LEFT = Problem(
 def load(connection: sa.Connection, names: Iterable[str], on: datetime.date) -> dict[str, Asset]:
     """The sales with these names as assets."""
     found = sale_store.load(connection, (name.removeprefix("warehouseSales/") for name in names))
-    declared = declaration_store.load(connection, {one.declaration for one in found.values()})
+    declared = declaration_store.load(connection, {sale.declaration for sale in found.values()})
     hindered = hindrances.of(connection, declared.values(), on)
     return {
-        one.name: as_asset(one, declared[one.declaration], hindered.get(one.declaration, ())) for one in found.values()
+        sale.name: as_asset(sale, declared[sale.declaration], hindered.get(sale.declaration, ()))
+        for sale in found.values()
     }
 
 
@@ -38,8 +39,8 @@ def as_asset(sale: WarehouseSale, declaration: Declaration, hindered: Sequence[H
     """A sale can be financed once its goods have certainly left, and as far as nothing is held against them."""
     has_left = declaration.status == "CLOSED"
     verdict, reasons = (FINAL, ()) if has_left else (NOT_ELIGIBLE, (NOT_LEFT,))
-    least = min([verdict, *(one.at_most for one in hindered)], key=VERDICTS.index)
-    reasons = (*reasons, *(one.problem for one in hindered))
+    least = min([verdict, *(hindrance.at_most for hindrance in hindered)], key=VERDICTS.index)
+    reasons = (*reasons, *(hindrance.problem for hindrance in hindered))
     return Asset(sale.name, sale.enterprise, sale.value, least, reasons, declaration.status)
 
 

@@ -147,15 +147,15 @@ class Delta:
     # Whose prices they are, by commodity, as bits; what is taken back leaves them.
     sellers: dict[Commodity, int] = field(default_factory=dict)
 
-    def add(self, one: Contribution, sign: int = 1) -> None:
+    def add(self, each_contribution: Contribution, sign: int = 1) -> None:
         """Counts a contribution, or takes it back (-1)."""
-        total = self.totals.get(one.key)
+        total = self.totals.get(each_contribution.key)
         if total is None:
-            total = self.totals[one.key] = [0, 0]
+            total = self.totals[each_contribution.key] = [0, 0]
         total[0] += sign
-        total[1] += sign * one.minor_units
-        prices, sellers, bit = self.prices, self.sellers, seller_bit(one.key[0])
-        for price in one.prices:
+        total[1] += sign * each_contribution.minor_units
+        prices, sellers, bit = self.prices, self.sellers, seller_bit(each_contribution.key[0])
+        for price in each_contribution.prices:
             prices[price] = prices.get(price, 0) + sign
             sellers[price[:3]] = sellers.get(price[:3], 0) | bit
 

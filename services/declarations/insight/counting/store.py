@@ -84,7 +84,13 @@ def counted_of(connection: sa.Connection, documents: Iterable[str]) -> dict[str,
 
 def keep_counted(connection: sa.Connection, kept: Mapping[str, Contribution]) -> None:
     """What is counted of lists, and of declarations whose first content doesn't say it."""
-    bulk.add(connection, counted, [(number, to_text(one)) for number, one in kept.items()], (), ["contribution"])
+    bulk.add(
+        connection,
+        counted,
+        [(number, to_text(contribution)) for number, contribution in kept.items()],
+        (),
+        ["contribution"],
+    )
 
 
 def add(connection: sa.Connection, delta: Delta, position: int) -> None:

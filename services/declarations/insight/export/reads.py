@@ -15,7 +15,7 @@ def export(reading: Reading, request: insight_pb2.ExportDeclarationsRequest) -> 
     """A page of rows, or of a CSV file whose heads are on the first page."""
     request.page_size = request.page_size or DEFAULT_SIZE
     page, token = views_declarations.page_of(reading, request, "ExportDeclarations")
-    rows = [row for one in page for row in model.lines(_parsed(one), one.status)]
+    rows = [row for declaration in page for row in model.lines(_parsed(declaration), declaration.status)]
     response = insight_pb2.ExportDeclarationsResponse(next_page_token=token, declarations=len(page))
     if request.format == Request.CSV:
         # Programs read this: the heads are the fields' names in every language.

@@ -25,7 +25,7 @@ def list_(reading: Reading, request: insight_pb2.ListTradeFindingsRequest) -> in
         query = query.where(rows.c.declaration == request.declaration.removeprefix("declarations/"))
     query = paging.newest_first(query, rows.c.id, request)
     page, token = paging.cut(request, reading.connection.execute(query).all(), "id")
-    note_page(reading, "ListTradeFindings", ((f"tradeFindings/{one.id}", one.enterprise) for one in page))
+    note_page(reading, "ListTradeFindings", ((f"tradeFindings/{row.id}", row.enterprise) for row in page))
     response = insight_pb2.ListTradeFindingsResponse(trade_findings=map(_to_proto, page), next_page_token=token)
     response.as_of_time.FromMicroseconds(counted_until(reading.connection, reading.now_us))
     return response

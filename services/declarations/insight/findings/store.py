@@ -45,7 +45,7 @@ def replace_circles(
 
 
 def _insert(connection: sa.Connection, found: Sequence[Finding], now_us: int) -> None:
-    bulk.add(connection, trade_findings, [(*one.row, now_us) for one in found], (), ["facts", "find_us"])
+    bulk.add(connection, trade_findings, [(*finding.row, now_us) for finding in found], (), ["facts", "find_us"])
 
 
 def counts(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, dict[str, int]]:

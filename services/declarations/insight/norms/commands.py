@@ -76,7 +76,7 @@ def publish(transaction: Transaction) -> bool:
         for key, counts in seen.items()
         if counts.sellers.bit_count() >= sellers
     ]
-    due = [one for one in fresh if is_due(one.observations, _before(known, one), least, percent)]
+    due = [norm for norm in fresh if is_due(norm.observations, _before(known, norm), least, percent)]
     store.publish(connection, due)
     is_more = len(found) >= AT_ONCE
     store.proceed(connection, found[-1][0][0] if is_more else "", now_us)

@@ -95,16 +95,16 @@ def narrowest(connection: sa.Connection, commodities: Iterable[Commodity]) -> di
     found: dict[Commodity, Norm] = {}
     left = list(commodities)
     for digits in LEVELS:
-        ids = {one: norm_id(one[0][:digits], one[1], one[2]) for one in left}
+        ids = {pair: norm_id(pair[0][:digits], pair[1], pair[2]) for pair in left}
         known = norms(connection, set(ids.values())) if ids else {}
-        found |= {one: known[key] for one, key in ids.items() if key in known}
-        left = [one for one in left if one not in found]
+        found |= {identifier: known[key] for identifier, key in ids.items() if key in known}
+        left = [pair for pair in left if pair not in found]
     return found
 
 
 def publish(connection: sa.Connection, fresh: Sequence[Norm]) -> None:
     """Norms as they are from now on."""
-    rows = [tuple(records.to_row(one).values()) for one in fresh]
+    rows = [tuple(records.to_row(norm).values()) for norm in fresh]
     bulk.add(connection, price_norms, rows, (), ["observations", "lower", "median", "upper", "version", "publish_us"])
 
 

@@ -23,7 +23,9 @@ def assess(transaction: Transaction) -> bool:
     enterprises = [fact.enterprise for fact in facts]
     totals = store.totals(connection, enterprises)
     circles = [
-        one for name in enterprises for one in findings_model.of_circle(name, model.circles(totals.get(name, ())))
+        finding
+        for name in enterprises
+        for finding in findings_model.of_circle(name, model.circles(totals.get(name, ())))
     ]
     findings_store.replace_circles(connection, enterprises, circles, transaction.now_us)
     counts = findings_store.counts(connection, enterprises)

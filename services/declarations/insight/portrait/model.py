@@ -127,45 +127,45 @@ def inputs(
     on: date,
 ) -> Inputs:
     """What an enterprise's rows give on a day: findings by code, breaches by state."""
-    there = [one for one in totals if one.declarations > 0]
-    counted = [one for one in there if one.outcome in DECLARED]
-    year = [one for one in counted if month_before(on, MONTHS) < one.month]
-    before = [one for one in counted if month_before(on, 2 * MONTHS) < one.month <= month_before(on, MONTHS)]
+    there = [total for total in totals if total.declarations > 0]
+    counted = [total for total in there if total.outcome in DECLARED]
+    year = [total for total in counted if month_before(on, MONTHS) < total.month]
+    before = [total for total in counted if month_before(on, 2 * MONTHS) < total.month <= month_before(on, MONTHS)]
     currency = main_currency(year)
-    ours = [one for one in year if one.currency == currency]
+    ours = [total for total in year if total.currency == currency]
     return Inputs(
-        first_month=min((one.month for one in there), default=""),
-        declarations=sum(one.declarations for one in there),
-        outcomes=_parts(there, lambda one: one.outcome, by_currency=False),
+        first_month=min((total.month for total in there), default=""),
+        declarations=sum(total.declarations for total in there),
+        outcomes=_parts(there, lambda total: total.outcome, by_currency=False),
         amendments=amendments,
         holds=holds,
         price_findings=sum(findings.get(code, 0) for code in PRICE_CODES),
         breaches=tuple(Part(state, "", count, 0) for state, count in sorted(breaches.items())),
         circular_parties=tuple(name for name, _, _ in circles(there)),
-        modes=_parts(counted, lambda one: one.trade_mode, by_currency=False),
+        modes=_parts(counted, lambda total: total.trade_mode, by_currency=False),
         year=_amounts(year),
         year_before=_amounts(before),
-        buyers=_parts(ours, lambda one: one.buyer)[:EVIDENCE_MOST],
-        countries=_parts(ours, lambda one: one.country)[:EVIDENCE_MOST],
+        buyers=_parts(ours, lambda total: total.buyer)[:EVIDENCE_MOST],
+        countries=_parts(ours, lambda total: total.country)[:EVIDENCE_MOST],
     )
 
 
 def main_currency(totals: Iterable[Total]) -> str:
     """The currency of most declarations, the first by its code of several; empty where there is none."""
     counts: dict[str, int] = {}
-    for one in totals:
-        counts[one.currency] = counts.get(one.currency, 0) + one.declarations
+    for total in totals:
+        counts[total.currency] = counts.get(total.currency, 0) + total.declarations
     return min(counts, key=lambda currency: (-counts[currency], currency), default="")
 
 
 def _parts(totals: Iterable[Total], name: Callable[[Total], str], by_currency: bool = True) -> tuple[Part, ...]:
     """By name, the largest first; over all currencies only declarations are counted."""
     sums: dict[tuple[str, str], list[int]] = {}
-    for one in totals:
-        key = name(one), one.currency if by_currency else ""
+    for total in totals:
+        key = name(total), total.currency if by_currency else ""
         part = sums.setdefault(key, [0, 0])
-        part[0] += one.declarations
-        part[1] += one.minor_units if by_currency else 0
+        part[0] += total.declarations
+        part[1] += total.minor_units if by_currency else 0
     parts = (Part(*key, *part) for key, part in sums.items())
     return tuple(sorted(parts, key=lambda part: (-part.minor_units, -part.declarations, part.name)))
 
@@ -180,9 +180,9 @@ def _amounts(totals: Iterable[Total]) -> tuple[Amount, ...]:
 def circles(totals: Iterable[Total]) -> list[tuple[str, int, int]]:
     """Counterparties of both directions with their exports and imports, by name."""
     counts: dict[str, list[int]] = {}
-    for one in totals:
-        if one.buyer and one.outcome in DECLARED:
-            counts.setdefault(one.buyer, [0, 0])[one.direction == "1"] += one.declarations
+    for total in totals:
+        if total.buyer and total.outcome in DECLARED:
+            counts.setdefault(total.buyer, [0, 0])[total.direction == "1"] += total.declarations
     return [(name, out, into) for name, (out, into) in sorted(counts.items()) if out > 0 and into > 0]
 
 
@@ -236,14 +236,14 @@ def _history(given: Inputs, on: date) -> Measured:
 
 
 def _per_year(given: Inputs, _on: date) -> Measured:
-    parts = tuple(Part("", one.currency, one.declarations, one.minor_units) for one in given.year)
-    return Decimal(sum(one.declarations for one in given.year)), parts
+    parts = tuple(Part("", amount.currency, amount.declarations, amount.minor_units) for amount in given.year)
+    return Decimal(sum(amount.declarations for amount in given.year)), parts
 
 
 def _growth(given: Inputs, _on: date) -> Measured:
     currency = _currency(given)
-    now = sum(one.minor_units for one in given.year if one.currency == currency)
-    before = sum(one.minor_units for one in given.year_before if one.currency == currency)
+    now = sum(amount.minor_units for amount in given.year if amount.currency == currency)
+    before = sum(amount.minor_units for amount in given.year_before if amount.currency == currency)
     return share(now - before, before), ()
 
 
@@ -262,7 +262,7 @@ def _count(name: str) -> Measure:
 def _concentration(name: str) -> Measure:
     def measure(given: Inputs, _on: date) -> Measured:
         parts: tuple[Part, ...] = getattr(given, name)
-        whole = sum(one.minor_units for one in given.year if one.currency == _currency(given))
+        whole = sum(amount.minor_units for amount in given.year if amount.currency == _currency(given))
         return share(parts[0].minor_units if parts else 0, whole), parts
 
     return measure

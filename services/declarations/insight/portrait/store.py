@@ -88,15 +88,23 @@ def load(connection: sa.Connection, enterprise: str) -> Stored | None:
 def save(connection: sa.Connection, portraits: Sequence[Stored]) -> None:
     """Portraits computed anew; their revisions rise by one, and nothing is due."""
     values = [
-        (one.enterprise, one.score, one.assess_date, _text(one.inputs), one.assess_us, one.as_of_us, 1)
-        for one in portraits
+        (
+            stored.enterprise,
+            stored.score,
+            stored.assess_date,
+            _text(stored.inputs),
+            stored.assess_us,
+            stored.as_of_us,
+            1,
+        )
+        for stored in portraits
     ]
     bulk.add(
         connection, risk_portraits, values, ["revision"], ["score", "assess_date", "inputs", "assess_us", "as_of_us"]
     )
     rows = enterprise_facts
-    assessed = bulk.among(connection, rows.c.enterprise, [one.enterprise for one in portraits])
-    times = {one.assess_us for one in portraits}
+    assessed = bulk.among(connection, rows.c.enterprise, [stored.enterprise for stored in portraits])
+    times = {stored.assess_us for stored in portraits}
     connection.execute(sa.update(rows).where(assessed).values(due_us=0, assess_us=max(times)))
 
 

@@ -61,10 +61,10 @@ def _query(reading: Reading, request: insight_pb2.QueryStatisticsRequest) -> Que
         "chapter": request.chapters,
         "direction": [direction] if direction else [],
         "currency": [request.currency_code] if request.currency_code else [],
-        "outcome": [rpc.DOCUMENTS[one] for one in request.documents or ONCE],
+        "outcome": [rpc.DOCUMENTS[statistics_document] for statistics_document in request.documents or ONCE],
     }
     given = {name: list(wanted) for name, wanted in values.items() if wanted}
-    return Query(enterprise, frozenset(DIMENSION_NAMES[one] for one in request.group_by), given)
+    return Query(enterprise, frozenset(DIMENSION_NAMES[dimension] for dimension in request.group_by), given)
 
 
 def _moved_on(before: Groups) -> Groups:
@@ -80,7 +80,8 @@ def changes(
     size = paging.size_of(request)
     found = store.changed(reading.connection, position, key, size + 1)
     cells = [
-        rpc.row([getattr(one, name) for name in (*DIMENSIONS, "currency")], store.total_of(one)) for one in found[:size]
+        rpc.row([getattr(entry, name) for name in (*DIMENSIONS, "currency")], store.total_of(entry))
+        for entry in found[:size]
     ]
     token = request.resume_token
     if cells:

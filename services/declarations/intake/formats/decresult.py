@@ -46,7 +46,7 @@ def parse(content: bytes) -> Sequence[Parsed]:
     if len(found) == 1:
         return [_parsed("", found[0])]
     root.required(RESULT)
-    return [_parsed(str(number), one) for number, one in enumerate(found, 1)] or [Parsed("", None, root.problems)]
+    return [_parsed(str(number), reader) for number, reader in enumerate(found, 1)] or [Parsed("", None, root.problems)]
 
 
 def parse_response(content: bytes) -> Sequence[Parsed]:

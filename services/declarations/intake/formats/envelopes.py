@@ -189,7 +189,7 @@ def _check_header(root: Reader) -> None:
 
 def _check_receivers(root: Reader) -> None:
     holder = root.find("TransInfo/ReceiverIds")
-    receivers = [one.own_text() for one in holder.children("ReceiverId")] if holder else []
+    receivers = [reader.own_text() for reader in holder.children("ReceiverId")] if holder else []
     if not 1 <= len(receivers) <= RECEIVERS_MAX or not all(receivers):
         root.report(
             "TransInfo/ReceiverIds",

@@ -58,8 +58,8 @@ class Read:
 def read(document: declarations_pb2.Document) -> Read:
     """The rows of a document, taken out of its envelopes, or everything that is wrong with it."""
     read = [_read(payload, document.format) for payload in envelopes.unpacked(document.content)]
-    names = {one.format for one in read}
-    return Read(names.pop() if len(names) == 1 else "", [part for one in read for part in one.parts])
+    names = {each_read.format for each_read in read}
+    return Read(names.pop() if len(names) == 1 else "", [part for each_read in read for part in each_read.parts])
 
 
 def _read(payload: Payload, meant: str) -> Read:
@@ -98,7 +98,9 @@ def recognised(content: bytes) -> tuple[Format | None, Sequence[Problem]]:
 
 
 def _of_family(namespace: str, root: str) -> Format | None:
-    families = (one for (space, name), one in FAMILIES.items() if name == root and namespace.startswith(space))
+    families = (
+        each_format for (space, name), each_format in FAMILIES.items() if name == root and namespace.startswith(space)
+    )
     return next(families, None)
 
 
@@ -106,7 +108,7 @@ def _unknown_format(namespace: str, root: str) -> Problem:
     meant = next((space for space, name in (*PARSERS, *FAMILIES) if name == root), None)
     if meant is not None:
         return xml.wrong_namespace(root, f"{{{namespace}}}{root}", f"{{{meant}}}{root}")
-    names = ", ".join(sorted({one.name for one in (*PARSERS.values(), *FAMILIES.values())}))
+    names = ", ".join(sorted({each_format.name for each_format in (*PARSERS.values(), *FAMILIES.values())}))
     return Problem(
         root,
         "FORMAT_UNKNOWN",

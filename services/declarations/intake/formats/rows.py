@@ -40,8 +40,8 @@ def _leave_out_untold(message: Message) -> None:
         if isinstance(value, Timestamp) and any(storable.problems(value)):
             message.ClearField(field.name)
             continue
-        for one in value if field.is_repeated else [value]:
-            _leave_out_untold(one)
+        for entry in value if field.is_repeated else [value]:
+            _leave_out_untold(entry)
 
 
 def problems(row: Message) -> Sequence[Problem]:

@@ -66,7 +66,7 @@ def parse(content: bytes) -> list[Parsed]:
     if problems := too_many(len(found)):
         return [Parsed("", None, problems)]
     responsible = root.text("ResponsibleCountryCode")
-    return [_parsed(Reader(one.element, one.path), responsible) for one in found]
+    return [_parsed(Reader(reader.element, reader.path), responsible) for reader in found]
 
 
 def _other_message(root: Reader) -> Problem | None:

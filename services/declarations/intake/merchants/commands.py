@@ -57,7 +57,9 @@ def _adopt(
     transaction: Transaction, found: Mapping[str, Sequence[Orphan]], enterprises: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
     """The enterprise of each document by its id, by collection."""
-    adopted = {name: {one.id: enterprises[one.merchant_code] for one in several} for name, several in found.items()}
+    adopted = {
+        name: {orphan.id: enterprises[orphan.merchant_code] for orphan in several} for name, several in found.items()
+    }
     for name, owners in adopted.items():
         store.adopt(transaction.connection, TABLES[name], owners)
     return adopted
@@ -65,9 +67,9 @@ def _adopt(
 
 def _tell(transaction: Transaction, adopted: Mapping[str, Mapping[str, str]]) -> None:
     """One event an enterprise and batch."""
-    for enterprise in sorted({one for owners in adopted.values() for one in owners.values()}):
+    for enterprise in sorted({owner for owners in adopted.values() for owner in owners.values()}):
         names = {
-            name: [f"{name}/{one}" for one, owner in owners.items() if owner == enterprise]
+            name: [f"{name}/{text}" for text, owner in owners.items() if owner == enterprise]
             for name, owners in adopted.items()
         }
         payload = retail_pb2.RetailDocumentsAdopted(

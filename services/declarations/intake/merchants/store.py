@@ -68,4 +68,4 @@ def orphans(connection: sa.Connection, table: sa.Table, codes: Iterable[str], li
 
 def adopt(connection: sa.Connection, table: sa.Table, enterprises: Mapping[str, str]) -> None:
     """Documents by id, and whose they are from now on."""
-    bulk.update(connection, table, ("enterprise",), [(enterprise, one) for one, enterprise in enterprises.items()])
+    bulk.update(connection, table, ("enterprise",), [(enterprise, name) for name, enterprise in enterprises.items()])

@@ -15,18 +15,20 @@ def keep(transaction: Transaction, outcomes: Sequence[Outcome], accepted: Collec
 
     `accepted` are the subjects of accepted rows: they mend what was refused of the same subjects.
     """
-    before = store.by_digest(transaction.connection, transaction.caller.tenant, [one.digest for one in outcomes])
+    before = store.by_digest(
+        transaction.connection, transaction.caller.tenant, [each_outcome.digest for each_outcome in outcomes]
+    )
     present: Documents = before | _mended(transaction, accepted)
     last: dict[bytes, Outcome] = {}
-    for one in outcomes:
-        after = _after(transaction, present.get(one.digest), one)
+    for outcome in outcomes:
+        after = _after(transaction, present.get(outcome.digest), outcome)
         if after is not None:
-            present[one.digest], last[one.digest] = after, one
+            present[outcome.digest], last[outcome.digest] = after, outcome
     changed = {digest: document for digest, document in present.items() if document is not before.get(digest)}
     changed = _within_limit(transaction, changed)
     kept = {document.name: last[digest] for digest, document in changed.items() if digest in last}
     save(transaction, list(changed.values()), kept)
-    return {one.digest: name for name, one in kept.items()}
+    return {each_outcome.digest: name for name, each_outcome in kept.items()}
 
 
 def _mended(transaction: Transaction, accepted: Collection[str]) -> Documents:
@@ -36,17 +38,19 @@ def _mended(transaction: Transaction, accepted: Collection[str]) -> Documents:
     return {document.digest: model.mended(document) for document in waiting}
 
 
-def _after(transaction: Transaction, before: RefusedDocument | None, one: Outcome) -> RefusedDocument | None:
+def _after(transaction: Transaction, before: RefusedDocument | None, outcome: Outcome) -> RefusedDocument | None:
     """The refused document as this attempt leaves it; None where there is none or nothing changes."""
-    if one.attempt.problems:
-        return model.refused_again(before or _unseen(transaction, one), one.attempt)
+    if outcome.attempt.problems:
+        return model.refused_again(before or _unseen(transaction, outcome), outcome.attempt)
     return model.mended(before) if before and before.state == State.REFUSED else None
 
 
-def _unseen(transaction: Transaction, one: Outcome) -> RefusedDocument:
+def _unseen(transaction: Transaction, outcome: Outcome) -> RefusedDocument:
     """Before its first attempt."""
     identifier, sender = transaction.ids.resource("refused"), transaction.caller.tenant
-    return RefusedDocument(identifier, sender, one.digest, one.subject, "", State.REFUSED, 0, transaction.now_us, 0, 0)
+    return RefusedDocument(
+        identifier, sender, outcome.digest, outcome.subject, "", State.REFUSED, 0, transaction.now_us, 0, 0
+    )
 
 
 def _within_limit(transaction: Transaction, changed: Documents) -> Documents:
@@ -65,12 +69,12 @@ def save(transaction: Transaction, changed: Sequence[RefusedDocument], outcomes:
     store.add(transaction, [document for document in changed if _is_new(document)])
     store.save(transaction, [document for document in changed if not _is_new(document)])
     waiting = {document.name: document.id for document in changed if document.state == State.REFUSED}
-    told = {name: one for name, one in outcomes.items() if name in waiting}
-    store.keep_reasons(transaction, {waiting[name]: one.attempt.problems for name, one in told.items()})
+    told = {name: outcome for name, outcome in outcomes.items() if name in waiting}
+    store.keep_reasons(transaction, {waiting[name]: outcome.attempt.problems for name, outcome in told.items()})
     store.keep(
         transaction,
-        {name: rpc.to_seal(one.attempt) for name, one in told.items()},
-        {name: one.content for name, one in told.items()},
+        {name: rpc.to_seal(outcome.attempt) for name, outcome in told.items()},
+        {name: outcome.content for name, outcome in told.items()},
     )
     store.forget_contents(transaction, {document.name for document in changed} - waiting.keys())
 

@@ -13,6 +13,7 @@ from chassis.service import Command
 from services.declarations.intake.formats import rows
 from services.declarations.intake.refused import keeping, rpc, store
 from services.declarations.intake.refused.model import Attempt, Outcome, Told
+from services.declarations.privacy import callers
 
 Verdict = declarations_pb2.IntakeVerdict
 # By the kind of row: the field of the request that has them.
@@ -26,7 +27,6 @@ FIELDS: Mapping[str, str] = {
 # A document that only its sender couldn't have answered is known by its content when it comes again.
 DOCUMENT_KINDS = {"XML": "document"}
 # Whose rows are kept: who can list them and send them again.
-KEPT_FOR = "WINDOW"
 SUBJECT_BYTES = 16
 OTHER_REASON = "OTHER"
 _REASON = re.compile(r"[A-Z]+(_[A-Z0-9]+){0,9}", re.ASCII)
@@ -68,26 +68,26 @@ def keeping_refused(command: Command, kind: str) -> Command:
 def _keep(transaction: Transaction, kind: str, request: Any, response: Any) -> None:
     """Keeps what was refused of a request; what was accepted is looked at only if the sender says that it mends."""
     source = request.source
-    if KEPT_FOR not in transaction.caller.roles:
+    if not callers.is_window(transaction.caller):
         return
     if not (source.unread or source.has_mended or rpc.has_refused(response)):
         return
     pairs = list(zip(getattr(request, FIELDS[kind]), response.verdicts, strict=True))
     accepted = _mending(transaction, kind, pairs) if source.has_mended else set()
     refused = list(_refused(transaction, kind, request, pairs))
-    outcomes = [*(one for _, one in refused), *_unread(transaction, kind, request)]
+    outcomes = [*(each_outcome for _, each_outcome in refused), *_unread(transaction, kind, request)]
     if not outcomes and not accepted:
         return
     kept = keeping.keep(transaction, outcomes, accepted)
-    for verdict, one in refused:
-        rpc.name_kept([verdict], kept.get(one.digest, ""))
+    for verdict, outcome in refused:
+        rpc.name_kept([verdict], kept.get(outcome.digest, ""))
 
 
 def _mending(transaction: Transaction, kind: str, pairs: Sequence[tuple[Any, Any]]) -> set[str]:
     """The subjects of accepted rows, if any row at all waits to be mended."""
     if not store.has_waiting_rows(transaction.connection, transaction.caller.tenant):
         return set()
-    found = (_subject(transaction, kind, row) for row, one in pairs if one.outcome == Verdict.ACCEPTED)
+    found = (_subject(transaction, kind, row) for row, entry in pairs if entry.outcome == Verdict.ACCEPTED)
     return set(filter(None, found))
 
 
@@ -106,13 +106,13 @@ def _refused(
 
 def _unread(transaction: Transaction, kind: str, request: Any) -> Iterator[Outcome]:
     """What the sender itself couldn't make a row of."""
-    for one in request.source.unread:
-        problems = tuple(replace(told, reason=_reason(told.reason)) for told in _told(one.problems))
-        attempt = Attempt(_name(request, one.position), one.format, problems, transaction.now_us)
-        read = getattr(one.row, kind) if one.row.HasField(kind) else None
+    for entry in request.source.unread:
+        problems = tuple(replace(told, reason=_reason(told.reason)) for told in _told(entry.problems))
+        attempt = Attempt(_name(request, entry.position), entry.format, problems, transaction.now_us)
+        read = getattr(entry.row, kind) if entry.row.HasField(kind) else None
         subject = "" if read is None else _subject(transaction, kind, read)
-        kind_of_content = DOCUMENT_KINDS.get(one.format, one.format)
-        yield Outcome(_digest(transaction, kind_of_content, one.content), subject, attempt, one.content)
+        kind_of_content = DOCUMENT_KINDS.get(entry.format, entry.format)
+        yield Outcome(_digest(transaction, kind_of_content, entry.content), subject, attempt, entry.content)
 
 
 def _reason(text: str) -> str:
@@ -125,7 +125,7 @@ def _name(request: Any, position: int) -> str:
 
 
 def _told(problems: Any) -> tuple[Told, ...]:
-    return tuple(Told(one.path, one.reason, one.message) for one in problems)
+    return tuple(Told(problem.path, problem.reason, problem.message) for problem in problems)
 
 
 def _digest(transaction: Transaction, kind: str, content: bytes) -> bytes:

@@ -167,7 +167,7 @@ def keep_reasons(transaction: Transaction, problems: Mapping[str, Iterable[Told]
     rows = refused_reasons
     known = bulk.among(transaction.connection, rows.c.document, problems)
     transaction.connection.execute(sa.delete(rows).where(known))
-    reasons = {(document, one.reason) for document, some in problems.items() for one in some}
+    reasons = {(document, each_told.reason) for document, some in problems.items() for each_told in some}
     bulk.insert(transaction.connection, rows, sorted(reasons))
 
 
@@ -256,6 +256,8 @@ def _receipt(row: Any) -> declarations_pb2.Receipt:
 def forget_waiting(connection: sa.Connection, receipts: Iterable[declarations_pb2.Receipt]) -> None:
     """They wait no more."""
     rows = waiting_receipts.c
-    keys = [(one.unified_number, one.notice_time.ToMicroseconds(), one.channel_code) for one in receipts]
+    keys = [
+        (receipt.unified_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code) for receipt in receipts
+    ]
     key = sa.tuple_(rows.unified_number, rows.notice_us, rows.channel_code)
     connection.execute(sa.delete(waiting_receipts).where(key.in_(keys)))

@@ -12,12 +12,12 @@ from aval.declarations.v1.personal_pb2 import PersonalData
 from chassis import database, fields
 from chassis.command import Transaction
 from chassis.errors import Problem
-from chassis.rpc import problem
 from services.declarations.assets import declared as assets_declared
 from services.declarations.customs.checks import check_row
 from services.declarations.customs.receipts import STATUS_WITHOUT_RECEIPTS, receipt_row, status_after
 from services.declarations.privacy.consent import store as consent_store
 from services.declarations.privacy.personal import store as personal_store
+from services.declarations.window import verdicts as window_verdicts
 from services.declarations.window.declaration import model as declaration_model
 from services.declarations.window.declaration import rpc as declaration_rpc
 from services.declarations.window.declaration import store as declaration_store
@@ -71,7 +71,7 @@ class Candidates:
     @property
     def numbers(self) -> set[str]:
         """The numbers of those that are sound and have one."""
-        return {one.content.id for one in self.rows if one.content} - {""}
+        return {row.content.id for row in self.rows if row.content} - {""}
 
 
 def candidate(document_id: str, row: declarations_pb2.Declaration | None, problems: Sequence[Problem]) -> Candidate:
@@ -118,7 +118,7 @@ class Known:
     def status(self, number: str) -> str:
         """Where the receipts that came before a declaration leave it."""
         before = self.waiting.get(number)
-        return status_after(one.notice for one in before) if before else STATUS_WITHOUT_RECEIPTS
+        return status_after(receipt.notice for receipt in before) if before else STATUS_WITHOUT_RECEIPTS
 
     def may_change(self, content: Content) -> bool:
         """Whether other content than is known may replace it."""
@@ -133,7 +133,7 @@ def take(
     database.lock_shared(connection, ARRIVING)
     numbers = set().union(*(candidates.numbers for _, candidates in work))
     digests = declaration_store.digests(connection, numbers)
-    owners = {one.content.enterprise for _, candidates in work for one in candidates.rows if one.content}
+    owners = {row.content.enterprise for _, candidates in work for row in candidates.rows if row.content}
     institutions = consent_store.institutions(connection, owners, work[0][0].now_us)
     receipts = declaration_store.receipts_of(connection, numbers - digests.keys())
     known = Known(digests, receipts, institutions, provisional)
@@ -144,37 +144,45 @@ def _take(
     transaction: Transaction, candidates: Sequence[Candidate], known: Known
 ) -> list[declarations_pb2.IntakeVerdict]:
     """Sorts the rows, then stores what is new, then what changes it; each stores its own persons, once."""
-    rows = [_sorted(one, known) for one in candidates]
+    rows = [_sorted(each_candidate, known) for each_candidate in candidates]
     _declare(transaction, list(_of_fate(rows, Fate.NEW).values()), known)
     unchanged = _amend(transaction, _of_fate(rows, Fate.AMENDMENT), known)
     language = transaction.caller.language
     return [_verdict(row, unchanged.get(place, ()), language) for place, row in enumerate(rows)]
 
 
-def _sorted(one: Candidate, known: Known) -> Sorted:
-    content = one.content
+def _sorted(each_candidate: Candidate, known: Known) -> Sorted:
+    content = each_candidate.content
     if content is None:
-        return one, Fate.REFUSED, one.problems
+        return each_candidate, Fate.REFUSED, each_candidate.problems
     before = known.digests.get(content.id)
     if before is None:
         known.digests[content.id] = content.digest
-        return one, Fate.NEW, ()
+        return each_candidate, Fate.NEW, ()
     if before == content.digest:
-        return one, Fate.KNOWN, ()
-    return (one, Fate.AMENDMENT, ()) if known.may_change(content) else (one, Fate.REFUSED, [KNOWN_OTHERWISE])
+        return each_candidate, Fate.KNOWN, ()
+    return (
+        (each_candidate, Fate.AMENDMENT, ())
+        if known.may_change(content)
+        else (each_candidate, Fate.REFUSED, [KNOWN_OTHERWISE])
+    )
 
 
 def _of_fate(rows: Iterable[Sorted], fate: Fate) -> dict[int, Content]:
     """By their places."""
-    return {place: one.content for place, (one, found, _) in enumerate(rows) if found is fate and one.content}
+    return {
+        place: each_candidate.content
+        for place, (each_candidate, found, _) in enumerate(rows)
+        if found is fate and each_candidate.content
+    }
 
 
 def _verdict(row: Sorted, unchanged: Sequence[Problem], language: str) -> declarations_pb2.IntakeVerdict:
-    one, fate, problems = row
-    if one.content is None or fate is Fate.REFUSED or unchanged:
-        return refused(one.document_id, [*problems, *unchanged], language)
-    outcome = Verdict.DUPLICATE if fate is Fate.KNOWN else Verdict.ACCEPTED
-    return Verdict(document_id=one.document_id, outcome=outcome, resource=f"declarations/{one.content.id}")
+    each_candidate, fate, problems = row
+    if each_candidate.content is None or fate is Fate.REFUSED or unchanged:
+        return window_verdicts.refused(each_candidate.document_id, [*problems, *unchanged], language)
+    told = window_verdicts.duplicate if fate is Fate.KNOWN else window_verdicts.accepted
+    return told(each_candidate.document_id, f"declarations/{each_candidate.content.id}")
 
 
 def _declare(transaction: Transaction, fresh: Sequence[Content], known: Known) -> None:
@@ -183,13 +191,9 @@ def _declare(transaction: Transaction, fresh: Sequence[Content], known: Known) -
     rows = [declaration_store.row(content, known.status(content.id), today, transaction.now_us) for content in fresh]
     declaration_store.add(transaction, rows, known.institutions)
     permit_uses.declared(transaction, [content for content in fresh if content.controlled], known.status)
-    personal_store.put(transaction, {f"declarations/{one.id}": one.persons for one in fresh if one.persons})
-
-
-def refused(document_id: str, problems: Iterable[Problem], language: str) -> declarations_pb2.IntakeVerdict:
-    """The verdict on a document or row with problems."""
-    told = [problem(one, language) for one in problems]
-    return Verdict(document_id=document_id, outcome=Verdict.REFUSED, problems=told)
+    personal_store.put(
+        transaction, {f"declarations/{content.id}": content.persons for content in fresh if content.persons}
+    )
 
 
 def _amend(
@@ -236,13 +240,13 @@ def create_receipts(
     numbers = {receipt.declaration_number for receipt in request.receipts}
     before = declaration_store.receipts_of(transaction.connection, numbers)
     known: set[declaration_store.Key] = {
-        (n, one.notice_us, one.channel_code) for n, rows in before.items() for one in rows
+        (n, row.notice_us, row.channel_code) for n, rows in before.items() for row in rows
     }
     fresh: dict[declaration_store.Key, str] = {}
     verdicts = []
     for index, receipt in enumerate(request.receipts):
         if problems := receipt_problems(receipt):
-            verdicts.append(refused(str(index), problems, transaction.caller.language))
+            verdicts.append(window_verdicts.refused(str(index), problems, transaction.caller.language))
             continue
         key = (receipt.declaration_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
         verdicts.append(_receipt_verdict(str(index), receipt, key in known or key in fresh))
@@ -265,9 +269,8 @@ def receipt_problems(receipt: declarations_pb2.Receipt) -> list[Problem]:
 def _receipt_verdict(
     document_id: str, receipt: declarations_pb2.Receipt, is_known: bool
 ) -> declarations_pb2.IntakeVerdict:
-    outcome = Verdict.DUPLICATE if is_known else Verdict.ACCEPTED
-    name = f"declarations/{receipt.declaration_number}"
-    return Verdict(document_id=document_id, outcome=outcome, resource=name)
+    told = window_verdicts.duplicate if is_known else window_verdicts.accepted
+    return told(document_id, f"declarations/{receipt.declaration_number}")
 
 
 def _standings(
@@ -276,7 +279,7 @@ def _standings(
     """Where all receipts, known and new ones, leave the declarations of the new ones."""
     notices: dict[str, list[tuple[str, int]]] = {}
     for number, notice_us, code in fresh:
-        known = notices.setdefault(number, [one.notice for one in before.get(number, ())])
+        known = notices.setdefault(number, [receipt.notice for receipt in before.get(number, ())])
         known.append((code, notice_us))
     return {number: declaration_store.Standing(status_after(known), len(known)) for number, known in notices.items()}
 

@@ -42,12 +42,12 @@ def take(work: Sequence[tuple[Transaction, Candidates]]) -> list[list[declaratio
     """What has a customs number is declared, what has none is a draft; the verdicts of each request, in order."""
     connection = work[0][0].connection
     numbers = set().union(*(candidates.numbers for _, candidates in work))
-    supplying = {one.declaration: one for one in draft_store.supplying(connection, numbers)}
+    supplying = {draft.declaration: draft for draft in draft_store.supplying(connection, numbers)}
     numbered = [
         (transaction, Candidates([row for row in candidates.rows if not _is_draft(row)]))
         for transaction, candidates in work
     ]
-    taken = takers_declarations.take(numbered, {number: one.declared_digest for number, one in supplying.items()})
+    taken = takers_declarations.take(numbered, {number: draft.declared_digest for number, draft in supplying.items()})
     parts = zip(work, taken, strict=True)
     return [_with_drafts(transaction, candidates.rows, found, supplying) for (transaction, candidates), found in parts]
 
@@ -65,15 +65,15 @@ def _with_drafts(
     """The verdicts of all rows in order, where those of rows that aren't drafts are given."""
     others = iter(taken)
     found = [None if _is_draft(row) else next(others) for row in rows]
-    told = [(row.content, one.outcome) for row, one in zip(rows, found, strict=True) if row.content and one]
+    told = [(row.content, verdict.outcome) for row, verdict in zip(rows, found, strict=True) if row.content and verdict]
     changed, same = (
-        {content.id: content for content, one in told if one == outcome}
+        {content.id: content for content, each_outcome in told if each_outcome == outcome}
         for outcome in (Verdict.ACCEPTED, Verdict.DUPLICATE)
     )
     _replaced(transaction, changed, same, supplying)
     touched = _numbered_by_clients(transaction, [*changed.values(), *same.values()])
     drafts = iter(_keep(transaction, [row for row in rows if _is_draft(row)], touched))
-    return [one or next(drafts) for one in found]
+    return [verdict or next(drafts) for verdict in found]
 
 
 def _replaced(
@@ -97,10 +97,12 @@ def _replaced(
 def _numbered_by_clients(transaction: Transaction, declared: Collection[Content]) -> Collection[str]:
     """Notes the customs numbers of what clients numbered; the ids of the drafts that were declared."""
     keys = {
-        (draft_store.of_client(one.enterprise, one.client_number), one.id): 0 for one in declared if one.client_number
+        (draft_store.of_client(content.enterprise, content.client_number), content.id): 0
+        for content in declared
+        if content.client_number
     }
     draft_store.add_numbers(transaction.connection, keys)
-    client, unified = ({getattr(one, name) for one in declared} for name in ("client_number", "unified_number"))
+    client, unified = ({getattr(content, name) for content in declared} for name in ("client_number", "unified_number"))
     return {draft.id for draft in draft_store.of_numbers(transaction.connection, client, unified)}
 
 
@@ -111,12 +113,12 @@ def _keep(
     if not rows and not touched:
         return []
     fresh, messages = _messages(transaction, rows)
-    known = draft_store.known_messages(transaction.connection, {one.id for one in messages})
-    new = {one.id: one for one in messages if one.id not in known}
+    known = draft_store.known_messages(transaction.connection, {each_message.id for each_message in messages})
+    new = {each_message.id: each_message for each_message in messages if each_message.id not in known}
     draft_store.add_messages(transaction.connection, list(new.values()))
     contents = {message.sealed: row.content for message, row in zip(messages, rows, strict=True) if row.content}
     personal_store.put(transaction, {name: content.persons for name, content in contents.items() if content.persons})
-    settled = _settle(transaction, fresh, {*touched, *(one.draft for one in messages)})
+    settled = _settle(transaction, fresh, {*touched, *(each_message.draft for each_message in messages)})
     found = []
     for row, message in zip(rows, messages, strict=True):
         draft = settled[message.draft]
@@ -128,12 +130,12 @@ def _keep(
 def _messages(transaction: Transaction, rows: Sequence[Candidate]) -> tuple[Mapping[str, Draft], Sequence[Message]]:
     """The messages of rows, and by id a draft for each that isn't known."""
     contents = [row.content for row in rows if row.content]
-    unified = {one.unified_number for one in contents if not one.client_number}
+    unified = {content.unified_number for content in contents if not content.client_number}
     by_unified: dict[tuple[str, str], set[str]] = {}
     for draft in draft_store.of_numbers(transaction.connection, (), unified):
         by_unified.setdefault((draft.enterprise, draft.unified_number), set()).add(draft.id)
     messages = [_message(transaction, content, by_unified) for content in contents]
-    known = draft_store.load(transaction.connection, {one.draft for one in messages})
+    known = draft_store.load(transaction.connection, {message.draft for message in messages})
     fresh = {
         message.draft: _draft(transaction, message, content)
         for message, content in zip(messages, contents, strict=True)
@@ -208,7 +210,7 @@ def respond(transaction: Transaction, rows: Rows) -> list[declarations_pb2.Intak
         if not before:
             given[row.client_number] = row.unified_number
             draft_store.add_unified_number(connection, row.client_number, row.unified_number)
-        names = [one.name for one in drafts if one.client_number == row.client_number]
+        names = [draft.name for draft in drafts if draft.client_number == row.client_number]
         verdict = verdicts.duplicate if before else verdicts.accepted
         found.append(verdict(document_id, names[0] if len(names) == 1 else ""))
     _settle(transaction, {}, {draft.id for draft in drafts})
@@ -217,18 +219,20 @@ def respond(transaction: Transaction, rows: Rows) -> list[declarations_pb2.Intak
 
 def note_numbers(transaction: Transaction, receipts: Sequence[declarations_pb2.Receipt]) -> None:
     """What receipts with both numbers tell of drafts, of those that are here and of those that come later."""
-    both = [one for one in receipts if one.declaration_number and one.unified_number]
+    both = [
+        each_receipt for each_receipt in receipts if each_receipt.declaration_number and each_receipt.unified_number
+    ]
     if not both:
         return
-    connection, unified = transaction.connection, {one.unified_number for one in both}
+    connection, unified = transaction.connection, {each_receipt.unified_number for each_receipt in both}
     drafts = draft_store.of_numbers(connection, (), unified)
     awaited = {draft.unified_number for draft in drafts}
     known = draft_store.declared(connection, unified)
     told: dict[tuple[str, str], int] = {}
-    for one in both:
-        if one.unified_number in awaited or one.declaration_number not in known.get(one.unified_number, ()):
-            key = (draft_store.of_unified(one.unified_number), one.declaration_number)
-            told[key] = min(told.get(key, one.notice_time.ToMicroseconds()), one.notice_time.ToMicroseconds())
+    for receipt in both:
+        if receipt.unified_number in awaited or receipt.declaration_number not in known.get(receipt.unified_number, ()):
+            key = (draft_store.of_unified(receipt.unified_number), receipt.declaration_number)
+            told[key] = min(told.get(key, receipt.notice_time.ToMicroseconds()), receipt.notice_time.ToMicroseconds())
     draft_store.add_numbers(connection, told)
     _settle(transaction, {}, {draft.id for draft in drafts})
 
@@ -253,7 +257,7 @@ def _settle(transaction: Transaction, fresh: Mapping[str, Draft], touched: Itera
     for draft in drafts.values():
         after = _settled(draft, messages[draft.id], numbers[draft.id], len(sharing[draft.client_number]))
         settled[draft.id] = _saved(transaction, stored.get(draft.id), after)
-    return settled | {one: settled[into] for one, into in joined.items()}
+    return settled | {name: settled[into] for name, into in joined.items()}
 
 
 def _sharing(connection: sa.Connection, drafts: Iterable[Draft]) -> Mapping[str, Collection[str]]:
@@ -296,11 +300,11 @@ def _joined(transaction: Transaction, drafts: dict[str, Draft]) -> Mapping[str, 
         if len(found) == 1 and found <= drafts.keys()
     }
     there = draft_store.load(transaction.connection, wanted)
-    joined = {one: into for one, into in wanted.items() if one in there or one in drafts}
-    for one, into in joined.items():
-        former = there.get(one) or drafts[one]
+    joined = {name: into for name, into in wanted.items() if name in there or name in drafts}
+    for text, into in joined.items():
+        former = there.get(text) or drafts[text]
         drafts[into] = replace(drafts[into], declared_digest=drafts[into].declared_digest or former.declared_digest)
-        drafts.pop(one, None)
+        drafts.pop(text, None)
         draft_store.absorb(transaction, drafts[into], former)
     return joined
 
@@ -325,7 +329,7 @@ def _numbers(connection: sa.Connection, drafts: Collection[Draft]) -> Mapping[st
 
 def _settled(draft: Draft, messages: Sequence[Message], numbers: Sequence[Numbered], sharing: int) -> Draft:
     """The draft by its messages and numbers; one that is declared stays under its number."""
-    told = {one.declaration for one in numbers}
+    told = {numbered.declaration for numbered in numbers}
     wait = Wait.NOTHING if draft.declaration else draft_model.waiting_for(draft, told, sharing)
     number = draft.declaration or ("".join(told) if wait is Wait.NOTHING else "")
     counting = draft_model.counting(messages, draft_model.first_notice(numbers, number))

@@ -23,23 +23,23 @@ class Register:
     # As they were before the batch; a fresh one isn't there.
     before: dict[str, RetailList] = field(default_factory=dict)
 
-    def put(self, one: RetailList) -> None:
+    def put(self, retail_list: RetailList) -> None:
         """A list as it is now."""
-        self.lists[one.id] = one
-        if one.list_number:
-            self.by_list_number[one.list_number] = one.id
-        if one.pre_number:
-            self.by_pre_number[one.pre_number] = one.id
-        self.by_enterprise_number.setdefault(one.enterprise_number, {})[one.id] = None
-        if one.waybill:
-            self.by_waybill.setdefault(one.waybill, {})[one.id] = None
+        self.lists[retail_list.id] = retail_list
+        if retail_list.list_number:
+            self.by_list_number[retail_list.list_number] = retail_list.id
+        if retail_list.pre_number:
+            self.by_pre_number[retail_list.pre_number] = retail_list.id
+        self.by_enterprise_number.setdefault(retail_list.enterprise_number, {})[retail_list.id] = None
+        if retail_list.waybill:
+            self.by_waybill.setdefault(retail_list.waybill, {})[retail_list.id] = None
 
     def load(self, found: dict[str, RetailList]) -> None:
         """Lists as the store has them, unless the batch knows them already."""
-        for identifier, one in found.items():
+        for identifier, retail_list in found.items():
             if identifier not in self.lists:
-                self.before[identifier] = one
-                self.put(one)
+                self.before[identifier] = retail_list
+                self.put(retail_list)
 
     def load_numbers(self, connection: sa.Connection, numbers: Mapping[str, Iterable[str]]) -> None:
         """The lists that have one of these numbers."""
@@ -56,11 +56,11 @@ class Register:
 
     def learn(self, identifier: str, notice: Notice) -> bool:
         """The list takes the numbers that a notice gives it, unless another has them; whether any was new."""
-        one = self.lists[identifier]
+        retail_list = self.lists[identifier]
         list_number = notice.list_number if notice.list_number not in self.by_list_number else ""
         pre_number = notice.pre_number if notice.pre_number not in self.by_pre_number else ""
-        after = one.numbered(list_number, pre_number)
-        if after is one:
+        after = retail_list.numbered(list_number, pre_number)
+        if after is retail_list:
             return False
         self.put(after)
         return True
@@ -75,15 +75,15 @@ class Register:
 
     def fresh(self) -> list[RetailList]:
         """Those that this batch brought."""
-        return [one for identifier, one in self.lists.items() if identifier not in self.before]
+        return [retail_list for identifier, retail_list in self.lists.items() if identifier not in self.before]
 
 
-def _fits(one: RetailList, notice: Notice) -> bool:
+def _fits(retail_list: RetailList, notice: Notice) -> bool:
     """Whether nothing that the notice says contradicts the list."""
     return (
-        notice.merchant_code in ("", one.merchant_code)
-        and (not notice.list_number or one.list_number in (None, notice.list_number))
-        and (not notice.pre_number or one.pre_number in (None, notice.pre_number))
+        notice.merchant_code in ("", retail_list.merchant_code)
+        and (not notice.list_number or retail_list.list_number in (None, notice.list_number))
+        and (not notice.pre_number or retail_list.pre_number in (None, notice.pre_number))
     )
 
 

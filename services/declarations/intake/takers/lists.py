@@ -81,7 +81,11 @@ class Batch:
 
     def load_facts(self, identifiers: Iterable[str]) -> None:
         """What was said before of lists that are known."""
-        wanted = [one for one in identifiers if one not in self.facts and one in self.register.before]
+        wanted = [
+            identifier
+            for identifier in identifiers
+            if identifier not in self.facts and identifier in self.register.before
+        ]
         self.facts |= list_store.facts_of(self.transaction.connection, wanted)
 
     def settle(self) -> None:
@@ -98,7 +102,7 @@ class Batch:
         list_store.end_waiting(connection, self.came)
         personal_store.put(self.transaction, self.persons)
         matching_store.link(self.transaction, self.links)
-        arrived: list[ListChange] = [(None, one) for one in fresh]
+        arrived: list[ListChange] = [(None, retail_list) for retail_list in fresh]
         takers_summaries.follow(self.transaction, [*arrived, *changed])
         pool_commands.follow(self.transaction, [*fresh, *(after for _, after in changed)])
         otherwise = (after for before, after in changed if list_model.counts_otherwise(before, after))
@@ -107,12 +111,15 @@ class Batch:
     def _bind_waiting(self) -> None:
         """A list that learns a number may find notices that name it, which may give it another, and so on."""
         connection = self.transaction.connection
-        touched = {*(one.id for one in self.register.fresh()), *(after.id for _, after in self.register.changed())}
+        touched = {
+            *(retail_list.id for retail_list in self.register.fresh()),
+            *(after.id for _, after in self.register.changed()),
+        }
         while touched and list_store.is_waited(connection):
             meant = [self.register.lists[identifier] for identifier in touched]
-            seen = {one.key for one in self.came}
-            numbers = {column: {getattr(one, column) or "" for one in meant} for column in NUMBERS}
-            found = [one for one in list_store.waiting(connection, numbers) if one.key not in seen]
+            seen = {notice.key for notice in self.came}
+            numbers = {column: {getattr(retail_list, column) or "" for retail_list in meant} for column in NUMBERS}
+            found = [notice for notice in list_store.waiting(connection, numbers) if notice.key not in seen]
             self.register.load_numbers(connection, numbers_of(found))
             touched = self._bind(found)
 
@@ -139,10 +146,12 @@ def take(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailLi
         list_rpc.from_row(row, enterprises.get(row.merchant_code, ""), transaction.keys, transaction.now_us)
         for _, row in rows
     ]
-    batch.register.load(list_store.load(transaction.connection, (one.id for one in arrivals)))
+    batch.register.load(list_store.load(transaction.connection, (retail_list.id for retail_list in arrivals)))
     for column in ("list_number", "pre_number"):
-        batch.register.load_numbers(transaction.connection, {column: {getattr(one, column) or "" for one in arrivals}})
-    batch.load_facts(one.id for one in arrivals if one.change == Change.DELETE)
+        batch.register.load_numbers(
+            transaction.connection, {column: {getattr(retail_list, column) or "" for retail_list in arrivals}}
+        )
+    batch.load_facts(retail_list.id for retail_list in arrivals if retail_list.change == Change.DELETE)
     told = [_take_one(batch, document_id, row, fresh) for (document_id, row), fresh in zip(rows, arrivals, strict=True)]
     batch.settle()
     return told

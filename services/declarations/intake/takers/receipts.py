@@ -6,10 +6,10 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis.command import Transaction
 from chassis.errors import Problem
-from chassis.rpc import problem
 from services.declarations.intake.refused import store as refused_store
 from services.declarations.intake.takers import declarations as takers_declarations
 from services.declarations.intake.takers import drafts as takers_drafts
+from services.declarations.window import verdicts as window_verdicts
 
 Verdict = declarations_pb2.IntakeVerdict
 AT_ONCE = 500
@@ -33,7 +33,7 @@ def create_receipts(
     verdicts = dict(zip(found, takers_declarations.create_receipts(transaction, resolved).verdicts, strict=True))
     taken = [index for index, verdict in verdicts.items() if verdict.outcome != Verdict.REFUSED]
     takers_drafts.note_numbers(transaction, [receipts[index] for index in taken])
-    verdicts |= _keep(transaction, {i: one for i, one in enumerate(receipts) if not one.declaration_number})
+    verdicts |= _keep(transaction, {i: receipt for i, receipt in enumerate(receipts) if not receipt.declaration_number})
     for index, verdict in verdicts.items():
         verdict.document_id = str(index)
     return declarations_pb2.BatchCreateReceiptsResponse(verdicts=[verdicts[i] for i in range(len(receipts))])
@@ -52,18 +52,19 @@ def _keep(
     transaction: Transaction, receipts: Mapping[int, declarations_pb2.Receipt]
 ) -> dict[int, declarations_pb2.IntakeVerdict]:
     """Receipts of declarations that haven't come: each waits once."""
-    known = refused_store.waiting_of(transaction.connection, {one.unified_number for one in receipts.values()})
+    known = refused_store.waiting_of(
+        transaction.connection, {each_receipt.unified_number for each_receipt in receipts.values()}
+    )
     fresh: dict[refused_store.Waiting, str] = {}
     verdicts = {}
     for index, receipt in receipts.items():
-        problems = [problem(one, transaction.caller.language) for one in _problems(receipt)]
-        if problems:
-            verdicts[index] = Verdict(outcome=Verdict.REFUSED, problems=problems)
+        if problems := _problems(receipt):
+            verdicts[index] = window_verdicts.refused("", problems, transaction.caller.language)
             continue
         key = (receipt.unified_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
-        outcome = Verdict.DUPLICATE if key in known or key in fresh else Verdict.ACCEPTED
-        verdicts[index] = Verdict(outcome=outcome)
-        if outcome == Verdict.ACCEPTED:
+        is_known = key in known or key in fresh
+        verdicts[index] = window_verdicts.duplicate("") if is_known else window_verdicts.accepted("")
+        if not is_known:
             fresh[key] = receipt.note
     refused_store.add_waiting(transaction.connection, fresh)
     return verdicts

@@ -14,7 +14,8 @@ from chassis.identity import Caller
 from services.declarations.assets import returns
 from services.declarations.assets.rebate import claims as rebate_claims
 from services.declarations.intake.merchants import commands as merchants_commands
-from services.declarations.intake.takers import declarations as takers_declarations
+from services.declarations.privacy import callers
+from services.declarations.window import verdicts as window_verdicts
 from services.declarations.window.bill import intake as bill_intake
 from services.declarations.window.declaration import store as declaration_store
 from services.declarations.window.eligibility import holds, permit_uses
@@ -99,7 +100,8 @@ class Taken:
         """One more; an earlier one of the same batch no longer counts where this does."""
         if record.is_newest and before is not None:
             self.fresh = [
-                dataclasses.replace(one, is_newest=False) if one.id == before.id else one for one in self.fresh
+                dataclasses.replace(each_record, is_newest=False) if each_record.id == before.id else each_record
+                for each_record in self.fresh
             ]
         self.fresh.append(record)
         self.bodies.append(body)
@@ -132,7 +134,7 @@ def take(
 
 def _take(transaction: Transaction, rows: Sequence[Candidate]) -> list[declarations_pb2.IntakeVerdict]:
     known, taken = _load(transaction, rows), Taken([], [])
-    verdicts = [_decide(transaction, known, taken, one) for one in rows]
+    verdicts = [_decide(transaction, known, taken, row) for row in rows]
     if taken.fresh:
         records_store.add(transaction, taken.fresh, taken.bodies)
         _follow(transaction, known, taken)
@@ -141,7 +143,7 @@ def _take(transaction: Transaction, rows: Sequence[Candidate]) -> list[declarati
 
 def _load(transaction: Transaction, rows: Sequence[Candidate]) -> Known:
     connection = transaction.connection
-    bodies = [one.body for one in rows if one.body is not None]
+    bodies = [row.body for row in rows if row.body is not None]
     versions = {(records_kinds.identifier(body), body.notice_time.ToMicroseconds()) for body in bodies}
     identifiers = {record for record, _ in versions}
     numbers = {body.declaration.removeprefix("declarations/") for body in bodies if body.declaration}
@@ -154,37 +156,46 @@ def _load(transaction: Transaction, rows: Sequence[Candidate]) -> Known:
     )
 
 
-def _decide(transaction: Transaction, known: Known, taken: Taken, one: Candidate) -> declarations_pb2.IntakeVerdict:
-    if one.body is None:
-        return _refused(transaction, one, one.problems)
-    owner = known.owners.get(one.body.declaration.removeprefix("declarations/"), "")
-    enterprise = one.body.enterprise or owner
+def _decide(
+    transaction: Transaction, known: Known, taken: Taken, each_candidate: Candidate
+) -> declarations_pb2.IntakeVerdict:
+    if each_candidate.body is None:
+        return _refused(transaction, each_candidate, each_candidate.problems)
+    owner = known.owners.get(each_candidate.body.declaration.removeprefix("declarations/"), "")
+    enterprise = each_candidate.body.enterprise or owner
     caller = transaction.caller
     fresh = records_rpc.from_row(
-        one.body, transaction.ids.resource("record"), enterprise, caller.tenant, transaction.now_us
+        each_candidate.body, transaction.ids.resource("record"), enterprise, caller.tenant, transaction.now_us
     )
     before = known.newest.get(fresh.record)
     digest = known.digests.get((fresh.record, fresh.notice_us))
     if problems := _of_writer(caller, fresh, owner) or _of_history(fresh, before, digest):
-        return _refused(transaction, one, problems)
+        return _refused(transaction, each_candidate, problems)
     counts = before is None or fresh.notice_us > before.notice_us
-    if counts and (problems := [*known.bills.problems(one.body, fresh), *returns.problems(known.returns, one.body)]):
-        return _refused(transaction, one, problems)
+    if counts and (
+        problems := [
+            *known.bills.problems(each_candidate.body, fresh),
+            *returns.problems(known.returns, each_candidate.body),
+        ]
+    ):
+        return _refused(transaction, each_candidate, problems)
     if digest is None:
-        _accept(known, taken, dataclasses.replace(fresh, is_newest=counts), one.body)
+        _accept(known, taken, dataclasses.replace(fresh, is_newest=counts), each_candidate.body)
     outcome = Verdict.DUPLICATE if digest else Verdict.ACCEPTED
-    return Verdict(document_id=one.document_id, outcome=outcome, resource=fresh.name)
+    return Verdict(document_id=each_candidate.document_id, outcome=outcome, resource=fresh.name)
 
 
-def _refused(transaction: Transaction, one: Candidate, problems: Sequence[Problem]) -> declarations_pb2.IntakeVerdict:
-    return takers_declarations.refused(one.document_id, problems, transaction.caller.language)
+def _refused(
+    transaction: Transaction, each_candidate: Candidate, problems: Sequence[Problem]
+) -> declarations_pb2.IntakeVerdict:
+    return window_verdicts.refused(each_candidate.document_id, problems, transaction.caller.language)
 
 
 def _of_writer(caller: Caller, fresh: Record, owner: str) -> list[Problem]:
     """Whether this caller may write it, about whom it says."""
     if KINDS[fresh.kind].writer not in caller.roles:
         return [WRITER_NOT_ALLOWED]
-    if records_kinds.WINDOW in caller.roles:
+    if callers.is_window(caller):
         return [ENTERPRISE_DIFFERS] if owner and fresh.enterprise != owner else []
     tests = (
         (fresh.enterprise == caller.tenant, ENTERPRISE_NOT_YOURS),

@@ -22,14 +22,14 @@ Rows = Sequence[tuple[str, retail_pb2.RetailReport]]
 def take(transaction: Transaction, rows: Rows) -> list[declarations_pb2.IntakeVerdict]:
     """Reports, in any order and however often they come; the verdicts in order."""
     arrivals = [_record(row, transaction.now_us) for _, row in rows]
-    seen = report_store.known(transaction.connection, {one.id for one in arrivals})
+    seen = report_store.known(transaction.connection, {arrival.id for arrival in arrivals})
     told, fresh = [], {}
-    for (document_id, row), one in zip(rows, arrivals, strict=True):
-        is_new = one.id not in seen and one.id not in fresh
+    for (document_id, row), report in zip(rows, arrivals, strict=True):
+        is_new = report.id not in seen and report.id not in fresh
         told.append((verdicts.accepted if is_new else verdicts.duplicate)(document_id))
         if is_new:
-            fresh[one.id] = (row, one)
-    report_store.add(transaction.connection, [one for _, one in fresh.values()])
+            fresh[report.id] = (row, report)
+    report_store.add(transaction.connection, [each_report for _, each_report in fresh.values()])
     _apply(transaction, [row for row, _ in fresh.values()])
     return told
 

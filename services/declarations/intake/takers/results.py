@@ -20,14 +20,14 @@ def take(transaction: Transaction, rows: Rows) -> list[declarations_pb2.IntakeVe
     """Results; the verdicts in order. Lists that went into a declaration count with it from now on."""
     list_store.lock(transaction, {row.merchant_code for _, row in rows})
     arrivals = [_record(row, transaction.now_us) for _, row in rows]
-    seen = result_store.known(transaction.connection, {one.id for one in arrivals})
+    seen = result_store.known(transaction.connection, {arrival.id for arrival in arrivals})
     told, fresh = [], {}
-    for (document_id, row), one in zip(rows, arrivals, strict=True):
-        is_new = one.id not in seen and one.id not in fresh
+    for (document_id, row), result in zip(rows, arrivals, strict=True):
+        is_new = result.id not in seen and result.id not in fresh
         told.append((verdicts.accepted if is_new else verdicts.duplicate)(document_id))
         if is_new:
-            fresh[one.id] = (row, one)
-    _add(transaction, [row for row, _ in fresh.values()], [one for _, one in fresh.values()])
+            fresh[result.id] = (row, result)
+    _add(transaction, [row for row, _ in fresh.values()], [each_result for _, each_result in fresh.values()])
     return told
 
 

@@ -9,11 +9,11 @@ from aval.declarations.v1 import declarations_pb2, retail_pb2
 from chassis import fields
 from chassis.command import Transaction
 from chassis.errors import Problem
-from chassis.rpc import problem
 from services.declarations.intake.takers import lists as takers_lists
 from services.declarations.intake.takers import reports as takers_reports
 from services.declarations.intake.takers import results as takers_results
 from services.declarations.intake.takers import summaries as takers_summaries
+from services.declarations.window import verdicts as window_verdicts
 from services.declarations.window.retail.checks import check
 from services.declarations.window.retail.flows.matching.store import names as locks
 from services.declarations.window.retail.flows.order import commands as order_commands
@@ -109,15 +109,18 @@ def create_batch(
 ) -> declarations_pb2.BatchCreateRetailDocumentsResponse:
     """Rows of all kinds: those of one kind together, in the order of TAKERS."""
     language = transaction.caller.language
-    verdicts = {one.document_id: _refused(one, language) for one in candidates if one.problems}
+    verdicts = {
+        candidate.document_id: window_verdicts.refused(candidate.document_id, candidate.problems, language)
+        for candidate in candidates
+        if candidate.problems
+    }
     for kind, take in TAKERS.items():
-        sound = [(one.document_id, one.row) for one in candidates if one.kind == kind and not one.problems]
+        sound = [
+            (candidate.document_id, candidate.row)
+            for candidate in candidates
+            if candidate.kind == kind and not candidate.problems
+        ]
         if sound:
             verdicts |= {verdict.document_id: verdict for verdict in take(transaction, sound)}
-    in_order = [verdicts[one.document_id] for one in candidates]
+    in_order = [verdicts[candidate.document_id] for candidate in candidates]
     return declarations_pb2.BatchCreateRetailDocumentsResponse(verdicts=in_order)
-
-
-def _refused(candidate: Candidate, language: str) -> declarations_pb2.IntakeVerdict:
-    told = [problem(one, language) for one in candidate.problems]
-    return Verdict(document_id=candidate.document_id, outcome=Verdict.REFUSED, problems=told)

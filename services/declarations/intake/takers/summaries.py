@@ -60,8 +60,10 @@ class Batch:
     def write(self) -> None:
         """Writes summaries, parts and claims; tells the pools which lists are summarised now."""
         connection = self.transaction.connection
-        summary_store.add(connection, [one for key, one in self.known.items() if key not in self.before])
-        changed = [one for key, one in self.known.items() if key in self.before and one is not self.before[key]]
+        summary_store.add(connection, [summary for key, summary in self.known.items() if key not in self.before])
+        changed = [
+            summary for key, summary in self.known.items() if key in self.before and summary is not self.before[key]
+        ]
         summary_store.save(connection, changed)
         summary_store.put_parts(connection, self.fresh_parts.values())
         summary_store.claim(connection, self.claimed)
@@ -140,7 +142,7 @@ def _touch(batch: Batch, part: Part) -> None:
 def _summed(batch: Batch, parts: Sequence[Part], enterprise: str) -> RetailSummary:
     """The record that these parts make, in the currency of the first of its lists that is known."""
     numbers = [*summary_rpc.lists_of(parts), *sorted(batch.results.get(parts[0].summary, ()))]
-    currency = next((batch.lists[one].value.currency for one in numbers if one in batch.lists), "")
+    currency = next((batch.lists[number].value.currency for number in numbers if number in batch.lists), "")
     return summary_rpc.from_part(summary_model.newest(parts), enterprise, currency, batch.transaction.now_us)
 
 
@@ -178,9 +180,9 @@ def _put(batch: Batch, fresh: RetailSummary, parts: Sequence[Part]) -> None:
     batch.numbers[fresh.id] = wanted
     batch.touched |= wanted | had
     value = sum(summary_model.counted(fresh, batch.lists.get(number)) for number in wanted)
-    one = replace(fresh, value=Money(fresh.value.currency, value))
+    summary = replace(fresh, value=Money(fresh.value.currency, value))
     known = batch.known.get(fresh.id)
-    batch.known[fresh.id] = replace(one, create_us=known.create_us, revision=known.revision) if known else one
+    batch.known[fresh.id] = replace(summary, create_us=known.create_us, revision=known.revision) if known else summary
 
 
 def follow(transaction: Transaction, changes: Sequence[ListChange]) -> None:
@@ -195,7 +197,7 @@ def follow(transaction: Transaction, changes: Sequence[ListChange]) -> None:
         if after.id in backed:
             key = backed[after.id]
             moved[key] = _moved(moved.get(key, summaries[key]), before, after)
-    summary_store.save(connection, [one for key, one in moved.items() if one != summaries[key]])
+    summary_store.save(connection, [summary for key, summary in moved.items() if summary != summaries[key]])
 
 
 def _moved(summary: RetailSummary, before: RetailList | None, after: RetailList) -> RetailSummary:

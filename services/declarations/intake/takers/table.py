@@ -9,13 +9,13 @@ from google.protobuf.message import Message
 
 from chassis import database
 from chassis.command import Transaction
-from chassis.rpc import problem
 from services.declarations.intake.formats.parsing import Read
 from services.declarations.intake.takers import declarations as takers_declarations
 from services.declarations.intake.takers import drafts as takers_drafts
 from services.declarations.intake.takers import receipts as takers_receipts
 from services.declarations.intake.takers import records as takers_records
 from services.declarations.intake.takers import retail as takers_retail
+from services.declarations.window import verdicts as window_verdicts
 from services.declarations.window.records import rpc as records_rpc
 from services.declarations.window.reference import commands as reference_commands
 
@@ -74,7 +74,10 @@ def take(
     transaction: Transaction, documents: Sequence[declarations_pb2.Document], read: Sequence[Read]
 ) -> list[list[declarations_pb2.IntakeVerdict]]:
     """The verdicts of each document's parts, in order."""
-    parts = [_parts(document, one, transaction.caller.language) for document, one in zip(documents, read, strict=True)]
+    parts = [
+        _parts(document, each_read, transaction.caller.language)
+        for document, each_read in zip(documents, read, strict=True)
+    ]
     sound = [part for some in parts for part in some if part.row is not None]
     _lock(transaction, sound)
     for kind, taker in TAKERS.items():
@@ -94,9 +97,8 @@ def _parts(document: declarations_pb2.Document, read: Read, language: str) -> li
     parts = []
     for parsed in read.parts:
         document_id = f"{document.document_id}#{parsed.document_id}" if parsed.document_id else document.document_id
-        problems = [problem(one, language) for one in parsed.problems]
-        verdict = Verdict(document_id=document_id, outcome=Verdict.REFUSED, problems=problems)
-        parts.append(Part(document_id, None if problems else parsed.row, verdict))
+        verdict = window_verdicts.refused(document_id, parsed.problems, language)
+        parts.append(Part(document_id, None if parsed.problems else parsed.row, verdict))
     return parts
 
 

@@ -14,12 +14,12 @@ from chassis.command import Transaction
 from chassis.errors import NotFound
 from chassis.identity import Caller
 from chassis.service import Reading
+from services.declarations.privacy import callers
 from services.declarations.privacy import errors as privacy_errors
 from services.declarations.privacy.consent import model, store
 from services.declarations.privacy.consent.model import Consent, Disclosure, Purpose
 
 RESOURCES_MAX = 500
-SEES_ALL = "WINDOW"
 
 
 class Asking(Protocol):
@@ -95,7 +95,7 @@ def look(reading: Reading, enterprise: str, method: str, name: str) -> None:
 
 def sees_all(caller: Caller, enterprise: str) -> bool:
     """Whether the caller needs no consent: the enterprise itself, the window, the services."""
-    return caller.tenant == enterprise or SEES_ALL in caller.roles or caller.tenant.startswith("services/")
+    return caller.tenant == enterprise or callers.is_platform(caller)
 
 
 def note_page(reading: Reading, method: str, page: Iterable[tuple[str, str]]) -> set[str]:
@@ -120,24 +120,24 @@ def seen_together(reading: Reading, method: str, resources: Mapping[str, Sequenc
 
 def note(work: Sequence[tuple[Transaction, Sequence[Seen]]]) -> None:
     """Writes down what reads or commands disclosed to their callers, as one step."""
-    disclosures = [one for transaction, seen in work for one in _disclosures(transaction, seen)]
+    disclosures = [disclosure for transaction, seen in work for disclosure in _disclosures(transaction, seen)]
     if disclosures:
         store.add_disclosures(work[0][0].connection, disclosures)
 
 
 def _disclosures(transaction: Transaction, seen: Iterable[Seen]) -> Iterator[Disclosure]:
     caller = transaction.caller
-    for one in seen:
-        for first in range(0, len(one.resources), RESOURCES_MAX):
+    for each_seen in seen:
+        for first in range(0, len(each_seen.resources), RESOURCES_MAX):
             yield Disclosure(
                 transaction.ids.resource("disclosure"),
-                one.enterprise,
+                each_seen.enterprise,
                 caller.tenant,
                 caller.principal,
-                one.consent.name if one.consent else "",
-                one.purposes,
-                one.method,
-                tuple(one.resources[first : first + RESOURCES_MAX]),
-                one.reason,
+                each_seen.consent.name if each_seen.consent else "",
+                each_seen.purposes,
+                each_seen.method,
+                tuple(each_seen.resources[first : first + RESOURCES_MAX]),
+                each_seen.reason,
                 transaction.now_us,
             )

@@ -72,7 +72,9 @@ class Consent:
 def granting(consents: Iterable[Consent], purpose: Purpose | None) -> dict[str, Consent]:
     """By enterprise the consent that lets see for the purpose; of several the one that lasts longest."""
     allowing = (consent for consent in consents if consent.allows(purpose))
-    return {consent.enterprise: consent for consent in sorted(allowing, key=lambda one: (one.expire_us, one.id))}
+    return {
+        consent.enterprise: consent for consent in sorted(allowing, key=lambda consent: (consent.expire_us, consent.id))
+    }
 
 
 @dataclass(frozen=True, slots=True)

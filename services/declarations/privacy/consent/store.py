@@ -100,10 +100,17 @@ def add_disclosures(connection: sa.Connection, fresh: Sequence[Disclosure]) -> N
     bulk.insert(connection, disclosures, list(map(_disclosure_row, fresh)))
 
 
-def _disclosure_row(one: Disclosure) -> bulk.Row:
+def _disclosure_row(disclosure: Disclosure) -> bulk.Row:
     """In the table's order: what records.to_row gives, at the pace of reservations."""
-    who = one.id, one.enterprise, one.reader, one.principal, one.consent
-    return *who, _json(one.purposes), one.method, _json(one.resources), one.reason, one.create_us
+    who = disclosure.id, disclosure.enterprise, disclosure.reader, disclosure.principal, disclosure.consent
+    return (
+        *who,
+        _json(disclosure.purposes),
+        disclosure.method,
+        _json(disclosure.resources),
+        disclosure.reason,
+        disclosure.create_us,
+    )
 
 
 def _json(texts: tuple[str, ...]) -> str:

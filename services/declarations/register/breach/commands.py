@@ -57,18 +57,30 @@ def resolve(transaction: Transaction, request: value_pb2.ResolveBreachRequest) -
 def _give_up(transaction: Transaction, breach: Breach, share: Share) -> None:
     """Takes the share off the holder's encumbrances on the asset, the newest first, in ledger and rows."""
     standing = encumbrance_store.standing_on(transaction.connection, [breach.asset]).get(breach.asset, [])
-    own = sorted((one for one in standing if _is_of(one, breach, share)), key=lambda one: one.age)
+    own = sorted(
+        (encumbrance for encumbrance in standing if _is_of(encumbrance, breach, share)),
+        key=lambda encumbrance: encumbrance.age,
+    )
     _, held, short = SIDES[breach.asset_class]
     books = Books(transaction, [breach.asset])
     books.move(breach.asset, [Move(held, short, share.open)], "resolve", breach.name)
     books.write()
     for identifier, amount in without_value(own, breach.asset, {share.holder: share.open}).items():
         if amount:
-            _reduce(transaction, next(one for one in own if one.id == identifier), breach.asset, amount)
+            _reduce(
+                transaction,
+                next(encumbrance for encumbrance in own if encumbrance.id == identifier),
+                breach.asset,
+                amount,
+            )
 
 
-def _is_of(one: Encumbrance, breach: Breach, share: Share) -> bool:
-    return one.state is State.CONFIRMED and one.holder == share.holder and one.asset_class is breach.asset_class
+def _is_of(encumbrance: Encumbrance, breach: Breach, share: Share) -> bool:
+    return (
+        encumbrance.state is State.CONFIRMED
+        and encumbrance.holder == share.holder
+        and encumbrance.asset_class is breach.asset_class
+    )
 
 
 def _reduce(transaction: Transaction, encumbrance: Encumbrance, asset: str, amount: Money) -> None:

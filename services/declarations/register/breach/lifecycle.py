@@ -23,7 +23,11 @@ def fall_short(
     standing: Iterable[Encumbrance],
 ) -> None:
     """Opens a breach of exactly this amount, freezes the asset and tells the holders."""
-    known = [one for one in store.open_on(transaction.connection, [asset.name]) if one.asset_class is asset_class]
+    known = [
+        each_breach
+        for each_breach in store.open_on(transaction.connection, [asset.name])
+        if each_breach.asset_class is asset_class
+    ]
     shares = model.shared(amount, _backed(asset.name, asset_class, standing, known))
     breach = Breach(
         transaction.ids.resource("breach"),
@@ -43,7 +47,7 @@ def fall_short(
 
 
 def _holders(standing: Iterable[Encumbrance]) -> list[str]:
-    return [one.holder for one in standing if one.state is EncumbranceState.CONFIRMED]
+    return [encumbrance.holder for encumbrance in standing if encumbrance.state is EncumbranceState.CONFIRMED]
 
 
 def _backed(
@@ -51,10 +55,10 @@ def _backed(
 ) -> dict[str, Money]:
     """What each holder has confirmed with value behind it."""
     held: dict[str, Money] = {}
-    for one in standing:
-        if one.state is EncumbranceState.CONFIRMED and one.asset_class is asset_class:
-            outstanding = item_of(one, asset).outstanding
-            held[one.holder] = held.get(one.holder, outstanding.zero()) + outstanding
+    for encumbrance in standing:
+        if encumbrance.state is EncumbranceState.CONFIRMED and encumbrance.asset_class is asset_class:
+            outstanding = item_of(encumbrance, asset).outstanding
+            held[encumbrance.holder] = held.get(encumbrance.holder, outstanding.zero()) + outstanding
     for breach in known:
         for share in breach.shares:
             if share.holder in held:
@@ -65,14 +69,14 @@ def _backed(
 def unbacked(breaches: Iterable[Breach], asset_class: AssetClass) -> dict[str, Money]:
     """What each holder's open shares come to."""
     found: dict[str, Money] = {}
-    for share in (share for one in breaches if one.asset_class is asset_class for share in one.shares):
+    for share in (share for breach in breaches if breach.asset_class is asset_class for share in breach.shares):
         found[share.holder] = found.get(share.holder, share.open.zero()) + share.open
     return found
 
 
 def cure(transaction: Transaction, asset: str, asset_class: AssetClass, amount: Money, holder: str = "") -> None:
     """Value came back, or what stood on it was given back: the oldest breaches first."""
-    known = [one for one in store.open_on(transaction.connection, [asset]) if one.asset_class is asset_class]
+    known = [breach for breach in store.open_on(transaction.connection, [asset]) if breach.asset_class is asset_class]
     for changed in model.cured(known, amount, holder):
         _save(transaction, changed, "breach.cured")
 

@@ -85,7 +85,9 @@ def _changed(share: Share, left: Money) -> Share:
 
 def _lessened(breach: Breach, parts: Mapping[str, Money], verb: Verb) -> Breach:
     """The breach with parts of its holders' open shares ended."""
-    shares = tuple(_changed(one, one.open - parts[one.holder]) if one.holder in parts else one for one in breach.shares)
+    shares = tuple(
+        _changed(share, share.open - parts[share.holder]) if share.holder in parts else share for share in breach.shares
+    )
     left = sum((share.open for share in shares), breach.amount.zero())
     state = breach.state if left else TRANSITIONS[breach.state, verb]
     return replace(breach, shares=shares, open_amount=left, state=state)
@@ -96,7 +98,10 @@ def cured(breaches: Sequence[Breach], amount: Money, holder: str = "") -> list[B
 
     With a holder, its own shares first: it gave back what it held.
     """
-    known = {breach.id: breach for breach in sorted(breaches, key=lambda one: (one.create_us, one.id))}
+    known = {
+        breach.id: breach
+        for breach in sorted(breaches, key=lambda each_breach: (each_breach.create_us, each_breach.id))
+    }
     after = dict(known)
     for own in (True, False) if holder else (False,):
         for key, breach in after.items():

@@ -25,4 +25,6 @@ def list_(reading: Reading, request: value_pb2.ListBreachesRequest) -> value_pb2
         query = query.where(breaches.c.asset == request.asset)
     query = paging.newest_first(query, breaches.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Breach), "id")
-    return value_pb2.ListBreachesResponse(breaches=[rpc.to_proto(one, tenant) for one in page], next_page_token=token)
+    return value_pb2.ListBreachesResponse(
+        breaches=[rpc.to_proto(breach, tenant) for breach in page], next_page_token=token
+    )

@@ -205,9 +205,11 @@ def expire_transfers(encumbrance: Encumbrance) -> list[Transfer]:
 def barring(standing: Iterable[Standing], holder: str, asset_class: AssetClass, pari_passu: bool) -> list[Standing]:
     """Those of other holders on the same class of asset that bar a new one (I6): all but pari passu."""
     return [
-        one
-        for one in standing
-        if one.asset_class is asset_class and one.holder != holder and not (one.pari_passu and pari_passu)
+        each_standing
+        for each_standing in standing
+        if each_standing.asset_class is asset_class
+        and each_standing.holder != holder
+        and not (each_standing.pari_passu and pari_passu)
     ]
 
 
@@ -262,9 +264,9 @@ class Application:
 
     def with_unreleased(self, unreleased: Iterable[Encumbrance]) -> list[Settled]:
         """What was settled, and nothing of the encumbrances that wait for their holders' release, the oldest first."""
-        settled = {one.encumbrance.id: one for one in self.settled}
-        waiting = {one.id: Settled(one, self.financed.zero()) for one in unreleased}
-        return sorted((waiting | settled).values(), key=lambda one: one.encumbrance.age)
+        settled = {each_settled.encumbrance.id: each_settled for each_settled in self.settled}
+        waiting = {encumbrance.id: Settled(encumbrance, self.financed.zero()) for encumbrance in unreleased}
+        return sorted((waiting | settled).values(), key=lambda each_settled: each_settled.encumbrance.age)
 
     def beyond_value(self) -> list[Move]:
         """What was paid beyond the value is excess (I5): if the value is raised, it was paid for already."""
@@ -288,9 +290,13 @@ def apply_proceeds(
     backed = _backed(confirmed, asset, without)
     parts, cured = _split(taken[0], confirmed, backed), _split(taken[3], confirmed, without)
     by_holder: dict[str, Money] = {}
-    for one in confirmed:
-        by_holder[one.holder] = by_holder.get(one.holder, amount.zero()) + cured[one.id]
-    settled = (Settled(one, parts[one.id] + cured[one.id]) for one in confirmed if parts[one.id] or cured[one.id])
+    for encumbrance in confirmed:
+        by_holder[encumbrance.holder] = by_holder.get(encumbrance.holder, amount.zero()) + cured[encumbrance.id]
+    settled = (
+        Settled(each_encumbrance, parts[each_encumbrance.id] + cured[each_encumbrance.id])
+        for each_encumbrance in confirmed
+        if parts[each_encumbrance.id] or cured[each_encumbrance.id]
+    )
     return Application(taken[0], taken[1], taken[2], taken[3], left, tuple(settled), by_holder)
 
 
@@ -323,48 +329,56 @@ def settle_cover(
     backed = _backed(confirmed, asset, without_value(confirmed, asset, unbacked))
     insured = min(paid, sum(backed.values(), paid.zero()))
     parts = _split(insured, confirmed, backed)
-    settled = tuple(Settled(one, parts[one.id]) for one in confirmed if parts[one.id])
+    settled = tuple(Settled(encumbrance, parts[encumbrance.id]) for encumbrance in confirmed if parts[encumbrance.id])
     return CoverSettled(insured, paid - insured, settled)
 
 
 def gives_way(value: Value, reserved: Sequence[Encumbrance], asset: str, paid: Money) -> bool:
     """Whether reserved cover is in the way of a payment: the rest of what is owed is less than what is paid."""
-    waiting = sum((item_of(one, asset).outstanding for one in reserved), paid.zero())
+    waiting = sum((item_of(encumbrance, asset).outstanding for encumbrance in reserved), paid.zero())
     return bool(reserved) and value.insurable + value.insured_backed - waiting < paid
 
 
 def _confirmed(standing: Iterable[Encumbrance], asset_class: AssetClass) -> list[Encumbrance]:
     """Those of a class that are confirmed, the oldest first."""
-    found = (one for one in standing if one.state is State.CONFIRMED and one.asset_class is asset_class)
-    return sorted(found, key=lambda one: one.age)
+    found = (
+        encumbrance
+        for encumbrance in standing
+        if encumbrance.state is State.CONFIRMED and encumbrance.asset_class is asset_class
+    )
+    return sorted(found, key=lambda encumbrance: encumbrance.age)
 
 
 def _backed(confirmed: Iterable[Encumbrance], asset: str, without: Mapping[str, Money]) -> dict[str, Money]:
     """What of each encumbrance has value behind it."""
-    return {one.id: item_of(one, asset).outstanding - without[one.id] for one in confirmed}
+    return {
+        encumbrance.id: item_of(encumbrance, asset).outstanding - without[encumbrance.id] for encumbrance in confirmed
+    }
 
 
 def without_value(oldest_first: Sequence[Encumbrance], asset: str, unbacked: Mapping[str, Money]) -> dict[str, Money]:
     """How much of each encumbrance has no value behind it: of a holder's the newest first."""
     left, found = dict(unbacked), {}
-    for one in reversed(oldest_first):
-        outstanding = item_of(one, asset).outstanding
-        found[one.id] = min(left.get(one.holder, outstanding.zero()), outstanding)
-        if one.holder in left:
-            left[one.holder] -= found[one.id]
+    for encumbrance in reversed(oldest_first):
+        outstanding = item_of(encumbrance, asset).outstanding
+        found[encumbrance.id] = min(left.get(encumbrance.holder, outstanding.zero()), outstanding)
+        if encumbrance.holder in left:
+            left[encumbrance.holder] -= found[encumbrance.id]
     return found
 
 
 def _split(amount: Money, oldest_first: Sequence[Encumbrance], most: Mapping[str, Money]) -> dict[str, Money]:
     if not amount:
         return dict.fromkeys(most, amount)
-    if all(one.pari_passu for one in oldest_first):
-        weights = [most[one.id].minor_units for one in oldest_first]
-        return dict(zip((one.id for one in oldest_first), allocate(amount, weights), strict=True))
+    if all(each_encumbrance.pari_passu for each_encumbrance in oldest_first):
+        weights = [most[each_encumbrance.id].minor_units for each_encumbrance in oldest_first]
+        return dict(
+            zip((each_encumbrance.id for each_encumbrance in oldest_first), allocate(amount, weights), strict=True)
+        )
     parts = {}
-    for one in oldest_first:
-        parts[one.id] = min(amount, most[one.id])
-        amount -= parts[one.id]
+    for encumbrance in oldest_first:
+        parts[encumbrance.id] = min(amount, most[encumbrance.id])
+        amount -= parts[encumbrance.id]
     return parts
 
 
@@ -373,12 +387,12 @@ def item_of(encumbrance: Encumbrance, asset: str) -> Item:
     return next(item for item in encumbrance.items if item.asset == asset)
 
 
-def joined(one: Item, other: Item) -> Item:
+def joined(item: Item, other: Item) -> Item:
     """Two items on one asset as one. What was claimed at several rates is no one claim any more."""
-    amount, settled = one.amount + other.amount, one.settled + other.settled
-    if one.claimed and other.claimed and (one.exchange_rate, one.haircut) == (other.exchange_rate, other.haircut):
-        return replace(one, amount=amount, settled=settled, claimed=one.claimed + other.claimed)
-    return Item(one.asset, amount, settled)
+    amount, settled = item.amount + other.amount, item.settled + other.settled
+    if item.claimed and other.claimed and (item.exchange_rate, item.haircut) == (other.exchange_rate, other.haircut):
+        return replace(item, amount=amount, settled=settled, claimed=item.claimed + other.claimed)
+    return Item(item.asset, amount, settled)
 
 
 def with_item(encumbrance: Encumbrance, changed: Item) -> Encumbrance:
@@ -432,4 +446,8 @@ def stands(encumbrance: Encumbrance, item: Item) -> bool:
 
 def newest_first(encumbrances: Iterable[Encumbrance], states: Collection[State]) -> list[Encumbrance]:
     """Those in one of the states, in the order in which they give way."""
-    return sorted((one for one in encumbrances if one.state in states), key=lambda one: one.age, reverse=True)
+    return sorted(
+        (encumbrance for encumbrance in encumbrances if encumbrance.state in states),
+        key=lambda encumbrance: encumbrance.age,
+        reverse=True,
+    )

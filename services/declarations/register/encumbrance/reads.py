@@ -31,5 +31,5 @@ def list_(
         query = query.where(rows.c.id.in_(on))
     query = paging.newest_first(query, rows.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Encumbrance), "id")
-    found = [rpc.to_proto(one, tenant) for one in page]
+    found = [rpc.to_proto(encumbrance, tenant) for encumbrance in page]
     return declarations_pb2.ListEncumbrancesResponse(encumbrances=found, next_page_token=token)

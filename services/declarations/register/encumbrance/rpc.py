@@ -56,7 +56,8 @@ def _item(item: Item) -> declarations_pb2.EncumberedValue:
 
 def _reduction(reduction: Reduction) -> declarations_pb2.Reduction:
     items = [
-        declarations_pb2.EncumberedValue(asset=one.asset, amount=money.to_proto(one.amount)) for one in reduction.items
+        declarations_pb2.EncumberedValue(asset=reduced.asset, amount=money.to_proto(reduced.amount))
+        for reduced in reduction.items
     ]
     return declarations_pb2.Reduction(items=items, reason=reduction.reason, maker=reduction.maker)
 
@@ -92,7 +93,11 @@ def settled(asset: str, settled: Settled) -> declarations_pb2.SettledEncumbrance
 
 def paid(response: declarations_pb2.ApplyProceedsResponse) -> Money:
     """The payment that an answer splits: what settled finance, what was free of it, what was excess."""
-    parts = [*(one.amount for one in response.settled_encumbrances), response.unfinanced, response.excess]
+    parts = [
+        *(settled_encumbrance.amount for settled_encumbrance in response.settled_encumbrances),
+        response.unfinanced,
+        response.excess,
+    ]
     return total(list(map(money.from_proto, parts)), response.unfinanced.currency_code)
 
 

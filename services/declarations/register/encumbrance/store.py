@@ -143,11 +143,11 @@ def due(connection: sa.Connection, now_us: int, limit: int) -> list[Encumbrance]
 def add(transaction: Transaction, *granted: Encumbrance) -> None:
     """New encumbrances."""
     connection = transaction.connection
-    bulk.insert(connection, encumbrances, [list(records.to_row(one).values()) for one in granted])
-    items = [(one, item) for one in granted for item in one.items]
+    bulk.insert(connection, encumbrances, [list(records.to_row(encumbrance).values()) for encumbrance in granted])
+    items = [(encumbrance, item) for encumbrance in granted for item in encumbrance.items]
     if items:
-        bulk.insert(connection, encumbered, [(item.asset, one.id, True) for one, item in items])
-        _count(connection, Counter(_holding(one, item.asset) for one, item in items))
+        bulk.insert(connection, encumbered, [(item.asset, encumbrance.id, True) for encumbrance, item in items])
+        _count(connection, Counter(_holding(encumbrance, item.asset) for encumbrance, item in items))
 
 
 def _holding(encumbrance: Encumbrance, asset: str) -> Holding:
@@ -223,7 +223,9 @@ def applied(connection: sa.Connection, asset: str, payment: str) -> bytes | None
 def paid(connection: sa.Connection, asset: str, currency: str) -> Money:
     """What buyers have paid of an asset in all: each payment whole, whatever of it was excess."""
     responses = connection.execute(sa.select(proceeds.c.response).where(proceeds.c.asset == asset)).scalars()
-    return total([rpc.paid(declarations_pb2.ApplyProceedsResponse.FromString(one)) for one in responses], currency)
+    return total(
+        [rpc.paid(declarations_pb2.ApplyProceedsResponse.FromString(response)) for response in responses], currency
+    )
 
 
 def add_applied(connection: sa.Connection, asset: str, payment: str, response: bytes) -> None:

@@ -31,9 +31,16 @@ def end_reservations(transaction: Transaction, ending: Sequence[Encumbrance], ve
     """Ends reservations and returns them as they ended; their value is free again on all their assets."""
     if not ending:
         return []
-    transfers = [ENDINGS[verb][0](one) for one in ending]
-    books = Books(transaction, (asset for one in ending for asset in one.assets), list(itertools.chain(*transfers)))
-    ended = [end_one(transaction, books, one, verb, voids) for one, voids in zip(ending, transfers, strict=True)]
+    transfers = [ENDINGS[verb][0](encumbrance) for encumbrance in ending]
+    books = Books(
+        transaction,
+        (asset for encumbrance in ending for asset in encumbrance.assets),
+        list(itertools.chain(*transfers)),
+    )
+    ended = [
+        end_one(transaction, books, encumbrance, verb, voids)
+        for encumbrance, voids in zip(ending, transfers, strict=True)
+    ]
     books.restore_margins()
     books.write()
     return ended
@@ -84,9 +91,9 @@ def locked(
     read again once they are locked. Conflict if it has changed.
     """
     standing = _standing(transaction, asset)
-    reserved = [one for each in classes for one in reserved_on(standing, each)]
-    voids = [void for one in reserved for void in encumbrance_model.void_transfers(one)]
-    books = Books(transaction, [asset, *(name for one in reserved for name in one.assets)], voids)
+    reserved = [encumbrance for each in classes for encumbrance in reserved_on(standing, each)]
+    voids = [void for encumbrance in reserved for void in encumbrance_model.void_transfers(encumbrance)]
+    books = Books(transaction, [asset, *(name for encumbrance in reserved for name in encumbrance.assets)], voids)
     if _standing(transaction, asset) != standing:
         raise Conflict(f"what stands on {asset}")
     return standing, books
@@ -94,7 +101,7 @@ def locked(
 
 def _standing(transaction: Transaction, asset: str) -> list[Encumbrance]:
     found = encumbrance_store.standing_on(transaction.connection, [asset]).get(asset, [])
-    return sorted(found, key=lambda one: one.id)
+    return sorted(found, key=lambda encumbrance: encumbrance.id)
 
 
 def settle_cover(
@@ -127,5 +134,5 @@ def outstanding(encumbrance: Encumbrance) -> dict[str, Money]:
 def reserved_on(standing: Iterable[Encumbrance], asset_class: AssetClass) -> list[Encumbrance]:
     """The reservations of a class in the order in which they give way."""
     return encumbrance_model.newest_first(
-        (one for one in standing if one.asset_class is asset_class), (State.RESERVED,)
+        (encumbrance for encumbrance in standing if encumbrance.asset_class is asset_class), (State.RESERVED,)
     )

@@ -22,17 +22,19 @@ EXPIRED = Problem(
 def load(connection: sa.Connection, names: Iterable[str], on: datetime.date) -> dict[str, Asset]:
     """The orders and credits with these names as assets."""
     known = store.load(connection, [name.removeprefix("preShipments/") for name in names])
-    links = store.links(connection, [one.name for one in known.values()])
-    return {one.name: as_asset(one, counting(links, one), on) for one in known.values()}
+    links = store.links(connection, [order.name for order in known.values()])
+    return {order.name: as_asset(order, counting(links, order), on) for order in known.values()}
 
 
-def as_asset(one: PreShipment, links: Sequence[Link], on: datetime.date) -> Asset:
+def as_asset(order: PreShipment, links: Sequence[Link], on: datetime.date) -> Asset:
     """What remains to be shipped of it, and what is netted out of declarations in its stead."""
-    value = remaining(one.amount, links)
+    value = remaining(order.amount, links)
     for link in links:
         value += link.netted
-    is_over = one.expire_date < on
-    return Asset(one.name, one.enterprise, value, "NOT_ELIGIBLE" if is_over else FINAL, (EXPIRED,) if is_over else ())
+    is_over = order.expire_date < on
+    return Asset(
+        order.name, order.enterprise, value, "NOT_ELIGIBLE" if is_over else FINAL, (EXPIRED,) if is_over else ()
+    )
 
 
 KIND = Kind(load=load)

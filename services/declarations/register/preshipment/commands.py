@@ -133,7 +133,11 @@ def roll(
 ) -> pre_shipment_pb2.PreShipment:
     """All that is netted out of declarations stands on them from now, or nothing does."""
     order = _known(transaction, "RollPreShipment", request.name, request.etag)
-    links = [one for one in counting(store.links(transaction.connection, [order.name]), order) if one.netted]
+    links = [
+        each_link
+        for each_link in counting(store.links(transaction.connection, [order.name]), order)
+        if each_link.netted
+    ]
     _check_final(kinds, transaction, links)
     if not netting.roll(transaction, order, links):
         raise register_errors.NothingToRoll(pre_shipment=order.name)

@@ -132,7 +132,7 @@ def name_of(enterprise: str, contract: str) -> str:
 def counting(links: Sequence[Link], order: PreShipment) -> list[Link]:
     """Those of the links that are of the order, and of its currency or at a rate to it."""
     currency = order.amount.currency
-    return [one for one in links if one.pre_shipment == order.name and one.netted.currency == currency]
+    return [link for link in links if link.pre_shipment == order.name and link.netted.currency == currency]
 
 
 def shipped(amount: Money, links: Sequence[Link]) -> Money:
@@ -164,10 +164,10 @@ def rolled_items(link: Link, parts: Mapping[str, Money], amount: Money) -> dict[
     amounts = allocate(amount, [each.minor_units for each in parts.values()])
     shares = dict(zip(parts, amounts, strict=True))
     if link.exchange_rate is None:
-        return {one: Item(link.declaration, share, share.zero()) for one, share in shares.items()}
+        return {name: Item(link.declaration, share, share.zero()) for name, share in shares.items()}
     return {
-        one: Item(link.declaration, share, share.zero(), parts[one], link.exchange_rate, link.haircut)
-        for one, share in shares.items()
+        name: Item(link.declaration, share, share.zero(), parts[name], link.exchange_rate, link.haircut)
+        for name, share in shares.items()
     }
 
 
@@ -176,9 +176,12 @@ def backed(encumbrances: Sequence[Encumbrance], asset: str, unbacked: Mapping[st
 
     `unbacked` is what each holder finances there without: its open shares of breaches.
     """
-    oldest_first = sorted(encumbrances, key=lambda one: one.age)
+    oldest_first = sorted(encumbrances, key=lambda encumbrance: encumbrance.age)
     without = without_value(oldest_first, asset, unbacked)
-    return {one.id: item_of(one, asset).outstanding - without[one.id] for one in oldest_first}
+    return {
+        encumbrance.id: item_of(encumbrance, asset).outstanding - without[encumbrance.id]
+        for encumbrance in oldest_first
+    }
 
 
 def rolled_parts(
@@ -189,7 +192,7 @@ def rolled_parts(
     What has no value behind it stays: it is the holder's share of the order's breach.
     """
     owed = backed(encumbrances, asset, unbacked)
-    if len({one.holder for one in encumbrances}) > 1:
+    if len({encumbrance.holder for encumbrance in encumbrances}) > 1:
         parts = allocate(amount, [each.minor_units for each in owed.values()])
         return dict(zip(owed, parts, strict=True))
     return spread(amount, owed)

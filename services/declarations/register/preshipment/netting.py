@@ -38,6 +38,7 @@ from services.declarations.register.sale import store as sale_store
 from services.declarations.register.value import store as value_store
 from services.declarations.register.value.books import Books
 from services.declarations.register.value.model import Move, Part, less_insurable, transfer
+from trade import exchange_rates as trade_exchange_rates
 
 COLLECTION = "preShipments"
 SHIPPED = "SHIPPED"
@@ -83,7 +84,7 @@ def _rated(transaction: Transaction, link: Link, currency: str) -> Link:
     if currency in (link.shipped.currency, link.netted.currency):
         return link
     on = transaction.business_date
-    rate = register_terms.exchange_rate(currency, link.shipped.currency, on)
+    rate = trade_exchange_rates.exchange_rate(currency, link.shipped.currency, on)
     return link.rated(currency, rate, register_terms.currency_haircut(on)) if rate else link
 
 
@@ -192,11 +193,18 @@ def _bearable(transaction: Transaction, books: Books, order: PreShipment, links:
     names = [link.declaration for link in links]
     sold = sale_store.sold(transaction.connection, [name.removeprefix("declarations/") for name in names])
     standing = encumbrance_store.holders_of(transaction.connection, [order.name, *names])
-    own = [one for one in standing.get(order.name, ()) if one.asset_class is AssetClass.RECEIVABLE]
+    own = [
+        each_standing
+        for each_standing in standing.get(order.name, ())
+        if each_standing.asset_class is AssetClass.RECEIVABLE
+    ]
     free = {}
     for link in links:
         others = standing.get(link.declaration, set())
-        is_barred = any(barring(others, one.holder, one.asset_class, one.pari_passu) for one in own)
+        is_barred = any(
+            barring(others, each_standing.holder, each_standing.asset_class, each_standing.pari_passu)
+            for each_standing in own
+        )
         value = books.value(link.declaration)
         zero = value.free.zero()
         unsold = max(value.free - sold.get(link.declaration.removeprefix("declarations/"), zero), zero)
@@ -232,7 +240,7 @@ def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) ->
     declaration of another currency it is a claim at the rate and with the haircut that the link keeps.
     """
     standing = encumbrance_store.standing_on(transaction.connection, [order.name]).get(order.name, [])
-    confirmed = [one for one in standing if _is_finance(one)]
+    confirmed = [encumbrance for encumbrance in standing if _is_finance(encumbrance)]
     unbacked = breach_lifecycle.unbacked(
         breach_store.open_on(transaction.connection, [order.name]), AssetClass.RECEIVABLE
     )
@@ -243,15 +251,17 @@ def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) ->
         # Of a currency with small units so little may wait that it is nothing on the declaration.
         if amount and _on_declaration(link, amount):
             parts = model.rolled_parts(confirmed, order.name, amount, unbacked)
-            confirmed = _roll_one(transaction, order, link, amount, [(one, parts[one.id]) for one in confirmed])
+            confirmed = _roll_one(
+                transaction, order, link, amount, [(encumbrance, parts[encumbrance.id]) for encumbrance in confirmed]
+            )
             rolled += amount
     if rolled:
         rebalance(transaction, [order.name])
     return rolled
 
 
-def _is_finance(one: Encumbrance) -> bool:
-    return one.state is State.CONFIRMED and one.asset_class is AssetClass.RECEIVABLE
+def _is_finance(encumbrance: Encumbrance) -> bool:
+    return encumbrance.state is State.CONFIRMED and encumbrance.asset_class is AssetClass.RECEIVABLE
 
 
 def _roll_one(
@@ -268,9 +278,15 @@ def _roll_one(
         order.name, [Move(Part.FINANCED, Part.DECLARED, amount), *less_insurable(value, amount)], "roll", order.name
     )
     books.write()
-    items = model.rolled_items(link, {one.id: part for one, part in parts}, moved_amount)
-    moved = [_move_item(transaction, one, order.name, part, items[one.id]) for one, part in parts]
-    return [one for one in moved if any(item.asset == order.name and item.outstanding for item in one.items)]
+    items = model.rolled_items(link, {encumbrance.id: part for encumbrance, part in parts}, moved_amount)
+    moved = [
+        _move_item(transaction, encumbrance, order.name, part, items[encumbrance.id]) for encumbrance, part in parts
+    ]
+    return [
+        encumbrance
+        for encumbrance in moved
+        if any(item.asset == order.name and item.outstanding for item in encumbrance.items)
+    ]
 
 
 def _on_declaration(link: Link, amount: Money) -> Money:
@@ -278,27 +294,27 @@ def _on_declaration(link: Link, amount: Money) -> Money:
     return link.held - replace(link, netted=link.netted - amount).held
 
 
-def _move_item(transaction: Transaction, one: Encumbrance, order: str, part: Money, fresh: Item) -> Encumbrance:
+def _move_item(transaction: Transaction, encumbrance: Encumbrance, order: str, part: Money, fresh: Item) -> Encumbrance:
     """A part of an encumbrance stands on the declaration from now."""
     if not part:
-        return one
-    more = _with_less(transaction, one, order, part)
-    if fresh.asset in one.assets:
-        more = with_item(more, joined(item_of(one, fresh.asset), fresh))
+        return encumbrance
+    more = _with_less(transaction, encumbrance, order, part)
+    if fresh.asset in encumbrance.assets:
+        more = with_item(more, joined(item_of(encumbrance, fresh.asset), fresh))
     elif fresh.amount:
         more = replace(more, items=tuple(sorted((*more.items, fresh), key=lambda each: each.asset)))
     if fresh.amount:
-        encumbrance_store.add_item(transaction, one, fresh.asset)
+        encumbrance_store.add_item(transaction, encumbrance, fresh.asset)
     return encumbrance_store.save(transaction, more, "encumbrance.rolled")
 
 
-def _with_less(transaction: Transaction, one: Encumbrance, order: str, amount: Money) -> Encumbrance:
+def _with_less(transaction: Transaction, encumbrance: Encumbrance, order: str, amount: Money) -> Encumbrance:
     """The encumbrance with so much less of the order; without the order if that was all of it."""
-    item = item_of(one, order)
+    item = item_of(encumbrance, order)
     if item.amount != amount:
-        return with_item(one, replace(item, amount=item.amount - amount))
-    encumbrance_store.drop_items(transaction, one, [order])
-    return replace(one, items=tuple(other for other in one.items if other is not item))
+        return with_item(encumbrance, replace(item, amount=item.amount - amount))
+    encumbrance_store.drop_items(transaction, encumbrance, [order])
+    return replace(encumbrance, items=tuple(other for other in encumbrance.items if other is not item))
 
 
 def roll_onto(transaction: Transaction, declaration: str) -> None:

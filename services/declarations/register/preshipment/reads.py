@@ -29,15 +29,15 @@ def list_(
     rows = pre_shipments.c
     query = paging.newest_first(store.matching(among_seen(reading, rows.enterprise)), rows.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, PreShipment), "id")
-    access.note_page(reading, "ListPreShipments", ((one.name, one.enterprise) for one in page))
+    access.note_page(reading, "ListPreShipments", ((order.name, order.enterprise) for order in page))
     return pre_shipment_pb2.ListPreShipmentsResponse(pre_shipments=_views(reading, page), next_page_token=token)
 
 
 def _views(reading: Reading, page: list[PreShipment]) -> list[pre_shipment_pb2.PreShipment]:
-    found = store.links(reading.connection, [one.name for one in page])
-    links = {one.name: counting(found, one) for one in page}
+    found = store.links(reading.connection, [order.name for order in page])
+    links = {order.name: counting(found, order) for order in page}
     available = preshipment_available.available(
-        reading, [as_asset(one, links[one.name], reading.business_date) for one in page]
+        reading, [as_asset(order, links[order.name], reading.business_date) for order in page]
     )
     tenant = reading.caller.tenant
-    return [rpc.to_proto(one, links[one.name], tenant, available[one.name]) for one in page]
+    return [rpc.to_proto(order, links[order.name], tenant, available[order.name]) for order in page]

@@ -38,21 +38,21 @@ def from_proto(message: pre_shipment_pb2.PreShipment, enterprise: str, registran
 
 
 def to_proto(
-    one: PreShipment, links: Sequence[Link], reader: str = "", available: Money | None = None
+    order: PreShipment, links: Sequence[Link], reader: str = "", available: Money | None = None
 ) -> pre_shipment_pb2.PreShipment:
     """What a reader sees; with what may be reserved, where that was looked up.
 
     Which institution registered it, only the enterprise and that institution are told.
     """
-    message = pre_shipment_pb2.PreShipment.FromString(one.body)
-    message.name, message.etag = one.name, str(one.revision)
-    if one.enterprise in (one.registrant, reader) or one.registrant == reader:
-        message.registrant = one.registrant
-    message.create_time.FromMicroseconds(one.create_us)
+    message = pre_shipment_pb2.PreShipment.FromString(order.body)
+    message.name, message.etag = order.name, str(order.revision)
+    if order.enterprise in (order.registrant, reader) or order.registrant == reader:
+        message.registrant = order.registrant
+    message.create_time.FromMicroseconds(order.create_us)
     message.declarations.extend(link.declaration for link in links)
-    message.shipped.CopyFrom(money.to_proto(model.shipped(one.amount, links)))
+    message.shipped.CopyFrom(money.to_proto(model.shipped(order.amount, links)))
     if available is not None:
         message.available.CopyFrom(money.to_proto(available))
-    if reader == one.enterprise:
-        message.netted.CopyFrom(money.to_proto(total([link.netted for link in links], one.amount.currency)))
+    if reader == order.enterprise:
+        message.netted.CopyFrom(money.to_proto(total([link.netted for link in links], order.amount.currency)))
     return message

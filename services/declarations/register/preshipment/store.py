@@ -44,7 +44,7 @@ def matching(*conditions: Any) -> Any:
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, PreShipment]:
     """The orders and credits with these ids, those that are known."""
     query = sa.select(pre_shipments).where(pre_shipments.c.id.in_(set(identifiers)))
-    return {one.id: one for one in records.many(connection, query, PreShipment)}
+    return {order.id: order for order in records.many(connection, query, PreShipment)}
 
 
 def links(connection: sa.Connection, pre_shipments: Iterable[str]) -> list[Link]:
@@ -85,7 +85,7 @@ def _values(link: Link) -> dict[str, Any]:
 
 def add_links(connection: sa.Connection, fresh: Sequence[Link]) -> None:
     """Declarations shipped under orders or credits."""
-    rows = [{"declaration": one.declaration, "pre_shipment": one.pre_shipment} | _values(one) for one in fresh]
+    rows = [{"declaration": link.declaration, "pre_shipment": link.pre_shipment} | _values(link) for link in fresh]
     if rows:
         connection.execute(sa.insert(shipped_under), rows)
 

@@ -106,7 +106,7 @@ def approve_reduction(
     prepared = _prepared(encumbrance)
     if prepared.maker == transaction.caller.principal:
         raise SamePerson
-    amounts = {one.asset: one.amount for one in prepared.items}
+    amounts = {reduced.asset: reduced.amount for reduced in prepared.items}
     return encumbrance_rpc.to_proto(_reduce(transaction, encumbrance, amounts))
 
 
@@ -143,8 +143,8 @@ def expire(transaction: Transaction) -> bool:
     connection = transaction.connection
     found = encumbrance_store.due(connection, transaction.now_us, EXPIRE_AT_ONCE)
     # Under the locks of what they stand on, so that whoever ends one of them meanwhile is waited for.
-    database.lock(connection, [asset for one in found for asset in one.assets])
-    present = encumbrance_store.load(connection, [one.id for one in found])
-    due = [one for one in present.values() if one.state is State.RESERVED]
+    database.lock(connection, [asset for encumbrance in found for asset in encumbrance.assets])
+    present = encumbrance_store.load(connection, [encumbrance.id for encumbrance in found])
+    due = [encumbrance for encumbrance in present.values() if encumbrance.state is State.RESERVED]
     netting.end_reservations(transaction, due, Verb.EXPIRE)
     return len(found) == EXPIRE_AT_ONCE

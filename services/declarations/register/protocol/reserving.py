@@ -36,6 +36,7 @@ from services.declarations.register.protocol.checks import repeated
 from services.declarations.register.value import store as value_store
 from services.declarations.register.value.eligibility import check_eligible
 from services.declarations.register.value.model import SIDES, part_id
+from trade import exchange_rates as trade_exchange_rates
 
 # What the enterprise must have consented to.
 PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
@@ -122,22 +123,27 @@ def _asked(transaction: Transaction, request: declarations_pb2.ReserveEncumbranc
 
 def _load(kinds: Kinds, transaction: Transaction, asked: Sequence[Encumbrance]) -> Reservations:
     connection, now_us = transaction.connection, transaction.now_us
-    names = {name for one in asked for name in one.assets}
+    names = {name for each_encumbrance in asked for name in each_encumbrance.assets}
     assets = load_assets(kinds, connection, names, transaction.business_date)
     given = consent_store.given(connection, {asset.enterprise for asset in assets.values()}, now_us)
     # Who may not see an asset changes nothing of it, and can't tell by the time it takes that it exists.
-    seen = {name: assets[name] for one in asked for name in one.assets if _may_hold(given, one, assets.get(name))}
+    seen = {
+        name: assets[name]
+        for each_encumbrance in asked
+        for name in each_encumbrance.assets
+        if _may_hold(given, each_encumbrance, assets.get(name))
+    }
     netting.link_fresh(transaction, value_store.open(transaction, seen.values()))
     candidates: list[Transfer] = []
-    for one in asked:
-        candidates += encumbrance_model.reserve_transfers(one, transaction.now_us)
+    for encumbrance in asked:
+        candidates += encumbrance_model.reserve_transfers(encumbrance, transaction.now_us)
     sitting = ledger.Sitting(transaction, candidates)
     return Reservations(
         kinds,
         assets,
         value_store.frozen(connection, names),
         given,
-        encumbrance_store.load(connection, [one.id for one in asked]),
+        encumbrance_store.load(connection, [each_encumbrance.id for each_encumbrance in asked]),
         netting.holders_of(connection, names),
         sitting,
     )
@@ -183,11 +189,15 @@ def _visible(transaction: Transaction, reservations: Reservations, asked: Encumb
     purpose = PURPOSES[asked.asset_class]
     consented = reservations.consents.to(asked.holder, purpose)
     found = [reservations.assets.get(name) for name in asked.assets]
-    visible = [one for one in found if one is not None and _may_hold(reservations.consents, asked, one)]
+    visible = [
+        each_asset
+        for each_asset in found
+        if each_asset is not None and _may_hold(reservations.consents, asked, each_asset)
+    ]
     if len(visible) < len(found):
         raise privacy_errors.ConsentMissing
-    for one in visible:
-        seen = Seen(one.enterprise, consented[one.enterprise], "ReserveEncumbrance", [one.name], purpose)
+    for asset in visible:
+        seen = Seen(asset.enterprise, consented[asset.enterprise], "ReserveEncumbrance", [asset.name], purpose)
         reservations.disclosed.append((transaction, seen))
     return visible
 
@@ -205,7 +215,7 @@ def _in_currency(item: Item, asset: Asset, on: datetime.date) -> Item:
     """An item in the asset's currency, where the day has a rate."""
     if item.amount.currency == asset.value.currency or item.amount.minor_units <= 0:
         return item
-    rate = register_terms.exchange_rate(item.amount.currency, asset.value.currency, on)
+    rate = trade_exchange_rates.exchange_rate(item.amount.currency, asset.value.currency, on)
     if rate is None:
         return item
     return encumbrance_model.converted(item, asset.value.currency, rate, register_terms.currency_haircut(on))
@@ -263,7 +273,7 @@ def _hold(transaction: Transaction, reservations: Reservations, encumbrance: Enc
             account = reservations.sitting.account(part_id(item.asset, source))
             if account.available_to_debit < item.amount.minor_units:
                 standing = reservations.standing.get(item.asset, ())
-                by_another = any(one.holder != encumbrance.holder for one in standing)
+                by_another = any(each_standing.holder != encumbrance.holder for each_standing in standing)
                 left = Money(item.amount.currency, account.available_to_debit)
                 if not by_another and _is_paid(transaction, encumbrance, item.asset):
                     raise register_errors.ValuePaid(
@@ -295,7 +305,7 @@ def reserve_many(
     kinds: Kinds, transaction: Transaction, request: declarations_pb2.BatchReserveEncumbrancesRequest
 ) -> declarations_pb2.BatchReserveEncumbrancesResponse:
     """Many reservations of one caller, each with its own verdict."""
-    outcomes = reserve_batch(kinds, [(transaction, one) for one in request.requests])
+    outcomes = reserve_batch(kinds, [(transaction, each_request) for each_request in request.requests])
     verdicts = [_verdict(outcome, transaction.caller.language) for outcome in outcomes]
     return declarations_pb2.BatchReserveEncumbrancesResponse(verdicts=verdicts)
 

@@ -85,11 +85,11 @@ def _settle(
 ) -> declarations_pb2.ApplyProceedsResponse:
     """Reservations give way to what is paid: nothing already paid is lent on."""
     standing, books = ending.locked(transaction, asset.name)
-    for one in ending.reserved_on(standing, AssetClass.RECEIVABLE):
+    for encumbrance in ending.reserved_on(standing, AssetClass.RECEIVABLE):
         value = books.value(asset.name)
         if amount <= value.backed + value.free + value.margin:
             break
-        ending.end_one(transaction, books, one, Verb.RELEASE, encumbrance_model.void_transfers(one))
+        ending.end_one(transaction, books, encumbrance, Verb.RELEASE, encumbrance_model.void_transfers(encumbrance))
     open_breaches = breach_store.open_on(transaction.connection, [asset.name])
     unbacked = breach_lifecycle.unbacked(open_breaches, AssetClass.RECEIVABLE)
     application = encumbrance_model.apply_proceeds(asset.name, books.value(asset.name), standing, amount, unbacked)
@@ -122,7 +122,8 @@ def _settled(
     kind.tell_settled(transaction, asset, application)
     return declarations_pb2.ApplyProceedsResponse(
         settled_encumbrances=[
-            encumbrance_rpc.settled(asset.name, one) for one in application.with_unreleased(unreleased)
+            encumbrance_rpc.settled(asset.name, each_settled)
+            for each_settled in application.with_unreleased(unreleased)
         ],
         unfinanced=money.to_proto(application.free + application.margin),
         excess=money.to_proto(application.excess),

@@ -44,9 +44,9 @@ def revalued(sales: Sequence[WarehouseSale], left: Money) -> list[WarehouseSale]
     Those that are worth less come first, so that what one loses is never held twice.
     """
     changed, before = [], left.zero()
-    for one in sales:
-        value = value_of(one.amount, left, before)
+    for sale in sales:
+        value = value_of(sale.amount, left, before)
         before += value
-        if value != one.value:
-            changed.append((value > one.value, replace(one, value=value)))
-    return [one for _, one in sorted(changed, key=lambda pair: pair[0])]
+        if value != sale.value:
+            changed.append((value > sale.value, replace(sale, value=value)))
+    return [each_sale for _, each_sale in sorted(changed, key=lambda pair: pair[0])]

@@ -32,7 +32,7 @@ store_sales = sa.Table(
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, WarehouseSale]:
     """The sales with these ids, those that are known."""
     query = sa.select(warehouse_sales).where(bulk.among(connection, warehouse_sales.c.id, set(identifiers)))
-    return {one.id: one for one in records.many(connection, query, WarehouseSale)}
+    return {sale.id: sale for sale in records.many(connection, query, WarehouseSale)}
 
 
 def sold(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, Money]:
@@ -49,8 +49,8 @@ def of_declarations(connection: sa.Connection, numbers: Iterable[str]) -> dict[s
     rows = warehouse_sales
     query = sa.select(rows).where(bulk.among(connection, rows.c.declaration, set(numbers)))
     found: dict[str, list[WarehouseSale]] = {}
-    for one in records.many(connection, query.order_by(rows.c.create_us, rows.c.id), WarehouseSale):
-        found.setdefault(one.declaration, []).append(one)
+    for sale in records.many(connection, query.order_by(rows.c.create_us, rows.c.id), WarehouseSale):
+        found.setdefault(sale.declaration, []).append(sale)
     return found
 
 

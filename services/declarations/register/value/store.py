@@ -26,18 +26,20 @@ freezes = sa.Table(
 
 def open(transaction: Transaction, assets: Iterable[Asset]) -> list[Asset]:
     """Books the value of assets that nothing has stood on yet; those."""
-    first = {model.part_id(one.name, Part.FREE): one for one in assets}
+    first = {model.part_id(asset.name, Part.FREE): asset for asset in assets}
     opened = ledger.accounts(transaction.connection, first)
     fresh = [asset for account, asset in first.items() if account not in opened]
     if not fresh:
         return []
     on = transaction.business_date
-    accounts = [account for one in fresh for account in model.opening_accounts(one.name, one.value.currency)]
+    accounts = [account for asset in fresh for account in model.opening_accounts(asset.name, asset.value.currency)]
     ledger.open_accounts(transaction.connection, accounts)
     transfers = [
         transfer
-        for one in fresh
-        for transfer in model.opening_transfers(one.name, one.value, register_terms.advance_cap(one.collection, on))
+        for asset in fresh
+        for transfer in model.opening_transfers(
+            asset.name, asset.value, register_terms.advance_cap(asset.collection, on)
+        )
     ]
     ledger.post(transaction, *transfers)
     return fresh
@@ -65,8 +67,9 @@ def of_many(connection: sa.Connection, assets: Sequence[Asset], on: datetime.dat
     """Returns the values of assets, by name; of one that isn't booked, by the advance caps of a business date."""
     known = booked(connection, (asset.name for asset in assets))
     return {
-        one.name: known.get(one.name) or model.unencumbered(one.value, register_terms.advance_cap(one.collection, on))
-        for one in assets
+        asset.name: known.get(asset.name)
+        or model.unencumbered(asset.value, register_terms.advance_cap(asset.collection, on))
+        for asset in assets
     }
 
 

@@ -45,7 +45,7 @@ def findings(bill: records_pb2.Bill, tariffs: Tariffs) -> list[Finding]:
     if not bill.charges:
         return [Finding(NOT_ITEMISED, amount)]
     found = [_of_charge(index, charge, bill, tariffs) for index, charge in enumerate(bill.charges)]
-    return [one for one in [*found, _of_sum(bill, amount)] if one]
+    return [finding for finding in [*found, _of_sum(bill, amount)] if finding]
 
 
 def _of_charge(index: int, charge: records_pb2.PortCharge, bill: records_pb2.Bill, tariffs: Tariffs) -> Finding | None:
@@ -71,8 +71,8 @@ def _of_charge(index: int, charge: records_pb2.PortCharge, bill: records_pb2.Bil
 
 def _on(tariffs: Iterable[records_pb2.Record], on: datetime.date) -> records_pb2.Record | None:
     """The tariff that counted on a day: of several the one that began last."""
-    counting = [one for one in tariffs if _counts(one.port_tariff, on)]
-    return max(counting, key=lambda one: to_date(one.port_tariff.valid_from), default=None)
+    counting = [record for record in tariffs if _counts(record.port_tariff, on)]
+    return max(counting, key=lambda record: to_date(record.port_tariff.valid_from), default=None)
 
 
 def _counts(tariff: records_pb2.PortTariff, on: datetime.date) -> bool:

@@ -4,11 +4,11 @@ import datetime
 from collections.abc import Callable, Mapping
 
 from services.declarations.customs.code_tables import code_table
-from trade.calendars import DAY, is_working
+from trade import calendars
 
 
 def due(term: str, issued: datetime.date) -> tuple[datetime.date, str]:
-    """(last day, the rule) of a term of duty_deadlines.csv. KeyError where the table has none for the day."""
+    """Returns the last day and the rule of a term of duty_deadlines.csv. Raises KeyError where it has none that day."""
     row = code_table("duty_deadlines").row(term, issued)
     if row is None:
         raise KeyError(f"{term} on {issued}")
@@ -16,23 +16,11 @@ def due(term: str, issued: datetime.date) -> tuple[datetime.date, str]:
 
 
 def _days(issued: datetime.date, count: int) -> datetime.date:
-    """So many days later; a last day off moves to the next working day."""
-    last = issued + count * DAY
-    while not is_working(last):
-        last += DAY
-    return last
-
-
-def _working_day_of_next_month(issued: datetime.date, count: int) -> datetime.date:
-    day = (issued.replace(day=1) + 32 * DAY).replace(day=1)
-    while True:
-        count -= is_working(day)
-        if count == 0:
-            return day
-        day += DAY
+    """Returns the day so many days later; a last day off moves to the next working day."""
+    return calendars.following(issued + count * calendars.DAY)
 
 
 _UNITS: Mapping[str, Callable[[datetime.date, int], datetime.date]] = {
     "DAYS": _days,
-    "WORKING_DAY_OF_NEXT_MONTH": _working_day_of_next_month,
+    "WORKING_DAY_OF_NEXT_MONTH": calendars.working_day_of_next_month,
 }

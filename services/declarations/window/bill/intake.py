@@ -88,7 +88,11 @@ def follow(transaction: Transaction, known: Known, changed: Sequence[tuple[Recor
 def _tell(transaction: Transaction, records: Sequence[Record], known: Mapping[str, Bill]) -> None:
     """Who pays learns before paying that a bill isn't what was published; it can be paid all the same."""
     shown = views.views(
-        transaction.connection, [one for one in records if one.record in known], known, transaction.business_date, "en"
+        transaction.connection,
+        [record for record in records if record.record in known],
+        known,
+        transaction.business_date,
+        "en",
     )
     for message in shown:
         if message.bill.findings and not message.bill.cancelled:

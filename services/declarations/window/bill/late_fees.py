@@ -79,9 +79,9 @@ def _billed(
             fees[subjects[subject].id],
             amount=Money(subjects[subject].amount.currency, 0),
             is_waived=False,
-            bill=one.name,
+            bill=record.name,
         )
         for subject, several in found.items()
-        for one in several
-        if one.enterprise == subjects[subject].enterprise and not one.message.bill.cancelled
+        for record in several
+        if record.enterprise == subjects[subject].enterprise and not record.message.bill.cancelled
     }

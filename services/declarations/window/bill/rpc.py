@@ -25,7 +25,7 @@ def to_proto(
             state=bill.state.value,
             payment=bill.payment,
             transfer=bill.transfer,
-            findings=[_finding(one, language) for one in findings],
+            findings=[_finding(finding, language) for finding in findings],
             late_fee=_late_fee(fee) if fee else None,
         )
     )

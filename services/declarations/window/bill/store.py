@@ -38,8 +38,12 @@ def save(connection: sa.Connection, changed: Sequence[Bill]) -> None:
     values["revision"] = bills.c.revision + 1
     statement = sa.update(bills).where(bills.c.id == sa.bindparam("key"), bills.c.revision == sa.bindparam("known"))
     rows = [
-        {"key": one.id, "known": one.revision, **{f"new_{name}": value for name, value in records.to_row(one).items()}}
-        for one in changed
+        {
+            "key": bill.id,
+            "known": bill.revision,
+            **{f"new_{name}": value for name, value in records.to_row(bill).items()},
+        }
+        for bill in changed
     ]
     for row in rows:
         del row["new_id"], row["new_revision"]

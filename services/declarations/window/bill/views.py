@@ -20,7 +20,7 @@ def views(
     contents = {record.id: record.message.bill for record in page}
     subjects = {subject for content in contents.values() for subject in charges.subjects(content)}
     found = records_store.with_subjects(connection, "port_tariff", subjects) if subjects else {}
-    tariffs = {subject: [records_rpc.to_proto(one) for one in several] for subject, several in found.items()}
+    tariffs = {subject: [records_rpc.to_proto(record) for record in several] for subject, several in found.items()}
     pairs = [(record, known[record.record]) for record in page]
     fees = late_fees.owed(connection, pairs, on)
     return [

@@ -22,7 +22,7 @@ def load(connection: sa.Connection, names: Iterable[str], on: datetime.date) -> 
     """The declarations with these names as assets."""
     found = store.load(connection, [name.removeprefix("declarations/") for name in names]).values()
     hindered = hindrances.of(connection, found, on)
-    return {one.name: as_asset(one, on, hindered.get(one.id, ())) for one in found}
+    return {declaration.name: as_asset(declaration, on, hindered.get(declaration.id, ())) for declaration in found}
 
 
 def as_asset(declaration: Declaration, on: datetime.date, hindered: Sequence[Hindrance] = ()) -> Asset:

@@ -90,8 +90,8 @@ class Declaration:
             transport_mode=self.transport_mode,
             on=on,
         )
-        least = min([verdict, *(one.at_most for one in hindrances)], key=VERDICTS.index)
-        return least, [*reasons, *(one.problem for one in hindrances)]
+        least = min([verdict, *(hindrance.at_most for hindrance in hindrances)], key=VERDICTS.index)
+        return least, [*reasons, *(hindrance.problem for hindrance in hindrances)]
 
 
 def with_receipts(declaration: Declaration, known: Iterable[tuple[str, int]]) -> Declaration:

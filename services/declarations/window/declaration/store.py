@@ -213,8 +213,8 @@ def receipts_of(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, 
     columns = (rows.c.declaration, *(rows.c[name] for name in Receipt._fields))
     query = sa.select(*columns).where(bulk.among(connection, rows.c.declaration, numbers))
     found: dict[str, list[Receipt]] = {}
-    for number, *one in connection.execute(query.order_by(rows.c.declaration, rows.c.notice_us, rows.c.channel_code)):
-        found.setdefault(number, []).append(Receipt(*one))
+    for number, *said in connection.execute(query.order_by(rows.c.declaration, rows.c.notice_us, rows.c.channel_code)):
+        found.setdefault(number, []).append(Receipt(*said))
     return found
 
 
@@ -234,7 +234,10 @@ def save_status(transaction: Transaction, moved: Sequence[Declaration], hindered
         .where(rows.c.id == sa.bindparam("key"), rows.c.revision == sa.bindparam("known"))
         .values(status=sa.bindparam("new_status"), revision=rows.c.revision + 1)
     )
-    values = [{"key": one.id, "known": one.revision, "new_status": one.status} for one in moved]
+    values = [
+        {"key": declaration.id, "known": declaration.revision, "new_status": declaration.status}
+        for declaration in moved
+    ]
     if transaction.connection.execute(statement, values).rowcount != len(values):
         raise Conflict("declarations")
     _tell(transaction, "declaration.status_changed", moved, hindered)

@@ -163,25 +163,30 @@ def counting(messages: Sequence[Message], notice_us: int) -> Message:
 
     What was signed later can't be what customs has; if all was, the first counts.
     """
-    until = [one for one in messages if not notice_us or one.sign_us <= notice_us]
-    return max(until, key=lambda one: one.rank) if until else min(messages, key=lambda one: one.rank)
+    until = [message for message in messages if not notice_us or message.sign_us <= notice_us]
+    return max(until, key=lambda message: message.rank) if until else min(messages, key=lambda message: message.rank)
 
 
 def unified_number(messages: Sequence[Message], given: str) -> str:
     """The unified number that the messages tell, the last by rank of those that do; else what the window gave."""
-    telling = [one for one in messages if one.unified_number]
-    return max(telling, key=lambda one: one.rank).unified_number if telling else given
+    telling = [message for message in messages if message.unified_number]
+    return max(telling, key=lambda message: message.rank).unified_number if telling else given
 
 
 def told(declared: Sequence[Numbered], received: Sequence[Numbered]) -> Sequence[Numbered]:
     """The customs numbers of a draft: as its declaration has come under them, else as receipts tell them."""
-    numbers = {one.declaration for one in declared}
-    return [*declared, *(one for one in received if not numbers or one.declaration in numbers)]
+    numbers = {each_numbered.declaration for each_numbered in declared}
+    return [
+        *declared,
+        *(each_numbered for each_numbered in received if not numbers or each_numbered.declaration in numbers),
+    ]
 
 
 def first_notice(numbers: Sequence[Numbered], declaration: str) -> int:
     """When customs first told the number, 0 where no notice does."""
-    return min((one.notice_us for one in numbers if one.declaration == declaration and one.notice_us), default=0)
+    return min(
+        (number.notice_us for number in numbers if number.declaration == declaration and number.notice_us), default=0
+    )
 
 
 def with_message(draft: Draft, message: Message) -> Draft:

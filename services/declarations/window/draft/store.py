@@ -65,7 +65,7 @@ def of_client(enterprise: str, client_number: str) -> str:
 
 def load(connection: sa.Connection, ids: Collection[str]) -> dict[str, Draft]:
     """Drafts by id."""
-    return {one.id: one for one in _where(connection, drafts.c.id, ids)}
+    return {draft.id: draft for draft in _where(connection, drafts.c.id, ids)}
 
 
 def _where(connection: sa.Connection, column: sa.Column[str], values: Collection[str]) -> list[Draft]:
@@ -80,20 +80,20 @@ def of_numbers(
     """The drafts with one of these numbers."""
     by_client = _where(connection, drafts.c.client_number, set(client_numbers) - {""})
     by_unified = _where(connection, drafts.c.unified_number, set(unified_numbers) - {""})
-    return list({one.id: one for one in (*by_client, *by_unified)}.values())
+    return list({draft.id: draft for draft in (*by_client, *by_unified)}.values())
 
 
 def supplying(connection: sa.Connection, numbers: Collection[str]) -> list[Draft]:
     """The drafts whose content stands under these customs numbers."""
-    return [one for one in _where(connection, drafts.c.declaration, numbers) if one.declared_digest]
+    return [draft for draft in _where(connection, drafts.c.declaration, numbers) if draft.declared_digest]
 
 
 def messages(connection: sa.Connection, ids: Collection[str]) -> dict[str, list[Message]]:
     """The messages of drafts, by the draft's id."""
     query = sa.select(draft_messages).where(bulk.among(connection, draft_messages.c.draft, ids))
     found: dict[str, list[Message]] = {}
-    for one in records.many(connection, query, Message):
-        found.setdefault(one.draft, []).append(one)
+    for message in records.many(connection, query, Message):
+        found.setdefault(message.draft, []).append(message)
     return found
 
 

@@ -27,7 +27,7 @@ def of(
     found: Found = {}
     if not known:
         return found
-    bodies = {number: declarations_pb2.Declaration.FromString(one.body) for number, one in known.items()}
+    bodies = {number: declarations_pb2.Declaration.FromString(declared.body) for number, declared in known.items()}
     for number, problems in holds.standing_on(connection, known, at_us).items():
         found.setdefault(number, []).extend(Hindrance(NOT_ELIGIBLE, problem) for problem in problems)
     _add_permits(connection, found, bodies, on, at_us)
@@ -47,18 +47,22 @@ def permit_verdicts(
     connection: sa.Connection, asked: Mapping[str, permits.Asked], at_us: int | None = None
 ) -> dict[str, permits.Verdict]:
     """Whether permits cover declarations, by number; only those whose goods need one are in it."""
-    wanted = {number: one for number, one in asked.items() if permits.needs(one.declaration, one.on)}
+    wanted = {
+        number: each_asked
+        for number, each_asked in asked.items()
+        if permits.needs(each_asked.declaration, each_asked.on)
+    }
     if not wanted:
         return {}
-    held = permit_uses.held(connection, {one.declaration.enterprise for one in wanted.values()}, at_us)
+    held = permit_uses.held(connection, {each_asked.declaration.enterprise for each_asked in wanted.values()}, at_us)
     uses = store.permit_uses_of(connection, wanted, at_us)
     known = {
-        number: (one, held.get(one.declaration.enterprise, {}), _assigned(uses.get(number, ())))
-        for number, one in wanted.items()
+        number: (each_asked, held.get(each_asked.declaration.enterprise, {}), _assigned(uses.get(number, ())))
+        for number, each_asked in wanted.items()
     }
-    contested = {one[0].declaration.enterprise for one in known.values() if not permits.are_settled(*one)}
+    contested = {pair[0].declaration.enterprise for pair in known.values() if not permits.are_settled(*pair)}
     taken = permit_uses.taken(connection, {holder: held.get(holder, {}) for holder in contested}, at_us)
-    return {number: permits.verdict(*one, taken) for number, one in known.items()}
+    return {number: permits.verdict(*pair, taken) for number, pair in known.items()}
 
 
 def _assigned(uses: Iterable[PermitUse]) -> permits.Assigned:

@@ -24,7 +24,7 @@ def standing_on(
 
     One query whatever their number.
     """
-    owners = {one.enterprise for one in known.values()}
+    owners = {declared.enterprise for declared in known.values()}
     found: dict[str, list[Problem]] = {}
     for record in records_store.over(connection, "hold", known, owners, at_us):
         message = record.message
@@ -70,5 +70,9 @@ def tell(transaction: Transaction, changed: Sequence[tuple[Record, records_pb2.H
     holders = encumbrance_store.holders(transaction.connection, owners) if owners else {}
     for record, hold in changed:
         standing = on_declarations.get(f"declarations/{record.declaration}", ())
-        parties = [record.enterprise, *sorted(one.holder for one in standing), *holders.get(record.enterprise, ())]
+        parties = [
+            record.enterprise,
+            *sorted(each_standing.holder for each_standing in standing),
+            *holders.get(record.enterprise, ()),
+        ]
         records_store.tell(transaction, "hold.placed" if hold.state == PLACED else "hold.lifted", record, parties)

@@ -38,7 +38,7 @@ class Taking(NamedTuple):
 
 def declared(transaction: Transaction, fresh: Sequence[DeclaredGoods], status: Callable[[str], str]) -> None:
     """New declarations of controlled goods; one that receipts had made void before it came takes nothing."""
-    _take(transaction, [_taking(one) for one in fresh if not _is_void(status(one.id))])
+    _take(transaction, [_taking(declared_goods) for declared_goods in fresh if not _is_void(status(declared_goods.id))])
 
 
 def _taking(content: DeclaredGoods, before: Sequence[PermitUse] = ()) -> Taking:
@@ -107,7 +107,9 @@ def held(connection: sa.Connection, enterprises: Iterable[str], at_us: int | Non
 
 def taken(connection: sa.Connection, by_holder: Mapping[str, permits.Held], at_us: int | None = None) -> permits.Taken:
     """What is taken of those of these permits that have a quantity."""
-    limited = {name: one for theirs in by_holder.values() for name, one in theirs.items() if one.HasField("quantity")}
+    limited = {
+        name: permit for theirs in by_holder.values() for name, permit in theirs.items() if permit.HasField("quantity")
+    }
     found: permits.Taken = {}
     identifiers = [name.removeprefix("records/") for name in limited]
     for use in store.permits_taken(connection, identifiers, at_us) if limited else ():
@@ -117,13 +119,13 @@ def taken(connection: sa.Connection, by_holder: Mapping[str, permits.Held], at_u
 
 def _take(transaction: Transaction, wanted: Iterable[Taking], given_back: Sequence[PermitUse] = ()) -> None:
     """Ends what is given back, and assigns permits to those who waited for it and to what is wanted, in this order."""
-    takings = [one for one in wanted if one.goods]
-    enterprises = {one.enterprise for one in takings} | {use.enterprise for use in given_back}
+    takings = [taking for taking in wanted if taking.goods]
+    enterprises = {taking.enterprise for taking in takings} | {use.enterprise for use in given_back}
     if not enterprises:
         return
     _lock(transaction, enterprises)
     today = transaction.business_date
-    fresh = [use for one in takings for use in _uses(one, today)]
+    fresh = [use for taking in takings for use in _uses(taking, today)]
     _serve(transaction, given_back, fresh, {use.enterprise for use in given_back})
 
 

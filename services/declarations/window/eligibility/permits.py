@@ -85,10 +85,10 @@ def grows(before: Iterable[Goods], after: Iterable[Goods]) -> bool:
 
 def _sums(goods: Iterable[Goods]) -> dict[tuple[str, str], Decimal]:
     sums: dict[tuple[str, str], Decimal] = {}
-    for one in goods:
-        unit, power = counting_unit(one.unit)
-        key = (one.commodity_code, unit)
-        sums[key] = sums.get(key, _NOTHING) + one.quantity.scaleb(power)
+    for item in goods:
+        unit, power = counting_unit(item.unit)
+        key = (item.commodity_code, unit)
+        sums[key] = sums.get(key, _NOTHING) + item.quantity.scaleb(power)
     return sums
 
 
@@ -142,7 +142,7 @@ def _cover(
     found, reasons = _first(need.permit_kind, need.goods, permits, on, taken)
     if found:
         return found, None
-    reason, name = min(reasons, key=lambda one: REASONS.index(one[0])) if reasons else ("PERMIT_MISSING", "")
+    reason, name = min(reasons, key=lambda pair: REASONS.index(pair[0])) if reasons else ("PERMIT_MISSING", "")
     return "", _problem(need, reason, on, permits.get(name), taken.get(name, _NOTHING))
 
 
@@ -299,6 +299,6 @@ def _unit_names(unit: str, on: datetime.date) -> tuple[str, str]:
 def by_holder(records: Iterable[records_pb2.Record]) -> Mapping[str, Held]:
     """Permits by their holders and names, the one that expires first first."""
     found: dict[str, dict[str, records_pb2.Permit]] = {}
-    for record in sorted(records, key=lambda one: (to_date(one.permit.valid_to), one.name)):
+    for record in sorted(records, key=lambda each_record: (to_date(each_record.permit.valid_to), each_record.name)):
         found.setdefault(record.enterprise, {})[record.name] = record.permit
     return found

@@ -11,12 +11,14 @@ from typing import Any
 from aval.declarations.v1 import records_pb2
 
 from chassis.errors import Problem
-from services.declarations.customs.checks import decimal_or_none, is_social_credit_code
+from services.declarations.customs.checks import decimal_or_none
 from services.declarations.customs.code_tables import code_table
+from services.declarations.privacy.callers import WINDOW
 from services.declarations.window.records import model, values
 from trade.calendars import day_in_china
+from trade.identifiers import is_social_credit_code
 
-WINDOW, EXPORTER = "WINDOW", "EXPORTER"
+EXPORTER = "EXPORTER"
 Row = records_pb2.Record
 
 

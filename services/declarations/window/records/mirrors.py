@@ -83,8 +83,8 @@ def _contradictions(export: Export, mirror: Mirror, today: datetime.date) -> Ite
         )
 
 
-def _same_text(one: str, other: str) -> bool | None:
-    pair = one.strip().upper(), other.strip().upper()
+def _same_text(name: str, other: str) -> bool | None:
+    pair = name.strip().upper(), other.strip().upper()
     return pair[0] == pair[1] if all(pair) else None
 
 
@@ -98,7 +98,11 @@ def _goods(export: Export, mirror: Mirror, _tolerance: Decimal) -> bool | None:
 def _sum(values: Iterable[Any]) -> Decimal | None:
     """The sum of decimals; None unless all of them are told."""
     numbers = [decimal_or_none(value.value) for value in values]
-    return None if not numbers or None in numbers else sum((one for one in numbers if one is not None), Decimal(0))
+    return (
+        None
+        if not numbers or None in numbers
+        else sum((number for number in numbers if number is not None), Decimal(0))
+    )
 
 
 def _close(exported: Decimal | None, imported: Decimal | None, tolerance: Decimal) -> bool | None:

@@ -143,16 +143,18 @@ def on_subject(subject: str) -> Any:
 def add(transaction: Transaction, fresh: Sequence[Record], bodies: Sequence[records_pb2.Record]) -> None:
     """New versions with what they are about; those that they supersede no longer count."""
     connection = transaction.connection
-    counts = {one.record for one in fresh if one.is_newest}
+    counts = {record.record for record in fresh if record.is_newest}
     if counts:
         supersede = sa.update(record_versions).where(
             bulk.among(connection, record_versions.c.record, counts), record_versions.c.is_newest
         )
         connection.execute(supersede.values(is_newest=False))
-    bulk.insert(connection, record_versions, [tuple(getattr(one, name) for name in _FIELDS) for one in fresh])
-    subjects = [(subject, one.id) for one, body in zip(fresh, bodies, strict=True) for subject in kinds.subjects(body)]
+    bulk.insert(connection, record_versions, [tuple(getattr(record, name) for name in _FIELDS) for record in fresh])
+    subjects = [
+        (subject, record.id) for record, body in zip(fresh, bodies, strict=True) for subject in kinds.subjects(body)
+    ]
     bulk.insert(connection, record_subjects, subjects)
-    _tell(transaction, [one for one in fresh if one.is_newest])
+    _tell(transaction, [record for record in fresh if record.is_newest])
 
 
 _FIELDS = [field.name for field in dataclasses.fields(Record)]
@@ -161,8 +163,8 @@ _FIELDS = [field.name for field in dataclasses.fields(Record)]
 def _tell(transaction: Transaction, changed: Sequence[Record]) -> None:
     """One event for each kind and enterprise."""
     groups: dict[tuple[str, str], list[str]] = {}
-    for one in changed:
-        groups.setdefault((one.kind, one.enterprise), []).append(one.name)
+    for record in changed:
+        groups.setdefault((record.kind, record.enterprise), []).append(record.name)
     for (kind, enterprise), names in groups.items():
         parties = [enterprise] if enterprise else []
         transaction.append(f"{kind}.recorded", ALL, records_pb2.RecordsRecorded(records=names), parties)

@@ -57,7 +57,9 @@ class Title:
 
 def title_of(events: Iterable[records_pb2.Record]) -> Title | None:
     """The title after all its events; None where there are none. Events of another platform than the first are told."""
-    ordered = sorted(events, key=lambda one: (one.notice_time.ToMicroseconds(), one.title_control.event_number))
+    ordered = sorted(
+        events, key=lambda record: (record.notice_time.ToMicroseconds(), record.title_control.event_number)
+    )
     if not ordered:
         return None
     first = ordered[0].title_control

@@ -17,8 +17,8 @@ def problems(message: Message, path: str) -> Iterator[Problem]:
         if field.message_type is None:
             continue
         values = enumerate(value) if field.is_repeated else ((None, value),)
-        for index, one in values:
-            yield from _of_value(one, below if index is None else f"{below}[{index}]")
+        for index, entry in values:
+            yield from _of_value(entry, below if index is None else f"{below}[{index}]")
     yield from _period(message, path)
 
 

@@ -4,7 +4,7 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis.command import Transaction
 from chassis.errors import Problem
-from chassis.rpc import problem
+from services.declarations.window import verdicts as window_verdicts
 from services.declarations.window.reference import rpc, store
 from services.declarations.window.reference.model import ReferenceRecord, check
 
@@ -28,26 +28,25 @@ def create_batch(
         for index, (row, problems) in enumerate(zip(request.reference_records, checked, strict=True))
         if not problems
     }
-    known = dict(store.digests(transaction.connection, {one.id for one in sound.values()}))
+    known = dict(store.digests(transaction.connection, {each_record.id for each_record in sound.values()}))
     verdicts, fresh = [], []
     for index, problems in enumerate(checked):
-        one = sound.get(index)
-        verdict = _refused(transaction, problems) if one is None else _verdict(transaction, one, known.get(one.id))
-        if one is not None and verdict.outcome == Verdict.ACCEPTED:
-            known[one.id] = one.digest
-            fresh.append(one)
+        record = sound.get(index)
+        verdict = (
+            window_verdicts.refused("", problems, transaction.caller.language)
+            if record is None
+            else _verdict(transaction, record, known.get(record.id))
+        )
+        if record is not None and verdict.outcome == Verdict.ACCEPTED:
+            known[record.id] = record.digest
+            fresh.append(record)
         verdict.document_id = str(index)
         verdicts.append(verdict)
     store.add(transaction.connection, fresh)
     return declarations_pb2.BatchCreateReferenceRecordsResponse(verdicts=verdicts)
 
 
-def _verdict(transaction: Transaction, one: ReferenceRecord, known: bytes | None) -> declarations_pb2.IntakeVerdict:
-    if known is not None and known != one.digest:
-        return _refused(transaction, [KNOWN_OTHERWISE])
-    return Verdict(outcome=Verdict.ACCEPTED if known is None else Verdict.DUPLICATE, resource=one.name)
-
-
-def _refused(transaction: Transaction, problems: list[Problem]) -> declarations_pb2.IntakeVerdict:
-    told = [problem(one, transaction.caller.language) for one in problems]
-    return Verdict(outcome=Verdict.REFUSED, problems=told)
+def _verdict(transaction: Transaction, record: ReferenceRecord, known: bytes | None) -> declarations_pb2.IntakeVerdict:
+    if known is not None and known != record.digest:
+        return window_verdicts.refused("", [KNOWN_OTHERWISE], transaction.caller.language)
+    return window_verdicts.accepted("", record.name) if known is None else window_verdicts.duplicate("", record.name)

@@ -146,21 +146,22 @@ def _amount_at(row: Any, path: str) -> money_pb2.Money | None:
 
 def exact_amounts(row: Any) -> dict[str, Decimal]:
     """The amounts that were written finer than their currency, in major units, by path: lines[0].total, 37.03701."""
-    found = ((one.path, exact_or_none(one.value.value)) for one in row.exact_amounts)
+    found = ((exact_amount.path, exact_or_none(exact_amount.value.value)) for exact_amount in row.exact_amounts)
     return {path: amount for path, amount in found if amount is not None}
 
 
 def _exact_problems(row: Any) -> Iterator[Problem]:
     """Whether each exact amount rounds to the amount at its path."""
-    for index, one in enumerate(row.exact_amounts):
-        amount, exact = _amount_at(row, one.path), exact_or_none(one.value.value)
+    for index, exact_amount in enumerate(row.exact_amounts):
+        amount, exact = _amount_at(row, exact_amount.path), exact_or_none(exact_amount.value.value)
         rounded = None if amount is None or exact is None else nearest_minor_units(exact, amount.currency_code)
         if amount is None or rounded is None or rounded != amount.minor_units:
             yield Problem(
                 f"exact_amounts[{index}]",
                 "EXACT_AMOUNT_DIFFERS",
-                f"{one.value.value} doesn't round to the amount at {one.path or 'no path'}; correct one of them.",
-                f"{one.value.value} 舍入后与 {one.path or '（空路径）'} 处的金额不一致；请更正其一。",
+                f"{exact_amount.value.value} doesn't round to the amount at {exact_amount.path or 'no path'}; "
+                "correct one of them.",
+                f"{exact_amount.value.value} 舍入后与 {exact_amount.path or '（空路径）'} 处的金额不一致；请更正其一。",
             )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from services.declarations.customs.checks import is_social_credit_code
 from services.declarations.window.records import enterprises
+from trade.identifiers import is_social_credit_code
 
 
 def enterprise_of(connection: sa.Connection, codes: Collection[str]) -> dict[str, str]:

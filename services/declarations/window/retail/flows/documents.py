@@ -14,8 +14,8 @@ from chassis import bulk, records
 from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.records import Conflict
-from chassis.rpc import problem
 from services.declarations.privacy.personal import store as personal_store
+from services.declarations.window import verdicts
 from services.declarations.window.retail.versions import Change, Step, Version, step
 
 Verdict = declarations_pb2.IntakeVerdict
@@ -28,7 +28,7 @@ KNOWN_OTHERWISE = Problem(
     "Another document stands under this number; send a change of it as a change (appType 2).",
     "该编号已存在内容不同的单证；修改须以变更方式（报送类型 2）报送。",
 )
-_VERDICTS = {Step.TOUCH: Verdict.DUPLICATE, Step.KEEP: Verdict.DUPLICATE}
+_UNCHANGED = frozenset({Step.TOUCH, Step.KEEP})
 
 
 class Document(Protocol):
@@ -166,10 +166,9 @@ def _verdict(
     transaction: Transaction, kind: Kind[Any], document_id: str, identifier: str, move: Step
 ) -> declarations_pb2.IntakeVerdict:
     if move == Step.REFUSE:
-        told = [problem(KNOWN_OTHERWISE, transaction.caller.language)]
-        return Verdict(document_id=document_id, outcome=Verdict.REFUSED, problems=told)
-    outcome = _VERDICTS.get(move, Verdict.ACCEPTED)
-    return Verdict(document_id=document_id, outcome=outcome, resource=kind.name(identifier))
+        return verdicts.refused(document_id, [KNOWN_OTHERWISE], transaction.caller.language)
+    told = verdicts.duplicate if move in _UNCHANGED else verdicts.accepted
+    return told(document_id, kind.name(identifier))
 
 
 def load(connection: sa.Connection, kind: Kind[Record], identifiers: Iterable[str]) -> dict[str, Record]:

@@ -115,11 +115,11 @@ def is_known_code(code: str, notice_us: int) -> bool:
     return MACHINE.row(code, notice_us) is not None
 
 
-def with_facts(one: RetailList, facts: Iterable[Fact]) -> RetailList:
+def with_facts(retail_list: RetailList, facts: Iterable[Fact]) -> RetailList:
     """The list as all that was said of it leaves it."""
     known = standing(facts)
     return replace(
-        one,
+        retail_list,
         status=MACHINE.status_after(known),
         release_us=_first(known, lambda code, us: (MACHINE.row(code, us) or {}).get("status") in RELEASING),
         departure_us=_first(known, lambda code, _us: code == DEPART),
@@ -148,9 +148,9 @@ def _first(facts: Sequence[Fact], is_meant: Callable[[str, int], bool]) -> int |
     return min((us for code, us in facts if is_meant(code, us)), default=None)
 
 
-def version_of(one: RetailList) -> Version:
+def version_of(retail_list: RetailList) -> Version:
     """The version that counts."""
-    return Version(one.send_us, one.change, one.digest)
+    return Version(retail_list.send_us, retail_list.change, retail_list.digest)
 
 
 def awaiting(deleted: RetailList) -> RetailList:
@@ -192,8 +192,8 @@ def in_statistics(status: str) -> bool:
 def counts_otherwise(before: RetailList, after: RetailList) -> bool:
     """Whether a list may count otherwise in totals than it did."""
 
-    def counting(one: RetailList) -> tuple[object, ...]:
-        return one.digest, one.enterprise, one.list_number, in_statistics(one.status)
+    def counting(retail_list: RetailList) -> tuple[object, ...]:
+        return retail_list.digest, retail_list.enterprise, retail_list.list_number, in_statistics(retail_list.status)
 
     return counting(before) != counting(after)
 

@@ -54,14 +54,14 @@ def from_row(message: retail_pb2.RetailList, enterprise: str, keys: KeyRing, now
     )
 
 
-def to_proto(one: RetailList, language: str = "en") -> retail_pb2.RetailList:
+def to_proto(retail_list: RetailList, language: str = "en") -> retail_pb2.RetailList:
     """What everyone sees who may see the list at all."""
-    message = retail_pb2.RetailList.FromString(one.body)
-    message.name, message.enterprise, message.etag = one.name, one.enterprise, str(one.revision)
-    message.list_number, message.pre_number = one.list_number or "", one.pre_number or ""
-    message.MergeFrom(retail_pb2.RetailList(status=one.status))
-    message.reasons.extend(problem(reason, language) for reason in model.reasons(one.status))
-    for field, microseconds in (("release_time", one.release_us), ("departure_time", one.departure_us)):
+    message = retail_pb2.RetailList.FromString(retail_list.body)
+    message.name, message.enterprise, message.etag = retail_list.name, retail_list.enterprise, str(retail_list.revision)
+    message.list_number, message.pre_number = retail_list.list_number or "", retail_list.pre_number or ""
+    message.MergeFrom(retail_pb2.RetailList(status=retail_list.status))
+    message.reasons.extend(problem(reason, language) for reason in model.reasons(retail_list.status))
+    for field, microseconds in (("release_time", retail_list.release_us), ("departure_time", retail_list.departure_us)):
         if microseconds is not None:
             getattr(message, field).FromMicroseconds(microseconds)
     return message

@@ -73,7 +73,7 @@ ALL = "retailLists/-"
 
 def tell(transaction: Transaction, changed: Iterable[RetailList]) -> None:
     """One event for all these lists, for what is derived from them and for the window."""
-    if named := [one.name for one in changed]:
+    if named := [retail_list.name for retail_list in changed]:
         transaction.append(CHANGED, ALL, retail_pb2.RetailListsChanged(lists=named), ())
 
 
@@ -83,7 +83,7 @@ def names(merchant_codes: Iterable[str]) -> set[str]:
     A list and its summary are of one merchant. What names no merchant may be of any.
     """
     codes = set(merchant_codes)
-    return set(ALL_LOCKS) if "" in codes else {f"retailLists/{zlib.crc32(one.encode()) % LOCKS}" for one in codes}
+    return set(ALL_LOCKS) if "" in codes else {f"retailLists/{zlib.crc32(code.encode()) % LOCKS}" for code in codes}
 
 
 def lock(transaction: Transaction, merchant_codes: Iterable[str]) -> None:
@@ -111,13 +111,13 @@ def _by(connection: sa.Connection, column: sa.ColumnElement[Any], values: Iterab
     if not wanted:
         return {}
     found = records.many(connection, sa.select(retail_lists).where(bulk.among(connection, column, wanted)), RetailList)
-    return {one.id: one for one in found}
+    return {retail_list.id: retail_list for retail_list in found}
 
 
 def facts_of(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, set[Fact]]:
     """What was said of each list."""
     wanted = set(identifiers)
-    found: dict[str, set[Fact]] = {one: set() for one in wanted}
+    found: dict[str, set[Fact]] = {text: set() for text in wanted}
     rows = retail_notices
     if wanted:
         query = sa.select(rows.c.list, rows.c.code, rows.c.notice_us).where(bulk.among(connection, rows.c.list, wanted))
@@ -128,7 +128,7 @@ def facts_of(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str,
 
 def add(connection: sa.Connection, fresh: Sequence[RetailList]) -> None:
     """New lists."""
-    rows = [records.to_row(one) for one in fresh]
+    rows = [records.to_row(retail_list) for retail_list in fresh]
     bulk.insert(connection, retail_lists, [list(row.values()) for row in rows])
 
 
@@ -136,7 +136,9 @@ def save(connection: sa.Connection, changed: Sequence[tuple[RetailList, RetailLi
     """Lists as they were and are now, one revision up. Conflict if another writer was faster."""
     moved = [after for before, after in changed if _is_only_moved(before, after)]
     other = [records.to_row(after) for before, after in changed if not _is_only_moved(before, after)]
-    found = bulk.update(connection, retail_lists, MOVING, [(*_moving(one), *_key(one)) for one in moved], KEY)
+    found = bulk.update(
+        connection, retail_lists, MOVING, [(*_moving(retail_list), *_key(retail_list)) for retail_list in moved], KEY
+    )
     rows = [[row[name] for name in (*CHANGING, *KEY)] for row in other]
     found += bulk.update(connection, retail_lists, CHANGING, rows, KEY)
     if found != len(changed):
@@ -184,11 +186,11 @@ def waiting_keys(connection: sa.Connection, keys: Iterable[str]) -> set[str]:
 def keep_waiting(connection: sa.Connection, notices: Iterable[Notice]) -> None:
     """Notices whose list isn't known."""
     names = [column.name for column in retail_waiting.columns]
-    bulk.insert(connection, retail_waiting, [[getattr(one, name) for name in names] for one in notices])
+    bulk.insert(connection, retail_waiting, [[getattr(notice, name) for name in names] for notice in notices])
 
 
 def end_waiting(connection: sa.Connection, notices: Sequence[Notice]) -> None:
     """Notices whose list came."""
     if notices:
-        keys = [one.key for one in notices]
+        keys = [notice.key for notice in notices]
         connection.execute(sa.delete(retail_waiting).where(bulk.among(connection, retail_waiting.c.key, keys)))

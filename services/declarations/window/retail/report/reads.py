@@ -11,8 +11,8 @@ from services.declarations.window.retail.report import store
 
 def told(reading: Reading, subjects: Collection[str]) -> list[retail_pb2.RetailReport]:
     """The newest reports of these subjects, the newest first; to institutions without words that may name persons."""
-    found = store.of_subjects(reading.connection, {one for one in subjects if one})
-    messages = [retail_pb2.RetailReport.FromString(one.body) for one in found]
+    found = store.of_subjects(reading.connection, {subject for subject in subjects if subject})
+    messages = [retail_pb2.RetailReport.FromString(report.body) for report in found]
     if access.is_institution(reading.caller):
         for message in messages:
             message.ClearField("note")

@@ -30,7 +30,7 @@ def known(connection: sa.Connection, identifiers: Iterable[str]) -> set[str]:
 
 def add(connection: sa.Connection, fresh: Sequence[Report]) -> None:
     """New reports; one that another writer brought meanwhile stays."""
-    bulk.add(connection, retail_reports, [list(records.to_row(one).values()) for one in fresh])
+    bulk.add(connection, retail_reports, [list(records.to_row(report).values()) for report in fresh])
 
 
 def of_subjects(connection: sa.Connection, subjects: Collection[str]) -> list[Report]:
@@ -44,15 +44,17 @@ def of_subjects(connection: sa.Connection, subjects: Collection[str]) -> list[Re
 def summaries_numbered(connection: sa.Connection, summary_numbers: Iterable[str]) -> set[str]:
     """The summaries, by id, that have one of customs' numbers by their receipts."""
     rows = retail_reports.c
-    meant = bulk.among(connection, rows.summary_number, {one for one in summary_numbers if one})
+    meant = bulk.among(
+        connection, rows.summary_number, {summary_number for summary_number in summary_numbers if summary_number}
+    )
     found = connection.execute(sa.select(rows.subject).distinct().where(meant)).scalars()
-    return {one.removeprefix("retailSummaries/") for one in found if one.startswith("retailSummaries/")}
+    return {entry.removeprefix("retailSummaries/") for entry in found if entry.startswith("retailSummaries/")}
 
 
 def summary_numbers(connection: sa.Connection, summaries: Iterable[str]) -> dict[str, list[str]]:
     """Customs' numbers of these summaries, by id, the newest first."""
     rows = retail_reports.c
-    subjects = [f"retailSummaries/{one}" for one in summaries]
+    subjects = [f"retailSummaries/{summary}" for summary in summaries]
     query = sa.select(rows.subject, rows.summary_number, sa.func.max(rows.notice_us).label("newest"))
     query = query.where(bulk.among(connection, rows.subject, subjects), rows.summary_number != "")
     query = query.group_by(rows.subject, rows.summary_number).order_by(sa.desc("newest"), rows.summary_number)

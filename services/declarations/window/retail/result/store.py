@@ -37,7 +37,7 @@ def known(connection: sa.Connection, identifiers: Iterable[str]) -> set[str]:
 
 def add(connection: sa.Connection, fresh: Sequence[Result], lists: Iterable[tuple[str, str]]) -> None:
     """New results, and pairs of list number and unified number; what is there stays."""
-    bulk.add(connection, retail_results, [list(records.to_row(one).values()) for one in fresh])
+    bulk.add(connection, retail_results, [list(records.to_row(result).values()) for result in fresh])
     bulk.add(connection, retail_result_lists, sorted(set(lists)))
 
 

@@ -103,45 +103,50 @@ class RetailSummary:
         return f"retailSummaries/{self.id}"
 
 
-def counted(summary: RetailSummary, one: RetailList | None) -> int:
+def counted(summary: RetailSummary, retail_list: RetailList | None) -> int:
     """What a list adds to the summary's value, in minor units."""
-    if one is None or one.status not in list_model.RELEASING or next(_misfits("", summary, one), None):
+    if (
+        retail_list is None
+        or retail_list.status not in list_model.RELEASING
+        or next(_misfits("", summary, retail_list), None)
+    ):
         return 0
-    return one.value.minor_units
+    return retail_list.value.minor_units
 
 
-def misfits(path: str, summary: RetailSummary, one: RetailList | None) -> list[Problem]:
+def misfits(path: str, summary: RetailSummary, retail_list: RetailList | None) -> list[Problem]:
     """Why a list can never back the summary."""
-    return [] if one is None else list(_misfits(path, summary, one))
+    return [] if retail_list is None else list(_misfits(path, summary, retail_list))
 
 
-def _misfits(path: str, summary: RetailSummary, one: RetailList) -> Iterator[Problem]:
-    if one.merchant_code != summary.merchant_code:
+def _misfits(path: str, summary: RetailSummary, retail_list: RetailList) -> Iterator[Problem]:
+    if retail_list.merchant_code != summary.merchant_code:
         yield Problem(
             path,
             "LIST_OF_ANOTHER_MERCHANT",
-            f"List {one.list_number} isn't this merchant's; take it out.",
-            f"清单 {one.list_number} 不属于该电商企业；请移除。",
+            f"List {retail_list.list_number} isn't this merchant's; take it out.",
+            f"清单 {retail_list.list_number} 不属于该电商企业；请移除。",
         )
-    if (one.trade_mode, one.direction) != (MODE, DIRECTION):
+    if (retail_list.trade_mode, retail_list.direction) != (MODE, DIRECTION):
         yield Problem(
             path,
             "LIST_MODE_DIFFERS",
-            f"List {one.list_number} is no export of mode 9610; only those are summed up.",
-            f"清单 {one.list_number} 不是 9610 出口清单；仅此类清单可汇总。",
+            f"List {retail_list.list_number} is no export of mode 9610; only those are summed up.",
+            f"清单 {retail_list.list_number} 不是 9610 出口清单；仅此类清单可汇总。",
         )
-    if summary.value.currency not in (UNKNOWN_CURRENCY, one.value.currency):
+    number, currency = retail_list.list_number, retail_list.value.currency
+    if summary.value.currency not in (UNKNOWN_CURRENCY, currency):
         yield Problem(
             path,
             "LIST_CURRENCY_DIFFERS",
-            f"List {one.list_number} is in {one.value.currency}, not {summary.value.currency}; sum it up apart.",
-            f"清单 {one.list_number} 币制为 {one.value.currency}，而非 {summary.value.currency}；请另行汇总。",
+            f"List {number} is in {currency}, not {summary.value.currency}; sum it up apart.",
+            f"清单 {number} 币制为 {currency}，而非 {summary.value.currency}；请另行汇总。",
         )
 
 
-def differences(path: str, list_number: str, one: RetailList | None) -> list[Problem]:
+def differences(path: str, list_number: str, retail_list: RetailList | None) -> list[Problem]:
     """Why a list of the summary doesn't count now."""
-    if one is None:
+    if retail_list is None:
         return [
             Problem(
                 path,
@@ -150,11 +155,11 @@ def differences(path: str, list_number: str, one: RetailList | None) -> list[Pro
                 f"清单 {list_number} 尚未收到；放行后计入。",
             )
         ]
-    if one.status in list_model.RELEASING:
+    if retail_list.status in list_model.RELEASING:
         return []
     return [
         Problem(path, "LIST_NOT_RELEASED", f"{english} ({list_number})", f"{chinese}（{list_number}）")
-        for english, chinese in ((reason.english, reason.chinese) for reason in list_model.reasons(one.status))
+        for english, chinese in ((reason.english, reason.chinese) for reason in list_model.reasons(retail_list.status))
     ]
 
 

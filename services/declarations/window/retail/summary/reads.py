@@ -51,9 +51,9 @@ def _differences(reading: Reading, summary: RetailSummary, numbers: list[str]) -
         yield model.RESULTS_MISSING
     known = store.lists_numbered(reading.connection, numbers)
     for index, number in enumerate(numbers):
-        path, one = f"list_numbers[{index}]", known.get(number)
-        yield from model.misfits(path, summary, one)
-        yield from model.differences(path, number, one)
+        path, retail_list = f"list_numbers[{index}]", known.get(number)
+        yield from model.misfits(path, summary, retail_list)
+        yield from model.differences(path, number, retail_list)
     total = rpc.declared_total(summary)
     if total is not None and total != summary.value.minor_units:
         yield model.total_difference(total, summary.value.minor_units, summary.value.currency)
@@ -68,6 +68,6 @@ def list_(
         query = query.where(retail_summaries.c.enterprise == request.enterprise)
     query = paging.newest_first(query, retail_summaries.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, RetailSummary), "id")
-    access.note_page(reading, "ListRetailSummaries", ((one.name, one.enterprise) for one in page))
-    found = [rpc.to_proto(one, (), (), reading.caller.language) for one in page]
+    access.note_page(reading, "ListRetailSummaries", ((summary.name, summary.enterprise) for summary in page))
+    found = [rpc.to_proto(summary, (), (), reading.caller.language) for summary in page]
     return retail_list_pb2.ListRetailSummariesResponse(retail_summaries=found, next_page_token=token)

@@ -93,7 +93,7 @@ def to_proto(
     message.list_numbers.extend(list_numbers)
     if summary.value.currency:
         message.value.CopyFrom(money.to_proto(summary.value))
-    message.differences.extend(problem(one, language) for one in differences)
+    message.differences.extend(problem(difference, language) for difference in differences)
     return message
 
 

@@ -55,13 +55,13 @@ def backing(summary: str) -> Any:
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, RetailSummary]:
     """The summaries with these ids, those that are known."""
     query = sa.select(retail_summaries).where(bulk.among(connection, retail_summaries.c.id, set(identifiers)))
-    return {one.id: one for one in records.many(connection, query, RetailSummary)}
+    return {summary.id: summary for summary in records.many(connection, query, RetailSummary)}
 
 
 def lists_numbered(connection: sa.Connection, list_numbers: Iterable[str]) -> dict[str, RetailList]:
     """The lists with these numbers, by number, those that are known."""
     query = sa.select(retail_lists).where(bulk.among(connection, retail_lists.c.list_number, set(list_numbers)))
-    return {str(one.list_number): one for one in records.many(connection, query, RetailList)}
+    return {str(retail_list.list_number): retail_list for retail_list in records.many(connection, query, RetailList)}
 
 
 def claims(connection: sa.Connection, list_numbers: Iterable[str]) -> dict[str, tuple[str, bool]]:
@@ -73,7 +73,7 @@ def claims(connection: sa.Connection, list_numbers: Iterable[str]) -> dict[str, 
 
 def of_lists(connection: sa.Connection, lists: Iterable[RetailList]) -> dict[str, str]:
     """The summary of its merchant that each of these lists backs now, by the list's id."""
-    numbers = {one.list_number: one for one in lists if one.list_number}
+    numbers = {retail_list.list_number: retail_list for retail_list in lists if retail_list.list_number}
     rows, own = retail_summary_lists, retail_summaries
     query = sa.select(rows.c.list_number, rows.c.summary, own.c.merchant_code).join(own, own.c.id == rows.c.summary)
     query = query.where(bulk.among(connection, rows.c.list_number, numbers), rows.c.is_dropped.is_(False))
@@ -86,7 +86,7 @@ def of_lists(connection: sa.Connection, lists: Iterable[RetailList]) -> dict[str
 
 def numbers_of(connection: sa.Connection, summaries: Iterable[str]) -> dict[str, set[str]]:
     """The numbers of the lists of each of these summaries."""
-    found: dict[str, set[str]] = {one: set() for one in summaries}
+    found: dict[str, set[str]] = {summary: set() for summary in summaries}
     rows = retail_summary_lists
     query = sa.select(rows.c.summary, rows.c.list_number).where(bulk.among(connection, rows.c.summary, list(found)))
     for row in connection.execute(query.where(rows.c.is_dropped.is_(False))):
@@ -96,7 +96,7 @@ def numbers_of(connection: sa.Connection, summaries: Iterable[str]) -> dict[str,
 
 def parts_of(connection: sa.Connection, summaries: Iterable[str]) -> dict[str, dict[int, Part]]:
     """The parts of each of these summaries, by number."""
-    found: dict[str, dict[int, Part]] = {one: {} for one in summaries}
+    found: dict[str, dict[int, Part]] = {summary: {} for summary in summaries}
     query = sa.select(retail_summary_parts).where(bulk.among(connection, retail_summary_parts.c.summary, list(found)))
     for part in records.many(connection, query, Part):
         found[part.summary][part.number] = part

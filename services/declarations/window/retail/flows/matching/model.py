@@ -96,10 +96,19 @@ def match(order: OrderSide, waybills: Sequence[WaybillSide], payments: Sequence[
 
     A payment of another platform is another order's. What was taken back counts as never sent.
     """
-    carried = [one for one in waybills if one.change != Change.DELETE]
-    paid = [one for one in payments if one.change != Change.DELETE and one.platform_code in ("", order.platform_code)]
+    carried = [waybill_side for waybill_side in waybills if waybill_side.change != Change.DELETE]
+    paid = [
+        payment_side
+        for payment_side in payments
+        if payment_side.change != Change.DELETE and payment_side.platform_code in ("", order.platform_code)
+    ]
     reasons = [*_waybill_reasons(order, carried, limits), *_payment_reasons(order, paid, limits)]
-    return Match(_state(order, reasons), [one.id for one in carried], [one.id for one in paid], reasons)
+    return Match(
+        _state(order, reasons),
+        [waybill_side.id for waybill_side in carried],
+        [payment_side.id for payment_side in paid],
+        reasons,
+    )
 
 
 def _state(order: OrderSide, reasons: Sequence[Problem]) -> State:
@@ -115,8 +124,10 @@ def _waybill_reasons(order: OrderSide, waybills: Sequence[WaybillSide], limits: 
         yield Problem(
             WAYBILL, "MISSING_WAYBILL", "No waybill of the order has come; have the carrier send it.", _NO_WAYBILL
         )
-    yield from _direction_reasons(WAYBILL, order, [one.direction for one in waybills])
-    yield from _time_reasons(WAYBILL, order, [one.send_us for one in waybills], limits.waybill_days_max)
+    yield from _direction_reasons(WAYBILL, order, [waybill_side.direction for waybill_side in waybills])
+    yield from _time_reasons(
+        WAYBILL, order, [waybill_side.send_us for waybill_side in waybills], limits.waybill_days_max
+    )
 
 
 def _payment_reasons(order: OrderSide, payments: Sequence[PaymentSide], limits: Terms) -> Iterator[Problem]:
@@ -128,9 +139,11 @@ def _payment_reasons(order: OrderSide, payments: Sequence[PaymentSide], limits: 
             _NO_PAYMENT,
         )
         return
-    yield from _direction_reasons(PAYMENT, order, [one.direction for one in payments])
-    yield from _time_reasons(PAYMENT, order, [one.pay_us for one in payments], limits.payment_days_max)
-    yield from _amount_reasons(order, [one.amount for one in payments], limits)
+    yield from _direction_reasons(PAYMENT, order, [payment_side.direction for payment_side in payments])
+    yield from _time_reasons(
+        PAYMENT, order, [payment_side.pay_us for payment_side in payments], limits.payment_days_max
+    )
+    yield from _amount_reasons(order, [payment_side.amount for payment_side in payments], limits)
 
 
 _NO_WAYBILL = "尚未收到该订单的运单；请物流企业报送。"

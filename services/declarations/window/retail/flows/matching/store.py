@@ -42,15 +42,15 @@ class Legs:
 
     def of(self, order: OrderSide) -> tuple[list[WaybillSide], list[PaymentSide]]:
         """An order's waybills and payments, by id."""
-        waybills = {one.id: one for one in self.waybills.get(order.order_number, ())}
-        waybills |= {one.id: one for one in self.linked.get(order.id, ())}
+        waybills = {waybill_side.id: waybill_side for waybill_side in self.waybills.get(order.order_number, ())}
+        waybills |= {waybill_side.id: waybill_side for waybill_side in self.linked.get(order.id, ())}
         payments = self.payments.get(order.order_number, ())
-        return [waybills[key] for key in sorted(waybills)], sorted(payments, key=lambda one: one.id)
+        return [waybills[key] for key in sorted(waybills)], sorted(payments, key=lambda payment_side: payment_side.id)
 
 
 def names(order_numbers: Iterable[str], waybills: Iterable[str] = ()) -> set[str]:
     """What a command locks that brings documents of these orders, or waybills of these ids, against others."""
-    return {f"retail/{zlib.crc32(one.encode()) % LOCKS}" for one in (*order_numbers, *waybills)}
+    return {f"retail/{zlib.crc32(order_number.encode()) % LOCKS}" for order_number in (*order_numbers, *waybills)}
 
 
 def refresh(transaction: Transaction, order_numbers: Collection[str]) -> None:
@@ -59,7 +59,14 @@ def refresh(transaction: Transaction, order_numbers: Collection[str]) -> None:
         return
     orders = _read(transaction.connection, retail_orders, OrderSide, retail_orders.c.order_number, order_numbers)
     found = matches(transaction.connection, orders, transaction.business_date)
-    _save(transaction.connection, [(one, found[one.id]) for one in orders if one.match_state != found[one.id].state])
+    _save(
+        transaction.connection,
+        [
+            (order_side, found[order_side.id])
+            for order_side in orders
+            if order_side.match_state != found[order_side.id].state
+        ],
+    )
 
 
 def matches(connection: sa.Connection, orders: Sequence[OrderSide], on: datetime.date) -> dict[str, Match]:
@@ -141,6 +148,9 @@ def _save(connection: sa.Connection, moved: Sequence[tuple[OrderSide, Match]]) -
         .where(rows.c.id == sa.bindparam("key"), rows.c.revision == sa.bindparam("known"))
         .values(match_state=sa.bindparam("new_state"), revision=rows.c.revision + 1)
     )
-    values = [{"key": one.id, "known": one.revision, "new_state": found.state.value} for one, found in moved]
+    values = [
+        {"key": order_side.id, "known": order_side.revision, "new_state": found.state.value}
+        for order_side, found in moved
+    ]
     if values and connection.execute(statement, values).rowcount != len(values):
         raise Conflict(rows.name)

@@ -39,7 +39,7 @@ def list_(reading: Reading, request: retail_pb2.ListRetailOrdersRequest) -> reta
         query = query.where(condition)
     query = paging.newest_first(query, retail_orders.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Order), "id")
-    access.note_page(reading, "ListRetailOrders", ((one.name, one.enterprise) for one in page))
+    access.note_page(reading, "ListRetailOrders", ((order.name, order.enterprise) for order in page))
     return retail_pb2.ListRetailOrdersResponse(orders=map(rpc.to_proto, page), next_page_token=token)
 
 

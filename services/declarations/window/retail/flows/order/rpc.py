@@ -68,7 +68,7 @@ def match_to_proto(match: Match, language: str) -> retail_pb2.RetailMatch:
     """How the three flows agree, with the reasons in the caller's language."""
     return retail_pb2.RetailMatch(
         state=match.state.value,
-        waybills=[f"retailWaybills/{one}" for one in match.waybills],
-        payments=[f"retailPayments/{one}" for one in match.payments],
+        waybills=[f"retailWaybills/{waybill}" for waybill in match.waybills],
+        payments=[f"retailPayments/{payment}" for payment in match.payments],
         reasons=[problem(reason, language) for reason in match.reasons],
     )

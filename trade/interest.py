@@ -21,26 +21,29 @@ class Stretch:
 
 
 def interest(principal: Money, annual_rate: Decimal, days: int, basis: int) -> Money:
-    """The interest of one stretch."""
+    """Returns the interest of one stretch: USD 100,000.00 at 6 % for 90 days of 360 is USD 1,500.00."""
     return accrued([Stretch(principal, days)], annual_rate, basis, principal.currency)
 
 
 def accrued(stretches: Sequence[Stretch], annual_rate: Decimal, basis: int, currency: str) -> Money:
-    """The interest of several stretches: the exact sum, rounded once, so that parts carry no residue."""
+    """Returns the interest of several stretches: the exact sum, rounded once, so that parts carry no residue."""
     with localcontext(prec=DIGITS):
         exact = sum((stretch.principal.major() * stretch.days for stretch in stretches), start=Decimal(0))
         return money.rounded(exact * annual_rate / basis, currency)
 
 
 def all_in_rate(all_in_cost: Money, paid_out: Money, days: int, basis: int) -> Decimal:
-    """Interest and fee over what is paid out, per year of the basis, to six decimals."""
+    """Returns interest and fee over the amount paid out, per year of the basis, to six decimals.
+
+    USD 1,500.00 over USD 98,500.00 for 90 days of 360 is 0.060914.
+    """
     with localcontext(prec=DIGITS):
         rate = all_in_cost.major() * basis / (paid_out.major() * days)
         return rate.quantize(RATE_STEP, rounding=ROUND_HALF_UP)
 
 
 def derivation(stretches: Sequence[Stretch], annual_rate: Decimal, basis: int, paid: Money, due: Money) -> str:
-    """The computation as a line a person can check."""
+    """Returns the computation as a line that a person can check: USD 100,000.00 x 6 % x 90 / 360 = USD 1,500.00."""
     rate = format((annual_rate * 100).normalize(), "f")
     terms = [f"{stretch.principal} x {rate} % x {stretch.days} / {basis}" for stretch in stretches]
     line = " + ".join(terms) or str(due.zero())

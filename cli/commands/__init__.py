@@ -1,0 +1,1 @@
+"""The commands of `aval`: options, and what a person reads; the work is done beside this folder."""

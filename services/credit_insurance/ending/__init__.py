@@ -1,0 +1,1 @@
+"""The end of policies and buyer limits: with the end of the last day of their period."""
