@@ -138,7 +138,8 @@ def _put(transaction: Transaction, parts: Sequence[Part]) -> None:
 def hold(transaction: Transaction, owner: str, contents: Mapping[str, bytes]) -> None:
     """Keeps contents as an owner's blobs, each held by a resource in place of what that held before; set-based.
 
-    The same content is the same blob. A room's own content is of any type and counts to no limit but the room's.
+    The same content is the same blob. A room's own content is of any type, and never refused for its size: the room has
+    its limits.
     """
     if not contents:
         return

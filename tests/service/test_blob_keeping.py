@@ -144,6 +144,26 @@ async def test_verification_finds_what_is_wrong(intake: Intake) -> None:
     assert len(rows_alone) == 3
 
 
+async def test_what_was_exchanged_in_the_rows_is_not_given_out_as_whole(intake: Intake) -> None:
+    contents = [letter * (PART_BYTES + 5) for letter in (b"v", b"w")]
+    (first, second) = [await upload(intake, pieces(content, 300_000, "text/plain")) for content in contents]
+    with written(intake) as opening:
+        ids = [store.find(opening, WINDOW.tenant, blob.name.removeprefix("blobs/")).id for blob in (first, second)]  # type: ignore[union-attr]
+        column = tables.blob_parts.c.resource
+        sealed = opening.connection.scalar(sa.select(tables.blob_parts.c.sealed).where(column.contains(ids[1])))
+        exchanged = sa.update(tables.blob_parts).where(column == f"window/blobs/{ids[0]}/000001").values(sealed=sealed)
+        opening.connection.execute(exchanged)
+        # As if it had the other's content.
+        (token,) = store.tokens(opening.keys, WINDOW.tenant, hashlib.sha256(b"none").digest())
+        opening.connection.execute(sa.update(tables.blobs).where(tables.blobs.c.id == ids[1]).values(digest=token))
+    assert (await refused(read(intake, first.name))).reason == "INTERNAL"
+    other = f"blobs/{hashlib.sha256(b'none').hexdigest()}"
+    assert (await refused(read(intake, other))).reason == "INTERNAL"
+    with written(intake) as opening:
+        opening.connection.execute(sa.delete(tables.blob_holders).where(tables.blob_holders.c.blob.in_(ids)))
+        store._drop_unheld(opening.connection, ids)
+
+
 async def test_verification_finds_an_upload_that_was_never_swept(intake: Intake) -> None:
     with written(intake) as opening:
         connection, newest_us = opening.connection, 30 * 86_400_000_000
