@@ -343,7 +343,7 @@ def _blobs(schemas: Schemas) -> dict[str, Schema]:
 def _blobs_of(service: str, schemas: Schemas) -> Iterator[tuple[str, Schema]]:
     blob: Any = blobs_pb2.Blob.DESCRIPTOR
     taken = {"201": _answer("Taken, now or before.", schemas.of_message(blob))}
-    upload = _own("UploadBlob", "POST", taken, (*reasons.CHANGES, *reasons.BLOBS, *reasons.UPLOADS))
+    upload = _own(f"UploadBlob_{service}", "POST", taken, (*reasons.CHANGES, *reasons.BLOBS, *reasons.UPLOADS))
     content = {"required": True, "content": {name: {"schema": {}} for name in sorted(declarable())}}
     digest = {
         "name": "Content-Digest",
@@ -357,7 +357,11 @@ def _blobs_of(service: str, schemas: Schemas) -> Iterator[tuple[str, Schema]]:
     given = {"200": {"description": "The document, as a file.", "content": {"*/*": {"schema": {}}}}}
     sha256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
     name = {"name": "sha256", "in": "path", "required": True, "schema": sha256}
-    get = {**_own("GetBlob", "GET", given, (*reasons.BLOBS, NotFound)), "tags": [service], "parameters": [name]}
+    get = {
+        **_own(f"GetBlob_{service}", "GET", given, (*reasons.BLOBS, NotFound)),
+        "tags": [service],
+        "parameters": [name],
+    }
     yield f"{BLOBS}{service}/{{sha256}}", {"get": get}
 
 
