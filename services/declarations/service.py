@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from aval.events.v1 import events_pb2
 
 import ledger
+from chassis.blobs import store as blob_store
 from chassis.service import Check, Command, Reading, Service
-from chassis.tables import sealed_answers
+from chassis.tables import blob_parts, sealed_answers
 from ledger import store as ledger_store
 from services.declarations.assets.pool import commands as pool_commands
 from services.declarations.assets.pool import reads as pool_reads
@@ -35,7 +36,7 @@ from services.declarations.intake.refused import reads as refused_reads
 from services.declarations.intake.refused import rpc as refused_rpc
 from services.declarations.intake.refused import store as refused_store
 from services.declarations.intake.refused.refused_rows import keeping_refused
-from services.declarations.intake.refused.store import refused_contents, refused_told
+from services.declarations.intake.refused.store import refused_told
 from services.declarations.intake.takers import declarations as takers_declarations
 from services.declarations.intake.takers import drafts as takers_drafts
 from services.declarations.intake.takers import receipts as takers_receipts
@@ -239,7 +240,7 @@ SERVICE = Service(
         "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
     note=access.note,
-    sealed=[personal_data, refused_contents, refused_told, sealed_answers],
+    sealed=[personal_data, blob_parts, refused_told, sealed_answers],
     sweeps=[
         releasing.expire,
         carrying.carry_payments,
@@ -249,6 +250,7 @@ SERVICE = Service(
         takers_receipts.attach_waiting,
         merchants_commands.adopt,
         intake_commands.forget_old,
+        blob_store.forget_uploads,
     ],
     derivations=[fold_commands.follow, norms_commands.seed, norms_commands.publish, portrait_commands.assess],
     prepare=[ledger_store.initialise],
