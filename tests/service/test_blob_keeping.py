@@ -87,6 +87,7 @@ async def test_what_no_resource_refers_to_is_removed_in_time(intake: Intake) -> 
 
 
 async def test_a_blob_is_kept_while_anything_holds_it(intake: Intake) -> None:
+    """BL3: a blob is kept while anything holds it."""
     content = b"%PDF-1.4 " + bytes(PART_BYTES) + b"%%EOF"
     digest = hashlib.sha256(content).hexdigest()
     with transaction(intake) as now:
@@ -108,6 +109,7 @@ async def test_a_blob_is_kept_while_anything_holds_it(intake: Intake) -> None:
 
 
 async def test_verification_finds_what_is_wrong(intake: Intake) -> None:
+    """BL1: verification finds what is wrong."""
     for letter in "abcdefg":
         await upload(intake, pieces(letter.encode() * (PART_BYTES + 9), 200_000, "text/plain"))
     parts, blobs = tables.blob_parts, tables.blobs

@@ -86,7 +86,7 @@ async def test_for_another_tenant_a_blob_isnt_there(intake: Intake) -> None:
 
 
 async def test_another_tenants_blob_is_looked_for_as_one_that_never_was(intake: Intake) -> None:
-    """No statement more, none other: the time it takes says nothing."""
+    """BL2: no statement more, none other: the time it takes says nothing."""
     await upload(intake, pieces(PDF, 300_000))
     told = [statements_of_looking(intake, sha256) for sha256 in (SHA256, "0" * 64)]
     assert told[0] == told[1]

@@ -106,6 +106,7 @@ def test_who_joins_later_lists_it_and_who_leaves_a_role_keeps_the_other(database
 
 
 def test_verification_names_rows_that_differ_from_the_columns(database: Database) -> None:
+    """PA1: verification names rows that differ from the columns."""
     with database.write() as connection:
         add(connection, *(Letter(str(number), 5, stated(*SIX)) for number in range(1, 4)))
         assert list(LETTERS.violations(connection)) == []

@@ -23,6 +23,7 @@ def test_a_request_without_a_name_locks_nothing_by_itself() -> None:
 
 @pytest.mark.parametrize(("service", "method"), NAMED)
 def test_the_resource_that_a_request_names_is_locked(service: Any, method: str) -> None:
+    """WF3: the resource that a request names is locked."""
     assert len(NAMED) > 20
     request = service.contract.request(method)(name="nouns/1")
     assert "nouns/1" in set(service.operation(method).names(request))

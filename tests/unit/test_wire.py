@@ -125,7 +125,7 @@ def test_a_record_is_read_from_a_message() -> None:
 
 
 def test_what_is_the_platforms_own_is_never_read() -> None:
-    """A maker that fills `checker`, `state` or `maker` changes nothing."""
+    """WF2: a maker that fills `checker`, `state` or `maker` changes nothing."""
     message = wire.fill(credit_insurance_pb2.Policy, POLICY)
     given = {"id": "policy-2", "insurer": "insurers/2", "maker": "n", "create_us": 1}
     policy = wire.read(Policy, message, **given)
@@ -218,7 +218,7 @@ def test_the_services_fill_and_read_by_name() -> None:
 
 @pytest.mark.parametrize("use", [use for use in USES if use.kind == "fill"], ids=lambda use: use.place)
 def test_every_field_of_a_message_is_filled(use: Use) -> None:
-    """By its name or by a keyword: a contract that grows a field says here who forgot it."""
+    """WF1: by its name or by a keyword: a contract that grows a field says here who forgot it."""
     wire.check_filling(use.message, use.record, use.keywords)
 
 
