@@ -21,6 +21,9 @@ from chassis.looks import Look
 from chassis.tasks import Saga
 
 WATCH = "Watch"
+UPLOAD_BLOB, GET_BLOB = "UploadBlob", "GetBlob"
+# Methods that the chassis serves where a contract has them.
+BLOB_METHODS = frozenset({UPLOAD_BLOB, GET_BLOB})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ class Service:
     """A service as data: its contract and the functions behind it.
 
     `commands` and `reads` name the methods of the descriptor; `streams` maps a stream to the batch
-    method whose stream form it is; Watch is the chassis' own. `migrations` are the folders of its
+    method whose stream form it is; Watch is the chassis' own, and so are UploadBlob and GetBlob where the
+    contract has them. `migrations` are the folders of its
     schema's branches. `sweeps` do what is due by the clock alone, a batch at a time, and say whether
     there was any; `derivations` are sweeps that only keep up what follows from other rows, without events
     and tasks: on PostgreSQL they run beside the writer. `prepare` makes the rows an empty store needs.
@@ -122,8 +126,8 @@ class Service:
 
     def __post_init__(self) -> None:
         """Each method of the contract is served, by one function, and nothing else is."""
-        served = {*self.commands, *self.reads, *self.streams, WATCH}
         declared = {method.name for method in self.contract.descriptor.methods}
+        served = {*self.commands, *self.reads, *self.streams, WATCH, *(BLOB_METHODS & declared)}
         if served != declared:
             raise ValueError(f"{self.name} serves {sorted(served ^ declared)} against its contract")
 

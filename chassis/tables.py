@@ -1,8 +1,9 @@
-"""The tables every service has: requests, the event log, participants, how far others' logs were read, tasks."""
+"""The tables every service has: requests, the event log, participants, others' logs as read, tasks, blobs."""
 
 import sqlalchemy as sa
 
-from chassis import sealing
+from chassis import records, sealing
+from chassis.blobs.model import Blob
 from chassis.records import BYTES, POSITION, TEXT
 
 metadata = sa.MetaData()
@@ -152,3 +153,35 @@ tasks = sa.Table(
 for _name, _time in (("tasks_due", tasks.c.due_us), ("tasks_since", tasks.c.since_us)):
     _owed = tasks.c.parked.is_(None)
     sa.Index(_name, tasks.c.service, _time, sqlite_where=_owed, postgresql_where=_owed)
+
+# Blobs by owner and digest; those that aren't done are uploads under way, or cut off.
+blobs = records.table(
+    "blobs",
+    Blob,
+    metadata,
+    sa.Index(
+        "blobs_digest",
+        "owner",
+        "digest",
+        unique=True,
+        sqlite_where=sa.text("is_done"),
+        postgresql_where=sa.text("is_done"),
+    ),
+    sa.Index("blobs_owner", "owner", "size"),
+    sa.Index("blobs_begun", "create_us", sqlite_where=sa.text("NOT is_done"), postgresql_where=sa.text("NOT is_done")),
+)
+
+# The parts of blobs; a service that has blobs names it in `sealed`.
+blob_parts = sealing.table("blob_parts", metadata, rows_at_once=16)
+
+# The resources that refer to a blob, and the uploads that none refers to yet: without any the blob is removed.
+blob_holders = sa.Table(
+    "blob_holders",
+    metadata,
+    sa.Column("holder", TEXT, primary_key=True),
+    sa.Column("blob", TEXT, primary_key=True),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Index("blob_holders_blob", "blob"),
+    sa.Index("blob_holders_since", "holder", "since_us"),
+    sqlite_with_rowid=False,
+)

@@ -7,15 +7,22 @@ import sqlalchemy as sa
 
 from chassis import business_date, eventlog, jobs, tasks
 from chassis import parked as chassis_parked
+from chassis.blobs import proof as blob_proof
 from chassis.currencies import kept_digits
+from chassis.keyring import NO_KEYS, KeyRing
+from chassis.sealing import Opening
 from chassis.service import Service
 
 
-def violations(service: Service, connection: sa.Connection) -> list[str]:
-    """Everything that doesn't fit in a service's rows: events, tasks, currencies, and the service's own rules."""
+def violations(service: Service, connection: sa.Connection, keys: KeyRing = NO_KEYS) -> list[str]:
+    """Returns all that doesn't fit in a service's rows: events, tasks, currencies, blobs, and the service's own rules.
+
+    With the service's keys the contents of blobs are opened and their digests proven too.
+    """
     found = [*eventlog.violations(connection), *tasks.violations(connection, service.sagas)]
     found += [*business_date.violations(connection), *jobs.violations(connection, service.jobs)]
     found += chassis_parked.violations(connection)
+    found += blob_proof.violations(Opening(connection, keys))
     return [*found, *unknown_currencies(connection), *service.violations(connection)]
 
 

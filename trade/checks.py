@@ -33,7 +33,12 @@ POLICY = Subject("policy", "保单")
 def positive(path: str, minor_units: int) -> Iterator[Problem]:
     """Yields AMOUNT_NOT_POSITIVE unless an amount is: 1 is positive, 0 and -1 aren't."""
     if minor_units <= 0:
-        yield Problem(path, "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。")
+        yield not_positive(path)
+
+
+def not_positive(path: str) -> Problem:
+    """Returns the problem of an amount of nothing, or less."""
+    return Problem(path, "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。")
 
 
 def in_currency(path: str, code: str, currency: str, subject: Subject) -> Iterator[Problem]:
@@ -72,7 +77,12 @@ def amount(path: str, message: money_pb2.Money, currency: str = "", subject: Sub
 def day(path: str, message: date_pb2.Date) -> Iterator[Problem]:
     """Yields DATE_INVALID where there is no such day: 2026-02-29 is none, nor is a day of no month."""
     if date_or_none(message) is None:
-        yield Problem(path, "DATE_INVALID", "This is no calendar day; correct it.", "日期无效；请更正。")
+        yield no_such_day(path)
+
+
+def no_such_day(path: str) -> Problem:
+    """Returns the problem of a date that is no calendar day."""
+    return Problem(path, "DATE_INVALID", "This is no calendar day; correct it.", "日期无效；请更正。")
 
 
 def period(start_path: str, start: date_pb2.Date, end_path: str, end: date_pb2.Date) -> Iterator[Problem]:

@@ -39,9 +39,10 @@ def rebuild(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
 @database_option
 @json_option
 def verify(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
-    """Prove balances, hash chains, dense events and owed tasks from the rows alone."""
+    """Prove balances, hash chains, dense events, owed tasks and blobs from the rows alone."""
     address = store_in_use(folder, database)
-    report = cli_verification.verify(address, is_whole=Layout(folder).was_up())
+    layout = Layout(folder)
+    report = cli_verification.verify(address, is_whole=layout.was_up(), rings=layout.keys)
     show(report, as_json, _verify_lines(report))
 
 
@@ -49,6 +50,7 @@ def _verify_lines(report: dict[str, Any]) -> list[str]:
     lines = [f"{b['service']:18} {b['book']:16} {b['currency']} {b['debits']:>18,}" for b in report["books"]]
     events = ", ".join(f"{service} {count}" for service, count in report["events"].items())
     verdict = ["All hold."] if report["ok"] else report["violations"]
+    lines += [f"blobs of {service}: not opened, without its key ring" for service in report["unopened_blobs"]]
     lines += [f"parked: {p['service']}: {p['resource']} {p['step']}: {p['why']}" for p in report["parked"]]
     return [*lines, f"events: {events}", f"chains hold: {'yes' if report['chains_ok'] else 'NO'}", *verdict]
 
