@@ -135,6 +135,7 @@ async def test_a_breach_stops_what_is_not_paid_out_until_it_is_cured(market: Mar
 
 
 async def test_verification_finds_a_breach_that_loans_were_never_told_of(market: Market) -> None:
+    """X9: verification finds a breach that loans were never told of."""
     declaration = await market.declare(3)
     await market.consent(BANKS[0])
     await encumber(market, declaration, 50_000_00)

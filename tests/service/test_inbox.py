@@ -137,6 +137,7 @@ def test_a_log_of_another_epoch_isnt_taken_for_the_old_one(hearing: Database) ->
 
 
 def test_a_poison_event_stops_its_resource_and_no_other(hearing: Database) -> None:
+    """E2: a poison event stops its resource and no other."""
     consume(hearing, range_of(0, ("a", "x"), ("poison", "x"), ("a", "y"), ("b", "x"), ("b", "y")))
     assert cursor(hearing) == (EPOCH, 5)
     assert effects(hearing) == ["x a", "y a", "y b"]
