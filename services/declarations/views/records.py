@@ -126,7 +126,7 @@ def verify_permits(reading: Reading, request: records_pb2.VerifyPermitsRequest) 
             day = wire.to_date(request.date)
         except ValueError:
             raise InvalidFields([NO_SUCH_DAY]) from None
-    asked = {declaration.id: permits.Asked(body, day)}
+    asked = {declaration.id: permits.PermitRequest(body, day)}
     found = hindrances.permit_verdicts(reading.connection, asked).get(declaration.id)
     if found is None:
         return records_pb2.VerifyPermitsResponse(verdict="NOT_NEEDED", date=wire.date(day))
