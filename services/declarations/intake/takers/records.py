@@ -85,7 +85,7 @@ class Known:
     newest: dict[str, Record]
     digests: dict[tuple[str, int], bytes]
     owners: Mapping[str, str]
-    bills: bill_intake.Known
+    bills: bill_intake.StandingBills
     returns: returns.Known
 
 
