@@ -22,5 +22,5 @@ def duplicate(document_id: str, resource: str = "") -> declarations_pb2.IntakeVe
 
 def refused(document_id: str, problems: Iterable[Problem], language: str) -> declarations_pb2.IntakeVerdict:
     """Returns the verdict on a document that wasn't taken, with all its problems."""
-    messages = [problem(each_problem, language) for each_problem in problems]
+    messages = [problem(cause, language) for cause in problems]
     return Verdict(document_id=document_id, outcome=Verdict.REFUSED, problems=messages)

@@ -13,7 +13,7 @@ from chassis.rpc import to_date
 Line = insight_pb2.ExportedLine
 # A spreadsheet takes a cell that begins so for a formula; some take the full-width forms too.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-# What a spreadsheet may drop before it looks.
+# Characters that a spreadsheet may drop before it looks.
 UNSEEN = " \u00a0\u3000\u200b\u2060\ufeff\x00"
 # The fields that a row has of its declaration and of its line under the same name.
 HEAD = (

@@ -1,9 +1,9 @@
 """A risk portrait: pure, from inputs that are stored with it and tables effective on its day.
 
-Each factor measures one thing; its band in data/risk_factors.csv says which percentage of its weight it
-costs. What can't be measured yet (no year before, no declaration) has no value and costs half. The score is
-the sum: 0 is the best. Shares of value are of the currency in which most was declared in the last 12
-months, since amounts of different currencies can't be added.
+Each factor measures one thing; its band in data/risk_factors.csv says which percentage of its weight it costs. A factor
+that can't be measured yet (no year before, no declaration) has no value and costs half. The score is the sum: 0 is the
+best. Shares of value are of the currency in which most was declared in the last 12 months, since amounts of different
+currencies can't be added.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

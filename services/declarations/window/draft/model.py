@@ -161,7 +161,7 @@ class Numbered:
 def counting(messages: Sequence[Message], notice_us: int) -> Message:
     """Returns the message that counts: the last by rank of those signed until customs gave the number (0: unknown).
 
-    What was signed later can't be what customs has; if all was, the first counts.
+    Customs can't have a message that was signed later; if all were, the first counts.
     """
     until = [message for message in messages if not notice_us or message.sign_us <= notice_us]
     return max(until, key=lambda message: message.rank) if until else min(messages, key=lambda message: message.rank)

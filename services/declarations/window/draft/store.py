@@ -211,7 +211,7 @@ def _event(before: Draft | None, after: Draft) -> str:
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """Lists drafts whose state disagrees with their having a declaration, and drafts that say a message not theirs."""
+    """Lists drafts whose state disagrees with their having a declaration, and drafts whose message isn't theirs."""
     rows, there = drafts.c, declarations.c
     own = sa.select(sa.literal(1)).where(there.id == rows.declaration, there.enterprise == rows.enterprise).exists()
     said = sa.select(sa.literal(1)).where(draft_messages.c.id == rows.message, draft_messages.c.draft == rows.id)

@@ -226,7 +226,7 @@ def violations(connection: sa.Connection) -> list[str]:
 
 
 def _bears(record: Record | None, use: PermitUse, counted: permits.Taken) -> bool:
-    """Whether a use stands on a permit as `follow` would leave it; without a day it may have expired since."""
+    """Tells whether a use stands on a permit as `follow` would leave it; without a day it may have expired since."""
     if record is None:
         return False
     on = use.day or date_or_none(record.message.permit.valid_to)

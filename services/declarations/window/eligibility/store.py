@@ -10,7 +10,7 @@ from chassis.records import Conflict
 from services.declarations.schema import metadata
 from services.declarations.window.eligibility.model import PermitUse
 
-# What declarations take of permits, numbered for each enterprise.
+# The uses of permits by declarations, numbered for each enterprise.
 permit_uses = sa.Table(
     "permit_uses",
     metadata,

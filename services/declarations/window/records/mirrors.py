@@ -1,8 +1,8 @@
 """Compares a foreign import declaration with an export declaration: proof that the buyer really imported. Pure.
 
-What both sides say is compared, each with its weight and tolerance of data/mirror_terms.csv; the score is the
-weight of what agrees out of a hundredth of what could be compared. An import before the exit or too long after it,
-or into another country, is none of this sale.
+The fields that both sides state are compared, each with its weight and tolerance of data/mirror_terms.csv; the score is
+the weight of those that agree in hundredths of the weight compared. An import before the exit or too long after it, or
+into another country, is none of this sale.
 """
 
 import datetime

@@ -5,7 +5,7 @@ of all its parts. A deletion takes back everything that was sent before it. A su
 names no lists: they are those that customs' results (CEB 792) name.
 
 A list that can never back the summary refuses it whole: one that backs another, or is another
-merchant's, of another mode or currency. What may still come is a difference: a list that isn't known
+merchant's, of another mode or currency. Anything that may still come right is a difference: a list that isn't stored
 or not released yet, a total that the lists don't add up to. Its value is the sum of the lists that
 are released, so that one that comes back reduces it.
 """

@@ -176,7 +176,7 @@ def _amount_reasons(order: OrderSide, amounts: Sequence[Money], limits: Terms) -
         )
         return
     paid = Money(order.due.currency, sum(amount.minor_units for amount in amounts))
-    # Of an export the platform may collect the goods alone, and the freight apart.
+    # The platform may collect an export's goods alone, and the freight apart.
     if not any(_agrees(paid, due, limits) for due in (order.due, order.value)):
         yield Problem(
             PAYMENT,
