@@ -1,4 +1,4 @@
-"""The kinds of asset that the register may keep, in one table: each room says what its own are worth."""
+"""Lists the kinds of asset that the register may keep in one table: each room says what its own assets are worth."""
 
 from services.declarations.assets.pool import assets as pool_assets
 from services.declarations.assets.rebate import assets as rebate_assets

@@ -7,6 +7,6 @@ metadata = sa.MetaData()
 
 # retail: lists, summaries, sales; pools.
 def orphans_index(table: str) -> sa.Index:
-    """Documents of merchants that are no enterprise: only those are in it."""
+    """Returns the index of a table's documents of merchants that are no enterprise: it holds no others."""
     condition = sa.text("enterprise = ''")
     return sa.Index(f"{table}_orphans", "merchant_code", postgresql_where=condition, sqlite_where=condition)

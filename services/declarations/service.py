@@ -87,7 +87,7 @@ def _items(request: Any) -> Iterable[str]:
 
 
 def _batch(request: Any) -> Iterable[str]:
-    return (item.asset for one in request.requests for item in one.encumbrance.items)
+    return (item.asset for reservation in request.requests for item in reservation.encumbrance.items)
 
 
 def _sold(request: Any) -> Iterable[str]:
@@ -102,7 +102,7 @@ def _sold_in_store(request: Any) -> Iterable[str]:
     return [request.store_sale.retail_list]
 
 
-# What proves the rows: the ledger, the register, pools, summaries, records, bills, what was refused.
+# The proofs of the rows: the ledger, the register, pools, summaries, records, bills, refused documents.
 PROOFS: Sequence[Check] = (
     ledger_store.violations,
     partial(register_proof.violations, KINDS),
@@ -119,7 +119,7 @@ PROOFS: Sequence[Check] = (
 
 
 def _violations(connection: sa.Connection) -> list[str]:
-    return [found for prove in PROOFS for found in prove(connection)]
+    return [violation for prove in PROOFS for violation in prove(connection)]
 
 
 def _visible(reading: Reading, events: Sequence[events_pb2.Event]) -> Sequence[events_pb2.Event]:

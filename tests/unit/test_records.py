@@ -295,13 +295,13 @@ def test_permits(
     declaration: declarations_pb2.Declaration, changes: dict[str, Any] | None, expected: list[str]
 ) -> None:
     held = {} if changes is None else {"records/1": permit(**changes)}
-    verdict = permits.verdict(permits.Asked(declaration, permits.day_of(declaration, TODAY)), held, {}, {})
+    verdict = permits.verdict(permits.PermitRequest(declaration, permits.day_of(declaration, TODAY)), held, {}, {})
     assert [problem.reason for problem in verdict.problems] == expected
     assert set(verdict.relied_on) <= {"records/1"}
 
 
 def test_what_exceeds_a_permit_is_told_in_its_unit_and_in_both_languages() -> None:
-    asked = permits.Asked(of_goods("2805301100", quantity="1500"), TODAY)
+    asked = permits.PermitRequest(of_goods("2805301100", quantity="1500"), TODAY)
     held = {"records/1": permit(unit="070", quantity={"value": "2.5"})}
     (problem,) = permits.verdict(asked, held, {}, {"records/1": Decimal("1200.5")}).problems
     assert "1.5 of " in problem.text("en")
@@ -324,7 +324,7 @@ def test_permits_are_assigned_as_much_as_they_have_and_no_more(wanted: list[int]
 
 def test_who_used_a_permit_up_keeps_it_and_nobody_else_gets_it() -> None:
     held = {"records/1": permit(status="USED_UP", quantity={"value": "100"})}
-    asked = permits.Asked(of_goods("2805301100"), TODAY)
+    asked = permits.PermitRequest(of_goods("2805301100"), TODAY)
     assert not permits.verdict(asked, held, {(0, "4"): "1"}, {}).problems
     assert [one.reason for one in permits.verdict(asked, held, {(0, "4"): ""}, {}).problems] == ["PERMIT_NOT_IN_FORCE"]
 

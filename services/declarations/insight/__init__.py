@@ -1,1 +1,1 @@
-"""What is derived from declarations: totals, price norms, findings, portraits; and what is asked of them."""
+"""Derives totals, price norms, findings and portraits from declarations, and answers questions about them."""

@@ -1,4 +1,4 @@
-"""Who may see what is derived of an enterprise: itself, an institution with consent to judge risk, the regulator."""
+"""Decides who sees an enterprise's derived data: itself, an institution with consent to judge risk, the regulator."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,14 +17,14 @@ PURPOSE = Purpose.RISK_ASSESSMENT
 
 
 def sees_all(caller: Caller) -> bool:
-    """The window, the regulator, and the platform's own services."""
+    """Tells whether the caller is the window, the regulator, or one of the platform's own services."""
     return callers.is_platform(caller) or REGULATOR in caller.roles
 
 
 def see(reading: Reading, enterprise: str, method: str, resources: Sequence[str]) -> bool:
-    """Whether the caller may see what is derived of the enterprise; ConsentMissing for an institution that may not.
+    """Tells whether the caller may see an enterprise's derived data.
 
-    An institution's look is written down before the answer.
+    An institution's look is written down before the answer. Raises ConsentMissing for an institution that may not look.
     """
     caller = reading.caller
     if not access.is_institution(caller):
@@ -37,7 +37,7 @@ def see(reading: Reading, enterprise: str, method: str, resources: Sequence[str]
 
 
 def restricted(reading: Reading, query: Any, enterprise: Any) -> Any:
-    """A query of rows of enterprises (a column) as far as the caller may see them now."""
+    """Returns a query of rows of enterprises (a column) as far as the caller may see them now."""
     caller = reading.caller
     if access.is_institution(caller):
         return query.where(enterprise.in_(consent_store.consenting_to(caller.tenant, PURPOSE, reading.now_us)))

@@ -1,4 +1,4 @@
-"""Intake of documents: each accepted, known already, or refused and kept until it is mended or given up."""
+"""Takes documents in: each is accepted, a duplicate, or refused and kept until it is mended or given up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,30 +26,34 @@ Verdicts = Sequence[declarations_pb2.IntakeVerdict]
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """The documents of one request, and what is in them."""
+    """The documents of a request, and what was read of them."""
 
     sent: Sequence[declarations_pb2.Document]
     read: Sequence[Read]
 
 
 def read(request: declarations_pb2.ImportDocumentsRequest) -> Documents:
-    """Reads the documents: what needs no store."""
+    """Reads the documents: the part of intake that needs no store."""
     return Documents(request.documents, [parsing.read(document) for document in request.documents])
 
 
 def import_documents(transaction: Transaction, documents: Documents) -> declarations_pb2.ImportDocumentsResponse:
-    """Documents of every format; one that is refused never stops the others."""
+    """Takes documents of every format in; one that is refused never stops the others."""
     verdicts = takers_table.take(transaction, documents.sent, documents.read)
     _keep_refused(transaction, documents, verdicts)
-    return declarations_pb2.ImportDocumentsResponse(verdicts=[verdict for some in verdicts for verdict in some])
+    return declarations_pb2.ImportDocumentsResponse(
+        verdicts=[verdict for of_document in verdicts for verdict in of_document]
+    )
 
 
 def _keep_refused(transaction: Transaction, documents: Documents, verdicts: Sequence[Verdicts]) -> None:
-    """Remembers what was refused, once for each content, and what is accepted now that was refused before."""
-    outcomes = [_outcome(transaction, *pair) for pair in zip(documents.sent, documents.read, verdicts, strict=True)]
+    """Keeps refused documents, once for each content, and marks those that are accepted now as mended."""
+    outcomes = [
+        _outcome(transaction, *document) for document in zip(documents.sent, documents.read, verdicts, strict=True)
+    ]
     kept = keeping.keep(transaction, outcomes)
-    for outcome, some in zip(outcomes, verdicts, strict=True):
-        refused_rpc.name_kept(some, kept.get(outcome.digest, ""))
+    for outcome, of_document in zip(outcomes, verdicts, strict=True):
+        refused_rpc.name_kept(of_document, kept.get(outcome.digest, ""))
 
 
 def _outcome(transaction: Transaction, document: declarations_pb2.Document, read: Read, verdicts: Verdicts) -> Outcome:
@@ -63,7 +67,7 @@ def resend(
 ) -> declarations_pb2.ResendDocumentResponse:
     """Runs intake again over a refused document, as it was or with mended content."""
     document = _load(transaction, request.name, request.etag)
-    # Only what is REFUSED can be accepted.
+    # Only a REFUSED document can be accepted.
     refused_model.mended(document)
     sent = _sent(transaction, document, request.content)
     parts = parsing.read(sent)
@@ -80,23 +84,23 @@ def resend(
 
 
 def _sent(transaction: Transaction, document: RefusedDocument, mended: bytes) -> declarations_pb2.Document:
-    """What is sent again. MendedRowNeeded."""
+    """Returns the document that is sent again. Raises MendedRowNeeded."""
     if not mended and document.format in rows.UNREAD:
         raise MendedRowNeeded(document=document.name)
-    told = refused_store.told(transaction, [document])[document.name]
+    details = refused_store.told(transaction, [document])[document.name]
     content = mended or refused_rpc.content(document, refused_store.content(transaction, document))
-    return declarations_pb2.Document(document_id=told.document_id, content=content)
+    return declarations_pb2.Document(document_id=details.document_id, content=content)
 
 
 def discard(transaction: Transaction, request: intake_pb2.DiscardRefusedDocumentRequest) -> intake_pb2.RefusedDocument:
-    """Its sender gives it up."""
+    """Discards a refused document: its sender gives it up."""
     document = _load(transaction, request.name, request.etag)
     keeping.save(transaction, [refused_model.discarded(document)], {})
     return _told(transaction, request.name)
 
 
 def forget_old(transaction: Transaction) -> bool:
-    """Forgets what was refused last so long ago that nobody will mend it; whether there may be more."""
+    """Forgets documents refused so long ago that nobody will mend them. Returns whether more may be left."""
     before_us = transaction.now_us - refused_kept_days(transaction.business_date) * DAY_US
     return refused_store.forget_before(transaction.connection, before_us, AT_ONCE) == AT_ONCE
 
@@ -107,7 +111,7 @@ def _told(transaction: Transaction, name: str) -> intake_pb2.RefusedDocument:
 
 
 def _load(transaction: Transaction, name: str, etag: str = "") -> RefusedDocument:
-    """The sender's own. NotFound, EtagMismatch."""
+    """Returns a refused document of the sender. Raises NotFound and EtagMismatch."""
     document = refused_store.load(transaction.connection, transaction.caller.tenant, name)
     if document is None:
         raise NotFound(resource=name)

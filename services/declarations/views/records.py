@@ -125,7 +125,7 @@ def verify_permits(reading: Reading, request: records_pb2.VerifyPermitsRequest) 
         if problems := list(trade_checks.day("date", request.date)):
             raise InvalidFields(problems)
         day = wire.to_date(request.date)
-    asked = {declaration.id: permits.Asked(body, day)}
+    asked = {declaration.id: permits.PermitRequest(body, day)}
     found = hindrances.permit_verdicts(reading.connection, asked).get(declaration.id)
     if found is None:
         return records_pb2.VerifyPermitsResponse(verdict="NOT_NEEDED", date=wire.date(day))

@@ -15,7 +15,7 @@ from services.declarations.customs.units import counting_unit
 from services.declarations.insight.norms.model import Commodity, Price, bucket_of, seller_bit, unit_price
 from trade import names
 
-# How a document counts: by itself (a declaration as COUNTED), or in another's value.
+# The ways in which a document counts: by itself (a declaration as COUNTED), or in another's value.
 COUNTED = "COUNTED"
 
 OUTCOMES = (COUNTED, "LIST", "SUMMARISED_LIST", "BONDED_SALE_LIST", "AREA_ENTRY")
@@ -54,12 +54,12 @@ class Row(NamedTuple):
 
     @property
     def direction(self) -> str:
-        """0 export, 1 import: the number's ninth digit."""
+        """The number's ninth digit: 0 export, 1 import."""
         return digit_of(self.id)
 
 
 class Contribution(NamedTuple):
-    """What one declaration adds: under which key of KEY, how much, and the unit prices of its lines."""
+    """One declaration's addition: its key of KEY, its amount, and the unit prices of its lines."""
 
     key: tuple[str, ...]
     minor_units: int
@@ -67,13 +67,13 @@ class Contribution(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it counts like most do: neither draft nor rejected nor deleted."""
+        """Tells whether it counts like most do: neither draft nor rejected nor deleted."""
         return self.key[-2] in DECLARED
 
 
 @lru_cache(maxsize=65536)
 def price_of(line: declarations_pb2.DeclarationLine) -> tuple[str, int] | None:
-    """The counting unit and the unit price of a line of goods; None where it has no quantity."""
+    """Returns the counting unit and the unit price of a line of goods; None where it has no quantity."""
     unit, power = counting_unit(line.unit)
     price = unit_price(line.total.minor_units, line.quantity.value, power)
     return None if price is None else (unit, price)
@@ -81,13 +81,13 @@ def price_of(line: declarations_pb2.DeclarationLine) -> tuple[str, int] | None:
 
 @lru_cache(maxsize=65536)
 def _counted_as(trade_mode: str, direction: str, declared_on: str) -> str:
-    """How a declaration counts: goods that only enter a bonded area count by the lists by which they leave it."""
+    """Returns how a declaration counts: goods that only enter a bonded area count by the lists as they leave."""
     mode = modes.mode(trade_mode, DIRECTIONS.get(direction, ""), date.fromisoformat(declared_on))
     return mode.row["declaration_counts_as"] if mode else COUNTED
 
 
 def contribution(row: Row, message: declarations_pb2.Declaration) -> Contribution:
-    """What a declaration adds as it is; message is its parsed body."""
+    """Returns a declaration's addition as it is now; message is its parsed body."""
     is_plain = row.status not in UNCOUNTED
     outcome = _counted_as(row.trade_mode, row.direction, row.declared_on) if is_plain else row.status
     key = (
@@ -107,23 +107,23 @@ def contribution(row: Row, message: declarations_pb2.Declaration) -> Contributio
 
 
 def _prices(message: declarations_pb2.Declaration, currency: str) -> tuple[Price, ...]:
-    found = []
+    prices = []
     for line in message.lines:
         # As price_of has it, without the pair: this is where the counting spends its time.
         unit, power = counting_unit(line.unit)
         price = unit_price(line.total.minor_units, line.quantity.value, power)
         if price is not None:
-            found.append((line.commodity_code, unit, currency, bucket_of(price)))
-    return tuple(found)
+            prices.append((line.commodity_code, unit, currency, bucket_of(price)))
+    return tuple(prices)
 
 
 def to_text(counted: Contribution) -> str:
-    """For the store."""
+    """Writes a contribution as the text that the store keeps."""
     return json.dumps(counted, ensure_ascii=False, separators=(",", ":"))
 
 
 def from_text(text: str) -> Contribution:
-    """What `to_text` wrote."""
+    """Reads the text that `to_text` wrote."""
     key, minor_units, prices = json.loads(text)
     return Contribution(
         tuple(key), minor_units, tuple((code, unit, currency, bucket) for code, unit, currency, bucket in prices)
@@ -132,27 +132,27 @@ def from_text(text: str) -> Contribution:
 
 @dataclass(slots=True)
 class Delta:
-    """How much the totals move: documents and minor units by KEY, observations by price."""
+    """The change of the totals: documents and minor units by KEY, observations by price."""
 
     totals: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
     prices: dict[Price, int] = field(default_factory=dict)
-    # Whose prices they are, by commodity, as bits; what is taken back leaves them.
+    # The sellers of the prices, by commodity, as bits; they stay when prices are taken back.
     sellers: dict[Commodity, int] = field(default_factory=dict)
 
-    def add(self, each_contribution: Contribution, sign: int = 1) -> None:
+    def add(self, counted: Contribution, sign: int = 1) -> None:
         """Counts a contribution, or takes it back (-1)."""
-        total = self.totals.get(each_contribution.key)
+        total = self.totals.get(counted.key)
         if total is None:
-            total = self.totals[each_contribution.key] = [0, 0]
+            total = self.totals[counted.key] = [0, 0]
         total[0] += sign
-        total[1] += sign * each_contribution.minor_units
-        prices, sellers, bit = self.prices, self.sellers, seller_bit(each_contribution.key[0])
-        for price in each_contribution.prices:
+        total[1] += sign * counted.minor_units
+        prices, sellers, bit = self.prices, self.sellers, seller_bit(counted.key[0])
+        for price in counted.prices:
             prices[price] = prices.get(price, 0) + sign
             sellers[price[:3]] = sellers.get(price[:3], 0) | bit
 
     def cells(self) -> Mapping[tuple[str, ...], list[int]]:
-        """The same over all enterprises and buyers, by DIMENSIONS and outcome: only what stands."""
+        """Returns the change over all enterprises and buyers, by DIMENSIONS and outcome: only what stands."""
         cells: dict[tuple[str, ...], list[int]] = {}
         for key, (documents, minor_units) in self.totals.items():
             if key[-2] in OUTCOMES:
@@ -162,12 +162,12 @@ class Delta:
         return cells
 
     def observations(self) -> Mapping[Commodity, list[tuple[int, int]]]:
-        """How often which bucket is observed more, by commodity."""
-        found: dict[Commodity, list[tuple[int, int]]] = {}
+        """Returns how often each bucket is observed more, by commodity."""
+        by_commodity: dict[Commodity, list[tuple[int, int]]] = {}
         for (code, unit, currency, bucket), count in self.prices.items():
             commodity = (code, unit, currency)
-            if commodity in found:
-                found[commodity].append((bucket, count))
+            if commodity in by_commodity:
+                by_commodity[commodity].append((bucket, count))
             else:
-                found[commodity] = [(bucket, count)]
-        return found
+                by_commodity[commodity] = [(bucket, count)]
+        return by_commodity

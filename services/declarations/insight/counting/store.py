@@ -15,8 +15,8 @@ def _dimensions() -> list[sa.Column[str]]:
     return [sa.Column(name, TEXT, primary_key=True) for name in names]
 
 
-# What was counted of a list (by its id), and of a declaration (by its number) whose first content no longer says it:
-# amended, rejected, deleted.
+# The counted contribution of a list (by its id), and of a declaration (by its number) that its first content no longer
+# gives: amended, rejected, deleted.
 counted = sa.Table(
     "counted",
     metadata,
@@ -31,10 +31,12 @@ statistics_cells = sa.Table(
     "statistics_cells",
     metadata,
     *_dimensions(),
-    sa.Column("outcome", TEXT, primary_key=True),
-    sa.Column("documents", sa.BigInteger, nullable=False),
-    sa.Column("minor_units", sa.BigInteger, nullable=False),
-    sa.Column("changed", sa.BigInteger, nullable=False),
+    *(
+        sa.Column("outcome", TEXT, primary_key=True),
+        sa.Column("documents", sa.BigInteger, nullable=False),
+        sa.Column("minor_units", sa.BigInteger, nullable=False),
+        sa.Column("changed", sa.BigInteger, nullable=False),
+    ),
     sa.Index("statistics_cells_changed", "changed"),
     sqlite_with_rowid=False,
 )
@@ -45,22 +47,26 @@ enterprise_totals = sa.Table(
     metadata,
     sa.Column("enterprise", TEXT, primary_key=True),
     *_dimensions(),
-    sa.Column("outcome", TEXT, primary_key=True),
-    sa.Column("buyer", TEXT, primary_key=True),
-    sa.Column("documents", sa.BigInteger, nullable=False),
-    sa.Column("minor_units", sa.BigInteger, nullable=False),
+    *(
+        sa.Column("outcome", TEXT, primary_key=True),
+        sa.Column("buyer", TEXT, primary_key=True),
+        sa.Column("documents", sa.BigInteger, nullable=False),
+        sa.Column("minor_units", sa.BigInteger, nullable=False),
+    ),
     sqlite_with_rowid=False,
 )
 
-# What no total tells of an enterprise, and when its portrait is due (0: it isn't).
+# The facts of an enterprise that no total tells, and when its portrait is due (0: it isn't).
 enterprise_facts = sa.Table(
     "enterprise_facts",
     metadata,
-    sa.Column("enterprise", TEXT, primary_key=True),
-    sa.Column("amendments", sa.BigInteger, nullable=False),
-    sa.Column("holds", sa.BigInteger, nullable=False),
-    sa.Column("due_us", sa.BigInteger, nullable=False),
-    sa.Column("assess_us", sa.BigInteger, nullable=False),
+    *(
+        sa.Column("enterprise", TEXT, primary_key=True),
+        sa.Column("amendments", sa.BigInteger, nullable=False),
+        sa.Column("holds", sa.BigInteger, nullable=False),
+        sa.Column("due_us", sa.BigInteger, nullable=False),
+        sa.Column("assess_us", sa.BigInteger, nullable=False),
+    ),
     sa.Index("enterprise_facts_due", "due_us"),
 )
 
@@ -68,7 +74,7 @@ SOURCE = "insight"
 
 
 def counted_until(connection: sa.Connection, now_us: int) -> int:
-    """Before when everything that happened is counted, in microseconds since 1970 UTC; now where nothing waits."""
+    """Returns the time before which all events are counted, in microseconds since 1970 UTC; now where none waits."""
     _, position = inbox.cursor(connection, SOURCE)
     events = tables.events
     waiting = sa.select(events.c.create_us).where(events.c.position > position).order_by(events.c.position).limit(1)
@@ -77,13 +83,13 @@ def counted_until(connection: sa.Connection, now_us: int) -> int:
 
 
 def counted_of(connection: sa.Connection, documents: Iterable[str]) -> dict[str, Contribution]:
-    """What was counted of lists, and of those declarations whose first content doesn't say it."""
-    found = connection.execute(sa.select(counted).where(bulk.among(connection, counted.c.document, documents)))
-    return {row.document: from_text(row.contribution) for row in found}
+    """Returns the counted contributions of lists, and of those declarations whose first content doesn't give it."""
+    rows = connection.execute(sa.select(counted).where(bulk.among(connection, counted.c.document, documents)))
+    return {row.document: from_text(row.contribution) for row in rows}
 
 
 def keep_counted(connection: sa.Connection, kept: Mapping[str, Contribution]) -> None:
-    """What is counted of lists, and of declarations whose first content doesn't say it."""
+    """Keeps the counted contributions of lists, and of declarations whose first content doesn't give it."""
     bulk.add(
         connection,
         counted,
@@ -94,7 +100,7 @@ def keep_counted(connection: sa.Connection, kept: Mapping[str, Contribution]) ->
 
 
 def add(connection: sa.Connection, delta: Delta, position: int) -> None:
-    """Moves all totals; `position` is where the log stands."""
+    """Moves all totals; `position` is the log's."""
     sums = ("documents", "minor_units")
     totals = [(*key, *moved) for key, moved in delta.totals.items()]
     bulk.add(connection, enterprise_totals, totals, sums)
@@ -103,13 +109,13 @@ def add(connection: sa.Connection, delta: Delta, position: int) -> None:
 
 
 def add_facts(connection: sa.Connection, changes: Mapping[str, Sequence[int]], now_us: int, interval_us: int) -> None:
-    """Amendments and holds of enterprises, whose portraits are due now, or once the last one is old enough."""
+    """Adds amendments and holds of enterprises; their portraits are due now, or once the last one is old enough."""
     facts = enterprise_facts
-    known = sa.select(facts).where(bulk.among(connection, facts.c.enterprise, changes))
-    found = {row.enterprise: row for row in connection.execute(known)}
+    standing = sa.select(facts).where(bulk.among(connection, facts.c.enterprise, changes))
+    by_enterprise = {row.enterprise: row for row in connection.execute(standing)}
     moved = []
     for enterprise, (amendments, holds) in changes.items():
-        row = found.get(enterprise)
+        row = by_enterprise.get(enterprise)
         if row is None:
             moved.append((enterprise, amendments, holds, now_us, 0))
         elif amendments or holds or not row.due_us:

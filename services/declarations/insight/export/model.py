@@ -13,9 +13,9 @@ from chassis.rpc import to_date
 Line = insight_pb2.ExportedLine
 # A spreadsheet takes a cell that begins so for a formula; some take the full-width forms too.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-# What a spreadsheet may drop before it looks.
+# Characters that a spreadsheet may drop before it looks.
 UNSEEN = " \u00a0\u3000\u200b\u2060\ufeff\x00"
-# What a row has of its declaration and of its line under the same name.
+# The fields that a row has of its declaration and of its line under the same name.
 HEAD = (
     "declaration_number", "enterprise", "enterprise_name", "buyer_name", "trade_mode", "transport_mode",
     "transaction_mode", "destination_country", "contract_number", "bill_number", "invoice_number",
@@ -24,7 +24,7 @@ GOODS = ("line_number", "commodity_code", "goods_name", "unit", "origin_country"
 
 
 def lines(declaration: declarations_pb2.Declaration, status: str) -> Iterator[insight_pb2.ExportedLine]:
-    """The rows of a declaration; one with the head alone where it has no goods."""
+    """Yields the rows of a declaration; a single one with the head alone where it has no goods."""
     for goods in declaration.lines or [declarations_pb2.DeclarationLine()]:
         row = Line(status=status, **{name: getattr(declaration, name) for name in HEAD})
         for name in GOODS:
@@ -35,7 +35,7 @@ def lines(declaration: declarations_pb2.Declaration, status: str) -> Iterator[in
 
 
 def _copy(source: Any, row: insight_pb2.ExportedLine, *names: str) -> None:
-    """Those messages that the source has."""
+    """Copies those messages that the source has."""
     for name in names:
         if source.HasField(name):
             getattr(row, name).CopyFrom(getattr(source, name))
@@ -94,29 +94,29 @@ CHINESE = {
     "unit_price": "单价",
     "total": "总价",
 }
-# Of these a spreadsheet makes numbers and days.
+# The columns that a spreadsheet reads as numbers and days.
 AMOUNTS = frozenset({"declared_value", "total"})
 NUMBERS = frozenset({"declared_value", "line_number", "quantity", "unit_price", "total"})
 DAYS = frozenset({"export_date"})
 
 
 def cells(row: insight_pb2.ExportedLine) -> dict[str, str]:
-    """A row's cells by their heads: decimals and days as plain text."""
+    """Returns a row's cells by their heads: decimals and days as plain text."""
     return {head: read(row) for head, read in COLUMNS.items()}
 
 
 def safe(text: str) -> str:
-    """The text as a spreadsheet takes it for text: an apostrophe before what would be a formula."""
+    """Returns the text as a spreadsheet takes it for text, an apostrophe before a formula: =1+1 gives '=1+1."""
     return f"'{text}" if text.startswith(FORMULA) or text.lstrip(UNSEEN).startswith(FORMULA) else text
 
 
 def heads(language: str) -> list[str]:
-    """What stands above the columns: the fields' names, or in Chinese."""
+    """Returns the heads of the columns: the fields' names, or in Chinese."""
     return [CHINESE[name] if language.startswith("zh") else name for name in COLUMNS]
 
 
 def to_csv(rows: Iterable[insight_pb2.ExportedLine], heads: Iterable[str] = ()) -> bytes:
-    """Rows of RFC 4180, UTF-8 without a byte-order mark, below heads if there are any."""
+    """Writes rows of RFC 4180, UTF-8 without a byte-order mark, below heads if there are any."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     if above := list(heads):

@@ -1,4 +1,4 @@
-"""Exporting what a list would show, a page at a time."""
+"""Exports the declarations that a list would show, a page at a time."""
 
 from aval.declarations.v1 import declarations_pb2, insight_pb2
 
@@ -12,7 +12,7 @@ Request = insight_pb2.ExportDeclarationsRequest
 
 
 def export(reading: Reading, request: insight_pb2.ExportDeclarationsRequest) -> insight_pb2.ExportDeclarationsResponse:
-    """A page of rows, or of a CSV file whose heads are on the first page."""
+    """Returns a page of rows, or of a CSV file whose heads are on the first page."""
     request.page_size = request.page_size or DEFAULT_SIZE
     page, token = views_declarations.page_of(reading, request, "ExportDeclarations")
     rows = [row for declaration in page for row in model.lines(_parsed(declaration), declaration.status)]

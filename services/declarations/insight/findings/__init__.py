@@ -1,1 +1,1 @@
-"""Trade checks: what looks unusual in a declaration or among an enterprise's parties."""
+"""Trade checks: they find unusual declarations and parties of an enterprise."""

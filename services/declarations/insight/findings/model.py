@@ -1,8 +1,8 @@
-"""The trade checks: pure rules over a declaration, the price norms and the tables. What is found, with its bound.
+"""The trade checks: pure rules over a declaration, the price norms and the tables. Each finding tells its bound.
 
-Prices: a line is unusual beyond the quartiles of its commodity's norm, widened by a factor of
-data/insight_terms.csv; for goods declared by mass this compares value with weight. Routes: rail and road
-reach only the countries of data/land_routes.csv. Parties: who buys from an enterprise and sells to it.
+Prices: a line is unusual beyond the quartiles of its commodity's norm, widened by a factor of data/insight_terms.csv;
+for goods declared by mass this compares value with weight. Routes: rail and road reach only the countries of
+data/land_routes.csv. Parties: those that buy from an enterprise and sell to it.
 """
 
 import json
@@ -25,7 +25,7 @@ LAND = frozenset({"3", "4"})
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that looks unusual; `facts` fill the code's text. `declaration` is empty where it concerns parties."""
+    """An unusual thing; `facts` fill the code's text. `declaration` is empty where it concerns parties."""
 
     enterprise: str
     declaration: str
@@ -35,20 +35,20 @@ class Finding:
 
     @property
     def id(self) -> str:
-        """The same whenever it is found again."""
+        """Its id, the same whenever it is found again."""
         subject = self.declaration or self.enterprise.removeprefix("enterprises/").lower()
         return f"{subject}-{self.line_number}-{self.code.lower().replace('_', '-')}"
 
     @property
     def row(self) -> tuple[str, str, str, int, str, str]:
-        """As it is stored, without its time."""
+        """Its row as it is stored, without its time."""
         facts = json.dumps(dict(self.facts), ensure_ascii=False, separators=(",", ":"))
         return self.id, self.enterprise, self.declaration, self.line_number, self.code, facts
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Between which prices a line isn't unusual, by which norm."""
+    """The prices between which a line isn't unusual, and the norm that says so."""
 
     lowest: int
     highest: int
@@ -56,14 +56,14 @@ class Limits:
 
 
 def limits(norm: Norm, factor: int) -> Limits:
-    """The bounds that a norm gives."""
+    """Returns the bounds that a norm gives."""
     return Limits(*bounds(norm, factor), norm)
 
 
 def of_prices(
     row: Row, message: declarations_pb2.Declaration, unusual: Mapping[Price, Limits], factor: int
 ) -> Iterator[Finding]:
-    """Lines whose exact unit price is beyond the bounds; `unusual` has those that may be."""
+    """Yields the lines whose exact unit price is beyond the bounds; `unusual` has the prices that may be."""
     for line in message.lines:
         priced = price_of(line)
         if priced is None:
@@ -71,9 +71,13 @@ def of_prices(
         unit, price = priced
         within = unusual.get((line.commodity_code, unit, row.value_currency, bucket_of(price)))
         if within and price < within.lowest:
-            yield _of_price(row, line.line_number, unit, price, within.lowest, "BELOW", within.norm, factor)
+            yield _of_price(
+                row, line.line_number, unit, price, bound=within.lowest, side="BELOW", norm=within.norm, factor=factor
+            )
         elif within and price > within.highest:
-            yield _of_price(row, line.line_number, unit, price, within.highest, "ABOVE", within.norm, factor)
+            yield _of_price(
+                row, line.line_number, unit, price, bound=within.highest, side="ABOVE", norm=within.norm, factor=factor
+            )
 
 
 def _of_price(
@@ -102,7 +106,7 @@ def _is_reached(transport_mode: str, country: str, on: str) -> bool:
 
 
 def of_route(row: Row) -> Iterator[Finding]:
-    """Rail and road to a country that they don't reach."""
+    """Yields a finding where goods go by rail or road to a country that neither reaches."""
     country = row.destination_country
     if row.transport_mode not in LAND or not country or country == "CHN":
         return
@@ -119,21 +123,21 @@ def of_route(row: Row) -> Iterator[Finding]:
 
 
 def of_value(row: Row) -> Iterator[Finding]:
-    """A value that no total counts."""
+    """Yields a finding for a value so large that no total counts it."""
     if row.value_minor_units > VALUE_MOST:
         value = Money(row.value_currency, row.value_minor_units).plain()
         yield Finding(row.enterprise, row.id, 0, "VALUE_IMPLAUSIBLE", {"value": value, "currency": row.value_currency})
 
 
 def of_party(row: Row, message: declarations_pb2.Declaration) -> Iterator[Finding]:
-    """A buyer of the exporter's own name."""
+    """Yields a finding for a buyer of the exporter's own name."""
     buyer = names.spaced(message.buyer_name)
     if buyer and buyer == names.spaced(message.enterprise_name):
         yield Finding(row.enterprise, row.id, 0, "PARTY_IS_ENTERPRISE", {"party": message.buyer_name})
 
 
 def of_circle(enterprise: str, parties: Iterable[tuple[str, int, int]]) -> list[Finding]:
-    """Counterparties (name, exports, imports) of both directions, the busiest first, numbered as lines are."""
+    """Returns a finding for each party (name, exports, imports) of both directions, busiest first, numbered from 1."""
     both = sorted((party for party in parties if party[0] and party[1] > 0 and party[2] > 0), key=_busiest)
     return [
         Finding(enterprise, "", place, "CIRCULAR_PARTY", {"party": name, "exports": str(out), "imports": str(into)})
@@ -146,7 +150,7 @@ def _busiest(party: tuple[str, int, int]) -> tuple[int, str]:
 
 
 def text(code: str, facts: Mapping[str, str], on: date) -> Sequence[str]:
-    """The finding in English and in Chinese."""
+    """Returns the finding in English and in Chinese."""
     row = code_table("trade_checks").row(code, on)
     assert row is not None, code
     return row["english"].format_map(facts), row["chinese"].format_map(facts)

@@ -1,4 +1,4 @@
-"""Listing what looked unusual."""
+"""Lists the findings."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from trade.calendars import day_in_china
 
 
 def list_(reading: Reading, request: insight_pb2.ListTradeFindingsRequest) -> insight_pb2.ListTradeFindingsResponse:
-    """A page of what the caller may see, the highest id first."""
+    """Returns a page of the findings that the caller may see, the highest id first."""
     rows = trade_findings
     query = access.restricted(reading, store.query(), rows.c.enterprise)
     if request.enterprise:

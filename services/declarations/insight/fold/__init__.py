@@ -1,1 +1,1 @@
-"""Following the service's own log: every declaration is counted exactly once, as it is now."""
+"""Follows the service's own log: every declaration is counted exactly once, as it is now."""

@@ -1,7 +1,7 @@
 """The sweep that follows the service's own log: effect and cursor in one transaction, each event exactly once.
 
-What is counted of a declaration is its row as it is now; an event only says that it came or changed. So
-it doesn't matter that the row may be further on than the log was read: a later event finds no difference.
+A declaration's row is counted as it is now; an event only says that it came or changed. So it doesn't matter that the
+row may be further on than the log was read: a later event finds no difference.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ LOCK = norms_commands.COUNTS_LOCK
 
 
 def follow(transaction: Transaction) -> bool:
-    """Counts what the log says next. Whether there is more."""
+    """Counts the next events of the log. Returns whether there are more."""
     connection = transaction.connection
     if not database.try_lock(connection, LOCK):
         return False
@@ -49,10 +49,10 @@ def follow(transaction: Transaction) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """What a batch counts: how much the totals move, which declarations are to be checked, what is kept."""
+    """A batch's counts: how much the totals move, the declarations to check, the contributions to keep."""
 
     delta: Delta
-    fresh: Sequence[tuple[Row, Declaration, Contribution]]
+    checked: Sequence[tuple[Row, Declaration, Contribution]]
     kept: Mapping[str, Contribution]
 
 
@@ -64,20 +64,20 @@ def _fold(transaction: Transaction, batch: Batch) -> None:
     counting_store.add(connection, counting.delta, batch.through_position)
     counting_store.keep_counted(connection, counting.kept)
     norms_store.observe(connection, counting.delta.observations(), counting.delta.sellers)
-    found = _findings(connection, counting, insight_terms.deviation_factor(on))
+    findings = _findings(connection, counting, insight_terms.deviation_factor(on))
     stale = [change.number for change in batch.changes if change.is_amendment or change.status in UNCOUNTED]
-    findings_store.replace(connection, stale, found, now_us)
+    findings_store.replace(connection, stale, findings, now_us)
     counting_store.add_facts(connection, _facts(batch, rows), now_us, insight_terms.portrait_interval_us(on))
 
 
 def _count(connection: sa.Connection, batch: Batch, rows: Sequence[Row]) -> Counting:
-    """Counts new declarations, and of changed ones the difference to what was counted before."""
+    """Counts new declarations, and for changed ones the difference to their earlier count."""
     declared = set(batch.declared)
     changed = [row.id for row in rows if row.id not in declared]
     before = counting_store.counted_of(connection, changed) if changed else {}
     amended = [row.id for row in rows if row.version > 1 and row.id not in declared and row.id not in before]
     first = store.first_bodies(connection, amended) if amended else {}
-    delta, kept, fresh = Delta(), {}, []
+    delta, kept, checked = Delta(), {}, []
     for row in rows:
         is_plain = row.version == 1 and row.status not in UNCOUNTED
         if row.id not in declared:
@@ -88,14 +88,14 @@ def _count(connection: sa.Connection, batch: Batch, rows: Sequence[Row]) -> Coun
         message = Declaration.FromString(row.body)
         now = counting_model.contribution(row, message)
         delta.add(now)
-        fresh.append((row, message, now))
+        checked.append((row, message, now))
         if not is_plain or row.id in before:
             kept[row.id] = now
-    return Counting(delta, fresh, kept)
+    return Counting(delta, checked, kept)
 
 
 def _count_lists(connection: sa.Connection, batch: Batch, rows: Sequence[Row], delta: Delta) -> dict[str, Contribution]:
-    """Counts lists that changed, and those whose summary's declaration came or changed; what is counted of them."""
+    """Counts lists that changed or whose summary's declaration came or changed; returns their contributions."""
     changed = {change.number for change in batch.changes}
     summaries = [row.id for row in rows if row.trade_mode == SUMMARY_MODE or row.id in changed]
     identifiers = {*batch.lists, *lists_store.of_declarations(connection, summaries)}
@@ -117,13 +117,13 @@ def _count_lists(connection: sa.Connection, batch: Batch, rows: Sequence[Row], d
 
 
 def _first(row: Row, first_body: bytes | None) -> Contribution:
-    """What a declaration added when it came."""
+    """Returns a declaration's contribution when it came."""
     came = store.as_declared(row, first_body)
     return counting_model.contribution(came, Declaration.FromString(came.body))
 
 
 def _facts(batch: Batch, rows: Iterable[Row]) -> dict[str, list[int]]:
-    """Amendments and holds by enterprise, of all whose declarations came or changed."""
+    """Returns amendments and holds by enterprise, of all whose declarations came or changed."""
     facts = {row.enterprise: [0, 0] for row in rows}
     for change in batch.changes:
         fact = facts.setdefault(change.enterprise, [0, 0])
@@ -133,28 +133,28 @@ def _facts(batch: Batch, rows: Iterable[Row]) -> dict[str, list[int]]:
 
 
 def _findings(connection: sa.Connection, counting: Counting, factor: int) -> list[Finding]:
-    """What looks unusual in declarations that came or were amended."""
+    """Returns the findings in declarations that came or were amended."""
     unusual = _unusual(connection, counting.delta.prices, factor)
-    found: list[Finding] = []
-    for row, message, counted in counting.fresh:
+    findings: list[Finding] = []
+    for row, message, counted in counting.checked:
         if not counted.is_plain:
             continue
         if not unusual.keys().isdisjoint(counted.prices):
-            found += findings_model.of_prices(row, message, unusual, factor)
-        found += findings_model.of_value(row)
-        found += findings_model.of_route(row)
-        found += findings_model.of_party(row, message)
-    return found
+            findings += findings_model.of_prices(row, message, unusual, factor)
+        findings += findings_model.of_value(row)
+        findings += findings_model.of_route(row)
+        findings += findings_model.of_party(row, message)
+    return findings
 
 
 def _unusual(connection: sa.Connection, prices: Iterable[Price], factor: int) -> dict[Price, Limits]:
-    """Prices that aren't surely within their norms' bounds, by their buckets, with these bounds."""
+    """Returns the prices that aren't surely within their norms' bounds, by their buckets, with these bounds."""
     by_commodity: dict[Commodity, list[Price]] = {}
     for price in prices:
         by_commodity.setdefault(price[:3], []).append(price)
-    found = {}
+    unusual = {}
     for commodity, norm in norms_store.narrowest(connection, by_commodity).items():
         within = findings_model.limits(norm, factor)
         low, high = bucket_of(within.lowest), bucket_of(within.highest)
-        found.update({price: within for price in by_commodity[commodity] if not low < price[3] < high})
-    return found
+        unusual.update({price: within for price in by_commodity[commodity] if not low < price[3] < high})
+    return unusual

@@ -1,4 +1,4 @@
-"""The totals' rows: what the log says next, what was counted, and adding to the totals in bulk."""
+"""The totals' rows: reads the log's next events and the counted rows, and resets them."""
 
 import datetime
 from collections.abc import Collection, Iterable, Sequence
@@ -39,7 +39,7 @@ NAME_BYTES = 33
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An amendment or a new status of one declaration, as its event told it."""
+    """An amendment or a new status of a declaration, as its event told it."""
 
     number: str
     enterprise: str
@@ -49,7 +49,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The next events of the log: what was declared, what changed since, which lists did, and how far they go."""
+    """The next events of the log: new declarations, changes, changed lists, and how far they go."""
 
     epoch: str
     through_position: int
@@ -60,12 +60,12 @@ class Batch:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it says nothing that counts."""
+        """Tells whether it holds nothing that counts."""
         return not (self.declared or self.changes or self.lists)
 
 
 def next_batch(connection: sa.Connection, after_position: int) -> Batch | None:
-    """The declarations' events after a position; None where there is nothing new."""
+    """Returns the declarations' events after a position; None where there is nothing new."""
     head = connection.execute(sa.select(tables.log_head.c.epoch, tables.log_head.c.position)).one()
     if head.position == after_position:
         return None
@@ -89,7 +89,7 @@ def next_batch(connection: sa.Connection, after_position: int) -> Batch | None:
 
 
 def _reach(connection: sa.Connection, after_position: int, head: int) -> tuple[int, bool]:
-    """Up to which position a batch goes, and whether there is more behind it."""
+    """Returns the position up to which a batch goes, and whether there is more behind it."""
     events = tables.events
     columns = (events.c.position, events.c.type, sa.func.length(events.c.payload))
     query = sa.select(*columns).order_by(events.c.position)
@@ -113,21 +113,21 @@ _ROW = sa.select(*(declarations.c[name] for name in Row._fields))
 
 
 def rows(connection: sa.Connection, numbers: Iterable[str]) -> list[Row]:
-    """The declarations as they are."""
+    """Returns the declarations as they are."""
     query = _ROW.where(bulk.among(connection, declarations.c.id, numbers))
     return [Row(*row) for row in connection.execute(query).all()]
 
 
 def first_bodies(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, bytes]:
-    """What amended declarations said first."""
+    """Returns the first contents of amended declarations."""
     versions = declaration_versions
     query = sa.select(versions.c.declaration, versions.c.body).where(versions.c.version == 1)
-    found = connection.execute(query.where(bulk.among(connection, versions.c.declaration, numbers)))
-    return {row.declaration: row.body for row in found}
+    rows = connection.execute(query.where(bulk.among(connection, versions.c.declaration, numbers)))
+    return {row.declaration: row.body for row in rows}
 
 
 def as_declared(now: Row, first_body: bytes | None) -> Row:
-    """The declaration as it came: its first content, declared."""
+    """Returns the declaration as it came: its first content, declared."""
     if first_body is None:
         return now._replace(status="DECLARED")
     content = declaration_rpc.content_of(declarations_pb2.Declaration.FromString(first_body))

@@ -1,4 +1,4 @@
-"""What a list adds to the totals. Pure.
+"""Computes a list's contribution to the totals. Pure.
 
 A parcel counts once. Its list counts by itself, unless the declaration does that its summary became, or the
 declaration by which bonded stock entered (data/retail_modes.csv). Those lists are kept apart, not left out.
@@ -35,7 +35,7 @@ class ListRow(NamedTuple):
 
 
 def contribution(row: ListRow, is_summarised: bool) -> Contribution:
-    """What a list adds as it is; whether a declaration that counts sums it up. Consumers are no buyers here."""
+    """Returns a list's contribution; `is_summarised`: a counting declaration sums it up. Consumers aren't buyers."""
     message = retail_pb2.RetailList.FromString(row.body)
     on = (date_or_none(message.trade_date) if message.HasField("trade_date") else None) or day_in_china(row.create_us)
     key = (

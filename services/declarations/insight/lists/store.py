@@ -17,14 +17,16 @@ EXPORT = "0"
 
 
 def rows(connection: sa.Connection, identifiers: Iterable[str]) -> list[ListRow]:
-    """The lists as they are."""
+    """Returns the lists as they are."""
     columns = (retail_lists.c[name] for name in ListRow._fields)
-    found = connection.execute(sa.select(*columns).where(bulk.among(connection, retail_lists.c.id, identifiers)))
-    return [ListRow(*row) for row in found]
+    counting_lists = connection.execute(
+        sa.select(*columns).where(bulk.among(connection, retail_lists.c.id, identifiers))
+    )
+    return [ListRow(*row) for row in counting_lists]
 
 
 def summarised(connection: sa.Connection, identifiers: Iterable[str]) -> set[str]:
-    """Which of these lists are in the value of a declaration that counts."""
+    """Returns those of these lists that are in the value of a declaration that counts."""
     own, lists, claims = retail_summaries, retail_lists, retail_summary_lists
     query = (
         sa.select(lists.c.id)
@@ -42,7 +44,7 @@ def summarised(connection: sa.Connection, identifiers: Iterable[str]) -> set[str
 
 
 def _in_results(connection: sa.Connection, identifiers: Iterable[str]) -> set[str]:
-    """Which of these lists went into a declaration that counts, by customs' own results (CEB 792)."""
+    """Returns those of these lists that went into a counting declaration, by customs' own results (CEB 792)."""
     own, lists, named = retail_results, retail_lists, retail_result_lists
     query = (
         sa.select(lists.c.id)
@@ -62,7 +64,7 @@ def _in_results(connection: sa.Connection, identifiers: Iterable[str]) -> set[st
 
 
 def of_declarations(connection: sa.Connection, numbers: Iterable[str]) -> set[str]:
-    """The lists that these declarations sum up, by the summaries that became them and by customs' results."""
+    """Returns the lists that these declarations sum up, by the summaries that became them and by customs' results."""
     own, lists, claims = retail_summaries, retail_lists, retail_summary_lists
     query = (
         sa.select(lists.c.id)

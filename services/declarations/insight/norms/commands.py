@@ -26,25 +26,25 @@ COUNTS_LOCK = "insight/fold"
 AT_ONCE = 2_000
 # How far the reference records were counted: the last one's id and time of arrival.
 REFERENCES = "insight/references"
-# By then what was submitted is committed, or isn't.
+# By then a submitted record is committed, or isn't.
 ARRIVAL_US = 60 * MICROSECONDS
 
 
 def seed(transaction: Transaction) -> bool:
-    """Counts the value per kilogram of the next reference records. Whether there may be more.
+    """Counts the value per kilogram of the next reference records. Returns whether there may be more.
 
-    Under the six digits of their codes that all countries share; the others are national.
+    Records count under the six digits of their codes that all countries share; the others are national.
     """
     connection = transaction.connection
     # The counts are those that the log's follower changes too.
     database.lock(connection, [COUNTS_LOCK])
     last_id, last_us = inbox.cursor(connection, REFERENCES)
-    found = store.references(connection, last_us, last_id, transaction.now_us - ARRIVAL_US, AT_ONCE)
-    if not found:
+    references = store.references(connection, last_us, last_id, transaction.now_us - ARRIVAL_US, AT_ONCE)
+    if not references:
         return False
     observed: dict[Commodity, list[tuple[int, int]]] = {}
     sellers: dict[Commodity, int] = {}
-    for code, currency, minor_units, kilograms, _, name in found:
+    for code, currency, minor_units, kilograms, _, name in references:
         price = unit_price(minor_units, f"{kilograms:f}")
         if price is not None and len(code) >= LEVELS[-1]:
             commodity = (code[: LEVELS[-1]], KILOGRAM, currency)
@@ -52,13 +52,13 @@ def seed(transaction: Transaction) -> bool:
             # Public already, and of many sellers.
             sellers[commodity] = sellers.get(commodity, 0) | seller_bit(name)
     store.observe(connection, observed, sellers)
-    *_, last_us, last_id = found[-1]
+    *_, last_us, last_id = references[-1]
     inbox.advance(connection, REFERENCES, last_id, last_us)
-    return len(found) == AT_ONCE
+    return len(references) == AT_ONCE
 
 
 def publish(transaction: Transaction) -> bool:
-    """Looks at the next commodities once it is time, and publishes the norms of which much more was seen."""
+    """Looks at the next commodities once it is time and publishes much changed norms. Returns whether more wait."""
     connection, now_us = transaction.connection, transaction.now_us
     if not database.try_lock(connection, LOCK):
         return False
@@ -66,40 +66,51 @@ def publish(transaction: Transaction) -> bool:
     code, run_us = store.progress(connection)
     if not code and now_us < run_us + insight_terms.norm_interval_us(on):
         return False
-    found = store.after(connection, code, AT_ONCE)
-    seen = _by_level(found)
-    known = store.norms(connection, seen)
+    commodities = store.after(connection, code, AT_ONCE)
+    by_key = _by_level(commodities)
+    standing = store.norms(connection, by_key)
     least, percent = insight_terms.observations_least(on), insight_terms.publish_percent(on)
     sellers = insight_terms.sellers_least(on)
-    fresh = [
-        _published(key, counts, known.get(key), now_us)
-        for key, counts in seen.items()
+    computed = [
+        _published(key, counts, standing.get(key), now_us)
+        for key, counts in by_key.items()
         if counts.sellers.bit_count() >= sellers
     ]
-    due = [norm for norm in fresh if is_due(norm.observations, _before(known, norm), least, percent)]
+    due = [norm for norm in computed if is_due(norm.observations, _before(standing, norm), least, percent)]
     store.publish(connection, due)
-    is_more = len(found) >= AT_ONCE
-    store.proceed(connection, found[-1][0][0] if is_more else "", now_us)
+    is_more = len(commodities) >= AT_ONCE
+    store.proceed(connection, commodities[-1][0][0] if is_more else "", now_us)
     return is_more
 
 
-def _by_level(found: Iterable[tuple[Commodity, Counts]]) -> dict[str, Counts]:
-    """The counts of each code of 10, 8 and 6 digits."""
-    seen: dict[str, Counts] = {}
-    for (code, unit, currency), counts in found:
+def _by_level(commodities: Iterable[tuple[Commodity, Counts]]) -> dict[str, Counts]:
+    """Returns the counts of each code of 10, 8 and 6 digits."""
+    by_key: dict[str, Counts] = {}
+    for (code, unit, currency), counts in commodities:
         for level in levels(code):
-            seen.setdefault(norm_id(level, unit, currency), Counts()).add_all(counts)
-    return seen
+            by_key.setdefault(norm_id(level, unit, currency), Counts()).add_all(counts)
+    return by_key
 
 
-def _before(known: Mapping[str, Norm], fresh: Norm) -> int:
-    return known[fresh.id].observations if fresh.id in known else 0
+def _before(standing: Mapping[str, Norm], computed: Norm) -> int:
+    return standing[computed.id].observations if computed.id in standing else 0
 
 
 def _published(key: str, counts: Counts, before: Norm | None, now_us: int) -> Norm:
-    """The norm as the counts now give it."""
+    """Returns the norm as the counts give it now."""
     code, unit, currency = key.split("/")
     total = counts.total
     lower, median, upper = counts.quartiles() if total > 0 else (0, 0, 0)
     version = before.version + 1 if before else 1
-    return Norm(key, code, unit, currency, total, lower, median, upper, version, now_us)
+    return Norm(
+        id=key,
+        commodity_code=code,
+        unit=unit,
+        currency=currency,
+        observations=total,
+        lower=lower,
+        median=median,
+        upper=upper,
+        version=version,
+        publish_us=now_us,
+    )

@@ -13,7 +13,7 @@ AT_ONCE = 20
 
 
 def assess(transaction: Transaction) -> bool:
-    """Computes the portraits that are due. Whether there may be more."""
+    """Computes the portraits that are due. Returns whether there may be more."""
     connection = transaction.connection
     # Its rows are those that the log's follower changes too.
     database.lock(connection, [fold_commands.LOCK])
@@ -34,8 +34,8 @@ def assess(transaction: Transaction) -> bool:
     portraits = []
     for fact in facts:
         name = fact.enterprise
-        found = counts.get(name, {}), breaches.get(name, {})
-        given = model.inputs(totals.get(name, []), fact.amendments, fact.holds, *found, on)
+        by_kind = counts.get(name, {}), breaches.get(name, {})
+        given = model.inputs(totals.get(name, []), fact.amendments, fact.holds, *by_kind, on)
         score = model.assess(given, on).score
         portraits.append(Stored(name, score, on.isoformat(), given, transaction.now_us, as_of_us, 1))
     store.save(connection, portraits)

@@ -1,9 +1,9 @@
 """A risk portrait: pure, from inputs that are stored with it and tables effective on its day.
 
-Each factor measures one thing; its band in data/risk_factors.csv says which percentage of its weight it
-costs. What can't be measured yet (no year before, no declaration) has no value and costs half. The score is
-the sum: 0 is the best. Shares of value are of the currency in which most was declared in the last 12
-months, since amounts of different currencies can't be added.
+Each factor measures one thing; its band in data/risk_factors.csv says which percentage of its weight it costs. A factor
+that can't be measured yet (no year before, no declaration) has no value and costs half. The score is the sum: 0 is the
+best. Shares of value are of the currency in which most was declared in the last 12 months, since amounts of different
+currencies can't be added.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,7 +49,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """All that a portrait is computed from. Parts: of the last 12 months, largest first, at most the first few."""
+    """The inputs of a portrait. Parts: of the last 12 months, largest first, at most the first few."""
 
     first_month: str
     declarations: int
@@ -68,7 +68,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """One row of an enterprise's totals."""
+    """A row of an enterprise's totals."""
 
     month: str
     direction: str
@@ -84,7 +84,7 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """One factor as it was assessed; `currency` where its value is a part of one."""
+    """A factor as it was assessed; `currency` where its value is a part of one."""
 
     code: str
     value: Decimal | None
@@ -108,12 +108,12 @@ class Portrait:
 
     @property
     def score_max(self) -> int:
-        """What the weights add up to."""
+        """The sum of the weights."""
         return sum(factor.weight for factor in self.factors)
 
 
 def month_before(on: date, months: int) -> str:
-    """The month so many months before a day's, as in 2026-01."""
+    """Returns the month so many months before a day's: 2 before 2026-03-15 gives 2026-01."""
     number = on.year * 12 + on.month - 1 - months
     return f"{number // 12:04}-{number % 12 + 1:02}"
 
@@ -126,7 +126,7 @@ def inputs(
     breaches: Mapping[str, int],
     on: date,
 ) -> Inputs:
-    """What an enterprise's rows give on a day: findings by code, breaches by state."""
+    """Returns the inputs that an enterprise's rows give on a day: findings by code, breaches by state."""
     there = [total for total in totals if total.declarations > 0]
     counted = [total for total in there if total.outcome in DECLARED]
     year = [total for total in counted if month_before(on, MONTHS) < total.month]
@@ -151,7 +151,7 @@ def inputs(
 
 
 def main_currency(totals: Iterable[Total]) -> str:
-    """The currency of most declarations, the first by its code of several; empty where there is none."""
+    """Returns the currency of most declarations, the first by its code of several; empty where there is none."""
     counts: dict[str, int] = {}
     for total in totals:
         counts[total.currency] = counts.get(total.currency, 0) + total.declarations
@@ -159,7 +159,7 @@ def main_currency(totals: Iterable[Total]) -> str:
 
 
 def _parts(totals: Iterable[Total], name: Callable[[Total], str], by_currency: bool = True) -> tuple[Part, ...]:
-    """By name, the largest first; over all currencies only declarations are counted."""
+    """Returns parts by name, the largest first; over all currencies only declarations are counted."""
     sums: dict[tuple[str, str], list[int]] = {}
     for total in totals:
         key = name(total), total.currency if by_currency else ""
@@ -173,12 +173,12 @@ def _parts(totals: Iterable[Total], name: Callable[[Total], str], by_currency: b
 def _amounts(totals: Iterable[Total]) -> tuple[Amount, ...]:
     return tuple(
         Amount(part.currency, part.declarations, part.minor_units)
-        for part in sorted(_parts(totals, lambda _one: ""), key=lambda part: part.currency)
+        for part in sorted(_parts(totals, lambda _total: ""), key=lambda part: part.currency)
     )
 
 
 def circles(totals: Iterable[Total]) -> list[tuple[str, int, int]]:
-    """Counterparties of both directions with their exports and imports, by name."""
+    """Returns counterparties of both directions with their exports and imports, by name."""
     counts: dict[str, list[int]] = {}
     for total in totals:
         if total.buyer and total.outcome in DECLARED:
@@ -187,7 +187,7 @@ def circles(totals: Iterable[Total]) -> list[tuple[str, int, int]]:
 
 
 def assess(given: Inputs, on: date) -> Portrait:
-    """The portrait of these inputs by the tables of that day."""
+    """Returns the portrait of these inputs by the tables of that day."""
     rows = (code_table("risk_factors").row(code, on) for code in MEASURES)
     return Portrait(tuple(_factor(row, given, on) for row in rows if row))
 
@@ -202,7 +202,7 @@ def _factor(row: TableRow, given: Inputs, on: date) -> Factor:
 
 
 def _percent(bands: str, value: Decimal | None) -> int:
-    """Which percentage of the weight a value costs: that of the last band that it reaches."""
+    """Returns the percentage of the weight that a value costs, by the last band it reaches: 0:0;0.1:50 at 0.2 is 50."""
     if value is None:
         return UNMEASURED_PERCENT
     percent = 0
@@ -223,7 +223,7 @@ Measure = Callable[[Inputs, date], Measured]
 
 
 def share(part: int, whole: int) -> Decimal | None:
-    """A part of a whole, four decimals, half up; None of nothing."""
+    """Returns a part of a whole, four decimals, half up; None of nothing: 1 of 3 gives 0.3333."""
     return (Decimal(part) / Decimal(whole)).quantize(PLACES, ROUND_HALF_UP) if whole else None
 
 

@@ -1,4 +1,4 @@
-"""Reading a portrait as it was last computed."""
+"""Reads a portrait as it was last computed."""
 
 from aval.declarations.v1 import insight_pb2
 
@@ -9,7 +9,10 @@ from services.declarations.insight.portrait import rpc, store
 
 
 def get(reading: Reading, request: insight_pb2.GetRiskPortraitRequest) -> insight_pb2.RiskPortrait:
-    """One enterprise's. Who may not see it can't tell it from one that there isn't. ConsentMissing, NotFound."""
+    """Returns an enterprise's portrait. Raises NotFound alike where there is none and where the caller may not see it.
+
+    Raises ConsentMissing for an institution without consent.
+    """
     enterprise = request.name.removesuffix("/riskPortrait")
     stored = store.load(reading.connection, enterprise)
     is_seen = access.see(reading, enterprise, "GetRiskPortrait", [request.name])

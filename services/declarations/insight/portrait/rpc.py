@@ -12,7 +12,7 @@ from services.declarations.insight.portrait.store import Stored
 
 
 def to_proto(stored: Stored) -> insight_pb2.RiskPortrait:
-    """The portrait with its factors, computed again from the stored inputs and day."""
+    """Returns the portrait with its factors, computed again from the stored inputs and day."""
     on = datetime.date.fromisoformat(stored.assess_date)
     portrait = assess(stored.inputs, on)
     message = insight_pb2.RiskPortrait(

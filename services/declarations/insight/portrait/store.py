@@ -1,4 +1,4 @@
-"""The portraits' rows, and the rows they are computed from: the only SQL of this room."""
+"""The portraits' rows, and the rows from which they are computed: the only SQL of this room."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -14,23 +14,25 @@ from services.declarations.insight.portrait.model import Inputs, Total
 from services.declarations.register.breach.store import breaches as register_breaches
 from services.declarations.schema import metadata
 
-# Portraits with all that they were computed from.
+# Portraits with all their inputs.
 risk_portraits = sa.Table(
     "risk_portraits",
     metadata,
-    sa.Column("enterprise", TEXT, primary_key=True),
-    sa.Column("score", sa.BigInteger, nullable=False),
-    sa.Column("assess_date", TEXT, nullable=False),
-    sa.Column("inputs", TEXT, nullable=False),
-    sa.Column("assess_us", sa.BigInteger, nullable=False),
-    sa.Column("as_of_us", sa.BigInteger, nullable=False),
-    sa.Column("revision", sa.BigInteger, nullable=False),
+    *(
+        sa.Column("enterprise", TEXT, primary_key=True),
+        sa.Column("score", sa.BigInteger, nullable=False),
+        sa.Column("assess_date", TEXT, nullable=False),
+        sa.Column("inputs", TEXT, nullable=False),
+        sa.Column("assess_us", sa.BigInteger, nullable=False),
+        sa.Column("as_of_us", sa.BigInteger, nullable=False),
+        sa.Column("revision", sa.BigInteger, nullable=False),
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What no total tells of an enterprise."""
+    """The facts of an enterprise that no total tells."""
 
     enterprise: str
     amendments: int
@@ -39,7 +41,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A portrait as it was last computed; what had happened before `as_of_us` was counted then."""
+    """A portrait as it was last computed, from the events before `as_of_us`."""
 
     enterprise: str
     score: int
@@ -51,7 +53,7 @@ class Stored:
 
 
 def due(connection: sa.Connection, now_us: int, count: int) -> list[Fact]:
-    """Enterprises whose portraits are due, the longest first."""
+    """Returns enterprises whose portraits are due, those longest due first."""
     rows = enterprise_facts
     query = sa.select(rows.c.enterprise, rows.c.amendments, rows.c.holds).order_by(rows.c.due_us)
     within = sa.and_(rows.c.due_us > 0, rows.c.due_us <= now_us)
@@ -59,34 +61,34 @@ def due(connection: sa.Connection, now_us: int, count: int) -> list[Fact]:
 
 
 def totals(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, list[Total]]:
-    """The totals of enterprises' declarations."""
+    """Returns the totals of enterprises' declarations."""
     rows = enterprise_totals
     query = sa.select(rows).where(bulk.among(connection, rows.c.enterprise, enterprises))
     query = query.where(rows.c.outcome.in_(sorted(DECLARED | UNCOUNTED)))
-    found: dict[str, list[Total]] = {}
+    by_enterprise: dict[str, list[Total]] = {}
     for enterprise, *total in connection.execute(query):
-        found.setdefault(enterprise, []).append(Total(*total))
-    return found
+        by_enterprise.setdefault(enterprise, []).append(Total(*total))
+    return by_enterprise
 
 
 def breaches(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, dict[str, int]]:
-    """How many breaches of each state there were on what is an enterprise's."""
+    """Returns the number of breaches of each state on an enterprise's assets, by enterprise."""
     rows = register_breaches
     query = sa.select(rows.c.enterprise, rows.c.state, sa.func.count()).group_by(rows.c.enterprise, rows.c.state)
-    found: dict[str, dict[str, int]] = {}
+    by_enterprise: dict[str, dict[str, int]] = {}
     of = bulk.among(connection, rows.c.enterprise, enterprises)
     for enterprise, state, count in connection.execute(query.where(of)):
-        found.setdefault(enterprise, {})[state] = count
-    return found
+        by_enterprise.setdefault(enterprise, {})[state] = count
+    return by_enterprise
 
 
 def load(connection: sa.Connection, enterprise: str) -> Stored | None:
-    """An enterprise's portrait."""
+    """Returns an enterprise's portrait; None where there is none."""
     return records.one(connection, risk_portraits, Stored, risk_portraits.c.enterprise == enterprise)
 
 
 def save(connection: sa.Connection, portraits: Sequence[Stored]) -> None:
-    """Portraits computed anew; their revisions rise by one, and nothing is due."""
+    """Saves portraits computed anew; their revisions rise by one, and nothing is due."""
     values = [
         (
             stored.enterprise,

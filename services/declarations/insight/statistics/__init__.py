@@ -1,1 +1,1 @@
-"""Totals by month, direction, trade mode, country and HS chapter, and what has changed of them."""
+"""Totals by month, direction, trade mode, country and HS chapter, and their changes."""

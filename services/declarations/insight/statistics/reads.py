@@ -1,4 +1,4 @@
-"""Asking for totals: an enterprise for its own, the window and the regulator for all."""
+"""Answers questions for totals: an enterprise's for its own, the window's and the regulator's for all."""
 
 import base64
 import json
@@ -27,14 +27,14 @@ DIMENSION_NAMES = {
     Request.CHAPTER: "chapter",
     Request.DOCUMENT: "outcome",
 }
-# What is counted once if nothing else is asked for.
+# The documents that are counted where the request names none.
 ONCE = (insight_pb2.DECLARATION, insight_pb2.LIST)
-# Before every cell of a position.
+# The place before every cell of a position.
 FIRST = ("",) * (len(DIMENSIONS) + 1)
 
 
 def query(reading: Reading, request: insight_pb2.QueryStatisticsRequest) -> insight_pb2.QueryStatisticsResponse:
-    """A page of totals with those of the year before."""
+    """Returns a page of totals with those of the year before."""
     wanted = _query(reading, request)
     now = store.totals(reading.connection, wanted, request.from_month, request.to_month)
     first, last = year_before(request.from_month), year_before(request.to_month)
@@ -68,26 +68,26 @@ def _query(reading: Reading, request: insight_pb2.QueryStatisticsRequest) -> Que
 
 
 def _moved_on(before: Groups) -> Groups:
-    """The groups of the year before under the keys of this year: only the month tells them apart."""
+    """Returns the groups of the year before under the keys of this year: only the month tells them apart."""
     return {(key[0] and year_after(key[0]), *key[1:]): total for key, total in before.items()}
 
 
 def changes(
     reading: Reading, request: insight_pb2.QueryStatisticsChangesRequest
 ) -> insight_pb2.QueryStatisticsChangesResponse:
-    """What has changed since a token."""
+    """Returns the cells that have changed since a token."""
     position, *key = _opened(request.resume_token)
     size = paging.size_of(request)
-    found = store.changed(reading.connection, position, key, size + 1)
+    changed = store.changed(reading.connection, position, key, size + 1)
     cells = [
-        rpc.row([getattr(entry, name) for name in (*DIMENSIONS, "currency")], store.total_of(entry))
-        for entry in found[:size]
+        rpc.row([getattr(cell, name) for name in (*DIMENSIONS, "currency")], store.total_of(cell))
+        for cell in changed[:size]
     ]
     token = request.resume_token
     if cells:
-        last = found[:size][-1]
+        last = changed[:size][-1]
         token = _sealed([last.changed, *(getattr(last, name) for name in (*DIMENSIONS, "currency"))])
-    has_more = len(found) > size
+    has_more = len(changed) > size
     response = insight_pb2.QueryStatisticsChangesResponse(cells=cells, resume_token=token, has_more=has_more)
     response.as_of_time.FromMicroseconds(counted_until(reading.connection, reading.now_us))
     return response
@@ -98,7 +98,7 @@ def _sealed(place: Sequence[object]) -> str:
 
 
 def _opened(token: str) -> Any:
-    """Position and cell of a token. InvalidPageToken."""
+    """Returns position and cell of a token. Raises InvalidPageToken."""
     if not token:
         return [0, *FIRST]
     try:

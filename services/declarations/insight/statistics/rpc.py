@@ -23,7 +23,7 @@ _BY_OUTCOME = {outcome: document for document, outcome in DOCUMENTS.items()}
 
 
 def row(key: Sequence[str], now: Total) -> insight_pb2.StatisticsRow:
-    """One group's totals, by the dimensions and the currency."""
+    """Returns a group's totals, by the dimensions and the currency."""
     texts: dict[str, Any] = dict(zip(DIMENSIONS, key, strict=False))
     texts["direction"] = DIRECTIONS.get(texts["direction"], "DIRECTION_UNSPECIFIED")
     document = _BY_OUTCOME.get(texts.pop("outcome"), insight_pb2.STATISTICS_DOCUMENT_UNSPECIFIED)
@@ -34,7 +34,7 @@ def row(key: Sequence[str], now: Total) -> insight_pb2.StatisticsRow:
 
 
 def compared(key: Sequence[str], now: Total, before: Total) -> insight_pb2.StatisticsRow:
-    """One group's totals beside those of the year before."""
+    """Returns a group's totals beside those of the year before."""
     message = row(key, now)
     message.declarations_before, message.lists_before = before.declarations, before.lists
     message.value_before.CopyFrom(money.to_proto(Money(key[-1], before.minor_units)))

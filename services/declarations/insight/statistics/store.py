@@ -1,4 +1,4 @@
-"""The totals as they are asked for: the only SQL of this room."""
+"""The totals as requests ask for them: the only SQL of this room."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from services.declarations.insight.counting.model import DECLARED
 from services.declarations.insight.counting.store import enterprise_totals, statistics_cells
 from services.declarations.insight.statistics.model import DIMENSIONS, Total
 
-# Groups by their dimensions and the currency, what isn't told apart being empty.
+# Groups by their dimensions and the currency; a dimension that isn't told apart is empty.
 Groups = dict[tuple[str, ...], Total]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which totals: of one enterprise or (empty) all, told apart by dimensions, of these values only."""
+    """The wanted totals: of one enterprise or (empty) all, told apart by dimensions, of these values only."""
 
     enterprise: str
     group_by: frozenset[str]
@@ -24,7 +24,7 @@ class Query:
 
 
 def totals(connection: sa.Connection, query: Query, first_month: str, last_month: str) -> Groups:
-    """The totals of the months from the first to the last."""
+    """Returns the totals of the months from the first to the last."""
     source: Any = enterprise_totals if query.enterprise else statistics_cells
     columns = source.c
     groups = [columns[name] for name in DIMENSIONS if name in query.group_by]
@@ -43,20 +43,20 @@ def _sum(column: Any) -> Any:
     return sa.cast(sa.func.sum(column), sa.BigInteger)
 
 
-def _key(query: Query, found: Sequence[str]) -> tuple[str, ...]:
-    """The group with an empty text for each dimension that isn't told apart."""
-    parts = iter(found)
-    return tuple(next(parts) if name in query.group_by else "" for name in DIMENSIONS) + (found[-1],)
+def _key(query: Query, columns: Sequence[str]) -> tuple[str, ...]:
+    """Returns the group with an empty text for each dimension that isn't told apart."""
+    parts = iter(columns)
+    return tuple(next(parts) if name in query.group_by else "" for name in DIMENSIONS) + (columns[-1],)
 
 
 def total_of(cell: Any) -> Total:
-    """What a cell holds."""
+    """Returns the total of a cell."""
     is_declared = cell.outcome in DECLARED
     return Total(cell.documents if is_declared else 0, 0 if is_declared else cell.documents, cell.minor_units)
 
 
 def changed(connection: sa.Connection, position: int, key: Sequence[str], count: int) -> Sequence[Any]:
-    """Cells in the order of their last change, after one of them."""
+    """Returns cells in the order of their last change, after one of them."""
     cells = statistics_cells
     columns = (cells.c.changed, *(cells.c[name] for name in (*DIMENSIONS, "currency")))
     statement = sa.select(cells).order_by(*columns).limit(count)

@@ -1,1 +1,1 @@
-"""Message formats, each a pure function between bytes and protos or dataclasses."""
+"""Message formats: pure functions between bytes and protos or dataclasses."""

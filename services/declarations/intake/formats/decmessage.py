@@ -1,8 +1,8 @@
 """DecMessage, the goods declaration of the single window, into a Declaration.
 
-Elements as the window's field table has them: an empty one is absent, an unknown one is passed over, and so is the
+Elements are named as in the window's field table: an empty one is absent, an unknown one is passed over, and so is the
 namespace where the sender leaves it out. EntryId is needed neither to store nor to declare: without it the row is
-a draft. All problems are reported at once, each with the path of its element. What the row itself must keep is in
+a draft. All problems are reported at once, each with the path of its element. The rules on the row itself are in
 checks.check and in the proto's field rules; here are only the rules on elements that the row doesn't have.
 """
 
@@ -89,7 +89,7 @@ _SIGN = "DecSign"
 # yyyyMMddHHmmss, then hundredths of a second.
 _SIGN_DATE = re.compile(r"([0-9]{14})[0-9]{2}", re.ASCII)
 
-# Element of DecHead that names a natural person: which part, and the field it fills.
+# Element of DecHead that names a natural person: the person's part, and the field it fills.
 _PERSONS = {
     "TypistNo": ("TYPIST", "identity_number"),
     "InputerName": ("INPUTTER", "name"),
@@ -106,7 +106,7 @@ _LINE_PATH = re.compile(r"lines\[([0-9]+)\]\.(.+)")
 
 
 def parse(content: bytes) -> tuple[declarations_pb2.Declaration | None, list[Problem]]:
-    """The declaration of one DecMessage document; None and all its problems where it has any."""
+    """Reads the declaration of a DecMessage document; None and all its problems where it has any."""
     element, problems = parse_document(content, MISDECLARED)
     if element is None:
         return None, problems
@@ -118,12 +118,12 @@ def parse(content: bytes) -> tuple[declarations_pb2.Declaration | None, list[Pro
 
 def _read(root: Reader) -> tuple[declarations_pb2.Declaration | None, list[Problem]]:
     lists = root.find(_LINES)
-    # So many tell as well as all that there are too many.
+    # So many suffice to tell that there are too many.
     lines = list(itertools.islice(lists.children(_LINE) if lists else (), LINES_READ_MAX))
     declaration = _declaration(root, lines)
     _check_elements(root, declaration)
-    for found in (check(declaration), field_problems(declaration)):
-        report_at_elements(root, found, lambda path: f"{ROOT}/{_element_path(path, root, lines)}")
+    for problems in (check(declaration), field_problems(declaration)):
+        report_at_elements(root, problems, lambda path: f"{ROOT}/{_element_path(path, root, lines)}")
     return (None if root.problems else declaration), root.problems
 
 
@@ -155,9 +155,9 @@ def _set_head_texts(root: Reader, declaration: declarations_pb2.Declaration) -> 
 
 
 def _set_signature(root: Reader, declaration: declarations_pb2.Declaration) -> None:
-    """By what the messages of one declaration are told and ordered before it has a number.
+    """Sets the fields that tell and order the messages of a declaration before it has a number.
 
-    SignDate 2026030110203045 is 10:20:30 in Beijing; what is no time counts as none.
+    SignDate 2026030110203045 is 10:20:30 in Beijing; any other text counts as no time.
     """
     declaration.client_number = root.text(f"{_SIGN}/ClientSeqNo")
     signed = _SIGN_DATE.sub(r"\1", root.text(f"{_SIGN}/SignDate"))
@@ -168,7 +168,7 @@ def _set_signature(root: Reader, declaration: declarations_pb2.Declaration) -> N
 
 
 def _set_packing(root: Reader, declaration: declarations_pb2.Declaration) -> None:
-    """Packages and weights, where the document tells them; a wrong weight is reported with the rules on both."""
+    """Sets packages and weights, where the document tells them; the rules on both report a wrong weight."""
     if gross := root.text(f"{_HEAD}/GrossWet"):
         declaration.gross_weight_kilograms.value = plain(gross)
     if net := root.text(f"{_HEAD}/NetWt"):
@@ -178,20 +178,20 @@ def _set_packing(root: Reader, declaration: declarations_pb2.Declaration) -> Non
 
 
 def _persons(root: Reader) -> Iterator[personal_pb2.Person]:
-    """The natural persons of the head, those that it names."""
+    """Yields the natural persons that the head names."""
     for element, (part, field) in _PERSONS.items():
         if text := root.text(f"{_HEAD}/{element}"):
             yield personal_pb2.Person(**{"part": part, field: text})
 
 
 def _head_element(root: Reader, name: str) -> tuple[str, str]:
-    """(path below the root, text) of the element that a field comes from."""
+    """Returns (path below the root, text) of the element that a field comes from."""
     texts = [(f"{_HEAD}/{element}", root.text(f"{_HEAD}/{element}")) for element in _HEAD_FIELDS[name]]
-    return next((found for found in texts if found[1]), texts[0])
+    return next((candidate for candidate in texts if candidate[1]), texts[0])
 
 
 def _document_number(root: Reader, code: str, *elements_of_number: str) -> str:
-    """The number of the first attachment of that kind that has one, and no file's name; empty where there is none.
+    """Returns the number of the first attachment of a kind that has a number and no file's name; empty without any.
 
     EdocID is the document's number, or the name of its file: 460400000001IM202603010000000001.pdf. EdocCopId is the
     file's name at the enterprise.
@@ -202,14 +202,14 @@ def _document_number(root: Reader, code: str, *elements_of_number: str) -> str:
 
 
 def _export_date(root: Reader) -> date_pb2.Date | None:
-    """The day of exit or, before that, of declaration; None where it is absent or no day (reported)."""
+    """Returns the day of exit or, before that, of declaration; None where it is absent or no day (reported)."""
     return elements.day(root, *_head_element(root, "export_date"))
 
 
 def _countries(root: Reader, line: Reader) -> Sequence[str]:
-    """The elements of a line's origin and final destination, which stand the other way round on an export.
+    """Returns the elements of a line's origin and final destination, which stand the other way round on an export.
 
-    Some senders name them on exports too: China is no final destination of what goes to another country.
+    Some senders name them on exports too: China is no final destination of goods that go to another country.
     """
     first, second = (line.text(element) for element in _COUNTRIES)
     arrives = root.text(f"{_HEAD}/TradeCountry")
@@ -245,7 +245,7 @@ def _declared_value(lines: Iterable[declarations_pb2.DeclarationLine]) -> money_
 
 
 def _check_elements(root: Reader, declaration: declarations_pb2.Declaration) -> None:
-    """The rules on elements that the row doesn't have."""
+    """Checks the rules on elements that the row doesn't have."""
     _check_direction(root, declaration.declaration_number)
     _check_weights(root)
     on = date_or_none(declaration.export_date) or date.max
@@ -280,7 +280,7 @@ def _check_weights(root: Reader) -> None:
 
 
 def _weight(root: Reader, path: str) -> Decimal | None:
-    """Kilograms; None where the element is absent or no number, which is reported."""
+    """Returns kilograms; None where the element is absent or no number, which is reported."""
     text = root.text(path)
     weight = decimal_or_none(text)
     if text and weight is None:
@@ -309,7 +309,7 @@ def _element_path(field_path: str, root: Reader, lines: Sequence[Reader]) -> str
 
 
 def _line_element(root: Reader, line: Reader, field: str) -> str:
-    """The element that a field of a line comes from."""
+    """Returns the element that a field of a line comes from."""
     if field in _COUNTRY_FIELDS:
         return _countries(root, line)[_COUNTRY_FIELDS.index(field)]
     return _LINE_FIELDS.get(field, field)

@@ -1,8 +1,8 @@
-"""DEC_DATA and DEC_RESULT, the window's receipt of one goods declaration, into a Receipt; DecImportResponse, too.
+"""Reads DEC_DATA and DEC_RESULT, the window's receipt of a goods declaration, into a Receipt; DecImportResponse, too.
 
-Elements as working software of the window's clients reads them: CUS_CIQ_NO or, in older clients, SEQ_NO (the unified
-number), ENTRY_ID (the customs number, once there is one), NOTICE_DATE, CHANNEL, NOTE. The reference tables' times
-are Beijing's, and so is a notice time without an offset.
+Elements are named as working software of the window's clients reads them: CUS_CIQ_NO or, in older clients, SEQ_NO (the
+unified number), ENTRY_ID (the customs number, once there is one), NOTICE_DATE, CHANNEL, NOTE. The reference tables'
+times are Beijing's, and so is a notice time without an offset.
 """
 
 import re
@@ -24,7 +24,7 @@ _TAKEN = "0"
 NAMESPACE = "http://www.chinaport.gov.cn/dec"
 NAMESPACES = ("", NAMESPACE)
 UNIFIED_NUMBER = ("CUS_CIQ_NO", "SEQ_NO")
-# What is longer is cut: a receipt counts by its channel and its time.
+# A longer note is cut: a receipt counts by its channel and its time.
 NOTE_MOST = 4096
 BEIJING = timezone(timedelta(hours=8))
 _COMPACT = re.compile(r"[0-9]{14}", re.ASCII)
@@ -32,7 +32,7 @@ _COMPACT_FORM = "%Y%m%d%H%M%S"
 
 
 def parse(content: bytes) -> Sequence[Parsed]:
-    """The receipts of one document, each with all its problems."""
+    """Reads the receipts of a document, each with all its problems."""
     element, problems = parse_document(content, MISDECLARED)
     if element is None:
         return [Parsed("", None, problems)]
@@ -40,17 +40,19 @@ def parse(content: bytes) -> Sequence[Parsed]:
     root = Reader(element, local_name(element))
     if root.path == RESULT:
         return [_parsed("", root)]
-    found = list(root.children(RESULT))
-    if problems := too_many(len(found)):
+    results = list(root.children(RESULT))
+    if problems := too_many(len(results)):
         return [Parsed("", None, problems)]
-    if len(found) == 1:
-        return [_parsed("", found[0])]
+    if len(results) == 1:
+        return [_parsed("", results[0])]
     root.required(RESULT)
-    return [_parsed(str(number), reader) for number, reader in enumerate(found, 1)] or [Parsed("", None, root.problems)]
+    return [_parsed(str(number), reader) for number, reader in enumerate(results, 1)] or [
+        Parsed("", None, root.problems)
+    ]
 
 
 def parse_response(content: bytes) -> Sequence[Parsed]:
-    """DecImportResponse, by which the window tells a client that it took its file, or why not, into an ImportResponse.
+    """Reads DecImportResponse, by which the window tells a client that it took its file, or why not.
 
     It has no channel and no notice time, so it moves no declaration: it ties the client's number to the unified one.
     Where the file wasn't taken it is refused with the window's own words.
@@ -60,9 +62,9 @@ def parse_response(content: bytes) -> Sequence[Parsed]:
         return [Parsed("", None, problems)]
     drop_namespace(element, NAMESPACE)
     own = Reader(element, RESPONSE)
-    code, told = own.text("ResponseCode"), own.text("ErrorMessage")
+    code, words = own.text("ResponseCode"), own.text("ErrorMessage")
     if code != _TAKEN:
-        return [Parsed("", None, [_not_taken(code, told)])]
+        return [Parsed("", None, [_not_taken(code, words)])]
     numbers = {field: own.required(name) for field, name in _NUMBERS.items()}
     response = declarations_pb2.ImportResponse(**numbers)
     report_at_elements(own, field_problems(response), lambda path: f"{RESPONSE}/{_NUMBERS.get(path, path)}")
@@ -72,12 +74,12 @@ def parse_response(content: bytes) -> Sequence[Parsed]:
 _NUMBERS: Mapping[str, str] = {"client_number": "ClientSeqNo", "unified_number": "SeqNo"}
 
 
-def _not_taken(code: str, told: str) -> Problem:
+def _not_taken(code: str, text: str) -> Problem:
     return Problem(
         f"{RESPONSE}/ResponseCode",
         "WINDOW_DID_NOT_TAKE_IT",
-        f"The window didn't take the client's file (code {code}): {told} Correct the declaration and declare it again.",
-        f"单一窗口未接收客户端文件（代码 {code}）：{told} 请更正报关单后重新申报。",
+        f"The window didn't take the client's file (code {code}): {text} Correct the declaration and declare it again.",
+        f"单一窗口未接收客户端文件（代码 {code}）：{text} 请更正报关单后重新申报。",
     )
 
 
@@ -103,16 +105,19 @@ def _set_notice_time(own: Reader, receipt: declarations_pb2.Receipt) -> None:
 
 
 def notice_time(text: str) -> datetime | None:
-    """yyyyMMddHHmmss or ISO 8601, Beijing time where it says no other, in UTC; None where it is no time."""
+    """Reads yyyyMMddHHmmss or ISO 8601, Beijing time where it says no other, in UTC; None where it is no time.
+
+    20260301102030 and 2026-03-01T10:20:30+08:00 are both 02:20:30 UTC.
+    """
     try:
-        found = datetime.strptime(text, _COMPACT_FORM) if _COMPACT.fullmatch(text) else datetime.fromisoformat(text)  # noqa: DTZ007 its zone follows
-        return (found if found.tzinfo else found.replace(tzinfo=BEIJING)).astimezone(UTC)
+        moment = datetime.strptime(text, _COMPACT_FORM) if _COMPACT.fullmatch(text) else datetime.fromisoformat(text)  # noqa: DTZ007 its zone follows
+        return (moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
 def time_invalid(path: str, text: str) -> Problem:
-    """The problem of a text that is no time."""
+    """Returns the problem of a text that is no time."""
     return Problem(
         path,
         "TIME_INVALID",

@@ -1,4 +1,4 @@
-"""Texts of elements as values. What can't be read is reported at its element; an empty text is absent."""
+"""Reads texts of elements as values. Reports an unreadable text at its element; an empty text is absent."""
 
 import re
 
@@ -11,17 +11,17 @@ from services.declarations.customs.checks import exact_or_none
 from trade.checks import date_or_none
 
 _DATE = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})", re.ASCII)
-# So many digits that int32 can be judged, and no more: Python itself refuses to read thousands.
+# Enough digits to judge int32, and no more: Python itself refuses to read thousands.
 _WHOLE = re.compile(r"0*[0-9]{1,10}", re.ASCII)
 _INT32_MAX = 2**31 - 1
 
 
 def day(reader: Reader, element: str, text: str) -> date_pb2.Date | None:
-    """A calendar day, 20260302 or 2026-03-02; None where it is absent or no day (DATE_INVALID)."""
+    """Reads a calendar day, 20260302 or 2026-03-02; None where it is absent or no day (DATE_INVALID)."""
     match = _DATE.fullmatch(text)
-    found = date_pb2.Date(year=int(match[1]), month=int(match[3]), day=int(match[4])) if match else None
-    if found is not None and date_or_none(found):
-        return found
+    date = date_pb2.Date(year=int(match[1]), month=int(match[3]), day=int(match[4])) if match else None
+    if date is not None and date_or_none(date):
+        return date
     if text:
         english, chinese = f"{text} is no day in the form yyyyMMdd.", f"{text} 不是 yyyyMMdd 形式的有效日期。"
         reader.report(element, "DATE_INVALID", english, chinese)
@@ -29,7 +29,7 @@ def day(reader: Reader, element: str, text: str) -> date_pb2.Date | None:
 
 
 def whole_number(reader: Reader, element: str, text: str) -> int:
-    """A whole number from 0; 0 where it is absent or none (NUMBER_INVALID)."""
+    """Reads a whole number from 0, 007 as 7; 0 where it is absent or no number (NUMBER_INVALID)."""
     if _WHOLE.fullmatch(text) and int(text[-10:]) <= _INT32_MAX:
         return int(text[-10:])
     if text:
@@ -38,7 +38,7 @@ def whole_number(reader: Reader, element: str, text: str) -> int:
 
 
 def money(reader: Reader, element: str, text: str, currency_code: str) -> money_pb2.Money:
-    """An amount in major units of a currency; 0 minor units where it can't be read (AMOUNT_INVALID).
+    """Reads an amount in major units of a currency; 0 minor units where it can't be read (AMOUNT_INVALID).
 
     The field tables allow four and five decimals, whatever the currency: it is rounded half-up to the minor unit,
     1250.1250 USD to 125013. An unknown currency is left to the rules on the row.

@@ -1,4 +1,4 @@
-"""Envelopes around a document: what is inside, and what is wrong with the envelope.
+"""Opens the envelopes around a document, and reports their problems.
 
 - DxpMsg, the data exchange platform's message of a terminal node (customs' message specification 202205, chapter 4 and
   terminal.xsd), and DxpMsgSv, that of a transport node around it (chapter 5). The document is base64 in Data. The
@@ -6,7 +6,7 @@
 - SWImportMessage, the single window's import file: the document is an element in SWImpData, or base64.
 - JSON with texts that are XML in base64, wherever they stand; also JSON Lines, each with such a text.
 
-An envelope may hold another. Each is smaller than what holds it, so that the limit of a message bounds them all.
+An envelope may hold another. Each is smaller than its holder, so that the limit of a message bounds them all.
 """
 
 import base64
@@ -43,7 +43,7 @@ _UNCOMPRESSED = ("", "0")
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A document and the path of the element or field it stands in, empty without an envelope; or what is wrong."""
+    """A document and the path of the element or field it stands in, empty without an envelope; or the problems."""
 
     path: str
     content: bytes
@@ -51,15 +51,15 @@ class Payload:
 
 
 def unpacked(content: bytes) -> Sequence[Payload]:
-    """Gives the documents in the envelopes around them, in order; the content itself where there is no envelope.
+    """Returns the documents in the envelopes around them, in order; the content itself where there is no envelope.
 
-    Example: the base64 of a CEB604Message in a DxpMsg is its bytes, with the path DxpMsg/Data.
+    The base64 of a CEB604Message in a DxpMsg gives its bytes, with the path DxpMsg/Data.
     """
     return list(_unpacked(Payload("", content), 0))
 
 
 def is_envelope(content: bytes) -> bool:
-    """Whether the content is an envelope around a document, whatever is wrong with it."""
+    """Tells whether the content is an envelope around a document, sound or not."""
     return _opened(content) is not None
 
 
@@ -81,17 +81,17 @@ def _inside(path: str, inner: Payload) -> Payload:
 
 
 def joined(path: str, inner: str) -> str:
-    """The path of an element below another, either of which may be empty."""
+    """Returns the path of an element below another, either of which may be empty: DxpMsg and Data give DxpMsg/Data."""
     return f"{path}/{inner}" if path and inner else path or inner
 
 
 def at(path: str, problem: Problem) -> Problem:
-    """The problem told from the outermost envelope on."""
+    """Returns the problem with its path from the outermost envelope on."""
     return replace(problem, path=joined(path, problem.path))
 
 
 def _opened(content: bytes) -> Sequence[Payload] | None:
-    """The payloads of the outermost envelope; None where the content is none."""
+    """Returns the payloads of the outermost envelope; None where the content is none."""
     if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return _of_json(content) if _MAY_HOLD_XML.search(content) else None
     root, _ = xml.root_of(content)
@@ -106,7 +106,7 @@ def _opened(content: bytes) -> Sequence[Payload] | None:
 
 
 def _of_json(content: bytes) -> Sequence[Payload] | None:
-    """The documents in a JSON value's texts; None where no text is one, or the content is neither a value nor lines."""
+    """Returns the documents in a JSON value's texts; None where no text is one, or the content is no JSON."""
     try:
         value = _json_value(content.decode("utf-8-sig"))
     except ValueError:
@@ -116,18 +116,18 @@ def _of_json(content: bytes) -> Sequence[Payload] | None:
 
 
 def _json_value(text: str) -> Any:
-    """One JSON value, or a list of those of all lines. ValueError, also where a line has no document in it."""
+    """Reads a JSON value, or a list of those of all lines. Raises ValueError, also where a line holds no document."""
     try:
         return strict_json.loads(text)
     except ValueError:
         values = [strict_json.loads(line) for line in text.split("\n") if line.strip()]
-    if not all(any(_xml_or_none(found) for _, found in _texts(value, "", 0)) for value in values):
+    if not all(any(_xml_or_none(text_of_line) for _, text_of_line in _texts(value, "", 0)) for value in values):
         raise ValueError("a line without a document")
     return values
 
 
 def _texts(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
-    """(path, text) of every text in a JSON value. Example: ("messages[0].data", "PD94…")."""
+    """Yields (path, text) of every text in a JSON value, such as ("messages[0].data", "PD94…")."""
     if isinstance(value, str):
         yield path, value
     elif depth == _JSON_DEPTH_MAX:
@@ -141,13 +141,13 @@ def _texts(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
 
 
 def _xml_or_none(text: str) -> bytes | None:
-    """The XML that a text is the base64 of; None where it is anything else."""
+    """Returns the XML that a text is the base64 of; None where it is anything else."""
     document = decoded_or_none(text) if _BASE64_OF_XML.fullmatch(text) else None
     return document if document and document.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else None
 
 
 def decoded_or_none(text: str) -> bytes | None:
-    """The bytes of base64, blanks in it passed over (xs:base64Binary); None where it is none or empty."""
+    """Decodes base64, passing over blanks (xs:base64Binary): "PGE+ PC9hPg==" gives <a></a>; None for other texts."""
     try:
         return base64.b64decode("".join(text.split()), validate=True) or None
     except (binascii.Error, ValueError):
@@ -155,7 +155,7 @@ def decoded_or_none(text: str) -> bytes | None:
 
 
 def _transport_message(root: Reader) -> Payload:
-    """DxpMsgSv: a terminal node's message with the route it took."""
+    """Opens DxpMsgSv: a terminal node's message with the route it took."""
     inner = root.find("DxpMsg")
     if inner is None:
         root.required("DxpMsg")
@@ -164,7 +164,7 @@ def _transport_message(root: Reader) -> Payload:
 
 
 def _terminal_message(root: Reader) -> Payload:
-    """DxpMsg: its header checked by table 4-2 and 4-3, and the document in Data."""
+    """Opens DxpMsg: checks its header by tables 4-2 and 4-3, and decodes the document in Data."""
     _check_version(root)
     _check_header(root)
     data = list(root.children("Data"))
@@ -224,7 +224,7 @@ def _one_document(count: int) -> tuple[str, str]:
 
 
 def _decoded(root: Reader, name: str, data: Reader, kind: str) -> Payload:
-    """The document of a base64 element, whose root must be the one that the envelope's type names."""
+    """Decodes the document of a base64 element, whose root must be the one that the envelope's type names."""
     document = decoded_or_none(data.own_text())
     if document is None:
         root.report(
@@ -233,18 +233,18 @@ def _decoded(root: Reader, name: str, data: Reader, kind: str) -> Payload:
             f"{name} is empty or no base64; encode the document's bytes in base64.",
             f"{name} 为空或不是 base64；请将报文字节以 base64 编码。",
         )
-    elif _TYPE_OF_ROOT.fullmatch(kind) and (found := xml.root_of(document)[0]) and found[1] != kind:
+    elif _TYPE_OF_ROOT.fullmatch(kind) and (root_name := xml.root_of(document)[0]) and root_name[1] != kind:
         root.report(
             "TransInfo/MsgType",
             "ENVELOPE_TYPE_DIFFERS",
-            f"MsgType is {kind}, but the document is {found[1]}; correct one of them.",
-            f"MsgType 为 {kind}，报文实际为 {found[1]}；请更正其一。",
+            f"MsgType is {kind}, but the document is {root_name[1]}; correct one of them.",
+            f"MsgType 为 {kind}，报文实际为 {root_name[1]}；请更正其一。",
         )
     return Payload(joined(root.path, name), document or b"", root.problems)
 
 
 def _platform_response(root: Reader) -> Payload:
-    """DxpRep, by which the exchange platform tells a sender what became of a message; it carries no document."""
+    """Refuses DxpRep, by which the exchange platform tells a sender of a message's fate; it carries no document."""
     root.report(
         "",
         "TRANSPORT_RESPONSE",
@@ -255,7 +255,7 @@ def _platform_response(root: Reader) -> Payload:
 
 
 def _window_file(root: Reader) -> Payload:
-    """SWImportMessage: the document in SWImpData, as an element or in base64."""
+    """Opens SWImportMessage: the document in SWImpData, as an element or in base64."""
     if root.text("SWImpHead/Compress") not in _UNCOMPRESSED:
         root.report(
             "SWImpHead/Compress", "ENVELOPE_COMPRESSED", "Send the document uncompressed.", "请发送未压缩的报文。"

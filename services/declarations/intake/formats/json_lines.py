@@ -1,7 +1,7 @@
-"""Rows as JSON Lines: one object a line, the fields of a row in either JSON spelling.
+"""Reads rows as JSON Lines: one object a line, the fields of a row in either JSON spelling.
 
-An object of one field that is a kind of row (declaration, retail_document …) is that row. A record is also known
-by what it is about (permit, manifest, bill …); every other object is a receipt of a goods declaration.
+An object of one field that is a kind of row (declaration, retail_document …) is that row. A record is also recognised
+by its content's field (permit, manifest, bill …); every other object is a receipt of a goods declaration.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _ROWS = frozenset(name for field in rows.Row.DESCRIPTOR.fields for name in (fiel
 
 
 def parse(content: bytes) -> Sequence[Parsed]:
-    """The rows of the lines, by line number from 1; blank lines are passed over. One object may span all lines."""
+    """Reads the rows of the lines, by line number from 1, passing over blank lines. One object may span all lines."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -41,14 +41,14 @@ def _is_one_object(text: str) -> bool:
 
 
 def checked(line: str) -> tuple[Message | None, list[Problem]]:
-    """The row of a line that has passed the checks of its kind; None and why, where it is none."""
+    """Reads the row of a line and checks it by the rules of its kind; None and the problems where it is broken."""
     row, problems = read(line)
-    found = rows.problems(row) if row is not None and type(row) in rows.CHECKS else problems
-    return (None if found else row), list(found)
+    broken = rows.problems(row) if row is not None and type(row) in rows.CHECKS else problems
+    return (None if broken else row), list(broken)
 
 
 def read(line: str) -> tuple[Message | None, list[Problem]]:
-    """The row of a line, as its room takes it; None and why, where it is none."""
+    """Reads the row of a line, as its room takes it; None and the problem where it holds none."""
     try:
         data = strict_json.loads(line)
         if not isinstance(data, dict):
@@ -59,14 +59,14 @@ def read(line: str) -> tuple[Message | None, list[Problem]]:
 
 
 def kind(data: dict[str, Any]) -> type[Message]:
-    """What an object is a message of."""
+    """Returns the type of message that an object is: {"permit": …} is a Record, {"record": …} a Row."""
     if len(data) == 1 and _ROWS & data.keys() and isinstance(next(iter(data.values())), dict):
         return rows.Row
     return records_pb2.Record if _RECORDS & data.keys() else declarations_pb2.Receipt
 
 
 def _inner(message: Any) -> Any:
-    """The row in a Row, and the document in a retail document. ValueError where there is none."""
+    """Returns the row in a Row, and the document in a retail document. Raises ValueError where there is none."""
     for oneof in ("row", "document"):
         if oneof in message.DESCRIPTOR.oneofs_by_name:
             chosen = message.WhichOneof(oneof)
@@ -77,7 +77,7 @@ def _inner(message: Any) -> Any:
 
 
 def line_malformed(detail: str) -> Problem:
-    """The problem of a line that is no such object; detail is the parser's own."""
+    """Returns the problem of a line that is no such object; detail is the parser's own."""
     return Problem(
         "",
         "LINE_MALFORMED",

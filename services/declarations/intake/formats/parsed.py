@@ -1,4 +1,4 @@
-"""What every parser of a format gives: one Parsed for each document in the bytes."""
+"""The outcome of every parser of a format: one Parsed for each document in the bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,16 +7,16 @@ from google.protobuf.message import Message
 
 from chassis.errors import Problem
 
-# More than honest bytes of the largest message hold, so that what a message says is soon read and fits an answer.
+# More than honest bytes of the largest message hold, so that a message is soon read and its problems fit an answer.
 DOCUMENTS_MAX, ROWS_MAX, LINES_MAX = 10_000, 30_000, 60_000
 PROBLEMS_MAX = 1_000
-# What senders of customs' documents write under the header of UTF-8.
+# The encodings that senders of customs' documents write under the header of UTF-8.
 MISDECLARED = ("gb18030",)
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """One document: its own id or its place, and the row it became or everything that is wrong with it.
+    """A document: its own id or its place, and the row it became or everything that is wrong with it.
 
     document_id is empty where the bytes as a whole couldn't be read. A row has passed its room's checks.
     """
@@ -27,22 +27,22 @@ class Parsed:
 
 
 def too_many(count: int, most: int = DOCUMENTS_MAX) -> list[Problem]:
-    """The problem of bytes with more documents, rows or lines than are read at once; none where there are fewer."""
+    """Returns the problem of bytes with more documents, rows or lines than are read at once; else nothing."""
     english = f"It has {count} documents, rows or lines; send at most {most} at once."
     chinese = f"报文含有 {count} 份单证、行或明细；每次最多发送 {most}。"
     return [Problem("", "TOO_MANY_DOCUMENTS", english, chinese)] if count > most else []
 
 
 def told(parts: Sequence[Parsed]) -> list[Parsed]:
-    """With the first problems of the document, PROBLEMS_MAX over all its parts, and how many more there are.
+    """Returns the parts with the document's first PROBLEMS_MAX problems, and with the number of those left out.
 
-    A part after those is still told its own first problem.
+    A part after those still tells its own first problem.
     """
-    left, found = PROBLEMS_MAX, []
+    left, shortened = PROBLEMS_MAX, []
     for part in parts:
-        found.append(_first_only(part) if left <= 0 else _first(part, left))
+        shortened.append(_first_only(part) if left <= 0 else _first(part, left))
         left -= len(part.problems)
-    return found
+    return shortened
 
 
 def _first(part: Parsed, most: int) -> Parsed:

@@ -1,4 +1,4 @@
-"""Which format a document is in: its root element and namespace say so, and the table names the parser."""
+"""Recognises a document's format by its root element and namespace, and reads it with the table's parser."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -56,14 +56,14 @@ class Read:
 
 
 def read(document: declarations_pb2.Document) -> Read:
-    """The rows of a document, taken out of its envelopes, or everything that is wrong with it."""
-    read = [_read(payload, document.format) for payload in envelopes.unpacked(document.content)]
-    names = {each_read.format for each_read in read}
-    return Read(names.pop() if len(names) == 1 else "", [part for each_read in read for part in each_read.parts])
+    """Reads the rows of a document out of its envelopes, or everything that is wrong with it."""
+    reads = [_read(payload, document.format) for payload in envelopes.unpacked(document.content)]
+    names = {read.format for read in reads}
+    return Read(names.pop() if len(names) == 1 else "", [part for read in reads for part in read.parts])
 
 
 def _read(payload: Payload, meant: str) -> Read:
-    """The rows of one document; paths of problems begin at its outermost envelope."""
+    """Reads the rows of a bare document; paths of problems begin at its outermost envelope."""
     if payload.problems:
         return Read("", [Parsed("", None, payload.problems)])
     read = _read_bare(payload.content, meant)
@@ -75,40 +75,38 @@ def _at(path: str, part: Parsed) -> Parsed:
 
 
 def _read_bare(content: bytes, meant: str) -> Read:
-    found, problems = recognised(content)
-    if found is None:
+    recognised_format, problems = recognised(content)
+    if recognised_format is None:
         return Read("", [Parsed("", None, problems)])
-    if meant and meant != found.name:
-        return Read(found.name, [Parsed("", None, [_other_format(meant, found.name)])])
-    if found is JSON_LINES and (problems := too_many(content.count(b"\n"), ROWS_MAX)):
-        return Read(found.name, [Parsed("", None, problems)])
-    parts = told(found.parse(content))
-    return Read(found.name, parts or [Parsed("", None, [NO_DOCUMENT])])
+    if meant and meant != recognised_format.name:
+        return Read(recognised_format.name, [Parsed("", None, [_other_format(meant, recognised_format.name)])])
+    if recognised_format is JSON_LINES and (problems := too_many(content.count(b"\n"), ROWS_MAX)):
+        return Read(recognised_format.name, [Parsed("", None, problems)])
+    parts = told(recognised_format.parse(content))
+    return Read(recognised_format.name, parts or [Parsed("", None, [NO_DOCUMENT])])
 
 
 def recognised(content: bytes) -> tuple[Format | None, Sequence[Problem]]:
-    """The format of the bytes; None and why, where it is none of ours or can't be read."""
+    """Returns the format of the bytes; None and the problem where it is none of ours or can't be read."""
     if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return JSON_LINES, []
     root, problems = xml.root_of(content)
     if root is None:
         return None, problems
-    found = PARSERS.get(root) or _of_family(*root)
-    return found, [] if found else [_unknown_format(*root)]
+    recognised_format = PARSERS.get(root) or _of_family(*root)
+    return recognised_format, [] if recognised_format else [_unknown_format(*root)]
 
 
 def _of_family(namespace: str, root: str) -> Format | None:
-    families = (
-        each_format for (space, name), each_format in FAMILIES.items() if name == root and namespace.startswith(space)
-    )
+    families = (family for (space, name), family in FAMILIES.items() if name == root and namespace.startswith(space))
     return next(families, None)
 
 
 def _unknown_format(namespace: str, root: str) -> Problem:
-    meant = next((space for space, name in (*PARSERS, *FAMILIES) if name == root), None)
-    if meant is not None:
-        return xml.wrong_namespace(root, f"{{{namespace}}}{root}", f"{{{meant}}}{root}")
-    names = ", ".join(sorted({each_format.name for each_format in (*PARSERS.values(), *FAMILIES.values())}))
+    expected = next((space for space, name in (*PARSERS, *FAMILIES) if name == root), None)
+    if expected is not None:
+        return xml.wrong_namespace(root, f"{{{namespace}}}{root}", f"{{{expected}}}{root}")
+    names = ", ".join(sorted({family.name for family in (*PARSERS.values(), *FAMILIES.values())}))
     return Problem(
         root,
         "FORMAT_UNKNOWN",
@@ -117,12 +115,12 @@ def _unknown_format(namespace: str, root: str) -> Problem:
     )
 
 
-def _other_format(meant: str, found: str) -> Problem:
+def _other_format(stated: str, actual: str) -> Problem:
     return Problem(
         "",
         "FORMAT_MISMATCH",
-        f"The document was sent as {meant} but is {found}; correct one of them.",
-        f"报文声明为 {meant}，实际为 {found}；请更正其一。",
+        f"The document was sent as {stated} but is {actual}; correct one of them.",
+        f"报文声明为 {stated}，实际为 {actual}；请更正其一。",
     )
 
 

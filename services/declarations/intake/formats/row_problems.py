@@ -1,4 +1,4 @@
-"""What is wrong with a row, told at the elements of the document that its fields came from."""
+"""Tells a row's problems at the elements of the document that its fields came from."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -25,7 +25,7 @@ _FIELD_RULES: Mapping[str, tuple[str, str, str]] = {
     "repeated.max_items": ("TOO_MANY", "At most {limit} of these may be sent.", "最多可有 {limit} 项。"),
     "repeated.unique": ("REPEATED", "The same one is given twice; leave one out.", "内容重复；请删除重复项。"),
 }
-# What a pattern asks for, in words, by the field's name.
+# The form that a pattern asks for, in words, by the field's name.
 _FORMS: Mapping[str, tuple[str, str]] = {
     "declaration_number": (
         "18 digits: office (4), year (4), 0 export or 1 import, sequence (9)",
@@ -44,7 +44,7 @@ _ANY_RULE = ("VALUE_INVALID", "The value breaks the rule {rule}.", "该值不符
 
 
 def field_problems(row: Message) -> Iterator[Problem]:
-    """The proto's own field rules, on what a document gave."""
+    """Yields the violations of the proto's own field rules by a document's row."""
     for violation in validator.collect_violations(row):
         field = violation.proto.field
         path = ".".join(_field_name(element) for element in (field.elements if field else ()))
@@ -69,11 +69,11 @@ def _field_name(element: Any) -> str:
 def report_at_elements(reader: Reader, problems: Iterable[Problem], element_path: Callable[[str], str]) -> None:
     """Reports problems of a row at the elements its fields came from.
 
-    Leaves out what only follows from an element that is reported already, and repetitions.
+    Leaves out repetitions and those that only follow from an element that is reported already.
     """
     reported = {problem.path for problem in reader.problems}
-    found: dict[tuple[str, str], Problem] = {}
+    at_elements: dict[tuple[str, str], Problem] = {}
     for problem in problems:
         path = element_path(problem.path)
-        found.setdefault((path, problem.reason), replace(problem, path=path))
-    reader.problems.extend(problem for problem in found.values() if problem.path not in reported)
+        at_elements.setdefault((path, problem.reason), replace(problem, path=path))
+    reader.problems.extend(problem for problem in at_elements.values() if problem.path not in reported)

@@ -1,4 +1,4 @@
-"""Rows of any kind as one message, as JSON, and as the numbers by which each tells what it is a version of."""
+"""Rows of any kind as one message, as JSON, and as the numbers that tell of which version each row is."""
 
 import json
 import operator
@@ -20,12 +20,12 @@ from services.declarations.window.retail.checks import check as retail_problems
 Row = declarations_pb2.Row
 KINDS = frozenset(field.name for field in Row.DESCRIPTOR.fields)
 RETAIL = "retail_document"
-# What no row could be made of: only its sender knows how it is read.
+# The formats without any row: only their sender knows how they are read.
 UNREAD = ("CSV", "JSON")
 
 
 def to_json(content: bytes) -> bytes:
-    """A serialised Row as the JSON that is taken back: one line. A time that JSON can't tell is left out."""
+    """Writes a serialised Row as the JSON that is taken back: one line. Leaves out a time that JSON can't tell."""
     row = Row.FromString(content)
     _leave_out_untold(row)
     data = json_format.MessageToDict(row, preserving_proto_field_name=True)
@@ -45,7 +45,7 @@ def _leave_out_untold(message: Message) -> None:
 
 
 def problems(row: Message) -> Sequence[Problem]:
-    """What is wrong with a row by itself, of those kinds whose takers don't look for it."""
+    """Lists the problems of a row by itself, of those kinds whose takers don't look for them."""
     return fields.row_problems(row) or CHECKS.get(type(row), lambda _row: ())(row)
 
 
@@ -63,16 +63,16 @@ _Texts = Callable[[Any], tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What makes a row that very version: numbers, without which there is none, and what else tells it apart."""
+    """The key of a row's version: its numbers, without which there is none, and the other fields that tell it apart."""
 
     numbers: _Texts
     others: _Texts
 
 
 def _of(*paths: str) -> _Texts:
-    """The values at these paths, always as a tuple; of an absent message its fields' defaults."""
-    found = operator.attrgetter(*paths)
-    return found if len(paths) > 1 else lambda row: (found(row),)
+    """Returns a getter of the values at these paths, always a tuple; an absent message gives its fields' defaults."""
+    getter = operator.attrgetter(*paths)
+    return getter if len(paths) > 1 else lambda row: (getter(row),)
 
 
 def _at(path: str) -> tuple[str, str]:
@@ -105,10 +105,12 @@ _LIST_RECEIPT = Key(_LIST_NUMBERS, _of("status_code", *_at("notice_time")))
 
 
 def key(kind: str, row: Any) -> str:
-    """What a row is a version of, and which; empty where it has no number to tell by."""
+    """Returns the key of the version that a row is; empty where it has no number."""
     if kind == "record":
-        found = records_kinds.kind_of(row)
-        return repr((found, records_kinds.identifier(row), row.notice_time.ToNanoseconds())) if found else ""
+        record_kind = records_kinds.kind_of(row)
+        return (
+            repr((record_kind, records_kinds.identifier(row), row.notice_time.ToNanoseconds())) if record_kind else ""
+        )
     own, rule = kind, KEYS.get(kind)
     if kind == RETAIL:
         own = row.WhichOneof("document") or ""

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from aval.declarations.v1 import records_pb2
 from google.type import decimal_pb2
 
-from chassis import rpc as wire
+from chassis import rpc
 from chassis.errors import Problem
 from chassis.fields import problems as field_problems
 from chassis.xml import Reader, drop_namespaces, local_name, namespace, parse_document, wrong_namespace
@@ -51,7 +51,7 @@ _TEXTS = {
 
 
 def parse(content: bytes) -> list[Parsed]:
-    """Reads each declaration of the document; gives one problem where the document holds none or can't be read."""
+    """Reads each declaration of the document; returns one problem where the document holds none or can't be read."""
     element, problems = parse_document(content)
     if element is None:
         return [Parsed("", None, problems)]
@@ -62,15 +62,15 @@ def parse(content: bytes) -> list[Parsed]:
     root = Reader(element, local_name(element))
     if other := _other_message(root):
         return [Parsed("", None, [other])]
-    found = [root] if root.path == "Declaration" else list(root.descendants("Declaration"))
-    if problems := too_many(len(found)):
+    declarations = [root] if root.path == "Declaration" else list(root.descendants("Declaration"))
+    if problems := too_many(len(declarations)):
         return [Parsed("", None, problems)]
     responsible = root.text("ResponsibleCountryCode")
-    return [_parsed(Reader(reader.element, reader.path), responsible) for reader in found]
+    return [_parsed(Reader(reader.element, reader.path), responsible) for reader in declarations]
 
 
 def _other_message(root: Reader) -> Problem | None:
-    """Names the message where it is none that carries declarations, by its elements or its WCOTypeName."""
+    """Names the message where it carries no declarations, by its elements or its WCOTypeName."""
     response = root if root.path == RESPONSE else next(root.descendants(RESPONSE), None)
     if response is not None:
         return _no_import(response.path, "RES", _document("NAME RES"))
@@ -121,7 +121,7 @@ def _parsed(reader: Reader, responsible: str) -> Parsed:
 
 
 def _broken(row: records_pb2.Record) -> list[Problem]:
-    """What the row itself must keep; paths are fields of the row."""
+    """Returns the problems of the row itself; paths are fields of the row."""
     return field_problems(row) or records_kinds.problems(row)
 
 
@@ -141,7 +141,7 @@ def _row(reader: Reader, responsible: str) -> records_pb2.Record:
     _set_amount(reader, mirror)
     row = records_pb2.Record()
     if accepted is not None:
-        mirror.accept_date.CopyFrom(wire.date(accepted.date()))
+        mirror.accept_date.CopyFrom(rpc.date(accepted.date()))
         row.notice_time.FromDatetime(_time(reader, "IssueDateTime") or accepted)
     _check_accepted(reader)
     row.mirror_declaration.CopyFrom(mirror)
@@ -166,7 +166,7 @@ def _check_accepted(reader: Reader) -> None:
 
 
 def _time(reader: Reader, element: str) -> datetime | None:
-    """Reads a moment; gives None where it is absent, or can't be read, which is reported."""
+    """Reads a moment; returns None where it is absent, or can't be read, which is reported."""
     text, code = _time_text(reader, element)
     moment = moment_or_none(text, code)
     if text and moment is None:
@@ -175,7 +175,7 @@ def _time(reader: Reader, element: str) -> datetime | None:
 
 
 def _time_text(reader: Reader, element: str) -> tuple[str, str]:
-    """(text, formatCode) of the DateTimeString in an element, or of the element itself; empty where it is absent."""
+    """Returns (text, formatCode) of the DateTimeString in an element, or of the element itself; empty where absent."""
     holder = reader.find(element)
     if holder is None:
         return "", ""
@@ -184,7 +184,7 @@ def _time_text(reader: Reader, element: str) -> tuple[str, str]:
 
 
 def moment_or_none(text: str, format_code: str = "") -> datetime | None:
-    """Reads a time of UN/EDIFACT list 2379 in the zone that it names, UTC where it names none; None where it is none.
+    """Reads a time of UN/EDIFACT list 2379 in the zone that it names, else UTC; None where it is no time.
 
     The count of digits decides where the code is absent or another count of digits stands in the text; a text with
     dashes is of ISO 8601. Examples: "20260302101112+01" of format 304 is 10:11:12 an hour east of Greenwich;
@@ -201,7 +201,7 @@ def moment_or_none(text: str, format_code: str = "") -> datetime | None:
 
 
 def _moment(match: re.Match[str], format_code: str) -> datetime:
-    """Raises ValueError where the digits fit no format, or there is no such time or zone."""
+    """Returns the moment. Raises ValueError where the digits fit no format, or there is no such time or zone."""
     digits = match[1]
     formats = code_table("date_time_formats")
     if format_code and formats.row(format_code, date.max) is None:
@@ -214,12 +214,12 @@ def _moment(match: re.Match[str], format_code: str) -> datetime:
 
 
 def _digits_of(form: str) -> str:
-    """The part of a format before its zone: CCYYMMDDHHMMSS of CCYYMMDDHHMMSSZZZ."""
+    """Returns the part of a format before its zone: CCYYMMDDHHMMSS of CCYYMMDDHHMMSSZZZ."""
     return form.partition("Z")[0]
 
 
 def _zone(match: re.Match[str]) -> tzinfo:
-    """Raises ValueError where the offset is a day or more."""
+    """Returns the zone. Raises ValueError where the offset is a day or more."""
     _, _, sign, hours, minutes = match.groups()
     if not sign:
         return UTC
@@ -239,12 +239,12 @@ def _no_time(reader: Reader, element: str, text: str, format_code: str) -> None:
 
 
 def _importing_country(reader: Reader, responsible: str) -> str:
-    """The responsible country, or the destination where that is a group of countries or isn't told."""
+    """Returns the responsible country, or the destination where that is a group of countries or isn't told."""
     return _country(reader, f"{_SHIPMENT}/Destination/CountryCode", "" if responsible == UNION else responsible)
 
 
 def _country(reader: Reader, element: str, otherwise: str = "") -> str:
-    """ISO alpha-3 of an alpha-2 code or of a customs territory's; empty where absent, reported where unknown.
+    """Returns ISO alpha-3 of an alpha-2 code or of a customs territory's; empty where absent, reported where unknown.
 
     Examples: GB is GBR; XI, Northern Ireland, is GBR; EU, where goods originate in the Union, is EUE.
     """
@@ -258,7 +258,7 @@ def _country(reader: Reader, element: str, otherwise: str = "") -> str:
 
 
 def _kilograms(reader: Reader, element: str) -> decimal_pb2.Decimal | None:
-    """A weight; None where it is absent, or in another unit than KGM, which is reported."""
+    """Returns a weight; None where it is absent. Reports another unit than KGM."""
     holder = reader.find(element)
     if holder is None or not holder.own_text():
         return None
@@ -297,7 +297,7 @@ def _line(item: Reader) -> records_pb2.MirrorLine:
 
 
 def _commodity_code(item: Reader) -> str:
-    """The classification by the tariff, never a trade item's or dangerous goods' number; reported where there is none.
+    """Returns the classification by the tariff, never a trade item's or dangerous goods' number; reports its absence.
 
     Its type is of UN/EDIFACT list 7143 (data/commodity_classifications.csv); one without a type counts where no other
     is the tariff's. Example: of SRZ 12345678 and TSP 6704.20.00 it is 67042000.
@@ -316,7 +316,7 @@ def _commodity_code(item: Reader) -> str:
 
 
 def _ranked(classification: Reader) -> tuple[int, str] | None:
-    """Rank and code of a classification by the tariff, the lowest rank first; None of any other."""
+    """Returns rank and code of a classification by the tariff, the lowest rank first; None for any other."""
     code = classification.text("ID").translate(_SEPARATORS)
     kind = classification.text("IdentificationTypeCode")
     row = code_table("commodity_classifications").row(kind, date.max)

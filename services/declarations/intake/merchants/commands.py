@@ -1,6 +1,6 @@
-"""Merchants that are registered after their documents came: what they sent becomes their enterprise's.
+"""Adopts documents of merchants that are registered after them: they become their enterprise's.
 
-A registration only notes the code; a sweep adopts what is there, a batch at a time, however much that is.
+A registration only notes the code; a sweep adopts the documents, a batch at a time, however many there are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,22 +25,22 @@ WATCH_SECONDS = 60
 
 
 def expect(transaction: Transaction, changed: Sequence[tuple[Record, records_pb2.EnterpriseRegistration]]) -> None:
-    """Enterprises were registered: documents of theirs may have come before."""
+    """Notes that enterprises were registered: documents of theirs may have come before."""
     store.expect(transaction.connection, (content.customs_code for _, content in changed), transaction.now_us)
 
 
 def adopt(transaction: Transaction) -> bool:
-    """A sweep: documents of merchants that are registered by now get their enterprise; whether there may be more."""
+    """Gives documents of merchants that are registered by now their enterprise. Returns whether more may be left."""
     expected = store.expected(transaction.connection, AT_ONCE)
     if not expected:
         return False
     # A code may have gone from its enterprise again.
     enterprises = records_enterprises.enterprise_of(transaction.connection, expected)
-    if not any(orphans_index(transaction, enterprises).values()):
+    if not any(_orphans(transaction, enterprises).values()):
         return _end(transaction, expected)
-    # Who brings documents of these merchants waits; what is found is looked up again under their locks.
+    # A command with documents of these merchants waits; the orphans are looked up again under their locks.
     list_store.lock(transaction, enterprises)
-    adopted = _adopt(transaction, orphans_index(transaction, enterprises), enterprises)
+    adopted = _adopt(transaction, _orphans(transaction, enterprises), enterprises)
     changed = list(list_store.load(transaction.connection, adopted["retailLists"]).values())
     pool_commands.follow(transaction, changed)
     list_store.tell(transaction, changed)
@@ -48,17 +48,18 @@ def adopt(transaction: Transaction) -> bool:
     return True
 
 
-def orphans_index(transaction: Transaction, codes: Iterable[str]) -> dict[str, list[Orphan]]:
-    """By collection."""
+def _orphans(transaction: Transaction, codes: Iterable[str]) -> dict[str, list[Orphan]]:
+    """Returns the orphans of merchants, by collection."""
     return {name: store.orphans(transaction.connection, table, codes, AT_ONCE) for name, table in TABLES.items()}
 
 
 def _adopt(
-    transaction: Transaction, found: Mapping[str, Sequence[Orphan]], enterprises: Mapping[str, str]
+    transaction: Transaction, orphans: Mapping[str, Sequence[Orphan]], enterprises: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
-    """The enterprise of each document by its id, by collection."""
+    """Gives each document its enterprise; returns the enterprise of each by its id, by collection."""
     adopted = {
-        name: {orphan.id: enterprises[orphan.merchant_code] for orphan in several} for name, several in found.items()
+        name: {orphan.id: enterprises[orphan.merchant_code] for orphan in of_collection}
+        for name, of_collection in orphans.items()
     }
     for name, owners in adopted.items():
         store.adopt(transaction.connection, TABLES[name], owners)
@@ -66,10 +67,10 @@ def _adopt(
 
 
 def _tell(transaction: Transaction, adopted: Mapping[str, Mapping[str, str]]) -> None:
-    """One event an enterprise and batch."""
+    """Appends one event an enterprise and batch."""
     for enterprise in sorted({owner for owners in adopted.values() for owner in owners.values()}):
         names = {
-            name: [f"{name}/{text}" for text, owner in owners.items() if owner == enterprise]
+            name: [f"{name}/{identifier}" for identifier, owner in owners.items() if owner == enterprise]
             for name, owners in adopted.items()
         }
         payload = retail_pb2.RetailDocumentsAdopted(
@@ -82,7 +83,7 @@ def _tell(transaction: Transaction, adopted: Mapping[str, Mapping[str, str]]) ->
 
 
 def _end(transaction: Transaction, expected: Mapping[str, int]) -> bool:
-    """Looks no longer at those of whom nothing is left; whether others may be due."""
+    """Ends the watch on merchants without orphans. Returns whether others may be due."""
     latest = transaction.now_us - WATCH_SECONDS * MICROSECONDS
     over = [code for code, expect_us in expected.items() if expect_us <= latest]
     if over:

@@ -22,7 +22,7 @@ merchant_adoptions = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# Said in the statement itself, as in the index of what has no enterprise.
+# A literal of the statement itself, as in the index of documents without an enterprise.
 NOBODY: sa.ColumnElement[str] = sa.literal_column("''")
 # By the collection of their names.
 TABLES: Mapping[str, sa.Table] = {
@@ -41,31 +41,31 @@ class Orphan:
 
 
 def expect(connection: sa.Connection, codes: Iterable[str], now_us: int) -> None:
-    """Documents of these merchants may be without their enterprise."""
+    """Notes that documents of these merchants may be without their enterprise."""
     bulk.add(connection, merchant_adoptions, [(code, now_us) for code in sorted(set(codes))], replaced=["expect_us"])
 
 
 def expected(connection: sa.Connection, limit: int) -> dict[str, int]:
-    """Merchants whose documents may be without their enterprise, those that wait longest: since when, by code."""
+    """Returns since when documents of merchants may be without their enterprise, the longest first, by code."""
     rows = merchant_adoptions.c
     query = sa.select(rows.merchant_code, rows.expect_us).order_by(rows.expect_us, rows.merchant_code).limit(limit)
-    return {found.merchant_code: found.expect_us for found in connection.execute(query)}
+    return {row.merchant_code: row.expect_us for row in connection.execute(query)}
 
 
 def end(connection: sa.Connection, codes: Sequence[str]) -> None:
-    """Nothing of these merchants is left."""
+    """Ends the watch on these merchants."""
     rows = merchant_adoptions
     connection.execute(sa.delete(rows).where(bulk.among(connection, rows.c.merchant_code, codes)))
 
 
 def orphans(connection: sa.Connection, table: sa.Table, codes: Iterable[str], limit: int) -> list[Orphan]:
-    """Documents of these merchants that are no enterprise's."""
+    """Returns documents of these merchants that have no enterprise."""
     query = sa.select(table.c.id, table.c.merchant_code).where(
         bulk.among(connection, table.c.merchant_code, codes), table.c.enterprise == NOBODY
     )
-    return [Orphan(*found) for found in connection.execute(query.limit(limit))]
+    return [Orphan(*row) for row in connection.execute(query.limit(limit))]
 
 
 def adopt(connection: sa.Connection, table: sa.Table, enterprises: Mapping[str, str]) -> None:
-    """Documents by id, and whose they are from now on."""
+    """Gives documents, by id, their enterprise."""
     bulk.update(connection, table, ("enterprise",), [(enterprise, name) for name, enterprise in enterprises.items()])

@@ -1,4 +1,4 @@
-"""Taking in what is known of drafts, and settling where they stand by it."""
+"""Takes drafts and their numbers in, and settles each draft's state by them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -34,12 +34,12 @@ TIED_OTHERWISE = Problem(
 def create_batch(
     work: Sequence[tuple[Transaction, Candidates]],
 ) -> list[declarations_pb2.BatchCreateDeclarationsResponse]:
-    """Declarations as rows, with a customs number or without."""
-    return [declarations_pb2.BatchCreateDeclarationsResponse(verdicts=found) for found in take(work)]
+    """Takes declarations as rows, with a customs number or without."""
+    return [declarations_pb2.BatchCreateDeclarationsResponse(verdicts=verdicts) for verdicts in take(work)]
 
 
 def take(work: Sequence[tuple[Transaction, Candidates]]) -> list[list[declarations_pb2.IntakeVerdict]]:
-    """What has a customs number is declared, what has none is a draft; the verdicts of each request, in order."""
+    """Declares rows with a customs number, keeps others as drafts; returns the verdicts of each request, in order."""
     connection = work[0][0].connection
     numbers = set().union(*(candidates.numbers for _, candidates in work))
     supplying = {draft.declaration: draft for draft in draft_store.supplying(connection, numbers)}
@@ -49,7 +49,10 @@ def take(work: Sequence[tuple[Transaction, Candidates]]) -> list[list[declaratio
     ]
     taken = takers_declarations.take(numbered, {number: draft.declared_digest for number, draft in supplying.items()})
     parts = zip(work, taken, strict=True)
-    return [_with_drafts(transaction, candidates.rows, found, supplying) for (transaction, candidates), found in parts]
+    return [
+        _with_drafts(transaction, candidates.rows, verdicts_of_numbered, supplying)
+        for (transaction, candidates), verdicts_of_numbered in parts
+    ]
 
 
 def _is_draft(row: Candidate) -> bool:
@@ -62,18 +65,20 @@ def _with_drafts(
     taken: Sequence[declarations_pb2.IntakeVerdict],
     supplying: dict[str, Draft],
 ) -> list[declarations_pb2.IntakeVerdict]:
-    """The verdicts of all rows in order, where those of rows that aren't drafts are given."""
+    """Returns the verdicts of all rows in order; `taken` has those of rows that aren't drafts."""
     others = iter(taken)
-    found = [None if _is_draft(row) else next(others) for row in rows]
-    told = [(row.content, verdict.outcome) for row, verdict in zip(rows, found, strict=True) if row.content and verdict]
+    given = [None if _is_draft(row) else next(others) for row in rows]
+    outcomes = [
+        (row.content, verdict.outcome) for row, verdict in zip(rows, given, strict=True) if row.content and verdict
+    ]
     changed, same = (
-        {content.id: content for content, each_outcome in told if each_outcome == outcome}
+        {content.id: content for content, own in outcomes if own == outcome}
         for outcome in (Verdict.ACCEPTED, Verdict.DUPLICATE)
     )
     _replaced(transaction, changed, same, supplying)
     touched = _numbered_by_clients(transaction, [*changed.values(), *same.values()])
     drafts = iter(_keep(transaction, [row for row in rows if _is_draft(row)], touched))
-    return [verdict or next(drafts) for verdict in found]
+    return [verdict or next(drafts) for verdict in given]
 
 
 def _replaced(
@@ -82,9 +87,9 @@ def _replaced(
     same: Mapping[str, Content],
     supplying: dict[str, Draft],
 ) -> None:
-    """What is declared under a customs number counts, whatever its draft said; `same`: it says what the draft does.
+    """Ends the drafts' hold on customs numbers that a declaration came under; `same`: it says the same as the draft.
 
-    What changed the content has stored its persons; of what says the same they count in place of the draft's.
+    A changed content has stored its persons; those of a declaration that says the same count in place of the draft's.
     """
     for number in supplying.keys() & {*changed, *same}:
         draft = supplying.pop(number)
@@ -95,7 +100,7 @@ def _replaced(
 
 
 def _numbered_by_clients(transaction: Transaction, declared: Collection[Content]) -> Collection[str]:
-    """Notes the customs numbers of what clients numbered; the ids of the drafts that were declared."""
+    """Notes the customs numbers of declarations that clients numbered; returns the ids of their drafts."""
     keys = {
         (draft_store.of_client(content.enterprise, content.client_number), content.id): 0
         for content in declared
@@ -109,45 +114,45 @@ def _numbered_by_clients(transaction: Transaction, declared: Collection[Content]
 def _keep(
     transaction: Transaction, rows: Sequence[Candidate], touched: Collection[str]
 ) -> list[declarations_pb2.IntakeVerdict]:
-    """Keeps messages of drafts and settles those drafts, and others that were touched; the messages' verdicts."""
+    """Keeps messages of drafts and settles these drafts and other touched ones; returns the messages' verdicts."""
     if not rows and not touched:
         return []
-    fresh, messages = _messages(transaction, rows)
-    known = draft_store.known_messages(transaction.connection, {each_message.id for each_message in messages})
-    new = {each_message.id: each_message for each_message in messages if each_message.id not in known}
-    draft_store.add_messages(transaction.connection, list(new.values()))
+    drafts, messages = _messages(transaction, rows)
+    stored = draft_store.known_messages(transaction.connection, {message.id for message in messages})
+    added = {message.id: message for message in messages if message.id not in stored}
+    draft_store.add_messages(transaction.connection, list(added.values()))
     contents = {message.sealed: row.content for message, row in zip(messages, rows, strict=True) if row.content}
     personal_store.put(transaction, {name: content.persons for name, content in contents.items() if content.persons})
-    settled = _settle(transaction, fresh, {*touched, *(each_message.draft for each_message in messages)})
-    found = []
+    settled = _settle(transaction, drafts, {*touched, *(message.draft for message in messages)})
+    told = []
     for row, message in zip(rows, messages, strict=True):
         draft = settled[message.draft]
-        counts = new.pop(message.id, None) is not None and draft.message == message.id
-        found.append((verdicts.accepted if counts else verdicts.duplicate)(row.document_id, draft.name))
-    return found
+        counts = added.pop(message.id, None) is not None and draft.message == message.id
+        told.append((verdicts.accepted if counts else verdicts.duplicate)(row.document_id, draft.name))
+    return told
 
 
 def _messages(transaction: Transaction, rows: Sequence[Candidate]) -> tuple[Mapping[str, Draft], Sequence[Message]]:
-    """The messages of rows, and by id a draft for each that isn't known."""
+    """Returns the messages of rows, and by id a draft for each that isn't stored."""
     contents = [row.content for row in rows if row.content]
     unified = {content.unified_number for content in contents if not content.client_number}
     by_unified: dict[tuple[str, str], set[str]] = {}
     for draft in draft_store.of_numbers(transaction.connection, (), unified):
         by_unified.setdefault((draft.enterprise, draft.unified_number), set()).add(draft.id)
     messages = [_message(transaction, content, by_unified) for content in contents]
-    known = draft_store.load(transaction.connection, {message.draft for message in messages})
-    fresh = {
+    stored = draft_store.load(transaction.connection, {message.draft for message in messages})
+    drafts = {
         message.draft: _draft(transaction, message, content)
         for message, content in zip(messages, contents, strict=True)
-        if message.draft not in known
+        if message.draft not in stored
     }
-    return fresh, messages
+    return drafts, messages
 
 
 def _message(
     transaction: Transaction, content: Content, by_unified: Mapping[tuple[str, str], Collection[str]]
 ) -> Message:
-    """The message of one row: of the draft with its client's number, else of the one that has its unified number."""
+    """Returns the message of a row: of the draft with its client's number, else of the one with its unified number."""
     unified = content.unified_number
     own = _identity(content)
     there = by_unified.get((content.enterprise, unified), ()) if unified and not content.client_number else ()
@@ -156,26 +161,26 @@ def _message(
         "draft message", content.enterprise, content.client_number, unified, content.sign_us, content.digest.hex()
     )
     return Message(
-        identifier,
-        draft,
-        unified,
-        content.sign_us,
-        content.value_minor_units,
-        content.direction,
-        content.body,
-        transaction.now_us,
+        id=identifier,
+        draft=draft,
+        unified_number=unified,
+        sign_us=content.sign_us,
+        minor_units=content.value_minor_units,
+        direction=content.direction,
+        body=content.body,
+        arrive_us=transaction.now_us,
     )
 
 
 def _identity(content: Content) -> str:
-    """The id of a draft by its client's number, else by the window's, else by what it says."""
+    """Returns the id of a draft by its client's number, else by the window's, else by its content."""
     numbers = (("client", content.client_number), ("unified", content.unified_number), ("", content.digest.hex()))
-    kind, number = next(pair for pair in numbers if pair[1])
+    kind, number = next(candidate for candidate in numbers if candidate[1])
     return ids.derived("draft", content.enterprise, kind, number)
 
 
 def _draft(transaction: Transaction, message: Message, content: Content) -> Draft:
-    """A draft before it is settled."""
+    """Returns a draft before it is settled."""
     draft = Draft(
         id=message.draft,
         enterprise=content.enterprise,
@@ -197,59 +202,58 @@ def _draft(transaction: Transaction, message: Message, content: Content) -> Draf
 
 
 def respond(transaction: Transaction, rows: Rows) -> list[declarations_pb2.IntakeVerdict]:
-    """The window's answers to clients: which unified number it gave to what they call by numbers of their own."""
+    """Takes the window's answers to clients, which give their own numbers a unified number; returns the verdicts."""
     connection = transaction.connection
     given = draft_store.unified_numbers(connection, {row.client_number for _, row in rows})
     drafts = draft_store.of_numbers(connection, {row.client_number for _, row in rows}, ())
-    found = []
+    told = []
     for document_id, row in rows:
         before = given.setdefault(row.client_number, "")
         if before not in ("", row.unified_number):
-            found.append(verdicts.refused(document_id, [TIED_OTHERWISE], transaction.caller.language))
+            told.append(verdicts.refused(document_id, [TIED_OTHERWISE], transaction.caller.language))
             continue
         if not before:
             given[row.client_number] = row.unified_number
             draft_store.add_unified_number(connection, row.client_number, row.unified_number)
         names = [draft.name for draft in drafts if draft.client_number == row.client_number]
         verdict = verdicts.duplicate if before else verdicts.accepted
-        found.append(verdict(document_id, names[0] if len(names) == 1 else ""))
+        told.append(verdict(document_id, names[0] if len(names) == 1 else ""))
     _settle(transaction, {}, {draft.id for draft in drafts})
-    return found
+    return told
 
 
 def note_numbers(transaction: Transaction, receipts: Sequence[declarations_pb2.Receipt]) -> None:
-    """What receipts with both numbers tell of drafts, of those that are here and of those that come later."""
-    both = [
-        each_receipt for each_receipt in receipts if each_receipt.declaration_number and each_receipt.unified_number
-    ]
+    """Notes the pairs of numbers that receipts tell, for drafts that are here and those that come later."""
+    both = [receipt for receipt in receipts if receipt.declaration_number and receipt.unified_number]
     if not both:
         return
-    connection, unified = transaction.connection, {each_receipt.unified_number for each_receipt in both}
+    connection, unified = transaction.connection, {receipt.unified_number for receipt in both}
     drafts = draft_store.of_numbers(connection, (), unified)
     awaited = {draft.unified_number for draft in drafts}
-    known = draft_store.declared(connection, unified)
-    told: dict[tuple[str, str], int] = {}
+    declared = draft_store.declared(connection, unified)
+    notices: dict[tuple[str, str], int] = {}
     for receipt in both:
-        if receipt.unified_number in awaited or receipt.declaration_number not in known.get(receipt.unified_number, ()):
-            key = (draft_store.of_unified(receipt.unified_number), receipt.declaration_number)
-            told[key] = min(told.get(key, receipt.notice_time.ToMicroseconds()), receipt.notice_time.ToMicroseconds())
-    draft_store.add_numbers(connection, told)
+        number, notice_us = receipt.declaration_number, receipt.notice_time.ToMicroseconds()
+        if receipt.unified_number in awaited or number not in declared.get(receipt.unified_number, ()):
+            key = (draft_store.of_unified(receipt.unified_number), number)
+            notices[key] = min(notices.get(key, notice_us), notice_us)
+    draft_store.add_numbers(connection, notices)
     _settle(transaction, {}, {draft.id for draft in drafts})
 
 
 def join(transaction: Transaction) -> bool:
-    """Settles drafts whose numbers came while others took them in, a batch at a time; whether more may be there."""
+    """Settles drafts whose numbers came while others took them in, some at a time. Returns whether more may wait."""
     waiting = draft_store.joinable(transaction.connection, AT_ONCE)
     _settle(transaction, {}, waiting)
     return len(waiting) == AT_ONCE
 
 
-def _settle(transaction: Transaction, fresh: Mapping[str, Draft], touched: Iterable[str]) -> dict[str, Draft]:
-    """Brings drafts to where all that is known of them leaves them; by id the draft that each is part of."""
+def _settle(transaction: Transaction, created: Mapping[str, Draft], touched: Iterable[str]) -> dict[str, Draft]:
+    """Settles drafts by all that is known of them; returns by id the draft that each is part of."""
     connection = transaction.connection
-    stored = draft_store.load(connection, set(touched) - fresh.keys())
-    sharing = _sharing(connection, [*stored.values(), *fresh.values()])
-    drafts = _with_unified_numbers(connection, {**stored, **fresh}, sharing)
+    stored = draft_store.load(connection, set(touched) - created.keys())
+    sharing = _sharing(connection, [*stored.values(), *created.values()])
+    drafts = _with_unified_numbers(connection, {**stored, **created}, sharing)
     joined = _joined(transaction, drafts)
     messages = draft_store.messages(connection, drafts)
     numbers = _numbers(connection, list(drafts.values()))
@@ -261,18 +265,18 @@ def _settle(transaction: Transaction, fresh: Mapping[str, Draft], touched: Itera
 
 
 def _sharing(connection: sa.Connection, drafts: Iterable[Draft]) -> Mapping[str, Collection[str]]:
-    """By client number the drafts that have it, of however many enterprises."""
-    known = draft_store.of_numbers(connection, {draft.client_number for draft in drafts}, ())
-    found: dict[str, set[str]] = {}
-    for draft in (*drafts, *known):
-        found.setdefault(draft.client_number, set()).add(draft.id)
-    return found
+    """Returns by client number the drafts that have it, of however many enterprises."""
+    stored = draft_store.of_numbers(connection, {draft.client_number for draft in drafts}, ())
+    by_client: dict[str, set[str]] = {}
+    for draft in (*drafts, *stored):
+        by_client.setdefault(draft.client_number, set()).add(draft.id)
+    return by_client
 
 
 def _with_unified_numbers(
     connection: sa.Connection, drafts: Mapping[str, Draft], sharing: Mapping[str, Collection[str]]
 ) -> dict[str, Draft]:
-    """Drafts with the unified numbers that their messages tell, or that the window gave to their clients' numbers."""
+    """Returns drafts with the unified numbers of their messages, else those that the window gave their clients."""
     messages = draft_store.messages(connection, drafts)
     alone = {number for number, ids_ in sharing.items() if number and len(ids_) == 1}
     given = draft_store.unified_numbers(connection, alone)
@@ -288,29 +292,29 @@ def _with_unified_numbers(
 
 
 def _joined(transaction: Transaction, drafts: dict[str, Draft]) -> Mapping[str, str]:
-    """Takes drafts by unified number alone into those with a client's number too; by id into which each went."""
+    """Joins drafts by unified number alone to those with a client's number too; returns by id into which each went."""
     clients: dict[tuple[str, str], set[str]] = {}
     unified = {draft.unified_number for draft in drafts.values()}
     for draft in (*drafts.values(), *draft_store.of_numbers(transaction.connection, (), unified)):
         if draft.client_number and draft.unified_number:
             clients.setdefault((draft.enterprise, draft.unified_number), set()).add(draft.id)
     wanted = {
-        ids.derived("draft", enterprise, "unified", number): next(iter(found))
-        for (enterprise, number), found in clients.items()
-        if len(found) == 1 and found <= drafts.keys()
+        ids.derived("draft", enterprise, "unified", number): next(iter(drafts_of_number))
+        for (enterprise, number), drafts_of_number in clients.items()
+        if len(drafts_of_number) == 1 and drafts_of_number <= drafts.keys()
     }
     there = draft_store.load(transaction.connection, wanted)
     joined = {name: into for name, into in wanted.items() if name in there or name in drafts}
-    for text, into in joined.items():
-        former = there.get(text) or drafts[text]
+    for identifier, into in joined.items():
+        former = there.get(identifier) or drafts[identifier]
         drafts[into] = replace(drafts[into], declared_digest=drafts[into].declared_digest or former.declared_digest)
-        drafts.pop(text, None)
+        drafts.pop(identifier, None)
         draft_store.absorb(transaction, drafts[into], former)
     return joined
 
 
 def _numbers(connection: sa.Connection, drafts: Collection[Draft]) -> Mapping[str, Sequence[Numbered]]:
-    """By draft the customs numbers that are told of it."""
+    """Returns by draft the customs numbers that are told of it."""
     unified = {draft.id: draft_store.of_unified(draft.unified_number) for draft in drafts if draft.unified_number}
     client = {draft.id: draft_store.of_client(draft.enterprise, draft.client_number) for draft in drafts}
     told = draft_store.numbers(connection, {*unified.values(), *client.values()})
@@ -328,17 +332,17 @@ def _numbers(connection: sa.Connection, drafts: Collection[Draft]) -> Mapping[st
 
 
 def _settled(draft: Draft, messages: Sequence[Message], numbers: Sequence[Numbered], sharing: int) -> Draft:
-    """The draft by its messages and numbers; one that is declared stays under its number."""
-    told = {numbered.declaration for numbered in numbers}
-    wait = Wait.NOTHING if draft.declaration else draft_model.waiting_for(draft, told, sharing)
-    number = draft.declaration or ("".join(told) if wait is Wait.NOTHING else "")
+    """Returns the draft by its messages and numbers; a declared one stays under its number."""
+    declarations = {numbered.declaration for numbered in numbers}
+    wait = Wait.NOTHING if draft.declaration else draft_model.waiting_for(draft, declarations, sharing)
+    number = draft.declaration or ("".join(declarations) if wait is Wait.NOTHING else "")
     counting = draft_model.counting(messages, draft_model.first_notice(numbers, number))
-    said = replace(draft_model.with_message(draft, counting), wait=wait)
-    return said if draft.declaration or not number else draft_model.numbered(said, number)
+    after = replace(draft_model.with_message(draft, counting), wait=wait)
+    return after if draft.declaration or not number else draft_model.numbered(after, number)
 
 
 def _saved(transaction: Transaction, before: Draft | None, after: Draft) -> Draft:
-    """The draft as it is kept, with the persons of the message that counts; one with a number is declared."""
+    """Saves the draft with the persons of the message that counts, and declares one that has a number."""
     if before == after:
         return after
     persons = personal_store.of(transaction, [after.sealed]).get(after.sealed, personal_pb2.PersonalData())
@@ -349,7 +353,7 @@ def _saved(transaction: Transaction, before: Draft | None, after: Draft) -> Draf
 
 
 def _declared(transaction: Transaction, draft: Draft, persons: personal_pb2.PersonalData) -> Draft:
-    """The draft once its content stands under its number, where nothing else does."""
+    """Declares the draft's content under its number, where no other stands; returns the draft afterwards."""
     number = draft.declaration
     before = declaration_store.load(transaction.connection, [number]).get(number)
     if before is not None and before.enterprise != draft.enterprise:

@@ -20,11 +20,11 @@ class Register:
     by_pre_number: dict[str, str] = field(default_factory=dict)
     by_enterprise_number: dict[str, dict[str, None]] = field(default_factory=dict)
     by_waybill: dict[str, dict[str, None]] = field(default_factory=dict)
-    # As they were before the batch; a fresh one isn't there.
+    # The lists as they were before the batch; a new one isn't there.
     before: dict[str, RetailList] = field(default_factory=dict)
 
     def put(self, retail_list: RetailList) -> None:
-        """A list as it is now."""
+        """Puts a list in as it is now."""
         self.lists[retail_list.id] = retail_list
         if retail_list.list_number:
             self.by_list_number[retail_list.list_number] = retail_list.id
@@ -34,28 +34,28 @@ class Register:
         if retail_list.waybill:
             self.by_waybill.setdefault(retail_list.waybill, {})[retail_list.id] = None
 
-    def load(self, found: dict[str, RetailList]) -> None:
-        """Lists as the store has them, unless the batch knows them already."""
-        for identifier, retail_list in found.items():
+    def load(self, lists: dict[str, RetailList]) -> None:
+        """Puts lists in as the store has them, unless the batch has them already."""
+        for identifier, retail_list in lists.items():
             if identifier not in self.lists:
                 self.before[identifier] = retail_list
                 self.put(retail_list)
 
     def load_numbers(self, connection: sa.Connection, numbers: Mapping[str, Iterable[str]]) -> None:
-        """The lists that have one of these numbers."""
+        """Loads the lists that have one of these numbers."""
         for column, values in numbers.items():
             self.load(list_store.with_numbers(connection, column, values))
 
     def owner(self, notice: Notice) -> str | None:
-        """The list that a notice is of, by the strongest number it names; None: none known, or several alike."""
-        if found := self.by_list_number.get(notice.list_number) or self.by_pre_number.get(notice.pre_number):
-            return found
+        """Returns the list of a notice, by the strongest number it names; None where none or several fit."""
+        if by_number := self.by_list_number.get(notice.list_number) or self.by_pre_number.get(notice.pre_number):
+            return by_number
         named = self.by_enterprise_number.get(notice.enterprise_number) or self.by_waybill.get(notice.waybill) or ()
         fitting = [identifier for identifier in named if _fits(self.lists[identifier], notice)]
         return fitting[0] if len(fitting) == 1 else None
 
     def learn(self, identifier: str, notice: Notice) -> bool:
-        """The list takes the numbers that a notice gives it, unless another has them; whether any was new."""
+        """Gives the list the numbers of a notice, unless another has them. Returns whether any was new."""
         retail_list = self.lists[identifier]
         list_number = notice.list_number if notice.list_number not in self.by_list_number else ""
         pre_number = notice.pre_number if notice.pre_number not in self.by_pre_number else ""
@@ -66,20 +66,20 @@ class Register:
         return True
 
     def changed(self) -> Sequence[tuple[RetailList, RetailList]]:
-        """Those known before that are other now, with how they were."""
+        """Returns the lists that were stored and are other now, with how they were."""
         return [
             (was, self.lists[identifier])
             for identifier, was in self.before.items()
             if self.lists[identifier] is not was and self.lists[identifier] != was
         ]
 
-    def fresh(self) -> list[RetailList]:
-        """Those that this batch brought."""
+    def added(self) -> list[RetailList]:
+        """Returns the lists that this batch brought."""
         return [retail_list for identifier, retail_list in self.lists.items() if identifier not in self.before]
 
 
 def _fits(retail_list: RetailList, notice: Notice) -> bool:
-    """Whether nothing that the notice says contradicts the list."""
+    """Tells whether nothing in the notice contradicts the list."""
     return (
         notice.merchant_code in ("", retail_list.merchant_code)
         and (not notice.list_number or retail_list.list_number in (None, notice.list_number))
@@ -88,9 +88,9 @@ def _fits(retail_list: RetailList, notice: Notice) -> bool:
 
 
 def numbers_of(notices: Iterable[Notice]) -> dict[str, set[str]]:
-    """Every number that these name, by kind."""
-    found: dict[str, set[str]] = {column: set() for column in NUMBERS}
+    """Returns every number that these notices name, by kind."""
+    by_kind: dict[str, set[str]] = {column: set() for column in NUMBERS}
     for notice in notices:
-        for column, values in found.items():
+        for column, values in by_kind.items():
             values.add(getattr(notice, column))
-    return found
+    return by_kind

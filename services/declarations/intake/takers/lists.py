@@ -1,7 +1,7 @@
-"""Taking in lists and whatever is said of them, a batch at a time, in any order and however often.
+"""Takes lists and notices of them in, a batch at a time, in any order and however often.
 
-Every take does the same: find the lists meant, put in what is new, bind the notices, see where all
-notices leave each list, write, and tell the pools.
+Every take does the same: it finds the lists that are meant, puts new versions in, binds the notices, computes each list
+after all notices, writes, and tells the pools.
 """
 
 from collections.abc import Iterable, Sequence
@@ -57,7 +57,7 @@ NUMBER_MISSING = Problem(
 
 @dataclass(slots=True)
 class Batch:
-    """What a batch brings: the lists as they become, new facts, and notices that wait."""
+    """A batch's outcome: the lists as they become, new facts, and notices that wait."""
 
     transaction: Transaction
     register: Register = field(default_factory=Register)
@@ -71,16 +71,16 @@ class Batch:
     links: set[tuple[str, str]] = field(default_factory=set)
 
     def say(self, identifier: str, notice: Notice) -> bool:
-        """A notice of a list; whether it says anything new."""
-        known = self.facts.setdefault(identifier, set())
-        if notice.fact in known:
+        """Notes a notice of a list. Returns whether it tells anything new."""
+        facts = self.facts.setdefault(identifier, set())
+        if notice.fact in facts:
             return False
-        known.add(notice.fact)
+        facts.add(notice.fact)
         self.fresh_facts[identifier, notice.fact] = notice.note
         return True
 
     def load_facts(self, identifiers: Iterable[str]) -> None:
-        """What was said before of lists that are known."""
+        """Loads the earlier facts of stored lists."""
         wanted = [
             identifier
             for identifier in identifiers
@@ -89,42 +89,42 @@ class Batch:
         self.facts |= list_store.facts_of(self.transaction.connection, wanted)
 
     def settle(self) -> None:
-        """Binds what waited for these lists, sees where they stand, writes, and tells the pools."""
+        """Binds notices that waited for these lists, computes the lists, writes, and tells the pools."""
         list_store.keep_waiting(self.transaction.connection, self.waiting.values())
         self._bind_waiting()
         for identifier in {identifier for identifier, _ in self.fresh_facts}:
             self.register.put(list_model.with_facts(self.register.lists[identifier], self.facts[identifier]))
         connection = self.transaction.connection
-        fresh, changed = self.register.fresh(), self.register.changed()
-        list_store.add(connection, fresh)
+        added, changed = self.register.added(), self.register.changed()
+        list_store.add(connection, added)
         list_store.save(connection, changed)
         list_store.add_notices(connection, self.fresh_facts)
         list_store.end_waiting(connection, self.came)
         personal_store.put(self.transaction, self.persons)
         matching_store.link(self.transaction, self.links)
-        arrived: list[ListChange] = [(None, retail_list) for retail_list in fresh]
+        arrived: list[ListChange] = [(None, retail_list) for retail_list in added]
         takers_summaries.follow(self.transaction, [*arrived, *changed])
-        pool_commands.follow(self.transaction, [*fresh, *(after for _, after in changed)])
+        pool_commands.follow(self.transaction, [*added, *(after for _, after in changed)])
         otherwise = (after for before, after in changed if list_model.counts_otherwise(before, after))
-        list_store.tell(self.transaction, [*fresh, *otherwise])
+        list_store.tell(self.transaction, [*added, *otherwise])
 
     def _bind_waiting(self) -> None:
-        """A list that learns a number may find notices that name it, which may give it another, and so on."""
+        """Binds waiting notices of lists that learned a number; these may give a list another number, and so on."""
         connection = self.transaction.connection
         touched = {
-            *(retail_list.id for retail_list in self.register.fresh()),
+            *(retail_list.id for retail_list in self.register.added()),
             *(after.id for _, after in self.register.changed()),
         }
         while touched and list_store.is_waited(connection):
             meant = [self.register.lists[identifier] for identifier in touched]
             seen = {notice.key for notice in self.came}
             numbers = {column: {getattr(retail_list, column) or "" for retail_list in meant} for column in NUMBERS}
-            found = [notice for notice in list_store.waiting(connection, numbers) if notice.key not in seen]
-            self.register.load_numbers(connection, numbers_of(found))
-            touched = self._bind(found)
+            notices = [notice for notice in list_store.waiting(connection, numbers) if notice.key not in seen]
+            self.register.load_numbers(connection, numbers_of(notices))
+            touched = self._bind(notices)
 
     def _bind(self, notices: Sequence[Notice]) -> set[str]:
-        """Binds notices that waited; the lists that learned a number from them."""
+        """Binds notices that waited; returns the lists that learned a number from them."""
         owners = [(notice, self.register.owner(notice)) for notice in notices]
         self.load_facts({owner for _, owner in owners if owner})
         learned = set()
@@ -138,7 +138,7 @@ class Batch:
 
 
 def take(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailList]]) -> Verdicts:
-    """Checked lists: new ones, changes and deletions; the verdicts in order."""
+    """Takes checked lists: new ones, changes and deletions; returns the verdicts in order."""
     list_store.lock(transaction, {row.merchant_code for _, row in rows})
     batch = Batch(transaction)
     enterprises = enterprise_of(transaction.connection, {row.merchant_code for _, row in rows})
@@ -152,89 +152,91 @@ def take(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailLi
             transaction.connection, {column: {getattr(retail_list, column) or "" for retail_list in arrivals}}
         )
     batch.load_facts(retail_list.id for retail_list in arrivals if retail_list.change == Change.DELETE)
-    told = [_take_one(batch, document_id, row, fresh) for (document_id, row), fresh in zip(rows, arrivals, strict=True)]
+    told = [
+        _take_one(batch, document_id, row, arrival) for (document_id, row), arrival in zip(rows, arrivals, strict=True)
+    ]
     batch.settle()
     return told
 
 
 def _take_one(
-    batch: Batch, document_id: str, row: retail_pb2.RetailList, fresh: RetailList
+    batch: Batch, document_id: str, row: retail_pb2.RetailList, version: RetailList
 ) -> declarations_pb2.IntakeVerdict:
-    problems = [*_mode_problems(row, fresh), *_number_problems(batch.register, fresh)]
-    move, after = list_model.arriving(batch.register.lists.get(fresh.id), fresh)
+    problems = [*_mode_problems(row, version), *_number_problems(batch.register, version)]
+    move, after = list_model.arriving(batch.register.lists.get(version.id), version)
     if move == Step.REFUSE and not problems:
         problems = [KNOWN_OTHERWISE]
     if problems:
         return verdicts.refused(document_id, problems, batch.transaction.caller.language)
-    if fresh.change == Change.DELETE:
-        is_new = _delete(batch, row, fresh)
+    if version.change == Change.DELETE:
+        is_new = _delete(batch, row, version)
     else:
         is_new = move in (Step.ADD, Step.REPLACE)
         batch.register.put(after)
         if is_new:
-            _keep_beside(batch, row, fresh)
-    return (verdicts.accepted if is_new else verdicts.duplicate)(document_id, fresh.name)
+            _keep_beside(batch, row, version)
+    return (verdicts.accepted if is_new else verdicts.duplicate)(document_id, version.name)
 
 
-def _keep_beside(batch: Batch, row: retail_pb2.RetailList, fresh: RetailList) -> None:
-    """What of a version is kept in other rooms: its persons, and which waybill carries which order."""
+def _keep_beside(batch: Batch, row: retail_pb2.RetailList, version: RetailList) -> None:
+    """Keeps the parts of a version that belong to other rooms: its persons, and the tie of waybill and order."""
     if row.persons:
-        batch.persons[fresh.name] = personal_pb2.PersonalData(persons=row.persons)
+        batch.persons[version.name] = personal_pb2.PersonalData(persons=row.persons)
     if row.waybill_number:
         order = identity.order_id(row.direction, row.platform_code, row.order_number)
         batch.links.add((order, identity.waybill_id(row.carrier_code, row.waybill_number)))
 
 
-def _delete(batch: Batch, row: retail_pb2.RetailList, fresh: RetailList) -> bool:
-    """A deletion, perhaps of a list that is still to come; whether it is new."""
-    if fresh.id not in batch.register.lists:
-        batch.register.put(list_model.awaiting(fresh))
-    return batch.say(fresh.id, list_rpc.notice_of_deletion(row))
+def _delete(batch: Batch, row: retail_pb2.RetailList, version: RetailList) -> bool:
+    """Notes a deletion, perhaps of a list that is still to come. Returns whether it is new."""
+    if version.id not in batch.register.lists:
+        batch.register.put(list_model.awaiting(version))
+    return batch.say(version.id, list_rpc.notice_of_deletion(row))
 
 
-def _mode_problems(row: retail_pb2.RetailList, fresh: RetailList) -> list[Problem]:
-    if modes.mode(row.trade_mode, fresh.direction, notice_date(fresh.send_us)) is not None:
+def _mode_problems(row: retail_pb2.RetailList, version: RetailList) -> list[Problem]:
+    if modes.mode(row.trade_mode, version.direction, notice_date(version.send_us)) is not None:
         return []
-    meant = modes.trade_modes(fresh.direction, notice_date(fresh.send_us))
+    expected = modes.trade_modes(version.direction, notice_date(version.send_us))
     return [
         Problem(
             "trade_mode",
             "TRADE_MODE_NOT_RETAIL",
-            f"Such lists have one of the trade modes {', '.join(meant)}, not {row.trade_mode}; correct it.",
-            f"此类清单的监管方式应为 {'、'.join(meant)} 之一，而非 {row.trade_mode}；请更正。",
+            f"Such lists have one of the trade modes {', '.join(expected)}, not {row.trade_mode}; correct it.",
+            f"此类清单的监管方式应为 {'、'.join(expected)} 之一，而非 {row.trade_mode}；请更正。",
         )
     ]
 
 
-def _number_problems(register: Register, fresh: RetailList) -> list[Problem]:
+def _number_problems(register: Register, version: RetailList) -> list[Problem]:
     owners = (
-        register.by_list_number.get(fresh.list_number or ""),
-        register.by_pre_number.get(fresh.pre_number or ""),
+        register.by_list_number.get(version.list_number or ""),
+        register.by_pre_number.get(version.pre_number or ""),
     )
-    return [NUMBER_TAKEN] if any(owner not in (None, fresh.id) for owner in owners) else []
+    return [NUMBER_TAKEN] if any(owner not in (None, version.id) for owner in owners) else []
 
 
 def take_receipts(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailReceipt]]) -> Verdicts:
-    """Receipts of customs (604, 622)."""
-    said = [(document_id, [list_rpc.notice_of_receipt(row)]) for document_id, row in rows]
-    return _take_notices(transaction, said)
+    """Takes receipts of customs (604, 622)."""
+    notices = [(document_id, [list_rpc.notice_of_receipt(row)]) for document_id, row in rows]
+    return _take_notices(transaction, notices)
 
 
 def take_cancellations(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailCancellation]]) -> Verdicts:
-    """Applications to cancel or return a list (605, 623, 213, 625)."""
-    said = [(document_id, [list_rpc.notice_of_cancellation(row)]) for document_id, row in rows]
-    return _take_notices(transaction, said)
+    """Takes applications to cancel or return a list (605, 623, 213, 625)."""
+    notices = [(document_id, [list_rpc.notice_of_cancellation(row)]) for document_id, row in rows]
+    return _take_notices(transaction, notices)
 
 
 def take_departures(transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailDeparture]]) -> Verdicts:
-    """Lists that left with one means of transport (607)."""
+    """Takes lists that left with one means of transport (607)."""
     return _take_notices(transaction, [(document_id, list_rpc.notices_of_departure(row)) for document_id, row in rows])
 
 
-def _take_notices(transaction: Transaction, said: Sequence[tuple[str, Sequence[Notice]]]) -> Verdicts:
-    list_store.lock(transaction, {notice.merchant_code for _, notices in said for notice in notices})
+def _take_notices(transaction: Transaction, rows: Sequence[tuple[str, Sequence[Notice]]]) -> Verdicts:
+    list_store.lock(transaction, {notice.merchant_code for _, notices in rows for notice in notices})
     batch = Batch(transaction)
-    sound = [(document_id, notices, _notice_problems(notices)) for document_id, notices in said]
+    sound = [(document_id, notices, _notice_problems(notices)) for document_id, notices in rows]
     meant = [notice for _, notices, problems in sound if not problems for notice in notices]
     batch.register.load_numbers(transaction.connection, numbers_of(meant))
     batch.load_facts(batch.register.lists)
@@ -253,12 +255,12 @@ def _take_notices(transaction: Transaction, said: Sequence[tuple[str, Sequence[N
 
 
 def note_all(transaction: Transaction, notices: Sequence[Notice]) -> None:
-    """Notes what else is said of lists, each by its list's number: answers to applications (606, 624, 214, 626)."""
+    """Notes other statements on lists, each by its list's number: answers to applications (606, 624, 214, 626)."""
     _take_notices(transaction, [(str(index), [notice]) for index, notice in enumerate(notices)])
 
 
 def _only(names: set[str]) -> str:
-    """The one list that a document was about; empty if there were several, or none is known."""
+    """Returns the list that a document was about; empty if there were several, or none is stored."""
     return next(iter(names)) if len(names) == 1 else ""
 
 
@@ -272,7 +274,7 @@ def _notice_problems(notices: Sequence[Notice]) -> list[Problem]:
 
 
 def _note(batch: Batch, notice: Notice) -> tuple[bool, str]:
-    """Binds a notice or lets it wait; whether it was new, and the list's name if it is known."""
+    """Binds a notice or lets it wait; returns whether it was new, and the list's name if that is stored."""
     owner = batch.register.owner(notice)
     if owner is None:
         is_new = notice.key not in batch.waited and notice.key not in batch.waiting

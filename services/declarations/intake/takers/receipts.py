@@ -1,4 +1,4 @@
-"""Receipts that name a declaration by the window's unified number alone: found now, or kept until it comes."""
+"""Takes receipts that name a declaration by the window's unified number alone: resolved now, or kept until it comes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,13 +24,13 @@ NO_NUMBER = Problem(
 def create_receipts(
     transaction: Transaction, request: declarations_pb2.BatchCreateReceiptsRequest
 ) -> declarations_pb2.BatchCreateReceiptsResponse:
-    """Receipts in any order and as often as they come, by the customs number or by the unified number."""
+    """Takes receipts in any order and as often as they come, by the customs number or by the unified number."""
     unnumbered = {receipt.unified_number for receipt in request.receipts if not receipt.declaration_number}
     numbers = refused_store.declarations_of(transaction.connection, unnumbered - {""})
     receipts = [_numbered(receipt, numbers) for receipt in request.receipts]
-    found = [index for index, receipt in enumerate(receipts) if receipt.declaration_number]
-    resolved = declarations_pb2.BatchCreateReceiptsRequest(receipts=[receipts[index] for index in found])
-    verdicts = dict(zip(found, takers_declarations.create_receipts(transaction, resolved).verdicts, strict=True))
+    numbered = [index for index, receipt in enumerate(receipts) if receipt.declaration_number]
+    resolved = declarations_pb2.BatchCreateReceiptsRequest(receipts=[receipts[index] for index in numbered])
+    verdicts = dict(zip(numbered, takers_declarations.create_receipts(transaction, resolved).verdicts, strict=True))
     taken = [index for index, verdict in verdicts.items() if verdict.outcome != Verdict.REFUSED]
     takers_drafts.note_numbers(transaction, [receipts[index] for index in taken])
     verdicts |= _keep(transaction, {i: receipt for i, receipt in enumerate(receipts) if not receipt.declaration_number})
@@ -51,32 +51,32 @@ def _numbered(receipt: declarations_pb2.Receipt, numbers: Mapping[str, str]) -> 
 def _keep(
     transaction: Transaction, receipts: Mapping[int, declarations_pb2.Receipt]
 ) -> dict[int, declarations_pb2.IntakeVerdict]:
-    """Receipts of declarations that haven't come: each waits once."""
-    known = refused_store.waiting_of(
-        transaction.connection, {each_receipt.unified_number for each_receipt in receipts.values()}
+    """Keeps receipts of declarations that haven't come: each waits once."""
+    waiting = refused_store.waiting_of(
+        transaction.connection, {receipt.unified_number for receipt in receipts.values()}
     )
-    fresh: dict[refused_store.Waiting, str] = {}
+    added: dict[refused_store.Waiting, str] = {}
     verdicts = {}
     for index, receipt in receipts.items():
         if problems := _problems(receipt):
             verdicts[index] = window_verdicts.refused("", problems, transaction.caller.language)
             continue
         key = (receipt.unified_number, receipt.notice_time.ToMicroseconds(), receipt.channel_code)
-        is_known = key in known or key in fresh
+        is_known = key in waiting or key in added
         verdicts[index] = window_verdicts.duplicate("") if is_known else window_verdicts.accepted("")
         if not is_known:
-            fresh[key] = receipt.note
-    refused_store.add_waiting(transaction.connection, fresh)
+            added[key] = receipt.note
+    refused_store.add_waiting(transaction.connection, added)
     return verdicts
 
 
 def _problems(receipt: declarations_pb2.Receipt) -> Sequence[Problem]:
-    found = takers_declarations.receipt_problems(receipt)
-    return found if receipt.unified_number else [NO_NUMBER, *found]
+    problems = takers_declarations.receipt_problems(receipt)
+    return problems if receipt.unified_number else [NO_NUMBER, *problems]
 
 
 def attach_waiting(transaction: Transaction) -> bool:
-    """Gives waiting receipts to the declarations that have come, a batch at a time; whether more may be there."""
+    """Gives waiting receipts to declarations that have come, a batch at a time. Returns whether more may be left."""
     waiting = refused_store.attachable(transaction.connection, AT_ONCE)
     if waiting:
         takers_declarations.create_receipts(transaction, declarations_pb2.BatchCreateReceiptsRequest(receipts=waiting))

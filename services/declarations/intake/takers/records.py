@@ -1,4 +1,4 @@
-"""Taking records: each row by itself accepted, known already, or refused with all its problems."""
+"""Takes records in: each row by itself accepted, a duplicate, or refused with all its problems."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -71,7 +71,7 @@ RECORD_IS_FINAL = Problem(
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One row after its own checks: what it says, or what is wrong with it."""
+    """A row after its own checks: its body, or its problems."""
 
     document_id: str
     body: records_pb2.Record | None
@@ -79,41 +79,41 @@ class Candidate:
 
 
 @dataclass(slots=True)
-class Known:
-    """What the store knows of a batch's records, kept up as its rows are decided."""
+class Batch:
+    """The store's knowledge of a batch's records, kept up as its rows are decided."""
 
     newest: dict[str, Record]
     digests: dict[tuple[str, int], bytes]
     owners: Mapping[str, str]
-    bills: bill_intake.Known
+    bills: bill_intake.StandingBills
     returns: returns.Known
 
 
 @dataclass(slots=True)
 class Taken:
-    """What a batch adds, in order: versions and their bodies."""
+    """The additions of a batch, in order: versions and their bodies."""
 
-    fresh: list[Record]
+    versions: list[Record]
     bodies: list[records_pb2.Record]
 
     def add(self, record: Record, body: records_pb2.Record, before: Record | None) -> None:
-        """One more; an earlier one of the same batch no longer counts where this does."""
+        """Adds a version; an earlier one of the same batch no longer counts where this does."""
         if record.is_newest and before is not None:
-            self.fresh = [
-                dataclasses.replace(each_record, is_newest=False) if each_record.id == before.id else each_record
-                for each_record in self.fresh
+            self.versions = [
+                dataclasses.replace(added, is_newest=False) if added.id == before.id else added
+                for added in self.versions
             ]
-        self.fresh.append(record)
+        self.versions.append(record)
         self.bodies.append(body)
 
 
 def candidates(request: declarations_pb2.BatchCreateRecordsRequest) -> list[Candidate]:
-    """A request's rows, checked."""
+    """Returns a request's rows, checked."""
     return [candidate(str(index), row) for index, row in enumerate(request.records)]
 
 
 def candidate(document_id: str, row: records_pb2.Record) -> Candidate:
-    """A row after its own checks."""
+    """Returns a row after its own checks."""
     problems = fields.row_problems(row) or records_kinds.problems(row)
     return Candidate(document_id, None if problems else records_rpc.stored(row), problems)
 
@@ -121,33 +121,33 @@ def candidate(document_id: str, row: records_pb2.Record) -> Candidate:
 def create_batch(
     transaction: Transaction, prepared: Sequence[Candidate]
 ) -> declarations_pb2.BatchCreateRecordsResponse:
-    """Records as rows."""
+    """Takes records as rows."""
     return declarations_pb2.BatchCreateRecordsResponse(verdicts=_take(transaction, prepared))
 
 
 def take(
     transaction: Transaction, rows: Sequence[tuple[str, records_pb2.Record]]
 ) -> list[declarations_pb2.IntakeVerdict]:
-    """Records that documents gave, by the documents' ids; one verdict each, in order."""
+    """Takes records that documents gave, by the documents' ids; returns one verdict each, in order."""
     return _take(transaction, [candidate(document_id, row) for document_id, row in rows])
 
 
 def _take(transaction: Transaction, rows: Sequence[Candidate]) -> list[declarations_pb2.IntakeVerdict]:
-    known, taken = _load(transaction, rows), Taken([], [])
-    verdicts = [_decide(transaction, known, taken, row) for row in rows]
-    if taken.fresh:
-        records_store.add(transaction, taken.fresh, taken.bodies)
-        _follow(transaction, known, taken)
+    batch, taken = _load(transaction, rows), Taken([], [])
+    verdicts = [_decide(transaction, batch, taken, row) for row in rows]
+    if taken.versions:
+        records_store.add(transaction, taken.versions, taken.bodies)
+        _follow(transaction, batch, taken)
     return verdicts
 
 
-def _load(transaction: Transaction, rows: Sequence[Candidate]) -> Known:
+def _load(transaction: Transaction, rows: Sequence[Candidate]) -> Batch:
     connection = transaction.connection
     bodies = [row.body for row in rows if row.body is not None]
     versions = {(records_kinds.identifier(body), body.notice_time.ToMicroseconds()) for body in bodies}
     identifiers = {record for record, _ in versions}
     numbers = {body.declaration.removeprefix("declarations/") for body in bodies if body.declaration}
-    return Known(
+    return Batch(
         records_store.newest(connection, identifiers),
         records_store.digests(connection, versions),
         declaration_store.enterprises(connection, numbers) if numbers else {},
@@ -157,85 +157,85 @@ def _load(transaction: Transaction, rows: Sequence[Candidate]) -> Known:
 
 
 def _decide(
-    transaction: Transaction, known: Known, taken: Taken, each_candidate: Candidate
+    transaction: Transaction, batch: Batch, taken: Taken, candidate: Candidate
 ) -> declarations_pb2.IntakeVerdict:
-    if each_candidate.body is None:
-        return _refused(transaction, each_candidate, each_candidate.problems)
-    owner = known.owners.get(each_candidate.body.declaration.removeprefix("declarations/"), "")
-    enterprise = each_candidate.body.enterprise or owner
+    if candidate.body is None:
+        return _refused(transaction, candidate, candidate.problems)
+    owner = batch.owners.get(candidate.body.declaration.removeprefix("declarations/"), "")
+    enterprise = candidate.body.enterprise or owner
     caller = transaction.caller
-    fresh = records_rpc.from_row(
-        each_candidate.body, transaction.ids.resource("record"), enterprise, caller.tenant, transaction.now_us
+    version = records_rpc.from_row(
+        candidate.body, transaction.ids.resource("record"), enterprise, caller.tenant, transaction.now_us
     )
-    before = known.newest.get(fresh.record)
-    digest = known.digests.get((fresh.record, fresh.notice_us))
-    if problems := _of_writer(caller, fresh, owner) or _of_history(fresh, before, digest):
-        return _refused(transaction, each_candidate, problems)
-    counts = before is None or fresh.notice_us > before.notice_us
+    before = batch.newest.get(version.record)
+    digest = batch.digests.get((version.record, version.notice_us))
+    if problems := _of_writer(caller, version, owner) or _of_history(version, before, digest):
+        return _refused(transaction, candidate, problems)
+    counts = before is None or version.notice_us > before.notice_us
     if counts and (
         problems := [
-            *known.bills.problems(each_candidate.body, fresh),
-            *returns.problems(known.returns, each_candidate.body),
+            *batch.bills.problems(candidate.body, version),
+            *returns.problems(batch.returns, candidate.body),
         ]
     ):
-        return _refused(transaction, each_candidate, problems)
+        return _refused(transaction, candidate, problems)
     if digest is None:
-        _accept(known, taken, dataclasses.replace(fresh, is_newest=counts), each_candidate.body)
+        _accept(batch, taken, dataclasses.replace(version, is_newest=counts), candidate.body)
     outcome = Verdict.DUPLICATE if digest else Verdict.ACCEPTED
-    return Verdict(document_id=each_candidate.document_id, outcome=outcome, resource=fresh.name)
+    return Verdict(document_id=candidate.document_id, outcome=outcome, resource=version.name)
 
 
 def _refused(
-    transaction: Transaction, each_candidate: Candidate, problems: Sequence[Problem]
+    transaction: Transaction, candidate: Candidate, problems: Sequence[Problem]
 ) -> declarations_pb2.IntakeVerdict:
-    return window_verdicts.refused(each_candidate.document_id, problems, transaction.caller.language)
+    return window_verdicts.refused(candidate.document_id, problems, transaction.caller.language)
 
 
-def _of_writer(caller: Caller, fresh: Record, owner: str) -> list[Problem]:
-    """Whether this caller may write it, about whom it says."""
-    if KINDS[fresh.kind].writer not in caller.roles:
+def _of_writer(caller: Caller, version: Record, owner: str) -> list[Problem]:
+    """Returns the problems of a caller that may not write the record, or not about that enterprise."""
+    if KINDS[version.kind].writer not in caller.roles:
         return [WRITER_NOT_ALLOWED]
     if callers.is_window(caller):
-        return [ENTERPRISE_DIFFERS] if owner and fresh.enterprise != owner else []
+        return [ENTERPRISE_DIFFERS] if owner and version.enterprise != owner else []
     tests = (
-        (fresh.enterprise == caller.tenant, ENTERPRISE_NOT_YOURS),
-        (not fresh.declaration or owner == caller.tenant, DECLARATION_NOT_YOURS),
+        (version.enterprise == caller.tenant, ENTERPRISE_NOT_YOURS),
+        (not version.declaration or owner == caller.tenant, DECLARATION_NOT_YOURS),
     )
     return [problem for is_right, problem in tests if not is_right]
 
 
-def _of_history(fresh: Record, before: Record | None, digest: bytes | None) -> list[Problem]:
-    if before is not None and before.writer != fresh.writer:
+def _of_history(version: Record, before: Record | None, digest: bytes | None) -> list[Problem]:
+    if before is not None and before.writer != version.writer:
         return [RECORD_OF_ANOTHER_WRITER]
-    if KINDS[fresh.kind].is_final and before is not None and before.digest != fresh.digest:
+    if KINDS[version.kind].is_final and before is not None and before.digest != version.digest:
         return [RECORD_IS_FINAL]
-    return [KNOWN_OTHERWISE] if digest not in (None, fresh.digest) else []
+    return [KNOWN_OTHERWISE] if digest not in (None, version.digest) else []
 
 
-def _accept(known: Known, taken: Taken, version: Record, body: records_pb2.Record) -> None:
-    taken.add(version, body, known.newest.get(version.record))
-    known.digests[version.record, version.notice_us] = version.digest
+def _accept(batch: Batch, taken: Taken, version: Record, body: records_pb2.Record) -> None:
+    taken.add(version, body, batch.newest.get(version.record))
+    batch.digests[version.record, version.notice_us] = version.digest
     if version.is_newest:
-        known.newest[version.record] = version
+        batch.newest[version.record] = version
 
 
-Effect = Callable[[Transaction, Known, Sequence[tuple[Record, Any]]], None]
+Effect = Callable[[Transaction, Batch, Sequence[tuple[Record, Any]]], None]
 
 
-def _follow(transaction: Transaction, known: Known, taken: Taken) -> None:
-    """What versions that count do beyond being known."""
-    counting = [pair for pair in zip(taken.fresh, taken.bodies, strict=True) if pair[0].is_newest]
+def _follow(transaction: Transaction, batch: Batch, taken: Taken) -> None:
+    """Applies the further effects of versions that count."""
+    counting = [(record, body) for record, body in zip(taken.versions, taken.bodies, strict=True) if record.is_newest]
     for kind, effect in EFFECTS.items():
         changed = [(record, records_kinds.content_of(body)) for record, body in counting if record.kind == kind]
         if changed:
-            effect(transaction, known, changed)
+            effect(transaction, batch, changed)
 
 
 EFFECTS: Mapping[str, Effect] = {
-    "bill": lambda transaction, known, changed: bill_intake.follow(transaction, known.bills, changed),
-    "enterprise_registration": lambda transaction, _known, changed: merchants_commands.expect(transaction, changed),
-    "permit": lambda transaction, _known, changed: permit_uses.follow(transaction, changed),
-    "rebate_status": lambda transaction, _known, changed: rebate_claims.follow(transaction, changed),
-    "goods_return": lambda transaction, known, changed: returns.follow(transaction, known.returns, changed),
-    "hold": lambda transaction, _known, changed: holds.tell(transaction, changed),
+    "bill": lambda transaction, batch, changed: bill_intake.follow(transaction, batch.bills, changed),
+    "enterprise_registration": lambda transaction, _batch, changed: merchants_commands.expect(transaction, changed),
+    "permit": lambda transaction, _batch, changed: permit_uses.follow(transaction, changed),
+    "rebate_status": lambda transaction, _batch, changed: rebate_claims.follow(transaction, changed),
+    "goods_return": lambda transaction, batch, changed: returns.follow(transaction, batch.returns, changed),
+    "hold": lambda transaction, _batch, changed: holds.tell(transaction, changed),
 }

@@ -1,4 +1,4 @@
-"""Taking reports: each is kept once, and what it says of a list or a summary follows."""
+"""Takes reports: each is kept once, and moves the list or summary that it answers."""
 
 from collections.abc import Sequence
 
@@ -14,42 +14,49 @@ from services.declarations.window.retail.report import model as report_model
 from services.declarations.window.retail.report import store as report_store
 from services.declarations.window.retail.report.model import Report
 
-# So much of what is said stays with the list; the report has all of it.
+# So much of a report's words stays with the list; the report has all of them.
 NOTE_MOST = 1_000
 Rows = Sequence[tuple[str, retail_pb2.RetailReport]]
 
 
 def take(transaction: Transaction, rows: Rows) -> list[declarations_pb2.IntakeVerdict]:
-    """Reports, in any order and however often they come; the verdicts in order."""
+    """Takes reports, in any order and however often they come; returns the verdicts in order."""
     arrivals = [_record(row, transaction.now_us) for _, row in rows]
-    seen = report_store.known(transaction.connection, {arrival.id for arrival in arrivals})
-    told, fresh = [], {}
+    stored = report_store.known(transaction.connection, {arrival.id for arrival in arrivals})
+    verdicts_in_order, added = [], {}
     for (document_id, row), report in zip(rows, arrivals, strict=True):
-        is_new = report.id not in seen and report.id not in fresh
-        told.append((verdicts.accepted if is_new else verdicts.duplicate)(document_id))
+        is_new = report.id not in stored and report.id not in added
+        verdicts_in_order.append((verdicts.accepted if is_new else verdicts.duplicate)(document_id))
         if is_new:
-            fresh[report.id] = (row, report)
-    report_store.add(transaction.connection, [each_report for _, each_report in fresh.values()])
-    _apply(transaction, [row for row, _ in fresh.values()])
-    return told
+            added[report.id] = (row, report)
+    report_store.add(transaction.connection, [report for _, report in added.values()])
+    _apply(transaction, [row for row, _ in added.values()])
+    return verdicts_in_order
 
 
-def _apply(transaction: Transaction, fresh: Sequence[retail_pb2.RetailReport]) -> None:
+def _apply(transaction: Transaction, rows: Sequence[retail_pb2.RetailReport]) -> None:
     """Moves lists by the answers to their applications, and summaries by the numbers that customs gave them."""
-    if notices := [notice for row in fresh if (notice := _notice(row)) is not None]:
+    if notices := [notice for row in rows if (notice := _notice(row)) is not None]:
         takers_lists.note_all(transaction, notices)
-    numbered = {row.merchant_code for row in fresh if row.format == report_model.SUMMARY_RECEIPT and row.summary_number}
+    numbered = {row.merchant_code for row in rows if row.format == report_model.SUMMARY_RECEIPT and row.summary_number}
     if numbered:
-        takers_summaries.renumbered(transaction, {row.summary_number for row in fresh if row.summary_number}, numbered)
+        takers_summaries.renumbered(transaction, {row.summary_number for row in rows if row.summary_number}, numbered)
 
 
 def _notice(row: retail_pb2.RetailReport) -> Notice | None:
-    """The notice that an answer gives its list: by the list's number alone, since its others are the application's."""
+    """Returns the notice of an answer, by its list's number alone: the other numbers are the application's."""
     code = report_model.applied(row)
     if not code or not row.list_number:
         return None
     return Notice(
-        row.list_number, "", row.merchant_code, "", "", row.notice_time.ToMicroseconds(), code, row.note[:NOTE_MOST]
+        list_number=row.list_number,
+        pre_number="",
+        merchant_code=row.merchant_code,
+        enterprise_number="",
+        waybill="",
+        notice_us=row.notice_time.ToMicroseconds(),
+        code=code,
+        note=row.note[:NOTE_MOST],
     )
 
 

@@ -1,4 +1,4 @@
-"""Taking results of summaries: which lists went into which declaration, in any order and however often they come."""
+"""Takes results of summaries, which name each declaration's lists, in any order and however often they come."""
 
 from collections.abc import Sequence
 
@@ -17,23 +17,23 @@ Rows = Sequence[tuple[str, retail_pb2.RetailSummaryResult]]
 
 
 def take(transaction: Transaction, rows: Rows) -> list[declarations_pb2.IntakeVerdict]:
-    """Results; the verdicts in order. Lists that went into a declaration count with it from now on."""
+    """Takes results; returns the verdicts in order. Lists that went into a declaration count with it from now on."""
     list_store.lock(transaction, {row.merchant_code for _, row in rows})
     arrivals = [_record(row, transaction.now_us) for _, row in rows]
-    seen = result_store.known(transaction.connection, {arrival.id for arrival in arrivals})
-    told, fresh = [], {}
+    stored = result_store.known(transaction.connection, {arrival.id for arrival in arrivals})
+    verdicts_in_order, added = [], {}
     for (document_id, row), result in zip(rows, arrivals, strict=True):
-        is_new = result.id not in seen and result.id not in fresh
-        told.append((verdicts.accepted if is_new else verdicts.duplicate)(document_id))
+        is_new = result.id not in stored and result.id not in added
+        verdicts_in_order.append((verdicts.accepted if is_new else verdicts.duplicate)(document_id))
         if is_new:
-            fresh[result.id] = (row, result)
-    _add(transaction, [row for row, _ in fresh.values()], [each_result for _, each_result in fresh.values()])
-    return told
+            added[result.id] = (row, result)
+    _add(transaction, [row for row, _ in added.values()], [result for _, result in added.values()])
+    return verdicts_in_order
 
 
-def _add(transaction: Transaction, rows: Sequence[retail_pb2.RetailSummaryResult], fresh: Sequence[Result]) -> None:
+def _add(transaction: Transaction, rows: Sequence[retail_pb2.RetailSummaryResult], results: Sequence[Result]) -> None:
     pairs = [(number, row.unified_number) for row in rows for number in row.list_numbers]
-    result_store.add(transaction.connection, fresh, pairs)
+    result_store.add(transaction.connection, results, pairs)
     takers_summaries.renumbered(transaction, {row.summary_number for row in rows}, {row.merchant_code for row in rows})
     unified = {row.unified_number for row in rows}
     named = result_store.lists_of_declarations(transaction.connection, unified)

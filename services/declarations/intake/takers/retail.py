@@ -1,4 +1,4 @@
-"""Retail documents as rows: each is checked by itself and goes to the room that its kind belongs to."""
+"""Takes retail documents as rows: each is checked by itself and goes to the room that its kind belongs to."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ Verdict = declarations_pb2.IntakeVerdict
 Rows = Sequence[tuple[str, Any]]
 Take = Callable[[Transaction, Rows], Sequence[declarations_pb2.IntakeVerdict]]
 
-# By the field of RetailDocument: what takes checked rows of that kind, all of a batch at once.
+# The taker of checked rows of a kind, all of a batch at once, by the field of RetailDocument.
 TAKERS: Mapping[str, Take] = {
     "order": order_commands.take,
     "waybill": waybill_commands.take,
@@ -46,8 +46,8 @@ NOT_TAKEN = Problem(
     "Documents of this kind aren't taken here yet; ask when they will be.",
     "暂不接收此类单证；请咨询开放时间。",
 )
-# What a document locks: the orders that it may move, by number, the waybills that lists may tie to them, and the
-# lists of its merchant. Of a departure nobody says whose parcels left.
+# The locks of a document: the orders that it may move, by number, the waybills that lists may tie to them, and the
+# lists of its merchant. A departure doesn't say whose parcels left.
 _LOCKS: Mapping[str, Callable[[Any], set[str]]] = {
     "order": lambda row: locks([row.order_number]),
     "waybill": lambda row: locks(filter(None, [row.order_number]), [waybill_commands.identify(row)]),
@@ -67,7 +67,7 @@ _LOCKS: Mapping[str, Callable[[Any], set[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One row of a request: its kind, what it says, and what is wrong with it."""
+    """A row of a request: its kind, its content, and its problems."""
 
     document_id: str
     kind: str
@@ -76,7 +76,7 @@ class Candidate:
 
 
 def rows(request: declarations_pb2.BatchCreateRetailDocumentsRequest) -> list[Candidate]:
-    """The rows of a request, checked; without a store."""
+    """Returns the rows of a request, checked; without a store."""
     return [_candidate(str(index), document) for index, document in enumerate(request.documents)]
 
 
@@ -87,27 +87,27 @@ def _candidate(document_id: str, document: retail_pb2.RetailDocument) -> Candida
 
 
 def _problems(kind: str, row: Any) -> list[Problem]:
-    """Every broken rule, at its path from the document on."""
+    """Lists every broken rule, at its path from the document on."""
     if kind not in TAKERS:
         return [replace(NOT_TAKEN, path=kind)]
-    return [replace(found, path=f"{kind}.{found.path}") for found in fields.row_problems(row) or check(row)]
+    return [replace(problem, path=f"{kind}.{problem.path}") for problem in fields.row_problems(row) or check(row)]
 
 
 def names(request: declarations_pb2.BatchCreateRetailDocumentsRequest) -> Iterable[str]:
-    """What the documents may change."""
+    """Returns the names that the documents may change."""
     kinds = ((document.WhichOneof("document") or "", document) for document in request.documents)
     return names_of((kind, getattr(document, kind)) for kind, document in kinds if kind)
 
 
 def names_of(rows: Iterable[tuple[str, Any]]) -> set[str]:
-    """What rows of these kinds may change."""
+    """Returns the names that rows of these kinds may change."""
     return set().union(*(_LOCKS[kind](row) for kind, row in rows if kind in _LOCKS))
 
 
 def create_batch(
     transaction: Transaction, candidates: Sequence[Candidate]
 ) -> declarations_pb2.BatchCreateRetailDocumentsResponse:
-    """Rows of all kinds: those of one kind together, in the order of TAKERS."""
+    """Takes rows of all kinds: those of one kind together, in the order of TAKERS."""
     language = transaction.caller.language
     verdicts = {
         candidate.document_id: window_verdicts.refused(candidate.document_id, candidate.problems, language)

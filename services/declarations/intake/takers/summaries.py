@@ -1,4 +1,4 @@
-"""Taking in summaries, and keeping their value what their lists are worth."""
+"""Takes summaries in, and keeps each at the value of its lists."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,36 +33,36 @@ ListChange = tuple[RetailList | None, RetailList]
 
 @dataclass(slots=True)
 class Batch:
-    """What a batch of summaries is judged on, and what comes of it."""
+    """The stored rows that a batch of summaries is judged by, and its outcome."""
 
     transaction: Transaction
     lists: Mapping[str, RetailList]
     claims: dict[str, tuple[str, bool]]
-    known: dict[str, RetailSummary]
+    summaries: dict[str, RetailSummary]
     before: Mapping[str, RetailSummary]
     enterprises: Mapping[str, str]
     parts: dict[str, dict[int, Part]]
-    # By summary: the lists that customs' results name.
+    # The lists that customs' results name, by summary.
     results: Mapping[str, set[str]]
     fresh_parts: dict[tuple[str, int], Part] = field(default_factory=dict)
     claimed: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, bool] = field(default_factory=dict)
-    # What of a summary is claimed now: its own numbers, kept up within the batch.
+    # The numbers that a summary claims now, by summary, kept up within the batch.
     numbers: dict[str, set[str]] = field(default_factory=dict)
-    # Of the summaries that this batch brings or changes, what they have or had.
+    # The lists that the summaries of this batch have or had.
     touched: set[str] = field(default_factory=set)
 
     def put_part(self, part: Part) -> None:
-        """A part as it was sent last."""
+        """Puts a part in as it was sent last."""
         self.parts.setdefault(part.summary, {})[part.number] = part
         self.fresh_parts[part.summary, part.number] = part
 
     def write(self) -> None:
         """Writes summaries, parts and claims; tells the pools which lists are summarised now."""
         connection = self.transaction.connection
-        summary_store.add(connection, [summary for key, summary in self.known.items() if key not in self.before])
+        summary_store.add(connection, [summary for key, summary in self.summaries.items() if key not in self.before])
         changed = [
-            summary for key, summary in self.known.items() if key in self.before and summary is not self.before[key]
+            summary for key, summary in self.summaries.items() if key in self.before and summary is not self.before[key]
         ]
         summary_store.save(connection, changed)
         summary_store.put_parts(connection, self.fresh_parts.values())
@@ -78,7 +78,7 @@ class Batch:
 def take(
     transaction: Transaction, rows: Sequence[tuple[str, retail_pb2.RetailSummary]]
 ) -> list[declarations_pb2.IntakeVerdict]:
-    """Summaries, whole or in parts: new ones, changes and deletions; the verdicts in order."""
+    """Takes summaries, whole or in parts: new ones, changes and deletions; returns the verdicts in order."""
     list_store.lock(transaction, {row.merchant_code for _, row in rows})
     arrivals = [summary_rpc.part_of(row, transaction.now_us) for _, row in rows]
     batch = _load(transaction, {part.summary for part in arrivals}, arrivals, {row.merchant_code for _, row in rows})
@@ -88,12 +88,12 @@ def take(
 
 
 def renumbered(transaction: Transaction, summary_numbers: Iterable[str], merchant_codes: Iterable[str]) -> None:
-    """Customs gave summaries their numbers, or told what became of them: those by time get the lists it named."""
+    """Follows summaries that customs numbered or gave results: those by time get the lists that it named."""
     list_store.lock(transaction, merchant_codes)
     meant = report_store.summaries_numbered(transaction.connection, summary_numbers)
     batch = _load(transaction, meant, (), ())
     for identifier in sorted(batch.before):
-        summary = batch.known[identifier]
+        summary = batch.summaries[identifier]
         parts = summary_model.counting(batch.parts[identifier])
         if summary_rpc.is_by_time(parts):
             _put(batch, _summed(batch, parts, summary.enterprise), parts)
@@ -104,85 +104,97 @@ def _load(
     transaction: Transaction, identifiers: Collection[str], arrivals: Sequence[Part], merchant_codes: Collection[str]
 ) -> Batch:
     connection = transaction.connection
-    known, parts = summary_store.load(connection, identifiers), summary_store.parts_of(connection, identifiers)
+    summaries, parts = summary_store.load(connection, identifiers), summary_store.parts_of(connection, identifiers)
     numbers = summary_store.numbers_of(connection, identifiers)
-    found = result_store.lists_of_summaries(connection, report_store.summary_numbers(connection, identifiers))
-    stored = [part for some in parts.values() for part in some.values()]
-    named = {*summary_rpc.lists_of([*arrivals, *stored])}.union(*numbers.values(), *found.values())
+    results = result_store.lists_of_summaries(connection, report_store.summary_numbers(connection, identifiers))
+    stored = [part for of_summary in parts.values() for part in of_summary.values()]
+    named = {*summary_rpc.lists_of([*arrivals, *stored])}.union(*numbers.values(), *results.values())
     lists, claims = summary_store.lists_numbered(connection, named), summary_store.claims(connection, named)
     enterprises = enterprise_of(connection, merchant_codes)
-    return Batch(transaction, lists, claims, dict(known), known, enterprises, parts, found, numbers=numbers)
+    return Batch(
+        transaction=transaction,
+        lists=lists,
+        claims=claims,
+        summaries=dict(summaries),
+        before=summaries,
+        enterprises=enterprises,
+        parts=parts,
+        results=results,
+        numbers=numbers,
+    )
 
 
 def _take_one(batch: Batch, document_id: str, part: Part) -> declarations_pb2.IntakeVerdict:
-    known = summary_model.measure(batch.parts[part.summary], part.number)
-    move = step(known.version if known else None, part.version)
+    before = summary_model.measure(batch.parts[part.summary], part.number)
+    move = step(before.version if before else None, part.version)
     name = f"retailSummaries/{part.summary}"
-    if known and move in (Step.KEEP, Step.TOUCH):
+    if before and move in (Step.KEEP, Step.TOUCH):
         if move == Step.TOUCH:
-            _touch(batch, replace(known, send_us=part.send_us, change=part.change, count=part.count))
+            _touch(batch, replace(before, send_us=part.send_us, change=part.change, count=part.count))
         return verdicts.duplicate(document_id, name)
     parts = summary_model.counting({**batch.parts[part.summary], part.number: part})
-    fresh = _summed(batch, parts or [part], batch.enterprises.get(summary_rpc.said(part).merchant_code, ""))
-    problems = ([KNOWN_OTHERWISE] if move == Step.REFUSE else []) + _problems(batch, fresh, part)
+    summary = _summed(batch, parts or [part], batch.enterprises.get(summary_rpc.said(part).merchant_code, ""))
+    problems = ([KNOWN_OTHERWISE] if move == Step.REFUSE else []) + _problems(batch, summary, part)
     if problems:
         return verdicts.refused(document_id, problems, batch.transaction.caller.language)
     batch.put_part(part)
-    _put(batch, fresh, parts)
+    _put(batch, summary, parts)
     return verdicts.accepted(document_id, name)
 
 
 def _touch(batch: Batch, part: Part) -> None:
-    """The same part again, sent later: only the time moves, and perhaps how many parts there are."""
+    """Notes the same part sent again later: only its time moves, and perhaps the number of parts."""
     batch.put_part(part)
     parts = summary_model.counting(batch.parts[part.summary])
-    _put(batch, _summed(batch, parts or [part], batch.known[part.summary].enterprise), parts)
+    _put(batch, _summed(batch, parts or [part], batch.summaries[part.summary].enterprise), parts)
 
 
 def _summed(batch: Batch, parts: Sequence[Part], enterprise: str) -> RetailSummary:
-    """The record that these parts make, in the currency of the first of its lists that is known."""
+    """Returns the record that these parts make, in the currency of the first of its lists that is stored."""
     numbers = [*summary_rpc.lists_of(parts), *sorted(batch.results.get(parts[0].summary, ()))]
     currency = next((batch.lists[number].value.currency for number in numbers if number in batch.lists), "")
     return summary_rpc.from_part(summary_model.newest(parts), enterprise, currency, batch.transaction.now_us)
 
 
-def _problems(batch: Batch, fresh: RetailSummary, part: Part) -> list[Problem]:
-    """Every list that refuses the part whole, with each reason."""
-    found = []
+def _problems(batch: Batch, summary: RetailSummary, part: Part) -> list[Problem]:
+    """Lists every list that refuses the part whole, with each reason."""
+    problems = []
     for index, number in enumerate(summary_rpc.said(part).list_numbers):
         path = f"list_numbers[{index}]"
-        if batch.claims.get(number, (fresh.id, False))[0] != fresh.id:
-            found.append(summary_model.taken(path, number))
-        found += summary_model.misfits(path, fresh, batch.lists.get(number))
-    return found
+        if batch.claims.get(number, (summary.id, False))[0] != summary.id:
+            problems.append(summary_model.taken(path, number))
+        problems += summary_model.misfits(path, summary, batch.lists.get(number))
+    return problems
 
 
 def _wanted(batch: Batch, identifier: str, parts: Sequence[Part]) -> set[str]:
-    """The lists of a summary of these parts: those they name, or those that customs names and no other has."""
+    """Returns the lists of a summary: those that its parts name, or those that customs names and no other has."""
     if not summary_rpc.is_by_time(parts):
         return set(summary_rpc.lists_of(parts))
     named = batch.results.get(identifier, set())
     return {number for number in named if batch.claims.get(number, (identifier, False))[0] == identifier}
 
 
-def _put(batch: Batch, fresh: RetailSummary, parts: Sequence[Part]) -> None:
-    """A summary as its parts make it, with what it claims and drops."""
-    wanted, had = _wanted(batch, fresh.id, parts), batch.numbers.get(fresh.id, set())
+def _put(batch: Batch, summed: RetailSummary, parts: Sequence[Part]) -> None:
+    """Puts a summary in as its parts make it, with the lists that it claims and drops."""
+    wanted, had = _wanted(batch, summed.id, parts), batch.numbers.get(summed.id, set())
     for number in sorted(wanted - had):
         if number not in batch.claims:
-            batch.claimed[number] = fresh.id
+            batch.claimed[number] = summed.id
         else:
             batch.dropped[number] = False
-        batch.claims[number] = (fresh.id, False)
+        batch.claims[number] = (summed.id, False)
     for number in sorted(had - wanted):
         batch.dropped[number] = True
-        batch.claims[number] = (fresh.id, True)
-    batch.numbers[fresh.id] = wanted
+        batch.claims[number] = (summed.id, True)
+    batch.numbers[summed.id] = wanted
     batch.touched |= wanted | had
-    value = sum(summary_model.counted(fresh, batch.lists.get(number)) for number in wanted)
-    summary = replace(fresh, value=Money(fresh.value.currency, value))
-    known = batch.known.get(fresh.id)
-    batch.known[fresh.id] = replace(summary, create_us=known.create_us, revision=known.revision) if known else summary
+    value = sum(summary_model.counted(summed, batch.lists.get(number)) for number in wanted)
+    summary = replace(summed, value=Money(summed.value.currency, value))
+    before = batch.summaries.get(summed.id)
+    batch.summaries[summed.id] = (
+        replace(summary, create_us=before.create_us, revision=before.revision) if before else summary
+    )
 
 
 def follow(transaction: Transaction, changes: Sequence[ListChange]) -> None:

@@ -1,4 +1,4 @@
-"""Rows into the rooms that own them: by the type of the row, as few steps as there are types."""
+"""Hands rows to the rooms that own them: by the type of the row, as few steps as there are types."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def _reference_records(transaction: Transaction, rows: Rows) -> Sequence[declara
 
 
 def _renamed(verdicts: Any, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
-    """By the documents' ids in place of the rows' indexes."""
+    """Gives verdicts the documents' ids in place of the rows' indexes."""
     for (document_id, _), verdict in zip(rows, verdicts, strict=True):
         verdict.document_id = document_id
     return verdicts  # type: ignore[no-any-return]
@@ -50,7 +50,7 @@ def _renamed(verdicts: Any, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdi
 _RETAIL_KINDS: Mapping[type[Message], str] = {
     type(getattr(retail_pb2.RetailDocument(), kind)): kind for kind in takers_retail.TAKERS
 }
-# In the order in which they are taken: what others refer to comes first.
+# In the order in which they are taken: rows that others refer to come first.
 TAKERS: Mapping[type[Message], Take] = {
     declarations_pb2.Declaration: _declarations,
     declarations_pb2.ImportResponse: takers_drafts.respond,
@@ -63,7 +63,7 @@ TAKERS: Mapping[type[Message], Take] = {
 
 @dataclass(slots=True)
 class Part:
-    """One document of a message, and what became of it."""
+    """A document of a message, and its verdict."""
 
     document_id: str
     row: Message | None
@@ -73,27 +73,27 @@ class Part:
 def take(
     transaction: Transaction, documents: Sequence[declarations_pb2.Document], read: Sequence[Read]
 ) -> list[list[declarations_pb2.IntakeVerdict]]:
-    """The verdicts of each document's parts, in order."""
+    """Takes the parts of all documents; returns the verdicts of each document's parts, in order."""
     parts = [
-        _parts(document, each_read, transaction.caller.language)
-        for document, each_read in zip(documents, read, strict=True)
+        _parts(document, document_read, transaction.caller.language)
+        for document, document_read in zip(documents, read, strict=True)
     ]
-    sound = [part for some in parts for part in some if part.row is not None]
+    sound = [part for of_document in parts for part in of_document if part.row is not None]
     _lock(transaction, sound)
     for kind, taker in TAKERS.items():
         _take(transaction, taker, [part for part in sound if isinstance(part.row, kind)])
-    return [[part.verdict for part in some] for some in parts]
+    return [[part.verdict for part in of_document] for of_document in parts]
 
 
 def _lock(transaction: Transaction, parts: Sequence[Part]) -> None:
-    """What the documents may change is known only now; two batches that wait for each other run again."""
+    """Locks the names that the documents may change, known only now; two batches that wait for each other run again."""
     kinds = ((_RETAIL_KINDS.get(type(part.row), ""), part.row) for part in parts if part.row)
     rows = [part.row for part in parts if isinstance(part.row, records_pb2.Record)]
     database.lock(transaction.connection, sorted({*takers_retail.names_of(kinds), *records_rpc.names_of(rows)}))
 
 
 def _parts(document: declarations_pb2.Document, read: Read, language: str) -> list[Part]:
-    """The document's parts; those that can't be read are refused already."""
+    """Returns the document's parts; those that can't be read are refused already."""
     parts = []
     for parsed in read.parts:
         document_id = f"{document.document_id}#{parsed.document_id}" if parsed.document_id else document.document_id

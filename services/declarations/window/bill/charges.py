@@ -1,4 +1,4 @@
-"""Port charges on a bill beside the tariffs that the port has published. Pure.
+"""Compares port charges on a bill with the tariffs that the port has published. Pure.
 
 Operators publish their charges and may charge nothing that isn't published (Ministry of Transport and NDRC, measures
 on port charges, 2019, articles on publication); of fixed and guided prices the tariff is the most. Which tariff counts
@@ -24,7 +24,7 @@ Tariffs = Mapping[str, Sequence[records_pb2.Record]]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is different: charged, published (None: nothing to compare with), and the tariff's name."""
+    """A difference: the amounts charged and published (None: nothing to compare with), and the tariff's name."""
 
     problem: Problem
     charged: Money
@@ -33,19 +33,19 @@ class Finding:
 
 
 def subjects(bill: records_pb2.Bill) -> Iterator[str]:
-    """Whose tariffs a bill is compared with."""
+    """Returns the subjects of the tariffs that a bill is compared with."""
     return (records_kinds.port_charge(charge.port, charge.charge_code) for charge in bill.charges)
 
 
 def findings(bill: records_pb2.Bill, tariffs: Tariffs) -> list[Finding]:
-    """Where a bill of port charges differs from what is published; none of any other bill."""
+    """Returns where a bill of port charges differs from what is published; nothing for any other bill."""
     if bill.kind != records_pb2.Bill.PORT_CHARGE:
         return []
     amount = money.from_proto(bill.amount)
     if not bill.charges:
         return [Finding(NOT_ITEMISED, amount)]
-    found = [_of_charge(index, charge, bill, tariffs) for index, charge in enumerate(bill.charges)]
-    return [finding for finding in [*found, _of_sum(bill, amount)] if finding]
+    of_charges = [_of_charge(index, charge, bill, tariffs) for index, charge in enumerate(bill.charges)]
+    return [finding for finding in [*of_charges, _of_sum(bill, amount)] if finding]
 
 
 def _of_charge(index: int, charge: records_pb2.PortCharge, bill: records_pb2.Bill, tariffs: Tariffs) -> Finding | None:
@@ -70,7 +70,7 @@ def _of_charge(index: int, charge: records_pb2.PortCharge, bill: records_pb2.Bil
 
 
 def _on(tariffs: Iterable[records_pb2.Record], on: datetime.date) -> records_pb2.Record | None:
-    """The tariff that counted on a day: of several the one that began last."""
+    """Returns the tariff that counted on a day: of several the one that began last."""
     counting = [record for record in tariffs if _counts(record.port_tariff, on)]
     return max(counting, key=lambda record: to_date(record.port_tariff.valid_from), default=None)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from aval.declarations.v1 import records_pb2
 
-from chassis import records as rows
+from chassis import records
 from chassis.command import Transaction
 from chassis.errors import NotFound, WrongState
 from chassis.states import moved
@@ -16,8 +16,8 @@ from services.declarations.window.records import store as records_store
 from services.declarations.window.records.model import Record
 
 
-def _known(transaction: Transaction, name: str) -> tuple[Bill, Record]:
-    """The bill with its record. NotFound."""
+def _find(transaction: Transaction, name: str) -> tuple[Bill, Record]:
+    """Returns the bill with its record. Raises NotFound."""
     identifier = name.removeprefix("records/")
     bill = store.load(transaction.connection, [identifier]).get(identifier)
     if bill is None:
@@ -26,8 +26,8 @@ def _known(transaction: Transaction, name: str) -> tuple[Bill, Record]:
 
 
 def claim(transaction: Transaction, request: records_pb2.ClaimBillRequest) -> records_pb2.Record:
-    """For one payment, with the late fee as of today: whoever comes second is refused."""
-    bill, record = _known(transaction, request.name)
+    """Claims the bill for a payment, with the late fee as of today: whoever comes second is refused."""
+    bill, record = _find(transaction, request.name)
     if bill.enterprise != request.enterprise:
         raise NotFound(resource=request.name)
     if (bill.state, bill.payment) == (State.PAYING, request.payment):
@@ -43,8 +43,8 @@ def claim(transaction: Transaction, request: records_pb2.ClaimBillRequest) -> re
 
 
 def release(transaction: Transaction, request: records_pb2.ReleaseBillRequest) -> records_pb2.Record:
-    """The payment couldn't be made."""
-    bill, record = _known(transaction, request.name)
+    """Releases the bill: the payment couldn't be made."""
+    bill, record = _find(transaction, request.name)
     if bill.payment != request.payment:
         return _view(transaction, record, bill)
     state = moved(TRANSITIONS, bill, Verb.RELEASE)
@@ -54,8 +54,8 @@ def release(transaction: Transaction, request: records_pb2.ReleaseBillRequest) -
 
 
 def confirm(transaction: Transaction, request: records_pb2.ConfirmBillPaidRequest) -> records_pb2.Record:
-    """The payment was made."""
-    bill, record = _known(transaction, request.name)
+    """Confirms that the bill is paid: the payment was made."""
+    bill, record = _find(transaction, request.name)
     if bill.payment != request.payment:
         raise WrongState(resource=bill.name, state=bill.state.value)
     if (bill.state, bill.transfer) == (State.PAID, request.transfer):
@@ -69,7 +69,7 @@ def _view(transaction: Transaction, record: Record, bill: Bill) -> records_pb2.R
 
 
 def _save(transaction: Transaction, record: Record, bill: Bill, event: str) -> records_pb2.Record:
-    saved = rows.update(transaction.connection, bills, bill)
+    saved = records.update(transaction.connection, bills, bill)
     message = _view(transaction, record, saved)
     transaction.append(event, record.name, message, [bill.enterprise])
     return message

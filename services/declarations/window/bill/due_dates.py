@@ -1,4 +1,4 @@
-"""When a bill is due: by rules that are data (duty_deadlines.csv), on working days."""
+"""Finds when a bill is due: by rules that are data (duty_deadlines.csv), on working days."""
 
 import datetime
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What a bill's record means for the bill: made, changed, taken back; never once a payment has claimed it."""
+"""Makes, changes or takes back the bill of a bill's record; never once a payment has claimed it."""
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,42 +25,42 @@ STATED = records_pb2.Bill.STATED
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """The bills that a batch's records are about."""
+class StandingBills:
+    """The bills that a batch's records are about, as they stand."""
 
     bills: dict[str, Bill]
 
-    def problems(self, body: records_pb2.Record, fresh: Record) -> list[Problem]:
-        """Why a row can't change its bill."""
-        before = self.bills.get(fresh.record)
+    def problems(self, body: records_pb2.Record, record: Record) -> list[Problem]:
+        """Returns why a row can't change its bill."""
+        before = self.bills.get(record.record)
         if before is None or not before.is_in_payment:
             return []
-        after = bill_of(fresh, body.bill)
+        after = bill_of(record, body.bill)
         is_same = after.terms == before.terms and not body.bill.cancelled
         return [] if is_same else [BILL_IN_PAYMENT]
 
 
-def load(connection: sa.Connection, identifiers: Iterable[str]) -> Known:
-    """What is known of these bills."""
-    return Known(store.load(connection, identifiers))
+def load(connection: sa.Connection, identifiers: Iterable[str]) -> StandingBills:
+    """Loads the bills with these ids."""
+    return StandingBills(store.load(connection, identifiers))
 
 
 def bill_of(record: Record, content: records_pb2.Bill) -> Bill:
-    """The bill as its record has it, before any payment."""
+    """Returns the bill as its record has it, before any payment."""
     due_date, rule = _due(content)
     return Bill(
-        record.record,
-        record.enterprise,
-        money.from_proto(content.amount),
-        content.payee,
-        due_date,
-        rule,
-        State.CANCELLED if content.cancelled else State.OPEN,
-        "",
-        "",
-        None,
-        None,
-        1,
+        id=record.record,
+        enterprise=record.enterprise,
+        amount=money.from_proto(content.amount),
+        payee=content.payee,
+        due_date=due_date,
+        due_rule=rule,
+        state=State.CANCELLED if content.cancelled else State.OPEN,
+        payment="",
+        transfer="",
+        claim_date=None,
+        late_fee=None,
+        revision=1,
     )
 
 
@@ -70,27 +70,29 @@ def _due(content: records_pb2.Bill) -> tuple[datetime.date, str]:
     return due_dates.due(records_pb2.Bill.Term.Name(content.term), to_date(content.issue_date))
 
 
-def follow(transaction: Transaction, known: Known, changed: Sequence[tuple[Record, records_pb2.Bill]]) -> None:
-    """Bills as their newest records have them; one that is in payment stays as it is."""
-    fresh, later = [], []
+def follow(
+    transaction: Transaction, standing: StandingBills, changed: Sequence[tuple[Record, records_pb2.Bill]]
+) -> None:
+    """Makes bills as their newest records have them; a bill in payment stays as it is."""
+    added, changed_bills = [], []
     for record, content in changed:
-        before = known.bills.get(record.record)
+        before = standing.bills.get(record.record)
         after = bill_of(record, content)
         if before is None:
-            fresh.append(after)
+            added.append(after)
         elif not before.is_in_payment:
-            later.append(reissued(before, after))
-    store.add(transaction.connection, fresh)
-    store.save(transaction.connection, later)
-    _tell(transaction, [record for record, _ in changed], {bill.id: bill for bill in [*fresh, *later]})
+            changed_bills.append(reissued(before, after))
+    store.add(transaction.connection, added)
+    store.save(transaction.connection, changed_bills)
+    _tell(transaction, [record for record, _ in changed], {bill.id: bill for bill in [*added, *changed_bills]})
 
 
-def _tell(transaction: Transaction, records: Sequence[Record], known: Mapping[str, Bill]) -> None:
-    """Who pays learns before paying that a bill isn't what was published; it can be paid all the same."""
+def _tell(transaction: Transaction, records: Sequence[Record], bills: Mapping[str, Bill]) -> None:
+    """Tells the payer before paying that a bill isn't what was published; it can be paid all the same."""
     shown = views.views(
         transaction.connection,
-        [record for record in records if record.record in known],
-        known,
+        [record for record in records if record.record in bills],
+        bills,
         transaction.business_date,
         "en",
     )

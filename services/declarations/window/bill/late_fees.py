@@ -24,7 +24,7 @@ DAY = datetime.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class LateFee:
-    """What is owed beside a bill; `bill` is the name of the bill by which customs collects it itself."""
+    """A fee that is owed beside a bill; `bill` is the name of the bill by which customs collects it itself."""
 
     days: int
     amount: Money
@@ -34,7 +34,10 @@ class LateFee:
 
 
 def late_fee(kind: str, amount: Money, due_date: datetime.date, on: datetime.date) -> LateFee | None:
-    """The fee of a bill of a kind (Bill.Kind) that is paid on a day; None where it isn't late or bears none."""
+    """Returns the fee of a bill of a kind (Bill.Kind) that is paid on a day; None where it isn't late or bears none.
+
+    A duty of 100,000.00 that is paid 10 days late at 0.0005 a day bears 500.00.
+    """
     row = code_table("late_fees").row(kind, on)
     if row is None or on <= due_date or amount.currency != row["currency"]:
         return None
@@ -44,7 +47,7 @@ def late_fee(kind: str, amount: Money, due_date: datetime.date, on: datetime.dat
 
 
 def _rates(kind: str, first: datetime.date, last: datetime.date) -> Decimal:
-    """The sum of the daily rates from a day to a day, period by period."""
+    """Returns the sum of the daily rates from a day to a day, period by period: 10 days of 0.0005 give 0.0050."""
     rates, day = Decimal(0), first
     while day <= last:
         row = code_table("late_fees").row(kind, day)
@@ -56,24 +59,24 @@ def _rates(kind: str, first: datetime.date, last: datetime.date) -> Decimal:
 
 
 def owed(connection: sa.Connection, bills: Sequence[tuple[Record, Bill]], on: datetime.date) -> dict[str, LateFee]:
-    """The fees of those of these bills that are late on a day, by id; of what a payment has claimed, what it pays."""
-    found: dict[str, LateFee] = {}
+    """Returns the fees of the bills that are late on a day, by id; of a claimed bill the fee that its payment pays."""
+    fees: dict[str, LateFee] = {}
     for record, bill in bills:
         kind = records_pb2.Bill.Kind.Name(record.message.bill.kind)
         fee = late_fee(kind, bill.amount, bill.due_date, bill.claim_date or on)
         if fee is not None and bill.state is not State.CANCELLED:
-            found[bill.id] = fee if bill.late_fee is None else replace(fee, amount=bill.late_fee)
-    # What a payment pays as a fee isn't billed again by what customs sends afterwards.
-    open_ = [(record, bill) for record, bill in bills if bill.id in found and not bill.late_fee]
-    return found | _billed(connection, open_, found)
+            fees[bill.id] = fee if bill.late_fee is None else replace(fee, amount=bill.late_fee)
+    # Customs doesn't bill again afterwards the fee that a payment pays.
+    open_ = [(record, bill) for record, bill in bills if bill.id in fees and not bill.late_fee]
+    return fees | _billed(connection, open_, fees)
 
 
 def _billed(
     connection: sa.Connection, late: Sequence[tuple[Record, Bill]], fees: Mapping[str, LateFee]
 ) -> dict[str, LateFee]:
-    """The fees that customs collects by bills of their own: nothing is added for them."""
+    """Returns the fees that customs collects by bills of their own: nothing is added for them."""
     subjects = {records_kinds.late_fee_of(record.message.bill.bill_number): bill for record, bill in late}
-    found = records_store.with_subjects(connection, "bill", subjects) if subjects else {}
+    collected = records_store.with_subjects(connection, "bill", subjects) if subjects else {}
     return {
         subjects[subject].id: replace(
             fees[subjects[subject].id],
@@ -81,7 +84,7 @@ def _billed(
             is_waived=False,
             bill=record.name,
         )
-        for subject, several in found.items()
+        for subject, several in collected.items()
         for record in several
         if record.enterprise == subjects[subject].enterprise and not record.message.bill.cancelled
     }

@@ -10,7 +10,7 @@ from chassis.states import moved
 
 
 class State(enum.StrEnum):
-    """Where a bill stands; names of the proto's enum."""
+    """The state of a bill; names of the proto's enum."""
 
     OPEN = "OPEN"
     PAYING = "PAYING"
@@ -19,7 +19,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can happen to it."""
+    """The acts that move a bill."""
 
     CLAIM = "claim"
     RELEASE = "release"
@@ -59,26 +59,26 @@ class Bill:
 
     @property
     def name(self) -> str:
-        """Its record's resource name."""
+        """The resource name of the bill's record."""
         return f"records/{self.id}"
 
     @property
     def terms(self) -> tuple[str, Money, str]:
-        """What can't change while it is being paid, or after."""
+        """The terms that can't change while the bill is being paid, or after."""
         return self.enterprise, self.amount, self.payee
 
     @property
     def is_in_payment(self) -> bool:
-        """Whether its issuer can't change it any more."""
+        """Tells whether its issuer can't change it any more."""
         return self.state in (State.PAYING, State.PAID)
 
 
-# What an issuer does to its bill, by the state it gives it.
+# The issuer's act on its bill, by the state that it gives it.
 _ISSUING: Mapping[State, Verb] = {State.CANCELLED: Verb.CANCEL, State.OPEN: Verb.REINSTATE}
 
 
 def reissued(before: Bill, after: Bill) -> Bill:
-    """The bill as its issuer changed it. WrongState where a payment has it."""
+    """Returns the bill as its issuer changed it. Raises WrongState where a payment has it."""
     same = before.state is after.state
     state = before.state if same else moved(TRANSITIONS, before, _ISSUING[after.state])
     return replace(after, state=state, revision=before.revision)

@@ -1,4 +1,4 @@
-"""Bills on the wire: their records, with how far they are paid and what is to be said of them."""
+"""Bills on the wire: their records, with how far they are paid, findings and late fee."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ from services.declarations.window.records.model import Record
 def to_proto(
     record: Record, bill: Bill, findings: Iterable[Finding], fee: LateFee | None, language: str
 ) -> records_pb2.Record:
-    """The record of a bill."""
+    """Returns the record of a bill on the wire."""
     message = records_rpc.to_proto(record)
     message.bill.MergeFrom(
         records_pb2.Bill(
@@ -37,11 +37,11 @@ def _late_fee(fee: LateFee) -> records_pb2.LateFee:
     return records_pb2.LateFee(days=fee.days, amount=amount, waived=fee.is_waived, rule=fee.rule, bill=fee.bill)
 
 
-def _finding(found: Finding, language: str) -> records_pb2.ChargeFinding:
+def _finding(finding: Finding, language: str) -> records_pb2.ChargeFinding:
     message = records_pb2.ChargeFinding(
-        problem=problem(found.problem, language), charged=money.to_proto(found.charged), tariff=found.tariff
+        problem=problem(finding.problem, language), charged=money.to_proto(finding.charged), tariff=finding.tariff
     )
-    if found.published is not None:
-        message.published.CopyFrom(money.to_proto(found.published))
-        message.difference.CopyFrom(money.to_proto(found.charged - found.published))
+    if finding.published is not None:
+        message.published.CopyFrom(money.to_proto(finding.published))
+        message.difference.CopyFrom(money.to_proto(finding.charged - finding.published))
     return message

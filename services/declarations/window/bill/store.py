@@ -15,21 +15,21 @@ bills = records.table("bills", Bill, metadata)
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Bill]:
-    """The bills with these ids, those that are known."""
+    """Returns the bills with these ids, those that exist."""
     wanted = list(identifiers)
     if not wanted:
         return {}
     query = sa.select(bills).where(bulk.among(connection, bills.c.id, wanted))
-    return {found.id: found for found in records.many(connection, query, Bill)}
+    return {bill.id: bill for bill in records.many(connection, query, Bill)}
 
 
-def add(connection: sa.Connection, fresh: Sequence[Bill]) -> None:
-    """New bills."""
-    records.insert(connection, bills, *fresh)
+def add(connection: sa.Connection, added: Sequence[Bill]) -> None:
+    """Adds new bills."""
+    records.insert(connection, bills, *added)
 
 
 def save(connection: sa.Connection, changed: Sequence[Bill]) -> None:
-    """Bills that their issuers changed. Conflict if one changed meanwhile."""
+    """Saves bills that their issuers changed. Raises Conflict if one changed meanwhile."""
     if not changed:
         return
     values: dict[str, Any] = {
@@ -65,7 +65,7 @@ def _is_set(column: Any, is_set: bool) -> Any:
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """Bills whose state and payment say different things."""
+    """Lists bills whose state and payment say different things."""
     right = [
         sa.and_(
             bills.c.state == state.value,

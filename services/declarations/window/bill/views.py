@@ -1,4 +1,4 @@
-"""Bills as they are shown: how far they are paid, and what is to be said of them. Set-based."""
+"""Bills as they are shown: how far they are paid, findings and late fee. Set-based."""
 
 import datetime
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ from services.declarations.window.records.model import Record
 
 
 def views(
-    connection: sa.Connection, page: Sequence[Record], known: Mapping[str, Bill], on: datetime.date, language: str
+    connection: sa.Connection, page: Sequence[Record], bills: Mapping[str, Bill], on: datetime.date, language: str
 ) -> list[records_pb2.Record]:
-    """The wire form of records of bills."""
+    """Returns the wire form of records of bills."""
     contents = {record.id: record.message.bill for record in page}
     subjects = {subject for content in contents.values() for subject in charges.subjects(content)}
-    found = records_store.with_subjects(connection, "port_tariff", subjects) if subjects else {}
-    tariffs = {subject: [records_rpc.to_proto(record) for record in several] for subject, several in found.items()}
-    pairs = [(record, known[record.record]) for record in page]
+    published = records_store.with_subjects(connection, "port_tariff", subjects) if subjects else {}
+    tariffs = {subject: [records_rpc.to_proto(record) for record in several] for subject, several in published.items()}
+    pairs = [(record, bills[record.record]) for record in page]
     fees = late_fees.owed(connection, pairs, on)
     return [
         rpc.to_proto(record, bill, charges.findings(contents[record.id], tariffs), fees.get(bill.id), language)
@@ -30,5 +30,5 @@ def views(
 
 
 def view(connection: sa.Connection, record: Record, bill: Bill, on: datetime.date, language: str) -> records_pb2.Record:
-    """The wire form of one."""
+    """Returns the wire form of one bill."""
     return views(connection, [record], {bill.id: bill}, on, language)[0]

@@ -1,4 +1,4 @@
-"""Declarations as assets: what they are worth to finance, and what it may do with them."""
+"""Declarations as assets: their value to finance, and what finance may do with them."""
 
 import datetime
 from collections.abc import Iterable, Sequence
@@ -20,14 +20,16 @@ from trade import names as trade_names
 
 
 def load(connection: sa.Connection, names: Iterable[str], on: datetime.date) -> dict[str, Asset]:
-    """The declarations with these names as assets."""
-    found = store.load(connection, [name.removeprefix("declarations/") for name in names]).values()
-    hindered = hindrances.of(connection, found, on)
-    return {declaration.name: as_asset(declaration, on, hindered.get(declaration.id, ())) for declaration in found}
+    """Returns the declarations with these names as assets, by name."""
+    declarations = store.load(connection, [name.removeprefix("declarations/") for name in names]).values()
+    hindered = hindrances.of(connection, declarations, on)
+    return {
+        declaration.name: as_asset(declaration, on, hindered.get(declaration.id, ())) for declaration in declarations
+    }
 
 
 def as_asset(declaration: Declaration, on: datetime.date, hindered: Sequence[Hindrance] = ()) -> Asset:
-    """A declaration as an asset: one that is rejected or deleted is worth nothing any more."""
+    """Returns a declaration as an asset; a rejected or deleted declaration is worth nothing any more."""
     verdict, reasons = declaration.verdict(on, hindered)
     effect = receipts.effect_on_value(declaration.status)
     value = declaration.value.zero() if effect == receipts.VOIDS else declaration.value

@@ -15,11 +15,11 @@ from services.declarations.window.eligibility.model import Goods
 
 
 class Content(NamedTuple):
-    """What one checked row says: the columns that follow from it, and the row itself, serialised.
+    """The content of a checked row: the columns that follow from it, and the row itself, serialised.
 
     `commodity_code` is that of the line with the largest total; `declared_on` is None where the row has no date;
-    `amend_us` is when customs approved it as an amendment, 0 for the first content; `search_text` is what people
-    search for: contract, invoice and bill number and the buyer's name, each on a line, in capitals;
+    `amend_us` is when customs approved it as an amendment, 0 for the first content; `search_text` holds the words that
+    people search for: contract, invoice and bill number and the buyer's name, each on a line, in capitals;
     `controlled` are the goods that need a permit on some day. `id` is empty before customs gave a number: of such a
     draft `client_number`, `sign_us` and `direction` (a name of Direction) tell which it is and which message counts.
     """
@@ -47,7 +47,7 @@ class Content(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """The row: what is searched or judged, and the body as it came (a serialised Declaration).
+    """The row: the columns that are searched or judged, and the body as it came (a serialised Declaration).
 
     `since_us` is since when the platform knows this content, `create_us` since when the declaration.
     """
@@ -78,7 +78,7 @@ class Declaration:
 
     @property
     def place(self) -> str:
-        """Where it stands in lists: by day and number."""
+        """Its place in lists: by day and number."""
         return f"{self.declared_on}/{self.id}"
 
     def verdict(self, on: datetime.date, hindrances: Sequence[Hindrance] = ()) -> tuple[str, list[Problem]]:
@@ -94,14 +94,14 @@ class Declaration:
         return least, [*reasons, *(hindrance.problem for hindrance in hindrances)]
 
 
-def with_receipts(declaration: Declaration, known: Iterable[tuple[str, int]]) -> Declaration:
-    """The declaration as all its receipts (channel code, notice time in microseconds) leave it."""
-    return replace(declaration, status=receipts.status_after(known))
+def with_receipts(declaration: Declaration, notices: Iterable[tuple[str, int]]) -> Declaration:
+    """Returns the declaration as all its receipts (channel code, notice time in microseconds) leave it."""
+    return replace(declaration, status=receipts.status_after(notices))
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a declaration said before an amendment; times in microseconds since 1970 UTC."""
+    """A declaration's content before an amendment; times in microseconds since 1970 UTC."""
 
     declaration: str
     version: int
@@ -121,18 +121,18 @@ class Version:
     search_text: str
 
 
-# What an amendment may replace of what is searched or judged.
+# The searched or judged fields that an amendment may replace.
 SAID = tuple(field.name for field in fields(Version) if field.name not in ("declaration", "until_us"))
 
 
 def superseded(before: Declaration, until_us: int) -> Version:
-    """The content that an amendment replaces."""
-    said = {name: getattr(before, name) for name in SAID}
-    return Version(declaration=before.id, until_us=until_us, **said)
+    """Returns the content that an amendment replaces."""
+    content = {name: getattr(before, name) for name in SAID}
+    return Version(declaration=before.id, until_us=until_us, **content)
 
 
 def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
-    """The declaration with the content of an amendment."""
+    """Returns the declaration with the content of an amendment."""
     return replace(
         before,
         enterprise=content.enterprise,
@@ -152,9 +152,9 @@ def amended(before: Declaration, content: Content, now_us: int) -> Declaration:
     )
 
 
-def as_of(declaration: Declaration, version: Version | None, known: Iterable[tuple[str, int]]) -> Declaration:
-    """The declaration as it stood with an older content (None: the present one) and these receipts."""
-    earlier = with_receipts(declaration, known)
+def as_of(declaration: Declaration, version: Version | None, notices: Iterable[tuple[str, int]]) -> Declaration:
+    """Returns the declaration as it stood with an older content (None: the present content) and these receipts."""
+    earlier = with_receipts(declaration, notices)
     if version is None:
         return earlier
     return replace(earlier, **{name: getattr(version, name) for name in SAID})

@@ -8,7 +8,7 @@ from services.declarations.window.eligibility.store import counting, permit_uses
 
 
 def void_uses(connection: sa.Connection) -> list[str]:
-    """Declarations that are void, and take of permits or wait for them."""
+    """Lists void declarations that take of permits or wait for them."""
     uses, declared = permit_uses.c, declarations.c
     query = sa.select(uses.declaration, declared.status).distinct().join(declarations, declared.id == uses.declaration)
     query = query.where(counting(None), declared.status.in_(receipts.void_statuses()))

@@ -21,7 +21,7 @@ from trade.names import searchable
 
 # Ours to set, never the sender's.
 OUTPUT_ONLY = ("name", "status", "eligibility", "value", "receipts", "etag", "create_time", "version")
-# Kept elsewhere: personal data is sealed, what finds and orders a draft's messages stays with the draft.
+# Kept elsewhere: personal data is sealed; the fields that find and order a draft's messages stay with the draft.
 KEPT_APART = ("persons", "client_number", "sign_time", "direction")
 _NOT_CONTENT = (*OUTPUT_ONLY, *KEPT_APART)
 _MESSAGES = ("eligibility", "value", "create_time", "sign_time")
@@ -29,7 +29,7 @@ _REPEATED_AND_PLAIN = operator.attrgetter(*(name for name in _NOT_CONTENT if nam
 
 
 def content_of(message: declarations_pb2.Declaration, raw: bytes | None = None) -> Content:
-    """What a checked row says, persons apart; what isn't the sender's to say is left out.
+    """Returns the content of a checked row, without persons and without the fields that aren't the sender's to set.
 
     `raw`: the row, serialised deterministically, where that is at hand.
     """
@@ -37,30 +37,30 @@ def content_of(message: declarations_pb2.Declaration, raw: bytes | None = None) 
     body = raw if raw and content is message else content.SerializeToString(deterministic=True)
     value = message.declared_value
     return Content(
-        message.declaration_number,
-        message.enterprise,
-        message.trade_mode,
-        message.transport_mode,
-        message.destination_country,
-        main_commodity(message.lines),
-        date_or_none(message.export_date) if message.HasField("export_date") else None,
-        value.currency_code,
-        value.minor_units,
-        body,
-        hashlib.sha256(body).digest(),
-        message.amend_time.ToMicroseconds() if message.HasField("amend_time") else 0,
-        PersonalData(persons=message.persons) if message.persons else None,
-        message.unified_number,
-        searchable("\n".join(_searched(message))),
-        permits.controlled(message),
-        message.client_number,
-        message.sign_time.ToMicroseconds() if message.HasField("sign_time") else 0,
-        retail_pb2.Direction.Name(message.direction) if message.direction else "",
+        id=message.declaration_number,
+        enterprise=message.enterprise,
+        trade_mode=message.trade_mode,
+        transport_mode=message.transport_mode,
+        destination_country=message.destination_country,
+        commodity_code=main_commodity(message.lines),
+        declared_on=date_or_none(message.export_date) if message.HasField("export_date") else None,
+        value_currency=value.currency_code,
+        value_minor_units=value.minor_units,
+        body=body,
+        digest=hashlib.sha256(body).digest(),
+        amend_us=message.amend_time.ToMicroseconds() if message.HasField("amend_time") else 0,
+        persons=PersonalData(persons=message.persons) if message.persons else None,
+        unified_number=message.unified_number,
+        search_text=searchable("\n".join(_searched(message))),
+        controlled=permits.controlled(message),
+        client_number=message.client_number,
+        sign_us=message.sign_time.ToMicroseconds() if message.HasField("sign_time") else 0,
+        direction=retail_pb2.Direction.Name(message.direction) if message.direction else "",
     )
 
 
 def _content_alone(message: declarations_pb2.Declaration) -> declarations_pb2.Declaration:
-    """The row itself where it has nothing else in it, else a copy: the request's digest is made of it as it came."""
+    """Returns the row itself where it holds content alone, else a copy: the request's digest covers it as it came."""
     if not any(map(message.HasField, _MESSAGES)) and not any(_REPEATED_AND_PLAIN(message)):
         return message
     content = declarations_pb2.Declaration()
@@ -77,7 +77,7 @@ _total = operator.attrgetter("total.minor_units")
 
 
 def main_commodity(lines: Iterable[declarations_pb2.DeclarationLine | retail_pb2.RetailLine]) -> str:
-    """The commodity code of the line with the largest total, the first of several; its HS chapter comes first."""
+    """Returns the commodity code of the line with the largest total, the first of several; its HS chapter leads it."""
     largest = max(lines, key=_total, default=None)
     return largest.commodity_code if largest else ""
 
@@ -85,7 +85,7 @@ def main_commodity(lines: Iterable[declarations_pb2.DeclarationLine | retail_pb2
 def to_proto(
     declaration: Declaration, on: datetime.date, language: str = "en", hindrances: Sequence[Hindrance] = ()
 ) -> declarations_pb2.Declaration:
-    """What everyone sees who may see the declaration at all."""
+    """Returns the declaration as everyone sees it who may see it at all."""
     message = declarations_pb2.Declaration.FromString(declaration.body)
     message.name = declaration.name
     message.MergeFrom(declarations_pb2.Declaration(status=declaration.status))
@@ -101,11 +101,11 @@ def _eligibility(verdict: str, reasons: Sequence[Problem], language: str) -> dec
 
 
 def value_to_proto(value: Value) -> declarations_pb2.DeclaredValue:
-    """The value by what stands on it."""
+    """Returns the value by its parts on the wire."""
     parts = {name: money.to_proto(amount) for name, amount in value.parts().items()}
     return declarations_pb2.DeclaredValue(available=money.to_proto(value.free), **parts)
 
 
 def available_to_proto(available: Money) -> declarations_pb2.DeclaredValue:
-    """What an institution learns: the available amount and nothing else."""
+    """Returns the value as an institution sees it: the available amount and nothing else."""
     return declarations_pb2.DeclaredValue(available=money.to_proto(available))

@@ -17,8 +17,8 @@ from services.declarations.schema import metadata
 from services.declarations.window.declaration import model, rpc
 from services.declarations.window.declaration.model import Content, Declaration, Version
 
-# The customs number is the key; what isn't searched lives in the stored body. Lists go by day and number, of an
-# enterprise or of all; what filters pick most stands in both indexes too, so that they are met within them.
+# The customs number is the key; unsearched fields live in the stored body. Lists go by day and number, of an
+# enterprise or of all; the fields that filters pick most stand in both indexes too, so that they are met within them.
 PLACE = ("declared_on", "id")
 
 PICKED = ("trade_mode", "destination_country", "commodity_code")
@@ -38,7 +38,7 @@ declarations = records.table(
     sa.Index("declarations_day", *PLACE, *PICKED),
 )
 
-# What declarations said before they were amended, with what filters pick by: lists as of a time look here too.
+# Declarations' contents before they were amended, with the fields that filters pick by: lists as of a time read them.
 declaration_versions = sa.Table(
     "declaration_versions",
     metadata,
@@ -53,19 +53,21 @@ declaration_versions = sa.Table(
 receipts = sa.Table(
     "receipts",
     metadata,
-    sa.Column("declaration", TEXT, primary_key=True),
-    sa.Column("notice_us", sa.BigInteger, primary_key=True),
-    sa.Column("channel_code", TEXT, primary_key=True),
-    sa.Column("note", TEXT, nullable=False),
-    sa.Column("arrive_us", sa.BigInteger, nullable=False),
-    sa.Column("status", TEXT, nullable=False),
-    sa.Column("receipts", sa.BigInteger, nullable=False),
+    *(
+        sa.Column("declaration", TEXT, primary_key=True),
+        sa.Column("notice_us", sa.BigInteger, primary_key=True),
+        sa.Column("channel_code", TEXT, primary_key=True),
+        sa.Column("note", TEXT, nullable=False),
+        sa.Column("arrive_us", sa.BigInteger, nullable=False),
+        sa.Column("status", TEXT, nullable=False),
+        sa.Column("receipts", sa.BigInteger, nullable=False),
+    ),
     sqlite_with_rowid=False,
 )
 
 
 Key = tuple[str, int, str]
-# What the records beside declarations have against them, by number.
+# The hindrances of declarations by records beside them, by number.
 Hindered = Mapping[str, Sequence[Hindrance]]
 DECLARED = "declarations.declared"
 # The resource of an event on many declarations (AIP-159).
@@ -73,7 +75,7 @@ ALL = "declarations/-"
 
 
 class Standing(NamedTuple):
-    """Where so many receipts leave a declaration."""
+    """The status in which so many receipts leave a declaration."""
 
     status: str
     receipts: int
@@ -89,32 +91,32 @@ class Receipt(NamedTuple):
 
     @property
     def notice(self) -> tuple[str, int]:
-        """What moves the declaration: channel code and notice time."""
+        """The facts that move the declaration: channel code and notice time."""
         return self.channel_code, self.notice_us
 
 
 def load(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, Declaration]:
-    """The declarations with these numbers, those that are known."""
+    """Returns the declarations with these numbers, those that exist, by number."""
     query = sa.select(declarations).where(bulk.among(connection, declarations.c.id, set(numbers)))
-    return {found.id: found for found in records.many(connection, query, Declaration)}
+    return {declaration.id: declaration for declaration in records.many(connection, query, Declaration)}
 
 
 def digests(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, bytes]:
-    """The content digests of those declarations that are known."""
+    """Returns the content digests of those declarations that exist, by number."""
     columns = sa.select(declarations.c.id, declarations.c.digest)
     query = columns.where(bulk.among(connection, declarations.c.id, numbers))
-    return {found.id: found.digest for found in connection.execute(query)}
+    return {declared.id: declared.digest for declared in connection.execute(query)}
 
 
 def enterprises(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, str]:
-    """Whose declarations these are."""
+    """Returns the enterprises of these declarations, by number."""
     columns = sa.select(declarations.c.id, declarations.c.enterprise)
     query = columns.where(bulk.among(connection, declarations.c.id, numbers))
-    return {found.id: found.enterprise for found in connection.execute(query)}
+    return {declared.id: declared.enterprise for declared in connection.execute(query)}
 
 
 def row(content: Content, status: str, today: datetime.date, now_us: int) -> bulk.Row:
-    """The row of a new declaration, in the table's order."""
+    """Returns the row of a new declaration, in the table's order."""
     declared_on = (content.declared_on or today).isoformat()
     head, money, body = content[:6], content[7:9], content[9:11]
     return (
@@ -134,18 +136,18 @@ def row(content: Content, status: str, today: datetime.date, now_us: int) -> bul
 
 
 def add(transaction: Transaction, rows: Sequence[bulk.Row], institutions: Mapping[str, Sequence[str]]) -> None:
-    """New declarations, with one event for all of them; who may see each enterprise's is given."""
+    """Adds new declarations, with one event for all; `institutions`: those that may see each enterprise's."""
     if not rows:
         return
     bulk.insert(transaction.connection, declarations, rows)
-    names = [f"declarations/{fresh[0]}" for fresh in rows]
-    owners = {fresh[1] for fresh in rows}
+    names = [f"declarations/{row[0]}" for row in rows]
+    owners = {row[1] for row in rows}
     parties = owners.union(*(institutions.get(owner, ()) for owner in owners))
     transaction.append(DECLARED, ALL, declarations_pb2.DeclarationsDeclared(declarations=names), parties)
 
 
 def amend(transaction: Transaction, before: Declaration, after: Declaration, hindered: Hindered) -> Declaration:
-    """A declaration before and after an amendment, with its event; what it said before is kept."""
+    """Saves a declaration after an amendment, with its event, and keeps its content before it."""
     version = model.superseded(before, transaction.now_us)
     records.insert(transaction.connection, declaration_versions, version)
     stored = records.update(transaction.connection, declarations, after)
@@ -154,15 +156,15 @@ def amend(transaction: Transaction, before: Declaration, after: Declaration, hin
 
 
 def versions_at(connection: sa.Connection, numbers: Iterable[str], at_us: int) -> dict[str, Version]:
-    """What declarations said at a time, of those that were amended since."""
+    """Returns the contents of declarations at a time, of those that were amended since, by number."""
     rows = declaration_versions
     query = sa.select(rows).where(bulk.among(connection, rows.c.declaration, numbers), rows.c.until_us > at_us)
-    found = records.many(connection, query.order_by(rows.c.declaration, rows.c.version.desc()), Version)
-    return {version.declaration: version for version in found}
+    versions = records.many(connection, query.order_by(rows.c.declaration, rows.c.version.desc()), Version)
+    return {version.declaration: version for version in versions}
 
 
 class Source(NamedTuple):
-    """The table of declarations or what is alike it, and conditions that tell which of its rows count."""
+    """The table of declarations or its like, and conditions that tell which of its rows count."""
 
     rows: Any
     more: Callable[[Any], Sequence[Any]] = lambda _rows: ()
@@ -172,7 +174,7 @@ PRESENT = (Source(declarations),)
 
 
 def at(at_us: int) -> Sequence[Source]:
-    """All declarations known at a time as they were known then: two sources whose rows add up.
+    """Returns all declarations that existed at a time as they were then: two sources whose rows add up.
 
     Those whose content still stands are found by the table's own indexes, those amended since by the versions'.
     """
@@ -190,42 +192,44 @@ def at(at_us: int) -> Sequence[Source]:
 
 
 def _of_version(column: sa.Column[Any]) -> Any:
-    """A column of declarations as a version has it; what it hasn't is looked up, for the rows that are shown alone."""
+    """Returns a column of declarations as a version has it; a missing one is looked up only for rows that are shown."""
     rows, versions = declarations, declaration_versions
     if column.name == "id":
         return versions.c.declaration.label("id")
     if column.name in versions.c:
-        # A computed column: one that is the versions' key isn't that of these rows.
+        # A computed column: the versions' key isn't the key of these rows.
         return sa.cast(versions.c[column.name], column.type).label(column.name)
     return sa.select(column).where(rows.c.id == versions.c.declaration).scalar_subquery().label(column.name)
 
 
 def _status(number: sa.Column[str], at_us: int) -> Any:
-    """The status in which the receipts that had arrived left a declaration."""
+    """Returns the status in which the receipts that had arrived left a declaration."""
     arrived = sa.select(receipts.c.status).where(receipts.c.declaration == number, receipts.c.arrive_us <= at_us)
     newest = arrived.order_by(receipts.c.receipts.desc()).limit(1).scalar_subquery()
     return sa.func.coalesce(newest, STATUS_WITHOUT_RECEIPTS).label("status")
 
 
 def receipts_of(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, list[Receipt]]:
-    """The receipts of each declaration, by notice time."""
+    """Returns the receipts of each declaration, by notice time."""
     rows = receipts
     columns = (rows.c.declaration, *(rows.c[name] for name in Receipt._fields))
     query = sa.select(*columns).where(bulk.among(connection, rows.c.declaration, numbers))
-    found: dict[str, list[Receipt]] = {}
-    for number, *said in connection.execute(query.order_by(rows.c.declaration, rows.c.notice_us, rows.c.channel_code)):
-        found.setdefault(number, []).append(Receipt(*said))
-    return found
+    by_declaration: dict[str, list[Receipt]] = {}
+    for number, *fields in connection.execute(
+        query.order_by(rows.c.declaration, rows.c.notice_us, rows.c.channel_code)
+    ):
+        by_declaration.setdefault(number, []).append(Receipt(*fields))
+    return by_declaration
 
 
-def add_receipts(transaction: Transaction, fresh: Mapping[Key, str], standings: Mapping[str, Standing]) -> None:
-    """New receipts by declaration, notice time and channel code, with their notes, and where they leave each."""
-    rows = [(*key, note, transaction.now_us, *standings[key[0]]) for key, note in fresh.items()]
+def add_receipts(transaction: Transaction, notes: Mapping[Key, str], standings: Mapping[str, Standing]) -> None:
+    """Adds new receipts by declaration, notice time and channel code, with their notes and the status after them."""
+    rows = [(*key, note, transaction.now_us, *standings[key[0]]) for key, note in notes.items()]
     bulk.insert(transaction.connection, receipts, rows)
 
 
 def save_status(transaction: Transaction, moved: Sequence[Declaration], hindered: Hindered) -> None:
-    """Declarations whose receipts moved them, with their events. Conflict if one changed meanwhile."""
+    """Saves declarations that receipts moved, with their events. Raises Conflict if one changed meanwhile."""
     if not moved:
         return
     rows = declarations
@@ -244,7 +248,7 @@ def save_status(transaction: Transaction, moved: Sequence[Declaration], hindered
 
 
 def _tell(transaction: Transaction, event: str, changed: Sequence[Declaration], hindered: Hindered) -> None:
-    """To the enterprises and to those institutions that they let see."""
+    """Tells the enterprises and the institutions that they let see."""
     owners = {declaration.enterprise for declaration in changed}
     institutions = consent_store.institutions(transaction.connection, owners, transaction.now_us)
     for declaration in changed:

@@ -1,8 +1,8 @@
-"""A declaration before it has its customs number: which message counts, and when it is a declaration.
+"""A declaration before it has its customs number: finds the message that counts, and when it is a declaration.
 
 All that is known of a draft are sets that only grow: its messages, the unified number that the window gave to the
-client's number, the customs number that customs gave to the unified number. Where it stands follows from them, so
-that any order and repetition of what comes in leads to the same.
+client's number, the customs number that customs gave to the unified number. Its state follows from them, so that any
+order and repetition of what comes in leads to the same.
 """
 
 import enum
@@ -16,14 +16,14 @@ from services.declarations.customs.direction import DIGITS, digit_of
 
 
 class State(enum.StrEnum):
-    """Where a draft stands."""
+    """The state of a draft."""
 
     WAITING = "WAITING"
     DECLARED = "DECLARED"
 
 
 class Verb(enum.StrEnum):
-    """What happens to it: customs numbers it."""
+    """The act that moves a draft: customs numbers it."""
 
     NUMBER = "number"
 
@@ -32,7 +32,7 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {(State.WAITING, Verb.NUMBER):
 
 
 class Wait(enum.StrEnum):
-    """What a draft waits for."""
+    """The thing that a draft waits for."""
 
     NOTHING = ""
     NUMBERS = "DRAFT_WITHOUT_NUMBERS"
@@ -43,7 +43,7 @@ class Wait(enum.StrEnum):
     FITTING_NUMBER = "CUSTOMS_NUMBER_OF_ANOTHER"
 
 
-# English and Chinese, by what is waited for.
+# English and Chinese, by the thing that is waited for.
 _WAITS: Mapping[Wait, tuple[str, str]] = {
     Wait.NUMBERS: (
         "The draft has neither its client's number nor a unified number, so nothing that comes can be joined to it; "
@@ -75,18 +75,18 @@ _WAITS: Mapping[Wait, tuple[str, str]] = {
 
 
 def waits_for(wait: Wait) -> Problem | None:
-    """What a draft waits for, in words; None where it waits for nothing."""
+    """Returns the thing that a draft waits for, in words; None where it waits for nothing."""
     return Problem("", wait.value, *_WAITS[wait]) if wait is not Wait.NOTHING else None
 
 
 def sealed(message: str) -> str:
-    """Under which name the persons of a message are sealed."""
+    """Returns the name under which the persons of a message are sealed."""
     return f"draftMessages/{message}"
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The row, with what the message that counts says: a serialised Declaration without a customs number.
+    """The row, with the content of the message that counts: a serialised Declaration without a customs number.
 
     `declared_digest` is that of the content that it gave its declaration, empty once that has another's.
     """
@@ -114,12 +114,12 @@ class Draft:
 
     @property
     def sealed(self) -> str:
-        """Under which name the persons of the message that counts are sealed."""
+        """The name under which the persons of the message that counts are sealed."""
         return sealed(self.message)
 
     @property
     def place(self) -> str:
-        """Where it stands in lists: by the day it came and its id."""
+        """Its place in lists: by the day it came and its id."""
         return f"{self.create_date}/{self.id}"
 
 
@@ -141,12 +141,12 @@ class Message:
 
     @property
     def sealed(self) -> str:
-        """Under which name the persons that it names are sealed."""
+        """The name under which the persons that it names are sealed."""
         return sealed(self.id)
 
     @property
     def rank(self) -> tuple[int, int, str]:
-        """By which the last counts: the later signed, of those signed at once (or not at all) the one of less value."""
+        """The rank, by which the last counts: the later signed; of those signed at once or never, the least value."""
         return self.sign_us, -self.minor_units, self.id
 
 
@@ -159,43 +159,43 @@ class Numbered:
 
 
 def counting(messages: Sequence[Message], notice_us: int) -> Message:
-    """The message that counts: the last by rank of those signed until customs gave the number (0: it isn't known when).
+    """Returns the message that counts: the last by rank of those signed until customs gave the number (0: unknown).
 
-    What was signed later can't be what customs has; if all was, the first counts.
+    Customs can't have a message that was signed later; if all were, the first counts.
     """
     until = [message for message in messages if not notice_us or message.sign_us <= notice_us]
     return max(until, key=lambda message: message.rank) if until else min(messages, key=lambda message: message.rank)
 
 
 def unified_number(messages: Sequence[Message], given: str) -> str:
-    """The unified number that the messages tell, the last by rank of those that do; else what the window gave."""
+    """Returns the unified number that the last message by rank tells of those that tell one; else the window's."""
     telling = [message for message in messages if message.unified_number]
     return max(telling, key=lambda message: message.rank).unified_number if telling else given
 
 
 def told(declared: Sequence[Numbered], received: Sequence[Numbered]) -> Sequence[Numbered]:
-    """The customs numbers of a draft: as its declaration has come under them, else as receipts tell them."""
-    numbers = {each_numbered.declaration for each_numbered in declared}
+    """Returns the customs numbers of a draft: those under which its declaration came, else those that receipts tell."""
+    numbers = {number.declaration for number in declared}
     return [
         *declared,
-        *(each_numbered for each_numbered in received if not numbers or each_numbered.declaration in numbers),
+        *(number for number in received if not numbers or number.declaration in numbers),
     ]
 
 
 def first_notice(numbers: Sequence[Numbered], declaration: str) -> int:
-    """When customs first told the number, 0 where no notice does."""
+    """Returns the time at which customs first told the number; 0 where no notice does."""
     return min(
         (number.notice_us for number in numbers if number.declaration == declaration and number.notice_us), default=0
     )
 
 
 def with_message(draft: Draft, message: Message) -> Draft:
-    """The draft as a message says it."""
+    """Returns the draft with a message's content."""
     return replace(draft, message=message.id, sign_us=message.sign_us, direction=message.direction, body=message.body)
 
 
 def waiting_for(draft: Draft, numbers: Collection[str], drafts_of_client: int) -> Wait:
-    """What a draft waits for that isn't declared, by the customs numbers that are told of it."""
+    """Returns the thing that an undeclared draft waits for, by the customs numbers that are told of it."""
     if len(numbers) > 1:
         return Wait.ONE_NUMBER
     if numbers:
@@ -208,11 +208,11 @@ def waiting_for(draft: Draft, numbers: Collection[str], drafts_of_client: int) -
 
 
 def _fits(draft: Draft, number: str) -> bool:
-    """Whether the number's ninth digit is the draft's direction, if that is known."""
+    """Tells whether the number's ninth digit is the draft's direction, if that is known."""
     return DIGITS.get(draft.direction, digit_of(number)) == digit_of(number)
 
 
 def numbered(draft: Draft, number: str) -> Draft:
-    """The draft as the declaration of that number. WrongState where it is one already."""
+    """Returns the draft as the declaration of that number. Raises WrongState where it is a declaration already."""
     state = moved(TRANSITIONS, draft, Verb.NUMBER)
     return replace(draft, state=state, wait=Wait.NOTHING, declaration=number)

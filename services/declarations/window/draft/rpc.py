@@ -9,7 +9,7 @@ from services.declarations.window.draft.model import Draft, waits_for
 
 
 def to_proto(draft: Draft, language: str = "en") -> declarations_pb2.Draft:
-    """What its enterprise and the window see."""
+    """Returns the draft as its enterprise and the window see it."""
     message = declarations_pb2.Draft(
         name=draft.name,
         state=draft.state.value,
@@ -30,7 +30,7 @@ def to_proto(draft: Draft, language: str = "en") -> declarations_pb2.Draft:
 
 
 def content_of(draft: Draft, persons: personal_pb2.PersonalData) -> Content:
-    """What a draft says as the declaration that it is."""
+    """Returns a draft's content as the declaration that it became."""
     message = declarations_pb2.Declaration.FromString(draft.body)
     message.declaration_number = draft.declaration
     message.unified_number = message.unified_number or draft.unified_number

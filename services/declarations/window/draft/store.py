@@ -1,4 +1,4 @@
-"""Drafts, their messages and what is known of their numbers as rows; set-based."""
+"""Drafts, their messages and their numbers as rows; set-based."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -13,19 +13,21 @@ from services.declarations.window.declaration.store import declarations
 from services.declarations.window.draft import rpc
 from services.declarations.window.draft.model import Draft, Message, Numbered, State, Wait
 
-# draft: declarations before they have a customs number, all their messages, and what is known of their numbers.
+# draft: declarations before they have a customs number, all their messages, and their numbers as far as they are known.
 DRAFT_PLACE = ("create_date", "id")
 
 drafts = records.table(
     "drafts",
     Draft,
     metadata,
-    sa.Index("drafts_enterprise", "enterprise", *DRAFT_PLACE),
-    sa.Index("drafts_day", *DRAFT_PLACE),
-    sa.Index("drafts_client_number", "client_number"),
-    sa.Index("drafts_unified_number", "unified_number"),
-    sa.Index("drafts_declaration", "declaration"),
-    sa.Index("drafts_state", "state", "wait"),
+    *(
+        sa.Index("drafts_enterprise", "enterprise", *DRAFT_PLACE),
+        sa.Index("drafts_day", *DRAFT_PLACE),
+        sa.Index("drafts_client_number", "client_number"),
+        sa.Index("drafts_unified_number", "unified_number"),
+        sa.Index("drafts_declaration", "declaration"),
+        sa.Index("drafts_state", "state", "wait"),
+    ),
 )
 
 draft_messages = records.table("draft_messages", Message, metadata, sa.Index("draft_messages_draft", "draft"))
@@ -54,17 +56,17 @@ CREATED, CHANGED, DECLARED, JOINED = "draft.created", "draft.changed", "draft.de
 
 
 def of_unified(unified_number: str) -> str:
-    """A unified number as the key of what customs gave it."""
+    """Returns a unified number as the key of the numbers that customs gave it."""
     return f"unified/{unified_number}"
 
 
 def of_client(enterprise: str, client_number: str) -> str:
-    """A client's number as the key of what customs gave it: clients number by themselves."""
+    """Returns a client's number as the key of the numbers that customs gave it: each client numbers by itself."""
     return f"client/{enterprise}/{client_number}"
 
 
 def load(connection: sa.Connection, ids: Collection[str]) -> dict[str, Draft]:
-    """Drafts by id."""
+    """Returns drafts by id."""
     return {draft.id: draft for draft in _where(connection, drafts.c.id, ids)}
 
 
@@ -77,62 +79,62 @@ def _where(connection: sa.Connection, column: sa.Column[str], values: Collection
 def of_numbers(
     connection: sa.Connection, client_numbers: Collection[str], unified_numbers: Collection[str]
 ) -> list[Draft]:
-    """The drafts with one of these numbers."""
+    """Returns the drafts with one of these numbers."""
     by_client = _where(connection, drafts.c.client_number, set(client_numbers) - {""})
     by_unified = _where(connection, drafts.c.unified_number, set(unified_numbers) - {""})
     return list({draft.id: draft for draft in (*by_client, *by_unified)}.values())
 
 
 def supplying(connection: sa.Connection, numbers: Collection[str]) -> list[Draft]:
-    """The drafts whose content stands under these customs numbers."""
+    """Returns the drafts whose content stands under these customs numbers."""
     return [draft for draft in _where(connection, drafts.c.declaration, numbers) if draft.declared_digest]
 
 
 def messages(connection: sa.Connection, ids: Collection[str]) -> dict[str, list[Message]]:
-    """The messages of drafts, by the draft's id."""
+    """Returns the messages of drafts, by the draft's id."""
     query = sa.select(draft_messages).where(bulk.among(connection, draft_messages.c.draft, ids))
-    found: dict[str, list[Message]] = {}
+    by_draft: dict[str, list[Message]] = {}
     for message in records.many(connection, query, Message):
-        found.setdefault(message.draft, []).append(message)
-    return found
+        by_draft.setdefault(message.draft, []).append(message)
+    return by_draft
 
 
 def known_messages(connection: sa.Connection, ids: Collection[str]) -> set[str]:
-    """Those messages that are known."""
+    """Returns the ids of those messages that are stored."""
     query = sa.select(draft_messages.c.id).where(bulk.among(connection, draft_messages.c.id, ids))
     return set(connection.execute(query).scalars())
 
 
-def add_messages(connection: sa.Connection, fresh: Sequence[Message]) -> None:
-    """New messages."""
-    records.insert(connection, draft_messages, *fresh)
+def add_messages(connection: sa.Connection, added: Sequence[Message]) -> None:
+    """Adds new messages."""
+    records.insert(connection, draft_messages, *added)
 
 
 def unified_numbers(connection: sa.Connection, client: Collection[str]) -> dict[str, str]:
-    """The unified number that the window gave to each client's number, where that is known."""
+    """Returns the unified number that the window gave to each client's number, where there is one."""
     rows = client_numbers.c
     query = sa.select(rows.client_number, rows.unified_number).where(bulk.among(connection, rows.client_number, client))
     return dict(tuple(row) for row in connection.execute(query)) if client else {}
 
 
 def add_unified_number(connection: sa.Connection, client_number: str, unified_number: str) -> None:
-    """What the window gave."""
+    """Adds the unified number that the window gave to a client's number."""
     row = {"client_number": client_number, "unified_number": unified_number}
     connection.execute(sa.insert(client_numbers), row)
 
 
 def numbers(connection: sa.Connection, keys: Collection[str]) -> dict[str, list[Numbered]]:
-    """The customs numbers that are told of these keys."""
+    """Returns the customs numbers that are told of these keys."""
     rows = customs_numbers.c
     query = sa.select(rows.number, rows.declaration, rows.notice_us)
-    found: dict[str, list[Numbered]] = {}
+    by_key: dict[str, list[Numbered]] = {}
     for number, declaration, notice_us in connection.execute(query.where(bulk.among(connection, rows.number, keys))):
-        found.setdefault(number, []).append(Numbered(declaration, notice_us))
-    return found
+        by_key.setdefault(number, []).append(Numbered(declaration, notice_us))
+    return by_key
 
 
 def add_numbers(connection: sa.Connection, told: Mapping[tuple[str, str], int]) -> None:
-    """Customs numbers by key and number, with the first notice that tells each (0: none does)."""
+    """Adds customs numbers by key and number, with the first notice that tells each (0: none does)."""
     rows = [
         {"number": number, "declaration": declaration, "notice_us": notice_us}
         for (number, declaration), notice_us in sorted(told.items())
@@ -147,26 +149,26 @@ def add_numbers(connection: sa.Connection, told: Mapping[tuple[str, str], int]) 
 
 
 def _earlier(new: sa.ColumnElement[int], known: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    """The earlier of two times, of which 0 is none."""
+    """Returns the earlier of two times, 0 standing for none: 0 and 5 give 5, 3 and 5 give 3."""
     return sa.case((known == 0, new), (new == 0, known), (new < known, new), else_=known)
 
 
 def declared(connection: sa.Connection, unified: Collection[str]) -> dict[str, list[str]]:
-    """The declarations with these unified numbers."""
+    """Returns the declarations with these unified numbers."""
     rows = declarations.c
     query = sa.select(rows.unified_number, rows.id).where(bulk.among(connection, rows.unified_number, unified), _TOLD)
-    found: dict[str, list[str]] = {}
+    by_number: dict[str, list[str]] = {}
     for number, declaration in connection.execute(query) if unified else ():
-        found.setdefault(number, []).append(declaration)
-    return found
+        by_number.setdefault(number, []).append(declaration)
+    return by_number
 
 
-# As the index has it.
+# The condition of the index.
 _TOLD = sa.text("declarations.unified_number <> ''")
 
 
 def joinable(connection: sa.Connection, at_most: int) -> list[str]:
-    """Drafts that wait for a number that is known by now."""
+    """Returns drafts that wait for a number that is known by now."""
     rows, ties, told = drafts.c, client_numbers.c, customs_numbers.c
     waiting = rows.state == State.WAITING
     tied = sa.select(rows.id).join(client_numbers, ties.client_number == rows.client_number)
@@ -174,16 +176,16 @@ def joinable(connection: sa.Connection, at_most: int) -> list[str]:
     by_client = told.number == sa.literal("client/").concat(rows.enterprise).concat("/").concat(rows.client_number)
     given = sa.select(rows.id).join(customs_numbers, sa.or_(by_unified, by_client))
     there = sa.select(rows.id).join(declarations, declarations.c.unified_number == rows.unified_number)
-    found = sa.union(
+    ready = sa.union(
         tied.where(waiting, rows.wait == Wait.UNIFIED_NUMBER),
         given.where(waiting, rows.wait.in_((Wait.UNIFIED_NUMBER, Wait.CUSTOMS_NUMBER))),
         there.where(waiting, rows.wait == Wait.CUSTOMS_NUMBER, _TOLD),
     )
-    return list(connection.execute(found.limit(at_most)).scalars())
+    return list(connection.execute(ready.limit(at_most)).scalars())
 
 
 def absorb(transaction: Transaction, into: Draft, former: Draft) -> None:
-    """Gives a draft the messages of another that is it too; its enterprise is told."""
+    """Moves the messages of another draft, which is the same, to a draft, and tells the enterprise."""
     moved = sa.update(draft_messages).where(draft_messages.c.draft == former.id).values(draft=into.id)
     transaction.connection.execute(moved)
     transaction.connection.execute(sa.delete(drafts).where(drafts.c.id == former.id))
@@ -192,7 +194,7 @@ def absorb(transaction: Transaction, into: Draft, former: Draft) -> None:
 
 
 def save(transaction: Transaction, before: Draft | None, after: Draft) -> Draft:
-    """A draft, with its event. Conflict if it changed meanwhile."""
+    """Saves a draft, with its event. Raises Conflict if it changed meanwhile."""
     if before is None:
         stored = replace(after, revision=1)
         records.insert(transaction.connection, drafts, stored)
@@ -209,11 +211,13 @@ def _event(before: Draft | None, after: Draft) -> str:
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """Whether exactly what is DECLARED has a declaration of its enterprise, and each draft says one of its messages."""
+    """Lists drafts whose state disagrees with their having a declaration, and drafts whose message isn't theirs."""
     rows, there = drafts.c, declarations.c
     own = sa.select(sa.literal(1)).where(there.id == rows.declaration, there.enterprise == rows.enterprise).exists()
     said = sa.select(sa.literal(1)).where(draft_messages.c.id == rows.message, draft_messages.c.draft == rows.id)
     is_declared = rows.state == State.DECLARED
     broken = sa.or_(is_declared != own, ~said.exists())
-    found = connection.execute(sa.select(rows.id, rows.state).where(broken).order_by(rows.id).limit(20))
-    return [f"drafts/{row.id} is {row.state}, and its declaration or its messages say otherwise" for row in found]
+    drafts_found = connection.execute(sa.select(rows.id, rows.state).where(broken).order_by(rows.id).limit(20))
+    return [
+        f"drafts/{row.id} is {row.state}, and its declaration or its messages say otherwise" for row in drafts_found
+    ]

@@ -1,4 +1,4 @@
-"""What records have against finance of declarations: holds, permits that are missing, a manifest that was refused.
+"""Finds what in the records hinders finance of declarations: holds, missing permits, a manifest that was refused.
 
 Set-based: at most five queries whatever the number of declarations.
 """
@@ -16,60 +16,62 @@ from services.declarations.window.records import kinds as records_kinds
 from services.declarations.window.records import store as records_store
 
 Bodies = Mapping[str, declarations_pb2.Declaration]
-Found = dict[str, list[Hindrance]]
+Hindrances = dict[str, list[Hindrance]]
 
 
 def of(
     connection: sa.Connection, declarations: Iterable[Declared], on: datetime.date, at_us: int | None = None
-) -> Found:
+) -> Hindrances:
     """Returns what hinders declarations on a day, by number; `at_us`: by what had come in then."""
-    known = {declaration.id: declaration for declaration in declarations}
-    found: Found = {}
-    if not known:
-        return found
-    bodies = {number: declarations_pb2.Declaration.FromString(declared.body) for number, declared in known.items()}
-    for number, problems in holds.standing_on(connection, known, at_us).items():
-        found.setdefault(number, []).extend(Hindrance(NOT_ELIGIBLE, problem) for problem in problems)
-    _add_permits(connection, found, bodies, on, at_us)
-    _add_manifests(connection, found, bodies, at_us)
-    return found
+    by_number = {declaration.id: declaration for declaration in declarations}
+    hindered: Hindrances = {}
+    if not by_number:
+        return hindered
+    bodies = {number: declarations_pb2.Declaration.FromString(declared.body) for number, declared in by_number.items()}
+    for number, problems in holds.standing_on(connection, by_number, at_us).items():
+        hindered.setdefault(number, []).extend(Hindrance(NOT_ELIGIBLE, problem) for problem in problems)
+    _add_permits(connection, hindered, bodies, on, at_us)
+    _add_manifests(connection, hindered, bodies, at_us)
+    return hindered
 
 
 def _add_permits(
-    connection: sa.Connection, found: Found, bodies: Bodies, today: datetime.date, at_us: int | None
+    connection: sa.Connection, hindered: Hindrances, bodies: Bodies, today: datetime.date, at_us: int | None
 ) -> None:
-    asked = {number: permits.Asked(body, permits.day_of(body, today)) for number, body in bodies.items()}
-    for number, verdict in permit_verdicts(connection, asked, at_us).items():
-        found.setdefault(number, []).extend(Hindrance(CONDITIONAL, problem) for problem in verdict.problems)
+    requests = {number: permits.PermitRequest(body, permits.day_of(body, today)) for number, body in bodies.items()}
+    for number, verdict in permit_verdicts(connection, requests, at_us).items():
+        hindered.setdefault(number, []).extend(Hindrance(CONDITIONAL, problem) for problem in verdict.problems)
 
 
 def permit_verdicts(
-    connection: sa.Connection, asked: Mapping[str, permits.Asked], at_us: int | None = None
+    connection: sa.Connection, requests: Mapping[str, permits.PermitRequest], at_us: int | None = None
 ) -> dict[str, permits.Verdict]:
-    """Whether permits cover declarations, by number; only those whose goods need one are in it."""
+    """Judges whether permits cover declarations; returns the verdicts by number, of those whose goods need a permit."""
     wanted = {
-        number: each_asked
-        for number, each_asked in asked.items()
-        if permits.needs(each_asked.declaration, each_asked.on)
+        number: permit_request
+        for number, permit_request in requests.items()
+        if permits.needs(permit_request.declaration, permit_request.on)
     }
     if not wanted:
         return {}
-    held = permit_uses.held(connection, {each_asked.declaration.enterprise for each_asked in wanted.values()}, at_us)
+    held = permit_uses.held(
+        connection, {permit_request.declaration.enterprise for permit_request in wanted.values()}, at_us
+    )
     uses = store.permit_uses_of(connection, wanted, at_us)
-    known = {
-        number: (each_asked, held.get(each_asked.declaration.enterprise, {}), _assigned(uses.get(number, ())))
-        for number, each_asked in wanted.items()
+    cases = {
+        number: (permit_request, held.get(permit_request.declaration.enterprise, {}), _assigned(uses.get(number, ())))
+        for number, permit_request in wanted.items()
     }
-    contested = {pair[0].declaration.enterprise for pair in known.values() if not permits.are_settled(*pair)}
+    contested = {case[0].declaration.enterprise for case in cases.values() if not permits.are_settled(*case)}
     taken = permit_uses.taken(connection, {holder: held.get(holder, {}) for holder in contested}, at_us)
-    return {number: permits.verdict(*pair, taken) for number, pair in known.items()}
+    return {number: permits.verdict(*case, taken) for number, case in cases.items()}
 
 
 def _assigned(uses: Iterable[PermitUse]) -> permits.Assigned:
     return {(use.line, use.permit_kind): use.permit for use in uses}
 
 
-def _add_manifests(connection: sa.Connection, found: Found, bodies: Bodies, at_us: int | None) -> None:
+def _add_manifests(connection: sa.Connection, hindered: Hindrances, bodies: Bodies, at_us: int | None) -> None:
     documents = {
         number: records_kinds.document(body.bill_number) for number, body in bodies.items() if body.bill_number
     }
@@ -79,4 +81,4 @@ def _add_manifests(connection: sa.Connection, found: Found, bodies: Bodies, at_u
     for number, subject in documents.items():
         for record in by_document.get(subject, ()):
             if problem := manifests.refusal(record.message):
-                found.setdefault(number, []).append(Hindrance(CONDITIONAL, problem))
+                hindered.setdefault(number, []).append(Hindrance(CONDITIONAL, problem))

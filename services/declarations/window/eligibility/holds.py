@@ -1,4 +1,4 @@
-"""Inspections, quality holds and recalls: what stands on a declaration, and who is told."""
+"""Inspections, quality holds and recalls: the ones that stand on a declaration, and the parties that are told."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,29 +18,29 @@ PLACED = records_pb2.Hold.PLACED
 
 
 def standing_on(
-    connection: sa.Connection, known: Mapping[str, Declared], at_us: int | None = None
+    connection: sa.Connection, by_number: Mapping[str, Declared], at_us: int | None = None
 ) -> dict[str, list[Problem]]:
-    """Says why nothing may be financed on these declarations, by number; only those under a hold are in it.
+    """Returns why nothing may be financed on these declarations, by number; only those under a hold are in it.
 
     One query whatever their number.
     """
-    owners = {declared.enterprise for declared in known.values()}
-    found: dict[str, list[Problem]] = {}
-    for record in records_store.over(connection, "hold", known, owners, at_us):
+    owners = {declared.enterprise for declared in by_number.values()}
+    problems: dict[str, list[Problem]] = {}
+    for record in records_store.over(connection, "hold", by_number, owners, at_us):
         message = record.message
         if message.hold.state == PLACED:
-            for number in _touched(record, message.hold, known):
-                found.setdefault(number, []).append(reason(message))
-    return found
+            for number in _touched(record, message.hold, by_number):
+                problems.setdefault(number, []).append(reason(message))
+    return problems
 
 
-def _touched(record: Record, hold: records_pb2.Hold, known: Mapping[str, Declared]) -> list[str]:
-    """The declarations that a hold is about: its own, or its enterprise's with such goods."""
+def _touched(record: Record, hold: records_pb2.Hold, by_number: Mapping[str, Declared]) -> list[str]:
+    """Returns the numbers of the declarations that a hold covers: its own, or its enterprise's with such goods."""
     if record.declaration:
         return [record.declaration]
     return [
         number
-        for number, declaration in known.items()
+        for number, declaration in by_number.items()
         if declaration.enterprise == record.enterprise and _has_goods(declaration, hold.commodity_code)
     ]
 
@@ -53,17 +53,17 @@ def _has_goods(declaration: Declared, prefix: str) -> bool:
 
 
 def reason(message: records_pb2.Record) -> Problem:
-    """What a hold says to whoever asks for finance."""
+    """Returns the reason that a hold gives to whoever asks for finance."""
     hold = message.hold
     on = day_in_china(message.notice_time.ToMicroseconds())
     row = code_table("hold_kinds").row(records_pb2.Hold.Kind.Name(hold.kind), on)
     assert row is not None
-    said = {"authority": hold.authority, "number": hold.hold_number}
-    return Problem("status", row["reason"], row["english"].format(**said), row["chinese"].format(**said))
+    words = {"authority": hold.authority, "number": hold.hold_number}
+    return Problem("status", row["reason"], row["english"].format(**words), row["chinese"].format(**words))
 
 
 def tell(transaction: Transaction, changed: Sequence[tuple[Record, records_pb2.Hold]]) -> None:
-    """The enterprise, and all who hold value that the hold is about, learn of it."""
+    """Tells the enterprise, and every holder of value that the hold is about, that it was placed or lifted."""
     declared = {f"declarations/{record.declaration}" for record, _ in changed if record.declaration}
     on_declarations = encumbrance_store.holders_of(transaction.connection, declared) if declared else {}
     owners = {record.enterprise for record, _ in changed if not record.declaration}
@@ -72,7 +72,7 @@ def tell(transaction: Transaction, changed: Sequence[tuple[Record, records_pb2.H
         standing = on_declarations.get(f"declarations/{record.declaration}", ())
         parties = [
             record.enterprise,
-            *sorted(each_standing.holder for each_standing in standing),
+            *sorted(encumbrance.holder for encumbrance in standing),
             *holders.get(record.enterprise, ()),
         ]
         records_store.tell(transaction, "hold.placed" if hold.state == PLACED else "hold.lifted", record, parties)

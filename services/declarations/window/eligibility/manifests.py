@@ -1,4 +1,4 @@
-"""A declaration beside the manifest of its transport document: third-party confirmation that the goods left. Pure."""
+"""Compares a declaration with the manifest of its transport document: others confirm that the goods left. Pure."""
 
 import datetime
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ RELEASED = "RELEASED"
 
 
 def code_row(message: records_pb2.Record) -> Row:
-    """What the manifest's receipt means."""
+    """Returns the row of data/manifest_codes.csv for the manifest's receipt code on the day of its notice."""
     on = day_in_china(message.notice_time.ToMicroseconds())
     row = code_table("manifest_codes").row(message.manifest.receipt_code, on)
     assert row is not None
@@ -24,7 +24,7 @@ def code_row(message: records_pb2.Record) -> Row:
 
 
 def refusal(message: records_pb2.Record) -> Problem | None:
-    """Why the goods can't leave, where the manifest says so."""
+    """Returns the problem that the goods can't leave, where the manifest says so; None otherwise."""
     row = code_row(message)
     if row["meaning"] != REFUSED:
         return None
@@ -39,10 +39,10 @@ def refusal(message: records_pb2.Record) -> Problem | None:
 def findings(
     declaration: declarations_pb2.Declaration, message: records_pb2.Record, today: datetime.date
 ) -> list[Problem]:
-    """Where the declaration and the manifest say different things; empty where they agree.
+    """Returns the points in which the declaration and the manifest differ; empty where they agree.
 
-    Weights are kilograms and may differ by terms.csv's manifest_weight_tolerance; what one of the two doesn't say
-    isn't compared.
+    Weights are kilograms and may differ by terms.csv's manifest_weight_tolerance: 1000 and 1030 agree at 0.03, 1000 and
+    1031 don't. Nothing is compared that one of the two doesn't say.
     """
     manifest = message.manifest
     return [

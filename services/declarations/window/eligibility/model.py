@@ -71,11 +71,11 @@ class DeclaredGoods(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PermitUse:
-    """What one line of a declaration takes of a permit of a kind; `permit` is a record's id, empty while it waits.
+    """One line's use of a permit of a kind; `permit` is a record's id, empty while the use waits.
 
-    Uses of an enterprise are numbered by `position` as they are written; who waits is served by `place`. `declaration`
-    is a number, `day` that of exit, None where it isn't known. A use counts from `since_us` until `until_us`, which is
-    0 while it does.
+    Uses of an enterprise are numbered by `position` as they are written; waiting uses are served by `place`.
+    `declaration` is a number, `day` the day of exit, None where it isn't known. A use counts from `since_us` until
+    `until_us`, which is 0 while it does.
     """
 
     enterprise: str
@@ -94,5 +94,5 @@ class PermitUse:
 
     @property
     def goods(self) -> Goods:
-        """What is taken."""
+        """The goods that the use takes."""
         return Goods(self.line, self.commodity_code, self.quantity, self.unit)

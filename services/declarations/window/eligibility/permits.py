@@ -1,4 +1,4 @@
-"""Permits of controlled goods: which goods need one, whether it is there and in force, and what is left of it. Pure.
+"""Permits of controlled goods: which goods need one, whether it is there and in force, and how much is left. Pure.
 
 Which HS codes need which kind is data/licensed_goods.csv: all are permits of exports. A permit must be in force on
 the day of exit; that it was revoked or suspended since counts too. Its quantity is for all declarations together: each
@@ -39,21 +39,21 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was needed, the permits (records/{id}) that were relied on, and what is missing."""
+    """The answer of `verdict`: the needs, the permits (records/{id}) that were relied on, and what is missing."""
 
     needs: Sequence[Need]
     relied_on: Sequence[str]
     problems: Sequence[Problem]
 
 
-# What is taken of permits by their names, in counting_unit.
+# The quantities that are taken of permits by their names, in counting_unit.
 Taken = dict[str, Decimal]
-# What a declaration's lines have: the record's id by line and kind, empty where none has room.
+# The permits of a declaration's lines: the record's id by line and kind, empty where none has room.
 Assigned = Mapping[tuple[int, str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PermitRequest:
     """A declaration, and the day on which its permits must be in force."""
 
     declaration: declarations_pb2.Declaration
@@ -61,7 +61,7 @@ class Asked:
 
 
 def controlled(declaration: declarations_pb2.Declaration) -> tuple[Goods, ...]:
-    """The goods of an export that need a permit on some day: what its uses are made of."""
+    """Returns the goods of an export that need a permit on some day: its uses are made of them."""
     if direction.is_import(declaration.declaration_number):
         return ()
     return tuple(
@@ -79,7 +79,7 @@ def _is_controlled(commodity_code: str) -> bool:
 
 
 def grows(before: Iterable[Goods], after: Iterable[Goods]) -> bool:
-    """Whether goods take more of anything than they did."""
+    """Tells whether goods take more of anything than they did: 500 kg, then 500000 g, doesn't; 501 kg does."""
     taken = _sums(before)
     return any(quantity > taken.get(key, _NOTHING) for key, quantity in _sums(after).items())
 
@@ -94,7 +94,7 @@ def _sums(goods: Iterable[Goods]) -> dict[tuple[str, str], Decimal]:
 
 
 def needs(declaration: declarations_pb2.Declaration, on: datetime.date) -> list[Need]:
-    """The lines that need a permit, and of which kind."""
+    """Returns a need for each line of goods and each kind of permit that it needs on a day."""
     return [
         Need(declaration.lines[goods.line].goods_name, goods, kind)
         for goods in controlled(declaration)
@@ -104,7 +104,7 @@ def needs(declaration: declarations_pb2.Declaration, on: datetime.date) -> list[
 
 @lru_cache(maxsize=65536)
 def kinds_of(commodity_code: str, on: datetime.date) -> Sequence[str]:
-    """The kinds that goods need: by the longest prefix that the table has."""
+    """Returns the kinds of permit that goods need on a day, by the longest prefix that the table has."""
     table = code_table("licensed_goods")
     rows = (table.row(commodity_code[:digits], on) for digits in PREFIX_DIGITS)
     row: Row | None = next((row for row in rows if row), None)
@@ -112,23 +112,23 @@ def kinds_of(commodity_code: str, on: datetime.date) -> Sequence[str]:
 
 
 def day_of(declaration: declarations_pb2.Declaration, today: datetime.date) -> datetime.date:
-    """The day on which permits must be in force: that of exit, or today where it isn't known."""
+    """Returns the day on which permits must be in force: the day of exit, or today where it isn't known."""
     return date_or_none(declaration.export_date) or today
 
 
-def verdict(asked: Asked, permits: Held, assigned: Assigned, taken: Mapping[str, Decimal]) -> Verdict:
-    """Of the holder's permits by name, whether they cover the goods on a day.
+def verdict(request: PermitRequest, permits: Held, assigned: Assigned, taken: Mapping[str, Decimal]) -> Verdict:
+    """Judges whether the holder's permits, by name, cover the goods on the day of the request.
 
-    A line has the permit it was assigned; one that was assigned none, now or for that day, would take of what is left.
+    A line has the permit it was assigned; a line without one, now or for that day, would take of what is left.
     """
-    wanted = needs(asked.declaration, asked.on)
+    wanted = needs(request.declaration, request.on)
     counted = dict(taken)
     relied_on: list[str] = []
     problems: list[Problem] = []
     for need in wanted:
-        found, problem = _cover(need, permits, asked.on, assigned, counted)
-        if found:
-            relied_on.append(found)
+        name, problem = _cover(need, permits, request.on, assigned, counted)
+        if name:
+            relied_on.append(name)
         if problem:
             problems.append(problem)
     return Verdict(wanted, list(dict.fromkeys(relied_on)), problems)
@@ -137,48 +137,48 @@ def verdict(asked: Asked, permits: Held, assigned: Assigned, taken: Mapping[str,
 def _cover(
     need: Need, permits: Held, on: datetime.date, assigned: Assigned, taken: Taken
 ) -> tuple[str, Problem | None]:
-    """The permit that covers a line, or why none does: the reason that is easiest to mend."""
+    """Returns the permit that covers a line, or the problem why none does: the reason that is easiest to mend."""
     if own := _own(need, permits, on, assigned):
         return own, None
-    found, reasons = _first(need.permit_kind, need.goods, permits, on, taken)
-    if found:
-        return found, None
+    first, reasons = _first(need.permit_kind, need.goods, permits, on, taken)
+    if first:
+        return first, None
     reason, name = min(reasons, key=lambda pair: REASONS.index(pair[0])) if reasons else ("PERMIT_MISSING", "")
     return "", _problem(need, reason, on, permits.get(name), taken.get(name, _NOTHING))
 
 
-def are_settled(asked: Asked, permits: Held, assigned: Assigned) -> bool:
-    """Whether each line that needs a permit has its own: then what others take says nothing about it."""
-    return all(_own(need, permits, asked.on, assigned) for need in needs(asked.declaration, asked.on))
+def are_settled(request: PermitRequest, permits: Held, assigned: Assigned) -> bool:
+    """Tells whether each line that needs a permit has its own: then what others take says nothing about it."""
+    return all(_own(need, permits, request.on, assigned) for need in needs(request.declaration, request.on))
 
 
 def _own(need: Need, permits: Held, on: datetime.date, assigned: Assigned) -> str:
-    """The permit that a line was assigned and may keep; empty where there is none."""
+    """Returns the permit that a line was assigned and may keep; empty where there is none."""
     name = f"records/{assigned.get((need.goods.line, need.permit_kind), '')}"
     permit = permits.get(name)
     return name if permit and may_keep(permit, need.permit_kind, need.goods, on) else ""
 
 
 def may_keep(permit: records_pb2.Permit, kind: str, goods: Goods, on: datetime.date) -> bool:
-    """Whether who has it may keep it: it may be used up by now, by this one among others."""
+    """Tells whether a line may keep its permit, which may be used up by now, by this line among others."""
     is_open = permit.status in (IN_FORCE, USED_UP)
     return is_open and _is_for(permit, kind, goods) and not _of_day(permit, on)
 
 
 def assign(use: PermitUse, permits: Held, taken: Taken, on: datetime.date) -> str:
-    """The name of the permit that has room for a use, which is counted as taken; empty where none has."""
+    """Returns the name of the permit that has room for a use, and counts the use as taken; empty where none has."""
     return _first(use.permit_kind, use.goods, permits, on, taken)[0]
 
 
 def take(permit: records_pb2.Permit, name: str, goods: Goods, taken: Taken) -> bool:
-    """Counts what goods take of a permit, if it has room for them."""
+    """Counts the quantity that goods take of a permit, if it has room for them; tells whether it has."""
     return not _over_quantity(name, permit, goods, taken)
 
 
 def _first(
     kind: str, goods: Goods, permits: Held, on: datetime.date, taken: Taken
 ) -> tuple[str, list[tuple[str, str]]]:
-    """The first permit that has room, which is counted as taken; else each reason and the permit it is about."""
+    """Returns the first permit that has room, counted as taken; else each reason and the permit it is about."""
     reasons: list[tuple[str, str]] = []
     for name, permit in permits.items():
         if not _is_for(permit, kind, goods):
@@ -208,9 +208,10 @@ def _of_day(permit: records_pb2.Permit, on: datetime.date) -> str:
 
 
 def _over_quantity(name: str, permit: records_pb2.Permit, goods: Goods, taken: Taken) -> str:
-    """Whether goods take more than is left of the permit; where they don't, they are counted as taken.
+    """Returns the reason why goods take more than is left of the permit; else "", and counts them as taken.
 
-    Quantities are counted in counting_unit: units of mass in kilograms, any other by itself.
+    Quantities are counted in counting_unit: units of mass in kilograms, any other by itself. After
+    600 kg of a permit for 1 t there is room for 400000 g, not for 401 kg.
     """
     if not permit.HasField("quantity"):
         return ""
@@ -226,12 +227,12 @@ def _over_quantity(name: str, permit: records_pb2.Permit, goods: Goods, taken: T
 
 
 def _limit(permit: records_pb2.Permit) -> tuple[Decimal, str]:
-    """The permit's quantity and the unit it is counted in."""
+    """Returns the permit's quantity and the unit it is counted in: 1 t gives 1000 kilograms."""
     unit, power = counting_unit(permit.unit)
     return Decimal(permit.quantity.value).scaleb(power), unit
 
 
-# From what is easiest to mend: reason, English and Chinese.
+# Ordered from what is easiest to mend: reason, English and Chinese.
 _TEXTS: Mapping[str, tuple[str, str]] = {
     "PERMIT_QUANTITY_EXCEEDED": (
         "{asked} of {goods} ({code}) exceeds what is left of {kind} {number}: {left} of {limit} {unit}, after what"
@@ -278,28 +279,32 @@ def _problem(need: Need, reason: str, on: datetime.date, permit: records_pb2.Per
 
 
 def _quantities(permit: records_pb2.Permit, goods: Goods, taken: Decimal) -> dict[str, str]:
-    """The permit's number, and what was asked for, is left and is permitted, in the permit's unit."""
+    """Returns the permit's number, and what was asked for, is left and is permitted, in the permit's unit."""
     _, power = counting_unit(permit.unit)
-    asked = goods.quantity.scaleb(counting_unit(goods.unit)[1] - power)
+    quantity = goods.quantity.scaleb(counting_unit(goods.unit)[1] - power)
     limit = Decimal(permit.quantity.value or 0)
-    quantities = {"asked": asked, "left": limit - taken.scaleb(-power), "limit": limit}
+    quantities = {"asked": quantity, "left": limit - taken.scaleb(-power), "limit": limit}
     return {"number": permit.permit_number} | {name: f"{_plain(value):f}" for name, value in quantities.items()}
 
 
 def _plain(quantity: Decimal) -> Decimal:
-    """Without zeros at the end of its fraction."""
+    """Returns the quantity without zeros at the end of its fraction: 1.500 gives 1.5, 1E+3 gives 1000."""
     return quantity.quantize(Decimal(1)) if quantity == quantity.to_integral_value() else quantity.normalize()
 
 
 def _unit_names(unit: str, on: datetime.date) -> tuple[str, str]:
-    """English and Chinese; customs' table of units has no English but for units of mass."""
+    """Returns the unit's names, English and Chinese; customs' table of units has no English but for units of mass."""
     row, mass = code_table("units").row(unit, on), code_table("mass_units").row(unit, on)
     return mass["english"].lower() if mass else f"unit {unit}", row["chinese"] if row else unit
 
 
+def _by_expiry(record: records_pb2.Record) -> tuple[datetime.date, str]:
+    return to_date(record.permit.valid_to), record.name
+
+
 def by_holder(records: Iterable[records_pb2.Record]) -> Mapping[str, Held]:
-    """Permits by their holders and names, the one that expires first first."""
-    found: dict[str, dict[str, records_pb2.Permit]] = {}
-    for record in sorted(records, key=lambda each_record: (to_date(each_record.permit.valid_to), each_record.name)):
-        found.setdefault(record.enterprise, {})[record.name] = record.permit
-    return found
+    """Returns permits by their holders and names, the one that expires first in front."""
+    holders: dict[str, dict[str, records_pb2.Permit]] = {}
+    for record in sorted(records, key=_by_expiry):
+        holders.setdefault(record.enterprise, {})[record.name] = record.permit
+    return holders

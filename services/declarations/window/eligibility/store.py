@@ -10,7 +10,7 @@ from chassis.records import Conflict
 from services.declarations.schema import metadata
 from services.declarations.window.eligibility.model import PermitUse
 
-# What declarations take of permits, numbered for each enterprise.
+# The uses of permits by declarations, numbered for each enterprise.
 permit_uses = sa.Table(
     "permit_uses",
     metadata,
@@ -24,20 +24,20 @@ permit_uses = sa.Table(
 def permit_uses_of(
     connection: sa.Connection, numbers: Iterable[str], at_us: int | None = None
 ) -> dict[str, list[PermitUse]]:
-    """What each of these declarations takes of permits, or waits for: now, or as it was at a time."""
-    found: dict[str, list[PermitUse]] = {}
+    """Returns each of these declarations' uses of permits, assigned or waiting: now, or as they were at a time."""
+    by_declaration: dict[str, list[PermitUse]] = {}
     for use in _uses(connection, permit_uses.c.declaration, numbers, counting(at_us)):
-        found.setdefault(use.declaration, []).append(use)
-    return found
+        by_declaration.setdefault(use.declaration, []).append(use)
+    return by_declaration
 
 
 def permits_taken(connection: sa.Connection, permits: Iterable[str], at_us: int | None = None) -> list[PermitUse]:
-    """All that is taken of these permits."""
+    """Returns all uses of these permits."""
     return _uses(connection, permit_uses.c.permit, permits, counting(at_us))
 
 
 def waiting_uses(connection: sa.Connection, enterprises: Iterable[str]) -> list[PermitUse]:
-    """What has no permit, in the order in which it waits."""
+    """Returns the uses that have no permit, in the order in which they wait."""
     return _uses(connection, permit_uses.c.enterprise, enterprises, counting(None), permit_uses.c.permit == "")
 
 
@@ -54,20 +54,20 @@ def counting(at_us: int | None) -> Any:
 
 
 def last_positions(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, int]:
-    """The last position that a use of each enterprise has; only those with uses are in it."""
+    """Returns the last position of a use of each enterprise; only enterprises with uses are in it."""
     rows = permit_uses.c
     query = sa.select(rows.enterprise, sa.func.max(rows.position).label("last"))
     query = query.where(bulk.among(connection, rows.enterprise, enterprises)).group_by(rows.enterprise)
-    return {found.enterprise: found.last for found in connection.execute(query)}
+    return {row.enterprise: row.last for row in connection.execute(query)}
 
 
-def add_permit_uses(connection: sa.Connection, fresh: Sequence[PermitUse]) -> None:
-    """What declarations take from now on."""
-    records.insert(connection, permit_uses, *fresh)
+def add_permit_uses(connection: sa.Connection, uses: Sequence[PermitUse]) -> None:
+    """Adds uses that count from now on."""
+    records.insert(connection, permit_uses, *uses)
 
 
 def end_permit_uses(connection: sa.Connection, ended: Sequence[PermitUse], now_us: int) -> None:
-    """These count no longer."""
+    """Ends uses: they count no longer. Raises Conflict where one has ended already."""
     rows = permit_uses.c
     over = sa.update(permit_uses).where(
         rows.enterprise == sa.bindparam("of"), rows.position == sa.bindparam("at"), rows.until_us == 0
@@ -79,6 +79,6 @@ def end_permit_uses(connection: sa.Connection, ended: Sequence[PermitUse], now_u
 
 
 def all_assigned_uses(connection: sa.Connection) -> list[PermitUse]:
-    """All that is taken of permits, for verification."""
+    """Returns all uses that have a permit, for verification."""
     query = sa.select(permit_uses).where(counting(None), permit_uses.c.permit != "")
     return records.many(connection, query.order_by(permit_uses.c.place, permit_uses.c.position), PermitUse)

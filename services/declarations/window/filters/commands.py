@@ -1,4 +1,4 @@
-"""Saving, listing and deleting filters; using them."""
+"""Saves, lists and deletes filters; finds those that a request uses."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from services.declarations.window.filters.store import saved_filters
 
 
 def create(transaction: Transaction, request: insight_pb2.CreateSavedFilterRequest) -> insight_pb2.SavedFilter:
-    """A filter of the caller's tenant."""
+    """Saves a filter for the caller's tenant."""
     wanted = request.saved_filter
     rpc.check(wanted.filter, "saved_filter.filter")
     saved = SavedFilter(
@@ -31,7 +31,7 @@ def create(transaction: Transaction, request: insight_pb2.CreateSavedFilterReque
 def delete(
     transaction: Transaction, request: insight_pb2.DeleteSavedFilterRequest
 ) -> insight_pb2.DeleteSavedFilterResponse:
-    """Ends one of the tenant's."""
+    """Deletes a filter of the tenant. Raises NotFound."""
     saved = store.load(transaction.connection, transaction.caller.tenant, request.name)
     if saved is None:
         raise NotFound(resource=request.name)
@@ -40,14 +40,14 @@ def delete(
 
 
 def list_(reading: Reading, request: insight_pb2.ListSavedFiltersRequest) -> insight_pb2.ListSavedFiltersResponse:
-    """The tenant's, newest first."""
+    """Lists the tenant's filters, newest first."""
     query = paging.newest_first(store.of_tenant(reading.caller.tenant), saved_filters.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, SavedFilter), "id")
     return insight_pb2.ListSavedFiltersResponse(saved_filters=map(rpc.to_proto, page), next_page_token=token)
 
 
 def wanted(reading: Reading, request: Any) -> list[insight_pb2.DeclarationFilter]:
-    """What a request's `filter` and `saved_filter` ask for. NotFound, InvalidFields."""
+    """Returns the filters that a request's `filter` and `saved_filter` ask for. Raises NotFound and InvalidFields."""
     rpc.check(request.filter, "filter")
     if not request.saved_filter:
         return [request.filter]

@@ -14,7 +14,7 @@ from trade import checks as trade_checks
 from trade.names import searchable
 
 Filter = insight_pb2.DeclarationFilter
-# What a date, a currency or a status may be is known only here.
+# Which dates, currencies and statuses exist is known only here.
 UNKNOWN_STATUS = Problem(
     "statuses",
     "STATUS_UNKNOWN",
@@ -24,14 +24,14 @@ UNKNOWN_STATUS = Problem(
 
 
 def to_proto(saved: SavedFilter) -> insight_pb2.SavedFilter:
-    """The wire form."""
+    """Returns the wire form of a saved filter."""
     message = insight_pb2.SavedFilter(name=saved.name, title=saved.title, filter=Filter.FromString(saved.content))
     message.create_time.FromMicroseconds(saved.create_us)
     return message
 
 
 def check(wanted: insight_pb2.DeclarationFilter, path: str) -> None:
-    """InvalidFields with all that no field rule says: dates that are none, statuses that there aren't."""
+    """Raises InvalidFields with all that no field rule covers: dates and statuses that don't exist."""
     problems = list(_problems(wanted, path))
     if problems:
         raise InvalidFields(problems)
@@ -43,9 +43,9 @@ def _problems(wanted: insight_pb2.DeclarationFilter, path: str) -> Iterator[Prob
             _day(wanted, name)
         except ValueError:
             yield trade_checks.no_such_day(f"{path}.{name}")
-    known = declarations_pb2.Declaration.Status.keys()
+    statuses = declarations_pb2.Declaration.Status.keys()
     for index, status in enumerate(wanted.statuses):
-        if status not in known:
+        if status not in statuses:
             name = f"{path}.statuses[{index}]"
             yield Problem(name, UNKNOWN_STATUS.reason, UNKNOWN_STATUS.english, UNKNOWN_STATUS.chinese)
 
@@ -55,7 +55,7 @@ def _day(wanted: insight_pb2.DeclarationFilter, name: str) -> str:
 
 
 def scope(wanted: insight_pb2.DeclarationFilter, rows: Any) -> Iterator[Any]:
-    """What a row of the filter's enterprise must meet that an index finds."""
+    """Yields the conditions on a row of the filter's enterprise that an index answers."""
     columns = rows.c
     yield from _days(wanted, columns)
     if wanted.number_prefix:
@@ -63,12 +63,12 @@ def scope(wanted: insight_pb2.DeclarationFilter, rows: Any) -> Iterator[Any]:
 
 
 def _begins(column: Any, digits: str) -> Any:
-    """That a column of digits begins so, as an index has it: a colon follows the digits."""
+    """Returns the condition that a column of digits begins so, as an index has it: a colon follows the digits."""
     return sa.and_(column >= digits, column < f"{digits}:")
 
 
 def sieve(wanted: insight_pb2.DeclarationFilter, rows: Any) -> Iterator[Any]:
-    """What a row must meet that only the row tells."""
+    """Yields the conditions that are checked row by row."""
     columns = rows.c
     yield from _alternatives(wanted, columns)
     yield from _values(wanted, columns)

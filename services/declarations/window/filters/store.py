@@ -1,4 +1,4 @@
-"""The saved filters' rows: the only SQL of this room."""
+"""The rows of saved filters: the only SQL of this room."""
 
 from typing import Any
 
@@ -12,22 +12,22 @@ saved_filters = records.table("saved_filters", SavedFilter, metadata, sa.Index("
 
 
 def load(connection: sa.Connection, tenant: str, name: str) -> SavedFilter | None:
-    """A tenant's saved filter by its name."""
+    """Returns a tenant's saved filter by its name; None where there is none."""
     rows = saved_filters
     identifier = name.removeprefix("savedFilters/")
     return records.one(connection, rows, SavedFilter, rows.c.id == identifier, rows.c.tenant == tenant)
 
 
 def of_tenant(tenant: str) -> Any:
-    """A query of a tenant's saved filters."""
+    """Returns a query of a tenant's saved filters."""
     return sa.select(saved_filters).where(saved_filters.c.tenant == tenant)
 
 
 def add(connection: sa.Connection, saved: SavedFilter) -> None:
-    """A new saved filter."""
+    """Adds a saved filter."""
     records.insert(connection, saved_filters, saved)
 
 
 def delete(connection: sa.Connection, saved: SavedFilter) -> None:
-    """Ends a saved filter."""
+    """Deletes a saved filter."""
     connection.execute(sa.delete(saved_filters).where(saved_filters.c.id == saved.id))

@@ -1,4 +1,4 @@
-"""The enterprise registry: whose customs code it is."""
+"""The enterprise registry: finds the enterprise of a customs code."""
 
 from collections.abc import Iterable
 
@@ -11,10 +11,10 @@ SUBJECT = customs_code("")
 
 
 def enterprise_of(connection: sa.Connection, customs_codes: Iterable[str]) -> dict[str, str]:
-    """enterprises/{social credit code} by customs registration code (10 characters), those that are registered.
+    """Returns enterprises/{social credit code} by customs registration code (10 characters), of the registered codes.
 
     Where a code was given out anew, the registration noticed last counts.
     """
     subjects = [customs_code(code) for code in customs_codes]
-    found = store.with_subjects(connection, "enterprise_registration", subjects) if subjects else {}
-    return {subject.removeprefix(SUBJECT): records[-1].enterprise for subject, records in found.items()}
+    registrations = store.with_subjects(connection, "enterprise_registration", subjects) if subjects else {}
+    return {subject.removeprefix(SUBJECT): records[-1].enterprise for subject, records in registrations.items()}

@@ -1,4 +1,4 @@
-"""The kinds of records as a table: natural key, what each is about, who writes it, what it must keep. Pure.
+"""The kinds of records as a table: natural key, subjects, writer, rules. Pure.
 
 A kind's name is the name of Record's content field. Each field has one writer: a kind is written by the window or
 by the exporter it belongs to, never by both.
@@ -34,32 +34,32 @@ class Kind:
     writer: str = WINDOW
     # Everybody may read it.
     is_public: bool = False
-    # What it says once stays.
+    # Its content stays as it was first said.
     is_final: bool = False
 
 
 def document(bill_number: str) -> str:
-    """A transport document as a subject: letters in capitals, nothing around it."""
+    """Returns a transport document as a subject: " cosu123 " gives transportDocuments/COSU123."""
     return f"transportDocuments/{bill_number.strip().upper()}"
 
 
 def invoice(number: str) -> str:
-    """A commercial invoice as a subject."""
+    """Returns a commercial invoice as a subject: " inv-7 " gives invoices/INV-7."""
     return f"invoices/{number.strip().upper()}"
 
 
 def customs_code(code: str) -> str:
-    """An enterprise's customs registration code as a subject."""
+    """Returns an enterprise's customs registration code as a subject: 3302965123 gives customsCodes/3302965123."""
     return f"customsCodes/{code}"
 
 
 def port_charge(port: str, charge_code: str) -> str:
-    """A charge of a port as a subject."""
+    """Returns a charge of a port as a subject."""
     return f"portCharges/{port}/{charge_code}"
 
 
 def late_fee_of(bill_number: str) -> str:
-    """The late fee of a bill, by its number, as a subject."""
+    """Returns the late fee of a bill, by the bill's number, as a subject."""
     return f"lateFees/{bill_number}"
 
 
@@ -77,27 +77,27 @@ def _of_mirror(content: records_pb2.MirrorDeclaration) -> tuple[str, ...]:
 
 
 def kind_of(row: Row) -> str:
-    """The kind's name; empty where the row has no content."""
+    """Returns the kind's name; empty where the row has no content."""
     return row.WhichOneof("content") or ""
 
 
 def content_of(row: Row) -> Any:
-    """What the row says, without who it is about."""
+    """Returns the row's content, without the enterprise and declaration that it is about."""
     return getattr(row, kind_of(row))
 
 
 def identifier(row: Row) -> str:
-    """The id of the record that a row is a version of."""
+    """Returns the id of the record that a row is a version of."""
     return model.identifier(kind_of(row), *KINDS[kind_of(row)].key(row))
 
 
 def subjects(row: Row) -> list[str]:
-    """What else the row is about, besides its enterprise and its declaration."""
+    """Returns the other subjects of the row, besides its enterprise and its declaration."""
     return sorted(set(KINDS[kind_of(row)].subjects(content_of(row))))
 
 
 def problems(row: Row) -> list[Problem]:
-    """Every broken business rule of a row that keeps the field rules."""
+    """Lists every broken business rule of a row that keeps the field rules."""
     kind = KINDS[kind_of(row)]
     broken = list(values.problems(row, ""))
     return [*broken, *_needs(row, kind), *(kind.check(row) if not broken else ())]

@@ -1,8 +1,8 @@
-"""A foreign import declaration beside an export declaration: proof that the buyer really imported. Pure.
+"""Compares a foreign import declaration with an export declaration: proof that the buyer really imported. Pure.
 
-What both sides say is compared, each with its weight and tolerance of data/mirror_terms.csv; the score is the
-weight of what agrees out of a hundredth of what could be compared. An import before the exit or too long after it,
-or into another country, is none of this sale.
+The fields that both sides state are compared, each with its weight and tolerance of data/mirror_terms.csv; the score is
+the weight of those that agree in hundredths of the weight compared. An import before the exit or too long after it, or
+into another country, is none of this sale.
 """
 
 import datetime
@@ -35,7 +35,10 @@ class Match:
 
 
 def match(export: Export, mirror: Mirror, today: datetime.date) -> Match:
-    """How well a foreign import declaration fits an export declaration."""
+    """Returns how well a foreign import declaration fits an export declaration.
+
+    The score is the agreeing part of the compared weights, in hundredths, rounded down: 60 of 80 give 75.
+    """
     terms = {row["code"]: row for code in COMPARISONS if (row := code_table("mirror_terms").row(code, today))}
     agreeing, compared, reasons = 0, 0, []
     for code, row in terms.items():
@@ -85,19 +88,19 @@ def _contradictions(export: Export, mirror: Mirror, today: datetime.date) -> Ite
 
 
 def _same_text(name: str, other: str) -> bool | None:
-    pair = name.strip().upper(), other.strip().upper()
-    return pair[0] == pair[1] if all(pair) else None
+    texts = name.strip().upper(), other.strip().upper()
+    return texts[0] == texts[1] if all(texts) else None
 
 
 def _goods(export: Export, mirror: Mirror, _tolerance: Decimal) -> bool | None:
-    """Whether what was imported is among what was exported, by the six digits that are the world's."""
+    """Tells whether the imported goods are among the exported ones, by the six digits that all countries share."""
     exported = {line.commodity_code[:HARMONISED_DIGITS] for line in export.lines}
     imported = {line.commodity_code[:HARMONISED_DIGITS] for line in mirror.lines}
     return imported <= exported if exported and imported else None
 
 
 def _sum(values: Iterable[Any]) -> Decimal | None:
-    """The sum of decimals; None unless all of them are told."""
+    """Returns the sum of decimals; None unless all of them are stated."""
     numbers = [decimal_or_none(value.value) for value in values]
     return (
         None
@@ -107,7 +110,10 @@ def _sum(values: Iterable[Any]) -> Decimal | None:
 
 
 def _close(exported: Decimal | None, imported: Decimal | None, tolerance: Decimal) -> bool | None:
-    """Whether the import is the export within the tolerance; None where one isn't told."""
+    """Tells whether the import is the export within the tolerance; None where either isn't stated.
+
+    With a tolerance of 0.05, 95 is near enough to 100, and 94 isn't.
+    """
     if not exported or not imported:
         return None
     return abs(exported - imported) <= exported * tolerance
@@ -124,7 +130,7 @@ def _quantity(export: Export, mirror: Mirror, tolerance: Decimal) -> bool | None
 
 
 def _value(export: Export, mirror: Mirror, tolerance: Decimal) -> bool | None:
-    """Only in the same currency: the terms of sale alone may differ by freight and insurance."""
+    """Compares values only in the same currency: the terms of sale alone may differ by freight and insurance."""
     exported, imported = export.declared_value, mirror.invoice_amount
     if exported.currency_code != imported.currency_code:
         return None

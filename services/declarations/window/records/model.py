@@ -1,4 +1,4 @@
-"""A record beside the declarations: one version of it, as its writer gave it at a time."""
+"""A record beside the declarations: its versions, each as its writer gave it at a time."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ from chassis import ids
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One version. `record` says of which record; `declaration` is a number; `body` is a serialised Record.
+    """A version of the record `record`; `declaration` is a number, `body` a serialised Record.
 
-    Of all versions of a record the one with the newest notice time counts; they are all kept.
+    The version with the newest notice time counts; all versions are kept.
     """
 
     id: str
@@ -28,15 +28,15 @@ class Record:
 
     @property
     def name(self) -> str:
-        """Its resource name, the same for all versions."""
+        """The record's resource name, the same for all versions."""
         return f"records/{self.record}"
 
     @property
     def message(self) -> records_pb2.Record:
-        """As it came."""
+        """The record as it came."""
         return records_pb2.Record.FromString(self.body)
 
 
 def identifier(kind: str, *key: str) -> str:
-    """The id of the one record of a kind that a natural key names."""
+    """Returns the id of the record of a kind that a natural key names."""
     return ids.derived("record", kind, *key)

@@ -15,7 +15,7 @@ OUTPUT_ONLY_IN_BILLS = ("due_rule", "state", "payment", "transfer", "findings", 
 
 
 def stored(row: records_pb2.Record) -> records_pb2.Record:
-    """The row without what isn't the sender's; an enterprise's registration names its enterprise."""
+    """Returns the row without the fields that aren't the sender's; a registration names its enterprise."""
     body = records_pb2.Record()
     body.CopyFrom(row)
     for field in OUTPUT_ONLY:
@@ -29,25 +29,25 @@ def stored(row: records_pb2.Record) -> records_pb2.Record:
 
 
 def from_row(body: records_pb2.Record, version: str, enterprise: str, writer: str, now_us: int) -> Record:
-    """The version that a checked row makes."""
+    """Returns the version that a checked row makes."""
     content = body.SerializeToString(deterministic=True)
     return Record(
-        version,
-        kinds.identifier(body),
-        kinds.kind_of(body),
-        enterprise,
-        body.declaration.removeprefix("declarations/"),
-        content,
-        hashlib.sha256(content).digest(),
-        writer,
-        body.notice_time.ToMicroseconds(),
-        now_us,
-        True,
+        id=version,
+        record=kinds.identifier(body),
+        kind=kinds.kind_of(body),
+        enterprise=enterprise,
+        declaration=body.declaration.removeprefix("declarations/"),
+        body=content,
+        digest=hashlib.sha256(content).digest(),
+        writer=writer,
+        notice_us=body.notice_time.ToMicroseconds(),
+        create_us=now_us,
+        is_newest=True,
     )
 
 
 def to_proto(record: Record) -> records_pb2.Record:
-    """The wire form."""
+    """Returns the wire form of a record."""
     message = record.message
     message.name, message.writer, message.enterprise = record.name, record.writer, record.enterprise
     message.create_time.FromMicroseconds(record.create_us)
@@ -55,10 +55,10 @@ def to_proto(record: Record) -> records_pb2.Record:
 
 
 def names(request: Any) -> Iterable[str]:
-    """The records that a batch changes."""
+    """Returns the names of the records that a batch changes."""
     return names_of(request.records)
 
 
 def names_of(rows: Iterable[records_pb2.Record]) -> Iterable[str]:
-    """The records that rows are versions of."""
+    """Returns the names of the records that rows are versions of."""
     return (f"records/{kinds.identifier(row)}" for row in rows if kinds.kind_of(row))

@@ -32,7 +32,7 @@ record_versions = records.table(
     sa.Index("records_declaration", "declaration", "kind"),
 )
 
-# What else a version is about: a transport document, an invoice, a warehouse, a port.
+# The other subjects of a version: a transport document, an invoice, a warehouse, a port.
 record_subjects = sa.Table(
     "record_subjects",
     metadata,
@@ -47,26 +47,26 @@ ALL = "records/-"
 
 
 def newest(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Record]:
-    """The version that counts of each of these records."""
+    """Returns the version that counts of each of these records, by the record's id."""
     query = sa.select(record_versions).where(
         bulk.among(connection, record_versions.c.record, identifiers), record_versions.c.is_newest
     )
-    return {found.record: found for found in records.many(connection, query, Record)}
+    return {record.record: record for record in records.many(connection, query, Record)}
 
 
 def digests(connection: sa.Connection, versions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
-    """The digests of those versions (record, notice time) that are known."""
+    """Returns the digests of those versions (record, notice time) that are stored."""
     wanted = set(versions)
     rows = record_versions.c
     query = sa.select(rows.record, rows.notice_us, rows.digest).where(
         bulk.among(connection, rows.record, {record for record, _ in wanted}),
         rows.notice_us.in_({notice_us for _, notice_us in wanted}),
     )
-    return {(found.record, found.notice_us): found.digest for found in connection.execute(query)}
+    return {(row.record, row.notice_us): row.digest for row in connection.execute(query)}
 
 
 def versions(connection: sa.Connection, identifiers: Iterable[str]) -> list[Record]:
-    """All versions of these records."""
+    """Returns all versions of these records."""
     return records.many(
         connection,
         sa.select(record_versions).where(bulk.among(connection, record_versions.c.record, identifiers)),
@@ -77,7 +77,7 @@ def versions(connection: sa.Connection, identifiers: Iterable[str]) -> list[Reco
 def about(
     connection: sa.Connection, kind: str, column: Any, values: Iterable[str], at_us: int | None = None
 ) -> list[Record]:
-    """What counts of one kind about these enterprises or declarations, those written first first."""
+    """Returns the counting records of a kind about these enterprises or declarations, the first written first."""
     query = sa.select(record_versions).where(
         bulk.among(connection, column, values), record_versions.c.kind == kind, counting(at_us)
     )
@@ -87,7 +87,7 @@ def about(
 def over(
     connection: sa.Connection, kind: str, numbers: Iterable[str], enterprises: Iterable[str], at_us: int | None = None
 ) -> list[Record]:
-    """What counts of one kind about these declarations, or about these enterprises and no declaration of theirs."""
+    """Returns the counting records of a kind about these declarations, or these enterprises but no declaration."""
     rows = record_versions.c
     on_declaration = bulk.among(connection, rows.declaration, numbers)
     on_enterprise = sa.and_(bulk.among(connection, rows.enterprise, enterprises), rows.declaration == "")
@@ -98,27 +98,27 @@ def over(
 def with_subjects(
     connection: sa.Connection, kind: str, subjects: Iterable[str], at_us: int | None = None
 ) -> dict[str, list[Record]]:
-    """What counts of one kind about each of these subjects, by notice time."""
+    """Returns the counting records of a kind about each of these subjects, by notice time."""
     rows = record_subjects
     query = sa.select(rows.c.subject, record_versions).join(record_versions, record_versions.c.id == rows.c.version)
     query = query.where(
         bulk.among(connection, rows.c.subject, subjects), record_versions.c.kind == kind, counting(at_us)
     )
-    found: dict[str, list[Record]] = {}
+    by_subject: dict[str, list[Record]] = {}
     for row in connection.execute(query.order_by(record_versions.c.notice_us, record_versions.c.id)).mappings():
-        found.setdefault(row["subject"], []).append(records.from_row(Record, dict(row)))
-    return found
+        by_subject.setdefault(row["subject"], []).append(records.from_row(Record, dict(row)))
+    return by_subject
 
 
 def version_at(connection: sa.Connection, record: str, at_us: int) -> Record | None:
-    """The version that counted by what had come in at a time."""
+    """Returns the version that counted by what had come in at a time."""
     query = sa.select(record_versions).where(record_versions.c.record == record, record_versions.c.create_us <= at_us)
-    found = records.many(connection, query.order_by(record_versions.c.notice_us.desc()).limit(1), Record)
-    return found[0] if found else None
+    candidates = records.many(connection, query.order_by(record_versions.c.notice_us.desc()).limit(1), Record)
+    return candidates[0] if candidates else None
 
 
 def counting(at_us: int | None) -> Any:
-    """The condition that a version counts: now, or by what had come in at a time."""
+    """Returns the condition that a version counts: now, or by what had come in at a time."""
     if at_us is None:
         return record_versions.c.is_newest
     later = record_versions.alias("later")
@@ -131,37 +131,37 @@ def counting(at_us: int | None) -> Any:
 
 
 def matching(*conditions: Any) -> Any:
-    """A query of the versions that keep the conditions."""
+    """Returns a query of the versions that keep the conditions."""
     return sa.select(record_versions).where(*conditions)
 
 
 def on_subject(subject: str) -> Any:
-    """A query of the versions about a subject."""
+    """Returns a query of the versions about a subject."""
     return sa.select(record_subjects.c.version).where(record_subjects.c.subject == subject)
 
 
-def add(transaction: Transaction, fresh: Sequence[Record], bodies: Sequence[records_pb2.Record]) -> None:
-    """New versions with what they are about; those that they supersede no longer count."""
+def add(transaction: Transaction, added: Sequence[Record], bodies: Sequence[records_pb2.Record]) -> None:
+    """Adds new versions with their subjects; the versions that they supersede no longer count."""
     connection = transaction.connection
-    counts = {record.record for record in fresh if record.is_newest}
+    counts = {record.record for record in added if record.is_newest}
     if counts:
         supersede = sa.update(record_versions).where(
             bulk.among(connection, record_versions.c.record, counts), record_versions.c.is_newest
         )
         connection.execute(supersede.values(is_newest=False))
-    bulk.insert(connection, record_versions, [tuple(getattr(record, name) for name in _FIELDS) for record in fresh])
+    bulk.insert(connection, record_versions, [tuple(getattr(record, name) for name in _FIELDS) for record in added])
     subjects = [
-        (subject, record.id) for record, body in zip(fresh, bodies, strict=True) for subject in kinds.subjects(body)
+        (subject, record.id) for record, body in zip(added, bodies, strict=True) for subject in kinds.subjects(body)
     ]
     bulk.insert(connection, record_subjects, subjects)
-    _tell(transaction, [record for record in fresh if record.is_newest])
+    _tell(transaction, [record for record in added if record.is_newest])
 
 
 _FIELDS = [field.name for field in dataclasses.fields(Record)]
 
 
 def _tell(transaction: Transaction, changed: Sequence[Record]) -> None:
-    """One event for each kind and enterprise."""
+    """Appends one event for each kind and enterprise."""
     groups: dict[tuple[str, str], list[str]] = {}
     for record in changed:
         groups.setdefault((record.kind, record.enterprise), []).append(record.name)
@@ -171,12 +171,12 @@ def _tell(transaction: Transaction, changed: Sequence[Record]) -> None:
 
 
 def tell(transaction: Transaction, event: str, record: Record, parties: Iterable[str]) -> None:
-    """An event on one record."""
+    """Appends an event on a record."""
     transaction.append(event, record.name, rpc.to_proto(record), [party for party in parties if party])
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """Records of which not exactly one version counts, the one that was noticed last."""
+    """Lists records of which not exactly one version counts, the one that was noticed last."""
     rows = record_versions.c
     newest = sa.func.max(sa.case((rows.is_newest, rows.notice_us)))
     counting_versions = sa.func.sum(sa.case((rows.is_newest, 1), else_=0))

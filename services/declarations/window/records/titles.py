@@ -1,4 +1,4 @@
-"""Who controls an electronic bill of lading: its platform's control events in order of their time. Pure.
+"""Finds who controls an electronic bill of lading: its platform's control events in order of their time. Pure.
 
 The same for any order of arrival and any repetition. An event that can't follow what was before it, or that isn't
 the holder's to make, moves nothing and is told.
@@ -14,7 +14,7 @@ from chassis.errors import Problem
 
 
 class State(enum.StrEnum):
-    """Where the title stands; names of the proto's enum."""
+    """The state of the title; names of the proto's enum."""
 
     UNISSUED = "UNISSUED"
     HELD = "HELD"
@@ -24,7 +24,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What a control event does; names of the proto's enum."""
+    """The act of a control event; names of the proto's enum."""
 
     ISSUE = "ISSUE"
     TRANSFER = "TRANSFER"
@@ -46,7 +46,7 @@ HOLDERS_OWN = (Verb.TRANSFER, Verb.SURRENDER, Verb.CONVERT_TO_PAPER)
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """Where the title stands and who controls it; `holder` is empty where nobody does."""
+    """The title's state and the party that controls it; `holder` is empty where nobody does."""
 
     platform: str
     bill_number: str
@@ -56,7 +56,7 @@ class Title:
 
 
 def title_of(events: Iterable[records_pb2.Record]) -> Title | None:
-    """The title after all its events; None where there are none. Events of another platform than the first are told."""
+    """Returns the title after all its events; None without events. Tells events of another platform than the first."""
     ordered = sorted(
         events, key=lambda record: (record.notice_time.ToMicroseconds(), record.title_control.event_number)
     )
@@ -79,10 +79,10 @@ def _after(title: Title, event: records_pb2.TitleControl) -> Title:
 
 
 def _disregarded(title: Title, event: records_pb2.TitleControl, verb: Verb) -> Problem:
-    by = event.from_holder or event.platform
+    author = event.from_holder or event.platform
     return Problem(
         event.event_number,
         "TITLE_EVENT_DISREGARDED",
-        f"{verb.value} by {by} can't follow: the title is {title.state.value}, with {title.holder or 'nobody'}.",
-        f"{by} 的 {verb.value} 不成立：提单状态为 {title.state.value}，控制方为 {title.holder or '无'}。",
+        f"{verb.value} by {author} can't follow: the title is {title.state.value}, with {title.holder or 'nobody'}.",
+        f"{author} 的 {verb.value} 不成立：提单状态为 {title.state.value}，控制方为 {title.holder or '无'}。",
     )

@@ -1,4 +1,4 @@
-"""What any record must keep whatever its kind: dates that exist, numbers that are plain, money in a currency. Pure."""
+"""Checks the values of any record whatever its kind: dates that exist, plain numbers, money in a currency. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from trade.checks import date_or_none
 
 
 def problems(message: Message, path: str) -> Iterator[Problem]:
-    """Every date, decimal and amount below a message that isn't one, and periods that end before they begin."""
+    """Yields every date, decimal and amount below a message that is invalid, and periods that end before they begin."""
     for field, value in message.ListFields():
         below = f"{path}.{field.name}" if path else field.name
         if field.message_type is None:

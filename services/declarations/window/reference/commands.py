@@ -1,4 +1,4 @@
-"""Intake of reference records: each by itself accepted, known already, or refused with all its problems."""
+"""Takes reference records in: each by itself accepted, a duplicate, or refused with all its problems."""
 
 from aval.declarations.v1 import declarations_pb2
 
@@ -20,7 +20,7 @@ KNOWN_OTHERWISE = Problem(
 def create_batch(
     transaction: Transaction, request: declarations_pb2.BatchCreateReferenceRecordsRequest
 ) -> declarations_pb2.BatchCreateReferenceRecordsResponse:
-    """Reference records as rows."""
+    """Stores reference records as rows; returns a verdict for each."""
     today = transaction.business_date
     checked = [check(row, today) for row in request.reference_records]
     sound = {
@@ -28,25 +28,33 @@ def create_batch(
         for index, (row, problems) in enumerate(zip(request.reference_records, checked, strict=True))
         if not problems
     }
-    known = dict(store.digests(transaction.connection, {each_record.id for each_record in sound.values()}))
-    verdicts, fresh = [], []
+    stored_digests = dict(
+        store.digests(transaction.connection, {reference_record.id for reference_record in sound.values()})
+    )
+    verdicts, added = [], []
     for index, problems in enumerate(checked):
         record = sound.get(index)
         verdict = (
             window_verdicts.refused("", problems, transaction.caller.language)
             if record is None
-            else _verdict(transaction, record, known.get(record.id))
+            else _verdict(transaction, record, stored_digests.get(record.id))
         )
         if record is not None and verdict.outcome == Verdict.ACCEPTED:
-            known[record.id] = record.digest
-            fresh.append(record)
+            stored_digests[record.id] = record.digest
+            added.append(record)
         verdict.document_id = str(index)
         verdicts.append(verdict)
-    store.add(transaction.connection, fresh)
+    store.add(transaction.connection, added)
     return declarations_pb2.BatchCreateReferenceRecordsResponse(verdicts=verdicts)
 
 
-def _verdict(transaction: Transaction, record: ReferenceRecord, known: bytes | None) -> declarations_pb2.IntakeVerdict:
-    if known is not None and known != record.digest:
+def _verdict(
+    transaction: Transaction, record: ReferenceRecord, stored_digest: bytes | None
+) -> declarations_pb2.IntakeVerdict:
+    if stored_digest is not None and stored_digest != record.digest:
         return window_verdicts.refused("", [KNOWN_OTHERWISE], transaction.caller.language)
-    return window_verdicts.accepted("", record.name) if known is None else window_verdicts.duplicate("", record.name)
+    return (
+        window_verdicts.accepted("", record.name)
+        if stored_digest is None
+        else window_verdicts.duplicate("", record.name)
+    )

@@ -33,7 +33,7 @@ COSTS = ("freight", "insurance")
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRecord:
-    """The row: what is searched, and the body as it came (a serialised ReferenceRecord)."""
+    """The row: the columns that are searched, and the body as it came (a serialised ReferenceRecord)."""
 
     id: str
     source: str
@@ -53,7 +53,7 @@ class ReferenceRecord:
 
 
 def check(record: reference_pb2.ReferenceRecord, today: date) -> list[Problem]:
-    """Every broken rule of a record: of its fields, then of the trade."""
+    """Lists every broken rule of a record: of its fields, then of the trade."""
     return [*fields.row_problems(record), *_date_problems(record, today), *_trade_problems(record)]
 
 
@@ -101,12 +101,15 @@ def _decimal_problems(path: str, text: str, may_be_zero: bool) -> Iterator[Probl
 
 
 def negative(path: str) -> Problem:
-    """The problem of an amount below zero."""
+    """Returns the problem of an amount below zero."""
     return Problem(path, "AMOUNT_NEGATIVE", "The amount can't be below zero; correct it.", "金额不得小于零；请更正。")
 
 
 def _total_problems(record: reference_pb2.ReferenceRecord) -> Iterator[Problem]:
-    """Quantity times price is the value, but for what rounding the price to its last decimal does."""
+    """Checks that quantity times price is the value, up to what rounding the price to its last decimal leaves open.
+
+    3 pieces at 0.33 may come to 1.01, not to 1.02: half the price's last digit each, and a minor unit.
+    """
     quantity, price = decimal_or_none(record.quantity.value), decimal_or_none(record.unit_price.value)
     digits = minor_digits(record.value.currency_code)
     if not quantity or not price or digits is None or record.value.minor_units <= 0:

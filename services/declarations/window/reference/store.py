@@ -19,12 +19,12 @@ reference_records = records.table(
 
 
 def digests(connection: sa.Connection, identifiers: Collection[str]) -> Mapping[str, bytes]:
-    """The content digests of those records that are known."""
+    """Returns the content digests of those records that are stored."""
     rows = reference_records.c
     query = sa.select(rows.id, rows.digest).where(rows.id.in_(identifiers))
     return {row.id: row.digest for row in connection.execute(query)}
 
 
-def add(connection: sa.Connection, fresh: Sequence[ReferenceRecord]) -> None:
-    """New records."""
-    records.insert(connection, reference_records, *fresh)
+def add(connection: sa.Connection, added: Sequence[ReferenceRecord]) -> None:
+    """Adds new records."""
+    records.insert(connection, reference_records, *added)

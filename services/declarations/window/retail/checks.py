@@ -1,9 +1,9 @@
 """The business rules of retail documents, over their proto rows. Pure; every problem at once.
 
-Lengths and patterns are rules of the proto and are not repeated here. Paths are field paths of the row,
-indexes from 0: lines[1].total. Rules: the format's own: goods value is the sum of the lines, quantity times
-price is the line's total up to what a rounded price leaves open, net weight is at most gross weight, one currency a
-document. Amounts that were written finer than their currency add up as they were written, not as they were rounded.
+The proto's rules cover lengths and patterns, which are not repeated here. Paths are field paths of the row, indexes
+from 0: lines[1].total. The rules are the format's own: goods value is the sum of the lines, quantity times price is the
+line's total up to what a rounded price leaves open, net weight is at most gross weight, one currency a document.
+Amounts that were written finer than their currency add up as they were written, not as they were rounded.
 """
 
 import re
@@ -38,7 +38,7 @@ _AMOUNT_PATH = re.compile(r"(?:lines\[([0-9]{1,3})\]\.)?([a-z_]+)", re.ASCII)
 
 
 def check(row: Message) -> list[Problem]:
-    """Every broken business rule of a row of RetailDocument."""
+    """Lists every broken business rule of a row of RetailDocument."""
     return list(RULES[type(row)](row)) if type(row) in RULES else []
 
 
@@ -124,7 +124,7 @@ def _summary(summary: retail_pb2.RetailSummary) -> Iterator[Problem]:
 
 
 def _part(part: Any) -> Iterator[Problem]:
-    """Whether a part's number is one of the parts there are; 0 of 0 is the whole."""
+    """Checks that a part's number is one of the parts there are; 0 of 0 is the whole, 3 of 2 is a problem."""
     if part.part_number > max(part.part_count, 1) or (part.part_count and not part.part_number):
         yield Problem(
             "part_number",
@@ -135,23 +135,23 @@ def _part(part: Any) -> Iterator[Problem]:
 
 
 def _amount_at(row: Any, path: str) -> money_pb2.Money | None:
-    """The amount at a path such as goods_value or lines[0].total; None where the row has none there."""
+    """Returns the amount at a path such as goods_value or lines[0].total; None where the row has none there."""
     match = _AMOUNT_PATH.fullmatch(path)
     if match is None or (match[1] and int(match[1]) >= len(row.lines)):
         return None
     owner, name = row.lines[int(match[1])] if match[1] else row, match[2]
-    found = getattr(owner, name, None)
-    return found if isinstance(found, money_pb2.Money) and owner.HasField(name) else None
+    amount = getattr(owner, name, None)
+    return amount if isinstance(amount, money_pb2.Money) and owner.HasField(name) else None
 
 
 def exact_amounts(row: Any) -> dict[str, Decimal]:
-    """The amounts that were written finer than their currency, in major units, by path: lines[0].total, 37.03701."""
-    found = ((exact_amount.path, exact_or_none(exact_amount.value.value)) for exact_amount in row.exact_amounts)
-    return {path: amount for path, amount in found if amount is not None}
+    """Returns the amounts written finer than their currency, in major units, by path: lines[0].total, 37.03701."""
+    written = ((exact_amount.path, exact_or_none(exact_amount.value.value)) for exact_amount in row.exact_amounts)
+    return {path: amount for path, amount in written if amount is not None}
 
 
 def _exact_problems(row: Any) -> Iterator[Problem]:
-    """Whether each exact amount rounds to the amount at its path."""
+    """Checks that each exact amount rounds to the amount at its path: 37.03701 CNY to 3704 fen."""
     for index, exact_amount in enumerate(row.exact_amounts):
         amount, exact = _amount_at(row, exact_amount.path), exact_or_none(exact_amount.value.value)
         rounded = None if amount is None or exact is None else nearest_minor_units(exact, amount.currency_code)
@@ -166,24 +166,24 @@ def _exact_problems(row: Any) -> Iterator[Problem]:
 
 
 def _lines(row: Any, path: str, value: money_pb2.Money) -> Iterator[Problem]:
-    """The lines' own problems and, where they have none, whether they add up to the value at the path."""
+    """Yields the lines' own problems; where there are none, that they don't add up to the value at the path."""
     exact = exact_amounts(row)
-    found = [
+    of_lines = [
         problem
         for index, line in enumerate(row.lines)
         for problem in _line(index, line, value.currency_code, bool(exact.get(f"lines[{index}].total")))
     ]
-    yield from found
+    yield from of_lines
     yield from currency_problems(f"{path}.currency_code", value.currency_code)
-    # A sum over broken lines, or over none, or of what is no currency would only repeat their problem.
-    if row.lines and not found and is_currency(value.currency_code):
+    # A sum over broken lines, over no lines, or in no currency would only repeat their problem.
+    if row.lines and not of_lines and is_currency(value.currency_code):
         yield from _sum_problems(row.lines, path, value, exact)
 
 
 def _sum_problems(
     lines: Sequence[retail_pb2.RetailLine], path: str, value: money_pb2.Money, exact: Mapping[str, Decimal]
 ) -> Iterator[Problem]:
-    """Whether the lines add up: to the minor unit, or within half of one where any amount was written finer."""
+    """Checks that the lines add up: to the minor unit, or within half of one where any amount was written finer."""
     currency = value.currency_code
 
     def written(at: str, minor_units: int) -> Decimal:
@@ -210,7 +210,7 @@ def _line(index: int, line: retail_pb2.RetailLine, currency: str, is_positive: b
 
 
 def unit_problems(path: str, code: str) -> Iterator[Problem]:
-    """Whether a unit is one of customs' parameter table; an empty code is no problem."""
+    """Checks that a unit is one of customs' parameter table; an empty code is no problem."""
     if code and not code_table("units").row(code, date.max):
         yield Problem(
             path,
@@ -221,7 +221,7 @@ def unit_problems(path: str, code: str) -> Iterator[Problem]:
 
 
 def _charge(row: Any, name: str) -> Iterator[Problem]:
-    """An amount that may be absent or nothing, but not negative."""
+    """Checks an amount that may be absent or nothing, but not negative."""
     if not row.HasField(name):
         return
     amount = getattr(row, name)

@@ -1,11 +1,11 @@
-"""Of several versions of a document the one sent last counts, in whatever order they arrive. Pure."""
+"""Chooses among versions of a document: the one sent last counts, in whatever order they arrive. Pure."""
 
 import enum
 from dataclasses import dataclass
 
 
 class Change(enum.StrEnum):
-    """What a document does to what is known (appType), in the order in which it counts within one second."""
+    """The act of a document on the stored one (appType), in the order in which it counts within one second."""
 
     NEW = "NEW"
     MODIFY = "MODIFY"
@@ -13,7 +13,7 @@ class Change(enum.StrEnum):
 
 
 class Step(enum.StrEnum):
-    """What becomes of an arriving version."""
+    """The outcome for an arriving version."""
 
     ADD = "ADD"
     REPLACE = "REPLACE"
@@ -28,7 +28,7 @@ _RANKS = {Change.NEW: 0, Change.MODIFY: 1, Change.DELETE: 2}
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a version says of itself: when it was sent (microseconds since 1970 UTC), what it does, what it says."""
+    """A version's own statement: when it was sent (microseconds since 1970 UTC), its act, and its content's digest."""
 
     send_us: int
     change: Change
@@ -36,7 +36,7 @@ class Version:
 
     @property
     def is_deleted(self) -> bool:
-        """Whether the document is taken back."""
+        """Tells whether the document is taken back."""
         return self.change == Change.DELETE
 
     @property
@@ -44,33 +44,33 @@ class Version:
         return self.send_us, _RANKS[self.change]
 
     def says_the_same(self, other: "Version") -> bool:
-        """Whether nothing would change; a deletion is one, whatever else stands in it."""
+        """Tells whether nothing would change; two deletions are the same, whatever else stands in them."""
         return self.is_deleted == other.is_deleted and (self.is_deleted or self.digest == other.digest)
 
     def is_later(self, other: "Version") -> bool:
-        """Whether it was sent later, or counts above it within the same second."""
+        """Tells whether it was sent later, or counts above it within the same second."""
         return self._time > other._time
 
     @property
     def order(self) -> tuple[int, int, bytes]:
-        """Sorts versions by time, then by what they do, then by what they say: the same way in any order."""
+        """The key that sorts versions by time, then by act, then by content: the same way in any order."""
         return (*self._time, self.digest)
 
     def comes_after(self, other: "Version") -> bool:
-        """As is_later; of two changes of one moment the content decides."""
+        """Tells whether it counts above the other, like is_later; of two changes of one moment the content decides."""
         return self.order > other.order
 
 
-def step(known: Version | None, arriving: Version) -> Step:
-    """What an arriving version does. A new document is refused where another stands under its number."""
-    if known is None:
+def step(standing: Version | None, arriving: Version) -> Step:
+    """Returns the step for an arriving version. A new document is refused where another stands under its number."""
+    if standing is None:
         return Step.ADD
-    if arriving.says_the_same(known):
-        return Step.TOUCH if arriving.is_later(known) else Step.KEEP
-    if arriving.change == Change.NEW and known.change == Change.NEW:
+    if arriving.says_the_same(standing):
+        return Step.TOUCH if arriving.is_later(standing) else Step.KEEP
+    if arriving.change == Change.NEW and standing.change == Change.NEW:
         return Step.REFUSE
-    if not arriving.comes_after(known):
+    if not arriving.comes_after(standing):
         return Step.KEEP
-    if arriving.change == Change.NEW and not known.is_deleted:
+    if arriving.change == Change.NEW and not standing.is_deleted:
         return Step.REFUSE
     return Step.REPLACE

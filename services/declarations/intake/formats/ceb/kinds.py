@@ -1,4 +1,4 @@
-"""How the text of an element becomes a value. None: absent, or reported as unreadable."""
+"""Turns the text of an element into a value. None: absent, or reported as unreadable."""
 
 import re
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ from services.declarations.intake.formats.ceb.message import EXPORT, IMPORT, Fie
 _TIME = re.compile(r"([0-9]{14})([0-9]{3})?", re.ASCII)
 _BEIJING = timedelta(hours=8)
 _CHANGES = {"1": retail_pb2.NEW, "2": retail_pb2.MODIFY, "3": retail_pb2.DELETE}
-# Of a freight or insurance: 1 is a rate in percent of the goods' value, 2 a price of one ton, 3 an amount. GACC's
+# Marks of freight and insurance: 1 is a rate in percent of the goods' value, 2 a ton's price, 3 an amount. GACC's
 # rules for filling in declarations (announcement 18 of 2019), whose marks lists have too.
 _AMOUNT_MARKS = ("", "3")
 _RATE_MARK, _TON_MARK = "1", "2"
 _PERCENT, _KILOGRAMS_OF_TON = Decimal(100), Decimal(1000)
 _DECLARED = "2"
-# What a flag may say, by the direction of its message. Orders of an export are a consumer's (E), a business's abroad
+# The values of a flag, by the direction of its message. Orders of an export are a consumer's (E), a business's abroad
 # (B) or an overseas warehouse's (W): customs' specification of 202205, table 2-3.
 _FLAGS: Mapping[str, Mapping[str, int]] = {
     direction: {direction: retail_pb2.RetailOrder.ORDER_TYPE_UNSPECIFIED} for direction in (EXPORT, IMPORT)
@@ -39,17 +39,17 @@ _ORDER_TYPES: Mapping[str, Mapping[str, int]] = {
 
 
 def text(source: Source, field: Field) -> str | None:
-    """As written, without surrounding blanks."""
+    """Returns the text, without surrounding blanks; None where it is empty."""
     return source.given(field)[1] or None
 
 
 def texts(source: Source, field: Field) -> list[str]:
-    """The text, for a field that takes several."""
-    return [found for found in [text(source, field)] if found]
+    """Returns the text, for a field that takes several."""
+    return [written for written in [text(source, field)] if written]
 
 
 def change(source: Source, field: Field) -> int | None:
-    """appType: 1 new, 2 change, 3 delete."""
+    """Reads appType: 1 new, 2 change, 3 delete."""
     element, given = source.given(field)
     if given and given not in _CHANGES:
         english = f"{element} is {given}; write 1 for new, 2 for a change, 3 for a deletion."
@@ -58,7 +58,7 @@ def change(source: Source, field: Field) -> int | None:
 
 
 def declared(source: Source, field: Field) -> None:
-    """appStatus: only what was declared (2) is taken; a draft proves nothing."""
+    """Reports an appStatus other than declared (2): a draft proves nothing."""
     element, given = source.given(field)
     if given not in ("", _DECLARED):
         english = f"{element} is {given}: a draft; declare it, with {_DECLARED}, and send it again."
@@ -66,7 +66,10 @@ def declared(source: Source, field: Field) -> None:
 
 
 def time(source: Source, field: Field) -> Timestamp | None:
-    """yyyyMMddHHmmss, with milliseconds where the sender has them, Beijing time."""
+    """Reads yyyyMMddHHmmss, with milliseconds where the sender has them, Beijing time.
+
+    20260301102030 is 02:20:30 UTC of that day; 20260301102030456 has 456 milliseconds more.
+    """
     element, given = source.given(field)
     match = _TIME.fullmatch(given)
     moment = _moment(match[1]) if match else None
@@ -75,14 +78,14 @@ def time(source: Source, field: Field) -> Timestamp | None:
             english = f"{given} is no time in the form yyyyMMddHHmmss."
             source.reader.report(element, "TIME_INVALID", english, f"{given} 不是 yyyyMMddHHmmss 形式的有效时间。")
         return None
-    found = Timestamp()
-    found.FromDatetime(moment)
-    found.nanos = int((match[2] if match else None) or 0) * 1_000_000
-    return found
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    timestamp.nanos = int((match[2] if match else None) or 0) * 1_000_000
+    return timestamp
 
 
 def _moment(digits: str) -> datetime | None:
-    """In UTC; None where it is none, or before the first that can be told."""
+    """Returns the moment in UTC; None where there is none such, or it is before the first that can be told."""
     try:
         return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC) - _BEIJING
     except (ValueError, OverflowError):
@@ -90,17 +93,17 @@ def _moment(digits: str) -> datetime | None:
 
 
 def flag(source: Source, field: Field) -> None:
-    """ieFlag: the letter of the message's own direction."""
+    """Reports an ieFlag other than the letter of the message's own direction."""
     _flagged(source, field, _FLAGS)
 
 
 def order_type(source: Source, field: Field) -> int | None:
-    """orderType: who orders, by a letter of the message's own direction. W of an export is WAREHOUSE."""
+    """Reads orderType: who orders, by a letter of the message's own direction. W of an export is WAREHOUSE."""
     return _flagged(source, field, _ORDER_TYPES)
 
 
 def _flagged(source: Source, field: Field, meanings: Mapping[str, Mapping[str, int]]) -> int | None:
-    """The meaning of a letter; reported and None where the message's direction has no such letter."""
+    """Returns the meaning of a letter; reports it and returns None where the message's direction has no such letter."""
     element, given = source.given(field)
     own = meanings[source.direction]
     if not given or given in own:
@@ -116,13 +119,13 @@ def _flagged(source: Source, field: Field, meanings: Mapping[str, Mapping[str, i
 
 
 def decimal(source: Source, field: Field) -> decimal_pb2.Decimal | None:
-    """A plain decimal; what is none is left to the rules on the row."""
+    """Reads a plain decimal; the rules on the row report any other text."""
     given = source.given(field)[1]
     return decimal_pb2.Decimal(value=plain(given)) if given else None
 
 
 def weight(source: Source, field: Field) -> decimal_pb2.Decimal | None:
-    """Kilograms."""
+    """Reads kilograms; reports any text that is no plain decimal."""
     element, given = source.given(field)
     if given and decimal_or_none(given) is None:
         english, chinese = f"{given} is no weight in kilograms.", f"{given} 不是有效的重量（千克）。"
@@ -132,20 +135,20 @@ def weight(source: Source, field: Field) -> decimal_pb2.Decimal | None:
 
 
 def whole_number(source: Source, field: Field) -> int | None:
-    """A whole number from 0."""
+    """Reads a whole number from 0."""
     return elements.whole_number(source.reader, *source.given(field)) or None
 
 
 def day(source: Source, field: Field) -> Any:
-    """A calendar day, yyyyMMdd."""
+    """Reads a calendar day, yyyyMMdd."""
     return elements.day(source.reader, *source.given(field))
 
 
 def money(source: Source, field: Field) -> Any:
-    """An amount in the currency of its element, which is one of customs' old numerics, rounded half-up.
+    """Reads an amount in the currency of its element, one of customs' old numerics, rounded half-up.
 
-    One that is missing though required is nothing of its currency: the rules on the row then find no more.
-    Amounts are N19,5: what is written finer than the currency is kept beside (exact). 37.03701 CNY are 3704 fen.
+    A required amount that is missing is zero of its currency: the rules on the row then report no more.
+    Amounts are N19,5: a text finer than the currency is kept beside (exact). 37.03701 CNY are 3704 fen.
     """
     element, given = source.given(field)
     is_amount = source.texts.get(field.mark, "") in _AMOUNT_MARKS
@@ -158,7 +161,7 @@ def money(source: Source, field: Field) -> Any:
 
 
 def exact(source: Source, field: Field) -> str:
-    """The text of an amount that is finer than its currency, for example 37.03701 in CNY; empty for all others."""
+    """Returns the text of an amount that is finer than its currency, such as 37.03701 in CNY; empty for all others."""
     given = source.given(field)[1]
     is_amount = bool(field.currency) and source.texts.get(field.mark, "") in _AMOUNT_MARKS
     amount = exact_or_none(given) if is_amount else None
@@ -170,10 +173,10 @@ def exact(source: Source, field: Field) -> str:
 
 
 def charge(source: Source, field: Field, value: money_pb2.Money, kilograms: str) -> money_pb2.Money | None:
-    """A freight or insurance that is given as a rate or as a price of a ton, rounded half-even to the minor unit.
+    """Computes a freight or insurance of a rate or of a price of a ton, rounded half-even to the minor unit.
 
-    value: of the goods; a rate is a part of it, in its currency. kilograms: gross, for a price. None where it is
-    no such one, or can't be computed from what is there.
+    value: of the goods; a rate is a part of it, in its currency: 0.3 of 1000.00 CNY is 3.00. kilograms: gross, for a
+    price: 50 a ton for 200 kg is 10. Returns None where it is neither, or a number for it is missing.
     """
     element, given = source.given(field)
     mark = source.texts.get(field.mark, "")
@@ -193,7 +196,7 @@ def charge(source: Source, field: Field, value: money_pb2.Money, kilograms: str)
 
 
 def _rounded(major: Decimal, currency_code: str) -> money_pb2.Money | None:
-    """Half-even to the minor unit; None for no currency, and for what is more than any amount."""
+    """Rounds half-even to the minor unit: 0.125 CNY is 12 fen. None for no currency and beyond the largest amount."""
     digits = minor_digits(currency_code)
     minor_units = None if digits is None else major.scaleb(digits).quantize(Decimal(1), ROUND_HALF_EVEN)
     if minor_units is None or minor_units > INT64_MAX:
@@ -202,7 +205,7 @@ def _rounded(major: Decimal, currency_code: str) -> money_pb2.Money | None:
 
 
 def currency_of(source: Source, field: Field) -> str:
-    """ISO 4217 of an amount's currency; reported and empty where customs' table doesn't have the code."""
+    """Returns ISO 4217 of an amount's currency; reports a code that customs' table doesn't have, and returns ""."""
     given = source.text(*field.currency)
     row = code_table("customs_currencies").row(given, source.on)
     if given and row is None:
@@ -213,7 +216,7 @@ def currency_of(source: Source, field: Field) -> str:
 
 
 def country(source: Source, field: Field) -> str | None:
-    """ISO 3166 alpha-3 of one of customs' old numerics."""
+    """Returns ISO 3166 alpha-3 of one of customs' old numerics: 142 gives CHN."""
     element, given = source.given(field)
     row = code_table("customs_countries").row(given, source.on)
     if given and row is None:
@@ -224,7 +227,7 @@ def country(source: Source, field: Field) -> str | None:
 
 
 def day_of(time_text: str) -> date:
-    """The day of a time element, for the code tables; the open rows count where it is none."""
+    """Returns the day of a time element, for the code tables; without a time the open rows count."""
     match = _TIME.fullmatch(time_text)
     moment = _moment(match[1]) if match else None
     return moment.date() if moment else date.max

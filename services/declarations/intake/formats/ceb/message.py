@@ -1,4 +1,4 @@
-"""What a CEB message is, as data: a table of elements for each, read by one reader."""
+"""Describes CEB messages as data: a table of elements for each, read by one reader."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ EXPORT, IMPORT = "E", "I"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The texts of one head or line by element name, where they stand, and what its document says of itself.
+    """The texts of one head or line by element name, where they stand, and the direction and day of its document.
 
     inherited: the texts of the head, for a line that leaves out what all have in common. direction: E or I,
     empty where the message has none. on: the day whose code tables count.
@@ -28,7 +28,7 @@ class Source:
     on: date
 
     def text(self, *elements: str) -> str:
-        """The first text along these elements that isn't empty, here or in the head."""
+        """Returns the first text along these elements that isn't empty, here or in the head."""
         for texts in (self.texts, self.inherited):
             for element in elements:
                 if texts.get(element):
@@ -36,7 +36,7 @@ class Source:
         return ""
 
     def given(self, field: "Field") -> tuple[str, str]:
-        """(element, text) of a field: of its element or, where that is empty, of another name for it."""
+        """Returns (element, text) of a field: of its element or, where that is empty, of another name for it."""
         for element in (field.element, *field.others):
             if self.texts.get(element):
                 return element, self.texts[element]
@@ -71,12 +71,12 @@ class PersonElements:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One CEB message.
+    """A kind of CEB message.
 
-    documents: names of the element of one document. heads: of its head; senders leave the one or the other
-    out. line: of its lines. direction: what a flag in it must say, empty for none. total: the field that sums
-    up the lines, where no element does. references: what each line adds to a repeated field. constants: what
-    the message's kind alone says.
+    documents: names of the element of one document. heads: of its head; senders leave the one or the other out.
+    line: of its lines. direction: the letter that a flag in it must have, empty for none. total: the field that sums up
+    the lines, where no element does. references: the elements by which each line adds to a repeated field.
+    constants: the fields that follow from the message's kind alone.
     """
 
     format: str

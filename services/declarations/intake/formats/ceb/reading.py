@@ -1,8 +1,8 @@
 """CEB messages into rows: one message, many documents, each with its row or all its problems.
 
-Taken as senders really write them: with the prefix, with a default namespace or with none; a head right under
-the root, or fields right in the document; no BaseTransfer; version 1.0 or v1.0. An empty element is absent, an
-unknown one is passed over. What a row itself must keep is in its room's checks and in the proto's field rules.
+Messages are taken as senders really write them: with the prefix, with a default namespace or with none; a head right
+under the root, or fields right in the document; no BaseTransfer; version 1.0 or v1.0. An empty element is absent, an
+unknown one is passed over. The rules on the row itself are in its room's checks and in the proto's field rules.
 """
 
 import itertools
@@ -31,7 +31,7 @@ _LINE_PATH = re.compile(r"lines\[([0-9]+)\]\.(.+)")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one document stands: its own reader, its head's, and its lines'."""
+    """The place of a document: its own reader, its head's, and its lines'."""
 
     document: Reader
     head: Reader
@@ -39,7 +39,7 @@ class Place:
 
 
 def parse(content: bytes) -> list[Parsed]:
-    """The documents of a message. One Parsed without an id, with the reason, if it can't be read as one."""
+    """Reads the documents of a message. Returns one Parsed without an id, with the reason, if it is none."""
     element, problems = parse_document(content, MISDECLARED)
     if element is None:
         return [Parsed("", None, problems)]
@@ -54,12 +54,12 @@ def parse(content: bytes) -> list[Parsed]:
 
 
 def _unknown_message(name: str) -> Problem:
-    known = ", ".join(MESSAGES)
+    names = ", ".join(MESSAGES)
     return Problem(
         name,
         "MESSAGE_UNKNOWN",
-        f"{name} isn't a message that is taken here; these are: {known}.",
-        f"{name} 不是本平台接收的报文；可接收：{known}。",
+        f"{name} isn't a message that is taken here; these are: {names}.",
+        f"{name} 不是本平台接收的报文；可接收：{names}。",
     )
 
 
@@ -78,20 +78,20 @@ def _read(root: Reader, message: Message) -> list[Parsed]:
 
 
 def _all_parsed(places: Sequence[Place], message: Message) -> list[tuple[Place, Parsed]]:
-    """Each document; once as many problems are found as are told, one that can't be read isn't checked further."""
-    told, found = 0, []
+    """Reads each document; once there are as many problems as are told, an unreadable one isn't checked further."""
+    told, documents = 0, []
     for place in places:
         parsed = _parsed(place, message, is_brief=told >= PROBLEMS_MAX)
         told += len(parsed.problems)
-        found.append((place, parsed))
-    return found
+        documents.append((place, parsed))
+    return documents
 
 
-def _with_ids(root: Reader, found: Sequence[tuple[Place, Parsed]]) -> list[Parsed]:
-    """Each document by its guid; by its place where it has none, or one that came before."""
+def _with_ids(root: Reader, documents: Sequence[tuple[Place, Parsed]]) -> list[Parsed]:
+    """Names each document by its guid; by its place where it has none, or one that came before."""
     seen: set[str] = {""}
     named = []
-    for place, parsed in found:
+    for place, parsed in documents:
         own = parsed.document_id not in seen
         seen.add(parsed.document_id)
         identifier = parsed.document_id if own else place.document.path.removeprefix(f"{root.path}/")
@@ -102,7 +102,7 @@ def _with_ids(root: Reader, found: Sequence[tuple[Place, Parsed]]) -> list[Parse
 def _places(root: Reader, message: Message) -> Iterator[Place]:
     for document in _apart(root, message.documents):
         heads = (document.find(name) for name in message.heads)
-        head = next((found for found in heads if found is not None), document)
+        head = next((child for child in heads if child is not None), document)
         yield Place(document, head, list(document.children(message.line)) if message.line else ())
     lines = _lines_by_head(root, message)
     for head in _apart(root, message.heads):
@@ -111,27 +111,27 @@ def _places(root: Reader, message: Message) -> Iterator[Place]:
 
 
 def _apart(root: Reader, names: Sequence[str]) -> Iterator[Reader]:
-    """The children of these names, each with a list of problems of its own."""
+    """Yields the children of these names, each with a list of problems of its own."""
     for name in names:
         for child in root.children(name):
             yield Reader(child.element, child.path)
 
 
 def _lines_by_head(root: Reader, message: Message) -> Mapping[etree._Element, list[Reader]]:
-    """The lines that follow each head right under the root, up to the next head."""
+    """Returns the lines that follow each head right under the root, up to the next head."""
     lines = {line.element: line for line in root.children(message.line)} if message.line else {}
-    found: dict[etree._Element, list[Reader]] = {}
+    by_head: dict[etree._Element, list[Reader]] = {}
     own: list[Reader] = []
     for element in root.element.iterchildren():
         if element.tag in message.heads:
-            own = found[element] = []
+            own = by_head[element] = []
         elif element in lines:
             own.append(lines[element])
-    return found
+    return by_head
 
 
 def _texts(element: etree._Element) -> dict[str, str]:
-    """The texts of the children by name; of a repeated one the first."""
+    """Returns the texts of the children by name, the first of a repeated one."""
     texts: dict[str, str] = {}
     for child in element.iterchildren():
         texts.setdefault(child.tag, (child.text or "").strip())
@@ -172,12 +172,12 @@ def _row(head: Source, lines: Sequence[Source], message: Message) -> Any:
 
 
 def _until_refused(lines: Sequence[Source]) -> Iterator[Source]:
-    """The lines until more problems are found than are told of a document."""
+    """Yields the lines until more problems are found than are told of a document."""
     return itertools.takewhile(lambda line: len(line.reader.problems) <= PROBLEMS_MAX, lines)
 
 
 def _exact_amounts(head: Source, lines: Sequence[Source], message: Message) -> Iterator[tuple[str, str]]:
-    """Path and text of each amount that is finer than its currency, for example lines[0].total, 37.03701."""
+    """Yields path and text of each amount that is finer than its currency, for example lines[0].total, 37.03701."""
     for field in message.fields:
         if text := kinds.exact(head, field):
             yield field.path, text
@@ -188,12 +188,12 @@ def _exact_amounts(head: Source, lines: Sequence[Source], message: Message) -> I
 
 
 def _fill_charges(row: Any, head: Source, message: Message) -> None:
-    """What is given as a part of the total, or by weight."""
+    """Fills the charges that are given as a part of the total, or by weight."""
     total, kilograms = getattr(row, message.total), row.gross_weight_kilograms.value
     for field in message.fields:
-        found = kinds.charge(head, field, total, kilograms) if field.mark else None
-        if found is not None:
-            _put(row, field.path, found)
+        amount = kinds.charge(head, field, total, kilograms) if field.mark else None
+        if amount is not None:
+            _put(row, field.path, amount)
 
 
 def _fill(row: Any, source: Source, fields: Sequence[Field]) -> None:
@@ -204,7 +204,7 @@ def _fill(row: Any, source: Source, fields: Sequence[Field]) -> None:
 
 
 def _value(source: Source, field: Field) -> Any:
-    """The field's value; None where it is absent or can't be read, which is reported where it matters."""
+    """Returns the field's value; None where it is absent or can't be read, which is reported where it matters."""
     if field.is_required and not source.given(field)[1]:
         source.reader.required(field.element)
     return field.kind(source, field)
@@ -228,14 +228,14 @@ def _persons(head: Source, person: PersonElements) -> list[personal_pb2.Person]:
 
 
 def _sum_up(row: Any, name: str) -> None:
-    """The lines' total, in the currency of the first; several currencies are the checks' to report."""
+    """Sets the total of the lines, in the currency of the first; the checks report several currencies."""
     total = getattr(row, name)
     total.currency_code = row.lines[0].total.currency_code
     total.minor_units = sum(line.total.minor_units for line in row.lines)
 
 
 def _element_path(path: str, place: Place, message: Message) -> str:
-    """The path of the element that a row's field came from; the document's own where there is none."""
+    """Returns the path of the element that a row's field came from; the document's own where there is none."""
     if message.total and path == f"{message.total}.currency_code":
         path = "lines[0].total.currency_code"
     line = _LINE_PATH.fullmatch(path)

@@ -1,7 +1,7 @@
 """The CEB messages: element, field of the row, kind. Element names are the format's own.
 
 303 and 311 orders, 505 and 511 waybills, 403 and 411 payments, 603 and 621 lists, 604 and 622 receipts, 213, 605,
-623 and 625 applications, 607 and 509 departures, 701 summaries, 792 what became of them; all others are reports.
+623 and 625 applications, 607 and 509 departures, 701 summaries, 792 their results; all others are reports.
 Source: customs' specification of cross-border e-commerce messages, 202205, chapters 2 and 3. Names of 403, 509, 605,
 607, 623, 625 and 701 also as published by working client software.
 """
@@ -34,7 +34,7 @@ _CURRENCY = ("currency",)
 
 
 def _goods(name: str, *more: Field) -> tuple[Field, ...]:
-    """The elements of a line; its name stands in an element of its own."""
+    """Returns the elements of a line; its name stands in an element of its own."""
     return (
         Field("gnum", "line_number", kinds.whole_number, is_required=True),
         Field("itemNo", "item_number", kinds.text),
@@ -102,7 +102,10 @@ def _order(number: str, direction: str, *fields: Field) -> Message:
 
 
 def _waybill(number: str, direction: str, weight: str, *others: str) -> Message:
-    """weight: the element of the gross weight; others: those that senders of the other direction's have."""
+    """Returns the message of a waybill.
+
+    weight: the element of the gross weight; others: those that senders of the other direction write.
+    """
     fields = (
         *_SENT,
         Field("logisticsCode", "carrier_code", kinds.text, is_required=True),
@@ -137,7 +140,7 @@ _PAYMENT_ELEMENTS: Mapping[str, Sequence[tuple[str, str]]] = {
 
 def _payment(number: str, direction: str, document: str, *others: str) -> Message:
     documents = (document, *others)
-    # Money for an export comes through whom customs doesn't register: its senders leave both empty.
+    # Those who pay for exports aren't registered with customs: their senders leave both empty.
     is_numbered = direction == IMPORT
     (transaction, other), (amount, *amounts), (time, *times) = _PAYMENT_ELEMENTS[direction]
     fields = (
@@ -234,7 +237,10 @@ def _application(
     own_number: str = "copNo",
     is_numbered: bool = False,
 ) -> Message:
-    """own_number: the element of the enterprise's own number. is_numbered: whether it must name customs' number."""
+    """Returns the message of an application to cancel or return a list.
+
+    own_number: the element of the enterprise's own number. is_numbered: whether it must name customs' number.
+    """
     fields = (
         *_SENT,
         Field("invtNo", "list_number", kinds.text, is_required=is_numbered),
@@ -341,7 +347,7 @@ _WAYBILL = Field("logisticsNo", "waybill_numbers", kinds.texts)
 
 
 def _report(number: str, *documents: str, status: str, time: str, note: str = "note", **rest: Any) -> Message:
-    """The message of a report; status, time and note are its elements, status empty for none."""
+    """Returns the message of a report; status, time and note are its elements, status empty for none."""
     fields = (
         Field(status, "status_code", kinds.text, is_required=bool(status)),
         Field(time, "notice_time", kinds.time, is_required=True),
@@ -354,12 +360,12 @@ def _report(number: str, *documents: str, status: str, time: str, note: str = "n
 
 
 def _answer(number: str, *documents: str) -> Message:
-    """The message of customs' answer to a document."""
+    """Returns the message of customs' answer to a document."""
     return _report(number, *documents, status="returnStatus", time="returnTime", note="returnInfo")
 
 
 def _parcels(number: str, document: str, note: str = "note") -> Message:
-    """The message of supervised premises about the parcels there."""
+    """Returns the message of supervised premises about the parcels there."""
     return _report(
         number,
         document,
@@ -373,7 +379,7 @@ def _parcels(number: str, document: str, note: str = "note") -> Message:
 
 
 def _duty(number: str, head: str) -> Message:
-    """The message of the duty on an import's list, or of where its bill stands."""
+    """Returns the message of the duty on an import's list, or of its bill's state."""
     return _report(number, "Tax", status="status", time="returnTime", heads=(head,))
 
 

@@ -1,4 +1,4 @@
-"""Taking documents of one kind: set-based, whatever the kind. The kinds are tables in their rooms."""
+"""Takes documents of one kind: set-based, whatever the kind. The kinds are tables in their rooms."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ _UNCHANGED = frozenset({Step.TOUCH, Step.KEEP})
 
 
 class Document(Protocol):
-    """What the records of all kinds have: the version that counts, and the body as it came, without persons."""
+    """The fields of the records of all kinds: the version that counts, and the body as it came, without persons."""
 
     @property
     def id(self) -> str: ...
@@ -55,7 +55,7 @@ Record = TypeVar("Record", bound=Document)
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A version that arrives: its row without persons, and what the store keeps of it beside its columns."""
+    """A version that arrives: its row without persons, and the fields that the store keeps beside its columns."""
 
     id: str
     row: Any
@@ -75,29 +75,29 @@ class Kind(Generic[Record]):
     record: Callable[[Arrival], Record]
 
     def name(self, identifier: str) -> str:
-        """The resource name."""
+        """Returns the resource name of a document."""
         return f"{self.collection}/{identifier}"
 
 
 @dataclass(frozen=True, slots=True)
 class Taken(Generic[Record]):
-    """What became of documents: a verdict for each, the records that are now other than before, and those before."""
+    """The outcome for documents: a verdict for each, the changed records, and these as they were before."""
 
     verdicts: Sequence[declarations_pb2.IntakeVerdict]
     changed: Sequence[Record]
     before: Mapping[str, Record]
 
     def touched(self) -> list[Record]:
-        """All that changed, as it was and as it is."""
+        """Returns all changed records, as they are and as they were."""
         was = (self.before.get(record.id) for record in self.changed)
         return [*self.changed, *filter(None, was)]
 
 
 def take(transaction: Transaction, kind: Kind[Record], rows: Rows) -> Taken[Record]:
-    """Takes what is new or sent later; keeps out what was overtaken; refuses what stands under another's number."""
+    """Takes new or later versions; keeps out overtaken ones; refuses documents under another's number."""
     arrivals = [(document_id, row, _arrival(transaction, kind, row)) for document_id, row in rows]
-    known = load(transaction.connection, kind, {arrival.id for _, _, arrival in arrivals})
-    present: dict[str, Record] = dict(known)
+    stored = load(transaction.connection, kind, {arrival.id for _, _, arrival in arrivals})
+    present: dict[str, Record] = dict(stored)
     persons: dict[str, personal_pb2.PersonalData] = {}
     verdicts = []
     for document_id, row, arrival in arrivals:
@@ -110,14 +110,14 @@ def take(transaction: Transaction, kind: Kind[Record], rows: Rows) -> Taken[Reco
                 persons[kind.name(arrival.id)] = personal_pb2.PersonalData(persons=row.persons)
         elif move == Step.TOUCH and before is not None:
             present[arrival.id] = replace(before, send_us=arrival.version.send_us, change=arrival.version.change)  # type: ignore[type-var]
-    changed = [record for identifier, record in present.items() if record is not known.get(identifier)]
-    _save(transaction.connection, kind, known, changed)
+    changed = [record for identifier, record in present.items() if record is not stored.get(identifier)]
+    _save(transaction.connection, kind, stored, changed)
     personal_store.put(transaction, persons)
-    return Taken(verdicts, changed, known)
+    return Taken(verdicts, changed, stored)
 
 
 def _arrival(transaction: Transaction, kind: Kind[Any], row: Any) -> Arrival:
-    """A row as a version. The digest is a token, since persons are in it."""
+    """Returns a row as a version. The digest is a token, since persons are in it."""
     envelope = row.envelope
     send_us = envelope.send_time.ToMicroseconds() if envelope.HasField("send_time") else transaction.now_us
     change = Change(retail_pb2.Change.Name(envelope.change))
@@ -130,7 +130,7 @@ def _arrival(transaction: Transaction, kind: Kind[Any], row: Any) -> Arrival:
 
 
 def _content(row: Any) -> Any:
-    """What the document says, without what differs each time that it is sent, and what isn't the sender's."""
+    """Returns the document's content, without the fields that differ each time it is sent or aren't the sender's."""
     content = type(row)()
     content.CopyFrom(row)
     content.ClearField("envelope")
@@ -141,7 +141,7 @@ def _content(row: Any) -> Any:
 
 @cache
 def _not_the_senders(descriptor: Descriptor) -> tuple[str, ...]:
-    """The fields that are ours to set: IDENTIFIER and OUTPUT_ONLY (AIP-203)."""
+    """Returns the fields that are ours to set: IDENTIFIER and OUTPUT_ONLY (AIP-203)."""
     ours = {field_behavior_pb2.IDENTIFIER, field_behavior_pb2.OUTPUT_ONLY}
     return tuple(
         field.name
@@ -151,12 +151,12 @@ def _not_the_senders(descriptor: Descriptor) -> tuple[str, ...]:
 
 
 def version_of(record: Document) -> Version:
-    """The version that counts."""
+    """Returns the version that counts."""
     return Version(record.send_us, record.change, record.digest)
 
 
 def _succeed(before: Record | None, after: Record) -> Record:
-    """The later version keeps the day on which the first came in."""
+    """Returns the later version with the day on which the first came in."""
     if before is None:
         return after
     return replace(after, create_us=before.create_us, revision=before.revision)  # type: ignore[type-var]
@@ -167,28 +167,28 @@ def _verdict(
 ) -> declarations_pb2.IntakeVerdict:
     if move == Step.REFUSE:
         return verdicts.refused(document_id, [KNOWN_OTHERWISE], transaction.caller.language)
-    told = verdicts.duplicate if move in _UNCHANGED else verdicts.accepted
-    return told(document_id, kind.name(identifier))
+    verdict = verdicts.duplicate if move in _UNCHANGED else verdicts.accepted
+    return verdict(document_id, kind.name(identifier))
 
 
 def load(connection: sa.Connection, kind: Kind[Record], identifiers: Iterable[str]) -> dict[str, Record]:
-    """The documents with these ids, those that are known."""
+    """Returns the documents with these ids, those that exist, by id."""
     query = sa.select(kind.table).where(bulk.among(connection, kind.table.c.id, identifiers))
-    return {found.id: found for found in records.many(connection, query, kind.record_type)}
+    return {record.id: record for record in records.many(connection, query, kind.record_type)}
 
 
 def _save(
-    connection: sa.Connection, kind: Kind[Record], known: Mapping[str, Record], changed: Sequence[Record]
+    connection: sa.Connection, kind: Kind[Record], stored: Mapping[str, Record], changed: Sequence[Record]
 ) -> None:
-    fresh = [record for record in changed if record.id not in known]
+    added = [record for record in changed if record.id not in stored]
     columns = [column.name for column in kind.table.columns]
-    rows = [records.to_row(record) for record in fresh]
+    rows = [records.to_row(record) for record in added]
     bulk.insert(connection, kind.table, [[row[name] for name in columns] for row in rows])
-    update(connection, kind.table, [record for record in changed if record.id in known])
+    update(connection, kind.table, [record for record in changed if record.id in stored])
 
 
 def update(connection: sa.Connection, table: sa.Table, changed: Sequence[Any]) -> None:
-    """Writes records back, one revision up each. Conflict if one changed meanwhile."""
+    """Writes records back, one revision up each. Raises Conflict if one changed meanwhile."""
     if not changed:
         return
     rows = [records.to_row(replace(record, revision=record.revision + 1)) for record in changed]

@@ -9,7 +9,7 @@ from services.declarations.window.retail.versions import Change
 
 
 class State(enum.StrEnum):
-    """How far the three flows of an order agree (RetailMatch.State)."""
+    """The degree to which the three flows of an order agree (RetailMatch.State)."""
 
     MATCHED = "MATCHED"
     INCOMPLETE = "INCOMPLETE"
@@ -19,7 +19,7 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Waybill:
-    """The row: what is searched or matched, and the body as it came, without persons.
+    """The row: the columns that are searched or matched, and the body as it came, without persons.
 
     order_number: empty where the waybill doesn't say it, and a list must.
     """
@@ -39,7 +39,7 @@ class Waybill:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The row: what is searched or matched, and the body as it came, without persons.
+    """The row: the columns that are searched or matched, and the body as it came, without persons.
 
     enterprise: enterprises/{social credit code}, empty where the merchant isn't one of the platform's. value: of
     the goods. due: what payments must come to; times in microseconds since 1970 UTC.
@@ -68,17 +68,17 @@ class Order:
 
 
 def by_enterprise(orders: Iterable[Order]) -> dict[str, list[str]]:
-    """The names of orders by their enterprise, of those that are an enterprise's."""
-    found: dict[str, list[str]] = {}
+    """Returns the names of orders by their enterprise, of those that belong to an enterprise."""
+    names: dict[str, list[str]] = {}
     for order in orders:
         if order.enterprise:
-            found.setdefault(order.enterprise, []).append(order.name)
-    return found
+            names.setdefault(order.enterprise, []).append(order.name)
+    return names
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """The row: what is searched or matched, and the body as it came, without persons.
+    """The row: the columns that are searched or matched, and the body as it came, without persons.
 
     platform_code: empty where the payment doesn't say it, and so are an export's payment company and transaction
     number. pay_us: when it was paid, else when it was sent.

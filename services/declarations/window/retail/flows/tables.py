@@ -25,7 +25,7 @@ retail_payments = records.table(
     "retail_payments", Payment, metadata, sa.Index("retail_payments_number", "order_number")
 )
 
-# Which waybill carries which order, as lists say; also before the one or the other has come.
+# The waybill that carries an order, as lists say; also before the one or the other has come.
 retail_links = sa.Table(
     "retail_links",
     metadata,

@@ -1,9 +1,9 @@
 """A list (the declaration of one parcel) as the platform keeps it, and how notices of it move it.
 
-A notice is whatever is said of a list: a receipt of customs (604, 622), an application to cancel or
-return it (605, 623, 213, 625) and the answer to that (606, 624, 214, 626), its departure (607), its deletion by the
-declarant. All count alike, by data/list_receipt_codes.csv and data/list_statuses.csv, in any order and however often
-they come. An application that was refused or withdrawn later counts for nothing.
+A notice is any statement on a list: a receipt of customs (604, 622), an application to cancel or return it (605, 623,
+213, 625) and the answer to that (606, 624, 214, 626), its departure (607), its deletion by the declarant. All count
+alike, by data/list_receipt_codes.csv and data/list_statuses.csv, in any order and however often they come. An
+application that was refused or withdrawn later counts for nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from services.declarations.window.retail.versions import Change, Step, Version, 
 
 MACHINE = ReceiptMachine("list_receipt_codes", "list_statuses", "DRAFT")
 LOAD, DEPART, CANCEL, RETURN, DELETE = "LOAD", "DEPART", "CANCEL", "RETURN", "DELETE"
-# By an application: what says that it was refused or withdrawn.
+# The code that says that an application was refused or withdrawn, by the application's.
 VOIDS: Mapping[str, str] = {CANCEL: "CANCEL_VOID", RETURN: "RETURN_VOID"}
 RELEASING = ("RELEASED", "CLOSED")
 # Facts of a list: code and notice time in microseconds.
@@ -28,7 +28,7 @@ Fact = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class RetailList:
-    """The row: what is searched or judged, and the newest body as it came (a serialised RetailList)."""
+    """The row: the columns that are searched or judged, and the newest body as it came (a serialised RetailList)."""
 
     id: str
     direction: str
@@ -59,7 +59,7 @@ class RetailList:
         return f"retailLists/{self.id}"
 
     def numbered(self, list_number: str, pre_number: str) -> "RetailList":
-        """With the numbers that somebody gave it, where it has none yet."""
+        """Returns the list with the numbers that somebody gave it, where it has none yet."""
         if (self.list_number or not list_number) and (self.pre_number or not pre_number):
             return self
         return replace(
@@ -69,7 +69,7 @@ class RetailList:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is said of a list, and by which of its numbers; those that it doesn't say are empty."""
+    """A statement on a list, and the numbers by which it names the list; those that it doesn't give are empty."""
 
     list_number: str
     pre_number: str
@@ -82,58 +82,53 @@ class Notice:
 
     @property
     def fact(self) -> Fact:
-        """What it says of the list."""
+        """The fact that it states of the list."""
         return self.code, self.notice_us
 
     @property
+    def _numbers(self) -> tuple[str, ...]:
+        return self.list_number, self.pre_number, self.merchant_code, self.enterprise_number, self.waybill
+
+    @property
     def key(self) -> str:
-        """The same for the same notice: how one that waits is known."""
-        return ids.derived(
-            "notice",
-            self.list_number,
-            self.pre_number,
-            self.merchant_code,
-            self.enterprise_number,
-            self.waybill,
-            self.notice_us,
-            self.code,
-        )
+        """The key by which a waiting notice is recognised: the same for the same notice."""
+        return ids.derived("notice", *self._numbers, self.notice_us, self.code)
 
 
 def waybill_key(carrier_code: str, waybill_number: str) -> str:
-    """A waybill as lists and departures name it; empty where there is none."""
+    """Returns a waybill as lists and departures name it: SF/123; empty where there is none."""
     return f"{carrier_code}/{waybill_number}" if waybill_number else ""
 
 
 def list_id(direction: str, merchant_code: str, enterprise_number: str) -> str:
-    """The id of a list: its number by customs comes later, so it can't be that."""
+    """Returns the id of a list: customs' number comes later, so it can't be that."""
     return ids.derived("retail list", direction, merchant_code, enterprise_number)
 
 
 def is_known_code(code: str, notice_us: int) -> bool:
-    """Whether the code is known at that time (microseconds since 1970 UTC)."""
+    """Tells whether the code is known at that time (microseconds since 1970 UTC)."""
     return MACHINE.row(code, notice_us) is not None
 
 
 def with_facts(retail_list: RetailList, facts: Iterable[Fact]) -> RetailList:
-    """The list as all that was said of it leaves it."""
-    known = standing(facts)
+    """Returns the list as all facts leave it."""
+    counting = standing(facts)
     return replace(
         retail_list,
-        status=MACHINE.status_after(known),
-        release_us=_first(known, lambda code, us: (MACHINE.row(code, us) or {}).get("status") in RELEASING),
-        departure_us=_first(known, lambda code, _us: code == DEPART),
+        status=MACHINE.status_after(counting),
+        release_us=_first(counting, lambda code, us: (MACHINE.row(code, us) or {}).get("status") in RELEASING),
+        departure_us=_first(counting, lambda code, _us: code == DEPART),
     )
 
 
 def standing(facts: Iterable[Fact]) -> list[Fact]:
-    """The facts without the applications that were refused or withdrawn at the same time or later.
+    """Returns the facts without the applications that were refused or withdrawn at the same time or later.
 
     {(RETURN, 1), (RETURN_VOID, 2), (RETURN, 3)} leaves the return of 3.
     """
-    known = list(facts)
+    stated = list(facts)
     void_us = {
-        application: max((us for code, us in known if code == void), default=None)
+        application: max((us for code, us in stated if code == void), default=None)
         for application, void in VOIDS.items()
     }
 
@@ -141,7 +136,7 @@ def standing(facts: Iterable[Fact]) -> list[Fact]:
         until_us = void_us.get(code)
         return until_us is None or us > until_us
 
-    return [(code, us) for code, us in known if stands(code, us)]
+    return [(code, us) for code, us in stated if stands(code, us)]
 
 
 def _first(facts: Sequence[Fact], is_meant: Callable[[str, int], bool]) -> int | None:
@@ -149,48 +144,48 @@ def _first(facts: Sequence[Fact], is_meant: Callable[[str, int], bool]) -> int |
 
 
 def version_of(retail_list: RetailList) -> Version:
-    """The version that counts."""
+    """Returns the version that counts."""
     return Version(retail_list.send_us, retail_list.change, retail_list.digest)
 
 
 def awaiting(deleted: RetailList) -> RetailList:
-    """A list of which only its deletion has come: any version of it counts more."""
+    """Returns a list of which only its deletion has come: any version of it counts more."""
     return replace(deleted, send_us=-1)
 
 
-def arriving(known: RetailList | None, fresh: RetailList) -> tuple[Step, RetailList]:
-    """What a version does, and the list as it is then."""
-    move = step(version_of(known) if known else None, version_of(fresh))
-    if known is None or move == Step.ADD:
-        return move, fresh
+def arriving(before: RetailList | None, version: RetailList) -> tuple[Step, RetailList]:
+    """Returns the step that an arriving version takes, and the list after it."""
+    move = step(version_of(before) if before else None, version_of(version))
+    if before is None or move == Step.ADD:
+        return move, version
     if move == Step.REPLACE:
-        return move, versioned(known, fresh)
-    numbered = known.numbered(fresh.list_number or "", fresh.pre_number or "")
+        return move, versioned(before, version)
+    numbered = before.numbered(version.list_number or "", version.pre_number or "")
     if move == Step.TOUCH:
-        return move, replace(numbered, send_us=fresh.send_us, change=fresh.change)
+        return move, replace(numbered, send_us=version.send_us, change=version.change)
     return move, numbered
 
 
-def versioned(known: RetailList, fresh: RetailList) -> RetailList:
-    """The list with a newer version's content; what notices made of it stays."""
+def versioned(before: RetailList, version: RetailList) -> RetailList:
+    """Returns the list with a newer version's content; the state that notices gave it stays."""
     return replace(
-        fresh.numbered(known.list_number or "", known.pre_number or ""),
-        status=known.status,
-        release_us=known.release_us,
-        departure_us=known.departure_us,
-        create_us=known.create_us,
-        revision=known.revision,
+        version.numbered(before.list_number or "", before.pre_number or ""),
+        status=before.status,
+        release_us=before.release_us,
+        departure_us=before.departure_us,
+        create_us=before.create_us,
+        revision=before.revision,
     )
 
 
 def in_statistics(status: str) -> bool:
-    """Whether a list that stands so counts in totals."""
+    """Tells whether a list of this status counts in totals."""
     row = code_table("list_statuses").row(status, date.max)
     return row is not None and row["in_statistics"] == "YES"
 
 
 def counts_otherwise(before: RetailList, after: RetailList) -> bool:
-    """Whether a list may count otherwise in totals than it did."""
+    """Tells whether a list may count otherwise in totals than it did."""
 
     def counting(retail_list: RetailList) -> tuple[object, ...]:
         return retail_list.digest, retail_list.enterprise, retail_list.list_number, in_statistics(retail_list.status)
@@ -199,6 +194,6 @@ def counts_otherwise(before: RetailList, after: RetailList) -> bool:
 
 
 def reasons(status: str) -> list[Problem]:
-    """Why a list counts in part or not at all."""
+    """Returns why a list counts in part or not at all."""
     row = code_table("list_statuses").row(status, date.max)
     return [Problem("status", row["reason"], row["english"], row["chinese"])] if row and row["reason"] else []

@@ -1,7 +1,7 @@
-"""Reports: customs' answers to documents and words about parcels, kept beside the document that they are of.
+"""Reports: customs' answers to documents and words about parcels, kept beside the document that they are about.
 
-A report never makes or changes a document. What it says of an application to cancel or return a list moves the list,
-by data/application_receipt_codes.csv. Each is kept once, by its content, so that order and repetition don't matter.
+A report never makes or changes a document. An answer to an application to cancel or return a list moves the list, by
+data/application_receipt_codes.csv. Each is kept once, by its content, so that order and repetition don't matter.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from services.declarations.window.retail import identity
 from services.declarations.window.retail.identity import summary_id
 from services.declarations.window.retail.list import model as list_model
 
-# By message: what the application that it answers is for.
+# The purpose of the application that a report answers, by message.
 APPLICATIONS: Mapping[str, str] = {
     "CEB214": list_model.RETURN,
     "CEB606": list_model.CANCEL,
@@ -29,7 +29,7 @@ REFUSED, GRANTED = "REFUSED", "GRANTED"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The row. `subject` is the name of the document that it is of, or how that is found; empty where it is of none."""
+    """The row. `subject` is the name of the document that it is about, or the key that finds it; else empty."""
 
     id: str
     subject: str
@@ -49,17 +49,17 @@ def _order(direction: int) -> Callable[[Any], str]:
 
 
 def receipts_subject(merchant_code: str, order_number: str) -> str:
-    """The subject of a receipt of an export's payment, which names the order alone (CEB 404)."""
+    """Returns the subject of a receipt of an export's payment, which names the order alone (CEB 404)."""
     return f"receipts/{merchant_code}/{order_number}"
 
 
 def list_subject(list_number: str) -> str:
-    """The subject of what names a list by customs' number; empty for none."""
+    """Returns the subject of a report that names a list by customs' number; empty for none."""
     return f"lists/{list_number}" if list_number else ""
 
 
 def summary_subject(merchant_code: str, enterprise_number: str) -> str:
-    """The subject of a receipt of a summary: the summary's own name."""
+    """Returns the subject of a receipt of a summary: the summary's own name."""
     return f"retailSummaries/{summary_id(merchant_code, enterprise_number)}"
 
 
@@ -76,7 +76,7 @@ def _list(row: Any) -> str:
     return list_subject(row.list_number)
 
 
-# By message; what isn't here is of no document that is kept.
+# By message; the others are about no document that is kept.
 _SUBJECTS: Mapping[str, Callable[[Any], str]] = {
     "CEB304": _order(retail_pb2.EXPORT),
     "CEB312": _order(retail_pb2.IMPORT),
@@ -89,24 +89,24 @@ _SUBJECTS: Mapping[str, Callable[[Any], str]] = {
 
 
 def subject(row: retail_pb2.RetailReport) -> str:
-    """The document that a report is of; empty where it is of none that is kept."""
+    """Returns the document that a report is about; empty where it is about none that is kept."""
     return _SUBJECTS.get(row.format, lambda _row: "")(row)
 
 
 def is_moving(row: retail_pb2.RetailReport) -> bool:
-    """Whether a report may move a list or a summary: an answer to an application, or to a summary."""
+    """Tells whether a report may move a list or a summary: an answer to an application, or to a summary."""
     return row.format in APPLICATIONS or row.format == SUMMARY_RECEIPT
 
 
 def applied(row: retail_pb2.RetailReport) -> str:
-    """The code of the notice that a report gives its list; empty for none.
+    """Returns the code of the notice that a report gives its list; empty for none.
 
     CANCEL or RETURN where the application was granted, the same with _VOID where it was refused: 399 of CEB 606 is
     CANCEL, 100 of CEB 214 is RETURN_VOID.
     """
-    meant = APPLICATIONS.get(row.format)
+    application = APPLICATIONS.get(row.format)
     code = "-" if row.status_code.startswith("-") else row.status_code
-    known = code_table("application_receipt_codes").row(code, notice_date(row.notice_time.ToMicroseconds()))
-    if meant is None or known is None:
+    answer = code_table("application_receipt_codes").row(code, notice_date(row.notice_time.ToMicroseconds()))
+    if application is None or answer is None:
         return ""
-    return {GRANTED: meant, REFUSED: list_model.VOIDS[meant]}.get(known["effect"], "")
+    return {GRANTED: application, REFUSED: list_model.VOIDS[application]}.get(answer["effect"], "")

@@ -10,9 +10,9 @@ from services.declarations.window.retail.report import store
 
 
 def told(reading: Reading, subjects: Collection[str]) -> list[retail_pb2.RetailReport]:
-    """The newest reports of these subjects, the newest first; to institutions without words that may name persons."""
-    found = store.of_subjects(reading.connection, {subject for subject in subjects if subject})
-    messages = [retail_pb2.RetailReport.FromString(report.body) for report in found]
+    """Returns the newest reports of these subjects, newest first; institutions get no words that may name persons."""
+    reports = store.of_subjects(reading.connection, {subject for subject in subjects if subject})
+    messages = [retail_pb2.RetailReport.FromString(report.body) for report in reports]
     if access.is_institution(reading.caller):
         for message in messages:
             message.ClearField("note")

@@ -5,7 +5,7 @@ of all its parts. A deletion takes back everything that was sent before it. A su
 names no lists: they are those that customs' results (CEB 792) name.
 
 A list that can never back the summary refuses it whole: one that backs another, or is another
-merchant's, of another mode or currency. What may still come is a difference: a list that isn't known
+merchant's, of another mode or currency. Anything that may still come right is a difference: a list that isn't stored
 or not released yet, a total that the lists don't add up to. Its value is the sum of the lists that
 are released, so that one that comes back reduces it.
 """
@@ -24,13 +24,13 @@ MODE, DIRECTION = "9610", "EXPORT"
 UNKNOWN_CURRENCY = ""
 # So many missing parts are told by number.
 PARTS_TOLD = 20
-# The number of what takes a summary back, whichever part it is.
+# The part number of a deletion, whichever part it names.
 TAKEN_BACK = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a summary as it was sent last: its number, from 1, of how many, and the row as it came."""
+    """A part of a summary as it was sent last: its number, from 1, of how many, and the row as it came."""
 
     summary: str
     number: int
@@ -47,17 +47,17 @@ class Part:
 
 
 def measure(parts: Mapping[int, Part], number: int) -> Part | None:
-    """The part that an arriving one of that number is measured by: its last version, or a deletion above that."""
-    known, deletion = parts.get(number), parts.get(TAKEN_BACK)
-    if known is None or deletion is None:
-        return known or deletion
-    return deletion if deletion.version.comes_after(known.version) else known
+    """Returns the version that an arriving part of a number is measured by: its last one, or a deletion above that."""
+    standing, deletion = parts.get(number), parts.get(TAKEN_BACK)
+    if standing is None or deletion is None:
+        return standing or deletion
+    return deletion if deletion.version.comes_after(standing.version) else standing
 
 
 def counting(parts: Mapping[int, Part]) -> list[Part]:
-    """The parts that make the summary, by number: none sent before a deletion, none beyond what the last counts.
+    """Returns the parts that make the summary, by number: none sent before a deletion, none beyond the last's count.
 
-    Of 1 of 2 and 2 of 2, and 1 of 1 sent later, only the last.
+    Where 1 of 2 and 2 of 2 came, and then 1 of 1, only the last counts.
     """
     deletion = parts.get(TAKEN_BACK)
     alive = [
@@ -69,7 +69,7 @@ def counting(parts: Mapping[int, Part]) -> list[Part]:
 
 
 def newest(parts: Iterable[Part]) -> Part:
-    """The part that counts above all others."""
+    """Returns the part that counts above all others."""
     return max(parts, key=_moment)
 
 
@@ -104,7 +104,7 @@ class RetailSummary:
 
 
 def counted(summary: RetailSummary, retail_list: RetailList | None) -> int:
-    """What a list adds to the summary's value, in minor units."""
+    """Returns the amount that a list adds to the summary's value, in minor units."""
     if (
         retail_list is None
         or retail_list.status not in list_model.RELEASING
@@ -115,7 +115,7 @@ def counted(summary: RetailSummary, retail_list: RetailList | None) -> int:
 
 
 def misfits(path: str, summary: RetailSummary, retail_list: RetailList | None) -> list[Problem]:
-    """Why a list can never back the summary."""
+    """Returns why a list can never back the summary."""
     return [] if retail_list is None else list(_misfits(path, summary, retail_list))
 
 
@@ -145,7 +145,7 @@ def _misfits(path: str, summary: RetailSummary, retail_list: RetailList) -> Iter
 
 
 def differences(path: str, list_number: str, retail_list: RetailList | None) -> list[Problem]:
-    """Why a list of the summary doesn't count now."""
+    """Returns why a list of the summary doesn't count now."""
     if retail_list is None:
         return [
             Problem(
@@ -164,7 +164,7 @@ def differences(path: str, list_number: str, retail_list: RetailList | None) -> 
 
 
 def taken(path: str, list_number: str) -> Problem:
-    """A list backs one summary ever."""
+    """Returns the problem that a list backs another summary: it backs one, ever."""
     return Problem(
         path,
         "LIST_SUMMED_ALREADY",
@@ -174,7 +174,7 @@ def taken(path: str, list_number: str) -> Problem:
 
 
 def missing_parts(parts: Sequence[Part]) -> list[Problem]:
-    """The difference that parts make which haven't come: 2 of 2 alone lacks 1."""
+    """Returns the problem that parts haven't come: 2 of 2 alone lacks 1."""
     count = newest(parts).count if parts else 0
     missing = sorted({*range(1, count + 1)} - {part.number for part in parts})
     if not missing:
@@ -199,7 +199,7 @@ RESULTS_MISSING = Problem(
 
 
 def total_difference(total: int, value: int, currency: str) -> Problem:
-    """The difference between a summary's own total and its lists', in minor units of its currency."""
+    """Returns the difference between a summary's own total and its lists', in minor units of its currency."""
     return Problem(
         "total",
         "TOTAL_DIFFERS",

@@ -1,4 +1,4 @@
-"""Reading summaries, and how each of their lists stands."""
+"""Reads summaries, and how each of their lists stands."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ from services.declarations.window.retail.summary.store import retail_summaries
 
 
 def get(reading: Reading, request: retail_list_pb2.GetRetailSummaryRequest) -> retail_pb2.RetailSummary:
-    """One summary with its lists. Who may not see it can't tell it from one that doesn't exist."""
+    """Returns a summary with its lists. One that the caller may not see looks like one that doesn't exist."""
     identifier = request.name.removeprefix("retailSummaries/")
     summary = store.load(reading.connection, [identifier]).get(identifier)
     enterprise = (summary.enterprise or visibility.NOBODY) if summary else ""
@@ -37,21 +37,21 @@ def _add_results(reading: Reading, message: retail_pb2.RetailSummary) -> None:
     message.summary_number = own[0] if own else ""
     declared = result_store.declarations_of_summaries(reading.connection, own)
     message.declaration_numbers.extend(number or unified for unified, number in declared)
-    # Where customs made one declaration of it, that is what it became.
+    # Where customs made a single declaration of it, the summary became that.
     if len(declared) == 1 and not message.declaration_number:
         message.declaration_number = declared[0][1]
     message.reports.extend(report_reads.told(reading, [message.name]))
 
 
 def _differences(reading: Reading, summary: RetailSummary, numbers: list[str]) -> Iterator[Problem]:
-    """Everything that isn't reconciled."""
+    """Yields everything that isn't reconciled."""
     parts = model.counting(store.parts_of(reading.connection, [summary.id])[summary.id])
     yield from model.missing_parts(parts)
     if rpc.is_by_time(parts) and not numbers:
         yield model.RESULTS_MISSING
-    known = store.lists_numbered(reading.connection, numbers)
+    by_number = store.lists_numbered(reading.connection, numbers)
     for index, number in enumerate(numbers):
-        path, retail_list = f"list_numbers[{index}]", known.get(number)
+        path, retail_list = f"list_numbers[{index}]", by_number.get(number)
         yield from model.misfits(path, summary, retail_list)
         yield from model.differences(path, number, retail_list)
     total = rpc.declared_total(summary)
@@ -62,12 +62,12 @@ def _differences(reading: Reading, summary: RetailSummary, numbers: list[str]) -
 def list_(
     reading: Reading, request: retail_list_pb2.ListRetailSummariesRequest
 ) -> retail_list_pb2.ListRetailSummariesResponse:
-    """A page, by descending id."""
+    """Returns a page of summaries, by descending id."""
     query = store.matching(visibility.among_seen(reading, retail_summaries.c.enterprise))
     if request.enterprise:
         query = query.where(retail_summaries.c.enterprise == request.enterprise)
     query = paging.newest_first(query, retail_summaries.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, RetailSummary), "id")
     access.note_page(reading, "ListRetailSummaries", ((summary.name, summary.enterprise) for summary in page))
-    found = [rpc.to_proto(summary, (), (), reading.caller.language) for summary in page]
-    return retail_list_pb2.ListRetailSummariesResponse(retail_summaries=found, next_page_token=token)
+    messages = [rpc.to_proto(summary, (), (), reading.caller.language) for summary in page]
+    return retail_list_pb2.ListRetailSummariesResponse(retail_summaries=messages, next_page_token=token)

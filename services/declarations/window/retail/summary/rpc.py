@@ -14,17 +14,17 @@ from services.declarations.window.retail.summary import model
 from services.declarations.window.retail.summary.model import Part, RetailSummary
 from services.declarations.window.retail.versions import Change
 
-# What differs each time that it is sent, and what is ours to set, never the sender's.
+# The fields that differ each time that it is sent, and those that are ours to set, never the sender's.
 NOT_OURS = (
     "envelope", "name", "enterprise", "value", "differences", "etag", "summary_number", "declaration_numbers",
     "reports",
 )  # fmt: skip
-# What is a part's alone, or is rows of its own.
+# The fields of a part alone, and those with rows of their own.
 _OF_PARTS = ("list_numbers", "part_number", "part_count")
 
 
 def part_of(message: retail_pb2.RetailSummary, now_us: int) -> Part:
-    """A row as a part of its summary. Of a summary by time the lists are passed over, as customs does."""
+    """Returns a row as a part of its summary. Of a summary by time the lists are passed over, as customs does."""
     body = retail_pb2.RetailSummary()
     body.CopyFrom(message)
     for field in NOT_OURS:
@@ -49,17 +49,17 @@ def part_of(message: retail_pb2.RetailSummary, now_us: int) -> Part:
 
 
 def lists_of(parts: Iterable[Part]) -> list[str]:
-    """The lists that parts name, in order."""
+    """Returns the lists that parts name, in order."""
     return list(dict.fromkeys(number for part in parts for number in said(part).list_numbers))
 
 
 def said(part: Part) -> retail_pb2.RetailSummary:
-    """The row of a part as it came."""
+    """Returns the row of a part as it came."""
     return retail_pb2.RetailSummary.FromString(part.body)
 
 
 def from_part(part: Part, enterprise: str, currency: str, now_us: int) -> RetailSummary:
-    """The record of a summary that this is the newest part of, without any list; `currency` where it says none."""
+    """Returns the record of a summary by its newest part, without any list; `currency` where the part says none."""
     message = said(part)
     for field in _OF_PARTS:
         message.ClearField(field)
@@ -80,14 +80,14 @@ def from_part(part: Part, enterprise: str, currency: str, now_us: int) -> Retail
 
 
 def is_by_time(parts: Sequence[Part]) -> bool:
-    """Whether customs picks the lists of a summary itself, by the newest of its parts."""
+    """Tells whether customs picks the lists of a summary itself, by the newest of its parts."""
     return bool(parts) and said(model.newest(parts)).HasField("start_time")
 
 
 def to_proto(
     summary: RetailSummary, list_numbers: Iterable[str], differences: Sequence[Problem], language: str
 ) -> retail_pb2.RetailSummary:
-    """What everyone sees who may see the summary at all."""
+    """Returns the summary as everyone sees it who may see it at all."""
     message = retail_pb2.RetailSummary.FromString(summary.body)
     message.name, message.enterprise, message.etag = summary.name, summary.enterprise, str(summary.revision)
     message.list_numbers.extend(list_numbers)
@@ -98,6 +98,6 @@ def to_proto(
 
 
 def declared_total(summary: RetailSummary) -> int | None:
-    """The total that it declares, in minor units; None: it declares none."""
+    """Returns the total that it declares, in minor units; None where it declares none."""
     body = retail_pb2.RetailSummary.FromString(summary.body)
     return int(body.total.minor_units) if body.HasField("total") else None

@@ -1,4 +1,4 @@
-"""The three flows of an order: order, logistics and payment agree, or what keeps them from it. Pure.
+"""Matches the three flows of an order, which are order, logistics and payment, or says why they differ. Pure.
 
 Amounts, days and shares that may differ are rows of data/match_terms.csv.
 """
@@ -22,7 +22,7 @@ PAYMENT, WAYBILL = "payment", "waybill"
 
 @dataclass(frozen=True, slots=True)
 class OrderSide:
-    """What of an order is matched. value: of the goods; due: what payments must come to."""
+    """The matched fields of an order. value: of the goods; due: what payments must come to."""
 
     id: str
     direction: str
@@ -38,7 +38,7 @@ class OrderSide:
 
 @dataclass(frozen=True, slots=True)
 class WaybillSide:
-    """What of a waybill is matched; order_number is empty where only a list ties it to an order."""
+    """The matched fields of a waybill; order_number is empty where only a list ties it to an order."""
 
     id: str
     direction: str
@@ -49,7 +49,7 @@ class WaybillSide:
 
 @dataclass(frozen=True, slots=True)
 class PaymentSide:
-    """What of a payment is matched; platform_code is empty where the payment doesn't say it."""
+    """The matched fields of a payment; platform_code is empty where the payment doesn't say it."""
 
     id: str
     direction: str
@@ -62,7 +62,7 @@ class PaymentSide:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What may differ: a share of what is due, at least so many minor units, and days from the order's sending."""
+    """The allowed differences: a share of the amount due, at least so many minor units, and days from the sending."""
 
     amount_share_max: Decimal
     amount_minor_units_max: int
@@ -72,7 +72,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How an order stands: its legs by id, and every reason why it isn't MATCHED."""
+    """An order's match: its legs by id, and every reason why it isn't MATCHED."""
 
     state: State
     waybills: Sequence[str]
@@ -81,7 +81,7 @@ class Match:
 
 
 def terms(on: date) -> Terms:
-    """The terms of a day."""
+    """Returns the terms of a day."""
     table = code_table("match_terms")
     return Terms(
         Decimal(table.value("amount_share_max", on)),
@@ -92,21 +92,21 @@ def terms(on: date) -> Terms:
 
 
 def match(order: OrderSide, waybills: Sequence[WaybillSide], payments: Sequence[PaymentSide], limits: Terms) -> Match:
-    """How an order stands with the waybills and payments that name its number.
+    """Matches an order with the waybills and payments that name its number.
 
-    A payment of another platform is another order's. What was taken back counts as never sent.
+    A payment of another platform is another order's. A document that was taken back counts as never sent.
     """
-    carried = [waybill_side for waybill_side in waybills if waybill_side.change != Change.DELETE]
+    carried = [waybill for waybill in waybills if waybill.change != Change.DELETE]
     paid = [
-        payment_side
-        for payment_side in payments
-        if payment_side.change != Change.DELETE and payment_side.platform_code in ("", order.platform_code)
+        payment
+        for payment in payments
+        if payment.change != Change.DELETE and payment.platform_code in ("", order.platform_code)
     ]
     reasons = [*_waybill_reasons(order, carried, limits), *_payment_reasons(order, paid, limits)]
     return Match(
         _state(order, reasons),
-        [waybill_side.id for waybill_side in carried],
-        [payment_side.id for payment_side in paid],
+        [waybill.id for waybill in carried],
+        [payment.id for payment in paid],
         reasons,
     )
 
@@ -124,10 +124,8 @@ def _waybill_reasons(order: OrderSide, waybills: Sequence[WaybillSide], limits: 
         yield Problem(
             WAYBILL, "MISSING_WAYBILL", "No waybill of the order has come; have the carrier send it.", _NO_WAYBILL
         )
-    yield from _direction_reasons(WAYBILL, order, [waybill_side.direction for waybill_side in waybills])
-    yield from _time_reasons(
-        WAYBILL, order, [waybill_side.send_us for waybill_side in waybills], limits.waybill_days_max
-    )
+    yield from _direction_reasons(WAYBILL, order, [waybill.direction for waybill in waybills])
+    yield from _time_reasons(WAYBILL, order, [waybill.send_us for waybill in waybills], limits.waybill_days_max)
 
 
 def _payment_reasons(order: OrderSide, payments: Sequence[PaymentSide], limits: Terms) -> Iterator[Problem]:
@@ -139,11 +137,9 @@ def _payment_reasons(order: OrderSide, payments: Sequence[PaymentSide], limits: 
             _NO_PAYMENT,
         )
         return
-    yield from _direction_reasons(PAYMENT, order, [payment_side.direction for payment_side in payments])
-    yield from _time_reasons(
-        PAYMENT, order, [payment_side.pay_us for payment_side in payments], limits.payment_days_max
-    )
-    yield from _amount_reasons(order, [payment_side.amount for payment_side in payments], limits)
+    yield from _direction_reasons(PAYMENT, order, [payment.direction for payment in payments])
+    yield from _time_reasons(PAYMENT, order, [payment.pay_us for payment in payments], limits.payment_days_max)
+    yield from _amount_reasons(order, [payment.amount for payment in payments], limits)
 
 
 _NO_WAYBILL = "尚未收到该订单的运单；请物流企业报送。"
@@ -180,7 +176,7 @@ def _amount_reasons(order: OrderSide, amounts: Sequence[Money], limits: Terms) -
         )
         return
     paid = Money(order.due.currency, sum(amount.minor_units for amount in amounts))
-    # Of an export the platform may collect the goods alone, and the freight apart.
+    # The platform may collect an export's goods alone, and the freight apart.
     if not any(_agrees(paid, due, limits) for due in (order.due, order.value)):
         yield Problem(
             PAYMENT,

@@ -1,4 +1,4 @@
-"""How the three flows stand, from the stored rows: set-based, a few statements whatever the number of orders."""
+"""Matches the three flows of stored rows: set-based, a few statements whatever the number of orders."""
 
 import datetime
 import zlib
@@ -34,38 +34,34 @@ LOCKS = 256
 
 @dataclass(frozen=True, slots=True)
 class Legs:
-    """What has come for some orders: waybills and payments by order number, linked waybills by order id."""
+    """The legs of some orders: waybills and payments by order number, linked waybills by order id."""
 
     waybills: Mapping[str, Sequence[WaybillSide]]
     payments: Mapping[str, Sequence[PaymentSide]]
     linked: Mapping[str, Sequence[WaybillSide]]
 
     def of(self, order: OrderSide) -> tuple[list[WaybillSide], list[PaymentSide]]:
-        """An order's waybills and payments, by id."""
-        waybills = {waybill_side.id: waybill_side for waybill_side in self.waybills.get(order.order_number, ())}
-        waybills |= {waybill_side.id: waybill_side for waybill_side in self.linked.get(order.id, ())}
+        """Returns an order's waybills and payments, in the order of their ids."""
+        waybills = {waybill.id: waybill for waybill in self.waybills.get(order.order_number, ())}
+        waybills |= {waybill.id: waybill for waybill in self.linked.get(order.id, ())}
         payments = self.payments.get(order.order_number, ())
-        return [waybills[key] for key in sorted(waybills)], sorted(payments, key=lambda payment_side: payment_side.id)
+        return [waybills[key] for key in sorted(waybills)], sorted(payments, key=lambda payment: payment.id)
 
 
 def names(order_numbers: Iterable[str], waybills: Iterable[str] = ()) -> set[str]:
-    """What a command locks that brings documents of these orders, or waybills of these ids, against others."""
+    """Returns the locks of a command on documents of these orders, or waybills of these ids, against other commands."""
     return {f"retail/{zlib.crc32(order_number.encode()) % LOCKS}" for order_number in (*order_numbers, *waybills)}
 
 
 def refresh(transaction: Transaction, order_numbers: Collection[str]) -> None:
-    """Matches all orders of these numbers anew, and writes down where they stand now."""
+    """Matches all orders of these numbers anew, and saves their new states."""
     if not order_numbers:
         return
     orders = _read(transaction.connection, retail_orders, OrderSide, retail_orders.c.order_number, order_numbers)
-    found = matches(transaction.connection, orders, transaction.business_date)
+    by_order = matches(transaction.connection, orders, transaction.business_date)
     _save(
         transaction.connection,
-        [
-            (order_side, found[order_side.id])
-            for order_side in orders
-            if order_side.match_state != found[order_side.id].state
-        ],
+        [(order, by_order[order.id]) for order in orders if order.match_state != by_order[order.id].state],
     )
 
 
@@ -76,27 +72,27 @@ def matches(connection: sa.Connection, orders: Sequence[OrderSide], on: datetime
 
 
 def of(connection: sa.Connection, identifiers: Collection[str], on: datetime.date) -> dict[str, Match]:
-    """How the orders with these ids stand, those that are known."""
+    """Returns how the orders with these ids stand, those that exist."""
     return matches(connection, _read(connection, retail_orders, OrderSide, retail_orders.c.id, identifiers), on)
 
 
 def link(transaction: Transaction, links: Collection[tuple[str, str]]) -> None:
-    """Ties orders and waybills by their ids, as lists do, and matches those orders anew; known ties stay."""
+    """Ties orders and waybills by their ids, as lists do, and matches those orders anew; stored ties stay."""
     if not links:
         return
     rows = retail_links
     query = sa.select(rows).where(bulk.among(transaction.connection, rows.c.order_id, {order for order, _ in links}))
-    known = {tuple(row) for row in transaction.connection.execute(query)}
-    fresh = sorted({*links} - known)
-    bulk.insert(transaction.connection, retail_links, fresh)
+    stored = {tuple(row) for row in transaction.connection.execute(query)}
+    added = sorted({*links} - stored)
+    bulk.insert(transaction.connection, retail_links, added)
     orders = retail_orders
     numbers = sa.select(orders.c.order_number).distinct()
-    numbers = numbers.where(bulk.among(transaction.connection, orders.c.id, {order for order, _ in fresh}))
-    refresh(transaction, set(transaction.connection.execute(numbers).scalars()) if fresh else ())
+    numbers = numbers.where(bulk.among(transaction.connection, orders.c.id, {order for order, _ in added}))
+    refresh(transaction, set(transaction.connection.execute(numbers).scalars()) if added else ())
 
 
 def order_numbers(connection: sa.Connection, waybills: Collection[str]) -> set[str]:
-    """The numbers of the orders that these waybills (ids) are tied to."""
+    """Returns the numbers of the orders that these waybills (ids) are tied to."""
     rows, orders = retail_links, retail_orders
     query = sa.select(orders.c.order_number).join(rows, rows.c.order_id == orders.c.id)
     return set(connection.execute(query.where(bulk.among(connection, rows.c.waybill_id, waybills))).scalars())
@@ -111,29 +107,29 @@ def _legs(connection: sa.Connection, orders: Sequence[OrderSide]) -> Legs:
 
 
 def _by_number(sides: Iterable[Side]) -> Mapping[str, list[Side]]:
-    found: dict[str, list[Side]] = defaultdict(list)
+    by_number: dict[str, list[Side]] = defaultdict(list)
     for side in sides:
-        found[side.order_number].append(side)
-    return found
+        by_number[side.order_number].append(side)
+    return by_number
 
 
 def _linked(connection: sa.Connection, orders: Collection[str]) -> Mapping[str, list[WaybillSide]]:
-    """The waybills that lists tie to orders, by order id."""
+    """Returns the waybills that lists tie to orders, by order id."""
     rows = retail_links
     ties = connection.execute(sa.select(rows).where(bulk.among(connection, rows.c.order_id, orders))).all()
     sides = _read(connection, retail_waybills, WaybillSide, retail_waybills.c.id, {waybill for _, waybill in ties})
     by_id = {side.id: side for side in sides}
-    found: dict[str, list[WaybillSide]] = defaultdict(list)
+    by_order: dict[str, list[WaybillSide]] = defaultdict(list)
     for order, waybill in ties:
         if waybill in by_id:
-            found[order].append(by_id[waybill])
-    return found
+            by_order[order].append(by_id[waybill])
+    return by_order
 
 
 def _read(
     connection: sa.Connection, table: sa.Table, side: type[Side], column: Any, values: Collection[str]
 ) -> list[Side]:
-    """The sides of those rows; only the columns that are matched."""
+    """Returns the sides of those rows; reads only the columns that are matched."""
     if not values:
         return []
     query = sa.select(*records.columns_of(table, side)).where(bulk.among(connection, column, values))
@@ -141,7 +137,7 @@ def _read(
 
 
 def _save(connection: sa.Connection, moved: Sequence[tuple[OrderSide, Match]]) -> None:
-    """Writes down where orders stand. Conflict if one changed meanwhile."""
+    """Saves the orders' states. Raises Conflict if one changed meanwhile."""
     rows = retail_orders
     statement = (
         sa.update(rows)
@@ -149,8 +145,7 @@ def _save(connection: sa.Connection, moved: Sequence[tuple[OrderSide, Match]]) -
         .values(match_state=sa.bindparam("new_state"), revision=rows.c.revision + 1)
     )
     values = [
-        {"key": order_side.id, "known": order_side.revision, "new_state": found.state.value}
-        for order_side, found in moved
+        {"key": order.id, "known": order.revision, "new_state": order_match.state.value} for order, order_match in moved
     ]
     if values and connection.execute(statement, values).rowcount != len(values):
         raise Conflict(rows.name)

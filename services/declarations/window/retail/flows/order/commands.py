@@ -1,4 +1,4 @@
-"""Taking orders."""
+"""Takes orders."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -20,7 +20,7 @@ ALL = "retailOrders/-"
 
 
 def take(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
-    """Orders, matched with what has come of their waybills and payments; one event an enterprise."""
+    """Takes orders, matched with the waybills and payments that have come; appends one event an enterprise."""
     enterprises = enterprise_of(transaction.connection, {row.merchant_code for _, row in rows})
     record = partial(rpc.to_record, enterprises=enterprises)
     taken = documents.take(transaction, Kind("retailOrders", retail_orders, Order, rpc.identify, record), rows)
@@ -30,7 +30,7 @@ def take(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.Inta
 
 
 def _tell(transaction: Transaction, changed: Sequence[Order]) -> None:
-    """To each enterprise of its own orders alone."""
+    """Tells each enterprise of its own orders alone."""
     for enterprise, orders in by_enterprise(changed).items():
         payload = retail_pb2.RetailOrdersTaken(enterprise=enterprise, orders=orders)
         transaction.append(TAKEN, ALL, payload, [enterprise])

@@ -1,4 +1,4 @@
-"""Reading orders: the enterprise its own, an institution those of enterprises that let it see, the window all."""
+"""Reads orders: the enterprise its own, an institution those of enterprises that let it see, the window all."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ from services.declarations.window.retail.report.model import receipts_subject
 
 
 def get(reading: Reading, request: retail_pb2.GetRetailOrderRequest) -> retail_pb2.RetailOrder:
-    """One order with its match. Who may not see it can't tell it from one that doesn't exist."""
+    """Returns an order with its match. One that the caller may not see looks like one that doesn't exist."""
     identifier = request.name.removeprefix("retailOrders/")
     order = records.one(reading.connection, retail_orders, Order, retail_orders.c.id == identifier)
     access.look(reading, (order.enterprise or NOBODY) if order else "", "GetRetailOrder", request.name)
     assert order is not None
     message = rpc.to_proto(order)
-    stands = matching_store.of(reading.connection, [identifier], reading.business_date)[identifier]
-    message.match.CopyFrom(rpc.match_to_proto(stands, reading.caller.language))
+    order_match = matching_store.of(reading.connection, [identifier], reading.business_date)[identifier]
+    message.match.CopyFrom(rpc.match_to_proto(order_match, reading.caller.language))
     subjects = [order.name, receipts_subject(order.merchant_code, order.order_number)]
     subjects += [*message.match.waybills, *message.match.payments]
     message.reports.extend(report_reads.told(reading, subjects))
@@ -33,7 +33,7 @@ def get(reading: Reading, request: retail_pb2.GetRetailOrderRequest) -> retail_p
 
 
 def list_(reading: Reading, request: retail_pb2.ListRetailOrdersRequest) -> retail_pb2.ListRetailOrdersResponse:
-    """A page, by descending name."""
+    """Returns a page of orders, by descending name."""
     query = sa.select(retail_orders).where(among_seen(reading, retail_orders.c.enterprise))
     for condition in _conditions(request):
         query = query.where(condition)
@@ -44,7 +44,7 @@ def list_(reading: Reading, request: retail_pb2.ListRetailOrdersRequest) -> reta
 
 
 def _conditions(request: retail_pb2.ListRetailOrdersRequest) -> list[Any]:
-    """The filters that are set."""
+    """Returns the conditions of the filters that are set."""
     state = retail_pb2.RetailMatch.State.Name(request.match_state) if request.match_state else ""
     wanted = {
         "enterprise": request.enterprise,

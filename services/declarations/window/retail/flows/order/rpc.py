@@ -16,34 +16,37 @@ Direction = retail_pb2.Direction
 
 
 def identify(row: retail_pb2.RetailOrder) -> str:
-    """The id of an order."""
+    """Returns the id of an order."""
     return identity.order_id(row.direction, row.platform_code, row.order_number)
 
 
 def to_record(arrival: Arrival, enterprises: Mapping[str, str]) -> Order:
-    """The record of an arriving version; enterprises by merchant code."""
+    """Returns the record of an arriving version; enterprises by merchant code."""
     row, version = arrival.row, arrival.version
     return Order(
-        arrival.id,
-        enterprises.get(row.merchant_code, ""),
-        Direction.Name(row.direction),
-        row.platform_code,
-        row.order_number,
-        row.merchant_code,
-        money.from_proto(row.goods_value),
-        due(row),
-        State.WITHDRAWN if version.is_deleted else State.INCOMPLETE,
-        version.send_us,
-        version.change,
-        version.digest,
-        arrival.body,
-        arrival.now_us,
-        1,
+        id=arrival.id,
+        enterprise=enterprises.get(row.merchant_code, ""),
+        direction=Direction.Name(row.direction),
+        platform_code=row.platform_code,
+        order_number=row.order_number,
+        merchant_code=row.merchant_code,
+        value=money.from_proto(row.goods_value),
+        due=due(row),
+        match_state=State.WITHDRAWN if version.is_deleted else State.INCOMPLETE,
+        send_us=version.send_us,
+        change=version.change,
+        digest=version.digest,
+        body=arrival.body,
+        create_us=arrival.now_us,
+        revision=1,
     )
 
 
 def due(row: retail_pb2.RetailOrder) -> Money:
-    """What the buyer has to pay: what the order says was paid, else goods, freight and tax less the discount."""
+    """Returns the amount that the buyer has to pay: the paid amount, else goods, freight and tax less the discount.
+
+    Goods of 100, freight of 10, tax of 5 and a discount of 15 give 100.
+    """
     if row.HasField("paid"):
         return money.from_proto(row.paid)
     currency = row.goods_value.currency_code
@@ -52,7 +55,7 @@ def due(row: retail_pb2.RetailOrder) -> Money:
 
 
 def to_proto(order: Order) -> retail_pb2.RetailOrder:
-    """What everyone sees who may see the order: never a person."""
+    """Returns the order as everyone sees it who may see it: never a person."""
     message = retail_pb2.RetailOrder.FromString(order.body)
     message.name = order.name
     message.enterprise = order.enterprise
@@ -65,7 +68,7 @@ def to_proto(order: Order) -> retail_pb2.RetailOrder:
 
 
 def match_to_proto(match: Match, language: str) -> retail_pb2.RetailMatch:
-    """How the three flows agree, with the reasons in the caller's language."""
+    """Returns the match of the three flows, with the reasons in the caller's language."""
     return retail_pb2.RetailMatch(
         state=match.state.value,
         waybills=[f"retailWaybills/{waybill}" for waybill in match.waybills],

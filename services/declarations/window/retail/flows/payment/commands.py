@@ -1,4 +1,4 @@
-"""Taking payments."""
+"""Takes payments."""
 
 from collections.abc import Sequence
 
@@ -15,14 +15,14 @@ from services.declarations.window.retail.flows.tables import retail_payments
 
 
 def take(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
-    """Payments; the orders they pay are matched anew."""
+    """Takes payments; the orders they pay are matched anew."""
     taken = documents.take(transaction, KIND, rows)
     matching_store.refresh(transaction, {payment.order_number for payment in taken.touched()})
     return taken.verdicts
 
 
 def identify(row: retail_pb2.RetailPayment) -> str:
-    """The id of a payment."""
+    """Returns the id of a payment."""
     numbers = (row.payment_company_code, row.transaction_number)
     if all(numbers):
         return identity.payment_id(*numbers)
@@ -30,23 +30,23 @@ def identify(row: retail_pb2.RetailPayment) -> str:
 
 
 def to_record(arrival: Arrival) -> Payment:
-    """The record of an arriving version."""
+    """Returns the record of an arriving version."""
     row, version = arrival.row, arrival.version
     return Payment(
-        arrival.id,
-        retail_pb2.Direction.Name(row.direction),
-        row.payment_company_code,
-        row.transaction_number,
-        row.order_number,
-        row.platform_code,
-        money.from_proto(row.amount),
-        row.pay_time.ToMicroseconds() if row.HasField("pay_time") else version.send_us,
-        version.send_us,
-        version.change,
-        version.digest,
-        arrival.body,
-        arrival.now_us,
-        1,
+        id=arrival.id,
+        direction=retail_pb2.Direction.Name(row.direction),
+        payment_company_code=row.payment_company_code,
+        transaction_number=row.transaction_number,
+        order_number=row.order_number,
+        platform_code=row.platform_code,
+        amount=money.from_proto(row.amount),
+        pay_us=row.pay_time.ToMicroseconds() if row.HasField("pay_time") else version.send_us,
+        send_us=version.send_us,
+        change=version.change,
+        digest=version.digest,
+        body=arrival.body,
+        create_us=arrival.now_us,
+        revision=1,
     )
 
 

@@ -1,4 +1,4 @@
-"""Taking waybills."""
+"""Takes waybills."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from services.declarations.window.retail.flows.tables import retail_waybills
 
 
 def take(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.IntakeVerdict]:
-    """Waybills; the orders they carry are matched anew."""
+    """Takes waybills; the orders they carry are matched anew."""
     taken = documents.take(transaction, KIND, rows)
     named = {waybill.order_number for waybill in taken.touched() if waybill.order_number}
     linked = matching_store.order_numbers(transaction.connection, [waybill.id for waybill in taken.changed])
@@ -23,25 +23,25 @@ def take(transaction: Transaction, rows: Rows) -> Sequence[declarations_pb2.Inta
 
 
 def identify(row: retail_pb2.RetailWaybill) -> str:
-    """The id of a waybill."""
+    """Returns the id of a waybill."""
     return identity.waybill_id(row.carrier_code, row.waybill_number)
 
 
 def to_record(arrival: Arrival) -> Waybill:
-    """The record of an arriving version."""
+    """Returns the record of an arriving version."""
     row, version = arrival.row, arrival.version
     return Waybill(
-        arrival.id,
-        retail_pb2.Direction.Name(row.direction),
-        row.carrier_code,
-        row.waybill_number,
-        row.order_number,
-        version.send_us,
-        version.change,
-        version.digest,
-        arrival.body,
-        arrival.now_us,
-        1,
+        id=arrival.id,
+        direction=retail_pb2.Direction.Name(row.direction),
+        carrier_code=row.carrier_code,
+        waybill_number=row.waybill_number,
+        order_number=row.order_number,
+        send_us=version.send_us,
+        change=version.change,
+        digest=version.digest,
+        body=arrival.body,
+        create_us=arrival.now_us,
+        revision=1,
     )
 
 
