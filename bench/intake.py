@@ -88,7 +88,7 @@ def _count(processes: int) -> str:
 
 
 def _streamed(bench: Bench, settings: Settings, plan: StreamPlan, processes: int) -> dict[str, float]:
-    """What one load measured, with so many processes behind one port."""
+    """Returns the figures of one load, with so many processes behind one port."""
     with contextlib.ExitStack() as running:
         for _ in range(processes):
             running.enter_context(serving("services.declarations", settings=settings))
@@ -101,7 +101,7 @@ def _streamed(bench: Bench, settings: Settings, plan: StreamPlan, processes: int
 
 
 def _ceiling(load: Load, first: int) -> float:
-    """Rows a second of the loader, its rows made before the clock runs."""
+    """Returns the rows a second of the loader, its rows made before the clock runs."""
     now_us, maker = SystemClock().now_us(), Maker()
     rows = [maker.stored(number, now_us) for number in range(first, first + MEASURED)]
     start = time.perf_counter()
@@ -114,7 +114,7 @@ _connections: dict[str, psycopg.Connection] = {}
 
 
 def copy(database: str, rows: Sequence[bulk.Row]) -> None:
-    """One transaction of the ceiling's loader."""
+    """Runs one transaction of the ceiling's loader."""
     connection = _connections.setdefault(database, psycopg.connect(database))
     with connection.transaction():
         connection.execute("SET LOCAL search_path TO declarations")

@@ -36,27 +36,27 @@ Told = Callable[[Row], None]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What one run stands on."""
+    """The folder, authority and duration of one run."""
 
     folder: pathlib.Path
     authority: Authority
     seconds: float
 
     def plan(self, address: str, accounts: list[str]) -> Plan:
-        """The unary plan; others are variations of it."""
+        """Returns the unary plan; others are variations of it."""
         assertion = self.signer.assertion(TELLER, "settlement", SystemClock().now_us())
         certificates = str(self.authority.folder)
         return Plan(address, certificates, assertion, accounts, CALLERS, self.seconds, 1, False, False)
 
     @property
     def signer(self) -> Signer:
-        """The gateway's."""
+        """Returns the gateway's signer."""
         return Signer(self.authority.signing_key("services/gateway"))
 
 
 @contextlib.contextmanager
 def prepared(seconds: float, service: str = "settlement") -> Iterator[Bench]:
-    """A folder with certificates, on the disk the project lies on: a memory disk would flatter fsync."""
+    """Gives a folder with certificates, on the disk the project lies on: a memory disk would flatter fsync."""
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=pathlib.Path.cwd()) as folder:
         authority = Authority(pathlib.Path(folder) / "certificates")
         for name in (f"services/{service}", "services/gateway"):
@@ -67,7 +67,7 @@ def prepared(seconds: float, service: str = "settlement") -> Iterator[Bench]:
 
 
 async def open_accounts(bench: Bench, address: str) -> list[str]:
-    """The accounts of a bank's customers, each with money on it."""
+    """Opens the accounts of a bank's customers, each with money on it. Returns their names."""
     credentials = Credentials.load(bench.authority.folder, "services/gateway")
     channels = Channels(credentials, {"settlement": address})
     client = AssertingClient(channels, bench.signer, SystemClock())
@@ -92,7 +92,7 @@ async def _open(client: AssertingClient, number: int, kind: str = "CURRENT", own
 
 
 def _echo(bench: Bench, kind: str) -> float:
-    """Calls a second of an echo."""
+    """Returns the calls a second of an echo."""
     address = f"127.0.0.1:{free_port()}"
     settings = Settings("", address, bench.authority.folder, {})
     with serving("bench.echo", kind, settings=settings):
@@ -101,7 +101,7 @@ def _echo(bench: Bench, kind: str) -> float:
 
 
 def _posting(bench: Bench, database: str) -> dict[str, float]:
-    """Transfers a second by form: unary and batch, spread and hot."""
+    """Returns the transfers a second by form: unary and batch, spread and hot."""
     address = f"127.0.0.1:{free_port()}"
     settings = Settings(database, address, bench.authority.folder, {})
     with serving("services.settlement", settings=settings):

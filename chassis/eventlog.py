@@ -59,9 +59,9 @@ class Range:
 
 
 def read(connection: sa.Connection, epoch: str, after_position: int, tenant: str = "", *resources: str) -> Range:
-    """The next events after a position: of one tenant or, if empty, all; of some resources, if given.
+    """Reads the next events after a position: of one tenant or, if empty, all; of some resources, if given.
 
-    LogRestored if the cursor belongs to another epoch or lies beyond the head.
+    Raises LogRestored if the cursor belongs to another epoch or lies beyond the head.
     """
     head = connection.execute(sa.select(tables.log_head)).one()
     if (epoch and epoch != head.epoch) or after_position > head.position:
@@ -98,7 +98,7 @@ def _event(row: Any) -> events_pb2.Event:
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """Whether positions are dense from 1 to the head, from the rows alone."""
+    """Returns where positions aren't dense from 1 to the head, from the rows alone."""
     newest = connection.execute(sa.select(tables.log_head.c.position)).scalar_one()
     column = tables.events.c.position
     count, low, high = connection.execute(sa.select(sa.func.count(), sa.func.min(column), sa.func.max(column))).one()

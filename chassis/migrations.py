@@ -30,7 +30,7 @@ class UnknownRevisions(UnfitStore):
 
 
 def configuration(folders: Sequence[str]) -> Config:
-    """Alembic's configuration for these branches."""
+    """Returns Alembic's configuration for these branches."""
     config = Config()
     config.set_main_option("script_location", str(CHASSIS.parent))
     config.set_main_option("path_separator", "newline")
@@ -78,7 +78,7 @@ def _refuse_unknown(store: Database, script: ScriptDirectory, current: Iterable[
 
 
 def _belong(connection: sa.Connection, keys: KeyRing) -> None:
-    """A store belongs to the ring that it is filled with: its tokens are found by no other."""
+    """Binds a store to the ring that it is filled with: its tokens are found by no other. Raises OtherRing."""
     if keys is NO_KEYS:
         return
     known = connection.execute(sa.select(tables.key_rings.c.token)).scalar_one_or_none()

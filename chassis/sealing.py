@@ -17,17 +17,17 @@ class Opened(Protocol):
 
     @property
     def connection(self) -> sa.Connection:
-        """Within which it happens."""
+        """The connection within which it happens."""
         ...
 
     @property
     def keys(self) -> KeyRing:
-        """The store's."""
+        """The store's key ring."""
         ...
 
 
 def table(name: str, metadata: sa.MetaData) -> sa.Table:
-    """A table of sealed values; name it in Service.sealed, so that rotation finds it."""
+    """Returns a table of sealed values; name it in Service.sealed, so that rotation finds it."""
     return sa.Table(
         name,
         metadata,
@@ -49,13 +49,13 @@ def put(transaction: Opened, into: sa.Table, values: Mapping[str, bytes]) -> Non
 
 
 def sealed_row(keys: KeyRing, resource: str, plain: bytes) -> bulk.Row:
-    """A value's row: its resource, the id of the key that seals it, and its sealed form."""
+    """Returns a value's row: its resource, the id of the key that seals it, and its sealed form."""
     sealed = keys.seal(plain, resource.encode())
     return resource, keyring.key_id(sealed), sealed
 
 
 def of(reading: Opened, source: sa.Table, resources: Collection[str]) -> dict[str, bytes]:
-    """The opened values of those resources that have one. UnknownKey, Tampered."""
+    """Returns the opened values of those resources that have one. Raises UnknownKey, Tampered."""
     if not resources:
         return {}
     query = sa.select(source.c.resource, source.c.sealed).where(
@@ -66,7 +66,7 @@ def of(reading: Opened, source: sa.Table, resources: Collection[str]) -> dict[st
 
 
 def rows_by_key(connection: sa.Connection, sources: Iterable[sa.Table]) -> dict[str, int]:
-    """How many rows each key seals."""
+    """Returns how many rows each key seals."""
     counts: dict[str, int] = {}
     for source in sources:
         query = sa.select(source.c.key_id, sa.func.count()).group_by(source.c.key_id)
@@ -76,10 +76,9 @@ def rows_by_key(connection: sa.Connection, sources: Iterable[sa.Table]) -> dict[
 
 
 def reseal(connection: sa.Connection, keys: KeyRing, source: sa.Table, after: str, at_most: int) -> tuple[int, str]:
-    """Seals the next rows that other keys sealed with the current one: how many, and the last row seen.
+    """Seals the next rows that other keys sealed with the current one. Returns how many, and the last row seen.
 
-    The last row is empty at the table's end. A row that changed meanwhile has been sealed anew by whoever
-    changed it.
+    The last row is empty at the table's end. A row that changed meanwhile has been sealed anew by whoever changed it.
     """
     database.lock_shared(connection, RETIRING)
     columns = source.c

@@ -18,12 +18,12 @@ class Resource(Protocol):
 
     @property
     def name(self) -> str:
-        """Its resource name."""
+        """Returns its resource name."""
         ...
 
     @property
     def revision(self) -> int:
-        """Rises with every change; its text is the etag."""
+        """The revision, which rises with every change; its text is the etag."""
         ...
 
 
@@ -32,12 +32,12 @@ class StatefulResource(Resource, Protocol[CovariantState]):
 
     @property
     def state(self) -> CovariantState:
-        """Where it stands."""
+        """The state."""
         ...
 
 
 def moved(transitions: Mapping[tuple[State, Verb], State], resource: StatefulResource[State], verb: Verb) -> State:
-    """The state after a verb. WrongState if the table doesn't have the pair."""
+    """Returns the state after a verb. Raises WrongState if the table doesn't have the pair."""
     following = transitions.get((resource.state, verb))
     if following is None:
         raise WrongState(resource=resource.name, state=resource.state.value)
@@ -69,12 +69,12 @@ def enter(
 
 
 def check_etag(etag: str, resource: Resource) -> None:
-    """EtagMismatch unless the caller's etag is empty or the present one."""
+    """Raises EtagMismatch unless the caller's etag is empty or the present one."""
     if etag and etag != str(resource.revision):
         raise EtagMismatch(resource=resource.name)
 
 
 def diagram(transitions: Mapping[tuple[State, Verb], State]) -> str:
-    """The table as a Mermaid state diagram."""
+    """Returns the table as a Mermaid state diagram."""
     edges = [f"    {before} --> {after}: {verb}" for (before, verb), after in transitions.items()]
     return "\n".join(["stateDiagram-v2", *edges])

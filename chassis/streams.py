@@ -34,7 +34,10 @@ class Places:
 
     @contextlib.contextmanager
     def taken(self, tenant: str, where: str = "") -> Iterator[None]:
-        """One of the tenant's places for as long as the block lasts; `where` has places of its own. QuotaExceeded."""
+        """Takes a place of the tenant's for as long as the block lasts; `where` has places of its own.
+
+        Raises QuotaExceeded.
+        """
         place = (tenant, where)
         if self._taken[place] >= self._per_tenant:
             raise QuotaExceeded(tenant=tenant, limit=self._per_tenant)
@@ -47,7 +50,7 @@ class Places:
                 del self._taken[place]
 
     def of(self, caller: Caller) -> contextlib.AbstractContextManager[None]:
-        """A place for a caller's stream. QuotaExceeded."""
+        """Takes a place for a caller's stream. Raises QuotaExceeded."""
         return contextlib.nullcontext() if caller.service else self.taken(caller.tenant)
 
 
@@ -64,7 +67,7 @@ class Turns:
         self._waiting: Counter[str] = Counter()
 
     async def run(self, tenant: str, work: Callable[[], Found]) -> Found:
-        """What the work returns, done in its tenant's turn."""
+        """Runs the work in its tenant's turn. Returns its result."""
         loop = asyncio.get_running_loop()
         async with self._turn(tenant):
             start = loop.time()

@@ -11,14 +11,14 @@ from chassis.service import Service
 
 
 def violations(service: Service, connection: sa.Connection) -> list[str]:
-    """Everything that doesn't fit in a service's rows: events, tasks, currencies, and the service's own rules."""
+    """Returns everything that doesn't fit in a service's rows: events, tasks, currencies, and the service's own rules."""
     found = [*eventlog.violations(connection), *tasks.violations(connection, service.sagas)]
     found += [*business_date.violations(connection), *jobs.violations(connection, service.jobs)]
     return [*found, *unknown_currencies(connection), *service.violations(connection)]
 
 
 def unknown_currencies(connection: sa.Connection) -> list[str]:
-    """The rows in a currency that was never money, by table and column.
+    """Returns the rows in a currency that was never money, by table and column.
 
     Of one order in BTC: "currency: pre_shipments.amount_currency: 1 row in BTC, which is no money; the first is 0194…".
     """
@@ -26,7 +26,7 @@ def unknown_currencies(connection: sa.Connection) -> list[str]:
 
 
 def _currency_columns(connection: sa.Connection) -> Iterator[tuple[sa.Table, sa.Column[Any]]]:
-    """Every column that holds currencies, of every table of the store."""
+    """Yields every column that holds currencies, of every table of the store."""
     is_postgresql = connection.dialect.name == "postgresql"
     schema = connection.exec_driver_sql("SELECT current_schema()").scalar_one() if is_postgresql else None
     metadata = sa.MetaData()
@@ -49,7 +49,7 @@ def _of_column(connection: sa.Connection, table: sa.Table, column: sa.Column[Any
 
 
 def parked(connection: sa.Connection) -> Sequence[Mapping[str, Any]]:
-    """The calls that wait for a person, each with why: told beside the violations, since no row is wrong."""
+    """Returns the calls that wait for a person, each with why: told beside the violations, since no row is wrong."""
     return [
         {"resource": task.resource, "step": task.step, "attempts": task.attempts, "why": task.parked}
         for task in tasks.parked(connection)

@@ -49,7 +49,7 @@ def _position(store: Database) -> int:
 
 
 def _follow(store: Database) -> bool:
-    """Counts what the log says next. Whether there is more."""
+    """Counts what the log says next. Returns whether there is more."""
     found: list[bool] = []
 
     def run(transaction: Transaction, _request: Message) -> Message:

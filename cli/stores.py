@@ -17,7 +17,7 @@ Opened = list[tuple[Service, Database]]
 
 @contextlib.contextmanager
 def opened(database: str) -> Iterator[Opened]:
-    """Every service with its store."""
+    """Gives every service with its store."""
     stores = [(service, Database(database, service.name)) for service in SERVICES]
     try:
         yield stores

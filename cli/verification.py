@@ -17,11 +17,12 @@ CHAIN = "chain:"
 
 
 def verify(database: str, is_whole: bool) -> dict[str, Any]:
-    """The report: ok, books, events by service, whether the chains hold, every violation with its place, and what is
-    parked: calls that wait for a person, which is no violation.
+    """Returns the report: ok, books, events by service, whether the chains hold, every violation, and what is parked.
 
-    `is_whole`: a platform ran on it, so that every service must have its store; an import alone makes
-    only that of the declarations.
+    A violation stands with its place. Parked calls wait for a person, which is no violation.
+
+    `is_whole`: a platform ran on it, so that every service must have its store; an import alone makes only that of the
+    declarations.
     """
     books: list[dict[str, Any]] = []
     events: dict[str, int] = {}

@@ -28,11 +28,11 @@ class Downloads:
         self._rooms = rooms
 
     def routes(self) -> list[Route]:
-        """What it answers."""
+        """Returns its routes."""
         return [Route("/downloads/declarations.csv", self.declarations, methods=["GET"])]
 
     async def declarations(self, request: Request) -> Response:
-        """The caller's declarations as CSV. What refuses the first page refuses the download."""
+        """Answers with the caller's declarations as CSV. What refuses the first page refuses the download."""
         principal = await web.signed_in(self._rooms, request)
         caller = principal.caller(web.language_of(request))
         parameters = dict.fromkeys(request.query_params.multi_items())
@@ -60,7 +60,7 @@ class Downloads:
 
 
 def _asked(parameters: list[tuple[str, str]]) -> insight_pb2.ExportDeclarationsRequest:
-    """The request that the parameters make. InvalidFields."""
+    """Returns the request that the parameters make. Raises InvalidFields."""
     route, _ = find("GET", "/v1/declarations:export")
     assert route is not None
     asked: insight_pb2.ExportDeclarationsRequest = transcoding.request_of(route, {}, parameters, b"")

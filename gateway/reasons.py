@@ -48,7 +48,7 @@ def _of_services() -> Mapping[str, Mapping[str, str | list[str]]]:
 
 
 def by_status(refusals: Refusals) -> dict[int, list[str]]:
-    """The reasons of refusals by HTTP status."""
+    """Returns the reasons of refusals by HTTP status."""
     return _sorted((status_of(refusal.code, refusal.reason), refusal.reason) for refusal in refusals)
 
 
@@ -60,7 +60,7 @@ def _sorted(pairs: Iterable[tuple[int, str]]) -> dict[int, list[str]]:
 
 
 def of_route(route: Route) -> dict[int, list[str]]:
-    """The reasons for which a call of a route may be refused, by HTTP status."""
+    """Returns the reasons for which a call of a route may be refused, by HTTP status."""
     methods, codes = _of_services()["methods"], _of_services()["codes"]
     named = methods[route.method.descriptor.full_name]
     pairs = [(status_of(grpc.StatusCode[str(codes[reason])], reason), reason) for reason in named]
@@ -70,7 +70,7 @@ def of_route(route: Route) -> dict[int, list[str]]:
 
 
 def _of_gateway(route: Route) -> Refusals:
-    """What the gateway and the chassis refuse, by what the route is."""
+    """Returns what the gateway and the chassis refuse, by the kind of route."""
     fields = _names(route.method.descriptor.input_type)
     wanted = {
         CHANGES: route.changes,

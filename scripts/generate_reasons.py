@@ -27,7 +27,7 @@ BASES = (DomainError, RemoteError)
 
 
 def refusals(service: Service, method: str) -> set[type[DomainError]]:
-    """The classes that the code behind a method names."""
+    """Returns the classes that the code behind a method names."""
     return {found for found in _reached(_functions(service, method)) if _is_refusal(found)}
 
 
@@ -43,7 +43,7 @@ def _is_refusal(found: Any) -> bool:
 
 
 def _reached(begin: list[Any]) -> Iterator[Any]:
-    """Functions and classes of ours that can be reached, each once."""
+    """Yields functions and classes of ours that can be reached, each once."""
     seen: set[int] = set()
     waiting = list(begin)
     while waiting:
@@ -61,7 +61,7 @@ def _is_ours(found: Any) -> bool:
 
 
 def _named(function: FunctionType) -> Iterator[Any]:
-    """Globals that a function's code names, what it takes of modules and classes by name, and what it closes over."""
+    """Yields the globals that a function names, what it takes of modules and classes by name, and what it closes over."""
     names = set(_names(function.__code__))
     values = [function.__globals__[name] for name in names if name in function.__globals__]
     values += [cell.cell_contents for cell in function.__closure__ or ()]
@@ -76,7 +76,7 @@ def _named(function: FunctionType) -> Iterator[Any]:
 
 @cache
 def _methods(package: str) -> Mapping[str, Sequence[FunctionType]]:
-    """The methods of a room's classes by name: whose instance a function calls isn't in its code."""
+    """Returns the methods of a room's classes by name: whose instance a function calls isn't in its code."""
     found: dict[str, list[FunctionType]] = {}
     for name, module in list(sys.modules.items()):
         if name.startswith(f"{package}."):
@@ -95,7 +95,7 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def written() -> str:
-    """The file's text: the methods' reasons, and each reason's code."""
+    """Returns the file's text: the methods' reasons, and each reason's code."""
     methods: dict[str, list[str]] = {}
     codes: dict[str, str] = {}
     for service in SERVICES:

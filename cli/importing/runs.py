@@ -37,9 +37,9 @@ class Runs:
         self._has_any = self._store.execute("SELECT 1 FROM apart").fetchone() is not None
 
     def lines(self, key: Key) -> tuple[Sequence[int], int]:
-        """The lines on which the runs of a key begin, and the first of a run that can be read; none for a single run.
+        """Returns the lines on which a key's runs begin, and the first of a run that can be read.
 
-        At most one line more than a message names.
+        None for a single run; at most one line more than a message names.
         """
         if not self._has_any:
             return (), 0

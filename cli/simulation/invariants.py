@@ -36,7 +36,7 @@ class Register:
         self._position = 0
 
     def check(self) -> list[tuple[str, str]]:
-        """Invariant and detail of each violation since the last commit."""
+        """Returns the invariant and detail of each violation since the last commit."""
         node = self._network.nodes["declarations"]
         with node.store.read() as connection:
             touched = sorted(self._touched(connection))
@@ -64,14 +64,14 @@ def _parted(detail: str) -> tuple[str, str]:
 
 
 def _excess(connection: sa.Connection, name: str) -> int:
-    """What buyers paid beyond the declared value, minor units."""
+    """Returns what buyers paid beyond the declared value, in minor units."""
     query = sa.select(proceeds.c.response).where(proceeds.c.asset == name)
     applied = map(declarations_pb2.ApplyProceedsResponse.FromString, connection.execute(query).scalars())
     return sum(apply_proceeds_response.excess.minor_units for apply_proceeds_response in applied)
 
 
 def _paid(name: str, value: Value, excess: int) -> Found:
-    """What the buyer has paid for in full is neither financed nor reserved any more, but for a breach."""
+    """Yields a violation where a fully paid asset is still financed or reserved beyond its breach."""
     held = value.financed + value.reserved - value.shortfall
     is_paid = value.declared <= value.settled + value.returned
     if excess and held and is_paid:
@@ -79,7 +79,7 @@ def _paid(name: str, value: Value, excess: int) -> Found:
 
 
 def of_service(node: Node) -> Found:
-    """Ledger, chain, events, tasks and the service's own rules, from its rows alone."""
+    """Yields the violations of ledger, chain, events, tasks and the service's own rules, from its rows alone."""
     with node.store.read() as connection:
         for detail in eventlog.violations(connection):
             yield "E1", detail
@@ -97,12 +97,12 @@ def _loans(network: Network) -> list[Loan]:
 
 
 def loans_by_state(network: Network) -> dict[str, int]:
-    """How many loans stand where."""
+    """Returns the number of loans in each state."""
     return dict(Counter(loan.state.value for loan in _loans(network)))
 
 
 def at_rest(network: Network) -> Found:
-    """Across services, once nothing is under way."""
+    """Yields the violations across services, once nothing is under way."""
     loans = _loans(network)
     with network.nodes["declarations"].store.read() as connection:
         held = encumbrance_store.load(connection, [loan.encumbrance_id for loan in loans])
@@ -116,9 +116,10 @@ def at_rest(network: Network) -> Found:
 
 
 def _covers(network: Network) -> Found:
-    """Exposure is what the register holds as insured and nobody paid; what has no value behind it may be paid for.
+    """Yields where exposure isn't what the register holds as insured and nobody paid.
 
-    A payment that is parked after it was applied isn't told yet: its declaration is left out.
+    What has no value behind it may be paid for. A payment that is parked after it was applied isn't told yet: its
+    declaration is left out.
     """
     with network.nodes["credit_insurance"].store.read() as connection:
         every = [shipment for page in covers.pages(connection) for shipment in page]
@@ -153,7 +154,7 @@ def _currency(shipment: cover.CoveredShipment) -> str:
 
 
 def _disbursed(network: Network) -> set[str]:
-    """The loans that settlement paid out, by its ledger."""
+    """Returns the loans that settlement paid out, by its ledger."""
     with network.nodes["settlement"].store.read() as connection:
         query = sa.select(transfers.c.reference).where(transfers.c.code == "disburse")
         return {str(reference) for reference in connection.execute(query).scalars()}

@@ -57,7 +57,7 @@ class CrashingDatabase(Database):
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """As the store's, but for the crash."""
+        """Writes as the store does, but for the crash."""
         with super().write() as connection:
             yield connection
             if self.crash_next:
@@ -113,7 +113,7 @@ class Network:
         self._plan(delay_us, action)
 
     def step(self) -> None:
-        """The next thing on the agenda."""
+        """Does the next thing on the agenda."""
         due_us, _, action = heapq.heappop(self._agenda)
         self.clock.advance(max(due_us - self.clock.now_us(), 0))
         self.steps += 1
@@ -153,7 +153,7 @@ class Network:
             self._plan(self._delay(), lambda: reply(outcome))
 
     def _deliver(self, caller: Caller, service: str, method: str, request: Any, reply: Reply) -> None:
-        """The service's edge: access and fields, then the read, or the queue of the writer."""
+        """Passes the service's edge: access and fields, then the read, or the queue of the writer."""
         node = self.nodes[service]
         try:
             node.policies[method].check(caller)
@@ -189,7 +189,7 @@ class Network:
             self._plan(self.random.randrange(5 * MILLISECOND), lambda: self._flush(node))
 
     def _flush(self, node: Node) -> None:
-        """One group commit, if it comes to that."""
+        """Makes one group commit, if it comes to that."""
         node.is_flush_planned = False
         batch, node.waiting = node.waiting, []
         node.store.crash_next = self._happens(CRASH_BEFORE)
@@ -215,7 +215,7 @@ class Network:
         node.in_the_air.clear()
 
     def _tick(self, name: str) -> None:
-        """Every few seconds: sweeps, dates to be closed, and tasks whose time has come."""
+        """Does every few seconds: sweeps, dates to be closed, and tasks whose time has come."""
         node = self.nodes[name]
         for sweep in node.service.sweeps:
             operation = Operation("sweep", Empty, run=_sweeping(sweep), keeps_requests=False)
@@ -234,13 +234,13 @@ class Network:
                 self._perform(node, task)
 
     def _perform(self, node: Node, task: Task) -> None:
-        """One try of a task's call: its reply, or that nothing is known."""
+        """Tries a task's call once: its reply, or that nothing is known."""
         caller = identity.caller_from_text(task.caller)
         acting = identity.service_caller(node.service.name, caller.principal, task.tenant)
         settled = False
 
         def landed(outcome: Message | DomainError) -> None:
-            """A reaction that refused counts as an attempt."""
+            """Settles the task; a reaction that refused counts as an attempt."""
             node.in_the_air.discard(task.key)
             if isinstance(outcome, DomainError):
                 now_us = self.clock.now_us()
@@ -262,7 +262,7 @@ class Network:
         self._plan(RESEND_US, lambda: settle(_unknown()))
 
     def owes(self) -> int:
-        """How many tasks are still open."""
+        """Returns how many tasks are still open."""
         count = 0
         for node in self.nodes.values():
             with node.store.read() as connection:
@@ -271,7 +271,7 @@ class Network:
 
 
 def _standing_still() -> int:
-    """A stopwatch on which no step takes any time: the same in every run."""
+    """Returns 0: a stopwatch on which no step takes any time, the same in every run."""
     return 0
 
 

@@ -31,7 +31,7 @@ class Forwarding(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._handlers = {method.path: self._handler(method) for method in reachable}
 
     def service(self, details: Any) -> grpc.RpcMethodHandler | None:
-        """The handler of a path."""
+        """Returns the handler of a path."""
         return self._handlers.get(details.method)
 
     def _handler(self, method: PublicMethod) -> grpc.RpcMethodHandler:
@@ -92,10 +92,10 @@ class Forwarding(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 
 def _both_ways(forward: Any) -> Any:
-    """A stream whose requests flow once the service has accepted it.
+    """Returns a stream whose requests flow once the service has accepted it.
 
-    A write into a call that the service is just refusing would hide the refusal behind an INTERNAL
-    of the library's own.
+    A write into a call that the service is just refusing would hide the refusal behind an INTERNAL of the library's
+    own.
     """
 
     async def responses(requests: Any, metadata: Metadata, timeout: float | None) -> AsyncIterator[bytes]:

@@ -20,7 +20,7 @@ MOST_REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whose certificate it is, and until when that is believed."""
+    """A principal known by its certificate, and until when that is believed."""
 
     caller: Caller
     until_us: int
@@ -34,11 +34,11 @@ class Identification:
         self._known: dict[bytes, Known] = {}
 
     async def assertion(self, context: Any, service: str) -> str:
-        """The caller's assertion for a service. CertificateUnknown, CertificateExpired."""
+        """Returns the caller's assertion for a service. Raises CertificateUnknown, CertificateExpired."""
         return self._assertions.of(await self.caller(context), service)
 
     async def caller(self, context: Any) -> Caller:
-        """Who is at the other end. CertificateUnknown, CertificateExpired."""
+        """Returns the caller at the other end. Raises CertificateUnknown, CertificateExpired."""
         proof = context.auth_context()
         (certificate,) = proof["x509_pem_cert"]
         known = self._known.get(certificate)
@@ -64,6 +64,6 @@ class Identification:
 
 
 def _public_key(certificate: x509.Certificate) -> str:
-    """What the principal's signatures are checked with, PEM."""
+    """Returns the key that checks the principal's signatures, PEM."""
     kind = serialization.PublicFormat.SubjectPublicKeyInfo
     return certificate.public_key().public_bytes(serialization.Encoding.PEM, kind).decode()

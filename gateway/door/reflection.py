@@ -1,4 +1,4 @@
-"""What reflection shows: the contracts without their INTERNAL methods and their shapes, which don't exist outside.
+"""Reflection: the contracts without their INTERNAL methods and their shapes, which don't exist outside.
 
 It is served under both of its names, v1 and v1alpha, whose messages are the same bytes.
 """
@@ -33,7 +33,7 @@ def add_reflection(server: grpc.aio.Server, names: Iterable[str], contracts: tup
 
 
 def public_pool(services: tuple[str, ...]) -> descriptor_pool.DescriptorPool:
-    """A pool of the services' files and all they import."""
+    """Returns a pool of the services' files and all they import."""
     pool = descriptor_pool.DescriptorPool()
     added: set[str] = set()
     ours = [contract(service).descriptor.file for service in services]
@@ -45,7 +45,7 @@ def public_pool(services: tuple[str, ...]) -> descriptor_pool.DescriptorPool:
 
 
 def _first_version() -> descriptor_pb2.FileDescriptorProto:
-    """The file of reflection v1: that of v1alpha under its later name."""
+    """Returns the file of reflection v1: that of v1alpha under its later name."""
     file = descriptor_pb2.FileDescriptorProto()
     reflection_pb2.DESCRIPTOR.CopyToProto(file)
     file.name, file.package = "grpc/reflection/v1/reflection.proto", V1
@@ -61,7 +61,7 @@ def _later_name(name: str) -> str:
 
 
 def _files(files: Iterable[FileDescriptor]) -> dict[str, FileDescriptor]:
-    """Our own files among these and all that they import, by name."""
+    """Returns our own files among these and all that they import, by name."""
     found: dict[str, FileDescriptor] = {}
     for file in files:
         if file.package.startswith("aval.") and file.name not in found:
@@ -71,7 +71,7 @@ def _files(files: Iterable[FileDescriptor]) -> dict[str, FileDescriptor]:
 
 
 def _hidden(files: dict[str, FileDescriptor]) -> set[str]:
-    """The full names of the messages that only INTERNAL methods speak in.
+    """Returns the full names of the messages that only INTERNAL methods speak in.
 
     They are those methods' requests and responses, and what only these are made of. A resource that such a method
     answers with is shown, since it is told in events.
@@ -109,7 +109,7 @@ def _is_resource(message: Descriptor) -> bool:
 
 
 def _parts(message: Descriptor) -> Iterator[str]:
-    """The outermost messages that the fields of a message, or of those within it, are of."""
+    """Yields the outermost messages that the fields of a message, or of those within it, are of."""
     for field in message.fields:
         if field.message_type is not None:
             yield _outermost(field.message_type).full_name

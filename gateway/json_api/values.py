@@ -98,7 +98,7 @@ SCALARS: Mapping[Any, tuple[Check, str, str]] = {
 
 
 def problems(data: Any, message: Descriptor, prefix: str = "") -> list[Problem]:
-    """What of a JSON object doesn't fit a message; paths begin with the prefix."""
+    """Returns every value of a JSON object that doesn't fit a message; paths begin with the prefix."""
     found: list[Problem] = []
     for problem in _of_message(data, message, prefix):
         found.append(problem)
@@ -108,7 +108,7 @@ def problems(data: Any, message: Descriptor, prefix: str = "") -> list[Problem]:
 
 
 def field_of(message: Descriptor, name: str) -> FieldDescriptor | None:
-    """The field of a name, in either spelling."""
+    """Returns the field of a name, in either spelling."""
     return message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name)
 
 
