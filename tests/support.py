@@ -117,7 +117,7 @@ def apply(database: Database, *batch: Transfer, now_us: int = NOW_US, date: date
 
 
 def violations(database: Database) -> list[str]:
-    """What the ledger's proof finds wrong."""
+    """Returns what the ledger's proof finds wrong."""
     with database.read() as connection:
         return ledger.violations(connection)
 
@@ -150,7 +150,7 @@ def scalar(database: Database, query: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a refused caller was told."""
+    """The refusal that a caller was told."""
 
     code: str
     reason: str
@@ -159,7 +159,7 @@ class Refusal:
 
 
 def refusal_of(error: grpc.RpcError, language: str) -> Refusal:
-    """What every refusal has: exactly one ErrorInfo of our domain, a message in the caller's language, no leak."""
+    """Checks what every refusal has: exactly one ErrorInfo of our domain, a message in the caller's language, no leak."""
     (raw,) = [value for key, value in error.trailing_metadata() or () if key == TRAILER]
     status = status_pb2.Status.FromString(raw)
     (info,) = _details(status, error_details_pb2.ErrorInfo)

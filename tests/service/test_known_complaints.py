@@ -1,4 +1,4 @@
-"""What users of other ledgers complain about, one test for each complaint, on both databases."""
+"""Complaints of other ledgers' users, one test for each, on both databases."""
 
 import uuid
 from typing import Any

@@ -108,7 +108,7 @@ def test_every_state_and_verb(table: Any, states: type[StrEnum], verbs: type[Str
 
 @pytest.mark.parametrize("state", State)
 def test_plan_of_every_state(state: State) -> None:
-    """What each state owes, to whom, for whom; the ids are known without an answer."""
+    """Each state owes its call, to whom, for whom; the ids are known without an answer."""
     owed = {
         State.DECLARED: ("reserve value", "declarations", "ReserveEncumbrance"),
         State.VALUE_RESERVED: ("confirm value", "declarations", "ConfirmEncumbrance"),
@@ -247,7 +247,7 @@ def test_covered_is_the_invoice_as_far_as_both_lines_have_something_left(
 
 @given(amounts, amounts, amounts)
 def test_after_retiring_nothing_available_is_uninsured(booked: int, held: int, insured: int) -> None:
-    """What lenders hold stays; what they don't never exceeds what is insured beyond it; nothing insured is taken."""
+    """Nothing that lenders hold or that is insured goes; the rest never exceeds what is insured beyond the held."""
     booked, held = max(booked, held), min(booked, held)
     retired = cover.no_longer_insured(_line(booked, 0, held), Money("USD", insured)).minor_units
     assert 0 <= retired <= booked - held

@@ -152,7 +152,7 @@ def test_each_refusal_is_compensated_or_tried_again(state: State) -> None:
 
 
 def answer(call: tasks.Call, **changes: Any) -> Any:
-    """What the other side says to a call."""
+    """Returns the other side's answer to a call."""
     if call.method != "GetDeclaration":
         return Empty()
     available = declarations_pb2.DeclaredValue(available=money.to_proto(usd(50_000_00)))

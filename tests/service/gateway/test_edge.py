@@ -142,7 +142,7 @@ async def test_a_body_with_two_lengths_is_refused_and_its_connection_ends(world:
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    """What this process' spans are, all parts of the platform alike."""
+    """Gives the spans of this process, all parts of the platform alike."""
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(telemetry, "tracer", provider.get_tracer("test"))

@@ -425,13 +425,13 @@ async def unmatched(world: Any, units: int = 700) -> settlement_pb2.IncomingPaym
 
 
 async def prepared(world: Any, outlet: str, payment: settlement_pb2.IncomingPayment) -> Any:
-    """What the maker prepares about it."""
+    """Prepares a payment's way out, by the maker."""
     kind = getattr(settlement_pb2, f"{outlet}IncomingPaymentRequest")
     return await world.ask(f"{outlet}IncomingPayment", kind(name=payment.name, reason="no declaration"), MAKER)
 
 
 def approval(payment: settlement_pb2.IncomingPayment) -> settlement_pb2.ApproveIncomingPaymentRequest:
-    """Of what was prepared last."""
+    """Returns the approval of what was prepared last."""
     return settlement_pb2.ApproveIncomingPaymentRequest(name=payment.name, etag=payment.etag)
 
 

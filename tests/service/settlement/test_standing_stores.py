@@ -31,7 +31,7 @@ REPAYMENT = derived("incomingPayments/payment-1", LOAN, "repayment")
 
 
 def collection(**changes: Any) -> dict[str, Any]:
-    """What a payment collects, as it was stored."""
+    """Returns a payment's collection, as it was stored."""
     made = {"loan": LOAN, "bank": BANK, "settled": ["USD", 600], "repayment_id": REPAYMENT, "amount": None}
     return made | {"interest": None, "refusal": "", "is_confirmed": False} | changes
 
@@ -93,7 +93,7 @@ def store(database_url: str) -> Iterator[Database]:
 
 
 def task(number: int, step: str) -> dict[str, Any]:
-    """What a payment owed."""
+    """Returns a payment's task, as it was stored."""
     call = {"service": "declarations", "method": "GetDeclaration", "request": b"", "tenant": "services/settlement"}
     made = {"resource": f"incomingPayments/payment-{number}", "saga": "incoming_payment", "step": step, "round": 3}
     return (
