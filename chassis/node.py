@@ -121,16 +121,16 @@ class Node:
         public_key = (self._settings.certificates / "services_gateway.pub").read_bytes()
         verifier = Verifier(public_key, self.service.name)
         return server.Handlers(
-            self.service,
-            self.store,
-            self.writer,
-            self.watchers,
-            verifier,
-            self._clock,
-            self._random,
-            self._seal(),
-            self._notes,
-            self._places,
+            service=self.service,
+            store=self.store,
+            writer=self.writer,
+            watchers=self.watchers,
+            verifier=verifier,
+            clock=self._clock,
+            random=self._random,
+            seal=self._seal(),
+            notes=self._notes,
+            places=self._places,
         )
 
     def _start_background(self) -> None:
@@ -142,9 +142,16 @@ class Node:
         for source, react in self.service.subscriptions.items():
             path = contract(source).path(WATCH)
             consumer = Consumer(
-                source, react, self.store, self.writer, self.channels, path, self._clock, self._random,
-                self.service.name,
-            )  # fmt: skip
+                source=source,
+                react=react,
+                store=self.store,
+                writer=self.writer,
+                channels=self.channels,
+                path=path,
+                clock=self._clock,
+                random=self._random,
+                service=self.service.name,
+            )
             self._spawn(consumer.run())
         for sweep in self.service.sweeps:
             self._spawn(self._sweep(sweep, self.writer.submit))

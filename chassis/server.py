@@ -246,14 +246,14 @@ class Handlers:
         async def act(caller: Caller, date: datetime.date | None, request: Any, span: trace.Span) -> Message:
             now_us, traceparent = self._clock.now_us(), telemetry.traceparent_of(span)
             submission = Submission(
-                operation,
-                caller,
-                request,
-                request.request_id,
-                now_us,
-                self._random(16),
-                traceparent,
-                span,
+                operation=operation,
+                caller=caller,
+                request=request,
+                request_id=request.request_id,
+                now_us=now_us,
+                seed=self._random(16),
+                traceparent=traceparent,
+                span=span,
                 caller_date=date,
                 seal=self._seal,
             )

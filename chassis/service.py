@@ -11,7 +11,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from chassis import business_date
-from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came, has_nothing_personal
+from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came, by_name, has_nothing_personal
 from chassis.contracts import Contract, contract
 from chassis.identity import Caller
 from chassis.jobs import Job
@@ -56,15 +56,16 @@ Check = Callable[[sa.Connection], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A mutating method's function: one at a time, or in batches; and the names of what it changes.
+    """A mutating method's function: one at a time, or in batches; and the names of what it changes, to be locked.
 
+    A request that says `name` changes that; one that doesn't changes nothing that stands, unless `names` tells it.
     `prepare` does what needs no store, on a thread of its own, before the writer's turn. `is_personal` says of an
     answer whether it may quote personal data.
     """
 
     run: Run | None = None
     run_batch: BatchRun | None = None
-    names: Names = lambda _request: ()
+    names: Names = by_name
     keeps_requests: bool = True
     prepare: Callable[[Any], Any] = as_it_came
     is_personal: Callable[[Any], bool] = has_nothing_personal
@@ -144,12 +145,12 @@ class Service:
         """Returns the operation behind a mutating method."""
         command, method = self.commands[name], self.contract.method(name)
         return Operation(
-            method.full_name,
-            self.contract.response(name),
-            command.run,
-            command.run_batch,
-            command.names,
-            command.keeps_requests,
-            command.prepare,
-            command.is_personal,
+            method=method.full_name,
+            response=self.contract.response(name),
+            run=command.run,
+            run_batch=command.run_batch,
+            names=command.names,
+            keeps_requests=command.keeps_requests,
+            prepare=command.prepare,
+            is_personal=command.is_personal,
         )

@@ -11,6 +11,7 @@ from chassis.errors import EtagMismatch, WrongState
 State = TypeVar("State", bound=enum.StrEnum)
 CovariantState = TypeVar("CovariantState", bound=enum.StrEnum, covariant=True)
 Verb = TypeVar("Verb", bound=enum.StrEnum)
+Changed = TypeVar("Changed")
 
 
 class Resource(Protocol):
@@ -66,6 +67,16 @@ def enter(
             effect(transaction, following)
         before = save(transaction, replace(following, revision=before.revision))
     return before
+
+
+def after(transitions: Mapping[tuple[Any, Any], Any], record: Changed, verb: Any, **changes: Any) -> Changed:
+    """Returns the record after a verb, with what else it changes. Raises WrongState if the table doesn't have the pair.
+
+    `after(TRANSITIONS, offer, Verb.RETURN, note="…")`: the offer, returned, with its note.
+    """
+    resource: Any = record
+    changed: Changed = replace(resource, state=moved(transitions, resource, verb), **changes)
+    return changed
 
 
 def check_etag(etag: str, resource: Resource) -> None:

@@ -7,16 +7,16 @@ import sqlalchemy as sa
 
 from ledger import store as ledger
 from ledger.model import Account
-from services.credit_insurance.buyer_limit import store as buyer_limit_store
+from services.credit_insurance.buyer_limit.store import BUYER_LIMITS
 from services.credit_insurance.cover_hold import model as cover
 from services.credit_insurance.cover_hold import store as covers
 from services.credit_insurance.cover_hold.model import State as HoldState
 from services.credit_insurance.covered_shipment import model, store
 from services.credit_insurance.covered_shipment.model import RESERVING, CoveredShipment, State
-from services.credit_insurance.policy import store as policy_store
+from services.credit_insurance.policy.store import POLICIES
 
 # The nouns that tenants take part in.
-PARTICIPATIONS = (policy_store.POLICIES, buyer_limit_store.BUYER_LIMITS, store.COVERED_SHIPMENTS)
+PARTICIPATIONS = tuple(rows.participation for rows in (POLICIES, BUYER_LIMITS, store.COVERED_SHIPMENTS))
 
 
 def violations(connection: sa.Connection) -> Sequence[str]:

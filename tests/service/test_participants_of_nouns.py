@@ -85,13 +85,14 @@ def made(record: type[Any], identifier: str, **fields: Any) -> Any:
 
 
 def standing(participation: Participation[Any]) -> list[Any]:
-    """Two records of a noun as a store of before has them: the second's parties are one tenant, an offer in force."""
+    """Two records of a noun as a store of before has them: the second a bank's own account, an offer made."""
     parties = {
         "bank": ISSUER,
         "insurer": "insurers/1",
         "enterprise": SELLER,
         "owner": SELLER,
         "banks": (ISSUER, ADVISER),
+        "checker": "",
     }
     second = {**parties, "owner": ISSUER, "checker": "banks/issuer/wang", "iban": "", "account_number": ""}
     return [made(participation.record, "1", **parties), made(participation.record, "2", **second)]

@@ -21,7 +21,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can be done to it."""
+    """The things that can be done to it."""
 
     DECIDE = "decide"
     APPROVE = "approve"
@@ -39,7 +39,7 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 ENDING = (State.IN_FORCE, TRANSITIONS[State.IN_FORCE, Verb.END])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuyerLimit:
     """`amount` and the dates are the proposal, frozen once proposed; `refuse` proposes to refuse."""
 
@@ -50,15 +50,15 @@ class BuyerLimit:
     buyer_name: str
     buyer_country: str
     requested_amount: Money
-    amount: Money | None
+    amount: Money | None = None
     payment_term_days: int
-    start_date: date | None
-    end_date: date | None
-    refuse: bool
-    state: State
-    maker: str
-    checker: str
-    revision: int
+    start_date: date | None = None
+    end_date: date | None = None
+    refuse: bool = False
+    state: State = State.REQUESTED
+    maker: str = ""
+    checker: str = ""
+    revision: int = 1
     create_us: int
 
     @property

@@ -62,7 +62,7 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 RESERVING = (State.DECLARED, State.VALUE_RESERVED, State.VALUE_MARKED, State.CANCELLING)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CoveredShipment:
     """Names of resources are whole; amounts are in the policy's currency, but for the last two.
 
@@ -87,9 +87,9 @@ class CoveredShipment:
     premium_rate: Decimal
     premium_rate_source: str
     insured_ratio: Decimal
-    state: State
-    refusal_reason: str
-    revision: int
+    state: State = State.DECLARED
+    refusal_reason: str = ""
+    revision: int = 1
     create_us: int
     insured_value: Money | None = None
     paid_before: Money | None = None
@@ -117,7 +117,7 @@ class CoveredShipment:
         return exposure.times(self.insured_ratio)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExposurePayment:
     """A payment for a declaration that settlement told of, once, whether there was cover or not; with the answer.
 
@@ -127,7 +127,7 @@ class ExposurePayment:
     declaration: str
     payment: str
     amount: Money | None
-    response: bytes
+    response: bytes = b""
 
 
 def told(payments: Iterable[ExposurePayment], currency: str) -> tuple[Money, bool]:

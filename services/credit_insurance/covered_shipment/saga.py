@@ -9,6 +9,7 @@ from services.credit_insurance.covered_shipment import exposure, plan, reactions
 from services.credit_insurance.covered_shipment.effects import ENTERING
 from services.credit_insurance.covered_shipment.model import CoveredShipment, State
 from services.credit_insurance.covered_shipment.reactions import CAUSES, Knowledge
+from services.credit_insurance.covered_shipment.store import COVERED_SHIPMENTS
 
 
 def react(transaction: Transaction, shipment: CoveredShipment, step: str, outcome: Outcome) -> None:
@@ -20,10 +21,10 @@ def react(transaction: Transaction, shipment: CoveredShipment, step: str, outcom
         database.lock(transaction.connection, [shipment.declaration])
     payments = store.payments(transaction.connection, shipment.declaration)
     after = reactions.after(shipment, step, outcome, Knowledge(payments=payments, on=transaction.business_date))
-    save = partial(store.save, event=reactions.event(shipment, after))
+    save = partial(COVERED_SHIPMENTS.save, event=reactions.event(shipment, after))
     saved = states.enter(transaction, shipment, [after], ENTERING, save)
     if step in CAUSES and saved.state is State.COVERED:
         exposure.follow_payments(transaction, saved, CAUSES[step](saved))
 
 
-SAGA = Saga(store.NOUN, store.load, plan.owed, react, store.unfinished)
+SAGA = Saga(COVERED_SHIPMENTS.noun, COVERED_SHIPMENTS.load, plan.owed, react, store.unfinished)

@@ -6,7 +6,7 @@ from datetime import date
 from chassis.money import Money
 from services.credit_insurance.buyer_limit.model import BuyerLimit
 from services.credit_insurance.covered_shipment import model
-from services.credit_insurance.covered_shipment.model import CoveredShipment, State
+from services.credit_insurance.covered_shipment.model import CoveredShipment
 from services.credit_insurance.policy.model import Policy
 from services.credit_insurance.premium_rates import PremiumRate
 
@@ -48,8 +48,5 @@ def declared(
         premium_rate=rate.rate,
         premium_rate_source=rate.source,
         insured_ratio=policy.insured_ratio,
-        state=State.DECLARED,
-        refusal_reason="",
-        revision=1,
         create_us=now_us,
     )

@@ -20,7 +20,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can be done to it."""
+    """The things that can be done to it."""
 
     APPROVE = "approve"
     END = "end"
@@ -34,7 +34,7 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 ENDING = (State.IN_FORCE, TRANSITIONS[State.IN_FORCE, Verb.END])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """`premium_rate` None: by the rate table. Maker and checker are principals."""
 
@@ -45,11 +45,11 @@ class Policy:
     maximum_liability: Money
     start_date: date
     end_date: date
-    premium_rate: Decimal | None
-    state: State
+    premium_rate: Decimal | None = None
+    state: State = State.PENDING_APPROVAL
     maker: str
-    checker: str
-    revision: int
+    checker: str = ""
+    revision: int = 1
     create_us: int
 
     @property

@@ -13,11 +13,12 @@ from decimal import Decimal
 from functools import lru_cache
 
 from aval.declarations.v1 import declarations_pb2, retail_pb2
-from google.type import date_pb2
 
 from chassis.currencies import minor_digits, to_text
 from chassis.errors import Problem
 from services.declarations.customs.code_tables import code_table
+from trade import checks as trade_checks
+from trade.checks import date_or_none
 from trade.identifiers import is_social_credit_code
 
 # What a line of goods is, whatever document it stands in.
@@ -75,14 +76,6 @@ def rounding(quantity: Decimal, unit_price: Decimal) -> Decimal:
     return quantity * Decimal(1).scaleb(-_decimals(unit_price)) / 2
 
 
-def date_or_none(value: date_pb2.Date) -> date | None:
-    """The calendar day; None where it isn't one."""
-    try:
-        return date(value.year, value.month, value.day)
-    except ValueError:
-        return None
-
-
 def check(declaration: declarations_pb2.Declaration) -> list[Problem]:
     """Every broken business rule of a declaration."""
     on = date_or_none(declaration.export_date) or date.max
@@ -113,12 +106,7 @@ def _head_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
             "境内发货人统一社会信用代码校验不通过；请按营业执照填写。",
         )
     if declaration.HasField("export_date") and not date_or_none(declaration.export_date):
-        yield Problem(
-            "export_date",
-            "DATE_INVALID",
-            "The export date is no calendar day; correct it.",
-            "出口日期不是有效日期；请更正。",
-        )
+        yield trade_checks.no_such_day("export_date")
     yield from country_problems("destination_country", declaration.destination_country, on)
     yield from _count_problems(len(declaration.lines))
 
@@ -211,7 +199,7 @@ def _total_problems(
     if unit_price is None:
         found.append(not_a_number(f"lines[{index}].unit_price"))
     if digits is not None and minor_units <= 0 and not is_positive:
-        found.append(not_positive(f"lines[{index}].total"))
+        found.append(trade_checks.not_positive(f"lines[{index}].total"))
     elif digits is not None and quantity and unit_price:
         product = quantity * unit_price
         off = abs(product.scaleb(digits) - minor_units) - 1
@@ -240,16 +228,6 @@ def not_a_number(path: str) -> Problem:
     )
 
 
-def not_positive(path: str) -> Problem:
-    """The problem of an amount of nothing, or less."""
-    return Problem(
-        path,
-        "AMOUNT_NOT_POSITIVE",
-        "The amount must be greater than zero; correct it.",
-        "金额必须大于零；请更正。",
-    )
-
-
 def size_problems(path: str, minor_units: int, most: int) -> Iterator[Problem]:
     """Whether an amount is larger than any document's."""
     if minor_units > most:
@@ -263,8 +241,7 @@ def size_problems(path: str, minor_units: int, most: int) -> Iterator[Problem]:
 
 def amount_problems(path: str, minor_units: int) -> Iterator[Problem]:
     """Whether what an asset is worth is something, and no more than any document is: of 0, AMOUNT_NOT_POSITIVE."""
-    if minor_units <= 0:
-        yield Problem(path, "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。")
+    yield from trade_checks.positive(path, minor_units)
     yield from size_problems(path, minor_units, VALUE_MOST)
 
 

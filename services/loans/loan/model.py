@@ -76,7 +76,7 @@ class Item:
     is_covered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loan:
     """A loan. `outstanding` is zero until it is disbursed; `signature` was checked with `public_key`, PEM."""
 
@@ -91,18 +91,18 @@ class Loan:
     annual_rate: Decimal
     day_count_basis: int
     tenor_days: int
-    start_date: date | None
-    maturity_date: date | None
+    start_date: date | None = None
+    maturity_date: date | None = None
     outstanding: Money
     interest_paid: Money
-    state: State
-    cancellation_reason: str
-    is_encumbered: bool
+    state: State = State.AGREED
+    cancellation_reason: str = ""
+    is_encumbered: bool = False
     contract: bytes
     seal: str
-    signature: str
-    public_key: str
-    revision: int
+    signature: str = ""
+    public_key: str = ""
+    revision: int = 1
     create_us: int
 
     @property

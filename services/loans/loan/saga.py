@@ -6,6 +6,7 @@ from chassis.tasks import Outcome, Saga
 from services.loans.loan import plan, reactions, store
 from services.loans.loan.effects import ENTERING
 from services.loans.loan.model import Loan
+from services.loans.loan.store import LOANS
 
 
 def react(transaction: Transaction, loan: Loan, step: str, outcome: Outcome) -> None:
@@ -15,7 +16,7 @@ def react(transaction: Transaction, loan: Loan, step: str, outcome: Outcome) -> 
 
 
 def _save(transaction: Transaction, loan: Loan) -> Loan:
-    return store.save(transaction, loan, reactions.EVENTS[loan.state])
+    return LOANS.save(transaction, loan, reactions.EVENTS[loan.state])
 
 
-SAGA = Saga(store.NOUN, store.load, plan.owed, react, store.unfinished)
+SAGA = Saga(LOANS.noun, LOANS.load, plan.owed, react, store.unfinished)

@@ -42,7 +42,7 @@ OWNERS: Mapping[Kind, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """An account of one owner at one bank in one currency, one of each kind. `id` is also the ledger account's.
 

@@ -60,7 +60,7 @@ FINISHED = (State.PAID, State.REFUSED)
 MOVED = (State.POSTED, State.PAID)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BillPayment:
     """`amount`, the part of it that is a late fee, and `payee` are known once the bill is claimed; `bill` is a record's
     resource name."""
@@ -71,13 +71,13 @@ class BillPayment:
     enterprise: str
     debit_account: str
     currency: str
-    payee: str
-    amount: Money | None
-    late_fee: Money | None
-    state: State
-    reason: str
+    payee: str = ""
+    amount: Money | None = None
+    late_fee: Money | None = None
+    state: State = State.CLAIMING
+    reason: str = ""
     create_us: int
-    revision: int
+    revision: int = 1
 
     @property
     def name(self) -> str:

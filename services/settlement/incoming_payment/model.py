@@ -125,7 +125,7 @@ class Resolution:
     checker: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingPayment:
     """A payment for an exporter's account. `parts` are the declarations it pays, empty while none is known.
 
@@ -143,13 +143,13 @@ class IncomingPayment:
     remittance_information: str
     remittance_documents: tuple[str, ...]
     parts: tuple[Part, ...]
-    state: State
-    collections: tuple[Collection, ...]
-    remainder: Money | None
-    reason: str
+    state: State = State.RECEIVED
+    collections: tuple[Collection, ...] = ()
+    remainder: Money | None = None
+    reason: str = ""
     value_date: datetime.date
     create_us: int
-    revision: int
+    revision: int = 1
     resolution: Resolution | None = None
     message_type: str = PACS_008
 

@@ -5,9 +5,8 @@ from itertools import chain
 
 import sqlalchemy as sa
 
-from chassis import records, tables, tasks
-from chassis.command import Transaction
-from chassis.participants import Participation, join, tenants
+from chassis import records, tables
+from chassis.rows import Rows, as_seen
 from ledger import store as ledger_store
 from services.settlement.account import model as account_model
 from services.settlement.account import store as account_store
@@ -16,16 +15,16 @@ from services.settlement.incoming_payment import model, plan, rpc
 from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, IncomingPayment, State
 from services.settlement.tables import incoming_payments
 
-NOUN = "incoming_payment"
 FINISHED = [state.value for state in State if state not in model.OWING]
-
-INCOMING_PAYMENTS = Participation("incomingPayments", incoming_payments, IncomingPayment)
-
-
-def load(connection: sa.Connection, name: str) -> IncomingPayment | None:
-    """Returns the payment of a resource name; None where there is none."""
-    identifier = name.removeprefix("incomingPayments/")
-    return records.one(connection, incoming_payments, IncomingPayment, incoming_payments.c.id == identifier)
+INCOMING_PAYMENTS = Rows(
+    table=incoming_payments,
+    record=IncomingPayment,
+    prefix="incomingPayments/",
+    views=as_seen(rpc.to_proto),
+    tells_each=True,
+    noun="incoming_payment",
+    plan=plan.owed,
+)
 
 
 def is_taken(connection: sa.Connection, bank: str, message_type: str, uetr: str) -> bool:
@@ -39,26 +38,6 @@ def unfinished(connection: sa.Connection) -> Iterable[IncomingPayment]:
     """Returns the payments that may owe a call."""
     query = sa.select(incoming_payments).where(incoming_payments.c.state.not_in(FINISHED))
     return records.many(connection, query, IncomingPayment)
-
-
-def add(transaction: Transaction, payment: IncomingPayment) -> None:
-    """Adds a payment, with its event and what it owes."""
-    records.insert(transaction.connection, incoming_payments, payment)
-    join(transaction.connection, payment.name, payment.participants)
-    _follow(transaction, payment, "payment.received")
-
-
-def save(transaction: Transaction, payment: IncomingPayment, event: str) -> IncomingPayment:
-    """Saves a changed payment, with its event and what it owes now; returns it with its new revision."""
-    fresh = records.update(transaction.connection, incoming_payments, payment)
-    _follow(transaction, fresh, event)
-    return fresh
-
-
-def _follow(transaction: Transaction, payment: IncomingPayment, event: str) -> None:
-    for tenant in tenants(payment):
-        transaction.append(event, payment.name, rpc.to_proto(payment, tenant), [tenant])
-    tasks.follow(transaction, NOUN, plan.owed, payment)
 
 
 def violations(connection: sa.Connection) -> list[str]:

@@ -25,7 +25,7 @@ class Credit:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """A notice to an account's owner."""
 

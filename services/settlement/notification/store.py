@@ -1,15 +1,19 @@
-"""Notifications as rows: the only SQL of this room."""
+"""Notifications as rows."""
 
-from chassis import records
 from chassis.command import Transaction
-from chassis.participants import Participation, join, tenants
+from chassis.rows import Rows, alike
 from services.settlement.account.model import Account
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.notification import model, rpc
 from services.settlement.notification.model import Credit, Notification
 from services.settlement.tables import notifications
 
-NOTIFICATIONS = Participation("notifications", notifications, Notification)
+NOTIFICATIONS = Rows(
+    table=notifications,
+    record=Notification,
+    prefix="notifications/",
+    views=alike(rpc.to_proto),
+)
 
 
 def add(transaction: Transaction, account: Account, credit: Credit, payment: IncomingPayment) -> None:
@@ -26,6 +30,4 @@ def add(transaction: Transaction, account: Account, credit: Credit, payment: Inc
         content=content,
         create_us=transaction.now_us,
     )
-    records.insert(transaction.connection, notifications, notification)
-    join(transaction.connection, notification.name, notification.participants)
-    transaction.append("notification.created", notification.name, rpc.to_proto(notification), tenants(notification))
+    NOTIFICATIONS.add(transaction, notification, "notification.created")

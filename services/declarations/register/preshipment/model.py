@@ -14,7 +14,6 @@ rate lets more be claimed than there is value.
 """
 
 import enum
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -111,12 +110,6 @@ def _major(amount: Money) -> Fraction:
 def _in_one(currency: str) -> int:
     """Minor units in a major one."""
     return int(10 ** exponent(currency))
-
-
-def normalised(contract_number: str) -> str:
-    """A contract number by its letters and digits alone, full-width ones as the usual ones; perhaps nothing is left."""
-    usual = unicodedata.normalize("NFKC", contract_number).upper()
-    return "".join(letter for letter in usual if letter.isalnum())
 
 
 def identifier(enterprise: str, contract: str) -> str:
