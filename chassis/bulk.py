@@ -175,7 +175,10 @@ _ENCODERS: tuple[tuple[type, Encode], ...] = (
 
 
 def among(connection: sa.Connection, column: Any, values: Iterable[str] | Iterable[int]) -> Any:
-    """Returns the condition that a column of texts, ids or integers is one of the values: one statement for any number."""
+    """Returns the condition that a column of texts, ids or integers is among the values.
+
+    It is one statement for any number of values.
+    """
     if connection.dialect.name == "postgresql":
         return column == sa.any_(_array(connection, column, values))
     return column.in_(sa.select(each(connection, column, values).c.value))  # type: ignore[arg-type]

@@ -166,7 +166,7 @@ class Submission:
 
     @property
     def digest_purpose(self) -> str:
-        """Returns the purpose of the digest's token: a service's requests are kept apart from those of callers outside."""
+        """Returns the purpose of the digest's token; services' requests are kept apart from outside callers'."""
         return EARLIER_PURPOSE if self.caller.service else "outside request"
 
     def digest(self, keys: KeyRing) -> bytes:

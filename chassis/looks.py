@@ -1,4 +1,7 @@
-"""Looks: what callers were shown lately. A replayed stream shows the same, which needn't be written down page by page."""
+"""Looks: what callers were shown lately.
+
+A replayed stream shows the same, which needn't be written down page by page.
+"""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field

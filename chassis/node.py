@@ -189,7 +189,10 @@ class Node:
         return outcome
 
     async def _until_quiet(self) -> None:
-        """Waits until the writer has nothing to do, at most some seconds: what is derived shall not slow what comes in."""
+        """Waits until the writer has nothing to do, at most some seconds.
+
+        What is derived shall not slow what comes in.
+        """
         latest = asyncio.get_running_loop().time() + DERIVED_AT_LATEST_SECONDS
         while self.writer.in_flight and asyncio.get_running_loop().time() < latest:
             await asyncio.sleep(LOOK_SECONDS)

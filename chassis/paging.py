@@ -146,7 +146,7 @@ class Listing:
         return self._page(sa.select(self.rows).where(key.in_(sa.select(wanted.c[key.name]))), self.rows)
 
     def _horizon(self, connection: sa.Connection, groups: Sequence[str] | None) -> Sequence[str]:
-        """Returns the place of the last row to look at, the highest of several groups' places; empty if there is none."""
+        """Returns the place of the last row to look at, the highest of several groups' places; empty if none is."""
         if groups is None or not self._is_by_group(connection, groups):
             places = self._of(connection, None if self._are_many(groups) else groups)
             last = self._nth(MOST_LOOKED_AT, places.with_only_columns(*self._columns(self.rows)), self.rows)

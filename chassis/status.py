@@ -60,7 +60,7 @@ def _details(
 
 
 def to_status(error: DomainError, language: str) -> status_pb2.Status:
-    """Returns the refusal as a status: one ErrorInfo, all field violations, and the message in the caller's language."""
+    """Returns the refusal as a status: an ErrorInfo, all field violations, the message in the caller's language."""
     details: list[message.Message] = [
         error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata),
         error_details_pb2.LocalizedMessage(locale=language, message=error.text(language)),
@@ -112,7 +112,10 @@ def language_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:
 
 
 def _weighed(text: str) -> tuple[str, float]:
-    """Returns a language's first part and its weight: "zh-Hans-CN;q=0.8" is zh and 0.8; a weight that is none counts 0."""
+    """Returns a language's first part and its weight: "zh-Hans-CN;q=0.8" is zh and 0.8.
+
+    A weight that is none counts 0.
+    """
     name, *parameters = (part.strip().lower() for part in text.split(";"))
     weights = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
     tag = name.split("-")[0]

@@ -11,7 +11,7 @@ from chassis.service import Service
 
 
 def violations(service: Service, connection: sa.Connection) -> list[str]:
-    """Returns everything that doesn't fit in a service's rows: events, tasks, currencies, and the service's own rules."""
+    """Returns everything that doesn't fit in a service's rows: events, tasks, currencies, the service's own rules."""
     found = [*eventlog.violations(connection), *tasks.violations(connection, service.sagas)]
     found += [*business_date.violations(connection), *jobs.violations(connection, service.jobs)]
     return [*found, *unknown_currencies(connection), *service.violations(connection)]

@@ -20,14 +20,14 @@ from chassis.ids import RandomBytes, system_random
 from chassis.keyring import KeyFile
 from cli.layout import Layout
 from cli.stores import SERVICES
-from gateway import store as gateway
+from gateway import store as gateway_store
 from gateway import tables as gateway_tables
 
 ROWS_AT_ONCE = 500
 # Who has a ring, and which tables it seals.
 OWNERS: Mapping[str, Sequence[sa.Table]] = {
     **{service.name: service.sealed for service in SERVICES},
-    gateway.SCHEMA: gateway_tables.SEALED,
+    gateway_store.SCHEMA: gateway_tables.SEALED,
 }
 
 # Called with the service, how many rows are sealed anew, and how many there are to do.

@@ -175,7 +175,10 @@ class Supervisor:
         }
 
     async def start(self) -> None:
-        """Starts all and waits until all are ready. Raises TimeoutError if they never are, CannotStart if one can't be."""
+        """Starts all and waits until all are ready.
+
+        Raises TimeoutError if they never are, CannotStart if one can't be.
+        """
         self._runs = [asyncio.create_task(child.run()) for child in self.children.values()]
         ready = asyncio.create_task(self._ready())
         async with asyncio.timeout(READY_SECONDS):

@@ -188,7 +188,7 @@ def _described(field: FieldDescriptor, schema: Schema) -> Schema:
 
 
 def _or_null(schema: Schema) -> Schema:
-    """Returns the schema of a value that may be null, which stands for none: {"type": "string"} is ["string", "null"]."""
+    """Returns the schema of a value that may be null, for none: {"type": "string"} is ["string", "null"]."""
     if "type" not in schema:
         around = {name: value for name, value in schema.items() if name != "$ref"}
         return {"anyOf": [{"$ref": schema["$ref"]}, {"type": "null"}], **around}
@@ -221,7 +221,10 @@ def _path(route: Route) -> tuple[str, list[Schema]]:
 
 
 def _variable(message: Descriptor, path: str, pattern: str) -> Schema:
-    """Returns the schema of what stands for * in a path: of loans/* and the rule ^loans/[a-z]{1,9}$ it is ^[a-z]{1,9}$."""
+    """Returns the schema of what stands for * in a path.
+
+    For loans/* and the rule ^loans/[a-z]{1,9}$ it is ^[a-z]{1,9}$.
+    """
     *parents, last = path.split(".")
     for name in parents:
         inner = message.fields_by_name[name].message_type

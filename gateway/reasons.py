@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor
 
 from chassis import errors, server
 from chassis.errors import DomainError
-from gateway import errors as ours
+from gateway import errors as gateway_errors
 from gateway.json_api.routes import Route
 from gateway.json_api.transcoding import REQUEST_ID
 from gateway.web import status_of
@@ -19,24 +19,35 @@ from gateway.web import status_of
 FILE = pathlib.Path(__file__).parent / "data" / "reasons.json"
 
 Refusals = tuple[type[DomainError], ...]
-ALWAYS: Refusals = (ours.HostUnknown, ours.FramingAmbiguous, server.Internal)
-SIGNED_IN: Refusals = (ours.NotSignedIn, errors.AccessDenied, errors.InvalidFields, ours.TooManyFields)
+ALWAYS: Refusals = (gateway_errors.HostUnknown, gateway_errors.FramingAmbiguous, server.Internal)
+SIGNED_IN: Refusals = (
+    gateway_errors.NotSignedIn,
+    errors.AccessDenied,
+    errors.InvalidFields,
+    gateway_errors.TooManyFields,
+)
 CALLED: Refusals = (errors.NotFound, errors.ServiceUnavailable, server.MessageTooLarge)
-CHANGES: Refusals = (ours.CrossSiteRequest,)
-WITH_BODY: Refusals = (server.MessageTooLarge, ours.CallerGone)
+CHANGES: Refusals = (gateway_errors.CrossSiteRequest,)
+WITH_BODY: Refusals = (server.MessageTooLarge, gateway_errors.CallerGone)
 WITH_REQUEST_ID: Refusals = (
-    ours.IdempotencyKeyMissing,
-    ours.IdempotencyKeyInvalid,
+    gateway_errors.IdempotencyKeyMissing,
+    gateway_errors.IdempotencyKeyInvalid,
     errors.RequestIdReused,
     errors.Contended,
     errors.Overloaded,
 )
-WITH_CODE: Refusals = (errors.SecondFactorRequired, ours.OneTimeCodeInvalid, ours.TooManyAttempts)
+WITH_CODE: Refusals = (errors.SecondFactorRequired, gateway_errors.OneTimeCodeInvalid, gateway_errors.TooManyAttempts)
 WITH_PAGE_TOKEN: Refusals = (errors.InvalidPageToken,)
 WITH_ETAG: Refusals = (errors.EtagMismatch,)
 SIGN_IN: Refusals = (
-    *ALWAYS, *CHANGES, *WITH_BODY, errors.InvalidFields, ours.SignInFailed, ours.TooManyAttempts, ours.SignInsWaiting,
-)  # fmt: skip
+    *ALWAYS,
+    *CHANGES,
+    *WITH_BODY,
+    errors.InvalidFields,
+    gateway_errors.SignInFailed,
+    gateway_errors.TooManyAttempts,
+    gateway_errors.SignInsWaiting,
+)
 # A call whose outcome isn't known has the code's name for a reason.
 UNKNOWN_OUTCOME = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
 

@@ -166,7 +166,7 @@ def incident(error: Exception, where: str, random: RandomBytes = system_random) 
 
 @contextlib.contextmanager
 def traced(request: Request, name: str, **attributes: str) -> Iterator[trace.Span]:
-    """Gives a span for a request whose route and caller are known; its name and attributes are ours, not the caller's."""
+    """Gives a span for a request whose route and caller are known; its name and attributes are ours."""
     with telemetry.edge_span(name, request.headers.get(telemetry.TRACEPARENT, "")) as span:
         span.set_attributes({name: value for name, value in attributes.items() if value})
         try:

@@ -65,7 +65,7 @@ def _is_ours(found: Any) -> bool:
 
 
 def _named(function: FunctionType) -> Iterator[Any]:
-    """Yields the globals that a function names, what it takes of modules and classes by name, and what it closes over."""
+    """Yields the globals that a function names, what it takes of modules and classes by name, what it closes over."""
     names = set(_names(function.__code__))
     values = [function.__globals__[name] for name in names if name in function.__globals__]
     values += [cell.cell_contents for cell in function.__closure__ or ()]

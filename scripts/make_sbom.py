@@ -70,7 +70,10 @@ def component_of(package: Package, is_required: bool) -> Component:
 
 
 def licence_of(name: str) -> str:
-    """Returns the licence that an installed package tells, as an expression or a name; empty where it isn't installed."""
+    """Returns the licence that an installed package tells, as an expression or a name.
+
+    Empty where it isn't installed.
+    """
     try:
         told = metadata.metadata(name)
     except metadata.PackageNotFoundError:
@@ -100,7 +103,10 @@ def needs_of(need: Need) -> set[Need]:
 
 
 def applying(requirements: Iterable[str], extras: frozenset[str] = frozenset()) -> set[Need]:
-    """Returns the requirements that apply on this machine: `uvloop>=0.21; sys_platform != 'win32'` does but on Windows."""
+    """Returns the requirements that apply on this machine.
+
+    `uvloop>=0.21; sys_platform != 'win32'` applies but on Windows.
+    """
     environments = [{"extra": extra} for extra in ("", *extras)]
     return {
         Need(canonicalize_name(requirement.name), frozenset(requirement.extras))

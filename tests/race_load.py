@@ -105,7 +105,7 @@ class Race:
             self.run([(EXPIRE, Int64Value(value=0), SETTLEMENT)])
 
     def parted(self, asked: list[Asked]) -> tuple[list[Asked], list[Asked]]:
-        """Parts what customs says from the rest: it comes in batches of its own, beside another process' reservations."""
+        """Parts what customs says from the rest: it comes in batches of its own, beside another's reservations."""
         alone = [one for one in asked if one[2] is WINDOW]
         return [one for one in asked if one[2] is not WINDOW], alone
 

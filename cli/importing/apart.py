@@ -96,7 +96,10 @@ class Apart:
         return await self._client.call(SERVICE, unary, request, local.WINDOW)
 
     async def _give_up(self, batch: Batch, index: int, error: DomainError) -> Verdict:
-        """Returns the verdict of a document that has no answer. Raises DomainError where too many in a row have none."""
+        """Returns the verdict of a document that has no answer.
+
+        Raises DomainError where too many in a row have none.
+        """
         self._given_up += 1
         if self._given_up > MOST_GIVEN_UP:
             raise error

@@ -238,7 +238,10 @@ def named(source: Source) -> Iterator[None]:
 
 
 class Opened(contextlib.AbstractContextManager["Opened"]):
-    """A file being read: its bytes, unpacked, and how many of those on the disk were read so far. Raises RefusedFile."""
+    """A file being read: its bytes, unpacked, and how many of those on the disk were read so far.
+
+    Raises RefusedFile.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source

@@ -410,7 +410,10 @@ class _Reader:
         return None
 
     def _enum_number(self, place: Place, value: Any, where: str) -> Any:
-        """Returns the value as the field takes it: an enumeration's by name. None, reported, where it has no such one."""
+        """Returns the value as the field takes it: an enumeration's by name.
+
+        None, reported, where it has no such value.
+        """
         if place.kind != ENUM or place.leaf.enum_type is None:
             return value
         if value not in place.leaf.enum_type.values_by_name:

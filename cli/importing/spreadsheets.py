@@ -45,7 +45,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """The tables that cells refer to: texts by index, kinds of number by the cells' styles, and the day before day 1."""
+    """Tables that cells refer to: texts by index, kinds of number by the cells' styles, the day before day 1."""
 
     strings: Sequence[str]
     kinds: Sequence[str]

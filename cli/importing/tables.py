@@ -74,7 +74,7 @@ def _delimited(opened: Opened, mapping: ColumnMapping) -> tuple[list[str], Itera
 
 
 def _columns(header: Sequence[str], mapping: ColumnMapping) -> list[str]:
-    """Returns the columns' names without the blanks around them, but for those that the mapping has with their blanks."""
+    """Returns the columns' names without blanks around them, but for those that the mapping has with blanks."""
     return [cell if cell in mapping.columns else cell.strip() for cell in header]
 
 

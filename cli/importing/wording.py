@@ -34,7 +34,10 @@ FORMS: Mapping[str, str] = {
 
 
 def plain(message: str) -> str:
-    """Returns a problem's message with the field's form in words: "is not of the form wanted: 10 digits; correct it"."""
+    """Returns a problem's message with the field's form in words.
+
+    Example: "is not of the form wanted: 10 digits; correct it".
+    """
     match = _PATTERN.fullmatch(message)
     words = FORMS.get(form(match[1])) if match else None
     return f"The value is not of the form wanted: {words}; correct it." if words else message

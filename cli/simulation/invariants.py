@@ -11,8 +11,8 @@ from chassis.money import Money
 from cli import agreement
 from cli.simulation.network import Network, Node
 from ledger.tables import transfers
-from services.credit_insurance.covered_shipment import model as cover
-from services.credit_insurance.covered_shipment import store as covers
+from services.credit_insurance.covered_shipment import model as covered_shipment_model
+from services.credit_insurance.covered_shipment import store as covered_shipment_store
 from services.declarations.kinds import KINDS
 from services.declarations.register import proof as register_proof
 from services.declarations.register.encumbrance import model as encumbrance_model
@@ -122,8 +122,8 @@ def _covers(network: Network) -> Found:
     declaration is left out.
     """
     with network.nodes["credit_insurance"].store.read() as connection:
-        every = [shipment for page in covers.pages(connection) for shipment in page]
-        shipments = [shipment for shipment in every if shipment.state is cover.State.COVERED]
+        every = [shipment for page in covered_shipment_store.pages(connection) for shipment in page]
+        shipments = [shipment for shipment in every if shipment.state is covered_shipment_model.State.COVERED]
         told = {shipment.name: _told(connection, shipment) for shipment in shipments}
     with network.nodes["declarations"].store.read() as connection:
         held = encumbrance_store.load(connection, [shipment.encumbrance_id for shipment in shipments])
@@ -137,18 +137,24 @@ def _covers(network: Network) -> Found:
             continue
         (item,) = held[shipment.encumbrance_id].items
         most, short = item.outstanding, booked[shipment.declaration].insured_shortfall
-        least, owed = max(most - short, short.zero()), cover.owed_after(shipment, told[shipment.name])
-        if not cover.owed_of(shipment, least) <= owed <= cover.owed_of(shipment, most):
+        least, owed = max(most - short, short.zero()), covered_shipment_model.owed_after(shipment, told[shipment.name])
+        if (
+            not covered_shipment_model.owed_of(shipment, least)
+            <= owed
+            <= covered_shipment_model.owed_of(shipment, most)
+        ):
             yield "X8", f"{shipment.name} is exposed by {owed}, the register holds {most}"
 
 
-def _told(connection: sa.Connection, shipment: cover.CoveredShipment) -> Money:
+def _told(connection: sa.Connection, shipment: covered_shipment_model.CoveredShipment) -> Money:
     """Returns what buyers were said to have paid of a shipment's declaration, in the currency of its insured value."""
-    amount, _ = cover.told(covers.payments(connection, shipment.declaration), _currency(shipment))
+    amount, _ = covered_shipment_model.told(
+        covered_shipment_store.payments(connection, shipment.declaration), _currency(shipment)
+    )
     return amount
 
 
-def _currency(shipment: cover.CoveredShipment) -> str:
+def _currency(shipment: covered_shipment_model.CoveredShipment) -> str:
     assert shipment.insured_value is not None
     return shipment.insured_value.currency
 

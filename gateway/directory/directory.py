@@ -179,7 +179,10 @@ class Directory:
             raise OneTimeCodeInvalid
 
     async def _wait_for_turn(self, brakes: Mapping[bytes, Brake]) -> None:
-        """Counts an attempt, and delays it after many failures. Raises TooManyAttempts where its turn comes too late."""
+        """Counts an attempt, and delays it after many failures.
+
+        Raises TooManyAttempts where its turn comes too late.
+        """
         wait_us = await self._store.write(store.take_turns, brakes, self._clock.now_us())
         if wait_us > self._login_brake.longest_wait_us:
             raise TooManyAttempts(seconds=-(-wait_us // MICROSECONDS))

@@ -96,7 +96,7 @@ class Limits(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         return handle
 
     async def _holder(self, context: Any) -> str:
-        """Returns the caller's tenant; the name in its certificate where the directory knows no principal of that name."""
+        """Returns the caller's tenant; the name in its certificate where the directory knows no such principal."""
         try:
             return (await self._identification.caller(context)).tenant
         except DomainError:

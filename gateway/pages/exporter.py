@@ -17,7 +17,7 @@ from chassis.clock import MICROSECONDS
 from chassis.currencies import to_minor_units
 from chassis.errors import LANGUAGES, DomainError
 from gateway import web
-from gateway.directory import store as principals
+from gateway.directory import store as directory_store
 from gateway.directory.binding import bound_to
 from gateway.errors import PasswordUnfit, SignInFailed, SignInsWaiting, TooManyAttempts
 from gateway.pages.page import Form, Page, go
@@ -205,7 +205,7 @@ async def new_application(page: Page) -> Response:
 async def _application_form(page: Page, form: Form, status: int = 200) -> Response:
     found = await page.call("declarations", "ListDeclarations", declarations_pb2.ListDeclarationsRequest())
     eligible = [entry for entry in found.declarations if entry.value.available.minor_units > 0]
-    banks = await page.rooms.store.read(principals.tenants, "banks/")
+    banks = await page.rooms.store.read(directory_store.tenants, "banks/")
     return page.show("apply.html", status, form=form, declarations=eligible, banks=banks)
 
 
@@ -279,7 +279,7 @@ async def _application(page: Page, name: str, form: Form, status: int = 200) -> 
     found, listed, banks = await asyncio.gather(
         page.call("loans", "GetApplication", loans_pb2.GetApplicationRequest(name=name)),
         page.call("loans", "ListOffers", loans_pb2.ListOffersRequest(application=name)),
-        page.rooms.store.read(principals.tenants, "banks/"),
+        page.rooms.store.read(directory_store.tenants, "banks/"),
     )
     offers = sorted(listed.offers, key=lambda offer: int(offer.all_in_cost.minor_units))
     return page.show(

@@ -22,7 +22,7 @@ from aval.settlement.v1 import settlement_pb2 as settlement
 from chassis import identity
 from chassis.contracts import contract
 from chassis.identity import Caller
-from cli.demo import world as demo
+from cli.demo import world as demo_world
 from tests.conformance.world import (
     BANK,
     CAST,
@@ -45,7 +45,7 @@ Key = tuple[str, str]
 def dec_message(world: World) -> bytes:
     """A DecMessage of the demo's world."""
     number = world.declaration_row().declaration_number
-    template = Template(demo.template(demo.exporter("xuchang_hair")["declaration_template"]))
+    template = Template(demo_world.template(demo_world.exporter("xuchang_hair")["declaration_template"]))
     text = template.substitute(declaration_number=number, unified_number=f"I{number[1:]}", export_date="20261102")
     return text.encode()
 

@@ -349,7 +349,18 @@ def test_every_pair_of_state_and_verb(state: fingerprint_model.State, verb: fing
         ("REGISTERED", "cancel"): "CANCELLED",
         ("FINANCED", "cancel"): "CANCELLED",
     }.get((state.value, verb.value))
-    registration = fingerprint_model.Registration("x", "x", "b", "e", Money("USD", 1), (), state, b"", 0, 1)
+    registration = fingerprint_model.Registration(
+        id="x",
+        listed="x",
+        holder="b",
+        applicant="e",
+        amount=Money("USD", 1),
+        kinds=(),
+        state=state,
+        digest=b"",
+        create_us=0,
+        revision=1,
+    )
     if following is None:
         with pytest.raises(WrongState):
             moved(fingerprint_model.TRANSITIONS, registration, verb)

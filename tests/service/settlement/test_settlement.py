@@ -13,7 +13,7 @@ from aval.type.v1 import money_pb2
 from chassis import business_date
 from chassis.identity import Caller
 from chassis.status import RemoteError
-from ledger import store as ledger
+from ledger import store as ledger_store
 from services.settlement.messages import camt054, pacs008
 
 BANK, OTHER = "banks/LMHFCNB0", "banks/YUHECNB0"
@@ -601,6 +601,6 @@ async def test_books_balance_and_states_agree_with_the_ledger(world: Any) -> Non
     """Last: over all that the tests above left behind."""
     assert world.violations() == []
     with world.node.store.read() as connection:
-        books = ledger.books(connection)
+        books = ledger_store.books(connection)
     assert books
     assert all(book.debits == book.credits for book in books)
