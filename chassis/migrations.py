@@ -88,6 +88,12 @@ def _belong(connection: sa.Connection, keys: KeyRing) -> None:
         raise OtherRing("the store was filled with another key ring: bring back the ring that was kept with it")
 
 
+def ring_of(connection: sa.Connection, keys: KeyRing) -> KeyRing:
+    """Returns a ring if the store was filled with it, NO_KEYS otherwise."""
+    known = connection.execute(sa.select(tables.key_rings.c.token)).scalar_one_or_none()
+    return keys if known is not None and keys.is_token(known, "ring", b"") else NO_KEYS
+
+
 def _run(connection: sa.Connection, script: ScriptDirectory, keys: KeyRing) -> None:
     """Runs the steps; those that seal find the store's key ring as the context's option `keys`."""
 

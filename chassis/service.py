@@ -14,12 +14,16 @@ from chassis import business_date
 from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came, by_name, has_nothing_personal
 from chassis.contracts import Contract, contract
 from chassis.identity import Caller
+from chassis.inbox import Reactions
 from chassis.jobs import Job
 from chassis.keyring import NO_KEYS, KeyRing
 from chassis.looks import Look
 from chassis.tasks import Saga
 
 WATCH = "Watch"
+UPLOAD_BLOB, GET_BLOB = "UploadBlob", "GetBlob"
+# Methods that the chassis serves where a contract has them.
+BLOB_METHODS = frozenset({UPLOAD_BLOB, GET_BLOB})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,6 @@ class Reading:
 
 
 Read = Callable[[Reading, Any], Message]
-Reaction = Callable[[Transaction, events_pb2.Event], None]
 Note = Callable[[Sequence[tuple[Transaction, Sequence[Any]]]], None]
 Check = Callable[[sa.Connection], Sequence[str]]
 
@@ -90,7 +93,8 @@ class Service:
     """A service as data: its contract and the functions behind it.
 
     `commands` and `reads` name the methods of the descriptor; `streams` maps a stream to the batch
-    method whose stream form it is; Watch is the chassis' own. `migrations` are the folders of its
+    method whose stream form it is; Watch is the chassis' own, and so are UploadBlob and GetBlob where the
+    contract has them. `migrations` are the folders of its
     schema's branches. `sweeps` do what is due by the clock alone, a batch at a time, and say whether
     there was any; `derivations` are sweeps that only keep up what follows from other rows, without events
     and tasks: on PostgreSQL they run beside the writer. `prepare` makes the rows an empty store needs.
@@ -104,7 +108,8 @@ class Service:
     reads: Mapping[str, Read]
     streams: Mapping[str, str] = field(default_factory=dict)
     sagas: Mapping[str, Saga] = field(default_factory=dict)
-    subscriptions: Mapping[str, Reaction] = field(default_factory=dict)
+    # By source: the reactions to its events, by their type.
+    subscriptions: Mapping[str, Reactions] = field(default_factory=dict)
     # Writes the notes of reads down, those of several callers as one step.
     note: Note | None = None
     # The tables of sealed values, whose rows a rotation of the keys seals anew.
@@ -121,8 +126,8 @@ class Service:
 
     def __post_init__(self) -> None:
         """Checks that each method of the contract is served, by one function, and that nothing else is."""
-        served = {*self.commands, *self.reads, *self.streams, WATCH}
         declared = {method.name for method in self.contract.descriptor.methods}
+        served = {*self.commands, *self.reads, *self.streams, WATCH, *(BLOB_METHODS & declared)}
         if served != declared:
             raise ValueError(f"{self.name} serves {sorted(served ^ declared)} against its contract")
 

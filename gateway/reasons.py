@@ -9,6 +9,7 @@ import grpc
 from google.protobuf.descriptor import Descriptor
 
 from chassis import errors, server
+from chassis.blobs import errors as blob_errors
 from chassis.errors import DomainError
 from gateway import errors as gateway_errors
 from gateway.json_api.routes import Route
@@ -47,6 +48,15 @@ SIGN_IN: Refusals = (
     gateway_errors.SignInFailed,
     gateway_errors.TooManyAttempts,
     gateway_errors.SignInsWaiting,
+)
+BLOBS: Refusals = (gateway_errors.NotSignedIn, errors.AccessDenied, errors.InvalidFields, errors.ServiceUnavailable)
+UPLOADS: Refusals = (
+    gateway_errors.CallerGone,
+    blob_errors.BlobTooLarge,
+    blob_errors.BlobsFull,
+    blob_errors.UploadIncomplete,
+    blob_errors.UploadLate,
+    errors.Overloaded,
 )
 # A call whose outcome isn't known has the code's name for a reason.
 UNKNOWN_OUTCOME = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)

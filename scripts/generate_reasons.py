@@ -15,14 +15,20 @@ from functools import cache
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from chassis.blobs import uploads
 from chassis.errors import DomainError
 from chassis.identity import policy_of
-from chassis.service import WATCH, Service
+from chassis.service import GET_BLOB, UPLOAD_BLOB, WATCH, Service
 from chassis.status import RemoteError
 from cli.stores import SERVICES
 
 FILE = pathlib.Path(__file__).resolve().parent.parent / "gateway" / "data" / "reasons.json"
 HOUSE = ("chassis", "ledger", "trade", "services")
+# The chassis' own.
+BLOB_FUNCTIONS: Mapping[str, Sequence[Any]] = {
+    UPLOAD_BLOB: (uploads.Uploads.take, uploads.next_part, uploads.PUT.run, uploads.FINISH.run),
+    GET_BLOB: (uploads.Uploads.give,),
+}
 # What every method may be refused for is said once, by the gateway.
 BASES = (DomainError, RemoteError)
 
@@ -33,6 +39,8 @@ def refusals(service: Service, method: str) -> set[type[DomainError]]:
 
 
 def _functions(service: Service, method: str) -> list[Any]:
+    if method in BLOB_FUNCTIONS:
+        return [*BLOB_FUNCTIONS[method]]
     if method in service.reads:
         return [service.reads[method]]
     command = service.commands[service.streams.get(method, method)]

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
-from chassis import eventlog, jobs, records, tables, tasks
+from chassis import eventlog, jobs, parked, records, tables, tasks
 from chassis.money import Money
-from cli import agreement
-from cli.simulation.network import Network, Node
+from cli import agreement, breaches
+from cli.simulation.network import Network
+from cli.simulation.node import Node
 from ledger.tables import transfers
 from services.credit_insurance.covered_shipment import model as covered_shipment_model
 from services.credit_insurance.covered_shipment import store as covered_shipment_store
@@ -87,6 +88,10 @@ def of_service(node: Node) -> Found:
             yield "T1", detail
         for detail in jobs.violations(connection, node.service.jobs):
             yield "J1", detail
+        for detail in parked.violations(connection):
+            yield "E2", detail
+        for waiting in parked.every(connection):
+            yield "E2", f"{waiting.resource} waits: {waiting.type} failed, {waiting.failure}"
         for detail in node.service.violations(connection):
             yield "L1", detail
 
@@ -110,6 +115,8 @@ def at_rest(network: Network) -> Found:
     stores = {name: node.store for name, node in network.nodes.items()}
     for detail in agreement.violations(stores, network.clock.now_us()):
         yield "X6", detail
+    for detail in breaches.violations(stores):
+        yield "X9", detail
     for loan in loans:
         yield from _loan(loan, held.get(loan.encumbrance_id), paid_out)
     yield from _covers(network)

@@ -20,6 +20,7 @@ from services.credit_insurance.ending import jobs as ending_jobs
 from services.credit_insurance.ending.rpc import visible
 from services.credit_insurance.policy import commands as policy
 from services.credit_insurance.policy.store import POLICIES
+from trade import breach
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -54,6 +55,7 @@ SERVICE = Service(
         "GetCoveredShipment": COVERED_SHIPMENTS.get,
         "ListCoveredShipments": COVERED_SHIPMENTS.lists(credit_insurance_pb2.ListCoveredShipmentsResponse),
     },
+    subscriptions={"declarations": dict.fromkeys(breach.EVENTS, covered_shipment_saga.follow_breach)},
     sagas={saga.noun: saga for saga in (covered_shipment_saga.SAGA,)},
     sweeps=[exposure.look],
     jobs=[ending_jobs.POLICIES, ending_jobs.BUYER_LIMITS],

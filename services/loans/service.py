@@ -11,6 +11,7 @@ from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.loans.application import commands as application
 from services.loans.application.store import APPLICATIONS
+from services.loans.breach import events as breach_events
 from services.loans.loan import commands as loan
 from services.loans.loan import reads as loan_reads
 from services.loans.loan import saga as loan_saga
@@ -58,6 +59,7 @@ SERVICE = Service(
         "ListLoans": LOANS.lists(loans_pb2.ListLoansResponse),
         "GetPayoff": loan_reads.payoff,
     },
+    subscriptions={"declarations": breach_events.REACTIONS},
     sagas={saga.noun: saga for saga in (loan_saga.SAGA,)},
     sweeps=[offer.expire],
     prepare=[ledger_store.initialise],

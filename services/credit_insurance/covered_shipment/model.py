@@ -19,6 +19,8 @@ from chassis.participants import Participant
 from ledger.model import Account, Kind, Limit, Transfer, chained
 from ledger.store import NewAccount, account_id
 from services.credit_insurance.lines import BOOK, line_id
+from trade import breach
+from trade.breach import Breach, StandingBreach
 from trade.roles import Role
 
 
@@ -58,6 +60,8 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
     (State.COVERED, Verb.PAID_OFF): State.PAID,
     (State.PAID, Verb.VALUE_RELEASED): State.CLOSED,
 }
+# The register may count the value as insured: a breach is shown.
+SHOWING = (State.VALUE_RESERVED, State.VALUE_MARKED, State.COVERED)
 # Exposure is held, not yet booked.
 RESERVING = (State.DECLARED, State.VALUE_RESERVED, State.VALUE_MARKED, State.CANCELLING)
 
@@ -96,6 +100,8 @@ class CoveredShipment:
     look_date: date | None = None
     looked_date: date | None = None
     owed_when_looked: Money | None = None
+    # The breaches that stand on its declaration.
+    breaches: tuple[StandingBreach, ...] = ()
 
     @property
     def name(self) -> str:
@@ -175,6 +181,17 @@ def with_look(shipment: CoveredShipment, held: Money, settled: Money) -> Covered
     if shipment.insured_value is None or shipment.insured_value.currency != held.currency:
         shipment = replace(shipment, insured_value=held, paid_before=held.zero())
     return replace(shipment, owed_when_looked=owed_of(shipment, held - settled))
+
+
+def with_breach(shipment: CoveredShipment, told: Breach) -> CoveredShipment:
+    """Returns the shipment with what was told of a breach: its insurer's share of cover without value, or that finance
+    stands without value, whose amount is the lenders' own.
+    """
+    is_cover = told.asset_class == breach.INSURANCE
+    if told.holder != (shipment.insurer if is_cover else ""):
+        return shipment
+    amount, is_shown = told.open_amount if is_cover else None, shipment.state in SHOWING
+    return replace(shipment, breaches=breach.noted(shipment.breaches, told, amount, is_shown=is_shown))
 
 
 def premium(invoice: Money, rate: Decimal) -> Money:

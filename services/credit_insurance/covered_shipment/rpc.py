@@ -6,11 +6,13 @@ from chassis import wire
 from chassis.money import Money
 from services.credit_insurance.covered_shipment.model import CoveredShipment, ExposurePayment
 from services.credit_insurance.covered_shipment.terms import Terms
+from trade import breach
 
 
 def to_proto(shipment: CoveredShipment, exposure: Money) -> credit_insurance_pb2.CoveredShipment:
     """Returns the wire form, with the exposure that the ledger has."""
-    return wire.fill(credit_insurance_pb2.CoveredShipment, shipment, exposure=exposure)
+    standing = map(breach.to_proto, shipment.breaches)
+    return wire.fill(credit_insurance_pb2.CoveredShipment, shipment, exposure=exposure, breaches=standing)
 
 
 def terms(message: credit_insurance_pb2.CoveredShipment) -> Terms:

@@ -6,6 +6,7 @@ from chassis import signatures
 from chassis.command import Transaction
 from chassis.states import after, check_etag
 from services.loans import errors
+from services.loans.breach import store as breach_store
 from services.loans.loan import rpc
 from services.loans.loan.model import TRANSITIONS, Loan, Verb
 from services.loans.loan.store import LOANS
@@ -20,6 +21,7 @@ def sign(transaction: Transaction, request: loans_pb2.SignLoanRequest) -> loans_
     loan = LOANS.own(transaction.connection, request.name, bank=caller.tenant)
     check_etag(request.etag, loan)
     signed = after(TRANSITIONS, loan, Verb.SIGN, signature=request.signature, public_key=caller.public_key)
+    breach_store.check_none(transaction.connection, [item.declaration for item in loan.items])
     _check_signature(loan, request, caller.public_key)
     return rpc.to_proto(LOANS.save(transaction, signed, "loan.signed"))
 

@@ -5,6 +5,7 @@ from aval.loans.v1 import loans_pb2
 from chassis import wire
 from services.loans.loan.model import Loan
 from services.loans.loan.payoff import Due
+from trade import breach
 
 
 def to_proto(loan: Loan) -> loans_pb2.Loan:
@@ -14,6 +15,7 @@ def to_proto(loan: Loan) -> loans_pb2.Loan:
         loan,
         declarations=[item.declaration for item in loan.items],
         encumbrance=f"encumbrances/{loan.encumbrance_id}" if loan.is_encumbered or loan.start_date else "",
+        breaches=map(breach.to_proto, loan.breaches),
     )
 
 

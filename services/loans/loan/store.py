@@ -11,6 +11,9 @@ from services.loans.loan import model, plan, rpc
 from services.loans.loan.model import Loan
 from services.loans.tables import loans
 
+# As the column has it.
+NO_BREACHES = "[]"
+
 LOANS = Rows(
     table=loans,
     record=Loan,
@@ -19,6 +22,14 @@ LOANS = Rows(
     noun="loan",
     plan=plan.owed,
 )
+
+
+def on_declaration(connection: sa.Connection, enterprise: str, declaration: str) -> list[Loan]:
+    """Returns an enterprise's loans on a declaration whose drawdown a breach of it stops, or that show one."""
+    states = loans.c.state.in_([state.value for state in (*model.STOPPABLE, *model.SHOWING)])
+    concerned = loans.c.enterprise == enterprise, sa.or_(states, loans.c.breaches != NO_BREACHES)
+    found = records.many(connection, sa.select(loans).where(*concerned).order_by(loans.c.id), Loan)
+    return [loan for loan in found if any(item.declaration == declaration for item in loan.items)]
 
 
 def unfinished(connection: sa.Connection) -> Iterator[Loan]:

@@ -9,6 +9,7 @@ from services.loans import errors
 from services.loans.application import model as application_model
 from services.loans.application.model import Application
 from services.loans.application.store import APPLICATIONS
+from services.loans.breach import store as breach_store
 from services.loans.loan import agreement
 from services.loans.loan import rpc as loan_rpc
 from services.loans.loan.store import LOANS
@@ -90,6 +91,7 @@ def accept(transaction: Transaction, request: loans_pb2.AcceptOfferRequest) -> l
     accepted = after(TRANSITIONS, offer, Verb.ACCEPT)
     _check_time(transaction, offer)
     application = APPLICATIONS.find(connection, offer.application, tenant)
+    breach_store.check_none(connection, application.declarations)
     APPLICATIONS.save(transaction, _moved(application, application_model.Verb.ACCEPT), "application.accepted")
     OFFERS.save(transaction, accepted, "offer.accepted")
     store.decline_open(transaction, application.name)

@@ -7,11 +7,12 @@ from services.declarations.register.breach.model import Breach
 
 
 def to_proto(breach: Breach, party: str) -> value_pb2.Breach:
-    """What a party sees of it."""
+    """Returns the wire form as a party sees it: a holder its own share, anyone else the whole."""
     share = breach.share_of(party)
     amount, left = (share.amount, share.open) if share else (breach.amount, breach.open_amount)
     message = value_pb2.Breach(
         name=breach.name,
+        holder=share.holder if share else "",
         asset=breach.asset,
         enterprise=breach.enterprise,
         asset_class=breach.asset_class.value,
