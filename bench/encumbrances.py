@@ -73,11 +73,11 @@ def _run(bench: Bench, dialect: str, database: str, ceiling: float, told: Told) 
                          "reservations/s", many["per_second"], 0.9, "ratio"))  # fmt: skip
 
 
-def _check(mode: str, found: dict[str, float]) -> None:
+def _check(mode: str, figures: dict[str, float]) -> None:
     """Checks that there is one winner where one may hold, and that all win where all rank equally."""
-    if mode == "pari passu" and found["refused"]:
-        raise RuntimeError(f"{found['refused']} reservations that rank equally were refused")
-    if mode == "exclusive" and not found["refused"]:
+    if mode == "pari passu" and figures["refused"]:
+        raise RuntimeError(f"{figures['refused']} reservations that rank equally were refused")
+    if mode == "exclusive" and not figures["refused"]:
         raise RuntimeError("nobody was refused where one may hold")
 
 

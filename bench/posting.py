@@ -150,15 +150,15 @@ def run(scale: Scale, told: Told) -> None:
         )  # fmt: skip
 
 
-def _tell(dialect: str, found: dict[str, float], bare: float, full: float, ceiling: float, told: Told) -> None:
+def _tell(dialect: str, figures: dict[str, float], bare: float, full: float, ceiling: float, told: Told) -> None:
     is_production = dialect == "PostgreSQL"
-    unary, batch = found["unary, spread"], found["1,000 a call, spread"]
+    unary, batch = figures["unary, spread"], figures["1,000 a call, spread"]
     told(Row(f"{dialect}: unary ÷ full echo", unary, "transfers/s", full, 0.8, "ratio"))
     told(Row(f"{dialect}: unary ÷ bare echo", unary, "transfers/s", bare))
     told(Row(f"{dialect}: unary ÷ pgbench", unary, "transfers/s", ceiling, 1.0 if is_production else None, "ratio"))
     told(
         Row(f"{dialect}: 1,000 a call ÷ pgbench", batch, "transfers/s", ceiling, 10 if is_production else None, "ratio")
     )
-    told(Row(f"{dialect}: unary, hot account ÷ spread", found["unary, hot"], "transfers/s", unary, 0.9, "ratio"))
-    hot = found["1,000 a call, hot"]
+    told(Row(f"{dialect}: unary, hot account ÷ spread", figures["unary, hot"], "transfers/s", unary, 0.9, "ratio"))
+    hot = figures["1,000 a call, hot"]
     told(Row(f"{dialect}: 1,000 a call, hot account ÷ spread", hot, "transfers/s", batch, 0.9, "ratio"))

@@ -148,7 +148,7 @@ async def _give(client: AssertingClient, code: str, institution: str, expire_us:
 
 async def _latencies(client: AssertingClient, query: Query, scale: Scale, callers: int) -> list[float]:
     """Returns the milliseconds, sorted, of as many calls as some callers make one after the other."""
-    chance, found = random.Random(3), []
+    chance, milliseconds = random.Random(3), []
     end = time.perf_counter() + scale.seconds
 
     async def ask() -> None:
@@ -156,7 +156,7 @@ async def _latencies(client: AssertingClient, query: Query, scale: Scale, caller
             request, caller = query.make(chance, scale.rows), query.caller(chance)
             before = time.perf_counter()
             await client.call("declarations", query.method, request, caller)
-            found.append((time.perf_counter() - before) * 1000)
+            milliseconds.append((time.perf_counter() - before) * 1000)
 
     await asyncio.gather(*(ask() for _ in range(callers)))
-    return sorted(found[WARM_UP_CALLS:] or found)
+    return sorted(milliseconds[WARM_UP_CALLS:] or milliseconds)

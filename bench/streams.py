@@ -90,11 +90,11 @@ async def _measure(folder: pathlib.Path, seconds: float) -> dict[str, list[float
     """Returns the other bank's latencies, its calls one after the other beside its replays."""
     channel, until = _channel(folder, OTHER, "BANK_SYSTEM"), time.perf_counter() + seconds
     listing = declarations_pb2.ListEncumbrancesRequest(page_size=10)
-    found: dict[str, list[float]] = {"unary call": [], "replay": []}
+    latencies: dict[str, list[float]] = {"unary call": [], "replay": []}
 
     async def keep(what: str, work: Callable[[], Awaitable[Any]]) -> None:
         while time.perf_counter() < until:
-            await _timed(work, found[what])
+            await _timed(work, latencies[what])
             await asyncio.sleep(0.05)
 
     await asyncio.gather(
@@ -102,11 +102,11 @@ async def _measure(folder: pathlib.Path, seconds: float) -> dict[str, list[float
         keep("replay", lambda: _replay(channel)),
     )
     await channel.close()
-    return found
+    return latencies
 
 
-def _tell(when: str, found: dict[str, list[float]]) -> None:
-    for what, latencies in found.items():
+def _tell(when: str, measured: dict[str, list[float]]) -> None:
+    for what, latencies in measured.items():
         ordered = sorted(latencies)
         median, p99 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
         print(f"{when:40} {what:12} median {median:8.1f} ms   p99 {p99:8.1f} ms   of {len(ordered)}", flush=True)

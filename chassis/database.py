@@ -135,15 +135,15 @@ class Database:
         """Returns the schema's owner: its own role, or the login itself where that may make no roles."""
         login = str(connection.exec_driver_sql("SELECT current_user").scalar_one())
         member = "SELECT pg_has_role(oid, 'member') FROM pg_roles WHERE rolname = %s"
-        known = connection.exec_driver_sql(member, (self.role,)).scalar_one_or_none()
-        if known is None:
+        is_member = connection.exec_driver_sql(member, (self.role,)).scalar_one_or_none()
+        if is_member is None:
             may = "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
             if not connection.exec_driver_sql(may).scalar_one():
                 return login
             connection.exec_driver_sql(f'CREATE ROLE "{self.role}" NOLOGIN')
             connection.exec_driver_sql(f'GRANT "{self.role}" TO "{login}"')
-            known = True
-        return self.role if known else login
+            is_member = True
+        return self.role if is_member else login
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

@@ -53,8 +53,8 @@ def row_problems(row: Message, raw: bytes | None = None) -> list[Problem]:
 
 def check(message: Message, raw: bytes | None = None) -> None:
     """Raises InvalidFields with every violation. `raw`: the message's bytes, where they are at hand."""
-    if found := row_problems(message, raw):
-        raise InvalidFields(found)
+    if violations := row_problems(message, raw):
+        raise InvalidFields(violations)
 
 
 def _problem(violation: Violation, prefix: str) -> Problem:

@@ -172,10 +172,10 @@ def _left(connection: sa.Connection) -> datetime.date | None:
 
 def _pages(connection: sa.Connection, jobs: Sequence[Job], date: datetime.date, limit: int) -> Iterator[_Due]:
     """Yields the next rows of each partition of each job that isn't done with a date."""
-    known = _progress(connection, date)
+    progress = _progress(connection, date)
     for job in jobs:
         for partition in job.partitions(connection):
-            cursor, is_done = known.get((job.name, partition), ("", False))
+            cursor, is_done = progress.get((job.name, partition), ("", False))
             if not is_done:
                 page = Page(date=date, partition=partition, after=cursor, limit=limit)
                 yield _Due(job, page, job.select(connection, page))

@@ -186,17 +186,17 @@ class Listing:
     def _of_each(self, connection: sa.Connection, groups: Sequence[str], some: Callable[[Any, Any], Any]) -> Any:
         """Returns what `some` takes of each group's rows, the highest of all first: the group, and `order`."""
         alike, each = self.rows.alias(), bulk.each(connection, self.rows.c[self.group], groups)
-        found = some(sa.select(*self._columns(alike)).where(alike.c[self.group] == each.c.value), alike).lateral()
-        every = sa.select(each.c.value, *found.c).select_from(each.join(found, sa.true()))
-        return every.order_by(*(column.desc() for column in self._columns(found)))
+        taken = some(sa.select(*self._columns(alike)).where(alike.c[self.group] == each.c.value), alike).lateral()
+        every = sa.select(each.c.value, *taken.c).select_from(each.join(taken, sa.true()))
+        return every.order_by(*(column.desc() for column in self._columns(taken)))
 
 
-def cut(request: Any, found: Sequence[Record], key: str, horizon: str = "") -> tuple[list[Record], str]:
+def cut(request: Any, rows: Sequence[Record], key: str, horizon: str = "") -> tuple[list[Record], str]:
     """Returns the page's records and the token of the next page; `key` names the attribute it was ordered by.
 
     `horizon`: the key down to which the page looked, if not to the end.
     """
     size = size_of(request)
-    page = list(found[:size])
-    last = str(getattr(page[-1], key)) if len(found) > size else horizon
+    page = list(rows[:size])
+    last = str(getattr(page[-1], key)) if len(rows) > size else horizon
     return page, token(request, last) if last else ""

@@ -75,15 +75,15 @@ def table(name: str, record: type, metadata: sa.MetaData, *constraints: Any, key
 
 def columns(record: type, keys: Sequence[str]) -> list[Any]:
     """Returns the columns of a record class, those of the key named."""
-    found: list[Any] = []
+    listed: list[Any] = []
     for field, (annotation, nullable) in _annotations(record).items():
         options: dict[str, Any] = {"primary_key": True} if field in keys else {"nullable": nullable}
         if annotation is Money:
-            found.append(sa.Column(f"{field}_currency", TEXT, nullable=nullable))
-            found.append(sa.Column(f"{field}_minor_units", sa.BigInteger, nullable=nullable))
+            listed.append(sa.Column(f"{field}_currency", TEXT, nullable=nullable))
+            listed.append(sa.Column(f"{field}_minor_units", sa.BigInteger, nullable=nullable))
         else:
-            found.append(sa.Column(field, _column_type(annotation), **options))
-    return found
+            listed.append(sa.Column(field, _column_type(annotation), **options))
+    return listed
 
 
 def _column_type(annotation: Any) -> Any:
@@ -206,11 +206,11 @@ def insert(connection: sa.Connection, into: sa.Table, *records: Any) -> None:
 
 def update(connection: sa.Connection, into: sa.Table, record: Record) -> Record:
     """Writes a record with an `id` and a `revision` back, one revision up. Raises Conflict if it changed meanwhile."""
-    fresh: Any = dataclasses.replace(record, revision=record.revision + 1)  # type: ignore[type-var,attr-defined]
-    statement = sa.update(into).where(into.c.id == fresh.id, into.c.revision == fresh.revision - 1)
-    if connection.execute(statement, to_row(fresh)).rowcount != 1:
-        raise Conflict(f"{into.name} {fresh.id}")
-    return cast(Record, fresh)
+    revised: Any = dataclasses.replace(record, revision=record.revision + 1)  # type: ignore[type-var,attr-defined]
+    statement = sa.update(into).where(into.c.id == revised.id, into.c.revision == revised.revision - 1)
+    if connection.execute(statement, to_row(revised)).rowcount != 1:
+        raise Conflict(f"{into.name} {revised.id}")
+    return cast(Record, revised)
 
 
 def one(connection: sa.Connection, source: sa.Table, record: type[Record], *where: Any) -> Record | None:

@@ -9,9 +9,9 @@ from google.type import date_pb2, decimal_pb2
 from chassis.errors import Problem
 
 
-def problem(found: Problem, language: str = "en") -> problem_pb2.Problem:
+def problem(fault: Problem, language: str = "en") -> problem_pb2.Problem:
     """Returns a problem in the caller's language."""
-    return problem_pb2.Problem(path=found.path, reason=found.reason, message=found.text(language))
+    return problem_pb2.Problem(path=fault.path, reason=fault.reason, message=fault.text(language))
 
 
 def date(day: datetime.date) -> date_pb2.Date:

@@ -75,8 +75,8 @@ def of(reading: Opened, source: sa.Table, resources: Collection[str]) -> dict[st
     query = sa.select(source.c.resource, source.c.sealed).where(
         bulk.among(reading.connection, source.c.resource, resources)
     )
-    found = reading.connection.execute(query)
-    return {row.resource: reading.keys.open(row.sealed, row.resource.encode()) for row in found}
+    rows = reading.connection.execute(query)
+    return {row.resource: reading.keys.open(row.sealed, row.resource.encode()) for row in rows}
 
 
 def rows_by_key(connection: sa.Connection, sources: Iterable[sa.Table]) -> dict[str, int]:
@@ -100,15 +100,15 @@ def reseal(connection: sa.Connection, keys: KeyRing, source: sa.Table, after: st
         columns.resource > after, columns.key_id != keys.current_id
     )
     limit = min(at_most, source.info["rows_at_once"])
-    found = connection.execute(query.order_by(columns.resource).limit(limit)).all()
-    if not found:
+    rows = connection.execute(query.order_by(columns.resource).limit(limit)).all()
+    if not rows:
         return 0, ""
     statement = sa.update(source).where(columns.resource == sa.bindparam("name"), columns.sealed == sa.bindparam("old"))
     connection.execute(
         statement.values(key_id=sa.bindparam("new_key"), sealed=sa.bindparam("new")),
-        [_resealed(keys, row.resource, row.sealed) for row in found],
+        [_resealed(keys, row.resource, row.sealed) for row in rows],
     )
-    return len(found), found[-1].resource
+    return len(rows), rows[-1].resource
 
 
 def _resealed(keys: KeyRing, resource: str, sealed: bytes) -> dict[str, Any]:

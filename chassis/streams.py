@@ -15,7 +15,7 @@ from chassis.identity import Caller
 # More would only take the interpreter from each other and from the writer.
 READERS = 2
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class QuotaExceeded(DomainError):
@@ -66,15 +66,15 @@ class Turns:
         self._locks: dict[str, asyncio.Lock] = {}
         self._waiting: Counter[str] = Counter()
 
-    async def run(self, tenant: str, work: Callable[[], Found]) -> Found:
+    async def run(self, tenant: str, work: Callable[[], Result]) -> Result:
         """Runs the work in its tenant's turn. Returns its result."""
         loop = asyncio.get_running_loop()
         async with self._turn(tenant):
             start = loop.time()
-            found = await loop.run_in_executor(self._threads, work)
+            result = await loop.run_in_executor(self._threads, work)
             if self._waiting[tenant] > 1:
                 await asyncio.sleep(loop.time() - start)
-            return found
+            return result
 
     @contextlib.asynccontextmanager
     async def _turn(self, tenant: str) -> AsyncIterator[None]:

@@ -136,15 +136,15 @@ Extract = Callable[[Message], list[str]]
 
 def business_keys(descriptor: Descriptor, depth: int = 0) -> list[tuple[str, Extract]]:
     """Returns what becomes span attributes of a message: names and how to find the values."""
-    found: list[tuple[str, Extract]] = []
+    extracts: list[tuple[str, Extract]] = []
     for field in descriptor.fields:
         name: str = field.GetOptions().Extensions[access_pb2.span_attribute]  # type: ignore[index]
         if name:
-            found.append((name, _values_of(field)))
+            extracts.append((name, _values_of(field)))
         elif field.message_type and depth < DEEPEST and field.message_type.full_name.startswith("aval."):
             inner = business_keys(field.message_type, depth + 1)
-            found += [(key, _nested(field, extract)) for key, extract in inner]
-    return found
+            extracts += [(key, _nested(field, extract)) for key, extract in inner]
+    return extracts
 
 
 def _values_of(field: FieldDescriptor) -> Extract:

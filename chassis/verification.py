@@ -19,11 +19,11 @@ def violations(service: Service, connection: sa.Connection, keys: KeyRing = NO_K
 
     With the service's keys the contents of blobs are opened and their digests proven too.
     """
-    found = [*eventlog.violations(connection), *tasks.violations(connection, service.sagas)]
-    found += [*business_date.violations(connection), *jobs.violations(connection, service.jobs)]
-    found += chassis_parked.violations(connection)
-    found += blob_proof.violations(Opening(connection, keys))
-    return [*found, *unknown_currencies(connection), *service.violations(connection)]
+    faults = [*eventlog.violations(connection), *tasks.violations(connection, service.sagas)]
+    faults += [*business_date.violations(connection), *jobs.violations(connection, service.jobs)]
+    faults += chassis_parked.violations(connection)
+    faults += blob_proof.violations(Opening(connection, keys))
+    return [*faults, *unknown_currencies(connection), *service.violations(connection)]
 
 
 def unknown_currencies(connection: sa.Connection) -> list[str]:

@@ -171,12 +171,12 @@ def _unheld(stores: Stores, encumbrance: Encumbrance) -> Money:
 
     It counts as far as it was settled there and nobody else bars it.
     """
-    known = value_store.booked(stores.declarations, encumbrance.assets)
+    values = value_store.booked(stores.declarations, encumbrance.assets)
     standing = encumbrance_store.holders_of(stores.declarations, encumbrance.assets)
     zero = encumbrance.items[0].amount.zero()
     parts = [
-        min(item.settled, known[item.asset].free + known[item.asset].margin)
+        min(item.settled, values[item.asset].free + values[item.asset].margin)
         for item in encumbrance.items
-        if item.asset in known and not encumbrance_model.is_barred(encumbrance, standing.get(item.asset, ()))
+        if item.asset in values and not encumbrance_model.is_barred(encumbrance, standing.get(item.asset, ()))
     ]
     return sum(parts, start=zero)

@@ -87,18 +87,18 @@ def opened(
 ) -> Iterator[list[Ring]]:
     """Gives the rings of the named services, or of all that have one. Raises NoRing where a named one has none."""
     named = set(names)
-    found: list[Ring] = []
+    rings: list[Ring] = []
     try:
         for owner in OWNERS:
             path = file or keyring.file_of(layout.keys, owner)
             if (named and owner not in named) or (not named and not path.exists()):
                 continue
-            found.append(_ring(owner, address or layout.database_in_use(), path))
-        if not found:
+            rings.append(_ring(owner, address or layout.database_in_use(), path))
+        if not rings:
             raise NoRing(f"{layout.keys} has no key rings")
-        yield found
+        yield rings
     finally:
-        for ring in found:
+        for ring in rings:
             ring.store.close()
 
 

@@ -88,10 +88,10 @@ class Layout:
 
     def running(self) -> Addresses | None:
         """Returns the platform that runs on this folder now, if any."""
-        known = self.read("running.json")
-        if known is None or not self._is_held():
+        announced = self.read("running.json")
+        if announced is None or not self._is_held():
             return None
-        return Addresses(**known)
+        return Addresses(**announced)
 
     def _is_held(self) -> bool:
         try:
@@ -117,5 +117,5 @@ class Layout:
 
     def database_in_use(self) -> str:
         """Returns the store the folder's platform was last started with."""
-        known = self.read("running.json")
-        return str(known["database"]) if known else self.database
+        announced = self.read("running.json")
+        return str(announced["database"]) if announced else self.database

@@ -39,8 +39,8 @@ async def declarations(layout: Layout) -> AsyncIterator[AssertingClient]:
     """
     running = layout.running()
     if running:
-        async with client(layout, dict(running.services)) as found:
-            yield found
+        async with client(layout, dict(running.services)) as service:
+            yield service
         return
     prepare_certificates(layout)
     address = f"127.0.0.1:{free_port()}"
@@ -51,7 +51,7 @@ async def declarations(layout: Layout) -> AsyncIterator[AssertingClient]:
     except UnfitStore as error:
         raise CannotRun(str(error)) from error
     try:
-        async with client(layout, {"declarations": address}) as found:
-            yield found
+        async with client(layout, {"declarations": address}) as service:
+            yield service
     finally:
         await node.stop()

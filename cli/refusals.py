@@ -33,17 +33,17 @@ async def listed(layout: Layout, request: intake_pb2.ListRefusedDocumentsRequest
 
     Raises DomainError.
     """
-    found: list[dict[str, Any]] = []
+    documents: list[dict[str, Any]] = []
     async with local.declarations(layout) as client:
-        while len(found) < most and (request.page_token or not found):
-            request.page_size = min(PAGE, most - len(found))
+        while len(documents) < most and (request.page_token or not documents):
+            request.page_size = min(PAGE, most - len(documents))
             page = await client.call(SERVICE, "ListRefusedDocuments", request, local.WINDOW)
-            found += map(_told, page.refused_documents)
+            documents += map(_told, page.refused_documents)
             request.page_token = page.next_page_token
             if not page.next_page_token:
                 break
-    found.sort(key=_position)
-    return sorted(found, key=lambda entry: str(entry["last_refuse_time"]), reverse=True)
+    documents.sort(key=_position)
+    return sorted(documents, key=lambda entry: str(entry["last_refuse_time"]), reverse=True)
 
 
 def _position(entry: dict[str, Any]) -> tuple[str, int]:
@@ -51,7 +51,7 @@ def _position(entry: dict[str, Any]) -> tuple[str, int]:
     return name, int(position) if position.isdigit() else 0
 
 
-async def found(layout: Layout, name: str) -> tuple[dict[str, Any], bytes]:
+async def load(layout: Layout, name: str) -> tuple[dict[str, Any], bytes]:
     """Returns a refused document and its content. Raises DomainError."""
     document = await _call(layout, "GetRefusedDocument", intake_pb2.GetRefusedDocumentRequest(name=_name(name)))
     return _told(document), document.content

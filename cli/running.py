@@ -169,8 +169,8 @@ async def _unless(interrupted: asyncio.Event, work: Coroutine[Any, Any, None]) -
 @contextlib.contextmanager
 def _demo_layout(database: str | None) -> Iterator[Layout]:
     """Gives a fresh layout; the rows of a database, which stays, belong to the key rings that it was filled with."""
-    with tempfile.TemporaryDirectory(prefix="aval-demo-") as fresh:
-        yield Layout(pathlib.Path(fresh), _demo_keys(database) if database else None)
+    with tempfile.TemporaryDirectory(prefix="aval-demo-") as folder:
+        yield Layout(pathlib.Path(folder), _demo_keys(database) if database else None)
 
 
 def _demo_keys(database: str) -> pathlib.Path:

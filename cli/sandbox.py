@@ -222,16 +222,16 @@ async def _declare(authority: Authority, addresses: Addresses, wanted: Goods, sc
         await _import(window, row_of(wanted, script.number, script.today))
         await _send_receipts(window, script.number, script.started_us)
         read = declarations_pb2.GetDeclarationRequest(name=script.declaration)
-        found = await window.call("declarations", "GetDeclaration", read)
+        declaration = await window.call("declarations", "GetDeclaration", read)
     finally:
         await window.close()
     return {
-        "declaration": found.name,
-        "enterprise": found.enterprise,
-        "buyer": found.buyer_name,
+        "declaration": declaration.name,
+        "enterprise": declaration.enterprise,
+        "buyer": declaration.buyer_name,
         "amount": f"{wanted.amount}",
         "currency": wanted.currency_code,
-        "status": declarations_pb2.Declaration.Status.Name(found.status),
+        "status": declarations_pb2.Declaration.Status.Name(declaration.status),
     }
 
 

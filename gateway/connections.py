@@ -29,13 +29,13 @@ def source_of(address: str) -> str:
     2001:db8::1 is of 2001:db8::/64, 192.0.2.7 of 192.0.2.7, ::ffff:192.0.2.7 of 192.0.2.7.
     """
     try:
-        found = ipaddress.ip_address(address.split("%")[0])
+        parsed = ipaddress.ip_address(address.split("%")[0])
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv6Address):
-        mapped = found.ipv4_mapped
-        return str(mapped or ipaddress.ip_network((found, IPV6_NETWORK_BITS), strict=False))
-    return str(found)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped or ipaddress.ip_network((parsed, IPV6_NETWORK_BITS), strict=False))
+    return str(parsed)
 
 
 class Places:

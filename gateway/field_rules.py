@@ -90,10 +90,10 @@ def additions(rules: Any) -> Schema:
     kind = rules.WhichOneof("type")
     if kind is None:
         return {}
-    found: Schema = {}
+    schema: Schema = {}
     for rule, value in getattr(rules, kind).ListFields():
-        found |= RULES.get((kind, rule.name), lambda _: {})(value)
-    return found
+        schema |= RULES.get((kind, rule.name), lambda _: {})(value)
+    return schema
 
 
 def names_of_enum(field: FieldDescriptor, rules: Any) -> list[str]:

@@ -296,14 +296,14 @@ def _answer(description: str, schema: Schema) -> Schema:
     return {"description": description, "content": {JSON: {"schema": schema}}}
 
 
-def _refused(found: Mapping[int, list[str]]) -> Schema:
+def _refused(reasons_by_status: Mapping[int, list[str]]) -> Schema:
     """Returns the refusals of an operation: a status each, with the reasons that it has."""
     return {
         str(status): {
             **_answer(f"Refused: {', '.join(names)}.", {"$ref": "#/components/schemas/Status"}),
             "x-aval-reasons": names,
         }
-        for status, names in found.items()
+        for status, names in reasons_by_status.items()
     }
 
 

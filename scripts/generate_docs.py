@@ -63,9 +63,11 @@ def events(service: str) -> str:
 def errors(_argument: str) -> str:
     """Returns all refusals, by the module that defines them."""
     import_house()
-    found = sorted(_refusals(DomainError), key=lambda one: (HOUSE.index(one.__module__.split(".")[0]), one.__module__))
+    refusals = sorted(
+        _refusals(DomainError), key=lambda one: (HOUSE.index(one.__module__.split(".")[0]), one.__module__)
+    )
     parts = []
-    for module, classes in itertools.groupby(found, key=lambda one: one.__module__):
+    for module, classes in itertools.groupby(refusals, key=lambda one: one.__module__):
         rows = [_error_row(one) for one in sorted(classes, key=lambda one: one.reason)]
         parts.append(f"## {module}\n\n{_table(('reason', 'code', 'HTTP', 'English', '中文'), rows)}")
     return "\n\n".join(parts)
@@ -97,8 +99,8 @@ def state_machines() -> list[str]:
     """Returns the modules of all state machines."""
     import_house()
     prefixes = tuple(f"{name}." for name in HOUSE)
-    found = [name for name, module in sys.modules.items() if name.startswith(prefixes) and name.endswith(".model")]
-    return sorted(name for name in found if hasattr(sys.modules[name], "TRANSITIONS"))
+    machines = [name for name, module in sys.modules.items() if name.startswith(prefixes) and name.endswith(".model")]
+    return sorted(name for name in machines if hasattr(sys.modules[name], "TRANSITIONS"))
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -32,10 +32,10 @@ RETRY_CODES = {
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.UNKNOWN,
 }
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 
 
-async def patiently(attempt: Callable[[], Awaitable[Found]]) -> Found:
+async def patiently(attempt: Callable[[], Awaitable[Answer]]) -> Answer:
     """Returns the answer; tries again while the outcome is unknown or the platform can't be reached."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -48,15 +48,15 @@ async def patiently(attempt: Callable[[], Awaitable[Found]]) -> Found:
         await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def until(read: Callable[[], Awaitable[Found]], holds: Callable[[Found], bool]) -> Found:
+async def until(read: Callable[[], Awaitable[Answer]], holds: Callable[[Answer], bool]) -> Answer:
     """Reads until the condition holds and returns that. Raises TimeoutError with the last value read."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        found = await read()
-        if holds(found):
-            return found
+        answer = await read()
+        if holds(answer):
+            return answer
         if time.monotonic() > deadline:
-            raise TimeoutError(str(found))
+            raise TimeoutError(str(answer))
         await asyncio.sleep(0.05)
 
 

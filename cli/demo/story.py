@@ -157,11 +157,12 @@ async def declare(stage: Stage) -> str:
     verdict = response.verdicts[0]
     if verdict.problems:
         raise AssertionError(str(verdict.problems))
-    found = await stage.window.call(
+    declaration = await stage.window.call(
         "declarations", "GetDeclaration", declarations_pb2.GetDeclarationRequest(name=script.declaration)
     )
-    stage.declared_value = money.from_proto(found.declared_value)
-    return f"{script.declaration_number}, {stage.declared_value}, {found.enterprise_name} to {found.buyer_name}"
+    stage.declared_value = money.from_proto(declaration.declared_value)
+    parties = f"{declaration.enterprise_name} to {declaration.buyer_name}"
+    return f"{script.declaration_number}, {stage.declared_value}, {parties}"
 
 
 async def send_receipts(stage: Stage) -> str:

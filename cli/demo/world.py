@@ -89,7 +89,7 @@ def people() -> list[Person]:
 
 def person(tenant: str, role: str) -> Person:
     """Returns the person who has a role at a tenant."""
-    return next(each_person for each_person in people() if (each_person.tenant, each_person.role) == (tenant, role))
+    return next(member for member in people() if (member.tenant, member.role) == (tenant, role))
 
 
 def one_time_secret(authority: Authority, login: str) -> str:
@@ -109,19 +109,17 @@ def enter_people(authority: Authority, directory: Database) -> None:
     load_principals(directory, [_principal(authority, other_person) for other_person in people()])
 
 
-def _principal(authority: Authority, each_person: Person) -> NewPrincipal:
+def _principal(authority: Authority, member: Person) -> NewPrincipal:
     names = (
-        each_person.name_english,
-        each_person.name_chinese,
-        each_person.tenant_name_english,
-        each_person.tenant_name_chinese,
+        member.name_english,
+        member.name_chinese,
+        member.tenant_name_english,
+        member.tenant_name_chinese,
     )
     # Whoever comes by certificate has neither a password nor codes.
-    has_session = each_person.role in SESSION_ROLES
-    password, secret = (PASSWORD, one_time_secret(authority, each_person.login)) if has_session else ("", "")
-    return NewPrincipal(
-        each_person.login, each_person.tenant, (each_person.role,), *names, each_person.certificate, password, secret
-    )
+    has_session = member.role in SESSION_ROLES
+    password, secret = (PASSWORD, one_time_secret(authority, member.login)) if has_session else ("", "")
+    return NewPrincipal(member.login, member.tenant, (member.role,), *names, member.certificate, password, secret)
 
 
 def request_id(*parts: object) -> str:
@@ -136,14 +134,14 @@ def amount(text: str, currency: str) -> Any:
 
 def exporter(identifier: str) -> Mapping[str, Any]:
     """Returns an exporter of the world."""
-    found: Mapping[str, Any] = next(entry for entry in world()["exporters"] if entry["id"] == identifier)
-    return found
+    row: Mapping[str, Any] = next(entry for entry in world()["exporters"] if entry["id"] == identifier)
+    return row
 
 
 def buyer(identifier: str) -> Mapping[str, Any]:
     """Returns a buyer of the world."""
-    found: Mapping[str, Any] = next(entry for entry in world()["buyers"] if entry["id"] == identifier)
-    return found
+    row: Mapping[str, Any] = next(entry for entry in world()["buyers"] if entry["id"] == identifier)
+    return row
 
 
 def tenant_of(exporter: Mapping[str, Any]) -> str:
@@ -243,4 +241,4 @@ async def _load_limit(
 
 def logins(roles: Iterable[str]) -> list[str]:
     """Returns the logins of people with one of the roles."""
-    return [each_person.login for each_person in people() if each_person.role in set(roles)]
+    return [member.login for member in people() if member.role in set(roles)]

@@ -72,10 +72,10 @@ async def import_files(
 
 def _plan(paths: Sequence[pathlib.Path], mappings: Sequence[pathlib.Path]) -> Plan:
     """Finds out everything that can be known to be wrong, before anything is sent."""
-    found = files.found(paths)
+    gathered = files.gather(paths)
     loaded = loaded_mappings(mappings)
-    documents, rows, refusals, errors = [], [], list(found.refusals), []
-    for source in found.sources:
+    documents, rows, refusals, errors = [], [], list(gathered.refusals), []
+    for source in gathered.sources:
         try:
             if files.is_document(source):
                 documents.append((source, _key(source)))
@@ -88,7 +88,7 @@ def _plan(paths: Sequence[pathlib.Path], mappings: Sequence[pathlib.Path]) -> Pl
             errors.append(str(error))
     if errors:
         raise UnreadableFile("\n".join(errors))
-    return Plan(documents, rows, sum(source.size for source in found.sources), refusals)
+    return Plan(documents, rows, sum(source.size for source in gathered.sources), refusals)
 
 
 def loaded_mappings(mappings: Sequence[pathlib.Path]) -> Sequence[tuple[str, ColumnMapping]]:
@@ -116,15 +116,15 @@ def rows_of(source: Source, mappings: Sequence[tuple[str, ColumnMapping]]) -> Ro
     refused: RefusedFile | None = None
     for digest, declared in mappings:
         try:
-            found = _with_encoding(source, declared)
-            columns = _columns(source, found)
+            column_mapping = _with_encoding(source, declared)
+            columns = _columns(source, column_mapping)
         except RefusedFile as error:
             refused = refused or error
             continue
-        unfit = found.unfit(columns)
+        unfit = column_mapping.unfit(columns)
         if not unfit:
-            _check_columns(source, found, columns)
-            return batches.mapped(source, _key(source, digest), found)
+            _check_columns(source, column_mapping, columns)
+            return batches.mapped(source, _key(source, digest), column_mapping)
         reasons += [f"{source}: {reason}" for reason in unfit]
     if refused is not None:
         raise refused
@@ -140,14 +140,14 @@ def _with_encoding(source: Source, declared: ColumnMapping) -> ColumnMapping:
     return replace(declared, encoding=encodings.of(source, declared.encoding, declared.columns))
 
 
-def _columns(source: Source, found: ColumnMapping) -> Sequence[str]:
+def _columns(source: Source, column_mapping: ColumnMapping) -> Sequence[str]:
     with Opened(source) as opened, files.named(source):
-        return documents.pieces(opened, found).columns
+        return documents.pieces(opened, column_mapping).columns
 
 
-def _check_columns(source: Source, found: ColumnMapping, columns: Sequence[str]) -> None:
+def _check_columns(source: Source, column_mapping: ColumnMapping, columns: Sequence[str]) -> None:
     """Raises RefusedFile where the mapping reads a column that is there twice."""
-    if repeated := found.repeated(columns):
+    if repeated := column_mapping.repeated(columns):
         names = ", ".join(map(repr, repeated))
         raise RefusedFile(files.FILE_SHAPE, f"{source.name} has more than one column {names}; name each differently.")
 
@@ -159,17 +159,17 @@ def _lines_of(source: Source, mappings: Sequence[tuple[str, ColumnMapping]]) -> 
     """
     if not mappings:
         return batches.plain_lines(source, _key(source))
-    knowing = [pair for pair in mappings if pair[1].columns & _names(source, pair[1])]
-    if not knowing and batches.is_plain(source):
+    fitting = [candidate for candidate in mappings if candidate[1].columns & _names(source, candidate[1])]
+    if not fitting and batches.is_plain(source):
         return batches.plain_lines(source, _key(source))
-    digest, found = (knowing or mappings)[0]
-    _names(source, found)
-    return batches.mapped(source, _key(source, digest), found)
+    digest, column_mapping = (fitting or mappings)[0]
+    _names(source, column_mapping)
+    return batches.mapped(source, _key(source, digest), column_mapping)
 
 
-def _names(source: Source, found: ColumnMapping) -> set[str]:
+def _names(source: Source, column_mapping: ColumnMapping) -> set[str]:
     with Opened(source) as opened, files.named(source):
-        return objects.names(opened, found)
+        return objects.names(opened, column_mapping)
 
 
 def _key(source: Source, mapping_digest: str = "") -> str:

@@ -89,29 +89,29 @@ def _keep_only(items: Any, start: int, end: int) -> None:
 
 
 RequestId = Callable[[str, int], str]
-Told = tuple[str, str, str]
+ProblemText = tuple[str, str, str]
 
 
 def of_documents(sources: Sequence[tuple[Source, str]], request_id: RequestId) -> Iterator[Batch]:
     """Yields batches of XML documents, as many at once as fit; `sources` are files with their keys."""
     batch = Batch(IMPORT, [])
     for source, key in sources:
-        content, told = _read(source)
+        content, problem_texts = _read(source)
         if batch.documents >= MOST_DOCUMENTS or (batch.documents and batch.size + len(content) > MOST_BYTES):
             yield _document_request(batch, request_id)
             batch = Batch(IMPORT, [])
         batch.keys.append(key)
         batch.documents += 1
         batch.position += source.size
-        if told:
-            batch.counts.refuse(str(source), source.name, told)
+        if problem_texts:
+            batch.counts.refuse(str(source), source.name, problem_texts)
         else:
             _add_document(batch, source, content)
     if batch.documents:
         yield _document_request(batch, request_id)
 
 
-def _read(source: Source) -> tuple[bytes, Sequence[Told]]:
+def _read(source: Source) -> tuple[bytes, Sequence[ProblemText]]:
     """Returns a document's content, or why it can't be sent."""
     try:
         content = files.content(source)
@@ -130,7 +130,7 @@ def _add_document(batch: Batch, source: Source, content: bytes) -> None:
 def _document_id(batch: Batch, source: Source) -> str:
     """Returns the file's name, unless the batch has another of that name; # parts it from what is in the document."""
     name = source.name.replace("#", "_")[-MOST_NAME:]
-    return f"{len(batch.rows)}/{name}" if any(known == name for _, known in batch.origins) else name
+    return f"{len(batch.rows)}/{name}" if any(origin == name for _, origin in batch.origins) else name
 
 
 def _document_request(batch: Batch, request_id: RequestId) -> Batch:
@@ -267,8 +267,8 @@ def _new(rows: Rows) -> Batch:
 def _add_row(batch: Batch, rows: Rows, entry: Entry, row: Message | None, problems: Sequence[Problem]) -> None:
     batch.documents += 1
     if row is None or problems:
-        told = [(problem.path, problem.reason, problem.english) for problem in problems]
-        batch.counts.refuse(str(rows.source), str(entry.line), told)
+        problem_texts = [(problem.path, problem.reason, problem.english) for problem in problems]
+        batch.counts.refuse(str(rows.source), str(entry.line), problem_texts)
         _add_unread(batch, rows, entry, row, problems)
         return
     batch.size += row.ByteSize()
@@ -281,13 +281,15 @@ def _add_unread(batch: Batch, rows: Rows, entry: Entry, row: Message | None, pro
     content = entry.cut()
     if not content or batch.size + len(content) > LARGEST_DOCUMENT:
         return
-    told = [
+    messages = [
         problem_pb2.Problem(path=problem.path, reason=problem.reason, message=problem.english) for problem in problems
     ]
     read = None if row is None else rows.target.row_of(row)
     batch.size += len(content)
     batch.unread.append(
-        declarations_pb2.UnreadRow(position=entry.line, content=content, format=rows.format, problems=told, row=read)
+        declarations_pb2.UnreadRow(
+            position=entry.line, content=content, format=rows.format, problems=messages, row=read
+        )
     )
 
 

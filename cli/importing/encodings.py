@@ -50,8 +50,8 @@ def of(source: Source, declared: str, columns: Iterable[str]) -> str:
     marked = next((encoding for mark, encoding in MARKS if first.startswith(mark)), "")
     if declared:
         return _believed(source, declared, marked)
-    found = marked or _proven(source, first, {name for name in columns if not name.isascii()})
-    return MARKED if found == UTF_8 else found
+    proven = marked or _proven(source, first, {name for name in columns if not name.isascii()})
+    return MARKED if proven == UTF_8 else proven
 
 
 def _believed(source: Source, declared: str, marked: str) -> str:

@@ -114,14 +114,14 @@ class Refusal:
 
 
 @dataclass(slots=True)
-class Found:
+class ImportedFiles:
     """The files of an import in order of their names, and those that are known already to be unreadable."""
 
     sources: list[Source] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def found(paths: Iterable[pathlib.Path]) -> Found:
+def gather(paths: Iterable[pathlib.Path]) -> ImportedFiles:
     """Finds the files, those of the folders that an import knows, and the members of .zip files; each once.
 
     Raises UnreadableFile where a file is of no kind that is known.
@@ -129,7 +129,7 @@ def found(paths: Iterable[pathlib.Path]) -> Found:
     sources = list(dict.fromkeys(source for path in paths for source in _inside(path)))
     if unknown := [str(source) for source in sources if not _is_known(source) and not _is_archive(source)]:
         raise UnreadableFile(f"{', '.join(unknown)}: no {', '.join((*KNOWN, ARCHIVE))}, plain or {PACKED}")
-    gathered = Found()
+    gathered = ImportedFiles()
     for source in sources:
         if _is_archive(source):
             _add_members(gathered, source.file)
@@ -158,7 +158,7 @@ def _is_archive(source: Source) -> bool:
     return source.name.lower().endswith(ARCHIVE)
 
 
-def _add_members(gathered: Found, file: pathlib.Path) -> None:
+def _add_members(gathered: ImportedFiles, file: pathlib.Path) -> None:
     """Adds the members of a .zip file that an import knows. Archives within it are refused by their names."""
     try:
         with named(Source(file)):

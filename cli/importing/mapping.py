@@ -92,7 +92,7 @@ class Place:
 def person(row: Any, part: str) -> personal_pb2.Person | None:
     """Returns the person of a row that has this part, if it names any."""
     number = personal_pb2.Person.Part.Value(part)
-    return next((entry for entry in row.persons if entry.part == number), None)
+    return next((candidate for candidate in row.persons if candidate.part == number), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +207,10 @@ class ColumnMapping:
             setattr(message, self.target.key, "/".join(self.key_of(rows[0])))
         problems = list(self._shortened(rows[0]))
         problems += [
-            found
+            problem
             for each_field in self.fields
             if not each_field.place.in_lines
-            if (found := each_field.problem(rows[0], message))
+            if (problem := each_field.problem(rows[0], message))
         ]
         for place, value in self.constants:
             # What is the same of all persons makes none where the row names none.
@@ -239,8 +239,8 @@ class ColumnMapping:
             if place.in_lines:
                 place.set(message, value)
         for each_field in self.fields:
-            if each_field.place.in_lines and (found := each_field.problem(row, message)):
-                yield found
+            if each_field.place.in_lines and (problem := each_field.problem(row, message)):
+                yield problem
 
     def _extra(self, row: Row) -> Mapping[str, str]:
         """Returns what no field takes: unmapped columns, and texts that were mapped as absent but say something."""
@@ -272,10 +272,10 @@ def load(text: str) -> ColumnMapping:
     except tomllib.TOMLDecodeError as error:
         raise InvalidMapping([f"no TOML: {error}"]) from error
     reader = _Reader(data)
-    found = reader.mapping()
-    if reader.errors or found is None:
+    mapping = reader.mapping()
+    if reader.errors or mapping is None:
         raise InvalidMapping(reader.errors)
-    return found
+    return mapping
 
 
 class _Reader:
@@ -472,12 +472,14 @@ class _Reader:
             self.errors.append(f"{where}: {error}")
             return None
 
-    def _check_whole(self, found: ColumnMapping) -> None:
-        paths = [place.path for place, _ in found.constants] + [each_field.place.path for each_field in found.fields]
+    def _check_whole(self, mapping: ColumnMapping) -> None:
+        paths = [place.path for place, _ in mapping.constants] + [
+            each_field.place.path for each_field in mapping.fields
+        ]
         self.errors += [f"{path!r} is filled twice" for path in sorted({p for p in paths if paths.count(p) > 1})]
-        if found.groups and not found.key and not found.lines:
+        if mapping.groups and not mapping.key and not mapping.lines:
             self.errors.append("rows become lines of one document: [key] columns must say which belong together")
-        if found.target.key and not found.key and found.target.key not in paths:
+        if mapping.target.key and not mapping.key and mapping.target.key not in paths:
             self.errors.append(f"[key] columns must say what identifies a {self.data['target']}")
 
 

@@ -126,11 +126,11 @@ def _taken_out(data: Any, way: Sequence[str]) -> Any:
 
 def _flat(data: Any, mapping: ColumnMapping, above: str = "") -> dict[str, str]:
     """Returns the texts of an object by their dotted names. Raises ValueError for a name that is given twice."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name, text in _texts(data, mapping, above):
-        if found.setdefault(name, text) is not text:
+        if texts.setdefault(name, text) is not text:
             raise ValueError(f"{name!r} is given twice")
-    return found
+    return texts
 
 
 def _joined(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:

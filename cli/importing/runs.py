@@ -44,10 +44,10 @@ class Runs:
         if not self._has_any:
             return (), 0
         wanted = "SELECT line, is_read FROM lines WHERE key = ? ORDER BY line"
-        found = self._store.execute(wanted, (SEPARATOR.join(key),)).fetchmany(MOST_LINES + 1)
+        runs = self._store.execute(wanted, (SEPARATOR.join(key),)).fetchmany(MOST_LINES + 1)
         read = "SELECT min(line) FROM lines WHERE key = ? AND is_read"
         (first,) = self._store.execute(read, (SEPARATOR.join(key),)).fetchone()
-        return [line for line, _ in found], first or 0
+        return [line for line, _ in runs], first or 0
 
     def close(self) -> None:
         """Forgets them."""

@@ -110,10 +110,10 @@ def _elements(archive: zipfile.ZipFile, part: str, tags: Sequence[str], most: in
     """Yields a part's elements of these local names as they end; each outermost one is forgotten after its turn."""
     with archive.open(part) as opened:
         bounded = _Bounded(opened, most)
-        found = etree.iterparse(
+        parsed = etree.iterparse(
             bounded, tag=[f"{{*}}{tag}" for tag in tags], load_dtd=False, no_network=True, resolve_entities=False
         )
-        for _, element in found:
+        for _, element in parsed:
             yield element
             if _local(element) == tags[0]:
                 _forget(element)
@@ -208,8 +208,8 @@ def _kinds(archive: zipfile.ZipFile) -> list[str]:
     codes = {
         int(entry.get("numFmtId", "0")): entry.get("formatCode", "") for entry in _whole(archive, STYLES, "numFmt")
     }
-    found = _whole(archive, STYLES, "cellXfs")
-    return [_kind(int(style.get("numFmtId", "0")), codes) for style in (found[0] if found else ())]
+    formats = _whole(archive, STYLES, "cellXfs")
+    return [_kind(int(style.get("numFmtId", "0")), codes) for style in (formats[0] if formats else ())]
 
 
 def _kind(number: int, codes: Mapping[int, str]) -> str:
@@ -283,8 +283,8 @@ def _of_number(element: Any, value: str, book: _Book) -> tuple[str, str]:
 
 def _day(text: str, book: _Book) -> str:
     """Returns a day or time as ISO 8601: 46083 is 2026-03-02."""
-    found = from_excel(float(text), book.epoch).isoformat()
-    return Moment(found.removesuffix("T00:00:00"))
+    text_of_day = from_excel(float(text), book.epoch).isoformat()
+    return Moment(text_of_day.removesuffix("T00:00:00"))
 
 
 def _percent(text: str, _book: _Book) -> str:

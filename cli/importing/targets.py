@@ -69,9 +69,9 @@ class Target:
         wrapped = self.wrap(row)
         fields = declarations_pb2.Row.DESCRIPTOR.fields
         (kind,) = [field.name for field in fields if field.message_type is wrapped.DESCRIPTOR]
-        found = declarations_pb2.Row()
-        getattr(found, kind).CopyFrom(wrapped)
-        return found
+        any_row = declarations_pb2.Row()
+        getattr(any_row, kind).CopyFrom(wrapped)
+        return any_row
 
 
 def _finish_declaration(row: declarations_pb2.Declaration) -> None:

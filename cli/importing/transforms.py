@@ -245,12 +245,12 @@ def _parsed(text: str, formats: Sequence[str]) -> datetime.datetime:
         pass
     for form in formats:
         try:
-            found = datetime.datetime.strptime(text, form)  # noqa: DTZ007 a time's zone follows
+            moment = datetime.datetime.strptime(text, form)  # noqa: DTZ007 a time's zone follows
         except ValueError:
             continue
         # Python reads 2026111 by %Y%m%d, as one of two days: without signs between them, all digits must be there.
-        if not _CLOSE.search(form) or found.strftime(form) == text:
-            return found
+        if not _CLOSE.search(form) or moment.strftime(form) == text:
+            return moment
     raise Unmappable("DATE_INVALID", f"{text!r} is no date of the form {' or '.join(formats)}; correct it.")
 
 

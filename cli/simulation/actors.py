@@ -96,9 +96,9 @@ class Stage:
         self.acting += 1
         self._go_on(actor, None)
 
-    def _go_on(self, actor: Actor, found: Any) -> None:
+    def _go_on(self, actor: Actor, answer: Any) -> None:
         try:
-            wish = actor.send(found)
+            wish = actor.send(answer)
         except StopIteration:
             self.acting -= 1
             return
@@ -110,8 +110,8 @@ class Stage:
         )
 
 
-def _ok(found: Any) -> bool:
-    return isinstance(found, Message)
+def _ok(answer: Any) -> bool:
+    return isinstance(answer, Message)
 
 
 def _amount(units: int) -> Any:
@@ -510,5 +510,5 @@ def _match(stage: Stage, deal: Deal, bank: str, payment: str) -> Actor:
     stage.count("matched by hand" if _ok(found) else f"match {_reason(found)}")
 
 
-def _reason(found: Any) -> str:
-    return found.reason if isinstance(found, DomainError) else "?"
+def _reason(answer: Any) -> str:
+    return answer.reason if isinstance(answer, DomainError) else "?"

@@ -25,7 +25,7 @@ from services.declarations.register.value.model import Value
 from services.loans.loan.model import Loan
 from services.loans.tables import loans as loan_rows
 
-Found = Iterator[tuple[str, str]]
+Violations = Iterator[tuple[str, str]]
 ASSETS = ("declarations/", "pools/", "preShipments/", "rebates/")
 
 
@@ -71,7 +71,7 @@ def _excess(connection: sa.Connection, name: str) -> int:
     return sum(apply_proceeds_response.excess.minor_units for apply_proceeds_response in applied)
 
 
-def _paid(name: str, value: Value, excess: int) -> Found:
+def _paid(name: str, value: Value, excess: int) -> Violations:
     """Yields a violation where a fully paid asset is still financed or reserved beyond its breach."""
     held = value.financed + value.reserved - value.shortfall
     is_paid = value.declared <= value.settled + value.returned
@@ -79,7 +79,7 @@ def _paid(name: str, value: Value, excess: int) -> Found:
         yield "R3", f"{name}: {excess} was excess while {held} was held"
 
 
-def of_service(node: Node) -> Found:
+def of_service(node: Node) -> Violations:
     """Yields the violations of ledger, chain, events, tasks and the service's own rules, from its rows alone."""
     with node.store.read() as connection:
         for detail in eventlog.violations(connection):
@@ -106,7 +106,7 @@ def loans_by_state(network: Network) -> dict[str, int]:
     return dict(Counter(loan.state.value for loan in _loans(network)))
 
 
-def at_rest(network: Network) -> Found:
+def at_rest(network: Network) -> Violations:
     """Yields the violations across services, once nothing is under way."""
     loans = _loans(network)
     with network.nodes["declarations"].store.read() as connection:
@@ -122,7 +122,7 @@ def at_rest(network: Network) -> Found:
     yield from _covers(network)
 
 
-def _covers(network: Network) -> Found:
+def _covers(network: Network) -> Violations:
     """Yields where exposure isn't what the register holds as insured and nobody paid.
 
     What has no value behind it may be paid for. A payment that is parked after it was applied isn't told yet: its
@@ -176,7 +176,7 @@ def _disbursed(network: Network) -> set[str]:
 LENT = {"ACTIVE", "REPAID", "CLOSED"}
 
 
-def _loan(loan: Loan, encumbrance: Encumbrance | None, paid_out: set[str]) -> Found:
+def _loan(loan: Loan, encumbrance: Encumbrance | None, paid_out: set[str]) -> Violations:
     name, state = loan.name, loan.state.value
     if (state in LENT) != (name in paid_out):
         yield "X1", f"{name} is {state}, paid out: {name in paid_out}"

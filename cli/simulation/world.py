@@ -67,8 +67,8 @@ class _Run:
         for node in self.network.nodes.values():
             self._note(list(invariants.of_service(node)))
 
-    def _note(self, found: list[tuple[str, str]]) -> None:
-        for invariant, detail in found:
+    def _note(self, violations: list[tuple[str, str]]) -> None:
+        for invariant, detail in violations:
             self.violations.append({"step": self.network.steps, "invariant": invariant, "detail": detail})
 
     def come_to_rest(self) -> None:

@@ -30,15 +30,15 @@ from gateway.store import Store
 NOTED_US = 60 * MICROSECONDS
 
 
-def load_principals(database: Database, found: Iterable[NewPrincipal]) -> None:
+def load_principals(database: Database, principals: Iterable[NewPrincipal]) -> None:
     """Enters new principals and brings the others up to date; passwords of those stay. Repeatable."""
     with database.read() as connection:
-        known = store.logins(connection)
-    entered = [(new, _principal(new, hashed=new.login not in known)) for new in found]
+        standing = store.logins(connection)
+    entered = [(new, _principal(new, hashed=new.login not in standing)) for new in principals]
     with database.write() as connection:
-        store.add(connection, [principal for new, principal in entered if new.login not in known])
+        store.add(connection, [principal for new, principal in entered if new.login not in standing])
         for new, principal in entered:
-            if new.login in known:
+            if new.login in standing:
                 store.change(connection, principal)
             seeds.enter(connection, database.keys, new.login, new.totp_secret)
 
@@ -137,10 +137,10 @@ class Directory:
         """
         now_us = self._clock.now_us()
         idle_since_us = now_us - self._limits.session_idle_minutes * 60 * MICROSECONDS
-        found = await self._store.read(_session_of, token, now_us, idle_since_us) if token else None
-        if found is None:
+        signed_in = await self._store.read(_session_of, token, now_us, idle_since_us) if token else None
+        if signed_in is None:
             raise NotSignedIn
-        session, principal = found
+        session, principal = signed_in
         if in_use and session.use_us <= now_us - NOTED_US:
             await self._store.write(store.use_session, session.token_hash, now_us)
         return principal

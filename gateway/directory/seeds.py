@@ -20,8 +20,8 @@ class _Opened:
 
 def secret_of(connection: sa.Connection, keys: KeyRing, login: str) -> str:
     """Returns a login's secret, base32; empty for one that has no second factor, and for an unknown one."""
-    found = sealing.of(_Opened(connection, keys), one_time_secrets, [login])
-    return found.get(login, b"").decode()
+    secrets = sealing.of(_Opened(connection, keys), one_time_secrets, [login])
+    return secrets.get(login, b"").decode()
 
 
 def enter(connection: sa.Connection, keys: KeyRing, login: str, secret: str) -> None:

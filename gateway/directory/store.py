@@ -33,9 +33,9 @@ def tenants(connection: sa.Connection, kind: str) -> list[Tenant]:
     return [Tenant(*row) for row in connection.execute(query.order_by(principals.c.tenant))]
 
 
-def add(connection: sa.Connection, found: Iterable[Principal]) -> None:
+def add(connection: sa.Connection, entered: Iterable[Principal]) -> None:
     """Enters principals."""
-    records.insert(connection, principals, *found)
+    records.insert(connection, principals, *entered)
 
 
 def change(connection: sa.Connection, principal: Principal) -> None:
@@ -47,8 +47,8 @@ def change(connection: sa.Connection, principal: Principal) -> None:
 
 def forget_codes(connection: sa.Connection, login: str) -> None:
     """Counts one-time codes anew, for a new secret."""
-    fresh = {"code_step": NEVER_USED, "code_request_id": ""}
-    connection.execute(sa.update(principals).where(principals.c.login == login).values(fresh))
+    unused = {"code_step": NEVER_USED, "code_request_id": ""}
+    connection.execute(sa.update(principals).where(principals.c.login == login).values(unused))
 
 
 def set_password(connection: sa.Connection, login: str, password_hash: str) -> None:

@@ -19,7 +19,7 @@ MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Identified:
     """A principal known by its certificate, and until when that is believed."""
 
     caller: Caller
@@ -31,7 +31,7 @@ class Identification:
 
     def __init__(self, directory: Directory, assertions: Assertions, clock: Clock) -> None:
         self._directory, self._assertions, self._clock = directory, assertions, clock
-        self._known: dict[bytes, Known] = {}
+        self._identified: dict[bytes, Identified] = {}
 
     async def assertion(self, context: Any, service: str) -> str:
         """Returns the caller's assertion for a service. Raises CertificateUnknown, CertificateExpired."""
@@ -41,13 +41,13 @@ class Identification:
         """Returns the caller at the other end. Raises CertificateUnknown, CertificateExpired."""
         proof = context.auth_context()
         (certificate,) = proof["x509_pem_cert"]
-        known = self._known.get(certificate)
-        if known is None or known.until_us <= self._clock.now_us():
-            known = await self._remember(certificate, identity.peer_name(proof))
-        return known.caller
+        remembered = self._identified.get(certificate)
+        if remembered is None or remembered.until_us <= self._clock.now_us():
+            remembered = await self._remember(certificate, identity.peer_name(proof))
+        return remembered.caller
 
-    async def _remember(self, pem: bytes, name: str) -> Known:
-        self._known.pop(pem, None)
+    async def _remember(self, pem: bytes, name: str) -> Identified:
+        self._identified.pop(pem, None)
         certificate, now_us = x509.load_pem_x509_certificate(pem), self._clock.now_us()
         expire_us = int(certificate.not_valid_after_utc.timestamp()) * MICROSECONDS
         # A connection may outlive the certificate it was opened with.
@@ -56,11 +56,11 @@ class Identification:
         principal = await self._directory.by_certificate(name)
         if principal is None:
             raise CertificateUnknown(certificate=name)
-        if len(self._known) >= MOST_REMEMBERED:
-            self._known.clear()
+        if len(self._identified) >= MOST_REMEMBERED:
+            self._identified.clear()
         caller = principal.caller(public_key=_public_key(certificate))
-        self._known[pem] = Known(caller, min(expire_us, now_us + REMEMBERED_US))
-        return self._known[pem]
+        self._identified[pem] = Identified(caller, min(expire_us, now_us + REMEMBERED_US))
+        return self._identified[pem]
 
 
 def _public_key(certificate: x509.Certificate) -> str:

@@ -62,12 +62,12 @@ def _later_name(name: str) -> str:
 
 def _files(files: Iterable[FileDescriptor]) -> dict[str, FileDescriptor]:
     """Returns our own files among these and all that they import, by name."""
-    found: dict[str, FileDescriptor] = {}
+    files_by_name: dict[str, FileDescriptor] = {}
     for file in files:
-        if file.package.startswith("aval.") and file.name not in found:
-            found[file.name] = file
-            found |= _files(file.dependencies)
-    return found
+        if file.package.startswith("aval.") and file.name not in files_by_name:
+            files_by_name[file.name] = file
+            files_by_name |= _files(file.dependencies)
+    return files_by_name
 
 
 def _hidden(files: dict[str, FileDescriptor]) -> set[str]:
@@ -88,8 +88,10 @@ def _hidden(files: dict[str, FileDescriptor]) -> set[str]:
     for message in (message for file in files.values() for message in file.message_types_by_name.values()):
         for part in _parts(message):
             users.setdefault(part, set()).add(message.full_name)
-    while fresh := {part for part, by in users.items() if by - {part} and by - {part} <= hidden} - hidden - public:
-        hidden |= fresh
+    while (
+        newly_hidden := {part for part, by in users.items() if by - {part} and by - {part} <= hidden} - hidden - public
+    ):
+        hidden |= newly_hidden
     return hidden
 
 

@@ -61,8 +61,8 @@ def _malformed(path: str, english: str, chinese: str) -> InvalidFields:
 
 def _parse(data: Any, target: Any, prefix: str) -> None:
     """Fills a message. Raises InvalidFields with every value that doesn't fit."""
-    if found := values.problems(data, target.DESCRIPTOR, prefix):
-        raise InvalidFields(found)
+    if problems := values.problems(data, target.DESCRIPTOR, prefix):
+        raise InvalidFields(problems)
     try:
         json_format.ParseDict(data, target)
     except json_format.ParseError as error:

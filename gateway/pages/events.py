@@ -44,8 +44,8 @@ class LiveEvents:
         """Answers with a stream that ends when a service's does; browsers come back with the last id."""
         # A page left open is no use of the session.
         principal = await web.signed_in(self._rooms, request, in_use=False)
-        asked = request.query_params.get("services", ",".join(WATCHED)).split(",")
-        services = [name for name in WATCHED if name in asked and name in self._rooms.backends.names]
+        wanted = request.query_params.get("services", ",".join(WATCHED)).split(",")
+        services = [name for name in WATCHED if name in wanted and name in self._rooms.backends.names]
         tokens = _opened(request.headers.get("last-event-id", ""))
         resource = request.query_params.get("resource", "")
         caller = principal.caller(web.language_of(request))
@@ -96,13 +96,13 @@ class LiveEvents:
         return token
 
 
-def _text(found: Range, tokens: Mapping[str, str]) -> str:
+def _text(batch: Range, tokens: Mapping[str, str]) -> str:
     """Returns server-sent events of a range; a range without any is a comment that keeps the line open."""
-    if not found.response.events:
-        return f": {found.service}\nid: {_sealed(tokens)}\n\n"
+    if not batch.response.events:
+        return f": {batch.service}\nid: {_sealed(tokens)}\n\n"
     return "".join(
-        f"id: {_sealed(tokens)}\ndata: {json.dumps(_data(found.service, event), ensure_ascii=False)}\n\n"
-        for event in found.response.events
+        f"id: {_sealed(tokens)}\ndata: {json.dumps(_data(batch.service, event), ensure_ascii=False)}\n\n"
+        for event in batch.response.events
     )
 
 

@@ -170,16 +170,16 @@ def _id(page: Page) -> str:
 async def declarations(page: Page) -> Response:
     """Shows my declarations."""
     request = declarations_pb2.ListDeclarationsRequest(page_token=_page_token(page))
-    found = await page.call("declarations", "ListDeclarations", request)
-    following = page.next_page(found.next_page_token)
-    return page.show("declarations.html", declarations=found.declarations, following=following, live="declarations")
+    listed = await page.call("declarations", "ListDeclarations", request)
+    following = page.next_page(listed.next_page_token)
+    return page.show("declarations.html", declarations=listed.declarations, following=following, live="declarations")
 
 
 async def declaration(page: Page) -> Response:
     """Shows a declaration and its value as a picture."""
-    found = await _declaration(page, f"declarations/{_id(page)}")
-    bar = value_bar(found.value) if found.HasField("value") and found.value.HasField("free") else []
-    return page.show("declaration.html", declaration=found, bar=bar, live="declarations")
+    shown = await _declaration(page, f"declarations/{_id(page)}")
+    bar = value_bar(shown.value) if shown.HasField("value") and shown.value.HasField("free") else []
+    return page.show("declaration.html", declaration=shown, bar=bar, live="declarations")
 
 
 async def _declaration(page: Page, name: str) -> Any:
@@ -189,9 +189,9 @@ async def _declaration(page: Page, name: str) -> Any:
 async def applications(page: Page) -> Response:
     """Shows my applications."""
     request = loans_pb2.ListApplicationsRequest(page_token=_page_token(page))
-    found = await page.call("loans", "ListApplications", request)
-    following = page.next_page(found.next_page_token)
-    return page.show("applications.html", applications=found.applications, following=following, live="loans")
+    listed = await page.call("loans", "ListApplications", request)
+    following = page.next_page(listed.next_page_token)
+    return page.show("applications.html", applications=listed.applications, following=following, live="loans")
 
 
 async def new_application(page: Page) -> Response:
@@ -306,19 +306,19 @@ async def accept_offer(page: Page) -> Response:
 
 async def loans(page: Page) -> Response:
     """Shows my loans."""
-    found = await page.call("loans", "ListLoans", loans_pb2.ListLoansRequest(page_token=_page_token(page)))
-    following = page.next_page(found.next_page_token)
-    return page.show("loans.html", loans=found.loans, following=following, live="loans")
+    listed = await page.call("loans", "ListLoans", loans_pb2.ListLoansRequest(page_token=_page_token(page)))
+    following = page.next_page(listed.next_page_token)
+    return page.show("loans.html", loans=listed.loans, following=following, live="loans")
 
 
 async def loan(page: Page) -> Response:
     """Shows a loan: where it stands, what repays it today, what was repaid."""
     name = f"loans/{_id(page)}"
-    found = await page.call("loans", "GetLoan", loans_pb2.GetLoanRequest(name=name))
+    shown = await page.call("loans", "GetLoan", loans_pb2.GetLoanRequest(name=name))
     payoff = None
-    if found.state == loans_pb2.Loan.ACTIVE:
+    if shown.state == loans_pb2.Loan.ACTIVE:
         payoff = await page.call("loans", "GetPayoff", loans_pb2.GetPayoffRequest(name=name))
     repaid = None
-    if found.HasField("outstanding") and found.start_date.year:
-        repaid = money.from_proto(found.principal) - money.from_proto(found.outstanding)
-    return page.show("loan.html", loan=found, payoff=payoff, repaid=repaid, live="loans")
+    if shown.HasField("outstanding") and shown.start_date.year:
+        repaid = money.from_proto(shown.principal) - money.from_proto(shown.outstanding)
+    return page.show("loan.html", loan=shown, payoff=payoff, repaid=repaid, live="loans")

@@ -40,23 +40,23 @@ HEADERS = {
 }
 
 
-def _amount(found: Any) -> str:
-    if isinstance(found, Money):
-        return str(found)
-    return str(money.from_proto(found)) if found.currency_code else "–"
+def _amount(amount: Any) -> str:
+    if isinstance(amount, Money):
+        return str(amount)
+    return str(money.from_proto(amount)) if amount.currency_code else "–"
 
 
-def _date(found: Any) -> str:
-    return f"{found.year:04}-{found.month:02}-{found.day:02}" if found.year else "–"
+def _date(date: Any) -> str:
+    return f"{date.year:04}-{date.month:02}-{date.day:02}" if date.year else "–"
 
 
-def _time(found: Any) -> str:
-    moment = datetime.datetime.fromtimestamp(found.seconds, tz=CHINA)
+def _time(timestamp: Any) -> str:
+    moment = datetime.datetime.fromtimestamp(timestamp.seconds, tz=CHINA)
     return f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _percent(found: Any) -> str:
-    return f"{Decimal(found.value or 0) * 100:.2f}%"
+def _percent(rate: Any) -> str:
+    return f"{Decimal(rate.value or 0) * 100:.2f}%"
 
 
 def _enum(message: Any, name: str) -> str:
@@ -97,9 +97,9 @@ class Form:
 
     def refuse(self, error: DomainError, language: str, fields: Iterable[str]) -> None:
         """Puts a refusal's problems beside the fields they are about; the rest at the top."""
-        known = list(fields)
+        names = list(fields)
         for problem in error.problems:
-            matching = [name for name in known if name in problem.path.split(".")]
+            matching = [name for name in names if name in problem.path.split(".")]
             self.errors.setdefault(matching[0] if matching else "", problem.text(language))
         if not self.errors:
             self.errors[""] = error.text(language)

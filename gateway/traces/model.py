@@ -95,11 +95,11 @@ def services_of(spans: Iterable[Span]) -> list[str]:
 
 def _in_tree_order(spans: Sequence[Span]) -> list[tuple[int, Span]]:
     """Orders spans depth first, without recursion: a trace may be deeper than the stack."""
-    known = {span.span_id for span in spans}
+    identifiers = {span.span_id for span in spans}
     children: dict[str, list[Span]] = {}
     for span in sorted(spans, key=lambda span: span.start_ns, reverse=True):
         # A span whose parent was never received stands at the top.
-        parent = span.parent_span_id if span.parent_span_id in known else ""
+        parent = span.parent_span_id if span.parent_span_id in identifiers else ""
         children.setdefault(parent, []).append(span)
     ordered, waiting = [], [(0, span) for span in children.get("", [])]
     while waiting:

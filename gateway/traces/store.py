@@ -37,12 +37,12 @@ class Summary:
     end_ns: int
 
 
-def add(connection: sa.Connection, found: Sequence[Span], now_us: int) -> None:
+def add(connection: sa.Connection, spans_in: Sequence[Span], now_us: int) -> None:
     """Keeps a batch."""
-    if not found:
+    if not spans_in:
         return
-    connection.execute(INSERT_SPANS, [asdict(span) | {"receive_us": now_us} for span in found])
-    keys = sorted({(name, value, span.trace_id) for span in found for name, value in span.business_keys()})
+    connection.execute(INSERT_SPANS, [asdict(span) | {"receive_us": now_us} for span in spans_in])
+    keys = sorted({(name, value, span.trace_id) for span in spans_in for name, value in span.business_keys()})
     if keys:
         names = ("attribute", "value", "trace_id")
         rows = [dict(zip(names, key, strict=True)) | {"receive_us": now_us} for key in keys]
