@@ -9,16 +9,16 @@ from aval.credit_insurance.v1 import credit_insurance_pb2
 from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.credit_insurance import verification
-from services.credit_insurance.buyer_limit import commands as buyer_limit
+from services.credit_insurance.buyer_limit import commands as buyer_limit_commands
 from services.credit_insurance.buyer_limit.store import BUYER_LIMITS
-from services.credit_insurance.cover_hold import commands as cover_hold
-from services.credit_insurance.covered_shipment import commands as covered_shipment
+from services.credit_insurance.cover_hold import commands as cover_hold_commands
+from services.credit_insurance.covered_shipment import commands as covered_shipment_commands
 from services.credit_insurance.covered_shipment import exposure
 from services.credit_insurance.covered_shipment import saga as covered_shipment_saga
 from services.credit_insurance.covered_shipment.store import COVERED_SHIPMENTS
 from services.credit_insurance.ending import jobs as ending_jobs
 from services.credit_insurance.ending.rpc import visible
-from services.credit_insurance.policy import commands as policy
+from services.credit_insurance.policy import commands as policy_commands
 from services.credit_insurance.policy.store import POLICIES
 from trade import breach
 
@@ -37,15 +37,19 @@ SERVICE = Service(
     name="credit_insurance",
     migrations=[ledger_store.MIGRATIONS, VERSIONS],
     commands={
-        "CreatePolicy": Command(policy.create),
-        "ApprovePolicy": Command(policy.approve),
-        "RequestBuyerLimit": Command(buyer_limit.request_limit),
-        "DecideBuyerLimit": Command(buyer_limit.decide),
-        "ApproveBuyerLimit": Command(buyer_limit.approve),
-        "CreateCoveredShipment": Command(covered_shipment.create, names=_of_shipment),
-        "HoldCover": Command(cover_hold.hold, names=_of_hold),
-        "ReleaseCover": Command(cover_hold.release, names=lambda request: [f"coverHolds/{request.cover_hold_id}"]),
-        "ReleaseExposure": Command(covered_shipment.release_exposure, names=lambda request: [request.declaration]),
+        "CreatePolicy": Command(policy_commands.create),
+        "ApprovePolicy": Command(policy_commands.approve),
+        "RequestBuyerLimit": Command(buyer_limit_commands.request_limit),
+        "DecideBuyerLimit": Command(buyer_limit_commands.decide),
+        "ApproveBuyerLimit": Command(buyer_limit_commands.approve),
+        "CreateCoveredShipment": Command(covered_shipment_commands.create, names=_of_shipment),
+        "HoldCover": Command(cover_hold_commands.hold, names=_of_hold),
+        "ReleaseCover": Command(
+            cover_hold_commands.release, names=lambda request: [f"coverHolds/{request.cover_hold_id}"]
+        ),
+        "ReleaseExposure": Command(
+            covered_shipment_commands.release_exposure, names=lambda request: [request.declaration]
+        ),
     },
     reads={
         "GetPolicy": POLICIES.get,

@@ -12,7 +12,7 @@ from services.credit_insurance import errors
 from services.credit_insurance.cover_hold import effects, rpc
 from services.credit_insurance.cover_hold.model import TRANSITIONS, CoverHold, State, Verb
 from services.credit_insurance.cover_hold.store import COVER_HOLDS
-from services.credit_insurance.covered_shipment import store as shipment_store
+from services.credit_insurance.covered_shipment import store as covered_shipment_store
 from services.credit_insurance.covered_shipment.model import State as ShipmentState
 from trade import checks
 from trade.reservation import Reservations
@@ -29,7 +29,7 @@ def hold(transaction: Transaction, request: credit_insurance_pb2.HoldCoverReques
     """
     if standing := COVER_HOLDS.load(transaction.connection, request.cover_hold_id):
         return rpc.to_proto(_same(standing, request))
-    covered = shipment_store.of_declaration(transaction.connection, request.declaration, ShipmentState.COVERED)
+    covered = covered_shipment_store.of_declaration(transaction.connection, request.declaration, ShipmentState.COVERED)
     if not covered:
         raise errors.CoverMissing(declaration=request.declaration)
     (shipment,) = covered
@@ -72,7 +72,7 @@ def release(
     if RESERVATIONS.is_given_back(standing, bank):
         return rpc.to_proto(standing)
     released = after(TRANSITIONS, standing, Verb.RELEASE)
-    shipment = shipment_store.COVERED_SHIPMENTS.load(transaction.connection, standing.covered_shipment)
+    shipment = covered_shipment_store.COVERED_SHIPMENTS.load(transaction.connection, standing.covered_shipment)
     assert shipment is not None, f"{standing.name} has no shipment"
     effects.release_amount(transaction, standing, shipment)
     return rpc.to_proto(COVER_HOLDS.save(transaction, released, "cover_hold.released"))

@@ -6,7 +6,7 @@ from chassis import database
 from chassis.command import Transaction
 from chassis.money import Money
 from chassis.states import after
-from services.credit_insurance.cover_hold import effects as cover_effects
+from services.credit_insurance.cover_hold import effects as cover_hold_effects
 from services.credit_insurance.covered_shipment import model, store
 from services.credit_insurance.covered_shipment.model import TRANSITIONS, CoveredShipment, Verb
 from services.credit_insurance.covered_shipment.store import COVERED_SHIPMENTS
@@ -31,7 +31,7 @@ def follow_payments(transaction: Transaction, shipment: CoveredShipment, cause: 
     payments = store.payments(transaction.connection, shipment.declaration)
     told, _ = model.told(payments, shipment.insured_value.currency)
     owed = model.owed_after(shipment, told)
-    freed = cover_effects.reduce(transaction, shipment, cause, owed)
+    freed = cover_hold_effects.reduce(transaction, shipment, cause, owed)
     if not owed:
         paid = after(TRANSITIONS, shipment, Verb.PAID_OFF)
         COVERED_SHIPMENTS.save(transaction, paid, "covered_shipment.paid")

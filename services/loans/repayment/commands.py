@@ -103,8 +103,8 @@ def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
 def _to_repay(loan: Loan, counted: Sequence[Repayment], request: loans_pb2.CreateRepaymentRequest) -> Money:
     """Returns the principal that a receipt is to repay beside the repayments that count."""
     currency, settled = loan.principal.currency, money.from_proto(request.settled)
-    repaid = total([one.principal_part for one in counted], currency)
-    interest = total([one.interest_part for one in counted], currency)
+    repaid = total([repayment.principal_part for repayment in counted], currency)
+    interest = total([repayment.interest_part for repayment in counted], currency)
     own = max(settled - repaid, repaid.zero())
     if request.HasField("settled_by_payment"):
         own = money.from_proto(request.settled_by_payment)
