@@ -1,4 +1,4 @@
-"""What strangers do to pages and JSON, a process of its own: forms, sign-ins, connections that say nothing.
+"""Attacks of strangers on pages and JSON, a process of its own: forms, sign-ins, connections that say nothing.
 
 python -m bench.attacks, its plan as JSON on standard input, what came of it as JSON on standard output.
 """
@@ -26,7 +26,7 @@ SILENT_SECONDS = 25.0
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Which of ATTACKS is done to which host:port, and for how many seconds."""
+    """An attack of ATTACKS on a host:port, for so many seconds."""
 
     kind: str
     address: str
@@ -42,7 +42,7 @@ async def _connect(address: str, source: str = "") -> Connection:
 
 
 def request(path: str, content: bytes, media_type: str) -> bytes:
-    """A POST that ends its connection."""
+    """Returns a POST that ends its connection."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Aval-Request: 1\r\n"
         f"Content-Type: {media_type}\r\nContent-Length: {len(content)}\r\n\r\n"
@@ -51,7 +51,7 @@ def request(path: str, content: bytes, media_type: str) -> bytes:
 
 
 async def send(address: str, content: bytes, source: str = "") -> str:
-    """The status of the answer; empty where the connection is cut first."""
+    """Sends a request. Returns the status of the answer; empty where the connection is cut first."""
     with contextlib.suppress(OSError):
         reader, writer = await _connect(address, source)
         try:
@@ -67,7 +67,7 @@ async def send(address: str, content: bytes, source: str = "") -> str:
 
 
 async def _repeatedly(attack: Attack, senders: int, content: Callable[[int], bytes]) -> dict[str, int]:
-    """So many at a time, each again as soon as it was answered; how often each status came."""
+    """Sends so many at a time, each again as soon as it was answered. Returns how often each status came."""
     end = time.monotonic() + attack.seconds
     statuses: dict[str, int] = {}
     numbers = iter(range(10**9))
@@ -82,24 +82,24 @@ async def _repeatedly(attack: Attack, senders: int, content: Callable[[int], byt
 
 
 async def forms(attack: Attack) -> dict[str, Any]:
-    """Eight forms of 4.8 MB at a time, by nobody."""
+    """Sends eight forms of 4.8 MB at a time, by nobody."""
     sent = request("/sign-in", FORM, "application/x-www-form-urlencoded")
     return await _repeatedly(attack, SENDERS, lambda _: sent)
 
 
 async def names(attack: Attack) -> dict[str, Any]:
-    """Eight JSON sign-ins with 400,000 names at a time."""
+    """Sends eight JSON sign-ins with 400,000 names at a time."""
     sent = request("/session", NAMES, "application/json")
     return await _repeatedly(attack, SENDERS, lambda _: sent)
 
 
 def sign_in_request(login: str, password: str) -> bytes:
-    """A JSON sign-in."""
+    """Returns a JSON sign-in."""
     return request("/session", json.dumps({"login": login, "password": password}).encode(), "application/json")
 
 
 async def sign_ins(attack: Attack) -> dict[str, Any]:
-    """Twenty sign-ins by made-up names at a time."""
+    """Sends twenty sign-ins by made-up names at a time."""
     return await _repeatedly(attack, SIGN_INS, lambda number: sign_in_request(f"nobody.{number}", "guess"))
 
 
@@ -111,7 +111,7 @@ SILENCES = (
 
 
 async def silence(attack: Attack) -> dict[str, Any]:
-    """600 connections that send no byte, half a head or half a body; how many are open at the end."""
+    """Opens 600 connections that send no byte, half a head or half a body. Returns how many are open at the end."""
     opened: list[Connection] = []
     for index in range(SILENT):
         with contextlib.suppress(OSError):
@@ -138,7 +138,7 @@ async def _is_open(reader: asyncio.StreamReader) -> bool:
 
 
 async def nothing(attack: Attack) -> dict[str, Any]:
-    """Nothing: the figure to compare with."""
+    """Does nothing: the figure to compare with."""
     await asyncio.sleep(attack.seconds)
     return {}
 

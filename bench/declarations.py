@@ -32,7 +32,7 @@ _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 
 
 def enterprises(count: int = ENTERPRISES) -> list[str]:
-    """Social credit codes with right check characters, the same in every run."""
+    """Returns social credit codes with right check characters, the same in every run."""
     chance = random.Random(1)
     codes = []
     for _ in range(count):
@@ -84,19 +84,19 @@ class Maker:
 
     @staticmethod
     def identifier(number: int) -> str:
-        """The customs number of a number from 0: they rise within each of the customs offices."""
+        """Returns the customs number of a number from 0: they rise within each of the customs offices."""
         office, sequence = OFFICES[number % len(OFFICES)], number // len(OFFICES)
         return f"{office}20260{sequence:09}"
 
     def row(self, number: int) -> bytes:
-        """The serialised row of a number from 0."""
+        """Returns the serialised row of a number from 0."""
         chance = self._chance
         _, day = chance.choice(self._days)
         owner, body = chance.choice(self._enterprises), chance.choice(self._bodies)
         return _field(2, self.identifier(number)) + owner + day + body
 
     def stored(self, number: int, now_us: int) -> bulk.Row:
-        """The row of the table that the intake would make of it."""
+        """Returns the row of the table that the intake would make of it."""
         chosen = self._chance.randrange(BODIES)
         enterprise = self._chance.choice(self._enterprises)
         declared_on, day = self._chance.choice(self._days)
@@ -111,24 +111,24 @@ class Maker:
         return declaration_store.row(content, STATUS_WITHOUT_RECEIPTS, datetime.date.min, now_us)
 
     def request(self, first: int, count: int) -> bytes:
-        """A BatchCreateDeclarations of the rows from a number on."""
+        """Returns a BatchCreateDeclarations of the rows from a number on."""
         parts = [_field(1, str(uuid.uuid4()))]
         parts += [_field(2, self.row(number)) for number in range(first, first + count)]
         return b"".join(parts)
 
     def requests(self, first: int, count: int, batch: int) -> Iterator[bytes]:
-        """Requests for `count` rows from a number on."""
+        """Yields requests for `count` rows from a number on."""
         for start in range(first, first + count, batch):
             yield self.request(start, min(batch, first + count - start))
 
 
 def _day(day: datetime.date) -> tuple[datetime.date, bytes]:
-    """With the field of a row that says so."""
+    """Returns a day with the field of a row that says so."""
     return day, declarations_pb2.Declaration(export_date=rpc.date(day)).SerializeToString()
 
 
 def _field(number: int, content: str | bytes) -> bytes:
-    """A length-delimited protobuf field."""
+    """Returns a length-delimited protobuf field."""
     data = content.encode() if isinstance(content, str) else content
     length, size = len(data), b""
     while length > 0x7F:

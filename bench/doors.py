@@ -52,7 +52,7 @@ def run(scale: Scale, told: Callable[[Row], None]) -> None:
 
 
 def measure(folder: pathlib.Path, scale: Scale, told: Callable[[Row], None]) -> None:
-    """The rows of a platform that runs on a folder."""
+    """Tells the rows of a platform that runs on a folder."""
     layout = Layout(folder)
     addresses = layout.running()
     if addresses is None:
@@ -83,7 +83,7 @@ def _p99(seconds: list[float]) -> float:
 
 
 async def _calls(layout: Layout, addresses: Addresses, done: "asyncio.Task[Any]") -> list[float]:
-    """Seconds of the calls of a bank, one begun every 50 ms whether the others were answered or not."""
+    """Returns the seconds of a bank's calls, one begun every 50 ms whether the others were answered or not."""
     person = world.person("banks/LMHFCNB0", "BANK_SYSTEM")
     credentials = channel.channel_credentials(Credentials.load(layout.certificates, person.certificate))
     request = declarations_pb2.ListDeclarationsRequest().SerializeToString()
@@ -100,7 +100,7 @@ async def _calls(layout: Layout, addresses: Addresses, done: "asyncio.Task[Any]"
 
 
 async def _sign_in_elsewhere(addresses: Addresses, done: "asyncio.Task[Any]") -> list[float]:
-    """Seconds of the right sign-ins of a person at another address, one after the other."""
+    """Returns the seconds of a person's right sign-ins at another address, one after the other."""
     sent = attacks.sign_in_request(world.logins(["EXPORTER"])[0], world.PASSWORD)
     seconds = []
     while not done.done():

@@ -28,7 +28,7 @@ MOST_ROWS_A_SECOND = 30_000
 
 @dataclass(frozen=True, slots=True)
 class ReservePlan:
-    """Who reserves what where: an assertion for each institution, and its assets; `batch` 1 is the unary call."""
+    """The load: an assertion for each institution, and its assets; `batch` 1 is the unary call."""
 
     address: str
     certificates: str
@@ -44,7 +44,7 @@ def _identifier() -> str:
 
 
 def reservation(plan: ReservePlan, institution: int) -> declarations_pb2.ReserveEncumbranceRequest:
-    """One cent of one of the institution's assets."""
+    """Returns a request for one cent of an asset of the institution."""
     request = declarations_pb2.ReserveEncumbranceRequest(request_id=_identifier(), encumbrance_id=_identifier())
     held = request.encumbrance
     held.asset_class, held.pari_passu, held.reference = "RECEIVABLE", plan.pari_passu, "bench"  # type: ignore[assignment]
@@ -54,7 +54,7 @@ def reservation(plan: ReservePlan, institution: int) -> declarations_pb2.Reserve
 
 
 def made(plan: ReservePlan, institution: int) -> bytes:
-    """A request of the plan's form."""
+    """Returns a request of the plan's form."""
     if plan.batch == 1:
         return reservation(plan, institution).SerializeToString()
     rows = [reservation(plan, institution) for _ in range(plan.batch)]
@@ -62,14 +62,14 @@ def made(plan: ReservePlan, institution: int) -> bytes:
 
 
 class Counted:
-    """What was granted and refused."""
+    """Counts of what was granted and refused."""
 
     def __init__(self, plan: ReservePlan) -> None:
         self._plan = plan
         self.granted = self.refused = 0
 
     def take(self, raw: bytes) -> None:
-        """An answer."""
+        """Counts an answer."""
         if self._plan.batch == 1:
             self.granted += 1
             return
@@ -79,7 +79,7 @@ class Counted:
 
 
 async def measure(plan: ReservePlan) -> dict[str, Any]:
-    """Attempts a second after a warm-up, granted and refused alike, and the latency in milliseconds."""
+    """Returns attempts a second after a warm-up, granted and refused alike, and the latency in milliseconds."""
     credentials = Credentials.load(pathlib.Path(plan.certificates), "services/gateway")
     options = channel.options_for("declarations")
     opened = grpc.aio.secure_channel(plan.address, channel.channel_credentials(credentials), options=options)
@@ -115,7 +115,7 @@ async def measure(plan: ReservePlan) -> dict[str, Any]:
 
 
 def _made_before(plan: ReservePlan) -> list[list[bytes]]:
-    """Batches made before the clock runs: making a thousand rows takes the generator longer than sending them."""
+    """Makes batches before the clock runs: making a thousand rows takes the generator longer than sending them."""
     if plan.batch == 1:
         return [[] for _ in plan.assertions]
     count = int(MOST_ROWS_A_SECOND * (plan.seconds + WARM_UP_SECONDS) / plan.batch / len(plan.assertions)) + 1

@@ -40,7 +40,7 @@ Told = Callable[[Row], None]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How they reserve, and on what: the assets of each institution."""
+    """The way in which institutions reserve, and the assets of each."""
 
     name: str
     pari_passu: bool
@@ -73,16 +73,16 @@ def _run(bench: Bench, dialect: str, database: str, ceiling: float, told: Told) 
                          "reservations/s", many["per_second"], 0.9, "ratio"))  # fmt: skip
 
 
-def _check(mode: str, found: dict[str, float]) -> None:
-    """One winner where one may hold; all where all rank equally."""
-    if mode == "pari passu" and found["refused"]:
-        raise RuntimeError(f"{found['refused']} reservations that rank equally were refused")
-    if mode == "exclusive" and not found["refused"]:
+def _check(mode: str, figures: dict[str, float]) -> None:
+    """Checks that there is one winner where one may hold, and that all win where all rank equally."""
+    if mode == "pari passu" and figures["refused"]:
+        raise RuntimeError(f"{figures['refused']} reservations that rank equally were refused")
+    if mode == "exclusive" and not figures["refused"]:
         raise RuntimeError("nobody was refused where one may hold")
 
 
 def _measured(bench: Bench, address: str, form: Form, batch: int) -> dict[str, float]:
-    """What one load measured; an assertion lasts minutes, so each load has its own."""
+    """Returns the figures of one load; an assertion lasts minutes, so each load has its own."""
     count = len(INSTITUTIONS) if batch == 1 else BATCH_CALLERS
     now_us = SystemClock().now_us()
     assertions = [bench.signer.assertion(_system(name), "declarations", now_us) for name in INSTITUTIONS[:count]]
@@ -96,7 +96,7 @@ def _system(institution: str) -> Caller:
 
 
 async def _prepare(bench: Bench, address: str) -> dict[tuple[str, str], Form]:
-    """Declarations with final evidence and consents for all; one declaration for all, or some for each."""
+    """Makes declarations with final evidence and consents for all; one declaration for all, or some for each."""
     credentials = Credentials.load(bench.authority.folder, "services/gateway")
     channels = Channels(credentials, {"declarations": address})
     client = AssertingClient(channels, bench.signer, SystemClock())
@@ -122,7 +122,7 @@ async def _consent(client: AssertingClient, institution: str) -> None:
 
 
 async def _declare(client: AssertingClient, part: int, count: int) -> list[str]:
-    """The names of declarations of one request, which the window has closed."""
+    """Declares goods of one request, which the window has closed. Returns the declarations' names."""
     numbers = [f"460120260{part * 10**6 + index:09}" for index in range(count)]
     rows = [_row(number) for number in numbers]
     batch = declarations_pb2.BatchCreateDeclarationsRequest(request_id=str(uuid.uuid4()), declarations=rows)

@@ -65,22 +65,22 @@ def _run(bench: Bench, place: Place, rows: int, told: Told) -> None:
     address = f"127.0.0.1:{free_port()}"
     settings = Settings(place.database, address, bench.authority.folder, {})
     plan = StreamPlan(address, str(bench.authority.folder), "", 0, MEASURED, BATCH, 0)
-    known, seconds = 0, 0.0
+    filled, seconds = 0, 0.0
     for number, stage in enumerate(size for size in STAGES if size <= rows):
-        if stage > known:
-            filling = replace(plan, first=known, count=stage - known)
+        if stage > filled:
+            filling = replace(plan, first=filled, count=stage - filled)
             seconds += _streamed(bench, settings, filling, place.processes)["seconds"]
-        known = stage
+        filled = stage
         ceiling = None
         for processes in range(1, place.processes + 1):
-            found = _streamed(bench, settings, replace(plan, first=known), processes)
-            seconds, known = seconds + found["seconds"], known + MEASURED
+            figures = _streamed(bench, settings, replace(plan, first=filled), processes)
+            seconds, filled = seconds + figures["seconds"], filled + MEASURED
             ceiling = ceiling or _ceiling(place.load, CEILING_FIRST + number * MEASURED)
             what = f"{place.dialect}: declarations, stream, {_count(processes)}, at {stage:,} rows ÷ COPY"
-            told(Row(what, found["per_second"], "declarations/s", ceiling, 0.6, "ratio"))
-    told(Row(f"{place.dialect}: the first {known:,} declarations", seconds, "s", better="lower"))
+            told(Row(what, figures["per_second"], "declarations/s", ceiling, 0.6, "ratio"))
+    told(Row(f"{place.dialect}: the first {filled:,} declarations", seconds, "s", better="lower"))
     again = _streamed(bench, settings, plan, 1)
-    told(Row(f"{place.dialect}: declarations known already, at {known:,} rows", again["per_second"], "declarations/s"))
+    told(Row(f"{place.dialect}: declarations known already, at {filled:,} rows", again["per_second"], "declarations/s"))
 
 
 def _count(processes: int) -> str:
@@ -88,20 +88,20 @@ def _count(processes: int) -> str:
 
 
 def _streamed(bench: Bench, settings: Settings, plan: StreamPlan, processes: int) -> dict[str, float]:
-    """What one load measured, with so many processes behind one port."""
+    """Returns the figures of one load, with so many processes behind one port."""
     with contextlib.ExitStack() as running:
         for _ in range(processes):
             running.enter_context(serving("services.declarations", settings=settings))
         # An assertion lasts minutes, so each load has its own.
         assertion = bench.signer.assertion(WINDOW, "declarations", SystemClock().now_us())
-        found = run_load("bench.stream_load", replace(plan, assertion=assertion, streams=STREAMS[processes]))
-    if found["refused"]:
-        raise RuntimeError(f"{found['refused']} rows were refused")
-    return found
+        figures = run_load("bench.stream_load", replace(plan, assertion=assertion, streams=STREAMS[processes]))
+    if figures["refused"]:
+        raise RuntimeError(f"{figures['refused']} rows were refused")
+    return figures
 
 
 def _ceiling(load: Load, first: int) -> float:
-    """Rows a second of the loader, its rows made before the clock runs."""
+    """Returns the rows a second of the loader, its rows made before the clock runs."""
     now_us, maker = SystemClock().now_us(), Maker()
     rows = [maker.stored(number, now_us) for number in range(first, first + MEASURED)]
     start = time.perf_counter()
@@ -114,7 +114,7 @@ _connections: dict[str, psycopg.Connection] = {}
 
 
 def copy(database: str, rows: Sequence[bulk.Row]) -> None:
-    """One transaction of the ceiling's loader."""
+    """Runs one transaction of the ceiling's loader."""
     connection = _connections.setdefault(database, psycopg.connect(database))
     with connection.transaction():
         connection.execute("SET LOCAL search_path TO declarations")

@@ -39,7 +39,7 @@ class Load:
         self._next = 0
 
     def batch(self, size: int) -> list[Transfer]:
-        """The next transfers, all of which are within limits, a few milliseconds after the ones before."""
+        """Returns the next transfers, all of which are within limits, a few milliseconds after the ones before."""
         self._now_us += 5_000
         ids = Identifiers(self._now_us, self._seed)
         return [self._transfer(str(ids.uuid7())) for _ in range(size)]
@@ -52,7 +52,7 @@ class Load:
 
 
 def model_rate(size: int) -> int:
-    """Transfers a second through the pure model."""
+    """Returns the transfers a second through the pure model."""
     load = Load(ACCOUNTS)
     batches = [load.batch(size) for _ in range(max(20_000 // size, 1))]
     state = State({key: Account(key, "bench", "CNY") for key in load.accounts})
@@ -63,7 +63,7 @@ def model_rate(size: int) -> int:
 
 
 def store_rate(database: Database, size: int) -> int:
-    """Transfers a second through the store, one durable commit a batch."""
+    """Returns the transfers a second through the store, one durable commit a batch."""
     load = Load(ACCOUNTS)
     accounts = [store.NewAccount(key, "bench", "CNY", Limit.NONE, key) for key in load.accounts]
     with database.write() as connection:
@@ -82,7 +82,7 @@ def store_rate(database: Database, size: int) -> int:
 
 @contextlib.contextmanager
 def migrated(url: str) -> Iterator[Database]:
-    """An empty ledger at an address."""
+    """Gives an empty ledger at an address."""
     database = Database(url, "bench_ledger")
     migrations.upgrade(database, [store.MIGRATIONS], system_random)
     with database.write() as connection:
@@ -95,7 +95,7 @@ def migrated(url: str) -> Iterator[Database]:
 
 @contextlib.contextmanager
 def addresses(url: str) -> Iterator[list[str]]:
-    """The stores to measure: the one asked for, or one of each kind."""
+    """Gives the addresses of the stores to measure: the URL's, or one of each kind."""
     if url:
         yield [url]
         return
@@ -104,7 +104,7 @@ def addresses(url: str) -> Iterator[list[str]]:
 
 
 def rows(url: str) -> Iterator[dict[str, Any]]:
-    """One row for each store and batch size: medians of a few rounds."""
+    """Yields a row for each store and batch size: medians of a few rounds."""
     with addresses(url) as urls:
         for address in urls:
             with migrated(address) as database:

@@ -29,7 +29,7 @@ MOST_ROWS_A_SECOND = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to send where: `batch` 1 is the unary call; `hot` lets all transfers credit one account."""
+    """The load: `batch` 1 is the unary call; `hot` lets all transfers credit one account."""
 
     address: str
     certificates: str
@@ -43,7 +43,7 @@ class Plan:
 
 
 def transfer(plan: Plan) -> settlement_pb2.Transfer:
-    """A transfer of one fen between two of the accounts."""
+    """Returns a transfer of one fen between two of the accounts."""
     debit, credit = random.sample(plan.accounts, 2)
     if plan.hot:
         debit, credit = random.choice(plan.accounts[1:]), plan.accounts[0]
@@ -58,13 +58,13 @@ def _identifier() -> str:
 
 
 def unary_request(plan: Plan) -> bytes:
-    """A CreateTransfer."""
+    """Returns a CreateTransfer."""
     request = settlement_pb2.CreateTransferRequest(request_id=_identifier(), transfer=transfer(plan))
     return request.SerializeToString()
 
 
 def batch_request(plan: Plan) -> bytes:
-    """A BatchCreateTransfers."""
+    """Returns a BatchCreateTransfers."""
     request = settlement_pb2.BatchCreateTransfersRequest(request_id=_identifier())
     for _ in range(plan.batch):
         each_transfer = request.transfers.add()
@@ -74,7 +74,7 @@ def batch_request(plan: Plan) -> bytes:
 
 
 def open_channel(plan: Plan) -> grpc.aio.Channel:
-    """To the measured server."""
+    """Opens a channel to the measured server."""
     if plan.bare:
         return grpc.aio.insecure_channel(plan.address, options=channel.OPTIONS)
     credentials = Credentials.load(pathlib.Path(plan.certificates), "services/gateway")
@@ -83,14 +83,14 @@ def open_channel(plan: Plan) -> grpc.aio.Channel:
 
 
 def _made_before(plan: Plan, make: Callable[[Plan], bytes]) -> list[bytes]:
-    """Requests made before the clock runs: making a thousand rows takes the generator longer than sending them."""
+    """Makes requests before the clock runs: making a thousand rows takes the generator longer than sending them."""
     if plan.batch == 1:
         return []
     return [make(plan) for _ in range(int(MOST_ROWS_A_SECOND * (plan.seconds + WARM_UP_SECONDS) / plan.batch))]
 
 
 async def measure(plan: Plan) -> dict[str, Any]:
-    """Calls and transfers a second after a warm-up, with latencies in milliseconds."""
+    """Returns calls and transfers a second after a warm-up, with latencies in milliseconds."""
     opened = open_channel(plan)
     name = "CreateTransfer" if plan.batch == 1 else "BatchCreateTransfers"
     call = opened.unary_unary(contract("settlement").path(name))

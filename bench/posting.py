@@ -36,14 +36,14 @@ Told = Callable[[Row], None]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What one run stands on."""
+    """The folder, authority and duration of one run."""
 
     folder: pathlib.Path
     authority: Authority
     seconds: float
 
     def plan(self, address: str, accounts: list[str]) -> Plan:
-        """The unary plan; others are variations of it."""
+        """Returns the unary plan; others are variations of it."""
         assertion = self.signer.assertion(TELLER, "settlement", SystemClock().now_us())
         certificates = str(self.authority.folder)
         return Plan(
@@ -60,13 +60,13 @@ class Bench:
 
     @property
     def signer(self) -> Signer:
-        """The gateway's."""
+        """Returns the gateway's signer."""
         return Signer(self.authority.signing_key("services/gateway"))
 
 
 @contextlib.contextmanager
 def prepared(seconds: float, service: str = "settlement") -> Iterator[Bench]:
-    """A folder with certificates, on the disk the project lies on: a memory disk would flatter fsync."""
+    """Gives a folder with certificates, on the disk the project lies on: a memory disk would flatter fsync."""
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=pathlib.Path.cwd()) as folder:
         authority = Authority(pathlib.Path(folder) / "certificates")
         for name in (f"services/{service}", "services/gateway"):
@@ -77,7 +77,7 @@ def prepared(seconds: float, service: str = "settlement") -> Iterator[Bench]:
 
 
 async def open_accounts(bench: Bench, address: str) -> list[str]:
-    """The accounts of a bank's customers, each with money on it."""
+    """Opens the accounts of a bank's customers, each with money on it. Returns their names."""
     credentials = Credentials.load(bench.authority.folder, "services/gateway")
     channels = Channels(credentials, {"settlement": address})
     client = AssertingClient(channels, bench.signer, SystemClock())
@@ -102,7 +102,7 @@ async def _open(client: AssertingClient, number: int, kind: str = "CURRENT", own
 
 
 def _echo(bench: Bench, kind: str) -> float:
-    """Calls a second of an echo."""
+    """Returns the calls a second of an echo."""
     address = f"127.0.0.1:{free_port()}"
     settings = Settings("", address, bench.authority.folder, {})
     with serving("bench.echo", kind, settings=settings):
@@ -111,7 +111,7 @@ def _echo(bench: Bench, kind: str) -> float:
 
 
 def _posting(bench: Bench, database: str) -> dict[str, float]:
-    """Transfers a second by form: unary and batch, spread and hot."""
+    """Returns the transfers a second by form: unary and batch, spread and hot."""
     address = f"127.0.0.1:{free_port()}"
     settings = Settings(database, address, bench.authority.folder, {})
     with serving("services.settlement", settings=settings):
@@ -150,15 +150,15 @@ def run(scale: Scale, told: Told) -> None:
         )  # fmt: skip
 
 
-def _tell(dialect: str, found: dict[str, float], bare: float, full: float, ceiling: float, told: Told) -> None:
+def _tell(dialect: str, figures: dict[str, float], bare: float, full: float, ceiling: float, told: Told) -> None:
     is_production = dialect == "PostgreSQL"
-    unary, batch = found["unary, spread"], found["1,000 a call, spread"]
+    unary, batch = figures["unary, spread"], figures["1,000 a call, spread"]
     told(Row(f"{dialect}: unary ÷ full echo", unary, "transfers/s", full, 0.8, "ratio"))
     told(Row(f"{dialect}: unary ÷ bare echo", unary, "transfers/s", bare))
     told(Row(f"{dialect}: unary ÷ pgbench", unary, "transfers/s", ceiling, 1.0 if is_production else None, "ratio"))
     told(
         Row(f"{dialect}: 1,000 a call ÷ pgbench", batch, "transfers/s", ceiling, 10 if is_production else None, "ratio")
     )
-    told(Row(f"{dialect}: unary, hot account ÷ spread", found["unary, hot"], "transfers/s", unary, 0.9, "ratio"))
-    hot = found["1,000 a call, hot"]
+    told(Row(f"{dialect}: unary, hot account ÷ spread", figures["unary, hot"], "transfers/s", unary, 0.9, "ratio"))
+    hot = figures["1,000 a call, hot"]
     told(Row(f"{dialect}: 1,000 a call, hot account ÷ spread", hot, "transfers/s", batch, 0.9, "ratio"))

@@ -18,7 +18,7 @@ from chassis.settings import Settings
 def serving(
     module: str, *arguments: str, settings: Settings, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process for as long as the block lasts."""
+    """Gives a server process for as long as the block lasts."""
     variables = {**os.environ, **settings.to_environment(), **(environment or {})}
     command = [sys.executable, "-m", module, *arguments]
     process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE)
@@ -35,12 +35,12 @@ def serving(
 
 
 def measured(plan: Plan) -> dict[str, float]:
-    """What one load generator of calls measured."""
+    """Runs the load generator of calls. Returns its figures."""
     return run_load("bench.load", plan)
 
 
 def run_load(module: str, plan: Any) -> dict[str, float]:
-    """What a load generator measured; its plan is a dataclass."""
+    """Runs a load generator by its plan, a dataclass. Returns its figures."""
     done = subprocess.run(
         [sys.executable, "-m", module], input=json.dumps(asdict(plan)).encode(), stdout=subprocess.PIPE, check=True
     )
@@ -49,7 +49,7 @@ def run_load(module: str, plan: Any) -> dict[str, float]:
 
 
 def pgbench(binaries: pathlib.Path, url: str, seconds: float) -> float:
-    """Transactions a second of pgbench's own script: scale 10, 16 clients, prepared statements."""
+    """Returns the transactions a second of pgbench's own script: scale 10, 16 clients, prepared statements."""
     program = str(binaries / "pgbench")
     subprocess.run([program, "-i", "-q", "-s", "10", url], check=True, capture_output=True)
     options = ["-M", "prepared", "-c", "16", "-j", "2", "-T", str(max(int(seconds), 3))]

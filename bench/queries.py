@@ -43,7 +43,7 @@ Told = Callable[[Row], None]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One kind of question: who asks what."""
+    """A kind of question, and the caller that asks it."""
 
     method: str
     make: Callable[[random.Random, int], Message]
@@ -51,7 +51,7 @@ class Query:
 
 
 def exporter(chance: random.Random) -> Caller:
-    """Somebody of one of the enterprises."""
+    """Returns somebody of one of the enterprises."""
     tenant = f"enterprises/{chance.choice(_ENTERPRISES)}"
     return Caller(f"{tenant}/clerk", tenant, frozenset({"EXPORTER"}))
 
@@ -131,7 +131,7 @@ async def _measure(bench: Bench, address: str, scale: Scale, told: Told) -> None
 
 
 async def _consent(client: AssertingClient) -> None:
-    """So many enterprises let the one bank see, one of them the other."""
+    """Lets the one bank see so many enterprises, and the other one of them."""
     expire_us = SystemClock().now_us() + 10**12
     for code in _ENTERPRISES[:CONSENTS]:
         await _give(client, code, BANK.tenant, expire_us)
@@ -147,8 +147,8 @@ async def _give(client: AssertingClient, code: str, institution: str, expire_us:
 
 
 async def _latencies(client: AssertingClient, query: Query, scale: Scale, callers: int) -> list[float]:
-    """In milliseconds, sorted, of as many calls as some callers make one after the other."""
-    chance, found = random.Random(3), []
+    """Returns the milliseconds, sorted, of as many calls as some callers make one after the other."""
+    chance, milliseconds = random.Random(3), []
     end = time.perf_counter() + scale.seconds
 
     async def ask() -> None:
@@ -156,7 +156,7 @@ async def _latencies(client: AssertingClient, query: Query, scale: Scale, caller
             request, caller = query.make(chance, scale.rows), query.caller(chance)
             before = time.perf_counter()
             await client.call("declarations", query.method, request, caller)
-            found.append((time.perf_counter() - before) * 1000)
+            milliseconds.append((time.perf_counter() - before) * 1000)
 
     await asyncio.gather(*(ask() for _ in range(callers)))
-    return sorted(found[WARM_UP_CALLS:] or found)
+    return sorted(milliseconds[WARM_UP_CALLS:] or milliseconds)

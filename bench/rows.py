@@ -1,4 +1,4 @@
-"""What a benchmark prints: the figure beside the ceiling of the same run, their ratio, and the goal."""
+"""Rows of a benchmark's report: the figure beside the ceiling of the same run, their ratio, and the goal."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,18 +26,18 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """The figure over its ceiling."""
+        """Returns the figure over its ceiling."""
         return round(self.figure / self.ceiling, 3) if self.ceiling else None
 
     def to_json(self) -> dict[str, Any]:
-        """The row of performance tables."""
+        """Returns the row of performance tables."""
         row = asdict(self)
         row["figure"], row["ratio"] = round(self.figure, 3), self.ratio
         return row
 
 
 def line(row: dict[str, Any]) -> str:
-    """The row for a person."""
+    """Returns the row for a person."""
     ceiling = f" / {row['ceiling']:,.0f} = {row['ratio']}" if row["ceiling"] else ""
     goal = f"   goal {row['goal']} on {row['goal_on']}" if row["goal"] else ""
     return f"{row['what']:72} {row['figure']:>12,.1f} {row['unit']}{ceiling}{goal}"

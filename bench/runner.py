@@ -16,7 +16,7 @@ BENCHMARKS: Mapping[str, Callable[[Scale, Callable[[Row], None]], None]] = {
 
 
 def run(name: str, scale: Scale, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """The rows of one benchmark or of all. KeyError for an unknown name."""
+    """Runs one benchmark or all and returns the rows. Raises KeyError for an unknown name."""
     rows: list[dict[str, Any]] = []
 
     def tell(row: Row) -> None:

@@ -27,7 +27,7 @@ Verdict = declarations_pb2.IntakeVerdict
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """Which rows to send where: `count` from number `first`, `batch` a message, over several streams."""
+    """The rows to send, and where: `count` from number `first`, `batch` a message, over several streams."""
 
     address: str
     certificates: str
@@ -39,7 +39,7 @@ class StreamPlan:
 
 
 async def measure(plan: StreamPlan) -> dict[str, Any]:
-    """Seconds from the first request to the last answer, and how many rows of each outcome."""
+    """Returns the seconds from the first request to the last answer, and how many rows of each outcome."""
     opened = [await _open(plan) for _ in range(plan.streams)]
     maker = Maker()
     requests = maker.requests(plan.first, plan.count, plan.batch)
@@ -58,7 +58,7 @@ async def measure(plan: StreamPlan) -> dict[str, Any]:
 
 
 async def _open(plan: StreamPlan) -> grpc.aio.Channel:
-    """A connection of its own, so that several processes behind one port share the streams."""
+    """Opens a connection of its own, so that several processes behind one port share the streams."""
     credentials = Credentials.load(pathlib.Path(plan.certificates), "services/gateway")
     options = [*channel.options_for("declarations"), ("grpc.use_local_subchannel_pool", 1)]
     opened = grpc.aio.secure_channel(plan.address, channel.channel_credentials(credentials), options=options)
@@ -67,7 +67,7 @@ async def _open(plan: StreamPlan) -> grpc.aio.Channel:
 
 
 async def _stream(opened: grpc.aio.Channel, plan: StreamPlan, requests: Iterator[bytes], counts: list[int]) -> None:
-    """One stream: the next request goes out once a place is free."""
+    """Sends requests over one stream: the next goes out once a place is free."""
     call = opened.stream_stream(contract("declarations").path("StreamDeclarations"))(
         metadata=[("aval-assertion", plan.assertion)]
     )

@@ -38,7 +38,7 @@ LATEST_SECONDS = 30
 
 
 def _channel(folder: pathlib.Path, tenant: str, role: str) -> grpc.aio.Channel:
-    """A connection of a tenant's own to the door."""
+    """Opens a connection of a tenant's own to the door."""
     layout = Layout(folder)
     addresses = layout.running()
     assert addresses, f"nothing serves on {folder}"
@@ -53,7 +53,7 @@ async def _call(channel: grpc.aio.Channel, method: str, request: Any) -> Any:
 
 
 async def _replay(channel: grpc.aio.Channel) -> int:
-    """All events of the caller from the beginning; how many."""
+    """Reads all events of the caller from the beginning. Returns how many."""
     request, count = events_pb2.WatchRequest(until_end=True).SerializeToString(), 0
     async for raw in channel.unary_stream(DECLARATIONS.path("Watch"))(request, timeout=4 * LATEST_SECONDS):
         count += len(RESPONSES.FromString(raw).events)
@@ -61,7 +61,7 @@ async def _replay(channel: grpc.aio.Channel) -> int:
 
 
 async def _fill(folder: pathlib.Path) -> int:
-    """Gives both banks events, unless they have some; how many the other has then.
+    """Gives both banks events, unless they have some. Returns how many the other has then.
 
     Each is a release of an id that stands for nothing, which appends an event for the bank alone.
     """
@@ -87,14 +87,14 @@ async def _timed(work: Callable[[], Awaitable[Any]], latencies: list[float]) -> 
 
 
 async def _measure(folder: pathlib.Path, seconds: float) -> dict[str, list[float]]:
-    """The other bank's latencies, its calls one after the other beside its replays."""
+    """Returns the other bank's latencies, its calls one after the other beside its replays."""
     channel, until = _channel(folder, OTHER, "BANK_SYSTEM"), time.perf_counter() + seconds
     listing = declarations_pb2.ListEncumbrancesRequest(page_size=10)
-    found: dict[str, list[float]] = {"unary call": [], "replay": []}
+    latencies: dict[str, list[float]] = {"unary call": [], "replay": []}
 
     async def keep(what: str, work: Callable[[], Awaitable[Any]]) -> None:
         while time.perf_counter() < until:
-            await _timed(work, found[what])
+            await _timed(work, latencies[what])
             await asyncio.sleep(0.05)
 
     await asyncio.gather(
@@ -102,18 +102,18 @@ async def _measure(folder: pathlib.Path, seconds: float) -> dict[str, list[float
         keep("replay", lambda: _replay(channel)),
     )
     await channel.close()
-    return found
+    return latencies
 
 
-def _tell(when: str, found: dict[str, list[float]]) -> None:
-    for what, latencies in found.items():
+def _tell(when: str, measured: dict[str, list[float]]) -> None:
+    for what, latencies in measured.items():
         ordered = sorted(latencies)
         median, p99 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
         print(f"{when:40} {what:12} median {median:8.1f} ms   p99 {p99:8.1f} ms   of {len(ordered)}", flush=True)
 
 
 async def _load(folder: pathlib.Path, streams: int) -> None:
-    """So many streams of one bank that replay again and again, until this process is ended."""
+    """Opens so many streams of one bank that replay again and again, until this process is ended."""
     channel = _channel(folder, GREEDY, "BANK_SYSTEM")
     ended: Counter[str] = Counter()
 

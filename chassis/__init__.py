@@ -1,4 +1,7 @@
-"""What every service stands on. Importing it before grpc keeps strangers' texts out of the library's own log."""
+"""The ground that every service stands on.
+
+Importing it before grpc keeps strangers' texts out of the library's own log.
+"""
 
 import os
 

@@ -26,7 +26,10 @@ class UnknownRule(Exception):
 
 @cache
 def acceptor(descriptor: Descriptor) -> Acceptor:
-    """The function that says whether a message keeps its rules. UnknownRule where it can't be compiled."""
+    """Returns the function that says whether a message keeps its rules.
+
+    Raises UnknownRule where it can't be compiled.
+    """
     source = _Source()
     source.message(descriptor, "m", 1)
     text = "\n".join(["def accepts(m):", *source.lines, "    return True"])

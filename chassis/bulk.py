@@ -50,7 +50,7 @@ def update(
 ) -> int:
     """Sets columns of rows, each row the new values in order and then its keys; revisions go one up.
 
-    How many rows were found by their keys: fewer, if the revision is one of them and another writer was faster.
+    Returns how many rows have the keys: fewer than given, if the revision is one of them and another writer was faster.
     """
     if not rows:
         return 0
@@ -82,10 +82,10 @@ def add(
     sums: Sequence[str] = (),
     replaced: Sequence[str] = (),
 ) -> None:
-    """Inserts rows, each the values of all columns in the table's order; known ones are changed.
+    """Inserts rows, each the values of all columns in the table's order; changes those that stand already.
 
-    Of a known row the columns in `sums` are added up and those in `replaced` replaced; others stay. The keys
-    of the rows are distinct.
+    In a standing row the columns in `sums` are added up and those in `replaced` replaced; others stay. The keys of the
+    rows are distinct.
     """
     if not rows:
         return
@@ -100,7 +100,7 @@ def add(
 
 
 def _add_copied(cursor: Any, into: sa.Table, rows: Sequence[Row], upsert: str) -> None:
-    """By COPY into a table of this connection, emptied at commit and after use, and from there in one statement."""
+    """Copies rows into a table of this connection, emptied at commit and after use, and from there in one statement."""
     beside = f"added_{into.name}"
     cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {beside} (LIKE {into.name}) ON COMMIT DELETE ROWS")
     with cursor.copy(copy_statement(into).replace(f"COPY {into.name} ", f"COPY {beside} ")) as copy:
@@ -124,7 +124,7 @@ def copy_statement(into: sa.Table) -> str:
 
 
 def binary(into: sa.Table, rows: Sequence[Row]) -> bytes:
-    """The rows in PostgreSQL's binary COPY format."""
+    """Returns the rows in PostgreSQL's binary COPY format."""
     encoders = _encoders(into)
     head = struct.pack(">h", len(encoders))
     parts = [_SIGNATURE]
@@ -175,14 +175,17 @@ _ENCODERS: tuple[tuple[type, Encode], ...] = (
 
 
 def among(connection: sa.Connection, column: Any, values: Iterable[str] | Iterable[int]) -> Any:
-    """The condition that a column of texts, ids or integers is one of the values: one statement for any number."""
+    """Returns the condition that a column of texts, ids or integers is among the values.
+
+    It is one statement for any number of values.
+    """
     if connection.dialect.name == "postgresql":
         return column == sa.any_(_array(connection, column, values))
     return column.in_(sa.select(each(connection, column, values).c.value))  # type: ignore[arg-type]
 
 
 def each(connection: sa.Connection, column: Any, values: Iterable[str]) -> Any:
-    """The values as a table of one column, `value`, typed as the column."""
+    """Returns the values as a table of one column, `value`, typed as the column."""
     if connection.dialect.name == "postgresql":
         return sa.func.unnest(_array(connection, column, values)).table_valued("value").render_derived()
     return sa.func.json_each(sa.bindparam(None, json.dumps(list(values)), type_=sa.Text())).table_valued("value")
@@ -196,7 +199,10 @@ def _array(connection: sa.Connection, column: Any, values: Iterable[str] | Itera
 
 
 def array_of_texts(values: Iterable[str]) -> str:
-    """PostgreSQL's array literal of any texts; NUL, which its text can't hold, parts them while they are quoted."""
+    """Returns PostgreSQL's array literal of any texts;
+
+    NUL, which its text can't hold, parts them while they are quoted.
+    """
     texts = list(values)
     if not texts:
         return "{}"

@@ -142,7 +142,7 @@ def violations(connection: sa.Connection) -> list[str]:
 
 
 def _load_exclusive(connection: sa.Connection) -> BusinessDate | None:
-    """SQLite's writer is alone anyway."""
+    """Loads the row under the exclusive lock; SQLite's writer is alone anyway."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(_EXCLUSIVE)
     return load(connection)

@@ -30,7 +30,7 @@ SKEW = datetime.timedelta(minutes=5)
 
 
 def server_name(name: str) -> str:
-    """The host name by which only this process can be a server, such as credit-insurance.aval.internal.
+    """Returns the host name by which only this process can be a server, such as credit-insurance.aval.internal.
 
     `name` is with or without services/ in front.
     """
@@ -72,7 +72,7 @@ class Authority:
         write_secret(self.folder / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
 
     def issue(self, name: str, lifetime: datetime.timedelta = YEAR, renew: bool = False) -> "Credentials":
-        """A certificate for a name such as services/loans or banks/ABCDCNBA/system, kept for the next time."""
+        """Issues a certificate for a name such as services/loans or banks/ABCDCNBA/system, kept for the next time."""
         file = self.folder / name.replace("/", "_")
         if renew or not self._has_issued(_beside(file, ".crt")):
             self._issue(name, file, lifetime)
@@ -106,7 +106,7 @@ class Authority:
         write_secret(_beside(file, ".crt"), certificate.public_bytes(serialization.Encoding.PEM), 0o644)
 
     def signing_key(self, name: str) -> bytes:
-        """An Ed25519 private key as PEM, made once; its public half is NAME.pub."""
+        """Returns an Ed25519 private key as PEM, made once; its public half is NAME.pub."""
         base = self.folder / name.replace("/", "_")
         file = _beside(base, ".signing")
         if not file.exists():
@@ -119,7 +119,7 @@ class Authority:
         return file.read_bytes()
 
     def public_key(self, name: str) -> bytes:
-        """The public half of a signing key, as PEM."""
+        """Returns the public half of a signing key, as PEM."""
         self.signing_key(name)
         return (self.folder / f"{name.replace('/', '_')}.pub").read_bytes()
 
@@ -141,12 +141,12 @@ class Credentials:
 
     @property
     def name(self) -> str:
-        """The name in the certificate, without the trust domain, such as services/loans."""
+        """Returns the name in the certificate, without the trust domain, such as services/loans."""
         uris = self._alternatives().get_values_for_type(x509.UniformResourceIdentifier)
         return next(uri.removeprefix(TRUST_DOMAIN) for uri in uris if uri.startswith(TRUST_DOMAIN))
 
     def check_server(self) -> None:
-        """NoServerCertificate unless others will take the process with this certificate for the one it is."""
+        """Raises NoServerCertificate unless others will take the process with this certificate for the one it is."""
         if server_name(self.name) not in self._alternatives().get_values_for_type(x509.DNSName):
             raise NoServerCertificate(self.name)
 
@@ -163,7 +163,7 @@ class Credentials:
 
 
 def _hosts(name: str) -> list[x509.GeneralName]:
-    """The hosts that a certificate may speak for: none for an institution's."""
+    """Returns the hosts that a certificate may speak for: none for an institution's."""
     if not name.startswith(PROCESSES):
         return []
     own: list[x509.GeneralName] = [x509.DNSName(server_name(name))]
@@ -215,7 +215,7 @@ def _private_pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) ->
 
 
 def _beside(file: pathlib.Path, ending: str) -> pathlib.Path:
-    """NAME.ending; a name may have dots of its own, which with_suffix would cut off."""
+    """Returns the file of a name with an ending; a name may have dots of its own, which with_suffix would cut off."""
     return file.with_name(file.name + ending)
 
 

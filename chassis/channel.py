@@ -29,12 +29,12 @@ Metadata = list[tuple[str, str]]
 
 
 def channel_credentials(credentials: Credentials) -> grpc.ChannelCredentials:
-    """For a client that shows its certificate."""
+    """Returns the credentials of a client that shows its certificate."""
     return grpc.ssl_channel_credentials(credentials.authority, credentials.key, credentials.certificate)
 
 
 def options_for(service: str) -> list[tuple[str, int | str]]:
-    """The options of a channel to a process, wherever it listens: no other certificate than its own will do."""
+    """Returns the options of a channel to a process, wherever it listens: no other certificate than its own will do."""
     return [*OPTIONS, ("grpc.ssl_target_name_override", server_name(service))]
 
 
@@ -55,11 +55,11 @@ class Channels:
 
     @property
     def names(self) -> list[str]:
-        """The services that can be reached."""
+        """Returns the services that can be reached."""
         return list(self._channels)
 
     async def call(self, service: str, path: str, request: bytes, metadata: Metadata) -> bytes:
-        """One call, bytes to bytes. RemoteError with the other side's reason."""
+        """Makes a call, bytes to bytes. Raises RemoteError with the other side's reason."""
         method = self[service].unary_unary(path)
         with telemetry.client_span(path.lstrip("/")) as span:
             traced = [*metadata, *telemetry.trace_metadata(span)]
@@ -81,7 +81,7 @@ class Channels:
     async def watch(
         self, service: str, path: str, request: events_pb2.WatchRequest
     ) -> AsyncGenerator[events_pb2.WatchResponse]:
-        """Another service's events, as a service. RemoteError when the stream breaks."""
+        """Yields another service's events, as a service. Raises RemoteError when the stream breaks."""
         method = self[service].unary_stream(
             path,
             request_serializer=events_pb2.WatchRequest.SerializeToString,

@@ -11,20 +11,20 @@ from chassis.identity import ASSERTION_KEY, Caller, Signer
 
 
 class AssertingClient:
-    """For whoever holds the gateway's keys: tests, and a local platform's own commands."""
+    """A client for whoever holds the gateway's keys: tests, and a local platform's own commands."""
 
     def __init__(self, channels: Channels, signer: Signer, clock: Clock) -> None:
         self._channels, self._signer, self._clock = channels, signer, clock
 
     async def call(self, service: str, method: str, request: Message, caller: Caller) -> Any:
-        """The response. RemoteError if the call is refused."""
+        """Makes a call and returns the response. Raises RemoteError if it is refused."""
         callee = contract(service)
         metadata = self._metadata(service, caller)
         raw = await self._channels.call(service, callee.path(method), request.SerializeToString(), metadata)
         return callee.response(method).FromString(raw)
 
     def stream(self, service: str, method: str, caller: Caller) -> Any:
-        """A stream of batches, to be written and read by turns; grpc.RpcError where it breaks."""
+        """Opens a stream of batches, to be written and read by turns. Raises grpc.RpcError where it breaks."""
         callee = contract(service)
         opened = self._channels[service].stream_stream(
             callee.path(method),

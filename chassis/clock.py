@@ -11,7 +11,7 @@ class Clock(Protocol):
     """Tells the time."""
 
     def now_us(self) -> int:
-        """Microseconds since 1970-01-01T00:00:00Z."""
+        """Returns microseconds since 1970-01-01T00:00:00Z."""
         ...
 
 
@@ -24,7 +24,7 @@ class SystemClock:
     """The machine's clock."""
 
     def now_us(self) -> int:
-        """Microseconds since the epoch by the machine."""
+        """Returns microseconds since the epoch by the machine."""
         return time.time_ns() // 1000
 
 
@@ -35,7 +35,7 @@ class ManualClock:
         self._now_us = now_us
 
     def now_us(self) -> int:
-        """The time it was set to."""
+        """Returns the time it was set to."""
         return self._now_us
 
     def advance(self, microseconds: int) -> None:

@@ -28,21 +28,21 @@ class CodeTable:
     periods: Mapping[str, Sequence[_Period]]
 
     def row(self, code: str, on: date) -> Row | None:
-        """The row of a code that counts on a date; None where there is none."""
+        """Returns the row of a code that counts on a date; None where there is none."""
         for period in self.periods.get(code, ()):
             if period.first <= on <= period.last:
                 return period.row
         return None
 
     def value(self, code: str, on: date) -> str:
-        """The `value` of a code's row on a date. KeyError where there is none."""
+        """Returns the `value` of a code's row on a date. Raises KeyError where there is none."""
         row = self.row(code, on)
         if row is None:
             raise KeyError(f"{code} on {on}")
         return row["value"]
 
     def rows(self) -> Sequence[Row]:
-        """All rows, whatever their dates, in the file's order."""
+        """Returns all rows, whatever their dates, in the file's order."""
         return [period.row for periods in self.periods.values() for period in periods]
 
 
@@ -53,7 +53,7 @@ def _period(row: Row) -> _Period:
 
 @cache
 def code_table(package: str, name: str) -> CodeTable:
-    """The table of a package's data/{name}.csv, read once."""
+    """Returns the table of a package's data/{name}.csv, read once."""
     text = files(package).joinpath("data", f"{name}.csv").read_text(encoding="utf-8")
     periods: dict[str, list[_Period]] = {}
     for row in csv.DictReader(text.splitlines()):

@@ -19,7 +19,7 @@ Seal = Callable[[bytes], str]
 
 
 def unsealed(_content: bytes) -> str:
-    """For work that no customer asked for: it has nothing to seal."""
+    """Stands in for the seal in work that no customer asked for: it has nothing to seal."""
     raise AssertionError("this command has no seal")
 
 
@@ -38,7 +38,7 @@ class PendingEvent:
 
 @dataclass(slots=True)
 class Transaction:
-    """What a command has at hand. Time and identifiers were drawn when it was submitted."""
+    """The things that a command has at hand. Time and identifiers were drawn when it was submitted."""
 
     connection: sa.Connection
     caller: Caller
@@ -81,12 +81,12 @@ def by_name(request: Any) -> Iterable[str]:
 
 
 def as_it_came(request: Any) -> Any:
-    """Nothing is prepared: the function gets the request itself."""
+    """Returns the request itself: nothing is prepared."""
     return request
 
 
 def has_nothing_personal(_answer: Any) -> bool:
-    """The answer is stored as it is."""
+    """Says that the answer is stored as it is."""
     return False
 
 
@@ -136,7 +136,7 @@ class Submission:
 
     @property
     def work(self) -> Any:
-        """The request, prepared; prepared once."""
+        """Returns the request, prepared once."""
         if self._work is None:
             if self.operation.keeps_requests:
                 # First, since what prepares it may take parts off the request.
@@ -152,7 +152,7 @@ class Submission:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes the request unique: who calls, and its id.
+        """Returns what makes the request unique: the caller, and the request's id.
 
         Whoever a service calls for can't use up the service's ids.
         """
@@ -161,12 +161,12 @@ class Submission:
 
     @property
     def earlier_key(self) -> tuple[str, str]:
-        """The key as it was made before services' requests were kept apart."""
+        """Returns the key as it was made before services' requests were kept apart."""
         return self.caller.principal, self.request_id
 
     @property
     def digest_purpose(self) -> str:
-        """The purpose of the digest's token: a service's requests are kept apart from those of callers outside."""
+        """Returns the purpose of the digest's token; services' requests are kept apart from outside callers'."""
         return EARLIER_PURPOSE if self.caller.service else "outside request"
 
     def digest(self, keys: KeyRing) -> bytes:

@@ -17,25 +17,25 @@ class Contract:
         self.descriptor = descriptor
 
     def method(self, name: str) -> MethodDescriptor:
-        """A method by its short name. KeyError if there is none."""
+        """Returns a method by its short name. Raises KeyError if there is none."""
         return self.descriptor.methods_by_name[name]
 
     def path(self, name: str) -> str:
-        """The method's gRPC path."""
+        """Returns the method's gRPC path."""
         return f"/{self.descriptor.full_name}/{name}"
 
     def request(self, name: str) -> Any:
-        """The method's request class."""
+        """Returns the method's request class."""
         return message_factory.GetMessageClass(self.method(name).input_type)
 
     def response(self, name: str) -> Any:
-        """The method's response class."""
+        """Returns the method's response class."""
         return message_factory.GetMessageClass(self.method(name).output_type)
 
 
 @cache
 def contract(service: str) -> Contract:
-    """The contract of a service: the one gRPC service of aval/<service>/v1/<service>.proto."""
+    """Returns the contract of a service: the one gRPC service of aval/<service>/v1/<service>.proto."""
     module = importlib.import_module(f"aval.{service}.v1.{service}_pb2")
     (descriptor,) = module.DESCRIPTOR.services_by_name.values()
     return Contract(descriptor)
@@ -43,9 +43,9 @@ def contract(service: str) -> Contract:
 
 @cache
 def event_types(service: str) -> Mapping[str, str]:
-    """The types of a service's events, each with its payload's full name: the enum EventType of its event_types.proto.
+    """Returns the types of a service's events, each with its payload's full name.
 
-    Example: of loans "loan.disbursed" with "aval.loans.v1.Loan".
+    They are the enum EventType of its event_types.proto. Example: loans has "loan.disbursed" with "aval.loans.v1.Loan".
     """
     module = importlib.import_module(f"aval.{service}.v1.event_types_pb2")
     values = module.DESCRIPTOR.enum_types_by_name["EventType"].values

@@ -113,7 +113,7 @@ class Database:
 
     @property
     def role(self) -> str:
-        """The PostgreSQL role that owns the schema and nothing else."""
+        """Returns the PostgreSQL role that owns the schema and nothing else."""
         return f"aval_{self.schema}"
 
     def create_schema(self) -> None:
@@ -132,18 +132,18 @@ class Database:
         self._reading.dispose()
 
     def _create_role(self, connection: sa.Connection) -> str:
-        """The schema's owner: its own role, or the login itself where that may make no roles."""
+        """Returns the schema's owner: its own role, or the login itself where that may make no roles."""
         login = str(connection.exec_driver_sql("SELECT current_user").scalar_one())
         member = "SELECT pg_has_role(oid, 'member') FROM pg_roles WHERE rolname = %s"
-        known = connection.exec_driver_sql(member, (self.role,)).scalar_one_or_none()
-        if known is None:
+        is_member = connection.exec_driver_sql(member, (self.role,)).scalar_one_or_none()
+        if is_member is None:
             may = "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
             if not connection.exec_driver_sql(may).scalar_one():
                 return login
             connection.exec_driver_sql(f'CREATE ROLE "{self.role}" NOLOGIN')
             connection.exec_driver_sql(f'GRANT "{self.role}" TO "{login}"')
-            known = True
-        return self.role if known else login
+            is_member = True
+        return self.role if is_member else login
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -157,7 +157,7 @@ class Database:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A durable transaction: committed at the end, rolled back by an exception."""
+        """Gives a durable transaction: committed at the end, rolled back by an exception."""
         held: sa.Connection | None = getattr(self._thread, "connection", None)
         if held is not None:
             with held.begin():
@@ -168,7 +168,7 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A consistent snapshot; nothing is written."""
+        """Gives a consistent snapshot; nothing is written."""
         with self._reading.connect() as connection, connection.begin():
             yield connection
 
@@ -217,10 +217,10 @@ def lock_shared(connection: sa.Connection, name: str) -> None:
 
 
 def lock_key(name: str) -> int:
-    """A name as a signed 64-bit key."""
+    """Returns a name as a signed 64-bit key."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def insert_for(connection: sa.Connection) -> Any:
-    """The dialect's own insert, which knows ON CONFLICT."""
+    """Returns the dialect's own insert, which knows ON CONFLICT."""
     return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

@@ -24,7 +24,7 @@ class Problem:
     chinese: str
 
     def text(self, language: str) -> str:
-        """The message in a language of LANGUAGES."""
+        """Returns the message in a language of LANGUAGES."""
         return self.chinese if language == "zh-CN" else self.english
 
 
@@ -41,12 +41,12 @@ class DomainError(Exception):
         super().__init__(self.text("en"))
 
     def __init_subclass__(cls) -> None:
-        """The reason is the class's name in upper snake case, unless it states its own."""
+        """Names the reason after the class, in upper snake case, unless it states its own."""
         if "reason" not in cls.__dict__:
             cls.reason = "".join(f"_{c}" if c.isupper() else c for c in cls.__name__).lstrip("_").upper()
 
     def text(self, language: str) -> str:
-        """The message in a language of LANGUAGES, its {names} filled from the metadata."""
+        """Returns the message in a language of LANGUAGES, its {names} filled from the metadata."""
         template = self.chinese if language == "zh-CN" else (type(self).__doc__ or "").split("\n\n")[0]
         return " ".join(template.split()).format_map(_Filled(self.metadata))
 

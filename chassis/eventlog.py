@@ -109,7 +109,7 @@ def _event(row: Any) -> events_pb2.Event:
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """Whether positions are dense from 1 to the head, from the rows alone."""
+    """Returns where positions aren't dense from 1 to the head, from the rows alone."""
     newest = connection.execute(sa.select(tables.log_head.c.position)).scalar_one()
     column = tables.events.c.position
     count, low, high = connection.execute(sa.select(sa.func.count(), sa.func.min(column), sa.func.max(column))).one()

@@ -29,7 +29,7 @@ validator = Validator()
 
 
 def problems(message: Message, prefix: str = "") -> list[Problem]:
-    """Every violation of the message's own rules, and every value that can't be stored."""
+    """Returns every violation of the message's own rules, and every value that can't be stored."""
     violations = [_problem(violation, prefix) for violation in validator.collect_violations(message)]
     return [*violations, *storable.problems(message, prefix)]
 
@@ -43,7 +43,7 @@ def _acceptor(descriptor: Descriptor) -> Acceptor:
 
 
 def row_problems(row: Message, raw: bytes | None = None) -> list[Problem]:
-    """Every violation of a request or of a row of a bulk message: as `problems`, and fast where there is none.
+    """Returns every violation of a request or of a row of a bulk message: as `problems`, and fast where there is none.
 
     `raw`: the message's bytes, where they are at hand.
     """
@@ -52,9 +52,9 @@ def row_problems(row: Message, raw: bytes | None = None) -> list[Problem]:
 
 
 def check(message: Message, raw: bytes | None = None) -> None:
-    """InvalidFields with every violation. `raw`: the message's bytes, where they are at hand."""
-    if found := row_problems(message, raw):
-        raise InvalidFields(found)
+    """Raises InvalidFields with every violation. `raw`: the message's bytes, where they are at hand."""
+    if violations := row_problems(message, raw):
+        raise InvalidFields(violations)
 
 
 def _problem(violation: Violation, prefix: str) -> Problem:

@@ -48,11 +48,11 @@ class Caller:
     language: str = "en"
 
     def kept_id(self, identifier: str) -> str:
-        """The id under which a thing is kept that this caller gives an id of its own; a service's stays as it is."""
+        """Returns the id under which a thing is kept that this caller gives an id; a service's stays as it is."""
         return identifier if self.service else ids.owned(self.tenant, identifier)
 
     def to_text(self) -> str:
-        """For the store: who owes a task."""
+        """Returns the caller as text, for the store: the one that owes a task."""
         return json.dumps({**dataclasses.asdict(self), "roles": sorted(self.roles)})
 
 
@@ -63,7 +63,7 @@ def caller_from_text(text: str) -> Caller:
 
 
 def service_caller(service: str, principal: str = "", tenant: str = "") -> Caller:
-    """A service that calls as itself, on behalf of a principal and its tenant."""
+    """Returns the caller of a service that calls as itself, on behalf of a principal and its tenant."""
     return Caller(principal or f"services/{service}", tenant or f"services/{service}", service=service)
 
 
@@ -77,7 +77,7 @@ class Policy:
     second_factor: bool
 
     def check(self, caller: Caller) -> None:
-        """NOT_FOUND for an internal method, AccessDenied, SecondFactorRequired."""
+        """Raises NotFound for an internal method; AccessDenied, SecondFactorRequired."""
         if caller.service:
             return
         if self.internal:
@@ -89,7 +89,7 @@ class Policy:
 
 
 def policy_of(method: MethodDescriptor) -> Policy:
-    """The method's policy. ValueError if it has none: default-deny."""
+    """Returns the method's policy. Raises ValueError if it has none: default-deny."""
     access: Any = method.GetOptions().Extensions[access_pb2.access]  # type: ignore[index]
     if access.audience == access_pb2.AUDIENCE_UNSPECIFIED:
         raise ValueError(f"{method.full_name} has no access policy")
@@ -99,7 +99,7 @@ def policy_of(method: MethodDescriptor) -> Policy:
 
 
 def policies(service: ServiceDescriptor) -> Mapping[str, Policy]:
-    """The policies of a service's methods by short name."""
+    """Returns the policies of a service's methods by short name."""
     return {method.name: policy_of(method) for method in service.methods}
 
 
@@ -111,7 +111,7 @@ class Signer:
         self._issuer = issuer
 
     def assertion(self, caller: Caller, audience: str, now_us: int) -> str:
-        """A JWT that says who calls, for one service, for at most five minutes."""
+        """Returns a JWT that says who calls, for one service, for at most five minutes."""
         claims: dict[str, Any] = {
             "iss": self._issuer,
             "sub": caller.principal,
@@ -137,7 +137,7 @@ class Verifier:
         self._key = OKPKey.import_key(self.public_key_pem)
 
     def caller(self, assertion: str, now_us: int) -> Caller:
-        """The caller an assertion names. Unauthenticated if it is forged, foreign or expired."""
+        """Returns the caller an assertion names. Raises Unauthenticated if it is forged, foreign or expired."""
         now = now_us // MICROSECONDS
         expiry, caller = self._seen.get(assertion) or self._remember(assertion)
         if expiry <= now:
@@ -161,7 +161,7 @@ class Verifier:
 
 
 def peer_name(auth_context: Mapping[str, Any]) -> str:
-    """The name in the peer's certificate, without the trust domain; empty if it shows none."""
+    """Returns the name in the peer's certificate, without the trust domain; empty if it shows none."""
     for entry in auth_context.get("x509_subject_alternative_name", ()):
         text = entry.decode()
         if text.startswith(TRUST_DOMAIN):
@@ -170,7 +170,7 @@ def peer_name(auth_context: Mapping[str, Any]) -> str:
 
 
 def caller_of(peer: str, metadata: Mapping[str, str], verifier: Verifier, now_us: int) -> Caller:
-    """The caller of a call by its peer's certificate and its metadata. Unauthenticated otherwise."""
+    """Returns the caller of a call by its peer's certificate and its metadata. Raises Unauthenticated otherwise."""
     if peer == GATEWAY:
         assertion = metadata.get(ASSERTION_KEY)
         if not assertion:

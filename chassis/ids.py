@@ -31,22 +31,22 @@ class Identifiers:
         return hashlib.sha256(self._seed + self._drawn.to_bytes(4, "big")).digest()
 
     def resource(self, noun: str) -> str:
-        """`<noun>-<26 letters>`: 48 bits of milliseconds and 80 random bits in lower-case base32."""
+        """Returns `<noun>-<26 letters>`: 48 bits of milliseconds and 80 random bits in lower-case base32."""
         value = self._milliseconds << 80 | int.from_bytes(self._draw()[:10], "big")
         letters = (ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
         return f"{noun}-{''.join(letters)}"
 
     def uuid7(self) -> uuid.UUID:
-        """A time-ordered UUID (RFC 9562, version 7)."""
+        """Returns a time-ordered UUID (RFC 9562, version 7)."""
         return uuid7(self._milliseconds, self._draw()[:10])
 
     def uuid4(self) -> uuid.UUID:
-        """A UUID of version 4, as a UETR must be."""
+        """Returns a UUID of version 4, as a UETR must be."""
         return uuid.UUID(bytes=self._draw()[:16], version=4)
 
 
 def uuid7(milliseconds: int, random: bytes) -> uuid.UUID:
-    """A version 7 UUID of 48 bits of milliseconds and ten random bytes."""
+    """Returns a version 7 UUID of 48 bits of milliseconds and ten random bytes."""
     value = milliseconds << 80 | int.from_bytes(random, "big")
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62
@@ -54,12 +54,12 @@ def uuid7(milliseconds: int, random: bytes) -> uuid.UUID:
 
 
 def derived(*parts: object) -> str:
-    """The UUID that these parts always give: a saga's request ids and reservation ids."""
+    """Returns the UUID that these parts always give: a saga's request ids and reservation ids."""
     return str(uuid.uuid5(NAMESPACE, "/".join(map(str, parts))))
 
 
 def owned(tenant: str, identifier: str) -> str:
-    """The UUID under which a tenant's own id is kept, whatever its case; no other tenant's or service's is the same.
+    """Returns the UUID under which a tenant's own id is kept, whatever its case; nobody else's is the same.
 
     For example owned("banks/LMHFCNB0", id) differs from owned("banks/YUHECNB0", id) and from id.
     """

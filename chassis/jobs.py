@@ -171,18 +171,18 @@ def _left(connection: sa.Connection) -> datetime.date | None:
 
 
 def _pages(connection: sa.Connection, jobs: Sequence[Job], date: datetime.date, limit: int) -> Iterator[_Due]:
-    """What is next of each partition of each job that isn't done with a date."""
-    known = _progress(connection, date)
+    """Yields the next rows of each partition of each job that isn't done with a date."""
+    progress = _progress(connection, date)
     for job in jobs:
         for partition in job.partitions(connection):
-            cursor, is_done = known.get((job.name, partition), ("", False))
+            cursor, is_done = progress.get((job.name, partition), ("", False))
             if not is_done:
                 page = Page(date=date, partition=partition, after=cursor, limit=limit)
                 yield _Due(job, page, job.select(connection, page))
 
 
 def _progress(connection: sa.Connection, date: datetime.date) -> dict[tuple[str, str], tuple[str, bool]]:
-    """How far jobs have come with a date, by job and partition: the cursor, and whether that is all."""
+    """Returns how far jobs have come with a date, by job and partition: the cursor, and whether that is all."""
     rows = tables.jobs
     query = sa.select(rows).where(rows.c.date == date.isoformat())
     return {(row.job, row.partition): (row.cursor, row.is_done) for row in connection.execute(query)}
@@ -210,7 +210,7 @@ def violations(connection: sa.Connection, jobs: Sequence[Job]) -> list[str]:
 
 
 def _left_over(connection: sa.Connection, job: Job) -> Iterator[str]:
-    """The rows that should have been changed by the newest date that a partition is done with."""
+    """Yields the rows that should have been changed by the newest date that a partition is done with."""
     rows = tables.jobs
     newest = sa.select(rows.c.partition, sa.func.max(rows.c.date).label("date"))
     newest = newest.where(rows.c.job == job.name, rows.c.is_done).group_by(rows.c.partition)
@@ -221,7 +221,7 @@ def _left_over(connection: sa.Connection, job: Job) -> Iterator[str]:
 
 
 def _undone(connection: sa.Connection, job: Job, row: BusinessDate) -> Iterator[str]:
-    """The closed dates that the job isn't done with, though it has begun."""
+    """Yields the closed dates that the job isn't done with, though it has begun."""
     rows = tables.jobs
     query = sa.select(rows.c.date, rows.c.partition).where(rows.c.job == job.name, rows.c.is_done.is_(False))
     for date, partition in connection.execute(query.where(rows.c.date <= row.closed_date.isoformat())):

@@ -73,12 +73,12 @@ class Keys:
 
     @property
     def current(self) -> Key:
-        """The key that seals."""
+        """Returns the key that seals."""
         return self.keys[-1]
 
     @property
     def opening(self) -> tuple[Key, ...]:
-        """All that open, the current one last."""
+        """Returns all keys that open, the current one last."""
         return (self.next, *self.keys) if self.next else self.keys
 
     def with_next(self, random: RandomBytes, now_us: int, suite: str = suites.SEALING) -> "Keys":
@@ -143,7 +143,7 @@ def _bytes(text: str) -> bytes:
 
 
 def time_text(now_us: int) -> str:
-    """When a key was made, ISO 8601."""
+    """Returns the time at which a key was made, ISO 8601."""
     return datetime.datetime.fromtimestamp(now_us // MICROSECONDS, datetime.UTC).isoformat()
 
 
@@ -193,7 +193,7 @@ class KeyRing:
 
     @property
     def current_id(self) -> str:
-        """The id of the key that seals now."""
+        """Returns the id of the key that seals now."""
         self.refresh()
         return self._loaded.current.hex()
 
@@ -264,17 +264,17 @@ class KeyFile(KeyRing):
     """The ring in a file, read again when the file has changed."""
 
     def __init__(self, file: pathlib.Path, random: RandomBytes = system_random) -> None:
-        """FileNotFoundError if there is no ring."""
+        """Opens the ring of a file. Raises FileNotFoundError if there is none."""
         self.file, self._lock = file, threading.Lock()
         self._seen = self._stamp()
         super().__init__(self.read(), random)
 
     def read(self) -> Keys:
-        """What the file holds now."""
+        """Reads the keys that the file holds now."""
         return Keys.from_json(self.file.read_text())
 
     def _stamp(self) -> tuple[int, int]:
-        """Differs as soon as the file was replaced, also by a mounted secret's new version."""
+        """Returns a stamp that differs as soon as the file was replaced, also by a mounted secret's new version."""
         status = self.file.stat()
         return status.st_mtime_ns, status.st_ino
 
@@ -298,13 +298,13 @@ NO_KEYS = KeyRing(Keys(bytes(ROOT_BYTES), ()))
 
 
 def file_of(folder: pathlib.Path, service: str) -> pathlib.Path:
-    """Where a service's ring lies beside its certificates."""
+    """Returns where a service's ring lies beside its certificates."""
     return folder / f"services_{service}.keys.json"
 
 
 @contextlib.contextmanager
 def changing(file: pathlib.Path) -> Iterator[None]:
-    """Alone among the processes that make or change a ring."""
+    """Keeps other processes from making or changing a ring during the block."""
     descriptor = os.open(file.with_name(file.name + ".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

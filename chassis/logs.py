@@ -20,7 +20,7 @@ class OneLine(logging.Formatter):
     """Escapes the message; the lines of an exception are indented, so that none of them looks like a record."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as text."""
+        """Returns the record as text."""
         first = logging.LogRecord(
             record.name, record.levelno, record.pathname, record.lineno, escaped(record.getMessage()), None, None
         )

@@ -1,4 +1,7 @@
-"""What callers were shown lately: a replayed stream shows the same, and needn't be written down page by page."""
+"""Looks: what callers were shown lately.
+
+A replayed stream shows the same, which needn't be written down page by page.
+"""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -15,18 +18,21 @@ Key = tuple[str, str, Hashable]
 
 @dataclass(slots=True)
 class Lately:
-    """What each principal was shown, until when that is the same look. In memory: forgotten, it is written again."""
+    """The things that each principal was shown, and until when they count as the same look.
+
+    They are in memory: a forgotten one is written again.
+    """
 
     until_us: dict[Key, int] = field(default_factory=dict)
 
     def look(self, caller: Caller, now_us: int) -> "Look":
-        """A new look of a caller's."""
+        """Begins a look of a caller's."""
         return Look(self, (caller.tenant, caller.principal), now_us)
 
 
 @dataclass(slots=True)
 class Look:
-    """One read of a caller's, and what it shows that isn't written down yet."""
+    """A caller's read, and what it shows that isn't written down yet."""
 
     lately: Lately
     caller: tuple[str, str]
@@ -42,7 +48,7 @@ class Look:
         return True
 
     def keep(self) -> None:
-        """What was fresh is written down: it was shown."""
+        """Notes that the fresh ones are written down and were shown."""
         if len(self.lately.until_us) + len(self.fresh) > MOST_KEPT:
             self.lately.until_us.clear()
         self.lately.until_us.update(dict.fromkeys(self.fresh, self.now_us + SAME_LOOK_US))

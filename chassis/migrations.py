@@ -30,7 +30,7 @@ class UnknownRevisions(UnfitStore):
 
 
 def configuration(folders: Sequence[str]) -> Config:
-    """Alembic's configuration for these branches."""
+    """Returns Alembic's configuration for these branches."""
     config = Config()
     config.set_main_option("script_location", str(CHASSIS.parent))
     config.set_main_option("path_separator", "newline")
@@ -78,13 +78,13 @@ def _refuse_unknown(store: Database, script: ScriptDirectory, current: Iterable[
 
 
 def _belong(connection: sa.Connection, keys: KeyRing) -> None:
-    """A store belongs to the ring that it is filled with: its tokens are found by no other."""
+    """Binds a store to the ring that it is filled with: its tokens are found by no other. Raises OtherRing."""
     if keys is NO_KEYS:
         return
-    known = connection.execute(sa.select(tables.key_rings.c.token)).scalar_one_or_none()
-    if known is None:
+    kept_token = connection.execute(sa.select(tables.key_rings.c.token)).scalar_one_or_none()
+    if kept_token is None:
         connection.execute(sa.insert(tables.key_rings).values(id=1, token=keys.token("ring", b"")))
-    elif not keys.is_token(known, "ring", b""):
+    elif not keys.is_token(kept_token, "ring", b""):
         raise OtherRing("the store was filled with another key ring: bring back the ring that was kept with it")
 
 

@@ -18,7 +18,10 @@ class CurrencyMismatch(AssertionError):
 
 
 def exponent(currency: str) -> int:
-    """Digits after the point by ISO 4217, of a currency paid in now or once. KeyError for any other code."""
+    """Returns the digits after the point by ISO 4217, of a currency paid in now or once: CNY 2, JPY 0.
+
+    Raises KeyError for any other code.
+    """
     digits = kept_digits(currency)
     if digits is None:
         raise KeyError(currency)
@@ -73,38 +76,47 @@ class Money:
         return f"{self.currency} {self.major():,f}"
 
     def plain(self) -> str:
-        """The amount alone, for tables: CNY 1,234.50 is 1234.50. Minor units where the currency was never money."""
+        """Returns the amount alone, for tables: CNY 1,234.50 is 1234.50.
+
+        Minor units where the currency was never money.
+        """
         return str(self.minor_units) if kept_digits(self.currency) is None else f"{self.major():f}"
 
     def major(self) -> Decimal:
-        """The amount in major units, exact. KeyError where the currency was never money."""
+        """Returns the amount in major units, exact. Raises KeyError where the currency was never money."""
         return Decimal(self.minor_units).scaleb(-exponent(self.currency))
 
     def times(self, factor: Decimal, rounding: str = ROUND_HALF_UP) -> "Money":
-        """The product, rounded once to the minor unit. It needs no exponent: a row in any code is still read."""
+        """Multiplies, rounding once to the minor unit: CNY 1.01 times 0.5 is CNY 0.51.
+
+        It needs no exponent: a row in any code is still read.
+        """
         product = EXACT.multiply(Decimal(self.minor_units), factor)
         return Money(self.currency, int(product.to_integral_value(rounding=rounding)))
 
     def zero(self) -> "Money":
-        """Nothing, in this currency."""
+        """Returns zero in this currency."""
         return Money(self.currency, 0)
 
 
 def rounded(major: Decimal, currency: str, rounding: str = ROUND_HALF_UP) -> Money:
-    """The one door from Decimal to Money: major units, rounded to the currency's minor unit."""
+    """Turns major units into Money, rounded to the currency's minor unit: 1.005 CNY is CNY 1.01.
+
+    The one door from Decimal.
+    """
     units = EXACT.scaleb(major, exponent(currency)).to_integral_value(rounding=rounding)
     return Money(currency, int(units))
 
 
 def total(amounts: Sequence[Money], currency: str) -> Money:
-    """The sum; zero of the currency if there are none."""
+    """Returns the sum; zero of the currency if there are none."""
     return sum(amounts, start=Money(currency, 0))
 
 
 def allocate(amount: Money, weights: Sequence[int]) -> list[Money]:
     """Splits a non-negative amount by weights without losing a unit: largest remainders first.
 
-    The parts add up to the amount. ValueError if no weight is positive.
+    The parts add up to the amount: CNY 1.00 by 1, 1, 1 is 0.34, 0.33, 0.33. Raises ValueError if no weight is positive.
     """
     whole = sum(weights)
     if whole <= 0 or min(weights) < 0:
@@ -117,10 +129,10 @@ def allocate(amount: Money, weights: Sequence[int]) -> list[Money]:
 
 
 def to_proto(amount: Money) -> money_pb2.Money:
-    """The wire form."""
+    """Returns the wire form."""
     return money_pb2.Money(currency_code=amount.currency, minor_units=amount.minor_units)
 
 
 def from_proto(message: money_pb2.Money) -> Money:
-    """The value of a wire form."""
+    """Returns the value of a wire form."""
     return Money(message.currency_code, message.minor_units)

@@ -195,7 +195,10 @@ class Node:
         return outcome
 
     async def _until_quiet(self) -> None:
-        """Until the writer has nothing to do, at most some seconds: what is derived shall not slow what comes in."""
+        """Waits until the writer has nothing to do, at most some seconds.
+
+        What is derived shall not slow what comes in.
+        """
         latest = asyncio.get_running_loop().time() + DERIVED_AT_LATEST_SECONDS
         while self.writer.in_flight and asyncio.get_running_loop().time() < latest:
             await asyncio.sleep(LOOK_SECONDS)
@@ -238,7 +241,7 @@ class Node:
                 await asyncio.sleep(SWEEP_SECONDS)
 
     def _wake(self) -> None:
-        """Another process of the service has committed."""
+        """Wakes runner and watchers: another process of the service has committed."""
         self.watchers.wake()
         self._runner.wake()
 

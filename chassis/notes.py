@@ -1,4 +1,4 @@
-"""What a read has to write down: committed after it has left its snapshot, and before it is answered."""
+"""Notes: what a read has to write down, committed after it has left its snapshot, and before it is answered."""
 
 from collections.abc import Sequence
 from typing import Any

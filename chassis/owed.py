@@ -15,7 +15,7 @@ LATE_US = int(CALL_SECONDS * MICROSECONDS)
 
 
 class State(enum.StrEnum):
-    """How a call stands, the worst first."""
+    """The state of a call, the worst first."""
 
     # It waits for a person.
     PARKED = "PARKED"
@@ -42,7 +42,7 @@ class OwedCall:
     parked: str | None
 
     def state(self, now_us: int) -> State:
-        """Returns how it stands: owed since 12:00:00 it is OWED until 12:00:10 and LATE from then on."""
+        """Returns its state: owed since 12:00:00 it is OWED until 12:00:10 and LATE from then on."""
         if self.parked is not None:
             return State.PARKED
         if self.since_us > now_us:

@@ -22,7 +22,7 @@ Record = TypeVar("Record")
 
 
 def _query_digest(request: Message) -> str:
-    """What the query is, without its page."""
+    """Returns a digest of the query, without its page."""
     bare = type(request)()
     bare.CopyFrom(request)
     for field in ("page_token", "page_size"):
@@ -33,12 +33,12 @@ def _query_digest(request: Message) -> str:
 
 
 def size_of(request: Any) -> int:
-    """How many rows the page shall have."""
+    """Returns how many rows the page shall have."""
     return request.page_size or DEFAULT_SIZE
 
 
 def after(request: Any) -> str:
-    """The key of the last row of the page before; empty for the first page. InvalidPageToken."""
+    """Returns the key of the last row of the page before; empty for the first page. Raises InvalidPageToken."""
     if not request.page_token:
         return ""
     try:
@@ -52,7 +52,7 @@ def after(request: Any) -> str:
 
 
 def after_number(request: Any) -> int:
-    """The number of the last row of the page before; 0 for the first page. InvalidPageToken."""
+    """Returns the number of the last row of the page before; 0 for the first page. Raises InvalidPageToken."""
     key = after(request)
     if key and not _NUMBER.fullmatch(key):
         raise InvalidPageToken
@@ -60,12 +60,12 @@ def after_number(request: Any) -> int:
 
 
 def token(request: Message, key: str) -> str:
-    """The token of the page that follows a row."""
+    """Returns the token of the page that follows a row."""
     return base64.urlsafe_b64encode(json.dumps([_query_digest(request), key]).encode()).decode()
 
 
 def newest_first(query: Any, column: sa.ColumnElement[Any], request: Any) -> Any:
-    """The query for one page, descending by a unique column; one row more tells whether another follows."""
+    """Returns the query for one page, descending by a unique column; one row more tells whether another follows."""
     key = after(request)
     if key:
         query = query.where(column < key)
@@ -79,12 +79,15 @@ def page(connection: sa.Connection, query: Any, record: type[Record], request: A
 
 
 def highest_first(query: Any, columns: Sequence[sa.ColumnElement[str]], request: Any) -> Any:
-    """The query for one page, descending by several text columns; the key of a row is their values with slashes."""
+    """Returns the query for one page, descending by several text columns.
+
+    The key of a row is their values with slashes.
+    """
     return _descending(query, columns, request).limit(size_of(request) + 1)
 
 
 def _descending(query: Any, columns: Sequence[sa.ColumnElement[str]], request: Any) -> Any:
-    """From the request's page on, without its end."""
+    """Returns the query ordered downwards from the request's page on, without its end."""
     key = after(request)
     if key:
         place = key.split("/", len(columns) - 1)
@@ -102,10 +105,10 @@ MANY_GROUPS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list that a request asks a page of: which rows, grouped by which column, highest first by which columns.
+    """A list that a request wants a page of: which rows, grouped by which column, highest first by which columns.
 
-    `scope` and `sieve` give conditions of the rows, or of an alias of them: by an index of `order`, one of `group` and
-    `order`, or one of its own the scope is found; row by row is looked at what passes the sieve.
+    `scope`: conditions that an index of `order`, of `group` and `order`, or of its own answers. `sieve`: conditions
+    checked row by row. Both are called with the table or an alias of it.
     """
 
     rows: sa.Table | sa.Subquery
@@ -116,10 +119,10 @@ class Listing:
     sieve: Callable[[Any], Sequence[Any]]
 
     def page(self, connection: sa.Connection, groups: Sequence[str] | None) -> tuple[Any, str]:
-        """The query for a page of these groups' rows, or of all, and the key down to which it looks; empty: all.
+        """Returns the query for a page of these groups' rows, or of all, and the key down to which it looks.
 
-        Through a sieve a page looks at MOST_LOOKED_AT rows at most: where few pass it has fewer than were asked for,
-        perhaps none, and the next one goes on from there.
+        An empty key is down to the end. Through a sieve a page looks at MOST_LOOKED_AT rows at most: where few pass it
+        has fewer than were asked for, perhaps none, and the next one goes on from there.
         """
         is_sieved = bool(self.sieve(self.rows)) or self._are_many(groups)
         horizon = self._horizon(connection, groups) if is_sieved else ()
@@ -143,7 +146,7 @@ class Listing:
         return self._page(sa.select(self.rows).where(key.in_(sa.select(wanted.c[key.name]))), self.rows)
 
     def _horizon(self, connection: sa.Connection, groups: Sequence[str] | None) -> Sequence[str]:
-        """The place of the last row to look at, of several groups the highest of theirs; empty if none is so far."""
+        """Returns the place of the last row to look at, the highest of several groups' places; empty if none is."""
         if groups is None or not self._is_by_group(connection, groups):
             places = self._of(connection, None if self._are_many(groups) else groups)
             last = self._nth(MOST_LOOKED_AT, places.with_only_columns(*self._columns(self.rows)), self.rows)
@@ -174,26 +177,26 @@ class Listing:
         return connection.dialect.name == "postgresql" and len(groups) > 1 and not self._are_many(groups)
 
     def _of(self, connection: sa.Connection, groups: Sequence[str] | None) -> Any:
-        """All rows of the groups."""
+        """Returns all rows of the groups."""
         query, group = sa.select(self.rows), self.rows.c[self.group]
         if groups is None:
             return query
         return query.where(group == groups[0] if len(groups) == 1 else bulk.among(connection, group, groups))
 
     def _of_each(self, connection: sa.Connection, groups: Sequence[str], some: Callable[[Any, Any], Any]) -> Any:
-        """What `some` takes of each group's rows, the highest of all first: the group, and `order`."""
+        """Returns what `some` takes of each group's rows, the highest of all first: the group, and `order`."""
         alike, each = self.rows.alias(), bulk.each(connection, self.rows.c[self.group], groups)
-        found = some(sa.select(*self._columns(alike)).where(alike.c[self.group] == each.c.value), alike).lateral()
-        every = sa.select(each.c.value, *found.c).select_from(each.join(found, sa.true()))
-        return every.order_by(*(column.desc() for column in self._columns(found)))
+        taken = some(sa.select(*self._columns(alike)).where(alike.c[self.group] == each.c.value), alike).lateral()
+        every = sa.select(each.c.value, *taken.c).select_from(each.join(taken, sa.true()))
+        return every.order_by(*(column.desc() for column in self._columns(taken)))
 
 
-def cut(request: Any, found: Sequence[Record], key: str, horizon: str = "") -> tuple[list[Record], str]:
-    """The page's records and the token of the next page; `key` names the attribute it was ordered by.
+def cut(request: Any, rows: Sequence[Record], key: str, horizon: str = "") -> tuple[list[Record], str]:
+    """Returns the page's records and the token of the next page; `key` names the attribute it was ordered by.
 
     `horizon`: the key down to which the page looked, if not to the end.
     """
     size = size_of(request)
-    page = list(found[:size])
-    last = str(getattr(page[-1], key)) if len(found) > size else horizon
+    page = list(rows[:size])
+    last = str(getattr(page[-1], key)) if len(rows) > size else horizon
     return page, token(request, last) if last else ""

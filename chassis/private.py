@@ -1,4 +1,4 @@
-"""What a process writes belongs to its owner alone: umask, folders, files that stand already."""
+"""Keeps what a process writes from others: umask, folders, files that stand already."""
 
 import os
 import pathlib
@@ -10,8 +10,9 @@ FOLDER, FILE = 0o700, 0o600
 
 
 def keep(path: pathlib.Path, mode: int) -> None:
-    """Takes away from others what they may do with a file or folder. One of another owner, and one that is meant
-    to be shared, such as /tmp, stays as it is.
+    """Takes away from others what they may do with a file or folder.
+
+    A file of another owner, and one that is meant to be shared, such as /tmp, stays as it is.
     """
     status = path.stat()
     is_shared = bool(status.st_mode & stat.S_ISVTX)

@@ -28,7 +28,7 @@ def serves(address: str, credentials: Credentials) -> bool:
 
 
 def main(address: str, name: str) -> None:
-    """By arguments and environment."""
+    """Asks by arguments and environment, and exits."""
     credentials = Credentials.load(pathlib.Path(os.environ["AVAL_CERTIFICATES"]), name)
     sys.exit(0 if serves(address, credentials) else 1)
 

@@ -37,7 +37,7 @@ def follow_lifeline() -> None:
 
 
 async def until_stopped() -> None:
-    """Until SIGTERM or SIGINT."""
+    """Waits until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -52,7 +52,10 @@ def tune_memory() -> None:
 
 
 def tune_threads() -> None:
-    """The writer comes back from the database to a busy interpreter at each round trip: it shall not wait 5 ms."""
+    """Lets threads hand over sooner.
+
+    The writer comes back from the database to a busy interpreter at each round trip: it shall not wait 5 ms.
+    """
     sys.setswitchinterval(SWITCH_SECONDS)
 
 

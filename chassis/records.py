@@ -69,21 +69,21 @@ _annotations: Callable[[Any], Mapping[str, tuple[Any, bool]]] = cache(_read_anno
 
 
 def table(name: str, record: type, metadata: sa.MetaData, *constraints: Any, key: str = "id") -> sa.Table:
-    """The table of a record class: one column for each field, two for Money."""
+    """Returns the table of a record class: one column for each field, two for Money."""
     return sa.Table(name, metadata, *columns(record, keys=(key,)), *constraints)
 
 
 def columns(record: type, keys: Sequence[str]) -> list[Any]:
-    """The columns of a record class, those of the key named."""
-    found: list[Any] = []
+    """Returns the columns of a record class, those of the key named."""
+    listed: list[Any] = []
     for field, (annotation, nullable) in _annotations(record).items():
         options: dict[str, Any] = {"primary_key": True} if field in keys else {"nullable": nullable}
         if annotation is Money:
-            found.append(sa.Column(f"{field}_currency", TEXT, nullable=nullable))
-            found.append(sa.Column(f"{field}_minor_units", sa.BigInteger, nullable=nullable))
+            listed.append(sa.Column(f"{field}_currency", TEXT, nullable=nullable))
+            listed.append(sa.Column(f"{field}_minor_units", sa.BigInteger, nullable=nullable))
         else:
-            found.append(sa.Column(field, _column_type(annotation), **options))
-    return found
+            listed.append(sa.Column(field, _column_type(annotation), **options))
+    return listed
 
 
 def _column_type(annotation: Any) -> Any:
@@ -97,7 +97,7 @@ def _column_type(annotation: Any) -> Any:
 
 
 def columns_of(source: sa.Table, record: type) -> list[Any]:
-    """The columns of a table that a record of some of its fields is read from."""
+    """Returns the columns of a table that a record of some of its fields is read from."""
     found: list[Any] = []
     for field, (annotation, _) in _annotations(record).items():
         names = [f"{field}_currency", f"{field}_minor_units"] if annotation is Money else [field]
@@ -106,7 +106,7 @@ def columns_of(source: sa.Table, record: type) -> list[Any]:
 
 
 def to_json(value: Any) -> Any:
-    """A value of a record's field as JSON data."""
+    """Returns a value of a record's field as JSON data."""
     if isinstance(value, Money):
         return [value.currency, value.minor_units]
     if isinstance(value, enum.Enum):
@@ -121,7 +121,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(annotation: Any, data: Any) -> Any:
-    """The value of a field of this annotation from JSON data."""
+    """Returns the value of a field of this annotation from JSON data."""
     annotation, _ = plain(annotation)
     if data is None:
         return None
@@ -140,7 +140,7 @@ def from_json(annotation: Any, data: Any) -> Any:
 
 
 class _Shape(enum.Enum):
-    """How a field lies in a row; found once a class, since rows come by the thousand."""
+    """The way in which a field lies in a row; found once a class, since rows come by the thousand."""
 
     MONEY = "two columns"
     JSON = "JSON text"
@@ -166,7 +166,7 @@ _shapes: Callable[[Any], Sequence[tuple[str, _Shape, Any]]] = cache(_read_shapes
 
 
 def to_row(record: Any) -> dict[str, Any]:
-    """The column values of a record."""
+    """Returns the column values of a record."""
     row: dict[str, Any] = {}
     for field, shape, _ in _shapes(type(record)):
         value = getattr(record, field)
@@ -183,7 +183,7 @@ def to_row(record: Any) -> dict[str, Any]:
 
 
 def from_row(record: type[Record], row: Mapping[str, Any]) -> Record:
-    """The record of a row."""
+    """Returns the record of a row."""
     values: dict[str, Any] = {}
     for field, shape, annotation in _shapes(record):
         if shape is _Shape.MONEY:
@@ -205,22 +205,22 @@ def insert(connection: sa.Connection, into: sa.Table, *records: Any) -> None:
 
 
 def update(connection: sa.Connection, into: sa.Table, record: Record) -> Record:
-    """Writes a record with an `id` and a `revision` back, one revision up. Conflict if it changed meanwhile."""
-    fresh: Any = dataclasses.replace(record, revision=record.revision + 1)  # type: ignore[type-var,attr-defined]
-    statement = sa.update(into).where(into.c.id == fresh.id, into.c.revision == fresh.revision - 1)
-    if connection.execute(statement, to_row(fresh)).rowcount != 1:
-        raise Conflict(f"{into.name} {fresh.id}")
-    return cast(Record, fresh)
+    """Writes a record with an `id` and a `revision` back, one revision up. Raises Conflict if it changed meanwhile."""
+    revised: Any = dataclasses.replace(record, revision=record.revision + 1)  # type: ignore[type-var,attr-defined]
+    statement = sa.update(into).where(into.c.id == revised.id, into.c.revision == revised.revision - 1)
+    if connection.execute(statement, to_row(revised)).rowcount != 1:
+        raise Conflict(f"{into.name} {revised.id}")
+    return cast(Record, revised)
 
 
 def one(connection: sa.Connection, source: sa.Table, record: type[Record], *where: Any) -> Record | None:
-    """The one record that matches, or None."""
+    """Returns the one record that matches, or None."""
     row = connection.execute(sa.select(source).where(*where)).mappings().one_or_none()
     return None if row is None else from_row(record, cast(Mapping[str, Any], row))
 
 
 def many(connection: sa.Connection, query: Any, record: type[Record]) -> list[Record]:
-    """The records a query over one table gives."""
+    """Returns the records a query over one table gives."""
     rows: Iterable[Any] = connection.execute(query).mappings()
     return [from_row(record, row) for row in rows]
 
@@ -228,7 +228,7 @@ def many(connection: sa.Connection, query: Any, record: type[Record]) -> list[Re
 def pages(
     connection: sa.Connection, source: sa.Table, record: type[Record], size: int = PAGE
 ) -> Iterator[list[Record]]:
-    """All records of a table by ascending `id`, at most `size` at a time: for proofs over stores of any size."""
+    """Yields all records of a table by ascending `id`, at most `size` at a time: for proofs over stores of any size."""
     query, last = sa.select(source).order_by(source.c.id).limit(size), ""
     while page := many(connection, query.where(source.c.id > last), record):
         yield page

@@ -67,7 +67,7 @@ def _name(caller: str, request_id: str) -> str:
 
 
 def replay(stored: Stored, submission: Submission, keys: KeyRing) -> Outcome:
-    """Returns the stored answer to the same request; RequestIdReused where it was another."""
+    """Returns the stored answer to the same request. Raises RequestIdReused where it was another."""
     if not submission.has_digest(stored.digest, keys):
         return RequestIdReused()
     if stored.refusal is not None:

@@ -68,11 +68,11 @@ class Runner:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Something was committed."""
+        """Looks again, since something was committed."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Runs until cancelled."""
         while True:
             self._wake.clear()
             due, patience = await self._look_again()

@@ -18,12 +18,12 @@ class Opened(Protocol):
 
     @property
     def connection(self) -> sa.Connection:
-        """Within which it happens."""
+        """The connection within which it happens."""
         ...
 
     @property
     def keys(self) -> KeyRing:
-        """The store's."""
+        """The store's key ring."""
         ...
 
 
@@ -63,24 +63,24 @@ def put(transaction: Opened, into: sa.Table, values: Mapping[str, bytes]) -> Non
 
 
 def sealed_row(keys: KeyRing, resource: str, plain: bytes) -> bulk.Row:
-    """A value's row: its resource, the id of the key that seals it, and its sealed form."""
+    """Returns a value's row: its resource, the id of the key that seals it, and its sealed form."""
     sealed = keys.seal(plain, resource.encode())
     return resource, keyring.key_id(sealed), sealed
 
 
 def of(reading: Opened, source: sa.Table, resources: Collection[str]) -> dict[str, bytes]:
-    """The opened values of those resources that have one. UnknownKey, Tampered."""
+    """Returns the opened values of those resources that have one. Raises UnknownKey, Tampered."""
     if not resources:
         return {}
     query = sa.select(source.c.resource, source.c.sealed).where(
         bulk.among(reading.connection, source.c.resource, resources)
     )
-    found = reading.connection.execute(query)
-    return {row.resource: reading.keys.open(row.sealed, row.resource.encode()) for row in found}
+    rows = reading.connection.execute(query)
+    return {row.resource: reading.keys.open(row.sealed, row.resource.encode()) for row in rows}
 
 
 def rows_by_key(connection: sa.Connection, sources: Iterable[sa.Table]) -> dict[str, int]:
-    """How many rows each key seals."""
+    """Returns how many rows each key seals."""
     counts: dict[str, int] = {}
     for source in sources:
         query = sa.select(source.c.key_id, sa.func.count()).group_by(source.c.key_id)
@@ -90,10 +90,9 @@ def rows_by_key(connection: sa.Connection, sources: Iterable[sa.Table]) -> dict[
 
 
 def reseal(connection: sa.Connection, keys: KeyRing, source: sa.Table, after: str, at_most: int) -> tuple[int, str]:
-    """Seals the next rows that other keys sealed with the current one: how many, and the last row seen.
+    """Seals the next rows that other keys sealed with the current one. Returns how many, and the last row seen.
 
-    The last row is empty at the table's end. A row that changed meanwhile has been sealed anew by whoever
-    changed it.
+    The last row is empty at the table's end. A row that changed meanwhile has been sealed anew by whoever changed it.
     """
     database.lock_shared(connection, RETIRING)
     columns = source.c
@@ -101,15 +100,15 @@ def reseal(connection: sa.Connection, keys: KeyRing, source: sa.Table, after: st
         columns.resource > after, columns.key_id != keys.current_id
     )
     limit = min(at_most, source.info["rows_at_once"])
-    found = connection.execute(query.order_by(columns.resource).limit(limit)).all()
-    if not found:
+    rows = connection.execute(query.order_by(columns.resource).limit(limit)).all()
+    if not rows:
         return 0, ""
     statement = sa.update(source).where(columns.resource == sa.bindparam("name"), columns.sealed == sa.bindparam("old"))
     connection.execute(
         statement.values(key_id=sa.bindparam("new_key"), sealed=sa.bindparam("new")),
-        [_resealed(keys, row.resource, row.sealed) for row in found],
+        [_resealed(keys, row.resource, row.sealed) for row in rows],
     )
-    return len(found), found[-1].resource
+    return len(rows), rows[-1].resource
 
 
 def _resealed(keys: KeyRing, resource: str, sealed: bytes) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Endpoint:
         self._verifier, self._clock, self._random = verifier, clock, random
 
     def caller(self, context: Any, metadata: dict[str, Any]) -> Caller:
-        """The authenticated caller, allowed to call this method."""
+        """Authenticates the caller and checks that it may call this method. Returns it."""
         peer = identity.peer_name(context.auth_context())
         caller = identity.caller_of(peer, metadata, self._verifier, self._clock.now_us())
         self.policy.check(caller)
@@ -98,7 +98,7 @@ class Endpoint:
         return caller if caller.language == language else dataclasses.replace(caller, language=language)
 
     def parse(self, raw: bytes, span: trace.Span) -> Any:
-        """The valid request. MessageTooLarge, InvalidFields."""
+        """Parses and checks the request. Raises MessageTooLarge, InvalidFields."""
         if len(raw) > LARGEST_MESSAGE:
             raise MessageTooLarge(size=len(raw), limit=LARGEST_MESSAGE)
         try:
@@ -111,7 +111,7 @@ class Endpoint:
         return request
 
     def refusal(self, error: Exception) -> DomainError:
-        """What the caller is told; an unknown exception tells an incident's number only."""
+        """Returns the refusal that the caller is told; an unknown exception tells an incident's number only."""
         if isinstance(error, DomainError):
             return error
         incident = self._random(8).hex()
@@ -119,7 +119,7 @@ class Endpoint:
         return Internal(incident=incident)
 
     async def abort(self, context: Any, error: Exception, metadata: dict[str, Any]) -> None:
-        """The one place a call is refused."""
+        """Refuses a call: the one place where that is done."""
         refusal = self.refusal(error)
         message = status.to_status(refusal, status.language_of(metadata.items()))
         trailer = ((status.TRAILER, message.SerializeToString()),)
@@ -146,7 +146,7 @@ def _unary(endpoint: Endpoint, act: Act) -> grpc.RpcMethodHandler:
 
 
 def _stream(endpoint: Endpoint, act: Act, places: Places) -> grpc.RpcMethodHandler:
-    """A stream of requests, each answered in order, a few under way at once."""
+    """Returns the handler of a stream of requests, each answered in order, a few under way at once."""
 
     async def one(caller: Caller, raw: bytes, metadata: dict[str, Any]) -> bytes:
         with telemetry.server_span(endpoint.span_name, metadata) as span:
@@ -173,7 +173,7 @@ def _stream(endpoint: Endpoint, act: Act, places: Places) -> grpc.RpcMethodHandl
 async def _in_order(
     requests: AsyncIterator[bytes], answer: Callable[[bytes], Awaitable[bytes]]
 ) -> AsyncIterator[bytes]:
-    """The answers in order, with at most STREAM_WINDOW requests under way."""
+    """Yields the answers in order, with at most STREAM_WINDOW requests under way."""
     under_way: asyncio.Queue[asyncio.Future[bytes] | None] = asyncio.Queue(STREAM_WINDOW)
 
     async def read() -> None:
@@ -190,7 +190,7 @@ async def _in_order(
 
 
 def _answers(endpoint: Endpoint, answers: Answers) -> grpc.RpcMethodHandler:
-    """A stream of answers to one request."""
+    """Returns the handler of a stream of answers to one request."""
 
     async def handle(raw: bytes, context: Any) -> AsyncIterator[bytes]:
         metadata = dict(context.invocation_metadata())
@@ -207,7 +207,7 @@ def _answers(endpoint: Endpoint, answers: Answers) -> grpc.RpcMethodHandler:
 
 
 def _upload(endpoint: Endpoint, uploads: Uploads, places: Places) -> grpc.RpcMethodHandler:
-    """A stream of parts, answered once it is whole."""
+    """Returns the handler of a stream of parts, answered once it is whole."""
 
     async def take(parts: AsyncIterator[bytes], context: Any, metadata: dict[str, Any]) -> bytes:
         with telemetry.server_span(endpoint.span_name, metadata) as span:
@@ -264,7 +264,7 @@ class Handlers:
         self._uploads = Uploads(store, writer, self._readers, clock, random)
 
     def generic(self) -> grpc.GenericRpcHandler:
-        """All methods of the contract."""
+        """Returns the handlers of all methods of the contract."""
         handlers = {method.name: self._handler(method) for method in self._service.contract.descriptor.methods}
         return grpc.method_handlers_generic_handler(self._service.contract.descriptor.full_name, handlers)
 
@@ -333,7 +333,7 @@ class Handlers:
 
 
 def server_credentials(credentials: Credentials) -> grpc.ServerCredentials:
-    """For a server that demands a certificate of its authority. NoServerCertificate."""
+    """Returns the credentials of a server that demands a certificate of its authority. Raises NoServerCertificate."""
     credentials.check_server()
     pair = [(credentials.key, credentials.certificate)]
     return grpc.ssl_server_credentials(pair, credentials.authority, require_client_auth=True)
@@ -344,7 +344,7 @@ def build_server(
     names: Iterable[str],
     health_servicer: health.aio.HealthServicer,
 ) -> grpc.aio.Server:
-    """A server with health and reflection for the named gRPC services."""
+    """Returns a server with health and reflection for the named gRPC services."""
     server = grpc.aio.server(options=OPTIONS)
     server.add_generic_rpc_handlers(tuple(handlers))
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
@@ -353,7 +353,7 @@ def build_server(
 
 
 async def set_serving(servicer: health.aio.HealthServicer, names: Iterable[str], serving: bool) -> None:
-    """What health checks are told."""
+    """Sets what health checks are told."""
     kind = health_pb2.HealthCheckResponse
     for name in ("", *names):
         await servicer.set(name, kind.SERVING if serving else kind.NOT_SERVING)

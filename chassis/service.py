@@ -1,4 +1,4 @@
-"""What a service is: every service is the same service with another model."""
+"""Services as data: every service is the same service with another model."""
 
 import datetime
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -28,7 +28,7 @@ BLOB_METHODS = frozenset({UPLOAD_BLOB, GET_BLOB})
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a read has at hand: a consistent snapshot."""
+    """The things that a read has at hand: a consistent snapshot."""
 
     connection: sa.Connection
     caller: Caller
@@ -125,7 +125,7 @@ class Service:
     visible: Callable[[Reading, Sequence[events_pb2.Event]], Sequence[events_pb2.Event]] = _all
 
     def __post_init__(self) -> None:
-        """Each method of the contract is served, by one function, and nothing else is."""
+        """Checks that each method of the contract is served, by one function, and that nothing else is."""
         declared = {method.name for method in self.contract.descriptor.methods}
         served = {*self.commands, *self.reads, *self.streams, WATCH, *(BLOB_METHODS & declared)}
         if served != declared:
@@ -133,11 +133,11 @@ class Service:
 
     @property
     def contract(self) -> Contract:
-        """The service's contract."""
+        """Returns the service's contract."""
         return contract(self.name)
 
     def noting(self) -> Operation:
-        """The internal command that writes notes down; the request is the notes."""
+        """Returns the internal command that writes notes down; the request is the notes."""
 
         def write(work: Sequence[tuple[Transaction, Any]]) -> Sequence[Message]:
             assert self.note is not None, f"{self.name} leaves notes that nobody writes down"
@@ -147,7 +147,7 @@ class Service:
         return Operation("note", Empty, run_batch=write, keeps_requests=False)
 
     def operation(self, name: str) -> Operation:
-        """The operation behind a mutating method."""
+        """Returns the operation behind a mutating method."""
         command, method = self.commands[name], self.contract.method(name)
         return Operation(
             method=method.full_name,

@@ -1,4 +1,4 @@
-"""What a process is told by its environment."""
+"""The settings of a process, from its environment."""
 
 import json
 import pathlib
@@ -25,7 +25,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """KeyError names what is missing."""
+        """Reads the settings. Raises KeyError with the name of what is missing."""
         return cls(
             environment["AVAL_DATABASE"],
             environment["AVAL_LISTEN"],
@@ -36,7 +36,7 @@ class Settings:
         )
 
     def to_environment(self) -> dict[str, str]:
-        """What `from_environment` reads."""
+        """Returns what `from_environment` reads."""
         environment = {
             "AVAL_DATABASE": self.database,
             "AVAL_LISTEN": self.listen,

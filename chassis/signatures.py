@@ -68,7 +68,7 @@ def _has_members(members: Any) -> bool:
 
 
 def _decoded(part: str) -> bytes | None:
-    """The bytes that the base64url stands for; None if they have another spelling than this."""
+    """Returns the bytes that the base64url stands for; None if they have another spelling than this."""
     try:
         content = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except ValueError:
@@ -77,7 +77,7 @@ def _decoded(part: str) -> bytes | None:
 
 
 def _attach(detached: str, content: bytes) -> str:
-    """The compact form with its payload put back."""
+    """Returns the compact form with its payload put back."""
     header, _, signature = detached.split(".")
     payload = base64.urlsafe_b64encode(content).rstrip(b"=").decode()
     return f"{header}.{payload}.{signature}"

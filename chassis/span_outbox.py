@@ -58,7 +58,7 @@ class SpanOutbox(SpanProcessor):
 
     @property
     def lost(self) -> int:
-        """How many spans the receiver will never get."""
+        """Returns how many spans the receiver will never get."""
         return self._lost
 
     def on_end(self, span: ReadableSpan) -> None:

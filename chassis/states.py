@@ -19,12 +19,12 @@ class Resource(Protocol):
 
     @property
     def name(self) -> str:
-        """Its resource name."""
+        """Returns its resource name."""
         ...
 
     @property
     def revision(self) -> int:
-        """Rises with every change; its text is the etag."""
+        """The revision, which rises with every change; its text is the etag."""
         ...
 
 
@@ -33,7 +33,7 @@ class StatefulResource(Resource, Protocol[CovariantState]):
 
     @property
     def state(self) -> CovariantState:
-        """Where it stands."""
+        """The state."""
         ...
 
 
@@ -86,6 +86,6 @@ def check_etag(etag: str, resource: Resource) -> None:
 
 
 def diagram(transitions: Mapping[tuple[State, Verb], State]) -> str:
-    """The table as a Mermaid state diagram."""
+    """Returns the table as a Mermaid state diagram."""
     edges = [f"    {before} --> {after}: {verb}" for (before, verb), after in transitions.items()]
     return "\n".join(["stateDiagram-v2", *edges])

@@ -41,7 +41,7 @@ class RemoteError(DomainError):
         super().__init__(problems, **dict(info.metadata))
 
     def text(self, language: str) -> str:
-        """The message as the other side gave it."""
+        """Returns the message as the other side gave it."""
         return str(self._texts.get(language, self._texts["en"]))
 
 
@@ -60,7 +60,7 @@ def _details(
 
 
 def to_status(error: DomainError, language: str) -> status_pb2.Status:
-    """One ErrorInfo, all field violations, and the message in the caller's language."""
+    """Returns the refusal as a status: an ErrorInfo, all field violations, the message in the caller's language."""
     details: list[message.Message] = [
         error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata),
         error_details_pb2.LocalizedMessage(locale=language, message=error.text(language)),
@@ -89,7 +89,7 @@ def _packed(detail: message.Message) -> any_pb2.Any:
 
 
 def from_rpc_error(error: grpc.RpcError) -> RemoteError:
-    """The refusal of a failed call, with its details where the other side is of Aval."""
+    """Returns the refusal of a failed call, with its details where the other side is of Aval."""
     for key, value in error.trailing_metadata() or ():
         if key == TRAILER:
             return RemoteError(status_pb2.Status.FromString(value))
@@ -98,7 +98,7 @@ def from_rpc_error(error: grpc.RpcError) -> RemoteError:
 
 
 def language_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:
-    """The caller's language: that of ours which accept-language weighs most; English if it asks for none.
+    """Returns the caller's language: that of ours which accept-language weighs most; English if it asks for none.
 
     "fr, zh;q=0.8" is Chinese, "zh;q=0.4, en" English, "zh;q=0" English. Of equal weights the first counts.
     """
@@ -112,7 +112,10 @@ def language_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:
 
 
 def _weighed(text: str) -> tuple[str, float]:
-    """A language's first part and its weight: "zh-Hans-CN;q=0.8" is zh and 0.8; a weight that is none counts 0."""
+    """Returns a language's first part and its weight: "zh-Hans-CN;q=0.8" is zh and 0.8.
+
+    A weight that is none counts 0.
+    """
     name, *parameters = (part.strip().lower() for part in text.split(";"))
     weights = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
     tag = name.split("-")[0]

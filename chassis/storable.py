@@ -1,4 +1,4 @@
-"""What every value of a request must keep, whatever its field: else no store takes it, or no calendar has it.
+"""Rules that every value of a request must keep, whatever its field: else no store takes it, or no calendar has it.
 
 An amount is one of a currency that is paid in, wherever it stands: the rule of Money itself.
 """
@@ -54,7 +54,10 @@ def _of_time(value: Any, path: str) -> Iterator[Problem]:
 
 
 def _of_money(value: Any, path: str) -> Iterator[Problem]:
-    """Of 5 XTS at `amount`: amount.currency_code CURRENCY_UNKNOWN. The validator refuses a code of another form."""
+    """Yields an amount's problems: 5 XTS at `amount` gives amount.currency_code CURRENCY_UNKNOWN.
+
+    The validator refuses a code of another form.
+    """
     if value.minor_units < -INT64_MAX:
         yield Problem(path, *AMOUNT_OUT_OF_RANGE)
     code = value.currency_code
@@ -79,7 +82,7 @@ _EXPLAINED: Mapping[str, Callable[[Any, str], Iterator[Problem]]] = {
 
 
 def problems(message: Message, prefix: str = "") -> Iterator[Problem]:
-    """Every value in the message that can't be stored, but for rows that are judged by themselves."""
+    """Yields every value in the message that can't be stored, but for rows that are judged by themselves."""
     yield from _EXPLAINED.get(message.DESCRIPTOR.full_name, _nothing)(message, prefix)
     for field, value in message.ListFields():
         path = f"{prefix}.{field.name}" if prefix else field.name
@@ -91,7 +94,7 @@ def problems(message: Message, prefix: str = "") -> Iterator[Problem]:
 
 
 def _values(field: FieldDescriptor, value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The texts and messages in a field that are judged here, each with its path."""
+    """Yields the texts and messages in a field that are judged here, each with its path."""
     rules: Any = field.GetOptions().Extensions[validate_pb2.field]  # type: ignore[index]
     if field.type not in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_MESSAGE):
         return

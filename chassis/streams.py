@@ -15,7 +15,7 @@ from chassis.identity import Caller
 # More would only take the interpreter from each other and from the writer.
 READERS = 2
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class QuotaExceeded(DomainError):
@@ -34,7 +34,10 @@ class Places:
 
     @contextlib.contextmanager
     def taken(self, tenant: str, where: str = "") -> Iterator[None]:
-        """One of the tenant's places for as long as the block lasts; `where` has places of its own. QuotaExceeded."""
+        """Takes a place of the tenant's for as long as the block lasts; `where` has places of its own.
+
+        Raises QuotaExceeded.
+        """
         place = (tenant, where)
         if self._taken[place] >= self._per_tenant:
             raise QuotaExceeded(tenant=tenant, limit=self._per_tenant)
@@ -47,7 +50,7 @@ class Places:
                 del self._taken[place]
 
     def of(self, caller: Caller) -> contextlib.AbstractContextManager[None]:
-        """A place for a caller's stream. QuotaExceeded."""
+        """Takes a place for a caller's stream. Raises QuotaExceeded."""
         return contextlib.nullcontext() if caller.service else self.taken(caller.tenant)
 
 
@@ -63,15 +66,15 @@ class Turns:
         self._locks: dict[str, asyncio.Lock] = {}
         self._waiting: Counter[str] = Counter()
 
-    async def run(self, tenant: str, work: Callable[[], Found]) -> Found:
-        """What the work returns, done in its tenant's turn."""
+    async def run(self, tenant: str, work: Callable[[], Result]) -> Result:
+        """Runs the work in its tenant's turn. Returns its result."""
         loop = asyncio.get_running_loop()
         async with self._turn(tenant):
             start = loop.time()
-            found = await loop.run_in_executor(self._threads, work)
+            result = await loop.run_in_executor(self._threads, work)
             if self._waiting[tenant] > 1:
                 await asyncio.sleep(loop.time() - start)
-            return found
+            return result
 
     @contextlib.asynccontextmanager
     async def _turn(self, tenant: str) -> AsyncIterator[None]:

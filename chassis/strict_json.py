@@ -9,9 +9,11 @@ MOST_DIGITS = 100
 
 
 def loads(text: str | bytes, parse_number: Callable[[str], Any] | None = None) -> Any:
-    """What the text says. ValueError, in words of our own, for what is no JSON, and also for nesting beyond any
-    message, for a name that is given twice in an object, in whichever spelling of the two that messages have, for
-    halves of a surrogate pair, for NaN and infinity, and for numbers of more than 100 digits.
+    """Parses a JSON text: '{"a": [1, 2]}' gives {"a": [1, 2]}.
+
+    Raises ValueError, in words of our own, for what is no JSON, and also for nesting beyond any message, for a name
+    that is given twice in an object, in whichever spelling of the two that messages have, for halves of a surrogate
+    pair, for NaN and infinity, and for numbers of more than 100 digits.
 
     `parse_number`: makes a value of a number's text, instead of the int or float that it would be.
     """
@@ -34,7 +36,7 @@ def loads(text: str | bytes, parse_number: Callable[[str], Any] | None = None) -
 
 
 def _decoded(content: bytes) -> str:
-    """The text of UTF-8, or UTF-16 and UTF-32 as json tells them apart."""
+    """Returns the text of UTF-8, or UTF-16 and UTF-32 as json tells them apart."""
     try:
         return content.decode("utf-8-sig" if content.startswith(b"\xef\xbb\xbf") else json.detect_encoding(content))
     except UnicodeDecodeError as error:

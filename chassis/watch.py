@@ -34,13 +34,13 @@ class Tokens:
         self._cipher = AESGCM(key)
 
     def seal(self, epoch: str, position: int) -> str:
-        """The token of a position."""
+        """Returns the token of a position."""
         nonce = secrets.token_bytes(12)
         content = f"{epoch} {position:019}".encode()
         return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, content, None)).decode()
 
     def open(self, token: str) -> tuple[str, int]:
-        """Epoch and position of a token. LogRestored if it isn't ours."""
+        """Returns the epoch and position of a token. Raises LogRestored if it isn't ours."""
         if not token:
             return "", 0
         try:
@@ -70,12 +70,15 @@ class Watchers:
         self._wakes: set[asyncio.Event] = set()
 
     def wake(self) -> None:
-        """Something was committed."""
+        """Wakes the streams: something was committed."""
         for wake in self._wakes:
             wake.set()
 
     async def stream(self, caller: Caller, request: events_pb2.WatchRequest) -> AsyncIterator[events_pb2.WatchResponse]:
-        """Ranges with the caller's events, and heartbeats. LogRestored for a foreign cursor, QuotaExceeded."""
+        """Yields ranges with the caller's events, and heartbeats.
+
+        Raises LogRestored for a foreign cursor, QuotaExceeded.
+        """
         with self._places.of(caller):
             wake = asyncio.Event()
             self._wakes.add(wake)
@@ -122,7 +125,7 @@ class Watchers:
     async def _next(
         self, caller: Caller, request: events_pb2.WatchRequest, epoch: str, position: int
     ) -> eventlog.Range:
-        """The next range; what of it has to be written down is durable before it is told."""
+        """Returns the next range; what of it has to be written down is durable before it is told."""
         look = self._lately.look(caller, self._clock.now_us())
         read = partial(self._read, caller, request, epoch, position, look)
         found, reading = await self._turns.run(caller.tenant, read)
@@ -164,7 +167,10 @@ class Watchers:
 
 
 def _names(caller: Caller, resource: str) -> tuple[str, ...]:
-    """The names that a caller may mean: the one it says, or that of what it gave this id to; none for all."""
+    """Returns the names that a caller may mean; none for all.
+
+    These are the name it says, and that of what it gave this id to.
+    """
     collection, _, identifier = resource.partition("/")
     return (resource, f"{collection}/{caller.kept_id(identifier)}") if resource else ()
 
@@ -176,7 +182,7 @@ class Pulse:
         self.restart()
 
     def restart(self) -> None:
-        """Something was told."""
+        """Begins anew, since something was told."""
         self._due = asyncio.get_running_loop().time() + HEARTBEAT_SECONDS
 
     @property
@@ -185,7 +191,7 @@ class Pulse:
         return asyncio.get_running_loop().time() >= self._due
 
     async def wait(self, wake: asyncio.Event) -> None:
-        """Until something is committed, or the next is due."""
+        """Waits until something is committed, or the next is due."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(self._due):
                 await wake.wait()

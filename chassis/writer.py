@@ -59,7 +59,7 @@ def run_batch(store: Database, submissions: Sequence[Submission]) -> dict[Submis
 def _without_twins(
     submissions: Sequence[Submission], kept: AbstractSet[requests.Key]
 ) -> tuple[list[Submission], list[Submission]]:
-    """The first of each request and those whose answer is kept, and their twins."""
+    """Parts twins from the first of each request and those whose answer is kept."""
     seen: set[requests.Key] = set()
     first: list[Submission] = []
     twins: list[Submission] = []
@@ -150,7 +150,7 @@ def _agree_dates(
 
 
 def _groups(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
-    """Consecutive submissions of one batchable operation together, each other one alone."""
+    """Yields consecutive submissions of one batchable operation together, each other one alone."""
 
     def kind(submission: Submission) -> object:
         return submission.operation if submission.operation.run_batch else submission
@@ -186,7 +186,7 @@ def _run_group(bench: _Bench, group: list[Submission], outcomes: dict[Submission
 def _run_single(
     bench: _Bench, submission: Submission, operation: Operation, outcomes: dict[Submission, Outcome], done: Done
 ) -> None:
-    """In a savepoint of its own, so that a refusal leaves nothing behind."""
+    """Runs a submission in a savepoint of its own, so that a refusal leaves nothing behind."""
     assert operation.run is not None
     transaction = bench.transaction(submission)
     savepoint = bench.connection.begin_nested()
@@ -206,7 +206,7 @@ def _run_single(
 
 
 def _nothing() -> None:
-    """Nobody waits for it."""
+    """Wakes nobody: nobody waits for it."""
 
 
 class Writer:
@@ -238,11 +238,11 @@ class Writer:
 
     @property
     def in_flight(self) -> int:
-        """Commands submitted and not yet answered."""
+        """Returns how many commands were submitted and aren't answered yet."""
         return self._in_flight
 
     async def submit(self, submission: Submission) -> Message:
-        """The answer, once it is durable. Raises the refusal, or what went wrong."""
+        """Returns the answer, once it is durable. Raises the refusal, or what went wrong."""
         if self._waiting.qsize() >= MOST_WAITING:
             raise Overloaded
         future: asyncio.Future[Message] = self._loop.create_future()
@@ -272,7 +272,7 @@ class Writer:
                     self._run(batch)
 
     def _collect(self) -> tuple[list[Submission], bool]:
-        """All that wait; under load also those that are about to."""
+        """Returns all commands that wait; under load also those that are about to."""
         first = self._waiting.get()
         if first is None:
             return [], False
@@ -287,9 +287,10 @@ class Writer:
         return batch, True
 
     def _wait_for_company(self, first: Submission) -> None:
-        """Waits until as many have come as were in flight last time, or for a moment: nobody waits in vain alone.
+        """Waits until as many commands are queued as were in flight last time, or for a moment.
 
-        Only where they can be done as one step: a commit of thirty costs little more than one of three.
+        A lone caller doesn't wait. It waits only where they can be done as one step: a commit of thirty costs little
+        more than one of three.
         """
         self._expected = self._most_in_flight - 1
         if first.operation.run_batch is None or self._waiting.qsize() >= self._expected:

@@ -69,7 +69,7 @@ ENCODING_UNSUPPORTED = Problem(
 
 
 def malformed(detail: str) -> Problem:
-    """The problem of a document that is not well-formed; detail is the parser's own."""
+    """Returns the problem of a document that is not well-formed; detail is the parser's own."""
     return Problem(
         "",
         "XML_MALFORMED",
@@ -79,7 +79,7 @@ def malformed(detail: str) -> Problem:
 
 
 def wrong_namespace(path: str, found: str, expected: str) -> Problem:
-    """The problem of a root that belongs to another format."""
+    """Returns the problem of a root that belongs to another format."""
     return Problem(
         path,
         "WRONG_NAMESPACE",
@@ -107,7 +107,10 @@ def _ambiguous(name: str, other: str) -> Problem:
 
 
 def _declared(content: bytes) -> tuple[str, tuple[str, str] | None]:
-    """What follows the byte order mark and the codec that the document declares, with its name; None: unsupported."""
+    """Returns the byte order mark as text, and the codec that the document declares with its name; None: unsupported.
+
+    `<?xml version="1.0" encoding="GBK"?>` declares the codec gb18030, named GB18030.
+    """
     for mark, codec in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
             return mark.decode("latin-1"), (codec, codec.upper())
@@ -119,7 +122,7 @@ def _declared(content: bytes) -> tuple[str, tuple[str, str] | None]:
 
 
 def _decoded(content: bytes, others: Sequence[str]) -> tuple[str | None, list[Problem]]:
-    """The text, or the one problem that kept it from being read.
+    """Returns the text, or the one problem that kept it from being read.
 
     `<?xml version="1.0" encoding="GBK"?>` with the bytes D0AC C3B1 is 鞋帽, though they are UTF-8 too.
     """
@@ -140,7 +143,7 @@ def _decoded(content: bytes, others: Sequence[str]) -> tuple[str | None, list[Pr
 
 
 def _as_likely(body: bytes, codec: str) -> str:
-    """The name of another encoding that a text fits as well as the declared codec; empty where there is none.
+    """Returns the name of another encoding that a text fits as well as the declared codec; empty where there is none.
 
     The bytes BAD3C4CF are 河南 in GB18030, and four letters in ISO-8859-1.
     """
@@ -150,7 +153,7 @@ def _as_likely(body: bytes, codec: str) -> str:
 
 
 def _read(content: bytes, codec: str) -> tuple[str | None, int]:
-    """The text, and 0; None and the place of the first byte that doesn't fit the codec."""
+    """Returns the text, and 0; None and the place of the first byte that doesn't fit the codec."""
     try:
         return (content.decode(codec or "ascii"), 0)
     except UnicodeDecodeError as error:
@@ -170,7 +173,7 @@ _SAFELY: Mapping[str, Any] = {
 
 
 def parse_document(content: bytes, others: Sequence[str] = ()) -> tuple[etree._Element | None, list[Problem]]:
-    """The root element of a document, or the one problem that kept it from being read.
+    """Returns the root element of a document, or the one problem that kept it from being read.
 
     `others`: codecs that senders of this kind of document use under another's name.
     """
@@ -180,7 +183,7 @@ def parse_document(content: bytes, others: Sequence[str] = ()) -> tuple[etree._E
 
 
 def _body(text: str) -> tuple[str | None, list[Problem]]:
-    """The text without header, or the one problem that kept it from being read."""
+    """Returns the text without header, or the one problem that kept it from being read."""
     text = text.lstrip("\ufeff")
     header = _HEADER.match(text)
     body = (text[header.end() :] if header else text).strip()
@@ -197,7 +200,7 @@ def _parsed(body: str) -> tuple[etree._Element | None, list[Problem]]:
 
 
 def root_of(content: bytes) -> tuple[tuple[str, str] | None, list[Problem]]:
-    """Namespace and local name of the root, read no further than its start; or the problem that hid them.
+    """Returns namespace and local name of the root, read no further than its start; or the problem that hid them.
 
     Whether the rest fits its encoding is for the reader of the format to say.
     """
@@ -216,12 +219,12 @@ def root_of(content: bytes) -> tuple[tuple[str, str] | None, list[Problem]]:
 
 
 def local_name(element: etree._Element) -> str:
-    """The element's name without its namespace."""
+    """Returns the element's name without its namespace."""
     return etree.QName(element).localname
 
 
 def namespace(element: etree._Element) -> str:
-    """The element's namespace, empty where it has none."""
+    """Returns the element's namespace, empty where it has none."""
     return etree.QName(element).namespace or ""
 
 
@@ -251,12 +254,12 @@ class Reader:
     problems: list[Problem] = field(default_factory=list)
 
     def children(self, name: str) -> Iterator["Reader"]:
-        """The children of that name in order, their paths numbered from 1."""
+        """Yields the children of that name in order, their paths numbered from 1."""
         for number, element in enumerate(self._elements(name), start=1):
             yield Reader(element, f"{self.path}/{name}[{number}]", self.problems)
 
     def find(self, names: str) -> "Reader | None":
-        """The first descendant along names, parted by slashes; None where one is missing."""
+        """Returns the first descendant along names, parted by slashes; None where one is missing."""
         reader = self
         for name in names.split("/"):
             element = next(reader._elements(name), None)
@@ -266,7 +269,7 @@ class Reader:
         return reader
 
     def descendants(self, name: str) -> Iterator["Reader"]:
-        """All elements of that name below this one, in the document's order."""
+        """Yields all elements of that name below this one, in the document's order."""
         for element in self.element.iterchildren():
             reader = Reader(element, f"{self.path}/{local_name(element)}", self.problems)
             if local_name(element) == name:
@@ -274,16 +277,16 @@ class Reader:
             yield from reader.descendants(name)
 
     def text(self, names: str) -> str:
-        """The text along names, without surrounding blanks; empty where it is absent."""
+        """Returns the text along names, without surrounding blanks; empty where it is absent."""
         reader = self.find(names)
         return "" if reader is None else reader.own_text()
 
     def own_text(self) -> str:
-        """This element's own text, without surrounding blanks."""
+        """Returns this element's own text, without surrounding blanks."""
         return (self.element.text or "").strip()
 
     def required(self, names: str) -> str:
-        """The text along names; reports it where it is absent."""
+        """Returns the text along names; reports it where it is absent."""
         text = self.text(names)
         if not text:
             self.report(
@@ -300,7 +303,7 @@ class Reader:
         self.problems.append(Problem(path, reason, english, chinese))
 
     def attribute(self, name: str) -> str:
-        """The attribute's value, without surrounding blanks; empty where it is absent."""
+        """Returns the attribute's value, without surrounding blanks; empty where it is absent."""
         return str(self.element.get(name, "")).strip()
 
     def _elements(self, name: str) -> Iterator[etree._Element]:
@@ -310,7 +313,7 @@ class Reader:
 def put(parent: etree._Element, names: str, text: str = "", **attributes: str) -> etree._Element:
     """Writes an element along names below parent, in the parent's namespace, and returns it.
 
-    Of the elements on the way the last one written is reused; the last of names is always new.
+    Elements on the way are reused, the last one written of each name; the last of names is always new.
     """
     *way, leaf = (f"{{{namespace(parent)}}}{name}" for name in names.split("/"))
     for tag in way:
@@ -322,5 +325,5 @@ def put(parent: etree._Element, names: str, text: str = "", **attributes: str) -
 
 
 def document(root: etree._Element) -> bytes:
-    """The document in UTF-8 with its header."""
+    """Returns the document in UTF-8 with its header."""
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)

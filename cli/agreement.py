@@ -1,4 +1,4 @@
-"""What several services' stores must agree on about one sum of money: proofs that no service can make alone.
+"""Proofs across the stores of several services, which must agree on one sum of money; no service can make them alone.
 
 The platform may run meanwhile. What is under way (a payment that isn't finished, a repayment whose money is still to
 move) is left out, since its services have yet to come to the same.
@@ -66,7 +66,7 @@ def disagreements(stores: Stores, now_us: int) -> Iterator[str]:
 
 
 def _moving(stores: Stores) -> set[str]:
-    """The loans of which money is still to move."""
+    """Returns the loans of which money is still to move."""
     owing = incoming_payments.c.state.in_([state.value for state in OWING])
     payments = records.many(stores.settlement, sa.select(incoming_payments).where(owing), IncomingPayment)
     pending = sa.select(repayment_rows.c.loan).where(repayment_rows.c.state == RepaymentState.PENDING.value)
@@ -75,7 +75,7 @@ def _moving(stores: Stores) -> set[str]:
 
 
 def _dates(stores: Stores, now_us: int) -> Iterator[str]:
-    """No money counts from a day that hasn't come: not after the next working day."""
+    """Yields dates of money after the next working day: no money counts from a day that hasn't come."""
     kinds = (("settlement", stores.settlement, incoming_payments), ("loans", stores.loans, repayment_rows))
     for service, connection, table in kinds:
         latest = calendars.next_working(business_date.present(connection, now_us))
@@ -85,7 +85,7 @@ def _dates(stores: Stores, now_us: int) -> Iterator[str]:
 
 
 def _collections(stores: Stores, payments: list[IncomingPayment]) -> Iterator[str]:
-    """Every repayment belongs to the holder of the encumbrance that was settled."""
+    """Yields repayments that don't belong to the holder of the encumbrance that was settled."""
     done = [payment for payment in payments if payment.state in BEHIND_NO_RETURN]
     taken = [
         (payment, each_collection)
@@ -104,7 +104,7 @@ def _collections(stores: Stores, payments: list[IncomingPayment]) -> Iterator[st
 
 
 def _held(stores: Stores, payments: list[IncomingPayment]) -> Iterator[str]:
-    """No repayment waits for money of a payment that is at its end: its loan would never be repaid."""
+    """Yields repayments that wait for money of a finished payment: their loans would never be repaid."""
     ended = {payment.name: payment for payment in payments if payment.state in ENDED}
     waiting = repayment_rows.c.state == RepaymentState.PENDING.value
     query = sa.select(repayment_rows).where(waiting, repayment_rows.c.payment.in_(ended))
@@ -140,7 +140,7 @@ def _faults(collection: Collection, encumbrance: Encumbrance | None, repayment: 
 
 
 def _secured(stores: Stores, loans: list[Loan], moving: set[str]) -> Iterator[str]:
-    """What is owed and what is encumbered agree, unless no value is left that could be encumbered."""
+    """Yields loans whose debt and encumbrance disagree, unless no value is left that could be encumbered."""
     still = [loan for loan in loans if loan.name not in moving]
     encumbrances = _encumbrances(stores, (f"encumbrances/{loan.encumbrance_id}" for loan in still))
     for loan in still:
@@ -167,13 +167,16 @@ def _due(stores: Stores, loan: Loan, encumbrance: Encumbrance) -> Iterator[str]:
 
 
 def _unheld(stores: Stores, encumbrance: Encumbrance) -> Money:
-    """Value that nobody holds of the encumbrance's assets, as far as it was settled there and nobody else bars it."""
-    known = value_store.booked(stores.declarations, encumbrance.assets)
+    """Returns the value that nobody holds of the encumbrance's assets.
+
+    It counts as far as it was settled there and nobody else bars it.
+    """
+    values = value_store.booked(stores.declarations, encumbrance.assets)
     standing = encumbrance_store.holders_of(stores.declarations, encumbrance.assets)
     zero = encumbrance.items[0].amount.zero()
     parts = [
-        min(item.settled, known[item.asset].free + known[item.asset].margin)
+        min(item.settled, values[item.asset].free + values[item.asset].margin)
         for item in encumbrance.items
-        if item.asset in known and not encumbrance_model.is_barred(encumbrance, standing.get(item.asset, ()))
+        if item.asset in values and not encumbrance_model.is_barred(encumbrance, standing.get(item.asset, ()))
     ]
     return sum(parts, start=zero)

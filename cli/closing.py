@@ -10,23 +10,23 @@ from cli import dates, verification
 
 
 class Progress(Protocol):
-    """What is told while dates are closed."""
+    """A listener that is told of progress while dates are closed."""
 
     def service(self, date: datetime.date, service: str) -> None:
-        """A service has closed all dates before a day."""
+        """Hears that a service has closed all dates before a day."""
 
     def day(self, seconds: float, violations: int | None) -> None:
-        """All services have; how many violations there are, where that was looked at."""
+        """Hears that all services have, and the number of violations where they were looked for."""
 
 
 class Silent:
     """Tells nothing."""
 
     def service(self, date: datetime.date, service: str) -> None:
-        """Nothing."""
+        """Tells nothing."""
 
     def day(self, seconds: float, violations: int | None) -> None:
-        """Nothing."""
+        """Tells nothing."""
 
 
 class Meter:
@@ -36,13 +36,13 @@ class Meter:
         self._date: datetime.date | None = None
 
     def service(self, date: datetime.date, service: str) -> None:
-        """The day once, then each service."""
+        """Writes the day once, then each service."""
         text = f" {service}" if date == self._date else f"{date} {service}"
         self._date = date
         click.echo(text, nl=False)
 
     def day(self, seconds: float, violations: int | None) -> None:
-        """The end of the line."""
+        """Writes the end of the line."""
         verdict = "" if violations is None else ", all hold" if violations == 0 else f", {violations} violations"
         click.echo(f" {seconds:.1f} s{verdict}")
 

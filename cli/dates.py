@@ -24,7 +24,7 @@ Opened = list[tuple[str, Database, Closing]]
 
 
 def _nothing(_date: datetime.date, _service: str) -> None:
-    """Nobody listens."""
+    """Tells nobody."""
 
 
 def standing(database: str) -> dict[str, BusinessDate]:
@@ -71,7 +71,7 @@ def _close(store: Database, closing: Closing, date: datetime.date) -> None:
 
 
 def _days(first: datetime.date, last: datetime.date) -> Iterator[datetime.date]:
-    """The days from a first to a last one: the first is open, perhaps not in all services closed up to."""
+    """Yields the days from `first` to `last`. Some services may not have closed up to `first`, which is open."""
     return (first + number * DAY for number in range((last - first).days + 1))
 
 
@@ -116,7 +116,7 @@ def day_of(text: str, present: datetime.date) -> datetime.date:
 
 
 def _in_order(opened: stores.Opened) -> Opened:
-    """The services that have a store, in the order in which they close."""
+    """Returns the services that have a store, in the order in which they close."""
     clock = SystemClock()
     ordered = sorted(opened, key=lambda pair: ORDER.index(pair[0].name))
     return [
@@ -132,7 +132,7 @@ def _has_dates(store: Database) -> bool:
 
 
 def _standing(store: Database) -> BusinessDate:
-    """A store's row, or what it will be once it follows the clock."""
+    """Returns a store's row, or what it will be once it follows the clock."""
     now_us = SystemClock().now_us()
     with store.read() as connection:
         row = business_date.load(connection)

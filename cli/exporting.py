@@ -31,10 +31,10 @@ Progress = Callable[[int], None]
 
 
 class Writer(Protocol):
-    """What takes rows and makes a file of them."""
+    """A file that takes rows."""
 
     def add(self, row: insight_pb2.ExportedLine) -> None:
-        """One more row."""
+        """Adds a row."""
         ...
 
 
@@ -46,7 +46,7 @@ class CsvFile:
         file.write((BYTE_ORDER_MARK if with_mark else b"") + to_csv([], heads(language)))
 
     def add(self, row: insight_pb2.ExportedLine) -> None:
-        """One more row."""
+        """Adds a row."""
         self._file.write(to_csv([row]))
 
 
@@ -66,7 +66,7 @@ class Workbook:
             self._sheet.write_string(0, column, head)
 
     def add(self, row: insight_pb2.ExportedLine) -> None:
-        """One more row."""
+        """Adds a row."""
         if self._row == SPREADSHEET_ROWS:
             self._begin_sheet()
         for column, (head, text) in enumerate(cells(row).items()):
@@ -85,7 +85,7 @@ class Workbook:
             self._sheet.write_string(self._row, column, text)
 
     def _amount(self, text: str) -> Any:
-        """The format that shows an amount with the decimals of its currency."""
+        """Returns the format that shows an amount with the decimals of its currency."""
         places = len(text.partition(".")[2])
         if places not in self._places:
             self._places[places] = self._book.add_format({"num_format": f"{0:.{places}f}"})
@@ -132,7 +132,7 @@ def request_of(
     first: datetime.date | None = None,
     last: datetime.date | None = None,
 ) -> insight_pb2.ExportDeclarationsRequest:
-    """The request for what the options pick."""
+    """Returns the request for the declarations that the options pick."""
     wanted = insight_pb2.DeclarationFilter(
         enterprise=enterprise,
         trade_modes=trade_modes,
@@ -173,7 +173,7 @@ async def export(
 async def _write(
     client: AssertingClient, request: insight_pb2.ExportDeclarationsRequest, file: Writer, progress: Progress
 ) -> tuple[int, int]:
-    """How many declarations and lines were written."""
+    """Writes the file. Returns how many declarations and lines were written."""
     declarations = lines = 0
     async for page in _pages(client, request):
         for row in page.lines:

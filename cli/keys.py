@@ -20,14 +20,14 @@ from chassis.ids import RandomBytes, system_random
 from chassis.keyring import KeyFile
 from cli.layout import Layout
 from cli.stores import SERVICES
-from gateway import store as gateway
+from gateway import store as gateway_store
 from gateway import tables as gateway_tables
 
 ROWS_AT_ONCE = sealing.ROWS_AT_ONCE
 # Who has a ring, and which tables it seals.
 OWNERS: Mapping[str, Sequence[sa.Table]] = {
     **{service.name: service.sealed for service in SERVICES},
-    gateway.SCHEMA: gateway_tables.SEALED,
+    gateway_store.SCHEMA: gateway_tables.SEALED,
 }
 
 # Called with the service, how many rows are sealed anew, and how many there are to do.
@@ -48,23 +48,26 @@ class Ring:
 
     @property
     def sealed(self) -> Sequence[sa.Table]:
-        """The tables of sealed values that there may be."""
+        """Returns the tables of sealed values that there may be."""
         return OWNERS[self.owner]
 
     def rows_by_key(self) -> dict[str, int]:
-        """How many rows each key seals."""
+        """Returns how many rows each key seals."""
         if not self.sealed:
             return {}
         with self.store.read() as connection:
             return sealing.rows_by_key(connection, self.tables(connection))
 
     def tables(self, connection: sa.Connection) -> list[sa.Table]:
-        """The service's tables of sealed values, those that its store has already."""
+        """Returns the service's tables of sealed values, those that its store has already."""
         return [table for table in self.sealed if sa.inspect(connection).has_table(table.name)]
 
     @contextlib.contextmanager
     def nobody_seals(self) -> Iterator[dict[str, int]]:
-        """How many rows each key seals, and stays so for the block: who waits to seal will see the ring it leaves."""
+        """Gives how many rows each key seals, and keeps it so for the block.
+
+        Whoever waits to seal sees the ring that the block leaves.
+        """
         if not self.sealed:
             yield {}
             return
@@ -73,7 +76,7 @@ class Ring:
             yield sealing.rows_by_key(connection, self.tables(connection))
 
     def old_rows(self) -> int:
-        """How many rows the current key doesn't seal."""
+        """Returns how many rows the current key doesn't seal."""
         current = self.file.current_id
         return sum(count for key, count in self.rows_by_key().items() if key != current)
 
@@ -82,20 +85,20 @@ class Ring:
 def opened(
     layout: Layout, address: str | None, names: Iterable[str], file: pathlib.Path | None
 ) -> Iterator[list[Ring]]:
-    """The rings of the named services, or of all that have one. NoRing where a named one has none."""
+    """Gives the rings of the named services, or of all that have one. Raises NoRing where a named one has none."""
     named = set(names)
-    found: list[Ring] = []
+    rings: list[Ring] = []
     try:
         for owner in OWNERS:
             path = file or keyring.file_of(layout.keys, owner)
             if (named and owner not in named) or (not named and not path.exists()):
                 continue
-            found.append(_ring(owner, address or layout.database_in_use(), path))
-        if not found:
+            rings.append(_ring(owner, address or layout.database_in_use(), path))
+        if not rings:
             raise NoRing(f"{layout.keys} has no key rings")
-        yield found
+        yield rings
     finally:
-        for ring in found:
+        for ring in rings:
             ring.store.close()
 
 
@@ -108,7 +111,7 @@ def _ring(owner: str, address: str, path: pathlib.Path) -> Ring:
 
 
 def listed(ring: Ring) -> dict[str, Any]:
-    """A ring's keys, oldest first, with the rows that each seals."""
+    """Returns a ring's keys, oldest first, with the rows that each seals."""
     rows = ring.rows_by_key()
     keys = ring.file.read()
     use = {key.id: "old" for key in keys.keys} | {keys.current.id: "current"}
@@ -127,7 +130,7 @@ def listed(ring: Ring) -> dict[str, Any]:
 
 
 def prepare(ring: Ring, clock: Clock | None = None, random: RandomBytes = system_random) -> str:
-    """Puts the next key into the ring without using it yet; its id."""
+    """Puts the next key into the ring without using it yet. Returns its id."""
     with keyring.changing(ring.file.file):
         keys = ring.file.read().with_next(random, (clock or SystemClock()).now_us())
         ring.file.write(keys)
@@ -151,7 +154,7 @@ def _add_key(ring: Ring, clock: Clock, random: RandomBytes) -> bool:
 
 
 def _reseal(ring: Ring, told: Told) -> int:
-    """Until no row is left: a transaction that was under way may have sealed with the old key."""
+    """Seals rows until none is left: a transaction that was under way may have sealed with the old key."""
     done = 0
     while left := ring.old_rows():
         for count in _reseal_once(ring):
@@ -176,7 +179,7 @@ def _reseal_once(ring: Ring) -> Iterator[int]:
 
 
 def retire(ring: Ring) -> list[str]:
-    """Takes the old keys out of the ring that no row uses; their ids."""
+    """Takes the old keys out of the ring that no row uses. Returns their ids."""
     with keyring.changing(ring.file.file), ring.nobody_seals() as used:
         keys = ring.file.read()
         retired = [key.id for key in keys.keys[:-1] if key.id not in used]

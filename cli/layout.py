@@ -37,7 +37,7 @@ class Addresses:
 
     @property
     def url(self) -> str:
-        """The pages' address."""
+        """Returns the pages' address."""
         return f"http://{self.http}"
 
 
@@ -51,17 +51,17 @@ class Layout:
 
     @property
     def certificates(self) -> pathlib.Path:
-        """The development authority and everyone's certificates."""
+        """Returns the development authority and everyone's certificates."""
         return self.folder / "certificates"
 
     @property
     def keys(self) -> pathlib.Path:
-        """The services' key rings."""
+        """Returns the services' key rings."""
         return self.kept_keys or self.certificates
 
     @property
     def database(self) -> str:
-        """The embedded store's address."""
+        """Returns the embedded store's address."""
         return f"sqlite:///{self.folder / 'store'}"
 
     def _keep_private(self) -> None:
@@ -78,7 +78,7 @@ class Layout:
         os.replace(partial, self.folder / name)
 
     def read(self, name: str) -> Any:
-        """A document kept before; None if there is none."""
+        """Returns a document kept before; None if there is none."""
         file = self.folder / name
         return json.loads(file.read_text()) if file.exists() else None
 
@@ -87,11 +87,11 @@ class Layout:
         self.write("running.json", asdict(addresses))
 
     def running(self) -> Addresses | None:
-        """The platform that runs on this folder now, if any."""
-        known = self.read("running.json")
-        if known is None or not self._is_held():
+        """Returns the platform that runs on this folder now, if any."""
+        announced = self.read("running.json")
+        if announced is None or not self._is_held():
             return None
-        return Addresses(**known)
+        return Addresses(**announced)
 
     def _is_held(self) -> bool:
         try:
@@ -101,7 +101,7 @@ class Layout:
         return False
 
     def hold(self) -> IO[str]:
-        """Holds the folder until the file is closed. AlreadyRunning if another process does."""
+        """Holds the folder until the file is closed. Raises AlreadyRunning if another process does."""
         self._keep_private()
         file = (self.folder / "lock").open("w")
         try:
@@ -116,6 +116,6 @@ class Layout:
         return self.read("running.json") is not None
 
     def database_in_use(self) -> str:
-        """The store the folder's platform was last started with."""
-        known = self.read("running.json")
-        return str(known["database"]) if known else self.database
+        """Returns the store the folder's platform was last started with."""
+        announced = self.read("running.json")
+        return str(announced["database"]) if announced else self.database

@@ -21,7 +21,7 @@ WINDOW = Caller("windows/henan/window.system", "windows/henan", frozenset({"WIND
 
 @contextlib.asynccontextmanager
 async def client(layout: Layout, services: dict[str, str]) -> AsyncIterator[AssertingClient]:
-    """A client of the services at these addresses."""
+    """Gives a client of the services at these addresses."""
     credentials = Credentials.load(layout.certificates, "services/gateway")
     channels = Channels(credentials, services)
     signer = Signer((layout.certificates / "services_gateway.signing").read_bytes())
@@ -33,11 +33,14 @@ async def client(layout: Layout, services: dict[str, str]) -> AsyncIterator[Asse
 
 @contextlib.asynccontextmanager
 async def declarations(layout: Layout) -> AsyncIterator[AssertingClient]:
-    """The declarations service: the running one, or else one of our own on the folder's store. CannotRun."""
+    """Gives a client of the declarations service: the running one, or else one of our own on the folder's store.
+
+    Raises CannotRun.
+    """
     running = layout.running()
     if running:
-        async with client(layout, dict(running.services)) as found:
-            yield found
+        async with client(layout, dict(running.services)) as service:
+            yield service
         return
     prepare_certificates(layout)
     address = f"127.0.0.1:{free_port()}"
@@ -48,7 +51,7 @@ async def declarations(layout: Layout) -> AsyncIterator[AssertingClient]:
     except UnfitStore as error:
         raise CannotRun(str(error)) from error
     try:
-        async with client(layout, {"declarations": address}) as found:
-            yield found
+        async with client(layout, {"declarations": address}) as service:
+            yield service
     finally:
         await node.stop()

@@ -18,7 +18,7 @@ database_option = click.option("--database", help="A PostgreSQL database, postgr
 
 
 def show(report: dict[str, Any], as_json: bool, lines: list[str]) -> None:
-    """The report as JSON, or the lines for a person; exit status 1 where the report isn't ok."""
+    """Shows the report as JSON, or the lines for a person; exits with status 1 where the report isn't ok."""
     click.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
     if not report.get("ok", True):
         sys.exit(1)

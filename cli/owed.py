@@ -56,7 +56,7 @@ Snapshots = Mapping[str, tuple[Service, sa.Connection]]
 
 @contextlib.contextmanager
 def _snapshots(database: str) -> Iterator[Snapshots]:
-    """Every service that has a store, with a snapshot of it.
+    """Gives every service that has a store, with a snapshot of it.
 
     A follower's store is read before those that it follows: what comes meanwhile waits in the latter.
     """

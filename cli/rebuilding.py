@@ -36,9 +36,9 @@ def rebuild(address: str, progress: Progress) -> dict[str, Any]:
         with store.read() as connection:
             is_declared = statistics_cells.c.outcome.in_(sorted(DECLARED))
             counted = sa.select(is_declared, sa.func.sum(statistics_cells.c.documents)).group_by(is_declared)
-            found = {bool(declared): int(count) for declared, count in connection.execute(counted)}
+            counts = {bool(declared): int(count) for declared, count in connection.execute(counted)}
         position = _position(store)
-        return {"ok": True, "events": position, "declarations": found.get(True, 0), "lists": found.get(False, 0)}
+        return {"ok": True, "events": position, "declarations": counts.get(True, 0), "lists": counts.get(False, 0)}
     finally:
         store.close()
 
@@ -49,11 +49,11 @@ def _position(store: Database) -> int:
 
 
 def _follow(store: Database) -> bool:
-    """Counts what the log says next. Whether there is more."""
-    found: list[bool] = []
+    """Counts what the log says next. Returns whether there is more."""
+    rounds: list[bool] = []
 
     def run(transaction: Transaction, _request: Message) -> Message:
-        found.append(fold_commands.follow(transaction))
+        rounds.append(fold_commands.follow(transaction))
         return Empty()
 
     operation = Operation("rebuild", Empty, run=run, keeps_requests=False)
@@ -62,4 +62,4 @@ def _follow(store: Database) -> bool:
     outcome = run_batch(store, [submission])[submission]
     if isinstance(outcome, Exception):
         raise outcome
-    return found[-1]
+    return rounds[-1]

@@ -24,23 +24,26 @@ State = intake_pb2.RefusedDocument.State
 
 
 def request_of(state: str, reason: str, form: str) -> intake_pb2.ListRefusedDocumentsRequest:
-    """Which are to be listed."""
+    """Returns the request that lists refused documents by state, reason and form."""
     return intake_pb2.ListRefusedDocumentsRequest(state=state, reason=reason, format=form)
 
 
 async def listed(layout: Layout, request: intake_pb2.ListRefusedDocumentsRequest, most: int) -> list[dict[str, Any]]:
-    """The newest, what came at once in the order of its file. DomainError."""
-    found: list[dict[str, Any]] = []
+    """Returns the newest refused documents; those that came at once stand in the order of their file.
+
+    Raises DomainError.
+    """
+    documents: list[dict[str, Any]] = []
     async with local.declarations(layout) as client:
-        while len(found) < most and (request.page_token or not found):
-            request.page_size = min(PAGE, most - len(found))
+        while len(documents) < most and (request.page_token or not documents):
+            request.page_size = min(PAGE, most - len(documents))
             page = await client.call(SERVICE, "ListRefusedDocuments", request, local.WINDOW)
-            found += map(_told, page.refused_documents)
+            documents += map(_told, page.refused_documents)
             request.page_token = page.next_page_token
             if not page.next_page_token:
                 break
-    found.sort(key=_position)
-    return sorted(found, key=lambda entry: str(entry["last_refuse_time"]), reverse=True)
+    documents.sort(key=_position)
+    return sorted(documents, key=lambda entry: str(entry["last_refuse_time"]), reverse=True)
 
 
 def _position(entry: dict[str, Any]) -> tuple[str, int]:
@@ -48,20 +51,20 @@ def _position(entry: dict[str, Any]) -> tuple[str, int]:
     return name, int(position) if position.isdigit() else 0
 
 
-async def found(layout: Layout, name: str) -> tuple[dict[str, Any], bytes]:
-    """One, and its content. DomainError."""
+async def load(layout: Layout, name: str) -> tuple[dict[str, Any], bytes]:
+    """Returns a refused document and its content. Raises DomainError."""
     document = await _call(layout, "GetRefusedDocument", intake_pb2.GetRefusedDocumentRequest(name=_name(name)))
     return _told(document), document.content
 
 
 async def resend(layout: Layout, name: str, content: bytes) -> dict[str, Any]:
-    """As it stands after it was sent again. DomainError."""
+    """Sends a document again. Returns it as it stands afterwards. Raises DomainError."""
     request = declarations_pb2.ResendDocumentRequest(request_id=str(uuid.uuid4()), name=_name(name), content=content)
     return _told((await _call(layout, "ResendDocument", request)).refused_document)
 
 
 async def discard(layout: Layout, names: Sequence[str]) -> list[dict[str, Any]]:
-    """As they stand afterwards. DomainError."""
+    """Gives documents up. Returns them as they stand afterwards. Raises DomainError."""
     requests = [intake_pb2.DiscardRefusedDocumentRequest(request_id=str(uuid.uuid4()), name=_name(n)) for n in names]
     return [_told(await _call(layout, "DiscardRefusedDocument", request)) for request in requests]
 
@@ -76,9 +79,9 @@ def _name(name: str) -> str:
 
 
 def mended(file: pathlib.Path, mappings: Sequence[pathlib.Path]) -> bytes:
-    """What a file says: a document as it is, a row as the JSON that the service takes.
+    """Returns a file's content: a document as it is, a row as the JSON that the service takes.
 
-    InvalidMapping; UnreadableFile, also where it isn't exactly one row, or where that can't be read yet.
+    Raises InvalidMapping; UnreadableFile, also where it isn't exactly one row, or where that can't be read yet.
     """
     source = Source(file)
     if not files.is_table(source) and not (source.kind in files.LINES and mappings):
@@ -111,7 +114,7 @@ def _told(document: intake_pb2.RefusedDocument) -> dict[str, Any]:
 
 
 def lines(entry: dict[str, Any]) -> list[str]:
-    """One for a person: where it came from, and what is wrong while it waits."""
+    """Returns a refused document's lines for a person: where it came from, and what is wrong while it waits."""
     head = f"{entry['name']}  {entry['document']}  {entry['format'] or '?'}  {entry['state']}  {entry['attempts']}×"
     told = [f"    {': '.join(filter(None, told.values()))}" for told in entry["problems"]]
     return [head, *(told if entry["state"] == "REFUSED" else [])]

@@ -33,7 +33,7 @@ STORY = "story.json"
 
 @contextlib.asynccontextmanager
 async def platform(layout: Layout, database: str, fixed_ports: bool) -> AsyncIterator[tuple[Authority, Addresses]]:
-    """All processes, ready, with the demo's people known at the door."""
+    """Gives all processes, ready, with the demo's people known at the door."""
     held = layout.hold()
     try:
         authority = prepare_certificates(layout)
@@ -48,7 +48,10 @@ async def platform(layout: Layout, database: str, fixed_ports: bool) -> AsyncIte
 
 
 def enter_people(layout: Layout, authority: Authority, database: str) -> None:
-    """The demo's people into the gateway's directory, before it serves. CannotRun where it has another key ring."""
+    """Enters the demo's people into the gateway's directory, before it serves.
+
+    Raises CannotRun where it has another key ring.
+    """
     try:
         store = open_database(database, system_random, KeyFile(keyring.file_of(layout.keys, GATEWAY)))
     except UnfitStore as error:
@@ -58,7 +61,7 @@ def enter_people(layout: Layout, authority: Authority, database: str) -> None:
 
 
 async def load_world(layout: Layout, addresses: Addresses) -> None:
-    """The demo's accounts, policies and limits."""
+    """Enters the demo's accounts, policies and limits."""
     async with local.client(layout, dict(addresses.services)) as client:
         await world.load(client)
 
@@ -101,7 +104,10 @@ async def _tell_story(layout: Layout, database: str, authority: Authority, addre
 
 
 def _new_script(database: str) -> story.Script:
-    """A fresh store's story begins so far in the past that it ends today; on any other store it begins today."""
+    """Returns a new story.
+
+    A fresh store's story begins so far in the past that it ends today; on any other store it begins today.
+    """
     begins = dates.show(database)
     if verification.is_untouched(database):
         begins = dates.hold(database, begins - story.PAID_AFTER)
@@ -109,7 +115,7 @@ def _new_script(database: str) -> story.Script:
 
 
 def _script(kept: dict[str, Any]) -> story.Script:
-    """The story that a folder keeps; one from before business dates began on its first day."""
+    """Returns the story that a folder keeps; one from before business dates began on its first day."""
     date = kept.get("date") or day_in_china(kept["started_us"]).isoformat()
     return story.Script(kept["story_id"], kept["started_us"], date)
 
@@ -141,7 +147,7 @@ def _print_logins(layout: Layout) -> None:
 
 
 def _interruption() -> asyncio.Event:
-    """Set by Ctrl-C or SIGTERM, from now on: also while the platform starts and the story is played."""
+    """Returns an event that Ctrl-C or SIGTERM sets from now on, also while the platform starts or the story runs."""
     interrupted = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
@@ -162,9 +168,9 @@ async def _unless(interrupted: asyncio.Event, work: Coroutine[Any, Any, None]) -
 
 @contextlib.contextmanager
 def _demo_layout(database: str | None) -> Iterator[Layout]:
-    """All fresh; but the rows of a database, which stays, belong to the key rings that it was filled with."""
-    with tempfile.TemporaryDirectory(prefix="aval-demo-") as fresh:
-        yield Layout(pathlib.Path(fresh), _demo_keys(database) if database else None)
+    """Gives a fresh layout; the rows of a database, which stays, belong to the key rings that it was filled with."""
+    with tempfile.TemporaryDirectory(prefix="aval-demo-") as folder:
+        yield Layout(pathlib.Path(folder), _demo_keys(database) if database else None)
 
 
 def _demo_keys(database: str) -> pathlib.Path:
@@ -196,7 +202,10 @@ async def demo(database: str | None, told: Callable[[dict[str, Any]], None]) -> 
 
 
 def one_time_code(layout: Layout, login: str) -> str:
-    """A person's present one-time code on this platform. LookupError if there is no such platform or person."""
+    """Returns a person's present one-time code on this platform.
+
+    Raises LookupError if there is no such platform or person.
+    """
     if login not in world.logins(SESSION_ROLES):
         raise LookupError(f"the demo has nobody who signs in as {login}")
     if not layout.certificates.is_dir():

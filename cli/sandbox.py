@@ -53,13 +53,13 @@ class Script(story.Script):
 
     @property
     def declaration_number(self) -> str:
-        """The declaration's own, whatever the story's id is."""
+        """Returns the declaration's own number, whatever the story's id is."""
         return self.number
 
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """Whose goods are declared, to which buyer of the demo, and for how much, in minor units."""
+    """The goods to declare: their exporter, a buyer of the demo, and the amount in minor units."""
 
     exporter: Mapping[str, Any]
     buyer: Mapping[str, Any]
@@ -68,7 +68,7 @@ class Goods:
 
     @property
     def amount(self) -> Decimal:
-        """The amount in major units."""
+        """Returns the amount in major units."""
         return Decimal(self.minor_units).scaleb(-(minor_digits(self.currency_code) or 0))
 
 
@@ -86,7 +86,10 @@ def goods(
 
 
 def _exporter(login: str, enterprise: str) -> Mapping[str, Any]:
-    """Raises CannotDeclare for a login or an enterprise that the demo doesn't have, and for both that differ."""
+    """Returns the exporter meant.
+
+    Raises CannotDeclare for a login or an enterprise that the demo doesn't have, and for both that differ.
+    """
     if not login and not enterprise:
         return world.exporter(story.EXPORTER)
     for exporter in world.world()["exporters"]:
@@ -118,7 +121,7 @@ def _minor_units(amount: str, currency: str) -> int:
 
 
 def row_of(wanted: Goods, number: str, date: datetime.date) -> declarations_pb2.Declaration:
-    """The declaration of the exporter's template with a number of its own, one line of goods and the amount."""
+    """Returns the declaration of the exporter's template with a number of its own, one line of goods and the amount."""
     text = Template(world.template(wanted.exporter["declaration_template"])).substitute(
         declaration_number=number,
         unified_number=f"I{number[:8]}{number[-9:]}",
@@ -135,13 +138,13 @@ def row_of(wanted: Goods, number: str, date: datetime.date) -> declarations_pb2.
 
 
 def _name_documents(row: declarations_pb2.Declaration, number: str) -> None:
-    """Fresh numbers, since an invoice or a bill of lading of another declaration would be a finding."""
+    """Gives the documents fresh numbers: an invoice or bill of lading of another declaration would be a finding."""
     serial = number[-9:]
     row.contract_number, row.invoice_number, row.bill_number = f"SBX-C-{serial}", f"SBX-I-{serial}", f"SBXBL{serial}"
 
 
 def _set_amount(row: declarations_pb2.Declaration, wanted: Goods) -> None:
-    """As many goods of the template's price as make up the amount."""
+    """Sets as many goods of the template's price as make up the amount."""
     line = row.lines[0]
     quantity = (wanted.amount / Decimal(line.unit_price.value)).quantize(_QUANTITY_STEP)
     line.quantity.CopyFrom(rpc.decimal(quantity))
@@ -192,11 +195,11 @@ async def _finance(
 
 
 def _close_no_date(_until: datetime.date) -> None:
-    """None of the steps that are played closes a business date."""
+    """Closes nothing: none of the steps that are played closes a business date."""
 
 
 def steps_until(state: str) -> list[str]:
-    """The story's steps that lead to a state. Example: COVERED takes consent and cover."""
+    """Returns the story's steps that lead to a state. Example: COVERED takes consent and cover."""
     states = list(FINANCING)
     return [name for text in states[: states.index(state) + 1] for name in FINANCING[text]]
 
@@ -219,16 +222,16 @@ async def _declare(authority: Authority, addresses: Addresses, wanted: Goods, sc
         await _import(window, row_of(wanted, script.number, script.today))
         await _send_receipts(window, script.number, script.started_us)
         read = declarations_pb2.GetDeclarationRequest(name=script.declaration)
-        found = await window.call("declarations", "GetDeclaration", read)
+        declaration = await window.call("declarations", "GetDeclaration", read)
     finally:
         await window.close()
     return {
-        "declaration": found.name,
-        "enterprise": found.enterprise,
-        "buyer": found.buyer_name,
+        "declaration": declaration.name,
+        "enterprise": declaration.enterprise,
+        "buyer": declaration.buyer_name,
         "amount": f"{wanted.amount}",
         "currency": wanted.currency_code,
-        "status": declarations_pb2.Declaration.Status.Name(found.status),
+        "status": declarations_pb2.Declaration.Status.Name(declaration.status),
     }
 
 
@@ -240,7 +243,7 @@ async def _import(window: Institution, row: declarations_pb2.Declaration) -> Non
 
 
 async def _send_receipts(window: Institution, number: str, now_us: int) -> None:
-    """The receipts of the story, a minute apart, the last of them a minute ago."""
+    """Sends the receipts of the story, a minute apart, the last of them a minute ago."""
     request = declarations_pb2.BatchCreateReceiptsRequest(request_id=str(uuid.uuid4()))
     for minute, code in enumerate(story.RECEIPTS):
         receipt = request.receipts.add(declaration_number=number, channel_code=code)

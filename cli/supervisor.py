@@ -28,7 +28,7 @@ READY_SECONDS = 60.0
 
 
 def prepare_certificates(layout: Layout) -> Authority:
-    """The development authority with certificates, signing keys and key rings of all processes."""
+    """Makes the development authority with certificates, signing keys and key rings of all processes."""
     authority = Authority(layout.certificates)
     for name in (*SERVICES, GATEWAY):
         authority.issue(f"services/{name}")
@@ -38,13 +38,13 @@ def prepare_certificates(layout: Layout) -> Authority:
 
 
 def settings_of(layout: Layout, service: str, listen: str, addresses: Addresses) -> Settings:
-    """What a service's process is told."""
+    """Returns the settings of a service's process."""
     keys = keyring.file_of(layout.keys, service)
     return Settings(addresses.database, listen, layout.certificates, addresses.services, keys)
 
 
 def choose_addresses(database: str, fixed_ports: bool) -> Addresses:
-    """Ports on loopback: the usual ones for a person's platform where they are free, any others otherwise."""
+    """Returns ports on loopback: the usual ones for a person's platform where they are free, any others otherwise."""
     used: set[int] = set()
 
     def choose(wanted: int = 0) -> str:
@@ -75,7 +75,10 @@ class Child:
         self._stopping = False
 
     async def run(self) -> None:
-        """Until stopped. A child that dies soon after its start is started again ever more slowly. CannotStart."""
+        """Runs until stopped. A child that dies soon after its start is started again ever more slowly.
+
+        Raises CannotStart.
+        """
         delay = FIRST_RESTART_SECONDS
         while not self._stopping:
             started = time.monotonic()
@@ -93,7 +96,7 @@ class Child:
             await asyncio.sleep(delay)
 
     async def _start(self) -> None:
-        """One life: ready at its first line of output."""
+        """Lives one life: ready at its first line of output."""
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -172,7 +175,10 @@ class Supervisor:
         }
 
     async def start(self) -> None:
-        """Starts all and waits until all are ready. TimeoutError if they never are, CannotStart if one can't be."""
+        """Starts all and waits until all are ready.
+
+        Raises TimeoutError if they never are, CannotStart if one can't be.
+        """
         self._runs = [asyncio.create_task(child.run()) for child in self.children.values()]
         ready = asyncio.create_task(self._ready())
         async with asyncio.timeout(READY_SECONDS):
@@ -188,7 +194,7 @@ class Supervisor:
             await child.ready.wait()
 
     async def stop(self) -> None:
-        """The services first: their last spans go to the gateway's receiver."""
+        """Stops the services first: their last spans go to the gateway's receiver."""
         await asyncio.gather(*(self.children[name].stop() for name in SERVICES))
         for part in GATEWAY_PARTS:
             await self.children[part].stop()

@@ -11,7 +11,7 @@ START_TICKS = 19
 
 
 def seconds_since_start() -> float:
-    """The seconds since the system started this process; without /proc, since this module was imported."""
+    """Returns the seconds since the system started this process; without /proc, since this module was imported."""
     try:
         stat = pathlib.Path("/proc/self/stat").read_text(encoding="utf-8")
     except FileNotFoundError:

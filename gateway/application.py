@@ -43,7 +43,7 @@ def _is_for_programs(request: Request) -> bool:
 
 
 def _refuse(rooms: Rooms) -> Refuse:
-    """A refusal, in the form that its reader reads."""
+    """Returns a function that makes a refusal in the form that its reader reads."""
 
     async def refused(request: Request, error: Exception) -> Response:
         refusal = _refusal_of(request, error)
@@ -65,14 +65,14 @@ def _refusal_of(request: Request, error: Exception) -> DomainError:
 
 
 def _allowed(request: Request) -> set[str]:
-    """The verbs that the path of a request takes."""
+    """Returns the verbs that the path of a request takes."""
     routes = [route for route in request.app.routes if isinstance(route, Route)]
     taking = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
     return {verb for route in taking for verb in route.methods or ()}
 
 
 def application(rooms: Rooms, hosts: frozenset[str]) -> ASGIApp:
-    """All of it, behind the edge. `hosts`: the names that a request's Host may have."""
+    """Returns the whole application, behind the edge. `hosts`: the names that a request's Host may have."""
     rooms_with_routes = (
         JsonApi(rooms),
         Downloads(rooms),

@@ -16,7 +16,7 @@ class Assertions:
         self._kept: dict[tuple[Caller, str], tuple[int, str]] = {}
 
     def of(self, caller: Caller, service: str) -> str:
-        """The caller's assertion for a service."""
+        """Returns the caller's assertion for a service."""
         now_us = self._clock.now_us()
         kept = self._kept.get((caller, service))
         if kept is None or kept[0] <= now_us:

@@ -40,14 +40,14 @@ class Backends:
 
     @property
     def names(self) -> list[str]:
-        """The services that can be reached."""
+        """Returns the services that can be reached."""
         return self._channels.names
 
     def _metadata(self, caller: Caller, service: str) -> Metadata:
         return [(ASSERTION_KEY, self._assertions.of(caller, service)), ("accept-language", caller.language)]
 
     async def call(self, service: str, method: str, request: Message, caller: Caller) -> Any:
-        """One call. RemoteError as the service refused; ServiceUnavailable where it can't be reached."""
+        """Makes a call. Raises RemoteError as the service refused; ServiceUnavailable where it can't be reached."""
         if service not in self._channels.names:
             raise ServiceUnavailable(service=service)
         callee = contract(service)
@@ -82,7 +82,7 @@ class Backends:
     async def watch(
         self, service: str, request: events_pb2.WatchRequest, caller: Caller
     ) -> AsyncGenerator[events_pb2.WatchResponse, None]:
-        """The caller's events of a service. RemoteError when the stream breaks."""
+        """Returns the caller's events of a service. Raises RemoteError when the stream breaks."""
         callee = contract(service)
         stream = self._channels[service].unary_stream(
             callee.path(WATCH), request_serializer=type(request).SerializeToString,

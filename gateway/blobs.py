@@ -38,7 +38,7 @@ class Blobs:
         self._rooms = rooms
 
     def routes(self) -> list[Route]:
-        """Returns what it answers."""
+        """Returns its routes."""
         return [
             Route(BLOBS + "{service}", self.upload, methods=["POST"]),
             Route(BLOBS + "{service}/{sha256}", self.download, methods=["GET"]),
@@ -116,7 +116,7 @@ class Body:
             raise BlobTooLarge(limit=limit)
 
     async def parts(self) -> AsyncIterator[blobs_pb2.BlobPart]:
-        """Gives the body as it comes; the last part, which makes it whole, only if it came to its end."""
+        """Yields the body as it comes; the last part, which makes it whole, only if it came to its end."""
         digest, size = hashlib.sha256(), 0
         yield blobs_pb2.BlobPart(media_type=self._media_type)
         try:

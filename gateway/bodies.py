@@ -23,16 +23,16 @@ class Bodies:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bodies")
 
     async def form(self, request: Request) -> dict[str, list[str]]:
-        """A form's values by name. MessageTooLarge, TooManyFields, CallerGone."""
+        """Returns a form's values by name. Raises MessageTooLarge, TooManyFields, CallerGone."""
         body = await read(request, self._limits.form_bytes)
         return form_of(body, self._limits.form_fields)
 
     async def small(self, request: Request) -> bytes:
-        """The body of a sign-in and the like. MessageTooLarge, CallerGone."""
+        """Returns the body of a sign-in and the like. Raises MessageTooLarge, CallerGone."""
         return await read(request, self._limits.sign_in_bytes)
 
     async def message(self, request: Request) -> bytes:
-        """The body of a method's request. MessageTooLarge, TooManyFields, CallerGone."""
+        """Returns the body of a method's request. Raises MessageTooLarge, TooManyFields, CallerGone."""
         if len(request.query_params.multi_items()) > self._limits.query_parameters:
             raise TooManyFields(limit=self._limits.query_parameters)
         body = await read(request, self._limits.json_bytes)
@@ -40,7 +40,7 @@ class Bodies:
         return body
 
     async def parsed(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """What the function makes of a body, beside the loop."""
+        """Runs the function on a body, beside the loop. Returns its result."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
     def close(self) -> None:
@@ -49,7 +49,7 @@ class Bodies:
 
 
 async def read(request: Request, limit: int) -> bytes:
-    """The body, of at most so many bytes; a longer one isn't read. MessageTooLarge, CallerGone."""
+    """Returns the body, of at most so many bytes; a longer one isn't read. Raises MessageTooLarge, CallerGone."""
     told = request.headers.get("content-length", "0")
     # The server has refused a length that is no number.
     if int(told) > limit:
@@ -66,7 +66,7 @@ async def read(request: Request, limit: int) -> bytes:
 
 
 def form_of(body: bytes, limit: int) -> dict[str, list[str]]:
-    """The values of a form by name: a=1&b=&a=2 is {"a": ["1", "2"], "b": [""]}. TooManyFields."""
+    """Returns the values of a form by name: a=1&b=&a=2 is {"a": ["1", "2"], "b": [""]}. Raises TooManyFields."""
     try:
         return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=limit)
     except ValueError as error:
@@ -74,6 +74,9 @@ def form_of(body: bytes, limit: int) -> dict[str, list[str]]:
 
 
 def check_values(body: bytes, limit: int) -> None:
-    """TooManyFields where JSON may have more values than the limit: [1,2,3] has 3, {"a":[1,2]} has 2 and a name."""
+    """Counts the values of JSON: [1,2,3] has 3, {"a":[1,2]} has 2 and a name.
+
+    Raises TooManyFields where there may be more than the limit.
+    """
     if body.count(b",") + body.count(b":") + body.count(b"[") + body.count(b"{") > limit:
         raise TooManyFields(limit=limit)

@@ -24,22 +24,22 @@ BLOBS = "/blobs/"
 
 
 def source_of(address: str) -> str:
-    """The source that an address belongs to: itself; of IPv6 the network of 64 bits that a subscriber has.
+    """Returns the source that an address belongs to: itself; of IPv6 the network of 64 bits that a subscriber has.
 
     2001:db8::1 is of 2001:db8::/64, 192.0.2.7 of 192.0.2.7, ::ffff:192.0.2.7 of 192.0.2.7.
     """
     try:
-        found = ipaddress.ip_address(address.split("%")[0])
+        parsed = ipaddress.ip_address(address.split("%")[0])
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv6Address):
-        mapped = found.ipv4_mapped
-        return str(mapped or ipaddress.ip_network((found, IPV6_NETWORK_BITS), strict=False))
-    return str(found)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped or ipaddress.ip_network((parsed, IPV6_NETWORK_BITS), strict=False))
+    return str(parsed)
 
 
 class Places:
-    """How many are there at a time: at most so many in all, and of a source."""
+    """Places for callers at the same time: at most so many in all, and of a source."""
 
     def __init__(self, in_all: int, per_source: int, exempt: Container[str] = ()) -> None:
         """`exempt`: sources that stand for many, such as a TLS edge."""
@@ -62,7 +62,7 @@ class Places:
 
 
 class Waiting(enum.Enum):
-    """What the server waits for."""
+    """The part of a request that the server waits for."""
 
     HEAD = "the head of a request"
     BODY = "the body of a request"
@@ -122,7 +122,7 @@ class LimitedProtocol(H11Protocol):
         self._wait_for(self._missing() or Waiting.NOTHING)
 
     def _missing(self) -> Waiting | None:
-        """What a request that was begun is waiting for; None before the next one's head."""
+        """Returns what a request that was begun waits for; None before the next one's head."""
         if self.cycle is None:
             return None
         if self.cycle.response_complete:
@@ -132,7 +132,7 @@ class LimitedProtocol(H11Protocol):
         return Waiting.UPLOAD if self.cycle.scope["path"].startswith(BLOBS) else Waiting.BODY
 
     def _wait_for(self, waiting: Waiting) -> None:
-        """The limit counts from when the waiting began, not from the last byte."""
+        """Sets the limit, which counts from when the waiting began, not from the last byte."""
         if waiting is self._waiting:
             return
         self._waiting = waiting
@@ -144,12 +144,12 @@ class LimitedProtocol(H11Protocol):
             self._timer = self.loop.call_later(seconds, self.transport.abort)
 
     def pause_writing(self) -> None:
-        """The caller reads too slowly: it has so long to catch up."""
+        """Gives a caller that reads too slowly so long to catch up."""
         super().pause_writing()
         self._unread_timer = self.loop.call_later(self.limits.unread_answer_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The caller has caught up."""
+        """Goes on once the caller has caught up."""
         if self._unread_timer:
             self._unread_timer.cancel()
             self._unread_timer = None
@@ -157,7 +157,7 @@ class LimitedProtocol(H11Protocol):
 
 
 def protocol_of(limits: Limits, edges: Container[str]) -> type[LimitedProtocol]:
-    """The protocol of a server's connections, which share their places."""
+    """Returns the protocol of a server's connections, which share their places."""
     attributes: dict[str, Any] = {
         "limits": limits,
         "places": Places(limits.connections_in_all, limits.connections_per_source, edges),

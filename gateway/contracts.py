@@ -1,4 +1,4 @@
-"""What exists outside: the services behind the door and their PUBLIC methods, from the descriptors."""
+"""The contracts that exist outside: the services behind the door and their PUBLIC methods, from the descriptors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,5 +32,5 @@ def _of_service(service: str) -> Iterator[PublicMethod]:
 
 @cache
 def public_methods() -> tuple[PublicMethod, ...]:
-    """All of them, in the protos' order."""
+    """Returns all public methods, in the protos' order."""
     return tuple(method for service in SERVICES for method in _of_service(service))

@@ -28,42 +28,42 @@ class Downloads:
         self._rooms = rooms
 
     def routes(self) -> list[Route]:
-        """What it answers."""
+        """Returns its routes."""
         return [Route("/downloads/declarations.csv", self.declarations, methods=["GET"])]
 
     async def declarations(self, request: Request) -> Response:
-        """The caller's declarations as CSV. What refuses the first page refuses the download."""
+        """Answers with the caller's declarations as CSV. What refuses the first page refuses the download."""
         principal = await web.signed_in(self._rooms, request)
         caller = principal.caller(web.language_of(request))
         parameters = dict.fromkeys(request.query_params.multi_items())
         with_mark = ("bom", "true") in parameters
-        asked = _asked([parameter for parameter in parameters if parameter[0] != "bom"])
-        first = await self._page(asked, caller)
+        export = _asked([parameter for parameter in parameters if parameter[0] != "bom"])
+        first = await self._page(export, caller)
         if request.method == "HEAD":
             return Response(media_type=MEDIA_TYPE, headers=HEADERS)
-        pages = self._pages(asked, first, caller, with_mark)
+        pages = self._pages(export, first, caller, with_mark)
         return StreamingResponse(pages, media_type=MEDIA_TYPE, headers=HEADERS)
 
-    async def _page(self, asked: insight_pb2.ExportDeclarationsRequest, caller: Caller) -> Any:
-        return await self._rooms.backends.call("declarations", METHOD, asked, caller)
+    async def _page(self, export: insight_pb2.ExportDeclarationsRequest, caller: Caller) -> Any:
+        return await self._rooms.backends.call("declarations", METHOD, export, caller)
 
     async def _pages(
-        self, asked: insight_pb2.ExportDeclarationsRequest, page: Any, caller: Caller, with_mark: bool
+        self, export: insight_pb2.ExportDeclarationsRequest, page: Any, caller: Caller, with_mark: bool
     ) -> AsyncIterator[bytes]:
         if with_mark:
             yield BYTE_ORDER_MARK
         yield page.csv
         while page.next_page_token:
-            asked.page_token = page.next_page_token
-            page = await self._page(asked, caller)
+            export.page_token = page.next_page_token
+            page = await self._page(export, caller)
             yield page.csv
 
 
 def _asked(parameters: list[tuple[str, str]]) -> insight_pb2.ExportDeclarationsRequest:
-    """The request that the parameters make. InvalidFields."""
+    """Returns the request that the parameters make. Raises InvalidFields."""
     route, _ = find("GET", "/v1/declarations:export")
     assert route is not None
-    asked: insight_pb2.ExportDeclarationsRequest = transcoding.request_of(route, {}, parameters, b"")
-    asked.format = insight_pb2.ExportDeclarationsRequest.CSV
-    asked.page_size = asked.page_size or PAGE
-    return asked
+    export: insight_pb2.ExportDeclarationsRequest = transcoding.request_of(route, {}, parameters, b"")
+    export.format = insight_pb2.ExportDeclarationsRequest.CSV
+    export.page_size = export.page_size or PAGE
+    return export

@@ -36,7 +36,7 @@ Add = Callable[[Any], Schema]
 
 
 def _base64_characters(size: int) -> int:
-    """The characters that so many bytes take in base64: 3 take 4, 4 take 8."""
+    """Returns the characters that so many bytes take in base64: 3 take 4, 4 take 8."""
     return -(-size // 3) * 4
 
 
@@ -74,30 +74,30 @@ DATE = "google.type.Date"
 
 
 def named(field: FieldDescriptor, schema: Schema) -> Schema:
-    """What a field's name says of its values, where its rules don't say it."""
+    """Returns the schema that a field's name gives its values, where its rules don't."""
     if field.name == "currency_code" and schema.get("pattern") != "^[A-Z]{3}$":
         return {}
     return NAMED.get(field.full_name) or NAMED.get(field.name, {})
 
 
 def rules_of(field: FieldDescriptor) -> Any:
-    """A field's rules."""
+    """Returns a field's rules."""
     return field.GetOptions().Extensions[validate_pb2.field]  # type: ignore[index]
 
 
 def additions(rules: Any) -> Schema:
-    """What rules add to the schema of a value: a min_len of 1 adds {"minLength": 1}."""
+    """Returns what rules add to the schema of a value: a min_len of 1 adds {"minLength": 1}."""
     kind = rules.WhichOneof("type")
     if kind is None:
         return {}
-    found: Schema = {}
+    schema: Schema = {}
     for rule, value in getattr(rules, kind).ListFields():
-        found |= RULES.get((kind, rule.name), lambda _: {})(value)
-    return found
+        schema |= RULES.get((kind, rule.name), lambda _: {})(value)
+    return schema
 
 
 def names_of_enum(field: FieldDescriptor, rules: Any) -> list[str]:
-    """The names that an enumeration's field takes."""
+    """Returns the names that an enumeration's field takes."""
     assert field.enum_type is not None
     forbidden = set(rules.enum.not_in) if rules.HasField("enum") else set()
     return [value.name for value in field.enum_type.values if value.number not in forbidden]

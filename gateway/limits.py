@@ -45,7 +45,7 @@ class Limits:
 
     @classmethod
     def load(cls, file: pathlib.Path | None = None) -> "Limits":
-        """The defaults, with those of a file in place of theirs. UnknownLimit, OSError."""
+        """Returns the defaults, with those of a file in place of theirs. Raises UnknownLimit, OSError."""
         values = tomllib.loads(DEFAULTS.read_text(encoding="utf-8"))
         if file is not None:
             values |= tomllib.loads(file.read_text(encoding="utf-8"))

@@ -79,7 +79,7 @@ SECOND_FACTOR: Schema = {
 
 @cache
 def comments() -> Mapping[str, str]:
-    """The protos' comments by full name; empty where the image with the sources' texts isn't there."""
+    """Returns the protos' comments by full name; empty where the image with the sources' texts isn't there."""
     if not IMAGE.exists():
         return {}
     image = descriptor_pb2.FileDescriptorSet.FromString(IMAGE.read_bytes())
@@ -94,7 +94,7 @@ def _comments_of(file: descriptor_pb2.FileDescriptorProto) -> Iterator[tuple[str
 
 
 def _name_at(file: descriptor_pb2.FileDescriptorProto, path: list[int]) -> str:
-    """The dotted name of what a source location's path leads to: pairs of field number and index."""
+    """Returns the dotted name of what a source location's path leads to: pairs of field number and index."""
     element: Any = file
     names: list[str] = []
     for number, index in zip(path[::2], path[1::2], strict=False):
@@ -113,7 +113,7 @@ class Schemas:
         self.found: dict[str, Schema] = {"Status": STATUS}
 
     def of_field(self, field: FieldDescriptor) -> Schema:
-        """The schema of an answer's field, with its comment."""
+        """Returns the schema of an answer's field, with its comment."""
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             entry = self._answer_of(field.message_type.fields_by_name["value"])
             return _described(field, {"type": "object", "additionalProperties": entry})
@@ -129,19 +129,19 @@ class Schemas:
         return dict(SCALARS[field.type])
 
     def of_message(self, message: Descriptor) -> Schema:
-        """A reference to a message's schema, or the form JSON gives a well-known one."""
+        """Returns a reference to a message's schema, or the form JSON gives a well-known one."""
         if message.full_name in WELL_KNOWN:
             return dict(WELL_KNOWN[message.full_name])
         return self._reference(message, message.full_name, self._message)
 
     def of_input(self, message: Descriptor) -> Schema:
-        """As `of_message`, of what is sent: with the rules of its fields."""
+        """Returns the schema as `of_message` does, of a request: with the rules of its fields."""
         if message.full_name in WELL_KNOWN:
             return dict(WELL_KNOWN[message.full_name])
         return self._reference(message, f"{message.full_name}.Input", self._input)
 
     def of_input_field(self, field: FieldDescriptor) -> Schema:
-        """The schema of a request's field, with its rules and its comment."""
+        """Returns the schema of a request's field, with its rules and its comment."""
         rules = field_rules.rules_of(field)
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             value = self._input_of(field.message_type.fields_by_name["value"], rules.map.values)
@@ -194,7 +194,7 @@ def _described(field: FieldDescriptor, schema: Schema) -> Schema:
 
 
 def _or_null(schema: Schema) -> Schema:
-    """The schema of a value that may be null, which stands for none: {"type": "string"} is ["string", "null"]."""
+    """Returns the schema of a value that may be null, for none: {"type": "string"} is ["string", "null"]."""
     if "type" not in schema:
         around = {name: value for name, value in schema.items() if name != "$ref"}
         return {"anyOf": [{"$ref": schema["$ref"]}, {"type": "null"}], **around}
@@ -207,7 +207,7 @@ def _is_output(field: FieldDescriptor) -> bool:
 
 
 def _path(route: Route) -> tuple[str, list[Schema]]:
-    """The template as OpenAPI writes it, {name=loans/*} being loans/{name}; and its parameters."""
+    """Returns the template as OpenAPI writes it, {name=loans/*} being loans/{name}; and its parameters."""
     parameters: list[Schema] = []
 
     def replace(match: Any) -> str:
@@ -227,7 +227,10 @@ def _path(route: Route) -> tuple[str, list[Schema]]:
 
 
 def _variable(message: Descriptor, path: str, pattern: str) -> Schema:
-    """The schema of what stands for * in a path: of loans/* and the rule ^loans/[a-z]{1,9}$ it is ^[a-z]{1,9}$."""
+    """Returns the schema of what stands for * in a path.
+
+    For loans/* and the rule ^loans/[a-z]{1,9}$ it is ^[a-z]{1,9}$.
+    """
     *parents, last = path.split(".")
     for name in parents:
         inner = message.fields_by_name[name].message_type
@@ -293,19 +296,19 @@ def _answer(description: str, schema: Schema) -> Schema:
     return {"description": description, "content": {JSON: {"schema": schema}}}
 
 
-def _refused(found: Mapping[int, list[str]]) -> Schema:
-    """The refusals of an operation: a status each, with the reasons that it has."""
+def _refused(reasons_by_status: Mapping[int, list[str]]) -> Schema:
+    """Returns the refusals of an operation: a status each, with the reasons that it has."""
     return {
         str(status): {
             **_answer(f"Refused: {', '.join(names)}.", {"$ref": "#/components/schemas/Status"}),
             "x-aval-reasons": names,
         }
-        for status, names in found.items()
+        for status, names in reasons_by_status.items()
     }
 
 
 def _own(operation: str, verb: str, answers: Schema, refusals: reasons.Refusals, body: Schema | None = None) -> Schema:
-    """An operation of a session, which no proto has."""
+    """Returns an operation of a session, which no proto has."""
     changes = verb != "GET"
     schema = {
         "operationId": operation,
@@ -317,7 +320,7 @@ def _own(operation: str, verb: str, answers: Schema, refusals: reasons.Refusals,
 
 
 def _sessions() -> dict[str, Schema]:
-    """The paths of sessions."""
+    """Returns the paths of sessions."""
     whose, ended = _answer("Whose session it is.", {"type": "object"}), {"204": {"description": "Ended."}}
     sign_in = _own("SignIn", "POST", {"201": whose}, reasons.SIGN_IN, sessions.SIGN_IN)
     changed = (*reasons.SIGN_IN, NotSignedIn, PasswordUnfit)
@@ -367,7 +370,7 @@ def _blobs_of(service: str, schemas: Schemas) -> Iterator[tuple[str, Schema]]:
 
 @cache
 def document() -> Schema:
-    """The whole document."""
+    """Returns the whole document."""
     schemas, paths = Schemas(), _sessions()
     paths |= _blobs(schemas)
     for route in routes():
@@ -392,5 +395,5 @@ def document() -> Schema:
 
 @cache
 def text() -> bytes:
-    """The document as JSON, made once."""
+    """Returns the document as JSON, made once."""
     return json.dumps(document(), ensure_ascii=False).encode()

@@ -11,7 +11,7 @@ from google.protobuf.descriptor import Descriptor
 from chassis import errors, server
 from chassis.blobs import errors as blob_errors
 from chassis.errors import DomainError
-from gateway import errors as ours
+from gateway import errors as gateway_errors
 from gateway.json_api.routes import Route
 from gateway.json_api.transcoding import REQUEST_ID
 from gateway.web import status_of
@@ -20,27 +20,38 @@ from gateway.web import status_of
 FILE = pathlib.Path(__file__).parent / "data" / "reasons.json"
 
 Refusals = tuple[type[DomainError], ...]
-ALWAYS: Refusals = (ours.HostUnknown, ours.FramingAmbiguous, server.Internal)
-SIGNED_IN: Refusals = (ours.NotSignedIn, errors.AccessDenied, errors.InvalidFields, ours.TooManyFields)
+ALWAYS: Refusals = (gateway_errors.HostUnknown, gateway_errors.FramingAmbiguous, server.Internal)
+SIGNED_IN: Refusals = (
+    gateway_errors.NotSignedIn,
+    errors.AccessDenied,
+    errors.InvalidFields,
+    gateway_errors.TooManyFields,
+)
 CALLED: Refusals = (errors.NotFound, errors.ServiceUnavailable, server.MessageTooLarge)
-CHANGES: Refusals = (ours.CrossSiteRequest,)
-WITH_BODY: Refusals = (server.MessageTooLarge, ours.CallerGone)
+CHANGES: Refusals = (gateway_errors.CrossSiteRequest,)
+WITH_BODY: Refusals = (server.MessageTooLarge, gateway_errors.CallerGone)
 WITH_REQUEST_ID: Refusals = (
-    ours.IdempotencyKeyMissing,
-    ours.IdempotencyKeyInvalid,
+    gateway_errors.IdempotencyKeyMissing,
+    gateway_errors.IdempotencyKeyInvalid,
     errors.RequestIdReused,
     errors.Contended,
     errors.Overloaded,
 )
-WITH_CODE: Refusals = (errors.SecondFactorRequired, ours.OneTimeCodeInvalid, ours.TooManyAttempts)
+WITH_CODE: Refusals = (errors.SecondFactorRequired, gateway_errors.OneTimeCodeInvalid, gateway_errors.TooManyAttempts)
 WITH_PAGE_TOKEN: Refusals = (errors.InvalidPageToken,)
 WITH_ETAG: Refusals = (errors.EtagMismatch,)
 SIGN_IN: Refusals = (
-    *ALWAYS, *CHANGES, *WITH_BODY, errors.InvalidFields, ours.SignInFailed, ours.TooManyAttempts, ours.SignInsWaiting,
-)  # fmt: skip
-BLOBS: Refusals = (ours.NotSignedIn, errors.AccessDenied, errors.InvalidFields, errors.ServiceUnavailable)
+    *ALWAYS,
+    *CHANGES,
+    *WITH_BODY,
+    errors.InvalidFields,
+    gateway_errors.SignInFailed,
+    gateway_errors.TooManyAttempts,
+    gateway_errors.SignInsWaiting,
+)
+BLOBS: Refusals = (gateway_errors.NotSignedIn, errors.AccessDenied, errors.InvalidFields, errors.ServiceUnavailable)
 UPLOADS: Refusals = (
-    ours.CallerGone,
+    gateway_errors.CallerGone,
     blob_errors.BlobTooLarge,
     blob_errors.BlobsFull,
     blob_errors.UploadIncomplete,
@@ -58,7 +69,7 @@ def _of_services() -> Mapping[str, Mapping[str, str | list[str]]]:
 
 
 def by_status(refusals: Refusals) -> dict[int, list[str]]:
-    """The reasons of refusals by HTTP status."""
+    """Returns the reasons of refusals by HTTP status."""
     return _sorted((status_of(refusal.code, refusal.reason), refusal.reason) for refusal in refusals)
 
 
@@ -70,7 +81,7 @@ def _sorted(pairs: Iterable[tuple[int, str]]) -> dict[int, list[str]]:
 
 
 def of_route(route: Route) -> dict[int, list[str]]:
-    """The reasons for which a call of a route may be refused, by HTTP status."""
+    """Returns the reasons for which a call of a route may be refused, by HTTP status."""
     methods, codes = _of_services()["methods"], _of_services()["codes"]
     named = methods[route.method.descriptor.full_name]
     pairs = [(status_of(grpc.StatusCode[str(codes[reason])], reason), reason) for reason in named]
@@ -80,7 +91,7 @@ def of_route(route: Route) -> dict[int, list[str]]:
 
 
 def _of_gateway(route: Route) -> Refusals:
-    """What the gateway and the chassis refuse, by what the route is."""
+    """Returns what the gateway and the chassis refuse, by the kind of route."""
     fields = _names(route.method.descriptor.input_type)
     wanted = {
         CHANGES: route.changes,

@@ -39,14 +39,14 @@ BACKLOG = 2048
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the gateway listens, host:port each; empty: that part isn't here."""
+    """The gateway's addresses, host:port each; empty where that part isn't here."""
 
     http: str
     door: str
     otlp: str
 
     def told(self) -> str:
-        """For people, such as "http 127.0.0.1:8080, otlp 127.0.0.1:4317"."""
+        """Returns the addresses for people, such as "http 127.0.0.1:8080, otlp 127.0.0.1:4317"."""
         parts = {"http": self.http, "door": self.door, "otlp": self.otlp}
         return ", ".join(f"{name} {address}" for name, address in parts.items() if address)
 
@@ -56,7 +56,7 @@ class _WebServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """None of them."""
+        """Captures none of them."""
         yield
 
 
@@ -73,7 +73,7 @@ class Gateway:
         self._web: _WebServer | None = None
 
     async def start(self) -> Addresses:
-        """Migrates the store and opens the ports that the settings name. UnfitStore."""
+        """Migrates the store and opens the ports that the settings name. Raises UnfitStore."""
         settings = self._settings
         keys = KeyFile(settings.key_ring, self._random)
         self.database: Database = await asyncio.to_thread(open_database, settings.database, self._random, keys)

@@ -1,4 +1,4 @@
-"""What the gateway is told by its environment."""
+"""The gateway's settings, from its environment."""
 
 import json
 import pathlib
@@ -42,7 +42,7 @@ class GatewaySettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "GatewaySettings":
-        """KeyError names what is missing; UnknownLimit."""
+        """Reads the settings. Raises KeyError with the name of what is missing; UnknownLimit."""
         return cls(
             database=environment["AVAL_DATABASE"],
             certificates=pathlib.Path(environment["AVAL_CERTIFICATES"]),
@@ -59,7 +59,7 @@ class GatewaySettings:
         )
 
     def to_environment(self) -> dict[str, str]:
-        """What `from_environment` reads, but for a file of limits."""
+        """Returns what `from_environment` reads, but for a file of limits."""
         return {
             "AVAL_DATABASE": self.database,
             "AVAL_CERTIFICATES": str(self.certificates),
@@ -76,21 +76,21 @@ class GatewaySettings:
 
     @property
     def key_ring(self) -> pathlib.Path:
-        """The file of the key ring."""
+        """Returns the file of the key ring."""
         return self.keys or keyring.file_of(self.certificates, "gateway")
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The names that a request's Host may have, in lower case and without a port."""
+        """Returns the names that a request's Host may have, in lower case and without a port."""
         return frozenset(name.lower() for name in (*LOOPBACK, self.http_listen.rsplit(":", 1)[0], *self.http_hosts))
 
     def only(self, part: str) -> "GatewaySettings":
-        """The settings of the process that serves one part, DOOR or PAGES: they share no event loop."""
+        """Returns the settings of the process that serves one part, DOOR or PAGES: they share no event loop."""
         if part == DOOR:
             return replace(self, http_listen="", otlp_listen="")
         return replace(self, door_listen="")
 
 
 def _listed(text: str) -> tuple[str, ...]:
-    """The names of a list such as "aval.example, www.aval.example"."""
+    """Returns the names of a list such as "aval.example, www.aval.example"."""
     return tuple(name.strip() for name in text.split(",") if name.strip())

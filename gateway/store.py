@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 def open_database(url: str, random: RandomBytes, keys: KeyRing) -> Database:
-    """The gateway's store at its newest schema. UnfitStore, such as OtherRing."""
+    """Returns the gateway's store at its newest schema. Raises UnfitStore, such as OtherRing."""
     database = Database(url, SCHEMA, keys)
     try:
         migrations.upgrade(database, [VERSIONS], random)
@@ -43,7 +43,7 @@ class Store:
 
     @property
     def keys(self) -> KeyRing:
-        """What seals its values."""
+        """Returns the key ring that seals its values."""
         return self._database.keys
 
     async def write(
@@ -52,7 +52,7 @@ class Store:
         *arguments: Parameters.args,
         **named: Parameters.kwargs,
     ) -> Result:
-        """What the function gives, committed."""
+        """Runs the function in a transaction. Returns its result, committed."""
 
         def work() -> Result:
             with self._database.write() as connection:
@@ -66,7 +66,7 @@ class Store:
         *arguments: Parameters.args,
         **named: Parameters.kwargs,
     ) -> Result:
-        """What the function gives, from one snapshot."""
+        """Runs the function on one snapshot. Returns its result."""
 
         def work() -> Result:
             with self._database.read() as connection:

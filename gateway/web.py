@@ -91,12 +91,12 @@ class Rooms:
 
 
 def http_status(error: DomainError) -> int:
-    """The HTTP status of a refusal."""
+    """Returns the HTTP status of a refusal."""
     return status_of(error.code, error.reason)
 
 
 def status_of(code: grpc.StatusCode, reason: str) -> int:
-    """The HTTP status of a code and a reason."""
+    """Returns the HTTP status of a code and a reason."""
     return int(HTTP_STATUS_BY_REASON.get(reason) or HTTP_STATUS.get(code, HTTPStatus.INTERNAL_SERVER_ERROR))
 
 
@@ -114,7 +114,7 @@ async def signed_in(rooms: Rooms, request: Request, in_use: bool = True) -> Prin
 
 
 def source(request: Request) -> str:
-    """Where the request came from, as attempts are counted."""
+    """Returns the source that the request came from, as attempts are counted."""
     return source_of(request.client.host) if request.client else ""
 
 
@@ -131,7 +131,7 @@ def set_session(rooms: Rooms, request: Request, response: Response, token: str) 
 
 
 def check_same_site(request: Request) -> None:
-    """CrossSiteRequest unless the change comes from this site, or from a program that says so."""
+    """Raises CrossSiteRequest unless the change comes from this site, or from a program that says so."""
     if request.method in SAFE_VERBS:
         return
     origin = request.headers.get("origin")
@@ -142,7 +142,7 @@ def check_same_site(request: Request) -> None:
 
 
 def json_refusal(error: DomainError, language: str) -> JSONResponse:
-    """A google.rpc.Status as JSON: code, reason, message in the caller's language, details."""
+    """Returns a google.rpc.Status as JSON: code, reason, message in the caller's language, details."""
     message = status.to_status(error, language)
     details = [json_format.MessageToDict(detail) for detail in message.details]
     content = {"code": message.code, "reason": error.reason, "message": error.text(language), "details": details}
@@ -167,7 +167,7 @@ def incident(error: Exception, where: str, random: RandomBytes = system_random) 
 
 @contextlib.contextmanager
 def traced(request: Request, name: str, **attributes: str) -> Iterator[trace.Span]:
-    """A span for a request whose route and caller are known; its name and attributes are ours, not the caller's."""
+    """Gives a span for a request whose route and caller are known; its name and attributes are ours."""
     with telemetry.edge_span(name, request.headers.get(telemetry.TRACEPARENT, "")) as span:
         span.set_attributes({name: value for name, value in attributes.items() if value})
         try:
@@ -233,5 +233,5 @@ class Edge:
 
 
 def host_name(host: str) -> str:
-    """A Host without its port, in lower case: "Localhost:8080" is "localhost", "[::1]:80" is "[::1]"."""
+    """Returns a Host without its port, in lower case: "Localhost:8080" is "localhost", "[::1]:80" is "[::1]"."""
     return host.lower() if host.endswith("]") else host.lower().rpartition(":")[0] or host.lower()

@@ -43,7 +43,7 @@ def breaks() -> list[dict[str, str]]:
 
 
 def contracts_section(changelog: str) -> str:
-    """The text under "### Contracts (protos)" of what isn't released yet; empty where there is none."""
+    """Returns the text under "### Contracts (protos)" of what isn't released yet; empty where there is none."""
     section = SECTION.search(changelog)
     return section.group(1) if section else ""
 

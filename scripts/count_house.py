@@ -36,7 +36,7 @@ class Module:
     nodes: tuple[ast.AST, ...]
 
     def place(self, line: int) -> str:
-        """The file's path below the root, and the line."""
+        """Returns the file's path below the root, and the line."""
         return f"{self.path.relative_to(self.root).as_posix()}:{line}"
 
 
@@ -142,7 +142,7 @@ def functions(module: Module) -> Iterator[Function]:
 
 
 def length(function: Function) -> int:
-    """The lines from `def` to the function's end, its docstring among them."""
+    """Returns the lines from `def` to the function's end, its docstring among them."""
     return (function.end_lineno or function.lineno) - function.lineno + 1
 
 
@@ -258,14 +258,14 @@ MEDIAN = "median_function"
 
 
 def places(read: Sequence[Module]) -> dict[str, list[str]]:
-    """The places of each count, as path:line."""
+    """Returns the places of each count, as path:line."""
     return {
         name: [module.place(line) for module in read for line in lines(module)] for name, (_, lines) in COUNTS.items()
     }
 
 
 def count(read: Sequence[Module]) -> dict[str, float]:
-    """How many places each count has, and the median length of a function in lines."""
+    """Returns how many places each count has, and the median length of a function in lines."""
     lengths = [length(function) for module in read for function in functions(module)]
     counts: dict[str, float] = {name: len(lines) for name, lines in places(read).items()}
     return {**counts, MEDIAN: statistics.median(lengths) if lengths else 0}

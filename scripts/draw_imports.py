@@ -21,12 +21,12 @@ FLOOR_HEIGHT = 80
 
 def modules(package: str, root: pathlib.Path) -> dict[str, pathlib.Path]:
     """Returns the files of a package by module name, without its migrations: a folder's __init__ bears its name."""
-    found: dict[str, pathlib.Path] = {}
+    files: dict[str, pathlib.Path] = {}
     for path in sorted((root / package.replace(".", "/")).rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
         if "versions" not in parts:
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+            files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return files
 
 
 def imported(path: pathlib.Path, known: AbstractSet[str]) -> Iterator[str]:
@@ -65,12 +65,12 @@ def graph_of(package: str, root: pathlib.Path, depth: int = 0) -> dict[str, set[
 def circles(graph: Graph) -> list[set[str]]:
     """Returns the groups of rooms that reach each other: {"a": {"b"}, "b": {"a"}, "c": {"a"}} has one, a and b."""
     reach = {room: _reachable(graph, room) for room in graph}
-    found: list[set[str]] = []
+    rings: list[set[str]] = []
     for room in graph:
         circle = {other for other in reach[room] if room in reach[other]}
-        if len(circle) > 1 and circle not in found:
-            found.append(circle)
-    return found
+        if len(circle) > 1 and circle not in rings:
+            rings.append(circle)
+    return rings
 
 
 def _reachable(graph: Graph, start: str) -> set[str]:

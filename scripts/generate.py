@@ -24,7 +24,7 @@ TOOLS = ("grpcio-tools", "protobuf", "protovalidate")
 
 
 def fingerprint(sources: list[pathlib.Path]) -> str:
-    """A digest over the sources and the tools: equal digests need no new build."""
+    """Returns a digest over the sources and the tools: equal digests need no new build."""
     digest = hashlib.sha256(pathlib.Path(__file__).read_bytes())
     digest.update(" ".join(metadata.version(tool) for tool in TOOLS).encode())
     for source in sources:
@@ -50,7 +50,7 @@ def compile_protos(sources: list[pathlib.Path]) -> None:
 
 
 def _length_prefixed(data: bytes) -> bytes:
-    """The bytes behind their length as a varint: a one-file FileDescriptorSet without its tag."""
+    """Returns the bytes behind their length as a varint: a one-file FileDescriptorSet without its tag."""
     length, prefix = len(data), bytearray()
     while length > 0x7F:
         prefix.append(length & 0x7F | 0x80)

@@ -36,12 +36,12 @@ PART = re.compile(
 
 
 def states(module: str) -> str:
-    """A state machine."""
+    """Returns the diagram of a state machine."""
     return f"```mermaid\n{diagram(importlib.import_module(module).TRANSITIONS)}\n```"
 
 
 def methods(service: str) -> str:
-    """A service's methods in the order of its contract."""
+    """Returns a service's methods in the order of its contract."""
     rows = [_method_row(method) for method in contract(service).descriptor.methods]
     return _table(("method", "who", "HTTP"), rows)
 
@@ -55,24 +55,26 @@ def _method_row(method: object) -> tuple[str, str, str]:
 
 
 def events(service: str) -> str:
-    """The types of a service's events in the order of its contract."""
+    """Returns the types of a service's events in the order of its contract."""
     rows = [(f"`{type_}`", f"`{payload.rpartition('.')[2]}`") for type_, payload in event_types(service).items()]
     return _table(("type", "payload"), rows)
 
 
 def errors(_argument: str) -> str:
-    """All refusals, by the module that defines them."""
+    """Returns all refusals, by the module that defines them."""
     import_house()
-    found = sorted(_refusals(DomainError), key=lambda one: (HOUSE.index(one.__module__.split(".")[0]), one.__module__))
+    refusals = sorted(
+        _refusals(DomainError), key=lambda one: (HOUSE.index(one.__module__.split(".")[0]), one.__module__)
+    )
     parts = []
-    for module, classes in itertools.groupby(found, key=lambda one: one.__module__):
+    for module, classes in itertools.groupby(refusals, key=lambda one: one.__module__):
         rows = [_error_row(one) for one in sorted(classes, key=lambda one: one.reason)]
         parts.append(f"## {module}\n\n{_table(('reason', 'code', 'HTTP', 'English', '中文'), rows)}")
     return "\n\n".join(parts)
 
 
 def _refusals(base: type[DomainError]) -> Iterator[type[DomainError]]:
-    """All subclasses that have a reason of their own; a remote refusal has the other side's."""
+    """Yields all subclasses that have a reason of their own; a remote refusal has the other side's."""
     for one in base.__subclasses__():
         if one.__module__.split(".")[0] in HOUSE and one is not RemoteError:
             yield one
@@ -94,11 +96,11 @@ def import_house() -> None:
 
 
 def state_machines() -> list[str]:
-    """The modules of all state machines."""
+    """Returns the modules of all state machines."""
     import_house()
     prefixes = tuple(f"{name}." for name in HOUSE)
-    found = [name for name, module in sys.modules.items() if name.startswith(prefixes) and name.endswith(".model")]
-    return sorted(name for name in found if hasattr(sys.modules[name], "TRANSITIONS"))
+    machines = [name for name, module in sys.modules.items() if name.startswith(prefixes) and name.endswith(".model")]
+    return sorted(name for name in machines if hasattr(sys.modules[name], "TRANSITIONS"))
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -110,7 +112,7 @@ KINDS: Mapping[str, Callable[[str], str]] = {"states": states, "methods": method
 
 
 def renewed(text: str) -> str:
-    """A document with its marked parts written anew."""
+    """Returns a document with its marked parts written anew."""
 
     def renew(part: re.Match[str]) -> str:
         return f"{part['start']}{KINDS[part['kind']](part['argument'] or '')}\n{part['end']}"
@@ -119,7 +121,7 @@ def renewed(text: str) -> str:
 
 
 def documents() -> list[pathlib.Path]:
-    """The documents that may have marked parts."""
+    """Returns the documents that may have marked parts."""
     return sorted(file for pattern in DOCUMENTS for file in ROOT.glob(pattern))
 
 

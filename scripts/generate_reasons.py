@@ -34,8 +34,8 @@ BASES = (DomainError, RemoteError)
 
 
 def refusals(service: Service, method: str) -> set[type[DomainError]]:
-    """The classes that the code behind a method names."""
-    return {found for found in _reached(_functions(service, method)) if _is_refusal(found)}
+    """Returns the classes that the code behind a method names."""
+    return {kind for kind in _reached(_functions(service, method)) if _is_refusal(kind)}
 
 
 def _functions(service: Service, method: str) -> list[Any]:
@@ -47,33 +47,33 @@ def _functions(service: Service, method: str) -> list[Any]:
     return [one for one in (command.run, command.run_batch, command.prepare) if one is not None]
 
 
-def _is_refusal(found: Any) -> bool:
-    return isinstance(found, type) and issubclass(found, DomainError) and found not in BASES
+def _is_refusal(thing: Any) -> bool:
+    return isinstance(thing, type) and issubclass(thing, DomainError) and thing not in BASES
 
 
 def _reached(begin: list[Any]) -> Iterator[Any]:
-    """Functions and classes of ours that can be reached, each once."""
+    """Yields functions and classes of ours that can be reached, each once."""
     seen: set[int] = set()
     waiting = list(begin)
     while waiting:
-        found = inspect.unwrap(waiting.pop())
-        if isinstance(found, MethodType):
+        thing = inspect.unwrap(waiting.pop())
+        if isinstance(thing, MethodType):
             # A noun's rows answer by themselves: with what they were made of.
-            waiting += [found.__func__, *_of_instance(found.__self__, set(_names(found.__func__.__code__)))]
-        if id(found) in seen or not _is_ours(found):
+            waiting += [thing.__func__, *_of_instance(thing.__self__, set(_names(thing.__func__.__code__)))]
+        if id(thing) in seen or not _is_ours(thing):
             continue
-        seen.add(id(found))
-        yield found
-        if isinstance(found, FunctionType):
-            waiting += _named(found)
+        seen.add(id(thing))
+        yield thing
+        if isinstance(thing, FunctionType):
+            waiting += _named(thing)
 
 
-def _is_ours(found: Any) -> bool:
-    return str(getattr(found, "__module__", "")).split(".")[0] in HOUSE and isinstance(found, FunctionType | type)
+def _is_ours(thing: Any) -> bool:
+    return str(getattr(thing, "__module__", "")).split(".")[0] in HOUSE and isinstance(thing, FunctionType | type)
 
 
 def _named(function: FunctionType) -> Iterator[Any]:
-    """Globals that a function's code names, what it takes of modules and classes by name, and what it closes over."""
+    """Yields the globals that a function names, what it takes of modules and classes by name, what it closes over."""
     names = set(_names(function.__code__))
     values = [function.__globals__[name] for name in names if name in function.__globals__]
     values += [cell.cell_contents for cell in function.__closure__ or ()]
@@ -97,15 +97,15 @@ def _of_instance(value: Any, names: set[str]) -> Iterator[Any]:
 
 @cache
 def _methods(package: str) -> Mapping[str, Sequence[FunctionType]]:
-    """The methods of a room's classes by name: whose instance a function calls isn't in its code."""
-    found: dict[str, list[FunctionType]] = {}
+    """Returns the methods of a room's classes by name: whose instance a function calls isn't in its code."""
+    functions: dict[str, list[FunctionType]] = {}
     for name, module in list(sys.modules.items()):
         if name.startswith(f"{package}."):
             for one in vars(module).values():
                 if isinstance(one, type) and one.__module__ == name:
                     for method in filter(lambda value: isinstance(value, FunctionType), vars(one).values()):
-                        found.setdefault(method.__name__, []).append(method)
-    return found
+                        functions.setdefault(method.__name__, []).append(method)
+    return functions
 
 
 def _names(code: CodeType) -> Iterator[str]:
@@ -116,16 +116,16 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def written() -> str:
-    """The file's text: the methods' reasons, and each reason's code."""
+    """Returns the file's text: the methods' reasons, and each reason's code."""
     methods: dict[str, list[str]] = {}
     codes: dict[str, str] = {}
     for service in SERVICES:
         for method in service.contract.descriptor.methods:
             if policy_of(method).internal or method.name == WATCH:
                 continue
-            found = refusals(service, method.name)
-            methods[method.full_name] = sorted({one.reason for one in found})
-            codes |= {one.reason: one.code.name for one in found}
+            reasons = refusals(service, method.name)
+            methods[method.full_name] = sorted({one.reason for one in reasons})
+            codes |= {one.reason: one.code.name for one in reasons}
     return json.dumps({"codes": dict(sorted(codes.items())), "methods": methods}, indent=1) + "\n"
 
 

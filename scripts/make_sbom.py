@@ -38,7 +38,7 @@ class Package:
 
     @property
     def purl(self) -> PackageURL:
-        """The package's URL: pkg:pypi/alembic@1.20.1."""
+        """Returns the package's URL: pkg:pypi/alembic@1.20.1."""
         return PackageURL("pypi", name=self.name, version=self.version)
 
 
@@ -54,7 +54,7 @@ def locked(text: str) -> Iterator[Package]:
 
 
 def component_of(package: Package, is_required: bool) -> Component:
-    """A package as a component, with its licence where it is installed."""
+    """Returns a package as a component, with its licence where it is installed."""
     component = Component(
         name=package.name,
         version=package.version,
@@ -70,7 +70,10 @@ def component_of(package: Package, is_required: bool) -> Component:
 
 
 def licence_of(name: str) -> str:
-    """The licence that an installed package tells, as an expression or a name; empty where it isn't installed."""
+    """Returns the licence that an installed package tells, as an expression or a name.
+
+    Empty where it isn't installed.
+    """
     try:
         told = metadata.metadata(name)
     except metadata.PackageNotFoundError:
@@ -92,7 +95,7 @@ class Need:
 
 
 def needs_of(need: Need) -> set[Need]:
-    """The packages that an installed package needs on this machine; none where it isn't installed."""
+    """Returns the packages that an installed package needs on this machine; none where it isn't installed."""
     try:
         return applying(metadata.requires(need.name) or [], need.extras)
     except metadata.PackageNotFoundError:
@@ -100,7 +103,10 @@ def needs_of(need: Need) -> set[Need]:
 
 
 def applying(requirements: Iterable[str], extras: frozenset[str] = frozenset()) -> set[Need]:
-    """The requirements that apply on this machine: `uvloop>=0.21; sys_platform != 'win32'` does but on Windows."""
+    """Returns the requirements that apply on this machine.
+
+    `uvloop>=0.21; sys_platform != 'win32'` applies but on Windows.
+    """
     environments = [{"extra": extra} for extra in ("", *extras)]
     return {
         Need(canonicalize_name(requirement.name), frozenset(requirement.extras))
@@ -110,7 +116,7 @@ def applying(requirements: Iterable[str], extras: frozenset[str] = frozenset()) 
 
 
 def closure(needs: set[Need]) -> set[Need]:
-    """The packages, and all that they need."""
+    """Returns the packages, and all that they need."""
     reached, ahead = set[Need](), needs
     while ahead:
         reached |= ahead
@@ -119,7 +125,7 @@ def closure(needs: set[Need]) -> set[Need]:
 
 
 def bill(packages: Sequence[Package], project: Mapping[str, Any]) -> Bom:
-    """The bill of materials of Aval and the packages."""
+    """Returns the bill of materials of Aval and the packages."""
     needs = applying(project["dependencies"])
     reached = closure(needs)
     required = {need.name for need in reached}
@@ -141,7 +147,7 @@ def bill(packages: Sequence[Package], project: Mapping[str, Any]) -> Bom:
 
 
 def among(components: Mapping[str, Component], needs: Iterable[Need]) -> list[Component]:
-    """The components of the needs that are locked."""
+    """Returns the components of the needs that are locked."""
     return [components[need.name] for need in needs if need.name in components]
 
 

@@ -1,4 +1,4 @@
-"""What all tests share: a PostgreSQL server, a fresh store on each dialect, the real data where there is some."""
+"""Fixtures that all tests share: a PostgreSQL server, a fresh store on each dialect, real data where there is some."""
 
 import pathlib
 from collections.abc import Iterator, Sequence

@@ -62,7 +62,7 @@ PRINCIPALS = [
 
 @dataclass
 class World:
-    """What tests stand on."""
+    """The platform and gateway that tests call."""
 
     platform: Platform
     gateway: Gateway

@@ -69,7 +69,7 @@ class Checked(Database):
 
 
 class Race:
-    """What one process does: reservations of all institutions in each round, and what else happens to the value."""
+    """The work of one process: reservations of all institutions in each round, and what else happens to the value."""
 
     def __init__(self, url: str, mode: str, seed: int, asset: str) -> None:
         self.store = Checked(url, asset)
@@ -105,7 +105,7 @@ class Race:
             self.run([(EXPIRE, Int64Value(value=0), SETTLEMENT)])
 
     def parted(self, asked: list[Asked]) -> tuple[list[Asked], list[Asked]]:
-        """What customs says comes in batches of its own, beside another process' reservations."""
+        """Parts what customs says from the rest: it comes in batches of its own, beside another's reservations."""
         alone = [one for one in asked if one[2] is WINDOW]
         return [one for one in asked if one[2] is not WINDOW], alone
 
@@ -230,7 +230,7 @@ class Race:
 
 
 def declaration_row(name: str, units: int) -> pb.Declaration:
-    """What customs says of the declaration with this value."""
+    """Returns the declaration with this value, as customs has it."""
     row = World.row(_Numbers(), units)  # type: ignore[arg-type]
     row.declaration_number = name.removeprefix("declarations/")
     return row

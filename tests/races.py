@@ -31,7 +31,7 @@ Told = Callable[[str], None]
 
 @dataclass
 class Result:
-    """What a run did and found."""
+    """The work and the violations of a run."""
 
     database: str
     mode: str
@@ -47,7 +47,7 @@ class Result:
         return sum(count for what, count in self.counted.items() if what.startswith(RESERVED))
 
     def take(self, line: dict[str, Any]) -> None:
-        """What a process did since its last line."""
+        """Adds what a process did since its last line."""
         self.counted.update(line["counted"])
         self.commits += line["commits"]
         self.violations += line["violations"]
@@ -121,7 +121,7 @@ def _take_line(result: Result, process: subprocess.Popen[str]) -> None:
 
 
 def _drain(result: Result, process: subprocess.Popen[str]) -> None:
-    """What it had still said before it was killed; the last line may be cut."""
+    """Reads what a killed process had still said; the last line may be cut."""
     assert process.stdout is not None
     for line in process.stdout.readlines():
         if line.endswith("\n"):

@@ -25,7 +25,7 @@ from chassis.identity import Caller
 from chassis.ids import Identifiers, RandomBytes, derived
 from chassis.keyring import KeyRing
 from chassis.status import TRAILER
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import Limit, Transfer
 
 NOW_US = 1_800_000_000_000_000
@@ -84,9 +84,9 @@ def ring() -> KeyRing:
 def migrate(database: Database, folders: Sequence[str] = ()) -> None:
     """Brings a store to the newest schema; a ledger among the folders gets its head."""
     migrations.upgrade(database, folders, seeded_random(1))
-    if ledger.MIGRATIONS in folders:
+    if ledger_store.MIGRATIONS in folders:
         with database.write() as connection:
-            ledger.initialise(connection)
+            ledger_store.initialise(connection)
 
 
 def uid(*parts: object) -> str:
@@ -98,9 +98,9 @@ def open_accounts(
     database: Database, *names: str, limit: Limit = Limit.NONE, currency: str = "CNY", book: str = "books"
 ) -> list[str]:
     """Opens accounts by name; their ids."""
-    accounts = [ledger.NewAccount(uid(name), book, currency, limit, name) for name in names]
+    accounts = [ledger_store.NewAccount(uid(name), book, currency, limit, name) for name in names]
     with database.write() as connection:
-        ledger.open_accounts(connection, accounts)
+        ledger_store.open_accounts(connection, accounts)
     return [account.id for account in accounts]
 
 
@@ -113,19 +113,19 @@ def transaction(connection: sa.Connection, now_us: int = NOW_US, date: datetime.
 def apply(database: Database, *batch: Transfer, now_us: int = NOW_US, date: datetime.date | None = None) -> list[str]:
     """Applies a batch in a transaction of its own. Returns the results' names."""
     with database.write() as connection:
-        return [verdict.result.value for verdict in ledger.apply(transaction(connection, now_us, date), batch)]
+        return [verdict.result.value for verdict in ledger_store.apply(transaction(connection, now_us, date), batch)]
 
 
 def violations(database: Database) -> list[str]:
-    """What the ledger's proof finds wrong."""
+    """Returns what the ledger's proof finds wrong."""
     with database.read() as connection:
-        return ledger.violations(connection)
+        return ledger_store.violations(connection)
 
 
 def balances(database: Database, account: str) -> tuple[int, int, int, int]:
     """An account's stored totals: debits pending, posted, credits pending, posted."""
     with database.read() as connection:
-        found = ledger.accounts(connection, [account])[account]
+        found = ledger_store.accounts(connection, [account])[account]
     return found.debits_pending, found.debits_posted, found.credits_pending, found.credits_posted
 
 
@@ -150,7 +150,7 @@ def scalar(database: Database, query: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a refused caller was told."""
+    """The refusal that a caller was told."""
 
     code: str
     reason: str
@@ -159,7 +159,7 @@ class Refusal:
 
 
 def refusal_of(error: grpc.RpcError, language: str) -> Refusal:
-    """What every refusal has: exactly one ErrorInfo of our domain, a message in the caller's language, no leak."""
+    """Checks what every refusal has: an ErrorInfo of our domain, a message in the caller's language, no leak."""
     (raw,) = [value for key, value in error.trailing_metadata() or () if key == TRAILER]
     status = status_pb2.Status.FromString(raw)
     (info,) = _details(status, error_details_pb2.ErrorInfo)

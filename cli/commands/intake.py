@@ -97,8 +97,10 @@ def _refusals() -> Iterator[None]:
 def list_refused(folder: pathlib.Path, as_json: bool, most: int, **wanted: str) -> None:
     """Show what was refused, the newest first, with what is wrong."""
     with _refusals():
-        found = asyncio.run(cli_refusals.listed(Layout(folder), cli_refusals.request_of(**wanted), most))
-    show({"ok": True, "refused": found}, as_json, [line for entry in found for line in cli_refusals.lines(entry)])
+        documents = asyncio.run(cli_refusals.listed(Layout(folder), cli_refusals.request_of(**wanted), most))
+    show(
+        {"ok": True, "refused": documents}, as_json, [line for entry in documents for line in cli_refusals.lines(entry)]
+    )
 
 
 @refused.command("show")
@@ -109,11 +111,11 @@ def list_refused(folder: pathlib.Path, as_json: bool, most: int, **wanted: str) 
 def show_refused(name: str, path: pathlib.Path | None, folder: pathlib.Path, as_json: bool) -> None:
     """Show one with its content, to be mended."""
     with _refusals():
-        found, content = asyncio.run(cli_refusals.found(Layout(folder), name))
+        document, content = asyncio.run(cli_refusals.load(Layout(folder), name))
         if path is not None:
             path.write_bytes(content)
     text = [f"written to {path}"] if path else [content.decode("utf-8", "replace").rstrip("\n")]
-    show({"ok": True, **found}, as_json, [*cli_refusals.lines(found), *text])
+    show({"ok": True, **document}, as_json, [*cli_refusals.lines(document), *text])
 
 
 @refused.command("resend")
@@ -131,8 +133,8 @@ def resend_refused(
     """Send NAME again: mended, as FILE has it, or as it was. The exit status is 1 while it stays refused."""
     with _refusals():
         content = cli_refusals.mended(file, mappings) if file else b""
-        found = asyncio.run(cli_refusals.resend(Layout(folder), name, content))
-    show({"ok": found["state"] != "REFUSED", **found}, as_json, cli_refusals.lines(found))
+        document = asyncio.run(cli_refusals.resend(Layout(folder), name, content))
+    show({"ok": document["state"] != "REFUSED", **document}, as_json, cli_refusals.lines(document))
 
 
 @refused.command("discard")
@@ -142,5 +144,9 @@ def resend_refused(
 def discard_refused(names: tuple[str, ...], folder: pathlib.Path, as_json: bool) -> None:
     """Give refused documents and rows up: their content is forgotten."""
     with _refusals():
-        found = asyncio.run(cli_refusals.discard(Layout(folder), names))
-    show({"ok": True, "discarded": found}, as_json, [line for entry in found for line in cli_refusals.lines(entry)])
+        documents = asyncio.run(cli_refusals.discard(Layout(folder), names))
+    show(
+        {"ok": True, "discarded": documents},
+        as_json,
+        [line for entry in documents for line in cli_refusals.lines(entry)],
+    )

@@ -61,9 +61,9 @@ def _rings(
 def list_keys(as_json: bool, **which: Any) -> None:
     """Show each ring's keys, and how many rows each seals."""
     with _rings(**which) as opened:
-        found = [cli_keys.listed(ring) for ring in opened]
-    lines = [_key_line(entry["service"], key) for entry in found for key in entry["keys"]]
-    show({"ok": True, "services": found}, as_json, lines)
+        rings = [cli_keys.listed(ring) for ring in opened]
+    lines = [_key_line(entry["service"], key) for entry in rings for key in entry["keys"]]
+    show({"ok": True, "services": rings}, as_json, lines)
 
 
 def _key_line(service: str, key: dict[str, Any]) -> str:

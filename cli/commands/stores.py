@@ -9,7 +9,7 @@ from cli.layout import Layout
 
 
 def store_in_use(folder: pathlib.Path, database: str | None) -> str:
-    """The address of a platform's store. Raises ClickException where nothing ever ran on it."""
+    """Returns the address of a platform's store. Raises ClickException where nothing ever ran on it."""
     address = database or Layout(folder).database_in_use()
     if cli_verification.is_empty(address):
         raise click.ClickException(f"there is no platform's store at {address}")

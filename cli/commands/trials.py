@@ -58,8 +58,10 @@ def simulate(seed: int, steps: int, as_json: bool) -> None:
             click.echo(f"\rstep {step} of {steps}", nl=False, err=True)
 
     report = world.simulate(seed, steps, progress)
-    found = [f"step {entry['step']}: {entry['invariant']}: {entry['detail']}" for entry in report["violations"]]
-    lines = [f"seed {seed}, {report['steps']} steps, {len(found)} violations", *found]
+    lines_of_violations = [
+        f"step {entry['step']}: {entry['invariant']}: {entry['detail']}" for entry in report["violations"]
+    ]
+    lines = [f"seed {seed}, {report['steps']} steps, {len(lines_of_violations)} violations", *lines_of_violations]
     show(report, as_json, lines)
 
 

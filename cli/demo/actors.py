@@ -32,11 +32,11 @@ RETRY_CODES = {
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.UNKNOWN,
 }
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 
 
-async def patiently(attempt: Callable[[], Awaitable[Found]]) -> Found:
-    """The answer, tried again while the outcome is unknown or the platform can't be reached."""
+async def patiently(attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Returns the answer; tries again while the outcome is unknown or the platform can't be reached."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -48,15 +48,15 @@ async def patiently(attempt: Callable[[], Awaitable[Found]]) -> Found:
         await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def until(read: Callable[[], Awaitable[Found]], holds: Callable[[Found], bool]) -> Found:
-    """What is read once it holds. TimeoutError with what was read last."""
+async def until(read: Callable[[], Awaitable[Answer]], holds: Callable[[Answer], bool]) -> Answer:
+    """Reads until the condition holds and returns that. Raises TimeoutError with the last value read."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        found = await read()
-        if holds(found):
-            return found
+        answer = await read()
+        if holds(answer):
+            return answer
         if time.monotonic() > deadline:
-            raise TimeoutError(str(found))
+            raise TimeoutError(str(answer))
         await asyncio.sleep(0.05)
 
 
@@ -69,7 +69,7 @@ class Institution:
         self._channels = Channels(self._credentials, {"gateway": addresses.door})
 
     async def call(self, service: str, method: str, request: Message) -> Any:
-        """The response. RemoteError if it is refused."""
+        """Calls a method and returns the response. Raises RemoteError if it is refused."""
         callee = contract(service)
         content = request.SerializeToString()
         metadata = [(telemetry.TRACEPARENT, self._trace)] if self._trace else []
@@ -77,7 +77,7 @@ class Institution:
         return callee.response(method).FromString(raw)
 
     def sign(self, content: bytes) -> str:
-        """Its detached signature over the bytes, by the key of its certificate."""
+        """Signs bytes by the key of the institution's certificate. Returns the detached signature."""
         return signatures.sign(content, self._credentials.key, self.person.certificate, "ES256")
 
     async def close(self) -> None:
@@ -107,7 +107,7 @@ class Exporter:
         self._client = httpx.AsyncClient(base_url=addresses.url, timeout=15, headers={"x-aval-request": "1"})
 
     async def sign_in(self) -> None:
-        """Opens a session, with a one-time code where the role needs one. Refused."""
+        """Opens a session, with a one-time code where the role needs one. Raises Refused."""
         given = {"login": self.person.login, "password": world.PASSWORD}
         if not SESSION_ROLES[self.person.role]:
             await self._send("POST", "/session", given, {})
@@ -115,9 +115,9 @@ class Exporter:
         await self._with_a_code(lambda code: self._send("POST", "/session", {**given, "oneTimeCode": code}, {}))
 
     async def _with_a_code(self, act: Callable[[str], Awaitable[Any]]) -> Any:
-        """Acts with the last step's code, which still counts: the present one is left to whoever comes next. Refused.
+        """Acts with the last step's code, which still counts: the present one is left to whoever comes next.
 
-        Where that was used already, with the following ones.
+        Where that code was used already, acts with the following ones. Raises Refused.
         """
         refusal: Refused | None = None
         for step in CODE_STEPS:

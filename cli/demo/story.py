@@ -45,19 +45,19 @@ OFFERS = (("LMHFCNB0", "0.0435", "150.00"), ("YUHECNB0", "0.0468", "90.00"))
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What makes one story unique: its id, the time it began, and the business date it begins on."""
+    """The things that make one story unique: its id, the time it began, and the business date it begins on."""
 
     story_id: str
     started_us: int
     date: str
 
     def request_id(self, *parts: object) -> str:
-        """The id of one of its requests."""
+        """Returns the id of a request of this story."""
         return ids.derived("demo story", self.story_id, *parts)
 
     @property
     def today(self) -> datetime.date:
-        """The business date it begins on."""
+        """Returns the business date it begins on."""
         return datetime.date.fromisoformat(self.date)
 
     @property
@@ -68,22 +68,22 @@ class Script:
 
     @property
     def declaration(self) -> str:
-        """Its resource name."""
+        """Returns its resource name."""
         return f"declarations/{self.declaration_number}"
 
     @property
     def trace_id(self) -> str:
-        """The trace that the exporter's click begins."""
+        """Returns the trace that the exporter's click begins."""
         return hashlib.sha256(f"trace {self.story_id}".encode()).hexdigest()[:32]
 
     @property
     def traceparent(self) -> str:
-        """The W3C trace context that the actors pass on."""
+        """Returns the W3C trace context that the actors pass on."""
         return f"00-{self.trace_id}-{self.trace_id[:16]}-01"
 
 
 def new_script(date: datetime.date) -> Script:
-    """A story that was never played, beginning on a business date."""
+    """Returns a story that was never played, beginning on a business date."""
     return Script(uuid.uuid4().hex, time.time_ns() // 1000, date.isoformat())
 
 
@@ -121,7 +121,7 @@ class Stage:
 def set_stage(
     script: Script, authority: Authority, addresses: Addresses, close_dates: Callable[[datetime.date], None]
 ) -> Stage:
-    """The actors at a platform's addresses."""
+    """Returns the actors at a platform's addresses."""
     trace = script.traceparent
 
     def institution(tenant: str, role: str, traced: bool = True) -> Institution:
@@ -144,7 +144,7 @@ def set_stage(
 
 
 async def declare(stage: Stage) -> str:
-    """The window sends the declaration as a DecMessage."""
+    """Sends the declaration as a DecMessage, by the window."""
     script = stage.script
     text = Template(world.template(world.exporter(EXPORTER)["declaration_template"])).substitute(
         declaration_number=script.declaration_number,
@@ -157,15 +157,16 @@ async def declare(stage: Stage) -> str:
     verdict = response.verdicts[0]
     if verdict.problems:
         raise AssertionError(str(verdict.problems))
-    found = await stage.window.call(
+    declaration = await stage.window.call(
         "declarations", "GetDeclaration", declarations_pb2.GetDeclarationRequest(name=script.declaration)
     )
-    stage.declared_value = money.from_proto(found.declared_value)
-    return f"{script.declaration_number}, {stage.declared_value}, {found.enterprise_name} to {found.buyer_name}"
+    stage.declared_value = money.from_proto(declaration.declared_value)
+    parties = f"{declaration.enterprise_name} to {declaration.buyer_name}"
+    return f"{script.declaration_number}, {stage.declared_value}, {parties}"
 
 
 async def send_receipts(stage: Stage) -> str:
-    """The window sends the receipts 7, L, P, R."""
+    """Sends the receipts 7, L, P, R, by the window."""
     script = stage.script
     request = declarations_pb2.BatchCreateReceiptsRequest(request_id=script.request_id("receipts"))
     for minute, code in enumerate(RECEIPTS):
@@ -181,7 +182,7 @@ async def send_receipts(stage: Stage) -> str:
 
 
 async def consent(stage: Stage) -> str:
-    """The exporter lets two banks and the insurer see its declarations."""
+    """Lets two banks and the insurer see the exporter's declarations."""
     institutions = [*stage.makers, world.insurer()]
     await stage.exporter.sign_in()
     for institution in institutions:
@@ -191,7 +192,7 @@ async def consent(stage: Stage) -> str:
 
 
 async def cover(stage: Stage) -> str:
-    """The exporter insures the shipment; the premium is collected."""
+    """Insures the shipment for the exporter; the premium is collected."""
     limits = await stage.exporter.get("/v1/buyerLimits?pageSize=100")
     name = world.buyer(BUYER)["name"]
     limit = next(
@@ -232,7 +233,7 @@ def _financed(stage: Stage) -> money.Money:
 
 
 async def apply(stage: Stage) -> str:
-    """The exporter asks two banks with one form."""
+    """Asks two banks with one form, for the exporter."""
     body = {
         "declarations": [stage.script.declaration],
         "amount": _amount(_financed(stage)),
@@ -245,7 +246,7 @@ async def apply(stage: Stage) -> str:
 
 
 async def quote(stage: Stage) -> str:
-    """Each bank's maker offers, its checker approves."""
+    """Makes an offer of each bank: its maker offers, its checker approves."""
     stage.offers = []
     for bic, rate, fee in OFFERS:
         bank = f"banks/{bic}"
@@ -268,7 +269,7 @@ async def quote(stage: Stage) -> str:
 
 
 async def accept(stage: Stage) -> str:
-    """The exporter takes the cheaper offer, with a one-time code."""
+    """Takes the cheaper offer for the exporter, with a one-time code."""
     cheapest = min(stage.offers, key=lambda offer: rpc.to_decimal(offer.all_in_rate))
     loan = await stage.exporter.post(
         f"/v1/{cheapest.name}:accept", {}, stage.script.request_id("accept"), with_code=True
@@ -278,7 +279,7 @@ async def accept(stage: Stage) -> str:
 
 
 async def sign(stage: Stage) -> str:
-    """The loan's bank signs exactly the contract's bytes."""
+    """Signs exactly the contract's bytes, for the loan's bank."""
     checker = stage.checkers[stage.bank]
     loan = await checker.call("loans", "GetLoan", loans_pb2.GetLoanRequest(name=stage.loan))
     if loan.signature:
@@ -345,7 +346,7 @@ async def pay(stage: Stage) -> str:
 
 
 async def _exporters_account(stage: Stage, bank: str) -> str:
-    """The exporter's current account at a bank, in the story's currency."""
+    """Returns the exporter's current account at a bank, in the story's currency."""
     listed = await stage.exporter.get("/v1/accounts?pageSize=100")
     for account in listed["accounts"]:
         if (account["bank"], account["currencyCode"], account["kind"]) == (bank, CURRENCY, "CURRENT"):
@@ -365,7 +366,7 @@ async def settle(stage: Stage) -> str:
 
 
 async def close(stage: Stage) -> str:
-    """The loan is closed, the encumbrance released, the declaration settled, the notice out."""
+    """Waits until the loan is closed, the encumbrance released, the declaration settled, the notice out."""
     loan = await until(lambda: stage.exporter.get(f"/v1/{stage.loan}"), lambda entry: entry["state"] == "CLOSED")
     encumbrance = await stage.exporter.get(f"/v1/{loan['encumbrance']}")
     if encumbrance["state"] != "RELEASED":
@@ -378,7 +379,7 @@ async def close(stage: Stage) -> str:
 
 
 async def trace(stage: Stage) -> str:
-    """The operator finds one trace across all services, once their spans have arrived."""
+    """Finds one trace across all services, as the operator, once their spans have arrived."""
     await stage.operator.sign_in()
     path = f"/operations/traces/{stage.script.trace_id}.json"
 
@@ -416,7 +417,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
 
 @dataclass(slots=True)
 class Played:
-    """What a story came to."""
+    """The outcome of a story."""
 
     script: Script
     steps: list[dict[str, Any]] = field(default_factory=list)

@@ -34,7 +34,7 @@ REGULATOR = "regulators/4600"
 
 @cache
 def world() -> Mapping[str, Any]:
-    """The world's data."""
+    """Returns the world's data."""
     result: Mapping[str, Any] = tomllib.loads(
         files("cli.demo").joinpath("world", "world.toml").read_text(encoding="utf-8")
     )
@@ -42,7 +42,7 @@ def world() -> Mapping[str, Any]:
 
 
 def template(name: str) -> str:
-    """A document of the world with its $placeholders."""
+    """Returns a document of the world with its $placeholders."""
     return files("cli.demo").joinpath("world", name).read_text(encoding="utf-8")
 
 
@@ -60,7 +60,7 @@ class Person:
 
     @property
     def certificate(self) -> str:
-        """The name in their certificate; exporters come by the pages and need none."""
+        """Returns the name in the person's certificate; exporters come by the pages and need none."""
         return "" if self.role == "EXPORTER" else f"{self.tenant}/{self.login}"
 
     @property
@@ -88,12 +88,15 @@ def people() -> list[Person]:
 
 
 def person(tenant: str, role: str) -> Person:
-    """Who has a role at a tenant."""
-    return next(each_person for each_person in people() if (each_person.tenant, each_person.role) == (tenant, role))
+    """Returns the person who has a role at a tenant."""
+    return next(member for member in people() if (member.tenant, member.role) == (tenant, role))
 
 
 def one_time_secret(authority: Authority, login: str) -> str:
-    """The secret of a person's one-time codes on this platform, base32: it follows from the platform's own keys."""
+    """Returns the secret of a person's one-time codes on this platform, base32.
+
+    It follows from the platform's own keys.
+    """
     key = (authority.folder / "services_gateway.signing").read_bytes()
     return base64.b32encode(hashlib.sha256(key + login.encode()).digest()[:20]).decode()
 
@@ -106,50 +109,48 @@ def enter_people(authority: Authority, directory: Database) -> None:
     load_principals(directory, [_principal(authority, other_person) for other_person in people()])
 
 
-def _principal(authority: Authority, each_person: Person) -> NewPrincipal:
+def _principal(authority: Authority, member: Person) -> NewPrincipal:
     names = (
-        each_person.name_english,
-        each_person.name_chinese,
-        each_person.tenant_name_english,
-        each_person.tenant_name_chinese,
+        member.name_english,
+        member.name_chinese,
+        member.tenant_name_english,
+        member.tenant_name_chinese,
     )
     # Whoever comes by certificate has neither a password nor codes.
-    has_session = each_person.role in SESSION_ROLES
-    password, secret = (PASSWORD, one_time_secret(authority, each_person.login)) if has_session else ("", "")
-    return NewPrincipal(
-        each_person.login, each_person.tenant, (each_person.role,), *names, each_person.certificate, password, secret
-    )
+    has_session = member.role in SESSION_ROLES
+    password, secret = (PASSWORD, one_time_secret(authority, member.login)) if has_session else ("", "")
+    return NewPrincipal(member.login, member.tenant, (member.role,), *names, member.certificate, password, secret)
 
 
 def request_id(*parts: object) -> str:
-    """The id of one of the world's requests."""
+    """Returns the id of one of the world's requests."""
     return ids.derived("demo world", *parts)
 
 
 def amount(text: str, currency: str) -> Any:
-    """An amount of the world's data on the wire."""
+    """Returns an amount of the world's data on the wire."""
     return money.to_proto(money.rounded(Decimal(text), currency))
 
 
 def exporter(identifier: str) -> Mapping[str, Any]:
-    """An exporter of the world."""
-    found: Mapping[str, Any] = next(entry for entry in world()["exporters"] if entry["id"] == identifier)
-    return found
+    """Returns an exporter of the world."""
+    row: Mapping[str, Any] = next(entry for entry in world()["exporters"] if entry["id"] == identifier)
+    return row
 
 
 def buyer(identifier: str) -> Mapping[str, Any]:
-    """A buyer of the world."""
-    found: Mapping[str, Any] = next(entry for entry in world()["buyers"] if entry["id"] == identifier)
-    return found
+    """Returns a buyer of the world."""
+    row: Mapping[str, Any] = next(entry for entry in world()["buyers"] if entry["id"] == identifier)
+    return row
 
 
 def tenant_of(exporter: Mapping[str, Any]) -> str:
-    """An exporter's tenant."""
+    """Returns an exporter's tenant."""
     return f"enterprises/{exporter['social_credit_code']}"
 
 
 def insurer() -> str:
-    """The insurer's tenant."""
+    """Returns the insurer's tenant."""
     return f"insurers/{world()['insurers'][0]['lei']}"
 
 
@@ -161,7 +162,7 @@ async def load(client: AssertingClient) -> None:
 
 
 async def open_account(client: AssertingClient, bank: str, owner: str, currency: str, kind: str) -> str:
-    """The name of an account, opened if need be."""
+    """Returns the name of an account; opens it if need be."""
     teller = person(bank, "BANK_MAKER").caller
     account = settlement_pb2.Account(owner=owner, currency_code=currency, kind=kind)
     identifier = request_id("account", bank, owner, currency, kind)
@@ -239,5 +240,5 @@ async def _load_limit(
 
 
 def logins(roles: Iterable[str]) -> list[str]:
-    """The logins of people with one of the roles."""
-    return [each_person.login for each_person in people() if each_person.role in set(roles)]
+    """Returns the logins of people with one of the roles."""
+    return [member.login for member in people() if member.role in set(roles)]

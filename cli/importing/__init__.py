@@ -28,7 +28,7 @@ __all__ = ["Meter", "import_files", "loaded_mappings", "rows_of"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be read: documents with their keys, files of rows, all bytes of both, and what can't be read."""
+    """An import's work: documents with their keys, files of rows, all bytes of both, and what can't be read."""
 
     documents: Sequence[tuple[Source, str]]
     rows: Sequence[Rows]
@@ -37,7 +37,7 @@ class Plan:
 
     @property
     def keys(self) -> Mapping[str, str]:
-        """Each file's key, and the file."""
+        """Returns the files by their keys."""
         named = [(key, source) for source, key in self.documents] + [(rows.key, rows.source) for rows in self.rows]
         return {key: str(source) for key, source in named}
 
@@ -45,10 +45,12 @@ class Plan:
 async def import_files(
     layout: Layout, paths: Sequence[pathlib.Path], mappings: Sequence[pathlib.Path], resume: bool, meter: Meter
 ) -> dict[str, Any]:
-    """Documents first, then rows, in the files' order. What went before an interruption counts too.
+    """Imports documents first, then rows, in the files' order. What went before an interruption counts too.
 
     `ok` is whether every file could be read whole, whatever was refused in it.
-    InvalidMapping, UnreadableFile: nothing was sent. UnderWay, DomainError: the same command goes on later.
+
+    Raises InvalidMapping and UnreadableFile before anything is sent; UnderWay and DomainError where the same command
+    goes on later.
     """
     plan = _plan(paths, mappings)
     subject = [files.shown(str(path.resolve())) for path in (*paths, *mappings)]
@@ -69,11 +71,11 @@ async def import_files(
 
 
 def _plan(paths: Sequence[pathlib.Path], mappings: Sequence[pathlib.Path]) -> Plan:
-    """Everything that can be known to be wrong is, before anything is sent."""
-    found = files.found(paths)
+    """Finds out everything that can be known to be wrong, before anything is sent."""
+    gathered = files.gather(paths)
     loaded = loaded_mappings(mappings)
-    documents, rows, refusals, errors = [], [], list(found.refusals), []
-    for source in found.sources:
+    documents, rows, refusals, errors = [], [], list(gathered.refusals), []
+    for source in gathered.sources:
         try:
             if files.is_document(source):
                 documents.append((source, _key(source)))
@@ -86,11 +88,11 @@ def _plan(paths: Sequence[pathlib.Path], mappings: Sequence[pathlib.Path]) -> Pl
             errors.append(str(error))
     if errors:
         raise UnreadableFile("\n".join(errors))
-    return Plan(documents, rows, sum(source.size for source in found.sources), refusals)
+    return Plan(documents, rows, sum(source.size for source in gathered.sources), refusals)
 
 
 def loaded_mappings(mappings: Sequence[pathlib.Path]) -> Sequence[tuple[str, ColumnMapping]]:
-    """The mappings with their digests. InvalidMapping with all errors of all of them."""
+    """Reads the mappings and returns them with their digests. Raises InvalidMapping with all errors of all of them."""
     loaded, errors = [], []
     for file in mappings:
         try:
@@ -104,22 +106,25 @@ def loaded_mappings(mappings: Sequence[pathlib.Path]) -> Sequence[tuple[str, Col
 
 
 def rows_of(source: Source, mappings: Sequence[tuple[str, ColumnMapping]]) -> Rows:
-    """A file with the first mapping that fits it. UnreadableFile where none does; RefusedFile if it can't be read."""
+    """Returns a file with the first mapping that fits it.
+
+    Raises UnreadableFile where none does, RefusedFile if the file can't be read.
+    """
     if source.kind in files.LINES:
         return _lines_of(source, mappings)
     reasons = [f"{source}: a {source.kind} file needs --mapping"] if not mappings else []
     refused: RefusedFile | None = None
     for digest, declared in mappings:
         try:
-            found = _with_encoding(source, declared)
-            columns = _columns(source, found)
+            column_mapping = _with_encoding(source, declared)
+            columns = _columns(source, column_mapping)
         except RefusedFile as error:
             refused = refused or error
             continue
-        unfit = found.unfit(columns)
+        unfit = column_mapping.unfit(columns)
         if not unfit:
-            _check_columns(source, found, columns)
-            return batches.mapped(source, _key(source, digest), found)
+            _check_columns(source, column_mapping, columns)
+            return batches.mapped(source, _key(source, digest), column_mapping)
         reasons += [f"{source}: {reason}" for reason in unfit]
     if refused is not None:
         raise refused
@@ -129,46 +134,46 @@ def rows_of(source: Source, mappings: Sequence[tuple[str, ColumnMapping]]) -> Ro
 
 
 def _with_encoding(source: Source, declared: ColumnMapping) -> ColumnMapping:
-    """The mapping with the encoding that the file is in. RefusedFile."""
+    """Returns the mapping with the encoding that the file is in. Raises RefusedFile."""
     if source.kind == files.SPREADSHEET:
         return declared
     return replace(declared, encoding=encodings.of(source, declared.encoding, declared.columns))
 
 
-def _columns(source: Source, found: ColumnMapping) -> Sequence[str]:
+def _columns(source: Source, column_mapping: ColumnMapping) -> Sequence[str]:
     with Opened(source) as opened, files.named(source):
-        return documents.pieces(opened, found).columns
+        return documents.pieces(opened, column_mapping).columns
 
 
-def _check_columns(source: Source, found: ColumnMapping, columns: Sequence[str]) -> None:
-    """RefusedFile where the mapping reads a column that is there twice."""
-    if repeated := found.repeated(columns):
+def _check_columns(source: Source, column_mapping: ColumnMapping, columns: Sequence[str]) -> None:
+    """Raises RefusedFile where the mapping reads a column that is there twice."""
+    if repeated := column_mapping.repeated(columns):
         names = ", ".join(map(repr, repeated))
         raise RefusedFile(files.FILE_SHAPE, f"{source.name} has more than one column {names}; name each differently.")
 
 
 def _lines_of(source: Source, mappings: Sequence[tuple[str, ColumnMapping]]) -> Rows:
-    """JSON Lines with the first mapping that knows a name of the first line; with none where that is a row as it is.
+    """Returns JSON Lines with the first mapping that knows a name of the first line.
 
-    RefusedFile.
+    Without a mapping where that line is a row as it is. Raises RefusedFile.
     """
     if not mappings:
         return batches.plain_lines(source, _key(source))
-    knowing = [pair for pair in mappings if pair[1].columns & _names(source, pair[1])]
-    if not knowing and batches.is_plain(source):
+    fitting = [candidate for candidate in mappings if candidate[1].columns & _names(source, candidate[1])]
+    if not fitting and batches.is_plain(source):
         return batches.plain_lines(source, _key(source))
-    digest, found = (knowing or mappings)[0]
-    _names(source, found)
-    return batches.mapped(source, _key(source, digest), found)
+    digest, column_mapping = (fitting or mappings)[0]
+    _names(source, column_mapping)
+    return batches.mapped(source, _key(source, digest), column_mapping)
 
 
-def _names(source: Source, found: ColumnMapping) -> set[str]:
+def _names(source: Source, column_mapping: ColumnMapping) -> set[str]:
     with Opened(source) as opened, files.named(source):
-        return objects.names(opened, found)
+        return objects.names(opened, column_mapping)
 
 
 def _key(source: Source, mapping_digest: str = "") -> str:
-    """Of a file with its content and mapping. RefusedFile."""
+    """Returns the key of a file with its content and mapping. Raises RefusedFile."""
     with files.named(source):
         digest = files.digest(source.file)
     place = files.shown(str(source.file.resolve()))
@@ -176,7 +181,7 @@ def _key(source: Source, mapping_digest: str = "") -> str:
 
 
 def _batches(plan: Plan, kept: Journal) -> Iterator[Batch]:
-    """All that isn't acknowledged yet."""
+    """Returns the batches that aren't acknowledged yet."""
     documents = [(source, key) for source, key in plan.documents if not kept.of(key).batches]
     of_rows = (_of_rows(rows, kept) for rows in plan.rows)
     return chain(batches.of_documents(documents, kept.request_id), chain.from_iterable(of_rows))
@@ -188,7 +193,7 @@ def _of_rows(rows: Rows, kept: Journal) -> Iterator[Batch]:
 
 
 def _counted(batch: Batch, response: Any) -> Counts:
-    """What became of a batch's documents, under the files and names that they have here."""
+    """Counts the outcomes of a batch's documents, under the files and names that they have here."""
     counts = Counts()
     counts.join(batch.counts)
     verdicts = response.verdicts if response is not None else ()

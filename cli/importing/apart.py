@@ -58,7 +58,10 @@ class Apart:
         self._given_up = 0
 
     async def answer(self, batch: Batch) -> Answer:
-        """The verdicts of all documents or rows of a batch. DomainError if the service can't be reached, or is ill."""
+        """Returns the verdicts of all documents or rows of a batch.
+
+        Raises DomainError if the service can't be reached or is ill.
+        """
         middle = len(batch.rows) // 2
         first = await self._verdicts(batch, 0, middle) if middle else []
         return Answer([*first, *await self._verdicts(batch, middle, len(batch.rows))])
@@ -80,7 +83,7 @@ class Apart:
         return list(response.verdicts)
 
     async def _call(self, method: str, request: Message, attempts: int) -> Any:
-        """The response. DomainError, when what may pass has been waited for so often."""
+        """Returns the response. Raises DomainError after so many attempts at what may pass."""
         # A stream of batches takes what the method for one of them takes.
         unary = method.replace("Stream", "BatchCreate")
         for attempt in range(1, attempts):
@@ -93,7 +96,10 @@ class Apart:
         return await self._client.call(SERVICE, unary, request, local.WINDOW)
 
     async def _give_up(self, batch: Batch, index: int, error: DomainError) -> Verdict:
-        """The verdict of a document that has no answer. DomainError where that is so of too many in a row."""
+        """Returns the verdict of a document that has no answer.
+
+        Raises DomainError where too many in a row have none.
+        """
         self._given_up += 1
         if self._given_up > MOST_GIVEN_UP:
             raise error

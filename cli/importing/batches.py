@@ -1,4 +1,4 @@
-"""What is sent at once: documents as they lie in files, and rows for a stream; always cut in the same places."""
+"""Batches: documents as they lie in files, and rows for a stream; always cut in the same places."""
 
 import functools
 import hashlib
@@ -58,7 +58,7 @@ class Batch:
     written: Callable[[Any], tuple[str, bytes]] = lambda document: ("XML", document.content)
 
     def part(self, start: int, end: int) -> Any:
-        """The request of some of the rows only; the first part has what couldn't be read. None if there is none."""
+        """Returns the request of some of the rows; the first part has what couldn't be read. None if there is none."""
         if self.request is None or (start, end) == (0, len(self.rows)):
             return self.request
         part: Any = type(self.request)()
@@ -71,7 +71,7 @@ class Batch:
         return part
 
     def kept(self, index: int, problem: problem_pb2.Problem) -> Message:
-        """The request by which a row that has no answer is kept with what is refused."""
+        """Returns the request that keeps a row without an answer among what is refused."""
         assert self.request is not None
         request_id: str = self.part(index, index + 1).request_id
         form, content = self.written(self.rows[index])
@@ -89,30 +89,30 @@ def _keep_only(items: Any, start: int, end: int) -> None:
 
 
 RequestId = Callable[[str, int], str]
-Told = tuple[str, str, str]
+ProblemText = tuple[str, str, str]
 
 
 def of_documents(sources: Sequence[tuple[Source, str]], request_id: RequestId) -> Iterator[Batch]:
-    """XML documents, as many at once as fit; `sources` are files with their keys."""
+    """Yields batches of XML documents, as many at once as fit; `sources` are files with their keys."""
     batch = Batch(IMPORT, [])
     for source, key in sources:
-        content, told = _read(source)
+        content, problem_texts = _read(source)
         if batch.documents >= MOST_DOCUMENTS or (batch.documents and batch.size + len(content) > MOST_BYTES):
             yield _document_request(batch, request_id)
             batch = Batch(IMPORT, [])
         batch.keys.append(key)
         batch.documents += 1
         batch.position += source.size
-        if told:
-            batch.counts.refuse(str(source), source.name, told)
+        if problem_texts:
+            batch.counts.refuse(str(source), source.name, problem_texts)
         else:
             _add_document(batch, source, content)
     if batch.documents:
         yield _document_request(batch, request_id)
 
 
-def _read(source: Source) -> tuple[bytes, Sequence[Told]]:
-    """A document's content, or why it can't be sent."""
+def _read(source: Source) -> tuple[bytes, Sequence[ProblemText]]:
+    """Returns a document's content, or why it can't be sent."""
     try:
         content = files.content(source)
     except RefusedFile as error:
@@ -128,9 +128,9 @@ def _add_document(batch: Batch, source: Source, content: bytes) -> None:
 
 
 def _document_id(batch: Batch, source: Source) -> str:
-    """The file's name, unless the batch has another of that name; # parts it from what is in the document."""
+    """Returns the file's name, unless the batch has another of that name; # parts it from what is in the document."""
     name = source.name.replace("#", "_")[-MOST_NAME:]
-    return f"{len(batch.rows)}/{name}" if any(known == name for _, known in batch.origins) else name
+    return f"{len(batch.rows)}/{name}" if any(origin == name for _, origin in batch.origins) else name
 
 
 def _document_request(batch: Batch, request_id: RequestId) -> Batch:
@@ -157,12 +157,12 @@ class Rows:
 
     @property
     def format(self) -> str:
-        """What a document of the file is in, cut out of it."""
+        """Returns the format of a document that is cut out of the file."""
         return "JSON" if self.source.kind in files.LINES else "CSV"
 
 
 def mapped(source: Source, key: str, mapping: ColumnMapping) -> Rows:
-    """A file whose columns a mapping names."""
+    """Returns the rows of a file whose columns a mapping names."""
 
     def make(entry: Entry) -> Made:
         return mapping.apply(entry.rows)
@@ -174,7 +174,10 @@ def mapped(source: Source, key: str, mapping: ColumnMapping) -> Rows:
 
 
 def plain_lines(source: Source, key: str) -> Rows:
-    """A file of JSON Lines that needs no mapping: of rows of one kind, as its first line is. RefusedFile."""
+    """Returns the rows of a file of JSON Lines that needs no mapping: all of one kind, as its first line is.
+
+    Raises RefusedFile.
+    """
     row = _first_row(source)
     target = TARGETS["receipt"] if row is None else BY_MESSAGE.get(type(row), TARGETS["receipt"])
 
@@ -196,7 +199,7 @@ def is_plain(source: Source) -> bool:
 
 
 def _first_row(source: Source) -> Message | None:
-    """RefusedFile."""
+    """Reads the first line as a row; None where there is none. Raises RefusedFile."""
     with Opened(source) as opened, files.named(source):
         first = next(iter(_plain_lines(opened)), None)
     return json_lines.read(_line(first))[0] if first else None
@@ -212,7 +215,10 @@ def _plain_lines(opened: Opened) -> Iterator[Entry]:
 
 
 def of_rows(rows: Rows, after_documents: int, after_batches: int, request_id: RequestId) -> Iterator[Batch]:
-    """The batches of a file after those that were acknowledged. A file that can't be read on is refused by its name."""
+    """Yields the batches of a file after those that were acknowledged.
+
+    A file that can't be read on is refused by its name.
+    """
     with Opened(rows.source) as opened:
         number, position = after_batches, 0
         batch = _new(rows)
@@ -227,7 +233,7 @@ def of_rows(rows: Rows, after_documents: int, after_batches: int, request_id: Re
 
 
 def _entries(rows: Rows, opened: Opened) -> Iterator[Entry]:
-    """The file's entries; after them, where it can't be read on, one that says why."""
+    """Yields the file's entries; after them, where it can't be read on, one that says why."""
     line = 0
     try:
         with files.named(rows.source):
@@ -239,7 +245,7 @@ def _entries(rows: Rows, opened: Opened) -> Iterator[Entry]:
 
 
 def _made(rows: Rows, entry: Entry) -> Made:
-    """The entry's row, or why there is none; also where the row is larger than a document may be."""
+    """Returns the entry's row, or why there is none; also where the row is larger than a document may be."""
     row, problems = (None, entry.problems) if entry.problems else rows.make(entry)
     if row is not None and row.ByteSize() > LARGEST_DOCUMENT:
         return None, [Problem("", ROW_TOO_LARGE, ROW_TOO_LARGE_TOLD, ROW_TOO_LARGE_TOLD)]
@@ -261,8 +267,8 @@ def _new(rows: Rows) -> Batch:
 def _add_row(batch: Batch, rows: Rows, entry: Entry, row: Message | None, problems: Sequence[Problem]) -> None:
     batch.documents += 1
     if row is None or problems:
-        told = [(problem.path, problem.reason, problem.english) for problem in problems]
-        batch.counts.refuse(str(rows.source), str(entry.line), told)
+        problem_texts = [(problem.path, problem.reason, problem.english) for problem in problems]
+        batch.counts.refuse(str(rows.source), str(entry.line), problem_texts)
         _add_unread(batch, rows, entry, row, problems)
         return
     batch.size += row.ByteSize()
@@ -271,17 +277,19 @@ def _add_row(batch: Batch, rows: Rows, entry: Entry, row: Message | None, proble
 
 
 def _add_unread(batch: Batch, rows: Rows, entry: Entry, row: Message | None, problems: Sequence[Problem]) -> None:
-    """What couldn't be made a row goes along, to be kept with what is refused; what is too large is only reported."""
+    """Adds what couldn't be made a row, to be kept with what is refused; what is too large is only reported."""
     content = entry.cut()
     if not content or batch.size + len(content) > LARGEST_DOCUMENT:
         return
-    told = [
+    messages = [
         problem_pb2.Problem(path=problem.path, reason=problem.reason, message=problem.english) for problem in problems
     ]
     read = None if row is None else rows.target.row_of(row)
     batch.size += len(content)
     batch.unread.append(
-        declarations_pb2.UnreadRow(position=entry.line, content=content, format=rows.format, problems=told, row=read)
+        declarations_pb2.UnreadRow(
+            position=entry.line, content=content, format=rows.format, problems=messages, row=read
+        )
     )
 
 

@@ -14,19 +14,19 @@ _SHORTENED = re.compile(r"[+-]?[0-9](\.[0-9]+)?E\+[0-9]{2,3}", re.ASCII)
 
 
 class Number(str):
-    """A number that its file knows as one, in plain notation (-1234.5) whatever the mapping's is."""
+    """A number that the file itself has as a number, in plain notation (-1234.5) whatever the mapping's is."""
 
     __slots__ = ()
 
 
 class Moment(str):
-    """A day, or a day and a time, that its file knows as one, by ISO 8601 (2026-03-02, 2026-03-02T09:30:00)."""
+    """A day, or a day and a time, that the file itself has as such, by ISO 8601 (2026-03-02, 2026-03-02T09:30:00)."""
 
     __slots__ = ()
 
 
 def cleaned(cell: str) -> str:
-    """A cell without the blanks around it and without what spreadsheets put around numbers that are to stay texts.
+    """Strips a cell of blanks and of what spreadsheets put around numbers that are to stay texts.
 
     For example ="0012" and '0012 become 0012; 's-Hertogenbosch stays.
     """
@@ -44,7 +44,7 @@ def is_shortened(text: str) -> bool:
 
 
 def number(text: str) -> str:
-    """A Number of a text in JSON's notation, exactly: 1.5e3 becomes 1500. The text itself where it is none."""
+    """Returns a Number of a text in JSON's notation, exactly: 1.5e3 becomes 1500. The text itself where it is none."""
     try:
         value = Decimal(text)
     except InvalidOperation:
@@ -55,9 +55,9 @@ def number(text: str) -> str:
 
 
 def spreadsheet_number(text: str) -> str:
-    """A Number as a spreadsheet shows it, to 15 digits: 1488.6900000000001 becomes 1488.69,
-    and 89128874356304.55, which the cell holds as a little less, 89128874356304.5.
+    """Returns a Number as a spreadsheet shows it, to 15 digits: 1488.6900000000001 becomes 1488.69.
 
+    89128874356304.55, which the cell holds as a little less, becomes 89128874356304.5.
     A whole number of more digits becomes 4.60420260000002E+17: its last digits are lost.
     """
     try:

@@ -18,12 +18,12 @@ from cli.importing.runs import Key, Runs
 
 
 def pieces(opened: Opened, mapping: ColumnMapping) -> Pieces:
-    """A mapped file as it stands: an entry a row, or an object. RefusedFile."""
+    """Returns a mapped file as it stands: an entry a row, or an object. Raises RefusedFile."""
     return (objects.pieces if opened.source.kind in LINES else tables.pieces)(opened, mapping)
 
 
 def entries(opened: Opened, mapping: ColumnMapping) -> Iterator[Entry]:
-    """The documents of a mapped file, lazily. RefusedFile."""
+    """Returns the documents of a mapped file, lazily. Raises RefusedFile."""
     read = pieces(opened, mapping)
     # An object with a list of lines has all that is of its key.
     return _grouped(opened, read, mapping) if mapping.groups and not mapping.lines else read.entries
@@ -43,7 +43,7 @@ class _Group:
     unread_line: int = 0
 
     def take(self, entry: Entry, most_rows: int) -> None:
-        """One more row; rows are kept only while the document can still be taken."""
+        """Takes one more row; keeps rows only while the document can still be taken."""
         if entry.problems:
             self.unread_line = entry.line
             return
@@ -58,7 +58,7 @@ class _Group:
 
 
 def _grouped(opened: Opened, read: Pieces, mapping: ColumnMapping) -> Iterator[Entry]:
-    """Two readings: the first finds the keys whose rows stand apart."""
+    """Yields the documents. Reads the file twice: the first time to find the keys whose rows stand apart."""
     with Opened(opened.source) as again:
         groups = _groups(pieces(again, mapping), mapping)
         apart = Runs(
@@ -75,7 +75,7 @@ def _grouped(opened: Opened, read: Pieces, mapping: ColumnMapping) -> Iterator[E
 
 
 def _groups(read: Pieces, mapping: ColumnMapping) -> Iterator[_Group | Entry]:
-    """Rows of one key that follow each other, and between them those that can't be read, as they are.
+    """Yields rows of one key that follow each other, and between them those that can't be read, as they are.
 
     A row that can't be read and doesn't show its key may belong to the rows before it or after it.
     """
@@ -101,13 +101,16 @@ def _groups(read: Pieces, mapping: ColumnMapping) -> Iterator[_Group | Entry]:
 
 
 def _key(entry: Entry, columns: Sequence[str], mapping: ColumnMapping) -> Key:
-    """What identifies the row's document; empty where the row doesn't say it, or it can't be read."""
+    """Returns the key of the row's document; empty where the row doesn't say it, or can't be read."""
     key = _key_on_the_left(entry, columns, mapping) if entry.problems else mapping.key_of(entry.rows[0])
     return key if any(key) else ()
 
 
 def _key_on_the_left(entry: Entry, columns: Sequence[str], mapping: ColumnMapping) -> Key:
-    """The key of a row that can't be read: sure only in the first columns, since all that is wrong is right of it."""
+    """Returns the key of a row that can't be read.
+
+    It is sure only in the first columns, since all that is wrong is right of it.
+    """
     first = columns[: len(mapping.key)]
     if set(first) != set(mapping.key) or len(entry.raw) < len(first):
         return ()
@@ -116,7 +119,10 @@ def _key_on_the_left(entry: Entry, columns: Sequence[str], mapping: ColumnMappin
 
 
 def _document(group: _Group, read: Pieces, mapping: ColumnMapping, apart: Runs) -> Entry | None:
-    """The document of a group. Where its rows stand apart it is refused once, at the first of them, and then None."""
+    """Returns the document of a group.
+
+    Where its rows stand apart it is refused once, at the first of them; later ones give None.
+    """
     lines, first = apart.lines(group.key)
     if not group.count or (lines and first != group.line):
         return None
@@ -126,7 +132,7 @@ def _document(group: _Group, read: Pieces, mapping: ColumnMapping, apart: Runs) 
 
 
 def _told(group: _Group, mapping: ColumnMapping, apart: Sequence[int]) -> Problem:
-    """Why no document can be made of the rows."""
+    """Returns why no document can be made of the rows."""
     name = f"{mapping.noun} {'/'.join(group.key)}"
     if apart:
         told = f"{name}: its rows stand apart ({_lines(apart)}); sort the file by {' and '.join(mapping.key)}."
@@ -141,7 +147,7 @@ def _told(group: _Group, mapping: ColumnMapping, apart: Sequence[int]) -> Proble
 
 
 def _lines(lines: Sequence[int]) -> str:
-    """lines 2 and 4; lines 2, 4 and more."""
+    """Returns line numbers in words: "lines 2 and 4", "lines 2, 4 and more"."""
     shown = [str(line) for line in lines[: runs.MOST_LINES]]
     last = "more" if len(lines) > runs.MOST_LINES else shown.pop()
     return f"lines {', '.join(shown)} and {last}"

@@ -42,17 +42,20 @@ def is_text_encoding(name: str) -> bool:
 
 
 def of(source: Source, declared: str, columns: Iterable[str]) -> str:
-    """The encoding to read a table by; `columns` are those that its mapping names. RefusedFile if it isn't sure."""
+    """Returns the encoding to read a table by; `columns` are those that its mapping names.
+
+    Raises RefusedFile if it isn't sure.
+    """
     first = files.beginning(source, FIRST_LINE_BYTES)
     marked = next((encoding for mark, encoding in MARKS if first.startswith(mark)), "")
     if declared:
         return _believed(source, declared, marked)
-    found = marked or _proven(source, first, {name for name in columns if not name.isascii()})
-    return MARKED if found == UTF_8 else found
+    proven = marked or _proven(source, first, {name for name in columns if not name.isascii()})
+    return MARKED if proven == UTF_8 else proven
 
 
 def _believed(source: Source, declared: str, marked: str) -> str:
-    """The declared encoding. RefusedFile where the file's mark contradicts it."""
+    """Returns the declared encoding. Raises RefusedFile where the file's mark contradicts it."""
     encoding = codecs.lookup(declared).name
     if marked and not encoding.replace("_", "-").startswith(marked):
         message = f"{source.name} begins with the mark of {marked}, the mapping says {declared}; correct one of them."
@@ -61,7 +64,7 @@ def _believed(source: Source, declared: str, marked: str) -> str:
 
 
 def _proven(source: Source, first: bytes, columns: set[str]) -> str:
-    """UTF-8 or GB18030, by the columns' names where those have other than ASCII signs, else by what fits."""
+    """Returns UTF-8 or GB18030, proved by the columns' names where these aren't all ASCII, else by what fits."""
     naming = [encoding for encoding in UNDECLARED if columns and _names(first, encoding) & columns]
     if naming:
         return naming[0]
@@ -72,7 +75,7 @@ def _proven(source: Source, first: bytes, columns: set[str]) -> str:
 
 
 def _names(first: bytes, encoding: str) -> set[str]:
-    """What stands in the cells of the first line."""
+    """Returns the cells of the first line: `单价;Qty` has 单价 and Qty."""
     line = first.decode(encoding, "replace").splitlines()[:1]
     for sign in ";\t|":
         line = [text.replace(sign, ",") for text in line]
@@ -80,7 +83,10 @@ def _names(first: bytes, encoding: str) -> set[str]:
 
 
 def _fitting(source: Source) -> tuple[list[str], int]:
-    """The encodings in which the whole file is a text, and how much speaks for UTF-8; UTF-8 alone where it is ASCII."""
+    """Returns the encodings in which the whole file is a text, and how much speaks for UTF-8.
+
+    UTF-8 alone where it is ASCII.
+    """
     decoders = {name: codecs.getincrementaldecoder(name)() for name in UNDECLARED}
     evidence, is_ascii = 0, True
     for chunk in files.chunks(source):
@@ -93,7 +99,7 @@ def _fitting(source: Source) -> tuple[list[str], int]:
 
 
 def _evidence(chunk: bytes) -> int:
-    """How much speaks for UTF-8: a sign of two bytes 1, one of three or four 3."""
+    """Returns how much speaks for UTF-8: a sign of two bytes 1, one of three or four 3."""
     signs = chunk.decode(UTF_8, "ignore")
     return sum(3 if sign > LAST_OF_TWO_BYTES else 1 for sign in signs if not sign.isascii())
 
@@ -107,7 +113,7 @@ def _takes(decoder: codecs.IncrementalDecoder, chunk: bytes, is_end: bool = Fals
 
 
 def _unsure(source: Source, fitting: list[str]) -> str:
-    """Why the encoding isn't sure, with the first text in each of those that fit."""
+    """Returns why the encoding isn't sure, with the first text in each of those that fit."""
     line = next((line for line in _lines(source) if not line.isascii()), b"")
     shown = " and ".join(f"{name} ({_shown(line, name)!r})" for name in fitting)
     told = f"fits {shown}" if fitting else f"fits neither {' nor '.join(UNDECLARED)}"
@@ -124,7 +130,7 @@ def _lines(source: Source) -> Iterator[bytes]:
 
 
 def _shown(line: bytes, encoding: str) -> str:
-    """The line's first signs that aren't ASCII, with those between."""
+    """Returns the line's first signs that aren't ASCII, with those between."""
     text = line.decode(encoding, "replace")
     start = next((index for index, sign in enumerate(text) if not sign.isascii()), 0)
     return text[start : start + SHOWN_SIGNS]

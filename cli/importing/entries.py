@@ -1,4 +1,4 @@
-"""What a file of rows is read as: one entry for each row or document, each with what is wrong with it."""
+"""Entries of a file of rows: one for each row or document, each with what is wrong with it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -68,7 +68,7 @@ class RefusedFile(UnreadableFile):
 
 
 def shown(name: str) -> str:
-    """A name that is a text, whatever bytes the disk has it in."""
+    """Returns a name that is a text, whatever bytes the disk has it in."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -85,22 +85,22 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The last part: cut-off.xml.gz."""
+        """Returns the last part: cut-off.xml.gz."""
         return shown(pathlib.PurePosixPath(self.member).name if self.member else self.file.name)
 
     @property
     def kind(self) -> str:
-        """The suffix without packing, in lower case: .xml."""
+        """Returns the suffix without packing, in lower case: .xml."""
         return pathlib.PurePath(self.name.lower().removesuffix(PACKED)).suffix
 
     @property
     def is_packed(self) -> bool:
-        """Whether it takes fewer bytes on the disk than it says."""
+        """Whether the file takes fewer bytes on the disk than it says."""
         return bool(self.member) or self.name.lower().endswith(PACKED)
 
     @property
     def size(self) -> int:
-        """Bytes on the disk."""
+        """Returns its bytes on the disk."""
         return _archive(self.file).getinfo(self.member).compress_size if self.member else self.file.stat().st_size
 
 
@@ -114,22 +114,22 @@ class Refusal:
 
 
 @dataclass(slots=True)
-class Found:
+class ImportedFiles:
     """The files of an import in order of their names, and those that are known already to be unreadable."""
 
     sources: list[Source] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def found(paths: Iterable[pathlib.Path]) -> Found:
-    """The files, those of the folders that an import knows, and the members of .zip files; each once.
+def gather(paths: Iterable[pathlib.Path]) -> ImportedFiles:
+    """Finds the files, those of the folders that an import knows, and the members of .zip files; each once.
 
-    UnreadableFile: a file is of no kind that is known.
+    Raises UnreadableFile where a file is of no kind that is known.
     """
     sources = list(dict.fromkeys(source for path in paths for source in _inside(path)))
     if unknown := [str(source) for source in sources if not _is_known(source) and not _is_archive(source)]:
         raise UnreadableFile(f"{', '.join(unknown)}: no {', '.join((*KNOWN, ARCHIVE))}, plain or {PACKED}")
-    gathered = Found()
+    gathered = ImportedFiles()
     for source in sources:
         if _is_archive(source):
             _add_members(gathered, source.file)
@@ -158,8 +158,8 @@ def _is_archive(source: Source) -> bool:
     return source.name.lower().endswith(ARCHIVE)
 
 
-def _add_members(gathered: Found, file: pathlib.Path) -> None:
-    """The members of a .zip file that an import knows. Archives within it are refused by their names."""
+def _add_members(gathered: ImportedFiles, file: pathlib.Path) -> None:
+    """Adds the members of a .zip file that an import knows. Archives within it are refused by their names."""
     try:
         with named(Source(file)):
             members = collections.Counter(info.filename for info in _archive(file).infolist() if not info.is_dir())
@@ -178,7 +178,7 @@ def _add_members(gathered: Found, file: pathlib.Path) -> None:
 
 
 def _archive(file: pathlib.Path) -> zipfile.ZipFile:
-    """A .zip file, its directory read once. RefusedFile if it has too many members."""
+    """Returns a .zip file, its directory read once. Raises RefusedFile if it has too many members."""
     status = file.stat()
     return _opened_archive(file, status.st_mtime_ns, status.st_size)
 
@@ -195,7 +195,7 @@ def _opened_archive(file: pathlib.Path, _modified_ns: int, _size: int) -> zipfil
 
 
 def _directory(file: pathlib.Path) -> tuple[int, int]:
-    """How many members a .zip file says that it has, and the bytes of its directory; 0 where it says neither.
+    """Returns how many members a .zip file says that it has, and the bytes of its directory; 0 where it says neither.
 
     Its end record lies in the last 65,557 bytes: PK 5 6, then counts of two bytes and sizes of four (APPNOTE 4.3.16).
     """
@@ -210,7 +210,7 @@ def _directory(file: pathlib.Path) -> tuple[int, int]:
 
 
 def digest(file: pathlib.Path) -> str:
-    """SHA-256 of the file as it lies there; that of a .zip file is found once for all its members."""
+    """Returns the SHA-256 of the file as it lies there; that of a .zip file is made once for all its members."""
     status = file.stat()
     return _digest(file, status.st_mtime_ns, status.st_size)
 
@@ -223,7 +223,7 @@ def _digest(file: pathlib.Path, _modified_ns: int, _size: int) -> str:
 
 @contextlib.contextmanager
 def named(source: Source) -> Iterator[None]:
-    """Gives what goes wrong with the file's bytes its name: RefusedFile."""
+    """Turns what goes wrong with the file's bytes into RefusedFile with its name."""
     try:
         yield
     except EOFError as error:
@@ -238,7 +238,10 @@ def named(source: Source) -> Iterator[None]:
 
 
 class Opened(contextlib.AbstractContextManager["Opened"]):
-    """A file being read: its bytes, unpacked, and how many of those on the disk were read so far. RefusedFile."""
+    """A file being read: its bytes, unpacked, and how many of those on the disk were read so far.
+
+    Raises RefusedFile.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -262,16 +265,16 @@ class Opened(contextlib.AbstractContextManager["Opened"]):
 
     @property
     def position(self) -> int:
-        """Bytes of the file read so far."""
+        """Returns the bytes of the file read so far."""
         return max(0, self._raw.tell() - self._start) if not self._raw.closed else 0
 
     def text(self, encoding: str) -> IO[str]:
-        """As text, once."""
+        """Returns the file as text, once."""
         self.stream = self._open.enter_context(io.TextIOWrapper(self.stream, encoding, newline=""))
         return self.stream
 
     def seekable(self) -> IO[bytes]:
-        """As a file that can be read from anywhere: unpacked on the disk, where it is packed."""
+        """Returns the file so that it can be read from anywhere: unpacked on the disk, where it is packed."""
         if not self.source.is_packed:
             return self.stream
         copy = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 the stack closes it
@@ -285,7 +288,7 @@ class Opened(contextlib.AbstractContextManager["Opened"]):
 
 
 def content(source: Source) -> bytes:
-    """A whole document. RefusedFile, also where it is larger than a document may be."""
+    """Returns a whole document. Raises RefusedFile, also where it is larger than a document may be."""
     with Opened(source) as opened, named(source):
         read = bytes(opened.stream.read(LARGEST_DOCUMENT + 1))
     if len(read) > LARGEST_DOCUMENT:
@@ -307,7 +310,7 @@ def is_document(source: Source) -> bool:
 
 
 def check_whole(source: Source) -> None:
-    """RefusedFile where a packed file can't be unpacked to its end, or unpacks to very much more than it is."""
+    """Raises RefusedFile where a packed file can't be unpacked to its end, or unpacks to very much more than it is."""
     if not source.is_packed:
         return
     most, unpacked = LARGEST_DOCUMENT + MOST_UNPACKED_TIMES * source.size, 0
@@ -320,13 +323,13 @@ def check_whole(source: Source) -> None:
 
 
 def beginning(source: Source, size: int) -> bytes:
-    """The first bytes, unpacked. RefusedFile."""
+    """Returns the first bytes, unpacked. Raises RefusedFile."""
     with Opened(source) as opened, named(source):
         return bytes(opened.stream.read(size))
 
 
 def chunks(source: Source) -> Iterator[bytes]:
-    """All bytes, unpacked, in parts. RefusedFile."""
+    """Yields all bytes, unpacked, in parts. Raises RefusedFile."""
     with Opened(source) as opened, named(source):
         while chunk := opened.stream.read(CHUNK):
             yield chunk

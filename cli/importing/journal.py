@@ -25,7 +25,7 @@ class UnderWay(Exception):
 
 @dataclass(slots=True)
 class Progress:
-    """Of one file's present content: batches acknowledged, documents in them, whether that is all."""
+    """Progress of one file's present content: batches acknowledged, documents in them."""
 
     batches: int = 0
     documents: int = 0
@@ -43,11 +43,11 @@ class Journal:
     _path: pathlib.Path | None = None
 
     def of(self, key: str) -> Progress:
-        """How far a file of this content is."""
+        """Returns how far a file of this content is."""
         return self.files.setdefault(key, Progress())
 
     def request_id(self, key: str, batch: int) -> str:
-        """The id of a batch's request: the same whenever this run sends it."""
+        """Returns the id of a batch's request: the same whenever this run sends it."""
         return ids.derived("import", self.run, key, batch)
 
     def acknowledge(self, keys: Sequence[str], documents: int, counts: Counts) -> None:
@@ -66,7 +66,7 @@ class Journal:
             self.of(key).documents += documents
 
     def finish(self) -> None:
-        """The import is whole: the next one of these files is another."""
+        """Ends the import, which is whole: the next one of these files is another."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
         self.close()
@@ -78,7 +78,7 @@ class Journal:
 
 
 def open_journal(folder: pathlib.Path, subject: Sequence[str], keys: Mapping[str, str], resume: bool) -> Journal:
-    """The journal of an import of a subject (its files and mappings). UnderWay.
+    """Returns the journal of an import of a subject (its files and mappings). Raises UnderWay.
 
     `keys` are the files' present keys, each of a file and its content: what was noted of others doesn't count.
     """
@@ -100,7 +100,7 @@ def open_journal(folder: pathlib.Path, subject: Sequence[str], keys: Mapping[str
 
 
 def _kept_lines(opened: IO[str], resume: bool) -> list[dict[str, Any]]:
-    """The whole lines, the first of which names the run; a line that a kill cut off is cut away."""
+    """Returns the whole lines, the first of which names the run; a line that a kill cut off is cut away."""
     opened.seek(0)
     texts = [text for text in opened.readlines() if text.endswith("\n")] if resume else []
     os.ftruncate(opened.fileno(), len("".join(texts).encode()))

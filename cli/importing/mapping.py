@@ -68,12 +68,12 @@ class Place:
 
     @property
     def in_lines(self) -> bool:
-        """Whether each row of the file has one of its own."""
+        """Whether each row of the file has a value of its own."""
         return self.way[:1] == (LINES,)
 
     @property
     def part(self) -> str:
-        """Of a natural person's field: which part the person has; else empty."""
+        """Returns the part of the natural person whose field this is; empty for other fields."""
         return self.way[1] if self.way[:1] == (PERSONS,) else ""
 
     def set(self, row: Any, value: Any) -> None:
@@ -90,9 +90,9 @@ class Place:
 
 
 def person(row: Any, part: str) -> personal_pb2.Person | None:
-    """The person of a row that has this part, if it names any."""
+    """Returns the person of a row that has this part, if it names any."""
     number = personal_pb2.Person.Part.Value(part)
-    return next((entry for entry in row.persons if entry.part == number), None)
+    return next((candidate for candidate in row.persons if candidate.part == number), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Field:
         return None
 
     def _told(self, reason: str, message: str) -> Problem:
-        """What is a person's is never quoted: reports go further than the row."""
+        """Returns the problem; a person's value is never quoted, since reports go further than the row."""
         unquoted = "The value isn't as the mapping says; correct it, or map it."
         return _problem(self.column, reason, unquoted if self.place.part else message)
 
@@ -155,12 +155,12 @@ class ColumnMapping:
 
     @property
     def noun(self) -> str:
-        """What a row becomes, in words: declaration, retail order."""
+        """Returns the noun of what a row becomes: declaration, retail order."""
         return next(name for name, target in TARGETS.items() if target is self.target).replace("_", " ")
 
     @property
     def most_rows(self) -> int:
-        """How many rows or lines a document may have."""
+        """Returns how many rows or lines a document may have."""
         return self.target.most_lines
 
     @property
@@ -169,11 +169,11 @@ class ColumnMapping:
         return any(each_field.place.in_lines for each_field in self.fields)
 
     def key_of(self, row: Row) -> tuple[str, ...]:
-        """What identifies the row's document."""
+        """Returns the key of the row's document."""
         return tuple(row[column] for column in self.key)
 
     def unfit(self, columns: Sequence[str]) -> list[str]:
-        """What is wrong with a file of these columns."""
+        """Returns what keeps the mapping from fitting a file of these columns."""
         missing = sorted(self.columns - set(columns))
         errors = [f"the file has no column {name!r}" for name in missing]
         if self.unmapped == REFUSE:
@@ -181,12 +181,12 @@ class ColumnMapping:
         return errors
 
     def repeated(self, columns: Sequence[str]) -> list[str]:
-        """The columns that are there more than once, of those that a row is made of."""
+        """Returns the columns that stand there more than once, among those that a row is made of."""
         taken = self.columns if self.unmapped != EXTRA else {name for name in columns if name}
         return sorted(name for name in taken if columns.count(name) > 1)
 
     def column_of(self, path: str) -> str:
-        """The column that a field of the target came from; the path itself where there is none."""
+        """Returns the column that a field of the target came from; the path itself where there is none."""
         path = path.removeprefix(self.target.prefix)
         plain = re.sub(r"\[[0-9]+\]", "", path)
         for each_field in self.fields:
@@ -195,7 +195,10 @@ class ColumnMapping:
         return "+".join(self.key) if path and path == self.target.key else path
 
     def apply(self, rows: Sequence[Row]) -> tuple[Any, list[Problem]]:
-        """The message of a document's rows, and all problems, by column; with problems it isn't to be sent."""
+        """Makes the message of a document's rows.
+
+        Returns it and all problems, by column; with problems it isn't to be sent.
+        """
         message: Any = self.target.message()
         for place, value in self.constants:
             if not place.in_lines and not place.part:
@@ -204,10 +207,10 @@ class ColumnMapping:
             setattr(message, self.target.key, "/".join(self.key_of(rows[0])))
         problems = list(self._shortened(rows[0]))
         problems += [
-            found
+            problem
             for each_field in self.fields
             if not each_field.place.in_lines
-            if (found := each_field.problem(rows[0], message))
+            if (problem := each_field.problem(rows[0], message))
         ]
         for place, value in self.constants:
             # What is the same of all persons makes none where the row names none.
@@ -223,7 +226,7 @@ class ColumnMapping:
         return message, [*problems, *self._further(message, problems, mapped)] if problems else problems
 
     def _shortened(self, row: Row) -> Iterator[Problem]:
-        """The key columns, but those that a field reads too, whose numbers a spreadsheet shortened."""
+        """Yields the key columns, but those that a field reads too, whose numbers a spreadsheet shortened."""
         for column in set(self.key) - {each_field.column for each_field in self.fields}:
             try:
                 whole(row[column])
@@ -236,16 +239,16 @@ class ColumnMapping:
             if place.in_lines:
                 place.set(message, value)
         for each_field in self.fields:
-            if each_field.place.in_lines and (found := each_field.problem(row, message)):
-                yield found
+            if each_field.place.in_lines and (problem := each_field.problem(row, message)):
+                yield problem
 
     def _extra(self, row: Row) -> Mapping[str, str]:
-        """What no field takes: columns that aren't mapped, and texts that were mapped as absent but say something."""
+        """Returns what no field takes: unmapped columns, and texts that were mapped as absent but say something."""
         absent = {each_field.column for each_field in self.fields if each_field.is_absent(row[each_field.column])}
         return {name: text for name, text in row.items() if text and (name not in self.columns or name in absent)}
 
     def _disagreements(self, rows: Sequence[Row]) -> Iterator[Problem]:
-        """Rows of one document say the same of it."""
+        """Yields the columns in which rows of one document differ."""
         for each_field in self.fields:
             if not each_field.place.in_lines and len({row[each_field.column] for row in rows}) > 1:
                 yield _problem(
@@ -253,7 +256,7 @@ class ColumnMapping:
                 )
 
     def _further(self, message: Any, problems: Sequence[Problem], mapped: set[str]) -> Iterator[Problem]:
-        """What the service would refuse beside what couldn't be mapped, and beside what is summed up of that."""
+        """Yields what the service would refuse beside what couldn't be mapped, and beside what is summed up of that."""
         reported = {problem.path for problem in problems}
         summed = {field.name for field, _ in message.ListFields()} - mapped
         for problem in self.target.check(message):
@@ -263,16 +266,16 @@ class ColumnMapping:
 
 
 def load(text: str) -> ColumnMapping:
-    """The mapping of a file's text. InvalidMapping with everything that is wrong."""
+    """Returns the mapping of a file's text. Raises InvalidMapping with everything that is wrong."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidMapping([f"no TOML: {error}"]) from error
     reader = _Reader(data)
-    found = reader.mapping()
-    if reader.errors or found is None:
+    mapping = reader.mapping()
+    if reader.errors or mapping is None:
         raise InvalidMapping(reader.errors)
-    return found
+    return mapping
 
 
 class _Reader:
@@ -367,7 +370,7 @@ class _Reader:
                 yield place, fitting
 
     def _enterprise(self, path: str, value: Any) -> Any:
-        """A constant that names an enterprise by its plain code is that name."""
+        """Returns the enterprise's resource name where a constant names it by its plain code."""
         try:
             return enterprise(value) if isinstance(value, str) else value
         except Unmappable as error:
@@ -382,7 +385,7 @@ class _Reader:
                 yield f"{above}{name}", value
 
     def _place(self, target: Target, path: str, where: str) -> Place | None:
-        """The field at a path. None, reported, where there is none that a mapping can fill."""
+        """Returns the field at a path. None, reported, where there is none that a mapping can fill."""
         *way, leaf = path.split(".")
         descriptor: Any = target.message.DESCRIPTOR
         if way[:1] == [PERSONS] and PERSONS in descriptor.fields_by_name:
@@ -407,7 +410,10 @@ class _Reader:
         return None
 
     def _enum_number(self, place: Place, value: Any, where: str) -> Any:
-        """The value as the field takes it: an enumeration's by name. None, reported, where it has no such one."""
+        """Returns the value as the field takes it: an enumeration's by name.
+
+        None, reported, where it has no such value.
+        """
         if place.kind != ENUM or place.leaf.enum_type is None:
             return value
         if value not in place.leaf.enum_type.values_by_name:
@@ -466,17 +472,19 @@ class _Reader:
             self.errors.append(f"{where}: {error}")
             return None
 
-    def _check_whole(self, found: ColumnMapping) -> None:
-        paths = [place.path for place, _ in found.constants] + [each_field.place.path for each_field in found.fields]
+    def _check_whole(self, mapping: ColumnMapping) -> None:
+        paths = [place.path for place, _ in mapping.constants] + [
+            each_field.place.path for each_field in mapping.fields
+        ]
         self.errors += [f"{path!r} is filled twice" for path in sorted({p for p in paths if paths.count(p) > 1})]
-        if found.groups and not found.key and not found.lines:
+        if mapping.groups and not mapping.key and not mapping.lines:
             self.errors.append("rows become lines of one document: [key] columns must say which belong together")
-        if found.target.key and not found.key and found.target.key not in paths:
+        if mapping.target.key and not mapping.key and mapping.target.key not in paths:
             self.errors.append(f"[key] columns must say what identifies a {self.data['target']}")
 
 
 def _is_of(value: Any, kind: type) -> bool:
-    """Whether a value of a mapping is of a kind; a list has texts only, and a flag is no number."""
+    """Whether a value of a mapping has a type; a list has texts only, and a flag is no number."""
     if isinstance(value, list):
         return kind is list and all(isinstance(text, str) for text in value)
     return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)

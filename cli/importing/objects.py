@@ -16,9 +16,10 @@ UTF_8 = "utf-8-sig"
 
 
 def lines(opened: Opened, encoding: str = "") -> Iterator[tuple[int, str]]:
-    """The lines that aren't blank, with their numbers from 1.
+    """Yields the lines that aren't blank, with their numbers from 1.
 
-    RefusedFile: they are in another encoding, a line is longer than a document, or objects don't stand one a line.
+    Raises RefusedFile where they are in another encoding, a line is longer than a document, or objects don't stand one
+    a line.
     """
     text, name = opened.text(encoding or UTF_8), opened.source.name
     number, is_first = 0, True
@@ -43,7 +44,7 @@ def _next(text: IO[str], number: int, name: str, encoding: str) -> str:
 
 
 def _check_shape(line: str, name: str) -> None:
-    """RefusedFile, once for the whole file, where its first line shows that it isn't one object a line."""
+    """Raises RefusedFile, once for the whole file, where its first line shows that it isn't one object a line."""
     if line.lstrip().startswith("["):
         raise RefusedFile(FILE_SHAPE, f"{name} is an array; write one object a line (JSON Lines).")
     if _goes_on(line.strip()):
@@ -62,7 +63,7 @@ def _goes_on(text: str) -> bool:
 
 
 def names(opened: Opened, mapping: ColumnMapping) -> set[str]:
-    """The names in the first object; none where it can't be read. RefusedFile."""
+    """Returns the names in the first object; none where it can't be read. Raises RefusedFile."""
     _, line = next(lines(opened, mapping.encoding), (0, ""))
     try:
         return {name for row in _rows(line, mapping) for name in row}
@@ -71,7 +72,7 @@ def names(opened: Opened, mapping: ColumnMapping) -> set[str]:
 
 
 def pieces(opened: Opened, mapping: ColumnMapping) -> Pieces:
-    """The objects of a file, lazily, each on its line. RefusedFile."""
+    """Returns the objects of a file, lazily, each on its line. Raises RefusedFile."""
 
     def joined(raws: Sequence[Raw]) -> bytes:
         return "".join(line if line.endswith("\n") else f"{line}\n" for (line,) in raws).encode(
@@ -92,9 +93,9 @@ def _entries(opened: Opened, mapping: ColumnMapping, joined: Callable[[Sequence[
 
 
 def _rows(line: str, mapping: ColumnMapping) -> list[dict[str, str]]:
-    """An object as rows of texts by dotted names: one, or one for each element of the list at `mapping.lines`.
+    """Returns an object as rows of texts by dotted names: one, or one for each element of the list at `mapping.lines`.
 
-    For example {"no": "A", "buyer": {"country": "US"}} is {"no": "A", "buyer.country": "US"}. ValueError.
+    For example {"no": "A", "buyer": {"country": "US"}} is {"no": "A", "buyer.country": "US"}. Raises ValueError.
     """
     try:
         data = strict_json.loads(line, parse_number=cells.number)
@@ -124,23 +125,26 @@ def _taken_out(data: Any, way: Sequence[str]) -> Any:
 
 
 def _flat(data: Any, mapping: ColumnMapping, above: str = "") -> dict[str, str]:
-    """The texts of an object by their dotted names. ValueError for a name that is given twice."""
-    found: dict[str, str] = {}
+    """Returns the texts of an object by their dotted names. Raises ValueError for a name that is given twice."""
+    texts: dict[str, str] = {}
     for name, text in _texts(data, mapping, above):
-        if found.setdefault(name, text) is not text:
+        if texts.setdefault(name, text) is not text:
             raise ValueError(f"{name!r} is given twice")
-    return found
+    return texts
 
 
 def _joined(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
-    """Both. ValueError for a name that both have: {"a.b": 1, "a": {"b": 2}}."""
+    """Joins two objects' texts. Raises ValueError for a name that both have: {"a.b": 1, "a": {"b": 2}}."""
     if twice := first.keys() & second.keys():
         raise ValueError(f"{min(twice)!r} is given twice")
     return first | second
 
 
 def _texts(data: Any, mapping: ColumnMapping, above: str) -> Iterator[tuple[str, str]]:
-    """Each value that is no object or list with its dotted name. ValueError where a mapped column is one of those."""
+    """Yields each value that is no object or list with its dotted name.
+
+    Raises ValueError where a mapped column is an object or list.
+    """
     name = above.removesuffix(".")
     if isinstance(data, dict | list) and name in mapping.columns:
         raise ValueError(f"{name!r} is no single value")
@@ -152,7 +156,7 @@ def _texts(data: Any, mapping: ColumnMapping, above: str) -> Iterator[tuple[str,
 
 
 def _text(value: Any) -> str:
-    """A text without the blanks around it; a number as its file has it; true and false as JSON writes them."""
+    """Returns a text without the blanks around it; a number as its file has it; true and false as JSON writes them."""
     if isinstance(value, bool):
         return json.dumps(value)
     return value if isinstance(value, cells.Number) else str(value).strip()

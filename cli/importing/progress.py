@@ -13,7 +13,7 @@ PLAIN_SECONDS = 5.0
 
 
 def line(counts: Counts, position: int, size: int, seconds: float, since: int = 0) -> str:
-    """Counts, rate, part of the bytes and the time that is left; `since` had been read before these seconds."""
+    """Returns the line: counts, rate, part of the bytes and the time left; `since` was read before these seconds."""
     rate = (counts.read - since) / seconds if seconds else 0.0
     part = min(position / size, 1.0) if size else 1.0
     parts = [f"{counts.read:,} read", f"{counts.refused_documents:,} refused", f"{rate:,.0f}/s", f"{part:.0%}"]
@@ -25,7 +25,7 @@ def line(counts: Counts, position: int, size: int, seconds: float, since: int = 
 
 @dataclass(slots=True)
 class Meter:
-    """Tells a person; on the error output, so that the report stays alone on the other."""
+    """Tells a person of the progress; on the error output, so that the report stays alone on the other."""
 
     size: int = 0
     position: int = 0
@@ -35,7 +35,7 @@ class Meter:
     has_line: bool = False
 
     def advance(self, counts: Counts, position: int) -> None:
-        """So many bytes more were read and answered."""
+        """Notes that so many bytes more were read and answered."""
         self.position += position
         now = time.monotonic()
         is_terminal = sys.stderr.isatty()
@@ -55,4 +55,4 @@ class Silent(Meter):
     """Tells nobody."""
 
     def advance(self, counts: Counts, position: int) -> None:
-        """Nothing."""
+        """Tells nothing."""

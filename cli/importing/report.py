@@ -1,4 +1,4 @@
-"""What became of everything that was read."""
+"""Counts of everything that was read, by outcome."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -27,11 +27,11 @@ class Counts:
 
     @property
     def rules(self) -> set[str]:
-        """The rules that what was refused broke."""
+        """Returns the rules that what was refused broke."""
         return {row["rule"] for row in self.refused}
 
     def refuse(self, file: str, document: str, problems: Iterable[tuple[str, str, str]]) -> None:
-        """One refused document with its problems: path, rule, message."""
+        """Counts a refused document with its problems: path, rule, message."""
         self.read += 1
         self.refused_documents += 1
         for path, rule, message in problems:
@@ -42,7 +42,7 @@ class Counts:
             self.refused.append(row)
 
     def add(self, file: str, document: str, verdict: declarations_pb2.IntakeVerdict) -> None:
-        """One document by its verdict."""
+        """Counts a document by its verdict."""
         if verdict.outcome == Verdict.REFUSED:
             self.refuse(
                 file, document, [(problem.path, problem.reason, problem.message) for problem in verdict.problems]
@@ -53,14 +53,14 @@ class Counts:
         self.duplicates += verdict.outcome == Verdict.DUPLICATE
 
     def join(self, other: "Counts") -> None:
-        """Adds another's."""
+        """Adds another's counts."""
         for each_field in fields(self):
             setattr(self, each_field.name, getattr(self, each_field.name) + getattr(other, each_field.name))
         self.untold += len(self.refused[MOST_TOLD:])
         del self.refused[MOST_TOLD:]
 
     def to_json(self) -> dict[str, Any]:
-        """The command's output: read = accepted + duplicates + refused_documents."""
+        """Returns the command's output: read = accepted + duplicates + refused_documents."""
         return {
             "read": self.read,
             "accepted": self.accepted,
@@ -72,5 +72,5 @@ class Counts:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Counts":
-        """What `to_json` made."""
+        """Reads what `to_json` made."""
         return cls(**data)

@@ -37,17 +37,17 @@ class Runs:
         self._has_any = self._store.execute("SELECT 1 FROM apart").fetchone() is not None
 
     def lines(self, key: Key) -> tuple[Sequence[int], int]:
-        """The lines on which the runs of a key begin, and the first of a run that can be read; none for a single run.
+        """Returns the lines on which a key's runs begin, and the first of a run that can be read.
 
-        At most one line more than a message names.
+        None for a single run; at most one line more than a message names.
         """
         if not self._has_any:
             return (), 0
         wanted = "SELECT line, is_read FROM lines WHERE key = ? ORDER BY line"
-        found = self._store.execute(wanted, (SEPARATOR.join(key),)).fetchmany(MOST_LINES + 1)
+        runs = self._store.execute(wanted, (SEPARATOR.join(key),)).fetchmany(MOST_LINES + 1)
         read = "SELECT min(line) FROM lines WHERE key = ? AND is_read"
         (first,) = self._store.execute(read, (SEPARATOR.join(key),)).fetchone()
-        return [line for line, _ in found], first or 0
+        return [line for line, _ in runs], first or 0
 
     def close(self) -> None:
         """Forgets them."""

@@ -22,7 +22,10 @@ Answered = tuple[Batch, Any]
 
 
 async def answers(client: AssertingClient, batches: Iterator[Batch]) -> AsyncIterator[Answered]:
-    """Each batch with its response, None where nothing was sent. DomainError if the service can't be reached."""
+    """Yields each batch with its response, None where nothing was sent.
+
+    Raises DomainError if the service can't be reached.
+    """
     parts = Apart(client)
     waiting: deque[Batch] = deque()
     failures = 0
@@ -47,7 +50,7 @@ async def answers(client: AssertingClient, batches: Iterator[Batch]) -> AsyncIte
 
 
 async def _line(client: AssertingClient, batches: Iterator[Batch], waiting: deque[Batch]) -> AsyncIterator[Answered]:
-    """One attempt: `waiting` has what was taken and not answered when it breaks."""
+    """Makes one attempt: `waiting` has what was taken and not answered when it breaks."""
     lines: dict[str, _Unary | _Stream] = {}
     try:
         async for batch in _drawn(batches):
@@ -75,7 +78,7 @@ async def _next(lines: "dict[str, _Unary | _Stream]", waiting: deque[Batch]) -> 
 
 
 async def _drawn(items: Iterator[Item]) -> AsyncIterator[Item]:
-    """The items, each made on another thread, so that answers are read meanwhile."""
+    """Yields the items, each made on another thread, so that answers are read meanwhile."""
     end = object()
     while (item := await asyncio.to_thread(next, items, end)) is not end:
         yield item  # type: ignore[misc]
@@ -95,7 +98,7 @@ class _Unary:
         self._calls.append(None if call is None else asyncio.create_task(call))
 
     async def receive(self, _batch: Batch) -> Any:
-        """The answer to the first call that has none yet."""
+        """Returns the answer to the first call that has none yet."""
         call = self._calls.popleft()
         return None if call is None else await call
 
@@ -113,7 +116,7 @@ class _Stream:
         self._call = client.stream(SERVICE, method, local.WINDOW)
 
     async def send(self, batch: Batch) -> None:
-        """Writes it, unless there is nothing to send. grpc.RpcError."""
+        """Writes it, unless there is nothing to send. Raises grpc.RpcError."""
         if batch.request is None:
             return
         try:
@@ -123,7 +126,7 @@ class _Stream:
             await self._read()
 
     async def receive(self, batch: Batch) -> Any:
-        """The next response. grpc.RpcError."""
+        """Returns the next response. Raises grpc.RpcError."""
         if batch.request is None:
             return None
         return await self._read()

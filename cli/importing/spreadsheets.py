@@ -45,7 +45,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """What cells refer to: texts by their index, kinds of number by the cells' styles, and the day before day 1."""
+    """Tables that cells refer to: texts by index, kinds of number by the cells' styles, the day before day 1."""
 
     strings: Sequence[str]
     kinds: Sequence[str]
@@ -53,7 +53,7 @@ class _Book:
 
 
 def rows(opened: Opened, sheet: str) -> Iterator[SheetRow]:
-    """The rows of the sheet of this name, or of the only visible one that has any. RefusedFile."""
+    """Yields the rows of the sheet of this name, or of the only visible one that has any. Raises RefusedFile."""
     with named(opened.source), _readable(opened):
         archive = _archive(opened)
         sheets, epoch = _workbook(archive)
@@ -64,7 +64,7 @@ def rows(opened: Opened, sheet: str) -> Iterator[SheetRow]:
 
 @contextlib.contextmanager
 def _readable(opened: Opened) -> Iterator[None]:
-    """Gives what is wrong with the file's parts its name: RefusedFile."""
+    """Turns what is wrong with the file's parts into RefusedFile with its name."""
     try:
         yield
     except (etree.LxmlError, KeyError, ValueError, IndexError, OverflowError) as error:
@@ -79,7 +79,7 @@ class _TooLong(Exception):
 
 
 def _archive(opened: Opened) -> zipfile.ZipFile:
-    """RefusedFile where it is no spreadsheet of this kind."""
+    """Opens the spreadsheet. Raises RefusedFile where it is none of this kind."""
     try:
         return zipfile.ZipFile(opened.seekable())
     except zipfile.BadZipFile as error:
@@ -94,11 +94,11 @@ class _Bounded:
         self._part, self._most, self._read = part, most, 0
 
     def begin(self) -> None:
-        """What was read so far is done with."""
+        """Begins to count anew: what was read so far is done with."""
         self._read = 0
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes. _TooLong."""
+        """Returns the next bytes. Raises _TooLong."""
         chunk = self._part.read(size)
         self._read += len(chunk)
         if self._read > self._most:
@@ -107,13 +107,13 @@ class _Bounded:
 
 
 def _elements(archive: zipfile.ZipFile, part: str, tags: Sequence[str], most: int) -> Generator[Any, None, None]:
-    """A part's elements of these local names as they end; each outermost one is forgotten after its turn."""
+    """Yields a part's elements of these local names as they end; each outermost one is forgotten after its turn."""
     with archive.open(part) as opened:
         bounded = _Bounded(opened, most)
-        found = etree.iterparse(
+        parsed = etree.iterparse(
             bounded, tag=[f"{{*}}{tag}" for tag in tags], load_dtd=False, no_network=True, resolve_entities=False
         )
-        for _, element in found:
+        for _, element in parsed:
             yield element
             if _local(element) == tags[0]:
                 _forget(element)
@@ -131,7 +131,7 @@ def _local(element: Any) -> str:
 
 
 def _workbook(archive: zipfile.ZipFile) -> tuple[list[Sheet], Any]:
-    """The sheets in their order, and the day from which the workbook counts days."""
+    """Returns the sheets in their order, and the day from which the workbook counts days."""
     targets = {
         entry.get("Id"): posixpath.normpath(posixpath.join("/xl", entry.get("Target", ""))).lstrip("/")
         for entry in _whole(archive, RELATIONS, "Relationship")
@@ -148,7 +148,7 @@ def _workbook(archive: zipfile.ZipFile) -> tuple[list[Sheet], Any]:
 
 
 def _whole(archive: zipfile.ZipFile, part: str, tag: str) -> list[Any]:
-    """The elements of this local name of a small part."""
+    """Returns the elements of this local name of a small part."""
     with archive.open(part) as opened:
         bounded: Any = _Bounded(opened, MOST_ROW_BYTES)
         parser = etree.XMLParser(load_dtd=False, no_network=True, resolve_entities=False)
@@ -156,12 +156,12 @@ def _whole(archive: zipfile.ZipFile, part: str, tag: str) -> list[Any]:
 
 
 def _relation(element: Any) -> str:
-    """The id by which an element names a part, whether its namespace is of the strict or the transitional form."""
+    """Returns the id by which an element names a part, whether its namespace is of the strict or transitional form."""
     return next((str(value) for name, value in element.attrib.items() if name.endswith("/relationships}id")), "")
 
 
 def _chosen(opened: Opened, archive: zipfile.ZipFile, sheets: Sequence[Sheet], name: str) -> Sheet:
-    """RefusedFile where there is no such sheet, or where it isn't clear which is meant."""
+    """Returns the sheet that is meant. Raises RefusedFile where there is none, or where it isn't clear which."""
     names = ", ".join(repr(sheet.name) for sheet in sheets)
     if name:
         fitting = [sheet for sheet in sheets if sheet.name == name]
@@ -184,7 +184,10 @@ def _has_rows(archive: zipfile.ZipFile, sheet: Sheet) -> bool:
 
 
 def _strings(archive: zipfile.ZipFile, opened: Opened) -> list[str]:
-    """The texts that cells name by their index. RefusedFile where there are more than memory should hold."""
+    """Returns the texts that cells name by their index.
+
+    Raises RefusedFile where there are more than memory should hold.
+    """
     if STRINGS not in archive.namelist():
         return []
     if archive.getinfo(STRINGS).file_size > MOST_STRINGS_BYTES:
@@ -193,20 +196,20 @@ def _strings(archive: zipfile.ZipFile, opened: Opened) -> list[str]:
 
 
 def _text(element: Any) -> str:
-    """A text of one or several runs, without the readings (rPh) that are written above it."""
+    """Returns a text of one or several runs, without the readings (rPh) that are written above it."""
     parts = (entry for entry in element.iter("{*}t") if _local(entry.getparent()) != "rPh")
     return "".join(part.text or "" for part in parts)
 
 
 def _kinds(archive: zipfile.ZipFile) -> list[str]:
-    """For each style of cells: whether its numbers are days, percents, or plain."""
+    """Returns for each style of cells whether its numbers are days, percents, or plain."""
     if STYLES not in archive.namelist():
         return []
     codes = {
         int(entry.get("numFmtId", "0")): entry.get("formatCode", "") for entry in _whole(archive, STYLES, "numFmt")
     }
-    found = _whole(archive, STYLES, "cellXfs")
-    return [_kind(int(style.get("numFmtId", "0")), codes) for style in (found[0] if found else ())]
+    formats = _whole(archive, STYLES, "cellXfs")
+    return [_kind(int(style.get("numFmtId", "0")), codes) for style in (formats[0] if formats else ())]
 
 
 def _kind(number: int, codes: Mapping[int, str]) -> str:
@@ -235,7 +238,7 @@ def _rows(archive: zipfile.ZipFile, sheet: Sheet, book: _Book) -> Iterator[Sheet
 
 
 def _column(reference: str | None, before: int) -> int:
-    """A cell's column from 1, by its reference (C7 is 3), else the one after that before. ValueError."""
+    """Returns a cell's column from 1, by its reference (C7 is 3), else the one after that before. Raises ValueError."""
     match = _REFERENCE.fullmatch(reference or "")
     column = 0 if reference else before + 1
     for letter in match[1] if match else "":
@@ -250,7 +253,7 @@ def _place(element: Any, column: int) -> str:
 
 
 def _cell(element: Any, book: _Book) -> tuple[str, str]:
-    """A cell's text, and what is wrong with it."""
+    """Returns a cell's text, and what is wrong with it."""
     parts = {_local(child): child for child in element}
     value = (parts["v"].text or "") if "v" in parts else ""
     kind = element.get("t", "n")
@@ -266,7 +269,7 @@ def _of_text(_element: Any, value: str, book: _Book) -> tuple[str, str]:
 
 
 def _index(text: str) -> int:
-    """ValueError, where it is no index from 0."""
+    """Reads an index from 0: "7" is 7. Raises ValueError where the text is none."""
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise ValueError(f"{text[:20]!r} is no index of a text")
     return int(text)
@@ -279,13 +282,13 @@ def _of_number(element: Any, value: str, book: _Book) -> tuple[str, str]:
 
 
 def _day(text: str, book: _Book) -> str:
-    """A day or time as ISO 8601: 46083 is 2026-03-02."""
-    found = from_excel(float(text), book.epoch).isoformat()
-    return Moment(found.removesuffix("T00:00:00"))
+    """Returns a day or time as ISO 8601: 46083 is 2026-03-02."""
+    text_of_day = from_excel(float(text), book.epoch).isoformat()
+    return Moment(text_of_day.removesuffix("T00:00:00"))
 
 
 def _percent(text: str, _book: _Book) -> str:
-    """As it is shown: 0.05 is 5%, which is neither 5 nor 0.05 unless a mapping says so."""
+    """Returns a percentage as it is shown: 0.05 is 5%, which is neither 5 nor 0.05 unless a mapping says so."""
     number = spreadsheet_number(f"{text}E2" if "E" not in text.upper() else text)
     return f"{number}%"
 

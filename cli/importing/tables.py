@@ -33,9 +33,9 @@ ROW_MALFORMED = "ROW_MALFORMED"
 
 
 def pieces(opened: Opened, mapping: ColumnMapping) -> Pieces:
-    """A table's columns and rows but for those that are empty.
+    """Returns a table's columns and its rows, but for empty ones.
 
-    RefusedFile: its bytes are no text, no spreadsheet, or too long for one row.
+    Raises RefusedFile where its bytes are no text, no spreadsheet, or too long for one row.
     """
     read = _spreadsheet if opened.source.kind == SPREADSHEET else _delimited
     columns, entries = read(opened, mapping)
@@ -43,7 +43,7 @@ def pieces(opened: Opened, mapping: ColumnMapping) -> Pieces:
 
 
 def cut_of(mapping: ColumnMapping, records: Sequence[Sequence[str]], line: str = "") -> bytes:
-    """A CSV file of these records and then a line as it stands, as the mapping reads it."""
+    """Returns a CSV file of these records and then a line as it stands, as the mapping reads it."""
     text = io.StringIO()
     csv.writer(text, delimiter=mapping.delimiter or ",", lineterminator="\n").writerows(records)
     return (text.getvalue() + line).encode(mapping.encoding or MARKED, "replace")
@@ -74,7 +74,7 @@ def _delimited(opened: Opened, mapping: ColumnMapping) -> tuple[list[str], Itera
 
 
 def _columns(header: Sequence[str], mapping: ColumnMapping) -> list[str]:
-    """The columns' names without the blanks around them, but for those that the mapping has with their blanks."""
+    """Returns the columns' names without blanks around them, but for those that the mapping has with blanks."""
     return [cell if cell in mapping.columns else cell.strip() for cell in header]
 
 
@@ -95,12 +95,12 @@ def _entry(line: int, cells: Sequence[str], columns: Sequence[str], mapping: Col
 
 
 def malformed(told: str) -> Problem:
-    """The problem of a row that can't be read."""
+    """Returns the problem of a row that can't be read."""
     return Problem("", ROW_MALFORMED, told, told)
 
 
 class _Lines:
-    """The lines of a text, of which those of the present record can be given back. RefusedFile."""
+    """The lines of a text, of which those of the present record can be given back. Raises RefusedFile."""
 
     def __init__(self, opened: Opened, encoding: str) -> None:
         self.name, self._encoding = opened.source.name, encoding
@@ -111,11 +111,11 @@ class _Lines:
         self._size = 0
 
     def begin(self) -> None:
-        """A record begins with the next line."""
+        """Begins a record with the next line."""
         self.taken, self._size = [], 0
 
     def give_back(self) -> None:
-        """All lines of the present record but its first are read again."""
+        """Gives back all lines of the present record but its first, to be read again."""
         self._again.extendleft(reversed(self.taken[1:]))
         self.number -= len(self.taken) - 1
 
@@ -152,7 +152,7 @@ class _Reader:
         self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
 
     def header(self) -> list[str]:
-        """The first record that says something. RefusedFile if it can't be read."""
+        """Returns the first record that says something. Raises RefusedFile if it can't be read."""
         while (cells := self._next()) is not None:
             if _says_something(cells):
                 return cells
@@ -162,7 +162,7 @@ class _Reader:
         raise RefusedFile(FILE_SHAPE, message)
 
     def entries(self, columns: Sequence[str]) -> Iterator[Entry]:
-        """The rows after the header, but for those that are empty."""
+        """Yields the rows after the header, but for those that are empty."""
         while True:
             line = self._lines.number + 1
             cells = self._next()
@@ -175,7 +175,7 @@ class _Reader:
                 yield _entry(line, [cleaned(cell) for cell in cells], columns, self._mapping)
 
     def _next(self) -> list[str] | None:
-        """The next record's cells, none at the end; None where a quotation mark isn't closed in its cell."""
+        """Returns the next record's cells, none at the end; None where a quotation mark isn't closed in its cell."""
         self._lines.begin()
         try:
             return next(self._reader, [])

@@ -1,4 +1,4 @@
-"""What rows of a mapped file become, and the stream that takes them."""
+"""Targets: the messages that rows of a mapped file become, and the stream that takes them."""
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ ENTERPRISE_PATTERN = "enterprises/[0-9A-Z]{18}"
 
 
 def rules_of(field: Any) -> Any:
-    """The contract's rules of a field."""
+    """Returns the contract's rules of a field."""
     return field.GetOptions().Extensions[validate_pb2.field]
 
 
@@ -54,7 +54,7 @@ class Target:
 
     @property
     def most_lines(self) -> int:
-        """How many lines the message may have; 1 where it has none."""
+        """Returns how many lines the message may have; 1 where it has none."""
         lines = self.message.DESCRIPTOR.fields_by_name.get(LINES)
         return int(rules_of(lines).repeated.max_items) if lines else 1
 
@@ -65,13 +65,13 @@ class Target:
         return self.request(**{"request_id": request_id, self.field: map(self.wrap, rows), "source": source})
 
     def row_of(self, row: Message) -> declarations_pb2.Row:
-        """The row as one of any kind."""
+        """Returns the row as a Row of any kind."""
         wrapped = self.wrap(row)
         fields = declarations_pb2.Row.DESCRIPTOR.fields
         (kind,) = [field.name for field in fields if field.message_type is wrapped.DESCRIPTOR]
-        found = declarations_pb2.Row()
-        getattr(found, kind).CopyFrom(wrapped)
-        return found
+        any_row = declarations_pb2.Row()
+        getattr(any_row, kind).CopyFrom(wrapped)
+        return any_row
 
 
 def _finish_declaration(row: declarations_pb2.Declaration) -> None:
@@ -118,7 +118,7 @@ def _check_retail(row: Message) -> Sequence[Problem]:
 
 
 def _retail(kind: str, finish: Callable[[Any], None] = lambda _row: None) -> Target:
-    """A kind of retail document: a field of RetailDocument."""
+    """Returns a kind of retail document: a field of RetailDocument."""
     return Target(
         type(getattr(retail_pb2.RetailDocument(), kind)),
         "StreamRetailDocuments",

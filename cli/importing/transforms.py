@@ -1,7 +1,7 @@
-"""What a mapping can do to the text of a column: a small fixed table.
+"""The transforms that a mapping can apply to the text of a column: a small fixed table.
 
-Each transform says which kinds of field it fills, which options it takes, and makes of them a function from
-a row's texts to the field's value.
+Each transform says which kinds of field it fills, which options it takes, and makes of them a function from a row's
+texts to the field's value.
 """
 
 import datetime
@@ -76,7 +76,7 @@ def _text(column: str, _options: Options) -> Convert:
 
 
 def whole(text: str) -> str:
-    """The text. Unmappable where a spreadsheet has shortened it."""
+    """Returns the text. Raises Unmappable where a spreadsheet has shortened it: 4.6042E+17."""
     if is_shortened(text):
         told = f"{text!r} is a long number that a spreadsheet shortened, so its last digits are lost; "
         raise Unmappable("NUMBER_SHORTENED", told + "format the column as text there and enter the number again.")
@@ -84,7 +84,10 @@ def whole(text: str) -> str:
 
 
 def enterprise(text: str) -> str:
-    """An enterprise by its social credit code, plain or as a name: 91410100MA9F2K7T1P. Unmappable if it is none."""
+    """Returns an enterprise by its social credit code, plain or as a name: 91410100MA9F2K7T1P.
+
+    Raises Unmappable if it is none.
+    """
     code = whole(text).upper().removeprefix(ENTERPRISES.upper())
     if not trade_identifiers.is_social_credit_code(code):
         told = f"{text!r} is no social credit code, 18 signs whose last checks the others (GB 32100); correct it."
@@ -110,7 +113,8 @@ def _integer(column: str, options: Options) -> Convert:
 class Notation:
     """How numbers are written: what parts groups of three digits, if anything, and the point; whole without one.
 
-    Nothing is guessed: 1,234 is no number unless "," is declared, 12,34 and 1,00,000 aren't even then. MappingError.
+    Nothing is guessed: 1,234 is no number unless "," is declared, 12,34 and 1,00,000 aren't even then. Raises
+    MappingError.
     """
 
     thousands: str = ""
@@ -128,7 +132,10 @@ class Notation:
         object.__setattr__(self, "pattern", re.compile(self._form(), re.ASCII))
 
     def _form(self) -> str:
-        """A sign, digits in groups of three or in none, and a fraction; .5 is a fraction alone."""
+        """Returns the pattern of a number: a sign, digits in groups of three or in none, and a fraction.
+
+        .5 is a fraction alone.
+        """
         signs = next((family for family in (SPACES, APOSTROPHES) if self.thousands in family), self.thousands)
         parted = f"[{re.escape(signs)}]" if self.thousands else "(?!)"
         grouped = rf"[1-9][0-9]{{0,2}}(?:(?P<parting>{parted})[0-9]{{3}}(?:(?P=parting)[0-9]{{3}}){{0,3}})"
@@ -137,11 +144,11 @@ class Notation:
 
     @property
     def example(self) -> str:
-        """1234,50; 1.234,50 where groups are parted."""
+        """Returns an example of the notation: 1234,50; 1.234,50 where groups are parted."""
         return f"1{self.thousands}234{self.point}{'50' if self.point else ''}"
 
     def number(self, text: str) -> Decimal:
-        """The number of a text: that of a Number by its own notation. Unmappable."""
+        """Returns the number of a text: that of a Number by its own notation. Raises Unmappable."""
         form = PLAIN if isinstance(text, Number) and self.point else self
         match = form.pattern.fullmatch(text)
         if match is None:
@@ -173,7 +180,7 @@ def _number_of(column: str, options: Options) -> Callable[[Row], Decimal]:
 
 
 def _factor(text: str) -> Decimal:
-    """MappingError unless it is a plain number above 0."""
+    """Reads a factor: "0.01". Raises MappingError unless it is a plain number above 0."""
     if not _FACTOR.fullmatch(text) or not Decimal(text):
         raise MappingError(f"factor {text!r} is no plain number above 0")
     return Decimal(text)
@@ -218,7 +225,7 @@ def _date(column: str, options: Options) -> Convert:
 
 
 def _formats(options: Options) -> Sequence[str]:
-    """MappingError for a form that can't say which day it is."""
+    """Returns the formats of the options. Raises MappingError for a form that can't say which day it is."""
     for form in options["formats"]:
         try:
             day = datetime.datetime.strptime(_SOME_DAY.strftime(form), form).date()  # noqa: DTZ007 a form is tried
@@ -230,7 +237,7 @@ def _formats(options: Options) -> Sequence[str]:
 
 
 def _parsed(text: str, formats: Sequence[str]) -> datetime.datetime:
-    """The time of a text by the first form that fits it; a Moment by ISO 8601. Unmappable."""
+    """Returns the time of a text by the first form that fits it; a Moment by ISO 8601. Raises Unmappable."""
     try:
         if isinstance(text, Moment):
             return datetime.datetime.fromisoformat(text)
@@ -238,12 +245,12 @@ def _parsed(text: str, formats: Sequence[str]) -> datetime.datetime:
         pass
     for form in formats:
         try:
-            found = datetime.datetime.strptime(text, form)  # noqa: DTZ007 a time's zone follows
+            moment = datetime.datetime.strptime(text, form)  # noqa: DTZ007 a time's zone follows
         except ValueError:
             continue
         # Python reads 2026111 by %Y%m%d, as one of two days: without signs between them, all digits must be there.
-        if not _CLOSE.search(form) or found.strftime(form) == text:
-            return found
+        if not _CLOSE.search(form) or moment.strftime(form) == text:
+            return moment
     raise Unmappable("DATE_INVALID", f"{text!r} is no date of the form {' or '.join(formats)}; correct it.")
 
 

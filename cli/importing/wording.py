@@ -34,14 +34,17 @@ FORMS: Mapping[str, str] = {
 
 
 def plain(message: str) -> str:
-    """A problem's message with the field's form in words: "is not of the form wanted: 10 digits; correct it"."""
+    """Returns a problem's message with the field's form in words.
+
+    Example: "is not of the form wanted: 10 digits; correct it".
+    """
     match = _PATTERN.fullmatch(message)
     words = FORMS.get(form(match[1])) if match else None
     return f"The value is not of the form wanted: {words}; correct it." if words else message
 
 
 def form(pattern: str) -> str:
-    """A pattern without the parts around it: ^([0-9]{4})?$ is [0-9]{4}."""
+    """Returns a pattern without the parts around it: ^([0-9]{4})?$ is [0-9]{4}."""
     inner = pattern.removeprefix("^").removesuffix("$")
     whole = re.fullmatch(r"\((.*)\)\??", inner)
     return whole[1] if whole and inner.count("(") <= whole[1].count("(") + 1 else inner

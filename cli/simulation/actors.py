@@ -50,13 +50,13 @@ Actor = Generator[Ask | int, Any, None]
 
 
 def person(tenant: str, role: str) -> Caller:
-    """Somebody of a tenant, with a second factor at hand."""
+    """Returns somebody of a tenant, with a second factor at hand."""
     return Caller(f"{tenant}/{role.lower()}", tenant, frozenset({role}), second_factor=True)
 
 
 @dataclass
 class Stage:
-    """What all actors share."""
+    """The state that all actors share."""
 
     network: Network
     keys: dict[str, ed25519.Ed25519PrivateKey] = field(default_factory=dict)
@@ -71,11 +71,11 @@ class Stage:
     is_closing: bool = False
 
     def count(self, outcome: str) -> None:
-        """Keeps the tally of what became of things."""
+        """Counts an outcome."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
 
     def identifier(self) -> str:
-        """A fresh UUID of this seed."""
+        """Returns a fresh UUID of this seed."""
         return str(uuid.UUID(bytes=self.network.random.randbytes(16), version=4))
 
     def chance(self, per_cent: int) -> bool:
@@ -83,12 +83,12 @@ class Stage:
         return self.network.random.randrange(100) < per_cent
 
     def pause(self, most_us: int = MOMENT_US) -> int:
-        """Some time."""
+        """Returns some microseconds to wait."""
         return self.network.random.randrange(1, most_us)
 
     @property
     def today(self) -> datetime.date:
-        """The business day."""
+        """Returns the business date."""
         return day_in_china(self.network.clock.now_us())
 
     def start(self, actor: Actor) -> None:
@@ -96,9 +96,9 @@ class Stage:
         self.acting += 1
         self._go_on(actor, None)
 
-    def _go_on(self, actor: Actor, found: Any) -> None:
+    def _go_on(self, actor: Actor, answer: Any) -> None:
         try:
-            wish = actor.send(found)
+            wish = actor.send(answer)
         except StopIteration:
             self.acting -= 1
             return
@@ -110,8 +110,8 @@ class Stage:
         )
 
 
-def _ok(found: Any) -> bool:
-    return isinstance(found, Message)
+def _ok(answer: Any) -> bool:
+    return isinstance(answer, Message)
 
 
 def _amount(units: int) -> Any:
@@ -119,7 +119,7 @@ def _amount(units: int) -> Any:
 
 
 def prepare(stage: Stage) -> Actor:
-    """The world before the first deal: keys, accounts, policies and limits."""
+    """Makes the world before the first deal: keys, accounts, policies and limits."""
     for bank in BANKS:
         stage.keys[bank] = ed25519.Ed25519PrivateKey.from_private_bytes(stage.network.random.randbytes(32))
         for enterprise in ENTERPRISES:
@@ -129,7 +129,7 @@ def prepare(stage: Stage) -> Actor:
 
 
 def _open(stage: Stage, bank: str, enterprise: str) -> Actor:
-    """A current account with money for premiums."""
+    """Opens a current account with money for premiums."""
     names = []
     for owner, kind in ((bank, "NOSTRO"), (enterprise, "CURRENT")):
         account = settlement_pb2.Account(owner=owner, currency_code=CURRENCY, kind=kind)
@@ -192,7 +192,7 @@ class Deal:
 
     @property
     def declaration(self) -> str:
-        """Its resource name."""
+        """Returns its resource name."""
         return f"declarations/{self.number}"
 
 
@@ -222,7 +222,7 @@ def _deal(stage: Stage, deal: Deal) -> Actor:
 
 
 def _declare(stage: Stage, deal: Deal) -> Actor:
-    """The declaration and its receipts, each in its own time; some never leave, some are deleted."""
+    """Sends the declaration and its receipts, each in its own time; some never leave, some are deleted."""
     stage.start(_receipts(stage, deal))
     rows = [_row(stage, deal, deal.value)]
     request = declarations_pb2.BatchCreateDeclarationsRequest(request_id=stage.identifier(), declarations=rows)
@@ -231,7 +231,7 @@ def _declare(stage: Stage, deal: Deal) -> Actor:
 
 
 def _row(stage: Stage, deal: Deal, units: int) -> declarations_pb2.Declaration:
-    """What customs says of the declaration."""
+    """Returns the declaration as customs has it."""
     row = declarations_pb2.Declaration(
         declaration_number=deal.number,
         enterprise=deal.enterprise,
@@ -277,7 +277,7 @@ def _customs(stage: Stage, deal: Deal) -> Actor:
 
 
 def _goods_come_back(stage: Stage, deal: Deal) -> Actor:
-    """A part of what was shipped is returned."""
+    """Brings a part of what was shipped back."""
     returned = records_pb2.GoodsReturn(
         return_declaration_number=f"{deal.number[:8]}1{deal.number[9:]}",
         amount=_amount(deal.value * stage.network.random.randrange(5, 60) // 100),
@@ -333,7 +333,7 @@ def _cover(stage: Stage, deal: Deal) -> Actor:
 
 
 def _finance(stage: Stage, deal: Deal) -> Actor:
-    """An application to two banks; one offer is taken, signed and drawn down."""
+    """Applies to two banks; one offer is taken, signed and drawn down."""
     exporter = person(deal.enterprise, "EXPORTER")
     banks = stage.network.random.sample(BANKS, 2)
     units = deal.value * stage.network.random.randrange(50, 91) // 100
@@ -397,7 +397,7 @@ def _sign(stage: Stage, loan: Any) -> Generator[Ask | int, Any, Any]:
 
 
 def _rival(stage: Stage, deal: Deal) -> Actor:
-    """Another institution that wants the same value for itself."""
+    """Acts for another institution that wants the same value for itself."""
     yield stage.pause(5 * MOMENT_US)
     bank = stage.network.random.choice(BANKS)
     caller = person(bank, "BANK_SYSTEM")
@@ -425,7 +425,7 @@ def _rival(stage: Stage, deal: Deal) -> Actor:
 
 
 def _reference(stage: Stage) -> str:
-    """The rival's own, or a loan that isn't its own."""
+    """Returns the rival's own reference, or a loan that isn't its own."""
     return stage.network.random.choice(stage.loans) if stage.loans and stage.chance(50) else "rival"
 
 
@@ -478,13 +478,13 @@ def _pay(stage: Stage, deal: Deal, bank: str, units: int) -> Actor:
 
 
 def _second(stage: Stage, deal: Deal) -> list[Deal]:
-    """Now and then another declaration of the same exporter, paid with the same transfer."""
+    """Returns, now and then, another declaration of the same exporter, paid with the same transfer."""
     others = [each_deal for each_deal in stage.deals if each_deal.enterprise == deal.enterprise and each_deal != deal]
     return [stage.network.random.choice(others)] if others and stage.chance(20) else []
 
 
 def _resolve(stage: Stage, bank: str, payment: str) -> Actor:
-    """Two persons credit or return what is for no declaration; others may have matched it meanwhile."""
+    """Lets two persons credit or return what is for no declaration; others may have matched it meanwhile."""
     yield 5 * MOMENT_US
     kinds: tuple[tuple[str, Any], ...] = (
         ("CreditIncomingPayment", settlement_pb2.CreditIncomingPaymentRequest),
@@ -501,7 +501,7 @@ def _resolve(stage: Stage, bank: str, payment: str) -> Actor:
 
 
 def _match(stage: Stage, deal: Deal, bank: str, payment: str) -> Actor:
-    """A person at the bank finds out what the payment was for."""
+    """Lets a person at the bank find out what the payment was for."""
     yield 5 * MOMENT_US
     request = settlement_pb2.MatchIncomingPaymentRequest(
         request_id=stage.identifier(), name=payment, declaration=deal.declaration
@@ -510,5 +510,5 @@ def _match(stage: Stage, deal: Deal, bank: str, payment: str) -> Actor:
     stage.count("matched by hand" if _ok(found) else f"match {_reason(found)}")
 
 
-def _reason(found: Any) -> str:
-    return found.reason if isinstance(found, DomainError) else "?"
+def _reason(answer: Any) -> str:
+    return answer.reason if isinstance(answer, DomainError) else "?"

@@ -12,8 +12,8 @@ from cli import agreement, breaches
 from cli.simulation.network import Network
 from cli.simulation.node import Node
 from ledger.tables import transfers
-from services.credit_insurance.covered_shipment import model as cover
-from services.credit_insurance.covered_shipment import store as covers
+from services.credit_insurance.covered_shipment import model as covered_shipment_model
+from services.credit_insurance.covered_shipment import store as covered_shipment_store
 from services.declarations.kinds import KINDS
 from services.declarations.register import proof as register_proof
 from services.declarations.register.encumbrance import model as encumbrance_model
@@ -25,7 +25,7 @@ from services.declarations.register.value.model import Value
 from services.loans.loan.model import Loan
 from services.loans.tables import loans as loan_rows
 
-Found = Iterator[tuple[str, str]]
+Violations = Iterator[tuple[str, str]]
 ASSETS = ("declarations/", "pools/", "preShipments/", "rebates/")
 
 
@@ -37,7 +37,7 @@ class Register:
         self._position = 0
 
     def check(self) -> list[tuple[str, str]]:
-        """Invariant and detail of each violation since the last commit."""
+        """Returns the invariant and detail of each violation since the last commit."""
         node = self._network.nodes["declarations"]
         with node.store.read() as connection:
             touched = sorted(self._touched(connection))
@@ -65,22 +65,22 @@ def _parted(detail: str) -> tuple[str, str]:
 
 
 def _excess(connection: sa.Connection, name: str) -> int:
-    """What buyers paid beyond the declared value, minor units."""
+    """Returns what buyers paid beyond the declared value, in minor units."""
     query = sa.select(proceeds.c.response).where(proceeds.c.asset == name)
     applied = map(declarations_pb2.ApplyProceedsResponse.FromString, connection.execute(query).scalars())
     return sum(apply_proceeds_response.excess.minor_units for apply_proceeds_response in applied)
 
 
-def _paid(name: str, value: Value, excess: int) -> Found:
-    """What the buyer has paid for in full is neither financed nor reserved any more, but for a breach."""
+def _paid(name: str, value: Value, excess: int) -> Violations:
+    """Yields a violation where a fully paid asset is still financed or reserved beyond its breach."""
     held = value.financed + value.reserved - value.shortfall
     is_paid = value.declared <= value.settled + value.returned
     if excess and held and is_paid:
         yield "R3", f"{name}: {excess} was excess while {held} was held"
 
 
-def of_service(node: Node) -> Found:
-    """Ledger, chain, events, tasks and the service's own rules, from its rows alone."""
+def of_service(node: Node) -> Violations:
+    """Yields the violations of ledger, chain, events, tasks and the service's own rules, from its rows alone."""
     with node.store.read() as connection:
         for detail in eventlog.violations(connection):
             yield "E1", detail
@@ -102,12 +102,12 @@ def _loans(network: Network) -> list[Loan]:
 
 
 def loans_by_state(network: Network) -> dict[str, int]:
-    """How many loans stand where."""
+    """Returns the number of loans in each state."""
     return dict(Counter(loan.state.value for loan in _loans(network)))
 
 
-def at_rest(network: Network) -> Found:
-    """Across services, once nothing is under way."""
+def at_rest(network: Network) -> Violations:
+    """Yields the violations across services, once nothing is under way."""
     loans = _loans(network)
     with network.nodes["declarations"].store.read() as connection:
         held = encumbrance_store.load(connection, [loan.encumbrance_id for loan in loans])
@@ -122,14 +122,15 @@ def at_rest(network: Network) -> Found:
     yield from _covers(network)
 
 
-def _covers(network: Network) -> Found:
-    """Exposure is what the register holds as insured and nobody paid; what has no value behind it may be paid for.
+def _covers(network: Network) -> Violations:
+    """Yields where exposure isn't what the register holds as insured and nobody paid.
 
-    A payment that is parked after it was applied isn't told yet: its declaration is left out.
+    What has no value behind it may be paid for. A payment that is parked after it was applied isn't told yet: its
+    declaration is left out.
     """
     with network.nodes["credit_insurance"].store.read() as connection:
-        every = [shipment for page in covers.pages(connection) for shipment in page]
-        shipments = [shipment for shipment in every if shipment.state is cover.State.COVERED]
+        every = [shipment for page in covered_shipment_store.pages(connection) for shipment in page]
+        shipments = [shipment for shipment in every if shipment.state is covered_shipment_model.State.COVERED]
         told = {shipment.name: _told(connection, shipment) for shipment in shipments}
     with network.nodes["declarations"].store.read() as connection:
         held = encumbrance_store.load(connection, [shipment.encumbrance_id for shipment in shipments])
@@ -143,24 +144,30 @@ def _covers(network: Network) -> Found:
             continue
         (item,) = held[shipment.encumbrance_id].items
         most, short = item.outstanding, booked[shipment.declaration].insured_shortfall
-        least, owed = max(most - short, short.zero()), cover.owed_after(shipment, told[shipment.name])
-        if not cover.owed_of(shipment, least) <= owed <= cover.owed_of(shipment, most):
+        least, owed = max(most - short, short.zero()), covered_shipment_model.owed_after(shipment, told[shipment.name])
+        if (
+            not covered_shipment_model.owed_of(shipment, least)
+            <= owed
+            <= covered_shipment_model.owed_of(shipment, most)
+        ):
             yield "X8", f"{shipment.name} is exposed by {owed}, the register holds {most}"
 
 
-def _told(connection: sa.Connection, shipment: cover.CoveredShipment) -> Money:
+def _told(connection: sa.Connection, shipment: covered_shipment_model.CoveredShipment) -> Money:
     """Returns what buyers were said to have paid of a shipment's declaration, in the currency of its insured value."""
-    amount, _ = cover.told(covers.payments(connection, shipment.declaration), _currency(shipment))
+    amount, _ = covered_shipment_model.told(
+        covered_shipment_store.payments(connection, shipment.declaration), _currency(shipment)
+    )
     return amount
 
 
-def _currency(shipment: cover.CoveredShipment) -> str:
+def _currency(shipment: covered_shipment_model.CoveredShipment) -> str:
     assert shipment.insured_value is not None
     return shipment.insured_value.currency
 
 
 def _disbursed(network: Network) -> set[str]:
-    """The loans that settlement paid out, by its ledger."""
+    """Returns the loans that settlement paid out, by its ledger."""
     with network.nodes["settlement"].store.read() as connection:
         query = sa.select(transfers.c.reference).where(transfers.c.code == "disburse")
         return {str(reference) for reference in connection.execute(query).scalars()}
@@ -169,7 +176,7 @@ def _disbursed(network: Network) -> set[str]:
 LENT = {"ACTIVE", "REPAID", "CLOSED"}
 
 
-def _loan(loan: Loan, encumbrance: Encumbrance | None, paid_out: set[str]) -> Found:
+def _loan(loan: Loan, encumbrance: Encumbrance | None, paid_out: set[str]) -> Violations:
     name, state = loan.name, loan.state.value
     if (state in LENT) != (name in paid_out):
         yield "X1", f"{name} is {state}, paid out: {name in paid_out}"

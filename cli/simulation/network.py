@@ -65,7 +65,7 @@ class Network:
         self._plan(delay_us, action)
 
     def step(self) -> None:
-        """The next thing on the agenda."""
+        """Does the next thing on the agenda."""
         due_us, _, action = heapq.heappop(self._agenda)
         self.clock.advance(max(due_us - self.clock.now_us(), 0))
         self.steps += 1
@@ -105,7 +105,7 @@ class Network:
             self._plan(self._delay(), lambda: reply(outcome))
 
     def _deliver(self, caller: Caller, service: str, method: str, request: Any, reply: Reply) -> None:
-        """The service's edge: access and fields, then the read, or the queue of the writer."""
+        """Passes the service's edge: access and fields, then the read, or the queue of the writer."""
         node = self.nodes[service]
         try:
             node.policies[method].check(caller)
@@ -141,7 +141,7 @@ class Network:
             self._plan(self.random.randrange(5 * MILLISECOND), lambda: self._flush(node))
 
     def _flush(self, node: Node) -> None:
-        """One group commit, if it comes to that."""
+        """Makes one group commit, if it comes to that."""
         node.is_flush_planned = False
         batch, node.waiting = node.waiting, []
         node.store.crash_next = self._happens(CRASH_BEFORE)
@@ -163,14 +163,14 @@ class Network:
                 self._tell(stream)
 
     def _crash(self, node: Node) -> None:
-        """Forgets what was in memory: who waits will ask again, tasks start from their rows."""
+        """Forgets what was in memory: whoever waits will ask again, tasks start from their rows."""
         self.crashes += 1
         node.store.crash_next = False
         node.waiting.clear()
         node.in_the_air.clear()
 
     def _tick(self, name: str) -> None:
-        """Every few seconds: sweeps, dates to be closed, tasks whose time has come, and what others' logs tell."""
+        """Does every few seconds: sweeps, dates to be closed, tasks whose time has come, and what others' logs tell."""
         node = self.nodes[name]
         for sweep in node.service.sweeps:
             operation = Operation("sweep", Empty, run=_sweeping(sweep), keeps_requests=False)
@@ -193,13 +193,13 @@ class Network:
                 self._perform(node, task)
 
     def _perform(self, node: Node, task: Task) -> None:
-        """One try of a task's call: its reply, or that nothing is known."""
+        """Tries a task's call once: its reply, or that nothing is known."""
         caller = identity.caller_from_text(task.caller)
         acting = identity.service_caller(node.service.name, caller.principal, task.tenant)
         settled = False
 
         def landed(outcome: Message | DomainError) -> None:
-            """A reaction that refused counts as an attempt."""
+            """Settles the task; a reaction that refused counts as an attempt."""
             node.in_the_air.discard(task.key)
             if isinstance(outcome, DomainError):
                 now_us = self.clock.now_us()

@@ -36,7 +36,7 @@ class CrashingDatabase(Database):
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """As the store's, but for the crash."""
+        """Writes as the store does, but for the crash."""
         with super().write() as connection:
             yield connection
             if self.crash_next:
@@ -76,5 +76,5 @@ def new_node(service: Service, clock: Clock, random_bytes: RandomBytes) -> Node:
 
 
 def _standing_still() -> int:
-    """A stopwatch on which no step takes any time: the same in every run."""
+    """Returns 0: a stopwatch on which no step takes any time, the same in every run."""
     return 0

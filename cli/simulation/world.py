@@ -14,7 +14,10 @@ MOST_VIOLATIONS = 20
 
 
 def simulate(seed: int, steps: int, progress: Callable[[int], None]) -> dict[str, Any]:
-    """The report: {"ok","seed","steps","commits","crashes","outcomes","violations":[{"step","invariant","detail"}]}."""
+    """Plays so many steps of a seed and returns the report.
+
+    {"ok","seed","steps","commits","crashes","outcomes","violations":[{"step","invariant","detail"}]}
+    """
     run = _Run(seed)
     for step in range(steps):
         run.step()
@@ -40,7 +43,7 @@ class _Run:
         self.stage.start(actors.merchant(self.stage))
 
     def _prepare(self) -> None:
-        """The world is made on a network that still works."""
+        """Makes the world on a network that still works."""
         self.network.is_reliable = True
         done: list[bool] = []
 
@@ -64,12 +67,12 @@ class _Run:
         for node in self.network.nodes.values():
             self._note(list(invariants.of_service(node)))
 
-    def _note(self, found: list[tuple[str, str]]) -> None:
-        for invariant, detail in found:
+    def _note(self, violations: list[tuple[str, str]]) -> None:
+        for invariant, detail in violations:
             self.violations.append({"step": self.network.steps, "invariant": invariant, "detail": detail})
 
     def come_to_rest(self) -> None:
-        """No new deals, a network that works again: everything owed must be done."""
+        """Ends new deals and heals the network: everything owed must be done."""
         self.network.is_reliable = True
         self.stage.is_closing = True
         for _ in range(MOST_STEPS_TO_REST):

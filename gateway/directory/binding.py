@@ -9,10 +9,10 @@ from chassis.contracts import contract
 
 
 def bound_to(service: str, method: str, request: Message) -> str:
-    """The full name of the method and the SHA-256 of the request's content, its request id among it.
+    """Returns the full name of the method and the SHA-256 of the request's content, its request id among it.
 
-    InvalidFields if the service would refuse the request whatever the code is: then no code is used up for it. For
-    example "aval.loans.v1.LoansService.AcceptOffer 9f86d08188…"; the same request again gives the same text.
+    Raises InvalidFields if the service would refuse the request whatever the code is: then no code is used up for it.
+    For example "aval.loans.v1.LoansService.AcceptOffer 9f86d08188…"; the same request again gives the same text.
     """
     fields.check(request)
     content = hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()

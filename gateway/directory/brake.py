@@ -21,15 +21,15 @@ class Brake:
 
     @property
     def longest_wait_us(self) -> int:
-        """The longest that an attempt waits for its turn."""
+        """Returns the longest that an attempt waits for its turn."""
         return LONGEST_WAIT_DELAYS * self.longest_delay_us
 
     def delay_us(self, failures: int) -> int:
-        """How long after the latest attempt the next one has its turn. Of 5 free: 4 give 0, 5 0.5 s, 6 1 s."""
+        """Returns how long after the latest attempt the next one has its turn. Of 5 free: 4 give 0, 5 0.5 s, 6 1 s."""
         if failures < self.free:
             return 0
         return min(FIRST_DELAY_US << min(failures - self.free, MOST_DOUBLINGS), self.longest_delay_us)
 
     def turn_us(self, failures: int, latest_us: int, now_us: int) -> int:
-        """When an attempt has its turn: attempts at the same time have theirs one after the other."""
+        """Returns when an attempt has its turn: attempts at the same time have theirs one after the other."""
         return max(now_us, latest_us + self.delay_us(failures))

@@ -30,15 +30,15 @@ from gateway.store import Store
 NOTED_US = 60 * MICROSECONDS
 
 
-def load_principals(database: Database, found: Iterable[NewPrincipal]) -> None:
-    """Enters those who are new and brings the others up to date; passwords of those stay. Repeatable."""
+def load_principals(database: Database, principals: Iterable[NewPrincipal]) -> None:
+    """Enters new principals and brings the others up to date; passwords of those stay. Repeatable."""
     with database.read() as connection:
-        known = store.logins(connection)
-    entered = [(new, _principal(new, hashed=new.login not in known)) for new in found]
+        standing = store.logins(connection)
+    entered = [(new, _principal(new, hashed=new.login not in standing)) for new in principals]
     with database.write() as connection:
-        store.add(connection, [principal for new, principal in entered if new.login not in known])
+        store.add(connection, [principal for new, principal in entered if new.login not in standing])
         for new, principal in entered:
-            if new.login in known:
+            if new.login in standing:
                 store.change(connection, principal)
             seeds.enter(connection, database.keys, new.login, new.totp_secret)
 
@@ -84,11 +84,11 @@ class Directory:
         self._checks.close()
 
     async def by_certificate(self, certificate: str) -> Principal | None:
-        """Whose certificate it is."""
+        """Returns the principal whose certificate it is."""
         return await self._store.read(store.by_certificate, certificate) if certificate else None
 
     async def sign_in(self, login: str, password: str, code: str = "", source: str = "") -> SignedIn:
-        """A new session. SignInFailed whatever was wrong; TooManyAttempts, SignInsWaiting.
+        """Opens a session. Raises SignInFailed whatever was wrong; TooManyAttempts, SignInsWaiting.
 
         A failure slows down the source that it came from, and the login for that source only.
         """
@@ -98,7 +98,7 @@ class Directory:
         return SignedIn(await self._open(login, source), principal)
 
     async def _checked(self, login: str, password: str, source: str) -> Principal:
-        """The principal with this password. SignInFailed, TooManyAttempts, SignInsWaiting."""
+        """Returns the principal with this password. Raises SignInFailed, TooManyAttempts, SignInsWaiting."""
         of_source, of_login = _subject("source", source), _subject("password", source, login)
         await self._wait_for_turn({of_source: self._source_brake, of_login: self._login_brake})
         principal = await self._store.read(store.by_login, login)
@@ -113,7 +113,7 @@ class Directory:
         return principal
 
     async def _has_code(self, principal: Principal, code: str) -> bool:
-        """Whether the sign-in has the one-time code that it needs. TooManyAttempts."""
+        """Whether the sign-in has the one-time code that it needs. Raises TooManyAttempts."""
         if not principal.signs_in_with_code:
             return True
         try:
@@ -123,7 +123,7 @@ class Directory:
         return True
 
     async def _open(self, login: str, source: str) -> str:
-        """A new session's token; the attempt was no failure."""
+        """Opens a session and returns its token; the attempt was no failure."""
         token, now_us = secrets.token_urlsafe(32), self._clock.now_us()
         expire_us = now_us + self._limits.session_hours * 3600 * MICROSECONDS
         session = Session(model.token_hash(token), login, expire_us, now_us)
@@ -131,13 +131,16 @@ class Directory:
         return token
 
     async def principal_of(self, token: str | None, in_use: bool = True) -> Principal:
-        """Whose session it is; unless it is only looked at, it stays open for another while. NotSignedIn."""
+        """Returns the principal whose session it is, and keeps it open for another while if `in_use`.
+
+        Raises NotSignedIn.
+        """
         now_us = self._clock.now_us()
         idle_since_us = now_us - self._limits.session_idle_minutes * 60 * MICROSECONDS
-        found = await self._store.read(_session_of, token, now_us, idle_since_us) if token else None
-        if found is None:
+        signed_in = await self._store.read(_session_of, token, now_us, idle_since_us) if token else None
+        if signed_in is None:
             raise NotSignedIn
-        session, principal = found
+        session, principal = signed_in
         if in_use and session.use_us <= now_us - NOTED_US:
             await self._store.write(store.use_session, session.token_hash, now_us)
         return principal
@@ -153,7 +156,7 @@ class Directory:
     async def change_password(self, login: str, password: str, new_password: str, source: str = "") -> SignedIn:
         """Gives a new password for the present one, and ends all sessions but the new one.
 
-        PasswordUnfit; SignInFailed where the present one isn't right; TooManyAttempts, SignInsWaiting.
+        Raises PasswordUnfit; SignInFailed where the present one isn't right; TooManyAttempts, SignInsWaiting.
         """
         self._check_fitness(login, password, new_password)
         principal = await self._checked(login, password, source)
@@ -168,7 +171,7 @@ class Directory:
             raise PasswordUnfit(least=least, most=most)
 
     async def check_code(self, login: str, code: str, request_id: str) -> None:
-        """Takes a one-time code, once: again only for the same request. OneTimeCodeInvalid, TooManyAttempts."""
+        """Takes a one-time code, once: again only for the same request. Raises OneTimeCodeInvalid, TooManyAttempts."""
         subject = _subject("code", login)
         await self._wait_for_turn({subject: self._login_brake})
         keys, now_us = self._store.keys, self._clock.now_us()
@@ -176,7 +179,10 @@ class Directory:
             raise OneTimeCodeInvalid
 
     async def _wait_for_turn(self, brakes: Mapping[bytes, Brake]) -> None:
-        """Counts an attempt, and delays it after many failures. TooManyAttempts where its turn comes too late."""
+        """Counts an attempt, and delays it after many failures.
+
+        Raises TooManyAttempts where its turn comes too late.
+        """
         wait_us = await self._store.write(store.take_turns, brakes, self._clock.now_us())
         if wait_us > self._login_brake.longest_wait_us:
             raise TooManyAttempts(seconds=-(-wait_us // MICROSECONDS))
@@ -185,7 +191,7 @@ class Directory:
 
 
 def _subject(kind: str, *parts: str) -> bytes:
-    """What failures are counted for: unknown logins alike, so that nothing tells them apart."""
+    """Returns the subject that failures are counted for: unknown logins alike, so that nothing tells them apart."""
     return hashlib.sha256("\0".join((kind, *parts)).encode()).digest()
 
 

@@ -1,4 +1,4 @@
-"""Who may come in: principals with what proves them, and their sessions."""
+"""Principals with what proves them, and their sessions."""
 
 import hashlib
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ class Principal:
 
     @property
     def name(self) -> str:
-        """The principal as services know it."""
+        """Returns the principal as services know it."""
         return f"{self.tenant}/{self.login}"
 
     @property
@@ -56,11 +56,11 @@ class Principal:
         return any(SESSION_ROLES.get(role, True) for role in self.roles)
 
     def display_name(self, language: str) -> str:
-        """Its name for people."""
+        """Returns its name for people."""
         return self.name_chinese if language == "zh-CN" else self.name_english
 
     def caller(self, language: str = "en", second_factor: bool = False, public_key: str = "") -> Caller:
-        """The caller that an assertion shall name."""
+        """Returns the caller that an assertion shall name."""
         return Caller(self.name, self.tenant, frozenset(self.roles), "", second_factor, public_key, language)
 
 
@@ -73,7 +73,7 @@ class Tenant:
     name_chinese: str
 
     def display_name(self, language: str) -> str:
-        """Its name for people; the tenant itself where it has none."""
+        """Returns its name for people; the tenant itself where it has none."""
         return (self.name_chinese if language == "zh-CN" else self.name_english) or self.tenant
 
 
@@ -105,12 +105,12 @@ class NewPrincipal:
 
 
 def token_hash(token: str) -> bytes:
-    """What is kept of a session's token."""
+    """Returns the hash that is kept of a session's token."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def hash_password(password: str) -> str:
-    """An Argon2 hash; empty for no password. Takes some tens of milliseconds."""
+    """Returns an Argon2 hash; empty for no password. Takes some tens of milliseconds."""
     return _hasher.hash(password) if password else ""
 
 
@@ -127,7 +127,7 @@ def password_matches(password_hash: str, password: str) -> bool:
 
 
 def code_step(secret: str, code: str, now_us: int) -> int | None:
-    """The 30-second step whose code this is, or None."""
+    """Returns the 30-second step whose code this is, or None."""
     if not secret:
         return None
     now_step = now_us // MICROSECONDS // STEP_SECONDS

@@ -17,14 +17,17 @@ class FairQueue:
     """Runs functions in a thread of its own, the sources by turns."""
 
     def __init__(self, per_source: int, in_all: int) -> None:
-        """At most so many wait, of a source and in all."""
+        """Lets at most so many wait, of a source and in all."""
         self._per_source, self._in_all = per_source, in_all
         self._waiting: OrderedDict[str, deque[Work]] = OrderedDict()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="passwords")
         self._working: asyncio.Task[None] | None = None
 
     async def run(self, source: str, function: Callable[..., Result], *arguments: Any) -> Result:
-        """What the function gives, at the source's turn. SignInsWaiting where too many wait already."""
+        """Runs the function at the source's turn and returns its result.
+
+        Raises SignInsWaiting where too many wait already.
+        """
         mine = len(self._waiting.get(source, ()))
         if mine >= self._per_source or sum(map(len, self._waiting.values())) >= self._in_all:
             raise SignInsWaiting
@@ -36,7 +39,7 @@ class FairQueue:
         return result
 
     async def _work(self) -> None:
-        """Until nobody waits."""
+        """Works until nobody waits."""
         while self._waiting:
             source, mine = self._waiting.popitem(last=False)
             future, work = mine.popleft()

@@ -19,9 +19,9 @@ class _Opened:
 
 
 def secret_of(connection: sa.Connection, keys: KeyRing, login: str) -> str:
-    """A login's secret, base32; empty for one that has no second factor, and for an unknown one."""
-    found = sealing.of(_Opened(connection, keys), one_time_secrets, [login])
-    return found.get(login, b"").decode()
+    """Returns a login's secret, base32; empty for one that has no second factor, and for an unknown one."""
+    secrets = sealing.of(_Opened(connection, keys), one_time_secrets, [login])
+    return secrets.get(login, b"").decode()
 
 
 def enter(connection: sa.Connection, keys: KeyRing, login: str, secret: str) -> None:

@@ -12,30 +12,30 @@ from gateway.tables import attempts, principals, sessions
 
 
 def by_login(connection: sa.Connection, login: str) -> Principal | None:
-    """The principal of a login."""
+    """Returns the principal of a login."""
     return records.one(connection, principals, Principal, principals.c.login == login)
 
 
 def by_certificate(connection: sa.Connection, certificate: str) -> Principal | None:
-    """The principal a certificate names."""
+    """Returns the principal a certificate names."""
     return records.one(connection, principals, Principal, principals.c.certificate == certificate)
 
 
 def logins(connection: sa.Connection) -> set[str]:
-    """All logins."""
+    """Returns all logins."""
     return set(connection.execute(sa.select(principals.c.login)).scalars())
 
 
 def tenants(connection: sa.Connection, kind: str) -> list[Tenant]:
-    """The tenants of a kind such as banks/, by name."""
+    """Returns the tenants of a kind such as banks/, by name."""
     names = (principals.c.tenant, principals.c.tenant_name_english, principals.c.tenant_name_chinese)
     query = sa.select(*names).where(principals.c.tenant.startswith(kind, autoescape=True)).distinct()
     return [Tenant(*row) for row in connection.execute(query.order_by(principals.c.tenant))]
 
 
-def add(connection: sa.Connection, found: Iterable[Principal]) -> None:
+def add(connection: sa.Connection, entered: Iterable[Principal]) -> None:
     """Enters principals."""
-    records.insert(connection, principals, *found)
+    records.insert(connection, principals, *entered)
 
 
 def change(connection: sa.Connection, principal: Principal) -> None:
@@ -46,9 +46,9 @@ def change(connection: sa.Connection, principal: Principal) -> None:
 
 
 def forget_codes(connection: sa.Connection, login: str) -> None:
-    """A new secret of one-time codes counts anew."""
-    fresh = {"code_step": NEVER_USED, "code_request_id": ""}
-    connection.execute(sa.update(principals).where(principals.c.login == login).values(fresh))
+    """Counts one-time codes anew, for a new secret."""
+    unused = {"code_step": NEVER_USED, "code_request_id": ""}
+    connection.execute(sa.update(principals).where(principals.c.login == login).values(unused))
 
 
 def set_password(connection: sa.Connection, login: str, password_hash: str) -> None:
@@ -71,7 +71,7 @@ def add_session(connection: sa.Connection, session: Session, now_us: int) -> Non
 
 
 def session_of(connection: sa.Connection, token_hash: bytes) -> Session | None:
-    """The session of a token's hash."""
+    """Returns the session of a token's hash."""
     return records.one(connection, sessions, Session, sessions.c.token_hash == token_hash)
 
 
@@ -91,7 +91,7 @@ def end_sessions(connection: sa.Connection, login: str) -> None:
 
 
 def take_turns(connection: sa.Connection, brakes: Mapping[bytes, Brake], now_us: int) -> int:
-    """Counts an attempt before it is judged, so that many at once gain nothing; microseconds until its turn.
+    """Counts an attempt before it is judged, so that many at once gain nothing. Returns microseconds until its turn.
 
     An attempt whose turn comes too late for anyone to wait isn't counted.
     """
@@ -118,5 +118,5 @@ def pardon_attempt(connection: sa.Connection, subject_hash: bytes) -> None:
 
 
 def forget_attempts(connection: sa.Connection, subject_hash: bytes) -> None:
-    """After a success."""
+    """Forgets a subject's attempts, after a success."""
     connection.execute(sa.delete(attempts).where(attempts.c.subject_hash == subject_hash))

@@ -41,7 +41,7 @@ class Door:
         add_reflection(self._server, [*self._names, health.SERVICE_NAME], SERVICES)
 
     async def start(self, listen: str) -> int:
-        """Listens on host:port; the bound port."""
+        """Listens on host:port. Returns the bound port."""
         port: int = self._server.add_secure_port(listen, server.server_credentials(self._credentials))
         await self._server.start()
         await server.set_serving(self._health, self._names, True)

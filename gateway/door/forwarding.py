@@ -30,7 +30,7 @@ class Forwarding(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._handlers = {method.path: self._handler(method) for method in reachable}
 
     def service(self, details: Any) -> grpc.RpcMethodHandler | None:
-        """The handler of a path."""
+        """Returns the handler of a path."""
         return self._handlers.get(details.method)
 
     def _handler(self, method: PublicMethod) -> grpc.RpcMethodHandler:

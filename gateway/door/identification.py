@@ -19,8 +19,8 @@ MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """Whose certificate it is, and until when that is believed."""
+class Identified:
+    """A principal known by its certificate, and until when that is believed."""
 
     caller: Caller
     until_us: int
@@ -31,23 +31,23 @@ class Identification:
 
     def __init__(self, directory: Directory, assertions: Assertions, clock: Clock) -> None:
         self._directory, self._assertions, self._clock = directory, assertions, clock
-        self._known: dict[bytes, Known] = {}
+        self._identified: dict[bytes, Identified] = {}
 
     async def assertion(self, context: Any, service: str) -> str:
-        """The caller's assertion for a service. CertificateUnknown, CertificateExpired."""
+        """Returns the caller's assertion for a service. Raises CertificateUnknown, CertificateExpired."""
         return self._assertions.of(await self.caller(context), service)
 
     async def caller(self, context: Any) -> Caller:
-        """Who is at the other end. CertificateUnknown, CertificateExpired."""
+        """Returns the caller at the other end. Raises CertificateUnknown, CertificateExpired."""
         proof = context.auth_context()
         (certificate,) = proof["x509_pem_cert"]
-        known = self._known.get(certificate)
-        if known is None or known.until_us <= self._clock.now_us():
-            known = await self._remember(certificate, identity.peer_name(proof))
-        return known.caller
+        remembered = self._identified.get(certificate)
+        if remembered is None or remembered.until_us <= self._clock.now_us():
+            remembered = await self._remember(certificate, identity.peer_name(proof))
+        return remembered.caller
 
-    async def _remember(self, pem: bytes, name: str) -> Known:
-        self._known.pop(pem, None)
+    async def _remember(self, pem: bytes, name: str) -> Identified:
+        self._identified.pop(pem, None)
         certificate, now_us = x509.load_pem_x509_certificate(pem), self._clock.now_us()
         expire_us = int(certificate.not_valid_after_utc.timestamp()) * MICROSECONDS
         # A connection may outlive the certificate it was opened with.
@@ -56,14 +56,14 @@ class Identification:
         principal = await self._directory.by_certificate(name)
         if principal is None:
             raise CertificateUnknown(certificate=name)
-        if len(self._known) >= MOST_REMEMBERED:
-            self._known.clear()
+        if len(self._identified) >= MOST_REMEMBERED:
+            self._identified.clear()
         caller = principal.caller(public_key=_public_key(certificate))
-        self._known[pem] = Known(caller, min(expire_us, now_us + REMEMBERED_US))
-        return self._known[pem]
+        self._identified[pem] = Identified(caller, min(expire_us, now_us + REMEMBERED_US))
+        return self._identified[pem]
 
 
 def _public_key(certificate: x509.Certificate) -> str:
-    """What the principal's signatures are checked with, PEM."""
+    """Returns the key that checks the principal's signatures, PEM."""
     kind = serialization.PublicFormat.SubjectPublicKeyInfo
     return certificate.public_key().public_bytes(serialization.Encoding.PEM, kind).decode()

@@ -1,4 +1,4 @@
-"""What a stranger's call may cost the door: how long its message may take to come, and how many streams it may hold."""
+"""The limits of a stranger's call at the door: how long its message may take, and how many streams it may hold."""
 
 import asyncio
 from collections import defaultdict
@@ -45,7 +45,7 @@ class Limits(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler:
-        """The method's handler, within the limits; none where there is none."""
+        """Returns the method's handler, within the limits; none where there is none."""
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
@@ -63,7 +63,7 @@ class Limits(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         return handle
 
     def _with_message(self, act: Any) -> Any:
-        """A stream of answers to one message, as one of a stream of them."""
+        """Returns a handler of one message that takes a stream of them: the message is read here, within its limit."""
 
         async def handle(requests: AsyncIterator[Any], context: Any) -> None:
             await _write(act(await self._message(requests, context), context), context)
@@ -71,7 +71,7 @@ class Limits(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         return handle
 
     async def _message(self, requests: AsyncIterator[Any], context: Any) -> Any:
-        """The call's one message; refuses the call that brings none."""
+        """Returns the call's one message; refuses the call that brings none."""
         try:
             async with asyncio.timeout(self._message_seconds):
                 return await anext(requests)
@@ -96,7 +96,7 @@ class Limits(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         return handle
 
     async def _holder(self, context: Any) -> str:
-        """The caller's tenant; the name in its certificate where the directory knows no principal of that name."""
+        """Returns the caller's tenant; the name in its certificate where the directory knows no such principal."""
         try:
             return (await self._identification.caller(context)).tenant
         except DomainError:

@@ -1,4 +1,4 @@
-"""What reflection shows: the contracts without their INTERNAL methods and their shapes, which don't exist outside.
+"""Reflection: the contracts without their INTERNAL methods and their shapes, which don't exist outside.
 
 It is served under both of its names, v1 and v1alpha, whose messages are the same bytes.
 """
@@ -33,7 +33,7 @@ def add_reflection(server: grpc.aio.Server, names: Iterable[str], contracts: tup
 
 
 def public_pool(services: tuple[str, ...]) -> descriptor_pool.DescriptorPool:
-    """A pool of the services' files and all they import."""
+    """Returns a pool of the services' files and all they import."""
     pool = descriptor_pool.DescriptorPool()
     added: set[str] = set()
     ours = [contract(service).descriptor.file for service in services]
@@ -45,7 +45,7 @@ def public_pool(services: tuple[str, ...]) -> descriptor_pool.DescriptorPool:
 
 
 def _first_version() -> descriptor_pb2.FileDescriptorProto:
-    """The file of reflection v1: that of v1alpha under its later name."""
+    """Returns the file of reflection v1: that of v1alpha under its later name."""
     file = descriptor_pb2.FileDescriptorProto()
     reflection_pb2.DESCRIPTOR.CopyToProto(file)
     file.name, file.package = "grpc/reflection/v1/reflection.proto", V1
@@ -61,17 +61,17 @@ def _later_name(name: str) -> str:
 
 
 def _files(files: Iterable[FileDescriptor]) -> dict[str, FileDescriptor]:
-    """Our own files among these and all that they import, by name."""
-    found: dict[str, FileDescriptor] = {}
+    """Returns our own files among these and all that they import, by name."""
+    files_by_name: dict[str, FileDescriptor] = {}
     for file in files:
-        if file.package.startswith("aval.") and file.name not in found:
-            found[file.name] = file
-            found |= _files(file.dependencies)
-    return found
+        if file.package.startswith("aval.") and file.name not in files_by_name:
+            files_by_name[file.name] = file
+            files_by_name |= _files(file.dependencies)
+    return files_by_name
 
 
 def _hidden(files: dict[str, FileDescriptor]) -> set[str]:
-    """The full names of the messages that only INTERNAL methods speak in.
+    """Returns the full names of the messages that only INTERNAL methods speak in.
 
     They are those methods' requests and responses, and what only these are made of. A resource that such a method
     answers with is shown, since it is told in events.
@@ -88,8 +88,10 @@ def _hidden(files: dict[str, FileDescriptor]) -> set[str]:
     for message in (message for file in files.values() for message in file.message_types_by_name.values()):
         for part in _parts(message):
             users.setdefault(part, set()).add(message.full_name)
-    while fresh := {part for part, by in users.items() if by - {part} and by - {part} <= hidden} - hidden - public:
-        hidden |= fresh
+    while (
+        newly_hidden := {part for part, by in users.items() if by - {part} and by - {part} <= hidden} - hidden - public
+    ):
+        hidden |= newly_hidden
     return hidden
 
 
@@ -109,7 +111,7 @@ def _is_resource(message: Descriptor) -> bool:
 
 
 def _parts(message: Descriptor) -> Iterator[str]:
-    """The outermost messages that the fields of a message, or of those within it, are of."""
+    """Yields the outermost messages that the fields of a message, or of those within it, are of."""
     for field in message.fields:
         if field.message_type is not None:
             yield _outermost(field.message_type).full_name

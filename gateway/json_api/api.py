@@ -32,7 +32,7 @@ class JsonApi:
         self._rooms = rooms
 
     def routes(self) -> list[WebRoute]:
-        """What it answers."""
+        """Returns its routes."""
         return [
             WebRoute("/session", self.sign_in, methods=["POST"]),
             WebRoute("/session", self.session, methods=["GET"]),
@@ -44,7 +44,7 @@ class JsonApi:
         ]
 
     async def _texts(self, request: Request, schema: Mapping[str, Any]) -> Mapping[str, str]:
-        """The texts of a small body. InvalidFields, MessageTooLarge."""
+        """Returns the texts of a small body. Raises InvalidFields, MessageTooLarge."""
         body = await self._rooms.bodies.small(request)
         return await self._rooms.bodies.parsed(sessions.texts_of, body, schema)
 
@@ -63,7 +63,7 @@ class JsonApi:
         return response
 
     async def session(self, request: Request) -> Response:
-        """Whose session it is."""
+        """Answers whose session it is."""
         return JSONResponse(_described(await web.signed_in(self._rooms, request)))
 
     async def sign_out(self, request: Request) -> Response:
@@ -90,11 +90,11 @@ class JsonApi:
         return self._opened(request, opened, 200)
 
     async def openapi(self, _request: Request) -> Response:
-        """The description of all of this."""
+        """Answers with the description of all of this."""
         return Response(openapi.text(), media_type="application/json")
 
     async def call(self, request: Request) -> Response:
-        """Any method that the protos give a route. A span begins once the route and the caller are known."""
+        """Calls any method that the protos give a route. A span begins once the route and the caller are known."""
         verb = "GET" if request.method == "HEAD" else request.method
         route, variables = find(verb, request.scope["path"])
         if route is None:
@@ -126,7 +126,7 @@ class JsonApi:
         return message
 
     async def _caller(self, request: Request, route: Route, principal: Principal, message: Any) -> Caller:
-        """The session's caller; with a second factor where the method needs one and the code is right."""
+        """Returns the session's caller; with a second factor where the method needs one and the code is right."""
         caller = principal.caller(web.language_of(request))
         code = request.headers.get(ONE_TIME_CODE)
         if not route.method.policy.second_factor or code is None:
@@ -148,7 +148,7 @@ def _no_route(request: Request, allowed: Any) -> RouteNotFound | VerbNotAllowed:
 
 
 def not_allowed(path: str, verb: str, allowed: Collection[str]) -> VerbNotAllowed:
-    """The refusal of a verb; what can be read with GET can be asked for with HEAD."""
+    """Returns the refusal of a verb; what can be read with GET can be asked for with HEAD."""
     verbs = {*allowed, "HEAD"} if "GET" in allowed else {*allowed}
     return VerbNotAllowed(path=path, verb=verb, allowed=", ".join(sorted(verbs)))
 

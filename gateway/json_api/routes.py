@@ -32,7 +32,7 @@ class Route:
 
     @property
     def operation(self) -> str:
-        """Its own name: the method's, numbered from the method's second binding on."""
+        """Returns its own name: the method's, numbered from the method's second binding on."""
         return self.method.descriptor.name + (str(self.number) if self.number > 1 else "")
 
     @property
@@ -41,7 +41,7 @@ class Route:
         return self.verb != "GET"
 
     def variables_of(self, path: str) -> Mapping[str, str] | None:
-        """The path's variables by field path; None if it is no path of this route."""
+        """Returns the path's variables by field path; None if it is no path of this route."""
         match = self.pattern.fullmatch(path)
         if match is None:
             return None
@@ -75,12 +75,12 @@ def _bindings(method: PublicMethod) -> Iterator[Route]:
 
 @cache
 def routes() -> tuple[Route, ...]:
-    """All routes of all services."""
+    """Returns all routes of all services."""
     return tuple(route for method in public_methods() for route in _bindings(method))
 
 
 def find(verb: str, path: str) -> tuple[Route, Mapping[str, str]] | tuple[None, list[str]]:
-    """The route of a call with the path's variables; or none, and the verbs that the path would take."""
+    """Returns the route of a call with the path's variables; or none, and the verbs that the path would take."""
     allowed = []
     for route in routes():
         variables = route.variables_of(path)

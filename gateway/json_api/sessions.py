@@ -1,4 +1,4 @@
-"""What the operations of a session take, which no proto has: small objects of texts."""
+"""The bodies of a session's operations, which no proto has: small objects of texts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ CHANGE_PASSWORD = _object({"password": SECRET, "newPassword": NEW_SECRET}, {})
 
 
 def texts_of(body: bytes, schema: Mapping[str, Any]) -> dict[str, str]:
-    """The texts of an object by name, empty for those that aren't there. InvalidFields with every problem."""
+    """Returns the texts of an object by name, empty for missing ones. Raises InvalidFields with every problem."""
     data = transcoding.json_object(body)
     properties = schema["properties"]
     problems = [

@@ -19,7 +19,7 @@ BOOLEANS = {"true": True, "false": False}
 
 
 def request_of(route: Route, variables: Mapping[str, str], query: Iterable[tuple[str, str]], body: bytes) -> Any:
-    """The method's request. InvalidFields says what of body, query or path doesn't fit."""
+    """Returns the method's request. Raises InvalidFields with what of body, query or path doesn't fit."""
     request: Any = message_factory.GetMessageClass(route.method.descriptor.input_type)()
     if route.body:
         target = request if route.body == WHOLE_BODY else getattr(request, route.body)
@@ -36,7 +36,7 @@ def request_of(route: Route, variables: Mapping[str, str], query: Iterable[tuple
 
 
 def json_object(body: bytes) -> Any:
-    """The JSON object that a body is; an empty body is an empty object. InvalidFields."""
+    """Returns the JSON object that a body is; an empty body is an empty object. Raises InvalidFields."""
     try:
         data = strict_json.loads(body) if body.strip() else {}
     except ValueError as error:
@@ -60,9 +60,9 @@ def _malformed(path: str, english: str, chinese: str) -> InvalidFields:
 
 
 def _parse(data: Any, target: Any, prefix: str) -> None:
-    """Fills a message. InvalidFields with every value that doesn't fit."""
-    if found := values.problems(data, target.DESCRIPTOR, prefix):
-        raise InvalidFields(found)
+    """Fills a message. Raises InvalidFields with every value that doesn't fit."""
+    if problems := values.problems(data, target.DESCRIPTOR, prefix):
+        raise InvalidFields(problems)
     try:
         json_format.ParseDict(data, target)
     except json_format.ParseError as error:
@@ -81,7 +81,7 @@ def _refuse(names: Iterable[str]) -> None:
 
 
 def _nested(descriptor: Descriptor, query: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Parameters such as date.year=2026 as the JSON they stand for."""
+    """Returns parameters such as date.year=2026 as the JSON they stand for."""
     data: dict[str, Any] = {}
     for path, text in query:
         *parents, last = path.split(".")
@@ -107,7 +107,7 @@ def _nested(descriptor: Descriptor, query: Iterable[tuple[str, str]]) -> dict[st
 
 
 def complete_request_id(request: Any, header: str | None) -> None:
-    """Takes Idempotency-Key where the JSON has no request id. IdempotencyKeyMissing, IdempotencyKeyInvalid."""
+    """Takes Idempotency-Key where the JSON has no request id. Raises IdempotencyKeyMissing, IdempotencyKeyInvalid."""
     if REQUEST_ID not in request.DESCRIPTOR.fields_by_name or request.request_id:
         return
     if not header:
@@ -119,7 +119,7 @@ def complete_request_id(request: Any, header: str | None) -> None:
 
 
 def to_json(message: Message) -> bytes:
-    """A response; zeros and empty fields are there too."""
+    """Returns a response; zeros and empty fields are there too."""
     text = json_format.MessageToJson(
         message, always_print_fields_with_no_presence=True, indent=None, ensure_ascii=False
     )

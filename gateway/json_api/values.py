@@ -46,11 +46,11 @@ def is_base64(value: Any) -> bool:
 
 def is_timestamp(value: Any) -> bool:
     """Whether a value is a moment such as 2026-11-23T09:30:00Z or 2026-11-23T17:30:00.5+08:00."""
-    found = TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    parts = TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
+    if parts is None:
         return False
     try:
-        moment = datetime.datetime.fromisoformat(f"{found['day']}T{found['time']}{found[4].replace('Z', '+00:00')}")
+        moment = datetime.datetime.fromisoformat(f"{parts['day']}T{parts['time']}{parts[4].replace('Z', '+00:00')}")
         moment.astimezone(datetime.UTC)
     except (ValueError, OverflowError):
         return False
@@ -59,8 +59,8 @@ def is_timestamp(value: Any) -> bool:
 
 def is_duration(value: Any) -> bool:
     """Whether a value is a duration such as 90s or 0.5s."""
-    found = DURATION.fullmatch(value) if isinstance(value, str) else None
-    return found is not None and int(found["seconds"]) <= LONGEST_DURATION_SECONDS
+    parts = DURATION.fullmatch(value) if isinstance(value, str) else None
+    return parts is not None and int(parts["seconds"]) <= LONGEST_DURATION_SECONDS
 
 
 def is_enum(value: Any, enum: EnumDescriptor) -> bool:
@@ -98,17 +98,17 @@ SCALARS: Mapping[Any, tuple[Check, str, str]] = {
 
 
 def problems(data: Any, message: Descriptor, prefix: str = "") -> list[Problem]:
-    """What of a JSON object doesn't fit a message; paths begin with the prefix."""
-    found: list[Problem] = []
+    """Returns every value of a JSON object that doesn't fit a message; paths begin with the prefix."""
+    listed: list[Problem] = []
     for problem in _of_message(data, message, prefix):
-        found.append(problem)
-        if len(found) >= MOST_PROBLEMS:
+        listed.append(problem)
+        if len(listed) >= MOST_PROBLEMS:
             break
-    return found
+    return listed
 
 
 def field_of(message: Descriptor, name: str) -> FieldDescriptor | None:
-    """The field of a name, in either spelling."""
+    """Returns the field of a name, in either spelling."""
     return message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name)
 
 

@@ -24,7 +24,7 @@ RETRY_MILLISECONDS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What a service's stream gave: events, and the token to resume after them."""
+    """The events that a service's stream gave, and the token to resume after them."""
 
     service: str
     response: events_pb2.WatchResponse
@@ -37,15 +37,15 @@ class LiveEvents:
         self._rooms = rooms
 
     def routes(self) -> list[Route]:
-        """What it answers."""
+        """Returns its routes."""
         return [Route("/events", self.events, methods=["GET"])]
 
     async def events(self, request: Request) -> Response:
-        """A stream that ends when a service's does; browsers come back with the last id."""
+        """Answers with a stream that ends when a service's does; browsers come back with the last id."""
         # A page left open is no use of the session.
         principal = await web.signed_in(self._rooms, request, in_use=False)
-        asked = request.query_params.get("services", ",".join(WATCHED)).split(",")
-        services = [name for name in WATCHED if name in asked and name in self._rooms.backends.names]
+        wanted = request.query_params.get("services", ",".join(WATCHED)).split(",")
+        services = [name for name in WATCHED if name in wanted and name in self._rooms.backends.names]
         tokens = _opened(request.headers.get("last-event-id", ""))
         resource = request.query_params.get("resource", "")
         caller = principal.caller(web.language_of(request))
@@ -76,7 +76,7 @@ class LiveEvents:
     async def _relay(
         self, caller: Caller, service: str, token: str, resource: str, ranges: asyncio.Queue[Range | None]
     ) -> None:
-        """One service's events from the token on, or from now on; an end or a failure ends the whole stream."""
+        """Passes on a service's events from the token on, or from now on; an end or a failure ends the whole stream."""
         with contextlib.suppress(DomainError):
             token = token or await self._end(caller, service, resource)
             request = events_pb2.WatchRequest(resume_token=token, resource=resource)
@@ -87,7 +87,7 @@ class LiveEvents:
         await ranges.put(None)
 
     async def _end(self, caller: Caller, service: str, resource: str) -> str:
-        """The token of the log's present end: what happened before is on the page already."""
+        """Returns the token of the log's present end: what happened before is on the page already."""
         token = ""
         request = events_pb2.WatchRequest(resource=resource, until_end=True)
         async with contextlib.aclosing(self._rooms.backends.watch(service, request, caller)) as stream:
@@ -96,13 +96,13 @@ class LiveEvents:
         return token
 
 
-def _text(found: Range, tokens: Mapping[str, str]) -> str:
-    """Server-sent events of a range; a range without any is a comment that keeps the line open."""
-    if not found.response.events:
-        return f": {found.service}\nid: {_sealed(tokens)}\n\n"
+def _text(batch: Range, tokens: Mapping[str, str]) -> str:
+    """Returns server-sent events of a range; a range without any is a comment that keeps the line open."""
+    if not batch.response.events:
+        return f": {batch.service}\nid: {_sealed(tokens)}\n\n"
     return "".join(
-        f"id: {_sealed(tokens)}\ndata: {json.dumps(_data(found.service, event), ensure_ascii=False)}\n\n"
-        for event in found.response.events
+        f"id: {_sealed(tokens)}\ndata: {json.dumps(_data(batch.service, event), ensure_ascii=False)}\n\n"
+        for event in batch.response.events
     )
 
 
@@ -121,7 +121,7 @@ def _sealed(tokens: Mapping[str, str]) -> str:
 
 
 def _opened(text: str) -> dict[str, str]:
-    """The tokens of a last id; none where it isn't one of ours."""
+    """Reads the tokens of a last id; none where it isn't one of ours."""
     try:
         tokens = json.loads(base64.urlsafe_b64decode(text)) if text else {}
     except ValueError:

@@ -17,7 +17,7 @@ from chassis.clock import MICROSECONDS
 from chassis.currencies import to_minor_units
 from chassis.errors import LANGUAGES, DomainError
 from gateway import web
-from gateway.directory import store as principals
+from gateway.directory import store as directory_store
 from gateway.directory.binding import bound_to
 from gateway.errors import PasswordUnfit, SignInFailed, SignInsWaiting, TooManyAttempts
 from gateway.pages.page import Form, Page, go
@@ -38,7 +38,7 @@ class ExporterPages:
         self._rooms = rooms
 
     def routes(self) -> list[Route]:
-        """What it shows."""
+        """Returns the routes of its pages."""
         pages: list[tuple[str, str, Show]] = [
             ("GET", "/", home),
             ("POST", "/sign-out", sign_out),
@@ -64,7 +64,7 @@ class ExporterPages:
         ]
 
     def _signed_in(self, name: str, show: Show) -> Callable[[Request], Awaitable[Response]]:
-        """A page for those who are signed in; only their visits are traced."""
+        """Returns the handler of a page for those who are signed in; only their visits are traced."""
 
         async def endpoint(request: Request) -> Response:
             principal = await web.signed_in(self._rooms, request)
@@ -77,7 +77,7 @@ class ExporterPages:
         return endpoint
 
     async def sign_in_page(self, request: Request) -> Response:
-        """The form."""
+        """Shows the form."""
         return Page(self._rooms, request, None).show("sign_in.html")
 
     async def sign_in(self, request: Request) -> Response:
@@ -104,12 +104,12 @@ class ExporterPages:
 
 
 def _own_path(path: str) -> str:
-    """The path if it is one of ours: an open redirect would serve others."""
+    """Returns the path if it is one of ours: an open redirect would serve others."""
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
 
 
 async def home(page: Page) -> Response:
-    """Where everyone begins."""
+    """Shows where everyone begins."""
     assert page.principal
     return go(next((HOME[role] for role in page.principal.roles if role in HOME), "/declarations"))
 
@@ -128,7 +128,7 @@ def _signed_out() -> Response:
 
 
 async def account(page: Page) -> Response:
-    """My password and my sessions."""
+    """Shows my password and my sessions."""
     return _account(page)
 
 
@@ -168,18 +168,18 @@ def _id(page: Page) -> str:
 
 
 async def declarations(page: Page) -> Response:
-    """My declarations."""
+    """Shows my declarations."""
     request = declarations_pb2.ListDeclarationsRequest(page_token=_page_token(page))
-    found = await page.call("declarations", "ListDeclarations", request)
-    following = page.next_page(found.next_page_token)
-    return page.show("declarations.html", declarations=found.declarations, following=following, live="declarations")
+    listed = await page.call("declarations", "ListDeclarations", request)
+    following = page.next_page(listed.next_page_token)
+    return page.show("declarations.html", declarations=listed.declarations, following=following, live="declarations")
 
 
 async def declaration(page: Page) -> Response:
-    """One declaration and its value as a picture."""
-    found = await _declaration(page, f"declarations/{_id(page)}")
-    bar = value_bar(found.value) if found.HasField("value") and found.value.HasField("free") else []
-    return page.show("declaration.html", declaration=found, bar=bar, live="declarations")
+    """Shows a declaration and its value as a picture."""
+    shown = await _declaration(page, f"declarations/{_id(page)}")
+    bar = value_bar(shown.value) if shown.HasField("value") and shown.value.HasField("free") else []
+    return page.show("declaration.html", declaration=shown, bar=bar, live="declarations")
 
 
 async def _declaration(page: Page, name: str) -> Any:
@@ -187,15 +187,15 @@ async def _declaration(page: Page, name: str) -> Any:
 
 
 async def applications(page: Page) -> Response:
-    """My applications."""
+    """Shows my applications."""
     request = loans_pb2.ListApplicationsRequest(page_token=_page_token(page))
-    found = await page.call("loans", "ListApplications", request)
-    following = page.next_page(found.next_page_token)
-    return page.show("applications.html", applications=found.applications, following=following, live="loans")
+    listed = await page.call("loans", "ListApplications", request)
+    following = page.next_page(listed.next_page_token)
+    return page.show("applications.html", applications=listed.applications, following=following, live="loans")
 
 
 async def new_application(page: Page) -> Response:
-    """The form; its request id makes sending it twice harmless."""
+    """Shows the form; its request id makes sending it twice harmless."""
     expire = page.rooms.clock.now_us() // MICROSECONDS + CONSENT_SECONDS
     name = page.request.query_params.get("declaration", "")
     values = {"request_id": [str(uuid.uuid4())], "consent_expire": [str(expire)], "declarations": [name]}
@@ -205,7 +205,7 @@ async def new_application(page: Page) -> Response:
 async def _application_form(page: Page, form: Form, status: int = 200) -> Response:
     found = await page.call("declarations", "ListDeclarations", declarations_pb2.ListDeclarationsRequest())
     eligible = [entry for entry in found.declarations if entry.value.available.minor_units > 0]
-    banks = await page.rooms.store.read(principals.tenants, "banks/")
+    banks = await page.rooms.store.read(directory_store.tenants, "banks/")
     return page.show("apply.html", status, form=form, declarations=eligible, banks=banks)
 
 
@@ -225,7 +225,7 @@ async def send_application(page: Page) -> Response:
 
 
 async def _application_request(page: Page, form: Form) -> loans_pb2.CreateApplicationRequest:
-    """The request; what can't be read is in the form's errors."""
+    """Returns the request; what can't be read is in the form's errors."""
     request = loans_pb2.CreateApplicationRequest(request_id=form.one("request_id"))
     names = [name for name in form.many("declarations") if name]
     request.application.declarations.extend(names)
@@ -243,7 +243,7 @@ async def _application_request(page: Page, form: Form) -> loans_pb2.CreateApplic
 
 
 async def _read_amount(page: Page, form: Form, name: str, application: Any) -> None:
-    """The amount in the currency of the first declaration."""
+    """Reads the amount in the currency of the first declaration."""
     try:
         currency = (await _declaration(page, name)).declared_value.currency_code
         units = to_minor_units(Decimal(form.one("amount").replace(",", "")), currency)
@@ -271,7 +271,7 @@ async def _grant_consents(page: Page, form: Form) -> None:
 
 
 async def application(page: Page) -> Response:
-    """One application, its offers by all-in cost."""
+    """Shows an application, its offers by all-in cost."""
     return await _application(page, f"applications/{_id(page)}", Form({"request_id": [str(uuid.uuid4())]}))
 
 
@@ -279,7 +279,7 @@ async def _application(page: Page, name: str, form: Form, status: int = 200) -> 
     found, listed, banks = await asyncio.gather(
         page.call("loans", "GetApplication", loans_pb2.GetApplicationRequest(name=name)),
         page.call("loans", "ListOffers", loans_pb2.ListOffersRequest(application=name)),
-        page.rooms.store.read(principals.tenants, "banks/"),
+        page.rooms.store.read(directory_store.tenants, "banks/"),
     )
     offers = sorted(listed.offers, key=lambda offer: int(offer.all_in_cost.minor_units))
     return page.show(
@@ -305,20 +305,20 @@ async def accept_offer(page: Page) -> Response:
 
 
 async def loans(page: Page) -> Response:
-    """My loans."""
-    found = await page.call("loans", "ListLoans", loans_pb2.ListLoansRequest(page_token=_page_token(page)))
-    following = page.next_page(found.next_page_token)
-    return page.show("loans.html", loans=found.loans, following=following, live="loans")
+    """Shows my loans."""
+    listed = await page.call("loans", "ListLoans", loans_pb2.ListLoansRequest(page_token=_page_token(page)))
+    following = page.next_page(listed.next_page_token)
+    return page.show("loans.html", loans=listed.loans, following=following, live="loans")
 
 
 async def loan(page: Page) -> Response:
-    """One loan: where it stands, what repays it today, what was repaid."""
+    """Shows a loan: where it stands, what repays it today, what was repaid."""
     name = f"loans/{_id(page)}"
-    found = await page.call("loans", "GetLoan", loans_pb2.GetLoanRequest(name=name))
+    shown = await page.call("loans", "GetLoan", loans_pb2.GetLoanRequest(name=name))
     payoff = None
-    if found.state == loans_pb2.Loan.ACTIVE:
+    if shown.state == loans_pb2.Loan.ACTIVE:
         payoff = await page.call("loans", "GetPayoff", loans_pb2.GetPayoffRequest(name=name))
     repaid = None
-    if found.HasField("outstanding") and found.start_date.year:
-        repaid = money.from_proto(found.principal) - money.from_proto(found.outstanding)
-    return page.show("loan.html", loan=found, payoff=payoff, repaid=repaid, live="loans")
+    if shown.HasField("outstanding") and shown.start_date.year:
+        repaid = money.from_proto(shown.principal) - money.from_proto(shown.outstanding)
+    return page.show("loan.html", loan=shown, payoff=payoff, repaid=repaid, live="loans")

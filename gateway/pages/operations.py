@@ -37,7 +37,7 @@ class OperationsPages:
         return Page(self._rooms, request, principal)
 
     async def traces(self, request: Request) -> Response:
-        """Those that touch a declaration, or any other key (?attribute=…&value=…); without one the newest."""
+        """Shows the traces of a declaration, or of any other key (?attribute=…&value=…); without a key the newest."""
         page = await self._page(request)
         declaration = request.query_params.get("declaration", "").strip()
         attribute = request.query_params.get("attribute", DECLARATION)
@@ -55,7 +55,7 @@ class OperationsPages:
         return spans
 
     async def trace(self, request: Request) -> Response:
-        """One trace as a waterfall."""
+        """Shows a trace as a waterfall."""
         page = await self._page(request)
         trace_id = request.path_params["trace_id"]
         spans = await self._spans(trace_id)
@@ -66,7 +66,7 @@ class OperationsPages:
         )  # fmt: skip
 
     async def trace_json(self, request: Request) -> Response:
-        """One trace with its services."""
+        """Answers with a trace and its services."""
         await self._page(request)
         trace_id = request.path_params["trace_id"]
         return JSONResponse(model.to_json(trace_id, await self._spans(trace_id)))

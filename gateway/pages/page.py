@@ -40,23 +40,23 @@ HEADERS = {
 }
 
 
-def _amount(found: Any) -> str:
-    if isinstance(found, Money):
-        return str(found)
-    return str(money.from_proto(found)) if found.currency_code else "–"
+def _amount(amount: Any) -> str:
+    if isinstance(amount, Money):
+        return str(amount)
+    return str(money.from_proto(amount)) if amount.currency_code else "–"
 
 
-def _date(found: Any) -> str:
-    return f"{found.year:04}-{found.month:02}-{found.day:02}" if found.year else "–"
+def _date(date: Any) -> str:
+    return f"{date.year:04}-{date.month:02}-{date.day:02}" if date.year else "–"
 
 
-def _time(found: Any) -> str:
-    moment = datetime.datetime.fromtimestamp(found.seconds, tz=CHINA)
+def _time(timestamp: Any) -> str:
+    moment = datetime.datetime.fromtimestamp(timestamp.seconds, tz=CHINA)
     return f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _percent(found: Any) -> str:
-    return f"{Decimal(found.value or 0) * 100:.2f}%"
+def _percent(rate: Any) -> str:
+    return f"{Decimal(rate.value or 0) * 100:.2f}%"
 
 
 def _enum(message: Any, name: str) -> str:
@@ -84,22 +84,22 @@ class Form:
     errors: dict[str, str] = field(default_factory=dict)
 
     def one(self, name: str, default: str = "") -> str:
-        """A field's value."""
+        """Returns a field's value."""
         return self.values.get(name, [default])[0].strip()
 
     def secret(self, name: str) -> str:
-        """A password as it was typed, spaces included."""
+        """Returns a password as it was typed, spaces included."""
         return self.values.get(name, [""])[0]
 
     def many(self, name: str) -> list[str]:
-        """A field's values."""
+        """Returns a field's values."""
         return list(self.values.get(name, []))
 
     def refuse(self, error: DomainError, language: str, fields: Iterable[str]) -> None:
         """Puts a refusal's problems beside the fields they are about; the rest at the top."""
-        known = list(fields)
+        names = list(fields)
         for problem in error.problems:
-            matching = [name for name in known if name in problem.path.split(".")]
+            matching = [name for name in names if name in problem.path.split(".")]
             self.errors.setdefault(matching[0] if matching else "", problem.text(language))
         if not self.errors:
             self.errors[""] = error.text(language)
@@ -114,23 +114,26 @@ class Page:
         self.texts = texts(self.language)
 
     async def call(self, service: str, method: str, message: Any, second_factor: bool = False) -> Any:
-        """A service's method, as the one who is signed in."""
+        """Calls a service's method for whoever is signed in. Returns the response."""
         assert self.principal
         caller = self.principal.caller(self.language, second_factor)
         return await self.rooms.backends.call(service, method, message, caller)
 
     def form_token(self, action: str) -> str:
-        """What our own form for a path carries: nobody makes it without our keys and the visitor's cookie."""
+        """Returns the token of our own form for a path: nobody makes it without our keys and the visitor's cookie."""
         visitor = self.request.cookies.get(web.SESSION_COOKIE) or self._visit
         return self.rooms.store.keys.token("form", f"{visitor}\0{action}".encode()).hex()
 
     @cached_property
     def _visit(self) -> str:
-        """The cookie of a visitor who hasn't signed in; a new one if it has none."""
+        """Returns the cookie of a visitor who hasn't signed in; a new one if it has none."""
         return self.request.cookies.get(VISIT_COOKIE) or secrets.token_urlsafe(16)
 
     async def form(self) -> Form:
-        """The form that was sent. CrossSiteRequest, FormExpired unless it is ours; MessageTooLarge, TooManyFields."""
+        """Returns the form that was sent.
+
+        Raises CrossSiteRequest, FormExpired unless it is ours; MessageTooLarge, TooManyFields.
+        """
         web.check_same_site(self.request)
         values = await self.rooms.bodies.form(self.request)
         given, ours = values.get("form_token", [""])[0], self.form_token(self.request.url.path)
@@ -139,7 +142,7 @@ class Page:
         return Form(values)
 
     def show(self, template: str, status: int = 200, **values: Any) -> Response:
-        """The page."""
+        """Returns the page."""
         common = {
             "text": self.texts, "language": self.language, "page": self, "principal": self.principal,
             "path": self.request.url.path, "form_token": self.form_token, "form": Form(), "live": "",
@@ -151,17 +154,17 @@ class Page:
         return response
 
     def next_page(self, token: str) -> str:
-        """The address of the page that follows."""
+        """Returns the address of the page that follows."""
         return f"{self.request.url.path}?{urlencode({'page_token': token})}" if token else ""
 
 
 def go(path: str) -> Response:
-    """After a form: see another page."""
+    """Redirects after a form to another page."""
     return RedirectResponse(path, 303)
 
 
 def refusal(rooms: Rooms, request: Request, error: DomainError) -> Response:
-    """A refusal as a page; whoever isn't signed in is asked to."""
+    """Returns a refusal as a page; whoever isn't signed in is asked to."""
     if isinstance(error, NotSignedIn):
         return go("/sign-in")
     page = Page(rooms, request, None)

@@ -24,7 +24,7 @@ class Part:
 
 
 def value_bar(value: Any) -> Sequence[Part]:
-    """The parts of a DeclaredValue, in the order of invariant I1."""
+    """Returns the parts of a DeclaredValue, in the order of invariant I1."""
     amounts = [money.from_proto(getattr(value, name)) for name in PARTS]
     widths = _widths([amount.minor_units for amount in amounts])
     lefts = [sum(widths[:index]) for index in range(len(widths))]

@@ -10,5 +10,5 @@ FOLDER = pathlib.Path(__file__).parent / "texts"
 
 @cache
 def texts(language: str) -> Mapping[str, str]:
-    """A language's catalogue."""
+    """Returns a language's catalogue."""
     return tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))

@@ -36,16 +36,16 @@ class Span:
 
     @property
     def attributes(self) -> Mapping[str, Any]:
-        """Its attributes."""
+        """Returns its attributes."""
         return dict(json.loads(self.content)["attributes"])
 
     @property
     def events(self) -> Sequence[Mapping[str, Any]]:
-        """Its events: name, time_ns, attributes."""
+        """Returns its events: name, time_ns, attributes."""
         return list(json.loads(self.content)["events"])
 
     def business_keys(self) -> Iterable[tuple[str, str]]:
-        """Its business keys, and the traces of its callers."""
+        """Yields its business keys, and the traces of its callers."""
         attributes = self.attributes
         for trace_id in json.loads(self.content).get("callers", ()):
             yield CALLER_TRACE, trace_id
@@ -68,12 +68,12 @@ class Bar:
 
     @property
     def duration_us(self) -> int:
-        """How long it took."""
+        """Returns how long it took."""
         return (self.span.end_ns - self.span.start_ns) // 1000
 
 
 def waterfall(spans: Sequence[Span]) -> list[Bar]:
-    """The spans as a tree, parents before children, each by its start."""
+    """Returns the spans as a tree, parents before children, each by its start."""
     if not spans:
         return []
     start = min(span.start_ns for span in spans)
@@ -88,18 +88,18 @@ def waterfall(spans: Sequence[Span]) -> list[Bar]:
 
 
 def services_of(spans: Iterable[Span]) -> list[str]:
-    """The services in a trace, by when they come in."""
+    """Returns the services in a trace, by when they come in."""
     ordered = sorted(spans, key=lambda span: span.start_ns)
     return list(dict.fromkeys(span.service for span in ordered))
 
 
 def _in_tree_order(spans: Sequence[Span]) -> list[tuple[int, Span]]:
-    """Depth first, without recursion: a trace may be deeper than the stack."""
-    known = {span.span_id for span in spans}
+    """Orders spans depth first, without recursion: a trace may be deeper than the stack."""
+    identifiers = {span.span_id for span in spans}
     children: dict[str, list[Span]] = {}
     for span in sorted(spans, key=lambda span: span.start_ns, reverse=True):
         # A span whose parent was never received stands at the top.
-        parent = span.parent_span_id if span.parent_span_id in known else ""
+        parent = span.parent_span_id if span.parent_span_id in identifiers else ""
         children.setdefault(parent, []).append(span)
     ordered, waiting = [], [(0, span) for span in children.get("", [])]
     while waiting:
@@ -110,7 +110,7 @@ def _in_tree_order(spans: Sequence[Span]) -> list[tuple[int, Span]]:
 
 
 def to_json(trace_id: str, spans: Sequence[Span]) -> dict[str, Any]:
-    """A trace for programs."""
+    """Returns a trace for programs."""
     return {
         "traceId": trace_id,
         "services": services_of(spans),

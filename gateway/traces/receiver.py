@@ -43,7 +43,7 @@ class Receiver:
         self._credentials = server.server_credentials(credentials)
 
     async def start(self, listen: str) -> int:
-        """Listens on host:port; the bound port."""
+        """Listens on host:port. Returns the bound port."""
         port: int = self._server.add_secure_port(listen, self._credentials)
         await self._server.start()
         return port

@@ -37,12 +37,12 @@ class Summary:
     end_ns: int
 
 
-def add(connection: sa.Connection, found: Sequence[Span], now_us: int) -> None:
+def add(connection: sa.Connection, spans_in: Sequence[Span], now_us: int) -> None:
     """Keeps a batch."""
-    if not found:
+    if not spans_in:
         return
-    connection.execute(INSERT_SPANS, [asdict(span) | {"receive_us": now_us} for span in found])
-    keys = sorted({(name, value, span.trace_id) for span in found for name, value in span.business_keys()})
+    connection.execute(INSERT_SPANS, [asdict(span) | {"receive_us": now_us} for span in spans_in])
+    keys = sorted({(name, value, span.trace_id) for span in spans_in for name, value in span.business_keys()})
     if keys:
         names = ("attribute", "value", "trace_id")
         rows = [dict(zip(names, key, strict=True)) | {"receive_us": now_us} for key in keys]
@@ -58,13 +58,13 @@ def prune(connection: sa.Connection, now_us: int, limits: Limits) -> None:
 
 
 def by_key(connection: sa.Connection, attribute: str, value: str) -> list[Summary]:
-    """The traces that touch a business key, newest first."""
+    """Returns the traces that touch a business key, newest first."""
     touching = sa.select(trace_keys.c.trace_id).where(trace_keys.c.attribute == attribute, trace_keys.c.value == value)
     return _summaries(connection, sa.select(spans.c.trace_id).where(spans.c.trace_id.in_(touching)))
 
 
 def newest(connection: sa.Connection) -> list[Summary]:
-    """The traces received last."""
+    """Returns the traces received last."""
     recent = sa.select(spans.c.trace_id).order_by(spans.c.receive_us.desc()).limit(20 * MOST_LISTED)
     return _summaries(connection, recent)
 
@@ -96,7 +96,7 @@ def _first_names(connection: sa.Connection, trace_ids: Sequence[str]) -> dict[st
 
 
 def trace(connection: sa.Connection, trace_id: str) -> list[Span]:
-    """The spans of a trace, and of the traces that began at the edge for it; empty if there is none."""
+    """Returns the spans of a trace, and of the traces that began at the edge for it; empty if there is none."""
     columns = [spans.c[name] for name in Span.__dataclass_fields__]
     linked = sa.select(trace_keys.c.trace_id).where(
         trace_keys.c.attribute == CALLER_TRACE, trace_keys.c.value == trace_id

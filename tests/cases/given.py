@@ -54,7 +54,7 @@ class Given:
 
     @property
     def words(self) -> Sequence[str]:
-        """What a refusal has to say."""
+        """Returns the words that a refusal has to say."""
         return PROSE.get(self.name) or _WORDS.findall(self.expected.get("reason", ""))
 
     def check_said(self, text: str) -> None:

@@ -22,7 +22,7 @@ from aval.settlement.v1 import settlement_pb2 as settlement
 from chassis import identity
 from chassis.contracts import contract
 from chassis.identity import Caller
-from cli.demo import world as demo
+from cli.demo import world as demo_world
 from tests.conformance.world import (
     BANK,
     CAST,
@@ -45,7 +45,7 @@ Key = tuple[str, str]
 def dec_message(world: World) -> bytes:
     """A DecMessage of the demo's world."""
     number = world.declaration_row().declaration_number
-    template = Template(demo.template(demo.exporter("xuchang_hair")["declaration_template"]))
+    template = Template(demo_world.template(demo_world.exporter("xuchang_hair")["declaration_template"]))
     text = template.substitute(declaration_number=number, unified_number=f"I{number[1:]}", export_date="20261102")
     return text.encode()
 
@@ -107,7 +107,7 @@ async def report_warehouse_sale(world: World) -> Example:
 
 
 async def report_store_sale(world: World) -> Example:
-    """Of fresh bonded goods."""
+    """Reports the sale of fresh bonded goods."""
     made = await world.released_list(retail.IMPORT, "1210")
     sale = retail_list.StoreSale(retail_list=made.name, store="Zhengzhou No. 1", handover="SELF_PICKUP")
     sale.sale_time.FromSeconds(1_793_600_000)
@@ -115,13 +115,13 @@ async def report_store_sale(world: World) -> Example:
 
 
 async def create_pool(world: World) -> Example:
-    """Of a platform that has no other."""
+    """Creates the pool of a platform that has no other."""
     made = pools.Pool(currency_code="EUR", platform_code=identifier()[:18], display_name="conformance")
     return CAST["EXPORTER"], pools.CreatePoolRequest(request_id=identifier(), pool=made)
 
 
 async def close_pool(world: World) -> Example:
-    """Of a fresh one."""
+    """Closes a fresh pool."""
     caller, request = await create_pool(world)
     made = await world.call("declarations", "CreatePool", request, caller)
     return caller, pools.ClosePoolRequest(request_id=identifier(), name=made.name, etag=made.etag)
@@ -138,7 +138,7 @@ async def create_consent(world: World) -> Example:
 
 
 async def revoke_consent(world: World) -> Example:
-    """Of a fresh one."""
+    """Revokes a fresh consent."""
     consent = await world.call("declarations", "CreateConsent", *reversed(await create_consent(world)))
     request = declarations.RevokeConsentRequest(request_id=identifier(), name=consent.name, etag=consent.etag)
     return CAST["EXPORTER"], request
@@ -156,14 +156,14 @@ async def reserve_many(world: World) -> Example:
 
 
 async def confirm_encumbrance(world: World) -> Example:
-    """Of a fresh reservation."""
+    """Confirms a fresh reservation."""
     made = await world.reserved()
     request = declarations.ConfirmEncumbranceRequest(request_id=identifier(), name=made.name, etag=made.etag)
     return CAST["BANK_SYSTEM"], request
 
 
 async def release_encumbrance(world: World) -> Example:
-    """Of a fresh reservation."""
+    """Releases a fresh reservation."""
     made = await world.reserved()
     request = declarations.ReleaseEncumbranceRequest(request_id=identifier(), name=made.name, etag=made.etag)
     return CAST["BANK_SYSTEM"], request
@@ -210,7 +210,7 @@ def _reduction(made: Any) -> Any:
 
 
 async def reduce_encumbrance(world: World) -> Example:
-    """Of a fresh one."""
+    """Reduces a fresh encumbrance."""
     return CAST["BANK_MAKER"], _reduction(await world.confirmed(await world.declared(), 1_000))
 
 
@@ -222,17 +222,17 @@ async def _prepared(world: World) -> dict[str, str]:
 
 
 async def approve_reduction(world: World) -> Example:
-    """Of what a maker prepared."""
+    """Approves what a maker prepared."""
     return CAST["BANK_CHECKER"], declarations.ApproveReductionRequest(**await _prepared(world))
 
 
 async def reject_reduction(world: World) -> Example:
-    """Of what a maker prepared."""
+    """Rejects what a maker prepared."""
     return CAST["BANK_CHECKER"], declarations.RejectReductionRequest(**await _prepared(world))
 
 
 async def propose_resolution(world: World) -> Example:
-    """Of a fresh breach."""
+    """Proposes the resolution of a fresh breach."""
     breach = await world.breached()
     resolution = value_pb2.BreachResolution(kind="REPAID", note="from the enterprise's own money")
     fields = {"name": breach.name, "etag": breach.etag, "resolution": resolution}
@@ -269,12 +269,12 @@ async def roll_pre_shipment(world: World) -> Example:
 
 
 async def create_rebate(world: World) -> Example:
-    """Of a fresh declaration."""
+    """Creates the rebate of a fresh declaration."""
     return CAST["WINDOW"], world.rebate_request(await world.declared())
 
 
 async def revise_rebate(world: World) -> Example:
-    """Of a fresh one."""
+    """Revises a fresh rebate."""
     rebate = await world.rebate()
     fields = {"name": rebate.name, "etag": rebate.etag, "amount": usd(1)}
     return CAST["WINDOW"], rebate_pb2.ReviseRebateRequest(request_id=identifier(), **fields)
@@ -320,14 +320,14 @@ async def claim_bill(world: World) -> Example:
 
 
 async def release_bill(world: World) -> Example:
-    """Of a fresh claim."""
+    """Releases a fresh claim."""
     caller, claim = await claim_bill(world)
     await world.call("declarations", "ClaimBill", claim, caller)
     return caller, records.ReleaseBillRequest(request_id=identifier(), name=claim.name, payment=claim.payment)
 
 
 async def confirm_bill(world: World) -> Example:
-    """Of a fresh claim."""
+    """Confirms a fresh claim."""
     caller, claim = await claim_bill(world)
     await world.call("declarations", "ClaimBill", claim, caller)
     transfer = f"transfers/{identifier()}"
@@ -406,7 +406,7 @@ async def return_payment(world: World) -> Example:
 
 
 async def approve_resolution(world: World) -> Example:
-    """What the maker prepared."""
+    """Approves what the maker prepared."""
     _, request = await credit_payment(world)
     prepared = await world.call("settlement", "CreditIncomingPayment", request, CAST["BANK_MAKER"])
     return CAST["BANK_CHECKER"], settlement.ApproveIncomingPaymentRequest(
@@ -415,7 +415,7 @@ async def approve_resolution(world: World) -> Example:
 
 
 async def reject_resolution(world: World) -> Example:
-    """What the maker prepared."""
+    """Rejects what the maker prepared."""
     _, request = await return_payment(world)
     prepared = await world.call("settlement", "ReturnIncomingPayment", request, CAST["BANK_MAKER"])
     return CAST["BANK_CHECKER"], settlement.RejectIncomingPaymentRequest(
@@ -509,7 +509,7 @@ async def hold_cover(world: World) -> Example:
 
 
 async def release_cover(world: World) -> Example:
-    """Of a fresh hold."""
+    """Releases a fresh hold."""
     request = world.hold_request(world.standing["shipment"].declaration)
     await world.call("credit_insurance", "HoldCover", request, LOANS_FOR_BANK)
     return LOANS_FOR_BANK, credit_insurance.ReleaseCoverRequest(
@@ -532,7 +532,7 @@ async def apply(world: World) -> Example:
 
 
 async def withdraw(world: World) -> Example:
-    """Of a fresh application."""
+    """Withdraws a fresh application."""
     made = await world.application()
     request = loans.WithdrawApplicationRequest(request_id=identifier(), name=made.name, etag=made.etag)
     return CAST["EXPORTER"], request
@@ -572,7 +572,7 @@ async def create_repayment(world: World) -> Example:
 
 
 async def confirm_repayment(world: World) -> Example:
-    """Of a fresh one."""
+    """Confirms a fresh repayment."""
     request = world.repayment_request()
     await world.call("loans", "CreateRepayment", request, SETTLEMENT_FOR_BANK)
     return SETTLEMENT_FOR_BANK, loans.ConfirmRepaymentRequest(
@@ -581,7 +581,7 @@ async def confirm_repayment(world: World) -> Example:
 
 
 async def cancel_repayment(world: World) -> Example:
-    """Of a fresh one."""
+    """Cancels a fresh repayment."""
     request = world.repayment_request()
     await world.call("loans", "CreateRepayment", request, SETTLEMENT_FOR_BANK)
     return SETTLEMENT_FOR_BANK, loans.CancelRepaymentRequest(request_id=identifier(), repayment_id=request.repayment_id)
@@ -680,7 +680,7 @@ MUTATIONS: dict[Key, Make] = {
 
 
 def reader(key: Key) -> Caller:
-    """Who reads what the examples make: the exporter, or whoever else a method is for."""
+    """Returns the caller that reads what the examples make: the exporter, or whoever else a method is for."""
     policy = identity.policy_of(contract(key[0]).method(key[1]))
     roles = policy.roles
     if policy.internal:

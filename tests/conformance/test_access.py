@@ -1,4 +1,4 @@
-"""Who may call what, as the policy in the contract says it and nothing else; and what no service takes in."""
+"""Access to methods, as the policy in the contract says it and nothing else; and what no service takes in."""
 
 import pytest
 from google.protobuf.descriptor import MethodDescriptor

@@ -23,7 +23,7 @@ READ_AT_LEAST = 17
 
 @pytest.fixture(scope="module")
 def verdicts(real_data: pathlib.Path) -> Mapping[str, bool]:
-    """Of each file with a pacs.008, whether its schemas take it and its header."""
+    """Returns for each file with a pacs.008 whether its schemas take it and its header."""
     folder = real_data / "iso20022"
     with (folder / "XSD_VERDICTS.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

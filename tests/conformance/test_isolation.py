@@ -1,4 +1,4 @@
-"""What is others' doesn't exist for a stranger: not to be read, not to be listed, not to be changed."""
+"""Others' things don't exist for a stranger: not to be read, not to be listed, not to be changed."""
 
 import re
 from collections.abc import Callable
@@ -59,7 +59,7 @@ async def test_a_stranger_reads_nothing(world: World, key: Key) -> None:
 
 
 def told(answer: Any) -> list[str]:
-    """What an answer tells; up to when the platform has counted isn't anybody's."""
+    """Returns the fields that an answer tells; up to when the platform has counted isn't anybody's."""
     return [field.name for field, _ in answer.ListFields() if field.name != "as_of_time"]
 
 
@@ -134,7 +134,7 @@ def _renamed(request: Any) -> tuple[Any, Callable[[str], str]]:
 
 
 async def _answer(world: World, key: Key, request: Any, caller: Any) -> tuple[str, ...]:
-    """What a stranger learns from a call."""
+    """Returns what a stranger learns from a call."""
     if "request_id" in request.DESCRIPTOR.fields_by_name:
         request.request_id = identifier()
     refusal = await world.refused(*key, request, caller)

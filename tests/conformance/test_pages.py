@@ -63,7 +63,7 @@ def rows_of(answer: Any) -> list[str]:
 
 
 def reader(key: Key) -> Caller:
-    """Who reads a list: of accounts the exporter's bank has more."""
+    """Returns the caller that reads a list: the exporter's bank has more accounts."""
     return CAST["BANK_MAKER"] if key[1] == "ListAccounts" else examples.reader(key)
 
 

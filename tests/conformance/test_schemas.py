@@ -21,7 +21,7 @@ from tests.support import Stores, ring
 
 
 def differences(database: Database, *metadata: sa.MetaData) -> list[Any]:
-    """What the tables have and the schema hasn't, or the other way."""
+    """Returns what the tables have and the schema hasn't, or the other way."""
     with database.write() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return list(compare_metadata(context, list(metadata)))  # type: ignore[arg-type]

@@ -636,7 +636,7 @@ class World:
         return settlement_pb2.PayBillRequest(request_id=identifier(), payment=payment)
 
     async def prepare(self) -> None:
-        """What the examples stand on, and one of everything that can be read."""
+        """Makes what the examples stand on, and one of everything that can be read."""
         for institution in (BANK, SECOND_BANK, INSURER):
             await self.call("declarations", "CreateConsent", self.consent_request(institution), CAST["EXPORTER"])
         standing = self.standing

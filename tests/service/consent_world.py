@@ -136,13 +136,13 @@ class Register:
         return list((await self.call("GetPersonalData", request, caller)).persons)
 
     async def disclosures(self, reader: str = "") -> list[Any]:
-        """What the exporter is told, oldest first."""
+        """Returns the disclosures that the exporter is told, oldest first."""
         request = consent_pb2.ListDisclosuresRequest(page_size=500, reader=reader)
         return list(reversed((await self.call("ListDisclosures", request, EXPORTER)).disclosures))
 
 
 def reservation(name: str, encumbrance_id: str, asset_class: str = "RECEIVABLE") -> Any:
-    """Of a hundred dollars of one declaration."""
+    """Returns a request to reserve a hundred dollars of one declaration."""
     item = declarations_pb2.EncumberedValue(asset=name, amount=to_proto(Money("USD", 100_00)))
     encumbrance = declarations_pb2.Encumbrance(asset_class=asset_class, items=[item])
     return declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=encumbrance_id, encumbrance=encumbrance)

@@ -18,7 +18,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from chassis.command import Operation, Transaction
 from chassis.database import Database
 from chassis.writer import run_batch
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import Transfer
 from tests.support import submission, uid
 
@@ -28,7 +28,7 @@ BATCH = 7
 
 def _pay(transaction: Transaction, request: StringValue) -> Message:
     transfer = Transfer(uid("payment", request.value), FROM, TO, 1)
-    ledger.post(transaction, transfer)
+    ledger_store.post(transaction, transfer)
     transaction.append("payment.made", f"payments/{request.value}", request, [transaction.caller.tenant])
     return StringValue(value="OK")
 

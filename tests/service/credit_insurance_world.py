@@ -145,7 +145,7 @@ class World:
             return SERVICE.reads[method](Reading(connection, caller, self.now_us), request)
 
     def task(self, resource: str) -> tasks.Task | None:
-        """What the resource owes."""
+        """Returns the call that the resource owes."""
         with self.store.read() as connection:
             owed = [task for task in tasks.due(connection, self.now_us) if task.resource == resource]
         return owed[0] if owed else None
@@ -159,7 +159,7 @@ class World:
         self._answer(tasks.settlement(operation, task, outcome, self.now_us, uuid.uuid4().bytes))
 
     def sweep(self) -> None:
-        """What is due by the clock alone."""
+        """Does what is due by the clock alone."""
         for sweep in SERVICE.sweeps:
             operation = Operation("sweep", Empty, run=_sweeping(sweep), keeps_requests=False)
             self._answer(Submission(operation, SETTLEMENT, Empty(), "", self.now_us, uuid.uuid4().bytes))
@@ -182,12 +182,12 @@ class World:
         return self.read("GetCoveredShipment", pb.GetCoveredShipmentRequest(name=name), caller)
 
     def available(self, limit: str) -> int:
-        """What a limit has left."""
+        """Returns what a limit has left."""
         message = self.read("GetBuyerLimit", pb.GetBuyerLimitRequest(name=limit), EXPORTER)
         return int(message.available.minor_units)
 
     def violations(self) -> list[str]:
-        """What verification finds wrong."""
+        """Returns what verification finds wrong."""
         with self.store.read() as connection:
             return [*SERVICE.violations(connection), *tasks.violations(connection, SERVICE.sagas)]
 

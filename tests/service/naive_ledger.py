@@ -25,7 +25,7 @@ class Place:
 
 @dataclass
 class NaiveLedger:
-    """What stands, when it was made, and what was refused for good."""
+    """The transfers that stand, when they were made, and what was refused for good."""
 
     places: dict[str, Place]
     standing: list[tuple[Transfer, int]] = field(default_factory=list)

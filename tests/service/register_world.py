@@ -106,18 +106,18 @@ class World:
         return answer
 
     def sweep(self) -> None:
-        """What is due by the clock alone."""
+        """Does what is due by the clock alone."""
         for sweep in SERVICE.sweeps:
             while self.act(sweep):
                 pass
 
     def violations(self) -> list[str]:
-        """What verification finds wrong."""
+        """Returns what verification finds wrong."""
         with self.store.read() as connection:
             return list(SERVICE.violations(connection))
 
     def wrong(self, *assets: str) -> list[str]:
-        """What is wrong with these assets."""
+        """Returns what is wrong with these assets."""
         with self.store.read() as connection:
             return register_proof.of_assets(KINDS, connection, assets)
 
@@ -231,7 +231,7 @@ class World:
         return counted
 
     def pay(self, asset: str, units: int, payment: str = "", currency: str = "USD") -> Any:
-        """What the buyer paid."""
+        """Applies a payment of the buyer's."""
         amount = to_proto(Money(currency, units))
         payment = payment or f"incomingPayments/{uuid.uuid4()}"
         request = pb.ApplyProceedsRequest(asset=asset, payment=payment, amount=amount)

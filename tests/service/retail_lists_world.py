@@ -109,7 +109,7 @@ class RetailRegister:
         return answer
 
     def transaction(self, connection: sa.Connection, caller: Caller = WINDOW) -> Transaction:
-        """What a command is run with."""
+        """Returns a command's transaction."""
         self._drawn += 1
         ids = Identifiers(self.now_us, self._drawn.to_bytes(8, "big"))
         date = business_date.present(connection, self.now_us)
@@ -180,12 +180,12 @@ class RetailRegister:
         return int(self.get_pool(name).base.minor_units)
 
     def settle(self, pool: str, payment: str, *receipts: pool_pb2.PoolReceipt) -> Any:
-        """What a payment company paid out."""
+        """Applies a payment company's payout."""
         request = pool_pb2.ApplyPoolSettlementRequest(pool=pool, payment=payment, receipts=receipts)
         return self.run(pool_commands.settle, request)
 
     def violations(self) -> Sequence[str]:
-        """What the service's own proof finds wrong."""
+        """Returns what the service's own proof finds wrong."""
         with self.database.read() as connection:
             return SERVICE.violations(connection)
 

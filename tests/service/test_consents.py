@@ -239,7 +239,17 @@ async def test_what_cant_be_written_down_isnt_told(register: Register, monkeypat
 
 def test_the_consent_that_lasts_longest_is_named() -> None:
     def consent(identifier: str, expire_us: int, *purposes: Purpose) -> Consent:
-        return Consent(identifier, ENTERPRISE, BANK.tenant, "", expire_us, State.ACTIVE, 1, 0, purposes or None)
+        return Consent(
+            id=identifier,
+            enterprise=ENTERPRISE,
+            institution=BANK.tenant,
+            purpose="",
+            expire_us=expire_us,
+            state=State.ACTIVE,
+            revision=1,
+            create_us=0,
+            purposes=purposes or None,
+        )
 
     given = [consent("a", 5), consent("b", 9, Purpose.FINANCING), consent("c", 7)]
     assert consent_model.granting(given, None)[ENTERPRISE].id == "b"

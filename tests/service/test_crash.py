@@ -12,7 +12,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from chassis import eventlog, testing
 from chassis.database import Database
 from chassis.writer import run_batch
-from ledger import store as ledger
+from ledger import store as ledger_store
 from tests.service.crash_load import PAY, TO
 from tests.support import balances, migrate, open_accounts, submission, violations
 
@@ -45,7 +45,7 @@ def _killed_in_its_load(url: str) -> list[str]:
 def test_everything_answered_before_kill_9_is_there_once(durable_url: str) -> None:
     """Q2: a process is killed under load; every answer that it gave stands, once."""
     database = Database(durable_url, "books")
-    migrate(database, [ledger.MIGRATIONS])
+    migrate(database, [ledger_store.MIGRATIONS])
     open_accounts(database, "from", "to")
     answered = _killed_in_its_load(durable_url)
     assert len(answered) >= ANSWERS
@@ -64,7 +64,7 @@ def test_everything_answered_before_kill_9_is_there_once(durable_url: str) -> No
 @pytest.mark.parametrize("after_commit", [False, True])
 def test_a_process_that_dies_beside_its_commit_can_be_asked_again(durable_url: str, after_commit: bool) -> None:
     database = Database(durable_url, "books")
-    migrate(database, [ledger.MIGRATIONS])
+    migrate(database, [ledger_store.MIGRATIONS])
     open_accounts(database, "from", "to")
     moment = "after" if after_commit else "before"
     command = [sys.executable, "-m", "tests.service.crash_load", durable_url, moment]

@@ -132,12 +132,12 @@ class Trade:
         return await self.call("GetCoveredShipment", pb.GetCoveredShipmentRequest(name=name), EXPORTER)
 
     async def available(self, limit: str) -> int:
-        """What the limit has left."""
+        """Returns what the limit has left."""
         message = await self.call("GetBuyerLimit", pb.GetBuyerLimitRequest(name=limit), EXPORTER)
         return int(message.available.minor_units)
 
     async def violations(self) -> list[str]:
-        """What verification of both services finds wrong."""
+        """Returns what verification of both services finds wrong."""
         found: list[str] = []
         for service in (DECLARATIONS, SERVICE):
             with self.platform.nodes[service.name].store.read() as connection:

@@ -90,7 +90,8 @@ def test_a_name_that_says_no_format_is_refused(folder: pathlib.Path, tmp_path: p
 
 def test_xlsx_has_typed_cells(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "some.xlsx"
-    report = run(folder, "--out", str(path), "--format", "xlsx", "--enterprise", ENTERPRISES[0], "--from", "2026-12-01")
+    options = ("--format", "xlsx", "--enterprise", ENTERPRISES[0], "--from", "2026-12-01")
+    report = run(folder, "--out", str(path), *options)
     assert (report["declarations"], report["lines"]) == (1, 2)
     heads, first, second = openpyxl.load_workbook(path).active.iter_rows()
     cells = {head.value: cell for head, cell in zip(heads, first, strict=True)}

@@ -68,7 +68,7 @@ def test_persons_of_a_mapped_file_are_sealed(layout: Layout, tmp_path: pathlib.P
     assert {secret for secret in SECRETS if any(form in content for form in forms(secret))} == set()
     found = asyncio.run(refusals.listed(layout, intake_pb2.ListRefusedDocumentsRequest(), 10))
     for one in found:
-        _, kept = asyncio.run(refusals.found(layout, one["name"]))
+        _, kept = asyncio.run(refusals.load(layout, one["name"]))
         assert REFUSED.name in kept.decode() or REFUSED.name in str(json.loads(kept))
     mended = write(tmp_path / f"mended{suffix}", order("YL-3", REFUSED), order("YL-4", REFUSED))
     assert run(layout, [mended], mapping)["accepted"] == 2

@@ -76,7 +76,7 @@ def test_totals_grow_against_the_year_before(register: Register) -> None:
 
 
 def test_answers_say_as_of_when_they_are(register: Register) -> None:
-    """What waits to be counted is no reason to take the totals for the present."""
+    """Events that wait to be counted are no reason to take the totals for the present."""
     register.declare(row(1))
     register.settle()
     requests: list[tuple[str, Any]] = [
@@ -295,7 +295,7 @@ FILTERS: list[dict[str, Any]] = [
 
 
 def answers(register: Register, at_us: int | None) -> list[list[tuple[Any, ...]]]:
-    """What lists by each filter show to each caller, page by page, now or as of a time."""
+    """Returns what lists by each filter show to each caller, page by page, now or as of a time."""
     found = []
     for caller in (WINDOW, EXPORTER, BANK):
         for wanted in FILTERS:
@@ -378,7 +378,7 @@ def test_an_export_has_a_row_for_each_line_and_no_formulas(register: Register) -
 
 
 def findings(register: Register, caller: Caller = REGULATOR, **fields: Any) -> list[Any]:
-    """What was found."""
+    """Returns the findings that a caller sees."""
     request = insight_pb2.ListTradeFindingsRequest(**fields)
     return list(register.ask("ListTradeFindings", request, caller).trade_findings)
 

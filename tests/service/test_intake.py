@@ -67,7 +67,7 @@ def sealed(intake: Intake, name: str) -> list[bytes]:
 
 
 async def test_each_document_by_its_root_and_a_bad_one_stops_nothing(intake: Intake) -> None:
-    verdicts = await intake.send(
+    sent = [
         document("a.xml", dec_message(1)),
         document("bomb.xml", (FIXTURES / "decmessage" / "bad_entity_expansion.xml").read_bytes()),
         document("other.xml", b'<Invoice xmlns="urn:example"/>'),
@@ -78,7 +78,8 @@ async def test_each_document_by_its_root_and_a_bad_one_stops_nothing(intake: Int
         document("b.xml", b"\xef\xbb\xbf" + dec_message(2)),
         document("again.xml", dec_message(1)),
         document("meant.xml", dec_message(3), format="CEB603"),
-    )
+    ]
+    verdicts = await intake.send(*sent)
     assert [told(verdict) for verdict in verdicts] == [
         ("a.xml", "ACCEPTED", []),
         ("bomb.xml", "REFUSED", [("", "DTD_NOT_ALLOWED")]),
@@ -450,7 +451,18 @@ TABLE = {
 
 @pytest.mark.parametrize(("state", "verb"), list(itertools.product(refused_model.State, refused_model.Verb)))
 def test_every_state_and_verb(state: refused_model.State, verb: refused_model.Verb) -> None:
-    refused = refused_model.RefusedDocument("1", "window", b"", "", "", state, 1, 0, 0, 1)
+    refused = refused_model.RefusedDocument(
+        id="1",
+        sender="window",
+        digest=b"",
+        subject="",
+        format="",
+        state=state,
+        attempts=1,
+        first_us=0,
+        last_us=0,
+        revision=1,
+    )
     verbs: dict[refused_model.Verb, Callable[[refused_model.RefusedDocument], refused_model.RefusedDocument]] = {
         refused_model.Verb.REFUSE: lambda one: refused_model.refused_again(
             one, refused_model.Attempt("1.xml", "", (), 5)

@@ -1,4 +1,4 @@
-"""What users of other ledgers complain about, one test for each complaint, on both databases."""
+"""Complaints of other ledgers' users, one test for each, on both databases."""
 
 import uuid
 from typing import Any
@@ -10,7 +10,7 @@ from chassis.database import Database
 from chassis.errors import RequestIdReused
 from chassis.money import LARGEST
 from chassis.writer import run_batch
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger import tables
 from ledger.model import Kind, Limit, Transfer
 from tests.service.test_writer import NOTE, notes
@@ -22,7 +22,7 @@ WORLD, PURSE, LOAN = uid("world"), uid("purse"), uid("loan")
 @pytest.fixture
 def database(store: Stores) -> Database:
     """A ledger with money in a purse that must not be overdrawn."""
-    opened = store("books", [ledger.MIGRATIONS])
+    opened = store("books", [ledger_store.MIGRATIONS])
     open_accounts(opened, "world", "loan")
     open_accounts(opened, "purse", limit=Limit.DEBITS_MUST_NOT_EXCEED_CREDITS)
     assert apply(opened, Transfer(uid("fund"), WORLD, PURSE, 100)) == ["OK"]
@@ -99,7 +99,7 @@ def test_amounts_of_more_than_seven_digits_are_exact_up_to_int64(database: Datab
     assert balances(database, uid("b")) == (0, 0, 0, LARGEST)
     assert apply(database, Transfer(uid("over"), uid("a"), uid("b"), 1)) == ["BALANCE_OVERFLOWS"]
     with database.read() as connection:
-        found = ledger.lines(connection, uid("b"), 0, 3)
+        found = ledger_store.lines(connection, uid("b"), 0, 3)
     assert [line.transfer.amount for line in reversed(found)] == amounts
     assert violations(database) == []
 
@@ -122,9 +122,9 @@ def test_lines_of_an_account_are_found_by_index_among_many(database: Database) -
         assert connection.execute(sa.text(fill), values).rowcount == rows - 9
         connection.exec_driver_sql("ANALYZE ledger_transfers")
     with database.read() as connection:
-        assert len(ledger.lines(connection, LOAN, 50_000, 20)) == 20
+        assert len(ledger_store.lines(connection, LOAN, 50_000, 20)) == 20
         for side in ("debit", "credit"):
-            assert f"ledger_transfers_{side}" in _plan(connection, ledger.lines_query(LOAN, side, 50_000, 20))
+            assert f"ledger_transfers_{side}" in _plan(connection, ledger_store.lines_query(LOAN, side, 50_000, 20))
     with database.write() as connection:
         known = sa.select(tables.transfers).where(tables.transfers.c.id == str(uuid.uuid4()))
         assert "ledger_transfers_id" in _plan(connection, known)

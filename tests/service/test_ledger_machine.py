@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from chassis.database import Database
 from chassis.testing import PostgreSQL
 from ledger import model, tables
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import LARGEST, LEAVES_FLAG, Account, Kind, Limit, State, Transfer
 from tests.service.naive_ledger import NaiveLedger, Place
 from tests.support import NOW_US, apply, migrate, open_accounts, uid, violations
@@ -156,7 +156,9 @@ class LedgerMachine(RuleBasedStateMachine):
         found = []
         for database in self.databases:
             with database.read() as connection:
-                found.append({transfer.id: transfer for transfer in ledger.expired_holds(connection, self.now_us)})
+                found.append(
+                    {transfer.id: transfer for transfer in ledger_store.expired_holds(connection, self.now_us)}
+                )
         assert all(each == found[0] for each in found)
         if found and found[0]:
             assert set(self._everywhere(list(found[0].values()))) == {"OK"}
@@ -179,7 +181,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert _flags(self.state.accounts) == flags
         for database in self.databases:
             with database.read() as connection:
-                stored = ledger.accounts(connection, ACCOUNTS)
+                stored = ledger_store.accounts(connection, ACCOUNTS)
             assert (_totals(stored), _flags(stored)) == (totals, flags)
 
     def teardown(self) -> None:
@@ -205,7 +207,7 @@ def _empty(database: Database) -> None:
     with database.write() as connection:
         for table in tables.metadata.sorted_tables:
             connection.execute(sa.delete(table))
-        ledger.initialise(connection)
+        ledger_store.initialise(connection)
     for name, place in PLACES.items():
         open_accounts(database, name, limit=LIMITS[place.limited], currency=place.currency, book=place.book)
 
@@ -220,7 +222,7 @@ def test_both_stores_agree_with_the_naive_ledger(
     addresses = (f"sqlite:///{tmp_path}", postgresql_server.new_database())
     databases = tuple(Database(url, "books") for url in addresses)
     for database in databases:
-        migrate(database, [ledger.MIGRATIONS])
+        migrate(database, [ledger_store.MIGRATIONS])
         request.addfinalizer(database.close)
     machine = type("StoresMachine", (LedgerMachine,), {"databases": databases})
     run_state_machine_as_test(machine, settings=MODERATE)

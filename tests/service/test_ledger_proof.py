@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from chassis.database import Database
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import LARGEST, Flag, Kind, Limit, Transfer
 from tests.support import Stores, apply, open_accounts, uid, violations
 
@@ -12,7 +12,7 @@ from tests.support import Stores, apply, open_accounts, uid, violations
 @pytest.fixture
 def database(store: Stores) -> Database:
     """A ledger with two blocks: money in, a hold posted in part."""
-    opened = store("books", [ledger.MIGRATIONS])
+    opened = store("books", [ledger_store.MIGRATIONS])
     open_accounts(opened, "world")
     open_accounts(opened, "purse", limit=Limit.DEBITS_MUST_NOT_EXCEED_CREDITS)
     world, purse = uid("world"), uid("purse")
@@ -70,7 +70,7 @@ def test_books_are_summed_beyond_int64(database: Database) -> None:
     batch = [Transfer(uid("large", n), uid("a"), uid(to), LARGEST // 2) for n, to in enumerate("bc")]
     assert apply(database, *batch, Transfer(uid("more"), uid("b"), uid("c"), LARGEST // 2)) == ["OK"] * 3
     with database.read() as connection:
-        (large,) = (book for book in ledger.books(connection) if book.book == "large")
+        (large,) = (book for book in ledger_store.books(connection) if book.book == "large")
     assert large.debits == large.credits == 3 * (LARGEST // 2) > LARGEST
     assert violations(database) == []
 
@@ -90,9 +90,9 @@ def test_flags_are_followed_from_the_transfers_alone(database: Database) -> None
     assert apply(database, Transfer(uid("in"), world, purse, 1)) == ["OK"]
     assert violations(database) == []
     with database.read() as connection:
-        newest = ledger.lines(connection, purse, 0, 2)
+        newest = ledger_store.lines(connection, purse, 0, 2)
         assert [line.transfer.kind for line in newest] == [Kind.POSTED, Kind.FREEZE]
-        assert ledger.accounts(connection, [purse])[purse].flags == Flag.FROZEN
+        assert ledger_store.accounts(connection, [purse])[purse].flags == Flag.FROZEN
     with database.write() as connection:
         connection.execute(sa.text("UPDATE ledger_accounts SET flags = 0 WHERE reference = 'purse'"))
     assert violations(database) == [f"ledger: account {purse} (purse): flags 0, not 1"]

@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 
 from chassis import migrations
 from chassis.database import Database
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import Kind, Transfer
 from tests.support import apply, migrate, ring, uid, violations
 
@@ -41,28 +41,28 @@ def database(database_url: str) -> Iterator[Database]:
     """A store as the release of before left it, carried over."""
     opened = Database(database_url, "books", ring())
     opened.create_schema()
-    script = ScriptDirectory.from_config(migrations.configuration([ledger.MIGRATIONS]))
+    script = ScriptDirectory.from_config(migrations.configuration([ledger_store.MIGRATIONS]))
     with opened.write() as connection:
         options: dict[str, Any] = {"fn": lambda revision, _: script._upgrade_revs(BEFORE, revision), "script": script}  # type: ignore[arg-type]
         context = MigrationContext.configure(connection, opts=options)
         with Operations.context(context):
             context.run_migrations()
         _fill(connection)
-    migrate(opened, [ledger.MIGRATIONS])
+    migrate(opened, [ledger_store.MIGRATIONS])
     yield opened
     opened.close()
 
 
-def _lines(database: Database, *identifiers: str) -> list[ledger.Line]:
+def _lines(database: Database, *identifiers: str) -> list[ledger_store.Line]:
     with database.read() as connection:
-        stored = ledger.stored(connection, identifiers)
+        stored = ledger_store.stored(connection, identifiers)
     return [stored[identifier] for identifier in identifiers]
 
 
 def test_heads_of_before_and_after_verify_in_one_chain(database: Database) -> None:
     """L5: l2: each block's hash follows from the one before, across two versions of the canonical text."""
     with database.read() as connection:
-        assert ledger.head(connection) == (4, HEAD_OF_BEFORE)
+        assert ledger_store.head(connection) == (4, HEAD_OF_BEFORE)
     assert violations(database) == []
     world, purse = uid("world"), uid("purse")
     later = [
@@ -73,7 +73,7 @@ def test_heads_of_before_and_after_verify_in_one_chain(database: Database) -> No
     assert violations(database) == []
     with database.read() as connection:
         versions = list(connection.execute(sa.text("SELECT version FROM ledger_blocks ORDER BY block")).scalars())
-        number, head = ledger.head(connection) or (0, b"")
+        number, head = ledger_store.head(connection) or (0, b"")
     assert (versions, number, head != HEAD_OF_BEFORE) == ([1, 1, 1, 1, 2], 5, True)
     dated, voided, before = (line.transfer for line in _lines(database, uid(8), uid(9), uid(1)))
     assert (dated.booking_date, dated.value_date, dated.user_data) == (TODAY, VALUE_DATE, 2**128 - 1)

@@ -36,7 +36,7 @@ from services.declarations.service import SERVICE
 from services.declarations.window.declaration.store import declarations
 from services.declarations.window.retail.list.store import retail_lists
 from services.declarations.window.retail.summary.store import retail_summaries, retail_summary_lists
-from tests.service import test_retail_merchants as merchants
+from tests.service import test_retail_merchants
 from tests.service.insight_world import REGULATOR, goods, number, row
 from tests.service.retail_lists_world import (
     ENTERPRISE,
@@ -404,7 +404,7 @@ def test_lists_of_a_merchant_that_is_registered_later_become_its_own(register: R
     code = "4110960123"
     released(register, 1, 2, merchant_code=code)
     assert asked(register, EXPORTER) == {}
-    merchants.registered(register, merchants.enterprise_row(code))
-    merchants.adopted(register)
+    test_retail_merchants.registered(register, test_retail_merchants.enterprise_row(code))
+    test_retail_merchants.adopted(register)
     assert asked(register, EXPORTER) == asked(register) == {insight_pb2.LIST: (0, 2, 200_00)}
     assert stored(register) == counted_anew(register)

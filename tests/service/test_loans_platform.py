@@ -147,7 +147,7 @@ class Market:
         return await self.call("GetLoan", loans_pb2.GetLoanRequest(name=name), EXPORTER)
 
     def violations(self) -> list[str]:
-        """What verification of both services and of the loans' tasks finds wrong."""
+        """Returns what verification of both services and of the loans' tasks finds wrong."""
         found: list[str] = []
         for service in (DECLARATIONS, SERVICE):
             with self.platform.nodes[service.name].store.read() as connection:
@@ -171,7 +171,7 @@ async def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 async def encumbrances(market: Market, declaration: str, caller: Caller) -> list[Any]:
-    """What a bank holds on a declaration."""
+    """Returns what a bank holds on a declaration."""
     request = declarations_pb2.ListEncumbrancesRequest(asset=declaration)
     return list((await market.call("ListEncumbrances", request, caller, DECLARATIONS.name)).encumbrances)
 

@@ -84,7 +84,7 @@ def test_pages_over_groups_are_those_of_the_sorted_rows(
 
 
 def test_a_page_looks_at_so_many_rows_and_no_more(store: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a sieve seldom lets pass comes with the page that reaches it; those before are empty."""
+    """Rows that a sieve seldom lets pass come with the page that reaches them; those before are empty."""
     monkeypatch.setattr(paging, "MOST_LOOKED_AT", 10)
     rows = [{"id": f"{number:03}", "owner": "owner", "day": "day1"} for number in range(35)]
     with store("books").write() as connection:

@@ -1,4 +1,4 @@
-"""Who may play whom: an institution's certificate is a client's, a process' speaks for that process alone."""
+"""Certificates of peers: an institution's is a client's, a process' speaks for that process alone."""
 
 import datetime
 import pathlib

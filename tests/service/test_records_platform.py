@@ -136,7 +136,7 @@ class World:
         return await self.call("GetDeclaration", declarations_pb2.GetDeclarationRequest(name=name), EXPORTER)
 
     async def eligibility(self, declaration: str, caller: Caller = TELLER, **asked: Any) -> tuple[str, list[str]]:
-        """What finance may do, and the reasons."""
+        """Returns the verdict on financing a declaration, and the reasons."""
         request = declarations_pb2.GetDeclarationRequest(name=declaration, **asked)
         found = (await self.call("GetDeclaration", request, caller)).eligibility
         return found.Verdict.Name(found.verdict), [reason.reason for reason in found.reasons]
@@ -151,7 +151,7 @@ class World:
         return await self.call("ReserveEncumbrance", request, TELLER)
 
     async def rebate(self, declaration: str) -> int:
-        """What the rebate of a declaration is worth."""
+        """Returns what the rebate of a declaration is worth."""
         found = await self.call("ListRebates", rebate_pb2.ListRebatesRequest(page_size=500), EXPORTER)
         (rebate,) = [one for one in found.rebates if one.declaration == declaration]
         return int(rebate.amount.minor_units)
@@ -195,7 +195,7 @@ class World:
             await asyncio.sleep(0.01)
 
     async def balance(self, account: str, owner: Caller = TELLER) -> int:
-        """What is booked."""
+        """Returns the booked balance."""
         request = settlement_pb2.GetAccountRequest(name=account)
         return int((await self.call("GetAccount", request, owner, SETTLEMENT.name)).posted.minor_units)
 
@@ -212,7 +212,7 @@ class World:
         return self.platform.nodes[DECLARATIONS.name].store.read()
 
     def violations(self) -> list[str]:
-        """What verification of both services finds wrong."""
+        """Returns what verification of both services finds wrong."""
         found: list[str] = []
         for service in (DECLARATIONS, SETTLEMENT):
             with self.platform.nodes[service.name].store.read() as connection:

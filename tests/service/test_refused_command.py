@@ -92,7 +92,7 @@ class Desk:
         return report["accepted"], report["duplicates"], report["refused_documents"]
 
     def waiting(self, *filters: str) -> dict[str, Any]:
-        """What is listed, by where it came from."""
+        """Returns what is listed, by where it came from."""
         return {one["document"]: one for one in self.run("refused", "list", *filters)["refused"]}
 
 

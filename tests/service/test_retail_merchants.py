@@ -103,7 +103,7 @@ def adopted(register: RetailRegister, seconds: int = 0) -> int:
 
 
 def events(register: RetailRegister) -> list[Any]:
-    """What was told of adoptions."""
+    """Returns the events of adoptions."""
     with register.database.read() as connection:
         found = connection.execute(
             sa.text("SELECT payload FROM events WHERE type = 'retail_documents.adopted' ORDER BY position")

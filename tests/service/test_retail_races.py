@@ -51,7 +51,7 @@ def registers(store: Stores) -> Sequence[RetailRegister]:
 
 
 def documents(number: int, first: bool) -> list[retail_pb2.RetailDocument]:
-    """What is said of one list; which of two summaries claims it differs by the process."""
+    """Returns the documents of one list; which of two summaries claims it differs by the process."""
     pair = [number - number % 2, number - number % 2 + 1]
     summary = summary_row((1000 if first else 2000) + number // 2, pair)
     return [
@@ -194,7 +194,7 @@ def test_lists_of_another_merchant_wait_for_nobody(two_databases: Sequence[Datab
 
 
 def test_lists_that_come_while_their_pool_is_made_join_it(two_databases: Sequence[Database]) -> None:
-    """Who brings them knows of no pool yet; who gathers waits until they are there."""
+    """Whoever brings them knows of no pool yet; whoever gathers waits until they are there."""
     one, other = (RetailRegister(database) for database in two_databases)
     row = list_row(1, list_number=list_number(1))
     with two_databases[0].write() as connection:
@@ -209,7 +209,7 @@ def test_lists_that_come_while_their_pool_is_made_join_it(two_databases: Sequenc
 
 
 def test_nothing_is_reserved_on_a_pool_that_is_being_closed(two_databases: Sequence[Database]) -> None:
-    """Who reserves meanwhile waits, and is refused."""
+    """Whoever reserves meanwhile waits, and is refused."""
     one, other = (RetailRegister(database) for database in two_databases)
     pool = one.pool()
     one.lists(*(list_row(number, list_number=list_number(number)) for number in range(COUNT)))

@@ -142,7 +142,7 @@ def test_each_party_is_told_what_it_may_see(transaction: Transaction) -> None:
 
 
 def test_only_a_party_finds_it(transaction: Transaction) -> None:
-    """Who is none gets the answer that there is none."""
+    """A tenant that is no party gets the answer that there is none."""
     sent, draft = ROWS.add(transaction, Note(id="1")), ROWS.add(transaction, Note(id="2", is_sent=False))
     connection = transaction.connection
     assert ROWS.find(connection, sent.name, EXPORTER) == sent

@@ -16,7 +16,7 @@ from chassis.database import Database
 from chassis.keyring import KeyRing
 from chassis.migrations import OtherRing, UnknownRevisions
 from chassis.testing import PostgreSQL
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger import tables as ledger_tables
 from tests.support import Stores, migrate, seeded_random
 
@@ -24,7 +24,7 @@ METADATA = [tables.metadata, ledger_tables.metadata]
 
 
 def test_the_migrations_give_the_tables(store: Stores) -> None:
-    with store("books", [ledger.MIGRATIONS]).write() as connection:
+    with store("books", [ledger_store.MIGRATIONS]).write() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []  # type: ignore[arg-type]
 
@@ -36,16 +36,21 @@ def test_a_table_without_its_migration_is_noticed(store: Stores) -> None:
 
 
 def test_running_them_again_keeps_everything(store: Stores) -> None:
-    database = store("books", [ledger.MIGRATIONS])
+    database = store("books", [ledger_store.MIGRATIONS])
 
     def seen() -> list[object]:
         with database.read() as connection:
             names = sorted(sa.inspect(connection).get_table_names())
             version = sorted(connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
-            return [names, version, connection.scalar(sa.select(tables.log_head.c.epoch)), ledger.head(connection)]
+            return [
+                names,
+                version,
+                connection.scalar(sa.select(tables.log_head.c.epoch)),
+                ledger_store.head(connection),
+            ]
 
     before = seen()
-    migrate(database, [ledger.MIGRATIONS])
+    migrate(database, [ledger_store.MIGRATIONS])
     assert seen() == before
 
 
@@ -88,13 +93,13 @@ def test_branches_go_on_after_one_needed_a_step_of_another(
 
 
 def test_a_schema_of_another_version_is_refused_plainly(store: Stores) -> None:
-    database = store("books", [ledger.MIGRATIONS])
+    database = store("books", [ledger_store.MIGRATIONS])
     with database.write() as connection:
         connection.execute(
             sa.text("UPDATE alembic_version SET version_num = 'ledger_9999' WHERE version_num LIKE 'l%'")
         )
     with pytest.raises(UnknownRevisions, match=r"books has a schema .*ledger_9999"):
-        migrate(database, [ledger.MIGRATIONS])
+        migrate(database, [ledger_store.MIGRATIONS])
 
 
 def test_a_store_belongs_to_the_ring_that_it_was_filled_with(database_url: str) -> None:
@@ -120,7 +125,7 @@ def test_processes_that_start_together_migrate_once(postgresql_server: PostgreSQ
     def work(database: Database) -> None:
         start.wait()
         try:
-            migrate(database, [ledger.MIGRATIONS])
+            migrate(database, [ledger_store.MIGRATIONS])
         except Exception as error:
             failures.append(error)
 

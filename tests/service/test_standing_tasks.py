@@ -1,4 +1,4 @@
-"""What a store owed before tasks had branches and times is carried over: the same calls under the same ids."""
+"""Calls owed before tasks had branches and times are carried over: the same calls under the same ids."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

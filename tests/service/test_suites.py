@@ -24,7 +24,7 @@ from chassis.migrations import OtherRing
 from chassis.money import Money, to_proto
 from chassis.writer import run_batch
 from ledger import chain
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import Transfer
 from services.declarations.service import SERVICE
 from tests.service.register_world import BANK, BANKS, ENTERPRISE, OTHER, World
@@ -179,7 +179,7 @@ def test_a_request_is_known_again_after_the_suite_has_changed(database_url: str,
 
 
 def test_blocks_of_two_suites_verify_in_one_chain(store: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = store("books", [ledger.MIGRATIONS])
+    database = store("books", [ledger_store.MIGRATIONS])
     open_accounts(database, "world", "purse")
     for number, suite in enumerate(("SHA-256", "SM3", "SHA-256")):
         monkeypatch.setattr(chain, "SUITE", suite)

@@ -9,7 +9,7 @@ from chassis import migrations, tables, verification
 from chassis.database import Database
 from chassis.ids import system_random
 from chassis.service import Service
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import Limit
 from services.credit_insurance.service import SERVICE as CREDIT_INSURANCE
 from services.declarations.service import SERVICE as DECLARATIONS
@@ -70,9 +70,9 @@ def test_a_row_in_no_currency_is_named(
 
 @pytest.mark.parametrize("service", [DECLARATIONS, SETTLEMENT, CREDIT_INSURANCE, LOANS])
 def test_the_ledger_of_every_service_is_looked_through(opened: Database, service: Service) -> None:
-    account = ledger.NewAccount(uid("odd"), "books", "XXX", Limit.NONE, "odd")
+    account = ledger_store.NewAccount(uid("odd"), "books", "XXX", Limit.NONE, "odd")
     with opened.write() as connection:
-        ledger.open_accounts(connection, [account])
+        ledger_store.open_accounts(connection, [account])
     assert any("ledger_accounts.currency: 1 row in XXX" in one for one in _found(opened, service))
 
 

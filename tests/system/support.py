@@ -101,7 +101,7 @@ def wait_until_gone(process_ids: list[int]) -> None:
 
 
 def command_line(process_id: int) -> list[str]:
-    """What a process was started with."""
+    """Returns the command line that a process was started with."""
     return pathlib.Path(f"/proc/{process_id}/cmdline").read_text().rstrip("\0").split("\0")
 
 

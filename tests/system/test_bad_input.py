@@ -1,4 +1,4 @@
-"""What is wrong is refused at the real door: clearly, for a stable reason, all at once, and nothing is half done."""
+"""Bad input is refused at the real door: clearly, for a stable reason, all at once, and nothing is half done."""
 
 import datetime
 import pathlib

@@ -17,12 +17,12 @@ from chassis.money import Money, to_proto
 from chassis.states import moved
 from ledger.model import Account, Limit
 from services.credit_insurance import premium_rates
-from services.credit_insurance.buyer_limit import model as buyer_limit
-from services.credit_insurance.cover_hold import model as cover
+from services.credit_insurance.buyer_limit import model as buyer_limit_model
+from services.credit_insurance.cover_hold import model as cover_hold_model
 from services.credit_insurance.covered_shipment import model, plan
 from services.credit_insurance.covered_shipment.model import CoveredShipment, State
 from services.credit_insurance.covered_shipment.reactions import REACTIONS
-from services.credit_insurance.policy import model as policy
+from services.credit_insurance.policy import model as policy_model
 
 DAY = datetime.date(2026, 11, 2)
 SHIPMENT = CoveredShipment(
@@ -49,15 +49,15 @@ SHIPMENT = CoveredShipment(
 )
 MACHINES: list[tuple[Mapping[tuple[Any, Any], Any], type[StrEnum], type[StrEnum], set[str]]] = [
     (
-        policy.TRANSITIONS,
-        policy.State,
-        policy.Verb,
+        policy_model.TRANSITIONS,
+        policy_model.State,
+        policy_model.Verb,
         {"PENDING_APPROVAL: approve -> IN_FORCE", "IN_FORCE: end -> ENDED"},
     ),
     (
-        buyer_limit.TRANSITIONS,
-        buyer_limit.State,
-        buyer_limit.Verb,
+        buyer_limit_model.TRANSITIONS,
+        buyer_limit_model.State,
+        buyer_limit_model.Verb,
         {
             "REQUESTED: decide -> PENDING_APPROVAL",
             "PENDING_APPROVAL: approve -> IN_FORCE",
@@ -65,7 +65,7 @@ MACHINES: list[tuple[Mapping[tuple[Any, Any], Any], type[StrEnum], type[StrEnum]
             "PENDING_APPROVAL: approve refusal -> REFUSED",
         },
     ),
-    (cover.TRANSITIONS, cover.State, cover.Verb, {"HELD: release -> RELEASED"}),
+    (cover_hold_model.TRANSITIONS, cover_hold_model.State, cover_hold_model.Verb, {"HELD: release -> RELEASED"}),
     (
         model.TRANSITIONS,
         model.State,
@@ -108,7 +108,7 @@ def test_every_state_and_verb(table: Any, states: type[StrEnum], verbs: type[Str
 
 @pytest.mark.parametrize("state", State)
 def test_plan_of_every_state(state: State) -> None:
-    """What each state owes, to whom, for whom; the ids are known without an answer."""
+    """Each state owes its call, to whom, for whom; the ids are known without an answer."""
     owed = {
         State.DECLARED: ("reserve value", "declarations", "ReserveEncumbrance"),
         State.VALUE_RESERVED: ("confirm value", "declarations", "ConfirmEncumbrance"),
@@ -225,7 +225,16 @@ def test_table_rate(
 
 def _line(credits: int, debits: int, held: int) -> Account:
     bound = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS
-    return Account("", "exposure", "USD", bound, held, debits, 0, credits)
+    return Account(
+        id="",
+        book="exposure",
+        currency="USD",
+        limit=bound,
+        debits_pending=held,
+        debits_posted=debits,
+        credits_pending=0,
+        credits_posted=credits,
+    )
 
 
 @pytest.mark.parametrize(
@@ -247,9 +256,9 @@ def test_covered_is_the_invoice_as_far_as_both_lines_have_something_left(
 
 @given(amounts, amounts, amounts)
 def test_after_retiring_nothing_available_is_uninsured(booked: int, held: int, insured: int) -> None:
-    """What lenders hold stays; what they don't never exceeds what is insured beyond it; nothing insured is taken."""
+    """Nothing that lenders hold or that is insured goes; the rest never exceeds what is insured beyond the held."""
     booked, held = max(booked, held), min(booked, held)
-    retired = cover.no_longer_insured(_line(booked, 0, held), Money("USD", insured)).minor_units
+    retired = cover_hold_model.no_longer_insured(_line(booked, 0, held), Money("USD", insured)).minor_units
     assert 0 <= retired <= booked - held
     left = booked - retired
     assert left <= max(insured, held)
@@ -268,7 +277,7 @@ def test_insured_amount_rounds_half_up(exposure: int, ratio: str, expected: int)
 def test_policies_and_limits_count_from_their_first_to_their_last_day(days: int) -> None:
     """Both days included, and only in force."""
     first, last = DAY, DAY + datetime.timedelta(days=30)
-    terms = policy.Policy(
+    terms = policy_model.Policy(
         id="1",
         insurer="",
         enterprise="",
@@ -276,11 +285,11 @@ def test_policies_and_limits_count_from_their_first_to_their_last_day(days: int)
         maximum_liability=Money("USD", 1),
         start_date=first,
         end_date=last,
-        state=policy.State.IN_FORCE,
+        state=policy_model.State.IN_FORCE,
         maker="",
         create_us=0,
     )
-    limit = buyer_limit.BuyerLimit(
+    limit = buyer_limit_model.BuyerLimit(
         id="1",
         policy="",
         insurer="",
@@ -292,15 +301,15 @@ def test_policies_and_limits_count_from_their_first_to_their_last_day(days: int)
         payment_term_days=90,
         start_date=first,
         end_date=last,
-        state=buyer_limit.State.IN_FORCE,
+        state=buyer_limit_model.State.IN_FORCE,
         create_us=0,
     )
     for undertaking in (terms, limit):
         assert undertaking.in_force(first + datetime.timedelta(days)) == (days >= 0)
         assert undertaking.in_force(last + datetime.timedelta(days)) == (days <= 0)
-    assert not replace(terms, state=policy.State.PENDING_APPROVAL).in_force(first)
-    assert not replace(limit, state=buyer_limit.State.PENDING_APPROVAL).in_force(first)
-    assert not replace(limit, state=buyer_limit.State.REFUSED, start_date=None).in_force(first)
+    assert not replace(terms, state=policy_model.State.PENDING_APPROVAL).in_force(first)
+    assert not replace(limit, state=buyer_limit_model.State.PENDING_APPROVAL).in_force(first)
+    assert not replace(limit, state=buyer_limit_model.State.REFUSED, start_date=None).in_force(first)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ BLINDER = Blinder(token)
 
 
 def score(asked: Document, stored: Document, tolerance: Tolerance | None = None) -> Score:
-    """What the register tells who asks about one document while another is stored."""
+    """Returns what the register tells about one document while another is stored."""
     question = Question(asked, BLINDER, tolerance or fingerprint_terms.tolerance(TODAY), TODAY)
     hits = [(one, found.position) for one, meanings in BLINDER.finding(stored).items() for found in meanings]
     agreements = matching.agreements(BLINDER.finding(asked, question.tolerance), hits)
@@ -277,7 +277,7 @@ def test_all_that_is_the_same_scores_100_and_nothing_else_does(kind: Kind) -> No
 
 
 def test_an_edited_number_of_no_issuer_needs_the_same_party() -> None:
-    """What `Document.contenders` rests on: transport documents that may match share the carrier or the number."""
+    """`Document.contenders` rests on it: transport documents that may match share the carrier or the number."""
     points = {
         reason: fingerprint_terms.points(Kind.TRANSPORT_DOCUMENT, reason, TODAY)
         for reason in ("DATE_SAME", "NUMBER_FOLDED")
@@ -349,7 +349,18 @@ def test_every_pair_of_state_and_verb(state: fingerprint_model.State, verb: fing
         ("REGISTERED", "cancel"): "CANCELLED",
         ("FINANCED", "cancel"): "CANCELLED",
     }.get((state.value, verb.value))
-    registration = fingerprint_model.Registration("x", "x", "b", "e", Money("USD", 1), (), state, b"", 0, 1)
+    registration = fingerprint_model.Registration(
+        id="x",
+        listed="x",
+        holder="b",
+        applicant="e",
+        amount=Money("USD", 1),
+        kinds=(),
+        state=state,
+        digest=b"",
+        create_us=0,
+        revision=1,
+    )
     if following is None:
         with pytest.raises(WrongState):
             moved(fingerprint_model.TRANSITIONS, registration, verb)
@@ -410,7 +421,7 @@ def realistic_invoices(seed: int, sellers: int, each: int) -> list[Document]:
 
 
 def test_false_alarms_on_realistic_invoices() -> None:
-    """Of invoices that are all different, how many are told as near another: printed, and bounded loosely."""
+    """Counts how many of many different invoices are told as near another: printed, and bounded loosely."""
     stock = realistic_invoices(7, sellers=30, each=100)
     tolerance = fingerprint_terms.tolerance(TODAY)
     where: dict[int, list[tuple[int, int]]] = {}

@@ -1,4 +1,4 @@
-"""What entering a state does comes before its row, once for each state of a path."""
+"""The effect of entering a state comes before its row, once for each state of a path."""
 
 import enum
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class Thing:
 
 
 class Log:
-    """What happened, in order."""
+    """A log of what happened, in order."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Who calls: nobody gets in by a forged, foreign or expired assertion, and what isn't allowed is denied."""
+"""Identity of callers: nobody gets in by a forged, foreign or expired assertion, and what isn't allowed is denied."""
 
 import pathlib
 

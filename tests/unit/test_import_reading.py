@@ -581,7 +581,7 @@ def test_members_of_zip_files_are_files_and_archives_in_them_are_named(tmp_path:
     with zipfile.ZipFile(file, "w") as archive:
         for name in ("a/one.xml", "two.csv", "notes.txt", "inner.zip", "b.xml.gz", "old.rar"):
             archive.writestr(name, "x")
-    found = files.found([file])
+    found = files.gather([file])
     assert [str(one).removeprefix(f"{file}/") for one in found.sources] == ["a/one.xml", "two.csv"]
     assert [(one.source.name, one.rule) for one in found.refusals] == [
         ("b.xml.gz", "FILE_NESTED"),
@@ -596,7 +596,7 @@ def test_a_name_that_several_members_of_a_zip_file_have_is_refused(tmp_path: pat
     with zipfile.ZipFile(tmp_path / "sent.zip", "w") as archive:
         for name in ("one.xml", "one.xml", "a/one.xml"):
             archive.writestr(name, "x")
-    found = files.found([tmp_path])
+    found = files.gather([tmp_path])
     assert [one.member for one in found.sources] == ["a/one.xml"]
     assert [(one.source.member, one.rule) for one in found.refusals] == [("one.xml", "FILE_SHAPE")]
     assert "one.xml is in sent.zip 2 times" in found.refusals[0].message
@@ -608,7 +608,7 @@ def test_what_programs_put_beside_a_file_is_passed_over(tmp_path: pathlib.Path) 
     with zipfile.ZipFile(tmp_path / "sent.zip", "w") as archive:
         for name in ("two.xml", "__MACOSX/._two.xml", "~$rows.xlsx"):
             archive.writestr(name, "x")
-    found = files.found([tmp_path])
+    found = files.gather([tmp_path])
     assert [one.name for one in found.sources] == ["one.xml", "two.xml"]
     assert found.refusals == []
 
@@ -616,7 +616,7 @@ def test_what_programs_put_beside_a_file_is_passed_over(tmp_path: pathlib.Path) 
 def test_a_damaged_zip_file_is_named_and_stops_no_other(tmp_path: pathlib.Path) -> None:
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 nothing")
     (tmp_path / "one.xml").write_bytes(b"<a/>")
-    found = files.found([tmp_path])
+    found = files.gather([tmp_path])
     assert [one.name for one in found.sources] == ["one.xml"]
     assert [(one.rule, one.message.startswith("bad.zip is damaged")) for one in found.refusals] == [
         ("FILE_DAMAGED", True)
@@ -628,7 +628,7 @@ def test_a_zip_file_of_very_many_files_is_refused(tmp_path: pathlib.Path) -> Non
     with zipfile.ZipFile(file, "w") as archive:
         for index in range(files.MOST_MEMBERS + 1):
             archive.writestr(f"{index}.txt", "")
-    (refusal,) = files.found([file]).refusals
+    (refusal,) = files.gather([file]).refusals
     assert refusal.rule == "FILE_TOO_LARGE"
 
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from chassis.errors import DomainError, NotFound, WrongState
 from chassis.money import Money
 from chassis.states import moved
-from ledger import model as ledger
-from services.settlement.account import model as accounts
+from ledger import model as ledger_model
+from services.settlement.account import model as account_model
 from services.settlement.account.model import Account, Kind
 from services.settlement.incoming_payment import division, model, plan, reactions, rpc
 from services.settlement.incoming_payment.division import Part
@@ -63,7 +63,7 @@ def payment(**changes: Any) -> IncomingPayment:
         end_to_end_id="",
         amount=usd(1000),
         debtor_name="Buyer",
-        creditor_account=accounts.identifier(BANK, EXPORTER, "USD", Kind.CURRENT),
+        creditor_account=account_model.identifier(BANK, EXPORTER, "USD", Kind.CURRENT),
         enterprise=EXPORTER,
         remittance_information="",
         remittance_documents=(),
@@ -387,7 +387,7 @@ class World:
         self.data = data
         made = [
             Account(
-                id=accounts.identifier(bank, owner, "USD", kind),
+                id=account_model.identifier(bank, owner, "USD", kind),
                 bank=bank,
                 owner=owner,
                 currency="USD",
@@ -395,20 +395,22 @@ class World:
                 create_us=0,
             )
             for bank, owner, kind in [
-                *((bank, bank, kind) for bank in (BANK, OTHER) for kind in accounts.OWN),
+                *((bank, bank, kind) for bank in (BANK, OTHER) for kind in account_model.OWN),
                 (BANK, EXPORTER, Kind.CURRENT),
                 (BANK, OTHER, Kind.CURRENT),
             ]
         ]
-        opened = [accounts.ledger_account(account) for account in made]
-        self.state = ledger.State({one.id: ledger.Account(one.id, one.book, "USD", one.limit) for one in opened})
+        opened = [account_model.ledger_account(account) for account in made]
+        self.state = ledger_model.State(
+            {one.id: ledger_model.Account(one.id, one.book, "USD", one.limit) for one in opened}
+        )
 
-    def post(self, *batch: ledger.Transfer) -> None:
-        changes = ledger.apply(self.state, batch, 0)
-        assert all(result is ledger.Result.OK for result in changes.results), changes.results
+    def post(self, *batch: ledger_model.Transfer) -> None:
+        changes = ledger_model.apply(self.state, batch, 0)
+        assert all(result is ledger_model.Result.OK for result in changes.results), changes.results
 
     def balance(self, bank: str, kind: Kind, owner: str = "") -> int:
-        return self.state.accounts[accounts.identifier(bank, owner or bank, "USD", kind)].balance
+        return self.state.accounts[account_model.identifier(bank, owner or bank, "USD", kind)].balance
 
     def answer(self, made: IncomingPayment, step: str) -> Any:
         refusals = [Refused(), NotFound(resource="x"), WrongState(resource="x", state="DISBURSING")]

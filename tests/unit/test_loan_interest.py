@@ -56,7 +56,7 @@ def loan(principal: Money, rate: str = "0.0435", basis: int = 360) -> Loan:
 
 
 def repaid(number: int, one: Loan, before: list[Repayment], amount: int, on: date) -> Repayment:
-    """What an amount repays after other repayments, as the commands fix it."""
+    """Returns what an amount repays after other repayments, as the commands fix it."""
     owed = due(one, before, on)
     asked = Money(one.principal.currency, amount)
     parts = waterfall(asked, {Component.INTEREST: owed.interest, Component.PRINCIPAL: owed.principal}, ORDER)

@@ -16,21 +16,21 @@ from chassis import money, tasks
 from chassis.errors import DomainError, WrongState
 from chassis.money import Money
 from chassis.states import moved
-from services.loans.application import model as application
-from services.loans.loan import model as loan
+from services.loans.application import model as application_model
+from services.loans.loan import model as loan_model
 from services.loans.loan import plan, reactions
 from services.loans.loan.model import Item, Loan, State
-from services.loans.offer import model as offer
-from services.loans.repayment import model as repayment
+from services.loans.offer import model as offer_model
+from services.loans.repayment import model as repayment_model
 from tests.unit.test_loan_interest import loan as active_loan
 
 TODAY = date(2026, 3, 1)
 FIRST, SECOND = "declarations/464120260000000001", "declarations/464120260000000002"
 MACHINES: list[tuple[Any, Any]] = [
-    (application, loans_pb2.Application.State),
-    (offer, loans_pb2.Offer.State),
-    (loan, loans_pb2.Loan.State),
-    (repayment, loans_pb2.Repayment.State),
+    (application_model, loans_pb2.Application.State),
+    (offer_model, loans_pb2.Offer.State),
+    (loan_model, loans_pb2.Loan.State),
+    (repayment_model, loans_pb2.Repayment.State),
 ]
 
 
@@ -65,10 +65,10 @@ def test_every_pair_moves_by_the_table_or_is_refused(room: Any, _proto: Any) -> 
 
 
 FINAL: Mapping[Any, set[str]] = {
-    application: {"ACCEPTED", "WITHDRAWN"},
-    offer: {"RETURNED", "ACCEPTED", "DECLINED", "EXPIRED"},
-    loan: {"CLOSED", "CANCELLED"},
-    repayment: {"POSTED", "CANCELLED"},
+    application_model: {"ACCEPTED", "WITHDRAWN"},
+    offer_model: {"RETURNED", "ACCEPTED", "DECLINED", "EXPIRED"},
+    loan_model: {"CLOSED", "CANCELLED"},
+    repayment_model: {"POSTED", "CANCELLED"},
 }
 
 
@@ -82,7 +82,7 @@ def test_after_the_disbursement_there_is_no_way_to_cancel() -> None:
     reached, frontier = set(), {State.ACTIVE}
     while frontier:
         reached |= frontier
-        frontier = {after for (before, _), after in loan.TRANSITIONS.items() if before in frontier} - reached
+        frontier = {after for (before, _), after in loan_model.TRANSITIONS.items() if before in frontier} - reached
     assert reached == {State.ACTIVE, State.REPAID, State.CLOSED}
 
 
@@ -152,7 +152,7 @@ def test_each_refusal_is_compensated_or_tried_again(state: State) -> None:
 
 
 def answer(call: tasks.Call, **changes: Any) -> Any:
-    """What the other side says to a call."""
+    """Returns the other side's answer to a call."""
     if call.method != "GetDeclaration":
         return Empty()
     available = declarations_pb2.DeclaredValue(available=money.to_proto(usd(50_000_00)))
@@ -195,7 +195,7 @@ def test_whatever_is_refused_all_that_was_taken_is_given_back(refused: int) -> N
     one, steps = followed(reactions.after(one, call.step, Refused(), TODAY))
     assert steps == [*(f"uncover {declaration}" for declaration in held), *(["release"] if refused > 2 else [])]
     assert (one.state, one.cancellation_reason) == (State.CANCELLED, "VALUE_ENCUMBERED")
-    assert one == loan.released_of_all(one)
+    assert one == loan_model.released_of_all(one)
 
 
 def test_a_repaid_loan_gives_back_cover_and_value() -> None:
@@ -225,10 +225,10 @@ def test_the_principal_is_allocated_by_what_is_available() -> None:
         Item(SECOND, usd(9), usd(30_000_00)),
         Item("declarations/3", usd(9), usd(0)),
     )
-    spread = loan.allocated(replace(fresh(), items=items))
+    spread = loan_model.allocated(replace(fresh(), items=items))
     assert spread.encumbered_items == [(FIRST, usd(60_000_00)), (SECOND, usd(20_000_00))]
 
 
 def test_where_nothing_is_available_the_register_is_asked_all_the_same() -> None:
-    spread = loan.allocated(replace(fresh(), items=(Item(FIRST, usd(9), usd(0)),)))
+    spread = loan_model.allocated(replace(fresh(), items=(Item(FIRST, usd(9), usd(0)),)))
     assert spread.encumbered_items == [(FIRST, spread.principal)]

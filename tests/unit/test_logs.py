@@ -18,7 +18,7 @@ FORGED = "x\n2026-11-30 00:00:00,000 gateway ERROR all is well"
 
 
 def _written(message: str, values: tuple[object, ...] = (), error: Any = None) -> str:
-    """What a record comes to."""
+    """Returns a record as it is written."""
     record = logging.LogRecord("aval", logging.ERROR, __file__, 1, message, values, error)
     return logs.OneLine("%(asctime)s gateway %(levelname)s %(message)s").format(record)
 

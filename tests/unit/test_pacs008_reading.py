@@ -532,7 +532,18 @@ def test_every_pacs008_that_is_written_keeps_its_schema(account: str, remittance
 
 @given(ACCOUNTS, REMITTANCES, st.sampled_from(["", TRANSFER.uetr]), st.sampled_from(["CRDT", "DBIT"]))
 def test_every_camt054_that_is_written_keeps_its_schema(account: str, remittance: str, uetr: str, way: str) -> None:
-    entry = camt054.Entry(account, "USD", 5, way, MADE.date(), "R1", "E1", uetr, remittance, ("INV-1",))  # type: ignore[arg-type]
+    entry = camt054.Entry(
+        account=account,
+        currency_code="USD",
+        minor_units=5,
+        direction=way,  # type: ignore[arg-type]
+        booking_date=MADE.date(),
+        reference="R1",
+        end_to_end_id="E1",
+        uetr=uetr,
+        remittance_information=remittance,
+        remittance_documents=("INV-1",),
+    )
     assert_valid(camt054.build("N1", MADE, [entry, replace(entry, account="1")]), "camt.054.001.08")
 
 

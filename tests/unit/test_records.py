@@ -24,7 +24,7 @@ from services.declarations.window.eligibility import manifests, permits
 from services.declarations.window.eligibility.model import PermitUse
 from services.declarations.window.records import kinds as records_kinds
 from services.declarations.window.records import mirrors, titles
-from services.settlement.bill_payment import model as bill_payment
+from services.settlement.bill_payment import model as bill_payment_model
 from services.settlement.bill_payment.plan import PLANS as BILL_PAYMENT_PLANS
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
@@ -253,11 +253,13 @@ EXPECTED_PAYMENT = {
 }
 
 
-@pytest.mark.parametrize(("state", "verb"), list(itertools.product(bill_payment.State, bill_payment.Verb)))
-def test_every_verb_in_every_state_of_a_bills_payment(state: bill_payment.State, verb: bill_payment.Verb) -> None:
-    found = bill_payment.TRANSITIONS.get((state, verb))
+@pytest.mark.parametrize(("state", "verb"), list(itertools.product(bill_payment_model.State, bill_payment_model.Verb)))
+def test_every_verb_in_every_state_of_a_bills_payment(
+    state: bill_payment_model.State, verb: bill_payment_model.Verb
+) -> None:
+    found = bill_payment_model.TRANSITIONS.get((state, verb))
     assert (found.value if found else None) == EXPECTED_PAYMENT.get((state.value, verb.value))
-    assert (state in BILL_PAYMENT_PLANS) is (state not in bill_payment.FINISHED)
+    assert (state in BILL_PAYMENT_PLANS) is (state not in bill_payment_model.FINISHED)
 
 
 def permit(**changes: Any) -> records_pb2.Permit:
@@ -314,7 +316,21 @@ def test_permits_are_assigned_as_much_as_they_have_and_no_more(wanted: list[int]
     held = {f"records/{index}": permit(quantity={"value": str(limit)}) for index, limit in enumerate(limits)}
     left, taken = dict(zip(held, limits, strict=True)), permits.Taken()
     for kilograms in wanted:
-        use = PermitUse(ENTERPRISE, 1, 1, "1", "4", 0, "2805301100", Decimal(kilograms), "035", TODAY, "", 0, 0)
+        use = PermitUse(
+            enterprise=ENTERPRISE,
+            position=1,
+            place=1,
+            declaration="1",
+            permit_kind="4",
+            line=0,
+            commodity_code="2805301100",
+            quantity=Decimal(kilograms),
+            unit="035",
+            day=TODAY,
+            permit="",
+            since_us=0,
+            until_us=0,
+        )
         room = [name for name in held if left[name] >= kilograms]
         name = permits.assign(use, held, taken, TODAY)
         assert name == (room[0] if room else "")

@@ -21,16 +21,16 @@ DAY_US = 86_400_000_000
 NOON_US = 20_000 * DAY_US
 TERMS = Terms(Decimal("0.005"), 100, 180, 90)
 ORDER = OrderSide(
-    "o",
-    "EXPORT",
-    "P",
-    "N",
-    Money("USD", 1_000_00),
-    Money("USD", 1_010_00),
-    State.INCOMPLETE,
-    NOON_US,
-    Change.NEW,
-    1,
+    id="o",
+    direction="EXPORT",
+    platform_code="P",
+    order_number="N",
+    value=Money("USD", 1_000_00),
+    due=Money("USD", 1_010_00),
+    match_state=State.INCOMPLETE,
+    send_us=NOON_US,
+    change=Change.NEW,
+    revision=1,
 )
 WAYBILL = WaybillSide("w", "EXPORT", "N", NOON_US, Change.NEW)
 PAYMENT = PaymentSide("p", "EXPORT", "N", "P", Money("USD", 1_010_00), NOON_US, Change.NEW)

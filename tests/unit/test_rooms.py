@@ -1,4 +1,4 @@
-"""What rooms say of themselves holds, and each saga is found in the files that CONTRIBUTING names."""
+"""Rooms keep what they say of themselves, and each saga is found in the files that CONTRIBUTING names."""
 
 import ast
 import inspect

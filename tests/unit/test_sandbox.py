@@ -1,4 +1,4 @@
-"""What `aval sandbox declaration` declares: rows that intake takes, with fresh numbers and the wanted amount."""
+"""Declarations by `aval sandbox declaration`: rows that intake takes, with fresh numbers and the wanted amount."""
 
 import datetime
 from decimal import Decimal

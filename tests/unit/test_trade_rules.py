@@ -1,4 +1,4 @@
-"""What services share of the trade: days, rates, bases and identifiers, by the examples of their docstrings."""
+"""Rules of the trade that services share: days, rates, bases and identifiers, by the examples of their docstrings."""
 
 from collections.abc import Callable
 from datetime import date

@@ -178,7 +178,18 @@ def _encumbrance(identifier: str, amount: Money, holder: str = "banks/A", is_equ
     items = (Item(ASSET, amount, amount.zero()),)
     state = encumbrance_model.State.CONFIRMED
     return Encumbrance(
-        identifier, holder, "enterprises/E", AssetClass.RECEIVABLE, items, is_equal, state, 0, "", ord(identifier), 1, 1
+        id=identifier,
+        holder=holder,
+        enterprise="enterprises/E",
+        asset_class=AssetClass.RECEIVABLE,
+        items=items,
+        pari_passu=is_equal,
+        state=state,
+        expire_us=0,
+        reference="",
+        fencing_number=ord(identifier),
+        create_us=1,
+        revision=1,
     )
 
 
@@ -203,9 +214,18 @@ def test_shares_add_up_however_a_breach_ends(held: list[int], data: st.DataObjec
     assert sum((share.amount for share in shares), usd(0)) == amount
     assert all(share.amount <= outstanding[share.holder] for share in shares)
     breach = Breach(
-        "b", ASSET, "enterprises/E", AssetClass.RECEIVABLE, amount, amount, "AMENDED", breach_model.State.OPEN,
-        shares, 1, 1,
-    )  # fmt: skip
+        id="b",
+        asset=ASSET,
+        enterprise="enterprises/E",
+        asset_class=AssetClass.RECEIVABLE,
+        amount=amount,
+        open_amount=amount,
+        cause="AMENDED",
+        state=breach_model.State.OPEN,
+        shares=shares,
+        create_us=1,
+        revision=1,
+    )
     while breach.open_amount:
         part = usd(data.draw(st.integers(1, breach.open_amount.minor_units)))
         holder = data.draw(st.sampled_from(["", *outstanding]))
@@ -221,11 +241,20 @@ def test_the_oldest_breach_is_cured_first() -> None:
     share = (Share("banks/A", usd(10), usd(10)),)
     old, new = (
         Breach(
-            name, ASSET, "enterprises/E", AssetClass.RECEIVABLE, usd(10), usd(10), "AMENDED",
-            breach_model.State.OPEN, share, when, 1,
+            id=name,
+            asset=ASSET,
+            enterprise="enterprises/E",
+            asset_class=AssetClass.RECEIVABLE,
+            amount=usd(10),
+            open_amount=usd(10),
+            cause="AMENDED",
+            state=breach_model.State.OPEN,
+            shares=share,
+            create_us=when,
+            revision=1,
         )
         for name, when in (("z", 1), ("a", 2))
-    )  # fmt: skip
+    )
     assert [(one.id, one.open_amount) for one in cured([new, old], usd(13))] == [("z", usd(0)), ("a", usd(7))]
 
 

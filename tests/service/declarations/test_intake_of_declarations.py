@@ -218,7 +218,7 @@ async def test_a_bank_sees_with_consent_what_was_declared_after(platform: testin
 
 
 async def declarants(platform: testing.Platform, number: str) -> list[str]:
-    """Who declared it, as it is sealed."""
+    """Returns the names of those who declared it, as they are sealed."""
     request = personal_pb2.GetPersonalDataRequest(name=f"declarations/{number}", reason="a test")
     found = await platform.call("declarations", "GetPersonalData", request, EXPORTER)
     return [person.name for person in found.persons]

@@ -61,7 +61,7 @@ async def test_a_sign_in_of_400_000_names_is_not_parsed(world: World, path: str)
 
 
 async def test_nobody_s_message_is_not_read(world: World) -> None:
-    """Who isn't signed in, or has another role, is told before anything is read or parsed."""
+    """Whoever isn't signed in, or has another role, is told before anything is read or parsed."""
     body = b'{"receipts":[' + b"{}," * 1_000_000
     async with world.browser() as client:
         assert (await client.post("/v1/consents", content=body)).status_code == 401

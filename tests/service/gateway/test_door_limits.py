@@ -1,4 +1,4 @@
-"""What a call at the door may cost: its message comes in time or it is refused, and streams are counted by tenant."""
+"""Limits of a call at the door: its message comes in time or it is refused, and streams are counted by tenant."""
 
 import asyncio
 import contextlib

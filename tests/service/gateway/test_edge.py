@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from chassis import telemetry
 from gateway.json_api.routes import routes
 from gateway.traces import model
-from gateway.traces import store as traces
+from gateway.traces import store as trace_store
 from gateway.traces.model import Span
 from gateway.web import host_name
 from tests.gateway_world import CONSENT, World, call, declare, pages_of
@@ -142,7 +142,7 @@ async def test_a_body_with_two_lengths_is_refused_and_its_connection_ends(world:
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    """What this process' spans are, all parts of the platform alike."""
+    """Gives the spans of this process, all parts of the platform alike."""
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(telemetry, "tracer", provider.get_tracer("test"))
@@ -235,7 +235,17 @@ async def test_a_stranger_at_the_door_leaves_no_span(world: World, spans: InMemo
 
 def span_of(trace: str, span: str, start_ns: int, *linked: str) -> Span:
     content = '{"attributes": {}, "events": [], "callers": ["' + '", "'.join(linked) + '"]}' if linked else ""
-    return Span(trace, span, "", "gateway", f"span {span}", start_ns, start_ns + 1, "UNSET", content or EMPTY)
+    return Span(
+        trace_id=trace,
+        span_id=span,
+        parent_span_id="",
+        service="gateway",
+        name=f"span {span}",
+        start_ns=start_ns,
+        end_ns=start_ns + 1,
+        status="UNSET",
+        content=content or EMPTY,
+    )
 
 
 EMPTY = '{"attributes": {}, "events": []}'
@@ -250,10 +260,10 @@ async def test_a_caller_finds_what_was_done_for_its_trace(world: World) -> None:
         span_of(foreign, "c1", 4),
     ]
     with world.gateway.database.write() as connection:
-        traces.add(connection, batch, 1)
+        trace_store.add(connection, batch, 1)
     with world.gateway.database.read() as connection:
-        assert [span.span_id for span in traces.trace(connection, TRACE)] == ["a1", "a2", "b1"]
-        assert [span.span_id for span in traces.trace(connection, mine)] == ["a1", "a2"]
+        assert [span.span_id for span in trace_store.trace(connection, TRACE)] == ["a1", "a2", "b1"]
+        assert [span.span_id for span in trace_store.trace(connection, mine)] == ["a1", "a2"]
     assert model.to_json(TRACE, batch)["traceId"] == TRACE
 
 

@@ -108,7 +108,7 @@ def _messages(message: Descriptor) -> set[Descriptor]:
 
 
 def test_every_rule_of_the_protos_has_its_place_in_the_schema() -> None:
-    """What isn't mapped is named here, so that a new kind of rule is seen."""
+    """The rules that aren't mapped are named here, so that a new kind of rule is seen."""
     elsewhere = {
         ("enum", "defined_only"),
         ("enum", "not_in"),

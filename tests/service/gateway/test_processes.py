@@ -27,7 +27,7 @@ SECONDS = 20
 
 
 async def until(check: Any) -> Any:
-    """What the check gives as soon as it gives something."""
+    """Returns the check's result as soon as there is one."""
     deadline = time.monotonic() + SECONDS
     while True:
         try:

@@ -150,7 +150,7 @@ class Market(World):
         return await self.call("declarations", "GetEncumbrance", get, EXPORTER)
 
     def violations(self) -> list[str]:
-        """What verification finds wrong: each service's own proof, and the agreement of all."""
+        """Returns what verification finds wrong: each service's own proof, and the agreement of all."""
         stores = {name: node.store for name, node in self.platform.nodes.items()}
         found = agreement.violations(stores, SystemClock().now_us())
         for service in SERVICES:
@@ -160,7 +160,7 @@ class Market(World):
 
 
 def total(payment: Any) -> Money:
-    """What lenders got of a payment."""
+    """Returns what lenders got of a payment."""
     return Money("USD", sum(one.amount.minor_units for one in payment.collections))
 
 

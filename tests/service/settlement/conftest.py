@@ -103,7 +103,7 @@ class World:
         return number
 
     def violations(self) -> list[str]:
-        """What the stored rows themselves prove wrong."""
+        """Returns what the stored rows themselves prove wrong."""
         with self.node.store.read() as connection:
             return self.violations_of(connection)
 

@@ -17,9 +17,9 @@ from chassis.ids import Identifiers, system_random
 from chassis.money import LARGEST, Money, to_proto
 from chassis.service import Reading
 from chassis.writer import run_batch
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import Transfer
-from services.settlement.account import store as accounts
+from services.settlement.account import store as account_store
 from services.settlement.account.model import Account, Kind
 from services.settlement.bill_payment import model
 from services.settlement.service import SERVICE
@@ -43,9 +43,9 @@ class World:
         with self.store.write() as connection:
             ids, date = Identifiers(NOW_US, uuid.uuid4().bytes), day_in_china(NOW_US)
             transaction = Transaction(connection, EXPORTER, NOW_US, ids, business_date=date)
-            nostro = accounts.own(transaction, BANK, currency, Kind.NOSTRO)
-            account = accounts.ensure(transaction, BANK, owner, currency, Kind.CURRENT)
-            ledger.post(transaction, Transfer(str(uuid.uuid4()), nostro.id, account.id, units, code="test"))
+            nostro = account_store.own(transaction, BANK, currency, Kind.NOSTRO)
+            account = account_store.ensure(transaction, BANK, owner, currency, Kind.CURRENT)
+            ledger_store.post(transaction, Transfer(str(uuid.uuid4()), nostro.id, account.id, units, code="test"))
         return account
 
     def _submit(self, operation: Any, request: Any, request_id: str = "") -> Any:
@@ -141,7 +141,7 @@ def test_a_bill_that_cant_be_paid_is_given_up_and_open_again(
 def test_an_account_that_would_overflow_gives_the_bill_up(world: World) -> None:
     """The ledger's own refusal, whatever it is."""
     world.account(OPERATOR, LARGEST - 5)
-    with pytest.raises(ledger.LedgerRefused):
+    with pytest.raises(ledger_store.LedgerRefused):
         world.account(OPERATOR, 6)
     payer = world.account(PAYER, 5)
     with world.store.write() as connection:

@@ -6,7 +6,7 @@ import pytest
 from aval.settlement.v1 import settlement_pb2
 
 from chassis import ids
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import Kind, Transfer
 from services.settlement.transfer import rpc
 from tests.service.settlement.conftest import BANK, EXPORTER, INSURER, OTHER, World, caller
@@ -107,7 +107,10 @@ async def test_what_stands_from_before_is_repeated_and_ended_by_its_very_id(worl
             Transfer(sent, *sides, 10, code=rpc.CODE),
             Transfer(held, *sides, 30, Kind.PENDING, code=rpc.CODE),
         ]
-        assert [verdict.result.stands for verdict in ledger.apply(transaction(connection, 1), before)] == [True, True]
+        assert [verdict.result.stands for verdict in ledger_store.apply(transaction(connection, 1), before)] == [
+            True,
+            True,
+        ]
     repeated = await move(world, transfer(debit.name, credit.name, 10), sent)
     assert repeated.transfer_id == sent
     assert (await refused_transfer(world, transfer(debit.name, credit.name, 11), sent)).reason == "REQUEST_ID_REUSED"

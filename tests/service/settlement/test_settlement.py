@@ -13,7 +13,7 @@ from aval.type.v1 import money_pb2
 from chassis import business_date
 from chassis.identity import Caller
 from chassis.status import RemoteError
-from ledger import store as ledger
+from ledger import store as ledger_store
 from services.settlement.messages import camt054, pacs008
 
 BANK, OTHER = "banks/LMHFCNB0", "banks/YUHECNB0"
@@ -425,13 +425,13 @@ async def unmatched(world: Any, units: int = 700) -> settlement_pb2.IncomingPaym
 
 
 async def prepared(world: Any, outlet: str, payment: settlement_pb2.IncomingPayment) -> Any:
-    """What the maker prepares about it."""
+    """Prepares a payment's way out, by the maker."""
     kind = getattr(settlement_pb2, f"{outlet}IncomingPaymentRequest")
     return await world.ask(f"{outlet}IncomingPayment", kind(name=payment.name, reason="no declaration"), MAKER)
 
 
 def approval(payment: settlement_pb2.IncomingPayment) -> settlement_pb2.ApproveIncomingPaymentRequest:
-    """Of what was prepared last."""
+    """Returns the approval of what was prepared last."""
     return settlement_pb2.ApproveIncomingPaymentRequest(name=payment.name, etag=payment.etag)
 
 
@@ -601,6 +601,6 @@ async def test_books_balance_and_states_agree_with_the_ledger(world: Any) -> Non
     """Last: over all that the tests above left behind."""
     assert world.violations() == []
     with world.node.store.read() as connection:
-        books = ledger.books(connection)
+        books = ledger_store.books(connection)
     assert books
     assert all(book.debits == book.credits for book in books)

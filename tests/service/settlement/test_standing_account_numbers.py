@@ -6,7 +6,7 @@ import shutil
 import sqlalchemy as sa
 
 from chassis import records
-from services.settlement.account import store as accounts_store
+from services.settlement.account import store as account_store
 from services.settlement.account.model import Account
 from services.settlement.outgoing_payment.model import DAY_US, OutgoingPayment, State
 from services.settlement.service import LEDGER_VERSIONS, VERSIONS
@@ -33,7 +33,7 @@ def test_standing_accounts_and_payments_are_carried_over(store: Stores, tmp_path
     with database.read() as connection:
         account = records.one(connection, accounts, Account)
         payment = records.one(connection, outgoing_payments, OutgoingPayment)
-        assert accounts_store.of_number(connection, "banks/LMHFCNB0", ACCOUNT.replace("-", "")) == account
+        assert account_store.of_number(connection, "banks/LMHFCNB0", ACCOUNT.replace("-", "")) == account
     assert account is not None
     assert (account.iban, account.account_number, account.number) == ("", "", ACCOUNT.replace("-", ""))
     assert payment is not None

@@ -17,7 +17,7 @@ from chassis.database import Database
 from chassis.identity import service_caller
 from chassis.ids import derived
 from chassis.money import Money
-from services.settlement.incoming_payment import store as payments
+from services.settlement.incoming_payment import store as incoming_payment_store
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.service import SERVICE
 from services.settlement.tables import incoming_payments
@@ -31,7 +31,7 @@ REPAYMENT = derived("incomingPayments/payment-1", LOAN, "repayment")
 
 
 def collection(**changes: Any) -> dict[str, Any]:
-    """What a payment collects, as it was stored."""
+    """Returns a payment's collection, as it was stored."""
     made = {"loan": LOAN, "bank": BANK, "settled": ["USD", 600], "repayment_id": REPAYMENT, "amount": None}
     return made | {"interest": None, "refusal": "", "is_confirmed": False} | changes
 
@@ -93,7 +93,7 @@ def store(database_url: str) -> Iterator[Database]:
 
 
 def task(number: int, step: str) -> dict[str, Any]:
-    """What a payment owed."""
+    """Returns a payment's task, as it was stored."""
     call = {"service": "declarations", "method": "GetDeclaration", "request": b"", "tenant": "services/settlement"}
     made = {"resource": f"incomingPayments/payment-{number}", "saga": "incoming_payment", "step": step, "round": 3}
     return (
@@ -144,7 +144,7 @@ def test_a_uetr_is_unique_to_its_bank_and_message_type(store: Database) -> None:
         (taken,) = records.many(connection, query, IncomingPayment)
         records.insert(connection, incoming_payments, replace(taken, id="payment-6", message_type="pacs.009"))
         records.insert(connection, incoming_payments, replace(taken, id="payment-7", bank=OTHER))
-        assert payments.is_taken(connection, BANK, "pacs.009", "uetr-2")
-        assert not payments.is_taken(connection, OTHER, "pacs.009", "uetr-2")
+        assert incoming_payment_store.is_taken(connection, BANK, "pacs.009", "uetr-2")
+        assert not incoming_payment_store.is_taken(connection, OTHER, "pacs.009", "uetr-2")
     with pytest.raises(sa.exc.IntegrityError), store.write() as connection:
         records.insert(connection, incoming_payments, replace(taken, id="payment-8"))
