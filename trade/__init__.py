@@ -1,1 +1,1 @@
-"""What all services share of the trade: pure rules and dated data, without methods or rows."""
+"""Pure rules and dated data of the trade that all services share, without methods or rows."""
