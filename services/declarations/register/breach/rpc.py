@@ -1,4 +1,4 @@
-"""Breaches on the wire: the enterprise sees all of one, a holder its own share."""
+"""Breaches on the wire: the enterprise sees all of a breach, a holder its own share."""
 
 from aval.declarations.v1 import value_pb2
 
@@ -7,7 +7,7 @@ from services.declarations.register.breach.model import Breach
 
 
 def to_proto(breach: Breach, party: str) -> value_pb2.Breach:
-    """What a party sees of it."""
+    """Returns the breach as a party sees it: its own share, or all of it."""
     share = breach.share_of(party)
     amount, left = (share.amount, share.open) if share else (breach.amount, breach.open_amount)
     message = value_pb2.Breach(
