@@ -51,7 +51,7 @@ CANONICAL: Mapping[int, Callable[[Transfer, int, int, int, datetime.date | None]
 
 
 def is_covered(transfer: Transfer, version: int) -> bool:
-    """Whether a version's text says all that the transfer holds: version 1 knew neither dates nor the caller's bits."""
+    """Returns whether a version's text covers all that the transfer holds: version 1 has no dates and no user data."""
     return version > 1 or (transfer.booking_date, transfer.value_date, transfer.user_data) == (None, None, 0)
 
 

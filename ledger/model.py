@@ -1,10 +1,9 @@
 """The ledger as a pure state machine: accounts and a batch of transfers in, results and balances out.
 
-What may not be spent twice is an account's balance. Amounts are positive integers in minor units;
-each transfer moves one amount from a debit to a credit account of one book and currency. A hold
-(PENDING) counts in availability until it is posted, voided or expired; a transfer never changes,
-and is undone by a reversal at most once. An account is frozen or closed by a transfer of its own, which moves nothing.
-The model follows TigerBeetle's published one.
+An account's balance can't be spent twice. Amounts are positive integers in minor units; each transfer moves one amount
+from a debit to a credit account of one book and currency. A hold (PENDING) counts in availability until it is posted,
+voided or expired; a transfer never changes, and is undone by a reversal at most once. An account is frozen or closed by
+a transfer of its own, which moves nothing. The model follows TigerBeetle's published one.
 """
 
 import datetime
@@ -105,7 +104,7 @@ class Result(enum.StrEnum):
 
     @property
     def stands(self) -> bool:
-        """Whether the transfer is in the ledger."""
+        """Returns whether the transfer is in the ledger."""
         return self in (Result.OK, Result.EXISTS)
 
 
@@ -146,17 +145,20 @@ class Account:
 
     @property
     def balance(self) -> int:
-        """Booked credits less debits."""
+        """Returns booked credits less debits."""
         return self.credits_posted - self.debits_posted
 
     @property
     def available_to_debit(self) -> int:
-        """The amount that an account that must not go below zero may still be debited: holds count."""
+        """Returns the amount that may still be debited to an account that must not go below zero: holds count.
+
+        With 100 credited, 30 debited and 20 held it is 50.
+        """
         return self.credits_posted - self.debits_posted - self.debits_pending
 
     @property
     def available_to_credit(self) -> int:
-        """The same of an account on the other side."""
+        """Returns the amount that may still be credited to an account that must not go above zero: holds count."""
         return self.debits_posted - self.credits_posted - self.credits_pending
 
 
@@ -213,10 +215,10 @@ class Hold:
 
 @dataclass(slots=True)
 class State:
-    """What a batch touches, as loaded: accounts by id, earlier transfers, holds and remembered refusals.
+    """The rows that a batch touches, as loaded: accounts by id, earlier transfers, holds and remembered refusals.
 
-    `apply` changes it; after a database error a batch starts from a freshly loaded one. What is applied is
-    booked on `booking_date`, the business date.
+    `apply` changes it; after a database error a batch starts from a freshly loaded state. Transfers are booked on
+    `booking_date`, the business date.
     """
 
     accounts: dict[str, Account]
@@ -230,7 +232,7 @@ class State:
 
 @dataclass(slots=True)
 class Changes:
-    """What a batch did: a result for each transfer, and what has to be written."""
+    """The changes of a batch: a result for each transfer, and the rows to write."""
 
     results: list[Result]
     entries: list[Entry] = field(default_factory=list)
@@ -261,7 +263,7 @@ def apply(state: State, batch: Sequence[Transfer], now_us: int, changes: Changes
 
 
 def _apply_single(state: State, transfer: Transfer, now_us: int, changes: Changes) -> Result:
-    """It is refused before anything is booked: there is nothing to take back."""
+    """Applies a transfer outside a chain. It is refused before anything is booked: there is nothing to take back."""
     result = _apply_one(state, transfer, now_us, changes, None)
     if result in TRANSIENT:
         _remember(state, changes, [transfer], [result])
@@ -282,7 +284,7 @@ def _apply_chain(state: State, chain: Sequence[Transfer], now_us: int, changes: 
 def _refuse_chain(
     state: State, changes: Changes, chain: Sequence[Transfer], attempted: Sequence[Result]
 ) -> list[Result]:
-    """The results of a chain whose last attempted transfer was refused. A retry gets the same ones."""
+    """Returns the results of a chain whose last attempted transfer was refused. A retry gets the same ones."""
     results = [Result.LINKED_TRANSFER_FAILED] * len(chain)
     results[len(attempted) - 1] = attempted[-1]
     results = [state.refused.get(transfer.id, result) for transfer, result in zip(chain, results, strict=True)]
@@ -292,7 +294,7 @@ def _refuse_chain(
 
 
 def _remember(state: State, changes: Changes, chain: Sequence[Transfer], results: Sequence[Result]) -> None:
-    """Keeps the refusals of what was refused for a transient reason; those kept before stay."""
+    """Remembers refusals for a transient reason; those remembered before stay."""
     for transfer, result in zip(chain, results, strict=True):
         if transfer.id not in state.transfers and transfer.id not in state.refused:
             state.refused[transfer.id] = changes.refused[transfer.id] = result
@@ -300,7 +302,7 @@ def _remember(state: State, changes: Changes, chain: Sequence[Transfer], results
 
 @dataclass(slots=True)
 class _Undo:
-    """What takes one applied transfer back."""
+    """The rows before a transfer was applied, which take it back."""
 
     transfer: Transfer
     accounts: tuple[Account, Account]
@@ -308,7 +310,7 @@ class _Undo:
 
 
 def _roll_back(state: State, changes: Changes, undo: list[_Undo]) -> None:
-    """In reverse order, since later transfers of a chain build on earlier ones."""
+    """Takes a chain's transfers back in reverse order, since later ones build on earlier ones."""
     for step in reversed(undo):
         changes.entries.pop()
         del state.transfers[step.transfer.id], state.booked[step.transfer.id]
@@ -332,13 +334,13 @@ def _restore_hold(state: State, changes: Changes, hold_id: str, before: Hold | N
         state.holds[hold_id] = changes.holds[hold_id] = before
 
 
-def _apply_one(state: State, asked: Transfer, now_us: int, changes: Changes, undo: list[_Undo] | None) -> Result:
-    """One transfer: known already, refused, or applied."""
-    if asked.id in state.refused:
-        return state.refused[asked.id]
-    rule = _RULES[asked.kind]
-    transfer, refusal = (asked, None) if rule.complete is None else rule.complete(state, asked)
-    if asked.id in state.transfers:
+def _apply_one(state: State, requested: Transfer, now_us: int, changes: Changes, undo: list[_Undo] | None) -> Result:
+    """Applies a transfer, unless it stands already or is refused. Returns the result."""
+    if requested.id in state.refused:
+        return state.refused[requested.id]
+    rule = _RULES[requested.kind]
+    transfer, refusal = (requested, None) if rule.complete is None else rule.complete(state, requested)
+    if requested.id in state.transfers:
         is_same = refusal is None and _is_same(state, transfer)
         return Result.EXISTS if is_same else Result.EXISTS_WITH_DIFFERENT_CONTENT
     debit, credit = state.accounts.get(transfer.debit_account), state.accounts.get(transfer.credit_account)
@@ -359,7 +361,7 @@ def _apply_one(state: State, asked: Transfer, now_us: int, changes: Changes, und
 
 
 def _book(state: State, rule: "_Rule", transfer: Transfer, debit: Account, credit: Account, changes: Changes) -> None:
-    """Moves the balances and notes what has to be written."""
+    """Moves the balances and notes the rows to write."""
     rule.move(state, transfer, debit, credit)
     state.transfers[transfer.id] = transfer
     state.booked[transfer.id] = changes.booking_date = state.booking_date
@@ -375,7 +377,7 @@ def dated(transfer: Transfer, booking_date: datetime.date | None) -> Transfer:
 
 
 def _is_same(state: State, transfer: Transfer) -> bool:
-    """Whether a transfer is the one that stands, on whatever date it is sent again.
+    """Returns whether a transfer is the one that stands, on whatever date it is sent again.
 
     A row of before there were dates is compared without them.
     """
@@ -386,23 +388,25 @@ def _is_same(state: State, transfer: Transfer) -> bool:
     return dated(standing, booking_date) == dated(transfer, booking_date)
 
 
-def _one_sided(_state: State, asked: Transfer) -> tuple[Transfer, Result | None]:
+def _one_sided(_state: State, requested: Transfer) -> tuple[Transfer, Result | None]:
     """Returns the transfer with its one account on both sides."""
-    return replace(asked, credit_account=asked.credit_account or asked.debit_account), None
+    return replace(requested, credit_account=requested.credit_account or requested.debit_account), None
 
 
-def _completed(wanted: "_Original", state: State, asked: Transfer) -> tuple[Transfer, Result | None]:
+def _completed(wanted: "_Original", state: State, requested: Transfer) -> tuple[Transfer, Result | None]:
     """Returns the transfer with accounts and amount taken from the one it refers to."""
-    original = state.transfers.get(asked.pending_id)
+    original = state.transfers.get(requested.pending_id)
     if original is None:
-        return asked, Result.PENDING_NOT_FOUND
+        return requested, Result.PENDING_NOT_FOUND
     if original.kind not in wanted.kinds:
-        return asked, wanted.refusal
+        return requested, wanted.refusal
     sides = (original.debit_account, original.credit_account)
     debit, credit = sides if wanted.keeps_sides else reversed(sides)
-    if asked.debit_account not in ("", debit) or asked.credit_account not in ("", credit):
-        return asked, Result.PENDING_HAS_OTHER_ACCOUNTS
-    complete = replace(asked, debit_account=debit, credit_account=credit, amount=asked.amount or original.amount)
+    if requested.debit_account not in ("", debit) or requested.credit_account not in ("", credit):
+        return requested, Result.PENDING_HAS_OTHER_ACCOUNTS
+    complete = replace(
+        requested, debit_account=debit, credit_account=credit, amount=requested.amount or original.amount
+    )
     return complete, _amount_of_original(complete, original)
 
 
@@ -445,7 +449,7 @@ def _form(transfer: Transfer, debit: Account | None, credit: Account | None) -> 
 
 
 def _limits(_state: State, transfer: Transfer, debit: Account, credit: Account, _now_us: int) -> Result | None:
-    """Returns why the accounts can't bear what is new to them, holds included."""
+    """Returns why the accounts can't bear the transfer, holds included."""
     if debit.flags or credit.flags:
         refusal = standstill(debit.flags, credit.flags)
         if refusal:
@@ -492,7 +496,7 @@ def _ending(state: State, transfer: Transfer, debit: Account, credit: Account, n
 
 
 def _once(state: State, transfer: Transfer, debit: Account, credit: Account, now_us: int) -> Result | None:
-    """A reversal: the first of its transfer, and within limits like any other."""
+    """Returns why a reversal is refused: it isn't the first of its transfer, or the accounts can't bear it."""
     if transfer.pending_id in state.holds:
         return Result.ALREADY_REVERSED
     return _limits(state, transfer, debit, credit, now_us)
@@ -587,7 +591,7 @@ _RULES: Mapping[Kind, _Rule] = {
 
 
 def touched(batch: Sequence[Transfer]) -> tuple[set[str], set[str], set[str]]:
-    """What has to be loaded for a batch: transfer ids, ids referred to, account ids named."""
+    """Returns the ids to load for a batch: of its transfers, of those it refers to, and of the accounts it names."""
     ids = {transfer.id for transfer in batch}
     referred = {transfer.pending_id for transfer in batch if transfer.pending_id}
     accounts = {transfer.debit_account for transfer in batch} | {transfer.credit_account for transfer in batch}

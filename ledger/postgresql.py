@@ -57,17 +57,20 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::te
 
 
 def _ids(values: Iterable[str]) -> str:
-    """An array literal of ids or other words, which need no quotes."""
+    """Returns an array literal of ids or other words, which need no quotes."""
     return "{" + ",".join(values) + "}"
 
 
 def _numbers(values: Iterable[int]) -> str:
-    """An array literal of whole numbers."""
+    """Returns an array literal of whole numbers."""
     return "{" + ",".join(map(str, values)) + "}"
 
 
 def load(raw: psycopg.Connection[Any], batch: Sequence[Transfer]) -> State:
-    """What the batch touches, locked: one round trip. Conflict if another writer was just making it."""
+    """Loads and locks the rows that the batch touches, in one round trip.
+
+    Raises Conflict if another writer was just making them.
+    """
     ids, referred, accounts = touched(batch)
     names, references = _ids(sorted(accounts)), _ids(sorted(referred))
     with raw.pipeline():
@@ -88,7 +91,10 @@ def load(raw: psycopg.Connection[Any], batch: Sequence[Transfer]) -> State:
 
 
 def check_complete(state: State, referred: Iterable[str]) -> None:
-    """Conflict where a transfer referred to was committed after its hold or its accounts were looked for."""
+    """Checks that the transfers referred to were loaded with their holds and accounts.
+
+    Raises Conflict where a transfer was committed after its hold or its accounts were looked for.
+    """
     for original in (state.transfers[key] for key in referred if key in state.transfers):
         has_accounts = original.debit_account in state.accounts and original.credit_account in state.accounts
         if not has_accounts or (original.kind is Kind.PENDING and original.id not in state.holds):
@@ -108,7 +114,7 @@ def _lock_accounts(
 
 
 def write(raw: psycopg.Connection[Any], changes: Changes, now_us: int) -> int:
-    """Writes what a batch did in one round trip; the position of its first entry."""
+    """Writes the changes of a batch in one round trip. Returns the position of its first entry."""
     head: psycopg.Cursor[Any] | None = None
     with raw.pipeline():
         if changes.accounts:
@@ -173,7 +179,7 @@ def _append(raw: psycopg.Connection[Any], changes: Changes, now_us: int) -> psyc
 
 
 def _advance_head(raw: psycopg.Connection[Any], count: int, rows: bytes) -> psycopg.Cursor[Any]:
-    """Moves the head on by a block of these rows; the answer is its position."""
+    """Moves the head on by a block of these rows. Returns a cursor on its position."""
     if chain.SUITE == SUITE_OF_DATABASE:
         return raw.execute(ADVANCE_HEAD, (count, rows), prepare=True)
     (previous,) = raw.execute(LOCK_HEAD).fetchone() or (b"",)

@@ -33,7 +33,7 @@ def _bulk(raw: sqlite3.Connection, query: str, ids: Iterable[str]) -> list[Any]:
 
 
 def load(raw: sqlite3.Connection, batch: Sequence[Transfer]) -> State:
-    """What the batch touches."""
+    """Loads the rows that the batch touches."""
     ids, referred, accounts = touched(batch)
     transfers = {row[0]: transfer_rows.transfer(row) for row in _bulk(raw, SELECT_TRANSFERS, ids | referred)}
     accounts |= {side for t in transfers.values() for side in (t.debit_account, t.credit_account)}
@@ -46,7 +46,7 @@ def load(raw: sqlite3.Connection, batch: Sequence[Transfer]) -> State:
 
 
 def write(raw: sqlite3.Connection, changes: Changes, now_us: int) -> int:
-    """Writes what a batch did; the position of its first entry."""
+    """Writes the changes of a batch. Returns the position of its first entry."""
     first = _append(raw, changes, now_us) if changes.entries else 0
     raw.executemany(UPDATE_ACCOUNT, [_balances(account) for account in changes.accounts.values()])
     if changes.holds:

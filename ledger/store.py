@@ -43,14 +43,14 @@ class NewAccount:
 
 
 class Verdict(NamedTuple):
-    """What became of a transfer, and its position if it stands by this batch."""
+    """The result of a transfer, and its position if it stands by this batch."""
 
     result: Result
     position: int = 0
 
 
 def account_id(*parts: object) -> str:
-    """The account that stands for these parts, always the same."""
+    """Returns the id of the account that stands for these parts, always the same."""
     return ids.derived("ledger account", *parts)
 
 
@@ -61,7 +61,7 @@ def initialise(connection: sa.Connection) -> None:
 
 
 def open_accounts(connection: sa.Connection, accounts: Iterable[NewAccount]) -> None:
-    """Opens those that aren't open yet."""
+    """Opens the accounts that aren't open yet."""
     zeros = {"debits_pending": 0, "debits_posted": 0, "credits_pending": 0, "credits_posted": 0}
     rows = [_account_row(account) | zeros for account in accounts]
     if not rows:
@@ -81,10 +81,10 @@ def _account_row(account: NewAccount) -> dict[str, Any]:
 
 
 class Sitting:
-    """One batch applied in parts: loaded and locked at once, each part decided on the last, written at once."""
+    """A batch applied in parts: loaded and locked at once, each part decided on the last, written at once."""
 
     def __init__(self, transaction: Transaction, candidates: Sequence[Transfer]) -> None:
-        """`candidates` name every account and transfer that a part may touch.
+        """Loads and locks the rows. `candidates` name every account and transfer that a part may touch.
 
         All is booked on the transaction's business date.
         """
@@ -96,7 +96,7 @@ class Sitting:
         self._changes = model.Changes(results=[])
 
     def account(self, identifier: str) -> Account:
-        """An account as the parts so far have left it."""
+        """Returns an account as the parts so far have left it."""
         return self._state.accounts[identifier]
 
     def transfer(self, identifier: str) -> Transfer | None:
@@ -108,17 +108,17 @@ class Sitting:
 
     @property
     def attempted(self) -> int:
-        """How many transfers were attempted so far."""
+        """Returns how many transfers were attempted so far."""
         return len(self._changes.results)
 
     def attempt(self, part: Sequence[Transfer]) -> list[Result]:
-        """Applies a part; its results."""
+        """Applies a part. Returns its results."""
         before = self.attempted
         model.apply(self._state, part, self._now_us, self._changes)
         return self._changes.results[before:]
 
     def write(self) -> list[Verdict]:
-        """Writes all parts as one block; a verdict for each transfer attempted."""
+        """Writes all parts as one block. Returns a verdict for each transfer attempted."""
         positions = itertools.count(self._dialect.write(self._raw, self._changes, self._now_us))
         return [
             Verdict(result, next(positions)) if result is Result.OK else Verdict(result)
@@ -143,7 +143,7 @@ def post(transaction: Transaction, *batch: Transfer) -> None:
 
 
 def _trace(transaction: Transaction, transfer: Transfer, verdict: Verdict) -> None:
-    """The ledger line on the command's span: where a trace ends."""
+    """Adds the ledger line to the command's span: a trace ends there."""
     if transaction.span.is_recording():
         attributes: dict[str, str | int] = {
             "aval.ledger.transfer": transfer.id,
@@ -157,7 +157,7 @@ def _trace(transaction: Transaction, transfer: Transfer, verdict: Verdict) -> No
 
 
 def accounts(connection: sa.Connection, wanted: Iterable[str]) -> dict[str, Account]:
-    """The accounts with these ids, those that are open."""
+    """Returns the accounts with these ids, by id, without those that aren't open."""
     rows, identifiers = tables.accounts, list(wanted)
     if not identifiers:
         return {}
@@ -199,7 +199,7 @@ def _line(row: Any) -> Line:
 
 
 def stored(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Line]:
-    """The transfers with these ids, those that stand."""
+    """Returns the transfers with these ids, by id, without those that don't stand."""
     rows, wanted = tables.transfers, list(identifiers)
     if not wanted:
         return {}
@@ -207,7 +207,7 @@ def stored(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, L
 
 
 def booked_by_reference(connection: sa.Connection, accounts: Sequence[str]) -> dict[tuple[str, str], int]:
-    """Booked credits less debits of each of these accounts by the transfers' reference."""
+    """Returns booked credits less debits of each of these accounts by the transfers' reference."""
     rows, booked = tables.transfers, (Kind.POSTED.value, Kind.POST.value, Kind.REVERSAL.value)
     totals: dict[tuple[str, str], int] = {}
     for side, sign in ((rows.c.credit_account, 1), (rows.c.debit_account, -1)):
@@ -227,7 +227,7 @@ def lines(connection: sa.Connection, account: str, before_position: int, limit: 
 
 
 def lines_query(account: str, side: str, before_position: int, limit: int) -> sa.Select[Any]:
-    """Those of one side, "debit" or "credit", by that side's index."""
+    """Returns a query of the transfers of one side, "debit" or "credit", by that side's index."""
     rows = tables.transfers
     query = sa.select(rows).where(rows.c[f"{side}_account"] == account)
     if before_position:
@@ -236,7 +236,7 @@ def lines_query(account: str, side: str, before_position: int, limit: int) -> sa
 
 
 def expired_holds(connection: sa.Connection, now_us: int) -> list[Transfer]:
-    """The transfers that end the holds whose time is over."""
+    """Returns the transfers that end the holds whose time is over."""
     rows = tables.holds
     is_due = sa.and_(rows.c.state == HoldState.OPEN.value, rows.c.expires_us > 0, rows.c.expires_us <= now_us)
     query = sa.select(rows.c.id).where(is_due).order_by(rows.c.expires_us).limit(EXPIRE_AT_ONCE)
@@ -247,7 +247,7 @@ def expired_holds(connection: sa.Connection, now_us: int) -> list[Transfer]:
 
 
 def hold_states(connection: sa.Connection, identifiers: Sequence[str]) -> dict[str, HoldState]:
-    """Where the holds of these ids stand; those that were never made are left out."""
+    """Returns the states of these holds; holds that were never made are left out."""
     rows = tables.holds
     states: dict[str, HoldState] = {}
     for start in range(0, len(identifiers), VERIFY_PAGE):
@@ -258,20 +258,20 @@ def hold_states(connection: sa.Connection, identifiers: Sequence[str]) -> dict[s
 
 
 def latest_us(connection: sa.Connection) -> int:
-    """When the newest transfer was made; 0 where there is none."""
+    """Returns when the newest transfer was made, 0 where there is none."""
     rows = tables.transfers
     newest = sa.select(rows.c.create_us).order_by(rows.c.position.desc()).limit(1)
     return int(connection.execute(newest).scalar() or 0)
 
 
 def head(connection: sa.Connection) -> tuple[int, bytes] | None:
-    """Number and hash of the newest block."""
+    """Returns number and hash of the newest block."""
     row = connection.execute(sa.select(tables.head)).first()
     return None if row is None else (row.block, row.hash)
 
 
 def books(connection: sa.Connection) -> list[Book]:
-    """Booked debits and credits of each book and currency."""
+    """Returns booked debits and credits of each book and currency."""
     rows = tables.accounts
     place = (rows.c.book, rows.c.currency)
     sums = (*_halves(rows.c.debits_posted), *_halves(rows.c.credits_posted))
@@ -283,21 +283,21 @@ def books(connection: sa.Connection) -> list[Book]:
 
 
 def _halves(column: sa.ColumnElement[int]) -> tuple[sa.ColumnElement[int], sa.ColumnElement[int]]:
-    """A sum's upper and lower 32 bits: SQLite's own sum fails beyond int64."""
+    """Returns a sum's upper and lower 32 bits: SQLite's own sum fails beyond int64."""
     return sa.func.sum(column.op(">>")(sa.literal(32, sa.Integer))), sa.func.sum(
         column.op("&")(sa.literal(2**32 - 1, sa.BigInteger))
     )
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """Proves balances and chain from the rows alone: replays every transfer and compares."""
+    """Proves balances and chain from the rows alone: replays every transfer and compares. Returns the violations."""
     replay = _Replay()
-    found = list(replay.run(connection))
-    found += replay.differing_accounts(connection)
+    violated = list(replay.run(connection))
+    violated += replay.differing_accounts(connection)
     for book in books(connection):
         if book.debits != book.credits:
-            found.append(f"ledger: book {book.book} {book.currency}: debits {book.debits}, credits {book.credits}")
-    return found
+            violated.append(f"ledger: book {book.book} {book.currency}: debits {book.debits}, credits {book.credits}")
+    return violated
 
 
 def _place(block: Any) -> str:
@@ -310,8 +310,8 @@ def _rows_hash(block: Any, lines_of_block: Iterable[Line]) -> bytes:
     if canonical is None or block.suite not in suites.DIGEST_SUITES:
         return b""
     texts = (
-        canonical(each.transfer, each.debit_balance, each.credit_balance, each.create_us, each.transfer.booking_date)
-        for each in lines_of_block
+        canonical(line.transfer, line.debit_balance, line.credit_balance, line.create_us, line.transfer.booking_date)
+        for line in lines_of_block
     )
     return chain.rows_hash(texts, block.suite)
 
@@ -323,9 +323,9 @@ def _block_hash(block: Any, previous: bytes, rows: bytes) -> bytes:
 
 def _uncovered(block: Any, lines_of_block: Iterable[Line]) -> Iterator[str]:
     """Yields the rows that hold what the text of their block's version doesn't say: no hash proves it."""
-    for each in lines_of_block:
-        if not chain.is_covered(each.transfer, block.version):
-            yield f"chain: position {each.position} holds what version {block.version} of the text doesn't cover"
+    for line in lines_of_block:
+        if not chain.is_covered(line.transfer, block.version):
+            yield f"chain: position {line.position} holds what version {block.version} of the text doesn't cover"
 
 
 class _Replay:
@@ -337,7 +337,7 @@ class _Replay:
         self.flags: dict[str, int] = {}
 
     def run(self, connection: sa.Connection) -> Iterator[str]:
-        """Block by block; yields what doesn't fit."""
+        """Replays block by block. Yields the violations."""
         previous, position = chain.GENESIS, 0
         reading = _lines_in_order(connection)
         for block in connection.execute(sa.select(tables.blocks).order_by(tables.blocks.c.block)):
@@ -393,7 +393,7 @@ class _Replay:
             )
 
     def _flags(self, line: Line) -> Iterator[str]:
-        """Follows the flags; yields a line that moved money although its accounts stood still."""
+        """Follows the flags. Yields a line that moved money although its accounts stood still."""
         transfer = line.transfer
         if transfer.kind in model.LEAVES_FLAG:
             self.flags[transfer.debit_account] = model.LEAVES_FLAG[transfer.kind].value
@@ -404,7 +404,7 @@ class _Replay:
 
     def differing_accounts(self, connection: sa.Connection) -> list[str]:
         """Returns the accounts whose totals or flags aren't those of their transfers, or that break their limit."""
-        found = []
+        differing = []
         for row in connection.execute(sa.select(tables.accounts)).mappings():
             account = _account(row)
             stored = [
@@ -415,12 +415,16 @@ class _Replay:
             ]
             replayed = self.totals.pop(account.id, [0, 0, 0, 0])
             if stored != replayed:
-                found.append(f"ledger: account {account.id} ({row['reference']}): {stored}, transfers give {replayed}")
+                differing.append(
+                    f"ledger: account {account.id} ({row['reference']}): {stored}, transfers give {replayed}"
+                )
             if account.flags != (flags := self.flags.get(account.id, 0)):
-                found.append(f"ledger: account {account.id} ({row['reference']}): flags {account.flags}, not {flags}")
+                differing.append(
+                    f"ledger: account {account.id} ({row['reference']}): flags {account.flags}, not {flags}"
+                )
             if _breaks_limit(account):
-                found.append(f"ledger: account {account.id} ({row['reference']}) is beyond its limit")
-        return found + [f"ledger: account {account} has transfers but doesn't exist" for account in self.totals]
+                differing.append(f"ledger: account {account.id} ({row['reference']}) is beyond its limit")
+        return differing + [f"ledger: account {account} has transfers but doesn't exist" for account in self.totals]
 
 
 def _breaks_limit(account: Account) -> bool:

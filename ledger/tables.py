@@ -20,9 +20,9 @@ accounts = sa.Table(
     sa.Column("debits_posted", sa.BigInteger, nullable=False),
     sa.Column("credits_pending", sa.BigInteger, nullable=False),
     sa.Column("credits_posted", sa.BigInteger, nullable=False),
-    # What the account is, for people: "current enterprises/… CNY".
+    # A description for people: "current enterprises/… CNY".
     sa.Column("reference", TEXT, nullable=False),
-    # Frozen or closed: what the transfers that set flags have left.
+    # Frozen or closed, as the transfers that set flags have left it.
     sa.Column("flags", sa.BigInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
     # Every transfer writes its accounts: room in the page keeps those writes off the index.

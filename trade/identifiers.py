@@ -7,22 +7,22 @@ from stdnum.cn import uscc
 
 
 def is_bic(text: str) -> bool:
-    """Whether a text is a business identifier code (ISO 9362): BKCHCNBJ and BKCHCNBJ300 are."""
+    """Returns whether a text is a business identifier code (ISO 9362): BKCHCNBJ and BKCHCNBJ300 are."""
     return text == bic.compact(text) and bool(bic.is_valid(text))
 
 
 def is_iban(text: str) -> bool:
-    """Whether a text is an international bank account number (ISO 13616) without blanks: DE89370400440532013000 is."""
+    """Returns whether a text is an account number (ISO 13616) without blanks: DE89370400440532013000 is."""
     return text == iban.compact(text) and bool(iban.is_valid(text))
 
 
 def is_lei(text: str) -> bool:
-    """Whether a text is a legal entity identifier (ISO 17442): 213800KUD8LAJWSQ9D15 is, by its two check digits."""
+    """Returns whether a text is a legal entity identifier (ISO 17442), by its check digits: 213800KUD8LAJWSQ9D15 is."""
     return text == lei.compact(text) and bool(lei.is_valid(text))
 
 
 def is_country(code: str) -> bool:
-    """Whether a text is an ISO 3166-1 alpha-2 code, or XK, which ISO 9362 takes for Kosovo.
+    """Returns whether a text is an ISO 3166-1 alpha-2 code, or XK, which ISO 9362 takes for Kosovo.
 
     "CN" and "XK" are; "ZZ", "cn" and "CHN" aren't. A BIC's country says it: the list is the library's.
     """
@@ -31,7 +31,7 @@ def is_country(code: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def is_social_credit_code(code: str) -> bool:
-    """Whether a text is a unified social credit code (GB 32100): 18 characters, the last of them its check character.
+    """Returns whether a text is a unified social credit code (GB 32100): 18 characters, the last checks the others.
 
     91110000600037341L is; 91110000600037341X isn't.
     """

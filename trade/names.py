@@ -96,18 +96,24 @@ def identities(raw: str) -> tuple[str, ...]:
 
 
 def is_newest(identity: str) -> bool:
-    """Whether an identity by name bears the newest version: "2:atlantichair" does, "atlantichair" doesn't."""
+    """Returns whether an identity by name bears the newest version: "2:atlantichair" does, "atlantichair" doesn't."""
     return identity.startswith(_marked(NEWEST, ""))
 
 
 def _marked(version: int, name: str) -> str:
-    """No name of version 1 has a colon beside letters or digits, so that no two versions' identities are alike."""
+    """Returns a name with its version: 2 and "hair" give "2:hair", version 1 no mark.
+
+    No name of version 1 has a colon beside letters or digits, so that no two versions' identities are alike.
+    """
     return name if version == 1 else f"{version}:{name}"
 
 
 @lru_cache(maxsize=1 << 14)
 def _first(raw: str) -> str:
-    """Version 1: without accents, punctuation, spaces and its legal forms, wherever they stand."""
+    """Returns the name in version 1: without accents, punctuation, spaces and its legal forms, wherever they stand.
+
+    "The Société Hair Co., Ltd." is "societehair".
+    """
     # The full stops of abbreviations (S.A.R.L.) part no words.
     bare = CHINESE_LEGAL_FORMS.sub("", text(without_accents(text(raw))).replace(".", ""))
     words = WORDS.findall(bare)
@@ -117,7 +123,10 @@ def _first(raw: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def _second(raw: str) -> str:
-    """Version 2: look-alike letters as Latin ones, characters by their reading, without legal forms at the end."""
+    """Returns the name in version 2: look-alike letters as Latin, characters by reading, no legal forms at the end.
+
+    "许昌发制品有限公司" is "xuchangfazhipin".
+    """
     words = _latin_words(CHINESE_LEGAL_FORMS.sub("", _plain(raw))) or _latin_words(_plain(raw))
     telling = _without_legal_forms(words[words[:1] == [ARTICLE] :])
     return "".join(telling or words) or without_spaces(raw)

@@ -30,12 +30,15 @@ class Undertaking:
 
     @property
     def available(self) -> Money:
-        """The amount that may still be presented: of 100, 20 paid, 30 claimed and 10 reduced it is 40."""
+        """Returns the amount that may still be presented: of 100, 20 paid, 30 claimed and 10 reduced it is 40."""
         return self.amount - self.reduced - self.paid - self.claimed
 
     @property
     def outstanding(self) -> Money:
-        """The giver's liability: what may still be paid, claims under way among it."""
+        """Returns the giver's liability: what may still be paid, claims under way among it.
+
+        Of 100, 20 paid, 30 claimed and 10 reduced it is 70.
+        """
         return self.amount - self.reduced - self.paid
 
 

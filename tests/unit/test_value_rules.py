@@ -281,4 +281,4 @@ def test_a_claim_is_converted_against_its_holder_once(units: int, rate: Decimal,
         item = converted(Item(ASSET, Money("CNY", units), Money("CNY", 0)), currency, rate, haircut)
         exact = (Decimal(units) / 100 * rate * (1 + haircut)).scaleb(digits)
         assert 0 <= item.amount.minor_units - exact < 1
-        assert item.asked == Money("CNY", units)
+        assert item.requested == Money("CNY", units)

@@ -1,4 +1,4 @@
-"""Changes of declarations that move value: amendments, receipts, and what was sold out of their warehouse."""
+"""Moves value after declarations: amendments, receipts, and sales out of their warehouse."""
 
 import datetime
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def status_changed(transaction: Transaction, changed: Changed) -> None:
 
 
 def _follow(transaction: Transaction, changed: Changed, cause: str) -> None:
-    """Only what value is booked of needs to follow; the rest is booked as it is by then.
+    """Lets booked value follow changed declarations; value that isn't booked yet is booked as it is by then.
 
     Whoever is just booking a value does so under the lock of its name: either it reads the new row, or we find it.
     """
@@ -49,7 +49,7 @@ def _follow(transaction: Transaction, changed: Changed, cause: str) -> None:
 
 
 def _moves_sales(before: Declaration, after: Declaration, on: datetime.date) -> bool:
-    """Whether what is left for the sales out of its warehouse may be another amount now."""
+    """Returns whether what is left for the sales out of its warehouse may be another amount now."""
     if WAREHOUSE_MODE not in (before.trade_mode, after.trade_mode):
         return False
     return before.trade_mode != after.trade_mode or as_asset(before, on).value != as_asset(after, on).value

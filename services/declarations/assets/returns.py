@@ -1,4 +1,4 @@
-"""Goods that came back: their value is taken out of the declaration's, whatever stands on it."""
+"""Takes the value of goods that came back out of their declaration's, whatever stands on it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -34,26 +34,28 @@ CURRENCY_DIFFERS = Problem(
 
 
 def load(connection: sa.Connection, bodies: Iterable[records_pb2.Record]) -> Known:
-    """The declarations whose goods came back, those that are known."""
+    """Returns the declarations whose goods came back, by number, without those that haven't come."""
     numbers = {body.declaration.removeprefix("declarations/") for body in bodies if body.HasField("goods_return")}
     return declaration_store.load(connection, numbers) if numbers else {}
 
 
-def problems(known: Known, body: records_pb2.Record) -> list[Problem]:
-    """What of a return doesn't fit its declaration."""
+def problems(declarations: Known, body: records_pb2.Record) -> list[Problem]:
+    """Returns why a return doesn't fit its declaration."""
     if not body.HasField("goods_return"):
         return []
-    declaration = known.get(body.declaration.removeprefix("declarations/"))
+    declaration = declarations.get(body.declaration.removeprefix("declarations/"))
     if declaration is None:
         return [DECLARATION_UNKNOWN]
     fits = declaration.value.currency == body.goods_return.amount.currency_code
     return [] if fits else [CURRENCY_DIFFERS]
 
 
-def follow(transaction: Transaction, known: Known, changed: Sequence[tuple[Record, records_pb2.GoodsReturn]]) -> None:
+def follow(
+    transaction: Transaction, declarations: Known, changed: Sequence[tuple[Record, records_pb2.GoodsReturn]]
+) -> None:
     """Takes the value of each return back; what stands on more than is left is in breach."""
     for record, content in changed:
-        take_back(transaction, known[record.declaration], money.from_proto(content.amount))
+        take_back(transaction, declarations[record.declaration], money.from_proto(content.amount))
 
 
 def take_back(transaction: Transaction, declaration: Declaration, amount: Money) -> Money:

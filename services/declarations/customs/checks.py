@@ -1,8 +1,8 @@
 """The business rules of a declaration, over its proto row. Pure; every problem at once.
 
-Lengths and patterns are rules of the proto and are not repeated here. Paths are field paths of the row,
-indexes from 0: lines[1].total. Rules: the single window's goods declaration format, whose field table has prices of
-four and quantities of five decimals: a total may differ from quantity times price by what rounding the price explains.
+Lengths and patterns are rules of the proto and are not repeated here. Paths are field paths of the row, indexes from 0:
+lines[1].total. Rules: the single window's goods declaration format, whose field table has prices of four and quantities
+of five decimals: a total may differ from quantity times price by what rounding the price explains.
 """
 
 import operator
@@ -21,7 +21,7 @@ from trade import checks as trade_checks
 from trade.checks import date_or_none
 from trade.identifiers import is_social_credit_code
 
-# What a line of goods is, whatever document it stands in.
+# A line of goods, whatever document it stands in.
 Goods = declarations_pb2.DeclarationLine | retail_pb2.RetailLine
 
 LINES_MAX = 50
@@ -36,7 +36,7 @@ _WHOLE_MOST, _LAST_DECIMAL = Decimal(10) ** 14, Decimal("0.000001")
 
 @lru_cache(maxsize=65536)
 def decimal_or_none(text: str) -> Decimal | None:
-    """A number from 0 to below 10^14, rounded half-even to six decimals; None where it is anything else.
+    """Parses a number from 0 to below 10^14, rounded half-even to six decimals. Returns None for anything else.
 
     12.5000 keeps its decimals, since they tell how far it was rounded. `.5` is 0.5, `12.50000000` is 12.500000,
     `1.25E7` is 12500000, `3.3333333333333335` is 3.333333.
@@ -44,23 +44,26 @@ def decimal_or_none(text: str) -> Decimal | None:
     number = exact_or_none(text)
     if number is None or _decimals(number) <= _decimals(_LAST_DECIMAL):
         return number
-    # What rounding would make nothing of is no number that counts.
+    # A number that rounding brings to nothing doesn't count.
     return number.quantize(_LAST_DECIMAL) or (None if number else number.quantize(_LAST_DECIMAL))
 
 
 def exact_or_none(text: str) -> Decimal | None:
-    """A number from 0 to below 10^14 with all its decimals; None where it is anything else."""
+    """Parses a number from 0 to below 10^14 with all its decimals. Returns None for anything else.
+
+    `12.50000000` keeps its eight decimals, `-1` and `1E14` give None.
+    """
     number = Decimal(text) if _NUMBER.fullmatch(text) else _WHOLE_MOST
     return number if number < _WHOLE_MOST else None
 
 
 def _decimals(number: Decimal) -> int:
-    """How many decimals it is written with."""
+    """Returns how many decimals a number is written with: 12.50 has 2, 1.25E7 none."""
     return max(0, -int(number.as_tuple().exponent))
 
 
 def plain(text: str) -> str:
-    """A number as it is kept: digits, a point, at most six decimals; what is no number stays as it is.
+    """Returns a number as it is kept: digits, a point, at most six decimals. Text that is no number stays as it is.
 
     `.5` is kept as 0.5, `1.25E7` as 12500000.
     """
@@ -69,7 +72,8 @@ def plain(text: str) -> str:
 
 
 def rounding(quantity: Decimal, unit_price: Decimal) -> Decimal:
-    """How far quantity times price may be from the total because the price was rounded: half its last digit, each.
+    """Returns how far quantity times price may be from the total because the price was rounded: half its last digit,
+    each.
 
     3000 at 3.3333 may be 0.15 more or less than 9999.90.
     """
@@ -77,14 +81,14 @@ def rounding(quantity: Decimal, unit_price: Decimal) -> Decimal:
 
 
 def check(declaration: declarations_pb2.Declaration) -> list[Problem]:
-    """Every broken business rule of a declaration."""
+    """Returns every broken business rule of a declaration."""
     on = date_or_none(declaration.export_date) or date.max
     lines = list(_line_problems(declaration, on))
     return [*_head_problems(declaration, on), *lines, *_value_problems(declaration, lines)]
 
 
 def check_row(declaration: declarations_pb2.Declaration) -> list[Problem]:
-    """Every broken rule of a declaration that comes as a row: as any, and it has a number by which it is told."""
+    """Returns every broken rule of a declaration that comes as a row: it needs a number by which it is told, too."""
     numbers = (declaration.declaration_number, declaration.unified_number, declaration.client_number)
     return [*(() if any(numbers) else (_WITHOUT_NUMBER,)), *check(declaration)]
 
@@ -122,7 +126,10 @@ def _count_problems(count: int) -> Iterator[Problem]:
 
 
 def country_problems(path: str, code: str, on: date) -> Iterator[Problem]:
-    """Whether a country is one of ISO 3166 alpha-3 as GACC has it; an empty code is no problem."""
+    """Yields COUNTRY_UNKNOWN unless the country is one of ISO 3166 alpha-3 as GACC has it, or empty.
+
+    USA is right, US isn't.
+    """
     if not _is_country(code, on):
         yield _unknown_country(path, code)
 
@@ -142,11 +149,14 @@ def _unknown_country(path: str, code: str) -> Problem:
 
 
 def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Iterator[Problem]:
-    """Of each line; paths are built only for what is wrong, since the window sends lines by the million."""
+    """Yields the problems of each line.
+
+    Paths are built only for wrong lines, since the window sends lines by the million.
+    """
     currency = declaration.declared_value.currency_code
     for index, line in enumerate(declaration.lines):
-        if found := goods_problems(index, line, currency):
-            yield from found
+        if problems := goods_problems(index, line, currency):
+            yield from problems
         if not _is_country(line.origin_country, on):
             yield _unknown_country(f"lines[{index}].origin_country", line.origin_country)
         if not _is_country(line.destination_country, on):
@@ -154,16 +164,19 @@ def _line_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
 
 
 def goods_problems(index: int, line: Goods, currency: str, is_positive: bool = False) -> Sequence[Problem]:
-    """What is wrong with a line's quantity, price and total, in a document of that currency.
+    """Returns the problems of a line's quantity, price and total, in a document of that currency.
 
     is_positive: the total is known to be more than nothing, though less than half a minor unit.
     """
     total = line.total
     digits = minor_digits(total.currency_code)
-    found = _total_problems(index, line, total.minor_units, digits, is_positive)
+    problems = _total_problems(index, line, total.minor_units, digits, is_positive)
     if digits is None or total.currency_code != currency:
-        return [*_line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency), *found]
-    return found
+        return [
+            *_line_currency_problems(f"lines[{index}].total.currency_code", total.currency_code, currency),
+            *problems,
+        ]
+    return problems
 
 
 def _line_currency_problems(path: str, code: str, declared: str) -> Iterator[Problem]:
@@ -178,7 +191,7 @@ def _line_currency_problems(path: str, code: str, declared: str) -> Iterator[Pro
 
 
 def currency_problems(path: str, code: str) -> Iterator[Problem]:
-    """Whether a currency is one of ISO 4217 that is paid in."""
+    """Yields CURRENCY_UNKNOWN unless the currency is one of ISO 4217 that is paid in: XAU, gold, isn't."""
     if minor_digits(code) is None:
         yield Problem(
             path,
@@ -193,19 +206,19 @@ def _total_problems(
 ) -> Sequence[Problem]:
     quantity = decimal_or_none(line.quantity.value or "0")
     unit_price = decimal_or_none(line.unit_price.value or "0")
-    found = []
+    problems = []
     if quantity is None:
-        found.append(not_a_number(f"lines[{index}].quantity"))
+        problems.append(not_a_number(f"lines[{index}].quantity"))
     if unit_price is None:
-        found.append(not_a_number(f"lines[{index}].unit_price"))
+        problems.append(not_a_number(f"lines[{index}].unit_price"))
     if digits is not None and minor_units <= 0 and not is_positive:
-        found.append(trade_checks.not_positive(f"lines[{index}].total"))
+        problems.append(trade_checks.not_positive(f"lines[{index}].total"))
     elif digits is not None and quantity and unit_price:
         product = quantity * unit_price
         off = abs(product.scaleb(digits) - minor_units) - 1
         if off >= 0 and off >= rounding(quantity, unit_price).scaleb(digits):
-            found.append(_total_mismatch(f"lines[{index}].total", product, minor_units, digits))
-    return found
+            problems.append(_total_mismatch(f"lines[{index}].total", product, minor_units, digits))
+    return problems
 
 
 def _total_mismatch(path: str, product: Decimal, minor_units: int, digits: int) -> Problem:
@@ -219,7 +232,7 @@ def _total_mismatch(path: str, product: Decimal, minor_units: int, digits: int) 
 
 
 def not_a_number(path: str) -> Problem:
-    """The problem of a value that is no plain decimal."""
+    """Returns the problem of a value that is no plain decimal."""
     return Problem(
         path,
         "NUMBER_INVALID",
@@ -229,7 +242,7 @@ def not_a_number(path: str) -> Problem:
 
 
 def size_problems(path: str, minor_units: int, most: int) -> Iterator[Problem]:
-    """Whether an amount is larger than any document's."""
+    """Yields AMOUNT_TOO_LARGE for an amount that is larger than any document's."""
     if minor_units > most:
         yield Problem(
             path,
@@ -240,13 +253,16 @@ def size_problems(path: str, minor_units: int, most: int) -> Iterator[Problem]:
 
 
 def amount_problems(path: str, minor_units: int) -> Iterator[Problem]:
-    """Whether what an asset is worth is something, and no more than any document is: of 0, AMOUNT_NOT_POSITIVE."""
+    """Yields the problems of an asset's value: it is positive, and no larger than any document's.
+
+    0 gives AMOUNT_NOT_POSITIVE, 10^16 minor units nothing, more AMOUNT_TOO_LARGE.
+    """
     yield from trade_checks.positive(path, minor_units)
     yield from size_problems(path, minor_units, VALUE_MOST)
 
 
 def net_exceeds_gross(path: str, net: Decimal, gross: Decimal) -> Problem:
-    """The problem of a net weight above the gross weight, in kilograms."""
+    """Returns the problem of a net weight above the gross weight, in kilograms."""
     return Problem(
         path,
         "NET_EXCEEDS_GROSS",

@@ -1,7 +1,7 @@
 """Code systems kept apart and mapped by data: ISO alpha, the old customs numerics, the statistics' codes.
 
-A country is alpha-3 everywhere inside, a currency ISO 4217 alpha, a unit the customs code of three digits.
-Every other system is a table under data/; the same digits mean different things in different systems.
+A country is alpha-3 everywhere inside, a currency ISO 4217 alpha, a unit the customs code of three digits. Every other
+system is a table under data/; the same digits mean different things in different systems.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ def _by_table(name: str, column: str = "value") -> Translate:
 
 
 def _own(name: str) -> Translate:
-    """What is used inside needs no translation."""
+    """Returns a translation that checks a code of the inside's own system and leaves it as it is."""
     return lambda code, on: code if code_table(name).row(code, on) else None
 
 
@@ -30,7 +30,7 @@ def _currency(code: str, _on: date) -> str | None:
     return code if minor_digits(code) is not None else None
 
 
-# By name: what a code of the system is inside; None where it has no such code.
+# By name: translates a code of the system to the inside's code, None where there is no such code.
 CODE_SYSTEMS: Mapping[str, Translate] = {
     "country.iso_alpha_3": _own("countries"),
     "country.iso_alpha_2": _by_table("countries_alpha_2", "iso"),

@@ -16,7 +16,7 @@ def digit_of(number: str) -> str:
 
 
 def is_import(number: str) -> bool:
-    """Whether a customs number declares an import: 222920261000000001 does."""
+    """Returns whether a customs number declares an import: 222920261000000001 does."""
     return digit_of(number) == DIGITS["IMPORT"]
 
 

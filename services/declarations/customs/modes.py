@@ -20,17 +20,17 @@ class Mode:
 
     @property
     def is_pooled(self) -> bool:
-        """Whether its lists are financed as a pool."""
+        """Returns whether its lists are financed as a pool."""
         return self.row["financeable_unit"] == "POOL"
 
     @property
     def is_bonded_import(self) -> bool:
-        """Whether its lists sell bonded stock: duty falls due with the sale."""
+        """Returns whether its lists sell bonded stock: duty falls due with the sale."""
         return self.row["direction"] == "IMPORT" and self.row["trade_mode"] in ("1210", "1239")
 
     @property
     def declaration_hindrances(self) -> list[Problem]:
-        """Why a goods declaration of this mode can't be financed by itself; empty where it can."""
+        """Returns why a goods declaration of this mode can't be financed by itself; empty where it can."""
         row = self.row
         if not row["reason"]:
             return []
@@ -38,31 +38,31 @@ class Mode:
 
 
 def mode(trade_mode: str, direction: str, on: date) -> Mode | None:
-    """The mode (direction EXPORT or IMPORT) on a date; None for what is no such mode."""
+    """Returns the mode (direction EXPORT or IMPORT) on a date, None where there is no such mode."""
     row = code_table("retail_modes").row(f"{trade_mode}/{direction}", on)
     return Mode(row) if row else None
 
 
 def modes(on: date) -> list[Mode]:
-    """All of them on a date."""
+    """Returns all modes on a date."""
     table = code_table("retail_modes")
-    found = (table.row(code, on) for code in table.periods)
-    return [Mode(row) for row in found if row]
+    rows = (table.row(code, on) for code in table.periods)
+    return [Mode(row) for row in rows if row]
 
 
 def trade_modes(direction: str, on: date) -> list[str]:
-    """The codes of the modes that a direction has on a date."""
-    return sorted({found.row["trade_mode"] for found in modes(on) if found.row["direction"] == direction})
+    """Returns the codes of the modes that a direction has on a date."""
+    return sorted({mode.row["trade_mode"] for mode in modes(on) if mode.row["direction"] == direction})
 
 
 def list_(reading: Reading, _request: retail_list_pb2.ListTradeModesRequest) -> retail_list_pb2.ListTradeModesResponse:
-    """The public reference."""
-    found = map(_to_proto, modes(reading.business_date))
-    return retail_list_pb2.ListTradeModesResponse(trade_modes=found)
+    """Returns the public reference."""
+    messages = map(_to_proto, modes(reading.business_date))
+    return retail_list_pb2.ListTradeModesResponse(trade_modes=messages)
 
 
-def _to_proto(found: Mode) -> retail_list_pb2.TradeMode:
-    row = found.row
+def _to_proto(mode: Mode) -> retail_list_pb2.TradeMode:
+    row = mode.row
     texts = {
         name: retail_list_pb2.LocalText(english=row[f"{name}_english"], chinese=row[f"{name}_chinese"])
         for name in TEXTS

@@ -1,8 +1,8 @@
-"""Where a document stands by its receipts, for documents of any kind: two code tables and one rule.
+"""Derives a document's status from its receipts, for documents of any kind: two code tables and one rule.
 
-Receipts come more than once and out of order. They count by notice time, then by severity. A receipt
-moves the document when its severity is above the present status's resistance. Both numbers are
-columns of the tables, so that each kind of document has its own life and none has code of its own.
+Receipts come more than once and out of order. They count by notice time, then by severity. A receipt moves the document
+when its severity is above the present status's resistance. Both numbers are columns of the tables, so that each kind of
+document has its own life and none has code of its own.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,10 @@ _BEIJING_US = 8 * 3_600_000_000
 
 
 def notice_date(notice_time_us: int) -> date:
-    """The day in Beijing of a notice (microseconds since 1970 UTC)."""
+    """Returns the day in Beijing of a notice (microseconds since 1970 UTC).
+
+    A notice of 16:00 UTC is of the next day there.
+    """
     return _EPOCH + timedelta(days=(notice_time_us + _BEIJING_US) // _DAY_US)
 
 
@@ -31,13 +34,13 @@ class ReceiptMachine:
     initial: str
 
     def row(self, code: str, notice_time_us: int) -> Row | None:
-        """The table's row of a code at a time; None: unknown code. Negative codes share one row."""
+        """Returns the table's row of a code at a time, None for an unknown code. Negative codes share one row."""
         return code_table(self.codes).row("-" if code.startswith("-") else code, notice_date(notice_time_us))
 
     def status_after(self, receipts: Iterable[tuple[str, int]]) -> str:
-        """The status after receipts (code, notice time in microseconds).
+        """Returns the status after receipts (code, notice time in microseconds).
 
-        The same for any order and repetition. Unknown codes, and those without a status, move nothing.
+        It is the same for any order and repetition. Unknown codes, and those without a status, move nothing.
         """
         status = ""
         for _, severity, _, row in self._ordered(receipts):
@@ -46,12 +49,16 @@ class ReceiptMachine:
         return status or self.initial
 
     def _ordered(self, receipts: Iterable[tuple[str, int]]) -> list[tuple[int, int, str, Row]]:
-        """(notice time, severity, code, row) of the known receipts in the order they count.
+        """Returns (notice time, severity, code, row) of the receipts with a known code in the order they count.
 
         Repetitions stand next to each other, and a code that counts twice in a row counts once.
         """
-        known = ((code, time_us, self.row(code, time_us)) for code, time_us in receipts)
-        ranked = [(time_us, int(row["severity"]), code, row) for code, time_us, row in known if row and row["status"]]
+        receipts_with_rows = ((code, time_us, self.row(code, time_us)) for code, time_us in receipts)
+        ranked = [
+            (time_us, int(row["severity"]), code, row)
+            for code, time_us, row in receipts_with_rows
+            if row and row["status"]
+        ]
         return sorted(ranked, key=lambda receipt: receipt[:3])
 
     def _resistance(self, status: str) -> int:

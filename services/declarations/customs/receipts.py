@@ -1,10 +1,9 @@
-"""Where a goods declaration stands by the window's receipts, and what finance may do with it.
+"""Derives a goods declaration's status from the window's receipts, and what finance may do with it.
 
-Receipts come more than once and out of order. They count by notice time, then by severity. A receipt
-moves the declaration when its severity is above the present status's resistance: progress only goes
-forward, an inspection or a rejection stops anything that isn't closed, a suspension or a deletion
-stops even that, and a deletion is final. Both numbers are columns of data/receipt_codes.csv and
-data/statuses.csv.
+Receipts come more than once and out of order. They count by notice time, then by severity. A receipt moves the
+declaration when its severity is above the present status's resistance: progress only goes forward, an inspection or a
+rejection stops anything that isn't closed, a suspension or a deletion stops even that, and a deletion is final. Both
+numbers are columns of data/receipt_codes.csv and data/statuses.csv.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,22 +15,22 @@ from services.declarations.customs import direction, modes
 from services.declarations.customs.code_tables import Row, code_table
 from services.declarations.customs.receipt_machine import ReceiptMachine
 
-# What no receipt speaks of has at least been declared: it has a customs number.
+# A declaration without receipts has at least been declared: it has a customs number.
 STATUS_WITHOUT_RECEIPTS = "DECLARED"
 MACHINE = ReceiptMachine("receipt_codes", "statuses", STATUS_WITHOUT_RECEIPTS)
 
-# What a status does to value that is encumbered (column `value` of data/statuses.csv); else nothing.
+# The effect of a status on encumbered value (column `value` of data/statuses.csv); else nothing.
 VOIDS = "VOIDS"
 FREEZES = "FREEZES"
 
 
 def receipt_row(channel_code: str, notice_time_us: int) -> Row | None:
-    """The table's row of a channel code at a time (microseconds since 1970 UTC); None: unknown code."""
+    """Returns the table's row of a channel code at a time (microseconds since 1970 UTC), None for an unknown code."""
     return MACHINE.row(channel_code, notice_time_us)
 
 
 def status_after(receipts: Iterable[tuple[str, int]]) -> str:
-    """The status (a name of Declaration.Status) after receipts (channel code, notice time in microseconds)."""
+    """Returns the status (a name of Declaration.Status) after receipts (channel code, notice time in microseconds)."""
     return MACHINE.status_after(receipts)
 
 
@@ -43,7 +42,7 @@ def eligibility(
     transport_mode: str,
     on: date = date.max,
 ) -> tuple[str, list[Problem]]:
-    """What finance may do (a name of Eligibility.Verdict), and every reason that holds it back.
+    """Returns the verdict on finance (a name of Eligibility.Verdict), and every reason that holds it back.
 
     on picks the rows of the code tables: the export date; date.max means the rows now open.
     """
@@ -51,7 +50,7 @@ def eligibility(
     return verdict, list(reasons)
 
 
-# Of all declarations there are few combinations, and a page of them asks twice for each.
+# Declarations have few combinations of these, and a page asks twice for each.
 @lru_cache(maxsize=4096)
 def _eligibility(
     status: str, is_import: bool, trade_mode: str, transport_mode: str, on: date
@@ -66,12 +65,12 @@ def _eligibility(
 
 
 def void_statuses() -> list[str]:
-    """The statuses of what counts no more."""
+    """Returns the statuses in which a declaration counts no more."""
     return [row["code"] for row in code_table("statuses").rows() if row["value"] == VOIDS]
 
 
 def effect_on_value(status: str) -> str:
-    """VOIDS: what was declared counts no more. FREEZES: nothing new may stand on it meanwhile. Else empty."""
+    """Returns VOIDS where the declared value counts no more, FREEZES where nothing new may stand on it, else ""."""
     row = code_table("statuses").row(status, date.max)
     return row["value"] if row else ""
 

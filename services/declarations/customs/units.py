@@ -10,9 +10,9 @@ KILOGRAM = "035"
 
 @lru_cache(maxsize=1024)
 def counting_unit(unit: str) -> tuple[str, int]:
-    """The unit that quantities are counted in, and the power of ten between: all units of mass are kilograms.
+    """Returns the unit in which quantities are counted, and the power of ten between: units of mass are kilograms.
 
-    What can't be a unit's code counts as no unit.
+    Text that can't be a unit's code counts as no unit. Grams, `036`, give `035` and -3.
     """
     for row in code_table("mass_units").rows():
         if row["code"] == unit:

@@ -1,4 +1,4 @@
-"""What the register knows of documents that are asked about: found by tokens, scored, the best first."""
+"""Answers what the register holds on documents that are asked about: found by tokens, scored, the best first."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from services.declarations.fingerprint import matching, terms
 from services.declarations.fingerprint.document import Document
 from services.declarations.fingerprint.matching import Question, Score
 from services.declarations.fingerprint.model import Candidate, Registration
-from services.declarations.fingerprint.tokens import Blinder, Found
+from services.declarations.fingerprint.tokens import Blinder, Meaning
 
 
 class Hit(NamedTuple):
@@ -30,7 +30,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The matches of each document; the registration as it stands; what is to be kept of its documents if it is new."""
+    """The matches of each document, the registration as it stands, and the tokens to keep if it is new."""
 
     matches: Sequence[Sequence[Match]]
     registration: Registration | None = None
@@ -40,30 +40,30 @@ class Answer:
 
 @dataclass(slots=True)
 class Shelf:
-    """The registered documents that are looked at: where their tokens stand, and themselves by id."""
+    """The registered documents that are looked at: their tokens' places, and the documents by id."""
 
     hits: dict[int, list[Hit]]
     candidates: dict[str, Candidate]
 
     @classmethod
     def of(cls, hits: Iterable[Hit], candidates: Mapping[str, Candidate]) -> "Shelf":
-        """A shelf of what is stored."""
+        """Returns a shelf of what is stored."""
         shelf = cls({}, dict(candidates))
         shelf.add(hits, ())
         return shelf
 
     def add(self, hits: Iterable[Hit], candidates: Iterable[Candidate]) -> None:
-        """Puts more on it."""
+        """Puts more documents on the shelf."""
         for hit in hits:
             self.hits.setdefault(hit.token, []).append(hit)
         self.candidates.update((candidate.document.id, candidate) for candidate in candidates)
 
 
 class Search(NamedTuple):
-    """A question by the tokens of one suite, with those that find its like."""
+    """A question by the tokens of one suite, with the tokens that find its like."""
 
     question: Question
-    tokens: Mapping[int, set[Found]]
+    tokens: Mapping[int, set[Meaning]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Inquiry:
 
     @property
     def tokens(self) -> set[int]:
-        """All tokens that are looked for."""
+        """Returns all tokens that are looked for."""
         return {token for searches in self.searches for search in searches for token in search.tokens}
 
     def matches(self, shelf: Shelf, apart_from: str) -> list[list[Match]]:
@@ -123,9 +123,9 @@ def _matches(search: Search, shelf: Shelf, apart_from: str) -> Iterator[Match]:
                 yield Match(score, other)
 
 
-def _by_document(asked: Iterable[int], shelf: Shelf) -> dict[str, list[Hit]]:
+def _by_document(tokens: Iterable[int], shelf: Shelf) -> dict[str, list[Hit]]:
     hits: dict[str, list[Hit]] = {}
-    for token in asked:
+    for token in tokens:
         for hit in shelf.hits.get(token, ()):
             hits.setdefault(hit.document, []).append(hit)
     return hits

@@ -1,15 +1,15 @@
-"""How numbers are written the same: what differs only in writing gets the same token.
+"""Writes numbers the same: what differs only in writing gets the same token.
 
-Stored tokens can't be made anew, since what they were made of isn't kept. So these foldings are code,
-not data: another folding is another purpose of token (`tokens.VERSION`) and registrations made anew. Names have
-versions of their own (trade.names).
+Stored tokens can't be made anew, since what they were made of isn't kept. So these foldings are code, not data: another
+folding is another purpose of token (`tokens.VERSION`) and registrations made anew. Names have versions of their own
+(trade.names).
 """
 
 import re
 
 from trade import names
 
-# What is mistaken for, or passed off as, another character in a printed number; the second line looks Latin.
+# Characters that are mistaken for, or passed off as, others in a printed number; the second half looks Latin.
 LOOK_ALIKES = str.maketrans("oilавекмнорстух", "011abekmh0pctyx")
 LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 WORDS = re.compile(r"[^\W_]+")
@@ -17,7 +17,10 @@ ENTERPRISE_MARK = "#"
 
 
 def number(raw: str) -> str:
-    """Returns a document's number but for case, width and white space: a number that differs in more is another."""
+    """Returns a document's number but for case, width and white space: a number that differs in more is another.
+
+    "INV ７-a" is "inv7-a".
+    """
     return names.without_spaces(raw)
 
 
@@ -41,7 +44,7 @@ def identity(enterprise: str) -> str:
 
 
 def is_kept(identity: str) -> bool:
-    """Whether what is new is kept under an identity: a code, or the newest form of a name.
+    """Returns whether a new document is kept under an identity: a code, or the newest form of a name.
 
     "#enterprises/91411023maxy00112a" and "2:atlantichair" are, "atlantichair" is only looked for.
     """

@@ -1,4 +1,4 @@
-"""What is wrong with the documents of a request: every problem at once, before anything is asked."""
+"""Checks the documents of a request: every problem at once, before anything is asked."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,8 +15,8 @@ DECLARATION_NUMBER = re.compile(r"[0-9]{4}(19|20)[0-9]{2}[01][0-9]{9}")
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
-    """A document as it came, as it is compared, and whose declaration it is if it is a known one."""
+class PresentedDocument:
+    """A document as it came, as it is compared, and the enterprise of its declaration if that is known."""
 
     message: fingerprint_pb2.FinancedDocument
     document: Document
@@ -25,23 +25,23 @@ class Presented:
 
     @property
     def said(self) -> Any:
-        """The member of the oneof."""
+        """Returns the member of the oneof."""
         return getattr(self.message, self.message.WhichOneof("document"))
 
     @property
     def enterprises(self) -> set[str]:
-        """The enterprises an invoice names."""
+        """Returns the enterprises that an invoice names."""
         return {self.said.seller.enterprise, self.said.buyer.enterprise}
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: of which kinds, which field, when it is broken, and what to do."""
+    """A rule: its kinds, its field, when it is broken, and what to do."""
 
     kinds: frozenset[Kind]
     field: str
     reason: str
-    is_broken: Callable[[Presented], bool]
+    is_broken: Callable[[PresentedDocument], bool]
     english: str
     chinese: str
 
@@ -53,16 +53,16 @@ RULES: Sequence[Rule] = (
         frozenset({Kind.DECLARATION}),
         "declaration_number",
         "DECLARATION_NUMBER_INVALID",
-        lambda each_presented: not DECLARATION_NUMBER.fullmatch(each_presented.document.number),
+        lambda presented: not DECLARATION_NUMBER.fullmatch(presented.document.number),
         "Give the 18 digits of the customs declaration.",
         "请填写 18 位海关报关单号。",
     ),
-    # One answer for what isn't known and for what is somebody else's: the number can't be probed.
+    # One answer for an unknown declaration and for somebody else's: the number can't be probed.
     Rule(
         frozenset({Kind.DECLARATION}),
         "declaration_number",
         "DECLARATION_NOT_APPLICANTS",
-        lambda each_presented: each_presented.declarant != each_presented.applicant,
+        lambda presented: presented.declarant != presented.applicant,
         "The register knows no such declaration of the applicant; check the number, or wait for the window to send it.",
         "登记系统没有该企业的此报关单；请核对编号，或等待单一窗口推送。",
     ),
@@ -70,7 +70,7 @@ RULES: Sequence[Rule] = (
         frozenset({Kind.INVOICE}),
         "invoice.seller.enterprise",
         "APPLICANT_NOT_PARTY",
-        lambda each_presented: each_presented.applicant not in each_presented.enterprises,
+        lambda presented: presented.applicant not in presented.enterprises,
         "Give the applicant's code as seller or buyer: the invoice must be its own.",
         "请在卖方或买方处填写申请企业代码：发票须为该企业所有。",
     ),
@@ -78,7 +78,7 @@ RULES: Sequence[Rule] = (
         NUMBERED,
         "number",
         "NUMBER_EMPTY",
-        lambda each_presented: not each_presented.document.skeletons,
+        lambda presented: not presented.document.skeletons,
         "Give the number as printed, with letters or digits.",
         "请按票面填写含字母或数字的编号。",
     ),
@@ -86,7 +86,7 @@ RULES: Sequence[Rule] = (
         NUMBERED,
         "date",
         "DATE_INVALID",
-        lambda each_presented: each_presented.document.date is None,
+        lambda presented: presented.document.date is None,
         "Give a day of the calendar.",
         "请填写有效日期。",
     ),
@@ -94,30 +94,30 @@ RULES: Sequence[Rule] = (
         PRICED,
         "amount",
         "AMOUNT_INVALID",
-        lambda each_presented: each_presented.document.amount is None,
+        lambda presented: presented.document.amount is None,
         "Give a positive amount in an ISO 4217 currency.",
         "请填写正数金额及 ISO 4217 币种。",
     ),
 )
 
 
-def problems(presented: Sequence[Presented], path: str) -> Iterator[Problem]:
-    """All that is wrong; `path` is the field that the documents came in."""
+def problems(presented_documents: Sequence[PresentedDocument], path: str) -> Iterator[Problem]:
+    """Yields all problems; `path` is the field that the documents came in."""
     seen: set[object] = set()
-    for index, each_presented in enumerate(presented):
+    for index, presented in enumerate(presented_documents):
         where = f"{path}[{index}]"
         for rule in RULES:
-            if each_presented.document.kind in rule.kinds and rule.is_broken(each_presented):
-                yield Problem(f"{where}.{_field(each_presented, rule)}", rule.reason, rule.english, rule.chinese)
-        if (identity := _identity(each_presented.document)) in seen:
+            if presented.document.kind in rule.kinds and rule.is_broken(presented):
+                yield Problem(f"{where}.{_field(presented, rule)}", rule.reason, rule.english, rule.chinese)
+        if (identity := _identity(presented.document)) in seen:
             yield Problem(where, "DOCUMENT_REPEATED", "Name each document once.", "每份单证只能列一次。")
         seen.add(identity)
 
 
-def _field(each_presented: Presented, rule: Rule) -> str:
-    """The path within the document."""
-    is_whole = each_presented.document.kind is Kind.DECLARATION or "." in rule.field
-    return rule.field if is_whole else f"{each_presented.message.WhichOneof('document')}.{rule.field}"
+def _field(presented: PresentedDocument, rule: Rule) -> str:
+    """Returns the path within the document."""
+    is_whole = presented.document.kind is Kind.DECLARATION or "." in rule.field
+    return rule.field if is_whole else f"{presented.message.WhichOneof('document')}.{rule.field}"
 
 
 def _identity(document: Document) -> object:
@@ -130,9 +130,9 @@ def presented(
     documents: Sequence[Document],
     applicant: str,
     declarants: Mapping[str, str],
-) -> list[Presented]:
-    """Each document with what the rules look at."""
+) -> list[PresentedDocument]:
+    """Returns each document with what the rules look at."""
     return [
-        Presented(message, document, applicant, declarants.get(document.number, ""))
+        PresentedDocument(message, document, applicant, declarants.get(document.number, ""))
         for message, document in zip(messages, documents, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Registering documents, asking about them, and saying how the financing went on."""
+"""Registers documents, answers questions about them, and records how their financing went on."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from chassis.money import Money
 from chassis.states import check_etag, moved
 from services.declarations.fingerprint import rpc, store, terms
 from services.declarations.fingerprint.answers import Answer
-from services.declarations.fingerprint.asking import Asked, answer
+from services.declarations.fingerprint.asking import DocumentRequest, answer
 from services.declarations.fingerprint.document import Document
 from services.declarations.fingerprint.model import ALERTED, TRANSITIONS, Registration, State, Verb
 
@@ -35,9 +35,9 @@ CheckWork = tuple[Transaction, fingerprint_pb2.CheckDocumentsRequest]
 
 
 def contenders(request: fingerprint_pb2.RegisterDocumentsRequest) -> Iterator[str]:
-    """What a registration locks: itself, and what any that may match it locks too.
+    """Yields the names that a registration locks: itself, and those that any that may match it locks too.
 
-    As shards, so that the database's view of locks tells nothing of whose documents are being registered.
+    They are shards, so that the database's view of locks tells nothing of whose documents are being registered.
     """
     yield f"registrations/{request.registration_id.lower()}"
     for message in request.registration.documents:
@@ -46,46 +46,48 @@ def contenders(request: fingerprint_pb2.RegisterDocumentsRequest) -> Iterator[st
 
 
 def register_batch(work: Sequence[RegisterWork]) -> Sequence[Message | DomainError]:
-    """Keeps the tokens of financings' documents and says what else is known of them; the same again asks again."""
-    given = {request.registration_id.lower() for _, request in work}
-    # Those from before ids had owners go on under the very ids.
-    plain = store.load(work[0][0].connection, given)
-    answers = answer([_registering(transaction, request, plain) for transaction, request in work])
-    told = list(zip((transaction for transaction, _ in work), answers, strict=True))
+    """Keeps the tokens of financings' documents. Returns what else is known of them; the same again asks again."""
+    identifiers = {request.registration_id.lower() for _, request in work}
+    # Registrations from before ids had owners go on under their very ids.
+    standing_by_id = store.load(work[0][0].connection, identifiers)
+    answers = answer([_registering(transaction, request, standing_by_id) for transaction, request in work])
+    transactions_with_answers = list(zip((transaction for transaction, _ in work), answers, strict=True))
     store.add(
         work[0][0].connection,
-        [each_answer for each_answer in answers if isinstance(each_answer, Answer) and each_answer.candidates],
+        [outcome for outcome in answers if isinstance(outcome, Answer) and outcome.candidates],
     )
     return [
-        _registered(transaction, domain_error) if isinstance(domain_error, Answer) else domain_error
-        for transaction, domain_error in told
+        _registered(transaction, outcome) if isinstance(outcome, Answer) else outcome
+        for transaction, outcome in transactions_with_answers
     ]
 
 
 def check_batch(work: Sequence[CheckWork]) -> Sequence[Message | DomainError]:
-    """Says what is known of documents."""
+    """Returns what is known of documents."""
     answers = answer([_checking(transaction, request) for transaction, request in work])
     return [
-        fingerprint_pb2.CheckDocumentsResponse(documents=_told(transaction, domain_error))
-        if isinstance(domain_error, Answer)
-        else domain_error
-        for (transaction, _), domain_error in zip(work, answers, strict=True)
+        fingerprint_pb2.CheckDocumentsResponse(documents=_told(transaction, outcome))
+        if isinstance(outcome, Answer)
+        else outcome
+        for (transaction, _), outcome in zip(work, answers, strict=True)
     ]
 
 
-def _checking(transaction: Transaction, request: fingerprint_pb2.CheckDocumentsRequest) -> Asked:
+def _checking(transaction: Transaction, request: fingerprint_pb2.CheckDocumentsRequest) -> DocumentRequest:
     documents = [rpc.document(message, request.applicant) for message in request.documents]
-    return Asked(transaction, "CheckDocuments", request.applicant, request.documents, documents, "documents")
+    return DocumentRequest(transaction, "CheckDocuments", request.applicant, request.documents, documents, "documents")
 
 
 def _registering(
-    transaction: Transaction, request: fingerprint_pb2.RegisterDocumentsRequest, plain: Mapping[str, Registration]
-) -> Asked:
+    transaction: Transaction,
+    request: fingerprint_pb2.RegisterDocumentsRequest,
+    standing_by_id: Mapping[str, Registration],
+) -> DocumentRequest:
     message = request.registration
     documents = [rpc.document(financed_document, message.applicant) for financed_document in message.documents]
     amount = rpc.amount(message.amount)
-    identifier = _kept_id(transaction.caller, request.registration_id.lower(), plain)
-    return Asked(
+    identifier = _kept_id(transaction.caller, request.registration_id.lower(), standing_by_id)
+    return DocumentRequest(
         transaction,
         "RegisterDocuments",
         message.applicant,
@@ -98,9 +100,9 @@ def _registering(
     )
 
 
-def _kept_id(caller: Caller, identifier: str, plain: Mapping[str, Registration]) -> str:
-    """The id under which a registration is kept, or is to be."""
-    is_own = identifier in plain and plain[identifier].holder == caller.tenant
+def _kept_id(caller: Caller, identifier: str, standing_by_id: Mapping[str, Registration]) -> str:
+    """Returns the id under which a registration is kept, or is to be."""
+    is_own = identifier in standing_by_id and standing_by_id[identifier].holder == caller.tenant
     return identifier if is_own else caller.kept_id(identifier)
 
 
@@ -126,33 +128,33 @@ def _registration(
     )
 
 
-def _registered(transaction: Transaction, found: Answer) -> fingerprint_pb2.RegisterDocumentsResponse:
-    """Tells of a new registration, and the holders of those that it matches."""
-    assert found.registration is not None
-    if found.candidates:
-        store.tell(transaction, found.registration, "registration.registered")
-        _alert(transaction, found)
+def _registered(transaction: Transaction, answer: Answer) -> fingerprint_pb2.RegisterDocumentsResponse:
+    """Tells of a new registration, and alerts the holders of those that it matches. Returns the response."""
+    assert answer.registration is not None
+    if answer.candidates:
+        store.tell(transaction, answer.registration, "registration.registered")
+        _alert(transaction, answer)
     return fingerprint_pb2.RegisterDocumentsResponse(
-        registration=rpc.to_proto(found.registration), documents=_told(transaction, found)
+        registration=rpc.to_proto(answer.registration), documents=_told(transaction, answer)
     )
 
 
-def _told(transaction: Transaction, found: Answer) -> list[fingerprint_pb2.DocumentMatches]:
-    """The best matches of each document, as the caller may know of them."""
+def _told(transaction: Transaction, answer: Answer) -> list[fingerprint_pb2.DocumentMatches]:
+    """Returns the best matches of each document, as the caller may know of them."""
     today, reader = transaction.business_date, transaction.caller.tenant
     most = terms.number("matches_max", today)
     return [
         fingerprint_pb2.DocumentMatches(
             matches=[rpc.match(match.score, match.other, today, reader) for match in matches[:most]]
         )
-        for matches in found.matches
+        for matches in answer.matches
     ]
 
 
-def _alert(transaction: Transaction, found: Answer) -> None:
-    """Tells the holders of those that a new registration matches; the caller knows his own."""
+def _alert(transaction: Transaction, answer: Answer) -> None:
+    """Tells the holders of registrations that a new one matches; the caller knows his own."""
     today = transaction.business_date
-    for match in (match for matches in found.matches for match in matches):
+    for match in (match for matches in answer.matches for match in matches):
         other = match.other
         if other.holder == transaction.caller.tenant or other.state not in ALERTED:
             continue
@@ -166,19 +168,19 @@ def _alert(transaction: Transaction, found: Answer) -> None:
 
 
 def finance(transaction: Transaction, request: fingerprint_pb2.MarkFinancedRequest) -> fingerprint_pb2.Registration:
-    """The institution has paid."""
+    """Records that the institution has paid. Returns the registration."""
     return _move(transaction, request, Verb.FINANCE, "registration.financed")
 
 
 def repay(transaction: Transaction, request: fingerprint_pb2.MarkRepaidRequest) -> fingerprint_pb2.Registration:
-    """What it paid has come back."""
+    """Records that what it paid has come back. Returns the registration."""
     return _move(transaction, request, Verb.REPAY, "registration.repaid")
 
 
 def cancel(
     transaction: Transaction, request: fingerprint_pb2.CancelRegistrationRequest
 ) -> fingerprint_pb2.Registration:
-    """Nothing came of it, or the finance was undone."""
+    """Records that no finance came, or that it was undone. Returns the registration."""
     return _move(transaction, request, Verb.CANCEL, "registration.cancelled")
 
 

@@ -1,4 +1,4 @@
-"""A document behind a financing, as it is compared: who numbered it, its number, whom it concerns, when, how much."""
+"""A document behind a financing, as it is compared: its issuer, number, parties, date and amount."""
 
 import datetime
 import enum
@@ -41,24 +41,24 @@ class Document:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The scopes within which its number is unique: each issuer, or everything."""
+        """Returns the scopes within which its number is unique: each issuer, or everything."""
         return self.issuers or ("",)
 
     @property
     def skeletons(self) -> frozenset[str]:
-        """The folded forms of its number; none where a folded number proves nothing."""
+        """Returns the folded forms of its number; none where a folded number proves nothing."""
         return frozenset() if self.kind in WITHOUT_NEIGHBOURS else canonical.skeletons(self.number)
 
     def kept(self) -> "Document":
         """Returns the document as it is registered: its parties by their codes and the newest forms of their names."""
-        issuers, parties = (tuple(filter(canonical.is_kept, each)) for each in (self.issuers, self.parties))
+        issuers, parties = (tuple(filter(canonical.is_kept, identities)) for identities in (self.issuers, self.parties))
         return replace(self, issuers=issuers, parties=parties)
 
     def contenders(self) -> Iterable[str]:
-        """Names of which any two documents that may match have one in common: who registers locks them.
+        """Returns names of which any two documents that may match have one in common: whoever registers locks them.
 
-        An issuer's documents match only among themselves. Others match by the same number, or by an edited
-        one of the same party.
+        An issuer's documents match only among themselves. Others match by the same number, or by an edited one of the
+        same party.
         """
         if self.issuers:
             return self.issuers

@@ -1,4 +1,4 @@
-"""Scores a registered document against one that is asked about: by which tokens agree, nothing else."""
+"""Scores a registered document against a document that is asked about, by which tokens agree and nothing else."""
 
 import enum
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from services.declarations.fingerprint.tokens import (
     WHOLE,
     Blinder,
     Comparing,
-    Found,
+    Meaning,
     Tolerance,
 )
 
@@ -22,7 +22,7 @@ WHOLLY_SAME = 100
 
 
 class Tier(enum.StrEnum):
-    """How sure; names of the proto's enum."""
+    """The tiers of a match; names of the proto's enum."""
 
     EXACT = "EXACT"
     NEAR = "NEAR"
@@ -30,33 +30,37 @@ class Tier(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A finding token that both have: what it stands for in the asked document and in the stored one."""
+    """A finding token that both have: its meaning in the document asked about, and its position in the stored one."""
 
-    asked: Found
+    meaning: Meaning
     stored_position: int
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How alike two documents are: 0 to 100, and the codes of the reasons."""
+    """The likeness of two documents: 0 to 100, and the codes of the reasons."""
 
     points: int
     reasons: tuple[str, ...]
 
     @property
     def tier(self) -> Tier:
-        """EXACT if everything agrees that documents of the kind have."""
+        """Returns EXACT if everything agrees that documents of the kind have, else NEAR."""
         return Tier.EXACT if self.points == WHOLLY_SAME else Tier.NEAR
 
 
 def number_reason(agreements: Collection[Agreement]) -> str | None:
-    """How the numbers agree; one character more, less, other or swapped is one edit."""
-    if any(agreement.asked.by == NUMBER for agreement in agreements):
+    """Returns how the numbers agree, None where they don't; one character more, less, other or swapped is one edit.
+
+    2026-12 and 202612 are NUMBER_FOLDED, 202612 and 202621 NUMBER_TRANSPOSED, 202612 and 2026112 NUMBER_LENGTHENED,
+    202612 and 202613 NUMBER_SUBSTITUTED.
+    """
+    if any(agreement.meaning.by == NUMBER for agreement in agreements):
         return "NUMBER_SAME"
     edits = {
-        (agreement.asked.position, agreement.stored_position)
+        (agreement.meaning.position, agreement.stored_position)
         for agreement in agreements
-        if agreement.asked.by == SKELETON
+        if agreement.meaning.by == SKELETON
     }
     if (WHOLE, WHOLE) in edits:
         return "NUMBER_FOLDED"
@@ -70,7 +74,7 @@ def number_reason(agreements: Collection[Agreement]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Nearness:
-    """An aspect in which documents may be near: its reasons, what is stored of it, the tokens of all that is near."""
+    """An aspect in which documents may be near: its reasons, its stored token, and the tokens of all near values."""
 
     same: str
     near: str
@@ -94,16 +98,16 @@ class Question:
     on: date
 
     def score(self, agreements: Collection[Agreement], stored: Comparing, salt: str, least: int = 0) -> Score:
-        """How alike a stored document is, found by these agreements; its id is the salt.
+        """Returns how alike a stored document is, found by these agreements; its id is the salt.
 
-        What is the same is looked at first, as it costs least; what is only near, while `least` can be reached.
+        Equal aspects are looked at first, as they cost least; near ones while `least` can be reached.
         """
         reasons = list(self._same(agreements, stored, salt))
         possible = [nearness for nearness in NEARNESSES if nearness.same not in reasons and nearness.stored(stored)]
         while possible and self._points([*reasons, *(nearness.near for nearness in possible)]) >= least:
-            each_nearness = possible.pop(0)
-            if each_nearness.stored(stored) in each_nearness.tokens(self.blinder, self.document, salt, self.tolerance):
-                reasons.append(each_nearness.near)
+            nearness = possible.pop(0)
+            if nearness.stored(stored) in nearness.tokens(self.blinder, self.document, salt, self.tolerance):
+                reasons.append(nearness.near)
         return Score(self._points(reasons), tuple(reasons))
 
     def _points(self, reasons: Iterable[str]) -> int:
@@ -122,6 +126,6 @@ class Question:
             yield "DATE_SAME"
 
 
-def agreements(asked: Mapping[int, set[Found]], hits: Iterable[tuple[int, int]]) -> set[Agreement]:
-    """What the stored tokens (with their positions) of one document agree in."""
-    return {Agreement(found, position) for token, position in hits for found in asked.get(token, ())}
+def agreements(meanings_by_token: Mapping[int, set[Meaning]], hits: Iterable[tuple[int, int]]) -> set[Agreement]:
+    """Returns the agreements of one document's stored tokens (with their positions) with those asked about."""
+    return {Agreement(meaning, position) for token, position in hits for meaning in meanings_by_token.get(token, ())}

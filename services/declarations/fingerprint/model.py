@@ -16,7 +16,7 @@ _EAST_US = CHINA.utcoffset(None) // datetime.timedelta(microseconds=1)
 
 
 class State(enum.StrEnum):
-    """Where the financing stands; names of the proto's enum."""
+    """The states of a registration's financing; names of the proto's enum."""
 
     REGISTERED = "REGISTERED"
     FINANCED = "FINANCED"
@@ -25,7 +25,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What its holder can say of it."""
+    """The verbs by which its holder reports on it."""
 
     FINANCE = "finance"
     REPAY = "repay"
@@ -38,13 +38,16 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
     (State.REGISTERED, Verb.CANCEL): State.CANCELLED,
     (State.FINANCED, Verb.CANCEL): State.CANCELLED,
 }
-# Whose holder is told when a later registration matches.
+# The states in which a holder is told when a later registration matches.
 ALERTED = frozenset({State.REGISTERED, State.FINANCED, State.REPAID})
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """The row. `listed`: sorts by time; `kinds`: of the documents, in order; `digest`: a token of the content."""
+    """A registration's row.
+
+    `listed`: sorts by time; `kinds`: of the documents, in order; `digest`: a token of the content.
+    """
 
     id: str
     listed: str
@@ -59,13 +62,16 @@ class Registration:
 
     @property
     def name(self) -> str:
-        """Its resource name."""
+        """Returns its resource name."""
         return f"registrations/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredDocument:
-    """One document: nothing but tokens to compare with. Its id is their salt; `position` within its registration."""
+    """A document of a registration: nothing but tokens to compare with.
+
+    Its id is their salt; `position` is its place within its registration.
+    """
 
     id: str
     registration: str
@@ -84,12 +90,12 @@ class Candidate:
 
     @property
     def registration(self) -> str:
-        """The registration's resource name."""
+        """Returns the registration's resource name."""
         return f"registrations/{self.document.registration}"
 
 
 def document_id(registration: str, position: int) -> str:
-    """The id of a registration's document."""
+    """Returns the id of a registration's document."""
     return f"{registration}/{position}"
 
 
@@ -108,11 +114,14 @@ LIMITS: Mapping[Span, tuple[str, int]] = {
 
 
 def window_start_us(span: Span, now_us: int) -> int:
-    """When the present window of a span began: whole minutes, and business days in China."""
+    """Returns when the present window of a span began: whole minutes, and business days in China.
+
+    A day's window begins at 16:00 UTC.
+    """
     length_us = LIMITS[span][1] * MICROSECONDS
     return (now_us + _EAST_US) // length_us * length_us - _EAST_US
 
 
 def window_end_us(span: Span, now_us: int) -> int:
-    """When the next window of a span begins."""
+    """Returns when the next window of a span begins."""
     return window_start_us(span, now_us) + LIMITS[span][1] * MICROSECONDS

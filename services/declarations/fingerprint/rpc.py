@@ -8,7 +8,7 @@ from aval.declarations.v1 import fingerprint_pb2
 from google.type import date_pb2
 
 from chassis import money
-from chassis import rpc as wire
+from chassis import rpc as chassis_rpc
 from chassis.money import Money
 from services.declarations.fingerprint import canonical, terms
 from services.declarations.fingerprint.document import Document, Kind
@@ -19,13 +19,13 @@ from trade.calendars import day_in_china
 
 
 def document(message: fingerprint_pb2.FinancedDocument, applicant: str) -> Document:
-    """The document in its canonical form; a date or an amount that can't be is left out."""
+    """Returns the document in its canonical form; a date or an amount that can't be is left out."""
     kind = message.WhichOneof("document")
     return BUILDERS[kind](getattr(message, kind), applicant)
 
 
 def _declaration(number: str, _applicant: str) -> Document:
-    """Separators and spaces are nobody's business: the number is its digits."""
+    """Returns a declaration by its digits alone: separators and spaces don't count."""
     return Document(Kind.DECLARATION, (), "".join(filter(str.isdigit, canonical.number(number))))
 
 
@@ -60,25 +60,27 @@ def _party(message: fingerprint_pb2.DocumentParty) -> tuple[str, ...]:
 
 def _date(message: date_pb2.Date) -> datetime.date | None:
     try:
-        return wire.to_date(message)
+        return chassis_rpc.to_date(message)
     except ValueError:
         return None
 
 
 def amount(message: Any) -> Money | None:
-    """A positive amount of a currency; None for anything else."""
+    """Returns a positive amount of a currency, None for anything else."""
     is_amount = message.minor_units > 0 and money.is_currency(message.currency_code)
     return money.from_proto(message) if is_amount else None
 
 
 def content(message: fingerprint_pb2.Registration) -> bytes:
-    """What the caller says of a registration, and nothing else."""
-    said = fingerprint_pb2.Registration(applicant=message.applicant, amount=message.amount, documents=message.documents)
-    return bytes(said.SerializeToString(deterministic=True))
+    """Returns what the caller says of a registration, and nothing else."""
+    stated = fingerprint_pb2.Registration(
+        applicant=message.applicant, amount=message.amount, documents=message.documents
+    )
+    return bytes(stated.SerializeToString(deterministic=True))
 
 
 def to_proto(registration: Registration) -> fingerprint_pb2.Registration:
-    """What its holder sees."""
+    """Returns the registration as its holder sees it."""
     message = fingerprint_pb2.Registration(
         name=registration.name,
         applicant=registration.applicant,
@@ -93,7 +95,7 @@ def to_proto(registration: Registration) -> fingerprint_pb2.Registration:
 
 
 def match(score: Score, other: Candidate, on: datetime.date, reader: str) -> fingerprint_pb2.DocumentMatch:
-    """A document of another registration as `reader` may know of it: named only if it is his own."""
+    """Returns a document of another registration as `reader` may know of it: named only if it is his own."""
     registered = day_in_china(other.create_us)
     return fingerprint_pb2.DocumentMatch(
         tier=score.tier.value,

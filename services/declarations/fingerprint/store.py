@@ -82,7 +82,7 @@ COUNT = sa.text(
 
 
 class Window(NamedTuple):
-    """How many documents an institution may be answered in a span's present window."""
+    """The number of documents for which an institution may be answered in a span's present window."""
 
     span: Span
     start_us: int
@@ -90,36 +90,43 @@ class Window(NamedTuple):
 
 
 def count(connection: sa.Connection, institution: str, windows: Iterable[Window], documents: int) -> list[Span]:
-    """Counts answered documents; the spans in which there were too many, where nothing is counted."""
-    asked = {"institution": institution, "documents": documents}
+    """Counts answered documents. Returns the spans in which there were too many, where nothing is counted."""
+    parameters = {"institution": institution, "documents": documents}
     return [
         window.span
         for window in windows
-        if connection.execute(COUNT, asked | window._asdict() | {"span": window.span.value}).first() is None
+        if connection.execute(COUNT, parameters | window._asdict() | {"span": window.span.value}).first() is None
     ]
 
 
 def load(connection: sa.Connection, identifiers: Collection[str]) -> dict[str, Registration]:
-    """The registrations with these ids, those that are known."""
+    """Returns the registrations with these ids, by id, without those that don't exist."""
     if not identifiers:
         return {}
     query = sa.select(registrations).where(bulk.among(connection, registrations.c.id, identifiers))
-    return {found.id: found for found in records.many(connection, query, Registration)}
+    return {registration.id: registration for registration in records.many(connection, query, Registration)}
 
 
 def named(connection: sa.Connection, caller: Caller, identifier: str) -> Registration | None:
-    """A registration by what its holder or applicant calls it: the id in its name, or the one its holder gave it."""
+    """Returns a registration by what its holder or applicant calls it.
+
+    That is the id in its name, or the id that its holder gave it.
+    """
     own = caller.kept_id(identifier)
-    known = load(connection, {identifier, own})
-    parties = [known[each] for each in (identifier, own) if each in known]
+    registrations_by_id = load(connection, {identifier, own})
+    found_registrations = [registrations_by_id[key] for key in (identifier, own) if key in registrations_by_id]
     return next(
-        (registration for registration in parties if caller.tenant in (registration.holder, registration.applicant)),
+        (
+            registration
+            for registration in found_registrations
+            if caller.tenant in (registration.holder, registration.applicant)
+        ),
         None,
     )
 
 
 def hits(connection: sa.Connection, tokens: Collection[int], most: int) -> list[Hit]:
-    """Where these tokens stand, at most so many times each."""
+    """Returns where these tokens stand, at most so many times each."""
     rows = document_tokens
     rank = sa.func.row_number().over(partition_by=rows.c.token, order_by=(rows.c.document, rows.c.position))
     ranked = sa.select(rows, rank.label("rank")).where(bulk.among(connection, rows.c.token, tokens)).subquery()
@@ -128,14 +135,14 @@ def hits(connection: sa.Connection, tokens: Collection[int], most: int) -> list[
 
 
 def candidates(connection: sa.Connection, identifiers: Collection[str]) -> dict[str, Candidate]:
-    """These documents, with what may be told of their registrations."""
+    """Returns these documents, with what may be told of their registrations."""
     if not identifiers:
         return {}
     rows, owners = registered_documents, registrations
     query = sa.select(rows, owners.c.holder, owners.c.state, owners.c.create_us)
     joined = query.join(owners, owners.c.id == rows.c.registration)
-    found = connection.execute(joined.where(bulk.among(connection, rows.c.id, identifiers)))
-    return {row.id: _candidate(row) for row in found}
+    found_rows = connection.execute(joined.where(bulk.among(connection, rows.c.id, identifiers)))
+    return {row.id: _candidate(row) for row in found_rows}
 
 
 def _candidate(row: Any) -> Candidate:
@@ -145,7 +152,7 @@ def _candidate(row: Any) -> Candidate:
 
 
 def _row(document: RegisteredDocument) -> bulk.Row:
-    """In the table's order."""
+    """Returns the row in the table's order."""
     comparing = document.comparing
     parties = " ".join(comparing.parties)
     identity = (document.id, document.registration, document.position)
@@ -153,28 +160,28 @@ def _row(document: RegisteredDocument) -> bulk.Row:
 
 
 def of_party(party: str) -> Any:
-    """A query of the registrations that an institution holds, or that were made for an enterprise."""
+    """Returns a query of the registrations that an institution holds, or that were made for an enterprise."""
     rows = registrations
     return sa.select(rows).where(sa.or_(rows.c.holder == party, rows.c.applicant == party))
 
 
-def add(connection: sa.Connection, fresh: Sequence[Answer]) -> None:
-    """What answers have that is new: registrations with their documents and tokens."""
-    records.insert(connection, registrations, *(answer.registration for answer in fresh))
-    documents = [_row(candidate.document) for answer in fresh for candidate in answer.candidates]
+def add(connection: sa.Connection, new_answers: Sequence[Answer]) -> None:
+    """Inserts the new registrations of answers, with their documents and tokens."""
+    records.insert(connection, registrations, *(answer.registration for answer in new_answers))
+    documents = [_row(candidate.document) for answer in new_answers for candidate in answer.candidates]
     bulk.insert(connection, registered_documents, documents)
-    bulk.insert(connection, document_tokens, [hit for answer in fresh for hit in answer.hits])
+    bulk.insert(connection, document_tokens, [hit for answer in new_answers for hit in answer.hits])
 
 
 def save(transaction: Transaction, registration: Registration, event: str) -> Registration:
-    """A changed registration, with its event."""
-    fresh = records.update(transaction.connection, registrations, registration)
-    tell(transaction, fresh, event)
-    return fresh
+    """Saves a changed registration, and tells its event. Returns the saved registration."""
+    saved = records.update(transaction.connection, registrations, registration)
+    tell(transaction, saved, event)
+    return saved
 
 
 def tell(transaction: Transaction, registration: Registration, event: str) -> None:
-    """To its holder and the applicant, and nobody else."""
+    """Tells an event to its holder and the applicant, and nobody else."""
     parties = (registration.holder, registration.applicant)
     transaction.append(event, registration.name, rpc.to_proto(registration), parties)
 

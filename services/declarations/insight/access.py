@@ -9,7 +9,7 @@ from services.declarations.privacy import callers
 from services.declarations.privacy import errors as privacy_errors
 from services.declarations.privacy.consent import access
 from services.declarations.privacy.consent import store as consent_store
-from services.declarations.privacy.consent.access import Seen
+from services.declarations.privacy.consent.access import PendingDisclosure
 from services.declarations.privacy.consent.model import Purpose
 
 REGULATOR = "REGULATOR"
@@ -32,7 +32,7 @@ def see(reading: Reading, enterprise: str, method: str, resources: Sequence[str]
     consent = access.granted(reading, [enterprise], PURPOSE).get(enterprise)
     if consent is None:
         raise privacy_errors.ConsentMissing
-    reading.notes.append(Seen(enterprise, consent, method, resources, PURPOSE))
+    reading.notes.append(PendingDisclosure(enterprise, consent, method, resources, PURPOSE))
     return True
 
 

@@ -7,10 +7,10 @@ WINDOW = "WINDOW"
 
 
 def is_window(caller: Caller) -> bool:
-    """Whether the single window itself calls."""
+    """Returns whether the single window itself calls."""
     return WINDOW in caller.roles
 
 
 def is_platform(caller: Caller) -> bool:
-    """Whether the window or one of the platform's own services calls: each sees the data of all enterprises."""
+    """Returns whether the window or one of the platform's own services calls: each sees the data of all enterprises."""
     return is_window(caller) or caller.tenant.startswith("services/")

@@ -1,4 +1,4 @@
-"""Pages and events of what is an enterprise's: its own, what it consents to, all for the window and the services."""
+"""Limits pages and events to what a caller may see: an enterprise its own, institutions by consent, the window all."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,16 +11,16 @@ from chassis.service import Reading
 from services.declarations.privacy.consent import access
 from services.declarations.privacy.consent import store as consent_store
 
-# Whose a resource is whose merchant isn't known as an enterprise: nobody's, but the window sees it.
+# The owner of a resource whose merchant isn't known as an enterprise: nobody, but the window sees it.
 NOBODY = "enterprises/-"
-# Events that say in their payload whose they are, by its type; declarations' have a room of their own.
+# Events that name their owner in the payload, by its type; declarations' events have a room of their own.
 OWNED: Mapping[str, Any] = {
     kind.DESCRIPTOR.full_name: kind for kind in (pool_pb2.Pool, pre_shipment_pb2.PreShipment, rebate_pb2.Rebate)
 }
 
 
 def among_seen(reading: Reading, enterprise: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """The condition on a column of enterprises that the caller may see the row."""
+    """Returns the condition on a column of enterprises that the caller may see the row."""
     caller = reading.caller
     if access.sees_all(caller, NOBODY):
         return sa.true()
@@ -30,7 +30,7 @@ def among_seen(reading: Reading, enterprise: sa.ColumnElement[Any]) -> sa.Column
 
 
 def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events_pb2.Event]:
-    """Of a tenant's events those that it may see now: an institution an enterprise's only while consent stands."""
+    """Returns the events of a tenant that it may see now: an institution an enterprise's only while consent stands."""
     owners = {event.event_id: _owner(event) for event in events if event.payload.TypeName() in OWNED}
     if not owners or not access.is_institution(reading.caller):
         return list(events)

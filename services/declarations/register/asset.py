@@ -18,7 +18,7 @@ VERDICTS = (NOT_ELIGIBLE, CONDITIONAL, FINAL)
 
 
 class AssetClass(enum.StrEnum):
-    """What is encumbered; names of the proto's enum."""
+    """The classes of encumbrance; names of the proto's enum."""
 
     RECEIVABLE = "RECEIVABLE"
     INSURANCE = "INSURANCE"
@@ -26,10 +26,10 @@ class AssetClass(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """What may be encumbered, as its own room knows it: what it is worth now, and what finance may do with it.
+    """Something whose value may be encumbered: its value now, and what finance may do with it.
 
-    `value` is zero once it counts no more. `verdict` is a name of Eligibility.Verdict, `reasons` what
-    holds it back, `status` a word for the message.
+    `value` is zero once it counts no more. `verdict` is a name of Eligibility.Verdict, `reasons` are the problems that
+    hold it back, `status` is a word for the message.
     """
 
     name: str
@@ -45,17 +45,20 @@ class Asset:
 
     @property
     def collection(self) -> str:
-        """The kind of asset: declarations, pools, preShipments or rebates."""
+        """Returns the kind of asset: declarations, pools, preShipments or rebates."""
         return collection(self.name)
 
 
 def collection(name: str) -> str:
-    """The collection in a resource name."""
+    """Returns the collection in a resource name.
+
+    `pools/7` gives `pools`.
+    """
     return name.partition("/")[0]
 
 
 class Hindrance(NamedTuple):
-    """What a record beside a declaration has against its finance: how far it may go at most, and why."""
+    """The most that a record beside a declaration lets finance do with it, and why."""
 
     at_most: str
     problem: Problem

@@ -61,14 +61,14 @@ def load_assets(kinds: Kinds, connection: sa.Connection, names: Iterable[str], o
     for name in dict.fromkeys(names):
         names_by_collection.setdefault(collection(name), []).append(name)
     assets: dict[str, Asset] = {}
-    for each, wanted in names_by_collection.items():
-        if each in kinds:
-            assets |= kinds[each].load(connection, wanted, on)
+    for name_collection, wanted in names_by_collection.items():
+        if name_collection in kinds:
+            assets |= kinds[name_collection].load(connection, wanted, on)
     return assets
 
 
 def load_asset(kinds: Kinds, connection: sa.Connection, name: str, on: datetime.date) -> Asset:
-    """Returns the asset with this name. Raises its kind's refusal, NotFound or DeclarationNotFound."""
+    """Returns the asset with this name. Raises its kind's refusal: NotFound or DeclarationNotFound."""
     asset = load_assets(kinds, connection, [name], on).get(name)
     if asset is None:
         kind = kinds.get(collection(name))

@@ -1,4 +1,4 @@
-"""Proves the register's invariants (docs/invariants.md) from its rows and its ledger: of some assets, or of all."""
+"""Proves the register's invariants (docs/invariants.md) from its rows and its ledger: for some assets, or for all."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -9,7 +9,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from chassis.money import Money
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import Account
 from ledger.tables import accounts as account_rows
 from services.declarations.register import terms
@@ -34,8 +34,8 @@ Check = tuple[str, bool, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """An asset with all that is known of it; `netted` is what of its reserved value orders hold."""
+class _Evidence:
+    """An asset with its rows and its ledger; `netted` is the part of its reserved value that orders hold."""
 
     asset: Asset
     value: Value
@@ -51,20 +51,20 @@ class _Found:
 
 
 def violations(kinds: Kinds, connection: sa.Connection) -> list[str]:
-    """Of every asset whose value is booked, and of everything that stands on one whose value isn't."""
-    found = [f"R1: {name} carries encumbrances without booked value" for name in _unbooked(connection)]
+    """Proves every asset whose value is booked, and finds encumbrances on assets without. Returns the violations."""
+    violated = [f"R1: {name} carries encumbrances without booked value" for name in _unbooked(connection)]
     names = _names(connection)
     for start in range(0, len(names), AT_ONCE):
-        found += of_assets(kinds, connection, names[start : start + AT_ONCE])
-    return found
+        violated += of_assets(kinds, connection, names[start : start + AT_ONCE])
+    return violated
 
 
 def _names(connection: sa.Connection) -> list[str]:
-    """The assets whose value is booked, by the reference of their accounts: one look at all of them."""
+    """Returns the assets whose value is booked, by the reference of their accounts, in one query."""
     prefix, reference = f"{Part.FREE.value} ", account_rows.c.reference
     is_free = sa.and_(account_rows.c.book == value_model.BOOK, reference > prefix, reference < f"{prefix}~")
-    found = connection.execute(sa.select(reference).where(is_free)).scalars()
-    return sorted(name.removeprefix(prefix) for name in found)
+    references = connection.execute(sa.select(reference).where(is_free)).scalars()
+    return sorted(name.removeprefix(prefix) for name in references)
 
 
 def _unbooked(connection: sa.Connection) -> list[str]:
@@ -79,26 +79,26 @@ def _unbooked(connection: sa.Connection) -> list[str]:
 
 
 def of_assets(kinds: Kinds, connection: sa.Connection, names: Sequence[str]) -> list[str]:
-    """Of these assets, those that are booked: which invariant doesn't hold, and where."""
+    """Checks those of the assets whose value is booked. Returns each violation with its invariant and asset."""
     return [
-        f"{invariant}: {found.asset.name}: {detail}"
-        for found in _load(kinds, connection, names)
-        for invariant, holds, detail in _checks(found)
+        f"{invariant}: {evidence.asset.name}: {detail}"
+        for evidence in _load(kinds, connection, names)
+        for invariant, holds, detail in _checks(evidence)
         if not holds
     ]
 
 
-def _checks(found: _Found) -> Iterator[Check]:
+def _checks(evidence: _Evidence) -> Iterator[Check]:
     for rule in RULES:
-        yield from rule(found)
+        yield from rule(evidence)
 
 
-def _load(kinds: Kinds, connection: sa.Connection, names: Sequence[str]) -> Iterator[_Found]:
-    accounts = ledger.accounts(connection, [part_id(name, part) for name in names for part in Part])
+def _load(kinds: Kinds, connection: sa.Connection, names: Sequence[str]) -> Iterator[_Evidence]:
+    accounts = ledger_store.accounts(connection, [part_id(name, part) for name in names for part in Part])
     assets = load_assets(kinds, connection, names, ANY_DAY)
     standing = encumbrance_store.standing_on(connection, names)
     holders = encumbrance_store.holders_of(connection, names)
-    known = _by_asset(breach_store.open_on(connection, names))
+    breaches_by_asset = _by_asset(breach_store.open_on(connection, names))
     freezes = value_store.frozen(connection, names)
     netted = preshipment_store.links_of(connection, names)
     orders = preshipment_store.load(connection, [name.removeprefix("preShipments/") for name in names])
@@ -106,18 +106,18 @@ def _load(kinds: Kinds, connection: sa.Connection, names: Sequence[str]) -> Iter
     for name, asset in assets.items():
         if part_id(name, Part.FREE) in accounts:
             zero = asset.value.zero()
-            yield _Found(
-                asset,
-                value_model.value_of(accounts, name),
-                _declared(accounts, name),
-                terms.advance_cap(asset.collection, date.max),
-                standing.get(name, ()),
-                known.get(name, ()),
-                freezes.get(name, ()),
-                netted[name].held if name in netted else zero,
-                holders.get(name, frozenset()),
-                order := orders.get(name.removeprefix("preShipments/")),
-                preshipment_model.counting(under, order) if order else (),
+            yield _Evidence(
+                asset=asset,
+                value=value_model.value_of(accounts, name),
+                declared=_declared(accounts, name),
+                cap=terms.advance_cap(asset.collection, date.max),
+                standing=standing.get(name, ()),
+                breaches=breaches_by_asset.get(name, ()),
+                freezes=freezes.get(name, ()),
+                netted=netted[name].held if name in netted else zero,
+                holders=holders.get(name, frozenset()),
+                order=(order := orders.get(name.removeprefix("preShipments/"))),
+                links=preshipment_model.counting(under, order) if order else (),
             )
 
 
@@ -126,111 +126,116 @@ def _declared(accounts: Mapping[str, Account], name: str) -> Money:
     return Money(account.currency, -account.balance)
 
 
-def _by_asset(found: Iterable[Breach]) -> dict[str, list[Breach]]:
-    sorted_out: dict[str, list[Breach]] = {}
-    for breach in found:
-        sorted_out.setdefault(breach.asset, []).append(breach)
-    return sorted_out
+def _by_asset(breaches: Iterable[Breach]) -> dict[str, list[Breach]]:
+    breaches_by_asset: dict[str, list[Breach]] = {}
+    for breach in breaches:
+        breaches_by_asset.setdefault(breach.asset, []).append(breach)
+    return breaches_by_asset
 
 
-def _sums(found: _Found) -> Iterator[Check]:
-    """I1: the parts come to what is declared; none is negative."""
-    value, booked = found.value, found.declared + found.value.excess
+def _sums(evidence: _Evidence) -> Iterator[Check]:
+    """I1: the parts come to the declared value; none is negative."""
+    value, booked = evidence.value, evidence.declared + evidence.value.excess
     negative = [name for name, amount in value.parts().items() if amount.minor_units < 0]
-    yield "I1", value.declared == found.declared, f"its parts are {value.declared}, booked are {booked}"
-    yield "I1", value.declared == found.asset.value, f"booked are {value.declared}, declared {found.asset.value}"
+    yield "I1", value.declared == evidence.declared, f"its parts are {value.declared}, booked are {booked}"
+    yield "I1", value.declared == evidence.asset.value, f"booked are {value.declared}, declared {evidence.asset.value}"
     yield "I1", not negative, f"negative: {negative}"
 
 
-def _insured(found: _Found) -> Iterator[Check]:
+def _insured(evidence: _Evidence) -> Iterator[Check]:
     """I2: no more is insured than is owed, but for a breach."""
-    value = found.value
+    value = evidence.value
     insurable = value.unpaid + value.insured_shortfall
     yield "I2", value.insurable + value.insured == insurable, f"insured {value.insured} of {insurable}"
     yield "I2", value.insured <= insurable, f"insured {value.insured} of {insurable}"
 
 
-def _netted(found: _Found) -> Iterator[Check]:
-    """I3: the order is booked at what remains and what is netted, and no more is netted than is too much on it."""
-    if found.order is None or not found.links:
+def _netted(evidence: _Evidence) -> Iterator[Check]:
+    """I3: the order is booked at its remaining and netted amounts, and no more is netted than is too much on it."""
+    if evidence.order is None or not evidence.links:
         return
-    left = preshipment_model.remaining(found.order.amount, found.links)
-    netted = sum((link.netted for link in found.links), left.zero())
-    wanted = preshipment_model.to_net(found.value, left, found.cap)
+    left = preshipment_model.remaining(evidence.order.amount, evidence.links)
+    netted = sum((link.netted for link in evidence.links), left.zero())
+    wanted = preshipment_model.to_net(evidence.value, left, evidence.cap)
     yield "I3", netted <= wanted, f"netted {netted} of {wanted}"
-    yield "I3", found.value.declared == left + netted, f"booked {found.value.declared} for {left} and {netted}"
+    yield "I3", evidence.value.declared == left + netted, f"booked {evidence.value.declared} for {left} and {netted}"
 
 
-def _capped(found: _Found) -> Iterator[Check]:
+def _capped(evidence: _Evidence) -> Iterator[Check]:
     """I4 and the cap: nothing is reserved beyond what may be financed."""
-    value, most = found.value, found.asset.value.times(found.cap)
-    invariant = "I4" if found.asset.collection == "rebates" else "cap"
-    is_within = not value.reserved - found.netted or value.financed + value.reserved <= most
+    value, most = evidence.value, evidence.asset.value.times(evidence.cap)
+    invariant = "I4" if evidence.asset.collection == "rebates" else "cap"
+    is_within = not value.reserved - evidence.netted or value.financed + value.reserved <= most
     yield invariant, is_within, f"financed {value.financed}, reserved {value.reserved} of {most}"
 
 
-def _paid(found: _Found) -> Iterator[Check]:
-    """I5: what is settled or returned is part of the value; beyond that it is excess, or in breach."""
-    value = found.value
+def _paid(evidence: _Evidence) -> Iterator[Check]:
+    """I5: settled and returned amounts are part of the value; beyond that they are excess, or in breach."""
+    value = evidence.value
     paid = value.settled + value.returned
     yield "I5", paid <= value.declared + value.shortfall, f"settled {value.settled} of {value.declared}"
 
 
-def _exclusive(found: _Found) -> Iterator[Check]:
-    """I6: one holder of each class, unless all rank equally."""
+def _exclusive(evidence: _Evidence) -> Iterator[Check]:
+    """I6: each class has one holder, unless all rank equally."""
     for asset_class in AssetClass:
         held = [
             encumbrance
-            for encumbrance in found.standing
-            if encumbrance.asset_class is asset_class and item_of(encumbrance, found.asset.name).outstanding
+            for encumbrance in evidence.standing
+            if encumbrance.asset_class is asset_class and item_of(encumbrance, evidence.asset.name).outstanding
         ]
         holders = {encumbrance.holder for encumbrance in held}
         is_held_well = len(holders) <= 1 or all(encumbrance.pari_passu for encumbrance in held)
         yield "I6", is_held_well, f"{asset_class} held by {sorted(holders)}"
-    found_standing = {
-        Standing(encumbrance.asset_class, encumbrance.holder, encumbrance.pari_passu) for encumbrance in found.standing
+    expected_holders = {
+        Standing(encumbrance.asset_class, encumbrance.holder, encumbrance.pari_passu)
+        for encumbrance in evidence.standing
     }
-    yield "R1", found_standing == found.holders, f"{len(found_standing)} hold it, {len(found.holders)} are said to"
+    yield (
+        "R1",
+        expected_holders == evidence.holders,
+        f"{len(expected_holders)} hold it, {len(evidence.holders)} are said to",
+    )
 
 
-def _breached(found: _Found) -> Iterator[Check]:
-    """I7: what falls short is in breach, exactly; it is frozen, and nothing is free beside it."""
-    value = found.value
+def _breached(evidence: _Evidence) -> Iterator[Check]:
+    """I7: a shortfall is in breach, exactly; the asset is frozen, and nothing is free beside it."""
+    value = evidence.value
     for asset_class in AssetClass:
-        open_ones = [each_breach for each_breach in found.breaches if each_breach.asset_class is asset_class]
+        open_breaches = [breach for breach in evidence.breaches if breach.asset_class is asset_class]
         short, zero = value_model.short_of(value, asset_class), value.free.zero()
-        in_breach = sum((open_one.open_amount for open_one in open_ones), zero)
+        in_breach = sum((breach.open_amount for breach in open_breaches), zero)
         yield "I7", short == in_breach, f"{asset_class} falls short by {short}, in breach are {in_breach}"
-        for breach in open_ones:
+        for breach in open_breaches:
             shares = sum((share.open for share in breach.shares), zero)
             yield "I7", shares == breach.open_amount, f"{breach.name}: {breach.open_amount} open, shares {shares}"
-            yield "I7", breach.name in found.freezes, f"{breach.name} is open, the asset isn't frozen by it"
+            yield "I7", breach.name in evidence.freezes, f"{breach.name} is open, the asset isn't frozen by it"
     is_used_up = not value.shortfall or not (value.free or value.margin)
     yield "I7", is_used_up, f"short by {value.shortfall} while {value.free} is free, margin {value.margin}"
     yield "I7", value.shortfall <= value.financed, f"short by {value.shortfall}, financed {value.financed}"
 
 
-def _held(found: _Found) -> Iterator[Check]:
+def _held(evidence: _Evidence) -> Iterator[Check]:
     """R1, R2: the rows of encumbrances hold what the ledger holds."""
-    value, name, zero = found.value, found.asset.name, found.value.free.zero()
+    value, name, zero = evidence.value, evidence.asset.name, evidence.value.free.zero()
 
     def total(asset_class: AssetClass, *states: State) -> Money:
         held = (
             encumbrance
-            for encumbrance in found.standing
+            for encumbrance in evidence.standing
             if encumbrance.state in states and encumbrance.asset_class is asset_class
         )
         return sum((item_of(encumbrance, name).outstanding for encumbrance in held), zero)
 
     financed = total(AssetClass.RECEIVABLE, State.CONFIRMED)
-    reserved = total(AssetClass.RECEIVABLE, State.RESERVED) + found.netted
+    reserved = total(AssetClass.RECEIVABLE, State.RESERVED) + evidence.netted
     insured = total(AssetClass.INSURANCE, State.RESERVED, State.CONFIRMED)
     yield "R1", financed == value.financed, f"rows finance {financed}, the ledger {value.financed}"
     yield "R1", insured == value.insured, f"rows insure {insured}, the ledger {value.insured}"
     yield "R2", reserved == value.reserved, f"rows reserve {reserved}, the ledger {value.reserved}"
 
 
-RULES: Sequence[Callable[[_Found], Iterator[Check]]] = (
+RULES: Sequence[Callable[[_Evidence], Iterator[Check]]] = (
     _sums,
     _insured,
     _netted,

@@ -7,22 +7,22 @@ from services.declarations.customs.code_tables import code_table
 
 
 def advance_cap(kind: str, on: date) -> Decimal:
-    """The largest part of an asset's value that may be financed, by the kind of asset."""
+    """Returns the largest part of an asset's value that may be financed, by the kind of asset."""
     return Decimal(code_table("terms").value(f"advance_cap_{kind}", on))
 
 
 def currency_haircut(on: date) -> Decimal:
-    """What is added to an amount converted from another currency, for a rate that moves; a part of it."""
+    """Returns the part that is added to an amount converted from another currency, since rates move."""
     return Decimal(code_table("terms").value("currency_haircut", on))
 
 
-def reserve_seconds(asked: int, on: date) -> int:
-    """How long a reservation holds: as asked (0: the default), at most the longest."""
+def reserve_seconds(requested_seconds: int, on: date) -> int:
+    """Returns how long a reservation holds: as asked (0: the default), at most the longest."""
     terms = code_table("terms")
     longest = int(terms.value("reserve_seconds_max", on))
-    return min(asked or int(terms.value("reserve_seconds", on)), longest)
+    return min(requested_seconds or int(terms.value("reserve_seconds", on)), longest)
 
 
 def pre_shipment_days_max(on: date) -> int:
-    """For how many days from its registration an order or credit may run."""
+    """Returns for how many days from its registration an order or credit may run."""
     return int(code_table("terms").value("pre_shipment_days_max", on))

@@ -21,11 +21,14 @@ from trade.calendars import day_in_china
 
 
 def present(reading: Reading, page: Sequence[Declaration]) -> list[declarations_pb2.Declaration]:
-    """As they stand: the enterprise sees its value by what stands on it, an institution what is available to it."""
+    """Returns declarations as they stand now.
+
+    The enterprise sees its value by what stands on it, an institution what is available to it.
+    """
     connection, language, names = (
         reading.connection,
         reading.caller.language,
-        [each_declaration.name for each_declaration in page],
+        [declaration.name for declaration in page],
     )
     hindered = hindrances.of(connection, page, reading.business_date)
     causes = value_store.frozen(connection, names)
@@ -43,41 +46,43 @@ def present(reading: Reading, page: Sequence[Declaration]) -> list[declarations_
 
 
 def _shown_values(reading: Reading, page: Sequence[Declaration]) -> Mapping[str, declarations_pb2.DeclaredValue]:
-    """By name, as much of each value as the caller may know; nothing for who has no part in it."""
+    """Returns by name as much of each value as the caller may know; nothing for callers that have no part in it."""
     tenant = reading.caller.tenant
-    known = (
+    visible = (
         page
         if is_institution(reading.caller)
         else [declaration for declaration in page if declaration.enterprise == tenant]
     )
-    if not known:
+    if not visible:
         return {}
     on = reading.business_date
-    found = value_store.of_many(reading.connection, [as_asset(declaration, on) for declaration in known], on)
+    values = value_store.of_many(reading.connection, [as_asset(declaration, on) for declaration in visible], on)
     if is_institution(reading.caller):
-        return _available(reading, found)
-    return {name: declaration_rpc.value_to_proto(value) for name, value in found.items()}
+        return _available(reading, values)
+    return {name: declaration_rpc.value_to_proto(value) for name, value in values.items()}
 
 
-def _available(reading: Reading, found: Mapping[str, Value]) -> Mapping[str, declarations_pb2.DeclaredValue]:
-    standing = netting.holders_of(reading.connection, list(found))
+def _available(reading: Reading, values: Mapping[str, Value]) -> Mapping[str, declarations_pb2.DeclaredValue]:
+    standing = netting.holders_of(reading.connection, list(values))
     return {
         name: declaration_rpc.available_to_proto(available_to(reading.caller.tenant, value, standing.get(name, ())))
-        for name, value in found.items()
+        for name, value in values.items()
     }
 
 
 def earlier(reading: Reading, page: Sequence[Declaration], at_us: int) -> list[declarations_pb2.Declaration]:
-    """As they were known at a time, by what had come in: content and receipts, without the value's parts."""
+    """Returns declarations as they were known at a time, by what had come in: without the value's parts."""
     connection, numbers = reading.connection, [declaration.id for declaration in page]
     receipts = declaration_store.receipts_of(connection, numbers)
-    known = {
+    receipts_by_number = {
         number: [receipt for receipt in receipts.get(number, ()) if receipt.arrive_us <= at_us] for number in numbers
     }
     versions = declaration_store.versions_at(connection, numbers, at_us)
     then = [
         declaration_model.as_of(
-            declaration, versions.get(declaration.id), (receipt.notice for receipt in known[declaration.id])
+            declaration,
+            versions.get(declaration.id),
+            (receipt.notice for receipt in receipts_by_number[declaration.id]),
         )
         for declaration in page
     ]
@@ -88,16 +93,16 @@ def earlier(reading: Reading, page: Sequence[Declaration], at_us: int) -> list[d
         for declaration in then
     ]
     for message in messages:
-        add_receipts(message, known[message.declaration_number])
+        add_receipts(message, receipts_by_number[message.declaration_number])
     return messages
 
 
 def add_receipts(message: declarations_pb2.Declaration, receipts: Sequence[declaration_store.Receipt]) -> None:
-    """The receipts so far, by notice time."""
-    for each_receipt in receipts:
-        receipt = message.receipts.add(
+    """Adds the receipts so far, by notice time."""
+    for receipt in receipts:
+        message_receipt = message.receipts.add(
             declaration_number=message.declaration_number,
-            channel_code=each_receipt.channel_code,
-            note=each_receipt.note,
+            channel_code=receipt.channel_code,
+            note=receipt.note,
         )
-        receipt.notice_time.FromMicroseconds(each_receipt.notice_us)
+        message_receipt.notice_time.FromMicroseconds(receipt.notice_us)

@@ -1,4 +1,4 @@
-"""Reading declarations: the enterprise its own, an institution what it was let see, the window all."""
+"""Reads declarations: the enterprise its own, an institution what it was let see, the window all."""
 
 from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
@@ -17,7 +17,7 @@ from services.declarations.privacy import callers
 from services.declarations.privacy import errors as privacy_errors
 from services.declarations.privacy.consent import access
 from services.declarations.privacy.consent import store as consent_store
-from services.declarations.privacy.consent.access import Seen, is_institution
+from services.declarations.privacy.consent.access import PendingDisclosure, is_institution
 from services.declarations.privacy.consent.model import Purpose
 from services.declarations.register.sale import store as sale_store
 from services.declarations.register.sale.model import WAREHOUSE_MODE
@@ -32,7 +32,7 @@ from services.declarations.window.filters import rpc as filters_rpc
 
 
 def get(reading: Reading, request: declarations_pb2.GetDeclarationRequest) -> declarations_pb2.Declaration:
-    """One declaration. Who may not see it can't tell it from one that doesn't exist."""
+    """Returns a declaration. Whoever may not see it can't tell it from one that doesn't exist."""
     declaration = seen(reading, request.name, "GetDeclaration")
     if request.HasField("as_of"):
         return _as_of(reading, declaration, request.as_of.ToMicroseconds())
@@ -43,7 +43,7 @@ def get(reading: Reading, request: declarations_pb2.GetDeclarationRequest) -> de
 
 
 def receivable(reading: Reading, request: declarations_pb2.GetReceivableRequest) -> declarations_pb2.Receivable:
-    """What a buyer still owes, for the bank that was paid: a disclosure for SETTLEMENT.
+    """Returns what a buyer still owes, for the bank that was paid, and records a disclosure for SETTLEMENT.
 
     Raises DeclarationNotFound, also where the enterprise gave the bank no consent for that.
     """
@@ -53,7 +53,9 @@ def receivable(reading: Reading, request: declarations_pb2.GetReceivableRequest)
     if declaration is None or declaration.enterprise not in consents:
         raise privacy_errors.DeclarationNotFound(declaration=request.name)
     consent = consents[declaration.enterprise]
-    reading.notes.append(Seen(declaration.enterprise, consent, "GetReceivable", [declaration.name], Purpose.SETTLEMENT))
+    reading.notes.append(
+        PendingDisclosure(declaration.enterprise, consent, "GetReceivable", [declaration.name], Purpose.SETTLEMENT)
+    )
     return declarations_pb2.Receivable(
         declaration=declaration.name,
         enterprise=declaration.enterprise,
@@ -62,7 +64,7 @@ def receivable(reading: Reading, request: declarations_pb2.GetReceivableRequest)
 
 
 def _unpaid(reading: Reading, declaration: Declaration) -> Money:
-    """What buyers owe: for goods in an overseas warehouse those of its sales, since nobody owes for what isn't sold."""
+    """Returns what buyers owe: for goods in an overseas warehouse the buyers of its sales, as the rest isn't sold."""
     assets = [as_asset(declaration, reading.business_date)]
     if declaration.trade_mode == WAREHOUSE_MODE:
         reported = sale_store.of_declarations(reading.connection, [declaration.id]).get(declaration.id, ())
@@ -73,7 +75,10 @@ def _unpaid(reading: Reading, declaration: Declaration) -> Money:
 
 
 def seen(reading: Reading, name: str, method: str) -> Declaration:
-    """The declaration, if the caller may see it: a disclosure by that method. DeclarationNotFound, ConsentMissing."""
+    """Returns the declaration, if the caller may see it, and records the disclosure by that method.
+
+    Raises DeclarationNotFound, ConsentMissing.
+    """
     number = name.removeprefix("declarations/")
     declaration = declaration_store.load(reading.connection, [number]).get(number)
     access.see(reading, declaration.enterprise if declaration else "", method, [name])
@@ -83,7 +88,7 @@ def seen(reading: Reading, name: str, method: str) -> Declaration:
 
 
 def _as_of(reading: Reading, declaration: Declaration, at_us: int) -> declarations_pb2.Declaration:
-    """What was known then; nothing before it came."""
+    """Returns the declaration as it was known then. Raises DeclarationNotFound for a time before it came."""
     if at_us < declaration.create_us:
         raise privacy_errors.DeclarationNotFound(declaration=declaration.name)
     (message,) = views_declaration_messages.earlier(reading, [declaration], at_us)
@@ -98,21 +103,24 @@ def _may_know(caller: Caller, declaration: Declaration) -> bool:
 def page_of(
     reading: Reading, request: Any, method: str, sources: Sequence[Source] = declaration_store.PRESENT
 ) -> tuple[Sequence[Declaration], str]:
-    """A page of what the caller may see and the filters pick, latest day first and then by number; the next's token.
+    """Returns a page of what the caller may see and the filters pick, and the next page's token.
 
-    Shown to an institution it is a disclosure by the method. The rows of the sources together are looked at.
+    The latest day comes first, then the number. Shown to an institution it is a disclosure by the method. The rows of
+    the sources are looked at together.
     """
     wanted = filters_commands.wanted(reading, request)
-    owners = _of_named(
+    owners = _narrowed_to(
         _owners(reading),
         {*(declaration_filter.enterprise for declaration_filter in wanted), getattr(request, "enterprise", "")} - {""},
     )
 
     looks = [_look(reading, request, source, owners, wanted) for source in sources]
-    # What one looked at further down than another isn't on this page: the other may have rows above it.
+    # Rows further down than another source was looked at aren't on this page: that source may have rows above them.
     horizon = max(horizon for _, horizon in looks)
-    found = [declaration for rows, _ in looks for declaration in rows if declaration.place >= horizon]
-    page, token = paging.cut(request, sorted(found, key=attrgetter("place"), reverse=True), "place", horizon)
+    rows_above_horizon = [declaration for rows, _ in looks for declaration in rows if declaration.place >= horizon]
+    page, token = paging.cut(
+        request, sorted(rows_above_horizon, key=attrgetter("place"), reverse=True), "place", horizon
+    )
     access.note_page(reading, method, ((declaration.name, declaration.enterprise) for declaration in page))
     return page, token
 
@@ -120,7 +128,7 @@ def page_of(
 def _look(
     reading: Reading, request: Any, source: Source, owners: Sequence[str] | None, wanted: Sequence[DeclarationFilter]
 ) -> tuple[Sequence[Declaration], str]:
-    """The rows of a page that a source has, and down to where it was looked at; empty: to its end."""
+    """Returns the rows of a page that a source has, and the place down to which it was looked at; empty: to its end."""
 
     def scope(rows: Any) -> list[Any]:
         return [condition for declaration_filter in wanted for condition in filters_rpc.scope(declaration_filter, rows)]
@@ -137,15 +145,15 @@ def _look(
 
 
 def _owners(reading: Reading) -> Sequence[str] | None:
-    """The enterprises whose declarations the caller may see; None: all."""
+    """Returns the enterprises whose declarations the caller may see; None: all."""
     caller = reading.caller
     if is_institution(caller):
         return reading.connection.execute(consent_store.consenting(caller.tenant, reading.now_us)).scalars().all()
     return None if callers.is_window(caller) else [caller.tenant]
 
 
-def _of_named(owners: Sequence[str] | None, named: Collection[str]) -> Sequence[str] | None:
-    """Of the enterprises the one that is named, if any is; nobody is two."""
+def _narrowed_to(owners: Sequence[str] | None, named: Collection[str]) -> Sequence[str] | None:
+    """Narrows the visible enterprises to the one that is named. Naming two gives none."""
     if not named:
         return owners
     return [name for name in named if len(named) == 1 and (owners is None or name in owners)]
@@ -154,7 +162,7 @@ def _of_named(owners: Sequence[str] | None, named: Collection[str]) -> Sequence[
 def list_(
     reading: Reading, request: declarations_pb2.ListDeclarationsRequest
 ) -> declarations_pb2.ListDeclarationsResponse:
-    """A page, latest day first; of those known at a time, as they were known then."""
+    """Returns a page, latest day first; as of a time, of declarations known then as they were known."""
     if request.HasField("as_of"):
         at_us = request.as_of.ToMicroseconds()
         page, token = page_of(reading, request, "ListDeclarations", declaration_store.at(at_us))
@@ -166,7 +174,7 @@ def list_(
 
 
 def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events_pb2.Event]:
-    """Of a tenant's events those that it may see now: an institution a declaration's only while consent stands.
+    """Returns the events of a tenant that it may see now: an institution a declaration's only while consent stands.
 
     An event on many declarations names only those.
     """
@@ -185,7 +193,7 @@ def visible(reading: Reading, events: Sequence[events_pb2.Event]) -> list[events
 
 
 def _named(event: events_pb2.Event) -> Sequence[str]:
-    """The declarations that an event speaks of; none where it speaks of something else."""
+    """Returns the declarations that an event speaks of; none where it speaks of something else."""
     if event.type == declaration_store.DECLARED:
         declared = declarations_pb2.DeclarationsDeclared()
         event.payload.Unpack(declared)
@@ -194,7 +202,7 @@ def _named(event: events_pb2.Event) -> Sequence[str]:
 
 
 def _visible_names(reading: Reading, numbers: Iterable[str]) -> set[str]:
-    """Those declarations that the caller may see."""
+    """Returns those declarations that the caller may see."""
     owners = declaration_store.enterprises(reading.connection, numbers)
     named = ((f"declarations/{number}", owner) for number, owner in owners.items())
     allowed = {reading.caller.tenant, *access.note_page(reading, "Watch", named)}

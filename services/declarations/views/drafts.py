@@ -1,4 +1,4 @@
-"""Reading drafts: the enterprise its own, the window all. Institutions see none: there is nothing to finance."""
+"""Reads drafts: the enterprise its own, the window all. Institutions see none: there is nothing to finance."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from services.declarations.window.draft.store import DRAFT_PLACE, drafts
 
 
 def get(reading: Reading, request: declarations_pb2.GetDraftRequest) -> declarations_pb2.Draft:
-    """One draft. NotFound also where it is another's."""
+    """Returns a draft. Raises NotFound, also where it is another's."""
     identifier = request.name.removeprefix("drafts/")
     draft = draft_store.load(reading.connection, [identifier]).get(identifier)
     if draft is None or not access.sees_all(reading.caller, draft.enterprise):
@@ -25,7 +25,7 @@ def get(reading: Reading, request: declarations_pb2.GetDraftRequest) -> declarat
 
 
 def list_(reading: Reading, request: declarations_pb2.ListDraftsRequest) -> declarations_pb2.ListDraftsResponse:
-    """A page, the day they came last first and then by id."""
+    """Returns a page, by the day they came, the last first, then by id."""
     query = sa.select(drafts).where(*_wanted(reading, request))
     query = paging.highest_first(query, [drafts.c[name] for name in DRAFT_PLACE], request)
     page, token = paging.cut(request, records.many(reading.connection, query, Draft), "place")

@@ -1,4 +1,4 @@
-"""Reading lists: the enterprise its own, an institution those of enterprises that let it see, the window all."""
+"""Reads lists: the enterprise its own, an institution those of enterprises that let it see, the window all."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ from trade.calendars import day_in_china
 
 
 def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> retail_pb2.RetailList:
-    """One list. Who may not see it can't tell it from one that doesn't exist."""
+    """Returns a list. Whoever may not see it can't tell it from one that doesn't exist."""
     identifier = request.name.removeprefix("retailLists/")
     retail_list = list_store.load(reading.connection, [identifier]).get(identifier)
     access.look(
@@ -39,49 +39,49 @@ def get(reading: Reading, request: retail_list_pb2.GetRetailListRequest) -> reta
 
 
 def list_(reading: Reading, request: retail_list_pb2.ListRetailListsRequest) -> retail_list_pb2.ListRetailListsResponse:
-    """A page, by descending id."""
+    """Returns a page, by descending id."""
     seen = visibility.among_seen(reading, retail_lists.c.enterprise)
     query = list_store.matching(seen, *_conditions(request, _institution(reading)))
     query = paging.newest_first(query, retail_lists.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, RetailList), "id")
     access.note_page(reading, "ListRetailLists", ((retail_list.name, retail_list.enterprise) for retail_list in page))
-    found = views(reading.connection, page, reading.caller.language, _institution(reading))
-    return retail_list_pb2.ListRetailListsResponse(retail_lists=found, next_page_token=token)
+    messages = views(reading.connection, page, reading.caller.language, _institution(reading))
+    return retail_list_pb2.ListRetailListsResponse(retail_lists=messages, next_page_token=token)
 
 
 def _institution(reading: Reading) -> str:
-    """The institution that reads, which sees no pool that another finances; empty for others."""
+    """Returns the institution that reads, which sees no pool that another finances; empty for others."""
     return reading.caller.tenant if access.is_institution(reading.caller) else ""
 
 
 def _conditions(request: retail_list_pb2.ListRetailListsRequest, institution: str) -> list[Any]:
-    """The filters that are set."""
-    rows, found = retail_lists, []
+    """Returns the conditions of the filters that are set."""
+    rows, conditions = retail_lists, []
     if request.enterprise:
-        found.append(rows.c.enterprise == request.enterprise)
+        conditions.append(rows.c.enterprise == request.enterprise)
     if request.status:
-        found.append(rows.c.status == retail_pb2.RetailList.Status.Name(request.status))
+        conditions.append(rows.c.status == retail_pb2.RetailList.Status.Name(request.status))
     if request.pool:
         pool = request.pool.removeprefix("pools/")
-        found.append(rows.c.id.in_(pool_store.ever_in(pool, institution)))
+        conditions.append(rows.c.id.in_(pool_store.ever_in(pool, institution)))
     if request.summary:
         backing = summary_store.backing(request.summary.removeprefix("retailSummaries/"))
-        found.append(rows.c.list_number.in_(backing))
-    return found
+        conditions.append(rows.c.list_number.in_(backing))
+    return conditions
 
 
 def views(
-    connection: sa.Connection, found: Sequence[RetailList], language: str, institution: str = ""
+    connection: sa.Connection, lists: Sequence[RetailList], language: str, institution: str = ""
 ) -> list[retail_pb2.RetailList]:
-    """Lists with what other rooms know of them, as far as an institution may know it."""
-    backed = summary_store.of_lists(connection, found)
-    pooled = pool_store.pool_of(connection, [each_list.id for each_list in found], institution)
-    sold = sale_store.store_sale(connection, [each_list.id for each_list in found])
+    """Returns lists with what other rooms hold about them, as far as an institution may know it."""
+    backed = summary_store.of_lists(connection, lists)
+    pooled = pool_store.pool_of(connection, [retail_list.id for retail_list in lists], institution)
+    sold = sale_store.store_sale(connection, [retail_list.id for retail_list in lists])
     declared = result_store.declarations_of_lists(
-        connection, [each_list.list_number for each_list in found if each_list.list_number]
+        connection, [retail_list.list_number for retail_list in lists if retail_list.list_number]
     )
     messages = []
-    for retail_list in found:
+    for retail_list in lists:
         message = list_rpc.to_proto(retail_list, language)
         message.summary = f"retailSummaries/{backed[retail_list.id]}" if retail_list.id in backed else ""
         message.pool = f"pools/{pooled[retail_list.id]}" if retail_list.id in pooled else ""
@@ -93,7 +93,7 @@ def views(
 
 
 def _add_duty(message: retail_pb2.RetailList, retail_list: RetailList, sale_us: int | None) -> None:
-    """Bonded goods owe duty with their sale in a store, else with their release."""
+    """Adds when the duty of bonded goods falls due: with their sale in a store, else with their release."""
     due_us = sale_us if sale_us is not None else retail_list.release_us
     on = day_in_china(retail_list.create_us) if due_us is None else notice_date(due_us)
     mode = modes.mode(retail_list.trade_mode, retail_list.direction, on)

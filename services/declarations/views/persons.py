@@ -1,4 +1,4 @@
-"""Reading persons back: for a reason, by who may, and never unseen."""
+"""Reads persons back: for a reason, by those who may, and never unseen."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from chassis.service import Reading
 from services.declarations.privacy import callers
 from services.declarations.privacy import errors as privacy_errors
 from services.declarations.privacy.consent import access
-from services.declarations.privacy.consent.access import Seen
+from services.declarations.privacy.consent.access import PendingDisclosure
 from services.declarations.privacy.consent.model import Consent, Purpose
 from services.declarations.privacy.personal import store as personal_store
 from services.declarations.window.declaration.store import declarations
@@ -21,7 +21,7 @@ from services.declarations.window.retail.list.store import retail_lists
 
 METHOD = "GetPersonalData"
 
-# By the collection in a resource's name: the table that says whose its resources are.
+# By the collection in a resource's name: the table that names the enterprise of its resources.
 OWNERS: Mapping[str, sa.Table] = {
     "declarations": declarations,
     "drafts": drafts,
@@ -31,30 +31,35 @@ OWNERS: Mapping[str, sa.Table] = {
 
 
 def get(reading: Reading, request: personal_pb2.GetPersonalDataRequest) -> personal_pb2.PersonalData:
-    """The persons a document names. NotFound, ConsentMissing."""
+    """Returns the persons that a document names. Raises NotFound, ConsentMissing."""
     owner = "" if _is_hidden(reading.caller, request.name) else _owner(reading.connection, request.name)
     consent = _may_read(reading, owner, request.name)
-    found = personal_store.of(reading, [request.name]).get(request.name)
-    if found is None and not owner:
+    persons = personal_store.of(reading, [request.name]).get(request.name)
+    if persons is None and not owner:
         raise NotFound(resource=request.name)
-    reading.notes.append(Seen(owner, consent, METHOD, [request.name], Purpose.PERSONAL_DATA, request.reason))
-    return found or personal_pb2.PersonalData()
+    reading.notes.append(
+        PendingDisclosure(owner, consent, METHOD, [request.name], Purpose.PERSONAL_DATA, request.reason)
+    )
+    return persons or personal_pb2.PersonalData()
 
 
 def _is_hidden(caller: Caller, name: str) -> bool:
-    """Whether an institution asks for what none sees: drafts, whoever's."""
+    """Returns whether an institution asks for what none sees: drafts of any enterprise."""
     return access.is_institution(caller) and name.startswith("drafts/")
 
 
 def _owner(connection: sa.Connection, name: str) -> str:
-    """Whose the resource is; empty where there is none, or it is no enterprise's: then the window alone reads it."""
+    """Returns the resource's enterprise, empty where there is none: then the window alone reads it."""
     collection, _, identifier = name.partition("/")
     source = OWNERS.get(collection)
     return "" if source is None else personal_store.enterprise(connection, source, identifier)
 
 
 def _may_read(reading: Reading, owner: str, name: str) -> Consent | None:
-    """The consent by which an institution reads; None for who needs none."""
+    """Returns the consent by which an institution reads, None for callers that need none.
+
+    Raises ConsentMissing, NotFound.
+    """
     caller = reading.caller
     if access.is_institution(caller):
         consent = access.granted(reading, [owner], Purpose.PERSONAL_DATA).get(owner)

@@ -1,5 +1,4 @@
-"""Reading records: the enterprise its own, an institution what it was let see, the window all, everybody what is
-published."""
+"""Reads records: the enterprise its own, an institution what it was let see, the window all, anyone published ones."""
 
 from typing import Any
 
@@ -7,7 +6,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, records_pb2
 
 from chassis import money, paging, records
-from chassis import rpc as wire
+from chassis import rpc as chassis_rpc
 from chassis.errors import InvalidFields, NotFound
 from chassis.service import Reading
 from services.declarations.assets.rebate import claims as rebate_claims
@@ -32,7 +31,7 @@ PUBLIC = [name for name, kind in KINDS.items() if kind.is_public]
 
 
 def get(reading: Reading, request: records_pb2.GetRecordRequest) -> records_pb2.Record:
-    """One record. NotFound also where the caller may not know of it."""
+    """Returns a record. Raises NotFound, also where the caller may not know of it."""
     identifier = request.name.removeprefix("records/")
     if request.HasField("as_of"):
         record = records_store.version_at(reading.connection, identifier, request.as_of.ToMicroseconds())
@@ -46,43 +45,45 @@ def get(reading: Reading, request: records_pb2.GetRecordRequest) -> records_pb2.
 
 
 def _owner(reading: Reading, record: Record) -> str:
-    """Whose record it is: where it doesn't say, its declaration's exporter's."""
+    """Returns the enterprise of a record: where the record names none, its declaration's exporter."""
     if record.enterprise or not record.declaration:
         return record.enterprise
     return declaration_store.enterprises(reading.connection, [record.declaration]).get(record.declaration, "")
 
 
 def _views(reading: Reading, page: list[Record]) -> list[records_pb2.Record]:
-    """The wire form; bills with how far they are paid now."""
-    known = bill_store.load(reading.connection, [record.record for record in page if record.kind == "bill"])
-    billed = [record for record in page if record.record in known]
+    """Returns the records on the wire, bills with how far they are paid now."""
+    bills = bill_store.load(reading.connection, [record.record for record in page if record.kind == "bill"])
+    billed = [record for record in page if record.record in bills]
     shown = {
         record.name: record
         for record in bill_views.views(
-            reading.connection, billed, known, reading.business_date, reading.caller.language
+            reading.connection, billed, bills, reading.business_date, reading.caller.language
         )
     }
     return [shown.get(record.name) or records_rpc.to_proto(record) for record in page]
 
 
 def list_(reading: Reading, request: records_pb2.ListRecordsRequest) -> records_pb2.ListRecordsResponse:
-    """A page, those written last first."""
+    """Returns a page, the last written first."""
     at_us = request.as_of.ToMicroseconds() if request.HasField("as_of") else None
-    named = views_declarations.seen(reading, request.declaration, "ListRecords") if request.declaration else None
+    declaration = views_declarations.seen(reading, request.declaration, "ListRecords") if request.declaration else None
     query = records_store.matching(records_store.counting(at_us), *_wanted(request))
-    # Who may see the declaration may see what others say of it, whoever's record it is.
-    query = query.where(_about(named)) if named else _own(reading, query)
+    # Whoever may see the declaration may see all records on it, whoever gave them.
+    query = query.where(_about(declaration)) if declaration else _own(reading, query)
     query = paging.newest_first(query, record_versions.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Record), "id")
     owned = (
-        (record.name, named.enterprise if named else record.enterprise) for record in page if record.kind not in PUBLIC
+        (record.name, declaration.enterprise if declaration else record.enterprise)
+        for record in page
+        if record.kind not in PUBLIC
     )
     access.note_page(reading, "ListRecords", owned)
     return records_pb2.ListRecordsResponse(records=_views(reading, page), next_page_token=token)
 
 
 def _wanted(request: records_pb2.ListRecordsRequest) -> list[Any]:
-    """The conditions that the request makes."""
+    """Returns the conditions that the request makes."""
     conditions = []
     if request.kind:
         conditions.append(record_versions.c.kind == request.kind)
@@ -94,7 +95,7 @@ def _wanted(request: records_pb2.ListRecordsRequest) -> list[Any]:
 
 
 def _own(reading: Reading, query: Any) -> Any:
-    """What the caller may see: its own, an institution's consented ones, the window's all, and what is published."""
+    """Narrows a query to what the caller may see: its own, by consent, all for the window, and what is published."""
     if access.sees_all(reading.caller, ""):
         return query
     owners: Any = [reading.caller.tenant]
@@ -104,7 +105,7 @@ def _own(reading: Reading, query: Any) -> Any:
 
 
 def _about(declaration: Declaration) -> Any:
-    """By its number, or by its transport document."""
+    """Returns the condition of records on a declaration: by its number, or by its transport document."""
     bill_number = _body(declaration).bill_number
     by_number = record_versions.c.declaration == declaration.id
     if not bill_number:
@@ -117,30 +118,33 @@ def _body(declaration: Declaration) -> declarations_pb2.Declaration:
 
 
 def verify_permits(reading: Reading, request: records_pb2.VerifyPermitsRequest) -> records_pb2.VerifyPermitsResponse:
-    """Whether the permits that a declaration's goods need are in force on a day."""
+    """Returns whether the permits that a declaration's goods need are in force on a day."""
     declaration = views_declarations.seen(reading, request.declaration, "VerifyPermits")
     body = _body(declaration)
     day = permits.day_of(body, reading.business_date)
     if request.HasField("date"):
         if problems := list(trade_checks.day("date", request.date)):
             raise InvalidFields(problems)
-        day = wire.to_date(request.date)
-    asked = {declaration.id: permits.PermitRequest(body, day)}
-    found = hindrances.permit_verdicts(reading.connection, asked).get(declaration.id)
-    if found is None:
-        return records_pb2.VerifyPermitsResponse(verdict="NOT_NEEDED", date=wire.date(day))
-    verdict = "INVALID" if found.problems else "VALID"
+        day = chassis_rpc.to_date(request.date)
+    requests = {declaration.id: permits.PermitRequest(body, day)}
+    permit_verdict = hindrances.permit_verdicts(reading.connection, requests).get(declaration.id)
+    if permit_verdict is None:
+        return records_pb2.VerifyPermitsResponse(verdict="NOT_NEEDED", date=chassis_rpc.date(day))
+    verdict = "INVALID" if permit_verdict.problems else "VALID"
     return records_pb2.VerifyPermitsResponse(
-        verdict=verdict, reasons=_told(reading, found.problems), date=wire.date(day), permits=found.relied_on
+        verdict=verdict,
+        reasons=_told(reading, permit_verdict.problems),
+        date=chassis_rpc.date(day),
+        permits=permit_verdict.relied_on,
     )
 
 
 def _told(reading: Reading, problems: Any) -> list[Any]:
-    return [wire.problem(problem, reading.caller.language) for problem in problems]
+    return [chassis_rpc.problem(problem, reading.caller.language) for problem in problems]
 
 
 def evidence(reading: Reading, request: records_pb2.GetEvidenceRequest) -> records_pb2.Evidence:
-    """What others than the declarant say of one declaration."""
+    """Returns what others than the declarant say of a declaration."""
     declaration = views_declarations.seen(reading, request.declaration, "GetEvidence")
     body = _body(declaration)
     message = records_pb2.Evidence(
@@ -166,8 +170,8 @@ def _of_document(reading: Reading, kind: str, body: declarations_pb2.Declaration
 def _add_manifest(reading: Reading, body: declarations_pb2.Declaration, message: records_pb2.Evidence) -> None:
     for record in _of_document(reading, "manifest", body):
         message.manifest = record.name
-        found = manifests.findings(body, record.message, reading.business_date)
-        message.manifest_findings.extend(_told(reading, found))
+        findings = manifests.findings(body, record.message, reading.business_date)
+        message.manifest_findings.extend(_told(reading, findings))
 
 
 def _add_title(reading: Reading, body: declarations_pb2.Declaration, message: records_pb2.Evidence) -> None:
@@ -193,7 +197,10 @@ def _add_rebate(reading: Reading, declaration: Declaration, message: records_pb2
 
 
 def _mirrors(reading: Reading, body: declarations_pb2.Declaration) -> list[records_pb2.MirrorVerdict]:
-    """Import declarations with the same transport document or invoice, or that name the declaration; the best first."""
+    """Returns import declarations that match or name the declaration, the best first.
+
+    They match by transport document or invoice.
+    """
     invoice = records_kinds.invoice(body.invoice_number) if body.invoice_number else ""
     subjects = [records_kinds.document(body.bill_number)] if body.bill_number else []
     by_subject = records_store.with_subjects(
@@ -207,10 +214,8 @@ def _mirrors(reading: Reading, body: declarations_pb2.Declaration) -> list[recor
     verdicts = [_mirror(reading, body, record) for record in sure.values()]
     alike = [_mirror(reading, body, record) for record in by_subject.get(invoice, ()) if record.record not in sure]
     # Another exporter's invoice may have the same number: its import is nobody's business here.
-    verdicts += [
-        mirror_verdict for mirror_verdict in alike if mirror_verdict.verdict != records_pb2.MirrorVerdict.UNMATCHED
-    ]
-    return sorted(verdicts, key=lambda mirror_verdict: (-mirror_verdict.score, mirror_verdict.mirror))
+    verdicts += [mirror for mirror in alike if mirror.verdict != records_pb2.MirrorVerdict.UNMATCHED]
+    return sorted(verdicts, key=lambda mirror: (-mirror.score, mirror.mirror))
 
 
 def _mirror(reading: Reading, body: declarations_pb2.Declaration, record: Record) -> records_pb2.MirrorVerdict:

@@ -31,16 +31,16 @@ CLOSED = Problem(
 
 
 def load(connection: sa.Connection, names: Iterable[str], _on: datetime.date) -> dict[str, Asset]:
-    """The pools with these names as assets."""
-    found = store.load(connection, (name.removeprefix("pools/") for name in names))
+    """Returns the pools with these names as assets, by name."""
+    pools = store.load(connection, (name.removeprefix("pools/") for name in names))
     settled = {
-        name: value.settled for name, value in value_store.booked(connection, [p.name for p in found.values()]).items()
+        name: value.settled for name, value in value_store.booked(connection, [p.name for p in pools.values()]).items()
     }
-    return {pool.name: as_asset(pool, settled.get(pool.name, pool.base.zero())) for pool in found.values()}
+    return {pool.name: as_asset(pool, settled.get(pool.name, pool.base.zero())) for pool in pools.values()}
 
 
 def as_asset(pool: Pool, settled: Money) -> Asset:
-    """A pool as an asset; `settled` is what its booked value has settled so far."""
+    """Returns a pool as an asset; `settled` is the settled part of its booked value so far."""
     why = CLOSED if pool.state is State.CLOSED else EMPTY
     verdict, reasons = (FINAL, ()) if pool.base else (NOT_ELIGIBLE, (why,))
     return Asset(pool.name, pool.enterprise, pool.base + settled, verdict, reasons, holder=pool.beneficiary)

@@ -1,4 +1,4 @@
-"""Pools: made by the enterprise, moved by what becomes of its lists and by what is paid for them."""
+"""Makes pools, and moves them by their lists and by what is paid for these."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -34,34 +34,34 @@ POOL = Subject("pool", "资产池")
 
 
 def create(transaction: Transaction, request: pool_pb2.CreatePoolRequest) -> pool_pb2.Pool:
-    """A pool of the calling enterprise; its lists join from now on, the older ones by the sweep."""
-    asked, now_us = request.pool, transaction.now_us
-    if not money.is_currency(asked.currency_code):
+    """Creates a pool of the calling enterprise; its lists join from now on, the older ones by the sweep."""
+    requested, now_us = request.pool, transaction.now_us
+    if not money.is_currency(requested.currency_code):
         raise InvalidFields([CURRENCY_UNKNOWN])
-    nothing = Money(asked.currency_code, 0)
+    nothing = Money(requested.currency_code, 0)
     pool = Pool(
-        transaction.ids.resource("pool"),
-        transaction.caller.tenant,
-        asked.display_name,
-        asked.currency_code,
-        tuple(asked.trade_modes),
-        asked.platform_code,
-        asked.beneficiary,
-        nothing,
-        transaction.business_date,
-        nothing,
-        0,
-        "",
-        model.State.OPEN,
-        now_us,
-        1,
+        id=transaction.ids.resource("pool"),
+        enterprise=transaction.caller.tenant,
+        display_name=requested.display_name,
+        currency=requested.currency_code,
+        trade_modes=tuple(requested.trade_modes),
+        platform_code=requested.platform_code,
+        beneficiary=requested.beneficiary,
+        base=nothing,
+        base_on=transaction.business_date,
+        settled=nothing,
+        movements=0,
+        gathered="",
+        state=model.State.OPEN,
+        create_us=now_us,
+        revision=1,
     )
     store.add(transaction, pool)
     return rpc.to_proto(pool)
 
 
 def close(transaction: Transaction, request: pool_pb2.ClosePoolRequest) -> pool_pb2.Pool:
-    """Ends a pool of the calling enterprise on which nothing stands."""
+    """Ends a pool of the calling enterprise on which nothing stands. Raises PoolEncumbered, NotFound."""
     identifier, connection = request.name.removeprefix("pools/"), transaction.connection
     pool = _locked(transaction, store.load(connection, [identifier])).get(identifier)
     if pool is None or pool.enterprise != transaction.caller.tenant:
@@ -89,19 +89,17 @@ def follow(transaction: Transaction, changed: Sequence[RetailList]) -> None:
     pools = _locked(transaction, pools | store.load(connection, elsewhere))
     if not pools:
         return
-    known = store.members(connection, identifiers)
+    members = store.members(connection, identifiers)
     summarised = summary_store.of_lists(connection, changed)
     changes = [
-        change
+        _change(transaction, pools, retail_list, members.get(retail_list.id), retail_list.id in summarised)
         for retail_list in changed
-        if (change := _change(transaction, pools, retail_list, known.get(retail_list.id), retail_list.id in summarised))
-        is not None
     ]
-    _move(transaction, pools, changes)
+    _move(transaction, pools, [change for change in changes if change is not None])
 
 
 def _locked(transaction: Transaction, pools: Mapping[str, Pool]) -> dict[str, Pool]:
-    """The pools as they are once nobody else moves them, and nobody reserves on them."""
+    """Locks the pools against moves and reservations. Returns them as they are then."""
     if not pools:
         return {}
     database.lock(transaction.connection, sorted(pool.name for pool in pools.values()))
@@ -112,20 +110,20 @@ def _change(
     transaction: Transaction,
     pools: Mapping[str, Pool],
     retail_list: RetailList,
-    known: Member | None,
+    member: Member | None,
     is_summarised: bool,
 ) -> Change | None:
-    """What becomes of a list's membership; None: nothing."""
-    pool = pools[known.pool] if known else _joined(transaction, pools, retail_list)
+    """Returns the change of a list's membership, None where it doesn't change."""
+    pool = pools[member.pool] if member else _joined(transaction, pools, retail_list)
     if pool is None:
         return None
     on = model.terms(transaction.business_date)
-    after = model.member(retail_list, known, pool, is_summarised, transaction.now_us, on)
-    return None if after == known else (known, after)
+    after = model.member(retail_list, member, pool, is_summarised, transaction.now_us, on)
+    return None if after == member else (member, after)
 
 
 def _joined(transaction: Transaction, pools: Mapping[str, Pool], retail_list: RetailList) -> Pool | None:
-    """The pool that a list joins now, if any."""
+    """Returns the pool that a list joins now, None where there is none."""
     on = transaction.business_date
     if retail_list.status not in model.terms(on).eligibility:
         return None
@@ -136,7 +134,7 @@ def _joined(transaction: Transaction, pools: Mapping[str, Pool], retail_list: Re
 def _move(
     transaction: Transaction, pools: Mapping[str, Pool], changes: Sequence[Change], event: str = "pool.moved"
 ) -> dict[str, Pool]:
-    """Moves the pools of these members, one step for each cause; the pools as they are then."""
+    """Moves the pools of these members, one step for each cause. Returns the pools as they are then."""
     by_pool: dict[str, list[Change]] = {}
     for change in changes:
         by_pool.setdefault(change[1].pool, []).append(change)
@@ -158,7 +156,7 @@ def _move(
 
 
 def age(transaction: Transaction) -> bool:
-    """A sweep: lists that nobody paid for in time count no more."""
+    """Sweeps lists that nobody paid for in time: they count no more. Returns whether there were any."""
     on = model.terms(transaction.business_date)
     due = store.aging(transaction.connection, transaction.now_us, on.eligibility, AT_ONCE)
     if not due:
@@ -170,15 +168,15 @@ def age(transaction: Transaction) -> bool:
 
 
 def gather(transaction: Transaction) -> bool:
-    """A sweep: lists that were released before their pool was created join it."""
+    """Lets lists that were released before their pool was created join it. Returns whether there was such a pool."""
     pool = store.gathering(transaction.connection, model.GATHERED)
     if pool is None:
         return False
-    # Whoever brings lists now began perhaps before the pool was there, and lets them join none.
+    # Whoever brings lists now may have begun before the pool was there, and lets them join none.
     list_store.lock(transaction, [""])
-    found = store.lists_after(transaction.connection, pool.enterprise, pool.gathered, AT_ONCE)
-    follow(transaction, found)
-    done = found[-1].id if len(found) == AT_ONCE else model.GATHERED
+    lists = store.lists_after(transaction.connection, pool.enterprise, pool.gathered, AT_ONCE)
+    follow(transaction, lists)
+    done = lists[-1].id if len(lists) == AT_ONCE else model.GATHERED
     store.save_gathered(transaction.connection, pool.id, done)
     return True
 
@@ -186,13 +184,13 @@ def gather(transaction: Transaction) -> bool:
 def settle(
     transaction: Transaction, request: pool_pb2.ApplyPoolSettlementRequest
 ) -> pool_pb2.ApplyPoolSettlementResponse:
-    """Applies what a payment company paid out for lists of a pool."""
+    """Applies a payment company's payout for lists of a pool, each payment once. Raises NotFound, InvalidFields."""
     identifier, connection = request.pool.removeprefix("pools/"), transaction.connection
     pool = _locked(transaction, store.load(connection, [identifier])).get(identifier)
     if pool is None:
         raise NotFound(resource=request.pool)
-    if known := store.applied(connection, identifier, request.payment):
-        return pool_pb2.ApplyPoolSettlementResponse.FromString(known)
+    if response_before := store.applied(connection, identifier, request.payment):
+        return pool_pb2.ApplyPoolSettlementResponse.FromString(response_before)
     _check_amounts(pool, request.receipts)
     response = _settle(transaction, pool, request)
     store.add_applied(connection, identifier, request.payment, response.SerializeToString())
@@ -215,13 +213,14 @@ def _settle(
 ) -> pool_pb2.ApplyPoolSettlementResponse:
     connection = transaction.connection
     matched = _matched(transaction, pool, request.receipts)
-    known = store.members(connection, (each_list.id for each_list in matched.values()))
+    lists = {retail_list.id: retail_list for retail_list in matched.values()}
+    members = store.members(connection, lists)
     paid: dict[str, int] = {}
     for index, retail_list in matched.items():
         paid[retail_list.id] = paid.get(retail_list.id, 0) + request.receipts[index].amount.minor_units
     total = Money(pool.currency, sum(paid.values()))
     settled_finance = pool_value.settle(transaction, pool, request.payment, total)
-    changes = _paid_changes(transaction, pool, {each_list.id: each_list for each_list in matched.values()}, known, paid)
+    changes = _paid_changes(transaction, pool, lists, members, paid)
     paid_pool = {pool.id: replace(pool, settled=pool.settled + total)}
     after = _move(transaction, paid_pool, changes, "pool.settled").get(pool.id, pool)
     unknown = [index for index in range(len(request.receipts)) if index not in matched]
@@ -240,16 +239,16 @@ def _settle(
 
 
 def _matched(transaction: Transaction, pool: Pool, receipts: Sequence[pool_pb2.PoolReceipt]) -> dict[int, RetailList]:
-    """The list that each receipt is for, by the receipt's index; an order of several lists names none."""
-    found = store.lists_paid(
+    """Returns the list that each receipt is for, by the receipt's index. An order of several lists names none."""
+    lists = store.lists_paid(
         transaction.connection,
         pool.id,
         (receipt.list_number for receipt in receipts if receipt.list_number),
         (receipt.order_number for receipt in receipts if not receipt.list_number),
     )
-    by_number = {each_list.list_number: each_list for each_list in found}
+    by_number = {retail_list.list_number: retail_list for retail_list in lists}
     by_order: dict[tuple[str, str], list[RetailList]] = {}
-    for retail_list in found:
+    for retail_list in lists:
         by_order.setdefault((retail_list.order_number, retail_list.platform_code), []).append(retail_list)
     matched = {}
     for index, receipt in enumerate(receipts):
@@ -266,15 +265,15 @@ def _matched(transaction: Transaction, pool: Pool, receipts: Sequence[pool_pb2.P
 def _paid_changes(
     transaction: Transaction,
     pool: Pool,
-    found: Mapping[str, RetailList],
-    known: Mapping[str, Member],
+    lists: Mapping[str, RetailList],
+    members: Mapping[str, Member],
     paid: Mapping[str, int],
 ) -> list[Change]:
     on = model.terms(transaction.business_date)
-    summarised = summary_store.of_lists(transaction.connection, found.values())
+    summarised = summary_store.of_lists(transaction.connection, lists.values())
     changes: list[Change] = []
-    for identifier, retail_list in found.items():
-        before = known[identifier]
+    for identifier, retail_list in lists.items():
+        before = members[identifier]
         more = replace(before, paid_minor_units=before.paid_minor_units + paid[identifier])
         after = model.member(retail_list, more, pool, identifier in summarised, transaction.now_us, on)
         changes.append((before, after))
@@ -282,17 +281,17 @@ def _paid_changes(
 
 
 def _excess(change: Change) -> int:
-    """What was paid now beyond the list's value, in minor units."""
+    """Returns how much was paid now beyond the list's value, in minor units: 20 where 30 come on 90 of 100."""
     before, after = change
     already = before.paid_minor_units if before else 0
     return max(after.paid_minor_units - max(after.value_minor_units, already), 0)
 
 
 def _unknown(index: int, receipt: pool_pb2.PoolReceipt) -> Problem:
-    said = receipt.list_number or f"{receipt.platform_code} {receipt.order_number}"
+    number = receipt.list_number or f"{receipt.platform_code} {receipt.order_number}"
     return Problem(
         f"receipts[{index}]",
         "NOT_IN_POOL",
-        f"No single list of this pool is {said}; apply the amount elsewhere.",
-        f"该资产池中没有唯一对应 {said} 的清单；请另行入账。",
+        f"No single list of this pool is {number}; apply the amount elsewhere.",
+        f"该资产池中没有唯一对应 {number} 的清单；请另行入账。",
     )

@@ -1,4 +1,4 @@
-"""Reading pools: the enterprise its own, an institution those of enterprises that let it see."""
+"""Reads pools: the enterprise its own, an institution those of enterprises that let it see."""
 
 from aval.declarations.v1 import pool_pb2
 
@@ -12,7 +12,7 @@ from services.declarations.privacy.consent import access
 
 
 def _seen(reading: Reading, method: str, name: str) -> Pool:
-    """The pool, if the caller may see it. An institution sees none that is another's to finance."""
+    """Returns the pool, if the caller may see it. An institution sees none that is another's to finance."""
     identifier = name.removeprefix("pools/")
     pool = store.load(reading.connection, [identifier]).get(identifier)
     is_meant = pool is not None and (
@@ -24,7 +24,7 @@ def _seen(reading: Reading, method: str, name: str) -> Pool:
 
 
 def get(reading: Reading, request: pool_pb2.GetPoolRequest) -> pool_pb2.Pool:
-    """One pool, its base explained."""
+    """Returns a pool, its base explained."""
     pool = _seen(reading, "GetPool", request.name)
     message = rpc.to_proto(pool)
     totals = store.totals(reading.connection, [pool.id])[pool.id]
@@ -33,7 +33,7 @@ def get(reading: Reading, request: pool_pb2.GetPoolRequest) -> pool_pb2.Pool:
 
 
 def list_(reading: Reading, request: pool_pb2.ListPoolsRequest) -> pool_pb2.ListPoolsResponse:
-    """A page, newest first."""
+    """Returns a page of the pools that the caller may see, newest first."""
     tenant = reading.caller.tenant
     query = store.matching(visibility.among_seen(reading, pools.c.enterprise))
     if access.is_institution(reading.caller):
@@ -47,7 +47,7 @@ def list_(reading: Reading, request: pool_pb2.ListPoolsRequest) -> pool_pb2.List
 
 
 def list_movements(reading: Reading, request: pool_pb2.ListPoolMovementsRequest) -> pool_pb2.ListPoolMovementsResponse:
-    """A page, newest first."""
+    """Returns a page of a pool's movements, newest first."""
     pool = _seen(reading, "ListPoolMovements", request.name)
     query = paging.newest_first(store.movements_of(pool.id), pool_movements.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Movement), "id")

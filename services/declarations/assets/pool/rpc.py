@@ -15,7 +15,7 @@ from services.declarations.customs.code_tables import code_table
 
 
 def to_proto(pool: Pool) -> pool_pb2.Pool:
-    """What everyone sees who may see the pool at all."""
+    """Returns the pool as everyone sees it who may see it at all."""
     message = pool_pb2.Pool(
         name=pool.name,
         enterprise=pool.enterprise,
@@ -34,7 +34,7 @@ def to_proto(pool: Pool) -> pool_pb2.Pool:
 
 
 def derivation(pool: Pool, totals: Totals, language: str) -> pool_pb2.BaseDerivation:
-    """How the base comes about."""
+    """Returns how the base comes about."""
     on = model.terms(pool.base_on)
     standings = totals.of(model.STANDING)
     gross = sum(total.outstanding_minor_units for code, total in standings.items() if not _has_left(code))
@@ -87,7 +87,7 @@ def _concentration(pool: Pool, excess: Excess) -> pool_pb2.Concentration:
 
 
 def movement_to_proto(movement: Movement) -> pool_pb2.PoolMovement:
-    """One step of the base."""
+    """Returns a step of the base on the wire."""
     message = pool_pb2.PoolMovement(
         name=f"pools/{movement.pool}/movements/{movement.number}",
         number=movement.number,

@@ -46,7 +46,7 @@ pool_members = records.table(
     sa.Index("pool_members_ageing", "standing", "ages_us"),
 )
 
-# What a pool's base follows from: sums over its members, kept up by what changes.
+# The sums over a pool's members from which its base follows, kept up by what changes.
 pool_totals = sa.Table(
     "pool_totals",
     metadata,
@@ -59,7 +59,7 @@ pool_totals = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# Keyed by pool and number, as its id says.
+# The id holds pool and number.
 pool_movements = records.table("pool_movements", Movement, metadata)
 
 # Payments applied to pools: each once.
@@ -77,24 +77,24 @@ MEMBER_CHANGES = (
 
 
 def matching(*conditions: Any) -> Any:
-    """A query of the pools that keep the conditions."""
+    """Returns a query of the pools that meet the conditions."""
     return sa.select(pools).where(*conditions)
 
 
 def movements_of(pool: str) -> Any:
-    """A query of a pool's movements, along the key: an id begins with its pool's, and "0" follows "/"."""
+    """Returns a query of a pool's movements, along the key: an id begins with its pool's, and "0" follows "/"."""
     rows = pool_movements
     return sa.select(rows).where(rows.c.id > f"{pool}/", rows.c.id < f"{pool}0")
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Pool]:
-    """The pools with these ids, those that are known."""
+    """Returns the pools with these ids, by id, without those that don't exist."""
     query = sa.select(pools).where(bulk.among(connection, pools.c.id, set(identifiers)))
     return {pool.id: pool for pool in records.many(connection, query, Pool)}
 
 
 def of_enterprises(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, Pool]:
-    """All pools of these enterprises, by id."""
+    """Returns all pools of these enterprises, by id."""
     wanted = {enterprise for enterprise in enterprises if enterprise}
     if not wanted:
         return {}
@@ -103,18 +103,18 @@ def of_enterprises(connection: sa.Connection, enterprises: Iterable[str]) -> dic
 
 
 def members(connection: sa.Connection, lists: Iterable[str]) -> dict[str, Member]:
-    """The members that these lists are, those that are any."""
+    """Returns the members that these lists are, by list, without lists in no pool."""
     query = sa.select(pool_members).where(bulk.among(connection, pool_members.c.id, set(lists)))
     return {member.id: member for member in records.many(connection, query, Member)}
 
 
 def meant_for(institution: str) -> Any:
-    """The condition that a pool is an institution's to finance."""
+    """Returns the condition that a pool is an institution's to finance."""
     return pools.c.beneficiary.in_(("", institution))
 
 
 def pool_of(connection: sa.Connection, lists: Iterable[str], institution: str = "") -> dict[str, str]:
-    """The pool that each of these lists has joined, those that have; to an institution only those meant for it."""
+    """Returns the pool that each of these lists has joined, if any; to an institution only pools meant for it."""
     joined = sa.select(pool_members.c.id, pool_members.c.pool)
     query = joined.where(bulk.among(connection, pool_members.c.id, set(lists)))
     if institution:
@@ -123,50 +123,50 @@ def pool_of(connection: sa.Connection, lists: Iterable[str], institution: str = 
 
 
 def ever_in(pool: str, institution: str = "") -> Any:
-    """A query of the lists that a pool has ever had; of an institution's none where it isn't meant for it."""
+    """Returns a query of the lists that a pool has ever had; none for an institution that it isn't meant for."""
     query = sa.select(pool_members.c.id).where(pool_members.c.pool == pool)
     return query.where(sa.exists().where(pools.c.id == pool, meant_for(institution))) if institution else query
 
 
 def aging(connection: sa.Connection, now_us: int, standings: Iterable[str], limit: int) -> list[str]:
-    """Lists that counted until now and are too old."""
+    """Returns lists that counted until now and are too old."""
     rows = pool_members
     query = sa.select(rows.c.id).where(rows.c.standing.in_(list(standings)), rows.c.ages_us <= now_us)
     return list(connection.execute(query.limit(limit)).scalars())
 
 
 def gathering(connection: sa.Connection, done: str) -> Pool | None:
-    """A pool whose older lists haven't all been looked at."""
+    """Returns a pool whose older lists haven't all been looked at, None where there is none."""
     query = sa.select(pools).where(pools.c.gathered < done).order_by(pools.c.id).limit(1)
     return next(iter(records.many(connection, query, Pool)), None)
 
 
 def lists_after(connection: sa.Connection, enterprise: str, identifier: str, limit: int) -> list[RetailList]:
-    """An enterprise's lists that follow an id."""
+    """Returns an enterprise's lists that follow an id."""
     rows = retail_lists
     query = sa.select(rows).where(rows.c.enterprise == enterprise, rows.c.id > identifier)
     return records.many(connection, query.order_by(rows.c.id).limit(limit), RetailList)
 
 
 def save_gathered(connection: sa.Connection, pool: str, gathered: str) -> None:
-    """How far older lists were looked at."""
+    """Saves how far the sweep of a pool's older lists has come."""
     connection.execute(sa.update(pools).where(pools.c.id == pool).values(gathered=gathered))
 
 
 def totals(connection: sa.Connection, wanted: Iterable[str]) -> dict[str, Totals]:
-    """The totals of each of these pools."""
-    found = {pool: Totals() for pool in wanted}
-    query = sa.select(pool_totals).where(pool_totals.c.pool.in_(list(found)))
+    """Returns the totals of each of these pools."""
+    totals_by_pool = {pool: Totals() for pool in wanted}
+    query = sa.select(pool_totals).where(pool_totals.c.pool.in_(list(totals_by_pool)))
     for row in connection.execute(query):
         key = (row.dimension, row.code)
-        found[row.pool].by[key] = Total(row.lists, row.outstanding_minor_units, row.term_minor_units)
-    return found
+        totals_by_pool[row.pool].by[key] = Total(row.lists, row.outstanding_minor_units, row.term_minor_units)
+    return totals_by_pool
 
 
 def save_members(connection: sa.Connection, changes: Sequence[Change]) -> None:
-    """New members, and those that changed."""
-    fresh = [records.to_row(after) for before, after in changes if before is None]
-    bulk.insert(connection, pool_members, [list(row.values()) for row in fresh])
+    """Inserts new members, and saves those that changed."""
+    new_rows = [records.to_row(after) for before, after in changes if before is None]
+    bulk.insert(connection, pool_members, [list(row.values()) for row in new_rows])
     moved = [(*_changing(after), after.id) for before, after in changes if before is not None]
     bulk.update(connection, pool_members, MEMBER_CHANGES, moved)
 
@@ -175,7 +175,7 @@ _changing = attrgetter(*MEMBER_CHANGES)
 
 
 def save_totals(connection: sa.Connection, pool: str, changed: Totals) -> None:
-    """The totals that changed."""
+    """Saves the totals that changed."""
     rows = [_total_row(pool, key, changed.by[key]) for key in sorted(changed.changed)]
     if not rows:
         return
@@ -202,21 +202,21 @@ def _total_row(pool: str, key: Key, total: Total) -> dict[str, Any]:
 
 
 def add(transaction: Transaction, pool: Pool) -> None:
-    """A new pool, with its event."""
+    """Inserts a new pool, and tells its event."""
     records.insert(transaction.connection, pools, pool)
     _tell(transaction, pool, "pool.created")
 
 
 def save(transaction: Transaction, pool: Pool, movements: Sequence[Movement], event: str) -> Pool:
-    """A pool that moved, with its movements and one event for all of them."""
-    fresh = records.update(transaction.connection, pools, pool)
+    """Saves a pool that moved, with its movements and one event for all of them. Returns the saved pool."""
+    saved = records.update(transaction.connection, pools, pool)
     records.insert(transaction.connection, pool_movements, *movements)
-    _tell(transaction, fresh, event)
-    return fresh
+    _tell(transaction, saved, event)
+    return saved
 
 
 def _tell(transaction: Transaction, pool: Pool, event: str) -> None:
-    """To the enterprise and to those institutions that it lets see."""
+    """Tells an event to the enterprise and to those institutions that it lets see."""
     institutions = consent_store.institutions(transaction.connection, [pool.enterprise], transaction.now_us)
     seen = [
         institution for institution in institutions.get(pool.enterprise, ()) if pool.beneficiary in ("", institution)
@@ -225,7 +225,7 @@ def _tell(transaction: Transaction, pool: Pool, event: str) -> None:
 
 
 def applied(connection: sa.Connection, pool: str, payment: str) -> bytes | None:
-    """The response to a payment that was applied before."""
+    """Returns the response to a payment that was applied before, None where it wasn't."""
     rows = pool_settlements
     query = sa.select(rows.c.response).where(rows.c.pool == pool, rows.c.payment == payment)
     response: bytes | None = connection.execute(query).scalar()
@@ -233,56 +233,56 @@ def applied(connection: sa.Connection, pool: str, payment: str) -> bytes | None:
 
 
 def add_applied(connection: sa.Connection, pool: str, payment: str, response: bytes) -> None:
-    """Remembers that a payment was applied, and what the answer was."""
+    """Remembers that a payment was applied, and its response."""
     connection.execute(sa.insert(pool_settlements).values(pool=pool, payment=payment, response=response))
 
 
 def lists_paid(
     connection: sa.Connection, pool: str, list_numbers: Iterable[str], orders: Iterable[str]
 ) -> list[RetailList]:
-    """A pool's lists that have one of these numbers or orders."""
+    """Returns a pool's lists that have one of these numbers or orders."""
     meant = [
         bulk.among(connection, retail_lists.c.list_number, set(list_numbers)),
         bulk.among(connection, retail_lists.c.order_number, set(orders)),
     ]
-    found: dict[str, RetailList] = {}
+    lists_by_id: dict[str, RetailList] = {}
     for condition in meant:
         query = sa.select(retail_lists).join(pool_members, pool_members.c.id == retail_lists.c.id)
         query = query.where(pool_members.c.pool == pool, condition)
-        found |= {retail_list.id: retail_list for retail_list in records.many(connection, query, RetailList)}
-    return list(found.values())
+        lists_by_id |= {retail_list.id: retail_list for retail_list in records.many(connection, query, RetailList)}
+    return list(lists_by_id.values())
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """Invariant P1: each pool's totals are the sums over its lists, and its base follows from them."""
+    """Proves P1: each pool's totals are its lists' sums, and its base follows from them. Returns the violations."""
     summed = _summed(connection)
-    found = []
+    violated = []
     for pool in records.many(connection, sa.select(pools).order_by(pools.c.id), Pool):
         kept = totals(connection, [pool.id])[pool.id]
         added = summed.get(pool.id, Totals())
-        found += [f"pools: {pool.name} keeps {what}" for what in _differences(kept, added)]
+        violated += [f"pools: {pool.name} keeps {what}" for what in _differences(kept, added)]
         anew = base(added, pool, terms(pool.base_on))
         if pool.base.minor_units != anew:
-            found.append(f"pools: {pool.name} has the base {pool.base.minor_units}, its lists give {anew}")
-    return found
+            violated.append(f"pools: {pool.name} has the base {pool.base.minor_units}, its lists give {anew}")
+    return violated
 
 
 def _summed(connection: sa.Connection) -> dict[str, Totals]:
-    """The totals of all pools, added up from their members alone."""
+    """Returns the totals of all pools, added up from their members alone."""
     rows = pool_members
-    found: dict[str, Totals] = {}
+    totals_by_pool: dict[str, Totals] = {}
     eligible = sa.case((rows.c.term_minor_units > 0, rows.c.id))
     dimensions = ((STANDING, rows.c.standing, rows.c.id), (COUNTRY, rows.c.country, eligible))
     for dimension, code, counted in (*dimensions, (PLATFORM, rows.c.platform_code, eligible)):
         for row in connection.execute(_sums(code, counted)):
             total = Total(row.lists, int(row.outstanding or 0), int(row.term or 0))
             if row.lists:
-                found.setdefault(row.pool, Totals()).by[dimension, row.code] = total
-    return found
+                totals_by_pool.setdefault(row.pool, Totals()).by[dimension, row.code] = total
+    return totals_by_pool
 
 
 def _sums(code: sa.ColumnElement[str], counted: sa.ColumnElement[str]) -> sa.Select[Any]:
-    """Number, outstanding and counting value of the members that are counted, by pool and code."""
+    """Returns a query of number, outstanding and eligible value of the counted members, by pool and code."""
     rows = pool_members
     owed = rows.c.value_minor_units - rows.c.paid_minor_units
     outstanding = sa.func.sum(sa.case((sa.and_(owed > 0, counted.is_not(None)), owed), else_=0))

@@ -1,8 +1,8 @@
 """A pool's base as declared value: what stands on it stays within what its lists are worth.
 
-VALUE is the base and what was settled before, so that the part still to come is the base. Money for
-a list comes to more than the list adds to the base; all of it goes to those who finance the pool
-first (invariant I1), and what they and the base don't have is excess.
+VALUE is the base and what was settled before, so that the part still to come is the base. Money for a list comes to
+more than the list adds to the base; all of it goes to those who finance the pool first (invariant I1), and what they
+and the base don't have is excess.
 """
 
 from aval.declarations.v1 import declarations_pb2
@@ -25,7 +25,7 @@ def revalue(transaction: Transaction, pool: Pool, cause: str) -> None:
 
 
 def settle(transaction: Transaction, pool: Pool, payment: str, amount: Money) -> Money:
-    """Applies what was paid to the pool's value; the part that settled finance."""
+    """Applies a payment to the pool's value. Returns the part that settled finance."""
     if not amount or not value_store.opened(transaction.connection, [pool.name]):
         return amount.zero()
     database.lock(transaction.connection, [pool.name])

@@ -17,7 +17,7 @@ from services.declarations.window.records.store import record_versions
 
 Status = records_pb2.RebateStatus
 EXPECTED = (Status.APPLIED, Status.ACCEPTED)
-# What a rebate is for: enterprise, declaration (its name) and tax period, one of the last two empty.
+# The claim of a rebate: enterprise, declaration (its name) and tax period, one of the last two empty.
 Claim = tuple[str, str, str]
 PAID = Problem(
     "rebate",
@@ -28,25 +28,25 @@ PAID = Problem(
 
 
 def load(connection: sa.Connection, names: Iterable[str], _on: datetime.date) -> dict[str, Asset]:
-    """The rebates with these names as assets."""
-    known = store.load(connection, [name.removeprefix("rebates/") for name in names])
-    paid = _paid(connection, {rebate.enterprise for rebate in known.values()})
-    return {rebate.name: as_asset(rebate, rebate.id in paid) for rebate in known.values()}
+    """Returns the rebates with these names as assets, by name."""
+    rebates = store.load(connection, [name.removeprefix("rebates/") for name in names])
+    paid = _paid(connection, {rebate.enterprise for rebate in rebates.values()})
+    return {rebate.name: as_asset(rebate, rebate.id in paid) for rebate in rebates.values()}
 
 
 def as_asset(rebate: Rebate, is_paid: bool = False) -> Asset:
-    """What the tax data expects may be financed, by the cap on rebates, until it is paid."""
+    """Returns a rebate as an asset: the expected amount may be financed, by the cap on rebates, until it is paid."""
     verdict, reasons = (NOT_ELIGIBLE, (PAID,)) if is_paid else (FINAL, ())
     return Asset(rebate.name, rebate.enterprise, rebate.amount, verdict, reasons)
 
 
 def claim_of(record: Record, status: Status) -> Claim:
-    """What an application is for."""
+    """Returns the claim of an application."""
     return record.enterprise, f"declarations/{record.declaration}" if record.declaration else "", status.period
 
 
 def _paid(connection: sa.Connection, enterprises: Iterable[str]) -> set[str]:
-    """The ids of these enterprises' rebates that were paid, with no application that still expects anything."""
+    """Returns the ids of these enterprises' rebates that were paid, with no application that still expects anything."""
     by_state: dict[bool, set[str]] = {True: set(), False: set()}
     for record in records_store.about(connection, "rebate_status", record_versions.c.enterprise, enterprises):
         status = record.message.rebate_status

@@ -1,4 +1,4 @@
-"""Export-tax rebates: what an enterprise may still expect, and the assets that follow it (I4)."""
+"""Export-tax rebates: the amounts an enterprise may still expect, and the assets that follow them (I4)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -23,45 +23,50 @@ Status = records_pb2.RebateStatus
 
 
 def expected_rebate(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, Money]:
-    """What is expected for each of these declarations, in yuan; only those with a rebate that is neither paid nor
-    refused are in it. Several applications for one declaration add up."""
-    found: dict[str, Money] = {}
+    """Returns the rebate expected for each of these declarations, in yuan.
+
+    Declarations without a rebate that is neither paid nor refused are left out. Several applications for one
+    declaration add up.
+    """
+    expected: dict[str, Money] = {}
     for record in records_store.about(connection, "rebate_status", record_versions.c.declaration, numbers):
         rebate = record.message.rebate_status
         if rebate.state in EXPECTED:
             amount = money.from_proto(rebate.expected_amount)
-            found[record.declaration] = found.get(record.declaration, amount.zero()) + amount
-    return found
+            expected[record.declaration] = expected.get(record.declaration, amount.zero()) + amount
+    return expected
 
 
 def asset_of(connection: sa.Connection, enterprise: str, declaration: str) -> str:
-    """The name of the rebate that a declaration's applications registered; empty where there is none."""
-    known = rebate_store.load(connection, [identifier(enterprise, declaration, "")])
-    return next((rebate.name for rebate in known.values()), "")
+    """Returns the name of the rebate that a declaration's applications registered, empty where there is none."""
+    rebates = rebate_store.load(connection, [identifier(enterprise, declaration, "")])
+    return next((rebate.name for rebate in rebates.values()), "")
 
 
 def follow(transaction: Transaction, changed: Sequence[tuple[Record, Status]]) -> None:
-    """The assets as all applications leave them: new ones are registered, others change their value.
+    """Brings the assets to what all applications say: new ones are registered, others change their value.
 
-    Also what an application was for before a newer version named another declaration or period.
+    That includes the claim of an application before a newer version named another declaration or period.
     """
     versions = records_store.versions(transaction.connection, {record.record for record, _ in changed})
     claims = {claim_of(version, version.message.rebate_status) for version in versions}
     worth = _worth(transaction.connection, claims)
     identifiers = {identifier(*claim): claim for claim in sorted(claims)}
-    known = rebate_store.load(transaction.connection, identifiers)
-    fresh = [
+    standing = rebate_store.load(transaction.connection, identifiers)
+    new_rebates = [
         Rebate(rebate, *claim, worth[claim], transaction.now_us, 1)
         for rebate, claim in identifiers.items()
-        if rebate not in known
+        if rebate not in standing
     ]
-    rebate_store.add(transaction, *fresh)
-    moved = [replace(known[rebate], amount=worth[claim]) for rebate, claim in identifiers.items() if rebate in known]
-    _revise(transaction, [rebate for rebate in moved if rebate.amount != known[rebate.id].amount])
+    rebate_store.add(transaction, *new_rebates)
+    moved = [
+        replace(standing[rebate], amount=worth[claim]) for rebate, claim in identifiers.items() if rebate in standing
+    ]
+    _revise(transaction, [rebate for rebate in moved if rebate.amount != standing[rebate.id].amount])
 
 
 def _worth(connection: sa.Connection, claims: Iterable[Claim]) -> dict[Claim, Money]:
-    """What each claim's applications come to: expected, or paid; a refused one is worth nothing."""
+    """Returns what each claim's applications come to: expected, or paid; a refused application is worth nothing."""
     worth = {claim: Money("CNY", 0) for claim in claims}
     for record in records_store.about(
         connection, "rebate_status", record_versions.c.enterprise, {claim[0] for claim in worth}
@@ -75,8 +80,8 @@ def _worth(connection: sa.Connection, claims: Iterable[Claim]) -> dict[Claim, Mo
 
 
 def _revise(transaction: Transaction, moved: Sequence[Rebate]) -> None:
-    """Only what value is booked of needs to follow; a refused rebate that was financed is a breach (I7)."""
-    opened = value_store.opened(transaction.connection, (each_rebate.name for each_rebate in moved)) if moved else ()
+    """Saves changed rebates and lets their booked value follow; a refused rebate that was financed is a breach (I7)."""
+    opened = value_store.opened(transaction.connection, (rebate.name for rebate in moved)) if moved else ()
     for rebate in moved:
         saved = rebate_store.save(transaction, rebate)
         if saved.name in opened:

@@ -1,4 +1,4 @@
-"""The window registers what rebate is expected, and revises it."""
+"""Registers expected rebates for the window, and revises them."""
 
 from dataclasses import replace
 
@@ -29,14 +29,17 @@ CURRENCY_DIFFERS = Problem(
 
 
 def create(transaction: Transaction, request: rebate_pb2.CreateRebateRequest) -> rebate_pb2.Rebate:
-    """A rebate that is expected; the same again is known."""
-    fresh = _from_request(request.rebate, transaction.now_us)
-    known = store.load(transaction.connection, [fresh.id]).get(fresh.id)
-    if known is None:
-        store.add(transaction, fresh)
-    elif known.amount != fresh.amount:
-        raise assets_errors.RebateKnownOtherwise(rebate=known.name)
-    return rpc.to_proto(known or fresh)
+    """Registers an expected rebate. The same again gives the one that stands.
+
+    Raises RebateKnownOtherwise, InvalidFields.
+    """
+    rebate = _from_request(request.rebate, transaction.now_us)
+    standing = store.load(transaction.connection, [rebate.id]).get(rebate.id)
+    if standing is None:
+        store.add(transaction, rebate)
+    elif standing.amount != rebate.amount:
+        raise assets_errors.RebateKnownOtherwise(rebate=standing.name)
+    return rpc.to_proto(standing or rebate)
 
 
 def _from_request(message: rebate_pb2.Rebate, now_us: int) -> Rebate:
@@ -50,17 +53,17 @@ def _from_request(message: rebate_pb2.Rebate, now_us: int) -> Rebate:
 
 
 def revise(transaction: Transaction, request: rebate_pb2.ReviseRebateRequest) -> rebate_pb2.Rebate:
-    """What is expected now; what stands on a rebate that shrinks falls short."""
+    """Changes the expected amount; finance on a rebate that shrinks falls short. Raises NotFound, InvalidFields."""
     identifier, amount = request.name.removeprefix("rebates/"), money.from_proto(request.amount)
-    known = store.load(transaction.connection, [identifier]).get(identifier)
-    if known is None:
+    rebate = store.load(transaction.connection, [identifier]).get(identifier)
+    if rebate is None:
         raise NotFound(resource=request.name)
-    check_etag(request.etag, known)
-    problems = [CURRENCY_DIFFERS] if amount.currency != known.amount.currency else []
+    check_etag(request.etag, rebate)
+    problems = [CURRENCY_DIFFERS] if amount.currency != rebate.amount.currency else []
     problems += [NEGATIVE] if amount.minor_units < 0 else []
     problems += customs_checks.size_problems("amount", amount.minor_units, customs_checks.VALUE_MOST)
     if problems:
         raise InvalidFields(problems)
-    revised = store.save(transaction, replace(known, amount=amount))
+    revised = store.save(transaction, replace(rebate, amount=amount))
     revaluing.revalue(transaction, as_asset(revised), amount, REVISED)
     return rpc.to_proto(revised)

@@ -8,7 +8,7 @@ from chassis.money import Money
 
 @dataclass(frozen=True, slots=True)
 class Rebate:
-    """What an enterprise may expect for one declaration (its name) or one tax period (yyyyMM)."""
+    """A rebate that an enterprise may expect for one declaration (its name) or one tax period (yyyyMM)."""
 
     id: str
     enterprise: str
@@ -20,10 +20,10 @@ class Rebate:
 
     @property
     def name(self) -> str:
-        """Its resource name."""
+        """Returns its resource name."""
         return f"rebates/{self.id}"
 
 
 def identifier(enterprise: str, declaration: str, period: str) -> str:
-    """One rebate of a declaration or a period, however often it is registered."""
+    """Returns the id of the rebate of a declaration or a period, the same however often it is registered."""
     return ids.derived("rebate", enterprise, declaration, period)

@@ -1,4 +1,4 @@
-"""Reading rebates: the enterprise its own, an institution what it was let see, the window all."""
+"""Reads rebates: the enterprise its own, an institution what it was let see, the window all."""
 
 from aval.declarations.v1 import rebate_pb2
 
@@ -14,7 +14,7 @@ from services.declarations.register.preshipment import available as preshipment_
 
 
 def get(reading: Reading, request: rebate_pb2.GetRebateRequest) -> rebate_pb2.Rebate:
-    """One rebate. Who may not see it can't tell it from one that doesn't exist."""
+    """Returns a rebate. Whoever may not see it can't tell it from one that doesn't exist."""
     identifier = request.name.removeprefix("rebates/")
     rebate = store.load(reading.connection, [identifier]).get(identifier)
     access.look(reading, rebate.enterprise if rebate else "", "GetRebate", request.name)
@@ -23,7 +23,7 @@ def get(reading: Reading, request: rebate_pb2.GetRebateRequest) -> rebate_pb2.Re
 
 
 def list_(reading: Reading, request: rebate_pb2.ListRebatesRequest) -> rebate_pb2.ListRebatesResponse:
-    """A page, newest first."""
+    """Returns a page of the rebates that the caller may see, newest first."""
     query = paging.newest_first(store.matching(among_seen(reading, rebates.c.enterprise)), rebates.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Rebate), "id")
     access.note_page(reading, "ListRebates", ((rebate.name, rebate.enterprise) for rebate in page))

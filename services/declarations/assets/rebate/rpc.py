@@ -8,7 +8,7 @@ from services.declarations.assets.rebate.model import Rebate
 
 
 def to_proto(rebate: Rebate, available: Money | None = None) -> rebate_pb2.Rebate:
-    """The wire form; with what may be reserved, where that was looked up."""
+    """Returns the rebate on the wire; with what may be reserved, where that was looked up."""
     message = rebate_pb2.Rebate(
         name=rebate.name,
         enterprise=rebate.enterprise,

@@ -16,31 +16,31 @@ rebates = records.table("rebates", Rebate, metadata, sa.Index("rebates_enterpris
 
 
 def matching(*conditions: Any) -> Any:
-    """A query of the rebates that keep the conditions."""
+    """Returns a query of the rebates that meet the conditions."""
     return sa.select(rebates).where(*conditions)
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Rebate]:
-    """The rebates with these ids, those that are known."""
+    """Returns the rebates with these ids, by id, without those that don't exist."""
     query = sa.select(rebates).where(rebates.c.id.in_(set(identifiers)))
     return {rebate.id: rebate for rebate in records.many(connection, query, Rebate)}
 
 
-def add(transaction: Transaction, *fresh: Rebate) -> None:
-    """New rebates, with their events."""
-    records.insert(transaction.connection, rebates, *fresh)
-    _tell(transaction, "rebate.created", *fresh)
+def add(transaction: Transaction, *new_rebates: Rebate) -> None:
+    """Inserts new rebates, and tells their events."""
+    records.insert(transaction.connection, rebates, *new_rebates)
+    _tell(transaction, "rebate.created", *new_rebates)
 
 
 def save(transaction: Transaction, rebate: Rebate) -> Rebate:
-    """A changed rebate, with its event."""
-    fresh = records.update(transaction.connection, rebates, rebate)
-    _tell(transaction, "rebate.revised", fresh)
-    return fresh
+    """Saves a changed rebate, and tells its event. Returns the saved rebate."""
+    saved = records.update(transaction.connection, rebates, rebate)
+    _tell(transaction, "rebate.revised", saved)
+    return saved
 
 
 def _tell(transaction: Transaction, event: str, *changed: Rebate) -> None:
-    """To the enterprises and to those institutions that they let see."""
+    """Tells an event to the enterprises and to those institutions that they let see."""
     owners = {rebate.enterprise for rebate in changed}
     institutions = consent_store.institutions(transaction.connection, owners, transaction.now_us) if owners else {}
     for rebate in changed:

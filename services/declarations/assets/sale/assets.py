@@ -25,18 +25,18 @@ NOT_LEFT = Problem(
 
 
 def load(connection: sa.Connection, names: Iterable[str], on: datetime.date) -> dict[str, Asset]:
-    """The sales with these names as assets."""
-    found = sale_store.load(connection, (name.removeprefix("warehouseSales/") for name in names))
-    declared = declaration_store.load(connection, {sale.declaration for sale in found.values()})
+    """Returns the sales with these names as assets, by name."""
+    sales = sale_store.load(connection, (name.removeprefix("warehouseSales/") for name in names))
+    declared = declaration_store.load(connection, {sale.declaration for sale in sales.values()})
     hindered = hindrances.of(connection, declared.values(), on)
     return {
         sale.name: as_asset(sale, declared[sale.declaration], hindered.get(sale.declaration, ()))
-        for sale in found.values()
+        for sale in sales.values()
     }
 
 
 def as_asset(sale: WarehouseSale, declaration: Declaration, hindered: Sequence[Hindrance] = ()) -> Asset:
-    """A sale can be financed once its goods have certainly left, and as far as nothing is held against them."""
+    """Returns a sale as an asset: it can be financed once its goods have certainly left and nothing holds them back."""
     has_left = declaration.status == "CLOSED"
     verdict, reasons = (FINAL, ()) if has_left else (NOT_ELIGIBLE, (NOT_LEFT,))
     least = min([verdict, *(hindrance.at_most for hindrance in hindered)], key=VERDICTS.index)

@@ -1,4 +1,4 @@
-"""Recording sales: inventory abroad becomes a receivable, bonded goods owe their duty."""
+"""Records sales: inventory abroad becomes a receivable, bonded goods owe their duty."""
 
 from aval.declarations.v1 import retail_list_pb2
 
@@ -24,27 +24,29 @@ DECLARATION = Subject("declaration", "报关单")
 def report_warehouse_sale(
     transaction: Transaction, request: retail_list_pb2.ReportWarehouseSaleRequest
 ) -> retail_list_pb2.WarehouseSale:
-    """A sale out of an overseas warehouse, once."""
-    asked = request.warehouse_sale
-    number = asked.declaration.removeprefix("declarations/")
+    """Records a sale out of an overseas warehouse, once. Raises WarehouseSaleKnown for other content."""
+    requested = request.warehouse_sale
+    number = requested.declaration.removeprefix("declarations/")
     declaration = declaration_store.load(transaction.connection, [number]).get(number)
     if declaration is None or declaration.enterprise != transaction.caller.tenant:
-        raise privacy_errors.DeclarationNotFound(declaration=asked.declaration)
+        raise privacy_errors.DeclarationNotFound(declaration=requested.declaration)
     if declaration.trade_mode != sale_model.WAREHOUSE_MODE:
         raise assets_errors.NotWarehouseGoods(declaration=declaration.name)
-    fresh = _asked(transaction, declaration, asked)
-    if known := sale_store.load(transaction.connection, [fresh.id]).get(fresh.id):
-        if (known.amount, known.sale_us) != (fresh.amount, fresh.sale_us):
-            raise assets_errors.WarehouseSaleKnown(sale=known.name)
-        return to_proto(known)
-    sale_store.add(transaction.connection, fresh)
-    message = to_proto(fresh)
-    transaction.append("warehouse_sale.reported", fresh.name, message, [fresh.enterprise])
+    sale = _asked(transaction, declaration, requested)
+    if standing := sale_store.load(transaction.connection, [sale.id]).get(sale.id):
+        if (standing.amount, standing.sale_us) != (sale.amount, sale.sale_us):
+            raise assets_errors.WarehouseSaleKnown(sale=standing.name)
+        return to_proto(standing)
+    sale_store.add(transaction.connection, sale)
+    message = to_proto(sale)
+    transaction.append("warehouse_sale.reported", sale.name, message, [sale.enterprise])
     return message
 
 
-def _asked(transaction: Transaction, declaration: Declaration, asked: retail_list_pb2.WarehouseSale) -> WarehouseSale:
-    amount, currency = money.from_proto(asked.amount), declaration.value.currency
+def _asked(
+    transaction: Transaction, declaration: Declaration, requested: retail_list_pb2.WarehouseSale
+) -> WarehouseSale:
+    amount, currency = money.from_proto(requested.amount), declaration.value.currency
     problems = [
         *trade_checks.in_currency("warehouse_sale.amount", amount.currency, currency, DECLARATION),
         *trade_checks.positive("warehouse_sale.amount", amount.minor_units),
@@ -52,22 +54,22 @@ def _asked(transaction: Transaction, declaration: Declaration, asked: retail_lis
     if problems:
         raise InvalidFields(problems)
     sale_value.book(transaction, declaration)
-    left = sale_value.left(transaction, declaration)
+    left = sale_value.unclaimed(transaction, declaration)
     sold = sale_store.sold(transaction.connection, [declaration.id]).get(declaration.id, left.zero())
     return WarehouseSale(
-        sale_model.sale_id(declaration.id, asked.sale_number),
-        declaration.id,
-        asked.sale_number,
-        declaration.enterprise,
-        amount,
-        sale_model.value_of(amount, left, sold),
-        asked.sale_time.ToMicroseconds(),
-        transaction.now_us,
+        id=sale_model.sale_id(declaration.id, requested.sale_number),
+        declaration=declaration.id,
+        sale_number=requested.sale_number,
+        enterprise=declaration.enterprise,
+        amount=amount,
+        value=sale_model.value_of(amount, left, sold),
+        sale_us=requested.sale_time.ToMicroseconds(),
+        create_us=transaction.now_us,
     )
 
 
 def to_proto(sale: WarehouseSale) -> retail_list_pb2.WarehouseSale:
-    """The wire form."""
+    """Returns the sale on the wire."""
     message = retail_list_pb2.WarehouseSale(
         name=sale.name,
         declaration=f"declarations/{sale.declaration}",
@@ -81,7 +83,7 @@ def to_proto(sale: WarehouseSale) -> retail_list_pb2.WarehouseSale:
 
 
 def get(reading: Reading, request: retail_list_pb2.GetWarehouseSaleRequest) -> retail_list_pb2.WarehouseSale:
-    """One sale."""
+    """Returns a sale. Whoever may not see it can't tell it from one that doesn't exist."""
     identifier = request.name.removeprefix("warehouseSales/")
     sale = sale_store.load(reading.connection, [identifier]).get(identifier)
     access.look(reading, sale.enterprise if sale else "", "GetWarehouseSale", request.name)

@@ -1,4 +1,4 @@
-"""Proof that sales out of a warehouse are worth no more than their declaration."""
+"""Proves that sales out of a warehouse are worth no more than their declaration."""
 
 import sqlalchemy as sa
 

@@ -1,8 +1,8 @@
-"""What the sales out of a warehouse are worth: together never more than their declaration still counts for.
+"""The value of the sales out of a warehouse: together never more than their declaration still counts for.
 
-Goods and their sales are one value under two names. What is financed, reserved or insured on the
-declaration, netted for its order, paid for it or returned isn't the sales'; and what customs takes
-from the declaration is taken from its sales, the last reported first (I7).
+Goods and their sales are one value under two names. What is financed, reserved or insured on the declaration, netted
+for its order, paid for it or returned isn't the sales'; and what customs takes from the declaration is taken from its
+sales, the last reported first (I7).
 """
 
 from collections.abc import Iterable
@@ -21,8 +21,8 @@ from services.declarations.window.declaration import store as declaration_store
 from services.declarations.window.declaration.model import Declaration
 
 
-def left(transaction: Transaction, declaration: Declaration) -> Money:
-    """What of a declaration nothing stands on by its own name; nothing where it isn't warehouse goods."""
+def unclaimed(transaction: Transaction, declaration: Declaration) -> Money:
+    """Returns the value of a warehouse declaration that no encumbrance or order holds. Zero in other trade modes."""
     asset = declaration_assets.as_asset(declaration, transaction.business_date)
     if declaration.trade_mode != sale_model.WAREHOUSE_MODE:
         return asset.value.zero()
@@ -37,10 +37,10 @@ def book(transaction: Transaction, declaration: Declaration) -> None:
 
 
 def follow(transaction: Transaction, numbers: Iterable[str], cause: str) -> None:
-    """After declarations changed: their sales are worth what is left for them; what stands on more is in breach."""
+    """Brings sales to what is left for them after declarations changed; what stands on more is in breach."""
     sales = sale_store.of_declarations(transaction.connection, numbers)
     for number, declaration in declaration_store.load(transaction.connection, sales).items():
-        for changed in sale_model.revalued(sales[number], left(transaction, declaration)):
+        for changed in sale_model.revalued(sales[number], unclaimed(transaction, declaration)):
             sale_store.save_value(transaction.connection, changed)
             _revalue(transaction, changed, declaration, cause)
 

@@ -1,4 +1,4 @@
-"""Granting and revoking consent."""
+"""Grants and revokes consent."""
 
 import dataclasses
 
@@ -16,27 +16,27 @@ EXPIRED_ALREADY = Problem(
 
 
 def create(transaction: Transaction, request: declarations_pb2.CreateConsentRequest) -> declarations_pb2.Consent:
-    """The calling enterprise lets an institution see its declarations."""
+    """Grants an institution the calling enterprise's consent. Raises InvalidFields for a time that is past."""
     expire_us = request.consent.expire_time.ToMicroseconds()
     if expire_us <= transaction.now_us:
         raise InvalidFields([EXPIRED_ALREADY])
     consent = Consent(
-        transaction.ids.resource("consent"),
-        transaction.caller.tenant,
-        request.consent.institution,
-        request.consent.purpose,
-        expire_us,
-        State.ACTIVE,
-        1,
-        transaction.now_us,
-        rpc.purposes(request.consent),
+        id=transaction.ids.resource("consent"),
+        enterprise=transaction.caller.tenant,
+        institution=request.consent.institution,
+        purpose=request.consent.purpose,
+        expire_us=expire_us,
+        state=State.ACTIVE,
+        revision=1,
+        create_us=transaction.now_us,
+        purposes=rpc.purposes(request.consent),
     )
     store.add(transaction, consent)
     return rpc.to_proto(consent)
 
 
 def revoke(transaction: Transaction, request: declarations_pb2.RevokeConsentRequest) -> declarations_pb2.Consent:
-    """Ends a consent at once."""
+    """Ends a consent at once. Raises NotFound for all but its enterprise."""
     consent = store.load(transaction.connection, request.name.removeprefix("consents/"))
     if consent is None or consent.enterprise != transaction.caller.tenant:
         raise NotFound(resource=request.name)

@@ -1,4 +1,4 @@
-"""Consent: an institution sees an enterprise's data only while one stands; and what it saw is written down."""
+"""Consent: an institution sees an enterprise's data only while its consent stands, and each look is written down."""
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 
 class State(enum.StrEnum):
-    """Whether it counts; names of the proto's enum."""
+    """The states of a consent; names of the proto's enum."""
 
     ACTIVE = "ACTIVE"
     REVOKED = "REVOKED"
 
 
 class Verb(enum.StrEnum):
-    """What can be done to it."""
+    """The verbs that change a consent."""
 
     REVOKE = "revoke"
 
@@ -22,7 +22,7 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {(State.ACTIVE, Verb.REVOKE): 
 
 
 class Purpose(enum.StrEnum):
-    """What the data may be used for; names of the proto's enum."""
+    """The uses of the data; names of the proto's enum."""
 
     FINANCING = "FINANCING"
     INSURANCE = "INSURANCE"
@@ -37,7 +37,7 @@ USUAL_PURPOSES = tuple(purpose for purpose in Purpose if purpose is not Purpose.
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """One enterprise's consent to one institution, for purposes, until a time."""
+    """An enterprise's consent to one institution, for purposes, until a time."""
 
     id: str
     enterprise: str
@@ -52,25 +52,25 @@ class Consent:
 
     @property
     def name(self) -> str:
-        """Its resource name."""
+        """Returns its resource name."""
         return f"consents/{self.id}"
 
     @property
     def allowed(self) -> tuple[Purpose, ...]:
-        """What the institution may use the data for."""
+        """Returns the purposes for which the institution may use the data."""
         return self.purposes or USUAL_PURPOSES
 
     def counts(self, now_us: int) -> bool:
-        """Whether the institution may see now."""
+        """Returns whether the institution may see now."""
         return self.state is State.ACTIVE and now_us < self.expire_us
 
     def allows(self, purpose: Purpose | None) -> bool:
-        """Whether it is for the purpose; None: for seeing at all."""
+        """Returns whether the consent is for the purpose; None: for seeing at all."""
         return purpose is None or purpose in self.allowed
 
 
 def granting(consents: Iterable[Consent], purpose: Purpose | None) -> dict[str, Consent]:
-    """By enterprise the consent that lets see for the purpose; of several the one that lasts longest."""
+    """Returns by enterprise the consent that lets see for the purpose: where there are several, the longest."""
     allowing = (consent for consent in consents if consent.allows(purpose))
     return {
         consent.enterprise: consent for consent in sorted(allowing, key=lambda consent: (consent.expire_us, consent.id))
@@ -78,14 +78,14 @@ def granting(consents: Iterable[Consent], purpose: Purpose | None) -> dict[str, 
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """What some enterprises have consented to, whoever it was given to: for a batch of many institutions' calls."""
+class GivenConsents:
+    """The consents that some enterprises have given, to whomever: for a batch of many institutions' calls."""
 
     consents: Mapping[str, Sequence[Consent]]
     _known: dict[tuple[str, Purpose], Mapping[str, Consent]] = field(default_factory=dict)
 
     def to(self, institution: str, purpose: Purpose) -> Mapping[str, Consent]:
-        """By enterprise the consent that lets the institution see for the purpose."""
+        """Returns by enterprise the consent that lets the institution see for the purpose."""
         key = institution, purpose
         if key not in self._known:
             self._known[key] = granting(self.consents.get(institution, ()), purpose)
@@ -94,7 +94,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """That a reader learned something of an enterprise's data. The principal is for audits, not for the enterprise."""
+    """A record that a reader learned something from an enterprise's data. The principal is for audits alone."""
 
     id: str
     enterprise: str

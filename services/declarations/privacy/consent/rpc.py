@@ -6,7 +6,7 @@ from services.declarations.privacy.consent.model import USUAL_PURPOSES, Consent,
 
 
 def to_proto(consent: Consent) -> declarations_pb2.Consent:
-    """The wire form."""
+    """Returns the consent on the wire."""
     message = declarations_pb2.Consent(
         name=consent.name,
         enterprise=consent.enterprise,
@@ -21,13 +21,13 @@ def to_proto(consent: Consent) -> declarations_pb2.Consent:
 
 
 def purposes(message: declarations_pb2.Consent) -> tuple[Purpose, ...]:
-    """What a consent is asked for; the usual where it names none."""
+    """Returns the purposes of a requested consent; the usual where it names none."""
     named = tuple(Purpose(consent_pb2.ConsentPurpose.Name(number)) for number in message.purposes)
     return named or USUAL_PURPOSES
 
 
 def disclosure_to_proto(disclosure: Disclosure) -> consent_pb2.Disclosure:
-    """What the enterprise is told: the reader's house, not its employee."""
+    """Returns the disclosure as the enterprise is told it: the reader's house, not its employee."""
     message = consent_pb2.Disclosure(
         name=f"disclosures/{disclosure.id}",
         enterprise=disclosure.enterprise,

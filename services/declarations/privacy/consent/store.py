@@ -9,7 +9,14 @@ import sqlalchemy as sa
 from chassis import bulk, records
 from chassis.command import Transaction
 from services.declarations.privacy.consent import rpc
-from services.declarations.privacy.consent.model import USUAL_PURPOSES, Consent, Disclosure, Given, Purpose, State
+from services.declarations.privacy.consent.model import (
+    USUAL_PURPOSES,
+    Consent,
+    Disclosure,
+    GivenConsents,
+    Purpose,
+    State,
+)
 from services.declarations.schema import metadata
 
 consents = records.table(
@@ -20,12 +27,12 @@ consents = records.table(
     sa.Index("consents_institution", "institution", "id"),
 )
 
-# consent: who learned what of an enterprise's data.
+# consent: records of readers that learned something from an enterprise's data.
 disclosures = records.table("disclosures", Disclosure, metadata, sa.Index("disclosures_enterprise", "enterprise", "id"))
 
 
 def load(connection: sa.Connection, identifier: str) -> Consent | None:
-    """A consent by its id."""
+    """Returns a consent by its id, None where there is none."""
     return records.one(connection, consents, Consent, consents.c.id == identifier)
 
 
@@ -34,77 +41,77 @@ def _standing(now_us: int) -> Any:
 
 
 def standing(connection: sa.Connection, enterprises: Iterable[str], institution: str, now_us: int) -> list[Consent]:
-    """The institution's consents of these enterprises that count now."""
+    """Returns the institution's consents of these enterprises that count now."""
     of = sa.and_(bulk.among(connection, consents.c.enterprise, enterprises), consents.c.institution == institution)
     return records.many(connection, sa.select(consents).where(of, _standing(now_us)), Consent)
 
 
-def given(connection: sa.Connection, enterprises: Iterable[str], now_us: int) -> Given:
-    """All consents of these enterprises that count now."""
+def given(connection: sa.Connection, enterprises: Iterable[str], now_us: int) -> GivenConsents:
+    """Returns all consents of these enterprises that count now."""
     query = sa.select(consents).where(bulk.among(connection, consents.c.enterprise, enterprises), _standing(now_us))
-    found: dict[str, list[Consent]] = {}
+    consents_by_institution: dict[str, list[Consent]] = {}
     for consent in records.many(connection, query, Consent):
-        found.setdefault(consent.institution, []).append(consent)
-    return Given(found)
+        consents_by_institution.setdefault(consent.institution, []).append(consent)
+    return GivenConsents(consents_by_institution)
 
 
 def consenting(institution: str, now_us: int) -> Any:
-    """A query of the enterprises that the institution may see now."""
+    """Returns a query of the enterprises that the institution may see now."""
     return sa.select(consents.c.enterprise).where(consents.c.institution == institution, _standing(now_us))
 
 
 def consenting_to(institution: str, purpose: Purpose, now_us: int) -> Any:
-    """A query of the enterprises that the institution may see now for a purpose."""
+    """Returns a query of the enterprises that the institution may see now for a purpose."""
     named = consents.c.purposes
     usual = sa.or_(named.is_(None), named == _json(())) if purpose in USUAL_PURPOSES else sa.false()
     return consenting(institution, now_us).where(sa.or_(usual, named.contains(f'"{purpose.value}"')))
 
 
 def institutions(connection: sa.Connection, enterprises: Iterable[str], now_us: int) -> dict[str, list[str]]:
-    """Who may see each enterprise's declarations now."""
+    """Returns the institutions that may see each enterprise's declarations now."""
     query = sa.select(consents.c.enterprise, consents.c.institution)
-    found: dict[str, list[str]] = {}
+    institutions_by_enterprise: dict[str, list[str]] = {}
     for enterprise, institution in connection.execute(
         query.where(bulk.among(connection, consents.c.enterprise, enterprises), _standing(now_us))
     ):
-        found.setdefault(enterprise, []).append(institution)
-    return found
+        institutions_by_enterprise.setdefault(enterprise, []).append(institution)
+    return institutions_by_enterprise
 
 
 def consented(connection: sa.Connection, enterprises: Iterable[str], institution: str, now_us: int) -> set[str]:
-    """Those of the enterprises that let the institution see now."""
-    found = institutions(connection, enterprises, now_us)
-    return {enterprise for enterprise, seeing in found.items() if institution in seeing}
+    """Returns those of the enterprises that let the institution see now."""
+    institutions_by_enterprise = institutions(connection, enterprises, now_us)
+    return {enterprise for enterprise, seeing in institutions_by_enterprise.items() if institution in seeing}
 
 
 def of_party(party: str) -> Any:
-    """A query of the consents that a party gave or was given."""
+    """Returns a query of the consents that a party gave or was given."""
     return sa.select(consents).where(sa.or_(consents.c.enterprise == party, consents.c.institution == party))
 
 
 def add(transaction: Transaction, consent: Consent) -> None:
-    """A new consent, with its event."""
+    """Inserts a new consent, and tells its event."""
     records.insert(transaction.connection, consents, consent)
     _tell(transaction, "consent.granted", consent)
 
 
 def save(transaction: Transaction, consent: Consent, event: str) -> Consent:
-    """A changed consent, with its event."""
-    fresh = records.update(transaction.connection, consents, consent)
-    _tell(transaction, event, fresh)
-    return fresh
+    """Saves a changed consent, and tells its event. Returns the saved consent."""
+    saved = records.update(transaction.connection, consents, consent)
+    _tell(transaction, event, saved)
+    return saved
 
 
-def add_disclosures(connection: sa.Connection, fresh: Sequence[Disclosure]) -> None:
-    """What was disclosed, in one step."""
-    bulk.insert(connection, disclosures, list(map(_disclosure_row, fresh)))
+def add_disclosures(connection: sa.Connection, new_disclosures: Sequence[Disclosure]) -> None:
+    """Inserts disclosures in one step."""
+    bulk.insert(connection, disclosures, list(map(_disclosure_row, new_disclosures)))
 
 
 def _disclosure_row(disclosure: Disclosure) -> bulk.Row:
-    """In the table's order: what records.to_row gives, at the pace of reservations."""
-    who = disclosure.id, disclosure.enterprise, disclosure.reader, disclosure.principal, disclosure.consent
+    """Returns the row in the table's order: as records.to_row gives it, but at the pace of reservations."""
+    parties = disclosure.id, disclosure.enterprise, disclosure.reader, disclosure.principal, disclosure.consent
     return (
-        *who,
+        *parties,
         _json(disclosure.purposes),
         disclosure.method,
         _json(disclosure.resources),
@@ -118,7 +125,7 @@ def _json(texts: tuple[str, ...]) -> str:
 
 
 def disclosed(enterprise: str) -> Any:
-    """A query of what was disclosed of an enterprise's data."""
+    """Returns a query of what was disclosed of an enterprise's data."""
     return sa.select(disclosures).where(disclosures.c.enterprise == enterprise)
 
 

@@ -20,12 +20,12 @@ def put(transaction: Opened, persons: Mapping[str, personal_pb2.PersonalData]) -
 
 
 def of(reading: Opened, resources: Collection[str]) -> dict[str, personal_pb2.PersonalData]:
-    """The persons of those resources that have any."""
-    found = sealing.of(reading, personal_data, resources)
-    return {resource: personal_pb2.PersonalData.FromString(plain) for resource, plain in found.items()}
+    """Returns the persons of those resources that have any."""
+    sealed_persons = sealing.of(reading, personal_data, resources)
+    return {resource: personal_pb2.PersonalData.FromString(plain) for resource, plain in sealed_persons.items()}
 
 
 def enterprise(connection: sa.Connection, source: sa.Table, identifier: str) -> str:
-    """Whose the resource with this id in a table is; empty where there is none."""
-    found: str | None = connection.execute(sa.select(source.c.enterprise).where(source.c.id == identifier)).scalar()
-    return found or ""
+    """Returns the enterprise of the resource with this id in a table, empty where there is none."""
+    owner: str | None = connection.execute(sa.select(source.c.enterprise).where(source.c.id == identifier)).scalar()
+    return owner or ""

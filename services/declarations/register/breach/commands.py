@@ -22,7 +22,10 @@ KIND = value_pb2.BreachResolution.Kind
 
 
 def _shared(transaction: Transaction, name: str, etag: str) -> tuple[Breach, Share]:
-    """The breach and the caller's open share of it. NotFound where it has none."""
+    """Returns the breach and the caller's open share of it.
+
+    Raises NotFound where the caller has no share, EtagMismatch, ShareEnded.
+    """
     breach = store.load(transaction.connection, name.removeprefix("breaches/"))
     share = breach.share_of(transaction.caller.tenant) if breach else None
     if breach is None or share is None:
@@ -37,15 +40,15 @@ def _shared(transaction: Transaction, name: str, etag: str) -> tuple[Breach, Sha
 
 
 def propose(transaction: Transaction, request: value_pb2.ProposeBreachResolutionRequest) -> value_pb2.Breach:
-    """A maker prepares that the caller gives up what has no value behind it."""
+    """Prepares, as the maker, that the caller gives up what has no value behind it. Returns the breach."""
     breach, _ = _shared(transaction, request.name, request.etag)
-    caller, asked = transaction.caller, request.resolution
-    changed = model.proposed(breach, caller.tenant, KIND.Name(asked.kind), asked.note, caller.principal)
+    caller, resolution = transaction.caller, request.resolution
+    changed = model.proposed(breach, caller.tenant, KIND.Name(resolution.kind), resolution.note, caller.principal)
     return rpc.to_proto(store.save(transaction, changed), caller.tenant)
 
 
 def resolve(transaction: Transaction, request: value_pb2.ResolveBreachRequest) -> value_pb2.Breach:
-    """A checker approves it as it was checked: the caller's encumbrances shrink by its share."""
+    """Approves the proposal as it was checked: the caller's encumbrances shrink by its share. Returns the breach."""
     breach, share = _shared(transaction, request.name, request.etag)
     if not share.maker:
         raise NothingPrepared(resource=breach.name)
@@ -84,7 +87,7 @@ def _is_of(encumbrance: Encumbrance, breach: Breach, share: Share) -> bool:
 
 
 def _reduce(transaction: Transaction, encumbrance: Encumbrance, asset: str, amount: Money) -> None:
-    """One of them; it is released once nothing of it is left."""
+    """Takes an amount off one encumbrance, and releases it once nothing of it is left."""
     left = reduced(encumbrance, {asset: amount})
     is_over = not any(item.outstanding for item in left.items)
     if is_over and not item_of(left, asset).settled:

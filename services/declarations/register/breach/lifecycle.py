@@ -1,4 +1,4 @@
-"""What opens, cures and ends breaches, and freezes assets meanwhile: called by whatever moves value."""
+"""Opens, cures and ends breaches, and freezes assets meanwhile: called by whatever moves value."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -23,24 +23,22 @@ def fall_short(
     standing: Iterable[Encumbrance],
 ) -> None:
     """Opens a breach of exactly this amount, freezes the asset and tells the holders."""
-    known = [
-        each_breach
-        for each_breach in store.open_on(transaction.connection, [asset.name])
-        if each_breach.asset_class is asset_class
+    open_breaches = [
+        breach for breach in store.open_on(transaction.connection, [asset.name]) if breach.asset_class is asset_class
     ]
-    shares = model.shared(amount, _backed(asset.name, asset_class, standing, known))
+    shares = model.shared(amount, _backed(asset.name, asset_class, standing, open_breaches))
     breach = Breach(
-        transaction.ids.resource("breach"),
-        asset.name,
-        asset.enterprise,
-        asset_class,
-        amount,
-        amount,
-        cause,
-        State.OPEN,
-        shares,
-        transaction.now_us,
-        1,
+        id=transaction.ids.resource("breach"),
+        asset=asset.name,
+        enterprise=asset.enterprise,
+        asset_class=asset_class,
+        amount=amount,
+        open_amount=amount,
+        cause=cause,
+        state=State.OPEN,
+        shares=shares,
+        create_us=transaction.now_us,
+        revision=1,
     )
     store.add(transaction, breach)
     freeze(transaction, {asset.name: breach.name}, {asset.name: [asset.enterprise, *_holders(standing)]})
@@ -51,15 +49,15 @@ def _holders(standing: Iterable[Encumbrance]) -> list[str]:
 
 
 def _backed(
-    asset: str, asset_class: AssetClass, standing: Iterable[Encumbrance], known: Iterable[Breach]
+    asset: str, asset_class: AssetClass, standing: Iterable[Encumbrance], breaches: Iterable[Breach]
 ) -> dict[str, Money]:
-    """What each holder has confirmed with value behind it."""
+    """Returns by holder how much of its confirmed encumbrances has value behind it."""
     held: dict[str, Money] = {}
     for encumbrance in standing:
         if encumbrance.state is EncumbranceState.CONFIRMED and encumbrance.asset_class is asset_class:
             outstanding = item_of(encumbrance, asset).outstanding
             held[encumbrance.holder] = held.get(encumbrance.holder, outstanding.zero()) + outstanding
-    for breach in known:
+    for breach in breaches:
         for share in breach.shares:
             if share.holder in held:
                 held[share.holder] -= share.open
@@ -67,26 +65,28 @@ def _backed(
 
 
 def unbacked(breaches: Iterable[Breach], asset_class: AssetClass) -> dict[str, Money]:
-    """What each holder's open shares come to."""
-    found: dict[str, Money] = {}
+    """Returns the total of the open shares of a class, by holder."""
+    open_shares: dict[str, Money] = {}
     for share in (share for breach in breaches if breach.asset_class is asset_class for share in breach.shares):
-        found[share.holder] = found.get(share.holder, share.open.zero()) + share.open
-    return found
+        open_shares[share.holder] = open_shares.get(share.holder, share.open.zero()) + share.open
+    return open_shares
 
 
 def cure(transaction: Transaction, asset: str, asset_class: AssetClass, amount: Money, holder: str = "") -> None:
-    """Value came back, or what stood on it was given back: the oldest breaches first."""
-    known = [breach for breach in store.open_on(transaction.connection, [asset]) if breach.asset_class is asset_class]
-    for changed in model.cured(known, amount, holder):
+    """Ends open shares of the asset's breaches, the oldest first, once value came or an encumbrance was given back."""
+    open_breaches = [
+        breach for breach in store.open_on(transaction.connection, [asset]) if breach.asset_class is asset_class
+    ]
+    for changed in model.cured(open_breaches, amount, holder):
         _save(transaction, changed, "breach.cured")
 
 
 def _save(transaction: Transaction, changed: Breach, event: str) -> Breach:
-    """The changed breach; once nothing of it is open it freezes its asset no more."""
-    fresh = store.save(transaction, changed, event)
-    if fresh.state is not State.OPEN:
-        unfreeze(transaction, {fresh.asset: fresh.name}, {fresh.asset: _parties(fresh)})
-    return fresh
+    """Saves a changed breach and unfreezes its asset once nothing of it is open. Returns the saved breach."""
+    saved = store.save(transaction, changed, event)
+    if saved.state is not State.OPEN:
+        unfreeze(transaction, {saved.asset: saved.name}, {saved.asset: _parties(saved)})
+    return saved
 
 
 def _parties(breach: Breach) -> list[str]:
@@ -94,27 +94,27 @@ def _parties(breach: Breach) -> list[str]:
 
 
 def resolve(transaction: Transaction, breach: Breach, share: model.Share) -> Breach:
-    """A holder has given up its share."""
+    """Ends a share that its holder has given up. Returns the breach."""
     return _save(transaction, model.resolved(breach, share), "breach.resolved")
 
 
 def freeze(transaction: Transaction, causes: Mapping[str, str], parties: Mapping[str, Sequence[str]]) -> None:
-    """Freezes assets by a cause each; those whom it concerns are told."""
-    known = value_store.frozen(transaction.connection, causes)
-    fresh = {asset: cause for asset, cause in causes.items() if cause not in known.get(asset, ())}
-    value_store.add_freezes(transaction.connection, fresh)
-    for asset, cause in fresh.items():
+    """Freezes each asset by its cause and tells the parties. A cause that freezes it already is left out."""
+    standing_causes = value_store.frozen(transaction.connection, causes)
+    fresh_causes = {asset: cause for asset, cause in causes.items() if cause not in standing_causes.get(asset, ())}
+    value_store.add_freezes(transaction.connection, fresh_causes)
+    for asset, cause in fresh_causes.items():
         message = value_pb2.AssetFreeze(asset=asset, cause=cause, is_frozen=True)
         for party in dict.fromkeys(parties.get(asset, ())):
             transaction.append("asset.frozen", asset, message, [party])
 
 
 def unfreeze(transaction: Transaction, causes: Mapping[str, str], parties: Mapping[str, Sequence[str]]) -> None:
-    """Takes a cause away from each asset; those whom it concerns are told."""
-    known = value_store.frozen(transaction.connection, causes)
-    ended = {asset: cause for asset, cause in causes.items() if cause in known.get(asset, ())}
-    value_store.remove_freezes(transaction.connection, ended.items())
-    for asset, cause in ended.items():
-        message = value_pb2.AssetFreeze(asset=asset, cause=cause, is_frozen=len(known[asset]) > 1)
+    """Takes a cause away from each asset and tells the parties."""
+    standing_causes = value_store.frozen(transaction.connection, causes)
+    ended_causes = {asset: cause for asset, cause in causes.items() if cause in standing_causes.get(asset, ())}
+    value_store.remove_freezes(transaction.connection, ended_causes.items())
+    for asset, cause in ended_causes.items():
+        message = value_pb2.AssetFreeze(asset=asset, cause=cause, is_frozen=len(standing_causes[asset]) > 1)
         for party in dict.fromkeys(parties.get(asset, ())):
             transaction.append("asset.unfrozen", asset, message, [party])

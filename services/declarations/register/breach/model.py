@@ -1,4 +1,4 @@
-"""Breaches: what stands on an asset without value behind it (I7), and how it comes to an end."""
+"""Breaches: shortfalls of an asset's value (I7), and how they come to an end."""
 
 import enum
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from services.declarations.register.asset import AssetClass
 
 
 class State(enum.StrEnum):
-    """Where a breach stands; names of the proto's enum."""
+    """The states of a breach; names of the proto's enum."""
 
     OPEN = "OPEN"
     CURED = "CURED"
@@ -17,7 +17,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What ends a part of it, and in the end all."""
+    """The ways in which a share of a breach ends, and in the end the breach."""
 
     CURE = "cure"
     RESOLVE = "resolve"
@@ -47,7 +47,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """What an amendment, a deletion or a return left without value; the shares add up to the amount."""
+    """A shortfall that an amendment, a deletion or a return left; the shares add up to the amount."""
 
     id: str
     asset: str
@@ -63,28 +63,31 @@ class Breach:
 
     @property
     def name(self) -> str:
-        """Its resource name."""
+        """Returns its resource name."""
         return f"breaches/{self.id}"
 
     def share_of(self, holder: str) -> Share | None:
-        """A holder's share."""
+        """Returns a holder's share, None where it has none."""
         return next((share for share in self.shares if share.holder == holder), None)
 
 
 def shared(amount: Money, outstanding: Mapping[str, Money]) -> tuple[Share, ...]:
-    """An amount shared among holders by what each still holds with value behind it."""
+    """Shares an amount among holders by how much each still holds with value behind it.
+
+    For example 100.00 among holders of 30.00 and 10.00: 75.00 and 25.00.
+    """
     weights = [held.minor_units for held in outstanding.values()]
     parts = allocate(amount, weights)
     return tuple(Share(holder, part, part) for holder, part in zip(outstanding, parts, strict=True) if part)
 
 
 def _changed(share: Share, left: Money) -> Share:
-    """The share with so much of it left; what was proposed of it before is void."""
+    """Returns the share with so much of it left. An earlier proposal is void."""
     return replace(share, open=left, kind="", note="", maker="", revision=share.revision + 1)
 
 
 def _lessened(breach: Breach, parts: Mapping[str, Money], verb: Verb) -> Breach:
-    """The breach with parts of its holders' open shares ended."""
+    """Returns the breach with parts of its holders' open shares ended."""
     shares = tuple(
         _changed(share, share.open - parts[share.holder]) if share.holder in parts else share for share in breach.shares
     )
@@ -94,36 +97,34 @@ def _lessened(breach: Breach, parts: Mapping[str, Money], verb: Verb) -> Breach:
 
 
 def cured(breaches: Sequence[Breach], amount: Money, holder: str = "") -> list[Breach]:
-    """The breaches of one asset and class that an amount changes: the oldest first, all sharers alike.
+    """Returns the breaches of one asset and class that an amount changes: the oldest first, all sharers alike.
 
-    With a holder, its own shares first: it gave back what it held.
+    With a holder, its own shares first: it gave back what it held. For example 50.00 on an older breach of 40.00 and a
+    newer of 30.00: the older is cured, 20.00 of the newer stay open.
     """
-    known = {
-        breach.id: breach
-        for breach in sorted(breaches, key=lambda each_breach: (each_breach.create_us, each_breach.id))
-    }
-    after = dict(known)
+    before = {breach.id: breach for breach in sorted(breaches, key=lambda breach: (breach.create_us, breach.id))}
+    after = dict(before)
     for own in (True, False) if holder else (False,):
         for key, breach in after.items():
             parts = _parts(breach, amount, holder if own else "")
             if parts:
                 after[key] = _lessened(breach, parts, Verb.CURE)
                 amount -= breach.open_amount - after[key].open_amount
-    return [breach for key, breach in after.items() if breach != known[key]]
+    return [breach for key, breach in after.items() if breach != before[key]]
 
 
 def _parts(breach: Breach, amount: Money, holder: str) -> dict[str, Money]:
-    """What an amount ends of each holder's share, or of one holder's alone."""
+    """Returns by holder how much of its open share an amount ends, or of one holder's share alone."""
     sharers = [share for share in breach.shares if share.open and holder in ("", share.holder)]
     part = min(amount, sum((share.open for share in sharers), amount.zero()))
     if not part:
         return {}
     parts = allocate(part, [share.open.minor_units for share in sharers])
-    return {share.holder: each for share, each in zip(sharers, parts, strict=True) if each}
+    return {share.holder: ended for share, ended in zip(sharers, parts, strict=True) if ended}
 
 
 def proposed(breach: Breach, holder: str, kind: str, note: str, maker: str) -> Breach:
-    """The breach with a holder's proposal to end its share."""
+    """Returns the breach with a holder's proposal to end its share."""
     shares = tuple(
         replace(share, kind=kind, note=note, maker=maker, revision=share.revision + 1)
         if share.holder == holder
@@ -134,5 +135,5 @@ def proposed(breach: Breach, holder: str, kind: str, note: str, maker: str) -> B
 
 
 def resolved(breach: Breach, share: Share) -> Breach:
-    """The breach after a holder gave up its share."""
+    """Returns the breach after a holder gave up its share."""
     return _lessened(breach, {share.holder: share.open}, Verb.RESOLVE)

@@ -11,7 +11,7 @@ from services.declarations.register.breach.store import breaches
 
 
 def get(reading: Reading, request: value_pb2.GetBreachRequest) -> value_pb2.Breach:
-    """One breach."""
+    """Returns a breach. Raises NotFound for those that have no part in it."""
     breach, tenant = store.load(reading.connection, request.name.removeprefix("breaches/")), reading.caller.tenant
     if breach is None or not (tenant == breach.enterprise or breach.share_of(tenant)):
         raise NotFound(resource=request.name)
@@ -19,7 +19,7 @@ def get(reading: Reading, request: value_pb2.GetBreachRequest) -> value_pb2.Brea
 
 
 def list_(reading: Reading, request: value_pb2.ListBreachesRequest) -> value_pb2.ListBreachesResponse:
-    """A page, newest first."""
+    """Returns a page of the caller's breaches, newest first."""
     query, tenant = store.of_party(reading.caller.tenant), reading.caller.tenant
     if request.asset:
         query = query.where(breaches.c.asset == request.asset)

@@ -1,4 +1,4 @@
-"""Breaches on the wire: the enterprise sees all of one, a holder its own share."""
+"""Breaches on the wire: the enterprise sees all of a breach, a holder its own share."""
 
 from aval.declarations.v1 import value_pb2
 

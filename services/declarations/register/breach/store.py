@@ -20,7 +20,7 @@ breaches = records.table(
     sa.Index("breaches_enterprise", "enterprise", "id"),
 )
 
-# Who has a share of a breach.
+# The holders of a breach's shares.
 breach_holders = sa.Table(
     "breach_holders",
     metadata,
@@ -31,24 +31,24 @@ breach_holders = sa.Table(
 
 
 def load(connection: sa.Connection, identifier: str) -> Breach | None:
-    """A breach by its id."""
+    """Returns a breach by its id, None where there is none."""
     return records.one(connection, breaches, Breach, breaches.c.id == identifier)
 
 
 def open_on(connection: sa.Connection, assets: Iterable[str]) -> list[Breach]:
-    """The open breaches of assets, the oldest first."""
+    """Returns the open breaches of assets, the oldest first."""
     query = sa.select(breaches).where(breaches.c.asset.in_(set(assets)), breaches.c.state == State.OPEN.value)
     return records.many(connection, query.order_by(breaches.c.create_us, breaches.c.id), Breach)
 
 
 def of_party(party: str) -> Any:
-    """A query of the breaches that a party may see: the enterprise's, and those that it has a share of."""
+    """Returns a query of the breaches that a party may see: the enterprise's, and those that it has a share of."""
     shared = sa.select(breach_holders.c.breach).where(breach_holders.c.holder == party)
     return sa.select(breaches).where(sa.or_(breaches.c.enterprise == party, breaches.c.id.in_(shared)))
 
 
 def add(transaction: Transaction, breach: Breach) -> None:
-    """A new breach; every holder is told its own share, the enterprise all."""
+    """Inserts a new breach. Each holder is told its own share, the enterprise all."""
     records.insert(transaction.connection, breaches, breach)
     rows = [{"breach": breach.id, "holder": share.holder} for share in breach.shares]
     if rows:
@@ -57,14 +57,14 @@ def add(transaction: Transaction, breach: Breach) -> None:
 
 
 def save(transaction: Transaction, breach: Breach, event: str = "") -> Breach:
-    """A changed breach, with its event if it is told."""
-    fresh = records.update(transaction.connection, breaches, breach)
+    """Saves a changed breach and tells its event, if any. Returns the saved breach."""
+    saved = records.update(transaction.connection, breaches, breach)
     if event:
-        _tell(transaction, fresh, event)
-    return fresh
+        _tell(transaction, saved, event)
+    return saved
 
 
 def _tell(transaction: Transaction, breach: Breach, event: str) -> None:
-    """To each of them apart: nobody learns who else has a share."""
+    """Tells each party apart: nobody learns who else has a share."""
     for party in (breach.enterprise, *(share.holder for share in breach.shares)):
         transaction.append(event, breach.name, rpc.to_proto(breach, party), [party])

@@ -14,7 +14,7 @@ from services.declarations.register.value.model import SIDES, Move, Part, Value,
 
 
 class State(enum.StrEnum):
-    """Where an encumbrance stands; names of the proto's enum."""
+    """The states of an encumbrance; names of the proto's enum."""
 
     RESERVED = "RESERVED"
     CONFIRMED = "CONFIRMED"
@@ -23,7 +23,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can be done to it."""
+    """The verbs that change an encumbrance."""
 
     CONFIRM = "confirm"
     RELEASE = "release"
@@ -45,8 +45,8 @@ STANDING = (State.RESERVED, State.CONFIRMED)
 class Item:
     """A part of one asset's value, in its currency, and how much of it the buyer has settled.
 
-    What was asked for in another currency is kept with the rate (units of the asset's currency for
-    one of the claim's) and the haircut that it was converted with.
+    A claim in another currency is kept with the rate (units of the asset's currency for one of the claim's) and the
+    haircut that it was converted with.
     """
 
     asset: str
@@ -58,18 +58,18 @@ class Item:
 
     @property
     def outstanding(self) -> Money:
-        """What the buyer hasn't paid yet."""
+        """Returns the amount that the buyer hasn't paid yet."""
         return self.amount - self.settled
 
     @property
-    def asked(self) -> Money:
-        """What the holder asked for, in the currency it named."""
+    def requested(self) -> Money:
+        """Returns the claim in the currency that the holder named."""
         return self.claimed or self.amount
 
 
 @dataclass(frozen=True, slots=True)
-class Reduced:
-    """How much less of an asset."""
+class ReducedItem:
+    """An amount by which an encumbrance on an asset shrinks."""
 
     asset: str
     amount: Money
@@ -79,14 +79,14 @@ class Reduced:
 class Reduction:
     """A reduction that its maker prepared and a checker has still to approve."""
 
-    items: tuple[Reduced, ...]
+    items: tuple[ReducedItem, ...]
     reason: str
     maker: str
 
 
 @dataclass(frozen=True, slots=True)
 class Encumbrance:
-    """What an institution holds on value. `id` is its holder's; a tombstone has no items."""
+    """A right of an institution to value. `id` is its holder's; a tombstone has no items."""
 
     id: str
     holder: str
@@ -104,23 +104,23 @@ class Encumbrance:
 
     @property
     def name(self) -> str:
-        """Its resource name."""
+        """Returns its resource name."""
         return f"encumbrances/{self.id}"
 
     @property
     def assets(self) -> tuple[str, ...]:
-        """The assets of its items."""
+        """Returns the assets of its items."""
         return tuple(item.asset for item in self.items)
 
     @property
     def age(self) -> tuple[int, int]:
-        """Sorts the oldest first."""
+        """Returns its key in the order of age, the oldest first."""
         return self.create_us, self.fencing_number
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Who holds something of an asset, of which class, and whether it ranks equally with others."""
+    """A holder of an asset, by class, and whether it ranks equally with others."""
 
     asset_class: AssetClass
     holder: str
@@ -128,9 +128,10 @@ class Standing:
 
 
 def in_currency(claim: Money, currency: str, rate: Decimal, haircut: Decimal) -> Money:
-    """What a claim takes of a value in another currency: rounded up, so that it never takes less than it is worth.
+    """Converts a claim into an asset's currency, rounded up, so that it never takes less than it is worth.
 
-    What is beyond any amount is the largest one, which no value has.
+    For example USD 100.00 at 7.1 with a haircut of 0.02 is CNY 724.20. An amount beyond any is the largest, which no
+    value has.
     """
     major = EXACT.multiply(EXACT.multiply(claim.major(), rate), 1 + haircut)
     try:
@@ -140,19 +141,19 @@ def in_currency(claim: Money, currency: str, rate: Decimal, haircut: Decimal) ->
 
 
 def converted(item: Item, currency: str, rate: Decimal, haircut: Decimal) -> Item:
-    """The item in the asset's currency."""
+    """Returns the item in the asset's currency, with its claim, rate and haircut."""
     amount = in_currency(item.amount, currency, rate, haircut)
     return Item(item.asset, amount, amount.zero(), item.amount, rate, haircut)
 
 
 @lru_cache(maxsize=1 << 14)
 def hold_id(encumbrance: str, asset: str) -> str:
-    """The hold of one item."""
+    """Returns the id of the hold of one item."""
     return ids.derived(encumbrance, asset, "hold")
 
 
 def reserve_transfers(encumbrance: Encumbrance, now_us: int) -> list[Transfer]:
-    """A hold for each item, all or nothing, until the encumbrance expires."""
+    """Returns a hold for each item, all or nothing, until the encumbrance expires."""
     source, to, _ = SIDES[encumbrance.asset_class]
     return chained(
         [
@@ -168,7 +169,7 @@ def reserve_transfers(encumbrance: Encumbrance, now_us: int) -> list[Transfer]:
 
 
 def _closing(encumbrance: Encumbrance, kind: Kind, code: str, amounts: Mapping[str, Money]) -> list[Transfer]:
-    """Ends each item's hold."""
+    """Returns the transfers that end each item's hold."""
     return chained(
         [
             Transfer(
@@ -185,7 +186,7 @@ def _closing(encumbrance: Encumbrance, kind: Kind, code: str, amounts: Mapping[s
 
 
 def confirm_transfers(encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> list[Transfer]:
-    """Posts the holds; an item that isn't confirmed at all is voided."""
+    """Returns the transfers that post the holds; an item that isn't confirmed at all is voided."""
     confirmed = [item for item in encumbrance.items if amounts[item.asset]]
     dropped = [item for item in encumbrance.items if not amounts[item.asset]]
     posts = _closing(replace(encumbrance, items=tuple(confirmed)), Kind.POST, "confirm", amounts)
@@ -193,40 +194,38 @@ def confirm_transfers(encumbrance: Encumbrance, amounts: Mapping[str, Money]) ->
 
 
 def void_transfers(encumbrance: Encumbrance) -> list[Transfer]:
-    """Ends the holds of a reservation that is given back."""
+    """Returns the transfers that end the holds of a reservation that is given back."""
     return _closing(encumbrance, Kind.VOID, "release", {})
 
 
 def expire_transfers(encumbrance: Encumbrance) -> list[Transfer]:
-    """Ends the holds whose time is over."""
+    """Returns the transfers that end the holds of a reservation in time."""
     return _closing(encumbrance, Kind.EXPIRE, "expire", {})
 
 
 def barring(standing: Iterable[Standing], holder: str, asset_class: AssetClass, pari_passu: bool) -> list[Standing]:
-    """Those of other holders on the same class of asset that bar a new one (I6): all but pari passu."""
+    """Returns the standings of other holders on the same class that bar a new one (I6): all but pari passu."""
     return [
-        each_standing
-        for each_standing in standing
-        if each_standing.asset_class is asset_class
-        and each_standing.holder != holder
-        and not (each_standing.pari_passu and pari_passu)
+        other
+        for other in standing
+        if other.asset_class is asset_class and other.holder != holder and not (other.pari_passu and pari_passu)
     ]
 
 
 def is_barred(encumbrance: Encumbrance, standing: Iterable[Standing]) -> bool:
-    """Whether another holder bars an encumbrance from an asset (I6)."""
+    """Returns whether another holder bars an encumbrance from an asset (I6)."""
     return bool(barring(standing, encumbrance.holder, encumbrance.asset_class, encumbrance.pari_passu))
 
 
 def available_to(holder: str, value: Value, standing: Iterable[Standing]) -> Money:
-    """What a financier could reserve now, ranking equally with others where they allow it."""
+    """Returns how much a financier could reserve now, ranking equally with others where they allow it."""
     is_barred = barring(standing, holder, AssetClass.RECEIVABLE, pari_passu=True)
     return value.free.zero() if is_barred else value.free
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What a payment settled of one encumbrance."""
+class SettledPart:
+    """An encumbrance and the amount that a payment settled of it."""
 
     encumbrance: Encumbrance
     amount: Money
@@ -234,7 +233,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """How a payment is applied to an asset's value (I1): financed first, then free, then margin.
+    """The split of a payment over an asset's value (I1): financed first, then free, then margin.
 
     `cured` is finance without value behind it, which the rest repays; what is left is excess (I5).
     """
@@ -244,16 +243,16 @@ class Application:
     margin: Money
     cured: Money
     excess: Money
-    settled: tuple[Settled, ...]
+    settled: tuple[SettledPart, ...]
     cured_by_holder: Mapping[str, Money]
 
     @property
     def within_value(self) -> Money:
-        """What of the payment the buyer owed."""
+        """Returns the part of the payment that the buyer owed."""
         return self.financed + self.free + self.margin
 
     def moves(self) -> list[Move]:
-        """What it moves."""
+        """Returns the moves between the parts of the value."""
         moves = (
             Move(Part.FINANCED, Part.SETTLED, self.financed),
             Move(Part.FREE, Part.SETTLED, self.free),
@@ -262,14 +261,20 @@ class Application:
         )
         return [move for move in moves if move.amount]
 
-    def with_unreleased(self, unreleased: Iterable[Encumbrance]) -> list[Settled]:
-        """What was settled, and nothing of the encumbrances that wait for their holders' release, the oldest first."""
-        settled = {each_settled.encumbrance.id: each_settled for each_settled in self.settled}
-        waiting = {encumbrance.id: Settled(encumbrance, self.financed.zero()) for encumbrance in unreleased}
-        return sorted((waiting | settled).values(), key=lambda each_settled: each_settled.encumbrance.age)
+    def with_unreleased(self, unreleased: Iterable[Encumbrance]) -> list[SettledPart]:
+        """Returns the settled parts, and those of encumbrances that wait for their holders' release, the oldest first.
+
+        Of the latter nothing was settled.
+        """
+        settled = {part.encumbrance.id: part for part in self.settled}
+        waiting = {encumbrance.id: SettledPart(encumbrance, self.financed.zero()) for encumbrance in unreleased}
+        return sorted((waiting | settled).values(), key=lambda part: part.encumbrance.age)
 
     def beyond_value(self) -> list[Move]:
-        """What was paid beyond the value is excess (I5): if the value is raised, it was paid for already."""
+        """Returns the moves that book a payment beyond the value as excess (I5).
+
+        If the value is raised, it was paid for already.
+        """
         beyond = self.cured + self.excess
         return [Move(Part.EXCESS_SOURCE, Part.EXCESS, beyond)] if beyond else []
 
@@ -277,9 +282,10 @@ class Application:
 def apply_proceeds(
     asset: str, value: Value, standing: Iterable[Encumbrance], amount: Money, unbacked: Mapping[str, Money]
 ) -> Application:
-    """Splits what the buyer paid. Reservations don't count: they have to be given back first.
+    """Splits a buyer's payment over the parts of a value. Reservations don't count: they have to be given back first.
 
-    `unbacked` is what each holder finances without value behind it: its open shares of breaches.
+    With 60.00 financed, 20.00 free and 20.00 margin, a payment of 90.00 settles 60.00, 20.00 and 10.00. `unbacked` is
+    how much each holder finances without value behind it: its open shares of breaches.
     """
     left, taken = amount, []
     for part in (value.backed, value.free, value.margin, value.shortfall):
@@ -293,23 +299,23 @@ def apply_proceeds(
     for encumbrance in confirmed:
         by_holder[encumbrance.holder] = by_holder.get(encumbrance.holder, amount.zero()) + cured[encumbrance.id]
     settled = (
-        Settled(each_encumbrance, parts[each_encumbrance.id] + cured[each_encumbrance.id])
-        for each_encumbrance in confirmed
-        if parts[each_encumbrance.id] or cured[each_encumbrance.id]
+        SettledPart(encumbrance, parts[encumbrance.id] + cured[encumbrance.id])
+        for encumbrance in confirmed
+        if parts[encumbrance.id] or cured[encumbrance.id]
     )
     return Application(taken[0], taken[1], taken[2], taken[3], left, tuple(settled), by_holder)
 
 
 @dataclass(frozen=True, slots=True)
-class CoverSettled:
-    """What a payment takes of the insured and of the insurable value: neither can be lost any more (I2)."""
+class CoverSettlement:
+    """A payment's parts of the insured and of the insurable value: neither can be lost any more (I2)."""
 
     insured: Money
     insurable: Money
-    settled: tuple[Settled, ...]
+    settled: tuple[SettledPart, ...]
 
     def moves(self) -> list[Move]:
-        """What it moves."""
+        """Returns the moves out of the insured and the insurable value."""
         moves = (
             Move(Part.INSURED, Part.INSURABLE_SOURCE, self.insured),
             Move(Part.INSURABLE, Part.INSURABLE_SOURCE, self.insurable),
@@ -319,8 +325,8 @@ class CoverSettled:
 
 def settle_cover(
     asset: str, standing: Iterable[Encumbrance], paid: Money, unbacked: Mapping[str, Money]
-) -> CoverSettled:
-    """Takes a payment from what is insured first, as the insurer frees its exposure by it, then from what is insurable.
+) -> CoverSettlement:
+    """Takes a payment from the insured value first, as the insurer frees its exposure by it, then from the insurable.
 
     Of 100 with 60 insured, 80 paid: 60 of cover and 20 of what is insurable. Cover without value behind it
     (`unbacked`, by holder) isn't settled, and reserved cover has given way where it must.
@@ -329,52 +335,62 @@ def settle_cover(
     backed = _backed(confirmed, asset, without_value(confirmed, asset, unbacked))
     insured = min(paid, sum(backed.values(), paid.zero()))
     parts = _split(insured, confirmed, backed)
-    settled = tuple(Settled(encumbrance, parts[encumbrance.id]) for encumbrance in confirmed if parts[encumbrance.id])
-    return CoverSettled(insured, paid - insured, settled)
+    settled = tuple(
+        SettledPart(encumbrance, parts[encumbrance.id]) for encumbrance in confirmed if parts[encumbrance.id]
+    )
+    return CoverSettlement(insured, paid - insured, settled)
 
 
 def gives_way(value: Value, reserved: Sequence[Encumbrance], asset: str, paid: Money) -> bool:
-    """Whether reserved cover is in the way of a payment: the rest of what is owed is less than what is paid."""
+    """Returns whether reserved cover is in the way of a payment: the rest of what is owed is less than the payment.
+
+    With 20 insurable and 80 insured, 50 of them reserved, a payment of 50 goes, one of 60 is barred.
+    """
     waiting = sum((item_of(encumbrance, asset).outstanding for encumbrance in reserved), paid.zero())
     return bool(reserved) and value.insurable + value.insured_backed - waiting < paid
 
 
 def _confirmed(standing: Iterable[Encumbrance], asset_class: AssetClass) -> list[Encumbrance]:
-    """Those of a class that are confirmed, the oldest first."""
-    found = (
+    """Returns the confirmed encumbrances of a class, the oldest first."""
+    of_class = (
         encumbrance
         for encumbrance in standing
         if encumbrance.state is State.CONFIRMED and encumbrance.asset_class is asset_class
     )
-    return sorted(found, key=lambda encumbrance: encumbrance.age)
+    return sorted(of_class, key=lambda encumbrance: encumbrance.age)
 
 
 def _backed(confirmed: Iterable[Encumbrance], asset: str, without: Mapping[str, Money]) -> dict[str, Money]:
-    """What of each encumbrance has value behind it."""
+    """Returns by encumbrance the amount that has value behind it."""
     return {
         encumbrance.id: item_of(encumbrance, asset).outstanding - without[encumbrance.id] for encumbrance in confirmed
     }
 
 
 def without_value(oldest_first: Sequence[Encumbrance], asset: str, unbacked: Mapping[str, Money]) -> dict[str, Money]:
-    """How much of each encumbrance has no value behind it: of a holder's the newest first."""
-    left, found = dict(unbacked), {}
+    """Returns by encumbrance the amount without value behind it: a holder's newest encumbrance lacks it first.
+
+    For example a holder has 30.00, then 50.00, and 60.00 without value: 50.00 of the newer and 10.00 of the older.
+    """
+    left, lacking = dict(unbacked), {}
     for encumbrance in reversed(oldest_first):
         outstanding = item_of(encumbrance, asset).outstanding
-        found[encumbrance.id] = min(left.get(encumbrance.holder, outstanding.zero()), outstanding)
+        lacking[encumbrance.id] = min(left.get(encumbrance.holder, outstanding.zero()), outstanding)
         if encumbrance.holder in left:
-            left[encumbrance.holder] -= found[encumbrance.id]
-    return found
+            left[encumbrance.holder] -= lacking[encumbrance.id]
+    return lacking
 
 
 def _split(amount: Money, oldest_first: Sequence[Encumbrance], most: Mapping[str, Money]) -> dict[str, Money]:
+    """Splits an amount over encumbrances: pro rata where all rank equally, else the oldest first.
+
+    Each gets at most its `most`. For example 70.00 over two of 50.00: 35.00 each, or 50.00 and 20.00.
+    """
     if not amount:
         return dict.fromkeys(most, amount)
-    if all(each_encumbrance.pari_passu for each_encumbrance in oldest_first):
-        weights = [most[each_encumbrance.id].minor_units for each_encumbrance in oldest_first]
-        return dict(
-            zip((each_encumbrance.id for each_encumbrance in oldest_first), allocate(amount, weights), strict=True)
-        )
+    if all(encumbrance.pari_passu for encumbrance in oldest_first):
+        weights = [most[encumbrance.id].minor_units for encumbrance in oldest_first]
+        return dict(zip((encumbrance.id for encumbrance in oldest_first), allocate(amount, weights), strict=True))
     parts = {}
     for encumbrance in oldest_first:
         parts[encumbrance.id] = min(amount, most[encumbrance.id])
@@ -383,12 +399,12 @@ def _split(amount: Money, oldest_first: Sequence[Encumbrance], most: Mapping[str
 
 
 def item_of(encumbrance: Encumbrance, asset: str) -> Item:
-    """The item on one asset."""
+    """Returns the item on an asset."""
     return next(item for item in encumbrance.items if item.asset == asset)
 
 
 def joined(item: Item, other: Item) -> Item:
-    """Two items on one asset as one. What was claimed at several rates is no one claim any more."""
+    """Joins two items on one asset. Claims at several rates are no single claim any more."""
     amount, settled = item.amount + other.amount, item.settled + other.settled
     if item.claimed and other.claimed and (item.exchange_rate, item.haircut) == (other.exchange_rate, other.haircut):
         return replace(item, amount=amount, settled=settled, claimed=item.claimed + other.claimed)
@@ -396,13 +412,13 @@ def joined(item: Item, other: Item) -> Item:
 
 
 def with_item(encumbrance: Encumbrance, changed: Item) -> Encumbrance:
-    """The encumbrance with its item on one asset changed."""
+    """Returns the encumbrance with its item on one asset changed."""
     items = tuple(changed if item.asset == changed.asset else item for item in encumbrance.items)
     return replace(encumbrance, items=items)
 
 
-def settle_item(settled: Settled, asset: str) -> Encumbrance:
-    """The encumbrance after a payment settled a part of one item."""
+def settle_item(settled: SettledPart, asset: str) -> Encumbrance:
+    """Returns the encumbrance after a payment settled a part of one item."""
     item = item_of(settled.encumbrance, asset)
     return with_item(settled.encumbrance, replace(item, settled=item.settled + settled.amount))
 
@@ -431,7 +447,7 @@ def settled_total(encumbrance: Encumbrance, currency: str) -> Money:
 
 
 def reduced(encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> Encumbrance:
-    """The encumbrance with less of some assets."""
+    """Returns the encumbrance with less of some assets."""
     items = (
         replace(item, amount=item.amount - amounts[item.asset]) if item.asset in amounts else item
         for item in encumbrance.items
@@ -440,12 +456,12 @@ def reduced(encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> Encumbran
 
 
 def stands(encumbrance: Encumbrance, item: Item) -> bool:
-    """Whether the item still takes of the asset's value, and so bars others."""
+    """Returns whether the item still takes of the asset's value, and so bars others."""
     return encumbrance.state in STANDING and bool(item.outstanding)
 
 
 def newest_first(encumbrances: Iterable[Encumbrance], states: Collection[State]) -> list[Encumbrance]:
-    """Those in one of the states, in the order in which they give way."""
+    """Returns the encumbrances in some states, in the order in which they give way."""
     return sorted(
         (encumbrance for encumbrance in encumbrances if encumbrance.state in states),
         key=lambda encumbrance: encumbrance.age,

@@ -12,7 +12,7 @@ from services.declarations.register.encumbrance.store import encumbered, encumbr
 
 
 def get(reading: Reading, request: declarations_pb2.GetEncumbranceRequest) -> declarations_pb2.Encumbrance:
-    """One encumbrance."""
+    """Returns an encumbrance. Raises NotFound for all but its holder and the enterprise."""
     identifier = request.name.removeprefix("encumbrances/")
     encumbrance = store.named(reading.connection, reading.caller, [identifier]).get(identifier)
     if encumbrance is None or reading.caller.tenant not in (encumbrance.holder, encumbrance.enterprise):
@@ -23,7 +23,7 @@ def get(reading: Reading, request: declarations_pb2.GetEncumbranceRequest) -> de
 def list_(
     reading: Reading, request: declarations_pb2.ListEncumbrancesRequest
 ) -> declarations_pb2.ListEncumbrancesResponse:
-    """A page of the caller's, newest first."""
+    """Returns a page of the caller's encumbrances, newest first."""
     rows, tenant = encumbrances, reading.caller.tenant
     query = sa.select(rows).where(sa.or_(rows.c.holder == tenant, rows.c.enterprise == tenant))
     if request.asset:
@@ -31,5 +31,5 @@ def list_(
         query = query.where(rows.c.id.in_(on))
     query = paging.newest_first(query, rows.c.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, Encumbrance), "id")
-    found = [rpc.to_proto(encumbrance, tenant) for encumbrance in page]
-    return declarations_pb2.ListEncumbrancesResponse(encumbrances=found, next_page_token=token)
+    messages = [rpc.to_proto(encumbrance, tenant) for encumbrance in page]
+    return declarations_pb2.ListEncumbrancesResponse(encumbrances=messages, next_page_token=token)

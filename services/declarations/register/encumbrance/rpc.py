@@ -14,7 +14,7 @@ from services.declarations.register.encumbrance.model import (
     Encumbrance,
     Item,
     Reduction,
-    Settled,
+    SettledPart,
     State,
     settled_total,
 )
@@ -23,7 +23,10 @@ AssetClassProto = declarations_pb2.Encumbrance.AssetClass
 
 
 def to_proto(encumbrance: Encumbrance, reader: str = "") -> declarations_pb2.Encumbrance:
-    """What a reader sees, its holder if none is named: what the holder only prepares is nobody else's."""
+    """Returns the encumbrance as a reader sees it, its holder if none is named.
+
+    Only the holder sees a reduction that it prepares.
+    """
     message = declarations_pb2.Encumbrance(
         name=encumbrance.name,
         holder=encumbrance.holder,
@@ -63,14 +66,14 @@ def _reduction(reduction: Reduction) -> declarations_pb2.Reduction:
 
 
 def amounts(items: Iterable[declarations_pb2.EncumberedValue]) -> dict[str, Money]:
-    """How much of each asset."""
+    """Returns the amounts by asset."""
     return {item.asset: money.from_proto(item.amount) for item in items}
 
 
 def items(message: declarations_pb2.Encumbrance) -> tuple[Item, ...]:
-    """The items asked for, in the order of their assets."""
-    found = [_from_item(item) for item in message.items]
-    return tuple(sorted(found, key=lambda item: item.asset))
+    """Returns the items of a request, in the order of their assets."""
+    unsorted = [_from_item(item) for item in message.items]
+    return tuple(sorted(unsorted, key=lambda item: item.asset))
 
 
 def _from_item(item: declarations_pb2.EncumberedValue) -> Item:
@@ -78,8 +81,8 @@ def _from_item(item: declarations_pb2.EncumberedValue) -> Item:
     return Item(item.asset, amount, amount.zero())
 
 
-def settled(asset: str, settled: Settled) -> declarations_pb2.SettledEncumbrance:
-    """What a payment settled of an encumbrance on an asset."""
+def settled(asset: str, settled: SettledPart) -> declarations_pb2.SettledEncumbrance:
+    """Returns on the wire how much a payment settled of an encumbrance on an asset."""
     total = settled_total(settled.encumbrance, settled.amount.currency) + settled.amount
     return declarations_pb2.SettledEncumbrance(
         encumbrance=settled.encumbrance.name,
@@ -92,7 +95,7 @@ def settled(asset: str, settled: Settled) -> declarations_pb2.SettledEncumbrance
 
 
 def paid(response: declarations_pb2.ApplyProceedsResponse) -> Money:
-    """The payment that an answer splits: what settled finance, what was free of it, what was excess."""
+    """Returns the payment that an answer splits: settled finance, value free of finance, excess."""
     parts = [
         *(settled_encumbrance.amount for settled_encumbrance in response.settled_encumbrances),
         response.unfinanced,
@@ -104,26 +107,29 @@ def paid(response: declarations_pb2.ApplyProceedsResponse) -> Money:
 def asked(
     request: declarations_pb2.ReserveEncumbranceRequest, caller: Caller, now_us: int, expire_us: int
 ) -> Encumbrance:
-    """The encumbrance a caller asks for, under the id that it will be kept by; whose value it is comes later."""
+    """Returns the encumbrance that a request asks for, under the id by which it is kept.
+
+    Its enterprise comes later.
+    """
     message = request.encumbrance
     return Encumbrance(
-        caller.kept_id(request.encumbrance_id),
-        caller.tenant,
-        "",
-        AssetClass(AssetClassProto.Name(message.asset_class)),
-        items(message),
-        message.pari_passu,
-        State.RESERVED,
-        expire_us,
-        message.reference,
-        0,
-        now_us,
-        1,
+        id=caller.kept_id(request.encumbrance_id),
+        holder=caller.tenant,
+        enterprise="",
+        asset_class=AssetClass(AssetClassProto.Name(message.asset_class)),
+        items=items(message),
+        pari_passu=message.pari_passu,
+        state=State.RESERVED,
+        expire_us=expire_us,
+        reference=message.reference,
+        fencing_number=0,
+        create_us=now_us,
+        revision=1,
     )
 
 
 def settlement(asset: Asset, application: Application) -> value_pb2.AssetSettlement:
-    """The payload of asset.settled: the parts of a payment, in minor units of the asset's currency."""
+    """Returns the payload of asset.settled: the parts of a payment, in minor units of the asset's currency."""
     return value_pb2.AssetSettlement(
         asset=asset.name,
         enterprise=asset.enterprise,

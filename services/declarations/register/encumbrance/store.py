@@ -1,4 +1,4 @@
-"""Encumbrances as rows, and what of each asset they stand on."""
+"""Encumbrances as rows, and the assets on which they stand."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ encumbered = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# Who bars whom on an asset: how many encumbrances of each kind stand there, however many that are.
+# How many encumbrances of each holder and kind stand on an asset: one look tells who bars whom.
 holdings = sa.Table(
     "holdings",
     metadata,
@@ -61,25 +61,29 @@ proceeds = sa.Table(
 # Asset, class, holder, and whether it ranks equally with others.
 Holding = tuple[str, str, str, bool]
 
-# What a maker prepares is the holder's own affair until a checker approves it.
+# A prepared reduction is the holder's own affair until a checker approves it.
 HOLDERS_OWN = frozenset({"encumbrance.reduction_prepared", "encumbrance.reduction_rejected"})
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Encumbrance]:
-    """The encumbrances with these ids, those that are known."""
+    """Returns the encumbrances with these ids, by id, without those that don't exist."""
     query = sa.select(encumbrances).where(encumbrances.c.id.in_(set(identifiers)))
-    return {found.id: found for found in records.many(connection, query, Encumbrance)}
+    return {encumbrance.id: encumbrance for encumbrance in records.many(connection, query, Encumbrance)}
 
 
 def named(connection: sa.Connection, caller: Caller, identifiers: Iterable[str]) -> dict[str, Encumbrance]:
-    """Encumbrances by the ids that a caller calls them by: those in their names, or those it gave itself.
+    """Returns encumbrances by the ids that a caller calls them by: those in their names, or those it gave itself.
 
-    An outsider's are only those that are its own or stand on its own value, whoever has an encumbrance of the same id.
+    An outsider gets only encumbrances of its own or on its own value, whoever else has an encumbrance of the same id.
     """
     kept = {identifier: caller.kept_id(identifier) for identifier in identifiers}
-    known = load(connection, {*kept, *kept.values()})
+    encumbrances_by_id = load(connection, {*kept, *kept.values()})
     present = {
-        identifier: [known[each] for each in (identifier, own) if each in known and _may_name(caller, known[each])]
+        identifier: [
+            encumbrances_by_id[key]
+            for key in (identifier, own)
+            if key in encumbrances_by_id and _may_name(caller, encumbrances_by_id[key])
+        ]
         for identifier, own in kept.items()
     }
     return {identifier: encumbrances[0] for identifier, encumbrances in present.items() if encumbrances}
@@ -90,29 +94,29 @@ def _may_name(caller: Caller, encumbrance: Encumbrance) -> bool:
 
 
 def holders_of(connection: sa.Connection, assets: Iterable[str]) -> dict[str, set[Standing]]:
-    """Who holds something of each asset, however many encumbrances that are."""
+    """Returns the holders of each asset, each once however many encumbrances it has."""
     query = sa.select(holdings).where(holdings.c.asset.in_(set(assets)), holdings.c.standing > 0)
-    found: dict[str, set[Standing]] = {}
+    standings: dict[str, set[Standing]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.asset, set()).add(Standing(AssetClass(row.asset_class), row.holder, row.pari_passu))
-    return found
+        standings.setdefault(row.asset, set()).add(Standing(AssetClass(row.asset_class), row.holder, row.pari_passu))
+    return standings
 
 
 def standing_on(connection: sa.Connection, assets: Iterable[str]) -> dict[str, list[Encumbrance]]:
-    """What stands on each asset."""
+    """Returns the encumbrances that stand on each asset."""
     query = sa.select(encumbered.c.asset, encumbrances).join(
         encumbrances, encumbrances.c.id == encumbered.c.encumbrance
     )
-    found: dict[str, list[Encumbrance]] = {}
+    encumbrances_by_asset: dict[str, list[Encumbrance]] = {}
     wanted = query.where(encumbered.c.asset.in_(set(assets)), encumbered.c.stands.is_(True))
     rows: Any = connection.execute(wanted).mappings()
     for row in rows:
-        found.setdefault(row["asset"], []).append(records.from_row(Encumbrance, row))
-    return found
+        encumbrances_by_asset.setdefault(row["asset"], []).append(records.from_row(Encumbrance, row))
+    return encumbrances_by_asset
 
 
 def unreleased_on(connection: sa.Connection, asset: str) -> list[Encumbrance]:
-    """The confirmed finance on an asset that its holders haven't released, though it may be settled in full."""
+    """Returns the confirmed finance on an asset that its holders haven't released, though it may be settled in full."""
     rows = encumbrances.c
     query = sa.select(encumbrances).join(encumbered, rows.id == encumbered.c.encumbrance)
     finance = rows.asset_class == AssetClass.RECEIVABLE.value
@@ -121,27 +125,27 @@ def unreleased_on(connection: sa.Connection, asset: str) -> list[Encumbrance]:
 
 
 def holders(connection: sa.Connection, enterprises: Iterable[str]) -> dict[str, list[str]]:
-    """Who holds anything on these enterprises' value."""
+    """Returns the holders of anything on these enterprises' value, by enterprise."""
     rows = encumbrances.c
     standing = rows.state.in_([state.value for state in STANDING])
     query = sa.select(rows.enterprise, rows.holder).where(
         bulk.among(connection, rows.enterprise, enterprises), standing
     )
-    found: dict[str, list[str]] = {}
+    holders_by_enterprise: dict[str, list[str]] = {}
     for enterprise, holder in connection.execute(query.distinct().order_by(rows.enterprise, rows.holder)):
-        found.setdefault(enterprise, []).append(holder)
-    return found
+        holders_by_enterprise.setdefault(enterprise, []).append(holder)
+    return holders_by_enterprise
 
 
 def due(connection: sa.Connection, now_us: int, limit: int) -> list[Encumbrance]:
-    """Reservations whose time is over."""
+    """Returns reservations that have expired, the oldest first."""
     rows = encumbrances
     query = sa.select(rows).where(rows.c.state == State.RESERVED.value, rows.c.expire_us <= now_us)
     return records.many(connection, query.order_by(rows.c.expire_us, rows.c.id).limit(limit), Encumbrance)
 
 
 def add(transaction: Transaction, *granted: Encumbrance) -> None:
-    """New encumbrances."""
+    """Inserts new encumbrances and counts their holders."""
     connection = transaction.connection
     bulk.insert(connection, encumbrances, [list(records.to_row(encumbrance).values()) for encumbrance in granted])
     items = [(encumbrance, item) for encumbrance in granted for item in encumbrance.items]
@@ -155,7 +159,7 @@ def _holding(encumbrance: Encumbrance, asset: str) -> Holding:
 
 
 def _count(connection: sa.Connection, changes: Mapping[Holding, int]) -> None:
-    """So many more, or fewer, stand; in one order, so that two writers don't wait for each other."""
+    """Raises or lowers the holder counts. It goes in one order, so that two writers don't wait for each other."""
     names = ("asset", "asset_class", "holder", "pari_passu")
     rows = [dict(zip(names, key, strict=True)) | {"standing": count} for key, count in sorted(changes.items())]
     insert: Any = database.insert_for(connection)(holdings)
@@ -165,15 +169,15 @@ def _count(connection: sa.Connection, changes: Mapping[Holding, int]) -> None:
 
 
 def save(transaction: Transaction, encumbrance: Encumbrance, event: str) -> Encumbrance:
-    """A changed encumbrance, with its event."""
-    fresh = records.update(transaction.connection, encumbrances, encumbrance)
-    _end(transaction.connection, fresh, [item.asset for item in fresh.items if not model.stands(fresh, item)])
-    tell(transaction, fresh, event)
-    return fresh
+    """Saves a changed encumbrance and tells its event. Returns the saved encumbrance."""
+    saved = records.update(transaction.connection, encumbrances, encumbrance)
+    _clear_assets(transaction.connection, saved, [item.asset for item in saved.items if not model.stands(saved, item)])
+    tell(transaction, saved, event)
+    return saved
 
 
-def _end(connection: sa.Connection, encumbrance: Encumbrance, assets: Sequence[str]) -> None:
-    """It stands on these assets no more, and bars nobody there."""
+def _clear_assets(connection: sa.Connection, encumbrance: Encumbrance, assets: Sequence[str]) -> None:
+    """Marks the encumbrance as ended on these assets and lowers the holder counts."""
     if not assets:
         return
     rows = encumbered
@@ -185,10 +189,10 @@ def _end(connection: sa.Connection, encumbrance: Encumbrance, assets: Sequence[s
 
 
 def add_item(transaction: Transaction, encumbrance: Encumbrance, asset: str) -> None:
-    """An asset that an encumbrance stands on from now, for the first time or anew."""
+    """Marks an encumbrance as standing on an asset, for the first time or anew, and raises the holder count."""
     insert: Any = database.insert_for(transaction.connection)(encumbered)
-    fresh = insert.values(asset=asset, encumbrance=encumbrance.id, stands=True)
-    upsert = fresh.on_conflict_do_update(
+    statement = insert.values(asset=asset, encumbrance=encumbrance.id, stands=True)
+    upsert = statement.on_conflict_do_update(
         index_elements=["asset", "encumbrance"], set_={"stands": True}, where=encumbered.c.stands.is_(False)
     )
     # Not the row count: of an insert that changes nothing it isn't the same on every database.
@@ -197,12 +201,12 @@ def add_item(transaction: Transaction, encumbrance: Encumbrance, asset: str) -> 
 
 
 def drop_items(transaction: Transaction, encumbrance: Encumbrance, assets: Sequence[str]) -> None:
-    """Assets that an encumbrance doesn't stand on any more."""
-    _end(transaction.connection, encumbrance, assets)
+    """Marks an encumbrance as ended on these assets."""
+    _clear_assets(transaction.connection, encumbrance, assets)
 
 
 def tell(transaction: Transaction, encumbrance: Encumbrance, event: str) -> None:
-    """To its holder and the enterprise; nobody else learns of it, and of what the holder prepares it alone does."""
+    """Tells an event to the holder and the enterprise. A prepared reduction is told to the holder alone."""
     holder, enterprise = encumbrance.holder, encumbrance.enterprise
     others = [enterprise] if enterprise and event not in HOLDERS_OWN else []
     if encumbrance.reduction is None:
@@ -214,14 +218,14 @@ def tell(transaction: Transaction, encumbrance: Encumbrance, event: str) -> None
 
 
 def applied(connection: sa.Connection, asset: str, payment: str) -> bytes | None:
-    """The response to a payment that was applied before."""
+    """Returns the response to a payment that was applied before, None where it wasn't."""
     query = sa.select(proceeds.c.response).where(proceeds.c.asset == asset, proceeds.c.payment == payment)
     response: bytes | None = connection.execute(query).scalar()
     return response
 
 
 def paid(connection: sa.Connection, asset: str, currency: str) -> Money:
-    """What buyers have paid of an asset in all: each payment whole, whatever of it was excess."""
+    """Returns how much buyers have paid for an asset in all: each payment whole, its excess too."""
     responses = connection.execute(sa.select(proceeds.c.response).where(proceeds.c.asset == asset)).scalars()
     return total(
         [rpc.paid(declarations_pb2.ApplyProceedsResponse.FromString(response)) for response in responses], currency
@@ -229,5 +233,5 @@ def paid(connection: sa.Connection, asset: str, currency: str) -> Money:
 
 
 def add_applied(connection: sa.Connection, asset: str, payment: str, response: bytes) -> None:
-    """Remembers that a payment was applied, and what the answer was."""
+    """Remembers that a payment was applied, and its response."""
     connection.execute(sa.insert(proceeds).values(asset=asset, payment=payment, response=response))

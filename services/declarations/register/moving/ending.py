@@ -1,4 +1,4 @@
-"""Ending encumbrances, of their own accord or because value was taken: many at a time, in one block.
+"""Ends encumbrances, of their own accord or because value was taken: many at a time, in one block.
 
 Whoever calls this settles afterwards what is netted for the orders among the assets (preshipment/netting).
 """
@@ -49,7 +49,7 @@ def end_reservations(transaction: Transaction, ending: Sequence[Encumbrance], ve
 def end_one(
     transaction: Transaction, books: Books, encumbrance: Encumbrance, verb: Verb, voids: Sequence[Transfer]
 ) -> Encumbrance:
-    """Ends one reservation within books that name its transfers."""
+    """Ends one reservation within books that name its transfers. Returns it as it ended."""
     books.attempt(voids)
     ended = replace(encumbrance, state=moved(TRANSITIONS, encumbrance, verb))
     return encumbrance_store.save(transaction, ended, ENDINGS[verb][1])
@@ -76,7 +76,7 @@ def give_back(
 
 
 def _return(books: Books, encumbrance: Encumbrance, asset: str, amount: Money) -> Money:
-    """Moves one asset's amount; what of it cured a shortfall."""
+    """Moves one asset's amount back. Returns how much of it cured a shortfall."""
     value = books.value(asset)
     books.move(asset, value_model.given_back(value, encumbrance.asset_class, amount), "release", encumbrance.name)
     return min(amount, value_model.short_of(value, encumbrance.asset_class))
@@ -85,13 +85,13 @@ def _return(books: Books, encumbrance: Encumbrance, asset: str, amount: Money) -
 def locked(
     transaction: Transaction, asset: str, classes: Iterable[AssetClass] = AssetClass
 ) -> tuple[list[Encumbrance], Books]:
-    """What stands on an asset, and the books in which its reservations of these classes may give way.
+    """Returns the encumbrances on an asset, and the books in which its reservations of these classes may give way.
 
-    Whoever confirms or gives back meanwhile doesn't hold the asset's name, but moves its accounts: what stands is
-    read again once they are locked. Conflict if it has changed.
+    Whoever confirms or gives back meanwhile doesn't hold the asset's name, but moves its accounts: the encumbrances are
+    read again once the accounts are locked. Raises Conflict if they have changed.
     """
     standing = _standing(transaction, asset)
-    reserved = [encumbrance for each in classes for encumbrance in reserved_on(standing, each)]
+    reserved = [encumbrance for asset_class in classes for encumbrance in reserved_on(standing, asset_class)]
     voids = [void for encumbrance in reserved for void in encumbrance_model.void_transfers(encumbrance)]
     books = Books(transaction, [asset, *(name for encumbrance in reserved for name in encumbrance.assets)], voids)
     if _standing(transaction, asset) != standing:
@@ -100,8 +100,8 @@ def locked(
 
 
 def _standing(transaction: Transaction, asset: str) -> list[Encumbrance]:
-    found = encumbrance_store.standing_on(transaction.connection, [asset]).get(asset, [])
-    return sorted(found, key=lambda encumbrance: encumbrance.id)
+    encumbrances = encumbrance_store.standing_on(transaction.connection, [asset]).get(asset, [])
+    return sorted(encumbrances, key=lambda encumbrance: encumbrance.id)
 
 
 def settle_cover(
@@ -111,7 +111,7 @@ def settle_cover(
     standing: Sequence[Encumbrance],
     paid: Money,
     unbacked: Mapping[str, Money],
-) -> encumbrance_model.CoverSettled:
+) -> encumbrance_model.CoverSettlement:
     """Books that a part of what was owed is paid, and so insured no more (I2); its rows are the caller's to save.
 
     `standing` is what stands on the asset, of which reserved cover gives way, the newest first; `unbacked` is what each
@@ -127,12 +127,12 @@ def settle_cover(
 
 
 def outstanding(encumbrance: Encumbrance) -> dict[str, Money]:
-    """What each asset still has to give back."""
+    """Returns by asset the amount that the encumbrance still has to give back."""
     return {item.asset: item.outstanding for item in encumbrance.items if item.outstanding}
 
 
 def reserved_on(standing: Iterable[Encumbrance], asset_class: AssetClass) -> list[Encumbrance]:
-    """The reservations of a class in the order in which they give way."""
+    """Returns the reservations of a class in the order in which they give way."""
     return encumbrance_model.newest_first(
         (encumbrance for encumbrance in standing if encumbrance.asset_class is asset_class), (State.RESERVED,)
     )

@@ -1,4 +1,4 @@
-"""Moving the value of assets whatever stands on them: amendments, deletions and returns (I7).
+"""Moves the value of assets whatever stands on them: amendments, deletions and returns (I7).
 
 Customs can't be refused. Value that is taken comes from free value, then from the margin; reservations give
 way, the newest first; finance beyond that is a shortfall, and a breach of exactly that amount.
@@ -22,8 +22,8 @@ from services.declarations.register.value import model as value_model
 from services.declarations.register.value.model import Move, Value
 
 
-class Taken(NamedTuple):
-    """Value that was taken back, and the assets that this touched."""
+class ReturnedValue(NamedTuple):
+    """The amount of value that was taken back, and the assets that this touched."""
 
     amount: Money
     assets: Sequence[str]
@@ -41,7 +41,7 @@ def set_declared(transaction: Transaction, asset: Asset, to: Money, cause: str) 
     return work.finish()
 
 
-def take_back(transaction: Transaction, asset: Asset, amount: Money, cause: str) -> Taken:
+def take_back(transaction: Transaction, asset: Asset, amount: Money, cause: str) -> ReturnedValue:
     """Counts so much of an asset's value as returned, at most what hasn't come back yet.
 
     For example of 100 declared, 30 returned, an amount of 90 counts as 70.
@@ -51,23 +51,23 @@ def take_back(transaction: Transaction, asset: Asset, amount: Money, cause: str)
     counted = min(amount, value.declared - value.returned)
     work.lower(counted, value.declared, value.returned + counted)
     work.make(value_model.taken_back(work.books.value(asset.name), counted))
-    return Taken(counted, work.finish())
+    return ReturnedValue(counted, work.finish())
 
 
 class ForcedRevaluation:
-    """One forced change of one asset's value: reservations give way, the rest falls short."""
+    """A forced change of one asset's value: reservations give way, the rest falls short."""
 
     def __init__(self, transaction: Transaction, asset: Asset, cause: str) -> None:
         self._transaction, self._asset, self._cause = transaction, asset, cause
-        # Nobody else reserves meanwhile: whoever is found standing is all there is to give way.
+        # Nobody else reserves meanwhile: these reservations are all that can give way.
         database.lock(transaction.connection, [asset.name])
         self.cap = register_terms.advance_cap(asset.collection, transaction.business_date)
         self._standing, self.books = ending.locked(transaction, asset.name)
-        self._waiting = {each: ending.reserved_on(self._standing, each) for each in AssetClass}
+        self._waiting = {asset_class: ending.reserved_on(self._standing, asset_class) for asset_class in AssetClass}
         self._before = self.books.value(asset.name)
 
     def lower(self, less: Money, declared: Money, returned: Money) -> None:
-        """Reservations give way until the rest of the value bears what it loses."""
+        """Ends reservations, the newest first, until the rest of the value bears what it loses."""
         while value_model.must_give_way(self._value(), less, declared, returned, self.cap):
             if not self._give_way(AssetClass.RECEIVABLE):
                 break
@@ -75,7 +75,7 @@ class ForcedRevaluation:
             pass
 
     def _insurable_lacks(self, less: Money) -> bool:
-        """Whether cover is reserved for value that is lost: of that only what is owed was ever insurable."""
+        """Returns whether reserved cover is in the way of a loss: only value that is still owed was ever insurable."""
         value = self._value()
         return value.insurable < min(less, value.unpaid)
 
@@ -96,7 +96,7 @@ class ForcedRevaluation:
         self.books.restore_margins()
 
     def finish(self) -> Sequence[str]:
-        """Writes it: what falls short is a breach, what came back cures one. Returns the assets it touched."""
+        """Writes the moves; a new shortfall opens a breach, a smaller one cures. Returns the assets that it touched."""
         before, after = self._before, self._value()
         self.books.write()
         for asset_class in AssetClass:

@@ -1,4 +1,4 @@
-"""Freezing an asset by a cause that is no breach."""
+"""Freezes an asset by a cause that is no breach."""
 
 from chassis.command import Transaction
 from services.declarations.register.asset import Asset
@@ -7,9 +7,9 @@ from services.declarations.register.encumbrance import store as encumbrance_stor
 
 
 def set_frozen(transaction: Transaction, asset: Asset, cause: str, is_frozen: bool) -> None:
-    """Freezes an asset by a cause, or takes that cause away; its holders are told.
+    """Freezes an asset by a cause, or takes that cause away, and tells its holders.
 
-    Nothing new may stand on the asset while there is a cause.
+    No new encumbrance may stand on the asset while there is a cause.
     """
     standing = encumbrance_store.standing_on(transaction.connection, [asset.name]).get(asset.name, [])
     parties = {asset.name: [asset.enterprise, *(encumbrance.holder for encumbrance in standing)]}

@@ -20,14 +20,14 @@ EXPIRED = Problem(
 
 
 def load(connection: sa.Connection, names: Iterable[str], on: datetime.date) -> dict[str, Asset]:
-    """The orders and credits with these names as assets."""
-    known = store.load(connection, [name.removeprefix("preShipments/") for name in names])
-    links = store.links(connection, [order.name for order in known.values()])
-    return {order.name: as_asset(order, counting(links, order), on) for order in known.values()}
+    """Returns the orders and credits with these names as assets, by name."""
+    orders = store.load(connection, [name.removeprefix("preShipments/") for name in names])
+    links = store.links(connection, [order.name for order in orders.values()])
+    return {order.name: as_asset(order, counting(links, order), on) for order in orders.values()}
 
 
 def as_asset(order: PreShipment, links: Sequence[Link], on: datetime.date) -> Asset:
-    """What remains to be shipped of it, and what is netted out of declarations in its stead."""
+    """Returns the order as an asset, worth what remains to be shipped plus what is netted out of declarations."""
     value = remaining(order.amount, links)
     for link in links:
         value += link.netted

@@ -1,4 +1,4 @@
-"""What the rooms' reads share: who may see an enterprise's assets, and how much of them is available."""
+"""The part of an enterprise's assets that a caller could reserve: shared by the rooms' reads."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from services.declarations.register.value import store as value_store
 
 
 def available(reading: Reading, assets: Sequence[Asset]) -> Mapping[str, Money]:
-    """What the caller could reserve of each asset now."""
+    """Returns how much of each asset the caller could reserve now, by name."""
     names = [asset.name for asset in assets]
     values = value_store.of_many(reading.connection, assets, reading.business_date)
     standing = netting.holders_of(reading.connection, names)

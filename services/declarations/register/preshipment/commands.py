@@ -1,4 +1,4 @@
-"""Registering orders and credits, linking declarations to them, rolling finance onto declarations."""
+"""Registers orders and credits, links declarations to them, and rolls finance onto declarations."""
 
 import datetime
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from chassis.states import check_etag
 from services.declarations.customs import checks as customs_checks
 from services.declarations.privacy import errors as privacy_errors
 from services.declarations.privacy.consent import access
-from services.declarations.privacy.consent.access import Seen
+from services.declarations.privacy.consent.access import PendingDisclosure
 from services.declarations.privacy.consent.model import Purpose
 from services.declarations.register import asset as register_asset
 from services.declarations.register import errors as register_errors
@@ -37,18 +37,21 @@ EXPIRE_DATE = "pre_shipment.expire_date"
 def create(
     transaction: Transaction, request: pre_shipment_pb2.CreatePreShipmentRequest
 ) -> pre_shipment_pb2.PreShipment:
-    """One of a contract; the same again is known, other content is refused."""
-    fresh = _from_request(transaction, request.pre_shipment)
-    _let_see(transaction, fresh.enterprise, "CreatePreShipment", fresh.name)
-    known = store.load(transaction.connection, [fresh.id]).get(fresh.id)
-    if known is None:
-        if problems := list(_period_problems(fresh, transaction.business_date)):
+    """Registers an order or credit, one for each contract. The same again gives the one that stands.
+
+    Raises PreShipmentKnownOtherwise for other content, InvalidFields, ConsentMissing.
+    """
+    order = _from_request(transaction, request.pre_shipment)
+    _let_see(transaction, order.enterprise, "CreatePreShipment", order.name)
+    standing = store.load(transaction.connection, [order.id]).get(order.id)
+    if standing is None:
+        if problems := list(_period_problems(order, transaction.business_date)):
             raise InvalidFields(problems)
-        store.add(transaction, fresh)
-        netting.rate_links(transaction, fresh)
-    elif known.body != fresh.body:
-        raise register_errors.PreShipmentKnownOtherwise(pre_shipment=known.name)
-    return _answer(transaction, known or fresh)
+        store.add(transaction, order)
+        netting.rate_links(transaction, order)
+    elif standing.body != order.body:
+        raise register_errors.PreShipmentKnownOtherwise(pre_shipment=standing.name)
+    return _answer(transaction, standing or order)
 
 
 def _from_request(transaction: Transaction, message: pre_shipment_pb2.PreShipment) -> PreShipment:
@@ -69,52 +72,52 @@ def _from_request(transaction: Transaction, message: pre_shipment_pb2.PreShipmen
     return rpc.from_proto(message, enterprise, caller.tenant, transaction.now_us)
 
 
-def _period_problems(fresh: PreShipment, today: datetime.date) -> Iterator[Problem]:
-    """Whether what is registered anew can still be financed, and isn't for ever."""
+def _period_problems(order: PreShipment, today: datetime.date) -> Iterator[Problem]:
+    """Yields the problems of the period of a new registration: it is over, or too long."""
     last = today + datetime.timedelta(days=register_terms.pre_shipment_days_max(today))
-    if fresh.expire_date < today:
+    if order.expire_date < today:
         english = f"It expired before {today}; nothing can be financed on it."
         yield Problem(EXPIRE_DATE, "EXPIRE_DATE_PAST", english, f"已于 {today} 之前到期，无法融资。")
-    if fresh.expire_date > last:
+    if order.expire_date > last:
         english = f"Give a day until {last}."
         yield Problem(EXPIRE_DATE, "EXPIRE_DATE_TOO_LATE", english, f"到期日不得晚于 {last}。")
 
 
 def _let_see(transaction: Transaction, enterprise: str, method: str, name: str) -> None:
-    """An institution's look needs consent to financing and is written down. ConsentMissing.
+    """Checks an institution's consent to financing and records the disclosure. Raises ConsentMissing.
 
-    An empty enterprise is that of what doesn't exist.
+    `enterprise` is empty where the resource doesn't exist: it is refused like one without consent.
     """
     if access.is_institution(transaction.caller):
         consent = access.granted(transaction, [enterprise], Purpose.FINANCING).get(enterprise)
         if consent is None:
             raise privacy_errors.ConsentMissing
-        access.note([(transaction, [Seen(enterprise, consent, method, [name], Purpose.FINANCING)])])
+        access.note([(transaction, [PendingDisclosure(enterprise, consent, method, [name], Purpose.FINANCING)])])
 
 
 def _known(transaction: Transaction, method: str, name: str, etag: str) -> PreShipment:
-    """One that the caller may see. ConsentMissing, NotFound."""
+    """Returns an order or credit that the caller may see. Raises ConsentMissing, NotFound, EtagMismatch."""
     identifier, caller = name.removeprefix("preShipments/"), transaction.caller
-    found = store.load(transaction.connection, [identifier]).get(identifier)
-    _let_see(transaction, found.enterprise if found else "", method, name)
-    if found is None or not (access.is_institution(caller) or access.sees_all(caller, found.enterprise)):
+    order = store.load(transaction.connection, [identifier]).get(identifier)
+    _let_see(transaction, order.enterprise if order else "", method, name)
+    if order is None or not (access.is_institution(caller) or access.sees_all(caller, order.enterprise)):
         raise NotFound(resource=name)
-    check_etag(etag, found)
-    return found
+    check_etag(etag, order)
+    return order
 
 
 def link(
     kinds: Kinds, transaction: Transaction, request: pre_shipment_pb2.LinkPreShipmentRequest
 ) -> pre_shipment_pb2.PreShipment:
-    """Ships a declaration under the order or credit."""
+    """Ships a declaration under the order or credit. Returns the order."""
     order = _known(transaction, "LinkPreShipment", request.name, request.etag)
     declaration = load_asset(kinds, transaction.connection, request.declaration, transaction.business_date)
     if declaration.enterprise != order.enterprise:
         raise privacy_errors.DeclarationNotFound(declaration=request.declaration)
-    known = store.links_of(transaction.connection, [declaration.name]).get(declaration.name)
-    if known and known.pre_shipment != order.name and _order_of(transaction, known):
+    standing_link = store.links_of(transaction.connection, [declaration.name]).get(declaration.name)
+    if standing_link and standing_link.pre_shipment != order.name and _order_of(transaction, standing_link):
         raise register_errors.PreShipmentLinkedOtherwise(declaration=declaration.name)
-    if not known or not counting([known], order):
+    if not standing_link or not counting([standing_link], order):
         if not netting.link(transaction, order, declaration):
             raise register_errors.CurrencyOfPreShipmentDiffers(
                 declaration=declaration.name, currency=order.amount.currency
@@ -124,7 +127,7 @@ def link(
 
 
 def _order_of(transaction: Transaction, link: Link) -> PreShipment | None:
-    """The order or credit of a link, if it is registered."""
+    """Returns the order or credit of a link, None where it isn't registered."""
     identifier = link.pre_shipment.removeprefix("preShipments/")
     return store.load(transaction.connection, [identifier]).get(identifier)
 
@@ -132,13 +135,9 @@ def _order_of(transaction: Transaction, link: Link) -> PreShipment | None:
 def roll(
     kinds: Kinds, transaction: Transaction, request: pre_shipment_pb2.RollPreShipmentRequest
 ) -> pre_shipment_pb2.PreShipment:
-    """All that is netted out of declarations stands on them from now, or nothing does."""
+    """Moves all that is netted out of declarations onto them, or nothing. Returns the order."""
     order = _known(transaction, "RollPreShipment", request.name, request.etag)
-    links = [
-        each_link
-        for each_link in counting(store.links(transaction.connection, [order.name]), order)
-        if each_link.netted
-    ]
+    links = [link for link in counting(store.links(transaction.connection, [order.name]), order) if link.netted]
     _check_final(kinds, transaction, links)
     if not netting.roll(transaction, order, links):
         raise register_errors.NothingToRoll(pre_shipment=order.name)

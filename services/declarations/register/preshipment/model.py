@@ -28,7 +28,7 @@ from services.declarations.register.value.model import Value, margin_of
 
 
 class Kind(enum.StrEnum):
-    """What documents it; names of the proto's enum."""
+    """The documents of an order; names of the proto's enum."""
 
     ORDER = "ORDER"
     LETTER_OF_CREDIT = "LETTER_OF_CREDIT"
@@ -36,7 +36,7 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PreShipment:
-    """An order or a letter of credit of one contract; `contract` is its number without what people write apart."""
+    """An order or a letter of credit of one contract; `contract` is its normalised number."""
 
     id: str
     enterprise: str
@@ -51,17 +51,17 @@ class PreShipment:
 
     @property
     def name(self) -> str:
-        """Its resource name."""
+        """Returns its resource name."""
         return f"preShipments/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A declaration (its name) shipped under an order or credit (its name): what of it counts, and what is netted.
+    """A declaration (its name) shipped under an order or credit (its name), with its shipped and its netted amount.
 
     `shipped` is in the declaration's currency, `netted` in the order's. Where these differ the link keeps a rate, in
-    units of the declaration's currency for one of the order's, and a haircut; without them it doesn't count.
-    The hold on the declaration's value is numbered: a hold can't change, so a new one takes its place.
+    units of the declaration's currency for one of the order's, and a haircut; without them it doesn't count. The hold
+    on the declaration's value is numbered: a hold can't change, so a new one takes its place.
     """
 
     declaration: str
@@ -74,13 +74,17 @@ class Link:
 
     @property
     def held(self) -> Money:
-        """What is held on the declaration, in its currency: the netted amount as a claim in another currency."""
+        """Returns the amount held on the declaration, in its currency: the netted amount as a claim in another
+        currency."""
         if self.exchange_rate is None or self.haircut is None:
             return self.netted
         return in_currency(self.netted, self.shipped.currency, self.exchange_rate, self.haircut)
 
     def bears(self, free: Money) -> Money:
-        """The most that may be netted, in the order's currency, for the hold to be within free value."""
+        """Returns the most that may be netted, in the order's currency, for the hold to be within free value.
+
+        For example CNY 710.00 free at 7.1 with a haircut of 0.02 bears USD 98.03.
+        """
         if self.exchange_rate is None or self.haircut is None:
             return free
         most = _major(free) / Fraction(self.exchange_rate) / Fraction(1 + self.haircut)
@@ -88,18 +92,21 @@ class Link:
         return Money(currency, min(floor(most * _in_one(currency)), LARGEST))
 
     def shipped_in(self, currency: str) -> int:
-        """What is shipped in the order's currency, in its minor units."""
+        """Returns the shipped amount in the order's currency, in its minor units, rounded up.
+
+        For example CNY 710.01 at 7.1 ships 10001 cents.
+        """
         if self.exchange_rate is None:
             return self.shipped.minor_units
         return ceil(_major(self.shipped) / Fraction(self.exchange_rate) * _in_one(currency))
 
     def rated(self, currency: str, rate: Decimal, haircut: Decimal) -> "Link":
-        """Of an order in another currency, at a rate that it keeps."""
+        """Returns the link to an order in another currency, at a rate that it keeps."""
         return replace(self, netted=Money(currency, 0), exchange_rate=rate, haircut=haircut)
 
     @property
     def hold_id(self) -> str:
-        """The ledger's hold of the netted amount."""
+        """Returns the id of the ledger's hold of the netted amount."""
         return ids.derived(self.declaration, self.pre_shipment, "netted", self.hold_number)
 
 
@@ -108,12 +115,12 @@ def _major(amount: Money) -> Fraction:
 
 
 def _in_one(currency: str) -> int:
-    """Minor units in a major one."""
+    """Returns the number of minor units in a major one: 100 for USD, 1 for JPY."""
     return int(10 ** exponent(currency))
 
 
 def identifier(enterprise: str, contract: str) -> str:
-    """One order or credit of a contract, however often it is registered."""
+    """Returns the id of the order or credit of a contract, the same however often it is registered."""
     return ids.derived("preShipment", enterprise, contract)
 
 
@@ -123,28 +130,34 @@ def name_of(enterprise: str, contract: str) -> str:
 
 
 def counting(links: Sequence[Link], order: PreShipment) -> list[Link]:
-    """Those of the links that are of the order, and of its currency or at a rate to it."""
+    """Returns the links that are of the order, and of its currency or at a rate to it."""
     currency = order.amount.currency
     return [link for link in links if link.pre_shipment == order.name and link.netted.currency == currency]
 
 
 def shipped(amount: Money, links: Sequence[Link]) -> Money:
-    """What is shipped of an order's amount."""
+    """Returns how much of an order's amount is shipped."""
     return Money(amount.currency, min(sum(link.shipped_in(amount.currency) for link in links), amount.minor_units))
 
 
 def remaining(amount: Money, links: Sequence[Link]) -> Money:
-    """What is still to be shipped."""
+    """Returns how much of an order's amount is still to be shipped."""
     return amount - shipped(amount, links)
 
 
 def to_net(value: Value, left: Money, cap: Decimal) -> Money:
-    """What stands on the order beyond the cap of what remains to be shipped."""
+    """Returns how much stands on the order beyond the cap of what remains to be shipped.
+
+    For example 90.00 financed with 50.00 left at a cap of 0.8: 50.00.
+    """
     return max(value.financed + value.reserved - (left - margin_of(left, cap)), left.zero())
 
 
 def spread(amount: Money, most: Mapping[str, Money]) -> dict[str, Money]:
-    """An amount over declarations in order, each as far as it bears it."""
+    """Spreads an amount over declarations in order, each as far as it bears it.
+
+    For example 70.00 over 50.00 and 40.00: 50.00 and 20.00.
+    """
     parts = {}
     for declaration, bearable in most.items():
         parts[declaration] = min(amount, bearable)
@@ -153,8 +166,8 @@ def spread(amount: Money, most: Mapping[str, Money]) -> dict[str, Money]:
 
 
 def rolled_items(link: Link, parts: Mapping[str, Money], amount: Money) -> dict[str, Item]:
-    """What the parts are on the declaration, by encumbrance: they come to the amount, in its currency."""
-    amounts = allocate(amount, [each.minor_units for each in parts.values()])
+    """Returns the items of the parts on the declaration, by encumbrance: they come to the amount, in its currency."""
+    amounts = allocate(amount, [part.minor_units for part in parts.values()])
     shares = dict(zip(parts, amounts, strict=True))
     if link.exchange_rate is None:
         return {name: Item(link.declaration, share, share.zero()) for name, share in shares.items()}
@@ -165,9 +178,9 @@ def rolled_items(link: Link, parts: Mapping[str, Money], amount: Money) -> dict[
 
 
 def backed(encumbrances: Sequence[Encumbrance], asset: str, unbacked: Mapping[str, Money]) -> dict[str, Money]:
-    """What of each confirmed encumbrance on an order has value behind it, the oldest first.
+    """Returns by encumbrance on an order the confirmed amount that has value behind it, the oldest first.
 
-    `unbacked` is what each holder finances there without: its open shares of breaches.
+    `unbacked` is how much each holder finances there without value: its open shares of breaches.
     """
     oldest_first = sorted(encumbrances, key=lambda encumbrance: encumbrance.age)
     without = without_value(oldest_first, asset, unbacked)
@@ -180,12 +193,12 @@ def backed(encumbrances: Sequence[Encumbrance], asset: str, unbacked: Mapping[st
 def rolled_parts(
     encumbrances: Sequence[Encumbrance], asset: str, amount: Money, unbacked: Mapping[str, Money]
 ) -> dict[str, Money]:
-    """How much of each confirmed encumbrance on an order moves: pro rata among holders, else the oldest first.
+    """Returns by encumbrance how much of it moves off an order: pro rata among holders, else the oldest first.
 
-    What has no value behind it stays: it is the holder's share of the order's breach.
+    An amount without value behind it stays: it is the holder's share of the order's breach.
     """
     owed = backed(encumbrances, asset, unbacked)
     if len({encumbrance.holder for encumbrance in encumbrances}) > 1:
-        parts = allocate(amount, [each.minor_units for each in owed.values()])
+        parts = allocate(amount, [outstanding.minor_units for outstanding in owed.values()])
         return dict(zip(owed, parts, strict=True))
     return spread(amount, owed)

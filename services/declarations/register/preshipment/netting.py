@@ -1,4 +1,4 @@
-"""Netting finance before shipment out of the declarations shipped under it, and rolling it onto them (I3).
+"""Nets finance before shipment out of the declarations shipped under it, and rolls it onto them (I3).
 
 It stands on the core (moving/), which moves value and ends reservations and knows nothing of netting: after a change of
 assets, `rebalance` works off the orders among them until nothing moves any more.
@@ -45,23 +45,23 @@ SHIPPED = "SHIPPED"
 
 
 def holders_of(connection: sa.Connection, names: Iterable[str]) -> dict[str, set[Standing]]:
-    """Who holds something of each asset; what is netted out of a declaration is held by the order's holders."""
-    wanted = list(names)
+    """Returns the holders of each asset; the order's holders hold what is netted out of a declaration."""
+    asset_names = list(names)
     netted = {
-        link.declaration: link.pre_shipment for link in store.links_of(connection, wanted).values() if link.netted
+        link.declaration: link.pre_shipment for link in store.links_of(connection, asset_names).values() if link.netted
     }
-    found = encumbrance_store.holders_of(connection, {*wanted, *netted.values()})
+    holders = encumbrance_store.holders_of(connection, {*asset_names, *netted.values()})
     for declaration, order in netted.items():
-        found[declaration] = found.get(declaration, set()) | found.get(order, set())
-    return found
+        holders[declaration] = holders.get(declaration, set()) | holders.get(order, set())
+    return holders
 
 
-def link_fresh(transaction: Transaction, fresh: Iterable[Asset]) -> None:
+def link_fresh(transaction: Transaction, assets: Iterable[Asset]) -> None:
     """Links assets whose value was just booked to the order or credit that each is shipped under.
 
     The order needn't be registered yet: once it is, what is shipped under it is there.
     """
-    shipped = {asset.name: asset for asset in fresh if asset.order}
+    shipped = {asset.name: asset for asset in assets if asset.order}
     linked = store.links_of(transaction.connection, shipped)
     links = [_fresh_link(asset, asset.order) for name, asset in shipped.items() if name not in linked]
     if not links:
@@ -75,12 +75,12 @@ def link_fresh(transaction: Transaction, fresh: Iterable[Asset]) -> None:
 
 
 def lock(transaction: Transaction, orders: Iterable[str]) -> None:
-    """Waits for who registers these orders or links declarations to them: one of the two knows of the other."""
+    """Waits for whoever registers these orders or links declarations to them: one of the two knows of the other."""
     database.lock(transaction.connection, sorted(f"{name}/links" for name in orders))
 
 
 def _rated(transaction: Transaction, link: Link, currency: str) -> Link:
-    """The link at today's rate to the order's currency, if that is another and there is one."""
+    """Returns the link at today's rate to the order's currency, unchanged where none is needed or there is none."""
     if currency in (link.shipped.currency, link.netted.currency):
         return link
     on = transaction.business_date
@@ -89,7 +89,7 @@ def _rated(transaction: Transaction, link: Link, currency: str) -> Link:
 
 
 def rate_links(transaction: Transaction, order: PreShipment) -> None:
-    """What was linked before the order was registered counts from now, in whatever currency."""
+    """Gives the links from before an order was registered their rate, so that they count in whatever currency."""
     lock(transaction, [order.name])
     for link in store.links(transaction.connection, [order.name]):
         rated = _rated(transaction, link, order.amount.currency)
@@ -130,13 +130,13 @@ def link(transaction: Transaction, order: PreShipment, asset: Asset) -> bool:
 
 
 def follow(transaction: Transaction, declaration: Asset) -> None:
-    """What is shipped under an order counts as the declaration does now."""
+    """Brings a declaration's link to its value of now, and nets anew for the order."""
     if declaration.collection == COLLECTION:
         return
-    known = store.links_of(transaction.connection, [declaration.name]).get(declaration.name)
-    if known and known.shipped != declaration.value:
-        store.save_link(transaction.connection, known, replace(known, shipped=declaration.value))
-        rebalance(transaction, [known.pre_shipment])
+    link = store.links_of(transaction.connection, [declaration.name]).get(declaration.name)
+    if link and link.shipped != declaration.value:
+        store.save_link(transaction.connection, link, replace(link, shipped=declaration.value))
+        rebalance(transaction, [link.pre_shipment])
 
 
 def rebalance(transaction: Transaction, assets: Iterable[str]) -> None:
@@ -189,21 +189,24 @@ def _net(transaction: Transaction, order: PreShipment, links: Sequence[Link]) ->
 
 
 def _bearable(transaction: Transaction, books: Books, order: PreShipment, links: Sequence[Link]) -> dict[str, Money]:
-    """What each declaration could hold for the order's holders: none where another bars them (I6), or its sales."""
+    """Returns how much each declaration could hold for the order's holders.
+
+    Where another bars them (I6) that is what is netted already. Value that sales hold is left out.
+    """
     names = [link.declaration for link in links]
     sold = sale_store.sold(transaction.connection, [name.removeprefix("declarations/") for name in names])
     standing = encumbrance_store.holders_of(transaction.connection, [order.name, *names])
     own = [
-        each_standing
-        for each_standing in standing.get(order.name, ())
-        if each_standing.asset_class is AssetClass.RECEIVABLE
+        order_standing
+        for order_standing in standing.get(order.name, ())
+        if order_standing.asset_class is AssetClass.RECEIVABLE
     ]
     free = {}
     for link in links:
         others = standing.get(link.declaration, set())
         is_barred = any(
-            barring(others, each_standing.holder, each_standing.asset_class, each_standing.pari_passu)
-            for each_standing in own
+            barring(others, order_standing.holder, order_standing.asset_class, order_standing.pari_passu)
+            for order_standing in own
         )
         value = books.value(link.declaration)
         zero = value.free.zero()
@@ -220,7 +223,7 @@ def _void(link: Link) -> Transfer:
 
 
 def _hold(transaction: Transaction, books: Books, before: Link, after: Link) -> None:
-    """A hold of another amount takes the place of the one before."""
+    """Puts a hold of the new amount in the place of the one before."""
     if before.netted == after.netted:
         return
     after = replace(after, hold_number=before.hold_number + 1)
@@ -234,7 +237,7 @@ def _hold(transaction: Transaction, books: Books, before: Link, after: Link) -> 
 
 
 def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) -> Money:
-    """Moves confirmed finance from the order onto declarations, as much as is netted; how much that was.
+    """Moves confirmed finance from the order onto declarations, as much as is netted. Returns how much that was.
 
     Each encumbrance keeps its holder, its reference and its amount: only what it stands on changes, and on a
     declaration of another currency it is a claim at the rate and with the haircut that the link keeps.
@@ -248,7 +251,7 @@ def roll(transaction: Transaction, order: PreShipment, links: Sequence[Link]) ->
     rolled = order.amount.zero()
     for link in links:
         amount = min(link.netted, left - rolled)
-        # Of a currency with small units so little may wait that it is nothing on the declaration.
+        # In a currency with small units so little may wait that it comes to nothing on the declaration.
         if amount and _on_declaration(link, amount):
             parts = model.rolled_parts(confirmed, order.name, amount, unbacked)
             confirmed = _roll_one(
@@ -267,7 +270,10 @@ def _is_finance(encumbrance: Encumbrance) -> bool:
 def _roll_one(
     transaction: Transaction, order: PreShipment, link: Link, amount: Money, parts: Sequence[tuple[Encumbrance, Money]]
 ) -> list[Encumbrance]:
-    """In the ledger, and in the rows of those whose finance moves; those that are left on the order."""
+    """Moves `amount` of finance from the order to one declaration, in ledger and rows.
+
+    Returns the encumbrances that are still on the order.
+    """
     books = Books(transaction, [order.name, link.declaration], [_void(link)])
     after = replace(link, netted=link.netted - amount)
     moved_amount = _on_declaration(link, amount)
@@ -290,26 +296,28 @@ def _roll_one(
 
 
 def _on_declaration(link: Link, amount: Money) -> Money:
-    """What so much of the netted amount is on the declaration: what its hold is larger by."""
+    """Returns how much of the declaration's hold so much of the netted amount comes to."""
     return link.held - replace(link, netted=link.netted - amount).held
 
 
-def _move_item(transaction: Transaction, encumbrance: Encumbrance, order: str, part: Money, fresh: Item) -> Encumbrance:
-    """A part of an encumbrance stands on the declaration from now."""
+def _move_item(
+    transaction: Transaction, encumbrance: Encumbrance, order: str, part: Money, new_item: Item
+) -> Encumbrance:
+    """Moves a part of an encumbrance from the order to the declaration. Returns the encumbrance."""
     if not part:
         return encumbrance
     more = _with_less(transaction, encumbrance, order, part)
-    if fresh.asset in encumbrance.assets:
-        more = with_item(more, joined(item_of(encumbrance, fresh.asset), fresh))
-    elif fresh.amount:
-        more = replace(more, items=tuple(sorted((*more.items, fresh), key=lambda each: each.asset)))
-    if fresh.amount:
-        encumbrance_store.add_item(transaction, encumbrance, fresh.asset)
+    if new_item.asset in encumbrance.assets:
+        more = with_item(more, joined(item_of(encumbrance, new_item.asset), new_item))
+    elif new_item.amount:
+        more = replace(more, items=tuple(sorted((*more.items, new_item), key=lambda item: item.asset)))
+    if new_item.amount:
+        encumbrance_store.add_item(transaction, encumbrance, new_item.asset)
     return encumbrance_store.save(transaction, more, "encumbrance.rolled")
 
 
 def _with_less(transaction: Transaction, encumbrance: Encumbrance, order: str, amount: Money) -> Encumbrance:
-    """The encumbrance with so much less of the order; without the order if that was all of it."""
+    """Returns the encumbrance with so much less of the order; without the order if that was all of it."""
     item = item_of(encumbrance, order)
     if item.amount != amount:
         return with_item(encumbrance, replace(item, amount=item.amount - amount))
@@ -318,16 +326,16 @@ def _with_less(transaction: Transaction, encumbrance: Encumbrance, order: str, a
 
 
 def roll_onto(transaction: Transaction, declaration: str) -> None:
-    """Before a declaration's value is paid or taken: what is netted out of it stands on it from now.
+    """Rolls what is netted out of a declaration onto it, before its value is paid or taken.
 
     Reservations on the order that are netted too give way.
     """
-    known = store.links_of(transaction.connection, [declaration]).get(declaration)
-    if not known or not known.netted:
+    link = store.links_of(transaction.connection, [declaration]).get(declaration)
+    if not link or not link.netted:
         return
-    order = _known(transaction, known.pre_shipment)
-    assert order is not None, f"{declaration} is netted for {known.pre_shipment}, which isn't registered"
-    roll(transaction, order, [known])
+    order = _known(transaction, link.pre_shipment)
+    assert order is not None, f"{declaration} is netted for {link.pre_shipment}, which isn't registered"
+    roll(transaction, order, [link])
     left = store.links_of(transaction.connection, [declaration])[declaration]
     if left.netted:
         _reservations_give_way(transaction, order)
@@ -347,9 +355,9 @@ def end_reservations(transaction: Transaction, reservations: Sequence[Encumbranc
 
 
 def give_way(transaction: Transaction, asset: Asset, less: Money) -> None:
-    """Before so much of a declaration's value is taken: what is netted out of it is rolled, if that is in the way."""
-    known = store.links_of(transaction.connection, [asset.name]).get(asset.name)
-    if known and known.netted:
+    """Rolls what is netted out of a declaration, if it is in the way of a loss of so much value."""
+    link = store.links_of(transaction.connection, [asset.name]).get(asset.name)
+    if link and link.netted:
         value = value_store.booked(transaction.connection, [asset.name])[asset.name]
         if value.free + value.margin < less:
             roll_onto(transaction, asset.name)

@@ -1,4 +1,4 @@
-"""Reading orders and credits: the enterprise its own, an institution what it was let see."""
+"""Reads orders and credits: the enterprise its own, an institution what it was let see."""
 
 from aval.declarations.v1 import pre_shipment_pb2
 
@@ -14,18 +14,18 @@ from services.declarations.register.preshipment.store import pre_shipments
 
 
 def get(reading: Reading, request: pre_shipment_pb2.GetPreShipmentRequest) -> pre_shipment_pb2.PreShipment:
-    """One order or credit. Who may not see it can't tell it from one that doesn't exist."""
+    """Returns an order or credit. Whoever may not see it can't tell it from one that doesn't exist."""
     identifier = request.name.removeprefix("preShipments/")
-    found = store.load(reading.connection, [identifier]).get(identifier)
-    access.look(reading, found.enterprise if found else "", "GetPreShipment", request.name)
-    assert found is not None
-    return _views(reading, [found])[0]
+    order = store.load(reading.connection, [identifier]).get(identifier)
+    access.look(reading, order.enterprise if order else "", "GetPreShipment", request.name)
+    assert order is not None
+    return _views(reading, [order])[0]
 
 
 def list_(
     reading: Reading, request: pre_shipment_pb2.ListPreShipmentsRequest
 ) -> pre_shipment_pb2.ListPreShipmentsResponse:
-    """A page, newest first."""
+    """Returns a page of the orders and credits that the caller may see, newest first."""
     rows = pre_shipments.c
     query = paging.newest_first(store.matching(among_seen(reading, rows.enterprise)), rows.id, request)
     page, token = paging.cut(request, records.many(reading.connection, query, PreShipment), "id")
@@ -34,8 +34,8 @@ def list_(
 
 
 def _views(reading: Reading, page: list[PreShipment]) -> list[pre_shipment_pb2.PreShipment]:
-    found = store.links(reading.connection, [order.name for order in page])
-    links = {order.name: counting(found, order) for order in page}
+    all_links = store.links(reading.connection, [order.name for order in page])
+    links = {order.name: counting(all_links, order) for order in page}
     available = preshipment_available.available(
         reading, [as_asset(order, links[order.name], reading.business_date) for order in page]
     )

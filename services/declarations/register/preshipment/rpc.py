@@ -11,13 +11,13 @@ from services.declarations.register.preshipment import model
 from services.declarations.register.preshipment.model import Kind, Link, PreShipment
 from trade import names as trade_names
 
-# Ours to set, never the sender's.
+# The platform sets these, never the sender.
 OUTPUT_ONLY = ("name", "registrant", "declarations", "shipped", "available", "netted", "create_time", "etag")
 KindProto = pre_shipment_pb2.PreShipment.Kind
 
 
 def from_proto(message: pre_shipment_pb2.PreShipment, enterprise: str, registrant: str, now_us: int) -> PreShipment:
-    """The record of what is to be registered. ValueError where the date isn't one."""
+    """Returns the record of an order or credit to be registered. Raises ValueError where the date isn't one."""
     body = pre_shipment_pb2.PreShipment()
     body.CopyFrom(message)
     for field in OUTPUT_ONLY:
@@ -25,25 +25,25 @@ def from_proto(message: pre_shipment_pb2.PreShipment, enterprise: str, registran
     body.enterprise = enterprise
     contract = trade_names.letters_and_digits(message.contract_number)
     return PreShipment(
-        model.identifier(enterprise, contract),
-        enterprise,
-        Kind(KindProto.Name(message.kind)),
-        contract,
-        money.from_proto(message.amount),
-        to_date(message.expire_date),
-        body.SerializeToString(deterministic=True),
-        registrant,
-        now_us,
-        1,
+        id=model.identifier(enterprise, contract),
+        enterprise=enterprise,
+        kind=Kind(KindProto.Name(message.kind)),
+        contract=contract,
+        amount=money.from_proto(message.amount),
+        expire_date=to_date(message.expire_date),
+        body=body.SerializeToString(deterministic=True),
+        registrant=registrant,
+        create_us=now_us,
+        revision=1,
     )
 
 
 def to_proto(
     order: PreShipment, links: Sequence[Link], reader: str = "", available: Money | None = None
 ) -> pre_shipment_pb2.PreShipment:
-    """What a reader sees; with what may be reserved, where that was looked up.
+    """Returns the order as a reader sees it; with what may be reserved, where that was looked up.
 
-    Which institution registered it, only the enterprise and that institution are told.
+    Only the enterprise and the institution that registered it are told which institution that is.
     """
     message = pre_shipment_pb2.PreShipment.FromString(order.body)
     message.name, message.etag = order.name, str(order.revision)

@@ -19,7 +19,7 @@ pre_shipments = records.table(
     "pre_shipments", PreShipment, metadata, sa.Index("pre_shipments_enterprise", "enterprise", "id")
 )
 
-# What is shipped under an order or credit; each declaration under one.
+# The declarations shipped under an order or credit; each under one.
 shipped_under = sa.Table(
     "shipped_under",
     metadata,
@@ -37,24 +37,24 @@ shipped_under = sa.Table(
 
 
 def matching(*conditions: Any) -> Any:
-    """A query of the orders and credits that keep the conditions."""
+    """Returns a query of the orders and credits that meet the conditions."""
     return sa.select(pre_shipments).where(*conditions)
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, PreShipment]:
-    """The orders and credits with these ids, those that are known."""
+    """Returns the orders and credits with these ids, by id, without those that don't exist."""
     query = sa.select(pre_shipments).where(pre_shipments.c.id.in_(set(identifiers)))
     return {order.id: order for order in records.many(connection, query, PreShipment)}
 
 
 def links(connection: sa.Connection, pre_shipments: Iterable[str]) -> list[Link]:
-    """What is shipped under these orders and credits, by declaration."""
+    """Returns the links to these orders and credits, by declaration."""
     query = sa.select(shipped_under).where(shipped_under.c.pre_shipment.in_(set(pre_shipments)))
     return [_link(row) for row in connection.execute(query.order_by(shipped_under.c.declaration))]
 
 
 def links_of(connection: sa.Connection, declarations: Iterable[str]) -> dict[str, Link]:
-    """What each of these declarations is shipped under."""
+    """Returns the link of each of these declarations that has one."""
     query = sa.select(shipped_under).where(shipped_under.c.declaration.in_(set(declarations)))
     return {row.declaration: _link(row) for row in connection.execute(query)}
 
@@ -83,34 +83,36 @@ def _values(link: Link) -> dict[str, Any]:
     }
 
 
-def add_links(connection: sa.Connection, fresh: Sequence[Link]) -> None:
-    """Declarations shipped under orders or credits."""
-    rows = [{"declaration": link.declaration, "pre_shipment": link.pre_shipment} | _values(link) for link in fresh]
+def add_links(connection: sa.Connection, new_links: Sequence[Link]) -> None:
+    """Inserts links of declarations to orders or credits."""
+    rows = [{"declaration": link.declaration, "pre_shipment": link.pre_shipment} | _values(link) for link in new_links]
     if rows:
         connection.execute(sa.insert(shipped_under), rows)
 
 
 def remove_link(connection: sa.Connection, declaration: str) -> None:
-    """A declaration is shipped under nothing known."""
+    """Removes a declaration's link, if it has one."""
     connection.execute(sa.delete(shipped_under).where(shipped_under.c.declaration == declaration))
 
 
 def save_link(connection: sa.Connection, before: Link, after: Link) -> None:
-    """What changed of it. Conflict if another changed it meanwhile."""
-    rows, known = shipped_under, _values(before)
-    this = sa.and_(rows.c.declaration == before.declaration, *(rows.c[name] == value for name, value in known.items()))
+    """Saves a changed link. Raises Conflict if another changed it meanwhile."""
+    rows, before_values = shipped_under, _values(before)
+    this = sa.and_(
+        rows.c.declaration == before.declaration, *(rows.c[name] == value for name, value in before_values.items())
+    )
     if connection.execute(sa.update(rows).where(this).values(**_values(after))).rowcount != 1:
         raise Conflict(f"shipped_under {before.declaration}")
 
 
 def add(transaction: Transaction, pre_shipment: PreShipment) -> None:
-    """A new order or credit, with its event."""
+    """Inserts a new order or credit, and tells its event."""
     records.insert(transaction.connection, pre_shipments, pre_shipment)
     tell(transaction, pre_shipment, "preShipment.created")
 
 
 def tell(transaction: Transaction, pre_shipment: PreShipment, event: str) -> None:
-    """To the enterprise and to those institutions that it lets see."""
+    """Tells an event to the enterprise and to those institutions that it lets see."""
     institutions = consent_store.institutions(transaction.connection, [pre_shipment.enterprise], transaction.now_us)
     parties = [pre_shipment.enterprise, *institutions.get(pre_shipment.enterprise, ())]
     transaction.append(event, pre_shipment.name, rpc.to_proto(pre_shipment, ()), parties)

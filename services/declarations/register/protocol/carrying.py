@@ -1,4 +1,4 @@
-"""Payments of before they counted against cover: each asset's insured value follows once, and the row is done."""
+"""Counts payments against cover that were applied before payments did: each asset once, then its row is done."""
 
 import sqlalchemy as sa
 
@@ -20,16 +20,16 @@ AT_ONCE = 50
 
 
 def carry_payments(transaction: Transaction) -> bool:
-    """Brings some assets' insured value to what is owed of them (I2); whether there may be more of them."""
+    """Brings some assets' insured value to what is owed of them (I2). Returns whether there may be more of them."""
     rows = uncounted_payments
-    found = list(
+    assets = list(
         transaction.connection.execute(sa.select(rows.c.asset).order_by(rows.c.asset).limit(AT_ONCE)).scalars()
     )
-    database.lock(transaction.connection, found)
-    for asset in found:
+    database.lock(transaction.connection, assets)
+    for asset in assets:
         if transaction.connection.execute(sa.delete(rows).where(rows.c.asset == asset)).rowcount:
             _carry(transaction, asset)
-    return len(found) == AT_ONCE
+    return len(assets) == AT_ONCE
 
 
 def _carry(transaction: Transaction, asset: str) -> None:

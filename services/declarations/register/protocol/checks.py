@@ -17,7 +17,7 @@ def repeated(path: str) -> Problem:
 
 
 def named_amounts(items: Sequence[declarations_pb2.EncumberedValue]) -> dict[str, Money]:
-    """How much of each asset a request names, each once."""
+    """Returns the amounts that a request names, by asset. Raises InvalidFields where it names an asset twice."""
     amounts = encumbrance_rpc.amounts(items)
     if len(amounts) < len(items):
         raise InvalidFields([repeated("items")])
@@ -25,7 +25,7 @@ def named_amounts(items: Sequence[declarations_pb2.EncumberedValue]) -> dict[str
 
 
 def held(transaction: Transaction, name: str) -> Encumbrance:
-    """The caller's own encumbrance. NotFound for anyone else's."""
+    """Returns the caller's own encumbrance. Raises NotFound for anyone else's."""
     identifier = name.removeprefix("encumbrances/")
     encumbrance = encumbrance_store.named(transaction.connection, transaction.caller, [identifier]).get(identifier)
     if encumbrance is None or encumbrance.holder != transaction.caller.tenant:

@@ -1,4 +1,4 @@
-"""Confirming: a reservation becomes finance or cover."""
+"""Confirms reservations: a reservation becomes finance or cover."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from chassis import money
 from chassis.command import Transaction
 from chassis.money import Money
 from chassis.states import check_etag, moved
-from ledger import store as ledger
+from ledger import store as ledger_store
 from services.declarations.register import asset as register_asset
 from services.declarations.register import errors as register_errors
 from services.declarations.register.asset import AssetClass
@@ -28,7 +28,7 @@ from services.declarations.register.value.eligibility import check_eligible
 def confirm(
     kinds: Kinds, transaction: Transaction, request: declarations_pb2.ConfirmEncumbranceRequest
 ) -> declarations_pb2.Encumbrance:
-    """Turns a reservation, or the parts named, into finance."""
+    """Turns a reservation, or the parts named, into finance or cover. Returns the encumbrance."""
     encumbrance = held(transaction, request.name)
     check_etag(request.etag, encumbrance)
     state = moved(TRANSITIONS, encumbrance, Verb.CONFIRM)
@@ -38,7 +38,7 @@ def confirm(
     frozen = value_store.frozen(transaction.connection, encumbrance.assets)
     check_eligible(transaction, assets.values(), frozen, needs=(register_asset.FINAL,))
     amounts = _confirmed_amounts(encumbrance, request)
-    ledger.post(transaction, *encumbrance_model.confirm_transfers(encumbrance, amounts))
+    ledger_store.post(transaction, *encumbrance_model.confirm_transfers(encumbrance, amounts))
     items = tuple(
         dataclasses.replace(item, amount=amounts[item.asset]) for item in encumbrance.items if amounts[item.asset]
     )
@@ -49,7 +49,10 @@ def confirm(
 
 
 def _with_paid(transaction: Transaction, confirmed: Encumbrance) -> declarations_pb2.Encumbrance:
-    """The wire form; an insurer is told what buyers have paid so far, so that it counts what is paid from now."""
+    """Returns the encumbrance on the wire.
+
+    An insurer is told what buyers have paid so far, so that it counts what is paid from now.
+    """
     message = encumbrance_rpc.to_proto(confirmed)
     if confirmed.asset_class is AssetClass.INSURANCE:
         for item in message.items:
@@ -59,7 +62,7 @@ def _with_paid(transaction: Transaction, confirmed: Encumbrance) -> declarations
 
 
 def _free_the_rest(transaction: Transaction, encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> None:
-    """What was reserved and not confirmed is free again."""
+    """Frees what was reserved and not confirmed."""
     fewer = [item.asset for item in encumbrance.items if amounts[item.asset] != item.amount]
     encumbrance_store.drop_items(transaction, encumbrance, [asset for asset in fewer if not amounts[asset]])
     if fewer:
@@ -72,16 +75,19 @@ def _free_the_rest(transaction: Transaction, encumbrance: Encumbrance, amounts: 
 def _confirmed_amounts(
     encumbrance: Encumbrance, request: declarations_pb2.ConfirmEncumbranceRequest
 ) -> dict[str, Money]:
-    """How much of each item is confirmed: all, or what the request names."""
+    """Returns how much of each item is confirmed: all, or the amounts that the request names.
+
+    Raises AmountExceedsReservation, also where nothing at all is confirmed.
+    """
     if not request.items:
         return {item.asset: item.amount for item in encumbrance.items}
-    asked = named_amounts(request.items)
-    amounts = {item.asset: asked.pop(item.asset, item.amount.zero()) for item in encumbrance.items}
+    unmatched = named_amounts(request.items)
+    amounts = {item.asset: unmatched.pop(item.asset, item.amount.zero()) for item in encumbrance.items}
     for item in encumbrance.items:
         if not is_within(amounts[item.asset], item.amount):
-            asked[item.asset] = amounts[item.asset]
-    if not asked and not any(amounts.values()):
-        asked = dict(amounts)
-    for name in asked:
+            unmatched[item.asset] = amounts[item.asset]
+    if not unmatched and not any(amounts.values()):
+        unmatched = dict(amounts)
+    for name in unmatched:
         raise register_errors.AmountExceedsReservation(declaration=name, encumbrance=encumbrance.name)
     return amounts

@@ -1,4 +1,4 @@
-"""Giving value back: release, reduction by two persons, and the end of reservations that nobody confirmed."""
+"""Gives value back: release, reduction by two persons, and the end of reservations that nobody confirmed."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,7 +14,14 @@ from services.declarations.register import errors as register_errors
 from services.declarations.register.asset import AssetClass
 from services.declarations.register.encumbrance import rpc as encumbrance_rpc
 from services.declarations.register.encumbrance import store as encumbrance_store
-from services.declarations.register.encumbrance.model import TRANSITIONS, Encumbrance, Reduced, Reduction, State, Verb
+from services.declarations.register.encumbrance.model import (
+    TRANSITIONS,
+    Encumbrance,
+    ReducedItem,
+    Reduction,
+    State,
+    Verb,
+)
 from services.declarations.register.moving import ending
 from services.declarations.register.preshipment import netting
 from services.declarations.register.protocol.checks import held, is_within, named_amounts
@@ -29,10 +36,10 @@ EVENTS = {Verb.RELEASE: "encumbrance.released", Verb.REDUCE: "encumbrance.reduce
 def release(
     transaction: Transaction, request: declarations_pb2.ReleaseEncumbranceRequest
 ) -> declarations_pb2.Encumbrance:
-    """Gives the value back, or the parts named; an id that the caller has nothing under leaves its own tombstone."""
+    """Gives the value back, or the parts named. An id under which the caller has nothing leaves its own tombstone."""
     identifier = request.name.removeprefix("encumbrances/")
-    known = encumbrance_store.named(transaction.connection, transaction.caller, [identifier]).get(identifier)
-    if known is None:
+    visible = encumbrance_store.named(transaction.connection, transaction.caller, [identifier]).get(identifier)
+    if visible is None:
         return _tombstone(transaction, transaction.caller.kept_id(identifier))
     encumbrance = held(transaction, request.name)
     if encumbrance.state in (State.RELEASED, State.EXPIRED):
@@ -45,7 +52,10 @@ def release(
 
 
 def _check_second_person(transaction: Transaction, encumbrance: Encumbrance) -> None:
-    """What is confirmed changes by two people, or by a system whose own book had two."""
+    """Checks that a confirmed encumbrance changes by two people, or by a system whose own book had two.
+
+    Raises SecondPersonRequired.
+    """
     caller = transaction.caller
     is_person = not caller.service and SYSTEM not in caller.roles
     if encumbrance.state is State.CONFIRMED and is_person:
@@ -76,7 +86,10 @@ def _reduce(transaction: Transaction, encumbrance: Encumbrance, amounts: Mapping
 
 
 def _check_reduction(encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> None:
-    """Positive, in the asset's currency, and no more than is outstanding."""
+    """Checks that the amounts are positive, in the asset's currency, and no more than is outstanding.
+
+    Raises ReductionExceedsEncumbrance.
+    """
     left = ending.outstanding(encumbrance)
     for name, amount in amounts.items():
         if name not in left or not amount or not is_within(amount, left[name]):
@@ -86,13 +99,13 @@ def _check_reduction(encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> 
 def reduce(
     transaction: Transaction, request: declarations_pb2.ReduceEncumbranceRequest
 ) -> declarations_pb2.Encumbrance:
-    """A maker prepares that less is encumbered."""
+    """Prepares, as the maker, that less is encumbered. Returns the encumbrance."""
     encumbrance = held(transaction, request.name)
     check_etag(request.etag, encumbrance)
     moved(TRANSITIONS, encumbrance, Verb.REDUCE)
     amounts = named_amounts(request.items)
     _check_reduction(encumbrance, amounts)
-    items = tuple(Reduced(name, amount) for name, amount in amounts.items())
+    items = tuple(ReducedItem(name, amount) for name, amount in amounts.items())
     prepared = Reduction(items, request.reason, transaction.caller.principal)
     changed = dataclasses.replace(encumbrance, reduction=prepared)
     return encumbrance_rpc.to_proto(encumbrance_store.save(transaction, changed, "encumbrance.reduction_prepared"))
@@ -101,7 +114,7 @@ def reduce(
 def approve_reduction(
     transaction: Transaction, request: declarations_pb2.ApproveReductionRequest
 ) -> declarations_pb2.Encumbrance:
-    """A checker approves what the maker prepared, as it was checked."""
+    """Approves, as the checker, what the maker prepared, as it was checked. Returns the encumbrance."""
     encumbrance = held(transaction, request.name)
     check_etag(request.etag, encumbrance)
     prepared = _prepared(encumbrance)
@@ -113,7 +126,7 @@ def approve_reduction(
 def reject_reduction(
     transaction: Transaction, request: declarations_pb2.RejectReductionRequest
 ) -> declarations_pb2.Encumbrance:
-    """Drops what the maker prepared."""
+    """Drops what the maker prepared. Returns the encumbrance."""
     encumbrance = held(transaction, request.name)
     check_etag(request.etag, encumbrance)
     _prepared(encumbrance)
@@ -128,10 +141,21 @@ def _prepared(encumbrance: Encumbrance) -> Reduction:
 
 
 def _tombstone(transaction: Transaction, identifier: str) -> declarations_pb2.Encumbrance:
-    """Refuses a reservation that comes after its own release."""
+    """Leaves a tombstone, which refuses a reservation that comes after its own release."""
     holder, now_us = transaction.caller.tenant, transaction.now_us
     tombstone = Encumbrance(
-        identifier, holder, "", AssetClass.RECEIVABLE, (), False, State.RELEASED, 0, "", 0, now_us, 1
+        id=identifier,
+        holder=holder,
+        enterprise="",
+        asset_class=AssetClass.RECEIVABLE,
+        items=(),
+        pari_passu=False,
+        state=State.RELEASED,
+        expire_us=0,
+        reference="",
+        fencing_number=0,
+        create_us=now_us,
+        revision=1,
     )
     encumbrance_store.add(transaction, tombstone)
     encumbrance_store.tell(transaction, tombstone, "encumbrance.released")
@@ -139,12 +163,12 @@ def _tombstone(transaction: Transaction, identifier: str) -> declarations_pb2.En
 
 
 def expire(transaction: Transaction) -> bool:
-    """Ends reservations whose time is over, a batch at a time."""
+    """Ends reservations that have expired, a batch at a time. Returns whether there may be more."""
     connection = transaction.connection
-    found = encumbrance_store.due(connection, transaction.now_us, EXPIRE_AT_ONCE)
-    # Under the locks of what they stand on, so that whoever ends one of them meanwhile is waited for.
-    database.lock(connection, [asset for encumbrance in found for asset in encumbrance.assets])
-    present = encumbrance_store.load(connection, [encumbrance.id for encumbrance in found])
+    expired = encumbrance_store.due(connection, transaction.now_us, EXPIRE_AT_ONCE)
+    # Lock what they stand on first, to wait for whoever ends one of them meanwhile.
+    database.lock(connection, [asset for encumbrance in expired for asset in encumbrance.assets])
+    present = encumbrance_store.load(connection, [encumbrance.id for encumbrance in expired])
     due = [encumbrance for encumbrance in present.values() if encumbrance.state is State.RESERVED]
     netting.end_reservations(transaction, due, Verb.EXPIRE)
-    return len(found) == EXPIRE_AT_ONCE
+    return len(expired) == EXPIRE_AT_ONCE

@@ -1,4 +1,4 @@
-"""Reserving value: many reservations at once, each judged on those before it."""
+"""Reserves value: many reservations at once, each judged on those before it."""
 
 import dataclasses
 import datetime
@@ -16,13 +16,13 @@ from chassis.command import Transaction
 from chassis.errors import DomainError, InvalidFields, Problem
 from chassis.money import Money
 from chassis.rpc import problem
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import Transfer
 from services.declarations.privacy import errors as privacy_errors
 from services.declarations.privacy.consent import access
 from services.declarations.privacy.consent import store as consent_store
-from services.declarations.privacy.consent.access import Seen
-from services.declarations.privacy.consent.model import Given, Purpose
+from services.declarations.privacy.consent.access import PendingDisclosure
+from services.declarations.privacy.consent.model import GivenConsents, Purpose
 from services.declarations.register import errors as register_errors
 from services.declarations.register import terms as register_terms
 from services.declarations.register.asset import Asset, AssetClass
@@ -39,7 +39,7 @@ from services.declarations.register.value.model import SIDES, part_id
 from trade import checks as trade_checks
 from trade import exchange_rates as trade_exchange_rates
 
-# What the enterprise must have consented to.
+# The purposes to which the enterprise must have consented.
 PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
 
 
@@ -48,21 +48,21 @@ Work = tuple[Transaction, declarations_pb2.ReserveEncumbranceRequest]
 
 @dataclass(slots=True)
 class Reservations:
-    """What a batch of reservations is judged on, kept up as they are decided."""
+    """The assets, consents and standings by which a batch of reservations is judged, kept up as they are decided."""
 
     kinds: Kinds
     assets: Mapping[str, Asset]
     frozen: Mapping[str, Sequence[str]]
-    consents: Given
+    consents: GivenConsents
     encumbrances: dict[str, Encumbrance]
     standing: dict[str, set[Standing]]
-    sitting: ledger.Sitting
-    # Each newly granted one, with the number of its first hold within the sitting.
+    sitting: ledger_store.Sitting
+    # Each newly granted encumbrance, with the number of its first hold within the sitting.
     granted: list[tuple[Transaction, Encumbrance, int]] = field(default_factory=list)
-    disclosed: list[tuple[Transaction, Seen]] = field(default_factory=list)
+    disclosed: list[tuple[Transaction, PendingDisclosure]] = field(default_factory=list)
 
     def grant(self, transaction: Transaction, encumbrance: Encumbrance) -> None:
-        """One more stands; its holds were the last that were attempted."""
+        """Counts an encumbrance as granted; its holds were the last that were attempted."""
         first_hold = self.sitting.attempted - len(encumbrance.items)
         self.granted.append((transaction, encumbrance, first_hold))
         self.encumbrances[encumbrance.id] = encumbrance
@@ -71,7 +71,7 @@ class Reservations:
             self.standing.setdefault(item.asset, set()).add(held)
 
     def store(self) -> dict[str, Encumbrance]:
-        """Writes the holds and what was granted, fenced by the ledger's positions; by id."""
+        """Writes the holds and the granted encumbrances, fenced by the ledger's positions. Returns these by id."""
         verdicts = self.sitting.write()
         stored = {}
         for transaction, encumbrance, first_hold in self.granted:
@@ -80,17 +80,17 @@ class Reservations:
             encumbrance_store.tell(transaction, fenced, "encumbrance.reserved")
         if self.granted:
             encumbrance_store.add(self.granted[0][0], *stored.values())
-        access.note([(transaction, [seen]) for transaction, seen in self.disclosed])
+        access.note([(transaction, [disclosed]) for transaction, disclosed in self.disclosed])
         return stored
 
 
 def reserve_batch(kinds: Kinds, work: Sequence[Work]) -> Sequence[Message | DomainError]:
-    """Reservations in arrival order as one set-based step; each is judged on those before it."""
-    asked = _all_asked(work)
-    reservations = _load(kinds, work[0][0], asked)
+    """Decides reservations in arrival order as one set-based step; each is judged on those before it."""
+    requested = _all_asked(work)
+    reservations = _load(kinds, work[0][0], requested)
     outcomes = [
         _decide(transaction, encumbrance, reservations)
-        for (transaction, _), encumbrance in zip(work, asked, strict=True)
+        for (transaction, _), encumbrance in zip(work, requested, strict=True)
     ]
     stored = reservations.store()
     return [
@@ -100,19 +100,22 @@ def reserve_batch(kinds: Kinds, work: Sequence[Work]) -> Sequence[Message | Doma
 
 
 def _all_asked(work: Sequence[Work]) -> list[Encumbrance]:
-    """What the requests ask for. An outsider's encumbrance from before ids had owners goes on under its very id."""
+    """Returns the encumbrances that the requests ask for.
+
+    An outsider's encumbrance from before ids had owners goes on under its very id.
+    """
     outside = [(transaction, request) for transaction, request in work if not transaction.caller.service]
-    plain = (
+    standing_by_id = (
         encumbrance_store.load(work[0][0].connection, {request.encumbrance_id for _, request in outside})
         if outside
         else {}
     )
-    found = []
+    encumbrances = []
     for transaction, request in work:
-        asked, standing = _asked(transaction, request), plain.get(request.encumbrance_id)
-        is_own = standing is not None and standing.holder == asked.holder
-        found.append(dataclasses.replace(asked, id=request.encumbrance_id) if is_own else asked)
-    return found
+        requested, standing = _asked(transaction, request), standing_by_id.get(request.encumbrance_id)
+        is_own = standing is not None and standing.holder == requested.holder
+        encumbrances.append(dataclasses.replace(requested, id=request.encumbrance_id) if is_own else requested)
+    return encumbrances
 
 
 def _asked(transaction: Transaction, request: declarations_pb2.ReserveEncumbranceRequest) -> Encumbrance:
@@ -122,41 +125,42 @@ def _asked(transaction: Transaction, request: declarations_pb2.ReserveEncumbranc
     return encumbrance_rpc.asked(request, transaction.caller, transaction.now_us, expire_us)
 
 
-def _load(kinds: Kinds, transaction: Transaction, asked: Sequence[Encumbrance]) -> Reservations:
+def _load(kinds: Kinds, transaction: Transaction, requested: Sequence[Encumbrance]) -> Reservations:
     connection, now_us = transaction.connection, transaction.now_us
-    names = {name for each_encumbrance in asked for name in each_encumbrance.assets}
+    names = {name for encumbrance in requested for name in encumbrance.assets}
     assets = load_assets(kinds, connection, names, transaction.business_date)
     given = consent_store.given(connection, {asset.enterprise for asset in assets.values()}, now_us)
-    # Who may not see an asset changes nothing of it, and can't tell by the time it takes that it exists.
+    # Open only assets that the caller may see: otherwise a refused request would change rows, and its duration would
+    # show that the asset exists.
     seen = {
         name: assets[name]
-        for each_encumbrance in asked
-        for name in each_encumbrance.assets
-        if _may_hold(given, each_encumbrance, assets.get(name))
+        for encumbrance in requested
+        for name in encumbrance.assets
+        if _may_hold(given, encumbrance, assets.get(name))
     }
     netting.link_fresh(transaction, value_store.open(transaction, seen.values()))
     candidates: list[Transfer] = []
-    for encumbrance in asked:
+    for encumbrance in requested:
         candidates += encumbrance_model.reserve_transfers(encumbrance, transaction.now_us)
-    sitting = ledger.Sitting(transaction, candidates)
+    sitting = ledger_store.Sitting(transaction, candidates)
     return Reservations(
         kinds,
         assets,
         value_store.frozen(connection, names),
         given,
-        encumbrance_store.load(connection, [each_encumbrance.id for each_encumbrance in asked]),
+        encumbrance_store.load(connection, [encumbrance.id for encumbrance in requested]),
         netting.holders_of(connection, names),
         sitting,
     )
 
 
-def _decide(transaction: Transaction, asked: Encumbrance, reservations: Reservations) -> Encumbrance | DomainError:
-    """The encumbrance as it stands, or why it is refused."""
+def _decide(transaction: Transaction, requested: Encumbrance, reservations: Reservations) -> Encumbrance | DomainError:
+    """Returns the encumbrance as it stands, or its refusal."""
     try:
-        if known := reservations.encumbrances.get(asked.id):
-            return _same(known, asked)
-        assets = _visible(transaction, reservations, asked)
-        encumbrance = _converted(transaction, dataclasses.replace(asked, enterprise=assets[0].enterprise), assets)
+        if standing_encumbrance := reservations.encumbrances.get(requested.id):
+            return _same(standing_encumbrance, requested)
+        assets = _visible(transaction, reservations, requested)
+        encumbrance = _converted(transaction, dataclasses.replace(requested, enterprise=assets[0].enterprise), assets)
         _check_items(reservations.kinds, encumbrance, assets)
         check_eligible(transaction, assets, reservations.frozen)
         _check_others(reservations, encumbrance)
@@ -165,55 +169,67 @@ def _decide(transaction: Transaction, asked: Encumbrance, reservations: Reservat
         return refusal
 
 
-def _same(known: Encumbrance, asked: Encumbrance) -> Encumbrance:
-    """The one that stands, if it is the same; a tombstone refuses a late reservation."""
-    if known.holder == asked.holder and known.state is State.RELEASED and not known.items:
-        raise register_errors.EncumbranceReleased(encumbrance=asked.name)
-    said = ("holder", "asset_class", "pari_passu", "reference")
-    amounts = [(item.asset, item.asked) for item in known.items]
-    if amounts != [(item.asset, item.asked) for item in asked.items] or any(
-        getattr(known, field) != getattr(asked, field) for field in said
+def _same(standing_encumbrance: Encumbrance, requested: Encumbrance) -> Encumbrance:
+    """Returns the standing encumbrance, if the request is the same; a tombstone refuses a late reservation.
+
+    Raises EncumbranceReleased, EncumbranceIdTaken.
+    """
+    if (
+        standing_encumbrance.holder == requested.holder
+        and standing_encumbrance.state is State.RELEASED
+        and not standing_encumbrance.items
     ):
-        raise register_errors.EncumbranceIdTaken(encumbrance=asked.name)
-    return known
+        raise register_errors.EncumbranceReleased(encumbrance=requested.name)
+    compared = ("holder", "asset_class", "pari_passu", "reference")
+    amounts = [(item.asset, item.requested) for item in standing_encumbrance.items]
+    if amounts != [(item.asset, item.requested) for item in requested.items] or any(
+        getattr(standing_encumbrance, field) != getattr(requested, field) for field in compared
+    ):
+        raise register_errors.EncumbranceIdTaken(encumbrance=requested.name)
+    return standing_encumbrance
 
 
-def _may_hold(given: Given, asked: Encumbrance, asset: Asset | None) -> bool:
-    """Whether the enterprise consented to the holder for this, and keeps the asset for no other."""
-    if asset is None or asset.holder not in ("", asked.holder):
+def _may_hold(given: GivenConsents, requested: Encumbrance, asset: Asset | None) -> bool:
+    """Returns whether the enterprise consented to the holder for this, and keeps the asset for no other."""
+    if asset is None or asset.holder not in ("", requested.holder):
         return False
-    return asset.enterprise in given.to(asked.holder, PURPOSES[asked.asset_class])
+    return asset.enterprise in given.to(requested.holder, PURPOSES[requested.asset_class])
 
 
-def _visible(transaction: Transaction, reservations: Reservations, asked: Encumbrance) -> list[Asset]:
-    """The assets, if the enterprises consented to the caller for this; what doesn't exist nobody consented to."""
-    purpose = PURPOSES[asked.asset_class]
-    consented = reservations.consents.to(asked.holder, purpose)
-    found = [reservations.assets.get(name) for name in asked.assets]
+def _visible(transaction: Transaction, reservations: Reservations, requested: Encumbrance) -> list[Asset]:
+    """Returns the assets, if the enterprises consented to the caller for this, and records the disclosures.
+
+    Raises ConsentMissing, also for an asset that doesn't exist.
+    """
+    purpose = PURPOSES[requested.asset_class]
+    consented = reservations.consents.to(requested.holder, purpose)
+    named_assets = [reservations.assets.get(name) for name in requested.assets]
     visible = [
-        each_asset
-        for each_asset in found
-        if each_asset is not None and _may_hold(reservations.consents, asked, each_asset)
+        asset for asset in named_assets if asset is not None and _may_hold(reservations.consents, requested, asset)
     ]
-    if len(visible) < len(found):
+    if len(visible) < len(named_assets):
         raise privacy_errors.ConsentMissing
     for asset in visible:
-        seen = Seen(asset.enterprise, consented[asset.enterprise], "ReserveEncumbrance", [asset.name], purpose)
-        reservations.disclosed.append((transaction, seen))
+        disclosed = PendingDisclosure(
+            asset.enterprise, consented[asset.enterprise], "ReserveEncumbrance", [asset.name], purpose
+        )
+        reservations.disclosed.append((transaction, disclosed))
     return visible
 
 
-def _converted(transaction: Transaction, asked: Encumbrance, assets: Sequence[Asset]) -> Encumbrance:
-    """With what was asked for in another currency in the asset's, at today's rate and haircut."""
-    pairs = list(zip(asked.items, assets, strict=True))
-    if all(item.amount.currency == asset.value.currency for item, asset in pairs):
-        return asked
+def _converted(transaction: Transaction, requested: Encumbrance, assets: Sequence[Asset]) -> Encumbrance:
+    """Returns the encumbrance with claims in another currency converted at today's rate and haircut."""
+    items_with_assets = list(zip(requested.items, assets, strict=True))
+    if all(item.amount.currency == asset.value.currency for item, asset in items_with_assets):
+        return requested
     on = transaction.business_date
-    return dataclasses.replace(asked, items=tuple(_in_currency(item, asset, on) for item, asset in pairs))
+    return dataclasses.replace(
+        requested, items=tuple(_in_currency(item, asset, on) for item, asset in items_with_assets)
+    )
 
 
 def _in_currency(item: Item, asset: Asset, on: datetime.date) -> Item:
-    """An item in the asset's currency, where the day has a rate."""
+    """Returns an item in the asset's currency, unchanged where the day has no rate."""
     if item.amount.currency == asset.value.currency or item.amount.minor_units <= 0:
         return item
     rate = trade_exchange_rates.exchange_rate(item.amount.currency, asset.value.currency, on)
@@ -231,7 +247,10 @@ def _rate_problems(path: str, item: Item, asset: Asset) -> Iterator[Problem]:
 
 
 def _check_items(kinds: Kinds, encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
-    """One enterprise, each asset once, in its own currency, positive amounts."""
+    """Checks that the items are of one enterprise, each asset once, in its own currency, with positive amounts.
+
+    Raises InvalidFields with every problem.
+    """
     problems: list[Problem] = []
     for index, (item, asset) in enumerate(zip(encumbrance.items, assets, strict=True)):
         path = f"encumbrance.items[{index}].amount"
@@ -258,7 +277,7 @@ def _check_items(kinds: Kinds, encumbrance: Encumbrance, assets: Sequence[Asset]
 
 
 def _check_others(reservations: Reservations, encumbrance: Encumbrance) -> None:
-    """Invariant I6: another holder's encumbrance leaves nothing to others unless all rank equally."""
+    """Checks I6: another holder's encumbrance leaves nothing to others unless all rank equally."""
     for item in encumbrance.items:
         standing = reservations.standing.get(item.asset, ())
         if encumbrance_model.barring(standing, encumbrance.holder, encumbrance.asset_class, encumbrance.pari_passu):
@@ -273,20 +292,20 @@ def _hold(transaction: Transaction, reservations: Reservations, encumbrance: Enc
             account = reservations.sitting.account(part_id(item.asset, source))
             if account.available_to_debit < item.amount.minor_units:
                 standing = reservations.standing.get(item.asset, ())
-                by_another = any(each_standing.holder != encumbrance.holder for each_standing in standing)
+                by_another = any(other.holder != encumbrance.holder for other in standing)
                 left = Money(item.amount.currency, account.available_to_debit)
                 if not by_another and _is_paid(transaction, encumbrance, item.asset):
                     raise register_errors.ValuePaid(
                         declaration=item.asset, available=left.major(), currency=left.currency
                     )
                 raise _encumbered(item.asset, left, by_another)
-        raise ledger.LedgerRefused(result=results[-1].value, reference=encumbrance.name)
+        raise ledger_store.LedgerRefused(result=results[-1].value, reference=encumbrance.name)
     reservations.grant(transaction, encumbrance)
     return encumbrance
 
 
 def _is_paid(transaction: Transaction, encumbrance: Encumbrance, asset: str) -> bool:
-    """Whether cover is asked for on an asset of which the buyer has paid something."""
+    """Returns whether cover is asked for on an asset of which the buyer has paid something."""
     if encumbrance.asset_class is not AssetClass.INSURANCE:
         return False
     return bool(value_store.booked(transaction.connection, [asset])[asset].settled)
@@ -304,8 +323,8 @@ def _encumbered(name: str, available: Money, by_another: bool) -> register_error
 def reserve_many(
     kinds: Kinds, transaction: Transaction, request: declarations_pb2.BatchReserveEncumbrancesRequest
 ) -> declarations_pb2.BatchReserveEncumbrancesResponse:
-    """Many reservations of one caller, each with its own verdict."""
-    outcomes = reserve_batch(kinds, [(transaction, each_request) for each_request in request.requests])
+    """Reserves many encumbrances of one caller. Returns a verdict for each."""
+    outcomes = reserve_batch(kinds, [(transaction, reservation) for reservation in request.requests])
     verdicts = [_verdict(outcome, transaction.caller.language) for outcome in outcomes]
     return declarations_pb2.BatchReserveEncumbrancesResponse(verdicts=verdicts)
 
@@ -313,8 +332,8 @@ def reserve_many(
 def _verdict(outcome: Any, language: str) -> declarations_pb2.EncumbranceVerdict:
     if not isinstance(outcome, DomainError):
         return declarations_pb2.EncumbranceVerdict(encumbrance=outcome)
-    told = Problem("", outcome.reason, outcome.text("en"), outcome.text("zh-CN"))
-    verdict = declarations_pb2.EncumbranceVerdict(problem=problem(told, language))
+    refusal = Problem("", outcome.reason, outcome.text("en"), outcome.text("zh-CN"))
+    verdict = declarations_pb2.EncumbranceVerdict(problem=problem(refusal, language))
     if isinstance(outcome, register_errors.ValueEncumbered):
         currency = outcome.metadata["currency"]
         left = money.rounded(Decimal(outcome.metadata["available"]), currency)

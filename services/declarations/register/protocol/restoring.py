@@ -1,4 +1,4 @@
-"""Putting back on an encumbrance what a payment settled of it and its lender took as interest."""
+"""Puts back on an encumbrance what a payment settled of it and its lender took as interest."""
 
 from aval.declarations.v1 import declarations_pb2
 

@@ -1,4 +1,4 @@
-"""Bringing an asset's booked value to another amount, whatever stands on it."""
+"""Brings an asset's booked value to another amount, whatever stands on it."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Applying what a buyer paid to the value of an asset and to what stands on it."""
+"""Applies what a buyer paid to the value of an asset and to what stands on it."""
 
 from collections.abc import Sequence
 
@@ -83,7 +83,7 @@ def _settle_parts_first(
 def _settle(
     transaction: Transaction, kind: Kind, asset: Asset, amount: Money
 ) -> declarations_pb2.ApplyProceedsResponse:
-    """Reservations give way to what is paid: nothing already paid is lent on."""
+    """Applies a payment to one asset. Reservations give way to it: nothing already paid is lent on."""
     standing, books = ending.locked(transaction, asset.name)
     for encumbrance in ending.reserved_on(standing, AssetClass.RECEIVABLE):
         value = books.value(asset.name)
@@ -109,10 +109,10 @@ def _settled(
     kind: Kind,
     asset: Asset,
     application: encumbrance_model.Application,
-    cover: encumbrance_model.CoverSettled,
+    cover: encumbrance_model.CoverSettlement,
     unreleased: Sequence[Encumbrance],
 ) -> declarations_pb2.ApplyProceedsResponse:
-    """The rows follow what was booked, and everyone whom it concerns is told."""
+    """Brings the rows to what was booked, and tells everyone whom it concerns. Returns the answer."""
     for settled in (*application.settled, *cover.settled):
         encumbrance_store.save(transaction, encumbrance_model.settle_item(settled, asset.name), "encumbrance.settled")
     for holder, amount in application.cured_by_holder.items():
@@ -122,8 +122,7 @@ def _settled(
     kind.tell_settled(transaction, asset, application)
     return declarations_pb2.ApplyProceedsResponse(
         settled_encumbrances=[
-            encumbrance_rpc.settled(asset.name, each_settled)
-            for each_settled in application.with_unreleased(unreleased)
+            encumbrance_rpc.settled(asset.name, part) for part in application.with_unreleased(unreleased)
         ],
         unfinanced=money.to_proto(application.free + application.margin),
         excess=money.to_proto(application.excess),

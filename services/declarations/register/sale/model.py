@@ -24,24 +24,28 @@ class WarehouseSale:
 
     @property
     def name(self) -> str:
-        """Its resource name."""
+        """Returns its resource name."""
         return f"warehouseSales/{self.id}"
 
 
 def sale_id(declaration: str, sale_number: str) -> str:
-    """The id of a sale, by its natural key."""
+    """Returns the id of a sale, by its natural key."""
     return ids.derived("warehouse sale", declaration, sale_number)
 
 
 def value_of(amount: Money, left: Money, sold_before: Money) -> Money:
-    """What of a sale makes value: all sales together never more than is left for them of what was declared."""
+    """Returns how much of a sale makes value: all sales together at most what is left for them of the declared value.
+
+    For example a sale of 60.00 with 100.00 left and 70.00 sold before makes 30.00.
+    """
     return max(min(amount, left - sold_before), amount.zero())
 
 
 def revalued(sales: Sequence[WarehouseSale], left: Money) -> list[WarehouseSale]:
-    """The sales of one declaration, in the order they were reported, that are worth another amount by what is left.
+    """Returns the sales of one declaration that are worth another amount by what is left, as they were reported.
 
-    Those that are worth less come first, so that what one loses is never held twice.
+    The sales that are worth less come first, so that what they lose is never held twice. For example sales of 60.00 and
+    40.00 with 50.00 left are worth 50.00 and nothing.
     """
     changed, before = [], left.zero()
     for sale in sales:
@@ -49,4 +53,4 @@ def revalued(sales: Sequence[WarehouseSale], left: Money) -> list[WarehouseSale]
         before += value
         if value != sale.value:
             changed.append((value > sale.value, replace(sale, value=value)))
-    return [each_sale for _, each_sale in sorted(changed, key=lambda pair: pair[0])]
+    return [sale for _, sale in sorted(changed, key=lambda change: change[0])]

@@ -30,48 +30,48 @@ store_sales = sa.Table(
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, WarehouseSale]:
-    """The sales with these ids, those that are known."""
+    """Returns the sales with these ids, by id, without those that don't exist."""
     query = sa.select(warehouse_sales).where(bulk.among(connection, warehouse_sales.c.id, set(identifiers)))
     return {sale.id: sale for sale in records.many(connection, query, WarehouseSale)}
 
 
 def sold(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, Money]:
-    """The value of all sales of each of these declarations that has any."""
+    """Returns the value of all sales of each of these declarations that has any."""
     rows = warehouse_sales
     total = sa.select(rows.c.declaration, rows.c.value_currency, sa.func.sum(rows.c.value_minor_units))
     query = total.where(bulk.among(connection, rows.c.declaration, set(numbers)))
-    found = connection.execute(query.group_by(rows.c.declaration, rows.c.value_currency))
-    return {number: Money(currency, int(units)) for number, currency, units in found}
+    rows_by_currency = connection.execute(query.group_by(rows.c.declaration, rows.c.value_currency))
+    return {number: Money(currency, int(units)) for number, currency, units in rows_by_currency}
 
 
 def of_declarations(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, list[WarehouseSale]]:
-    """The sales of each of these declarations that has any, in the order they were reported."""
+    """Returns the sales of each of these declarations that has any, in the order they were reported."""
     rows = warehouse_sales
     query = sa.select(rows).where(bulk.among(connection, rows.c.declaration, set(numbers)))
-    found: dict[str, list[WarehouseSale]] = {}
+    sales_by_declaration: dict[str, list[WarehouseSale]] = {}
     for sale in records.many(connection, query.order_by(rows.c.create_us, rows.c.id), WarehouseSale):
-        found.setdefault(sale.declaration, []).append(sale)
-    return found
+        sales_by_declaration.setdefault(sale.declaration, []).append(sale)
+    return sales_by_declaration
 
 
 def save_value(connection: sa.Connection, sale: WarehouseSale) -> None:
-    """A sale that is worth another amount now."""
+    """Saves a sale's changed value."""
     rows = warehouse_sales
     connection.execute(sa.update(rows).where(rows.c.id == sale.id).values(value_minor_units=sale.value.minor_units))
 
 
 def add(connection: sa.Connection, sale: WarehouseSale) -> None:
-    """A new sale."""
+    """Inserts a new sale."""
     records.insert(connection, warehouse_sales, sale)
 
 
 def add_store_sale(connection: sa.Connection, identifier: str, store: str, handover: str, sale_us: int) -> None:
-    """A list whose goods were sold in a store."""
+    """Records that a list's goods were sold in a store."""
     row = {"list": identifier, "store": store, "handover": handover, "sale_us": sale_us}
     connection.execute(sa.insert(store_sales).values(row))
 
 
 def store_sale(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, tuple[str, int]]:
-    """Store and time in microseconds of those lists whose goods were sold in one."""
+    """Returns store and time in microseconds of those lists whose goods were sold in a store."""
     query = sa.select(store_sales).where(bulk.among(connection, store_sales.c.list, set(identifiers)))
     return {row.list: (row.store, row.sale_us) for row in connection.execute(query)}

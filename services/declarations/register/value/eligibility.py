@@ -1,4 +1,4 @@
-"""Whether finance may use assets."""
+"""Checks whether finance may use assets."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

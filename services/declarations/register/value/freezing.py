@@ -1,4 +1,4 @@
-"""What a freeze says to those who would use a frozen asset."""
+"""The reason that a freeze gives to those who would use a frozen asset."""
 
 from collections.abc import Sequence
 
@@ -16,12 +16,12 @@ ASSET_FROZEN = Problem(
 
 
 def reasons(causes: Sequence[str]) -> list[Problem]:
-    """Why nothing new may stand on an asset that these causes freeze."""
+    """Returns why nothing new may stand on an asset that these causes freeze."""
     return [ASSET_FROZEN] if causes else []
 
 
 def add_to(eligibility: declarations_pb2.Eligibility, causes: Sequence[str], language: str) -> None:
-    """Says in a verdict that the asset is frozen."""
+    """Adds to a verdict that the asset is frozen."""
     if causes:
         eligibility.verdict = declarations_pb2.Eligibility.NOT_ELIGIBLE
         eligibility.reasons.extend(problem(reason, language) for reason in reasons(causes))

@@ -55,9 +55,9 @@ class Part(enum.StrEnum):
 # The contra accounts stand on the other side and have no limit of their own.
 CONTRA = {Part.DECLARED, Part.SHORTFALL, Part.EXCESS_SOURCE, Part.INSURABLE_SOURCE, Part.INSURED_SHORTFALL}
 INSURANCE_PARTS = {Part.INSURABLE_SOURCE, Part.INSURABLE, Part.INSURED, Part.INSURED_SHORTFALL}
-# What was taken of these parts isn't to be financed when the value comes back.
+# Value that was taken from these parts isn't to be financed when it comes back.
 EXCESS_OF: Mapping[Part, Part] = {Part.SETTLED: Part.EXCESS, Part.RETURNED: Part.RETURNED_EXCESS}
-# Where an asset class takes from, where it takes to, and what it falls short to.
+# The parts from which an asset class takes, to which it takes, and to which it falls short.
 SIDES: Mapping[AssetClass, tuple[Part, Part, Part]] = {
     AssetClass.RECEIVABLE: (Part.FREE, Part.FINANCED, Part.SHORTFALL),
     AssetClass.INSURANCE: (Part.INSURABLE, Part.INSURED, Part.INSURED_SHORTFALL),
@@ -79,36 +79,36 @@ class Value:
     insurable: Money
     insured_shortfall: Money
     excess: Money
-    # What came back of a value that was taken away since.
+    # The part that came back of a value that was taken away since.
     returned_excess: Money
 
     @property
     def declared(self) -> Money:
-        """VALUE: the sum of its parts less what they fall short of."""
+        """Returns VALUE: the sum of its parts less what they fall short of."""
         held = self.margin + self.free + self.reserved + self.financed
         return held + self.settled + self.returned - self.shortfall
 
     @property
     def unpaid(self) -> Money:
-        """What a buyer still owes: VALUE less what was paid and what came back; never less than nothing."""
+        """Returns how much a buyer still owes: VALUE less what was paid and what came back, at least zero."""
         return max(self.declared - self.settled - self.returned, self.margin.zero())
 
     @property
     def insured_backed(self) -> Money:
-        """The insured amount that has value behind it."""
+        """Returns the insured amount that has value behind it."""
         return self.insured - self.insured_shortfall
 
     @property
     def backed(self) -> Money:
-        """The finance that has value behind it."""
+        """Returns the finance that has value behind it."""
         return self.financed - self.shortfall
 
     def parts(self) -> dict[str, Money]:
-        """By name, as the wire has them."""
+        """Returns the parts by name, as the wire has them."""
         return {name: getattr(self, name) for name in self.__slots__ if name not in ("insurable", "returned_excess")}
 
     def margin_due(self, cap: Decimal) -> Money:
-        """What the cap keeps of the value from being financed: never more than is still to be paid."""
+        """Returns how much of the value the cap keeps from being financed: at most what is still to be paid."""
         return max(min(margin_of(self.declared, cap), self.unpaid), self.margin.zero())
 
 
@@ -121,24 +121,43 @@ class Move(NamedTuple):
 
 
 def margin_of(value: Money, cap: Decimal) -> Money:
-    """The part that is never financed: rounded up, so that the cap is never exceeded by rounding."""
+    """Returns the margin of a value: rounded up, so that the cap is never exceeded by rounding.
+
+    For example 100.01 at a cap of 0.9 keeps 10.01.
+    """
     return value.times(1 - cap, ROUND_UP)
 
 
 def unencumbered(value: Money, cap: Decimal) -> Value:
-    """The value of an asset on which nothing has ever stood."""
+    """Returns the value of an asset on which nothing has ever stood.
+
+    For example 100.00 at a cap of 0.8: margin 20.00, free 80.00, insurable 100.00.
+    """
     margin, zero = margin_of(value, cap), value.zero()
-    return Value(margin, value - margin, zero, zero, zero, zero, zero, zero, value, zero, zero, zero)
+    return Value(
+        margin=margin,
+        free=value - margin,
+        reserved=zero,
+        financed=zero,
+        settled=zero,
+        returned=zero,
+        shortfall=zero,
+        insured=zero,
+        insurable=value,
+        insured_shortfall=zero,
+        excess=zero,
+        returned_excess=zero,
+    )
 
 
 @lru_cache(maxsize=1 << 16)
 def part_id(asset: str, part: Part) -> str:
-    """The ledger account of a part, by the asset's name."""
+    """Returns the ledger account of a part, by the asset's name."""
     return account_id(*asset.split("/"), part.value)
 
 
 def value_of(accounts: Mapping[str, Account], asset: str) -> Value:
-    """The value as the ledger has it."""
+    """Returns the value that the ledger's accounts come to."""
     currency = accounts[part_id(asset, Part.FREE)].currency
 
     def account(part: Part) -> Account:
@@ -165,7 +184,7 @@ def value_of(accounts: Mapping[str, Account], asset: str) -> Value:
 
 
 def opening_accounts(asset: str, currency: str) -> list[NewAccount]:
-    """The accounts of an asset's value."""
+    """Returns the accounts of an asset's value."""
     return [
         NewAccount(
             part_id(asset, part),
@@ -179,7 +198,7 @@ def opening_accounts(asset: str, currency: str) -> list[NewAccount]:
 
 
 def opening_transfers(asset: str, value: Money, cap: Decimal) -> list[Transfer]:
-    """Books the value; the same again is known already."""
+    """Returns the transfers that book the value. Their ids are derived, so that the same again does nothing."""
     margin = margin_of(value, cap)
     openings = (
         Move(Part.DECLARED, Part.MARGIN, margin),
@@ -192,7 +211,7 @@ def opening_transfers(asset: str, value: Money, cap: Decimal) -> list[Transfer]:
 
 
 def transfer(identifier: str, asset: str, move: Move, code: str, reference: str = "") -> Transfer:
-    """A move as a ledger transfer; its reference is the asset unless another is given."""
+    """Returns a move as a ledger transfer; its reference is the asset unless another is given."""
     return Transfer(
         identifier,
         part_id(asset, move.source),
@@ -204,7 +223,7 @@ def transfer(identifier: str, asset: str, move: Move, code: str, reference: str 
 
 
 def _taken(amount: Money, sources: Mapping[Part, tuple[Money, Part]]) -> tuple[list[Move], Money]:
-    """Takes an amount from parts in order, each as far as it goes; and what is left to take."""
+    """Takes an amount from parts in order, each as far as it goes. Returns the moves and what is left to take."""
     moves = []
     for source, (most, to) in sources.items():
         part = min(amount, most)
@@ -215,10 +234,11 @@ def _taken(amount: Money, sources: Mapping[Part, tuple[Money, Part]]) -> tuple[l
 
 
 def lowered(value: Value, to: Money) -> list[Move]:
-    """The moves that bring VALUE down (I7): from free, then margin; then finance falls short of value.
+    """Returns the moves that bring VALUE down (I7): from free, then margin; then finance falls short of value.
 
     What the buyer has paid beyond the new value is excess, and so is what came back: once there is value again, it is
-    neither to be paid nor there (`raised`).
+    neither to be paid nor there (`raised`). For example 100.00 with 30.00 free, 20.00 margin and 50.00 financed,
+    brought down to 40.00: 30.00 from free, 20.00 from margin, 10.00 falls short.
     """
     moves, left = _taken(
         value.declared - to,
@@ -239,12 +259,15 @@ def lowered(value: Value, to: Money) -> list[Move]:
 
 
 def _from(value: Value, moves: Sequence[Move], *sources: Part) -> Money:
-    """How much the moves take from these parts."""
+    """Returns how much the moves take from these parts."""
     return sum((move.amount for move in moves if move.source in sources), value.settled.zero())
 
 
 def taken_back(value: Value, amount: Money) -> list[Move]:
-    """The moves for goods that came back: like `lowered`, but the value is returned; a paid part is refunded."""
+    """Returns the moves for goods that came back: like `lowered`, but the value is returned.
+
+    A part that was paid is refunded.
+    """
     moves, left = _taken(
         amount,
         {
@@ -259,6 +282,7 @@ def taken_back(value: Value, amount: Money) -> list[Move]:
 
 
 def less_insurable(value: Value, amount: Money) -> Iterator[Move]:
+    """Yields the moves that take an amount from the insurable value; beyond that, cover falls short."""
     free = min(amount, value.insurable)
     if free:
         yield Move(Part.INSURABLE, Part.INSURABLE_SOURCE, free)
@@ -267,8 +291,12 @@ def less_insurable(value: Value, amount: Money) -> Iterator[Move]:
 
 
 def raised(value: Value, to: Money, cap: Decimal) -> list[Move]:
-    """The moves that bring VALUE up, what was taken last first: what came back or was paid already, so that it is never
-    lent on; what falls short; margin by the cap; free."""
+    """Returns the moves that bring VALUE up, what was taken last first.
+
+    What came back or was paid comes first, so that it is never lent on; then the shortfall, the margin by the cap, and
+    free. For example 40.00 with 50.00 financed, raised to 100.00 at a cap of 0.8: 10.00 ends the shortfall, 20.00 is
+    margin, 30.00 is free.
+    """
     more = to - value.declared
     back = min(more, value.returned_excess)
     paid = min(more - back, value.excess)
@@ -299,7 +327,10 @@ def raised(value: Value, to: Money, cap: Decimal) -> list[Move]:
 
 
 def given_back(value: Value, asset_class: AssetClass, amount: Money) -> list[Move]:
-    """The moves that give back confirmed value: first to what falls short, the rest is free again."""
+    """Returns the moves that give back confirmed value: first to the shortfall, the rest is free again.
+
+    For example 30.00 of finance with a shortfall of 10.00: 10.00 ends the shortfall, 20.00 is free.
+    """
     free, held, short = SIDES[asset_class]
     falls_short = value.shortfall if asset_class is AssetClass.RECEIVABLE else value.insured_shortfall
     cured = min(amount, falls_short)
@@ -308,14 +339,20 @@ def given_back(value: Value, asset_class: AssetClass, amount: Money) -> list[Mov
 
 
 def refinanced(value: Value, amount: Money) -> list[Move]:
-    """The moves by which value that nobody holds bears finance again: from free, then from margin."""
+    """Returns the moves by which value that nobody holds bears finance again: from free, then from margin.
+
+    For example 60.00 with 50.00 free and 20.00 margin: 50.00 from free, 10.00 from margin.
+    """
     moves, left = _taken(amount, {Part.FREE: (value.free, Part.FINANCED), Part.MARGIN: (value.margin, Part.FINANCED)})
     assert not left, "no more than is free or margin bears finance again"
     return moves
 
 
 def margin_restored(value: Value, cap: Decimal) -> list[Move]:
-    """The move between free value and margin that makes the margin what the cap asks, as far as both go."""
+    """Returns the move between free and margin that makes the margin what the cap asks, as far as both go.
+
+    For example 5.00 margin where 20.00 are due and 10.00 free: 10.00 from free to margin.
+    """
     missing = min(value.margin_due(cap) - value.margin, value.free)
     if missing > missing.zero():
         return [Move(Part.FREE, Part.MARGIN, missing)]
@@ -323,12 +360,16 @@ def margin_restored(value: Value, cap: Decimal) -> list[Move]:
 
 
 def must_give_way(value: Value, less: Money, declared: Money, returned: Money, cap: Decimal) -> bool:
-    """Whether reservations are in the way of losing this much: the rest, which they hold, is more than the cap lets."""
+    """Returns whether reservations are in the way of a loss: what they leave is less than the margin that is due then.
+
+    For example 10.00 free, 20.00 margin and 70.00 reserved: a loss of 30.00 leaves nothing, and of 70.00 at a cap of
+    0.8 a margin of 14.00 is due.
+    """
     unpaid = max(declared - value.settled - returned, less.zero())
     due = min(margin_of(declared, cap), unpaid)
     return bool(value.reserved) and value.free + value.margin - less < due
 
 
 def short_of(value: Value, asset_class: AssetClass) -> Money:
-    """How much stands on the asset without value."""
+    """Returns the shortfall of a class."""
     return value.shortfall if asset_class is AssetClass.RECEIVABLE else value.insured_shortfall

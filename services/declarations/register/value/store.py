@@ -7,14 +7,14 @@ import sqlalchemy as sa
 
 from chassis.command import Transaction
 from chassis.records import TEXT
-from ledger import store as ledger
+from ledger import store as ledger_store
 from services.declarations.register import terms as register_terms
 from services.declarations.register.asset import Asset
 from services.declarations.register.value import model
 from services.declarations.register.value.model import Part, Value
 from services.declarations.schema import metadata
 
-# What freezes an asset, as long as the row is there.
+# The causes that freeze an asset, as long as the row is there.
 freezes = sa.Table(
     "freezes",
     metadata,
@@ -25,61 +25,61 @@ freezes = sa.Table(
 
 
 def open(transaction: Transaction, assets: Iterable[Asset]) -> list[Asset]:
-    """Books the value of assets that nothing has stood on yet; those."""
+    """Books the value of assets on which nothing has stood yet. Returns those assets."""
     first = {model.part_id(asset.name, Part.FREE): asset for asset in assets}
-    opened = ledger.accounts(transaction.connection, first)
-    fresh = [asset for account, asset in first.items() if account not in opened]
-    if not fresh:
+    opened = ledger_store.accounts(transaction.connection, first)
+    unbooked = [asset for account, asset in first.items() if account not in opened]
+    if not unbooked:
         return []
     on = transaction.business_date
-    accounts = [account for asset in fresh for account in model.opening_accounts(asset.name, asset.value.currency)]
-    ledger.open_accounts(transaction.connection, accounts)
+    accounts = [account for asset in unbooked for account in model.opening_accounts(asset.name, asset.value.currency)]
+    ledger_store.open_accounts(transaction.connection, accounts)
     transfers = [
         transfer
-        for asset in fresh
+        for asset in unbooked
         for transfer in model.opening_transfers(
             asset.name, asset.value, register_terms.advance_cap(asset.collection, on)
         )
     ]
-    ledger.post(transaction, *transfers)
-    return fresh
+    ledger_store.post(transaction, *transfers)
+    return unbooked
 
 
 def opened(connection: sa.Connection, assets: Iterable[str]) -> set[str]:
-    """Those of the assets whose value is booked."""
+    """Returns those of the assets whose value is booked."""
     first = {model.part_id(asset, Part.FREE): asset for asset in assets}
-    return {first[account] for account in ledger.accounts(connection, first)}
+    return {first[account] for account in ledger_store.accounts(connection, first)}
 
 
 def booked(connection: sa.Connection, assets: Iterable[str]) -> dict[str, Value]:
-    """The values of those assets whose value is booked: of most nothing is, which one look tells."""
+    """Returns the values of those assets whose value is booked. Most have none, which one look tells."""
     names = opened(connection, assets)
-    accounts = ledger.accounts(connection, [model.part_id(name, part) for name in names for part in Part])
+    accounts = ledger_store.accounts(connection, [model.part_id(name, part) for name in names for part in Part])
     return {name: model.value_of(accounts, name) for name in names}
 
 
 def of(connection: sa.Connection, asset: Asset, on: datetime.date) -> Value:
-    """Returns an asset's value by what stands on it; one that isn't booked, by the advance caps of a business date."""
+    """Returns an asset's value by what stands on it; if it isn't booked, by the advance caps of a business date."""
     return of_many(connection, [asset], on)[asset.name]
 
 
 def of_many(connection: sa.Connection, assets: Sequence[Asset], on: datetime.date) -> dict[str, Value]:
-    """Returns the values of assets, by name; of one that isn't booked, by the advance caps of a business date."""
-    known = booked(connection, (asset.name for asset in assets))
+    """Returns the values of assets, by name; those that aren't booked by the advance caps of a business date."""
+    booked_values = booked(connection, (asset.name for asset in assets))
     return {
-        asset.name: known.get(asset.name)
+        asset.name: booked_values.get(asset.name)
         or model.unencumbered(asset.value, register_terms.advance_cap(asset.collection, on))
         for asset in assets
     }
 
 
 def frozen(connection: sa.Connection, assets: Iterable[str]) -> dict[str, list[str]]:
-    """The causes that freeze each of the assets, those that are frozen."""
+    """Returns the causes that freeze each of the assets, without assets that aren't frozen."""
     query = sa.select(freezes).where(freezes.c.asset.in_(set(assets))).order_by(freezes.c.asset, freezes.c.cause)
-    found: dict[str, list[str]] = {}
+    causes_by_asset: dict[str, list[str]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.asset, []).append(row.cause)
-    return found
+        causes_by_asset.setdefault(row.asset, []).append(row.cause)
+    return causes_by_asset
 
 
 def add_freezes(connection: sa.Connection, causes: Mapping[str, str]) -> None:
@@ -89,6 +89,6 @@ def add_freezes(connection: sa.Connection, causes: Mapping[str, str]) -> None:
 
 
 def remove_freezes(connection: sa.Connection, causes: Iterable[tuple[str, str]]) -> None:
-    """Takes causes away: asset and cause."""
+    """Takes causes away, each named by asset and cause."""
     for asset, cause in causes:
         connection.execute(sa.delete(freezes).where(freezes.c.asset == asset, freezes.c.cause == cause))
