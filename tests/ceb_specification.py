@@ -84,7 +84,7 @@ class Specification:
 
         @st.composite
         def strategy(draw: st.DrawFn) -> bytes:
-            root = next(one for one in self._roots if self._global(one, name) is not None)
+            root = next(each_element for each_element in self._roots if self._global(each_element, name) is not None)
             element = etree.Element(f"{{{CEB}}}{name}", nsmap={"ceb": CEB}, guid="A" * 36, version="1.0")
             own = values(name[3:6])
             self._fill(draw, root, element, self._global(root, name), own)
@@ -93,7 +93,7 @@ class Specification:
         return strategy()
 
     def _global(self, root: Any, name: str) -> Any:
-        return next((one for one in root.iterchildren(f"{XS}element") if one.get("name") == name), None)
+        return next((entry for entry in root.iterchildren(f"{XS}element") if entry.get("name") == name), None)
 
     def _fill(self, draw: st.DrawFn, root: Any, parent: Any, declared: Any, own: Any) -> None:
         is_by_time = draw(st.booleans())
@@ -125,7 +125,7 @@ class Specification:
 def _any_value(declared: Any) -> st.SearchStrategy[str]:
     """Any value of a simple type: of a text also the longest, in one byte a sign and in three."""
     facets = {facet.tag.removeprefix(XS): facet.get("value") for facet in declared.iter() if facet.get("value")}
-    base = next((one.get("base") for one in declared.iter(f"{XS}restriction")), declared.get("type") or "xs:string")
+    base = next((entry.get("base") for entry in declared.iter(f"{XS}restriction")), declared.get("type") or "xs:string")
     if base.endswith("decimal"):
         return AMOUNTS
     if base.endswith(("int", "integer")):

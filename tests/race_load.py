@@ -99,15 +99,15 @@ class Race:
         for breach in open_breaches:
             others += self.of_breach(breach)
         self.run(self.among(list(self.reservations()), others))
-        for one in alone:
-            self.run([one])
+        for pair in alone:
+            self.run([pair])
         if self.chance(30):
             self.run([(EXPIRE, Int64Value(value=0), SETTLEMENT)])
 
     def parted(self, asked: list[Asked]) -> tuple[list[Asked], list[Asked]]:
         """Parts what customs says from the rest: it comes in batches of its own, beside another's reservations."""
-        alone = [one for one in asked if one[2] is WINDOW]
-        return [one for one in asked if one[2] is not WINDOW], alone
+        alone = [pair for pair in asked if pair[2] is WINDOW]
+        return [pair for pair in asked if pair[2] is not WINDOW], alone
 
     def among(self, reservations: list[Asked], others: list[Asked]) -> list[Asked]:
         """Everyone's reservations in any order, the others in some places among them."""
@@ -120,10 +120,10 @@ class Race:
 
     def run(self, asked: Sequence[Asked]) -> None:
         """One batch of the writer, and what became of each."""
-        submissions = [self.submission(*one) for one in asked]
+        submissions = [self.submission(*pair) for pair in asked]
         outcomes = run_batch(self.store, submissions)
-        for one in submissions:
-            outcome, method = outcomes[one], one.operation.method.rpartition("/")[2].rpartition(".")[2]
+        for submission in submissions:
+            outcome, method = outcomes[submission], submission.operation.method.rpartition("/")[2].rpartition(".")[2]
             if isinstance(outcome, DomainError):
                 self.counted[f"{method} {outcome.reason}"] += 1
             elif isinstance(outcome, Exception):
@@ -159,26 +159,26 @@ class Race:
     def of_holders(self, standing: Sequence[Encumbrance]) -> Iterator[Asked]:
         """Holders confirm, all or a part, and give back, all or a part."""
         leaves = self.chance(3) and not self.is_equal
-        for one in standing if leaves else self.random.sample(standing, min(len(standing), MOVES_AT_ONCE)):
-            caller = institution(one.holder)
+        for encumbrance in standing if leaves else self.random.sample(standing, min(len(standing), MOVES_AT_ONCE)):
+            caller = institution(encumbrance.holder)
             if leaves or self.chance(45):
-                yield operation("ReleaseEncumbrance"), self.release_request(one), caller
-            elif one.state is State.RESERVED:
-                yield operation("ConfirmEncumbrance"), self.confirm_request(one), caller
+                yield operation("ReleaseEncumbrance"), self.release_request(encumbrance), caller
+            elif encumbrance.state is State.RESERVED:
+                yield operation("ConfirmEncumbrance"), self.confirm_request(encumbrance), caller
 
-    def release_request(self, one: Encumbrance) -> pb.ReleaseEncumbranceRequest:
+    def release_request(self, encumbrance: Encumbrance) -> pb.ReleaseEncumbranceRequest:
         """All of it, or a part of what is outstanding."""
-        request = pb.ReleaseEncumbranceRequest(name=one.name)
-        left = one.items[0].outstanding.minor_units
-        if one.state is State.CONFIRMED and left > 1 and self.chance(40):
+        request = pb.ReleaseEncumbranceRequest(name=encumbrance.name)
+        left = encumbrance.items[0].outstanding.minor_units
+        if encumbrance.state is State.CONFIRMED and left > 1 and self.chance(40):
             request.items.add(asset=self.asset, amount=usd(self.random.randrange(1, left)))
         return request
 
-    def confirm_request(self, one: Encumbrance) -> pb.ConfirmEncumbranceRequest:
+    def confirm_request(self, encumbrance: Encumbrance) -> pb.ConfirmEncumbranceRequest:
         """All of it, or a part."""
-        request = pb.ConfirmEncumbranceRequest(name=one.name)
+        request = pb.ConfirmEncumbranceRequest(name=encumbrance.name)
         if self.chance(30):
-            units = self.random.randrange(1, one.items[0].amount.minor_units + 1)
+            units = self.random.randrange(1, encumbrance.items[0].amount.minor_units + 1)
             request.items.add(asset=self.asset, amount=usd(units))
         return request
 

@@ -65,7 +65,7 @@ async def test_an_exporter_sees_a_declaration(world: World, browser: Any, locale
     await page.click(f'a[href="/{name}"]')
     await page.wait_for_url(f"**/{name}")
     assert await page.inner_text("#picture") == bar
-    widths = [int(str(await one.get_attribute("width"))) for one in await page.query_selector_all(".bar rect")]
+    widths = [int(str(await entry.get_attribute("width"))) for entry in await page.query_selector_all(".bar rect")]
     assert sum(widths) == 1000
     # Nothing is wider than the phone.
     assert await page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

@@ -48,7 +48,7 @@ class Given:
         program = FOLDER / f"{self.name}.gen.py"
         if program.exists():
             subprocess.run([sys.executable, str(program)], cwd=folder, check=True)
-        found = [one for one in (folder if program.exists() else FOLDER).glob(f"{self.name}.*") if is_input(one)]
+        found = [path for path in (folder if program.exists() else FOLDER).glob(f"{self.name}.*") if is_input(path)]
         (file,) = found
         return file
 
@@ -90,4 +90,4 @@ def load(file: pathlib.Path) -> Given:
 def of_levels(*levels: str) -> Sequence[Given]:
     """The cases whose level begins with one of these, by name."""
     cases = [load(file) for file in sorted(FOLDER.glob(f"*{SUFFIX}"))]
-    return [one for one in cases if one.level.startswith(levels)]
+    return [given for given in cases if given.level.startswith(levels)]

@@ -41,15 +41,15 @@ MEMORY_MOST_BYTES, ANSWER_MOST_SECONDS = 300 * 2**20, 10
 Verdict = declarations_pb2.IntakeVerdict
 
 
-def named(one: Given) -> str:
-    return one.name
+def named(given: Given) -> str:
+    return given.name
 
 
 def test_every_given_file_has_a_part_that_reads_it(files: pathlib.Path) -> None:
     cases = list(of_levels(""))
     assert cases
-    assert {one.level for one in cases if not one.level.startswith(LEVELS)} == set()
-    assert all(one.content() or one.name for one in cases if not (files / f"{one.name}.gen.py").exists())
+    assert {given.level for given in cases if not given.level.startswith(LEVELS)} == set()
+    assert all(given.content() or given.name for given in cases if not (files / f"{given.name}.gen.py").exists())
 
 
 def fresh_store(request: pytest.FixtureRequest, folder: pathlib.Path) -> str:
@@ -75,13 +75,13 @@ def rows_of(content: bytes) -> list[Any]:
 
 def told(verdicts: Sequence[Any]) -> str:
     """All that a sender is told of its document."""
-    problems = [problem for one in verdicts for problem in one.problems]
-    return "\n".join(f"{one.path} {one.reason} {one.message}" for one in problems)
+    problems = [problem for verdict in verdicts for problem in verdict.problems]
+    return "\n".join(f"{problem.path} {problem.reason} {problem.message}" for problem in problems)
 
 
 def check_verdicts(case: Given, verdicts: Sequence[Any]) -> None:
     """The document is taken whole, or it is refused with what it has to say."""
-    outcomes = {Verdict.Outcome.Name(one.outcome).lower() for one in verdicts}
+    outcomes = {Verdict.Outcome.Name(verdict.outcome).lower() for verdict in verdicts}
     if case.expected["verdict"] == "accepted":
         assert outcomes == {"accepted"}, told(verdicts)
     else:
@@ -101,7 +101,7 @@ def before(case: Given) -> list[Given]:
     number = re.search(r"-(\d+)-of-\d+", case.name)
     assert number
     names = [re.sub(r"-\d+(?=-of-)", f"-{earlier}", case.name) for earlier in range(1, int(number[1]))]
-    return [one for one in of_levels(SEQUENCE) if one.name in names]
+    return [given for given in of_levels(SEQUENCE) if given.name in names]
 
 
 @pytest.mark.parametrize("case", of_levels(SEQUENCE), ids=named)
@@ -128,7 +128,7 @@ def test_a_payment_message_is_read_or_refused(case: Given, files: pathlib.Path) 
         case.check_values([transfer_values(transfer)])
     else:
         assert transfer is None
-        case.check_said("\n".join(f"{one.path} {one.reason} {one.english}" for one in problems))
+        case.check_said("\n".join(f"{problem.path} {problem.reason} {problem.english}" for problem in problems))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -219,7 +219,7 @@ def _most_memory(process: subprocess.Popen[bytes]) -> int:
 
 def number_of(case: Given) -> int:
     """The first of three numbers for a case's own documents."""
-    return 3 * [one.name for one in of_levels(COMMAND)].index(case.name) + 1
+    return 3 * [given.name for given in of_levels(COMMAND)].index(case.name) + 1
 
 
 def mapping(case: Given) -> list[str]:
@@ -230,7 +230,7 @@ def mapping(case: Given) -> list[str]:
 
 def without_mapping() -> list[Given]:
     """The command's cases that are documents."""
-    return [one for one in of_levels(COMMAND) if not mapping(one)]
+    return [given for given in of_levels(COMMAND) if not mapping(given)]
 
 
 @pytest.mark.parametrize("case", of_levels(COMMAND), ids=named)

@@ -109,11 +109,11 @@ def _names(message: Any) -> set[str]:
     """The names of resources that a request refers to."""
     found: set[str] = set()
     for field, value in message.ListFields():
-        for one in value if field.is_repeated else [value]:
+        for name in value if field.is_repeated else [value]:
             if field.message_type:
-                found |= _names(one)
-            elif isinstance(one, str) and NAME.fullmatch(one) and not one.startswith(PARTIES):
-                found.add(one)
+                found |= _names(name)
+            elif isinstance(name, str) and NAME.fullmatch(name) and not name.startswith(PARTIES):
+                found.add(name)
     return found
 
 
@@ -149,7 +149,7 @@ async def test_what_is_anothers_is_refused_like_what_doesnt_exist(world: World, 
         _, request = await MUTATIONS[key](world)
     unknown, same = _renamed(request)
     for role in sorted(roles_of(key) & {*STRANGERS}):
-        known, nobodys = [await _answer(world, key, one, STRANGERS[role]) for one in (request, unknown)]
+        known, nobodys = [await _answer(world, key, entry, STRANGERS[role]) for entry in (request, unknown)]
         assert [*map(same, known)] == [*map(same, nobodys)], role
 
 
@@ -158,9 +158,9 @@ async def test_a_stranger_who_releases_leaves_a_tombstone_of_its_own(world: Worl
     stranger = person("banks/TOMBCNB0", "BANK_SYSTEM")
     unknown, same = _renamed(request)
     answers = []
-    for one in (request, unknown):
-        one.request_id, one.etag = identifier(), ""
-        made = await world.call("declarations", "ReleaseEncumbrance", one, stranger)
+    for entry in (request, unknown):
+        entry.request_id, entry.etag = identifier(), ""
+        made = await world.call("declarations", "ReleaseEncumbrance", entry, stranger)
         answers.append(same(str(made).replace(made.name, "OWN")))
     assert answers[0] == answers[1]
     request.request_id = identifier()

@@ -50,7 +50,7 @@ def _change(message: Any) -> bool:
             setattr(message, field.name, value[: value.rfind("/") + 1] + identifier())
         elif field.name == "channel_code":
             message.channel_code = "P"
-        elif field.type != field.TYPE_MESSAGE or not any(_change(one) for one in _several(field, value)):
+        elif field.type != field.TYPE_MESSAGE or not any(_change(entry) for entry in _several(field, value)):
             continue
         return True
     return False

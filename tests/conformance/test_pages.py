@@ -118,7 +118,7 @@ async def token_of(world: World, key: Key) -> str:
 @pytest.mark.parametrize("key", LISTS, ids=".".join)
 async def test_a_token_of_another_query_is_refused(world: World, key: Key) -> None:
     request = request_of(world, key)
-    for other in [one for one in LISTS if one != key][:3]:
+    for other in [pair for pair in LISTS if pair != key][:3]:
         token = await token_of(world, other)
         for foreign in (token, "bm90IG91cnM=", "%"):
             request.page_token = foreign

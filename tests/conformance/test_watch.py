@@ -129,7 +129,7 @@ async def test_the_pace_of_a_stream_tells_nothing_of_others(world: World, monkey
     beats = [events_pb2.WatchResponse.FromString(await stream.read()) for _ in range(3)]
     stream.cancel()
     assert all(beat.HasField("ledger_head") for beat in beats)
-    assert {len(one.resume_token) for one in (first, *beats)} == {len(first.resume_token)}
+    assert {len(watch_response.resume_token) for watch_response in (first, *beats)} == {len(first.resume_token)}
 
 
 def roles(service: str) -> frozenset[str]:

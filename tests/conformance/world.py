@@ -147,7 +147,7 @@ class World:
                 found.append(refusal_of(error, language))
             else:
                 raise AssertionError(f"{method} of {caller.principal} was answered: {answer!r}")
-        assert len({(one.code, one.reason, one.message) for one in found}) == 1, found
+        assert len({(refusal.code, refusal.reason, refusal.message) for refusal in found}) == 1, found
         return found[0]
 
     async def watch(
@@ -182,12 +182,12 @@ class World:
             export_date=date_pb2.Date(year=2026, month=11, day=2),
         )
         row.persons.add(part="DECLARANT", name="Zhao")
-        one, price = decimal_pb2.Decimal(value="1"), decimal_pb2.Decimal(value="100000.00")
+        entry, price = decimal_pb2.Decimal(value="1"), decimal_pb2.Decimal(value="100000.00")
         row.lines.add(
             line_number=1,
             commodity_code="6704200000",
             goods_name="WIGS",
-            quantity=one,
+            quantity=entry,
             unit_price=price,
             total=usd(VALUE),
             origin_country="CHN",
@@ -218,8 +218,8 @@ class World:
         )
         order.envelope.change = retail_pb2.NEW
         order.persons.add(part="BUYER", name="Zhao")
-        one, price = decimal_pb2.Decimal(value="1"), decimal_pb2.Decimal(value="100.00")
-        order.lines.add(line_number=1, goods_name="WIGS", quantity=one, unit_price=price, total=usd(100_00))
+        entry, price = decimal_pb2.Decimal(value="1"), decimal_pb2.Decimal(value="100.00")
+        order.lines.add(line_number=1, goods_name="WIGS", quantity=entry, unit_price=price, total=usd(100_00))
         made = self.retail_list()
         summary = retail_pb2.RetailSummary(
             enterprise_number=identifier(), merchant_code=made.merchant_code, list_numbers=[made.list_number]

@@ -92,9 +92,9 @@ class Register:
 
     def row(self, *persons: personal_pb2.Person, enterprise: str = ENTERPRISE) -> declarations_pb2.Declaration:
         """A fresh declaration that names these persons."""
-        one, price = decimal_pb2.Decimal(value="1"), decimal_pb2.Decimal(value="100000.00")
+        entry, price = decimal_pb2.Decimal(value="1"), decimal_pb2.Decimal(value="100000.00")
         line = declarations_pb2.DeclarationLine(
-            line_number=1, commodity_code="6704200000", goods_name="WIGS", quantity=one, unit_price=price, total=VALUE
+            line_number=1, commodity_code="6704200000", goods_name="WIGS", quantity=entry, unit_price=price, total=VALUE
         )
         return declarations_pb2.Declaration(
             declaration_number=f"46012026{next(self._numbers):010}",

@@ -98,7 +98,7 @@ class Register:
         """Declarations or amendments, each of which is taken."""
         request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=rows)
         verdicts = self.ask("BatchCreateDeclarations", request).verdicts
-        assert {one.outcome for one in verdicts} == {declarations_pb2.IntakeVerdict.ACCEPTED}, verdicts
+        assert {verdict.outcome for verdict in verdicts} == {declarations_pb2.IntakeVerdict.ACCEPTED}, verdicts
 
     def amend(self, changed: Declaration) -> None:
         """A later amendment than all before."""

@@ -76,7 +76,7 @@ class World:
                 Submission(operation, caller, request, request.request_id, self.now_us, uuid.uuid4().bytes)
             )
         outcomes = run_batch(self.store, submissions)
-        return [outcomes[one] for one in submissions]
+        return [outcomes[submission] for submission in submissions]
 
     def call(self, method: str, request: Any, caller: Caller) -> Any:
         """One command. Raises its refusal."""

@@ -85,7 +85,7 @@ async def test_probing_tells_nothing(register: Register, method: str, ask: Any) 
     (others,) = await register.declare(register.row(PERSON, enterprise=RIVAL))
 
     async def answers() -> list[Any]:
-        return [await register.refused(method, ask(one), BANK) for one in (name, others, NOTHING)]
+        return [await register.refused(method, ask(text), BANK) for text in (name, others, NOTHING)]
 
     first = await answers()
     assert first == [first[0]] * 3
@@ -138,7 +138,9 @@ async def test_a_consent_is_for_its_purposes(register: Register) -> None:
 async def test_who_names_no_purpose_consents_to_all_but_persons(register: Register) -> None:
     (name,) = await register.declare(register.row(PERSON))
     consent = await register.consent(BANK)
-    assert tuple(map(consent_pb2.ConsentPurpose.Name, consent.purposes)) == tuple(one.value for one in USUAL_PURPOSES)
+    assert tuple(map(consent_pb2.ConsentPurpose.Name, consent.purposes)) == tuple(
+        purpose.value for purpose in USUAL_PURPOSES
+    )
     assert await reason(register, "ReserveEncumbrance", reserve(name), BANK) == ""
     assert await reason(register, "GetPersonalData", persons(name), BANK) == "CONSENT_MISSING"
 
@@ -173,20 +175,22 @@ async def test_everything_an_institution_learns_is_written_down(register: Regist
     await register.refused("ReserveEncumbrance", reserve(NOTHING), BANK)
     told = await register.disclosures()
     financing, of_persons = consent_pb2.FINANCING, consent_pb2.PERSONAL_DATA
-    assert [(one.method, list(one.resources), list(one.purposes), one.reason) for one in told] == [
+    assert [(entry.method, list(entry.resources), list(entry.purposes), entry.reason) for entry in told] == [
         ("GetDeclaration", [name], [financing, of_persons], ""),
         ("ListDeclarations", names[::-1], [financing, of_persons], ""),
         ("ReserveEncumbrance", [name], [financing], ""),
         ("GetPersonalData", [name], [of_persons], "why not"),
     ]
-    assert {(one.enterprise, one.reader, one.consent) for one in told} == {(ENTERPRISE, BANK.tenant, consent.name)}
-    assert all(one.create_time.ToMicroseconds() for one in told)
+    assert {(entry.enterprise, entry.reader, entry.consent) for entry in told} == {
+        (ENTERPRISE, BANK.tenant, consent.name)
+    }
+    assert all(entry.create_time.ToMicroseconds() for entry in told)
     # The events that it is told, too: what came in after a consent.
     seen = {event.resource for event in await register.watch(OTHER_BANK)}
     watched = await register.disclosures(OTHER_BANK.tenant)
     assert {*names} < seen
-    assert {one.method for one in watched} == {"Watch"}
-    assert {resource for one in watched for resource in one.resources} == {*names}
+    assert {entry.method for entry in watched} == {"Watch"}
+    assert {resource for entry in watched for resource in entry.resources} == {*names}
 
 
 async def test_a_replay_is_the_same_look_and_a_new_one_is_written_down(register: Register) -> None:
@@ -194,7 +198,7 @@ async def test_a_replay_is_the_same_look_and_a_new_one_is_written_down(register:
     (first,) = await register.declare(register.row())
 
     async def watched() -> list[str]:
-        return [name for one in await register.disclosures(OTHER_BANK.tenant) for name in one.resources]
+        return [name for entry in await register.disclosures(OTHER_BANK.tenant) for name in entry.resources]
 
     for _ in range(3):
         assert first in {event.resource for event in await register.watch(OTHER_BANK)}
@@ -217,8 +221,8 @@ async def test_disclosures_are_the_enterprises_own(register: Register) -> None:
     for institution in (BANK, OTHER_BANK):
         await register.consent(institution)
         await register.call("GetDeclaration", get(name), institution)
-    assert [one.reader for one in await register.disclosures()] == [BANK.tenant, OTHER_BANK.tenant]
-    assert [one.reader for one in await register.disclosures(OTHER_BANK.tenant)] == [OTHER_BANK.tenant]
+    assert [entry.reader for entry in await register.disclosures()] == [BANK.tenant, OTHER_BANK.tenant]
+    assert [entry.reader for entry in await register.disclosures(OTHER_BANK.tenant)] == [OTHER_BANK.tenant]
     none = await register.call("ListDisclosures", consent_pb2.ListDisclosuresRequest(), STRANGER)
     assert not none.disclosures
     assert await reason(register, "ListDisclosures", consent_pb2.ListDisclosuresRequest(), BANK) == "ACCESS_DENIED"
@@ -293,7 +297,7 @@ async def test_no_event_is_told_after_the_consent_and_each_before_is_written_dow
     }
     assert made < {event.resource for event in await register.watch(BANK)}
     watched = await register.disclosures(BANK.tenant)
-    assert {resource for one in watched for resource in one.resources} == made
+    assert {resource for entry in watched for resource in entry.resources} == made
     await register.revoke(consent)
     assert {event.resource for event in await register.watch(BANK)} == {consent.name}
     assert made <= {event.resource for event in await register.watch(EXPORTER)}
@@ -319,7 +323,9 @@ async def test_finance_before_shipment_needs_consent_to_financing_and_is_written
     await register.call(
         "LinkPreShipment", pre_shipment_pb2.LinkPreShipmentRequest(name=order.name, declaration=name), BANK
     )
-    told = [(one.method, list(one.resources), list(one.purposes)) for one in await register.disclosures(BANK.tenant)]
+    told = [
+        (entry.method, list(entry.resources), list(entry.purposes)) for entry in await register.disclosures(BANK.tenant)
+    ]
     assert told == [
         ("CreatePreShipment", [own.name], [consent_pb2.FINANCING]),
         ("LinkPreShipment", [order.name], [consent_pb2.FINANCING]),
@@ -352,7 +358,7 @@ async def test_no_institution_is_told_which_other_registered_an_order(register: 
     request = pre_shipment_pb2.GetPreShipmentRequest(name=made.name)
     readers = (BANK, OTHER_BANK, EXPORTER)
     told = {caller.tenant: await register.call("GetPreShipment", request, caller) for caller in readers}
-    assert {tenant: one.registrant for tenant, one in told.items()} == {
+    assert {tenant: entry.registrant for tenant, entry in told.items()} == {
         BANK.tenant: BANK.tenant,
         OTHER_BANK.tenant: "",
         ENTERPRISE: BANK.tenant,

@@ -70,8 +70,8 @@ def test_a_process_that_dies_beside_its_commit_can_be_asked_again(durable_url: s
     command = [sys.executable, "-m", "tests.service.crash_load", durable_url, moment]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -9
     assert balances(database, TO)[3] == (1 if after_commit else 0)
-    one = submission(PAY, moment, moment)
-    assert run_batch(database, [one])[one] == StringValue(value="OK")
+    each_submission = submission(PAY, moment, moment)
+    assert run_batch(database, [each_submission])[each_submission] == StringValue(value="OK")
     assert balances(database, TO)[3] == 1
     assert violations(database) == []
     database.close()

@@ -288,9 +288,9 @@ def test_golden_shipments(world: World) -> None:
         world.call("CreateCoveredShipment", shipment_request(limit, number(next(numbers)), invoice), EXPORTER)
         for invoice in (12_000_000, 15_000_000, 8_000_000)
     ]
-    assert [one.premium.minor_units for one in shipments] == [78_000, 97_500, 52_000]
-    assert [one.covered_amount.minor_units for one in shipments] == [12_000_000, 15_000_000, 3_000_000]
-    assert [one.exposure.minor_units for one in shipments] == [12_000_000, 15_000_000, 3_000_000]
+    assert [shipment.premium.minor_units for shipment in shipments] == [78_000, 97_500, 52_000]
+    assert [shipment.covered_amount.minor_units for shipment in shipments] == [12_000_000, 15_000_000, 3_000_000]
+    assert [shipment.exposure.minor_units for shipment in shipments] == [12_000_000, 15_000_000, 3_000_000]
     assert world.available(limit) == 0
     request = shipment_request(limit, number(next(numbers)), 1000)
     error = refusal(world, "CreateCoveredShipment", request, EXPORTER)
@@ -304,8 +304,8 @@ def test_golden_shipments(world: World) -> None:
 
 def test_the_policys_maximum_binds_across_its_limits(world: World) -> None:
     policy = world.policy(maximum=150_000)
-    one, other = world.limit(policy, 100_000), world.limit(policy, 100_000)
-    first = world.call("CreateCoveredShipment", shipment_request(one, number(next(numbers)), 100_000), EXPORTER)
+    name, other = world.limit(policy, 100_000), world.limit(policy, 100_000)
+    first = world.call("CreateCoveredShipment", shipment_request(name, number(next(numbers)), 100_000), EXPORTER)
     second = world.call("CreateCoveredShipment", shipment_request(other, number(next(numbers)), 100_000), EXPORTER)
     assert [first.covered_amount, second.covered_amount] == [usd(100_000), usd(50_000)]
     third = shipment_request(other, number(next(numbers)), 100_000)
@@ -835,7 +835,7 @@ def test_pages_hold_the_callers_own_newest_first(world: World, method: str, mess
     request = message(page_size=2)
     while True:
         page = world.read(method, request, EXPORTER)
-        names += [one.name for one in getattr(page, field)]
+        names += [entry.name for entry in getattr(page, field)]
         assert len(getattr(page, field)) <= 2
         if not page.next_page_token:
             break
@@ -843,7 +843,7 @@ def test_pages_hold_the_callers_own_newest_first(world: World, method: str, mess
     assert len(names) >= 3
     assert names == sorted(set(names), reverse=True)
     whole = world.read(method, message(page_size=500), MAKER)
-    assert [one.name for one in getattr(whole, field)] == names
+    assert [entry.name for entry in getattr(whole, field)] == names
     assert not getattr(world.read(method, message(), OTHER_EXPORTER), field)
 
 

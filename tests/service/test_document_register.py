@@ -122,12 +122,12 @@ class Market:
             export_date=date_pb2.Date(year=2026, month=11, day=2),
             declared_value=to_proto(Money("USD", 100_00)),
         )
-        one = decimal_pb2.Decimal(value="1")
+        entry = decimal_pb2.Decimal(value="1")
         row.lines.add(
             line_number=1,
             commodity_code="6704200000",
             goods_name="WIGS",
-            quantity=one,
+            quantity=entry,
             unit_price=decimal_pb2.Decimal(value="100"),
             total=to_proto(Money("USD", 100_00)),
             origin_country="CHN",
@@ -197,13 +197,13 @@ async def test_a_second_institution_learns_what_is_registered_and_not_by_whom(ma
         .documents[0]
         .matches
     )
-    assert [(one.tier, one.registration) for one in near] == [(one.NEAR, "") for one in near]
+    assert [(entry.tier, entry.registration) for entry in near] == [(entry.NEAR, "") for entry in near]
     assert len(near) == 2
     assert {reason.reason for reason in near[0].reasons} == {
         "NUMBER_FOLDED", "PARTY_SAME", "AMOUNT_NEAR", "DATE_NEAR"
     }  # fmt: skip
     own = (await market.check(first, invoice(number))).documents[0].matches
-    assert sorted(one.registration for one in own) == ["", made.registration.name]
+    assert sorted(entry.registration for entry in own) == ["", made.registration.name]
 
 
 async def test_states_as_others_see_them(market: Market) -> None:
@@ -225,7 +225,7 @@ async def test_states_as_others_see_them(market: Market) -> None:
     made = (await market.register(holder, invoice(number))).registration
     await market.call("CancelRegistration", fingerprint_pb2.CancelRegistrationRequest(name=made.name), holder)
     assert state((await market.check(other, invoice(number))).documents[0].matches[0]) == "CANCELLED"
-    types = [one.type for one in await market.events(holder) if one.type.startswith("registration.")]
+    types = [entry.type for entry in await market.events(holder) if entry.type.startswith("registration.")]
     assert types == [
         "registration.registered", "registration.financed", "registration.repaid",
         "registration.registered", "registration.cancelled",
@@ -237,10 +237,10 @@ async def test_the_earlier_one_is_alerted_and_not_told_by_whom(market: Market) -
     number = market.number()
     made = await market.register(first, invoice(market.number()), invoice(number))
     await market.check(second, invoice(number))
-    assert "registration.matched" not in [one.type for one in await market.events(first)]
+    assert "registration.matched" not in [entry.type for entry in await market.events(first)]
     later = await market.register(second, invoice(number))
-    alerts = [one for one in await market.events(first) if one.type == "registration.matched"]
-    assert [one.resource for one in alerts] == [made.registration.name]
+    alerts = [entry for entry in await market.events(first) if entry.type == "registration.matched"]
+    assert [alert.resource for alert in alerts] == [made.registration.name]
     payload = fingerprint_pb2.RegistrationMatched()
     alerts[0].payload.Unpack(payload)
     assert (payload.registration, payload.document_index) == (made.registration.name, 1)
@@ -250,7 +250,7 @@ async def test_the_earlier_one_is_alerted_and_not_told_by_whom(market: Market) -
         assert trace.encode() not in told
     assert not alerts[0].traceparent
     for stranger in (second, exporter(ENTERPRISE)):
-        assert all("matched" not in one.type for one in await market.events(stranger))
+        assert all("matched" not in entry.type for entry in await market.events(stranger))
 
 
 async def test_who_registers_again_what_is_his_alerts_nobody(market: Market) -> None:
@@ -258,7 +258,7 @@ async def test_who_registers_again_what_is_his_alerts_nobody(market: Market) -> 
     first = await market.register(holder, invoice(number))
     (match,) = (await market.register(holder, invoice(number))).documents[0].matches
     assert match.registration == first.registration.name
-    assert "registration.matched" not in [one.type for one in await market.events(holder)]
+    assert "registration.matched" not in [entry.type for entry in await market.events(holder)]
 
 
 async def test_the_same_registration_again_is_the_same(market: Market) -> None:
@@ -269,7 +269,7 @@ async def test_the_same_registration_again_is_the_same(market: Market) -> None:
     assert again == made
     refused = await refusal(market.register(holder, invoice(market.number()), identifier=identifier))
     assert refused.reason == "REGISTRATION_ID_TAKEN"
-    assert [one.type for one in await market.events(holder)].count("registration.registered") == 1
+    assert [entry.type for entry in await market.events(holder)].count("registration.registered") == 1
 
 
 async def test_two_holders_registrations_may_have_the_same_id(market: Market) -> None:
@@ -323,7 +323,7 @@ async def test_nobody_is_answered_without_the_applicants_consent(market: Market)
     # The consent of one enterprise opens nothing of another's.
     bank = await market.bank(enterprise=RIVAL)
     refused = await refusal(market.check(bank, document, applicant=RIVAL))
-    assert [one.reason for one in refused.problems] == ["APPLICANT_NOT_PARTY"]
+    assert [problem.reason for problem in refused.problems] == ["APPLICANT_NOT_PARTY"]
 
 
 async def test_consent_is_for_a_purpose_and_every_answer_is_written_down(market: Market) -> None:
@@ -335,7 +335,7 @@ async def test_consent_is_for_a_purpose_and_every_answer_is_written_down(market:
     await refusal(market.check(bank, invoice("-")))
     request = consent_pb2.ListDisclosuresRequest(reader=bank.tenant)
     told = (await market.call("ListDisclosures", request, exporter(ENTERPRISE))).disclosures
-    assert [(one.method, list(one.resources)) for one in told] == [
+    assert [(entry.method, list(entry.resources)) for entry in told] == [
         ("RegisterDocuments", [made.registration.name]),
         ("CheckDocuments", ["registrations/-"]),
     ]
@@ -354,7 +354,7 @@ async def test_a_declaration_must_be_the_applicants_and_an_unknown_one_looks_lik
         for number in (rivals, "460120260999999999")
     ]
     for refused in refusals:
-        assert [(one.path, one.reason) for one in refused.problems] == [
+        assert [(problem.path, problem.reason) for problem in refused.problems] == [
             ("documents[0].declaration_number", "DECLARATION_NOT_APPLICANTS")
         ]
 
@@ -369,10 +369,10 @@ async def test_bills_and_orders_are_found_too(market: Market) -> None:
     order.order.date.CopyFrom(date)
     order.order.amount.CopyFrom(to_proto(Money("USD", 4_000_00)))
     made = await market.register(bank, bill, order)
-    assert [len(one.matches) for one in made.documents] == [0, 0]
+    assert [len(document.matches) for document in made.documents] == [0, 0]
     bill.transport_document.number, order.order.number = "maeu584920117", "P0-4500012345"
     found = await market.check(other, bill, order)
-    assert [[one.score for one in each.matches] for each in found.documents] == [[95], [98]]
+    assert [[match.score for match in each.matches] for each in found.documents] == [[95], [98]]
 
 
 async def test_every_problem_of_a_request_is_told_at_once(market: Market) -> None:
@@ -381,7 +381,7 @@ async def test_every_problem_of_a_request_is_told_at_once(market: Market) -> Non
     wrong.invoice.date.CopyFrom(date_pb2.Date(year=2026, month=2, day=30))
     twice = invoice(market.number())
     refused = await refusal(market.check(bank, wrong, twice, twice))
-    assert [(one.path, one.reason) for one in refused.problems] == [
+    assert [(problem.path, problem.reason) for problem in refused.problems] == [
         ("documents[0].invoice.seller.enterprise", "APPLICANT_NOT_PARTY"),
         ("documents[0].invoice.number", "NUMBER_EMPTY"),
         ("documents[0].invoice.date", "DATE_INVALID"),
@@ -422,8 +422,8 @@ async def test_what_runs_on_is_a_fixed_number_of_statements(market: Market) -> N
         statements.clear()
         found = await market.register(bank, *documents)
         event.remove(sa.Engine, "before_cursor_execute", listen)
-        assert [len(one.matches) for one in found.documents] == [1] * size
-        counts.append(sum(any(table in one for table in ROOM) for one in statements))
+        assert [len(document.matches) for document in found.documents] == [1] * size
+        counts.append(sum(any(table in statement for table in ROOM) for statement in statements))
     # The rows of documents and tokens go in by the driver: two more.
     assert 0 < counts[0] == counts[1] <= 8, statements
 
@@ -460,7 +460,7 @@ async def test_requests_at_once_are_answered_up_to_the_limit(market: Market) -> 
         asked += [market.check(bank, *few), market.check(neighbour, *few), market.check(bank, *documents)]
         asked += [market.check(bank, *few), market.check(bank, few[0])]
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
-        refused = [index for index, one in enumerate(outcomes) if isinstance(one, RemoteError)]
+        refused = [index for index, base_exception in enumerate(outcomes) if isinstance(base_exception, RemoteError)]
         if refused:
             break
     assert refused == [len(asked) - 3, len(asked) - 1]

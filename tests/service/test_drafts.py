@@ -105,8 +105,8 @@ async def send(intake: Intake, *contents: bytes) -> list[tuple[str, str]]:
     """Sends documents, all in one import: their outcomes and what they became."""
     documents = [document(f"{place}.xml", content) for place, content in enumerate(contents)]
     verdicts = await intake.send(*documents)
-    assert not [told(one) for one in verdicts if one.problems], [told(one) for one in verdicts]
-    return [(Verdict.Outcome.Name(one.outcome), one.resource) for one in verdicts]
+    assert not [told(verdict) for verdict in verdicts if verdict.problems], [told(verdict) for verdict in verdicts]
+    return [(Verdict.Outcome.Name(verdict.outcome), verdict.resource) for verdict in verdicts]
 
 
 async def drafts(intake: Intake, caller: Caller = EXPORTER, **wanted: Any) -> list[Any]:
@@ -114,9 +114,9 @@ async def drafts(intake: Intake, caller: Caller = EXPORTER, **wanted: Any) -> li
     return list((await intake.call("ListDrafts", declarations_pb2.ListDraftsRequest(**wanted), caller)).drafts)
 
 
-async def draft_of(intake: Intake, one: Numbers) -> Any:
+async def draft_of(intake: Intake, each_numbers: Numbers) -> Any:
     """The one draft with a client's number."""
-    (found,) = await drafts(intake, client_number=one.client)
+    (found,) = await drafts(intake, client_number=each_numbers.client)
     return found
 
 
@@ -130,7 +130,7 @@ async def declared(intake: Intake, number: str, caller: Caller = EXPORTER) -> An
 async def persons(intake: Intake, name: str, caller: Caller = EXPORTER) -> list[str]:
     """The persons that a resource names."""
     request = personal_pb2.GetPersonalDataRequest(name=name, reason="a test")
-    return [one.name for one in (await intake.call("GetPersonalData", request, caller)).persons]
+    return [person.name for person in (await intake.call("GetPersonalData", request, caller)).persons]
 
 
 async def refused(intake: Intake, method: str, request: Any, caller: Caller) -> str:
@@ -155,42 +155,44 @@ async def watched(intake: Intake, name: str, count: int) -> list[Any]:
 
 
 async def test_a_declaration_without_a_number_is_kept(intake: Intake) -> None:
-    one = numbers()
-    ((outcome, name),) = await send(intake, dec(one.client, signed="2026030110000000", person="陈示例"))
+    each_numbers = numbers()
+    ((outcome, name),) = await send(intake, dec(each_numbers.client, signed="2026030110000000", person="陈示例"))
     assert (outcome, name.partition("/")[0]) == ("ACCEPTED", "drafts")
     draft = await intake.call("GetDraft", declarations_pb2.GetDraftRequest(name=name), EXPORTER)
-    assert (draft.state, draft.client_number, draft.unified_number) == (Draft.WAITING, one.client, "")
+    assert (draft.state, draft.client_number, draft.unified_number) == (Draft.WAITING, each_numbers.client, "")
     assert (draft.content.declaration_number, draft.content.contract_number) == ("", "EX-2026-001")
     assert (draft.content.lines[0].origin_country, draft.content.lines[0].destination_country) == ("CHN", "USA")
     assert draft.sign_time.ToJsonString() == "2026-03-01T02:00:00Z"
     assert draft.waits_for.reason == "UNIFIED_NUMBER_AWAITED"
-    assert await send(intake, dec(one.client, signed="2026030110000000", person="陈示例")) == [("DUPLICATE", name)]
-    assert await drafts(intake, client_number=one.client) == [draft]
+    assert await send(intake, dec(each_numbers.client, signed="2026030110000000", person="陈示例")) == [
+        ("DUPLICATE", name)
+    ]
+    assert await drafts(intake, client_number=each_numbers.client) == [draft]
 
 
 async def test_joined_by_the_windows_answer_and_numbered_by_customs(intake: Intake) -> None:
-    one = numbers()
-    ((_, name),) = await send(intake, dec(one.client, person="陈示例"))
-    assert await send(intake, response(one.client, one.unified)) == [("ACCEPTED", name)]
-    assert (await draft_of(intake, one)).waits_for.reason == "CUSTOMS_NUMBER_AWAITED"
-    assert await send(intake, response(one.client, one.unified)) == [("DUPLICATE", name)]
-    await send(intake, receipt(one.unified, one.number, "P"))
-    draft = await draft_of(intake, one)
-    assert (draft.state, draft.declaration) == (Draft.DECLARED, f"declarations/{one.number}")
+    each_numbers = numbers()
+    ((_, name),) = await send(intake, dec(each_numbers.client, person="陈示例"))
+    assert await send(intake, response(each_numbers.client, each_numbers.unified)) == [("ACCEPTED", name)]
+    assert (await draft_of(intake, each_numbers)).waits_for.reason == "CUSTOMS_NUMBER_AWAITED"
+    assert await send(intake, response(each_numbers.client, each_numbers.unified)) == [("DUPLICATE", name)]
+    await send(intake, receipt(each_numbers.unified, each_numbers.number, "P"))
+    draft = await draft_of(intake, each_numbers)
+    assert (draft.state, draft.declaration) == (Draft.DECLARED, f"declarations/{each_numbers.number}")
     assert not draft.HasField("waits_for")
-    found = await declared(intake, one.number)
+    found = await declared(intake, each_numbers.number)
     assert found.status == declarations_pb2.Declaration.RELEASED
     assert found.eligibility.verdict == declarations_pb2.Eligibility.CONDITIONAL
-    assert (found.unified_number, found.declared_value.minor_units) == (one.unified, 120_000)
+    assert (found.unified_number, found.declared_value.minor_units) == (each_numbers.unified, 120_000)
     assert await persons(intake, found.name) == await persons(intake, draft.name) == ["陈示例"]
     # What comes with the number later and says the same is known.
-    again = dec(unified=one.unified, number=one.number)
-    assert await send(intake, again) == [("DUPLICATE", f"declarations/{one.number}")]
+    again = dec(unified=each_numbers.unified, number=each_numbers.number)
+    assert await send(intake, again) == [("DUPLICATE", f"declarations/{each_numbers.number}")]
 
 
 async def test_a_draft_is_financed_under_its_number_alone(intake: Intake) -> None:
-    one = numbers()
-    ((_, name),) = await send(intake, dec(one.client, one.unified))
+    each_numbers = numbers()
+    ((_, name),) = await send(intake, dec(each_numbers.client, each_numbers.unified))
     consent = declarations_pb2.CreateConsentRequest(
         consent=declarations_pb2.Consent(institution=BANK.tenant, purpose="tests")
     )
@@ -198,24 +200,26 @@ async def test_a_draft_is_financed_under_its_number_alone(intake: Intake) -> Non
     await intake.call("CreateConsent", consent, EXPORTER)
 
     def reserve(asset: str) -> declarations_pb2.ReserveEncumbranceRequest:
-        request = declarations_pb2.ReserveEncumbranceRequest(encumbrance_id=derived("drafts", one.number, asset))
+        request = declarations_pb2.ReserveEncumbranceRequest(
+            encumbrance_id=derived("drafts", each_numbers.number, asset)
+        )
         item = request.encumbrance.items.add(asset=asset)
         item.amount.currency_code, item.amount.minor_units = "USD", 1000
         request.encumbrance.asset_class = declarations_pb2.Encumbrance.RECEIVABLE
         return request
 
     assert await refused(intake, "ReserveEncumbrance", reserve(name), BANK) == "INVALID_FIELDS"
-    assert await refused(intake, "ReserveEncumbrance", reserve(f"declarations/{one.number}"), BANK) != ""
-    await send(intake, receipt(one.unified, one.number, "P"))
-    reserved = await intake.call("ReserveEncumbrance", reserve(f"declarations/{one.number}"), BANK)
+    assert await refused(intake, "ReserveEncumbrance", reserve(f"declarations/{each_numbers.number}"), BANK) != ""
+    await send(intake, receipt(each_numbers.unified, each_numbers.number, "P"))
+    reserved = await intake.call("ReserveEncumbrance", reserve(f"declarations/{each_numbers.number}"), BANK)
     assert reserved.state == declarations_pb2.Encumbrance.RESERVED
 
 
 async def test_others_see_no_drafts(intake: Intake) -> None:
-    one = numbers()
-    ((_, name),) = await send(intake, dec(one.client, person="陈示例"))
-    assert await drafts(intake, STRANGER, client_number=one.client) == []
-    assert [draft.name for draft in await drafts(intake, WINDOW, client_number=one.client)] == [name]
+    each_numbers = numbers()
+    ((_, name),) = await send(intake, dec(each_numbers.client, person="陈示例"))
+    assert await drafts(intake, STRANGER, client_number=each_numbers.client) == []
+    assert [draft.name for draft in await drafts(intake, WINDOW, client_number=each_numbers.client)] == [name]
     get, data = declarations_pb2.GetDraftRequest(name=name), personal_pb2.GetPersonalDataRequest(name=name, reason="x")
     assert await refused(intake, "GetDraft", get, STRANGER) == "NOT_FOUND"
     assert await refused(intake, "GetPersonalData", data, STRANGER) == "NOT_FOUND"
@@ -226,7 +230,7 @@ async def test_others_see_no_drafts(intake: Intake) -> None:
 
 
 async def test_what_a_draft_waits_for_is_told(intake: Intake) -> None:
-    one, two = numbers(), numbers("1")
+    each_numbers, two = numbers(), numbers("1")
     ((_, name),) = await send(intake, dec(price=next(_counter)))
     (found,) = [draft for draft in await drafts(intake) if draft.name == name]
     assert found.waits_for.reason == "DRAFT_WITHOUT_NUMBERS"
@@ -234,37 +238,41 @@ async def test_what_a_draft_waits_for_is_told(intake: Intake) -> None:
     await send(intake, dec(two.client, two.unified), receipt(two.unified, two.number))
     assert (await draft_of(intake, two)).waits_for.reason == "CUSTOMS_NUMBER_OF_ANOTHER"
     # The same client's number at two enterprises.
-    await send(intake, dec(one.client), dec(one.client, enterprise="91411023MAXY00112A"))
-    assert await send(intake, response(one.client, one.unified)) == [("ACCEPTED", "")]
-    assert (await draft_of(intake, one)).waits_for.reason == "CLIENT_NUMBER_OF_SEVERAL"
-    await send(intake, dec(one.client, one.unified, signed="2026030110000000"), receipt(one.unified, one.number))
-    assert (await draft_of(intake, one)).state == Draft.DECLARED
-    (other,) = await drafts(intake, STRANGER, client_number=one.client)
+    await send(intake, dec(each_numbers.client), dec(each_numbers.client, enterprise="91411023MAXY00112A"))
+    assert await send(intake, response(each_numbers.client, each_numbers.unified)) == [("ACCEPTED", "")]
+    assert (await draft_of(intake, each_numbers)).waits_for.reason == "CLIENT_NUMBER_OF_SEVERAL"
+    await send(
+        intake,
+        dec(each_numbers.client, each_numbers.unified, signed="2026030110000000"),
+        receipt(each_numbers.unified, each_numbers.number),
+    )
+    assert (await draft_of(intake, each_numbers)).state == Draft.DECLARED
+    (other,) = await drafts(intake, STRANGER, client_number=each_numbers.client)
     assert other.state == Draft.WAITING
 
 
 async def test_an_answer_that_contradicts_one_before_is_refused(intake: Intake) -> None:
-    one, two = numbers(), numbers()
-    await send(intake, response(one.client, one.unified))
-    (verdict,) = await intake.send(document("a.xml", response(one.client, two.unified)))
+    each_numbers, two = numbers(), numbers()
+    await send(intake, response(each_numbers.client, each_numbers.unified))
+    (verdict,) = await intake.send(document("a.xml", response(each_numbers.client, two.unified)))
     assert told(verdict)[1:] == ("REFUSED", [("unified_number", "CLIENT_NUMBER_TIED_OTHERWISE")])
 
 
 async def test_several_customs_numbers_are_none(intake: Intake) -> None:
-    one, two = numbers(), numbers()
-    await send(intake, receipt(one.unified, one.number), receipt(one.unified, two.number))
-    await send(intake, dec(one.client, one.unified))
-    assert (await draft_of(intake, one)).waits_for.reason == "CUSTOMS_NUMBERS_SEVERAL"
+    each_numbers, two = numbers(), numbers()
+    await send(intake, receipt(each_numbers.unified, each_numbers.number), receipt(each_numbers.unified, two.number))
+    await send(intake, dec(each_numbers.client, each_numbers.unified))
+    assert (await draft_of(intake, each_numbers)).waits_for.reason == "CUSTOMS_NUMBERS_SEVERAL"
     # The declaration itself says which is right.
-    await send(intake, dec(one.client, one.unified, one.number))
-    assert (await draft_of(intake, one)).declaration == f"declarations/{one.number}"
+    await send(intake, dec(each_numbers.client, each_numbers.unified, each_numbers.number))
+    assert (await draft_of(intake, each_numbers)).declaration == f"declarations/{each_numbers.number}"
 
 
 async def test_rows_without_a_number_are_drafts_too(intake: Intake) -> None:
-    one = numbers()
+    each_numbers = numbers()
     row = declarations_pb2.Declaration(
-        client_number=one.client,
-        unified_number=one.unified,
+        client_number=each_numbers.client,
+        unified_number=each_numbers.unified,
         enterprise=EXPORTER.tenant,
         trade_mode="0110",
         transport_mode="2",
@@ -277,8 +285,8 @@ async def test_rows_without_a_number_are_drafts_too(intake: Intake) -> None:
     request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
     (verdict,) = (await intake.call("BatchCreateDeclarations", request)).verdicts
     assert verdict.outcome == Verdict.ACCEPTED, verdict
-    await send(intake, receipt(one.unified, one.number))
-    assert (await declared(intake, one.number)).declared_value.minor_units == 1000
+    await send(intake, receipt(each_numbers.unified, each_numbers.number))
+    assert (await declared(intake, each_numbers.number)).declared_value.minor_units == 1000
 
 
 async def test_a_row_without_any_number_is_refused(intake: Intake) -> None:
@@ -293,35 +301,37 @@ async def test_a_row_without_any_number_is_refused(intake: Intake) -> None:
 
 @pytest.mark.parametrize("is_first", [True, False])
 async def test_a_client_number_alone_joins_a_draft_to_its_declaration(intake: Intake, is_first: bool) -> None:
-    one = numbers()
-    contents = [dec(one.client, price=12), dec(one.client, number=one.number, price=13)]
+    each_numbers = numbers()
+    contents = [dec(each_numbers.client, price=12), dec(each_numbers.client, number=each_numbers.number, price=13)]
     for content in contents if is_first else reversed(contents):
         await send(intake, content)
-    draft = await draft_of(intake, one)
-    assert (draft.state, draft.declaration) == (Draft.DECLARED, f"declarations/{one.number}")
-    assert (await declared(intake, one.number)).declared_value.minor_units == 130_000
+    draft = await draft_of(intake, each_numbers)
+    assert (draft.state, draft.declaration) == (Draft.DECLARED, f"declarations/{each_numbers.number}")
+    assert (await declared(intake, each_numbers.number)).declared_value.minor_units == 130_000
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 async def test_receipts_by_a_unified_number_that_the_declaration_lacks(intake: Intake, order: Sequence[int]) -> None:
-    one = numbers()
+    each_numbers = numbers()
     contents = [
-        dec(number=one.number),
-        receipt(one.unified, one.number, "L", "2026-03-03T10:00:00"),
-        receipt(one.unified, "", "P", "2026-03-03T11:00:00"),
+        dec(number=each_numbers.number),
+        receipt(each_numbers.unified, each_numbers.number, "L", "2026-03-03T10:00:00"),
+        receipt(each_numbers.unified, "", "P", "2026-03-03T11:00:00"),
     ]
     for place in order:
         await send(intake, contents[place])
     async with asyncio.timeout(20):
-        while (await declared(intake, one.number)).status != declarations_pb2.Declaration.RELEASED:
+        while (await declared(intake, each_numbers.number)).status != declarations_pb2.Declaration.RELEASED:
             await asyncio.sleep(0.05)
 
 
 async def test_events_tell_the_enterprise_alone(intake: Intake) -> None:
-    one = numbers()
-    ((_, name),) = await send(intake, dec(one.client, signed="2026030110000000"))
-    await send(intake, dec(one.client, price=13, signed="2026030111000000"))
-    await send(intake, response(one.client, one.unified), receipt(one.unified, one.number))
+    each_numbers = numbers()
+    ((_, name),) = await send(intake, dec(each_numbers.client, signed="2026030110000000"))
+    await send(intake, dec(each_numbers.client, price=13, signed="2026030111000000"))
+    await send(
+        intake, response(each_numbers.client, each_numbers.unified), receipt(each_numbers.unified, each_numbers.number)
+    )
     events = await watched(intake, name, 4)
     assert [event.type for event in events] == ["draft.created", "draft.changed", "draft.changed", "draft.declared"]
     shown = Draft()
@@ -329,17 +339,17 @@ async def test_events_tell_the_enterprise_alone(intake: Intake) -> None:
     assert (shown.state, shown.content.declared_value.minor_units) == (Draft.DECLARED, 130_000)
 
 
-def messages_of(one: Numbers) -> list[bytes]:
+def messages_of(each_numbers: Numbers) -> list[bytes]:
     """Returns the messages of one declaration: three of its draft, one too late, the window's answer, two receipts."""
     return [
-        dec(one.client, price=12, signed="2026030110000000", person="陈示例"),
-        dec(one.client, price=14, signed="2026030112000000", person="王示例"),
-        dec(one.client, one.unified, price=13, signed="2026030111000000"),
-        dec("", one.unified, price=15, signed="2026030109000000"),
-        dec(one.client, price=99, signed="2026030409000000", person="赵示例"),
-        response(one.client, one.unified),
-        receipt(one.unified, one.number, "L", "2026-03-03T10:00:00"),
-        receipt(one.unified, one.number, "P", "2026-03-03T11:00:00"),
+        dec(each_numbers.client, price=12, signed="2026030110000000", person="陈示例"),
+        dec(each_numbers.client, price=14, signed="2026030112000000", person="王示例"),
+        dec(each_numbers.client, each_numbers.unified, price=13, signed="2026030111000000"),
+        dec("", each_numbers.unified, price=15, signed="2026030109000000"),
+        dec(each_numbers.client, price=99, signed="2026030409000000", person="赵示例"),
+        response(each_numbers.client, each_numbers.unified),
+        receipt(each_numbers.unified, each_numbers.number, "L", "2026-03-03T10:00:00"),
+        receipt(each_numbers.unified, each_numbers.number, "P", "2026-03-03T11:00:00"),
     ]
 
 
@@ -358,11 +368,11 @@ async def sent_in(intake: Intake, contents: Sequence[bytes], order: Sequence[int
         await send(intake, *(contents[place] for place in order[first:last]))
 
 
-async def state_of(intake: Intake, one: Numbers) -> tuple[Any, ...]:
+async def state_of(intake: Intake, each_numbers: Numbers) -> tuple[Any, ...]:
     """Where a declaration and its draft stand, without what tells when and how often."""
-    draft, found = await draft_of(intake, one), await declared(intake, one.number)
-    lone = await drafts(intake, unified_number=one.unified)
-    said = (found.declared_value.minor_units, found.unified_number == one.unified, found.status)
+    draft, found = await draft_of(intake, each_numbers), await declared(intake, each_numbers.number)
+    lone = await drafts(intake, unified_number=each_numbers.unified)
+    said = (found.declared_value.minor_units, found.unified_number == each_numbers.unified, found.status)
     drawn = (draft.state, draft.content.declared_value.minor_units, draft.sign_time.ToJsonString())
     return said, drawn, len(lone), await persons(intake, found.name), await persons(intake, draft.name)
 
@@ -379,11 +389,11 @@ RIGHT = (
 @pytest.mark.parametrize("seed", range(12))
 async def test_any_order_and_repetition_leads_to_the_same(intake: Intake, seed: int) -> None:
     """DR1: whatever comes first or twice, the same drafts are DECLARED by the same messages."""
-    drawn, one = random.Random(seed), numbers()
+    drawn, each_numbers = random.Random(seed), numbers()
     order = [*range(8), *drawn.choices(range(8), k=3)]
     drawn.shuffle(order)
-    await sent_in(intake, messages_of(one), order, drawn.choices(range(1, 11), k=seed % 4))
-    assert await state_of(intake, one) == RIGHT, order
+    await sent_in(intake, messages_of(each_numbers), order, drawn.choices(range(1, 11), k=seed % 4))
+    assert await state_of(intake, each_numbers) == RIGHT, order
 
 
 async def test_any_order_by_hypothesis(intake: Intake) -> None:
@@ -396,33 +406,37 @@ async def test_any_order_by_hypothesis(intake: Intake) -> None:
 
     draw()
     for order, cuts in drawn:
-        one = numbers()
-        await sent_in(intake, messages_of(one), order, cuts)
-        assert await state_of(intake, one) == RIGHT, (order, cuts)
+        each_numbers = numbers()
+        await sent_in(intake, messages_of(each_numbers), order, cuts)
+        assert await state_of(intake, each_numbers) == RIGHT, (order, cuts)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
 async def test_what_is_declared_under_the_number_counts(intake: Intake, order: Sequence[int]) -> None:
-    one = numbers()
+    each_numbers = numbers()
     contents = [
-        dec(one.client, price=12, signed="2026030110000000", person="陈示例"),
-        response(one.client, one.unified),
-        receipt(one.unified, one.number, "P"),
-        dec("", one.unified, one.number, price=11, person="李示例"),
+        dec(each_numbers.client, price=12, signed="2026030110000000", person="陈示例"),
+        response(each_numbers.client, each_numbers.unified),
+        receipt(each_numbers.unified, each_numbers.number, "P"),
+        dec("", each_numbers.unified, each_numbers.number, price=11, person="李示例"),
     ]
     await sent_in(intake, contents, order, [1, 2, 3])
-    found = await declared(intake, one.number)
+    found = await declared(intake, each_numbers.number)
     assert (found.declared_value.minor_units, found.status) == (110_000, declarations_pb2.Declaration.RELEASED)
     assert await persons(intake, found.name) == ["李示例"]
-    draft = await draft_of(intake, one)
+    draft = await draft_of(intake, each_numbers)
     assert (draft.state, draft.declaration) == (Draft.DECLARED, found.name)
 
 
 @pytest.mark.parametrize("is_together", [True, False])
 async def test_persons_of_a_declaration_that_says_what_its_draft_does(intake: Intake, is_together: bool) -> None:
-    one = numbers()
-    await send(intake, dec(one.client, one.unified, person="陈示例"), receipt(one.unified, one.number))
-    same, amended = [await declared(intake, one.number) for _ in range(2)]
+    each_numbers = numbers()
+    await send(
+        intake,
+        dec(each_numbers.client, each_numbers.unified, person="陈示例"),
+        receipt(each_numbers.unified, each_numbers.number),
+    )
+    same, amended = [await declared(intake, each_numbers.number) for _ in range(2)]
     same.persons.add(part="DECLARANT", name="李示例")
     amended.persons.add(part="DECLARANT", name="孙示例")
     amended.amend_time.FromSeconds(1_800_000_000)
@@ -431,8 +445,8 @@ async def test_persons_of_a_declaration_that_says_what_its_draft_does(intake: In
         verdicts = (await intake.call("BatchCreateDeclarations", request)).verdicts
         assert not [problem for verdict in verdicts for problem in verdict.problems], verdicts
         if rows == [same]:
-            assert await persons(intake, f"declarations/{one.number}") == ["李示例"]
-    assert await persons(intake, f"declarations/{one.number}") == ["孙示例"]
+            assert await persons(intake, f"declarations/{each_numbers.number}") == ["李示例"]
+    assert await persons(intake, f"declarations/{each_numbers.number}") == ["孙示例"]
 
 
 async def test_what_was_settled_isnt_told_again(intake: Intake) -> None:
@@ -445,29 +459,31 @@ async def test_what_was_settled_isnt_told_again(intake: Intake) -> None:
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
 async def test_of_unsigned_messages_the_one_of_less_value_counts(intake: Intake, order: Sequence[int]) -> None:
-    one = numbers()
-    contents = [dec(one.client, one.unified, price=price) for price in (12, 10)]
-    await sent_in(intake, [*contents, receipt(one.unified, one.number)], order, [1, 2])
-    assert (await declared(intake, one.number)).declared_value.minor_units == 100_000
+    each_numbers = numbers()
+    contents = [dec(each_numbers.client, each_numbers.unified, price=price) for price in (12, 10)]
+    await sent_in(intake, [*contents, receipt(each_numbers.unified, each_numbers.number)], order, [1, 2])
+    assert (await declared(intake, each_numbers.number)).declared_value.minor_units == 100_000
 
 
 async def test_what_others_took_in_at_the_same_time_is_joined_by_the_sweep(intake: Intake) -> None:
-    one = numbers()
-    await send(intake, dec(one.client, price=12))
+    each_numbers = numbers()
+    await send(intake, dec(each_numbers.client, price=12))
     node = intake.platform.nodes["declarations"]
     # As another process leaves it that saw no draft: the numbers alone.
     with node.store.write() as connection:
-        window_draft_store.add_unified_number(connection, one.client, one.unified)
-        window_draft_store.add_numbers(connection, {(window_draft_store.of_unified(one.unified), one.number): 0})
-    await watched(intake, (await draft_of(intake, one)).name, 2)
-    assert (await draft_of(intake, one)).state == Draft.DECLARED
-    assert (await declared(intake, one.number)).declared_value.minor_units == 120_000
+        window_draft_store.add_unified_number(connection, each_numbers.client, each_numbers.unified)
+        window_draft_store.add_numbers(
+            connection, {(window_draft_store.of_unified(each_numbers.unified), each_numbers.number): 0}
+        )
+    await watched(intake, (await draft_of(intake, each_numbers)).name, 2)
+    assert (await draft_of(intake, each_numbers)).state == Draft.DECLARED
+    assert (await declared(intake, each_numbers.number)).declared_value.minor_units == 120_000
 
 
 async def test_the_proof_names_a_draft_that_its_rows_contradict(intake: Intake) -> None:
     """DR1: a draft that is DECLARED without a declaration is named."""
-    one = numbers()
-    ((_, name),) = await send(intake, dec(one.client))
+    each_numbers = numbers()
+    ((_, name),) = await send(intake, dec(each_numbers.client))
     node, identifier = intake.platform.nodes["declarations"], name.removeprefix("drafts/")
     for column, planted, before in (("state", "DECLARED", "WAITING"), ("declaration", "1" * 18, "")):
         _plant(node, identifier, column, planted)

@@ -63,8 +63,8 @@ def test_csv_has_every_line_once(folder: pathlib.Path, tmp_path: pathlib.Path) -
     assert path.read_bytes().startswith(b"\xef\xbb\xbfdeclaration_number,")
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [one["declaration_number"] for one in rows[:3]] == [number(0), number(0), number(COUNT - 1)]
-    assert len({(one["declaration_number"], one["line_number"]) for one in rows}) == COUNT + 1
+    assert [entry["declaration_number"] for entry in rows[:3]] == [number(0), number(0), number(COUNT - 1)]
+    assert len({(entry["declaration_number"], entry["line_number"]) for entry in rows}) == COUNT + 1
     assert rows[0]["buyer_name"] == "'=1+1"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -116,11 +116,11 @@ def test_heads_are_in_either_language(folder: pathlib.Path, tmp_path: pathlib.Pa
 def opened(path: pathlib.Path, *rows: declarations_pb2.Declaration) -> list[dict[str, Any]]:
     """The cells of a workbook of these declarations' lines, by their heads, as openpyxl reads them."""
     with exporting.FORMATS["xlsx"](path, False, "en") as file:
-        for one in rows:
-            for line in lines(one, "DECLARED"):
+        for declaration in rows:
+            for line in lines(declaration, "DECLARED"):
                 file.add(line)
     heads, *found = openpyxl.load_workbook(path).active.iter_rows()
-    return [{head.value: cell for head, cell in zip(heads, one, strict=True)} for one in found]
+    return [{head.value: cell for head, cell in zip(heads, entry, strict=True)} for entry in found]
 
 
 @pytest.mark.parametrize(

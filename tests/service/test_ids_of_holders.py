@@ -176,8 +176,8 @@ def test_an_outsiders_answer_is_never_a_services(world: World) -> None:
 
 
 @given(st.uuids(), st.sampled_from(BANKS), st.sampled_from(BANKS))
-def test_ids_of_different_owners_differ(identifier: uuid.UUID, one: str, other: str) -> None:
-    kept = owned(one, str(identifier))
-    assert (kept == owned(other, str(identifier).upper())) == (one == other)
-    assert kept not in (str(identifier), derived(one, identifier))
-    assert kept == str(uuid.uuid5(OWNED, f"{one}/{identifier}"))
+def test_ids_of_different_owners_differ(identifier: uuid.UUID, name: str, other: str) -> None:
+    kept = owned(name, str(identifier))
+    assert (kept == owned(other, str(identifier).upper())) == (name == other)
+    assert kept not in (str(identifier), derived(name, identifier))
+    assert kept == str(uuid.uuid5(OWNED, f"{name}/{identifier}"))

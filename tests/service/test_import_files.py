@@ -117,7 +117,7 @@ def test_every_fixture_of_every_format(layout: Layout) -> None:
     rules = {row["rule"] for row in report["refused"] if pathlib.Path(row["file"]).name.startswith("good_")}
     assert {rule for rule in rules if not rule.endswith(("KNOWN_WITH_OTHER_CONTENT", "NUMBER_TAKEN"))} == set()
     assert {set(row) == {"file", "document", "path", "code", "rule", "message"} for row in report["refused"]} == {True}
-    assert count(layout, refused_documents) >= len({one.read_bytes() for one in FIXTURES.rglob("bad_*.xml")})
+    assert count(layout, refused_documents) >= len({path.read_bytes() for path in FIXTURES.rglob("bad_*.xml")})
     again = run(layout, [FIXTURES])
     assert again["accepted"] == 0
     assert again["refused"] == report["refused"]
@@ -416,7 +416,7 @@ async def test_what_breaks_is_sent_again_under_the_same_id(monkeypatch: pytest.M
     monkeypatch.setattr(sending, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(sending, "ATTEMPTS", 1000)
     requests = [declarations_pb2.ImportDocumentsRequest(request_id=str(number)) for number in range(20)]
-    sent = [batches.Batch(batches.IMPORT, [str(number)], request=one) for number, one in enumerate(requests)]
+    sent = [batches.Batch(batches.IMPORT, [str(number)], request=request) for number, request in enumerate(requests)]
     client: Any = Broken()
     answered = [(batch.keys, answer) async for batch, answer in sending.answers(client, iter(sent))]
     assert answered == [([str(number)], str(number)) for number in range(20)]
@@ -434,7 +434,7 @@ async def test_what_stays_broken_is_a_failure(monkeypatch: pytest.MonkeyPatch) -
     client: Any = Gone()
     sent = [batches.Batch(batches.IMPORT, ["1"], request=declarations_pb2.ImportDocumentsRequest(request_id="1"))]
     with pytest.raises(ServiceUnavailable):
-        [one async for one in sending.answers(client, iter(sent))]
+        [answer async for answer in sending.answers(client, iter(sent))]
     assert client.done == ["1"] * apart.ATTEMPTS
 
 
@@ -614,7 +614,7 @@ class Slow(Broken):
             self.kept += request.source.unread
             return declarations_pb2.BatchCreateDeclarationsResponse()
         self.requests.append(request.request_id)
-        names = [one.document_id for one in request.documents]
+        names = [document.document_id for document in request.documents]
         if set(names) & set(self.unanswered):
             raise RemoteError(status_pb2.Status(code=4, message="Deadline Exceeded"))
         accepted = [declarations_pb2.IntakeVerdict(document_id=name, outcome="ACCEPTED") for name in names]
@@ -625,7 +625,7 @@ def documents(number: int) -> batches.Batch:
     """A batch of so many documents."""
     rows = [declarations_pb2.Document(document_id=f"{index}.xml", content=b"<a/>") for index in range(number)]
     request = declarations_pb2.ImportDocumentsRequest(request_id=str(uuid.UUID(int=1)), documents=rows)
-    names = [(f"/sent/{one.document_id}", one.document_id) for one in rows]
+    names = [(f"/sent/{document.document_id}", document.document_id) for document in rows]
     return batches.Batch(batches.IMPORT, ["k"], rows, names, documents=number, request=request)
 
 
@@ -638,18 +638,18 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_pauses")
 async def test_a_document_without_an_answer_is_refused_and_kept_and_the_others_are_taken() -> None:
     client: Any = Slow("7.xml", "20.xml")
-    ((_, answer),) = [one async for one in sending.answers(client, iter([documents(33)]))]
+    ((_, answer),) = [pair async for pair in sending.answers(client, iter([documents(33)]))]
     outcomes = {verdict.document_id: verdict.outcome for verdict in answer.verdicts}
     assert [verdict.document_id for verdict in answer.verdicts] == [f"{index}.xml" for index in range(33)]
     assert [name for name, outcome in outcomes.items() if outcome != 1] == ["7.xml", "20.xml"]
-    (verdict,) = [one for one in answer.verdicts if one.document_id == "7.xml"]
+    (verdict,) = [entry for entry in answer.verdicts if entry.document_id == "7.xml"]
     assert verdict.problems[0].reason == "DOCUMENT_UNANSWERED"
-    assert [(one.format, one.content, one.problems[0].reason) for one in client.kept] == [
+    assert [(entry.format, entry.content, entry.problems[0].reason) for entry in client.kept] == [
         ("XML", b"<a/>", "DOCUMENT_UNANSWERED")
     ] * 2
     # The same again, so that what is sent twice is done once.
     again: Any = Slow("7.xml", "20.xml")
-    assert [one async for one in sending.answers(again, iter([documents(33)]))]
+    assert [pair async for pair in sending.answers(again, iter([documents(33)]))]
     assert again.requests == client.requests
 
 
@@ -657,7 +657,7 @@ async def test_a_document_without_an_answer_is_refused_and_kept_and_the_others_a
 async def test_a_service_that_answers_nothing_ends_the_import() -> None:
     client: Any = Slow(*(f"{index}.xml" for index in range(40)))
     with pytest.raises(RemoteError):
-        [one async for one in sending.answers(client, iter([documents(40)]))]
+        [answer async for answer in sending.answers(client, iter([documents(40)]))]
 
 
 @pytest.mark.usefixtures("no_pauses")
@@ -682,10 +682,10 @@ async def test_a_stream_s_batch_that_is_refused_is_sent_in_parts(tmp_path: pathl
     answer = await apart.Apart(client).answer(batch)
     assert [verdict.outcome for verdict in answer.verdicts] == [1, 3, 1]
     parts = [request for method, request in sent if method == "BatchCreateReferenceRecords"]
-    assert [list(one.source.positions) for one in parts] == [[2], [4, 5], [4], [5]]
+    assert [list(part.source.positions) for part in parts] == [[2], [4, 5], [4], [5]]
     # What couldn't be read goes along once.
-    assert [[row.position for row in one.source.unread] for one in parts] == [[3], [], [], []]
-    assert len({one.request_id for one in parts}) == len(parts)
+    assert [[row.position for row in part.source.unread] for part in parts] == [[3], [], [], []]
+    assert len({part.request_id for part in parts}) == len(parts)
     (kept,) = [request for method, request in sent if method == "BatchCreateDeclarations"]
     assert [(row.format, json.loads(row.content)["reference_record"]["key"]) for row in kept.source.unread] == [
         ("JSON", "3")
@@ -708,7 +708,9 @@ async def test_a_document_that_was_kept_without_an_answer_is_mended_when_it_is_t
     async with local.declarations(layout) as client:
         await client.call("declarations", "BatchCreateDeclarations", batch.kept(0, problem), local.WINDOW)
         page = await client.call("declarations", "ListRefusedDocuments", waiting, local.WINDOW)
-        assert [(one.document_id, one.format) for one in page.refused_documents] == [("slow.xml#0", "XML")]
+        assert [(document.document_id, document.format) for document in page.refused_documents] == [
+            ("slow.xml#0", "XML")
+        ]
         request = declarations_pb2.ImportDocumentsRequest(request_id=str(uuid.UUID(int=2)), documents=batch.rows)
         await client.call("declarations", "ImportDocuments", request, local.WINDOW)
         page = await client.call("declarations", "ListRefusedDocuments", waiting, local.WINDOW)

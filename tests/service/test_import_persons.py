@@ -21,14 +21,19 @@ BUYER = personal_pb2.Person(
 )
 CONSIGNEE = personal_pb2.Person(part="CONSIGNEE", name="Grzegorz Brzęczyszczykiewicz", address="许昌市梨园路七十三号院")
 REFUSED = personal_pb2.Person(part="BUYER", name="欧阳慕蓉蓉", telephone="13900007777")
-SECRETS = {value.strip() for one in (BUYER, CONSIGNEE, REFUSED) for _, value in one.ListFields() if len(str(value)) > 3}
+SECRETS = {
+    value.strip()
+    for each_person in (BUYER, CONSIGNEE, REFUSED)
+    for _, value in each_person.ListFields()
+    if len(str(value)) > 3
+}
 HEAD = ("订单编号", "下单时间", "订购人", "订购人身份证号", "订购人电话", "收货人", "收货地址", "商品", "数量", "金额")
 GOODS = "婴儿奶粉配方三段"
 
 
 def order(number: str, *persons: personal_pb2.Person, quantity: str = "2") -> list[str]:
     """A line of an order."""
-    named = {personal_pb2.Person.Part.Name(one.part): one for one in persons}
+    named = {personal_pb2.Person.Part.Name(each_person.part): each_person for each_person in persons}
     buyer, consignee = (named.get(part, personal_pb2.Person()) for part in ("BUYER", "CONSIGNEE"))
     person = [buyer.name, buyer.identity_number, buyer.telephone, consignee.name, consignee.address]
     return [number, "2026-11-02 10:00:00", *person, GOODS, quantity, "100.00"]
@@ -67,8 +72,8 @@ def test_persons_of_a_mapped_file_are_sealed(layout: Layout, tmp_path: pathlib.P
     assert GOODS.encode() in content
     assert {secret for secret in SECRETS if any(form in content for form in forms(secret))} == set()
     found = asyncio.run(refusals.listed(layout, intake_pb2.ListRefusedDocumentsRequest(), 10))
-    for one in found:
-        _, kept = asyncio.run(refusals.load(layout, one["name"]))
+    for entry in found:
+        _, kept = asyncio.run(refusals.load(layout, entry["name"]))
         assert REFUSED.name in kept.decode() or REFUSED.name in str(json.loads(kept))
     mended = write(tmp_path / f"mended{suffix}", order("YL-3", REFUSED), order("YL-4", REFUSED))
     assert run(layout, [mended], mapping)["accepted"] == 2

@@ -57,7 +57,10 @@ def asked(register: Register, caller: Caller, *group_by: Any, **fields: Any) -> 
     """Rows of 2026 by what tells them apart."""
     request = Query(**{"from_month": "2026-01", "to_month": "2026-12", **fields}, group_by=group_by)
     rows = register.ask("QueryStatistics", request, caller).rows
-    return {(one.month, one.trade_mode, one.country, one.chapter, one.value.currency_code): one for one in rows}
+    return {
+        (entry.month, entry.trade_mode, entry.country, entry.chapter, entry.value.currency_code): entry
+        for entry in rows
+    }
 
 
 def test_totals_grow_against_the_year_before(register: Register) -> None:
@@ -86,7 +89,7 @@ def test_answers_say_as_of_when_they_are(register: Register) -> None:
     ]
 
     def told() -> set[int]:
-        return {register.ask(method, one, REGULATOR).as_of_time.ToMicroseconds() for method, one in requests}
+        return {register.ask(method, entry, REGULATOR).as_of_time.ToMicroseconds() for method, entry in requests}
 
     register.now_us += DAY_US
     assert told() == {register.now_us}
@@ -127,7 +130,7 @@ def test_filters_of_totals_and_their_pages(register: Register) -> None:
     seen = []
     while True:
         page = register.ask("QueryStatistics", request, REGULATOR)
-        seen += [one.trade_mode for one in page.rows]
+        seen += [entry.trade_mode for entry in page.rows]
         if not page.next_page_token:
             break
         request.page_token = page.next_page_token
@@ -139,8 +142,8 @@ def test_an_enterprise_sees_its_own_totals_only(register: Register) -> None:
     register.settle()
     (own,) = asked(register, EXPORTER, enterprise=ENTERPRISES[1]).values()
     (theirs,) = asked(register, RIVAL).values()
-    (one,) = asked(register, REGULATOR, enterprise=ENTERPRISES[1]).values()
-    assert (own.declarations, theirs.declarations, one.declarations) == (1, 2, 2)
+    (entry,) = asked(register, REGULATOR, enterprise=ENTERPRISES[1]).values()
+    assert (own.declarations, theirs.declarations, entry.declarations) == (1, 2, 2)
 
 
 def test_the_feed_tells_each_change_once(register: Register) -> None:
@@ -151,7 +154,7 @@ def test_the_feed_tells_each_change_once(register: Register) -> None:
     request.resume_token = first.resume_token
     second = register.ask("QueryStatisticsChanges", request, REGULATOR)
     assert [first.has_more, second.has_more] == [True, False]
-    assert [one.cells[0].trade_mode for one in (first, second)] == ["0110", "9710"]
+    assert [entry.cells[0].trade_mode for entry in (first, second)] == ["0110", "9710"]
     request.resume_token = second.resume_token
     nothing = register.ask("QueryStatisticsChanges", request, REGULATOR)
     assert (len(nothing.cells), nothing.resume_token) == (0, second.resume_token)
@@ -171,7 +174,7 @@ def declared(register: Register, caller: Caller = WINDOW, **fields: Any) -> list
     """Sequence numbers of the declarations that a filter lists."""
     request = declarations_pb2.ListDeclarationsRequest(filter=insight_pb2.DeclarationFilter(**fields))
     answer = register.ask("ListDeclarations", request, caller)
-    return [str(int(one.declaration_number[9:])) for one in answer.declarations]
+    return [str(int(declaration.declaration_number[9:])) for declaration in answer.declarations]
 
 
 def test_lists_by_filter(register: Register) -> None:
@@ -307,8 +310,14 @@ def answers(register: Register, at_us: int | None) -> list[list[tuple[Any, ...]]
             while True:
                 page = register.ask("ListDeclarations", request, caller)
                 seen += [
-                    (one.declaration_number, one.status, one.declared_value.minor_units, one.version, one.trade_mode)
-                    for one in page.declarations
+                    (
+                        declaration.declaration_number,
+                        declaration.status,
+                        declaration.declared_value.minor_units,
+                        declaration.version,
+                        declaration.trade_mode,
+                    )
+                    for declaration in page.declarations
                 ]
                 if not page.next_page_token:
                     break
@@ -367,7 +376,7 @@ def test_an_export_has_a_row_for_each_line_and_no_formulas(register: Register) -
     register.declare(row(1, evil, goods("8541100000", "3")), row(2, buyer_name="@SUM(A1)"), row(3))
     register.declare(row(4, enterprise=ENTERPRISES[1]))
     rows = exported(register, EXPORTER, page_size=1)
-    assert [one["declaration_number"] for one in rows] == [number(index) for index in (3, 2, 1, 1)]
+    assert [entry["declaration_number"] for entry in rows] == [number(index) for index in (3, 2, 1, 1)]
     assert rows[1]["buyer_name"] == "'@SUM(A1)"
     assert rows[2]["goods_name"] == "'" + evil.goods_name
     assert (rows[3]["quantity"], rows[3]["total"], rows[3]["declared_value"]) == ("3", "300.00", "300.10")
@@ -403,14 +412,14 @@ def test_a_norm_tells_no_sellers_prices_to_another(register: Register) -> None:
     register.declare(row(61, enterprise=SELLERS[4]), row(62, enterprise=SELLERS[5]))
     register.now_us += DAY_US
     register.settle()
-    assert {one.observations for one in register.rows(sa.select(price_norms))} == {62}
+    assert {entry.observations for entry in register.rows(sa.select(price_norms))} == {62}
 
 
 def test_prices_far_from_the_norm_are_found_with_bound_and_norm(register: Register) -> None:
     normal_prices(register)
-    norms = {one.commodity_code: one for one in register.rows(sa.select(price_norms))}
+    norms = {entry.commodity_code: entry for entry in register.rows(sa.select(price_norms))}
     assert sorted(map(len, norms)) == sorted(LEVELS)
-    assert {(one.observations, one.version) for one in norms.values()} == {(40, 1)}
+    assert {(norm.observations, norm.version) for norm in norms.values()} == {(40, 1)}
     assert not findings(register)
     # Beyond three times the upper and under a third of the lower quartile; its neighbour has no norm of its own.
     register.declare(row(50, goods(cents=500_00), goods()), row(51, goods("6704200099", cents=20_00)), row(52))
@@ -429,7 +438,7 @@ def test_prices_far_from_the_norm_are_found_with_bound_and_norm(register: Regist
     # An amendment is judged anew.
     register.amend(row(50, goods(cents=100_00)))
     register.settle()
-    assert [one.declaration for one in findings(register)] == [f"declarations/{number(51)}"]
+    assert [finding.declaration for finding in findings(register)] == [f"declarations/{number(51)}"]
 
 
 def test_mass_is_compared_in_kilograms(register: Register) -> None:
@@ -464,8 +473,8 @@ def test_reference_records_seed_norms_of_value_by_weight(register: Register) -> 
     register.declare(row(1, goods(unit="035", quantity="1", cents=50_00)), row(2, goods(unit="035", cents=10_00)))
     register.now_us += DAY_US
     register.settle()
-    assert [one.declaration for one in findings(register)] == [f"declarations/{number(1)}"]
-    counts = [one.observations for one in register.rows(sa.select(price_norms))]
+    assert [finding.declaration for finding in findings(register)] == [f"declarations/{number(1)}"]
+    counts = [entry.observations for entry in register.rows(sa.select(price_norms))]
     assert counts == [40]
 
 
@@ -478,7 +487,7 @@ def test_routes_and_parties(register: Register) -> None:
         row(5, buyer_name="Acme, Inc.", direction=1),
     )
     register.settle()
-    found = {one.code: one for one in findings(register)}
+    found = {finding.code: finding for finding in findings(register)}
     assert found.keys() == {"ROUTE_IMPLAUSIBLE", "PARTY_IS_ENTERPRISE", "CIRCULAR_PARTY"}
     assert found["ROUTE_IMPLAUSIBLE"].declaration == f"declarations/{number(1)}"
     assert "Rail" in found["ROUTE_IMPLAUSIBLE"].explanation
@@ -491,11 +500,11 @@ def test_findings_are_for_the_enterprise_the_regulator_and_with_consent(register
     register.declare(row(1, transport_mode="3"), row(2, transport_mode="4", enterprise=ENTERPRISES[1]))
     register.settle()
     assert len(findings(register)) == 2
-    assert [one.enterprise for one in findings(register, EXPORTER)] == [ENTERPRISES[0]]
+    assert [finding.enterprise for finding in findings(register, EXPORTER)] == [ENTERPRISES[0]]
     assert findings(register, EXPORTER, enterprise=ENTERPRISES[1]) == []
     assert findings(register, BANK) == []
     consent(register)
-    assert [one.enterprise for one in findings(register, BANK)] == [ENTERPRISES[0]]
+    assert [finding.enterprise for finding in findings(register, BANK)] == [ENTERPRISES[0]]
     assert len(findings(register, declaration=f"declarations/{number(2)}")) == 1
 
 
@@ -518,8 +527,8 @@ def test_a_portrait_explains_each_factor(register: Register) -> None:
     register.receive((number(1), "C"), (number(2), "E"), (number(3), "D"))
     register.settle()
     found = portrait(register)
-    factors = {one.code: one for one in found.factors}
-    values = {code: one.value.value if one.HasField("value") else None for code, one in factors.items()}
+    factors = {factor.code: factor for factor in found.factors}
+    values = {code: factor.value.value if factor.HasField("value") else None for code, factor in factors.items()}
     assert values == {
         "HISTORY_MONTHS": "17",
         "DECLARATIONS_PER_YEAR": "7",
@@ -536,7 +545,7 @@ def test_a_portrait_explains_each_factor(register: Register) -> None:
         "NOT_FINANCEABLE_SHARE": "0.1250",
         "CIRCULAR_PARTIES": "0",
     }
-    points = {code: one.points for code, one in factors.items() if one.points}
+    points = {code: factor.points for code, factor in factors.items() if factor.points}
     assert points == {
         "HISTORY_MONTHS": 3,
         "DECLARATIONS_PER_YEAR": 5,
@@ -549,7 +558,7 @@ def test_a_portrait_explains_each_factor(register: Register) -> None:
         "RETURNED_SHARE": 5,
     }
     assert (found.score, found.score_max) == (sum(points.values()), 100)
-    assert [one.name for one in factors["BUYER_CONCENTRATION"].evidence] == ["acme", "other"]
+    assert [entry.name for entry in factors["BUYER_CONCENTRATION"].evidence] == ["acme", "other"]
     assert factors["BUYER_CONCENTRATION"].evidence[0].value.minor_units == 6 * 1000_00
     assert factors["REJECTED_SHARE"].explanation_chinese == "被海关退单的申报占比 0.1。"
     assert json.loads(found.inputs_json)["declarations"] == 10
@@ -612,7 +621,10 @@ def test_lists_go_by_day_and_number_page_by_page(register: Register) -> None:
     seen = []
     while True:
         page = register.ask("ListDeclarations", request, WINDOW)
-        seen += [(one.export_date.month, int(one.declaration_number[9:])) for one in page.declarations]
+        seen += [
+            (declaration.export_date.month, int(declaration.declaration_number[9:]))
+            for declaration in page.declarations
+        ]
         if not page.next_page_token:
             break
         request.page_token = page.next_page_token

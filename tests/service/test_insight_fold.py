@@ -32,8 +32,12 @@ CODES = ("L", "P", "R", "C", "E", "D", "H", "G")
 
 def stored(register: Register) -> tuple[dict[Any, Any], dict[Any, Any], dict[Any, Any]]:
     """Totals, cells and prices as they are stored, without those that are nothing."""
-    totals = {tuple(one[:9]): tuple(one[9:]) for one in register.rows(sa.select(enterprise_totals)) if any(one[9:])}
-    cells = {tuple(one[:7]): tuple(one[7:9]) for one in register.rows(sa.select(statistics_cells)) if any(one[7:9])}
+    totals = {
+        tuple(entry[:9]): tuple(entry[9:]) for entry in register.rows(sa.select(enterprise_totals)) if any(entry[9:])
+    }
+    cells = {
+        tuple(entry[:7]): tuple(entry[7:9]) for entry in register.rows(sa.select(statistics_cells)) if any(entry[7:9])
+    }
     prices = {}
     for code, unit, currency, first, content, _ in register.rows(sa.select(price_counts)):
         for place, count in enumerate(Counts(first, content).values):
@@ -184,9 +188,9 @@ def test_what_is_derived_can_be_counted_anew(register: Register, database_url: s
     assert (report["ok"], report["declarations"]) == (True, 39)
     register.settle()
     assert stored(register) == once[0]
-    facts, findings = ([tuple(one)[:3] for one in register.rows(query)] for query in found)
-    assert sorted(facts) == sorted(tuple(one)[:3] for one in once[1][0])
-    assert sorted(findings) == sorted(tuple(one)[:3] for one in once[1][1])
+    facts, findings = ([tuple(entry)[:3] for entry in register.rows(query)] for query in found)
+    assert sorted(facts) == sorted(tuple(entry)[:3] for entry in once[1][0])
+    assert sorted(findings) == sorted(tuple(entry)[:3] for entry in once[1][1])
 
 
 def test_hostile_texts_stop_nothing(register: Register) -> None:
@@ -197,7 +201,7 @@ def test_hostile_texts_stop_nothing(register: Register) -> None:
     register.settle()
     assert stored(register) == counted_anew(register)
     assert sum(count for count, _ in stored(register)[1].values()) == len(units) + 2
-    found = {one.code for one in register.rows(sa.select(trade_findings))}
+    found = {entry.code for entry in register.rows(sa.select(trade_findings))}
     assert found == {"ROUTE_IMPLAUSIBLE", "PARTY_IS_ENTERPRISE"}
 
 
@@ -206,7 +210,7 @@ def test_an_implausible_value_overflows_no_total(register: Register) -> None:
     register.declare(*(row(index, goods(quantity="1", cents=most)) for index in (1, 2)), row(3, goods(cents=1)))
     register.settle()
     assert list(stored(register)[1].values()) == [(3, 10)]
-    assert [one.code for one in register.rows(sa.select(trade_findings))] == ["VALUE_IMPLAUSIBLE"] * 2
+    assert [entry.code for entry in register.rows(sa.select(trade_findings))] == ["VALUE_IMPLAUSIBLE"] * 2
 
 
 def test_two_processes_never_count_the_same(postgresql_server: testing.PostgreSQL) -> None:
@@ -227,5 +231,5 @@ def test_inspections_and_amendments_are_facts_of_the_enterprise(register: Regist
     register.receive((number(1), "C"))
     register.amend(row(2, goods(cents=5)))
     register.settle()
-    facts = {one.enterprise: (one.amendments, one.holds) for one in register.rows(sa.select(enterprise_facts))}
+    facts = {entry.enterprise: (entry.amendments, entry.holds) for entry in register.rows(sa.select(enterprise_facts))}
     assert facts == {ENTERPRISES[0]: (1, 1)}

@@ -44,8 +44,8 @@ async def listed(intake: Intake, caller: Any = WINDOW, **filters: Any) -> list[A
     return list((await intake.call("ListRefusedDocuments", request, caller)).refused_documents)
 
 
-async def one(intake: Intake, document_id: str) -> Any:
-    (found,) = [one for one in await listed(intake) if one.document_id == document_id]
+async def entry(intake: Intake, document_id: str) -> Any:
+    (found,) = [entry for entry in await listed(intake) if entry.document_id == document_id]
     return await intake.call("GetRefusedDocument", intake_pb2.GetRefusedDocumentRequest(name=found.name))
 
 
@@ -100,7 +100,7 @@ async def test_each_document_by_its_root_and_a_bad_one_stops_nothing(intake: Int
 async def test_every_bad_fixture_is_kept(intake: Intake, name: str) -> None:
     content = (FIXTURES / "decmessage" / f"{name}.xml").read_bytes()
     (verdict,) = await intake.send(document(f"{name}.xml", content))
-    found = await one(intake, f"{name}.xml")
+    found = await entry(intake, f"{name}.xml")
     assert found.content == content
     assert found.blob == f"blobs/{hashlib.sha256(content).hexdigest()}"
     assert found.problems == verdict.problems
@@ -112,7 +112,7 @@ async def test_the_same_again_is_one_more_attempt(intake: Intake) -> None:
     broken = dec_message(11, TrafMode="TrafMude")
     for name in ("first.xml", "second.xml"):
         await intake.send(document(name, broken), document(name, broken))
-    (found,) = [one for one in await listed(intake) if one.document_id in ("first.xml", "second.xml")]
+    (found,) = [entry for entry in await listed(intake) if entry.document_id in ("first.xml", "second.xml")]
     assert (found.document_id, found.attempts, found.state) == ("second.xml", 4, State.REFUSED)
     assert found.first_refuse_time.ToMicroseconds() < found.last_refuse_time.ToMicroseconds()
     assert not found.content
@@ -123,18 +123,18 @@ async def test_a_repeated_request_is_no_attempt(intake: Intake) -> None:
     request = declarations_pb2.ImportDocumentsRequest(documents=[document("once.xml", dec_message(12, TrafMode="T"))])
     first = await intake.call("ImportDocuments", request)
     assert await intake.call("ImportDocuments", request) == first
-    assert (await one(intake, "once.xml")).attempts == 1
+    assert (await entry(intake, "once.xml")).attempts == 1
 
 
 async def test_mended_with_other_content_and_its_own_is_forgotten(intake: Intake) -> None:
     """IN3: the kept content is sealed, and is gone once it is mended."""
     await intake.send(document("mend.xml", dec_message(13, TrafMode="TrafMude")))
-    name = (await one(intake, "mend.xml")).name
+    name = (await entry(intake, "mend.xml")).name
     (kept,) = sealed(intake, name)
     assert b"DecMessage" not in kept
     still = await resend(intake, name, dec_message(13, TradeMode="TradeMude"))
     assert [(p.path, p.reason) for p in still.refused_document.problems] == [(f"{HEAD}/TradeMode", "MISSING_ELEMENT")]
-    assert (await one(intake, "mend.xml")).content == dec_message(13, TradeMode="TradeMude")
+    assert (await entry(intake, "mend.xml")).content == dec_message(13, TradeMode="TradeMude")
     done = await resend(intake, name, dec_message(13))
     assert [told(verdict) for verdict in done.verdicts] == [("mend.xml", "ACCEPTED", [])]
     assert (done.refused_document.state, done.refused_document.attempts) == (State.MENDED, 2)
@@ -148,17 +148,17 @@ async def test_mended_with_other_content_and_its_own_is_forgotten(intake: Intake
 async def test_given_up_and_wanted_again(intake: Intake) -> None:
     broken = dec_message(14, TrafMode="TrafMude")
     await intake.send(document("drop.xml", broken))
-    name = (await one(intake, "drop.xml")).name
+    name = (await entry(intake, "drop.xml")).name
     assert (await discard(intake, name)).state == State.DISCARDED
     assert sealed(intake, name) == []
     await intake.send(document("drop.xml", broken))
-    found = await one(intake, "drop.xml")
+    found = await entry(intake, "drop.xml")
     assert (found.name, found.state, found.attempts, found.content) == (name, State.REFUSED, 2, broken)
 
 
 async def test_a_stale_etag_and_another_sender_change_nothing(intake: Intake) -> None:
     await intake.send(document("mine.xml", dec_message(15, TrafMode="TrafMude")))
-    found = await one(intake, "mine.xml")
+    found = await entry(intake, "mine.xml")
     with pytest.raises(RemoteError) as refused:
         await resend(intake, found.name, etag="stale")
     assert refused.value.reason == "ETAG_MISMATCH"
@@ -171,7 +171,7 @@ async def test_a_stale_etag_and_another_sender_change_nothing(intake: Intake) ->
         with pytest.raises(RemoteError) as unknown:
             await call
         assert unknown.value.reason == "NOT_FOUND"
-    assert not [one for one in await listed(intake, OTHER_WINDOW) if one.name == found.name]
+    assert not [entry for entry in await listed(intake, OTHER_WINDOW) if entry.name == found.name]
 
 
 async def test_the_same_content_of_two_senders_is_two_documents(intake: Intake) -> None:
@@ -179,18 +179,18 @@ async def test_the_same_content_of_two_senders_is_two_documents(intake: Intake) 
     await intake.send(broken)
     await intake.send(broken, caller=OTHER_WINDOW)
     (theirs,) = await listed(intake, OTHER_WINDOW)
-    assert (theirs.attempts, theirs.name == (await one(intake, "shared.xml")).name) == (1, False)
+    assert (theirs.attempts, theirs.name == (await entry(intake, "shared.xml")).name) == (1, False)
 
 
 async def test_found_by_reason_format_state_and_time(intake: Intake) -> None:
     await intake.send(
         document("lines.xml", dec_message(18, GQty="GQuty")), document("alien.xml", b"<Alien xmlns='urn:alien'/>")
     )
-    alien = await one(intake, "alien.xml")
+    alien = await entry(intake, "alien.xml")
     start = alien.last_refuse_time
 
     def names(found: list[Any]) -> set[str]:
-        return {one.document_id for one in found}
+        return {entry.document_id for entry in found}
 
     assert names(await listed(intake, reason="FORMAT_UNKNOWN", start_time=start)) == {"alien.xml"}
     assert "lines.xml" in names(await listed(intake, reason="MISSING_ELEMENT", format="DecMessage"))
@@ -199,7 +199,7 @@ async def test_found_by_reason_format_state_and_time(intake: Intake) -> None:
     await discard(intake, alien.name)
     assert names(await listed(intake, state=State.DISCARDED, start_time=start)) == {"alien.xml"}
     # What was refused for one reason isn't found by it once it is refused for another.
-    name = (await one(intake, "lines.xml")).name
+    name = (await entry(intake, "lines.xml")).name
     await resend(intake, name, b"<Alien xmlns='urn:alien'/>")
     assert "lines.xml" not in names(await listed(intake, reason="MISSING_ELEMENT"))
     assert "lines.xml" in names(await listed(intake, reason="FORMAT_UNKNOWN"))
@@ -219,13 +219,13 @@ async def test_the_windows_word_to_its_client_is_no_receipt(intake: Intake) -> N
         [("DecImportResponse/SeqNo", "TOO_LONG")],
     ]
     assert "报文格式错误" in verdicts[1].problems[0].message
-    assert (await one(intake, "Failed_1.xml")).format == "DEC_RESPONSE"
+    assert (await entry(intake, "Failed_1.xml")).format == "DEC_RESPONSE"
 
 
 async def receipts_of(intake: Intake, number: str) -> tuple[str, list[str]]:
     request = declarations_pb2.GetDeclarationRequest(name=f"declarations/{number}")
     found = await intake.call("GetDeclaration", request)
-    return declarations_pb2.Declaration.Status.Name(found.status), [one.channel_code for one in found.receipts]
+    return declarations_pb2.Declaration.Status.Name(found.status), [receipt.channel_code for receipt in found.receipts]
 
 
 async def test_receipts_as_documents_in_every_form(intake: Intake) -> None:
@@ -304,13 +304,13 @@ async def test_a_message_of_many_documents_has_a_verdict_for_each(intake: Intake
     guids = [verdict.document_id.removeprefix("three.xml#") for verdict in verdicts]
     assert [guid in content.decode() for guid in guids] == [True] * 3
     assert len(set(guids)) == 3
-    found = await one(intake, "three.xml")
+    found = await entry(intake, "three.xml")
     (refused,) = [guid for guid, verdict in zip(guids, verdicts, strict=True) if verdict.outcome == Verdict.REFUSED]
     assert {problem.path.partition("/")[0] for problem in found.problems} == {f"#{refused}"}
     assert found.format == "CEB303"
     again = await intake.send(document("three.xml", content))
     assert Counter(verdict.outcome for verdict in again) == {Verdict.DUPLICATE: 2, Verdict.REFUSED: 1}
-    assert (await one(intake, "three.xml")).attempts == 2
+    assert (await entry(intake, "three.xml")).attempts == 2
 
 
 async def test_an_import_declaration_from_abroad_is_a_record(intake: Intake) -> None:
@@ -319,7 +319,7 @@ async def test_an_import_declaration_from_abroad_is_a_record(intake: Intake) -> 
     accepted = [verdict for verdict in verdicts if verdict.outcome == Verdict.ACCEPTED]
     assert {verdict.document_id.partition("#")[0] for verdict in accepted} == {"import.xml"}
     assert {verdict.resource.partition("/")[0] for verdict in accepted} == {"records"}
-    assert (await one(intake, "broken.xml")).format == "WCO"
+    assert (await entry(intake, "broken.xml")).format == "WCO"
 
 
 async def test_a_document_in_an_envelope_is_taken_kept_and_sent_again(intake: Intake) -> None:
@@ -328,11 +328,11 @@ async def test_a_document_in_an_envelope_is_taken_kept_and_sent_again(intake: In
     accepted, refused = await intake.send(*sent)
     assert accepted.outcome in (Verdict.ACCEPTED, Verdict.DUPLICATE)
     assert {problem.path.partition("/")[0] for problem in refused.problems} == {"data"}
-    kept = await one(intake, "broken.json")
+    kept = await entry(intake, "broken.json")
     assert kept.format == "WCO"
     again = await intake.send(sent[1])
     assert [verdict.outcome for verdict in again] == [Verdict.REFUSED]
-    assert (await one(intake, "broken.json")).attempts == 2
+    assert (await entry(intake, "broken.json")).attempts == 2
 
 
 def in_json(content: bytes) -> bytes:
@@ -464,8 +464,8 @@ def test_every_state_and_verb(state: refused_model.State, verb: refused_model.Ve
         revision=1,
     )
     verbs: dict[refused_model.Verb, Callable[[refused_model.RefusedDocument], refused_model.RefusedDocument]] = {
-        refused_model.Verb.REFUSE: lambda one: refused_model.refused_again(
-            one, refused_model.Attempt("1.xml", "", (), 5)
+        refused_model.Verb.REFUSE: lambda each_document: refused_model.refused_again(
+            each_document, refused_model.Attempt("1.xml", "", (), 5)
         ),
         refused_model.Verb.ACCEPT: refused_model.mended,
         refused_model.Verb.DISCARD: refused_model.discarded,
@@ -487,7 +487,7 @@ async def test_what_no_store_takes_is_refused_by_the_row_and_the_rest_taken(inta
         good.replace("08:00", "09:00"),
     ]
     content = "\n".join(lines).encode()
-    verdicts = [told(one) for one in await intake.send(document("hostile.jsonl", content))]
+    verdicts = [told(entry) for entry in await intake.send(document("hostile.jsonl", content))]
     assert [(outcome, [reason for _, reason in problems]) for _, outcome, problems in verdicts] == [
         ("ACCEPTED", []),
         ("REFUSED", ["TEXT_NUL"]),
@@ -508,7 +508,7 @@ async def test_a_receipt_with_an_impossible_time_stops_no_other(intake: Intake, 
             receipt.declaration_number = "460120260999999999"
         receipt.notice_time.seconds = seconds
     verdicts = (await intake.call("BatchCreateReceipts", request)).verdicts
-    assert [Verdict.Outcome.Name(one.outcome) for one in verdicts] == ["ACCEPTED", "REFUSED", "ACCEPTED"]
+    assert [Verdict.Outcome.Name(verdict.outcome) for verdict in verdicts] == ["ACCEPTED", "REFUSED", "ACCEPTED"]
 
 
 async def test_a_document_of_many_empty_parts_is_answered_soon_and_briefly(intake: Intake) -> None:
@@ -518,7 +518,7 @@ async def test_a_document_of_many_empty_parts_is_answered_soon_and_briefly(intak
     verdicts = await intake.send(document("empty.xml", content), document("sound.xml", dec_message(77)))
     seconds = time.monotonic() - begin
     assert (len(verdicts), verdicts[-1].outcome) == (9_901, Verdict.ACCEPTED)
-    assert {one.outcome for one in verdicts[:-1]} == {Verdict.REFUSED}
-    assert {one.problems[0].reason for one in verdicts[:-1]} == {"MISSING_ELEMENT"}
+    assert {verdict.outcome for verdict in verdicts[:-1]} == {Verdict.REFUSED}
+    assert {verdict.problems[0].reason for verdict in verdicts[:-1]} == {"MISSING_ELEMENT"}
     # A machine that does something else too is four times as slow.
     assert seconds < 10, seconds

@@ -85,8 +85,10 @@ def rows_of(register: RetailRegister, table: Any) -> Sequence[Any]:
 
 def stored(register: RetailRegister) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Totals and cells as they are stored, without those that are nothing."""
-    totals = {tuple(one[:9]): tuple(one[9:]) for one in rows_of(register, enterprise_totals) if any(one[9:])}
-    return totals, {tuple(one[:7]): tuple(one[7:9]) for one in rows_of(register, statistics_cells) if any(one[7:9])}
+    totals = {tuple(entry[:9]): tuple(entry[9:]) for entry in rows_of(register, enterprise_totals) if any(entry[9:])}
+    return totals, {
+        tuple(entry[:7]): tuple(entry[7:9]) for entry in rows_of(register, statistics_cells) if any(entry[7:9])
+    }
 
 
 def summarised(register: RetailRegister) -> set[str]:
@@ -99,24 +101,28 @@ def summarised(register: RetailRegister) -> set[str]:
     became = {one.id: one for one in rows_of(register, retail_summaries) if one.declaration in declared}
     claims = {one.list_number: one.summary for one in rows_of(register, retail_summary_lists) if not one.is_dropped}
     found = set()
-    for one in rows_of(register, retail_lists):
-        summary = became.get(claims.get(one.list_number, ""))
-        said = (one.merchant_code, one.value_currency, one.trade_mode, one.direction)
+    for entry in rows_of(register, retail_lists):
+        summary = became.get(claims.get(entry.list_number, ""))
+        said = (entry.merchant_code, entry.value_currency, entry.trade_mode, entry.direction)
         if summary is not None and said == (summary.merchant_code, summary.value_currency, "9610", "EXPORT"):
-            found.add(one.id)
+            found.add(entry.id)
     return found
 
 
 def counted_anew(register: RetailRegister) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """The totals from the rows as they are, all at once."""
     delta = counting_model.Delta()
-    for one in rows_of(register, sa.select(*(declarations.c[name] for name in counting_model.Row._fields)).subquery()):
+    for entry in rows_of(
+        register, sa.select(*(declarations.c[name] for name in counting_model.Row._fields)).subquery()
+    ):
         delta.add(
-            counting_model.contribution(counting_model.Row(*one), declarations_pb2.Declaration.FromString(one.body))
+            counting_model.contribution(counting_model.Row(*entry), declarations_pb2.Declaration.FromString(entry.body))
         )
     within = summarised(register)
-    for one in rows_of(register, sa.select(*(retail_lists.c[name] for name in lists_model.ListRow._fields)).subquery()):
-        delta.add(lists_model.contribution(lists_model.ListRow(*one), one.id in within))
+    for entry in rows_of(
+        register, sa.select(*(retail_lists.c[name] for name in lists_model.ListRow._fields)).subquery()
+    ):
+        delta.add(lists_model.contribution(lists_model.ListRow(*entry), entry.id in within))
     totals = {key: tuple(value) for key, value in delta.totals.items()}
     return totals, {key: tuple(value) for key, value in delta.cells().items()}
 
@@ -140,9 +146,9 @@ class Following(RuleBasedStateMachine):
     @initialize(declares=MOSTLY, numbers=MOSTLY, counts=MOSTLY)
     def begin(self, declares: bool, numbers: bool, counts: bool) -> None:
         """Most begin with lists under way, a summary of them, and often its declaration."""
-        self.register.lists(*(list_row(one) for one in LISTS[:-1]))
+        self.register.lists(*(list_row(count) for count in LISTS[:-1]))
         if numbers:
-            self.register.receipts(*(receipt_row(one, "120", self.later_us()) for one in LISTS[:-1]))
+            self.register.receipts(*(receipt_row(count, "120", self.later_us()) for count in LISTS[:-1]))
         self.summarise(1, {1, 2, 3}, 1, retail_pb2.NEW)
         if declares:
             self.declare(1, "9610", 5)
@@ -168,7 +174,7 @@ class Following(RuleBasedStateMachine):
 
     @rule(which=st.lists(st.sampled_from(LISTS), min_size=1, max_size=3), code=st.sampled_from(CODES))
     def receive(self, which: list[int], code: str) -> None:
-        self.register.receipts(*(receipt_row(one, code, self.later_us()) for one in which))
+        self.register.receipts(*(receipt_row(count, code, self.later_us()) for count in which))
 
     @rule(which=st.sampled_from(LISTS), is_return=st.booleans())
     def take_back(self, which: int, is_return: bool) -> None:
@@ -265,7 +271,7 @@ def asked(register: RetailRegister, caller: Caller = REGULATOR, **fields: Any) -
     settle(register)
     request = Query(from_month="2026-01", to_month="2026-12", group_by=[Query.DOCUMENT], **fields)
     found = read(register, "QueryStatistics", request, caller).rows
-    return {one.document: (one.declarations, one.lists, one.value.minor_units) for one in found}
+    return {entry.document: (entry.declarations, entry.lists, entry.value.minor_units) for entry in found}
 
 
 def read(register: RetailRegister, method: str, request: Any, caller: Caller) -> Any:
@@ -285,18 +291,18 @@ ALL = [
 
 def released(register: RetailRegister, *numbers: int, **fields: Any) -> None:
     """Lists that left."""
-    register.lists(*(list_row(one, 100_00, list_number=list_number(one), **fields) for one in numbers))
-    register.receipts(*(receipt_row(one, "899", enterprise_number="") for one in numbers))
+    register.lists(*(list_row(count, 100_00, list_number=list_number(count), **fields) for count in numbers))
+    register.receipts(*(receipt_row(count, "899", enterprise_number="") for count in numbers))
 
 
 def declared(register: RetailRegister, index: int, at_us: int = 0, **fields: Any) -> None:
     """A declaration in CNY, of what two lists are worth; an amendment if it has a time."""
-    one = row(index, goods(quantity="2", cents=100_00), **fields)
+    declaration = row(index, goods(quantity="2", cents=100_00), **fields)
     if at_us:
-        one.amend_time.FromMicroseconds(at_us)
-    one.declared_value.CopyFrom(cny(200_00))
-    one.lines[0].total.CopyFrom(cny(200_00))
-    request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[one])
+        declaration.amend_time.FromMicroseconds(at_us)
+    declaration.declared_value.CopyFrom(cny(200_00))
+    declaration.lines[0].total.CopyFrom(cny(200_00))
+    request = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[declaration])
     (verdict,) = register.call("BatchCreateDeclarations", request).verdicts
     assert verdict.outcome == verdict.ACCEPTED, verdict
 
@@ -358,7 +364,7 @@ def test_bonded_goods_count_where_they_cross_the_border(register: RetailRegister
     bonded = list_row(1, 100_00, trade_mode="1210", list_number=list_number(1))
     bonded.direction = retail_pb2.IMPORT
     register.lists(bonded, list_row(2, 100_00, trade_mode="1210", list_number=list_number(2)))
-    register.receipts(*(receipt_row(one, "899", enterprise_number="") for one in (1, 2)))
+    register.receipts(*(receipt_row(count, "899", enterprise_number="") for count in (1, 2)))
     declared(register, 1, trade_mode="1210", direction=1)
     declared(register, 2, trade_mode="1210")
     assert asked(register) == {insight_pb2.DECLARATION: (1, 0, 200_00), insight_pb2.LIST: (0, 1, 100_00)}
@@ -369,11 +375,11 @@ def test_bonded_goods_count_where_they_cross_the_border(register: RetailRegister
 
 def test_lists_grow_against_the_year_before(register: RetailRegister) -> None:
     released(register, 1)
-    before = [list_row(one, 50_00, list_number=list_number(one)) for one in (2, 3)]
-    for one in before:
-        one.trade_date.year, one.trade_date.month, one.trade_date.day = 2025, 11, 2
+    before = [list_row(count, 50_00, list_number=list_number(count)) for count in (2, 3)]
+    for parcel_list in before:
+        parcel_list.trade_date.year, parcel_list.trade_date.month, parcel_list.trade_date.day = 2025, 11, 2
     register.lists(*before)
-    register.receipts(*(receipt_row(one, "800", enterprise_number="") for one in (2, 3)))
+    register.receipts(*(receipt_row(count, "800", enterprise_number="") for count in (2, 3)))
     settle(register)
     request = Query(from_month="2026-11", to_month="2026-11", group_by=[Query.MONTH, Query.CHAPTER])
     (found,) = read(register, "QueryStatistics", request, EXPORTER).rows

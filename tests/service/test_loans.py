@@ -361,8 +361,8 @@ def test_only_banks_asked_know_an_application_and_none_learns_of_the_others(room
     alone = opened(room, banks=BANKS[:1]).name
     assert list(room.read("GetApplication", EXPORTER_CALLER, name=name).banks) == list(BANKS)
     assert list(room.read("GetApplication", OTHER_MAKER, name=name).banks) == [BANKS[1]]
-    assert [one.name for one in room.read("ListApplications", OTHER_MAKER).applications] == [name]
-    assert [one.name for one in room.read("ListApplications", MAKER).applications] == [alone, name]
+    assert [entry.name for entry in room.read("ListApplications", OTHER_MAKER).applications] == [name]
+    assert [entry.name for entry in room.read("ListApplications", MAKER).applications] == [alone, name]
     for caller in (OTHER_MAKER, STRANGER):
         with pytest.raises(NotFound):
             room.read("GetApplication", caller, name=alone)
@@ -423,7 +423,7 @@ def test_accepting_one_offer_declines_the_others_and_agrees_one_loan(room: Room)
     with pytest.raises(NotFound):
         room.call("AcceptOffer", STRANGER, name=made.name)
     loan = room.call("AcceptOffer", EXPORTER_CALLER, name=made.name)
-    states = {one.name: one.state for one in room.read("ListOffers", EXPORTER_CALLER, application=name).offers}
+    states = {entry.name: entry.state for entry in room.read("ListOffers", EXPORTER_CALLER, application=name).offers}
     assert states == {made.name: loans_pb2.Offer.ACCEPTED, other.name: loans_pb2.Offer.DECLINED}
     assert reason(lambda: room.call("AcceptOffer", EXPORTER_CALLER, name=other.name))[0] == "WRONG_STATE"
     assert reason(lambda: room.call("CreateOffer", MAKER, offer=offer(name)))[0] == "WRONG_STATE"

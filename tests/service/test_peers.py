@@ -84,21 +84,21 @@ def test_an_institutions_certificate_is_a_clients_and_names_no_host(authority: A
     usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usages) == [ExtendedKeyUsageOID.CLIENT_AUTH]
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert [type(one) for one in names] == [x509.UniformResourceIdentifier]
+    assert [type(entry) for entry in names] == [x509.UniformResourceIdentifier]
 
 
 def test_each_process_has_a_name_of_its_own(authority: Authority) -> None:
     names = ("declarations", "settlement", "credit_insurance", "loans", "gateway")
     issued = [authority.issue(f"services/{name}") for name in names]
-    for one in issued:
-        one.check_server()
+    for credentials in issued:
+        credentials.check_server()
     hosts = [
         set(
-            x509.load_pem_x509_certificate(one.certificate)
+            x509.load_pem_x509_certificate(each_credentials.certificate)
             .extensions.get_extension_for_class(x509.SubjectAlternativeName)
             .value.get_values_for_type(x509.DNSName)
         )
-        for one in issued
+        for each_credentials in issued
     ]
     assert hosts[2] == {"credit-insurance.aval.internal"} == {server_name("services/credit_insurance")}
     assert hosts[-1] == {"gateway.aval.internal", "gateway", "localhost"}

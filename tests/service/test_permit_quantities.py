@@ -210,7 +210,7 @@ async def test_a_third_declaration_gets_no_more_than_a_permit_has(platforms: lis
     await silver.amend(first, "50000", day=3)
     assert await silver.hindered(first, second, third, fourth) == [first]
     assert await silver.finance(third) == "CONFIRMED"
-    assert [one.reason for one in await silver.reasons(third, as_of=before)] == ["PERMIT_QUANTITY_EXCEEDED"]
+    assert [entry.reason for entry in await silver.reasons(third, as_of=before)] == ["PERMIT_QUANTITY_EXCEEDED"]
     # A permit that is lowered keeps those who came first; one that comes later serves who waits.
     await silver.permit(tonnes="10", number=1)
     assert await silver.hindered(first, second, third, fourth) == [first, second, third, fourth]
@@ -241,7 +241,7 @@ async def test_what_is_cancelled_gives_back_and_comes_last_when_it_comes_again(
     await silver.send(silver.row(gone, "50000", KILOGRAM))
     assert await silver.hindered(first, third) == []
     pieces = await silver.declare("5", PIECE)
-    assert [one.reason for one in await silver.reasons(pieces)] == ["PERMIT_UNIT_DIFFERS"]
+    assert [entry.reason for entry in await silver.reasons(pieces)] == ["PERMIT_UNIT_DIFFERS"]
 
 
 async def test_of_many_at_once_exactly_as_many_are_financed_as_the_permit_covers(

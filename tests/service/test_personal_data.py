@@ -65,7 +65,7 @@ FIELDS = ("name", "identity_number", "telephone", "address")
 PERSONS = [BUYER, *(person for row in RETAIL_ROWS for person in row.persons)]
 SECRETS = {
     *(INPUTTER, DECLARANT, TYPIST),
-    *(getattr(one, field) for one in PERSONS for field in FIELDS if getattr(one, field)),
+    *(getattr(entry, field) for entry in PERSONS for field in FIELDS if getattr(entry, field)),
 }
 ENCODINGS = ("utf-8", "gb18030", "utf-16-le", "utf-16-be")
 
@@ -172,7 +172,7 @@ async def refuse(register: Register) -> None:
         resend = declarations_pb2.ResendDocumentRequest(name=verdict.refused_document)
         assert (await register.call("ResendDocument", resend, WINDOW)).refused_document.problems
     listed = await register.call("ListRefusedDocuments", intake_pb2.ListRefusedDocumentsRequest(), WINDOW)
-    (theirs,) = [one for one in listed.refused_documents if one.format == "CSV"]
+    (theirs,) = [entry for entry in listed.refused_documents if entry.format == "CSV"]
     named.reason = "OTHER"
     assert (theirs.document_id, theirs.problems) == (f"{DECLARANT}.csv#0", [problem, named])
     discard = intake_pb2.DiscardRefusedDocumentRequest(name=theirs.name)
@@ -181,7 +181,11 @@ async def refuse(register: Register) -> None:
 
 def wrapped(row: Any) -> retail_pb2.RetailDocument:
     """A row as the document that it is."""
-    (field,) = [one.name for one in retail_pb2.RetailDocument.DESCRIPTOR.fields if one.message_type == row.DESCRIPTOR]
+    (field,) = [
+        each_field.name
+        for each_field in retail_pb2.RetailDocument.DESCRIPTOR.fields
+        if each_field.message_type == row.DESCRIPTOR
+    ]
     return retail_pb2.RetailDocument(**{field: row})
 
 
@@ -202,7 +206,7 @@ def transaction_on(connection: sa.Connection, register: Register) -> Transaction
 async def check_readable(register: Register) -> None:
     """Every person is still there."""
     imported = await register.persons(IMPORTED, OWNER)
-    assert [(one.part, one.name or one.identity_number) for one in imported] == [
+    assert [(each_person.part, each_person.name or each_person.identity_number) for each_person in imported] == [
         (personal_pb2.Person.TYPIST, TYPIST),
         (personal_pb2.Person.INPUTTER, INPUTTER),
         (personal_pb2.Person.DECLARANT, DECLARANT),
@@ -420,7 +424,7 @@ async def test_an_amendment_brings_its_own_persons(register: Register) -> None:
     batch = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
     (verdict,) = (await register.call("BatchCreateDeclarations", batch, WINDOW)).verdicts
     assert verdict.outcome == declarations_pb2.IntakeVerdict.ACCEPTED
-    assert [one.name for one in await register.persons(name, EXPORTER)] == ["Someone Else"]
+    assert [each_person.name for each_person in await register.persons(name, EXPORTER)] == ["Someone Else"]
 
 
 async def test_whose_it_isnt_finds_nothing(register: Register) -> None:
@@ -430,7 +434,9 @@ async def test_whose_it_isnt_finds_nothing(register: Register) -> None:
         with pytest.raises(RemoteError) as refusal:
             await register.persons(missing, caller)
         assert refusal.value.reason == "NOT_FOUND"
-    assert [(one.method, one.reader) for one in await register.disclosures()] == [("GetPersonalData", WINDOW.tenant)]
+    assert [(entry.method, entry.reader) for entry in await register.disclosures()] == [
+        ("GetPersonalData", WINDOW.tenant)
+    ]
 
 
 def test_the_search_finds_what_is_in_clear(tmp_path: pathlib.Path) -> None:

@@ -117,7 +117,10 @@ def test_a_roll_moves_finance_and_creates_none(world: World) -> None:
     assert order_of(world, order)["netted"] == 0
     assert world.refused("RollPreShipment", roll(order), CHECKER).reason == "NOTHING_TO_ROLL"
     applied = world.pay(name, 60_000_00)
-    assert sorted(one.amount.minor_units for one in applied.settled_encumbrances) == [18_000_00, 30_000_00]
+    assert sorted(settled_encumbrance.amount.minor_units for settled_encumbrance in applied.settled_encumbrances) == [
+        18_000_00,
+        30_000_00,
+    ]
 
 
 def test_a_roll_needs_final_evidence_of_every_declaration(world: World) -> None:
@@ -152,7 +155,7 @@ def test_what_the_buyer_pays_repays_the_finance_before_shipment(world: World) ->
     held = world.finance(order, 80_000_00)
     name = world.declared(**CONTRACT)
     applied = world.pay(name, VALUE)
-    assert [one.amount for one in applied.settled_encumbrances] == [usd(80_000_00)]
+    assert [settled_encumbrance.amount for settled_encumbrance in applied.settled_encumbrances] == [usd(80_000_00)]
     assert [(item.asset, item.settled) for item in world.encumbrance(held).items] == [(name, usd(80_000_00))]
     assert order_of(world, order) == {"shipped": VALUE, "netted": 0, "available": 0}
 
@@ -189,7 +192,7 @@ def test_a_rebate_is_an_asset_of_its_own(world: World) -> None:
     world.finance(rebate, 80_000_00)
     request = rebate_pb2.ReviseRebateRequest(name=rebate, amount=usd(70_000_00))
     world.call("ReviseRebate", request, WINDOW)
-    assert [(one.asset, one.amount) for one in world.breaches(BANK)] == [(rebate, usd(10_000_00))]
+    assert [(breach.asset, breach.amount) for breach in world.breaches(BANK)] == [(rebate, usd(10_000_00))]
 
 
 def test_a_claim_in_another_currency_keeps_its_rate(world: World) -> None:
@@ -237,7 +240,9 @@ def test_an_order_is_netted_in_another_currency_at_a_rate_that_is_kept(world: Wo
     assert item.amount.minor_units == ceil(again.netted.minor_units * rate * (1 + haircut))
     assert Fraction(item.exchange_rate.value) == rate
     applied = world.pay(name, 59_000_00, currency="EUR")
-    assert [one.amount.minor_units for one in applied.settled_encumbrances] == [item.amount.minor_units]
+    assert [settled_encumbrance.amount.minor_units for settled_encumbrance in applied.settled_encumbrances] == [
+        item.amount.minor_units
+    ]
 
 
 def test_an_order_in_another_currency_registered_late_knows_what_was_shipped(world: World) -> None:
@@ -434,13 +439,13 @@ def test_a_kept_row_in_no_currency_fails_no_page(world: World) -> None:
             assert connection.execute(statement, {"id": name.partition("/")[2]}).rowcount == 1
     for caller in (EXPORTER, BANK):
         orders = world.read("ListPreShipments", pre_shipment_pb2.ListPreShipmentsRequest(), caller).pre_shipments
-        assert {one.name for one in orders} == {order, other}
-        one = world.read("GetPreShipment", pre_shipment_pb2.GetPreShipmentRequest(name=order), caller)
-        assert one.available == to_proto(Money("BTC", VALUE * 8 // 10))
+        assert {row.name for row in orders} == {order, other}
+        entry = world.read("GetPreShipment", pre_shipment_pb2.GetPreShipmentRequest(name=order), caller)
+        assert entry.available == to_proto(Money("BTC", VALUE * 8 // 10))
         rebates = world.read("ListRebates", rebate_pb2.ListRebatesRequest(), caller).rebates
-        assert {one.name for one in rebates} == {rebate, expected}
-        one = world.read("GetRebate", rebate_pb2.GetRebateRequest(name=rebate), caller)
-        assert one.available == to_proto(Money("BTC", VALUE * 8 // 10))
+        assert {row.name for row in rebates} == {rebate, expected}
+        entry = world.read("GetRebate", rebate_pb2.GetRebateRequest(name=rebate), caller)
+        assert entry.available == to_proto(Money("BTC", VALUE * 8 // 10))
     for name in (order, rebate):
         refusal = world.refused("ReserveEncumbrance", world.reservation(name, 1), BANK)
         assert [problem.reason for problem in refusal.problems] == ["CURRENCY_DIFFERS"]

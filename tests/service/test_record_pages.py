@@ -31,4 +31,4 @@ def test_pages_hold_each_record_once_and_no_more_than_their_size(store: Stores, 
     with store().read() as connection:
         pages = list(records.pages(connection, things, Thing, size=3))
     assert [len(page) for page in pages] == sizes
-    assert [one for page in pages for one in page] == sorted(written, key=lambda thing: thing.id)
+    assert [thing for page in pages for thing in page] == sorted(written, key=lambda thing: thing.id)

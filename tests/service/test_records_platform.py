@@ -153,7 +153,7 @@ class World:
     async def rebate(self, declaration: str) -> int:
         """Returns what the rebate of a declaration is worth."""
         found = await self.call("ListRebates", rebate_pb2.ListRebatesRequest(page_size=500), EXPORTER)
-        (rebate,) = [one for one in found.rebates if one.declaration == declaration]
+        (rebate,) = [entry for entry in found.rebates if entry.declaration == declaration]
         return int(rebate.amount.minor_units)
 
     async def consent(self, bank: str) -> None:
@@ -318,7 +318,7 @@ async def test_versions_of_one_batch_are_decided_in_order(world: World, kind: st
     writer, row = WRITERS[records_kinds.KINDS[kind].writer], unlike(kind, world)
     rows = [changed(row, 50), row, changed(row, 50), changed(row, 49)]
     verdicts = await world.write(*rows, by=writer)
-    outcomes = [declarations_pb2.IntakeVerdict.Outcome.Name(one.outcome) for one in verdicts]
+    outcomes = [declarations_pb2.IntakeVerdict.Outcome.Name(verdict.outcome) for verdict in verdicts]
     assert outcomes == ["ACCEPTED", "ACCEPTED", "DUPLICATE", "ACCEPTED"]
     record = await world.get(verdicts[0].resource)
     assert (record.notice_time, value_of(record)) == (rows[0].notice_time, value_of(rows[0]))
@@ -355,15 +355,17 @@ async def test_who_sees_a_record(world: World, kind: str) -> None:
     name, is_public = verdict.resource, records_kinds.KINDS[kind].is_public
     for caller in (WINDOW, EXPORTER, TELLER):
         assert (await world.get(name, caller)).name == name
-        assert name in [one.name for one in await world.page(caller, kind=kind, page_size=500)]
+        assert name in [entry.name for entry in await world.page(caller, kind=kind, page_size=500)]
     for caller in (STRANGER, STRANGE_TELLER):
-        listed = [one.name for one in await world.page(caller, kind=kind, page_size=500)]
+        listed = [entry.name for entry in await world.page(caller, kind=kind, page_size=500)]
         assert (name in listed) is is_public
         if not is_public:
             expected = "NOT_FOUND" if caller is STRANGER else "CONSENT_MISSING"
             assert await world.refused("GetRecord", records_pb2.GetRecordRequest(name=name), caller) == expected
     if not is_public:
-        assert name in [one.name for one in await world.page(WINDOW, enterprise=ENTERPRISE, kind=kind, page_size=500)]
+        assert name in [
+            entry.name for entry in await world.page(WINDOW, enterprise=ENTERPRISE, kind=kind, page_size=500)
+        ]
         assert await world.page(STRANGER, enterprise=ENTERPRISE, kind=kind) == []
 
 
@@ -372,7 +374,7 @@ async def test_rows_are_refused_one_by_one_with_all_their_problems(world: World)
     broken.permit.commodity_codes[:] = ["x"]
     broken.enterprise = "enterprises/short"
     verdicts = await world.write(broken, nothing, sound)
-    assert [one.document_id for one in verdicts] == ["0", "1", "2"]
+    assert [verdict.document_id for verdict in verdicts] == ["0", "1", "2"]
     assert {problem.path for problem in verdicts[0].problems} == {"permit.commodity_codes[0]", "enterprise"}
     assert {problem.path for problem in verdicts[1].problems} == {"content", "notice_time"}
     assert verdicts[2].outcome == verdicts[2].ACCEPTED
@@ -402,15 +404,17 @@ async def test_pages_follow_one_another_and_lists_know_what_was_known(world: Wor
     request, seen = records_pb2.ListRecordsRequest(subject=subject, page_size=2), []
     while True:
         page = await world.call("ListRecords", request, STRANGER)
-        seen += [one.name for one in page.records]
+        seen += [record.name for record in page.records]
         request.page_token = page.next_page_token
         if not page.next_page_token:
             break
     assert sorted(seen) == sorted(names)
     later = changed(rows[0], 1)
     await world.taken(later)
-    assert {value_of(one) for one in await world.page(STRANGER, subject=subject, as_of=before)} == {value_of(rows[0])}
-    assert value_of(later) in {value_of(one) for one in await world.page(STRANGER, subject=subject)}
+    assert {value_of(entry) for entry in await world.page(STRANGER, subject=subject, as_of=before)} == {
+        value_of(rows[0])
+    }
+    assert value_of(later) in {value_of(entry) for entry in await world.page(STRANGER, subject=subject)}
 
 
 async def test_one_event_tells_an_enterprise_of_a_batch(world: World) -> None:
@@ -438,9 +442,9 @@ async def test_the_registry_knows_whose_customs_code_it_is(world: World) -> None
         goods_value=to_proto(Money("USD", 100_00)),
         envelope={"change": "NEW"},
     )
-    one, price = {"value": "1"}, {"value": "100"}
+    entry, price = {"value": "1"}, {"value": "100"}
     order.lines.add(
-        line_number=1, goods_name="WIGS", quantity=one, unit_price=price, total=to_proto(Money("USD", 100_00))
+        line_number=1, goods_name="WIGS", quantity=entry, unit_price=price, total=to_proto(Money("USD", 100_00))
     )
     documents = [retail_pb2.RetailDocument(order=order)]
     request = declarations_pb2.BatchCreateRetailDocumentsRequest(documents=documents)
@@ -488,7 +492,7 @@ async def test_a_hold_freezes_until_it_is_lifted(world: World, kind: str) -> Non
     reason = f"HOLD_{kind}"
     assert await world.eligibility(declaration) == ("NOT_ELIGIBLE", [reason])
     listed = await world.call("ListDeclarations", declarations_pb2.ListDeclarationsRequest(page_size=1), TELLER)
-    assert [one.reason for one in listed.declarations[0].eligibility.reasons] == [reason]
+    assert [entry.reason for entry in listed.declarations[0].eligibility.reasons] == [reason]
     confirm = declarations_pb2.ConfirmEncumbranceRequest(name=reserved.name)
     assert await world.refused("ConfirmEncumbrance", confirm, TELLER) == "VALUE_NOT_ELIGIBLE"
     with pytest.raises(RemoteError, match=hold.hold.hold_number):
@@ -615,12 +619,14 @@ async def test_what_others_say_of_a_declaration(world: World) -> None:
     names = [verdict.resource for verdict in await world.write(manifest, mirror, other, *events, events[0])]
 
     found = await world.call("GetEvidence", ask, TELLER)
-    assert [one.reason for one in found.manifest_findings] == ["MANIFEST_PACKAGE_COUNT_DIFFERS"]
-    verdicts = [(one.mirror, one.Verdict.Name(one.verdict)) for one in found.mirrors]
+    assert [manifest_finding.reason for manifest_finding in found.manifest_findings] == [
+        "MANIFEST_PACKAGE_COUNT_DIFFERS"
+    ]
+    verdicts = [(entry.mirror, entry.Verdict.Name(entry.verdict)) for entry in found.mirrors]
     # An import that has the invoice's number alone, and another country, is somebody else's.
     assert verdicts == [(names[1], "MATCHED")]
     assert (found.title.State.Name(found.title.state), found.title.holder) == ("HELD", "LUNA HAIR LLC")
-    listed = {one.name for one in await world.page(EXPORTER, declaration=declaration)}
+    listed = {entry.name for entry in await world.page(EXPORTER, declaration=declaration)}
     assert {names[0], names[1], *names[3:]} <= listed
     request = records_pb2.ListRecordsRequest(declaration=declaration)
     assert await world.refused("ListRecords", request, STRANGER) == "DECLARATION_NOT_FOUND"
@@ -730,7 +736,7 @@ async def overdue_bill(world: World, days: int) -> tuple[records_pb2.Record, str
 
 async def test_an_overdue_bill_is_paid_with_its_late_fee(world: World) -> None:
     row, bill = await overdue_bill(world, 7)
-    (listed,) = [one for one in await world.page(EXPORTER, kind="bill", page_size=500) if one.name == bill]
+    (listed,) = [entry for entry in await world.page(EXPORTER, kind="bill", page_size=500) if entry.name == bill]
     fee = listed.bill.late_fee
     assert (fee.days, fee.amount.minor_units, fee.waived, fee.bill) == (7, 1_142_40, False, "")
     account = (await world.account(ENTERPRISE, "CURRENT")).name
@@ -786,8 +792,8 @@ async def test_a_port_charge_above_the_published_tariff_is_said_and_can_be_paid(
     (found,) = (await world.get(bill, EXPORTER)).bill.findings
     amounts = [found.charged.minor_units, found.published.minor_units, found.difference.minor_units]
     assert (found.problem.reason, amounts) == ("PORT_CHARGE_ABOVE_TARIFF", [860_00, 855_00, 5_00])
-    assert found.tariff in [one.name for one in await world.page(STRANGER, kind="port_tariff", page_size=500)]
-    (listed,) = [one for one in await world.page(EXPORTER, kind="bill", page_size=500) if one.name == bill]
+    assert found.tariff in [entry.name for entry in await world.page(STRANGER, kind="port_tariff", page_size=500)]
+    (listed,) = [entry for entry in await world.page(EXPORTER, kind="bill", page_size=500) if entry.name == bill]
     assert listed.bill.findings == [found]
     account = (await world.account(ENTERPRISE, "CURRENT")).name
     await world.fund(account, 860_00)
@@ -836,7 +842,7 @@ async def test_a_foreign_windows_document_proves_the_import(world: World) -> Non
         request.documents.add(document_id=name, content=text)
     answer = await world.call("ImportDocuments", request, WINDOW)
     verdicts = answer.verdicts
-    assert [one.Outcome.Name(one.outcome) for one in verdicts] == ["ACCEPTED", "REFUSED", "DUPLICATE"]
+    assert [verdict.Outcome.Name(verdict.outcome) for verdict in verdicts] == ["ACCEPTED", "REFUSED", "DUPLICATE"]
     assert len(verdicts[1].problems) == 6
     evidence = await world.call("GetEvidence", records_pb2.GetEvidenceRequest(declaration=declaration), TELLER)
     (mirror,) = evidence.mirrors

@@ -93,7 +93,7 @@ class Desk:
 
     def waiting(self, *filters: str) -> dict[str, Any]:
         """Returns what is listed, by where it came from."""
-        return {one["document"]: one for one in self.run("refused", "list", *filters)["refused"]}
+        return {entry["document"]: entry for entry in self.run("refused", "list", *filters)["refused"]}
 
 
 @pytest.fixture
@@ -104,7 +104,9 @@ def desk(layout: Layout, tmp_path: pathlib.Path) -> Desk:
 def test_rows_are_mended_in_their_file_and_one_by_one(desk: Desk) -> None:
     assert desk.imported(ROWS) == (1, 0, 3)
     found = desk.waiting()
-    assert {document: (one["format"], {p["rule"] for p in one["problems"]}) for document, one in found.items()} == {
+    assert {
+        document: (entry["format"], {p["rule"] for p in entry["problems"]}) for document, entry in found.items()
+    } == {
         "declared.csv#3": ("CSV", {"DATE_INVALID", "NUMBER_INVALID"}),
         "declared.csv#5": ("declaration", {"FIELD_STRING_PATTERN"}),
         "declared.csv#6": ("CSV", {"ROW_MALFORMED"}),
@@ -156,16 +158,16 @@ def test_the_newest_are_listed_page_by_page(desk: Desk, monkeypatch: pytest.Monk
     monkeypatch.setattr("cli.refusals.PAGE", 2)
     desk.imported([ROWS[4].replace("304", f"{304 + index}") for index in range(5)])
     desk.imported([ROWS[4].replace("304", "399")])
-    listed = [one["document"] for one in desk.run("refused", "list")["refused"]]
+    listed = [entry["document"] for entry in desk.run("refused", "list")["refused"]]
     assert listed == [f"declared.csv#{line}" for line in (2, 2, 3, 4, 5, 6)]
     assert len(desk.run("refused", "list", "--most", "3")["refused"]) == 3
 
 
 def test_rows_of_every_kind_without_a_mapping(desk: Desk) -> None:
     desk.imported(ROWS[3:4])
-    (one,) = desk.waiting().values()
+    (entry,) = desk.waiting().values()
     out = desk.folder / "rows.jsonl"
-    desk.run("refused", "show", one["name"], "--out", str(out))
+    desk.run("refused", "show", entry["name"], "--out", str(out))
     report = desk.run("import", str(out))
     assert [(row["path"], row["rule"]) for row in report["refused"]] == [
         ("lines[0].commodity_code", "FIELD_STRING_PATTERN")

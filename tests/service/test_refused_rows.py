@@ -162,20 +162,20 @@ async def test_a_refused_row_is_kept_and_mended_by_what_comes(intake: Intake, ki
     assert [verdict.outcome for verdict in verdicts] == [Verdict.ACCEPTED, Verdict.REFUSED, Verdict.REFUSED]
     found = [await get(intake, verdict.refused_document) for verdict in verdicts[1:]]
     assert not verdicts[0].refused_document
-    assert [one.document_id for one in found] == ["goods.csv#3", "goods.csv#7"]
-    assert {(one.format, one.attempts, one.state) for one in found} == {(kind.name, 1, State.REFUSED)}
+    assert [entry.document_id for entry in found] == ["goods.csv#3", "goods.csv#7"]
+    assert {(entry.format, entry.attempts, entry.state) for entry in found} == {(kind.name, 1, State.REFUSED)}
     assert kind.reason in [problem.reason for problem in found[0].problems]
     assert found[0].problems == verdicts[1].problems
-    assert {one.name for one in await listed(intake, reason=kind.reason, format=kind.name)} == {
-        one.name for one in found
+    assert {entry.name for entry in await listed(intake, reason=kind.reason, format=kind.name)} == {
+        entry.name for entry in found
     }
     # The same again is one more attempt; of another place, but the same row.
     again = await send(intake, kind, kind.spoilt(102), name="again.csv", positions=[9])
     assert again[0].refused_document == found[0].name
     # Mended in the file and imported again: what was refused waits no more, and its content is forgotten.
     await send(intake, kind, kind.sound(101), kind.sound(102), has_mended=True)
-    after = [await get(intake, one.name) for one in found]
-    assert [(one.state, one.attempts, bool(one.content)) for one in after] == [
+    after = [await get(intake, entry.name) for entry in found]
+    assert [(entry.state, entry.attempts, bool(entry.content)) for entry in after] == [
         (State.MENDED, 2, False),
         (State.REFUSED, 1, True),
     ]
@@ -219,7 +219,7 @@ async def test_an_amendment_is_mended_by_no_other_amendment(intake: Intake) -> N
     broken.amend_time.FromSeconds(1_793_800_000)
     verdicts = await send(intake, kind, first, broken)
     assert [verdict.outcome for verdict in verdicts] == [Verdict.ACCEPTED, Verdict.REFUSED]
-    assert [one.outcome for one in await send(intake, kind, second, has_mended=True)] == [Verdict.ACCEPTED]
+    assert [entry.outcome for entry in await send(intake, kind, second, has_mended=True)] == [Verdict.ACCEPTED]
     assert (await get(intake, verdicts[1].refused_document)).state == State.REFUSED
     # Known with other content: the row that was accepted is a duplicate when it comes again, and mends nothing.
     (other,) = await send(intake, kind, declaration(150, contract_number="other"))
@@ -243,7 +243,7 @@ async def test_the_window_alone_has_rows_kept(intake: Intake) -> None:
     (verdict,) = await send(intake, KINDS[1], KINDS[1].spoilt(160), caller=EXPORTER)
     assert (verdict.outcome, verdict.refused_document) == (Verdict.REFUSED, "")
     (theirs,) = await send(intake, KINDS[1], KINDS[1].spoilt(160), caller=OTHER_WINDOW)
-    assert [one.name for one in await listed(intake, OTHER_WINDOW)] == [theirs.refused_document]
+    assert [entry.name for entry in await listed(intake, OTHER_WINDOW)] == [theirs.refused_document]
 
 
 def unread(position: int, content: bytes, row: Any = None) -> declarations_pb2.UnreadRow:
@@ -257,8 +257,8 @@ async def test_what_its_sender_could_not_read_is_kept_too(intake: Intake) -> Non
     sent: dict[str, Any] = {"name": "d.csv", "unread": [unread(4, content, row), unread(5, b"a,b\n1\n")]}
     assert await send(intake, kind, **sent) == []
     assert await send(intake, kind, **sent) == []
-    found = {one.document_id: one for one in await listed(intake, format="CSV")}
-    assert {(one.document_id, one.attempts) for one in found.values()} == {("d.csv#4", 2), ("d.csv#5", 2)}
+    found = {entry.document_id: entry for entry in await listed(intake, format="CSV")}
+    assert {(entry.document_id, entry.attempts) for entry in found.values()} == {("d.csv#4", 2), ("d.csv#5", 2)}
     kept = await get(intake, found["d.csv#4"].name)
     assert (kept.content, kept.problems[0].path) == (content, "总价")
     with pytest.raises(RemoteError) as needed:
@@ -330,7 +330,8 @@ def has_rows(intake: Intake, name: str) -> list[bool]:
     )
     with intake.platform.nodes[SERVICE.name].store.read() as connection:
         return [
-            connection.execute(sa.select(sa.literal(1)).where(one).limit(1)).first() is not None for one in conditions
+            connection.execute(sa.select(sa.literal(1)).where(condition).limit(1)).first() is not None
+            for condition in conditions
         ]
 
 

@@ -97,7 +97,7 @@ def receipts(name: str, code: str, now_us: int) -> pb.BatchCreateReceiptsRequest
 
 def receive(transaction: Transaction, request: pb.BatchCreateReceiptsRequest) -> None:
     """As the writer would: under the lock of the declaration's name."""
-    names = [f"declarations/{one.declaration_number}" for one in request.receipts]
+    names = [f"declarations/{receipt.declaration_number}" for receipt in request.receipts]
     database.lock(transaction.connection, names)
     takers_declarations.create_receipts(transaction, request)
 
@@ -119,7 +119,7 @@ def test_a_deletion_is_taken_while_finance_is_confirmed(world: World) -> None:
     with meanwhile(world, partial(protocol_confirming.confirm, KINDS), confirmation(held), BANK):
         world.receive(name, "D")
     assert world.booked(name) == {"financed": 40_000_00, "shortfall": 40_000_00}
-    assert [one.amount for one in world.breaches(BANK)] == [usd(40_000_00)]
+    assert [breach.amount for breach in world.breaches(BANK)] == [usd(40_000_00)]
 
 
 def test_an_order_counts_what_was_just_shipped_under_it(world: World) -> None:

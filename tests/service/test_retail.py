@@ -62,8 +62,8 @@ class Window:
         """Sends rows; returns the outcome of each, with the reasons of a refusal."""
         verdicts = await self.send(*rows)
         return [
-            ", ".join([Verdict.Outcome.Name(one.outcome), *(problem.reason for problem in one.problems)])
-            for one in verdicts
+            ", ".join([Verdict.Outcome.Name(verdict.outcome), *(problem.reason for problem in verdict.problems)])
+            for verdict in verdicts
         ]
 
     async def order(self, number: str, caller: Caller = WINDOW) -> Any:
@@ -93,7 +93,11 @@ async def window(database_url: str, tmp_path: pathlib.Path) -> AsyncIterator[Win
 
 def wrapped(row: Any) -> retail_pb2.RetailDocument:
     """A row as the document that it is."""
-    (field,) = [one.name for one in retail_pb2.RetailDocument.DESCRIPTOR.fields if one.message_type == row.DESCRIPTOR]
+    (field,) = [
+        each_field.name
+        for each_field in retail_pb2.RetailDocument.DESCRIPTOR.fields
+        if each_field.message_type == row.DESCRIPTOR
+    ]
     return retail_pb2.RetailDocument(**{field: row})
 
 
@@ -160,8 +164,8 @@ async def test_a_batch_of_all_kinds_has_a_verdict_a_row(window: Window) -> None:
     verdicts = await window.send(
         payment("T1", "B1"), order("B1"), broken, waybill("W1", "B1"), fixture("good_604"), order("")
     )
-    assert [one.document_id for one in verdicts] == [str(index) for index in range(6)]
-    assert [Verdict.Outcome.Name(one.outcome)[:7] for one in verdicts][:4] == [
+    assert [verdict.document_id for verdict in verdicts] == [str(index) for index in range(6)]
+    assert [Verdict.Outcome.Name(verdict.outcome)[:7] for verdict in verdicts][:4] == [
         "ACCEPTE",
         "ACCEPTE",
         "REFUSED",
@@ -169,8 +173,10 @@ async def test_a_batch_of_all_kinds_has_a_verdict_a_row(window: Window) -> None:
     ]
     assert verdicts[1].resource == f"retailOrders/{order_id(retail_pb2.EXPORT, '4101W6000A', 'B1')}"
     assert verdicts[3].resource == f"retailWaybills/{waybill_id('4101W6000C', 'W1')}"
-    assert [(one.path, one.reason) for one in verdicts[2].problems] == [("order.goods_value", "GOODS_VALUE_MISMATCH")]
-    assert [one.path for one in verdicts[5].problems] == ["order.order_number"]
+    assert [(problem.path, problem.reason) for problem in verdicts[2].problems] == [
+        ("order.goods_value", "GOODS_VALUE_MISMATCH")
+    ]
+    assert [problem.path for problem in verdicts[5].problems] == ["order.order_number"]
     assert await window.stands("B1") == ("MATCHED", [])
 
 
@@ -220,7 +226,7 @@ async def test_the_same_again_is_accepted_never_and_refused_alike(window: Window
     first = await window.outcomes(*rows)
     again = await window.outcomes(*rows)
     assert first.count("ACCEPTED") == 5
-    assert again == [one.replace("ACCEPTED", "DUPLICATE") for one in first]
+    assert again == [name.replace("ACCEPTED", "DUPLICATE") for name in first]
 
 
 FIRST = {
@@ -238,7 +244,7 @@ async def test_the_three_flows_agree_in_whatever_order_they_come(window: Window,
         await window.send(FIRST[leg][0])
     assert await window.stands("L") == ("MATCHED", [])
     listed = await window.call("ListRetailOrders", retail_pb2.ListRetailOrdersRequest(match_state=State.MATCHED))
-    assert [one.order_number for one in listed.orders] == ["L"]
+    assert [entry.order_number for entry in listed.orders] == ["L"]
 
 
 async def test_a_payment_that_changes_moves_its_orders(window: Window) -> None:
@@ -252,7 +258,7 @@ async def test_a_payment_that_changes_moves_its_orders(window: Window) -> None:
     listed = {}
     for state in (State.MATCHED, State.INCOMPLETE, State.DIFFERENT):
         answer = await window.call("ListRetailOrders", retail_pb2.ListRetailOrdersRequest(match_state=state))
-        listed[State.Name(state)] = [one.order_number for one in answer.orders]
+        listed[State.Name(state)] = [entry.order_number for entry in answer.orders]
     assert listed == {"MATCHED": [], "INCOMPLETE": ["A"], "DIFFERENT": ["B"]}
     await window.send(payment("X", "B", 90_00, "DELETE", 2))
     assert await window.stands("B") == ("INCOMPLETE", ["payment: MISSING_PAYMENT"])
@@ -293,7 +299,7 @@ async def test_personal_data_is_sealed_apart_and_never_given_out(window: Window)
         stored = connection.execute(sa.select(retail_orders)).one()
         reading = Reading(connection, WINDOW, SystemClock().now_us(), node.store.keys)
         kept = personal_store.of(reading, [verdict.resource])
-    assert "柳星遥".encode() not in b"".join(one for one in stored if isinstance(one, bytes))
+    assert "柳星遥".encode() not in b"".join(entry for entry in stored if isinstance(entry, bytes))
     assert list(kept[verdict.resource].persons) == list(row.persons)
     # The same order for another person is another order.
     row.persons[0].name = "别人"
@@ -319,17 +325,17 @@ async def test_an_enterprise_sees_its_own_an_institution_what_it_was_let_see(win
     await window.call("CreateConsent", declarations_pb2.CreateConsentRequest(consent=consent), exporter)
     assert (await window.order("O", bank)).order_number == "O"
     listed = await window.call("ListRetailOrders", retail_pb2.ListRetailOrdersRequest(), bank)
-    assert [one.order_number for one in listed.orders] == ["O"]
+    assert [entry.order_number for entry in listed.orders] == ["O"]
     # And the enterprise can see that it did.
     told = await window.call("ListDisclosures", consent_pb2.ListDisclosuresRequest(), exporter)
-    assert sorted(one.method for one in told.disclosures) == ["GetRetailOrder", "ListRetailOrders"]
-    assert {*itertools.chain(*(one.resources for one in told.disclosures))} == {request.name}
+    assert sorted(disclosure.method for disclosure in told.disclosures) == ["GetRetailOrder", "ListRetailOrders"]
+    assert {*itertools.chain(*(disclosure.resources for disclosure in told.disclosures))} == {request.name}
 
 
 async def test_nothing_that_is_stored_names_a_person(window: Window) -> None:
     """D3: no column of any table has a word of a natural person."""
     rows = [fixture(name) for name in ("good_311", "good_411", "good_511")]
-    words = {word for row in rows for one in row.persons for _, word in one.ListFields() if isinstance(word, str)}
+    words = {word for row in rows for entry in row.persons for _, word in entry.ListFields() if isinstance(word, str)}
     words -= {"1"}
     assert len(words) == 6
     assert await window.outcomes(*rows) == ["ACCEPTED"] * 3
@@ -350,7 +356,7 @@ async def test_who_may_reads_the_persons_of_an_order(window: Window) -> None:
     (verdict,) = await window.send(row)
     request = personal_pb2.GetPersonalDataRequest(name=verdict.resource, reason="claim")
     found = await window.call("GetPersonalData", request, person(ENTERPRISE, "EXPORTER"))
-    assert [one.name for one in found.persons] == ["柳星遥"]
+    assert [entry.name for entry in found.persons] == ["柳星遥"]
     assert await window.refusal("GetPersonalData", request, person(RIVAL, "EXPORTER")) == "NOT_FOUND"
     assert await window.refusal("GetPersonalData", request, person(BANK, "BANK_MAKER")) == "CONSENT_MISSING"
 
@@ -364,7 +370,7 @@ async def test_orders_are_listed_page_by_page_and_by_filter(window: Window) -> N
     found: list[str] = []
     while True:
         page = await window.call("ListRetailOrders", request)
-        found += [one.order_number for one in page.orders]
+        found += [entry.order_number for entry in page.orders]
         if not page.next_page_token:
             break
         request.page_token = page.next_page_token
@@ -372,7 +378,7 @@ async def test_orders_are_listed_page_by_page_and_by_filter(window: Window) -> N
 
     async def numbers(**filters: Any) -> list[str]:
         answer = await window.call("ListRetailOrders", retail_pb2.ListRetailOrdersRequest(**filters))
-        return sorted(one.order_number for one in answer.orders)
+        return sorted(entry.order_number for entry in answer.orders)
 
     assert await numbers(platform_code="OTHER") == ["P0"]
     # A customs code is no enterprise until a registry says whose it is.
@@ -411,7 +417,7 @@ async def test_the_stream_answers_each_request_in_order(window: Window) -> None:
         await call.write(request.SerializeToString())
     await call.done_writing()
     answers = [declarations_pb2.BatchCreateRetailDocumentsResponse.FromString(raw) async for raw in call]
-    assert [[one.outcome for one in answer.verdicts] for answer in answers] == [
+    assert [[verdict.outcome for verdict in answer.verdicts] for answer in answers] == [
         [Verdict.ACCEPTED] * count for count in (1, 2, 3)
     ]
 
@@ -435,7 +441,7 @@ async def test_a_thousand_rows_cost_few_statements(window: Window, statements: l
     for batch in batches:
         statements.clear()
         await window.send(*batch)
-        changes = [one for one in statements if "retail" in one or "personal" in one]
+        changes = [statement for statement in statements if "retail" in statement or "personal" in statement]
         assert len(changes) < 20, changes
     request = retail_pb2.ListRetailOrdersRequest(page_size=500, match_state=State.MATCHED)
     assert len((await window.call("ListRetailOrders", request)).orders) == 500

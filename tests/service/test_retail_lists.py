@@ -196,10 +196,18 @@ def documents(number: int, said: Sequence[tuple[str, int, str]], ends: set[str])
     return [*found, *(choices[end] for end in sorted(ends))]
 
 
-def state(one: RetailList) -> tuple[Any, ...]:
+def state(parcel_list: RetailList) -> tuple[Any, ...]:
     """All that finance judges a list by."""
-    numbers = (bool(one.list_number), bool(one.pre_number))
-    return (one.status, one.release_us, one.departure_us, one.value, one.send_us, one.change, *numbers)
+    numbers = (bool(parcel_list.list_number), bool(parcel_list.pre_number))
+    return (
+        parcel_list.status,
+        parcel_list.release_us,
+        parcel_list.departure_us,
+        parcel_list.value,
+        parcel_list.send_us,
+        parcel_list.change,
+        *numbers,
+    )
 
 
 @LAW
@@ -208,14 +216,14 @@ def test_any_order_and_repetition_ends_alike(
     register: RetailRegister, said: list[tuple[str, int, str]], ends: set[str], data: st.DataObject
 ) -> None:
     """D4: a list ends in the same state, in any order and repetition of what is said of it."""
-    one, other = next(NUMBERS), next(NUMBERS)
-    for take, row in documents(one, said, ends):
+    number, other = next(NUMBERS), next(NUMBERS)
+    for take, row in documents(number, said, ends):
         register.take(take, [row])
     told = documents(other, said, ends)
     repeated = told + data.draw(st.lists(st.sampled_from(told), max_size=4))
     for take, row in data.draw(st.permutations(repeated)):
         assert register.take(take, [row])[0] in ("ACCEPTED", "DUPLICATE")
-    assert state(register.list(other)) == state(register.list(one))
+    assert state(register.list(other)) == state(register.list(number))
     # Whatever comes again says nothing new.
     again = [register.take(take, [row])[0] for take, row in told]
     assert set(again) == {"DUPLICATE"}
@@ -226,14 +234,14 @@ def test_any_order_and_repetition_ends_alike(
 def test_batches_end_as_single_documents_do(
     register: RetailRegister, said: list[tuple[str, int, str]], data: st.DataObject
 ) -> None:
-    one, other = next(NUMBERS), next(NUMBERS)
-    for take, row in documents(one, said, set()):
+    number, other = next(NUMBERS), next(NUMBERS)
+    for take, row in documents(number, said, set()):
         register.take(take, [row])
     told = documents(other, said, set())
     receipts = [row for take, row in told if take is takers_lists.take_receipts]
     register.take(takers_lists.take_receipts, data.draw(st.permutations(receipts + receipts[:2])))
     register.take(takers_lists.take, [row for take, row in told if take is takers_lists.take] * 2)
-    assert state(register.list(other)) == state(register.list(one))
+    assert state(register.list(other)) == state(register.list(number))
 
 
 GOODS_SAID = st.lists(

@@ -64,15 +64,15 @@ class Plain:
 
 def plain_base(lists: Sequence[Plain]) -> int:
     """The base of all lists, by the definition, from nothing but the lists; in fen."""
-    terms = [max(one.value - one.paid, 0) * ELIGIBILITY.get(one.standing, 0) // 100 for one in lists]
+    terms = [max(plain.value - plain.paid, 0) * ELIGIBILITY.get(plain.standing, 0) // 100 for plain in lists]
     eligible = sum(terms)
-    if sum(one.standing in ELIGIBILITY for one in lists) < FEWEST:
+    if sum(plain.standing in ELIGIBILITY for plain in lists) < FEWEST:
         return 0
     excess = 0
     for limit, key in ((COUNTRY_LIMIT, "country"), (PLATFORM_LIMIT, "platform")):
         sums: dict[str, int] = {}
-        for one, term in zip(lists, terms, strict=True):
-            sums[getattr(one, key)] = sums.get(getattr(one, key), 0) + term
+        for each_plain, term in zip(lists, terms, strict=True):
+            sums[getattr(each_plain, key)] = sums.get(getattr(each_plain, key), 0) + term
         excess += sum(max(total - eligible * limit // 100, 0) for total in sums.values())
     return max(eligible - excess, 0) * ADVANCE // 100
 
@@ -116,7 +116,7 @@ def play(register: RetailRegister, count: int, batch: int = 1000) -> float:
     seconds = time.perf_counter() - started
     found = register.get_pool(pool)
     assert found.base.minor_units == plain_base(list(plain.values()))
-    assert sum(one.lists for one in found.derivation.standings) == count
+    assert sum(pool_standing.lists for pool_standing in found.derivation.standings) == count
     assert register.violations() == []
     return rows / seconds
 
@@ -147,7 +147,9 @@ def closed(register: RetailRegister, first: int, count: int = COUNT, value: int 
 def standings(register: RetailRegister, pool: str) -> dict[str, tuple[int, int]]:
     """Lists and eligible fen of a pool by how they stand."""
     found = register.get_pool(pool).derivation.standings
-    return {one.standing: (one.lists, one.eligible.minor_units) for one in found}
+    return {
+        pool_standing.standing: (pool_standing.lists, pool_standing.eligible.minor_units) for pool_standing in found
+    }
 
 
 def movements(register: RetailRegister, pool: str) -> list[tuple[int, str, int, int, int]]:
@@ -243,7 +245,9 @@ def test_the_base_is_explained(register: RetailRegister) -> None:
     found = register.get_pool(pool).derivation
     eligible = 99 * 90_00 + 901 * (33_33 * 9 // 10)
     assert (found.eligible.minor_units, found.gross.minor_units) == (eligible, 99 * 100_00 + 901 * 33_33)
-    assert {(one.dimension, one.code) for one in found.concentrations} == {("COUNTRY", "USA")}
+    assert {(concentration.dimension, concentration.code) for concentration in found.concentrations} == {
+        ("COUNTRY", "USA")
+    }
     (country,) = found.concentrations
     assert country.limit.minor_units == eligible * 60 // 100
     assert country.excess.minor_units == country.eligible.minor_units - country.limit.minor_units
@@ -396,7 +400,7 @@ def test_a_list_tells_no_institution_of_a_pool_that_another_finances(register: R
         consent(register, caller)
     for caller, told in ((BANK, ""), (OTHER_BANK, pool), (EXPORTER, pool)):
         everything, pooled = lists_seen(register, caller), lists_seen(register, caller, pool)
-        assert {one.pool for one in everything} == {told}
+        assert {entry.pool for entry in everything} == {told}
         assert pooled == (everything if told else [])
 
 
@@ -513,4 +517,4 @@ def test_the_proof_finds_what_is_wrong(register: RetailRegister) -> None:
         connection.exec_driver_sql("UPDATE pool_totals SET lists = lists + 1 WHERE code = 'CLOSED'")
     found = register.violations()
     assert len(found) == 2
-    assert all(pool in one for one in found)
+    assert all(pool in name for name in found)

@@ -89,7 +89,7 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
         except Exception as error:
             answers[index] = error
 
-    threads = [threading.Thread(target=run, args=one) for one in enumerate(works)]
+    threads = [threading.Thread(target=run, args=work) for work in enumerate(works)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -110,40 +110,40 @@ def rows_of(database: Database, table: sa.Table, *columns: str) -> list[Any]:
 
 def test_two_writers_of_one_merchant_end_where_one_would(registers: Sequence[RetailRegister], store: Stores) -> None:
     """Every list is released, left, in one summary and in the pool, whoever brought what and when; nothing waits."""
-    one, other = registers
-    pool = one.pool()
+    retail_register, other = registers
+    pool = retail_register.pool()
 
     def send(register: RetailRegister, seed: int) -> set[str]:
         answers = [register.call("BatchCreateRetailDocuments", batch) for batch in batches(seed)]
         return {outcome(verdict) for answer in answers for verdict in answer.verdicts}
 
-    told = at_once(lambda: send(one, 0), lambda: send(other, 1))
+    told = at_once(lambda: send(retail_register, 0), lambda: send(other, 1))
     assert set().union(*told) <= {"ACCEPTED", "DUPLICATE", "LIST_SUMMED_ALREADY"}
-    assert one.violations() == []
-    assert rows_of(one.database, retail_waiting, "key") == []
-    with one.database.read() as connection:
+    assert retail_register.violations() == []
+    assert rows_of(retail_register.database, retail_waiting, "key") == []
+    with retail_register.database.read() as connection:
         found = list_store.load(connection, map(name_of, range(COUNT)))
-    assert {(one.status, one.departure_us) for one in found.values()} == {("CLOSED", NOW_US)}
-    claimed = rows_of(one.database, retail_summary_lists, "list_number", "is_dropped")
+    assert {(parcel_list.status, parcel_list.departure_us) for parcel_list in found.values()} == {("CLOSED", NOW_US)}
+    claimed = rows_of(retail_register.database, retail_summary_lists, "list_number", "is_dropped")
     assert claimed == [(list_number(number), False) for number in range(COUNT)]
-    assert {standing for (standing,) in rows_of(one.database, pool_members, "standing")} == {"SUMMARISED"}
+    assert {standing for (standing,) in rows_of(retail_register.database, pool_members, "standing")} == {"SUMMARISED"}
     eligible = sum(100_00 + number for number in range(COUNT))
-    assert one.get_pool(pool).derivation.eligible == cny(eligible)
+    assert retail_register.get_pool(pool).derivation.eligible == cny(eligible)
 
 
 def test_payments_and_returns_of_one_pool_at_once(registers: Sequence[RetailRegister]) -> None:
     """Each payment is counted, each return is, and the base is what the members give."""
-    one, other = registers
-    pool = one.pool()
-    one.lists(*(list_row(number, list_number=list_number(number)) for number in range(COUNT)))
-    one.receipts(*(receipt_row(number, "899", enterprise_number="") for number in range(COUNT)))
+    retail_register, other = registers
+    pool = retail_register.pool()
+    retail_register.lists(*(list_row(number, list_number=list_number(number)) for number in range(COUNT)))
+    retail_register.receipts(*(receipt_row(number, "899", enterprise_number="") for number in range(COUNT)))
     steps = [range(first, first + 10) for first in range(0, COUNT, 10)]
 
     def pay() -> None:
         for step in steps:
             receipts = [pool_pb2.PoolReceipt(list_number=list_number(number), amount=cny(40_00)) for number in step]
             request = pool_pb2.ApplyPoolSettlementRequest(pool=pool, payment=f"payment-{step}", receipts=receipts)
-            one.call("ApplyPoolSettlement", request, WINDOW)
+            retail_register.call("ApplyPoolSettlement", request, WINDOW)
 
     def send_back() -> None:
         for step in steps:
@@ -153,10 +153,10 @@ def test_payments_and_returns_of_one_pool_at_once(registers: Sequence[RetailRegi
             other.call("BatchCreateRetailDocuments", request)
 
     at_once(pay, send_back)
-    assert one.violations() == []
-    members = rows_of(one.database, pool_members, "paid_minor_units", "standing")
+    assert retail_register.violations() == []
+    members = rows_of(retail_register.database, pool_members, "paid_minor_units", "standing")
     assert sorted(members) == [(40_00, "CLOSED")] * (COUNT // 2) + [(40_00, "RETURNED")] * (COUNT // 2)
-    assert one.get_pool(pool).settled == cny(40_00 * COUNT)
+    assert retail_register.get_pool(pool).settled == cny(40_00 * COUNT)
 
 
 @pytest.fixture
@@ -175,14 +175,14 @@ def test_lists_of_another_merchant_wait_for_nobody(two_databases: Sequence[Datab
 
     What names no merchant waits, and finds the list then.
     """
-    one, other = (RetailRegister(database) for database in two_databases)
+    retail_register, other = (RetailRegister(database) for database in two_databases)
     own, rival = (list_row(number, list_number=list_number(number)) for number in (1, 2))
     rival.merchant_code = RIVAL
     assert not list_store.names([MERCHANT]) & list_store.names([RIVAL])
     nobodys = receipt_row(1, "899", enterprise_number="")
 
     with two_databases[0].write() as connection:
-        takers_lists.take(one.transaction(connection), [("row", own)])
+        takers_lists.take(retail_register.transaction(connection), [("row", own)])
         assert other.lists(rival) == ["ACCEPTED"]
         waiting = threading.Thread(target=other.receipts, args=[nobodys])
         waiting.start()
@@ -190,31 +190,31 @@ def test_lists_of_another_merchant_wait_for_nobody(two_databases: Sequence[Datab
         assert waiting.is_alive()
     waiting.join(PATIENCE_SECONDS)
     assert not waiting.is_alive()
-    assert one.list(1).status == "CLOSED"
+    assert retail_register.list(1).status == "CLOSED"
 
 
 def test_lists_that_come_while_their_pool_is_made_join_it(two_databases: Sequence[Database]) -> None:
     """Whoever brings them knows of no pool yet; whoever gathers waits until they are there."""
-    one, other = (RetailRegister(database) for database in two_databases)
+    retail_register, other = (RetailRegister(database) for database in two_databases)
     row = list_row(1, list_number=list_number(1))
     with two_databases[0].write() as connection:
-        takers_lists.take(one.transaction(connection), [("row", row)])
-        takers_lists.take_receipts(one.transaction(connection), [("receipt", receipt_row(1, "899"))])
+        takers_lists.take(retail_register.transaction(connection), [("row", row)])
+        takers_lists.take_receipts(retail_register.transaction(connection), [("receipt", receipt_row(1, "899"))])
         making = threading.Thread(target=other.pool)
         making.start()
         making.join(0.2)
     making.join(PATIENCE_SECONDS)
     assert not making.is_alive()
-    assert rows_of(one.database, pool_members, "id") == [(name_of(1),)]
+    assert rows_of(retail_register.database, pool_members, "id") == [(name_of(1),)]
 
 
 def test_nothing_is_reserved_on_a_pool_that_is_being_closed(two_databases: Sequence[Database]) -> None:
     """Whoever reserves meanwhile waits, and is refused."""
-    one, other = (RetailRegister(database) for database in two_databases)
-    pool = one.pool()
-    one.lists(*(list_row(number, list_number=list_number(number)) for number in range(COUNT)))
-    one.receipts(*(receipt_row(number, "899", enterprise_number="") for number in range(COUNT)))
-    consent(one, BANK)
+    retail_register, other = (RetailRegister(database) for database in two_databases)
+    pool = retail_register.pool()
+    retail_register.lists(*(list_row(number, list_number=list_number(number)) for number in range(COUNT)))
+    retail_register.receipts(*(receipt_row(number, "899", enterprise_number="") for number in range(COUNT)))
+    consent(retail_register, BANK)
     refused: list[DomainError] = []
 
     def reserve() -> None:
@@ -225,20 +225,20 @@ def test_nothing_is_reserved_on_a_pool_that_is_being_closed(two_databases: Seque
 
     reserving = threading.Thread(target=reserve)
     with two_databases[0].write() as connection:
-        pool_commands.close(one.transaction(connection, EXPORTER), pool_pb2.ClosePoolRequest(name=pool))
+        pool_commands.close(retail_register.transaction(connection, EXPORTER), pool_pb2.ClosePoolRequest(name=pool))
         reserving.start()
         reserving.join(0.2)
         assert reserving.is_alive()
     reserving.join(PATIENCE_SECONDS)
     assert [refusal.reason for refusal in refused] == ["VALUE_NOT_ELIGIBLE"]
-    assert one.violations() == []
+    assert retail_register.violations() == []
 
 
 def test_who_was_slower_begins_anew(registers: Sequence[RetailRegister]) -> None:
     """The revision is what proves it: a list that changed meanwhile isn't written over."""
-    one, other = registers
-    one.lists(list_row(1))
-    before = one.list(1)
+    retail_register, other = registers
+    retail_register.lists(list_row(1))
+    before = retail_register.list(1)
     other.receipts(receipt_row(1, "899"))
-    with one.database.write() as connection, pytest.raises(Conflict):
+    with retail_register.database.write() as connection, pytest.raises(Conflict):
         list_store.save(connection, [(before, before.numbered("", "PRE1"))])

@@ -77,7 +77,7 @@ def result(lists: tuple[int, ...], declaration: str = "", seconds: int = 120, **
         summary_number=SUM, unified_number=UNIFIED, declaration_number=declaration, merchant_code=MERCHANT
     )
     found.process_time.FromMicroseconds(NOW_US + seconds * SECOND_US)
-    found.list_numbers.extend(list_number(one) for one in lists)
+    found.list_numbers.extend(list_number(number) for number in lists)
     for name, value in fields.items():
         setattr(found, name, value)
     return found
@@ -102,14 +102,14 @@ def read_list(register: RetailRegister, number: int) -> retail_pb2.RetailList:
 def standing(register: RetailRegister) -> Any:
     """All that the order of arrival must not change: the summary with its lists, and where each list went."""
     found = get(register, 1)
-    lists = [read_list(register, one) for one in (1, 2, 3)]
+    lists = [read_list(register, number) for number in (1, 2, 3)]
     return (
         found.value.minor_units,
         sorted(found.list_numbers),
         found.summary_number,
         list(found.declaration_numbers),
         reasons(found),
-        [(one.status, one.summary, list(one.declaration_numbers)) for one in lists],
+        [(parcel_list.status, parcel_list.summary, list(parcel_list.declaration_numbers)) for parcel_list in lists],
     )
 
 
@@ -124,7 +124,7 @@ def test_parts_of_a_summary_join_in_any_order_and_however_often(store: Stores) -
         assert set(outcomes[2:]) <= {"DUPLICATE", "ACCEPTED"}
         ends.append(standing(register))
         assert register.violations() == []
-    assert ends[0][:2] == (300_00, [list_number(one) for one in (1, 2, 3)])
+    assert ends[0][:2] == (300_00, [list_number(count) for count in (1, 2, 3)])
     assert all(end == ends[0] for end in ends)
 
 
@@ -145,7 +145,7 @@ def test_a_part_is_changed_by_itself_and_a_whole_takes_the_place_of_all(register
     assert register.summaries(other) == ["SUMMARY_KNOWN_WITH_OTHER_CONTENT"]
     other.envelope.change = retail_pb2.MODIFY
     assert register.summaries(other) == ["ACCEPTED"]
-    assert list(get(register, 1).list_numbers) == [list_number(one) for one in (1, 2, 4)]
+    assert list(get(register, 1).list_numbers) == [list_number(number) for number in (1, 2, 4)]
     assert register.summaries(part_row(1, 1, [1], 180, change=retail_pb2.MODIFY)) == ["ACCEPTED"]
     assert list(get(register, 1).list_numbers) == [list_number(1)]
     assert register.summaries(part_row(1, 1, [1], 240, change=retail_pb2.DELETE)) == ["ACCEPTED"]
@@ -182,7 +182,11 @@ def test_a_summary_by_time_waits_for_what_customs_says(register: RetailRegister)
     assert reasons(get(register, 1)) == ["RESULTS_MISSING"]
     assert register.reports(numbered(), numbered()) == ["ACCEPTED", "DUPLICATE"]
     found = get(register, 1)
-    assert (found.value.minor_units, reasons(found), [one.format for one in found.reports]) == (100_00, [], ["CEB702"])
+    assert (found.value.minor_units, reasons(found), [retail_report.format for retail_report in found.reports]) == (
+        100_00,
+        [],
+        ["CEB702"],
+    )
     # The unified number, until customs has given the declaration its own.
     assert list(found.declaration_numbers) == list(read_list(register, 1).declaration_numbers) == [UNIFIED]
     assert found.declaration_number == ""
@@ -239,7 +243,7 @@ def test_an_application_takes_the_value_unless_customs_refuses_it(
     assert register.reports(report(answer, granted, 90, **said)) == ["ACCEPTED"]
     found = read_list(register, 1)
     assert (found.status, get(register, 1).value.minor_units) == (ended, 100_00)
-    assert [one.status_code for one in found.reports] == [granted, "100", "120"]
+    assert [retail_report.status_code for retail_report in found.reports] == [granted, "100", "120"]
     assert register.violations() == []
 
 
@@ -262,11 +266,11 @@ def test_what_is_said_of_a_return_ends_alike_in_any_order_and_before_the_list_co
         register = RetailRegister(store(f"declarations_{number}", SERVICE.migrations))
         order = [*sent, *chance.sample(sent, 2), None]
         chance.shuffle(order)
-        for one in order:
-            if one is None:
+        for pair in order:
+            if pair is None:
                 released(register, 1)
             else:
-                getattr(register, one[0])(one[1])
+                getattr(register, pair[0])(pair[1])
         ends.append(read_list(register, 1).status)
         assert register.violations() == []
     assert set(ends) == {retail_pb2.RetailList.RETURNED}
@@ -274,7 +278,7 @@ def test_what_is_said_of_a_return_ends_alike_in_any_order_and_before_the_list_co
 
 def test_an_order_shows_what_was_said_of_it_its_waybills_and_its_payments(register: RetailRegister) -> None:
     def rows(name: str) -> list[Any]:
-        return [one.row for one in ceb.parse((FIXTURES / f"{name}.xml").read_bytes())]
+        return [parsed.row for parsed in ceb.parse((FIXTURES / f"{name}.xml").read_bytes())]
 
     order = rows("good_303")[0]
     for kind, name in (("order", "good_303"), ("waybill", "good_505"), ("payment", "good_403")):
@@ -286,10 +290,10 @@ def test_an_order_shows_what_was_said_of_it_its_waybills_and_its_payments(regist
         request = retail_pb2.GetRetailOrderRequest(name=f"retailOrders/{order_rpc.identify(order)}")
         found = order_reads.get(Reading(connection, EXPORTER, NOW_US), request)
         told_to_bank = report_reads.told(Reading(connection, BANK, NOW_US), [found.name])
-    assert sorted(one.format for one in found.reports) == ["CEB304", "CEB404", "CEB506", "CEB513"]
+    assert sorted(retail_report.format for retail_report in found.reports) == ["CEB304", "CEB404", "CEB506", "CEB513"]
     # Customs' words may name persons.
-    assert next(one.note for one in found.reports if one.format == "CEB304") == "海关入库"
-    assert [(one.format, one.note) for one in told_to_bank] == [("CEB304", "")]
+    assert next(retail_report.note for retail_report in found.reports if retail_report.format == "CEB304") == "海关入库"
+    assert [(retail_report.format, retail_report.note) for retail_report in told_to_bank] == [("CEB304", "")]
 
 
 def test_a_summary_that_stood_before_parts_becomes_its_one_part(register: RetailRegister) -> None:
@@ -297,7 +301,11 @@ def test_a_summary_that_stood_before_parts_becomes_its_one_part(register: Retail
     register.summaries(summary_row(1, [1, 2]), summary_row(2, [3]))
     register.summaries(summary_row(2, [3], change=retail_pb2.DELETE, send_us=NOW_US + 1))
     script = ScriptDirectory.from_config(migrations.configuration([VERSIONS]))
-    (make_parts,) = [one.module._make_parts for one in script.walk_revisions() if hasattr(one.module, "_make_parts")]
+    (make_parts,) = [
+        walk_revision.module._make_parts
+        for walk_revision in script.walk_revisions()
+        if hasattr(walk_revision.module, "_make_parts")
+    ]
     with register.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM retail_summary_parts")
         make_parts(connection)

@@ -41,7 +41,7 @@ def summary_row(number: int, lists: Sequence[int], total: int | None = None, **f
         enterprise_number=f"SUM{number:06}",
         customs_office="4612",
         merchant_code=fields.get("merchant", MERCHANT),
-        list_numbers=[list_number(one) for one in lists],
+        list_numbers=[list_number(count) for count in lists],
     )
     row.envelope.change = fields.get("change", retail_pb2.NEW)
     row.envelope.send_time.FromMicroseconds(fields.get("send_us", NOW_US))
@@ -75,7 +75,7 @@ def test_reconciled(register: RetailRegister) -> None:
     assert register.summaries(row, row) == ["ACCEPTED", "DUPLICATE"]
     found = get(register, 1)
     assert (found.value.minor_units, found.enterprise, reasons(found)) == (300_00, ENTERPRISE, [])
-    assert list(found.list_numbers) == [list_number(one) for one in (1, 2, 3)]
+    assert list(found.list_numbers) == [list_number(number) for number in (1, 2, 3)]
     assert register.violations() == []
 
 
@@ -161,7 +161,7 @@ def test_two_summaries_race_for_the_same_lists(register: RetailRegister, store: 
             )
             outcomes[name].append(outcome(verdicts[0]))
 
-    threads = [threading.Thread(target=claim, args=one) for one in (("one", register, 100), ("other", other, 200))]
+    threads = [threading.Thread(target=claim, args=pair) for pair in (("one", register, 100), ("other", other, 200))]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -111,7 +111,7 @@ def test_a_sale_falls_short_with_its_declaration(world: World) -> None:
     assert world.booked(later) == {"financed": 20_000_00, "shortfall": 10_000_00}
     world.receive(name, "D")
     assert world.booked(sale) == {"financed": 48_000_00, "shortfall": 48_000_00}
-    found = sorted(one.open_amount.minor_units for one in world.breaches(BANK))
+    found = sorted(breach.open_amount.minor_units for breach in world.breaches(BANK))
     assert found == [10_000_00, 10_000_00, 48_000_00]
 
 
@@ -121,7 +121,7 @@ def test_a_sale_comes_back_with_its_declaration(world: World) -> None:
     for units in (50_000_00, VALUE):
         world.amend(name, units, trade_mode="9810")
     assert world.booked(sale) == {"margin": 20_000_00, "financed": 80_000_00}
-    assert [one.open_amount.minor_units for one in world.breaches(BANK)] == [0]
+    assert [breach.open_amount.minor_units for breach in world.breaches(BANK)] == [0]
 
 
 def test_goods_that_came_back_are_sold_no_more(world: World) -> None:
@@ -140,7 +140,7 @@ def test_what_buyers_pay_settles_the_sales_first(world: World) -> None:
     world.now_us += 1
     later = world.sale(name, 30_000_00, "2").name
     applied = world.pay(name, 70_000_00)
-    assert [one.amount for one in applied.settled_encumbrances] == [usd(48_000_00)]
+    assert [settled_encumbrance.amount for settled_encumbrance in applied.settled_encumbrances] == [usd(48_000_00)]
     assert (applied.unfinanced, applied.excess) == (usd(22_000_00), usd(0))
     assert world.booked(sale) == {"settled": 60_000_00}
     assert world.booked(later) == {"margin": 6_000_00, "free": 14_000_00, "settled": 10_000_00}
@@ -333,7 +333,7 @@ def application(world: World, state: str, declaration: str = "", **fields: Any) 
 def rebates(world: World) -> dict[str, Any]:
     """The rebates by what they are for."""
     found = world.read("ListRebates", rebate_pb2.ListRebatesRequest(), EXPORTER).rebates
-    return {one.declaration or one.period: one for one in found}
+    return {entry.declaration or entry.period: entry for entry in found}
 
 
 @pytest.mark.usefixtures("database_url")
@@ -350,7 +350,7 @@ def test_an_application_makes_one_rebate(world: World) -> None:
     application(world, "APPLIED", period="202609")
     found = rebates(world)
     assert [found[key].amount for key in (*names, "202609")] == [cny(0), cny(0), cny(100_00)]
-    assert [one.amount for one in world.breaches(BANK)] == [cny(80_00)]
+    assert [breach.amount for breach in world.breaches(BANK)] == [cny(80_00)]
 
 
 def test_a_rebate_that_was_paid_is_financed_no_more(world: World) -> None:

@@ -135,7 +135,7 @@ def test_a_value_opens_by_the_suite_of_its_key_alone(second: Keys) -> None:
 
 def test_tokens_bear_their_suite(second: Keys) -> None:
     old, new = KeyRing(FIRST), KeyRing(second)
-    assert [suites.token_number(one.token("p", b"x")) for one in (old, new)] == [1, 2]
+    assert [suites.token_number(key_ring.token("p", b"x")) for key_ring in (old, new)] == [1, 2]
     assert len(old.token("p", b"x")) == suites.BARE_TOKEN_BYTES
     assert new.tokens("p", b"x") == (new.token("p", b"x"), old.token("p", b"x"))
     for stored in new.tokens("p", b"x"):

@@ -183,7 +183,7 @@ def test_the_buyers_money_repays_even_what_has_no_value(world: World) -> None:
     held = world.finance(name, 90_000_00)
     world.amend(name, 60_000_00)
     applied = world.pay(name, 100_000_00)
-    assert [one.amount for one in applied.settled_encumbrances] == [usd(90_000_00)]
+    assert [settled_encumbrance.amount for settled_encumbrance in applied.settled_encumbrances] == [usd(90_000_00)]
     assert applied.excess == usd(10_000_00)
     assert world.value(name) == {"settled": 60_000_00, "excess": 40_000_00}
     assert world.breaches()[0].state == value_pb2.Breach.CURED
@@ -231,7 +231,7 @@ def test_holders_share_a_breach_and_see_nothing_of_each_other(world: World) -> N
     first = world.finance(name, 60_000_00, pari_passu=True)
     second = world.finance(name, 30_000_00, OTHER, pari_passu=True)
     world.amend(name, 60_000_00)
-    assert [one.amount for one in world.breaches()] == [usd(30_000_00)]
+    assert [breach.amount for breach in world.breaches()] == [usd(30_000_00)]
     own, others = world.breaches(BANK)[0], world.breaches(OTHER)[0]
     assert (own.amount, others.amount) == (usd(20_000_00), usd(10_000_00))
     assert BANKS[1] not in str(own)
@@ -348,7 +348,9 @@ def test_a_payment_settles_cover_and_leaves_what_is_owed_insurable(world: World)
     (item,) = world.encumbrance(held, COVER).items
     assert (item.amount, item.settled) == (usd(60_000_00), usd(50_000_00))
     assert insured(world, name) == (10_000_00, 40_000_00)
-    assert (held, {INSURER, ENTERPRISE}) in [(one, tenants) for one, tenants, _ in world.events("encumbrance.settled")]
+    assert (held, {INSURER, ENTERPRISE}) in [
+        (text, tenants) for text, tenants, _ in world.events("encumbrance.settled")
+    ]
     world.pay(name, 70_000_00)
     assert insured(world, name) == (0, 0)
     insurer = service_caller("credit_insurance", tenant=INSURER)
@@ -360,9 +362,9 @@ def test_reserved_cover_gives_way_to_a_payment_the_newest_first(world: World) ->
     name = world.declared()
     older, newer = (world.reserve(name, 40_000_00, COVER, asset_class="INSURANCE") for _ in range(2))
     world.pay(name, 20_000_00)
-    assert [world.state(one, COVER) for one in (older, newer)] == ["RESERVED", "RESERVED"]
+    assert [world.state(text, COVER) for text in (older, newer)] == ["RESERVED", "RESERVED"]
     world.pay(name, 1)
-    assert [world.state(one, COVER) for one in (older, newer)] == ["RESERVED", "RELEASED"]
+    assert [world.state(text, COVER) for text in (older, newer)] == ["RESERVED", "RELEASED"]
     confirm = pb.ConfirmEncumbranceRequest(name=newer)
     assert world.refused("ConfirmEncumbrance", confirm, COVER).reason == "WRONG_STATE"
     assert insured(world, name) == (40_000_00, 39_999_99)

@@ -64,7 +64,7 @@ def test_a_row_in_no_currency_is_named(
     """V1: a planted row in a code that was never money is named by its column and id."""
     assert _found(opened, service) == []
     _plant(opened, table, {**row, column: code})
-    (text,) = (one for one in _found(opened, service) if one.startswith("currency: "))
+    (text,) = (name for name in _found(opened, service) if name.startswith("currency: "))
     assert text == f"currency: {table}.{column}: 1 row in {code}, which is no money; the first is {row['id']}"
 
 
@@ -73,7 +73,7 @@ def test_the_ledger_of_every_service_is_looked_through(opened: Database, service
     account = ledger_store.NewAccount(uid("odd"), "books", "XXX", Limit.NONE, "odd")
     with opened.write() as connection:
         ledger_store.open_accounts(connection, [account])
-    assert any("ledger_accounts.currency: 1 row in XXX" in one for one in _found(opened, service))
+    assert any("ledger_accounts.currency: 1 row in XXX" in name for name in _found(opened, service))
 
 
 @pytest.mark.parametrize("service", [DECLARATIONS])

@@ -79,8 +79,8 @@ def _outcomes(database: Database, *submissions: Submission) -> list[Any]:
     return [answered[each] for each in submissions]
 
 
-def _answer(database: Database, one: Submission) -> bytes:
-    outcome = run_batch(database, [one])[one]
+def _answer(database: Database, each_submission: Submission) -> bytes:
+    outcome = run_batch(database, [each_submission])[each_submission]
     assert isinstance(outcome, Message)
     return outcome.SerializeToString()
 
@@ -296,8 +296,8 @@ def test_two_writers_racing_on_one_row_lose_no_update(postgresql_server: Postgre
     def work(index: int) -> None:
         start.wait()
         for _ in range(each):
-            one = submission(operation)
-            answers[index].append(run_batch(writers[index], [one])[one])
+            each_submission = submission(operation)
+            answers[index].append(run_batch(writers[index], [each_submission])[each_submission])
 
     start = threading.Barrier(2)
     threads = [threading.Thread(target=work, args=(index,)) for index in range(2)]
@@ -324,8 +324,8 @@ def test_twins_in_two_processes_run_once(postgresql_server: PostgreSQL) -> None:
     def work(database: Database) -> None:
         for number in range(20):
             start.wait()
-            one = submission(NOTE, "a", f"r{number}")
-            answers.append((number, _answer(database, one)))
+            each_submission = submission(NOTE, "a", f"r{number}")
+            answers.append((number, _answer(database, each_submission)))
 
     start = threading.Barrier(2)
     threads = [threading.Thread(target=work, args=(database,)) for database in writers]

@@ -60,13 +60,13 @@ class Up:
     def child(self, name: str) -> int:
         """The process id of one of its children: a service, or one of the gateway's parts, door or pages."""
         command = ["-m", "gateway", name] if name in GATEWAY_PARTS else ["-m", f"services.{name}"]
-        (found,) = [one for one in self.children() if command_line(one)[-len(command) :] == command]
+        (found,) = [child for child in self.children() if command_line(child)[-len(command) :] == command]
         return found
 
     def children(self) -> list[int]:
         """The process ids of all its children."""
         threads = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
-        return [int(one) for thread in threads for one in (thread / "children").read_text().split()]
+        return [int(name) for thread in threads for name in (thread / "children").read_text().split()]
 
     def kill(self) -> None:
         """kill -9 of `up` itself."""
@@ -95,7 +95,7 @@ def up(folder: pathlib.Path, *arguments: str, **options: Any) -> Iterator[Up]:
 def wait_until_gone(process_ids: list[int]) -> None:
     """Until none of the processes is left. AssertionError if one stays."""
     deadline = time.monotonic() + 10
-    while left := [one for one in process_ids if is_alive(one)]:
+    while left := [process_identifier for process_identifier in process_ids if is_alive(process_identifier)]:
         assert time.monotonic() < deadline, left
         time.sleep(0.02)
 

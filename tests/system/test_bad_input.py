@@ -171,7 +171,7 @@ def test_a_certificate_of_another_authority_stays_outside(door: Door, tmp_path: 
 
 def test_what_is_another_tenants_isnt_there(door: Door) -> None:
     loans = door.call(TELLER, "loans", "ListLoans", loans_pb2.ListLoansRequest()).loans
-    (loan,) = [one for one in loans if one.bank == FIRST]
+    (loan,) = [entry for entry in loans if entry.bank == FIRST]
     checker = world.person(SECOND, "BANK_CHECKER").certificate
     account = exporters_account(door)
     sign = loans_pb2.SignLoanRequest(request_id=identifier(), name=loan.name, instruction=b"x", signature="x")
@@ -266,7 +266,7 @@ def test_the_json_api_refuses_as_the_door_does(door: Door, exporter: httpx.Clien
     }
     made = exporter.post("/v1/consents", json=body, headers=key).json()
     revoke = f"/v1/{made['name']}:revoke"
-    foreign = world.tenant_of(next(one for one in world.world()["exporters"] if one["id"] != story.EXPORTER))
+    foreign = world.tenant_of(next(entry for entry in world.world()["exporters"] if entry["id"] != story.EXPORTER))
     answers = {
         "REQUEST_ID_REUSED": exporter.post("/v1/consents", json={**body, "purpose": "other"}, headers=key),
         "ETAG_MISMATCH": exporter.post(revoke, json={"etag": "stale"}, headers={"idempotency-key": identifier()}),

@@ -70,7 +70,7 @@ def check_flipped(execute: Execute, service: str, *arguments: str) -> None:
         place, undo = flip(execute, table)
         status, report = reported("verify", *arguments)
         assert (status, report["ok"]) == (1, False)
-        assert any(one.startswith(f"{service}: ") and place in one for one in report["violations"]), report
+        assert any(entry.startswith(f"{service}: ") and place in entry for entry in report["violations"]), report
         assert report["chains_ok"] == (table != "ledger_transfers")
         execute(undo)
     status, report = reported("verify", *arguments)
@@ -232,7 +232,7 @@ def test_a_sandbox_declaration_is_new_closed_and_can_be_insured_and_financed(doo
 def insured(client: httpx.Client, report: dict[str, Any], date: str) -> Any:
     """The declaration's cover, once it is decided, under the limit of the buyer that the report names."""
     limits = client.get("/v1/buyerLimits?pageSize=100").json()["buyerLimits"]
-    limit = next(one for one in limits if (one["buyerName"], one["state"]) == (report["buyer"], "IN_FORCE"))
+    limit = next(entry for entry in limits if (entry["buyerName"], entry["state"]) == (report["buyer"], "IN_FORCE"))
     shipped = datetime.date.fromisoformat(date)
     due = shipped + datetime.timedelta(days=90)
     body = {

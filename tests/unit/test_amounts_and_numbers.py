@@ -103,8 +103,8 @@ def test_amounts_of_five_decimals_add_up(amounts: tuple[str, ...], value: str, m
 
 
 def test_a_value_that_rounding_doesnt_explain_is_refused() -> None:
-    assert [one.reason for one in order("1.00", "1.00", value="2.02").problems] == ["GOODS_VALUE_MISMATCH"]
-    assert [one.reason for one in order("1.00", value="1.01").problems] == ["GOODS_VALUE_MISMATCH"]
+    assert [problem.reason for problem in order("1.00", "1.00", value="2.02").problems] == ["GOODS_VALUE_MISMATCH"]
+    assert [problem.reason for problem in order("1.00", value="1.01").problems] == ["GOODS_VALUE_MISMATCH"]
 
 
 @given(st.lists(st.integers(1000, 10**9), min_size=1, max_size=6))

@@ -142,13 +142,13 @@ def test_how_a_sender_writes_it_changes_nothing(name: str, other: str) -> None:
 
 def test_one_bad_document_never_stops_the_others() -> None:
     first, second, third = read("bad_one_of_three")
-    assert [one.row is not None for one in (first, second, third)] == [True, False, True]
+    assert [parsed.row is not None for parsed in (first, second, third)] == [True, False, True]
     assert [problem.path for problem in second.problems] == ["CEB303Message/Order[2]/OrderHead/goodsValue"]
-    assert [one.document_id[-2:] for one in (first, second, third)] == ["01", "02", "03"]
+    assert [parsed.document_id[-2:] for parsed in (first, second, third)] == ["01", "02", "03"]
 
 
 def test_a_document_is_named_by_its_guid_or_else_by_its_place() -> None:
-    assert [one.document_id for one in read("good_repeated_guid")] == [
+    assert [parsed.document_id for parsed in read("good_repeated_guid")] == [
         "7C1B0303-0000-4000-8000-000000000001",
         "Order[2]",
     ]
@@ -192,7 +192,7 @@ def test_charges_as_amounts_rates_and_prices_of_a_ton() -> None:
         found: Any = parsed.row
         assert (found.value.currency_code, found.value.minor_units) == ("USD", 129_80)
         assert found.gross_weight_kilograms.value == "0.85"
-        return tuple((one.currency_code, one.minor_units) for one in (found.freight, found.insurance))  # type: ignore[return-value]
+        return tuple((entry.currency_code, entry.minor_units) for entry in (found.freight, found.insurance))  # type: ignore[return-value]
 
     # 5 % of 129.80; whatever the currency beside a rate says.
     assert charged() == (("USD", 6_49), ("", 0))
@@ -207,7 +207,9 @@ def test_charges_as_amounts_rates_and_prices_of_a_ton() -> None:
     # What no mark of the format says is no charge.
     assert charged(("<ceb:fFlag>1<", "<ceb:fFlag>7<"))[0] == ("", 0)
     (parsed,) = parse(content.replace(freight, "<ceb:freight>five<").encode())
-    assert [(one.path.rpartition("/")[2], one.reason) for one in parsed.problems] == [("freight", "NUMBER_INVALID")]
+    assert [(problem.path.rpartition("/")[2], problem.reason) for problem in parsed.problems] == [
+        ("freight", "NUMBER_INVALID")
+    ]
 
 
 def test_an_exports_money_needs_no_payment_company() -> None:
@@ -220,12 +222,14 @@ def test_an_exports_money_needs_no_payment_company() -> None:
     numbered = retail_pb2.RetailPayment()
     numbered.CopyFrom(found)
     numbered.transaction_number = "7"
-    assert len({payment_commands.identify(one) for one in (found, other, numbered)}) == 3
+    assert len({payment_commands.identify(retail_payment) for retail_payment in (found, other, numbered)}) == 3
     # An import's is registered with customs.
     content = (FIXTURES / "good_411.xml").read_text()
     (parsed,) = parse(content.replace("<ceb:payCode>4101W6000D</ceb:payCode>", "").encode())
-    assert [(one.path.rpartition("/")[2], one.reason) for one in parsed.problems] == [("payCode", "MISSING_ELEMENT")]
-    assert [(one.path, one.reason) for one in check(retail_pb2.RetailPayment(amount=found.amount))] == [
+    assert [(problem.path.rpartition("/")[2], problem.reason) for problem in parsed.problems] == [
+        ("payCode", "MISSING_ELEMENT")
+    ]
+    assert [(problem.path, problem.reason) for problem in check(retail_pb2.RetailPayment(amount=found.amount))] == [
         ("payment_company_code", "PAYMENT_NUMBER_MISSING"),
         ("transaction_number", "PAYMENT_NUMBER_MISSING"),
     ]
@@ -249,9 +253,12 @@ def test_natural_persons_are_apart_from_everything_else() -> None:
         telephone="13900000017",
     )
     assert order.persons[0] == buyer
-    assert [(one.part, one.name) for one in order.persons] == [(part.BUYER, "柳星遥"), (part.CONSIGNEE, "桑若云")]
-    assert [(one.part, one.name) for one in row("good_411").persons] == [(part.PAYER, "柳星遥")]
-    assert [one.part for one in row("good_621").persons] == [part.BUYER, part.CONSIGNEE]
+    assert [(person.part, person.name) for person in order.persons] == [
+        (part.BUYER, "柳星遥"),
+        (part.CONSIGNEE, "桑若云"),
+    ]
+    assert [(person.part, person.name) for person in row("good_411").persons] == [(part.PAYER, "柳星遥")]
+    assert [person.part for person in row("good_621").persons] == [part.BUYER, part.CONSIGNEE]
     assert not row("good_303").persons
     order.ClearField("persons")
     assert "柳星遥" not in str(order)
@@ -306,7 +313,7 @@ def test_orders_say_who_orders() -> None:
 def test_amounts_of_five_decimals_are_rounded_and_kept_as_written() -> None:
     order = row("good_five_decimals")
     assert (order.goods_value.minor_units, [line.total.minor_units for line in order.lines]) == (129_80, [79_80, 50_00])
-    assert {one.path: one.value.value for one in order.exact_amounts} == {
+    assert {exact_amount.path: exact_amount.value.value for exact_amount in order.exact_amounts} == {
         "goods_value": "129.80251",
         "lines[0].total": "79.80246",
         "lines[1].total": "50.00005",
@@ -336,7 +343,7 @@ def test_exact_amounts_add_up_as_they_are_written() -> None:
     order = row("good_five_decimals")
     order.exact_amounts[0].value.value = "129.81"
     order.exact_amounts.add(path="lines[9].total").value.value = "1.00001"
-    assert [(one.path, one.reason) for one in check(order)] == [
+    assert [(problem.path, problem.reason) for problem in check(order)] == [
         ("exact_amounts[0]", "EXACT_AMOUNT_DIFFERS"),
         ("exact_amounts[3]", "EXACT_AMOUNT_DIFFERS"),
     ]
@@ -402,8 +409,8 @@ def test_a_message_of_many_empty_documents_is_read_soon_and_told_briefly() -> No
     head = f'<ceb:CEB603Message guid="A1" version="1.0" xmlns:ceb="{NAMESPACE}">'
     found = told(parse((head + "<ceb:Inventory/>" * 9_900 + "</ceb:CEB603Message>").encode()))
     assert len(found) == 9_900
-    assert {one.problems[0].reason for one in found} == {"MISSING_ELEMENT"}
-    assert sum(len(one.problems) for one in found) <= PROBLEMS_MAX + len(found)
+    assert {parsed.problems[0].reason for parsed in found} == {"MISSING_ELEMENT"}
+    assert sum(len(parsed.problems) for parsed in found) <= PROBLEMS_MAX + len(found)
     assert found[-1].problems[0].english.startswith("appType is missing or empty; it is required. And at least ")
     lines = "<ceb:Inventory>" + "<ceb:InventoryList/>" * 59_000 + "</ceb:Inventory>"
     (long,) = told(parse((head + lines + "</ceb:CEB603Message>").encode()))
@@ -413,13 +420,13 @@ def test_a_message_of_many_empty_documents_is_read_soon_and_told_briefly() -> No
 def test_three_code_systems_stay_apart() -> None:
     countries, statistics = code_table("customs_countries").rows(), code_table("statistics_countries").rows()
     known = {one["code"] for one in code_table("countries").rows()}
-    assert {one["iso"] for one in countries} <= known
-    assert {one["iso"] for one in statistics if one["iso"]} <= known
+    assert {country["iso"] for country in countries} <= known
+    assert {statistic["iso"] for statistic in statistics if statistic["iso"]} <= known
     # Each country has one old code, and so has each currency.
     for name in ("customs_countries", "customs_currencies"):
         codes = [one["iso"] for one in code_table(name).rows()]
         assert len(codes) == len(set(codes))
-    assert not {one["code"] for one in countries} & known
+    assert not {country["code"] for country in countries} & known
 
 
 def test_units_are_customs_own(real_data: Path) -> None:
@@ -455,11 +462,11 @@ TEXTS: Mapping[Callable[..., Any], Callable[[Any], str]] = {
 def render(message: Message, documents: list[Any]) -> bytes:
     """The message of these rows."""
     root = etree.Element(f"{{{NAMESPACE}}}{message.format}Message", nsmap={"ceb": NAMESPACE})
-    for one in documents:
+    for entry in documents:
         element = put(root, message.documents[0])
         head = put(element, message.heads[0]) if message.heads else element
-        _write(head, message.fields, one, message.direction)
-        for line in one.lines if message.line_fields else ():
+        _write(head, message.fields, entry, message.direction)
+        for line in entry.lines if message.line_fields else ():
             _write(put(element, message.line), message.line_fields, line, "")
     return document(root)
 
@@ -559,7 +566,7 @@ def _envelope(draw: st.DrawFn, one: Any, name: str) -> None:
 @given(st.lists(orders(), min_size=1, max_size=3, unique_by=lambda order: order.envelope.document_id))
 def test_any_order_is_read_as_it_was_written(written: list[retail_pb2.RetailOrder]) -> None:
     found = parse(render(MESSAGES["CEB303Message"], written))
-    assert [(one.problems, one.row) for one in found] == [([], one) for one in written]
+    assert [(parsed.problems, parsed.row) for parsed in found] == [([], retail_order) for retail_order in written]
 
 
 @given(declared_lists())

@@ -51,7 +51,7 @@ def test_whatever_the_schemas_allow_is_taken(specification: Specification, name:
         assert specification.is_valid(content)
         found = parse(content)
         assert found
-        assert [(one.problems, one.row is None) for one in found if one.problems] == []
+        assert [(parsed.problems, parsed.row is None) for parsed in found if parsed.problems] == []
 
     taken()
 
@@ -60,6 +60,8 @@ def test_every_sample_is_taken_or_refused_for_what_is_wrong_with_it(folder: Path
     for path in sorted((folder / "samples").glob("*.xml")):
         read = parsing.read(declarations_pb2.Document(document_id="sample", content=path.read_bytes()))
         name = path.stem.removesuffix("Message")
-        reasons = {(one.path.rpartition("/")[2], one.reason) for part in read.parts for one in part.problems}
+        reasons = {
+            (problem.path.rpartition("/")[2], problem.reason) for part in read.parts for problem in part.problems
+        }
         assert (read.format, reasons) == (name, SAMPLES_AT_FAULT.get(name, set()))
         assert all((part.row is None) == bool(part.problems) for part in read.parts)

@@ -63,7 +63,7 @@ def test_another_authority_did_not_issue_it(authority: Authority, tmp_path: path
 def test_names_with_dots_have_certificates_of_their_own(tmp_path: pathlib.Path) -> None:
     authority = Authority(tmp_path)
     issued = [authority.issue(f"banks/LMHFCNB0/lmhf.{role}") for role in ("maker", "checker")]
-    names = [x509.load_pem_x509_certificate(one.certificate).subject.rfc4514_string() for one in issued]
+    names = [x509.load_pem_x509_certificate(credentials.certificate).subject.rfc4514_string() for credentials in issued]
     assert names == ["CN=banks/LMHFCNB0/lmhf.maker", "CN=banks/LMHFCNB0/lmhf.checker"]
 
 

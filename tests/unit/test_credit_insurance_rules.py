@@ -167,8 +167,8 @@ rates = st.decimals(Decimal("0.00000001"), 1, places=8)
 
 
 @given(amounts, amounts, rates, rates)
-def test_premium_is_monotone_in_amount_and_rate(one: int, other: int, low: Decimal, high: Decimal) -> None:
-    small, large = sorted([one, other])
+def test_premium_is_monotone_in_amount_and_rate(number: int, other: int, low: Decimal, high: Decimal) -> None:
+    small, large = sorted([number, other])
     low, high = sorted([low, high])
     assert model.premium(Money("USD", small), low) <= model.premium(Money("USD", large), low)
     assert model.premium(Money("USD", large), low) <= model.premium(Money("USD", large), high)
@@ -180,9 +180,9 @@ ratios = st.decimals(Decimal("0.01"), Decimal("0.95"), places=2)
 
 @given(countries, st.integers(0, 360), st.integers(0, 360), ratios, ratios)
 def test_table_rate_is_monotone_in_term_and_ratio(
-    country: str, one: int, other: int, low: Decimal, high: Decimal
+    country: str, number: int, other: int, low: Decimal, high: Decimal
 ) -> None:
-    shorter, longer = sorted([one, other])
+    shorter, longer = sorted([number, other])
     low, high = sorted([low, high])
     cheap = premium_rates.table_rate(country, shorter, low, DAY)
     dear = premium_rates.table_rate(country, longer, high, DAY)
@@ -338,9 +338,9 @@ def test_exposure_only_falls_and_is_nothing_exactly_when_all_is_paid(units: int,
     covered, insured = Money("USD", units), Money("EUR", held)
     shipment = replace(SHIPMENT, covered_amount=covered, insured_value=insured)
     told = [Money("EUR", total) for total in itertools.accumulate(paid, initial=0)]
-    owed = [model.owed_after(shipment, one) for one in told]
+    owed = [model.owed_after(shipment, amount) for amount in told]
     assert all(after <= before for before, after in itertools.pairwise(owed))
-    assert [not one for one in owed] == [one >= insured for one in told]
+    assert [not amount for amount in owed] == [amount >= insured for amount in told]
 
 
 @given(st.integers(1, 10**12), st.integers(1, 10**12), st.integers(1, 10**12))

@@ -193,4 +193,4 @@ def test_the_periods_of_a_code_do_not_overlap(name: str) -> None:
     for periods in code_table(name).periods.values():
         ordered = sorted(periods, key=lambda period: period.first)
         assert all(period.first <= period.last for period in ordered)
-        assert all(one.last < two.first for one, two in pairwise(ordered))
+        assert all(period.last < two.first for period, two in pairwise(ordered))

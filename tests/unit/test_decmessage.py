@@ -187,7 +187,7 @@ def test_origin_and_final_destination(
 def test_a_country_is_told_at_the_element_it_stands_in() -> None:
     text = fixture("good_general_trade").decode().replace("<DestinationCountry>CHN<", "<DestinationCountry>142<", 1)
     _, problems = parse(text.encode())
-    assert [(one.path, one.reason) for one in problems] == [
+    assert [(problem.path, problem.reason) for problem in problems] == [
         (f"{LINES}/DecList[1]/DestinationCountry", "COUNTRY_UNKNOWN")
     ]
 
@@ -247,7 +247,7 @@ def test_days_with_and_without_dashes(written: str) -> None:
 @pytest.mark.parametrize("written", ["2026-1105", "202611-05", "2026/11/05", "2026-11-31", "05-11-2026"])
 def test_what_is_no_day(written: str) -> None:
     text = fixture("good_general_trade").decode().replace("<IEDate>20261105<", f"<IEDate>{written}<")
-    assert [one.reason for one in parse(text.encode())[1]] == ["DATE_INVALID"]
+    assert [problem.reason for problem in parse(text.encode())[1]] == ["DATE_INVALID"]
 
 
 @pytest.mark.parametrize(

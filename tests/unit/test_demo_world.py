@@ -34,14 +34,14 @@ def test_numbers_pass_their_checks(world: dict[str, Any]) -> None:
 
 
 def test_every_role_is_there_once_for_each_institution(world: dict[str, Any]) -> None:
-    roles = [sorted(person["role"] for person in one["people"]) for one in institutions(world)]
+    roles = [sorted(person["role"] for person in institution["people"]) for institution in institutions(world)]
     banks = [["BANK_CHECKER", "BANK_MAKER", "BANK_SYSTEM"]] * 2
     insurers = [["INSURER_CHECKER", "INSURER_MAKER"]]
     assert roles == [["WINDOW"], ["OPERATOR"], ["REGULATOR"], *banks, *insurers, *([["EXPORTER"]] * 3)]
 
 
 def test_logins_are_unique(world: dict[str, Any]) -> None:
-    logins = [person["login"] for one in institutions(world) for person in one["people"]]
+    logins = [person["login"] for institution in institutions(world) for person in institution["people"]]
     assert len(logins) == len(set(logins)) == 14
 
 

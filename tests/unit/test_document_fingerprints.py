@@ -49,7 +49,7 @@ BLINDER = Blinder(token)
 def score(asked: Document, stored: Document, tolerance: Tolerance | None = None) -> Score:
     """Returns what the register tells about one document while another is stored."""
     question = Question(asked, BLINDER, tolerance or fingerprint_terms.tolerance(TODAY), TODAY)
-    hits = [(one, found.position) for one, meanings in BLINDER.finding(stored).items() for found in meanings]
+    hits = [(number, found.position) for number, meanings in BLINDER.finding(stored).items() for found in meanings]
     agreements = matching.agreements(BLINDER.finding(asked, question.tolerance), hits)
     if not agreements:
         return Score(0, ())
@@ -110,8 +110,8 @@ def test_a_number_written_otherwise_is_found(number: str, names: list[str], amou
     rewritten = number
     for name in names:
         rewritten = REWRITINGS[name](rewritten)
-    one = Document(Kind.INVOICE, (SELLER,), number, (BUYER,), day, amount)
-    found = score(dataclasses.replace(one, number=rewritten), one)
+    document = Document(Kind.INVOICE, (SELLER,), number, (BUYER,), day, amount)
+    found = score(dataclasses.replace(document, number=rewritten), document)
     assert found.points >= 90, (number, rewritten, found)
     assert found.reasons[0] in ("NUMBER_SAME", "NUMBER_FOLDED")
 
@@ -134,41 +134,41 @@ def test_case_width_and_space_are_nothing(number: str, lower: bool, wide: bool) 
 
 @given(invoices(), invoices())
 @SETTINGS
-def test_the_score_is_the_same_from_both_sides(one: Document, other: Document) -> None:
-    assert score(one, other) == score(other, one)
+def test_the_score_is_the_same_from_both_sides(document: Document, other: Document) -> None:
+    assert score(document, other) == score(other, document)
 
 
 @given(invoices(), st.data())
 @SETTINGS
-def test_the_score_of_the_nearly_same_is_the_same_from_both_sides(one: Document, data: st.DataObject) -> None:
-    assert one.amount is not None
-    assert one.date is not None
-    place = data.draw(st.integers(0, len(one.number) - 1))
-    edited = one.number[:place] + data.draw(st.sampled_from(["", "7", "X", "00"])) + one.number[place + 1 :]
-    amount = Money("USD", max(1, one.amount.minor_units * data.draw(st.integers(97, 103)) // 100))
-    date = one.date + DAY * data.draw(st.integers(-9, 9))
-    other = dataclasses.replace(one, number=edited or "7", amount=amount, date=date)
-    assert score(one, other) == score(other, one)
+def test_the_score_of_the_nearly_same_is_the_same_from_both_sides(document: Document, data: st.DataObject) -> None:
+    assert document.amount is not None
+    assert document.date is not None
+    place = data.draw(st.integers(0, len(document.number) - 1))
+    edited = document.number[:place] + data.draw(st.sampled_from(["", "7", "X", "00"])) + document.number[place + 1 :]
+    amount = Money("USD", max(1, document.amount.minor_units * data.draw(st.integers(97, 103)) // 100))
+    date = document.date + DAY * data.draw(st.integers(-9, 9))
+    other = dataclasses.replace(document, number=edited or "7", amount=amount, date=date)
+    assert score(document, other) == score(other, document)
 
 
 @given(invoices(), invoices(OTHER_SELLER))
 @SETTINGS
-def test_documents_of_another_seller_never_match(one: Document, other: Document) -> None:
-    assert score(one, other).points == 0
-    same = dataclasses.replace(one, issuers=other.issuers)
-    assert score(one, same).points == 0
+def test_documents_of_another_seller_never_match(document: Document, other: Document) -> None:
+    assert score(document, other).points == 0
+    same = dataclasses.replace(document, issuers=other.issuers)
+    assert score(document, same).points == 0
 
 
-def distance(one: str, other: str) -> int:
+def distance(name: str, other: str) -> int:
     """Optimal string alignment: inserted, deleted, other and swapped neighbouring characters."""
-    rows = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]
-    for i, j in itertools.product(range(len(one) + 1), range(len(other) + 1)):
+    rows = [[0] * (len(other) + 1) for _ in range(len(name) + 1)]
+    for i, j in itertools.product(range(len(name) + 1), range(len(other) + 1)):
         if not i or not j:
             rows[i][j] = i + j
             continue
-        differs = one[i - 1] != other[j - 1]
+        differs = name[i - 1] != other[j - 1]
         rows[i][j] = min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + differs)
-        if i > 1 and j > 1 and one[i - 2 : i] == other[j - 2 : j][::-1]:
+        if i > 1 and j > 1 and name[i - 2 : i] == other[j - 2 : j][::-1]:
             rows[i][j] = min(rows[i][j], rows[i - 2][j - 2] + 1)
     return rows[-1][-1]
 
@@ -177,10 +177,10 @@ def distance(one: str, other: str) -> int:
 @example("22333", "23233")
 @example("2233322", "223322")
 @settings(max_examples=600, deadline=None)
-def test_tokens_tell_exactly_those_one_edit_apart(one: str, other: str) -> None:
-    reasons = score(invoice(one), invoice(other)).reasons
+def test_tokens_tell_exactly_those_one_edit_apart(name: str, other: str) -> None:
+    reasons = score(invoice(name), invoice(other)).reasons
     is_near = bool(reasons) and reasons[0].startswith("NUMBER")
-    assert is_near == (distance(one.lower(), other.lower()) <= 1), (one, other, reasons)
+    assert is_near == (distance(name.lower(), other.lower()) <= 1), (name, other, reasons)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_tokens_tell_exactly_those_one_edit_apart(one: str, other: str) -> None:
 )
 def test_how_numbers_agree(edited: str, reason: str | None) -> None:
     reasons = score(invoice(edited), invoice()).reasons
-    assert next((one for one in reasons if one.startswith("NUMBER")), None) == reason
+    assert next((name for name in reasons if name.startswith("NUMBER")), None) == reason
 
 
 @given(st.integers(1, 10**15), st.integers(-1200, 1200))
@@ -251,15 +251,15 @@ def test_the_other_party_counts_by_code_or_by_name() -> None:
     ],
 )
 @pytest.mark.parametrize("version", [1, 2])
-def test_names_written_otherwise_are_the_same(one: str, other: str, version: int) -> None:
-    assert names.party(one, version) == names.party(other, version)
+def test_names_written_otherwise_are_the_same(name: str, other: str, version: int) -> None:
+    assert names.party(name, version) == names.party(other, version)
 
 
 @pytest.mark.parametrize(("one", "other"), [("The Co.", "Ltd"), ("CORP", "Inc."), ("北京公司", "上海公司")])
 @pytest.mark.parametrize("version", [1, 2])
-def test_legal_forms_alone_are_no_name(one: str, other: str, version: int) -> None:
-    assert names.party(one, version) != names.party(other, version)
-    assert names.party(one, version)
+def test_legal_forms_alone_are_no_name(name: str, other: str, version: int) -> None:
+    assert names.party(name, version) != names.party(other, version)
+    assert names.party(name, version)
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -322,9 +322,9 @@ def test_documents_of_two_kinds_never_match() -> None:
 
 @given(invoices(), invoices())
 @SETTINGS
-def test_stored_documents_share_nothing_that_they_are_compared_by(one: Document, other: Document) -> None:
+def test_stored_documents_share_nothing_that_they_are_compared_by(document: Document, other: Document) -> None:
     """Without the key, two stored documents can't be told alike by what is kept to compare them."""
-    mine, others = BLINDER.comparing(one, "a/0"), BLINDER.comparing(other, "b/0")
+    mine, others = BLINDER.comparing(document, "a/0"), BLINDER.comparing(other, "b/0")
     assert not {*mine.parties, mine.amount, mine.amount_step, mine.day} & {
         *others.parties, others.amount, others.amount_step, others.day
     }  # fmt: skip
@@ -333,9 +333,9 @@ def test_stored_documents_share_nothing_that_they_are_compared_by(one: Document,
 @given(st.lists(invoices(), min_size=2, max_size=2))
 @SETTINGS
 def test_two_that_may_match_lock_one_name(pair: list[Document]) -> None:
-    one, other = pair
-    if score(one, other).points >= LEAST:
-        assert set(one.contenders()) & set(other.contenders())
+    document, other = pair
+    if score(document, other).points >= LEAST:
+        assert set(document.contenders()) & set(other.contenders())
 
 
 ALL_PAIRS = [(state, verb) for state in fingerprint_model.State for verb in fingerprint_model.Verb]
@@ -426,9 +426,9 @@ def test_false_alarms_on_realistic_invoices() -> None:
     tolerance = fingerprint_terms.tolerance(TODAY)
     where: dict[int, list[tuple[int, int]]] = {}
     alarmed: list[tuple[int, Document, Document]] = []
-    for index, one in enumerate(stock):
-        question = Question(one, BLINDER, tolerance, TODAY)
-        asked = BLINDER.finding(one, tolerance)
+    for index, document in enumerate(stock):
+        question = Question(document, BLINDER, tolerance, TODAY)
+        asked = BLINDER.finding(document, tolerance)
         agreed: dict[int, list[tuple[int, int]]] = {}
         for each in asked:
             for other, position in where.get(each, ()):
@@ -437,10 +437,10 @@ def test_false_alarms_on_realistic_invoices() -> None:
             salt = f"{other}/0"
             found = question.score(matching.agreements(asked, hits), BLINDER.comparing(stock[other], salt), salt, LEAST)
             if found.points >= LEAST:
-                alarmed.append((found.points, one, stock[other]))
-        for each, meanings in BLINDER.finding(one).items():
+                alarmed.append((found.points, document, stock[other]))
+        for each, meanings in BLINDER.finding(document).items():
             where.setdefault(each, []).extend((index, meaning.position) for meaning in meanings)
-    rate = len({id(one) for _, one, _ in alarmed}) / len(stock)
+    rate = len({id(each_document) for _, each_document, _ in alarmed}) / len(stock)
     print(f"{len(alarmed)} false alarms on {len(stock)} invoices: {rate:.2%}", sorted(p for p, _, _ in alarmed)[-9:])  # noqa: T201
     assert not [points for points, _, _ in alarmed if points == 100]
     assert rate < 0.02

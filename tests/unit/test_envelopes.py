@@ -170,7 +170,7 @@ def test_a_format_that_is_meant_is_the_documents() -> None:
 
 def test_rows_in_json_are_no_envelope() -> None:
     row = json.dumps({"declarationNumber": "1", "note": base64.b64encode(b"no xml at all, whatever").decode()}).encode()
-    assert [one.path for one in envelopes.unpacked(row)] == [""]
+    assert [payload.path for payload in envelopes.unpacked(row)] == [""]
 
 
 def test_envelopes_nest_so_deep_and_no_deeper() -> None:

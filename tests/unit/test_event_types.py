@@ -70,7 +70,10 @@ def test_every_payload_is_a_message_of_the_service(service: str) -> None:
 def test_a_types_constant_is_named_after_it(service: str) -> None:
     module = importlib.import_module(f"aval.{service}.v1.event_types_pb2")
     values = module.DESCRIPTOR.enum_types_by_name["EventType"].values
-    names = [re.sub(r"(?<=[a-z])([A-Z])", r"_\1", one).replace(".", "_").upper() for one in event_types(service)]
+    names = [
+        re.sub(r"(?<=[a-z])([A-Z])", r"_\1", event_type).replace(".", "_").upper()
+        for event_type in event_types(service)
+    ]
     assert [value.name for value in values] == ["EVENT_TYPE_UNSPECIFIED", *names]
 
 
@@ -79,5 +82,5 @@ def test_each_kind_of_record_has_its_type() -> None:
 
 
 def test_a_type_belongs_to_one_service() -> None:
-    declared = [one for service in SERVICES for one in event_types(service)]
+    declared = [event_type for service in SERVICES for event_type in event_types(service)]
     assert len(declared) == len(set(declared))

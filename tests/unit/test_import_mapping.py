@@ -37,7 +37,7 @@ def record(*fields: str) -> ColumnMapping:
 def applied(field: str, **row: str) -> tuple[Any, list[tuple[str, str]]]:
     """The record of one row under a mapping of one field, and the problems of that field's columns."""
     found, problems = record(field).apply([{"id": "1", **row}])
-    return found, [(one.path, one.reason) for one in problems if one.path in row]
+    return found, [(problem.path, problem.reason) for problem in problems if problem.path in row]
 
 
 def entries_of(file: pathlib.Path, mapping: ColumnMapping) -> list[Entry]:
@@ -142,7 +142,7 @@ def test_all_problems_of_a_row_those_of_the_target_too() -> None:
         'column = "tax"\npath = "tax_percent"\ntransform = "decimal"',
     )
     _, problems = mapping.apply([{"id": "1", "day": "yesterday", "price": "0", "mass": "", "tax": "5"}])
-    assert [(one.path, one.reason) for one in problems] == [
+    assert [(problem.path, problem.reason) for problem in problems] == [
         ("day", "DATE_INVALID"),
         ("mass", "COLUMN_EMPTY"),
         ("price", "AMOUNT_NOT_POSITIVE"),
@@ -175,7 +175,7 @@ def test_rows_of_one_key_are_lines_of_one_declaration(tmp_path: pathlib.Path) ->
     file.write_text("no,total\nA,1.00\nA,2.50\nB,4\nB,5,6\nC,8\n", encoding="utf-8")
     mapping = load(DECLARATION % ("", "total"))
     entries = entries_of(file, mapping)
-    assert [(entry.line, len(entry.rows), [one.reason for one in entry.problems]) for entry in entries] == [
+    assert [(entry.line, len(entry.rows), [problem.reason for problem in entry.problems]) for entry in entries] == [
         (2, 2, []),
         (5, 0, ["ROW_MALFORMED"]),
         (4, 0, ["ROWS_UNREAD"]),
@@ -194,7 +194,7 @@ def test_rows_of_one_key_are_lines_of_one_declaration(tmp_path: pathlib.Path) ->
 def test_rows_of_one_document_must_agree() -> None:
     mapping = load(DECLARATION % ("", "total") + '[[fields]]\ncolumn = "buyer"\npath = "buyer_name"\n')
     rows = [{"no": "A", "total": "1", "buyer": "one"}, {"no": "A", "total": "1", "buyer": "two"}]
-    assert ("buyer", "ROWS_DISAGREE") in [(one.path, one.reason) for one in mapping.apply(rows)[1]]
+    assert ("buyer", "ROWS_DISAGREE") in [(problem.path, problem.reason) for problem in mapping.apply(rows)[1]]
 
 
 def test_objects_with_a_list_of_lines(tmp_path: pathlib.Path) -> None:
@@ -203,7 +203,7 @@ def test_objects_with_a_list_of_lines(tmp_path: pathlib.Path) -> None:
     file.write_text("\n".join(map(json.dumps, lines)) + "\n{\n", encoding="utf-8")
     mapping = load(DECLARATION % ("goods.items", "goods.items.total"))
     entries = entries_of(file, mapping)
-    assert [[one.reason for one in entry.problems] for entry in entries] == [[], *[["LINE_MALFORMED"]] * 3]
+    assert [[problem.reason for problem in entry.problems] for entry in entries] == [[], *[["LINE_MALFORMED"]] * 3]
     found, _ = mapping.apply(entries[0].rows)
     assert [line.total.minor_units for line in found.lines] == [150, 200]
 
@@ -280,7 +280,7 @@ def test_a_notation_that_can_be_read_in_two_ways_is_an_error_of_the_mapping(
     found = errors_of(
         f'{RECORD}[[fields]]\ncolumn = "c"\npath = "{path}"\ntransform = "{transform}"\n{needed}\n{options}'
     )
-    assert any(error in one for one in found)
+    assert any(error in name for name in found)
 
 
 @given(
@@ -335,7 +335,7 @@ def test_a_day_without_all_its_digits_is_refused_where_it_could_be_two(
 def test_an_enterprise_is_known_by_its_plain_code(target: str, transform: str, text: str, expected: str) -> None:
     mapping = load(f'target = "{target}"\n[[fields]]\ncolumn = "c"\npath = "enterprise"\n{transform}')
     found, problems = mapping.apply([{"c": text}])
-    told = [(one.reason, one.english) for one in problems if one.path == "c"]
+    told = [(problem.reason, problem.english) for problem in problems if problem.path == "c"]
     assert (told[0][0] if told else found.enterprise) == expected
     assert not any("regex" in message for _, message in told)
 
@@ -472,7 +472,7 @@ def test_enumerations_fill_enumerations_by_name() -> None:
     found, problems = mapping.apply([{"d": "E"}])
     assert found.direction == 1
     assert "d" not in [problem.path for problem in problems]
-    assert ("d", "VALUE_UNKNOWN") in [(one.path, one.reason) for one in mapping.apply([{"d": "X"}])[1]]
+    assert ("d", "VALUE_UNKNOWN") in [(problem.path, problem.reason) for problem in mapping.apply([{"d": "X"}])[1]]
 
 
 PERSONS = """
@@ -497,7 +497,7 @@ path = "persons.DECLARANT.name"
 def test_persons_by_their_part() -> None:
     mapping = load(PERSONS)
     found, _ = mapping.apply([{"typist": "T1", "kind": "card", "declarant": "林"}])
-    assert [(one.part, one.identity_type, one.identity_number, one.name) for one in found.persons] == [
+    assert [(person.part, person.identity_type, person.identity_number, person.name) for person in found.persons] == [
         (4, "IC", "T1", ""),
         (6, "1", "", "林"),
     ]

@@ -75,7 +75,7 @@ def entries(file: pathlib.Path, found: ColumnMapping) -> list[Entry]:
 
 def told(read: Sequence[Entry]) -> list[tuple[int, int, list[str]]]:
     """Line, number of rows and reasons of each entry."""
-    return [(one.line, len(one.rows), [problem.reason for problem in one.problems]) for one in read]
+    return [(entry.line, len(entry.rows), [problem.reason for problem in entry.problems]) for entry in read]
 
 
 def read(folder: pathlib.Path, text: str, found: ColumnMapping, name: str = "t.csv") -> list[Entry]:
@@ -85,7 +85,7 @@ def read(folder: pathlib.Path, text: str, found: ColumnMapping, name: str = "t.c
 
 
 def message(read: Sequence[Entry]) -> str:
-    (text,) = [problem.english for one in read for problem in one.problems]
+    (text,) = [problem.english for entry in read for problem in entry.problems]
     return text
 
 
@@ -108,15 +108,15 @@ def test_an_unclosed_quotation_mark_is_refused_by_its_line(
 ) -> None:
     found = read(tmp_path, "\n".join([HEAD, *rows, ""]), mapping())
     # Every row is read or refused: none is gone.
-    assert sorted(one.line for one in found) == [2, 3, 4]
-    assert sorted(one.line for one in found if one.problems) == expected
-    assert {problem.reason for one in found for problem in one.problems} == {"ROW_MALFORMED"}
+    assert sorted(entry.line for entry in found) == [2, 3, 4]
+    assert sorted(entry.line for entry in found if entry.problems) == expected
+    assert {problem.reason for entry in found for problem in entry.problems} == {"ROW_MALFORMED"}
 
 
 def test_marks_within_a_cell_and_lines_within_a_quoted_one_are_taken(tmp_path: pathlib.Path) -> None:
     text = f'{HEAD}\n1,1.00,pipe "8 inch\n2,2.00,"a ""b"", c\nsecond line"\n3,3.00,"x"\n'
     found = read(tmp_path, text, mapping())
-    assert [one.rows[0]["name"] for one in found] == ['pipe "8 inch', 'a "b", c\nsecond line', "x"]
+    assert [entry.rows[0]["name"] for entry in found] == ['pipe "8 inch', 'a "b", c\nsecond line', "x"]
 
 
 def test_the_row_of_an_unclosed_mark_is_kept_as_it_stands(tmp_path: pathlib.Path) -> None:
@@ -224,7 +224,7 @@ def test_keys_are_kept_on_disk(tmp_path: pathlib.Path) -> None:
         out.write("000000000000000007,2.00,elbow\n")
     before = peak_kilobytes()
     with Opened(Source(file)) as opened:
-        assert [one.line for one in documents.entries(opened, mapping()) if one.problems] == [9]
+        assert [entry.line for entry in documents.entries(opened, mapping()) if entry.problems] == [9]
     # As texts the keys alone would take as much.
     assert peak_kilobytes() - before < 16_000
 
@@ -256,12 +256,12 @@ def test_what_spreadsheets_put_around_numbers_is_no_part_of_them(cell: str, expe
 
 def test_a_number_that_a_spreadsheet_shortened_is_told_in_words(tmp_path: pathlib.Path) -> None:
     (entry,) = read(tmp_path, f"{HEAD}\n4.6042E+17,1.00,pipe\n", mapping())
-    problems = {one.path: one for one in mapping().apply(entry.rows)[1]}
+    problems = {problem.path: problem for problem in mapping().apply(entry.rows)[1]}
     assert problems["nr"].reason == "NUMBER_SHORTENED"
     assert "its last digits are lost" in problems["nr"].english
     found = load(RECORDS)
     _, of_key = found.apply([{"nr": "4.6E+17", "total": "1", "name": ""}])
-    assert ("nr", "NUMBER_SHORTENED") in [(one.path, one.reason) for one in of_key]
+    assert ("nr", "NUMBER_SHORTENED") in [(problem.path, problem.reason) for problem in of_key]
 
 
 @pytest.mark.parametrize(
@@ -421,7 +421,7 @@ def test_json_that_isn_t_one_object_a_line_is_told_once(tmp_path: pathlib.Path, 
 def test_lines_of_mapped_json_are_read_strictly(tmp_path: pathlib.Path, line: str) -> None:
     found = read(tmp_path, '{"nr": "0", "total": 1, "name": "x"}\n' + line, mapping(), "t.jsonl")
     assert [problem.reason for problem in found[0].problems] in ([], ["LINE_MALFORMED"])
-    reasons = {problem.reason for one in found for problem in one.problems}
+    reasons = {problem.reason for entry in found for problem in entry.problems}
     assert "LINE_MALFORMED" in reasons
 
 
@@ -441,7 +441,7 @@ def test_numbers_of_json_are_read_as_json_writes_them(
     found = mapping(total='thousands = "."\npoint = ","')
     (entry,) = read(tmp_path, f'{{"nr": "1", "total": {number}, "name": "x"}}', found, "t.jsonl")
     row, problems = found.apply(entry.rows)
-    reasons = [one.reason for one in problems if one.path == "total"]
+    reasons = [problem.reason for problem in problems if problem.path == "total"]
     if isinstance(minor_units, int):
         assert (reasons, row.lines[0].total.minor_units) == ([], minor_units)
     else:
@@ -480,14 +480,14 @@ def test_a_spreadsheet_s_numbers_and_days_are_read_as_what_they_are(tmp_path: pa
     assert [row.lines[0].total.minor_units for row, _ in applied] == [148869, 30, 100050, 100000]
     assert [entry.line for entry in read] == [2, 3, 5, 6]
     assert [row.export_date.month for row, _ in applied] == [3, 3, 3, 0]
-    assert [one.reason for one in applied[3][1] if one.path == "day"] == ["DATE_INVALID"]
+    assert [problem.reason for problem in applied[3][1] if problem.path == "day"] == ["DATE_INVALID"]
     assert applied[0][0].lines[0].goods_name == '管 12"'
 
 
 def test_long_numbers_of_spreadsheets_are_refused_in_words(tmp_path: pathlib.Path) -> None:
     read = entries(workbook(tmp_path / "t.xlsx", [HEAD.split(","), [460420260000002106, 1, "管"]]), mapping(""))
-    problems = [one for one in mapping("").apply(read[0].rows)[1] if one.path == "nr"]
-    assert [one.reason for one in problems] == ["NUMBER_SHORTENED"]
+    problems = [problem for problem in mapping("").apply(read[0].rows)[1] if problem.path == "nr"]
+    assert [problem.reason for problem in problems] == ["NUMBER_SHORTENED"]
 
 
 def test_a_percentage_is_neither_its_number_nor_a_hundredth_of_it(tmp_path: pathlib.Path) -> None:
@@ -503,8 +503,8 @@ def test_a_percentage_is_neither_its_number_nor_a_hundredth_of_it(tmp_path: path
 def test_formulas_without_values_and_errors_are_refused_by_their_cell(tmp_path: pathlib.Path) -> None:
     rows = [HEAD.split(","), ["1", "=1+1", "管"], ["2", 2, "管"], ["3", "#N/A", "管"]]
     read = entries(workbook(tmp_path / "t.xlsx", rows), mapping(""))
-    assert sorted((one.line, bool(one.problems)) for one in read) == [(2, True), (3, False), (4, True)]
-    read.sort(key=lambda one: one.line)
+    assert sorted((entry.line, bool(entry.problems)) for entry in read) == [(2, True), (3, False), (4, True)]
+    read.sort(key=lambda entry: entry.line)
     assert "Cell B2 has a formula without its value" in read[0].problems[0].english
     assert "Cell B4 says #N/A" in read[2].problems[0].english
 
@@ -513,8 +513,8 @@ def test_the_sheet_is_the_only_visible_one_with_rows_or_the_named_one(tmp_path: 
     rows = [HEAD.split(","), ["1", 1, "管"]]
     more = [HEAD.split(","), ["2", 2, "管"]]
     file = workbook(tmp_path / "t.xlsx", rows, _old=more, empty=[])
-    assert [one.rows[0]["nr"] for one in entries(file, mapping(""))] == ["1"]
-    assert [one.rows[0]["nr"] for one in entries(file, mapping('sheet = "old"'))] == ["2"]
+    assert [entry.rows[0]["nr"] for entry in entries(file, mapping(""))] == ["1"]
+    assert [entry.rows[0]["nr"] for entry in entries(file, mapping('sheet = "old"'))] == ["2"]
     file = workbook(tmp_path / "t.xlsx", rows, second=more)
     with pytest.raises(RefusedFile, match=r"t.xlsx has several sheets \('Sheet', 'second'\); name one"):
         entries(file, mapping(""))
@@ -582,8 +582,8 @@ def test_members_of_zip_files_are_files_and_archives_in_them_are_named(tmp_path:
         for name in ("a/one.xml", "two.csv", "notes.txt", "inner.zip", "b.xml.gz", "old.rar"):
             archive.writestr(name, "x")
     found = files.gather([file])
-    assert [str(one).removeprefix(f"{file}/") for one in found.sources] == ["a/one.xml", "two.csv"]
-    assert [(one.source.name, one.rule) for one in found.refusals] == [
+    assert [str(source).removeprefix(f"{file}/") for source in found.sources] == ["a/one.xml", "two.csv"]
+    assert [(refusal.source.name, refusal.rule) for refusal in found.refusals] == [
         ("b.xml.gz", "FILE_NESTED"),
         ("inner.zip", "FILE_NESTED"),
         ("old.rar", "FILE_NESTED"),
@@ -597,8 +597,8 @@ def test_a_name_that_several_members_of_a_zip_file_have_is_refused(tmp_path: pat
         for name in ("one.xml", "one.xml", "a/one.xml"):
             archive.writestr(name, "x")
     found = files.gather([tmp_path])
-    assert [one.member for one in found.sources] == ["a/one.xml"]
-    assert [(one.source.member, one.rule) for one in found.refusals] == [("one.xml", "FILE_SHAPE")]
+    assert [source.member for source in found.sources] == ["a/one.xml"]
+    assert [(refusal.source.member, refusal.rule) for refusal in found.refusals] == [("one.xml", "FILE_SHAPE")]
     assert "one.xml is in sent.zip 2 times" in found.refusals[0].message
 
 
@@ -609,7 +609,7 @@ def test_what_programs_put_beside_a_file_is_passed_over(tmp_path: pathlib.Path) 
         for name in ("two.xml", "__MACOSX/._two.xml", "~$rows.xlsx"):
             archive.writestr(name, "x")
     found = files.gather([tmp_path])
-    assert [one.name for one in found.sources] == ["one.xml", "two.xml"]
+    assert [source.name for source in found.sources] == ["one.xml", "two.xml"]
     assert found.refusals == []
 
 
@@ -617,8 +617,8 @@ def test_a_damaged_zip_file_is_named_and_stops_no_other(tmp_path: pathlib.Path) 
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 nothing")
     (tmp_path / "one.xml").write_bytes(b"<a/>")
     found = files.gather([tmp_path])
-    assert [one.name for one in found.sources] == ["one.xml"]
-    assert [(one.rule, one.message.startswith("bad.zip is damaged")) for one in found.refusals] == [
+    assert [source.name for source in found.sources] == ["one.xml"]
+    assert [(refusal.rule, refusal.message.startswith("bad.zip is damaged")) for refusal in found.refusals] == [
         ("FILE_DAMAGED", True)
     ]
 

@@ -207,7 +207,7 @@ def test_an_answer_that_no_state_waits_for_moves_nothing(state: State, step: str
 )
 def test_refusals(state: State, refusal: DomainError, path: list[str]) -> None:
     passed = reactions.after(in_state(state), STEP_OF[state], refusal)
-    assert [one.state for one in passed] == path
+    assert [each_payment.state for each_payment in passed] == path
     last = passed[-1]
     noted = last.reason or last.collections[0].refusal
     assert noted == refusal.reason
@@ -222,7 +222,7 @@ def test_exposure_that_cannot_be_released_now_is_asked_again() -> None:
 
 def test_a_payment_without_finance_goes_straight_on() -> None:
     passed = reactions.after(in_state(State.MATCHED), APPLY, applied())
-    assert [one.state for one in passed] == ["APPLIED", "SWEPT", "CONFIRMED"]
+    assert [each_payment.state for each_payment in passed] == ["APPLIED", "SWEPT", "CONFIRMED"]
     assert passed[-1].remainder == usd(1000)
 
 
@@ -289,7 +289,7 @@ def test_a_payment_for_two_declarations_repays_both_lenders() -> None:
     assert [part.amount for part in made.parts] == [usd(1_000_000), usd(1_000_000)]
     made = on(made, APPLY, applied(("loans/a", BANK, 800_000)))
     made = on(made, f"apply {SECOND}", applied(("loans/b", OTHER, 800_000), asset=SECOND))
-    assert [model.collectable(made, one) for one in made.collections] == [usd(1_000_000), usd(1_000_000)]
+    assert [model.collectable(made, collection) for collection in made.collections] == [usd(1_000_000), usd(1_000_000)]
     made = on(made, "collect encumbrances/a", repayment(800_100, 100))
     made = on(made, "collect encumbrances/b", repayment(800_200, 200))
     assert (made.state, made.remainder) == (State.SWEPT, usd(399_700))
@@ -373,11 +373,11 @@ def test_a_bank_sees_of_anothers_loan_an_opaque_reference_alone() -> None:
     made = on(on(made, "collect encumbrances/a", repayment(310, 10)), "collect encumbrances/b", repayment(400, 0))
     for reader, loans in ((EXPORTER, ["loans/a", "loans/b"]), (BANK, ["loans/a", ""]), (OTHER, ["", "loans/b"])):
         shown = rpc.to_proto(made, reader).collections
-        assert [one.loan for one in shown] == loans
-        assert [bool(one.bank) for one in shown] == [bool(loan) for loan in loans]
-        assert [bool(one.repayment) for one in shown] == [bool(loan) for loan in loans]
-        assert len({one.reference for one in shown}) == 2
-        assert not any("loans" in one.reference or "banks" in one.reference for one in shown)
+        assert [collection.loan for collection in shown] == loans
+        assert [bool(collection.bank) for collection in shown] == [bool(loan) for loan in loans]
+        assert [bool(collection.repayment) for collection in shown] == [bool(loan) for loan in loans]
+        assert len({collection.reference for collection in shown}) == 2
+        assert not any("loans" in collection.reference or "banks" in collection.reference for collection in shown)
 
 
 class World:
@@ -402,7 +402,10 @@ class World:
         ]
         opened = [account_model.ledger_account(account) for account in made]
         self.state = ledger_model.State(
-            {one.id: ledger_model.Account(one.id, one.book, "USD", one.limit) for one in opened}
+            {
+                new_account.id: ledger_model.Account(new_account.id, new_account.book, "USD", new_account.limit)
+                for new_account in opened
+            }
         )
 
     def post(self, *batch: ledger_model.Transfer) -> None:
@@ -425,7 +428,7 @@ class World:
 
     def apply(self, made: IncomingPayment, declaration: str) -> Any:
         """Some of few encumbrances, which may stand on several of the declarations."""
-        (part,) = (one for one in made.parts if one.declaration == declaration)
+        (part,) = (each_part for each_part in made.parts if each_part.declaration == declaration)
         assert part.amount is not None
         left, loans = part.amount.minor_units, []
         for number in self.data.draw(st.sets(st.integers(0, 3))):
@@ -484,10 +487,15 @@ def assert_balanced(world: World, made: IncomingPayment) -> None:
         return
     assert made.remainder is not None
     assert world.balance(BANK, Kind.CURRENT, EXPORTER) == made.remainder.minor_units
-    shares = {bank: [one for one in made.collections if one.bank == bank and one.amount] for bank in (BANK, OTHER)}
+    shares = {
+        bank: [collection for collection in made.collections if collection.bank == bank and collection.amount]
+        for bank in (BANK, OTHER)
+    }
     for bank, mine in shares.items():
-        assert world.balance(bank, Kind.LENDING) == sum(one.principal.minor_units for one in mine)
-        assert world.balance(bank, Kind.INCOME) == sum(one.interest.minor_units for one in mine if one.interest)
-    abroad = sum(one.amount.minor_units for one in shares[OTHER] if one.amount)
+        assert world.balance(bank, Kind.LENDING) == sum(collection.principal.minor_units for collection in mine)
+        assert world.balance(bank, Kind.INCOME) == sum(
+            collection.interest.minor_units for collection in mine if collection.interest
+        )
+    abroad = sum(collection.amount.minor_units for collection in shares[OTHER] if collection.amount)
     assert world.balance(BANK, Kind.CURRENT, OTHER) == -world.balance(OTHER, Kind.NOSTRO) == abroad
     assert -world.balance(BANK, Kind.NOSTRO) == made.amount.minor_units

@@ -40,8 +40,8 @@ def test_a_bucket_holds_its_price_and_is_narrow(price: int) -> None:
 
 
 @given(one=PRICES, other=PRICES)
-def test_buckets_go_up_with_prices(one: int, other: int) -> None:
-    assert one > other or bucket_of(one) <= bucket_of(other)
+def test_buckets_go_up_with_prices(number: int, other: int) -> None:
+    assert number > other or bucket_of(number) <= bucket_of(other)
 
 
 @given(observed=st.lists(st.tuples(st.integers(0, 500), st.integers(1, 5)), min_size=1), gone=st.data())
@@ -137,8 +137,8 @@ def test_months() -> None:
         ("  ", "..."),
     ],
 )
-def test_parties_are_told_apart_by_letters_only(one: str, other: str) -> None:
-    assert names.spaced(one) == names.spaced(other)
+def test_parties_are_told_apart_by_letters_only(name: str, other: str) -> None:
+    assert names.spaced(name) == names.spaced(other)
 
 
 KEYS = st.tuples(*([st.sampled_from("ab")] * 7), st.sampled_from(["COUNTED", "DELETED"]), st.sampled_from("xy"))
@@ -150,12 +150,16 @@ CONTRIBUTIONS = st.builds(Contribution, KEYS, st.integers(0, 10**18), st.lists(P
 def test_what_was_counted_can_be_taken_back_in_any_order(counted: list[Contribution], order: object) -> None:
     delta, back = Delta(), list(counted)
     order.shuffle(back)  # type: ignore[attr-defined]
-    for one in counted:
-        delta.add(one)
-    assert sum(count for count, _ in delta.cells().values()) == sum(one.is_plain for one in counted)
-    assert sum(n for seen in delta.observations().values() for _, n in seen) == sum(len(one.prices) for one in counted)
-    for one in back:
-        delta.add(from_text(to_text(one)), -1)
+    for contribution in counted:
+        delta.add(contribution)
+    assert sum(count for count, _ in delta.cells().values()) == sum(
+        each_contribution.is_plain for each_contribution in counted
+    )
+    assert sum(n for seen in delta.observations().values() for _, n in seen) == sum(
+        len(each_contribution.prices) for each_contribution in counted
+    )
+    for contribution in back:
+        delta.add(from_text(to_text(contribution)), -1)
     assert not any(any(total) for total in delta.totals.values())
     assert not any(delta.prices.values())
 
@@ -187,8 +191,8 @@ class AnyFact(dict[str, str]):
 
 
 def test_a_finding_has_the_same_name_whenever_it_is_found() -> None:
-    one = Finding("enterprises/91411023MAXY00112A", "460120260000000001", 2, "UNIT_PRICE_ABOVE_NORM", {})
-    assert one.id == "460120260000000001-2-unit-price-above-norm"
+    finding = Finding("enterprises/91411023MAXY00112A", "460120260000000001", 2, "UNIT_PRICE_ABOVE_NORM", {})
+    assert finding.id == "460120260000000001-2-unit-price-above-norm"
 
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx", "\nx"])

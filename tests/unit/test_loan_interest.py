@@ -55,16 +55,16 @@ def loan(principal: Money, rate: str = "0.0435", basis: int = 360) -> Loan:
     )
 
 
-def repaid(number: int, one: Loan, before: list[Repayment], amount: int, on: date) -> Repayment:
+def repaid(number: int, each_loan: Loan, before: list[Repayment], amount: int, on: date) -> Repayment:
     """Returns what an amount repays after other repayments, as the commands fix it."""
-    owed = due(one, before, on)
-    asked = Money(one.principal.currency, amount)
+    owed = due(each_loan, before, on)
+    asked = Money(each_loan.principal.currency, amount)
     parts = waterfall(asked, {Component.INTEREST: owed.interest, Component.PRINCIPAL: owed.principal}, ORDER)
     interest_part, principal_part = parts[Component.INTEREST], parts[Component.PRINCIPAL]
     return Repayment(
         id=str(number),
-        loan=one.name,
-        bank=one.bank,
+        loan=each_loan.name,
+        bank=each_loan.bank,
         asked=asked,
         interest=interest_part,
         principal=principal_part,
@@ -109,10 +109,10 @@ def test_the_basis_follows_the_currency(currency: str, basis: int) -> None:
 
 
 def test_a_partial_repayment_shows_how_interest_came_about() -> None:
-    one = loan(Money("USD", 80_000_00))
-    first = repaid(1, one, [], 30_290_00, START + timedelta(days=30))
+    each_loan = loan(Money("USD", 80_000_00))
+    first = repaid(1, each_loan, [], 30_290_00, START + timedelta(days=30))
     assert (first.interest_part, first.principal_part) == (Money("USD", 290_00), Money("USD", 30_000_00))
-    owed = due(one, [first], START + timedelta(days=90))
+    owed = due(each_loan, [first], START + timedelta(days=90))
     assert owed.derivation == (
         "USD 80,000.00 x 4.35 % x 30 / 360 + USD 50,000.00 x 4.35 % x 60 / 360 - USD 290.00 paid = USD 362.50"
     )
@@ -120,16 +120,18 @@ def test_a_partial_repayment_shows_how_interest_came_about() -> None:
 
 
 def test_interest_that_is_partly_paid_stays_due_and_bears_none() -> None:
-    one = loan(Money("USD", 80_000_00))
-    first = repaid(1, one, [], 100_00, START + timedelta(days=90))
+    each_loan = loan(Money("USD", 80_000_00))
+    first = repaid(1, each_loan, [], 100_00, START + timedelta(days=90))
     assert (first.interest_part, first.principal_part) == (Money("USD", 100_00), Money("USD", 0))
-    assert due(one, [first], START + timedelta(days=90)).interest == Money("USD", 770_00)
+    assert due(each_loan, [first], START + timedelta(days=90)).interest == Money("USD", 770_00)
 
 
 def test_a_day_before_the_last_repayment_counts_as_that_day() -> None:
-    one = loan(Money("USD", 80_000_00))
-    first = repaid(1, one, [], 10_000_00, START + timedelta(days=30))
-    assert due(one, [first], START) == due(one, [first], START + timedelta(days=30)) == due(one, [first])
+    each_loan = loan(Money("USD", 80_000_00))
+    first = repaid(1, each_loan, [], 10_000_00, START + timedelta(days=30))
+    assert (
+        due(each_loan, [first], START) == due(each_loan, [first], START + timedelta(days=30)) == due(each_loan, [first])
+    )
 
 
 amounts = st.integers(1, 10**15)
@@ -176,16 +178,16 @@ def test_interest_never_falls_with_days_or_principal(amount: int, rate: str, day
 def test_repayments_add_up_to_principal_and_interest(
     principal: int, rate: str, steps: list[tuple[int, int]], basis: int
 ) -> None:
-    one, day = loan(Money("USD", principal), rate, basis), START
+    each_loan, day = loan(Money("USD", principal), rate, basis), START
     done: list[Repayment] = []
     for number, (amount, later) in enumerate([*steps, (10**15, 30)]):
         day += timedelta(days=later)
-        done.append(repaid(number, one, done, amount, day))
+        done.append(repaid(number, each_loan, done, amount, day))
     assert sum(part.principal_part.minor_units for part in done) == principal
-    stretches, left = [], one.principal
+    stretches, left = [], each_loan.principal
     for before, after in itertools.pairwise([START, *(part.day for part in done)]):
         stretches.append(Stretch(left, (after - before).days))
         left -= done[len(stretches) - 1].principal_part
-    whole = accrued(stretches, one.annual_rate, basis, "USD")
+    whole = accrued(stretches, each_loan.annual_rate, basis, "USD")
     assert sum(part.interest_part.minor_units for part in done) == whole.minor_units
-    assert due(one, done, day).total == Money("USD", 0)
+    assert due(each_loan, done, day).total == Money("USD", 0)

@@ -160,13 +160,13 @@ def answer(call: tasks.Call, **changes: Any) -> Any:
     return declarations_pb2.Declaration(**{**fields, **changes})
 
 
-def followed(one: Loan) -> tuple[Loan, list[str]]:
+def followed(loan: Loan) -> tuple[Loan, list[str]]:
     """The loan after every call it owes was answered, and the steps."""
     steps = []
-    while call := plan.owed(one):
+    while call := plan.owed(loan):
         steps.append(call.step)
-        one = reactions.after(one, call.step, answer(call), TODAY)
-    return one, steps
+        loan = reactions.after(loan, call.step, answer(call), TODAY)
+    return loan, steps
 
 
 def fresh() -> Loan:
@@ -175,32 +175,32 @@ def fresh() -> Loan:
 
 
 def test_a_drawdown_takes_its_steps_in_order() -> None:
-    one, steps = followed(fresh())
+    loan, steps = followed(fresh())
     taken = [f"value {FIRST}", f"value {SECOND}", "reserve", f"cover {FIRST}", f"cover {SECOND}"]
     assert steps == [*taken, "confirm", "disburse"]
-    assert (one.state, one.outstanding, one.start_date) == (State.ACTIVE, one.principal, TODAY)
-    assert one.maturity_date == TODAY + timedelta(days=90)
+    assert (loan.state, loan.outstanding, loan.start_date) == (State.ACTIVE, loan.principal, TODAY)
+    assert loan.maturity_date == TODAY + timedelta(days=90)
 
 
 @pytest.mark.parametrize("refused", range(7))
 def test_whatever_is_refused_all_that_was_taken_is_given_back(refused: int) -> None:
-    one = fresh()
+    loan = fresh()
     for _ in range(refused):
-        call = plan.owed(one)
+        call = plan.owed(loan)
         assert call
-        one = reactions.after(one, call.step, answer(call), TODAY)
-    call = plan.owed(one)
+        loan = reactions.after(loan, call.step, answer(call), TODAY)
+    call = plan.owed(loan)
     assert call
-    held = [item.declaration for item in one.items if item.is_covered]
-    one, steps = followed(reactions.after(one, call.step, Refused(), TODAY))
+    held = [item.declaration for item in loan.items if item.is_covered]
+    loan, steps = followed(reactions.after(loan, call.step, Refused(), TODAY))
     assert steps == [*(f"uncover {declaration}" for declaration in held), *(["release"] if refused > 2 else [])]
-    assert (one.state, one.cancellation_reason) == (State.CANCELLED, "VALUE_ENCUMBERED")
-    assert one == loan_model.released_of_all(one)
+    assert (loan.state, loan.cancellation_reason) == (State.CANCELLED, "VALUE_ENCUMBERED")
+    assert loan == loan_model.released_of_all(loan)
 
 
 def test_a_repaid_loan_gives_back_cover_and_value() -> None:
-    one, steps = followed(at(State.REPAID))
-    assert (one.state, steps) == (State.CLOSED, [f"uncover {FIRST}", f"uncover {SECOND}", "release"])
+    loan, steps = followed(at(State.REPAID))
+    assert (loan.state, steps) == (State.CLOSED, [f"uncover {FIRST}", f"uncover {SECOND}", "release"])
 
 
 @pytest.mark.parametrize(
@@ -212,11 +212,11 @@ def test_a_repaid_loan_gives_back_cover_and_value() -> None:
     ],
 )
 def test_a_value_that_does_not_fit_ends_the_drawdown(changes: dict[str, Any], reason: str) -> None:
-    one = fresh()
-    while one.state is State.RESERVING and (call := plan.owed(one)):
+    loan = fresh()
+    while loan.state is State.RESERVING and (call := plan.owed(loan)):
         assert call.step != "reserve"
-        one = reactions.after(one, call.step, answer(call, **changes), TODAY)
-    assert (one.state, one.cancellation_reason) == (State.CANCELLED, reason)
+        loan = reactions.after(loan, call.step, answer(call, **changes), TODAY)
+    assert (loan.state, loan.cancellation_reason) == (State.CANCELLED, reason)
 
 
 def test_the_principal_is_allocated_by_what_is_available() -> None:

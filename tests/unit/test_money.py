@@ -125,4 +125,4 @@ def test_a_kept_amount_of_no_currency_is_shown_in_minor_units() -> None:
     assert str(kept) == "BTC 1,234,567 minor units"
     assert kept.times(Decimal("0.9"), ROUND_DOWN) == Money("BTC", 1_111_110)
     assert str(Money("DEM", 150)) == "DEM 1.50"
-    assert [one.plain() for one in (kept, Money("DEM", 150), Money("JPY", 1_500))] == ["1234567", "1.50", "1500"]
+    assert [amount.plain() for amount in (kept, Money("DEM", 150), Money("JPY", 1_500))] == ["1234567", "1.50", "1500"]

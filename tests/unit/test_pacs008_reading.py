@@ -259,7 +259,7 @@ def test_without_a_uetr_a_payment_counts_once_all_the_same() -> None:
     other = taken(changed((uetr, "<TxId>TX-2</TxId>")))
     bare, other_bare = taken(changed((uetr, ""))), taken(changed((uetr, ""), ("E2E1", "E2E2")))
     assert first.chain_id == again.chain_id
-    assert len({one.chain_id for one in (first, other, bare, other_bare)}) == 4
+    assert len({credit_transfer.chain_id for credit_transfer in (first, other, bare, other_bare)}) == 4
     assert UUID(first.chain_id).version == 5
     assert TRANSFER.chain_id == TRANSFER.uetr
 

@@ -49,11 +49,15 @@ def test_what_a_declaration_bears_is_the_most_that_its_value_covers(link: Link, 
 @given(links(), AMOUNTS)
 def test_what_is_held_is_worth_what_is_netted(link: Link, units: int) -> None:
     """By the rate and the haircut, exactly, and at most one minor unit more."""
-    one = netted(link, units)
-    due = major(one.netted) * Fraction(one.exchange_rate or 1) * Fraction(1 + (one.haircut or Decimal(0)))
-    more = (major(one.held) - due) * 10 ** exponent(one.held.currency)
+    each_link = netted(link, units)
+    due = (
+        major(each_link.netted)
+        * Fraction(each_link.exchange_rate or 1)
+        * Fraction(1 + (each_link.haircut or Decimal(0)))
+    )
+    more = (major(each_link.held) - due) * 10 ** exponent(each_link.held.currency)
     assert 0 <= more < 1
-    assert one.bears(one.held) >= one.netted
+    assert each_link.bears(each_link.held) >= each_link.netted
 
 
 @given(links(), st.integers(1, 10**13))

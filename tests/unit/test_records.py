@@ -342,7 +342,9 @@ def test_who_used_a_permit_up_keeps_it_and_nobody_else_gets_it() -> None:
     held = {"records/1": permit(status="USED_UP", quantity={"value": "100"})}
     asked = permits.PermitRequest(of_goods("2805301100"), TODAY)
     assert not permits.verdict(asked, held, {(0, "4"): "1"}, {}).problems
-    assert [one.reason for one in permits.verdict(asked, held, {(0, "4"): ""}, {}).problems] == ["PERMIT_NOT_IN_FORCE"]
+    assert [problem.reason for problem in permits.verdict(asked, held, {(0, "4"): ""}, {}).problems] == [
+        "PERMIT_NOT_IN_FORCE"
+    ]
 
 
 def port_bill(**changes: Any) -> records_pb2.Bill:
@@ -385,21 +387,21 @@ def test_port_charges_beside_the_published_tariff(
 ) -> None:
     found = charges.findings(port_bill(**changes), {records_kinds.port_charge("CNTAO", "THC20"): tariffs})
     assert len(found) == len(expected)
-    for one, (reason, *amounts) in zip(found, expected, strict=True):
-        assert reason in one.problem.reason
-        assert one.problem.text("en") != one.problem.text("zh-CN")
+    for finding, (reason, *amounts) in zip(found, expected, strict=True):
+        assert reason in finding.problem.reason
+        assert finding.problem.text("en") != finding.problem.text("zh-CN")
         if amounts:
-            assert one.published is not None
-            said = [float(one.published.major()), float((one.charged - one.published).major())]
+            assert finding.published is not None
+            said = [float(finding.published.major()), float((finding.charged - finding.published).major())]
             assert said == amounts[:2]
-            assert one.published.currency in one.problem.text("en")
+            assert finding.published.currency in finding.problem.text("en")
 
 
 def test_a_bill_that_names_no_charges_says_so_and_duty_has_none() -> None:
     duty, port = [row.bill for row in rows("bill")]
     assert charges.findings(duty, {}) == []
     port.ClearField("charges")
-    assert [one.problem.reason for one in charges.findings(port, {})] == ["PORT_CHARGES_NOT_ITEMISED"]
+    assert [finding.problem.reason for finding in charges.findings(port, {})] == ["PORT_CHARGES_NOT_ITEMISED"]
 
 
 def test_goods_need_a_permit_only_from_the_day_it_was_introduced() -> None:
@@ -537,4 +539,4 @@ def test_a_goods_declaration_tells_packages_and_weights() -> None:
     assert (declaration.package_count, *weights) == (38, "412.5", "380")
     declaration, problems = decmessage.parse(content.replace(b"<PackNo>38<", b"<PackNo>many<"))
     assert declaration is None
-    assert [(one.path, one.reason) for one in problems] == [("DecMessage/DecHead/PackNo", "NUMBER_INVALID")]
+    assert [(problem.path, problem.reason) for problem in problems] == [("DecMessage/DecHead/PackNo", "NUMBER_INVALID")]

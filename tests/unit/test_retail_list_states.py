@@ -114,7 +114,7 @@ def test_reasons_are_in_both_languages(status: str) -> None:
 def test_periods_of_a_code_do_not_overlap() -> None:
     for name in ("list_receipt_codes", "list_statuses", "retail_modes", "pool_terms", "pool_standings"):
         for periods in code_table(name).periods.values():
-            assert all(one.last < other.first for one, other in pairwise(periods))
+            assert all(period.last < other.first for period, other in pairwise(periods))
 
 
 @pytest.mark.parametrize(("code", "void"), [("CANCEL", "CANCEL_VOID"), ("RETURN", "RETURN_VOID")])

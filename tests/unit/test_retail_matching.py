@@ -157,8 +157,8 @@ def test_documents_of_one_order_wait_for_each_other() -> None:
         retail_pb2.RetailDocument(payment=payment),
     ]
     locked = [
-        set(takers_retail.names(declarations_pb2.BatchCreateRetailDocumentsRequest(documents=[one])))
-        for one in documents
+        set(takers_retail.names(declarations_pb2.BatchCreateRetailDocumentsRequest(documents=[retail_document])))
+        for retail_document in documents
     ]
     assert set.intersection(*locked) == matching_store.names(["N"])
     # A waybill that names no order waits for the lists that may tie it to one.

@@ -17,16 +17,16 @@ def part(number: int, count: int, send_us: int, change: Change = Change.NEW, say
 def taken(sent: list[Part]) -> dict[int, Part]:
     """The parts that stand after these were sent one by one, as the store has them."""
     found: dict[int, Part] = {}
-    for one in sent:
-        known = measure(found, one.number)
-        if step(known.version if known else None, one.version) in (Step.ADD, Step.REPLACE, Step.TOUCH):
-            found[one.number] = one
+    for each_part in sent:
+        known = measure(found, each_part.number)
+        if step(known.version if known else None, each_part.version) in (Step.ADD, Step.REPLACE, Step.TOUCH):
+            found[each_part.number] = each_part
     return found
 
 
 def numbers(sent: list[Part]) -> list[int]:
     """The numbers of the parts that count after these were sent."""
-    return [one.number for one in counting(taken(sent))]
+    return [each_part.number for each_part in counting(taken(sent))]
 
 
 def test_parts_join() -> None:
@@ -69,6 +69,6 @@ CHANGES = st.builds(
 def test_changes_end_alike_in_any_order_and_however_often(sent: list[Part], data: st.DataObject) -> None:
     repeated = sent + data.draw(st.lists(st.sampled_from(sent), max_size=4) if sent else st.just([]))
     other = data.draw(st.permutations(repeated))
-    assert [(one.number, one.digest) for one in counting(taken(other))] == [
-        (one.number, one.digest) for one in counting(taken(sent))
+    assert [(each_part.number, each_part.digest) for each_part in counting(taken(other))] == [
+        (each_part.number, each_part.digest) for each_part in counting(taken(sent))
     ]

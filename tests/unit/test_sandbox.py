@@ -13,7 +13,7 @@ from services.declarations.customs.checks import check
 
 DATE = datetime.date(2026, 9, 21)
 NUMBER = "460120260123456789"
-EXPORTERS = [one["id"] for one in world.world()["exporters"]]
+EXPORTERS = [entry["id"] for entry in world.world()["exporters"]]
 
 
 @pytest.mark.parametrize("identifier", EXPORTERS)
@@ -23,7 +23,7 @@ def test_every_exporters_declaration_keeps_the_rules(identifier: str) -> None:
     row = sandbox.row_of(wanted, NUMBER, DATE)
     assert check(row) == []
     assert (row.enterprise, row.declaration_number) == (world.tenant_of(exporter), NUMBER)
-    policy = next(one for one in world.world()["policies"] if one["exporter"] == identifier)
+    policy = next(entry for entry in world.world()["policies"] if entry["exporter"] == identifier)
     assert row.buyer_name in {world.buyer(name)["name"] for name in policy["buyers"]}
     assert row.declared_value.currency_code == policy["currency"]
 
@@ -37,9 +37,9 @@ def test_every_amount_is_declared_as_it_is(minor_units: int) -> None:
 
 
 def test_two_declarations_share_no_document() -> None:
-    one, other = (sandbox.row_of(sandbox.goods(), number, DATE) for number in (NUMBER, NUMBER[:-1] + "0"))
+    declaration, other = (sandbox.row_of(sandbox.goods(), number, DATE) for number in (NUMBER, NUMBER[:-1] + "0"))
     for field in ("unified_number", "contract_number", "invoice_number", "bill_number"):
-        assert getattr(one, field) != getattr(other, field), field
+        assert getattr(declaration, field) != getattr(other, field), field
 
 
 def test_the_default_is_the_storys_exporter() -> None:

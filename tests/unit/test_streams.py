@@ -58,9 +58,9 @@ async def test_a_tenant_with_many_reads_lets_others_go_before_them() -> None:
     gate.set()
     await asyncio.gather(*others)
     # One read of the greedy at a time, and each other's turn comes before the greedy's next but a few.
-    assert sum(one.startswith("greedy") for one in done) <= 1 + len(others)
+    assert sum(name.startswith("greedy") for name in done) <= 1 + len(others)
     await asyncio.gather(*greedy)
-    assert [one for one in done if one.startswith("greedy")] == [f"greedy{number}" for number in range(40)]
+    assert [name for name in done if name.startswith("greedy")] == [f"greedy{number}" for number in range(40)]
     turns.close()
 
 

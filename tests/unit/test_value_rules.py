@@ -127,7 +127,7 @@ def test_a_payment_is_applied_whole(value: Value, units: int) -> None:
     unbacked = {holder.holder: value.shortfall} if value.shortfall else {}
     found = apply_proceeds(ASSET, value, [holder] if value.financed else [], usd(units), unbacked)
     assert found.financed + found.free + found.margin + found.cured + found.excess == usd(units)
-    assert sum((one.amount for one in found.settled), usd(0)) == found.financed + found.cured
+    assert sum((settled_part.amount for settled_part in found.settled), usd(0)) == found.financed + found.cured
 
 
 @given(values(), st.integers(1, 10**9))
@@ -156,7 +156,7 @@ def test_a_payment_of_a_value_of_100_settles_the_oldest_cover_first(
 ) -> None:
     standing = [_cover(letter, usd(units)) for letter, units in zip("ab", insured, strict=False)]
     found = encumbrance_model.settle_cover(ASSET, standing, usd(paid), {})
-    assert tuple(one.amount.minor_units for one in found.settled) == settled
+    assert tuple(settled_part.amount.minor_units for settled_part in found.settled) == settled
     assert (sum(insured) - found.insured.minor_units, 100 - sum(insured) - found.insurable.minor_units) == left
 
 
@@ -199,7 +199,10 @@ def test_a_payment_goes_to_finance_with_value_behind_it_first() -> None:
     value = replace(value_model.unencumbered(usd(0), CAP), financed=usd(short[Part.FINANCED]), shortfall=usd(20))
     both = [_encumbrance("a", usd(30), "banks/A", True), _encumbrance("b", usd(50), "banks/B", True)]
     found = apply_proceeds(ASSET, value, both, usd(60), {"banks/B": usd(20)})
-    assert [(one.encumbrance.id, one.amount) for one in found.settled] == [("a", usd(30)), ("b", usd(30))]
+    assert [(settled_part.encumbrance.id, settled_part.amount) for settled_part in found.settled] == [
+        ("a", usd(30)),
+        ("b", usd(30)),
+    ]
     rest = apply_proceeds(ASSET, value, both, usd(70), {"banks/B": usd(20)})
     assert (rest.cured, dict(rest.cured_by_holder)["banks/B"]) == (usd(10), usd(10))
     assert item_of(both[0], ASSET).outstanding == usd(30)
@@ -255,7 +258,7 @@ def test_the_oldest_breach_is_cured_first() -> None:
         )
         for name, when in (("z", 1), ("a", 2))
     )
-    assert [(one.id, one.open_amount) for one in cured([new, old], usd(13))] == [("z", usd(0)), ("a", usd(7))]
+    assert [(breach.id, breach.open_amount) for breach in cured([new, old], usd(13))] == [("z", usd(0)), ("a", usd(7))]
 
 
 @pytest.mark.parametrize("machine", [breach_model, encumbrance_model])

@@ -221,7 +221,7 @@ def classification(code: str, kind: str = "") -> str:
     ],
 )
 def test_the_commodity_code_is_the_tariffs(classifications: list[tuple[str, str]], code: str | None) -> None:
-    content = changed((TARIFF, "".join(classification(*one) for one in classifications)))
+    content = changed((TARIFF, "".join(classification(*pair) for pair in classifications)))
     if code is None:
         assert [problem.reason for problem in only(content).problems] == ["COMMODITY_CODE_MISSING"]
     else:

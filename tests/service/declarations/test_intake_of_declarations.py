@@ -96,17 +96,17 @@ async def events(platform: testing.Platform, caller: Caller) -> list[events_pb2.
 async def test_of_twins_in_one_batch_the_second_is_a_duplicate(platform: testing.Platform) -> None:
     number = fresh_number()
     first, second, third = await send(platform, row(number), row(number), row(number, 600_00))
-    assert [one.outcome for one in (first, second, third)] == [Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.REFUSED]
+    assert [entry.outcome for entry in (first, second, third)] == [Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.REFUSED]
     assert third.problems[0].reason == "DECLARATION_KNOWN_WITH_OTHER_CONTENT"
 
 
 async def test_a_large_batch_is_copied_whole(platform: testing.Platform) -> None:
     numbers = [fresh_number() for _ in range(1000)]
     verdicts = await send(platform, *(row(number, contract_number='back\\slash "quote" 合同') for number in numbers))
-    assert {one.outcome for one in verdicts} == {Verdict.ACCEPTED}
+    assert {verdict.outcome for verdict in verdicts} == {Verdict.ACCEPTED}
     assert (await get(platform, numbers[-1])).contract_number == 'back\\slash "quote" 合同'
     again = await send(platform, *(row(number, contract_number='back\\slash "quote" 合同') for number in numbers))
-    assert {one.outcome for one in again} == {Verdict.DUPLICATE}
+    assert {entry.outcome for entry in again} == {Verdict.DUPLICATE}
 
 
 async def test_a_batch_is_one_event_and_each_reader_sees_its_own(platform: testing.Platform) -> None:
@@ -148,7 +148,7 @@ async def test_of_amendments_the_one_approved_last_counts(platform: testing.Plat
     verdicts = await send(
         platform, row(other), row(other, 300_00, amend_time=at(20)), row(other, 400_00, amend_time=at(30))
     )
-    assert [one.outcome for one in verdicts] == [Verdict.ACCEPTED] * 3
+    assert [verdict.outcome for verdict in verdicts] == [Verdict.ACCEPTED] * 3
     assert (await get(platform, other)).version == 3
 
 
@@ -169,7 +169,7 @@ async def test_an_answer_as_of_a_time_knows_only_what_had_come(platform: testing
     await receipts(platform, number, ("R", 6), ("L", 2))
     then, now = await get(platform, number, released), await get(platform, number)
     assert then.status == declarations_pb2.Declaration.RELEASED
-    assert [one.channel_code for one in then.receipts] == ["7", "P"]
+    assert [receipt.channel_code for receipt in then.receipts] == ["7", "P"]
     assert now.status == declarations_pb2.Declaration.CLOSED
     with pytest.raises(Exception, match="isn't known"):
         await get(platform, number, at(0))
@@ -199,8 +199,8 @@ async def test_any_order_and_repetition_of_receipts_ends_in_the_same_state(
     await send(platform, row(mixed))
     first, second = await get(platform, straight), await get(platform, mixed)
     assert first.status == second.status
-    assert [(one.channel_code, one.notice_time) for one in first.receipts] == [
-        (one.channel_code, one.notice_time) for one in second.receipts
+    assert [(receipt.channel_code, receipt.notice_time) for receipt in first.receipts] == [
+        (receipt.channel_code, receipt.notice_time) for receipt in second.receipts
     ]
 
 

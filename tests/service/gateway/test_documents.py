@@ -56,10 +56,10 @@ async def test_refused_documents_are_listed_mended_and_given_up(world: World) ->
     await call(window, "ImportDocuments", import_of("/v1/documents:import", body(b"<One/>", b"<Two/>")))
     wanted = intake_pb2.ListRefusedDocumentsRequest(reason="FORMAT_UNKNOWN")
     listed = (await call(window, "ListRefusedDocuments", wanted)).refused_documents
-    two, one = sorted(listed, key=lambda found: found.document_id, reverse=True)[:2]
-    found = await call(window, "GetRefusedDocument", intake_pb2.GetRefusedDocumentRequest(name=one.name))
+    two, entry = sorted(listed, key=lambda found: found.document_id, reverse=True)[:2]
+    found = await call(window, "GetRefusedDocument", intake_pb2.GetRefusedDocumentRequest(name=entry.name))
     assert found.content == b"<One/>"
-    mended = pb.ResendDocumentRequest(request_id=str(uuid.uuid4()), name=one.name, content=dec_message(900))
+    mended = pb.ResendDocumentRequest(request_id=str(uuid.uuid4()), name=entry.name, content=dec_message(900))
     answer = await call(window, "ResendDocument", mended)
     assert answer.refused_document.state == intake_pb2.RefusedDocument.MENDED
     discard = intake_pb2.DiscardRefusedDocumentRequest(request_id=str(uuid.uuid4()), name=two.name)

@@ -38,8 +38,8 @@ def reason(error: grpc.RpcError) -> str:
         info = error_details_pb2.ErrorInfo()
         if detail.Unpack(info):
             found.append(info.reason)
-    (one,) = found
-    return str(one)
+    (entry,) = found
+    return str(entry)
 
 
 async def refusal(channel: grpc.aio.Channel, method: str, request: Any, metadata: Any = ()) -> grpc.RpcError:
@@ -53,7 +53,7 @@ async def test_a_known_certificate_comes_in_and_the_service_knows_who_it_is(worl
     answer = await call(world.door(CHECKER), "ListDeclarations", LIST)
     assert not answer.declarations
     listed = await call(world.door(WINDOW), "ListDeclarations", LIST)
-    assert "462020260000000001" in [one.declaration_number for one in listed.declarations]
+    assert "462020260000000001" in [declaration.declaration_number for declaration in listed.declarations]
 
 
 async def test_a_certificate_of_nobody_is_refused_with_a_reason(world: World) -> None:
@@ -206,7 +206,7 @@ async def test_reflection_has_both_of_its_names_and_describes_itself(world: Worl
         reflection_pb2.ServerReflectionRequest(file_containing_symbol=service),
     ]
     listed, told = [answer async for answer in ask(iter(requests), timeout=10)]
-    names = [one.name for one in listed.list_services_response.service]
+    names = [entry.name for entry in listed.list_services_response.service]
     assert service in names
     assert len(names) == len(set(names)) == len(SERVICES_HERE) + 3
     pool = descriptor_pool.DescriptorPool()

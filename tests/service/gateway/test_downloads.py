@@ -9,8 +9,8 @@ NUMBERS = [f"46012026000008{index:04}" for index in range(3)]
 
 
 async def test_a_download_has_the_callers_own_declarations(world: World) -> None:
-    for one in NUMBERS:
-        await declare(world, one)
+    for name in NUMBERS:
+        await declare(world, name)
     async with world.signed_in() as client:
         # A page for each declaration.
         parameters = {"filter.number_prefix": NUMBERS[0][:14], "page_size": "1", "bom": "true"}

@@ -229,7 +229,7 @@ async def test_a_one_time_code_is_for_one_act(world: World) -> None:
 async def test_openapi_describes_every_route(world: World) -> None:
     async with world.browser() as client:
         document = (await client.get("/openapi.json")).json()
-    operations = [one["operationId"] for path in document["paths"].values() for one in path.values()]
+    operations = [entry["operationId"] for path in document["paths"].values() for entry in path.values()]
     of_sessions = ["SignIn", "GetSession", "SignOut", "EndSessions", "ChangePassword"]
     of_blobs = ["UploadBlob_declarations", "GetBlob_declarations"]
     assert sorted(operations) == sorted([*(route.operation for route in routes()), *of_sessions, *of_blobs])

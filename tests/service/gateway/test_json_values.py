@@ -130,7 +130,9 @@ def test_problems_have_an_end() -> None:
 def test_two_of_which_only_one_may_be_there() -> None:
     rows = route("POST", "/v1/retailDocuments:batchCreate")
     oneof = next(
-        one for one in _messages(rows.method.descriptor.input_type) if one.oneofs and one.name == "RetailDocument"
+        message
+        for message in _messages(rows.method.descriptor.input_type)
+        if message.oneofs and message.name == "RetailDocument"
     )
     names = [field.json_name for field in oneof.oneofs[0].fields][:2]
     body = json.dumps({"documents": [{name: {} for name in names}]}).encode()
@@ -171,7 +173,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip
-with_bodies = [one for one in routes() if one.body]
+with_bodies = [each_route for each_route in routes() if each_route.body]
 
 
 @st.composite
@@ -187,12 +189,12 @@ def nearly_fitting(draw: st.DrawFn, message: Descriptor, depth: int = 0) -> Any:
 
 def _value_of(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
     if field.message_type is not None and field.message_type.full_name not in values.SCALARS and depth < 3:
-        one: st.SearchStrategy[Any] = nearly_fitting(field.message_type, depth + 1)
+        search_strategy: st.SearchStrategy[Any] = nearly_fitting(field.message_type, depth + 1)
     elif field.enum_type is not None:
-        one = st.sampled_from([value.name for value in field.enum_type.values])
+        search_strategy = st.sampled_from([value.name for value in field.enum_type.values])
     else:
-        one = json_values
-    return st.lists(one, max_size=3) if field.is_repeated else one
+        search_strategy = json_values
+    return st.lists(search_strategy, max_size=3) if field.is_repeated else search_strategy
 
 
 @st.composite

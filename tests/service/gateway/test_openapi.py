@@ -19,7 +19,7 @@ from tests.gateway_world import CONSENT, World
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = openapi.document()
-OPERATIONS = {one["operationId"]: one for path in DOCUMENT["paths"].values() for one in path.values()}
+OPERATIONS = {entry["operationId"]: entry for path in DOCUMENT["paths"].values() for entry in path.values()}
 
 
 def schema(name: str) -> Any:
@@ -44,7 +44,7 @@ def test_the_field_rules_of_a_message() -> None:
 
 
 def test_the_rules_of_parameters() -> None:
-    listed = {one["name"]: one["schema"] for one in OPERATIONS["ListDeclarations"]["parameters"]}
+    listed = {entry["name"]: entry["schema"] for entry in OPERATIONS["ListDeclarations"]["parameters"]}
     assert (listed["page_size"]["minimum"], listed["page_size"]["maximum"]) == (0, 500)
     assert listed["page_token"]["maxLength"] == 512
     (name, *_) = OPERATIONS["GetDeclaration"]["parameters"]
@@ -53,7 +53,7 @@ def test_the_rules_of_parameters() -> None:
 
 def test_every_change_needs_its_headers() -> None:
     for route in routes():
-        headers = {one["name"] for one in OPERATIONS[route.operation]["parameters"] if one["in"] == "header"}
+        headers = {entry["name"] for entry in OPERATIONS[route.operation]["parameters"] if entry["in"] == "header"}
         assert ("X-Aval-Request" in headers) == route.changes
         assert ("Aval-One-Time-Code" in headers) == route.method.policy.second_factor
 
@@ -100,10 +100,10 @@ def test_reasons_of_services_are_of_the_present_code() -> None:
 def _messages(message: Descriptor) -> set[Descriptor]:
     found, waiting = set(), [message]
     while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting += [field.message_type for field in one.fields if field.message_type is not None]
+        each_message = waiting.pop()
+        if each_message not in found:
+            found.add(each_message)
+            waiting += [field.message_type for field in each_message.fields if field.message_type is not None]
     return found
 
 
@@ -134,7 +134,9 @@ def request_class_refuses(route: Route, name: str) -> bool:
     return any(problem.path.split(".")[0] == name for problem in fields.problems(target))
 
 
-@pytest.mark.parametrize("route", [one for one in routes() if one.body], ids=lambda one: one.operation)
+@pytest.mark.parametrize(
+    "route", [each_route for each_route in routes() if each_route.body], ids=lambda entry: entry.operation
+)
 def test_what_is_required_is_what_the_validator_misses(route: Route) -> None:
     message = route.method.descriptor.input_type
     target: Any = message if route.body == "*" else message.fields_by_name[route.body].message_type

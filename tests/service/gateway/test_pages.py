@@ -120,13 +120,13 @@ async def test_live_events_tell_of_a_new_declaration(world: World) -> None:
                     last_id = line[4:]
                     break
             await declare(world, "462020260000000033")
-            told = await asyncio.wait_for(anext(one async for one in lines if one.startswith("data: ")), 10)
+            told = await asyncio.wait_for(anext(name async for name in lines if name.startswith("data: ")), 10)
             event = json.loads(told[6:])
             assert (event["type"], event["service"]) == ("declarations.declared", "declarations")
         headers = {"Last-Event-ID": last_id}
         async with client.stream("GET", "/events?services=declarations", headers=headers) as answer:
             lines = answer.aiter_lines()
-            again = await asyncio.wait_for(anext(one async for one in lines if one.startswith("data: ")), 10)
+            again = await asyncio.wait_for(anext(name async for name in lines if name.startswith("data: ")), 10)
             assert json.loads(again[6:])["resource"] == event["resource"]
 
 

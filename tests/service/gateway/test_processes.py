@@ -108,8 +108,8 @@ async def follow_a_trace(client: httpx.AsyncClient) -> None:
     await sign_in(client, OPERATOR)
 
     async def both() -> Any:
-        for one in (await client.get("/operations/traces")).json()["traces"]:
-            trace = (await client.get(f"/operations/traces/{one['traceId']}.json")).json()
+        for entry in (await client.get("/operations/traces")).json()["traces"]:
+            trace = (await client.get(f"/operations/traces/{entry['traceId']}.json")).json()
             names = [span["name"] for span in trace["spans"] if span["status"] != "ERROR"]
             if "POST /v1/consents" in names and set(trace["services"]) == {"gateway", "declarations"}:
                 return trace

@@ -189,7 +189,7 @@ async def test_twenty_made_up_logins_do_not_hold_up_a_person_elsewhere(world: Wo
         await asyncio.wait(attack, return_when=asyncio.FIRST_COMPLETED)
         assert (await sign_in(person, login))[0] == 201
         # It came after all of them, and is served before most of them.
-        assert sum(one.done() for one in attack) < 15
+        assert sum(task.done() for task in attack) < 15
         await asyncio.gather(*attack)
 
 
@@ -257,10 +257,10 @@ async def test_another_site_signs_nobody_in(world: World) -> None:
 
 
 async def test_no_two_visitors_and_no_two_forms_have_one_token(world: World) -> None:
-    async with world.browser() as one, world.browser() as other, world.signed_in() as somebody:
-        visits = [token_of(await client.get("/sign-in")) for client in (one, other)]
+    async with world.browser() as async_client, world.browser() as other, world.signed_in() as somebody:
+        visits = [token_of(await client.get("/sign-in")) for client in (async_client, other)]
         assert visits[0] != visits[1]
-        assert token_of(await one.get("/sign-in")) == visits[0]
+        assert token_of(await async_client.get("/sign-in")) == visits[0]
         account = await somebody.get("/account")
         actions = ("/sign-out", "/account/password", "/account/end-sessions")
         tokens = [token_of(account, action) for action in actions]
@@ -327,32 +327,32 @@ async def test_events_do_not_keep_a_session_open(world: World) -> None:
 
 async def test_all_sessions_end_at_once(world: World) -> None:
     login = enter(world, ENTERPRISE, "EXPORTER")
-    async with coming_from(world, "127.0.0.40") as one, coming_from(world, "127.0.0.40") as other:
-        for client in (one, other):
+    async with coming_from(world, "127.0.0.40") as async_client, coming_from(world, "127.0.0.40") as other:
+        for client in (async_client, other):
             assert (await sign_in(client, login))[0] == 201
         async with world.signed_in() as somebody:
-            assert (await one.post("/session:endAll")).status_code == 204
-            assert [(await client.get("/session")).status_code for client in (one, other)] == [401, 401]
+            assert (await async_client.post("/session:endAll")).status_code == 204
+            assert [(await client.get("/session")).status_code for client in (async_client, other)] == [401, 401]
             assert (await somebody.get("/session")).status_code == 200
-        assert (await one.post("/session:endAll")).status_code == 401
+        assert (await async_client.post("/session:endAll")).status_code == 401
 
 
 async def test_a_changed_password_ends_all_other_sessions(world: World) -> None:
     login, new = enter(world, ENTERPRISE, "EXPORTER"), "another long password "
-    async with coming_from(world, "127.0.0.41") as one, coming_from(world, "127.0.0.41") as other:
-        for client in (one, other):
+    async with coming_from(world, "127.0.0.41") as async_client, coming_from(world, "127.0.0.41") as other:
+        for client in (async_client, other):
             assert (await sign_in(client, login))[0] == 201
 
         async def change(present: str, coming: str) -> tuple[int, str]:
             body = {"password": present, "newPassword": coming}
-            answer = await one.post("/session:changePassword", json=body)
+            answer = await async_client.post("/session:changePassword", json=body)
             return answer.status_code, answer.json().get("reason", "")
 
         assert await change(WRONG, new) == REFUSED
         for unfit in ("short", PASSWORD, login, "x" * 129):
             assert await change(PASSWORD, unfit) == (400, "PASSWORD_UNFIT")
         assert await change(PASSWORD, new) == (200, "")
-        assert [(await client.get("/session")).status_code for client in (one, other)] == [200, 401]
+        assert [(await client.get("/session")).status_code for client in (async_client, other)] == [200, 401]
         assert await sign_in(other, login) == REFUSED
         assert (await sign_in(other, login, new))[0] == 201
 

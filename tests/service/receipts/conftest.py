@@ -161,7 +161,7 @@ class Market(World):
 
 def total(payment: Any) -> Money:
     """Returns what lenders got of a payment."""
-    return Money("USD", sum(one.amount.minor_units for one in payment.collections))
+    return Money("USD", sum(collection.amount.minor_units for collection in payment.collections))
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

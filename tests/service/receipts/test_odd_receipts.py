@@ -21,7 +21,7 @@ EXPORTER = CAST["EXPORTER"]
 
 def paid_to(payment: Any, loan: str) -> int:
     """Returns the minor units of a payment that went to a loan."""
-    return sum(one.amount.minor_units for one in payment.collections if one.loan == loan)
+    return sum(collection.amount.minor_units for collection in payment.collections if collection.loan == loan)
 
 
 async def state_of(market: Any, loan: Any) -> str:
@@ -275,9 +275,9 @@ async def test_cover_of_a_partly_paid_declaration(market: Any) -> None:
 async def revoked(market: Any, institution: str) -> None:
     """The exporter takes back every consent of an institution."""
     listed = await market.call("declarations", "ListConsents", declarations_pb2.ListConsentsRequest(), EXPORTER)
-    for one in listed.consents:
-        if one.institution == institution and declarations_pb2.Consent.State.Name(one.state) == "ACTIVE":
-            revoke = declarations_pb2.RevokeConsentRequest(name=one.name)
+    for consent in listed.consents:
+        if consent.institution == institution and declarations_pb2.Consent.State.Name(consent.state) == "ACTIVE":
+            revoke = declarations_pb2.RevokeConsentRequest(name=consent.name)
             await market.call("declarations", "RevokeConsent", revoke, EXPORTER)
 
 

@@ -17,7 +17,7 @@ DAY = datetime.timedelta(days=1)
 
 def paid_to(payment: Any, loan: str) -> int:
     """Returns the minor units of a payment that went to a loan."""
-    return sum(one.amount.minor_units for one in payment.collections if one.loan == loan)
+    return sum(collection.amount.minor_units for collection in payment.collections if collection.loan == loan)
 
 
 async def test_a_lender_is_whole_before_the_exporter_gets_anything(market: Any) -> None:

@@ -201,7 +201,7 @@ async def test_the_notice_names_the_account_as_the_world_does(world: Any, number
     payment = await imported(world, message(seen, remittance_information=f"decl {declared}"))
     await world.until(payment.name, "COMPLETED", SYSTEM)
     page = await world.ask("ListNotifications", settlement_pb2.ListNotificationsRequest(page_size=500), SYSTEM)
-    (content,) = [one.content for one in page.notifications if one.payment == payment.name]
+    (content,) = [notification.content for notification in page.notifications if notification.payment == payment.name]
     root = etree.fromstring(content)
     assert schema.problems(root, "Document", ["camt.054.001.08"]) == []
     assert seen in [element.text for element in root.iter("{*}IBAN", "{*}Id")]

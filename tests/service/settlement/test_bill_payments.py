@@ -65,8 +65,8 @@ class World:
         """The register's answer to what the payment owes; what it owes then."""
         (task,) = self.tasks(payment)
         operation = tasks.settle_operation(SERVICE.sagas)
-        one = tasks.settlement(operation, task, outcome, NOW_US, uuid.uuid4().bytes)
-        failure = run_batch(self.store, [one])[one]
+        submission = tasks.settlement(operation, task, outcome, NOW_US, uuid.uuid4().bytes)
+        failure = run_batch(self.store, [submission])[submission]
         if isinstance(failure, Exception):
             raise failure
         return next(iter(self.tasks(payment)), None)

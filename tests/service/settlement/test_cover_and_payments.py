@@ -53,8 +53,8 @@ class Exporter:
 
     async def _fund(self) -> None:
         accounts = [
-            await self.world.ask("OpenAccount", settlement_pb2.OpenAccountRequest(account=one), SYSTEM)
-            for one in (
+            await self.world.ask("OpenAccount", settlement_pb2.OpenAccountRequest(account=account), SYSTEM)
+            for account in (
                 settlement_pb2.Account(owner=BANK, currency_code="USD", kind="NOSTRO"),
                 settlement_pb2.Account(owner=self.name, currency_code="USD", kind="CURRENT"),
             )

@@ -75,7 +75,7 @@ async def test_a_bank_names_its_transfer_by_the_id_it_gave_or_the_one_it_was_tol
     debit, credit, identifier = await customer(world, 100), await customer(world, 0), str(uuid.uuid4())
     made = await move(world, transfer(debit.name, credit.name, 40), identifier)
     listed = await world.ask("ListTransfers", settlement_pb2.ListTransfersRequest(account=credit.name), SYSTEM)
-    assert [one.transfer_id for one in listed.transfers] == [made.transfer_id]
+    assert [entry.transfer_id for entry in listed.transfers] == [made.transfer_id]
     undo = settlement_pb2.Transfer(kind="REVERSAL", pending_id=made.transfer_id if by_answer else identifier)
     await move(world, undo)
     assert (await read(world, credit.name)).posted.minor_units == 0

@@ -43,8 +43,8 @@ async def seller(world: Any, units: int = 1000) -> tuple[settlement_pb2.Account,
     """A fresh exporter with money on an account."""
     owner = f"enterprises/{uuid.uuid4().hex[:18].upper()}"
     nostro, current = await opened(world, BANK, "NOSTRO"), await opened(world, owner)
-    one = settlement_pb2.Transfer(debit_account=nostro.name, credit_account=current.name, amount=money(units))
-    await world.ask("CreateTransfer", settlement_pb2.CreateTransferRequest(transfer=one), SYSTEM)
+    transfer = settlement_pb2.Transfer(debit_account=nostro.name, credit_account=current.name, amount=money(units))
+    await world.ask("CreateTransfer", settlement_pb2.CreateTransferRequest(transfer=transfer), SYSTEM)
     return current, caller(owner, "EXPORTER")
 
 
@@ -73,7 +73,7 @@ def state(payment: OutgoingPayment) -> str:
 
 async def listed(world: Any, name: str, by: Caller) -> OutgoingPayment:
     page = await world.ask("ListOutgoingPayments", settlement_pb2.ListOutgoingPaymentsRequest(page_size=500), by)
-    found: OutgoingPayment = next(one for one in page.outgoing_payments if one.name == name)
+    found: OutgoingPayment = next(payment for payment in page.outgoing_payments if payment.name == name)
     return found
 
 

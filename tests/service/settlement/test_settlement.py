@@ -52,9 +52,9 @@ def transfer(debit: str, credit: str, units: int, **fields: Any) -> settlement_p
     return settlement_pb2.Transfer(debit_account=debit, credit_account=credit, amount=money(units), **fields)
 
 
-async def move(world: Any, one: settlement_pb2.Transfer, request_id: str = "", by: Caller = SYSTEM) -> Any:
+async def move(world: Any, each_transfer: settlement_pb2.Transfer, request_id: str = "", by: Caller = SYSTEM) -> Any:
     return await world.ask(
-        "CreateTransfer", settlement_pb2.CreateTransferRequest(request_id=request_id, transfer=one), by
+        "CreateTransfer", settlement_pb2.CreateTransferRequest(request_id=request_id, transfer=each_transfer), by
     )
 
 
@@ -158,19 +158,21 @@ async def test_a_transfer_replayed_is_the_same_transfer(world: Any) -> None:
     assert (await read(world, paid.name)).posted.minor_units == 200
 
 
-async def refused_transfer(world: Any, one: settlement_pb2.Transfer, request_id: str = "", by: Caller = SYSTEM) -> Any:
-    request = settlement_pb2.CreateTransferRequest(request_id=request_id, transfer=one)
+async def refused_transfer(
+    world: Any, each_transfer: settlement_pb2.Transfer, request_id: str = "", by: Caller = SYSTEM
+) -> Any:
+    request = settlement_pb2.CreateTransferRequest(request_id=request_id, transfer=each_transfer)
     return await world.refused("CreateTransfer", request, by)
 
 
 async def test_a_refusal_is_remembered(world: Any) -> None:
     paying, paid, identifier = await customer(world, 0), await customer(world, 0), str(uuid.uuid4())
-    one = transfer(paying.name, paid.name, 50)
-    assert (await refused_transfer(world, one, identifier)).metadata["result"] == "EXCEEDS_CREDITS"
+    each_transfer = transfer(paying.name, paid.name, 50)
+    assert (await refused_transfer(world, each_transfer, identifier)).metadata["result"] == "EXCEEDS_CREDITS"
     nostro = await account(world, "NOSTRO", BANK)
     await move(world, transfer(nostro.name, paying.name, 100))
-    assert (await refused_transfer(world, one, identifier)).metadata["result"] == "EXCEEDS_CREDITS"
-    await move(world, one)
+    assert (await refused_transfer(world, each_transfer, identifier)).metadata["result"] == "EXCEEDS_CREDITS"
+    await move(world, each_transfer)
 
 
 async def test_a_bank_moves_only_what_it_keeps(world: Any) -> None:
@@ -206,12 +208,12 @@ async def test_a_hold_counts_until_its_bank_posts_or_voids_it(world: Any) -> Non
 @pytest.mark.parametrize(
     ("spoil", "path"),
     [
-        (lambda one: setattr(one, "transfer_id", "x"), "transfer_id"),
-        (lambda one: setattr(one, "pending_id", "{}"), "pending_id"),
-        (lambda one: setattr(one, "kind", 77), "kind"),
-        (lambda one: setattr(one, "reference", "\0"), "reference"),
-        (lambda one: setattr(one, "timeout_seconds", 2**60), "timeout_seconds"),
-        (lambda one: setattr(one.amount, "currency_code", "EUR"), "amount"),
+        (lambda entry: setattr(entry, "transfer_id", "x"), "transfer_id"),
+        (lambda entry: setattr(entry, "pending_id", "{}"), "pending_id"),
+        (lambda entry: setattr(entry, "kind", 77), "kind"),
+        (lambda entry: setattr(entry, "reference", "\0"), "reference"),
+        (lambda entry: setattr(entry, "timeout_seconds", 2**60), "timeout_seconds"),
+        (lambda entry: setattr(entry.amount, "currency_code", "EUR"), "amount"),
     ],
 )
 async def test_a_malformed_row_refuses_its_batch(world: Any, spoil: Callable[[Any], None], path: str) -> None:
@@ -250,7 +252,7 @@ async def test_pages_of_an_accounts_lines(world: Any) -> None:
     amounts = []
     while True:
         page = await world.ask("ListTransfers", request, SYSTEM)
-        amounts += [one.amount.minor_units for one in page.transfers]
+        amounts += [entry.amount.minor_units for entry in page.transfers]
         if not page.next_page_token:
             break
         request.page_token = page.next_page_token
@@ -271,7 +273,7 @@ async def test_a_line_shows_when_it_was_booked_and_from_when_it_counts(world: An
     made = await move(world, transfer(current.name, (await customer(world, 0)).name, 50))
     page = await world.ask("ListTransfers", settlement_pb2.ListTransfersRequest(account=current.name), SYSTEM)
     ordered, credited = page.transfers[:2]
-    days = {business_date.day(one.create_time.ToMicroseconds()) for one in (ordered, credited)}
+    days = {business_date.day(entry.create_time.ToMicroseconds()) for entry in (ordered, credited)}
     assert {day(ordered.booking_date), day(ordered.value_date), day(credited.booking_date)} <= days
     assert day(credited.value_date) == earlier
     assert (made.booking_date, made.value_date) == (ordered.booking_date, ordered.value_date)
@@ -301,10 +303,10 @@ async def assert_notified(world: Any, payment: settlement_pb2.IncomingPayment) -
     request = settlement_pb2.ListNotificationsRequest(page_size=500)
     for by, count in ((SELLER, 1), (SYSTEM, 1), (RIVAL_SYSTEM, 0)):
         listed = (await world.ask("ListNotifications", request, by)).notifications
-        mine = [one for one in listed if one.payment == payment.name]
+        mine = [entry for entry in listed if entry.payment == payment.name]
         assert len(mine) == count
-        for one in mine:
-            message, problems = camt054.parse(one.content)
+        for row in mine:
+            message, problems = camt054.parse(row.content)
             assert problems == []
             assert message is not None
             assert [(entry.uetr, entry.minor_units) for entry in message.entries] == [(payment.uetr, 60_000)]
@@ -378,7 +380,7 @@ async def test_a_payment_without_a_number_waits_for_a_person(world: Any) -> None
     payment = await imported(world, pacs(current.name, 700, "thanks"))
     assert (state(payment), payment.reason) == ("UNMATCHED", "DECLARATION_MISSING")
     listed = await world.ask("ListIncomingPayments", settlement_pb2.ListIncomingPaymentsRequest(), SELLER)
-    assert payment.name in [one.name for one in listed.incoming_payments]
+    assert payment.name in [entry.name for entry in listed.incoming_payments]
     refusal = await world.refused(
         "GetIncomingPayment", settlement_pb2.GetIncomingPaymentRequest(name=payment.name), RIVAL_SYSTEM
     )
@@ -485,8 +487,8 @@ async def test_a_payment_is_divided_over_its_declarations(world: Any) -> None:
 async def test_a_person_names_several_declarations(world: Any) -> None:
     payment, numbers = await unmatched(world), [await declared(world) for _ in range(2)]
     names = [f"declarations/{number}" for number in numbers]
-    for one, several in (("", []), (names[0], names)):
-        request = settlement_pb2.MatchIncomingPaymentRequest(name=payment.name, declaration=one, declarations=several)
+    for name, several in (("", []), (names[0], names)):
+        request = settlement_pb2.MatchIncomingPaymentRequest(name=payment.name, declaration=name, declarations=several)
         refusal = await world.refused("MatchIncomingPayment", request, MAKER)
         assert [problem.reason for problem in refusal.problems] == ["DECLARATION_REQUIRED"]
     request = settlement_pb2.MatchIncomingPaymentRequest(name=payment.name, declarations=names)
@@ -557,7 +559,9 @@ async def test_a_loan_is_paid_out_once(world: Any) -> None:
     asked.request_id = ""
     assert await world.order("Disburse", asked) == first
     paid = [(await read(world, name)).posted.minor_units for name in (lending.name, income.name)]
-    assert [now - one.posted.minor_units for now, one in zip(paid, (lending, income), strict=True)] == [1000, 10]
+    assert [
+        now - each_account.posted.minor_units for now, each_account in zip(paid, (lending, income), strict=True)
+    ] == [1000, 10]
     assert (await account(world, owner=owner)).posted.minor_units == 990
     asked.request_id, asked.amount.minor_units = "", 991
     with pytest.raises(RemoteError) as caught:

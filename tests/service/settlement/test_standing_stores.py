@@ -114,11 +114,15 @@ def test_payments_are_carried_over_with_what_they_owe(store: Database) -> None:
     with store.read() as connection:
         query = sa.select(incoming_payments).order_by(incoming_payments.c.id)
         collecting, received, parked, confirmed, completed = records.many(connection, query, IncomingPayment)
-        owed = {one.resource: one.step for one in tasks.due(connection, NOW_US)}
+        owed = {each_task.resource: each_task.step for each_task in tasks.due(connection, NOW_US)}
         assert tasks.violations(connection, SERVICE.sagas) == []
-    (part,), (one,) = collecting.parts, collecting.collections
+    (part,), (each_collection,) = collecting.parts, collecting.collections
     assert (part.declaration, part.amount, part.is_applied) == (DECLARATION, Money("USD", 1000), True)
-    assert (one.encumbrance, one.repayment_id, one.settled) == (ENCUMBRANCE, REPAYMENT, Money("USD", 600))
+    assert (each_collection.encumbrance, each_collection.repayment_id, each_collection.settled) == (
+        ENCUMBRANCE,
+        REPAYMENT,
+        Money("USD", 600),
+    )
     assert [part.amount for part in received.parts] == [None]
     assert (parked.parts, parked.resolution) == ((), None)
     assert confirmed.collections[0].principal == Money("USD", 600)

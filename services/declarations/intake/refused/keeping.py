@@ -49,7 +49,16 @@ def _unseen(transaction: Transaction, outcome: Outcome) -> RefusedDocument:
     """Before its first attempt."""
     identifier, sender = transaction.ids.resource("refused"), transaction.caller.tenant
     return RefusedDocument(
-        identifier, sender, outcome.digest, outcome.subject, "", State.REFUSED, 0, transaction.now_us, 0, 0
+        id=identifier,
+        sender=sender,
+        digest=outcome.digest,
+        subject=outcome.subject,
+        format="",
+        state=State.REFUSED,
+        attempts=0,
+        first_us=transaction.now_us,
+        last_us=0,
+        revision=0,
     )
 
 

@@ -16,7 +16,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What happens to it: intake refuses or accepts it, its sender discards it."""
+    """The things that happen to it: intake refuses or accepts it, its sender discards it."""
 
     REFUSE = "refuse"
     ACCEPT = "accept"
@@ -69,7 +69,7 @@ class RefusedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What intake made of a document: the sender's name for it, its format, what is wrong with it, and when."""
+    """The outcome of an attempt to take a document: its name at the sender, its format, its problems, and when."""
 
     document_id: str
     format: str
@@ -79,7 +79,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one document or row that is told by its digest, and its bytes as they are sealed."""
+    """The outcome of a document or row that is told by its digest, and its bytes as they are sealed."""
 
     digest: bytes
     subject: str

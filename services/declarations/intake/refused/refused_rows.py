@@ -105,7 +105,7 @@ def _refused(
 
 
 def _unread(transaction: Transaction, kind: str, request: Any) -> Iterator[Outcome]:
-    """What the sender itself couldn't make a row of."""
+    """Yields the parts of a file that the sender itself couldn't make rows of."""
     for entry in request.source.unread:
         problems = tuple(replace(told, reason=_reason(told.reason)) for told in _told(entry.problems))
         attempt = Attempt(_name(request, entry.position), entry.format, problems, transaction.now_us)
