@@ -46,7 +46,17 @@ class Bench:
         """The unary plan; others are variations of it."""
         assertion = self.signer.assertion(TELLER, "settlement", SystemClock().now_us())
         certificates = str(self.authority.folder)
-        return Plan(address, certificates, assertion, accounts, CALLERS, self.seconds, 1, False, False)
+        return Plan(
+            address=address,
+            certificates=certificates,
+            assertion=assertion,
+            accounts=accounts,
+            callers=CALLERS,
+            seconds=self.seconds,
+            batch=1,
+            hot=False,
+            bare=False,
+        )
 
     @property
     def signer(self) -> Signer:

@@ -1,6 +1,8 @@
 """Calls to other services: mutual TLS, the callee's name checked, the caller's trace, on behalf of a tenant."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any
 
 import grpc
 from aval.events.v1 import events_pb2
@@ -66,9 +68,19 @@ class Channels:
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
 
+    async def upload(self, service: str, path: str, parts: AsyncIterator[bytes], metadata: Metadata) -> bytes:
+        """Makes a call of many requests and one answer, bytes to bytes. Raises RemoteError with the other's reason."""
+        with telemetry.client_span(path.lstrip("/")) as span:
+            call = self[service].stream_stream(path)(metadata=[*metadata, *telemetry.trace_metadata(span)])
+            try:
+                (answer,) = [answer async for answer in both_ways(call, parts)]
+                return bytes(answer)
+            except grpc.RpcError as error:
+                raise from_rpc_error(error) from error
+
     async def watch(
         self, service: str, path: str, request: events_pb2.WatchRequest
-    ) -> AsyncIterator[events_pb2.WatchResponse]:
+    ) -> AsyncGenerator[events_pb2.WatchResponse]:
         """Another service's events, as a service. RemoteError when the stream breaks."""
         method = self[service].unary_stream(
             path,
@@ -91,3 +103,28 @@ def on_behalf_of(caller: Caller, tenant: str, business_date: str = "") -> Metada
     """Returns the metadata by which a service says for whom it calls, and of which business date (ISO) the call is."""
     metadata = [(identity.ON_BEHALF_OF, caller.principal), (identity.ON_BEHALF_OF_TENANT, tenant)]
     return [*metadata, (identity.BUSINESS_DATE, business_date)] if business_date else metadata
+
+
+async def both_ways(call: Any, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Gives the answers of a stream whose requests flow once the other side has accepted it.
+
+    A write into a call that the other side is just refusing would hide the refusal behind an INTERNAL
+    of the library's own.
+    """
+    await call.initial_metadata()
+    pump = asyncio.create_task(_pump(requests, call))
+    try:
+        async for answer in call:
+            yield answer
+    finally:
+        pump.cancel()
+
+
+async def _pump(requests: AsyncIterator[bytes], call: Any) -> None:
+    """Hands requests on; a call that has ended tells its end to the reading side."""
+    try:
+        async for request in requests:
+            await call.write(request)
+        await call.done_writing()
+    except (grpc.RpcError, asyncio.InvalidStateError):
+        return

@@ -74,6 +74,12 @@ def _no_names(_request: Any) -> Iterable[str]:
     return ()
 
 
+def by_name(request: Any) -> Iterable[str]:
+    """Returns the resource that a request names: [loans/loan-1] of SignLoanRequest, nothing of CreateOfferRequest."""
+    name = getattr(request, "name", "")
+    return [name] if name else []
+
+
 def as_it_came(request: Any) -> Any:
     """Nothing is prepared: the function gets the request itself."""
     return request

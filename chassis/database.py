@@ -24,6 +24,8 @@ from chassis.keyring import NO_KEYS, KeyRing
 # What a database may refuse: hot paths speak to the driver, whose errors come unwrapped.
 Failure = (exc.DBAPIError, psycopg.Error, sqlite3.Error)
 
+# Of these, what may go away by itself: the store is out of reach, or another transaction was in the way.
+PASSING = (exc.OperationalError, exc.InterfaceError, psycopg.OperationalError, sqlite3.OperationalError)
 # Of these, what says that another transaction was in the way.
 _IN_THE_WAY = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
 

@@ -56,24 +56,33 @@ class Range:
     events: list[events_pb2.Event]
     # There is more behind it.
     is_full: bool
+    # The log's newest position.
+    head: int
 
 
-def read(connection: sa.Connection, epoch: str, after_position: int, tenant: str = "", *resources: str) -> Range:
-    """The next events after a position: of one tenant or, if empty, all; of some resources, if given.
+def read(
+    connection: sa.Connection,
+    epoch: str,
+    after_position: int,
+    tenant: str = "",
+    *resources: str,
+    types: Sequence[str] = (),
+) -> Range:
+    """Returns the next events after a position: of one tenant or, if empty, all; of some resources and types, if given.
 
-    LogRestored if the cursor belongs to another epoch or lies beyond the head.
+    Raises LogRestored if the cursor belongs to another epoch or lies beyond the head.
     """
     head = connection.execute(sa.select(tables.log_head)).one()
     if (epoch and epoch != head.epoch) or after_position > head.position:
         raise LogRestored
-    query = _query(after_position, tenant, resources).limit(PAGE)
+    query = _query(after_position, tenant, resources, types).limit(PAGE)
     events = [_event(row) for row in connection.execute(query)]
     is_full = len(events) == PAGE
     through = events[-1].position if is_full else head.position
-    return Range(head.epoch, after_position, through, events, is_full)
+    return Range(head.epoch, after_position, through, events, is_full, head.position)
 
 
-def _query(after_position: int, tenant: str, resources: Sequence[str]) -> Any:
+def _query(after_position: int, tenant: str, resources: Sequence[str], types: Sequence[str]) -> Any:
     rows, audience = tables.events, tables.event_tenants
     query = sa.select(rows).order_by(rows.c.position).where(rows.c.position > after_position)
     if tenant:
@@ -81,6 +90,8 @@ def _query(after_position: int, tenant: str, resources: Sequence[str]) -> Any:
         query = query.where(audience.c.tenant == tenant, audience.c.position > after_position)
     if resources:
         query = query.where(rows.c.resource.in_(resources))
+    if types:
+        query = query.where(rows.c.type.in_(types))
     return query
 
 

@@ -55,16 +55,17 @@ def upgrade(
         # The processes of a service start together; the first one migrates.
         lock(connection, [f"migrations/{store.schema}"])
         context = MigrationContext.configure(connection)
-        current = set(context.get_current_heads())
+        current = context.get_current_heads()
         _refuse_unknown(store, script, current)
-        is_old = bool(current) and current != set(script.get_heads())
-        if current != set(script.get_heads()):
+        # The heads alone don't tell: what another branch's step depends on isn't kept among them.
+        pending = script._upgrade_revs("heads", current)  # type: ignore[arg-type]
+        if pending:
             _run(connection, script, store.keys)
         eventlog.initialise(connection, random(8).hex())
         _belong(connection, store.keys)
         for step in prepare:
             step(connection)
-    return is_old
+    return bool(current and pending)
 
 
 def _refuse_unknown(store: Database, script: ScriptDirectory, current: Iterable[str]) -> None:
@@ -85,6 +86,12 @@ def _belong(connection: sa.Connection, keys: KeyRing) -> None:
         connection.execute(sa.insert(tables.key_rings).values(id=1, token=keys.token("ring", b"")))
     elif not keys.is_token(known, "ring", b""):
         raise OtherRing("the store was filled with another key ring: bring back the ring that was kept with it")
+
+
+def ring_of(connection: sa.Connection, keys: KeyRing) -> KeyRing:
+    """Returns a ring if the store was filled with it, NO_KEYS otherwise."""
+    known = connection.execute(sa.select(tables.key_rings.c.token)).scalar_one_or_none()
+    return keys if known is not None and keys.is_token(known, "ring", b"") else NO_KEYS
 
 
 def _run(connection: sa.Connection, script: ScriptDirectory, keys: KeyRing) -> None:

@@ -21,16 +21,16 @@ from chassis import certificates, keyring, metrics, migrations, owed, runner, se
 from chassis.channel import Channels
 from chassis.clock import Clock, SystemClock
 from chassis.command import Operation, Seal, Submission, Transaction
-from chassis.contracts import contract
+from chassis.consumer import Consumer
 from chassis.database import Database, Failure
 from chassis.identity import Verifier, service_caller
 from chassis.ids import RandomBytes, system_random
-from chassis.inbox import Consumer
+from chassis.inbox import Reactions
 from chassis.jobs import Closing
 from chassis.keyring import KeyFile
 from chassis.notes import Notes
 from chassis.runner import Runner
-from chassis.service import WATCH, Service
+from chassis.service import Service
 from chassis.settings import Settings
 from chassis.streams import Places
 from chassis.watch import Tokens, Watchers
@@ -121,16 +121,16 @@ class Node:
         public_key = (self._settings.certificates / "services_gateway.pub").read_bytes()
         verifier = Verifier(public_key, self.service.name)
         return server.Handlers(
-            self.service,
-            self.store,
-            self.writer,
-            self.watchers,
-            verifier,
-            self._clock,
-            self._random,
-            self._seal(),
-            self._notes,
-            self._places,
+            service=self.service,
+            store=self.store,
+            writer=self.writer,
+            watchers=self.watchers,
+            verifier=verifier,
+            clock=self._clock,
+            random=self._random,
+            seal=self._seal(),
+            notes=self._notes,
+            places=self._places,
         )
 
     def _start_background(self) -> None:
@@ -138,14 +138,9 @@ class Node:
         self._runner = Runner(self.store, self.writer, self.service.sagas, send, self._clock, self._random)
         if self.service.sagas:
             self._spawn(self._runner.run())
+        self._consumers = [self._subscribe(*subscription) for subscription in self.service.subscriptions.items()]
+        if self.service.sagas or self._consumers:
             self._spawn(self._observe())
-        for source, react in self.service.subscriptions.items():
-            path = contract(source).path(WATCH)
-            consumer = Consumer(
-                source, react, self.store, self.writer, self.channels, path, self._clock, self._random,
-                self.service.name,
-            )  # fmt: skip
-            self._spawn(consumer.run())
         for sweep in self.service.sweeps:
             self._spawn(self._sweep(sweep, self.writer.submit))
         # SQLite has one writer, whatever it writes.
@@ -156,17 +151,35 @@ class Node:
         if self.store.dialect == "postgresql":
             self._spawn(self._listen())
 
+    def _subscribe(self, source: str, reactions: Reactions) -> Consumer:
+        consumer = Consumer(
+            source,
+            reactions,
+            store=self.store,
+            writer=self.writer,
+            channels=self.channels,
+            clock=self._clock,
+            random=self._random,
+        )
+        self._spawn(consumer.run())
+        self._spawn(consumer.retry())
+        return consumer
+
     def _spawn(self, work: Any) -> None:
         self._background.append(asyncio.create_task(work))
 
     async def _observe(self) -> None:
-        """Tells every few seconds how old the oldest owed call to each peer is, where somebody wants to know."""
+        """Tells every few seconds how old the oldest owed call to each peer is and how far each source is followed,
+        where somebody wants to know.
+        """
         peers = set(self.channels.names)
         while metrics.is_wanted(os.environ):
             with contextlib.suppress(*Failure):
                 ages = await runner.to_the_end(self._ages)
                 peers |= ages.keys()
                 metrics.tell_owed(peers, ages)
+                for consumer in self._consumers:
+                    await runner.to_the_end(consumer.measure)
             await asyncio.sleep(metrics.OBSERVE_SECONDS)
 
     def _ages(self) -> Mapping[str, float]:

@@ -27,5 +27,14 @@ class Notes:
             return
         now_us, traceparent = self._clock.now_us(), telemetry.traceparent_of(span)
         await self._writer.submit(
-            Submission(self._operation, caller, notes, "", now_us, self._random(16), traceparent, span)
+            Submission(
+                operation=self._operation,
+                caller=caller,
+                request=notes,
+                request_id="",
+                now_us=now_us,
+                seed=self._random(16),
+                traceparent=traceparent,
+                span=span,
+            )
         )

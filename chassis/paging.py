@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from google.protobuf.message import Message
 
-from chassis import bulk
+from chassis import bulk, records
 from chassis.errors import InvalidPageToken
 
 DEFAULT_SIZE = 50
@@ -70,6 +70,12 @@ def newest_first(query: Any, column: sa.ColumnElement[Any], request: Any) -> Any
     if key:
         query = query.where(column < key)
     return query.order_by(column.desc()).limit(size_of(request) + 1)
+
+
+def page(connection: sa.Connection, query: Any, record: type[Record], request: Any) -> tuple[list[Record], str]:
+    """Returns a page of a query's records, descending by its column `id`, and the token of the next page."""
+    query = newest_first(query, query.selected_columns.id, request)
+    return cut(request, records.many(connection, query, record), "id")
 
 
 def highest_first(query: Any, columns: Sequence[sa.ColumnElement[str]], request: Any) -> Any:

@@ -38,12 +38,17 @@ class Conflict(Exception):
 
 
 @cache
-def _plain(annotation: Any) -> tuple[Any, bool]:
-    """The annotation without None, and whether None was in it."""
+def plain(annotation: Any) -> tuple[Any, bool]:
+    """Returns the annotation without None, and whether None was in it: of `date | None`, date and True."""
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         members = [member for member in typing.get_args(annotation) if member is not types.NoneType]
         return members[0], True
     return annotation, False
+
+
+def item(annotation: Any) -> Any:
+    """Returns the annotation of a tuple's items: of `tuple[str, ...]`, str; None of what is no tuple."""
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is tuple else None
 
 
 def _is(annotation: Any, kind: type) -> bool:
@@ -57,7 +62,7 @@ def _is_json(annotation: Any) -> bool:
 
 def _read_annotations(record: Any) -> Mapping[str, tuple[Any, bool]]:
     hints = typing.get_type_hints(record)
-    return {field.name: _plain(hints[field.name]) for field in dataclasses.fields(record)}
+    return {field.name: plain(hints[field.name]) for field in dataclasses.fields(record)}
 
 
 _annotations: Callable[[Any], Mapping[str, tuple[Any, bool]]] = cache(_read_annotations)
@@ -117,7 +122,7 @@ def to_json(value: Any) -> Any:
 
 def from_json(annotation: Any, data: Any) -> Any:
     """The value of a field of this annotation from JSON data."""
-    annotation, _ = _plain(annotation)
+    annotation, _ = plain(annotation)
     if data is None:
         return None
     if annotation is Money:

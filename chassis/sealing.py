@@ -1,6 +1,7 @@
 """Tables of sealed values: one table for each kind, the resource's name its key and the value's context."""
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -26,14 +27,27 @@ class Opened(Protocol):
         ...
 
 
-def table(name: str, metadata: sa.MetaData) -> sa.Table:
-    """A table of sealed values; name it in Service.sealed, so that rotation finds it."""
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A connection and the keys of its store, where nothing else is at hand."""
+
+    connection: sa.Connection
+    keys: KeyRing
+
+
+# How many rows of a table a rotation takes at most at once; those whose values are large name fewer.
+ROWS_AT_ONCE = 500
+
+
+def table(name: str, metadata: sa.MetaData, rows_at_once: int = ROWS_AT_ONCE) -> sa.Table:
+    """Makes a table of sealed values; name it in Service.sealed, so that rotation finds it."""
     return sa.Table(
         name,
         metadata,
         sa.Column("resource", TEXT, primary_key=True),
         sa.Column("key_id", TEXT, nullable=False),
         sa.Column("sealed", BYTES, nullable=False),
+        info={"rows_at_once": rows_at_once},
     )
 
 
@@ -86,7 +100,8 @@ def reseal(connection: sa.Connection, keys: KeyRing, source: sa.Table, after: st
     query = sa.select(columns.resource, columns.sealed).where(
         columns.resource > after, columns.key_id != keys.current_id
     )
-    found = connection.execute(query.order_by(columns.resource).limit(at_most)).all()
+    limit = min(at_most, source.info["rows_at_once"])
+    found = connection.execute(query.order_by(columns.resource).limit(limit)).all()
     if not found:
         return 0, ""
     statement = sa.update(source).where(columns.resource == sa.bindparam("name"), columns.sealed == sa.bindparam("old"))

@@ -4,6 +4,7 @@ Handlers are built from the contract's descriptor; there is no servicer class.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime
 import logging
@@ -12,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
-from aval.events.v1 import events_pb2
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
@@ -21,6 +21,7 @@ from grpc_reflection.v1alpha import reflection
 from opentelemetry import trace
 
 from chassis import fields, identity, status, telemetry
+from chassis.blobs.uploads import Uploads
 from chassis.certificates import Credentials
 from chassis.channel import MOST_BYTES
 from chassis.clock import Clock
@@ -30,7 +31,7 @@ from chassis.errors import DomainError, InvalidFields, Problem
 from chassis.identity import Caller, Verifier
 from chassis.ids import RandomBytes
 from chassis.notes import Notes
-from chassis.service import WATCH, Reading, Service
+from chassis.service import GET_BLOB, UPLOAD_BLOB, WATCH, Reading, Service
 from chassis.streams import Places
 from chassis.watch import Watchers
 from chassis.writer import Writer
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 LARGEST_MESSAGE = 4 * 1024 * 1024
 READERS = 4
 STREAM_WINDOW = 4
+LINGER_SECONDS = 5.0
 OPTIONS = [
     # Above ours, so that a message over the limit gets our refusal with its reason.
     ("grpc.max_receive_message_length", MOST_BYTES),
@@ -73,6 +75,7 @@ class Internal(DomainError):
 
 # Takes the caller and the business date that it gives, where it is a service; the request; and the span.
 Act = Callable[[Caller, datetime.date | None, Any, trace.Span], Awaitable[Message]]
+Answers = Callable[[Caller, Any], AsyncIterator[Message]]
 
 
 class Endpoint:
@@ -186,13 +189,14 @@ async def _in_order(
         reader.cancel()
 
 
-def _watch(endpoint: Endpoint, watchers: Watchers) -> grpc.RpcMethodHandler:
+def _answers(endpoint: Endpoint, answers: Answers) -> grpc.RpcMethodHandler:
+    """A stream of answers to one request."""
+
     async def handle(raw: bytes, context: Any) -> AsyncIterator[bytes]:
         metadata = dict(context.invocation_metadata())
         try:
             caller = endpoint.caller(context, metadata)
-            request: events_pb2.WatchRequest = endpoint.parse(raw, trace.INVALID_SPAN)
-            async for response in watchers.stream(caller, request):
+            async for response in answers(caller, endpoint.parse(raw, trace.INVALID_SPAN)):
                 yield response.SerializeToString()
             return
         except Exception as error:
@@ -200,6 +204,39 @@ def _watch(endpoint: Endpoint, watchers: Watchers) -> grpc.RpcMethodHandler:
         await endpoint.abort(context, failure, metadata)
 
     return grpc.unary_stream_rpc_method_handler(handle)
+
+
+def _upload(endpoint: Endpoint, uploads: Uploads, places: Places) -> grpc.RpcMethodHandler:
+    """A stream of parts, answered once it is whole."""
+
+    async def take(parts: AsyncIterator[bytes], context: Any, metadata: dict[str, Any]) -> bytes:
+        with telemetry.server_span(endpoint.span_name, metadata) as span:
+            caller = endpoint.caller(context, metadata)
+            with places.of(caller):
+                # Tells the other side that its parts are awaited.
+                await context.send_initial_metadata(())
+                parsed = (endpoint.parse(raw, trace.INVALID_SPAN) async for raw in parts)
+                return (await uploads.take(caller, parsed, span)).SerializeToString()
+
+    async def handle(parts: AsyncIterator[bytes], context: Any) -> bytes:
+        metadata = dict(context.invocation_metadata())
+        try:
+            return await take(parts, context, metadata)
+        except Exception as error:
+            failure = error
+        await _drain(parts)
+        await endpoint.abort(context, failure, metadata)
+        raise AssertionError
+
+    return grpc.stream_unary_rpc_method_handler(handle)
+
+
+async def _drain(parts: AsyncIterator[bytes]) -> None:
+    """Takes what a refused sender is still sending, for a while: a write that fails would hide the refusal from it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            async for _part in parts:
+                pass
 
 
 class Handlers:
@@ -224,6 +261,7 @@ class Handlers:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         # One thread: several would only take the interpreter from each other and from the writer.
         self._preparer = ThreadPoolExecutor(1, thread_name_prefix="preparer")
+        self._uploads = Uploads(store, writer, self._readers, clock, random)
 
     def generic(self) -> grpc.GenericRpcHandler:
         """All methods of the contract."""
@@ -233,12 +271,21 @@ class Handlers:
     def _handler(self, method: MethodDescriptor) -> grpc.RpcMethodHandler:
         endpoint = Endpoint(method, self._verifier, self._clock, self._random)
         if method.name == WATCH:
-            return _watch(endpoint, self._watchers)
+            return _answers(endpoint, self._watchers.stream)
+        if method.name == UPLOAD_BLOB:
+            return _upload(endpoint, self._uploads, self._places)
+        if method.name == GET_BLOB:
+            return _answers(endpoint, self._give)
         if method.name in self._service.streams:
             return _stream(endpoint, self._command(self._service.streams[method.name]), self._places)
         if method.name in self._service.commands:
             return _unary(endpoint, self._command(method.name))
         return _unary(endpoint, self._read(method.name))
+
+    async def _give(self, caller: Caller, request: Any) -> AsyncIterator[Message]:
+        with self._places.of(caller):
+            async for part in self._uploads.give(caller, request):
+                yield part
 
     def _command(self, name: str) -> Act:
         operation = self._service.operation(name)
@@ -246,14 +293,14 @@ class Handlers:
         async def act(caller: Caller, date: datetime.date | None, request: Any, span: trace.Span) -> Message:
             now_us, traceparent = self._clock.now_us(), telemetry.traceparent_of(span)
             submission = Submission(
-                operation,
-                caller,
-                request,
-                request.request_id,
-                now_us,
-                self._random(16),
-                traceparent,
-                span,
+                operation=operation,
+                caller=caller,
+                request=request,
+                request_id=request.request_id,
+                now_us=now_us,
+                seed=self._random(16),
+                traceparent=traceparent,
+                span=span,
                 caller_date=date,
                 seal=self._seal,
             )

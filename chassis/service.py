@@ -11,15 +11,19 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from chassis import business_date
-from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came, has_nothing_personal
+from chassis.command import BatchRun, Names, Operation, Run, Transaction, as_it_came, by_name, has_nothing_personal
 from chassis.contracts import Contract, contract
 from chassis.identity import Caller
+from chassis.inbox import Reactions
 from chassis.jobs import Job
 from chassis.keyring import NO_KEYS, KeyRing
 from chassis.looks import Look
 from chassis.tasks import Saga
 
 WATCH = "Watch"
+UPLOAD_BLOB, GET_BLOB = "UploadBlob", "GetBlob"
+# Methods that the chassis serves where a contract has them.
+BLOB_METHODS = frozenset({UPLOAD_BLOB, GET_BLOB})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +53,22 @@ class Reading:
 
 
 Read = Callable[[Reading, Any], Message]
-Reaction = Callable[[Transaction, events_pb2.Event], None]
 Note = Callable[[Sequence[tuple[Transaction, Sequence[Any]]]], None]
 Check = Callable[[sa.Connection], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A mutating method's function: one at a time, or in batches; and the names of what it changes.
+    """A mutating method's function: one at a time, or in batches; and the names of what it changes, to be locked.
 
+    A request that says `name` changes that; one that doesn't changes nothing that stands, unless `names` tells it.
     `prepare` does what needs no store, on a thread of its own, before the writer's turn. `is_personal` says of an
     answer whether it may quote personal data.
     """
 
     run: Run | None = None
     run_batch: BatchRun | None = None
-    names: Names = lambda _request: ()
+    names: Names = by_name
     keeps_requests: bool = True
     prepare: Callable[[Any], Any] = as_it_came
     is_personal: Callable[[Any], bool] = has_nothing_personal
@@ -89,7 +93,8 @@ class Service:
     """A service as data: its contract and the functions behind it.
 
     `commands` and `reads` name the methods of the descriptor; `streams` maps a stream to the batch
-    method whose stream form it is; Watch is the chassis' own. `migrations` are the folders of its
+    method whose stream form it is; Watch is the chassis' own, and so are UploadBlob and GetBlob where the
+    contract has them. `migrations` are the folders of its
     schema's branches. `sweeps` do what is due by the clock alone, a batch at a time, and say whether
     there was any; `derivations` are sweeps that only keep up what follows from other rows, without events
     and tasks: on PostgreSQL they run beside the writer. `prepare` makes the rows an empty store needs.
@@ -103,7 +108,8 @@ class Service:
     reads: Mapping[str, Read]
     streams: Mapping[str, str] = field(default_factory=dict)
     sagas: Mapping[str, Saga] = field(default_factory=dict)
-    subscriptions: Mapping[str, Reaction] = field(default_factory=dict)
+    # By source: the reactions to its events, by their type.
+    subscriptions: Mapping[str, Reactions] = field(default_factory=dict)
     # Writes the notes of reads down, those of several callers as one step.
     note: Note | None = None
     # The tables of sealed values, whose rows a rotation of the keys seals anew.
@@ -120,8 +126,8 @@ class Service:
 
     def __post_init__(self) -> None:
         """Each method of the contract is served, by one function, and nothing else is."""
-        served = {*self.commands, *self.reads, *self.streams, WATCH}
         declared = {method.name for method in self.contract.descriptor.methods}
+        served = {*self.commands, *self.reads, *self.streams, WATCH, *(BLOB_METHODS & declared)}
         if served != declared:
             raise ValueError(f"{self.name} serves {sorted(served ^ declared)} against its contract")
 
@@ -144,12 +150,12 @@ class Service:
         """The operation behind a mutating method."""
         command, method = self.commands[name], self.contract.method(name)
         return Operation(
-            method.full_name,
-            self.contract.response(name),
-            command.run,
-            command.run_batch,
-            command.names,
-            command.keeps_requests,
-            command.prepare,
-            command.is_personal,
+            method=method.full_name,
+            response=self.contract.response(name),
+            run=command.run,
+            run_batch=command.run_batch,
+            names=command.names,
+            keeps_requests=command.keeps_requests,
+            prepare=command.prepare,
+            is_personal=command.is_personal,
         )

@@ -11,6 +11,7 @@ from chassis.errors import EtagMismatch, WrongState
 State = TypeVar("State", bound=enum.StrEnum)
 CovariantState = TypeVar("CovariantState", bound=enum.StrEnum, covariant=True)
 Verb = TypeVar("Verb", bound=enum.StrEnum)
+Changed = TypeVar("Changed")
 
 
 class Resource(Protocol):
@@ -37,7 +38,7 @@ class StatefulResource(Resource, Protocol[CovariantState]):
 
 
 def moved(transitions: Mapping[tuple[State, Verb], State], resource: StatefulResource[State], verb: Verb) -> State:
-    """The state after a verb. WrongState if the table doesn't have the pair."""
+    """Returns the state after a verb. Raises WrongState if the table doesn't have the pair."""
     following = transitions.get((resource.state, verb))
     if following is None:
         raise WrongState(resource=resource.name, state=resource.state.value)
@@ -68,8 +69,18 @@ def enter(
     return before
 
 
+def after(transitions: Mapping[tuple[Any, Any], Any], record: Changed, verb: Any, **changes: Any) -> Changed:
+    """Returns the record after a verb, with what else it changes. Raises WrongState if the table doesn't have the pair.
+
+    `after(TRANSITIONS, offer, Verb.RETURN, note="…")`: the offer, returned, with its note.
+    """
+    resource: Any = record
+    changed: Changed = replace(resource, state=moved(transitions, resource, verb), **changes)
+    return changed
+
+
 def check_etag(etag: str, resource: Resource) -> None:
-    """EtagMismatch unless the caller's etag is empty or the present one."""
+    """Raises EtagMismatch unless the caller's etag is empty or the present one."""
     if etag and etag != str(resource.revision):
         raise EtagMismatch(resource=resource.name)
 

@@ -1,8 +1,9 @@
-"""The tables every service has: requests, the event log, what others' logs were read up to, tasks."""
+"""The tables every service has: requests, the event log, participants, others' logs as read, tasks, blobs."""
 
 import sqlalchemy as sa
 
-from chassis import sealing
+from chassis import records, sealing
+from chassis.blobs.model import Blob
 from chassis.records import BYTES, POSITION, TEXT
 
 metadata = sa.MetaData()
@@ -61,6 +62,18 @@ event_tenants = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# The tenants that take part in a resource, each in a role; a tenant's lists are walked along the key.
+participants = sa.Table(
+    "participants",
+    metadata,
+    sa.Column("tenant", TEXT, primary_key=True),
+    sa.Column("collection", TEXT, primary_key=True),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("role", TEXT, primary_key=True),
+    sa.Index("participants_resource", "collection", "id"),
+    sqlite_with_rowid=False,
+)
+
 # The business date by place, and the last date that is closed whole: its jobs are done.
 business_dates = sa.Table(
     "business_dates",
@@ -82,15 +95,32 @@ jobs = sa.Table(
     sa.Column("is_done", sa.Boolean(), nullable=False),
 )
 
-# How far another service's log has been consumed here, and whether a poison event stopped it.
+# How far another service's log has been consumed here.
 inbox = sa.Table(
     "inbox",
     metadata,
     sa.Column("source", TEXT, primary_key=True),
     sa.Column("epoch", TEXT, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
-    sa.Column("parked", TEXT),
 )
+
+# Events of others that a reaction failed on, and those of the same resource that wait behind them in order.
+parked_events = sa.Table(
+    "parked_events",
+    metadata,
+    sa.Column("source", TEXT, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("resource", TEXT, nullable=False),
+    sa.Column("type", TEXT, nullable=False),
+    sa.Column("content", BYTES, nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    # When it is taken again; null for one that waits behind another or for a person.
+    sa.Column("due_us", sa.BigInteger),
+    sa.Column("attempts", sa.BigInteger, nullable=False),
+    # The stable reason of the last attempt; null for one that waits behind another.
+    sa.Column("failure", TEXT),
+)
+sa.Index("parked_events_resource", parked_events.c.source, parked_events.c.resource, parked_events.c.position)
 
 # The calls that a resource's plan now owes, one for each branch, and their timers.
 tasks = sa.Table(
@@ -123,3 +153,35 @@ tasks = sa.Table(
 for _name, _time in (("tasks_due", tasks.c.due_us), ("tasks_since", tasks.c.since_us)):
     _owed = tasks.c.parked.is_(None)
     sa.Index(_name, tasks.c.service, _time, sqlite_where=_owed, postgresql_where=_owed)
+
+# Blobs by owner and digest; those that aren't done are uploads under way, or cut off.
+blobs = records.table(
+    "blobs",
+    Blob,
+    metadata,
+    sa.Index(
+        "blobs_digest",
+        "owner",
+        "digest",
+        unique=True,
+        sqlite_where=sa.text("is_done"),
+        postgresql_where=sa.text("is_done"),
+    ),
+    sa.Index("blobs_owner", "owner", "size"),
+    sa.Index("blobs_begun", "create_us", sqlite_where=sa.text("NOT is_done"), postgresql_where=sa.text("NOT is_done")),
+)
+
+# The parts of blobs; a service that has blobs names it in `sealed`.
+blob_parts = sealing.table("blob_parts", metadata, rows_at_once=16)
+
+# The resources that refer to a blob, and the uploads that none refers to yet: without any the blob is removed.
+blob_holders = sa.Table(
+    "blob_holders",
+    metadata,
+    sa.Column("holder", TEXT, primary_key=True),
+    sa.Column("blob", TEXT, primary_key=True),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Index("blob_holders_blob", "blob"),
+    sa.Index("blob_holders_since", "holder", "since_us"),
+    sqlite_with_rowid=False,
+)

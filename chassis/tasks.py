@@ -355,15 +355,20 @@ def retry_seconds(attempts: int) -> float:
     return min(FIRST_RETRY_SECONDS * float(2 ** min(attempts - 1, 20)), LONGEST_RETRY_SECONDS)
 
 
-def retry_us(task: Task, attempts: int) -> int:
-    """Returns how long a task waits after so many attempts: its back-off, spread by its resource's name.
+def backoff_us(name: str, attempts: int) -> int:
+    """Returns how long a thing of a name waits after so many attempts: its back-off, spread by the name.
 
     After one attempt from 150,000 to 250,000 microseconds, always the same for loans/loan-a: a thousand resources that
     failed together don't come back together.
     """
-    digest = hashlib.blake2b("/".join((*task.key, str(attempts))).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(f"{name}/{attempts}".encode(), digest_size=8).digest()
     thousandths = LEAST_SPREAD + int.from_bytes(digest, "big") % SPREADS
     return int(retry_seconds(attempts) * MICROSECONDS) * thousandths // 1000
+
+
+def retry_us(task: Task, attempts: int) -> int:
+    """Returns how long a task waits after so many attempts."""
+    return backoff_us("/".join(task.key), attempts)
 
 
 def _postpone(transaction: Transaction, task: Task, outcome: Outcome | Exception) -> None:
@@ -376,7 +381,7 @@ def _postpone(transaction: Transaction, task: Task, outcome: Outcome | Exception
         "attempts": attempts,
         # It may have been put off while the call was under way.
         "due_us": sa.case((rows.c.not_before_us > again_us, rows.c.not_before_us), else_=again_us),
-        "failure": _failure(outcome),
+        "failure": failure_of(outcome),
         "parked": _why(outcome) if attempts >= PARK_AFTER_ATTEMPTS else None,
         "round": task.round + _is_refused(outcome),
     }
@@ -389,7 +394,7 @@ def _is_refused(outcome: Outcome | Exception) -> bool:
     return isinstance(outcome, DomainError) and not is_unknown(outcome)
 
 
-def _failure(outcome: Outcome | Exception) -> str:
+def failure_of(outcome: Outcome | Exception) -> str:
     """Returns the stable reason of an attempt that came to nothing, which quotes nobody: UNAVAILABLE, KeyError."""
     reason = outcome.reason if isinstance(outcome, DomainError) else type(outcome).__name__
     return reason[:FAILURE_CHARACTERS]

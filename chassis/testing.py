@@ -144,11 +144,20 @@ class Platform:
             self.authority.issue(f"services/{service.name}")
             self.authority.signing_key(f"services/{service.name}")
             keyring.prepare(self.authority.folder, service.name, SystemClock().now_us())
-            settings = Settings(self._database, self.addresses[service.name], self.authority.folder, self.addresses)
-            self.nodes[service.name] = Node(service, settings)
-            await self.nodes[service.name].start()
+            await self._start(service)
         self.channels = Channels(gateway, self.addresses)
         self._client = AssertingClient(self.channels, self.signer, SystemClock())
+
+    async def _start(self, service: Service) -> None:
+        settings = Settings(self._database, self.addresses[service.name], self.authority.folder, self.addresses)
+        self.nodes[service.name] = Node(service, settings)
+        await self.nodes[service.name].start()
+
+    async def restart(self, name: str) -> None:
+        """Stops a service and starts it again on its store and port; the clients reach it again."""
+        await self.nodes[name].stop()
+        await self._start(self.nodes[name].service)
+        await self.channels[name].channel_ready()
 
     async def call(self, service: str, method: str, request: Message, caller: Caller) -> Any:
         """A call as the gateway would forward it for this caller. RemoteError if it is refused."""

@@ -6,14 +6,23 @@ from typing import Any
 import sqlalchemy as sa
 
 from chassis import business_date, eventlog, jobs, tasks
+from chassis import parked as chassis_parked
+from chassis.blobs import proof as blob_proof
 from chassis.currencies import kept_digits
+from chassis.keyring import NO_KEYS, KeyRing
+from chassis.sealing import Opening
 from chassis.service import Service
 
 
-def violations(service: Service, connection: sa.Connection) -> list[str]:
-    """Everything that doesn't fit in a service's rows: events, tasks, currencies, and the service's own rules."""
+def violations(service: Service, connection: sa.Connection, keys: KeyRing = NO_KEYS) -> list[str]:
+    """Returns all that doesn't fit in a service's rows: events, tasks, currencies, blobs, and the service's own rules.
+
+    With the service's keys the contents of blobs are opened and their digests proven too.
+    """
     found = [*eventlog.violations(connection), *tasks.violations(connection, service.sagas)]
     found += [*business_date.violations(connection), *jobs.violations(connection, service.jobs)]
+    found += chassis_parked.violations(connection)
+    found += blob_proof.violations(Opening(connection, keys))
     return [*found, *unknown_currencies(connection), *service.violations(connection)]
 
 
@@ -49,8 +58,21 @@ def _of_column(connection: sa.Connection, table: sa.Table, column: sa.Column[Any
 
 
 def parked(connection: sa.Connection) -> Sequence[Mapping[str, Any]]:
-    """The calls that wait for a person, each with why: told beside the violations, since no row is wrong."""
-    return [
+    """Returns the calls that wait for a person and the events that wait, each with why: no row of these is wrong.
+
+    An event that waits behind another of its resource says so.
+    """
+    calls = [
         {"resource": task.resource, "step": task.step, "attempts": task.attempts, "why": task.parked}
         for task in tasks.parked(connection)
     ]
+    events = [
+        {
+            "resource": parked.resource,
+            "step": f"{parked.source} {parked.type}",
+            "attempts": parked.attempts,
+            "why": parked.failure or chassis_parked.BEHIND,
+        }
+        for parked in chassis_parked.every(connection)
+    ]
+    return [*calls, *events]

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import secrets
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -94,16 +95,19 @@ class Watchers:
         epoch, position = request.log_epoch, request.after_position
         if not caller.service:
             epoch, position = self._tokens.open(request.resume_token)
-        started_us, pulse = self._clock.now_us(), Pulse()
+        started_us, pulse, told = self._clock.now_us(), Pulse(), position
+        # An outsider learns from no answer's time that others are busy; who asks for types isn't woken by others.
+        is_told_all = bool(caller.service) and not request.types
         while True:
             wake.clear()
-            found = await self._next(caller, request.resource, epoch, position)
+            found = await self._next(caller, request, epoch, position)
             is_quiet = pulse.is_due
-            # An outsider learns from no answer's time that others are busy.
-            is_news = bool(found.events) or (bool(caller.service) and found.through_position > position)
+            is_news = bool(found.events) or (is_told_all and found.through_position > position)
             if is_news or is_quiet or not epoch or request.until_end:
+                found = dataclasses.replace(found, after_position=told)
                 yield await self._turns.run(caller.tenant, partial(self._response, caller, found, is_quiet))
                 pulse.restart()
+                told = found.through_position
             epoch, position = found.epoch, found.through_position
             if found.is_full:
                 continue
@@ -115,21 +119,24 @@ class Watchers:
         age_us = self._clock.now_us() - started_us
         return not caller.service and age_us > LONGEST_OUTSIDER_SECONDS * MICROSECONDS
 
-    async def _next(self, caller: Caller, resource: str, epoch: str, position: int) -> eventlog.Range:
+    async def _next(
+        self, caller: Caller, request: events_pb2.WatchRequest, epoch: str, position: int
+    ) -> eventlog.Range:
         """The next range; what of it has to be written down is durable before it is told."""
         look = self._lately.look(caller, self._clock.now_us())
-        read = partial(self._read, caller, resource, epoch, position, look)
+        read = partial(self._read, caller, request, epoch, position, look)
         found, reading = await self._turns.run(caller.tenant, read)
         await self._notes.write(caller, reading.notes)
         look.keep()
         return found
 
     def _read(
-        self, caller: Caller, resource: str, epoch: str, position: int, look: Look
+        self, caller: Caller, request: events_pb2.WatchRequest, epoch: str, position: int, look: Look
     ) -> tuple[eventlog.Range, Reading]:
         tenant = "" if caller.service else caller.tenant
         with self._store.read() as connection:
-            found = eventlog.read(connection, epoch, position, tenant, *_names(caller, resource))
+            names = _names(caller, request.resource)
+            found = eventlog.read(connection, epoch, position, tenant, *names, types=request.types)
             reading = Reading(connection, caller, self._clock.now_us(), self._store.keys, look=look)
             if not caller.service:
                 found.events[:] = self._service.visible(reading, found.events)
@@ -140,6 +147,7 @@ class Watchers:
         if caller.service:
             response.after_position = found.after_position
             response.through_position = found.through_position
+            response.head_position = found.head
         else:
             response.resume_token = self._tokens.seal(found.epoch, found.through_position)
             for event in response.events:

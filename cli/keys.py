@@ -23,7 +23,7 @@ from cli.stores import SERVICES
 from gateway import store as gateway
 from gateway import tables as gateway_tables
 
-ROWS_AT_ONCE = 500
+ROWS_AT_ONCE = sealing.ROWS_AT_ONCE
 # Who has a ring, and which tables it seals.
 OWNERS: Mapping[str, Sequence[sa.Table]] = {
     **{service.name: service.sealed for service in SERVICES},

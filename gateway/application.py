@@ -14,6 +14,8 @@ from starlette.types import ASGIApp
 
 from chassis.errors import DomainError
 from gateway import web
+from gateway.blobs import Blobs
+from gateway.connections import BLOBS
 from gateway.downloads import Downloads
 from gateway.errors import RouteNotFound
 from gateway.json_api.api import JsonApi, not_allowed
@@ -25,7 +27,7 @@ from gateway.web import Edge, Rooms
 
 STATIC = pathlib.Path(__file__).parent / "pages" / "static"
 # What programs read; everything else is for people.
-FOR_PROGRAMS = ("/v1/", "/session", "/events", "/downloads/", "/openapi.json")
+FOR_PROGRAMS = ("/v1/", "/session", "/events", "/downloads/", BLOBS, "/openapi.json")
 Refuse = Callable[[Request, Exception], Awaitable[Response]]
 
 
@@ -74,6 +76,7 @@ def application(rooms: Rooms, hosts: frozenset[str]) -> ASGIApp:
     rooms_with_routes = (
         JsonApi(rooms),
         Downloads(rooms),
+        Blobs(rooms),
         LiveEvents(rooms),
         OperationsPages(rooms),
         ExporterPages(rooms),

@@ -1,9 +1,11 @@
 """The services as the gateway's own rooms call them: with messages, for a signed-in caller."""
 
-from collections.abc import AsyncGenerator
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
 import grpc
+from aval.blobs.v1 import blobs_pb2
 from aval.events.v1 import events_pb2
 from google.protobuf.message import Message
 from opentelemetry import trace
@@ -13,9 +15,21 @@ from chassis.channel import Channels, Metadata
 from chassis.contracts import contract
 from chassis.errors import ServiceUnavailable
 from chassis.identity import ASSERTION_KEY, Caller
-from chassis.service import WATCH
+from chassis.service import GET_BLOB, UPLOAD_BLOB, WATCH
 from chassis.status import RemoteError, from_rpc_error
 from gateway.assertions import Assertions
+
+
+@contextlib.contextmanager
+def _reaching(service: str) -> Iterator[None]:
+    """Says of a service that can't be reached that it can't; other refusals stay the service's own."""
+    try:
+        yield
+    except (RemoteError, grpc.RpcError) as error:
+        refusal = error if isinstance(error, RemoteError) else from_rpc_error(error)
+        if refusal.reason == grpc.StatusCode.UNAVAILABLE.name:
+            raise ServiceUnavailable(service=service) from error
+        raise refusal from error
 
 
 class Backends:
@@ -38,13 +52,32 @@ class Backends:
             raise ServiceUnavailable(service=service)
         callee = contract(service)
         metadata = self._metadata(caller, service)
-        try:
+        with _reaching(service):
             raw = await self._channels.call(service, callee.path(method), request.SerializeToString(), metadata)
-        except RemoteError as error:
-            if error.reason == grpc.StatusCode.UNAVAILABLE.name:
-                raise ServiceUnavailable(service=service) from error
-            raise
         return callee.response(method).FromString(raw)
+
+    async def upload(self, service: str, parts: AsyncIterator[blobs_pb2.BlobPart], caller: Caller) -> blobs_pb2.Blob:
+        """Sends a document in parts. Raises RemoteError as the service refused, ServiceUnavailable."""
+        sent = (part.SerializeToString() async for part in parts)
+        path, metadata = contract(service).path(UPLOAD_BLOB), self._metadata(caller, service)
+        with _reaching(service):
+            return blobs_pb2.Blob.FromString(await self._channels.upload(service, path, sent, metadata))
+
+    async def download(
+        self, service: str, request: blobs_pb2.GetBlobRequest, caller: Caller
+    ) -> AsyncGenerator[blobs_pb2.BlobPart, None]:
+        """Gives the parts of a document. Raises RemoteError as the service refused, ServiceUnavailable."""
+        call = self._channels[service].unary_stream(
+            contract(service).path(GET_BLOB), request_serializer=type(request).SerializeToString,
+            response_deserializer=blobs_pb2.BlobPart.FromString,
+        )  # fmt: skip
+        stream = call(request, metadata=self._metadata(caller, service))
+        try:
+            with _reaching(service):
+                async for part in stream:
+                    yield part
+        finally:
+            stream.cancel()
 
     async def watch(
         self, service: str, request: events_pb2.WatchRequest, caller: Caller

@@ -19,6 +19,8 @@ from gateway.limits import Limits
 LINGER_SECONDS = 2
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 IPV6_NETWORK_BITS = 64
+# Where bodies are documents, which take longer than messages.
+BLOBS = "/blobs/"
 
 
 def source_of(address: str) -> str:
@@ -64,12 +66,18 @@ class Waiting(enum.Enum):
 
     HEAD = "the head of a request"
     BODY = "the body of a request"
+    UPLOAD = "a document, which is longer than any message"
     REST = "the rest of a request that was answered"
     NOTHING = "nothing: it works, or the connection is idle, which uvicorn limits"
 
 
 def _seconds(limits: Limits) -> Mapping[Waiting, int]:
-    return {Waiting.HEAD: limits.head_seconds, Waiting.BODY: limits.body_seconds, Waiting.REST: LINGER_SECONDS}
+    return {
+        Waiting.HEAD: limits.head_seconds,
+        Waiting.BODY: limits.body_seconds,
+        Waiting.UPLOAD: limits.upload_seconds,
+        Waiting.REST: LINGER_SECONDS,
+    }
 
 
 class LimitedProtocol(H11Protocol):
@@ -119,7 +127,9 @@ class LimitedProtocol(H11Protocol):
             return None
         if self.cycle.response_complete:
             return Waiting.REST if self.cycle.more_body else None
-        return Waiting.BODY if self.cycle.more_body else Waiting.NOTHING
+        if not self.cycle.more_body:
+            return Waiting.NOTHING
+        return Waiting.UPLOAD if self.cycle.scope["path"].startswith(BLOBS) else Waiting.BODY
 
     def _wait_for(self, waiting: Waiting) -> None:
         """The limit counts from when the waiting began, not from the last byte."""

@@ -20,12 +20,14 @@ class Limits:
     head_bytes: int
     head_seconds: int
     body_seconds: int
+    upload_seconds: int
     idle_seconds: int
     unread_answer_seconds: int
     form_bytes: int
     form_fields: int
     sign_in_bytes: int
     json_bytes: int
+    blob_bytes: int
     json_values: int
     query_parameters: int
     free_attempts_per_login: int

@@ -6,11 +6,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from aval.blobs.v1 import blobs_pb2
 from google.api import field_behavior_pb2
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
+from chassis.blobs.media_types import declarable
+from chassis.errors import NotFound
+from chassis.service import UPLOAD_BLOB
 from gateway import field_rules, reasons
+from gateway.connections import BLOBS
+from gateway.contracts import public_methods
 from gateway.errors import NotSignedIn, PasswordUnfit
 from gateway.field_rules import UUID
 from gateway.json_api import sessions
@@ -328,10 +334,42 @@ def _sessions() -> dict[str, Schema]:
     }
 
 
+def _blobs(schemas: Schemas) -> dict[str, Schema]:
+    """Returns the paths of documents, which are sent and read as they are, of each service that takes them."""
+    services = [method.service for method in public_methods() if method.descriptor.name == UPLOAD_BLOB]
+    return {path: verbs for service in services for path, verbs in _blobs_of(service, schemas)}
+
+
+def _blobs_of(service: str, schemas: Schemas) -> Iterator[tuple[str, Schema]]:
+    blob: Any = blobs_pb2.Blob.DESCRIPTOR
+    taken = {"201": _answer("Taken, now or before.", schemas.of_message(blob))}
+    upload = _own(f"UploadBlob_{service}", "POST", taken, (*reasons.CHANGES, *reasons.BLOBS, *reasons.UPLOADS))
+    content = {"required": True, "content": {name: {"schema": {}} for name in sorted(declarable())}}
+    digest = {
+        "name": "Content-Digest",
+        "in": "header",
+        "description": "RFC 9530, sha-256.",
+        "schema": {"type": "string"},
+    }
+    parameters = [*upload["parameters"], digest]
+    post = {**upload, "tags": [service], "parameters": parameters, "requestBody": content}
+    yield f"{BLOBS}{service}", {"post": post}
+    given = {"200": {"description": "The document, as a file.", "content": {"*/*": {"schema": {}}}}}
+    sha256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+    name = {"name": "sha256", "in": "path", "required": True, "schema": sha256}
+    get = {
+        **_own(f"GetBlob_{service}", "GET", given, (*reasons.BLOBS, NotFound)),
+        "tags": [service],
+        "parameters": [name],
+    }
+    yield f"{BLOBS}{service}/{{sha256}}", {"get": get}
+
+
 @cache
 def document() -> Schema:
     """The whole document."""
     schemas, paths = Schemas(), _sessions()
+    paths |= _blobs(schemas)
     for route in routes():
         path, in_path = _path(route)
         paths.setdefault(path, {})[route.verb.lower()] = _operation(route, schemas, in_path)

@@ -9,6 +9,7 @@ import grpc
 from google.protobuf.descriptor import Descriptor
 
 from chassis import errors, server
+from chassis.blobs import errors as blob_errors
 from chassis.errors import DomainError
 from gateway import errors as ours
 from gateway.json_api.routes import Route
@@ -37,6 +38,15 @@ WITH_ETAG: Refusals = (errors.EtagMismatch,)
 SIGN_IN: Refusals = (
     *ALWAYS, *CHANGES, *WITH_BODY, errors.InvalidFields, ours.SignInFailed, ours.TooManyAttempts, ours.SignInsWaiting,
 )  # fmt: skip
+BLOBS: Refusals = (ours.NotSignedIn, errors.AccessDenied, errors.InvalidFields, errors.ServiceUnavailable)
+UPLOADS: Refusals = (
+    ours.CallerGone,
+    blob_errors.BlobTooLarge,
+    blob_errors.BlobsFull,
+    blob_errors.UploadIncomplete,
+    blob_errors.UploadLate,
+    errors.Overloaded,
+)
 # A call whose outcome isn't known has the code's name for a reason.
 UNKNOWN_OUTCOME = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
 

@@ -44,17 +44,17 @@ class GatewaySettings:
     def from_environment(cls, environment: Mapping[str, str]) -> "GatewaySettings":
         """KeyError names what is missing; UnknownLimit."""
         return cls(
-            environment["AVAL_DATABASE"],
-            pathlib.Path(environment["AVAL_CERTIFICATES"]),
-            json.loads(environment["AVAL_SERVICES"]),
-            environment["AVAL_HTTP_LISTEN"],
-            environment["AVAL_DOOR_LISTEN"],
-            environment.get("AVAL_OTLP_LISTEN", ""),
-            pathlib.Path(environment["AVAL_KEYS"]) if "AVAL_KEYS" in environment else None,
-            _listed(environment.get("AVAL_HTTP_HOSTS", "")),
-            _listed(environment.get("AVAL_HTTP_EDGES", "")),
-            environment.get("AVAL_HTTPS", "") == "1",
-            Limits.load(pathlib.Path(environment["AVAL_LIMITS"])) if "AVAL_LIMITS" in environment else LIMITS,
+            database=environment["AVAL_DATABASE"],
+            certificates=pathlib.Path(environment["AVAL_CERTIFICATES"]),
+            services=json.loads(environment["AVAL_SERVICES"]),
+            http_listen=environment["AVAL_HTTP_LISTEN"],
+            door_listen=environment["AVAL_DOOR_LISTEN"],
+            otlp_listen=environment.get("AVAL_OTLP_LISTEN", ""),
+            keys=pathlib.Path(environment["AVAL_KEYS"]) if "AVAL_KEYS" in environment else None,
+            http_hosts=_listed(environment.get("AVAL_HTTP_HOSTS", "")),
+            http_edges=_listed(environment.get("AVAL_HTTP_EDGES", "")),
+            https=environment.get("AVAL_HTTPS", "") == "1",
+            limits=Limits.load(pathlib.Path(environment["AVAL_LIMITS"])) if "AVAL_LIMITS" in environment else LIMITS,
             streams_per_tenant=int(environment.get("AVAL_STREAMS_PER_TENANT", STREAMS_PER_TENANT)),
         )
 

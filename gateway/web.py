@@ -61,6 +61,7 @@ HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
 # Where HTTP has a word of its own.
 HTTP_STATUS_BY_REASON: Mapping[str, int] = {
     "MESSAGE_TOO_LARGE": 413,
+    "BLOB_TOO_LARGE": 413,
     "TOO_MANY_FIELDS": 413,
     "VERB_NOT_ALLOWED": 405,
     "HOST_UNKNOWN": 421,

@@ -79,10 +79,17 @@ def local_imports(module: Module) -> Iterator[int]:
 
 
 def long_calls(module: Module) -> Iterator[int]:
-    """Yields the lines of calls with more than seven positional arguments; `*arguments` counts as one."""
+    """Yields the lines of calls with more than seven positional arguments; `*arguments` counts as one.
+
+    The columns of a table bear their names: `sa.Table` may have more.
+    """
     for node in module.nodes:
-        if isinstance(node, ast.Call) and len(node.args) > MOST_POSITIONAL_ARGUMENTS:
+        if isinstance(node, ast.Call) and len(node.args) > MOST_POSITIONAL_ARGUMENTS and not _is_table(node.func):
             yield node.lineno
+
+
+def _is_table(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and function.attr == "Table"
 
 
 def aliases(module: Module) -> Iterator[int]:
@@ -146,12 +153,104 @@ def long_functions(module: Module) -> Iterator[int]:
             yield function.lineno
 
 
+def refused_verdicts(module: Module) -> Iterator[int]:
+    """Yields the lines that make a verdict REFUSED: IntakeVerdict(outcome=Verdict.REFUSED, ...)."""
+    yield from (node.lineno for node in _keywords(module, "outcome") if _last(node.value) == "REFUSED")
+
+
+def direction_digits(module: Module) -> Iterator[int]:
+    """Yields the lines that say at which place a customs number tells its direction, or which digit means which."""
+    for node in module.nodes:
+        match node:
+            case ast.Dict(keys=[ast.Constant(value="EXPORT"), *_], values=[ast.Constant(value="0"), *_]):
+                yield node.lineno
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=8)) if "DIRECTION" in name:
+                yield node.lineno
+            case ast.Subscript(value=ast.Attribute(attr="id"), slice=ast.Constant(value=8)):
+                yield node.lineno
+
+
+def window_roles(module: Module) -> Iterator[int]:
+    """Yields the lines that bind the role of the single window, "WINDOW", to a name."""
+    for node in module.nodes:
+        if isinstance(node, ast.Assign) and (not isinstance(node.value, ast.Call) or _last(node.value) == "frozenset"):
+            yield from (node.lineno for part in ast.walk(node.value) if _is_text(part, "WINDOW"))
+
+
+def linked_chains(module: Module) -> Iterator[int]:
+    """Yields the lines that link a transfer with the next one: replace(transfer, linked=True)."""
+    yield from (node.value.lineno for node in _keywords(module, "linked") if _is_text(node.value, True))
+
+
+def checkers(module: Module) -> Iterator[int]:
+    """Yields the lines that refuse a checker who is the maker."""
+    yield from (node.lineno for node in module.nodes if isinstance(node, ast.Raise) and _last(node.exc) == "SamePerson")
+
+
+def positive_amounts(module: Module) -> Iterator[int]:
+    """Yields the lines that make the problem AMOUNT_NOT_POSITIVE."""
+    yield from _problems(module, "AMOUNT_NOT_POSITIVE")
+
+
+def days(module: Module) -> Iterator[int]:
+    """Yields the lines that make the problem DATE_INVALID of a date of the contract."""
+    yield from _problems(module, "DATE_INVALID")
+
+
+def normal_forms(module: Module) -> Iterator[int]:
+    """Yields line 1 of a file with normal forms of names, which asks Unicode for them; numbers are no names."""
+    asks = any(isinstance(node, ast.Attribute) and _dotted(node) == "unicodedata.normalize" for node in module.nodes)
+    if asks and module.path.name != "declaration_numbers.py":
+        yield 1
+
+
+def names_of_requests(module: Module) -> Iterator[int]:
+    """Yields the lines that lock the resource a request names by a function of their own: the default does."""
+    for node in _keywords(module, "names"):
+        if isinstance(node.value, ast.Lambda) and ast.unparse(node.value.body) == "[request.name]":
+            yield node.value.lineno
+
+
+def _keywords(module: Module, name: str) -> Iterator[ast.keyword]:
+    return (node for node in module.nodes if isinstance(node, ast.keyword) and node.arg == name)
+
+
+def _problems(module: Module, reason: str) -> Iterator[int]:
+    for node in module.nodes:
+        if isinstance(node, ast.Call) and _last(node.func) == "Problem" and any(_is_text(a, reason) for a in node.args):
+            yield node.lineno
+
+
+def _is_text(node: ast.AST, value: object) -> bool:
+    return isinstance(node, ast.Constant) and node.value == value
+
+
+def _last(node: ast.expr | None) -> str:
+    """Returns the last name of an expression: REFUSED of Verdict.REFUSED, Problem of errors.Problem(...)."""
+    if isinstance(node, ast.Call):
+        return _last(node.func)
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _dotted(node: ast.Attribute) -> str:
+    return f"{node.value.id}.{node.attr}" if isinstance(node.value, ast.Name) else node.attr
+
+
 COUNTS: Mapping[str, tuple[str, Callable[[Module], Iterator[int]]]] = {
     "one": ("the identifier `one`", identifiers),
     "docstrings": ("docstrings that begin with What, Whose, Of or Who", docstrings),
     "local_imports": ("imports inside functions", local_imports),
     "long_calls": (f"calls with more than {MOST_POSITIONAL_ARGUMENTS} positional arguments", long_calls),
     "aliases": ("module aliases that don't name room and file", aliases),
+    "refused_verdicts": ("copies: a verdict REFUSED is made", refused_verdicts),
+    "direction_digits": ("copies: the direction's digit of a customs number", direction_digits),
+    "window_roles": ("copies: the role of the single window", window_roles),
+    "linked_chains": ("copies: a chain of transfers is linked", linked_chains),
+    "checkers": ("copies: maker and checker are two", checkers),
+    "positive_amounts": ("copies: the problem AMOUNT_NOT_POSITIVE", positive_amounts),
+    "days": ("copies: the problem DATE_INVALID", days),
+    "normal_forms": ("copies: files with a normal form of names", normal_forms),
+    "names_of_requests": ("copies: names=lambda request: [request.name]", names_of_requests),
     "long_files": (f"files over {MOST_LINES_OF_A_FILE} lines", long_files),
     "long_functions": (f"functions over {MOST_LINES_OF_A_FUNCTION} lines", long_functions),
 }

@@ -5,23 +5,30 @@ too many is possible, where a helper that several methods share refuses for one 
 compares.
 """
 
+import dataclasses
 import inspect
 import json
 import pathlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from chassis.blobs import uploads
 from chassis.errors import DomainError
 from chassis.identity import policy_of
-from chassis.service import WATCH, Service
+from chassis.service import GET_BLOB, UPLOAD_BLOB, WATCH, Service
 from chassis.status import RemoteError
 from cli.stores import SERVICES
 
 FILE = pathlib.Path(__file__).resolve().parent.parent / "gateway" / "data" / "reasons.json"
-HOUSE = ("chassis", "ledger", "services")
+HOUSE = ("chassis", "ledger", "trade", "services")
+# The chassis' own.
+BLOB_FUNCTIONS: Mapping[str, Sequence[Any]] = {
+    UPLOAD_BLOB: (uploads.Uploads.take, uploads.next_part, uploads.PUT.run, uploads.FINISH.run),
+    GET_BLOB: (uploads.Uploads.give,),
+}
 # What every method may be refused for is said once, by the gateway.
 BASES = (DomainError, RemoteError)
 
@@ -32,6 +39,8 @@ def refusals(service: Service, method: str) -> set[type[DomainError]]:
 
 
 def _functions(service: Service, method: str) -> list[Any]:
+    if method in BLOB_FUNCTIONS:
+        return [*BLOB_FUNCTIONS[method]]
     if method in service.reads:
         return [service.reads[method]]
     command = service.commands[service.streams.get(method, method)]
@@ -48,6 +57,9 @@ def _reached(begin: list[Any]) -> Iterator[Any]:
     waiting = list(begin)
     while waiting:
         found = inspect.unwrap(waiting.pop())
+        if isinstance(found, MethodType):
+            # A noun's rows answer by themselves: with what they were made of.
+            waiting += [found.__func__, *_of_instance(found.__self__, set(_names(found.__func__.__code__)))]
         if id(found) in seen or not _is_ours(found):
             continue
         seen.add(id(found))
@@ -66,12 +78,21 @@ def _named(function: FunctionType) -> Iterator[Any]:
     values = [function.__globals__[name] for name in names if name in function.__globals__]
     values += [cell.cell_contents for cell in function.__closure__ or ()]
     for value in values:
-        yield value
-        if isinstance(value, ModuleType | type):
-            yield from (getattr(value, name) for name in names if hasattr(value, name))
+        owner = value if isinstance(value, ModuleType | type) else None
+        for reached in (value, *(getattr(owner, name) for name in names if hasattr(owner, name))):
+            yield reached
+            yield from _of_instance(reached, names)
     room = function.__module__.rpartition(".")[0]
     methods = _methods(room) if room.startswith("services.") else {}
     yield from (method for name in names for method in methods.get(name, ()))
+
+
+def _of_instance(value: Any, names: set[str]) -> Iterator[Any]:
+    """Yields the methods that are called of a record of ours, such as a noun's rows, and what it was made with."""
+    kind = type(value)
+    if dataclasses.is_dataclass(kind) and kind.__module__.split(".")[0] in HOUSE:
+        yield from (getattr(kind, name) for name in names if hasattr(kind, name))
+        yield from (getattr(value, field.name) for field in dataclasses.fields(kind))
 
 
 @cache

@@ -184,3 +184,17 @@ def _details(status: status_pb2.Status, kind: Any) -> list[Any]:
         if detail.Unpack(message):
             found.append(message)
     return found
+
+
+def explained(connection: sa.Connection, query: Any, options: str = "") -> list[str]:
+    """The lines of the database's plan of a query."""
+    explain = {"postgresql": f"EXPLAIN {options}", "sqlite": "EXPLAIN QUERY PLAN"}[connection.dialect.name]
+    compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
+    return [str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {compiled}")]
+
+
+def walking_plan(connection: sa.Connection, query: Any) -> str:
+    """The plan of a query that neither scans a table nor sorts."""
+    text = "\n".join(explained(connection, query))
+    assert not re.search(r"Seq Scan|SCAN|Sort|TEMP B-TREE", text), text
+    return text

@@ -1,1 +1,1 @@
-"""Pure rules and dated data of the trade that all services share, without methods or rows."""
+"""Rules and dated data of the trade that all services share: pure, without methods or rows."""

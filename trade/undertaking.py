@@ -10,6 +10,9 @@ from datetime import date
 
 from chassis.errors import Problem
 from chassis.money import Money
+from trade import checks
+
+UNDERTAKING = checks.Subject("undertaking", "该承诺")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +59,9 @@ def presentation_problems(undertaking: Undertaking, amount: Money, on: date) -> 
 def _amount_problems(undertaking: Undertaking, amount: Money) -> Iterator[Problem]:
     currency, available = undertaking.amount.currency, undertaking.available
     if amount.currency != currency:
-        yield Problem("amount", "CURRENCY_DIFFERS", f"Present an amount in {currency}.", f"请以 {currency} 提示金额。")
+        yield checks.currency_differs("amount", currency, UNDERTAKING)
     elif amount.minor_units <= 0:
-        yield Problem("amount", "AMOUNT_NOT_POSITIVE", "Present a positive amount.", "提示金额须为正数。")
+        yield checks.not_positive("amount")
     elif amount > available:
         english = f"At most {available} is available."
         yield Problem("amount", "AMOUNT_EXCEEDS_UNDERTAKING", english, f"可提示金额最多为 {available}。")

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "chassis_0007"
-down_revision = "chassis_0005"
+down_revision = "chassis_0006"
 branch_labels = None
 depends_on = None
 

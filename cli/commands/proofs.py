@@ -39,9 +39,10 @@ def rebuild(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
 @database_option
 @json_option
 def verify(folder: pathlib.Path, database: str | None, as_json: bool) -> None:
-    """Prove balances, hash chains, dense events and owed tasks from the rows alone."""
+    """Prove balances, hash chains, dense events, owed tasks and blobs from the rows alone."""
     address = store_in_use(folder, database)
-    report = cli_verification.verify(address, is_whole=Layout(folder).was_up())
+    layout = Layout(folder)
+    report = cli_verification.verify(address, is_whole=layout.was_up(), rings=layout.keys)
     show(report, as_json, _verify_lines(report))
 
 
@@ -49,17 +50,24 @@ def _verify_lines(report: dict[str, Any]) -> list[str]:
     lines = [f"{b['service']:18} {b['book']:16} {b['currency']} {b['debits']:>18,}" for b in report["books"]]
     events = ", ".join(f"{service} {count}" for service, count in report["events"].items())
     verdict = ["All hold."] if report["ok"] else report["violations"]
+    lines += [f"blobs of {service}: not opened, without its key ring" for service in report["unopened_blobs"]]
     lines += [f"parked: {p['service']}: {p['resource']} {p['step']}: {p['why']}" for p in report["parked"]]
     return [*lines, f"events: {events}", f"chains hold: {'yes' if report['chains_ok'] else 'NO'}", *verdict]
 
 
 @click.command("owed")
-@click.option("--retry", "resource", help="Make this resource's parked calls again, such as loans/loan-….")
+@click.option(
+    "--retry",
+    "resource",
+    help="Make this resource's parked calls again, or take its waiting events, such as loans/loan-….",
+)
 @folder_option
 @database_option
 @json_option
 def list_owed(resource: str | None, folder: pathlib.Path, database: str | None, as_json: bool) -> None:
-    """List the calls that services owe each other: parked, late, owed or waiting for their time, and why."""
+    """List the calls that services owe each other, and why: parked, late, owed or waiting for their time; the events
+    that wait because a reaction failed; and how far each service follows the others' logs.
+    """
     address, now_us = store_in_use(folder, database), SystemClock().now_us()
     if resource is None:
         report = cli_owed.report(address, now_us)
@@ -69,4 +77,4 @@ def list_owed(resource: str | None, folder: pathlib.Path, database: str | None, 
         retried = cli_owed.retry(address, resource, now_us)
     except cli_owed.NothingParked as error:
         raise click.ClickException(str(error)) from error
-    show(retried, as_json, [f"{retried['retried']} calls of {resource} are made again"])
+    show(retried, as_json, [f"{retried['retried']} calls or events of {resource} are taken again"])

@@ -132,14 +132,14 @@ def set_stage(
     exporter = world.person(world.tenant_of(world.exporter(EXPORTER)), "EXPORTER")
     operator = world.person(world.OPERATOR, "OPERATOR")
     return Stage(
-        script,
-        institution(world.WINDOW, "WINDOW"),
-        Exporter(authority, addresses, exporter, trace),
-        {bank: institution(bank, "BANK_MAKER") for bank in banks},
-        {bank: institution(bank, "BANK_CHECKER") for bank in banks},
-        {bank: institution(bank, "BANK_SYSTEM") for bank in banks},
-        Exporter(authority, addresses, operator, ""),
-        close_dates,
+        script=script,
+        window=institution(world.WINDOW, "WINDOW"),
+        exporter=Exporter(authority, addresses, exporter, trace),
+        makers={bank: institution(bank, "BANK_MAKER") for bank in banks},
+        checkers={bank: institution(bank, "BANK_CHECKER") for bank in banks},
+        systems={bank: institution(bank, "BANK_SYSTEM") for bank in banks},
+        operator=Exporter(authority, addresses, operator, ""),
+        close_dates=close_dates,
     )
 
 

@@ -55,7 +55,8 @@ def number(text: str) -> str:
 
 
 def spreadsheet_number(text: str) -> str:
-    """A Number as a spreadsheet shows it, to 15 digits: 1488.6900000000001 becomes 1488.69.
+    """A Number as a spreadsheet shows it, to 15 digits: 1488.6900000000001 becomes 1488.69,
+    and 89128874356304.55, which the cell holds as a little less, 89128874356304.5.
 
     A whole number of more digits becomes 4.60420260000002E+17: its last digits are lost.
     """
@@ -67,6 +68,8 @@ def spreadsheet_number(text: str) -> str:
         return text
     if value.adjusted() >= SPREADSHEET_DIGITS:
         return f"{value:.{SPREADSHEET_DIGITS - 1}E}"
-    kept = value.quantize(Decimal(1).scaleb(value.adjusted() - SPREADSHEET_DIGITS + 1)) if value else Decimal()
+    # The cell's own binary value is what a spreadsheet shows: the text, of 16 or 17 digits, may lie on the other side.
+    exact = Decimal.from_float(float(text))
+    kept = exact.quantize(Decimal(1).scaleb(value.adjusted() - SPREADSHEET_DIGITS + 1)) if value else Decimal()
     plain = format(kept, "f")
     return Number(plain.rstrip("0").rstrip(".") if "." in plain else plain)

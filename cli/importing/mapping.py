@@ -295,16 +295,16 @@ class _Reader:
         ]
         columns = {*self._key(key), *(name for other_field in fields for name in other_field.columns)}
         found = ColumnMapping(
-            target,
-            self._encoding(file.get("encoding", "")),
-            self._delimiter(file.get("delimiter", "")),
-            file.get("lines", ""),
-            file.get("sheet", ""),
-            self._unmapped(target),
-            self._key(key),
-            constants,
-            fields,
-            frozenset(columns),
+            target=target,
+            encoding=self._encoding(file.get("encoding", "")),
+            delimiter=self._delimiter(file.get("delimiter", "")),
+            lines=file.get("lines", ""),
+            sheet=file.get("sheet", ""),
+            unmapped=self._unmapped(target),
+            key=self._key(key),
+            constants=constants,
+            fields=fields,
+            columns=frozenset(columns),
         )
         self._check_whole(found)
         return found

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2
 
-from chassis import eventlog, jobs, records, tables, tasks
-from cli import agreement
-from cli.simulation.network import Network, Node
+from chassis import eventlog, jobs, parked, records, tables, tasks
+from chassis.money import Money
+from cli import agreement, breaches
+from cli.simulation.network import Network
+from cli.simulation.node import Node
 from ledger.tables import transfers
 from services.credit_insurance.covered_shipment import model as cover
 from services.credit_insurance.covered_shipment import store as covers
@@ -86,6 +88,10 @@ def of_service(node: Node) -> Found:
             yield "T1", detail
         for detail in jobs.violations(connection, node.service.jobs):
             yield "J1", detail
+        for detail in parked.violations(connection):
+            yield "E2", detail
+        for waiting in parked.every(connection):
+            yield "E2", f"{waiting.resource} waits: {waiting.type} failed, {waiting.failure}"
         for detail in node.service.violations(connection):
             yield "L1", detail
 
@@ -109,6 +115,8 @@ def at_rest(network: Network) -> Found:
     stores = {name: node.store for name, node in network.nodes.items()}
     for detail in agreement.violations(stores, network.clock.now_us()):
         yield "X6", detail
+    for detail in breaches.violations(stores):
+        yield "X9", detail
     for loan in loans:
         yield from _loan(loan, held.get(loan.encumbrance_id), paid_out)
     yield from _covers(network)
@@ -120,24 +128,15 @@ def _covers(network: Network) -> Found:
     A payment that is parked after it was applied isn't told yet: its declaration is left out.
     """
     with network.nodes["credit_insurance"].store.read() as connection:
-        shipments = [
-            each_shipment
-            for page in covers.pages(connection)
-            for each_shipment in page
-            if each_shipment.state is cover.State.COVERED
-        ]
-        told = {
-            each_shipment.name: cover.told(
-                covers.payments(connection, each_shipment.declaration), _currency(each_shipment)
-            )[0]
-            for each_shipment in shipments
-        }
+        every = [shipment for page in covers.pages(connection) for shipment in page]
+        shipments = [shipment for shipment in every if shipment.state is cover.State.COVERED]
+        told = {shipment.name: _told(connection, shipment) for shipment in shipments}
     with network.nodes["declarations"].store.read() as connection:
-        held = encumbrance_store.load(connection, [each_shipment.encumbrance_id for each_shipment in shipments])
-        booked = value_store.booked(connection, [each_shipment.declaration for each_shipment in shipments])
+        held = encumbrance_store.load(connection, [shipment.encumbrance_id for shipment in shipments])
+        booked = value_store.booked(connection, [shipment.declaration for shipment in shipments])
         paid = {
-            each_shipment.name: encumbrance_store.paid(connection, each_shipment.declaration, _currency(each_shipment))
-            for each_shipment in shipments
+            shipment.name: encumbrance_store.paid(connection, shipment.declaration, _currency(shipment))
+            for shipment in shipments
         }
     for shipment in shipments:
         if told[shipment.name] != paid[shipment.name]:
@@ -147,6 +146,12 @@ def _covers(network: Network) -> Found:
         least, owed = max(most - short, short.zero()), cover.owed_after(shipment, told[shipment.name])
         if not cover.owed_of(shipment, least) <= owed <= cover.owed_of(shipment, most):
             yield "X8", f"{shipment.name} is exposed by {owed}, the register holds {most}"
+
+
+def _told(connection: sa.Connection, shipment: cover.CoveredShipment) -> Money:
+    """Returns what buyers were said to have paid of a shipment's declaration, in the currency of its insured value."""
+    amount, _ = cover.told(covers.payments(connection, shipment.declaration), _currency(shipment))
+    return amount
 
 
 def _currency(shipment: cover.CoveredShipment) -> str:

@@ -4,32 +4,28 @@ Requests and replies are delayed, reordered, duplicated and lost; a service cras
 commit. Everything random comes from one seeded generator, so that a run can be repeated step by step.
 """
 
-import contextlib
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import sqlalchemy as sa
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from chassis import fields, identity, keyring, migrations, tasks
+from chassis import fields, identity, tasks
 from chassis.clock import ManualClock
 from chassis.command import Operation, Outcome, Submission, Transaction
-from chassis.database import Database
 from chassis.errors import DomainError
 from chassis.identity import Caller
-from chassis.jobs import Closing
 from chassis.service import Reading, Service
 from chassis.status import RemoteError
 from chassis.tasks import Task
 from chassis.writer import run_batch
+from cli.simulation.node import START_US, Crash, Node, Reply, new_node
+from cli.simulation.stream import Stream
 
-START_US = 1_767_225_600_000_000
 MILLISECOND = 1_000
 LONGEST_DELAY_US = 400 * MILLISECOND
 RESEND_US = 2_000 * MILLISECOND
@@ -38,47 +34,7 @@ TICK_US = 5_000 * MILLISECOND
 # How often what goes wrong, of a thousand.
 LOST_REQUEST, LOST_REPLY, DUPLICATE, CRASH_BEFORE, CRASH_AFTER = 20, 20, 30, 8, 8
 
-# Of a seed of its own: what is sealed has no part in the story.
-_SEALING = random.Random(0)  # noqa: S311
-KEYS = keyring.KeyRing(keyring.generate(_SEALING.randbytes, START_US), _SEALING.randbytes)
-
 _POSTPONING = tasks.postpone_operation()
-Reply = Callable[[Message | DomainError], None]
-
-
-class Crash(BaseException):
-    """The process died before its commit: no error that the writer could outlive."""
-
-
-class CrashingDatabase(Database):
-    """A store whose next commit may never happen."""
-
-    crash_next = False
-
-    @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """As the store's, but for the crash."""
-        with super().write() as connection:
-            yield connection
-            if self.crash_next:
-                self.crash_next = False
-                raise Crash
-
-
-@dataclass
-class Node:
-    """A service with its store, what waits for its next commit, and the tasks it has in the air."""
-
-    service: Service
-    store: CrashingDatabase
-    policies: Mapping[str, identity.Policy]
-    operations: dict[str, Operation]
-    settle: Operation
-    noting: Operation
-    closing: Closing
-    waiting: list[tuple[Submission, Reply]] = field(default_factory=list)
-    in_the_air: set[tasks.Key] = field(default_factory=set)
-    is_flush_planned: bool = False
 
 
 class Network:
@@ -92,18 +48,14 @@ class Network:
         self.committed: Callable[[str], None] = lambda _service: None
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self.nodes = {service.name: self._node(service) for service in services}
+        self.nodes = {service.name: new_node(service, self.clock, self.random.randbytes) for service in services}
+        self._streams = [
+            Stream(node.service, source, node.store, self.nodes[source].store)
+            for node in self.nodes.values()
+            for source in node.service.subscriptions
+        ]
         for name in self.nodes:
             self._plan(0, lambda name=name: self._tick(name))  # type: ignore[misc]
-
-    def _node(self, service: Service) -> Node:
-        store = CrashingDatabase("sqlite://", service.name, KEYS)
-        migrations.upgrade(store, service.migrations, self.random.randbytes, service.prepare)
-        operations = {name: service.operation(name) for name in service.commands}
-        policies = identity.policies(service.contract.descriptor)
-        closing = Closing(service.name, service.jobs, store, self.clock, self.random.randbytes, _standing_still)
-        settle = tasks.settle_operation(service.sagas)
-        return Node(service, store, policies, operations, settle, service.noting(), closing)
 
     def _plan(self, delay_us: int, action: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (self.clock.now_us() + delay_us, next(self._order), action))
@@ -206,6 +158,9 @@ class Network:
         for submission, reply in batch:
             self._answer(reply, _told(outcomes[submission]))
         self._start_tasks(node)
+        for stream in self._streams:
+            if stream.source == node.service.name:
+                self._tell(stream)
 
     def _crash(self, node: Node) -> None:
         """Forgets what was in memory: who waits will ask again, tasks start from their rows."""
@@ -215,7 +170,7 @@ class Network:
         node.in_the_air.clear()
 
     def _tick(self, name: str) -> None:
-        """Every few seconds: sweeps, dates to be closed, and tasks whose time has come."""
+        """Every few seconds: sweeps, dates to be closed, tasks whose time has come, and what others' logs tell."""
         node = self.nodes[name]
         for sweep in node.service.sweeps:
             operation = Operation("sweep", Empty, run=_sweeping(sweep), keeps_requests=False)
@@ -223,6 +178,10 @@ class Network:
             self._enqueue(node, self._submission(operation, caller, Empty(), ""), lambda _outcome: None)
         self._enqueue(node, node.closing.submission(), lambda _outcome: None)
         self._start_tasks(node)
+        for stream in self._streams:
+            if stream.follower == name:
+                self._tell(stream)
+                self._take(stream.follower, stream.retries(self.clock.now_us()))
         self._plan(TICK_US, lambda: self._tick(name))
 
     def _start_tasks(self, node: Node) -> None:
@@ -261,18 +220,27 @@ class Network:
         self._send(acting, task.service, task.method, tasks.request_of(task), settle)
         self._plan(RESEND_US, lambda: settle(_unknown()))
 
+    def _tell(self, stream: Stream) -> None:
+        """Sends a follower the range of events behind its cursor: it may come late, twice, or never."""
+        ranges = list(stream.ranges())
+        for _ in range(2 if self._happens(DUPLICATE) else 1):
+            if ranges and not self._happens(LOST_REQUEST):
+                self._plan(self._delay(), lambda: self._take(stream.follower, ranges))
+
+    def _take(self, follower: str, work: Sequence[tuple[Operation, Message]]) -> None:
+        """Brings events to a follower's writer; a range that came out of order is refused and told again."""
+        caller = identity.service_caller(follower)
+        for operation, request in work:
+            submission = self._submission(operation, caller, request, "")
+            self._enqueue(self.nodes[follower], submission, lambda _outcome: None)
+
     def owes(self) -> int:
-        """How many tasks are still open."""
+        """Returns how many calls are still owed, and events to be taken."""
         count = 0
         for node in self.nodes.values():
             with node.store.read() as connection:
                 count += len(tasks.due(connection, 2**62))
-        return count
-
-
-def _standing_still() -> int:
-    """A stopwatch on which no step takes any time: the same in every run."""
-    return 0
+        return count + sum(stream.waiting(self.clock.now_us()) for stream in self._streams)
 
 
 def _sweeping(sweep: Callable[[Transaction], bool]) -> Callable[[Transaction, Any], Message]:

@@ -77,7 +77,7 @@ class _Run:
             if self.network.steps % 200 == 0 and self.stage.acting == 0 and self.network.owes() == 0:
                 break
         else:
-            self._note([("X5", f"{self.network.owes()} tasks are still owed")])
+            self._note([("X5", f"{self.network.owes()} events or tasks are still owed")])
         self.check_services()
         self._note(list(invariants.at_rest(self.network)))
         for state, count in invariants.loans_by_state(self.network).items():

@@ -45,8 +45,19 @@ def load_principals(database: Database, found: Iterable[NewPrincipal]) -> None:
 
 def _principal(new: NewPrincipal, hashed: bool) -> Principal:
     password_hash = model.hash_password(new.password) if hashed else ""
-    names = (new.name_english, new.name_chinese, new.tenant_name_english, new.tenant_name_chinese)
-    return Principal(new.login, new.tenant, new.roles, *names, new.certificate, password_hash, model.NEVER_USED, "")
+    return Principal(
+        login=new.login,
+        tenant=new.tenant,
+        roles=new.roles,
+        name_english=new.name_english,
+        name_chinese=new.name_chinese,
+        tenant_name_english=new.tenant_name_english,
+        tenant_name_chinese=new.tenant_name_chinese,
+        certificate=new.certificate,
+        password_hash=password_hash,
+        code_step=model.NEVER_USED,
+        code_request_id="",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Calls that pass through the door as bytes, untouched: only who calls is added and what it forged removed."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ import grpc
 from opentelemetry import trace
 
 from chassis import status, telemetry
-from chassis.channel import Channels
+from chassis.channel import Channels, both_ways
 from chassis.errors import DomainError, ServiceUnavailable
 from chassis.identity import ASSERTION_KEY
 from gateway.contracts import PublicMethod, public_methods
@@ -92,33 +91,12 @@ class Forwarding(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 
 def _both_ways(forward: Any) -> Any:
-    """A stream whose requests flow once the service has accepted it.
+    """Returns a stream both ways that is called as one with a single request is."""
 
-    A write into a call that the service is just refusing would hide the refusal behind an INTERNAL
-    of the library's own.
-    """
-
-    async def responses(requests: Any, metadata: Metadata, timeout: float | None) -> AsyncIterator[bytes]:
-        call = forward(metadata=metadata, timeout=timeout)
-        await call.initial_metadata()
-        pump = asyncio.create_task(_pump(requests, call))
-        try:
-            async for response in call:
-                yield response
-        finally:
-            pump.cancel()
+    def responses(requests: Any, metadata: Metadata, timeout: float | None) -> AsyncIterator[bytes]:
+        return both_ways(forward(metadata=metadata, timeout=timeout), requests)
 
     return responses
-
-
-async def _pump(requests: AsyncIterator[bytes], call: Any) -> None:
-    """Hands the caller's requests on; a call that has ended tells its end to the reading side."""
-    try:
-        async for request in requests:
-            await call.write(request)
-        await call.done_writing()
-    except (grpc.RpcError, asyncio.InvalidStateError):
-        return
 
 
 def _passed(context: Any) -> dict[str, str]:

@@ -98,10 +98,16 @@ def _span(service: str, span: Any) -> Span:
     ]
     content = {"attributes": attributes_of(span.attributes), "events": events, "callers": list(_callers(span))}
     return Span(
-        span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex(), service, span.name,
-        span.start_time_unix_nano, span.end_time_unix_nano, STATUSES.get(span.status.code, "UNSET"),
-        json.dumps(content, ensure_ascii=False),
-    )  # fmt: skip
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_span_id=span.parent_span_id.hex(),
+        service=service,
+        name=span.name,
+        start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano,
+        status=STATUSES.get(span.status.code, "UNSET"),
+        content=json.dumps(content, ensure_ascii=False),
+    )
 
 
 def _callers(span: Any) -> Iterator[str]:

@@ -43,7 +43,7 @@ class CoverMissing(DomainError):
 
 
 class CoverHeld(DomainError):
-    """Of the cover of {declaration}, {available} {currency} is left; the rest is held already."""
+    """The cover of {declaration} has {available} {currency} left; the rest is held already."""
 
     chinese = "{declaration} 的保险保障剩余 {available} {currency}，其余已被占用。"
 

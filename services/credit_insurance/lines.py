@@ -4,9 +4,11 @@ A policy's maximum liability and a buyer limit are each a line: credits are the 
 debits and holds what shipments use. What the buyer pays goes back to the line, so that it revolves.
 """
 
+from collections.abc import Mapping
+
 from chassis import ids
 from chassis.money import Money
-from ledger.model import Limit, Transfer
+from ledger.model import Account, Limit, Transfer
 from ledger.store import NewAccount, account_id
 
 BOOK = "exposure"
@@ -28,6 +30,12 @@ def line_accounts(undertaking: str, currency: str) -> list[NewAccount]:
         NewAccount(line_id(undertaking), BOOK, currency, bound, f"line {undertaking}"),
         NewAccount(_source_id(undertaking), BOOK, currency, Limit.NONE, f"source {undertaking}"),
     ]
+
+
+def available(accounts: Mapping[str, Account], undertaking: str) -> Money | None:
+    """Returns what an undertaking's line has left, of the accounts read; None before it has a line."""
+    line = accounts.get(line_id(undertaking))
+    return Money(line.currency, line.available_to_debit) if line else None
 
 
 def opening(undertaking: str, amount: Money) -> Transfer:

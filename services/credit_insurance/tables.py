@@ -14,8 +14,6 @@ policies = records.table(
     "policies",
     Policy,
     metadata,
-    sa.Index("policies_insurer", "insurer", "id"),
-    sa.Index("policies_enterprise", "enterprise", "id"),
     sa.Index("policies_end", "state", "end_date"),
 )
 
@@ -23,8 +21,6 @@ buyer_limits = records.table(
     "buyer_limits",
     BuyerLimit,
     metadata,
-    sa.Index("buyer_limits_insurer", "insurer", "id"),
-    sa.Index("buyer_limits_enterprise", "enterprise", "id"),
     sa.Index("buyer_limits_end", "state", "end_date"),
 )
 
@@ -32,8 +28,6 @@ covered_shipments = records.table(
     "covered_shipments",
     CoveredShipment,
     metadata,
-    sa.Index("covered_shipments_insurer", "insurer", "id"),
-    sa.Index("covered_shipments_enterprise", "enterprise", "id"),
     sa.Index("covered_shipments_declaration", "declaration", "state"),
     sa.Index("covered_shipments_state", "state", "id"),
 )

@@ -5,25 +5,33 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import Account
-from services.credit_insurance.cover_hold import model as cover
-from services.credit_insurance.cover_hold import store as covers
+from services.credit_insurance.buyer_limit.store import BUYER_LIMITS
+from services.credit_insurance.cover_hold import model as cover_hold_model
+from services.credit_insurance.cover_hold import store as cover_hold_store
 from services.credit_insurance.cover_hold.model import State as HoldState
 from services.credit_insurance.covered_shipment import model, store
 from services.credit_insurance.covered_shipment.model import RESERVING, CoveredShipment, State
+from services.credit_insurance.policy.store import POLICIES
+
+# The nouns that tenants take part in.
+PARTICIPATIONS = tuple(rows.participation for rows in (POLICIES, BUYER_LIMITS, store.COVERED_SHIPMENTS))
 
 
 def violations(connection: sa.Connection) -> Sequence[str]:
-    """Everything that doesn't fit."""
-    found = [text for page in store.pages(connection) for text in _of_page(connection, page)]
-    return [*ledger.violations(connection), *found]
+    """Returns everything that doesn't fit."""
+    of_shipments = [text for page in store.pages(connection) for text in _of_page(connection, page)]
+    of_parties = [text for participation in PARTICIPATIONS for text in participation.violations(connection)]
+    return [*ledger_store.violations(connection), *of_shipments, *of_parties]
 
 
 def _of_page(connection: sa.Connection, shipments: Sequence[CoveredShipment]) -> Iterator[str]:
-    """Some shipments with what lenders hold of them."""
-    named = (model.exposure_id, model.liability_id, cover.available_id, cover.held_id)
-    accounts = ledger.accounts(connection, [account(one.name) for one in shipments for account in named])
+    """Yields what doesn't fit of some shipments, with what lenders hold of them."""
+    named = (model.exposure_id, model.liability_id, cover_hold_model.available_id, cover_hold_model.held_id)
+    accounts = ledger_store.accounts(
+        connection, [account(shipment.name) for shipment in shipments for account in named]
+    )
     for shipment in shipments:
         yield from _of_exposure(shipment, accounts)
     yield from _of_payments(connection, shipments, accounts)
@@ -75,11 +83,11 @@ def _of_holds(
 ) -> Iterator[str]:
     """Lenders hold what their holds say, and no more is available than is insured."""
     held: Counter[str] = Counter()
-    for hold in covers.of_shipments(connection, [shipment.name for shipment in shipments]):
+    for hold in cover_hold_store.of_shipments(connection, [shipment.name for shipment in shipments]):
         if hold.state is HoldState.HELD and hold.amount is not None:
             held[hold.covered_shipment] += hold.amount.minor_units
     for shipment in shipments:
-        account = accounts.get(cover.available_id(shipment.name))
+        account = accounts.get(cover_hold_model.available_id(shipment.name))
         in_ledger = account.debits_pending if account else 0
         if in_ledger != held[shipment.name]:
             yield f"{shipment.name}: lenders hold {held[shipment.name]}, the ledger has {in_ledger}"

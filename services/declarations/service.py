@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from aval.events.v1 import events_pb2
 
 import ledger
+from chassis.blobs import store as blob_store
 from chassis.service import Check, Command, Reading, Service
-from chassis.tables import sealed_answers
+from chassis.tables import blob_parts, sealed_answers
 from ledger import store as ledger_store
 from services.declarations.assets.pool import commands as pool_commands
 from services.declarations.assets.pool import reads as pool_reads
@@ -35,7 +36,7 @@ from services.declarations.intake.refused import reads as refused_reads
 from services.declarations.intake.refused import rpc as refused_rpc
 from services.declarations.intake.refused import store as refused_store
 from services.declarations.intake.refused.refused_rows import keeping_refused
-from services.declarations.intake.refused.store import refused_contents, refused_told
+from services.declarations.intake.refused.store import refused_told
 from services.declarations.intake.takers import declarations as takers_declarations
 from services.declarations.intake.takers import drafts as takers_drafts
 from services.declarations.intake.takers import receipts as takers_receipts
@@ -89,10 +90,6 @@ def _batch(request: Any) -> Iterable[str]:
     return (item.asset for one in request.requests for item in one.encumbrance.items)
 
 
-def _name(request: Any) -> Iterable[str]:
-    return [request.name]
-
-
 def _sold(request: Any) -> Iterable[str]:
     return [request.warehouse_sale.declaration]
 
@@ -144,52 +141,52 @@ SERVICE = Service(
         "ReportWarehouseSale": Command(sale_commands.report_warehouse_sale, names=_sold),
         "ReportStoreSale": Command(views_store_sales.report_store_sale, names=_sold_in_store),
         "CreatePool": Command(pool_commands.create),
-        "ClosePool": Command(pool_commands.close, names=_name),
+        "ClosePool": Command(pool_commands.close),
         "ApplyPoolSettlement": Command(pool_commands.settle, names=_pool),
         "CreateConsent": Command(consent_commands.create),
-        "RevokeConsent": Command(consent_commands.revoke, names=lambda request: [request.name]),
+        "RevokeConsent": Command(consent_commands.revoke),
         "ReserveEncumbrance": Command(run_batch=partial(reserving.reserve_batch, KINDS), names=_items),
         "BatchReserveEncumbrances": Command(partial(reserving.reserve_many, KINDS), names=_batch),
-        "ConfirmEncumbrance": Command(partial(confirming.confirm, KINDS), names=lambda request: [request.name]),
-        "ReleaseEncumbrance": Command(releasing.release, names=lambda request: [request.name]),
-        "ReduceEncumbrance": Command(releasing.reduce, names=_name),
-        "ApproveReduction": Command(releasing.approve_reduction, names=_name),
-        "RejectReduction": Command(releasing.reject_reduction, names=_name),
+        "ConfirmEncumbrance": Command(partial(confirming.confirm, KINDS)),
+        "ReleaseEncumbrance": Command(releasing.release),
+        "ReduceEncumbrance": Command(releasing.reduce),
+        "ApproveReduction": Command(releasing.approve_reduction),
+        "RejectReduction": Command(releasing.reject_reduction),
         "BatchCreateRecords": keeping_refused(
             Command(takers_records.create_batch, names=records_rpc.names, prepare=takers_records.candidates),
             "record",
         ),
-        "ClaimBill": Command(bill_commands.claim, names=_name),
-        "ReleaseBill": Command(bill_commands.release, names=_name),
-        "ConfirmBillPaid": Command(bill_commands.confirm, names=_name),
+        "ClaimBill": Command(bill_commands.claim),
+        "ReleaseBill": Command(bill_commands.release),
+        "ConfirmBillPaid": Command(bill_commands.confirm),
         "ApplyProceeds": Command(partial(settling.apply_proceeds, KINDS), names=lambda request: [request.asset]),
         "RestoreEncumbrance": Command(restoring.restore, names=lambda request: [request.name, *request.assets]),
-        "ProposeBreachResolution": Command(breach_commands.propose, names=_name),
-        "ResolveBreach": Command(breach_commands.resolve, names=_name),
+        "ProposeBreachResolution": Command(breach_commands.propose),
+        "ResolveBreach": Command(breach_commands.resolve),
         "CreatePreShipment": Command(
             preshipment_commands.create, names=lambda request: [request.pre_shipment.contract_number]
         ),
         "LinkPreShipment": Command(
             partial(preshipment_commands.link, KINDS), names=lambda request: [request.name, request.declaration]
         ),
-        "RollPreShipment": Command(partial(preshipment_commands.roll, KINDS), names=_name),
+        "RollPreShipment": Command(partial(preshipment_commands.roll, KINDS)),
         "CreateRebate": Command(rebate_commands.create, names=lambda request: [request.rebate.enterprise]),
-        "ReviseRebate": Command(rebate_commands.revise, names=_name),
+        "ReviseRebate": Command(rebate_commands.revise),
         "ImportDocuments": Command(
             intake_commands.import_documents, prepare=intake_commands.read, is_personal=refused_rpc.has_refused
         ),
-        "ResendDocument": Command(intake_commands.resend, names=_name, is_personal=refused_rpc.always),
-        "DiscardRefusedDocument": Command(intake_commands.discard, names=_name, is_personal=refused_rpc.always),
+        "ResendDocument": Command(intake_commands.resend, is_personal=refused_rpc.always),
+        "DiscardRefusedDocument": Command(intake_commands.discard, is_personal=refused_rpc.always),
         "BatchCreateReferenceRecords": keeping_refused(Command(reference_commands.create_batch), "reference_record"),
         "RegisterDocuments": Command(
             run_batch=fingerprint_commands.register_batch, names=fingerprint_commands.contenders
         ),
         "CheckDocuments": Command(run_batch=fingerprint_commands.check_batch),
-        "MarkFinanced": Command(fingerprint_commands.finance, names=_name),
-        "MarkRepaid": Command(fingerprint_commands.repay, names=_name),
-        "CancelRegistration": Command(fingerprint_commands.cancel, names=_name),
+        "MarkFinanced": Command(fingerprint_commands.finance),
+        "MarkRepaid": Command(fingerprint_commands.repay),
+        "CancelRegistration": Command(fingerprint_commands.cancel),
         "CreateSavedFilter": Command(filters_commands.create),
-        "DeleteSavedFilter": Command(filters_commands.delete, names=lambda request: [request.name]),
+        "DeleteSavedFilter": Command(filters_commands.delete),
     },
     reads={
         "GetRecord": views_records.get,
@@ -243,7 +240,7 @@ SERVICE = Service(
         "StreamReferenceRecords": "BatchCreateReferenceRecords",
     },
     note=access.note,
-    sealed=[personal_data, refused_contents, refused_told, sealed_answers],
+    sealed=[personal_data, blob_parts, refused_told, sealed_answers],
     sweeps=[
         releasing.expire,
         carrying.carry_payments,
@@ -253,6 +250,7 @@ SERVICE = Service(
         takers_receipts.attach_waiting,
         merchants_commands.adopt,
         intake_commands.forget_old,
+        blob_store.forget_uploads,
     ],
     derivations=[fold_commands.follow, norms_commands.seed, norms_commands.publish, portrait_commands.assess],
     prepare=[ledger_store.initialise],

@@ -17,6 +17,12 @@ class OfferExpired(DomainError):
     chinese = "{offer} 已过期，请向银行索取新的报价。"
 
 
+class DeclarationBreached(DomainError):
+    """There is less value than stands on {declarations}: nothing more is lent on it until that breach has ended."""
+
+    chinese = "{declarations} 的价值低于其上的权利金额，违约状态解除前不能再发放融资。"
+
+
 class InstructionDiffers(DomainError):
     """The instruction isn't the contract of {loan}; sign exactly the bytes that GetLoan gives."""
 

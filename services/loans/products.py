@@ -15,7 +15,7 @@ INSURED_RECEIVABLE = "insured_receivable"
 
 
 class Component(enum.StrEnum):
-    """What a repayment pays; names in the waterfall column."""
+    """The parts of a debt that a repayment pays; names in the waterfall column."""
 
     INTEREST = "INTEREST"
     PRINCIPAL = "PRINCIPAL"

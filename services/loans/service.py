@@ -4,54 +4,66 @@ import pathlib
 from collections.abc import Sequence
 
 import sqlalchemy as sa
+from aval.loans.v1 import loans_pb2
 
 import ledger
 from chassis.service import Command, Service
 from ledger import store as ledger_store
-from services.loans.application import commands as application
-from services.loans.application import reads as application_reads
-from services.loans.loan import commands as loan
+from services.loans.application import commands as application_commands
+from services.loans.application.store import APPLICATIONS
+from services.loans.breach import events as breach_events
+from services.loans.loan import commands as loan_commands
 from services.loans.loan import reads as loan_reads
 from services.loans.loan import saga as loan_saga
 from services.loans.loan import store as loan_store
-from services.loans.offer import commands as offer
+from services.loans.loan.store import LOANS
+from services.loans.offer import commands as offer_commands
 from services.loans.offer import reads as offer_reads
-from services.loans.repayment import commands as repayment
+from services.loans.offer.store import OFFERS
+from services.loans.repayment import commands as repayment_commands
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
 
+# The nouns that tenants take part in.
+PARTICIPATIONS = tuple(rows.participation for rows in (APPLICATIONS, OFFERS, LOANS))
+
+
 def _violations(connection: sa.Connection) -> Sequence[str]:
-    return [*ledger_store.violations(connection), *loan_store.violations(connection)]
+    rooms = (ledger_store, loan_store, *PARTICIPATIONS)
+    return [violation for room in rooms for violation in room.violations(connection)]
 
 
 SERVICE = Service(
     name="loans",
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
-        "CreateApplication": Command(application.create),
-        "WithdrawApplication": Command(application.withdraw, names=lambda request: [request.name]),
-        "CreateOffer": Command(offer.create, names=lambda request: [request.offer.application]),
-        "ApproveOffer": Command(offer.approve, names=lambda request: [request.name]),
-        "ReturnOffer": Command(offer.return_, names=lambda request: [request.name]),
-        "AcceptOffer": Command(offer.accept, names=lambda request: [request.name]),
-        "SignLoan": Command(loan.sign, names=lambda request: [request.name]),
-        "CreateRepayment": Command(repayment.create, names=lambda request: [request.loan, request.repayment_id]),
-        "ConfirmRepayment": Command(repayment.confirm, names=lambda request: [request.repayment_id]),
-        "CancelRepayment": Command(repayment.cancel, names=lambda request: [request.repayment_id]),
+        "CreateApplication": Command(application_commands.create),
+        "WithdrawApplication": Command(application_commands.withdraw),
+        "CreateOffer": Command(offer_commands.create, names=lambda request: [request.offer.application]),
+        "ApproveOffer": Command(offer_commands.approve),
+        "ReturnOffer": Command(offer_commands.return_),
+        "AcceptOffer": Command(offer_commands.accept),
+        "SignLoan": Command(loan_commands.sign),
+        "CreateRepayment": Command(
+            repayment_commands.create, names=lambda request: [request.loan, request.repayment_id]
+        ),
+        "ConfirmRepayment": Command(repayment_commands.confirm, names=lambda request: [request.repayment_id]),
+        "CancelRepayment": Command(repayment_commands.cancel, names=lambda request: [request.repayment_id]),
     },
     reads={
-        "GetApplication": application_reads.get,
-        "ListApplications": application_reads.list_,
-        "GetOffer": offer_reads.get,
+        "GetApplication": APPLICATIONS.get,
+        "ListApplications": APPLICATIONS.lists(loans_pb2.ListApplicationsResponse),
+        "GetOffer": OFFERS.get,
         "ListOffers": offer_reads.list_,
-        "GetLoan": loan_reads.get,
-        "ListLoans": loan_reads.list_,
+        "GetLoan": LOANS.get,
+        "ListLoans": LOANS.lists(loans_pb2.ListLoansResponse),
         "GetPayoff": loan_reads.payoff,
     },
+    subscriptions={"declarations": breach_events.REACTIONS},
     sagas={saga.noun: saga for saga in (loan_saga.SAGA,)},
-    sweeps=[offer.expire],
+    sweeps=[offer_commands.expire],
     prepare=[ledger_store.initialise],
     violations=_violations,
     books=ledger_store.books,

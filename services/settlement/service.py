@@ -3,34 +3,42 @@
 import pathlib
 
 import sqlalchemy as sa
+from aval.settlement.v1 import settlement_pb2
 
 import ledger
 from chassis.service import Command, Service
 from ledger import store as ledger_store
-from services.settlement.account import commands as account
+from services.settlement.account import commands as account_commands
 from services.settlement.account import reads as account_reads
-from services.settlement.bill_payment import commands as bill_payment
-from services.settlement.bill_payment import reads as bill_payment_reads
+from services.settlement.account.store import ACCOUNTS
+from services.settlement.bill_payment import commands as bill_payment_commands
 from services.settlement.bill_payment import saga as bill_payment_saga
 from services.settlement.bill_payment import store as bill_payment_store
-from services.settlement.booking import commands as booking
-from services.settlement.incoming_payment import commands as incoming
-from services.settlement.incoming_payment import reads as incoming_reads
-from services.settlement.incoming_payment import saga as incoming_saga
-from services.settlement.incoming_payment import store as incoming_store
-from services.settlement.notification import reads as notification_reads
-from services.settlement.outgoing_payment import commands as outgoing
-from services.settlement.outgoing_payment import reads as outgoing_reads
-from services.settlement.outgoing_payment import store as outgoing_store
-from services.settlement.transfer import commands as transfer
+from services.settlement.bill_payment.store import BILL_PAYMENTS
+from services.settlement.booking import commands as booking_commands
+from services.settlement.incoming_payment import commands as incoming_payment_commands
+from services.settlement.incoming_payment import saga as incoming_payment_saga
+from services.settlement.incoming_payment import store as incoming_payment_store
+from services.settlement.incoming_payment.store import INCOMING_PAYMENTS
+from services.settlement.notification.store import NOTIFICATIONS
+from services.settlement.outgoing_payment import commands as outgoing_payment_commands
+from services.settlement.outgoing_payment import store as outgoing_payment_store
+from services.settlement.outgoing_payment.store import OUTGOING_PAYMENTS
+from services.settlement.transfer import commands as transfer_commands
 from services.settlement.transfer import reads as transfer_reads
 
 LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
 
+# The nouns that tenants take part in.
+PARTICIPATIONS = tuple(
+    rows.participation for rows in (ACCOUNTS, INCOMING_PAYMENTS, OUTGOING_PAYMENTS, BILL_PAYMENTS, NOTIFICATIONS)
+)
+
+
 def _violations(connection: sa.Connection) -> list[str]:
-    rooms = (ledger_store, incoming_store, outgoing_store, bill_payment_store)
+    rooms = (ledger_store, incoming_payment_store, outgoing_payment_store, bill_payment_store, *PARTICIPATIONS)
     return [violation for room in rooms for violation in room.violations(connection)]
 
 
@@ -38,38 +46,38 @@ SERVICE = Service(
     name="settlement",
     migrations=[LEDGER_VERSIONS, VERSIONS],
     commands={
-        "OpenAccount": Command(account.open_),
-        "AssignAccountNumbers": Command(account.assign_numbers, names=lambda request: [request.name]),
-        "CreateTransfer": Command(run_batch=transfer.create_batch, keeps_requests=False),
-        "BatchCreateTransfers": Command(transfer.create_many),
-        "ImportPayment": Command(incoming.import_),
-        "MatchIncomingPayment": Command(incoming.match, names=lambda request: [request.name]),
-        "CreditIncomingPayment": Command(incoming.credit, names=lambda request: [request.name]),
-        "ReturnIncomingPayment": Command(incoming.return_, names=lambda request: [request.name]),
-        "ApproveIncomingPayment": Command(incoming.approve, names=lambda request: [request.name]),
-        "RejectIncomingPayment": Command(incoming.reject, names=lambda request: [request.name]),
-        "CreateOutgoingPayment": Command(outgoing.create),
-        "ApproveOutgoingPayment": Command(outgoing.approve, names=lambda request: [request.name]),
-        "WithdrawOutgoingPayment": Command(outgoing.withdraw, names=lambda request: [request.name]),
-        "RejectOutgoingPayment": Command(outgoing.reject, names=lambda request: [request.name]),
-        "PayBill": Command(bill_payment.pay),
-        "Disburse": Command(booking.disburse, names=lambda request: [request.loan]),
-        "CollectPremium": Command(booking.collect_premium, names=lambda request: [request.covered_shipment]),
+        "OpenAccount": Command(account_commands.open_),
+        "AssignAccountNumbers": Command(account_commands.assign_numbers),
+        "CreateTransfer": Command(run_batch=transfer_commands.create_batch, keeps_requests=False),
+        "BatchCreateTransfers": Command(transfer_commands.create_many),
+        "ImportPayment": Command(incoming_payment_commands.import_),
+        "MatchIncomingPayment": Command(incoming_payment_commands.match),
+        "CreditIncomingPayment": Command(incoming_payment_commands.credit),
+        "ReturnIncomingPayment": Command(incoming_payment_commands.return_),
+        "ApproveIncomingPayment": Command(incoming_payment_commands.approve),
+        "RejectIncomingPayment": Command(incoming_payment_commands.reject),
+        "CreateOutgoingPayment": Command(outgoing_payment_commands.create),
+        "ApproveOutgoingPayment": Command(outgoing_payment_commands.approve),
+        "WithdrawOutgoingPayment": Command(outgoing_payment_commands.withdraw),
+        "RejectOutgoingPayment": Command(outgoing_payment_commands.reject),
+        "PayBill": Command(bill_payment_commands.pay),
+        "Disburse": Command(booking_commands.disburse, names=lambda request: [request.loan]),
+        "CollectPremium": Command(booking_commands.collect_premium, names=lambda request: [request.covered_shipment]),
     },
     reads={
         "GetAccount": account_reads.get,
-        "ListAccounts": account_reads.list_,
+        "ListAccounts": ACCOUNTS.lists(settlement_pb2.ListAccountsResponse),
         "ListTransfers": transfer_reads.list_,
-        "GetIncomingPayment": incoming_reads.get,
-        "ListIncomingPayments": incoming_reads.list_,
-        "GetBillPayment": bill_payment_reads.get,
-        "ListBillPayments": bill_payment_reads.list_,
-        "ListOutgoingPayments": outgoing_reads.list_,
-        "ListNotifications": notification_reads.list_,
+        "GetIncomingPayment": INCOMING_PAYMENTS.get,
+        "ListIncomingPayments": INCOMING_PAYMENTS.lists(settlement_pb2.ListIncomingPaymentsResponse),
+        "GetBillPayment": BILL_PAYMENTS.get,
+        "ListBillPayments": BILL_PAYMENTS.lists(settlement_pb2.ListBillPaymentsResponse),
+        "ListOutgoingPayments": OUTGOING_PAYMENTS.lists(settlement_pb2.ListOutgoingPaymentsResponse),
+        "ListNotifications": NOTIFICATIONS.lists(settlement_pb2.ListNotificationsResponse),
     },
     streams={"StreamTransfers": "BatchCreateTransfers"},
-    sagas={saga.noun: saga for saga in (incoming_saga.SAGA, bill_payment_saga.SAGA)},
-    sweeps=[transfer.expire, outgoing.expire],
+    sagas={saga.noun: saga for saga in (incoming_payment_saga.SAGA, bill_payment_saga.SAGA)},
+    sweeps=[transfer_commands.expire, outgoing_payment_commands.expire],
     prepare=[ledger_store.initialise],
     violations=_violations,
     books=ledger_store.books,

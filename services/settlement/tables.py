@@ -31,8 +31,6 @@ incoming_payments = records.table(
     IncomingPayment,
     metadata,
     sa.Index("incoming_payments_uetr", "bank", "message_type", "uetr", unique=True),
-    sa.Index("incoming_payments_bank", "bank", "id"),
-    sa.Index("incoming_payments_enterprise", "enterprise", "id"),
     sa.Index("incoming_payments_state", "state"),
 )
 
@@ -40,8 +38,6 @@ outgoing_payments = records.table(
     "outgoing_payments",
     OutgoingPayment,
     metadata,
-    sa.Index("outgoing_payments_bank", "bank", "id"),
-    sa.Index("outgoing_payments_enterprise", "enterprise", "id"),
     sa.Index("outgoing_payments_due", "state", "expire_us"),
 )
 
@@ -49,15 +45,11 @@ notifications = records.table(
     "notifications",
     Notification,
     metadata,
-    sa.Index("notifications_owner", "owner", "id"),
-    sa.Index("notifications_bank", "bank", "id"),
 )
 
 bill_payments = records.table(
     "bill_payments",
     BillPayment,
     metadata,
-    sa.Index("bill_payments_bank", "bank", "id"),
-    sa.Index("bill_payments_enterprise", "enterprise", "id"),
     sa.Index("bill_payments_state", "state"),
 )

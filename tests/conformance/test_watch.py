@@ -152,3 +152,46 @@ async def test_a_foreign_cursor_is_out_of_range(world: World, service: str) -> N
     for request, caller in cursors:
         refusal = await world.watch_refused(service, request, caller)
         assert (refusal.code, refusal.reason) == ("OUT_OF_RANGE", "LOG_RESTORED"), request
+
+
+@pytest.mark.parametrize("service", NAMES)
+async def test_a_service_that_asks_for_types_gets_these_alone_and_can_prove_that_it_missed_none(
+    world: World, service: str
+) -> None:
+    await still(world, service)
+    await tell(world, service)
+    every = [
+        event for response in await world.watch(service, events_pb2.WatchRequest(), INSIDE) for event in response.events
+    ]
+    wanted = every[-1].type
+    responses = await world.watch(service, events_pb2.WatchRequest(types=[wanted]), INSIDE)
+    told = [event.position for response in responses for event in response.events]
+    assert told == [event.position for event in every if event.type == wanted]
+    cursor = 0
+    for response in responses:
+        assert response.after_position == cursor
+        cursor = response.through_position
+    assert cursor == responses[-1].head_position >= every[-1].position
+    outside = await world.watch(service, events_pb2.WatchRequest(types=["nothing.like_it"]), CAST["EXPORTER"])
+    assert (ids_of(outside), [response.head_position for response in outside]) == ([], [0])
+
+
+async def test_a_follower_of_types_is_told_the_head_at_each_heartbeat_and_not_at_each_commit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "HEARTBEAT_SECONDS", 0.5)
+    channel, metadata = world.way("declarations", INSIDE)
+    call = channel.unary_stream(contract("declarations").path("Watch"))
+    request = events_pb2.WatchRequest(types=["breach.cured"])
+    stream = call(request.SerializeToString(), metadata=metadata, timeout=20)
+    first = events_pb2.WatchResponse.FromString(await stream.read())
+    for _ in range(3):
+        await tell(world, "declarations")
+    following = events_pb2.WatchResponse.FromString(await stream.read())
+    while following.head_position < first.head_position + 3:
+        cursor = following.through_position
+        following = events_pb2.WatchResponse.FromString(await stream.read())
+        assert following.after_position == cursor
+    stream.cancel()
+    assert following.HasField("ledger_head")
+    assert following.through_position == following.head_position

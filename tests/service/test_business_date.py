@@ -139,7 +139,7 @@ def test_the_date_is_closed_before_its_close_is_whole(store: Stores) -> None:
 
 
 def test_nothing_is_committed_under_a_date_that_was_left(store: Stores) -> None:
-    """Two processes' batches race with closes: along the log, which is the order of commits, no date goes back."""
+    """J2: two processes' batches race with closes: along the log, which is the order of commits, no date goes back."""
     processes = [store(), store()]
     dates_of(processes[0], us(NOON))
     is_over = threading.Event()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aval.credit_insurance.v1 import credit_insurance_pb2 as pb
-from aval.declarations.v1 import declarations_pb2
+from aval.declarations.v1 import declarations_pb2, value_pb2
 from aval.events.v1 import events_pb2
 from google.type import date_pb2, decimal_pb2
 
@@ -17,6 +17,7 @@ from chassis.contracts import contract
 from chassis.identity import ASSERTION_KEY, Caller
 from chassis.ids import derived
 from chassis.status import RemoteError
+from cli import breaches
 from services.credit_insurance.service import SERVICE
 from services.declarations.service import SERVICE as DECLARATIONS
 from tests.service.credit_insurance_world import (
@@ -88,6 +89,14 @@ class Trade:
             receipt.notice_time.FromSeconds(1_793_600_000 + hour * 3600)
         await self.call("BatchCreateReceipts", receipts, WINDOW, DECLARATIONS.name)
         return number(index)
+
+    async def amend(self, index: int, enterprise: str, value: int) -> None:
+        """Customs approves another value of a declaration."""
+        row = _declaration(index, enterprise, value)
+        row.amend_time.FromMicroseconds(SystemClock().now_us())
+        rows = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+        answer = await self.call("BatchCreateDeclarations", rows, WINDOW, DECLARATIONS.name)
+        assert answer.verdicts[0].outcome == declarations_pb2.IntakeVerdict.ACCEPTED, answer
 
     async def consent(self, caller: Caller) -> None:
         """The exporter lets the insurer see."""
@@ -224,3 +233,28 @@ async def test_internal_methods_dont_exist_at_the_door(trade: Trade) -> None:
     with pytest.raises(RemoteError) as refused:
         await trade.call("HoldCover", hold_request(number(1), 1), MAKER)
     assert refused.value.reason == "NOT_FOUND"
+
+
+async def test_the_insurer_is_told_of_a_breach_and_cover_stays_as_it_is(trade: Trade) -> None:
+    """Less is left of the goods than is insured; then customs approves the old value again."""
+    declaration = await trade.declare(7, ENTERPRISE, 100_000, "7", "L", "P", "R")
+    limit = await trade.limit(500_000)
+    shipment = await trade.call("CreateCoveredShipment", shipment_request(limit, declaration, 80_000), EXPORTER)
+    await trade.watch(shipment.name, MARKED[-1])
+    before = await trade.get(shipment.name)
+    await trade.amend(7, ENTERPRISE, 50_000)
+    assert await trade.watch(shipment.name, "covered_shipment.breached") == [*MARKED, "covered_shipment.breached"]
+    breached = await trade.call("GetCoveredShipment", pb.GetCoveredShipmentRequest(name=shipment.name), CHECKER)
+    (standing,) = breached.breaches
+    assert (standing.asset, standing.asset_class, standing.open_amount) == (declaration, "INSURANCE", usd(30_000))
+    request = value_pb2.GetBreachRequest(name=standing.breach)
+    known = await trade.call("GetBreach", request, CHECKER, DECLARATIONS.name)
+    assert (known.holder, known.open_amount) == (INSURER, usd(30_000))
+    assert (breached.state, breached.exposure) == (before.state, before.exposure)
+    assert await trade.available(limit) == 420_000
+    await trade.amend(7, ENTERPRISE, 100_000)
+    await trade.watch(shipment.name, "covered_shipment.breach_ended")
+    assert not (await trade.get(shipment.name)).breaches
+    stores = {name: node.store for name, node in trade.platform.nodes.items()}
+    assert breaches.violations(stores) == []
+    assert await trade.violations() == []

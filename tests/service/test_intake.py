@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import itertools
 import json
 import pathlib
@@ -19,11 +20,12 @@ from aval.type.v1 import money_pb2
 from google.type import date_pb2, decimal_pb2
 
 from chassis import tables
+from chassis.blobs import store as blob_store
 from chassis.errors import WrongState
 from chassis.identity import Caller
 from chassis.status import RemoteError
 from services.declarations.intake.refused import model as refused_model
-from services.declarations.intake.refused.store import refused_contents, refused_documents, waiting_receipts
+from services.declarations.intake.refused.store import refused_documents, waiting_receipts
 from services.declarations.privacy.personal.store import personal_data
 from services.declarations.service import SERVICE
 from tests.service.intake_world import OTHER_WINDOW, WINDOW, Intake, Verdict, dec_message, document, intake, told
@@ -58,8 +60,10 @@ async def discard(intake: Intake, name: str, caller: Any = WINDOW) -> Any:
 
 def sealed(intake: Intake, name: str) -> list[bytes]:
     with intake.platform.nodes[SERVICE.name].store.read() as connection:
-        query = sa.select(refused_contents.c.sealed).where(refused_contents.c.resource == name)
-        return list(connection.execute(query).scalars())
+        blob = blob_store.of_holder(connection, name)
+        query = sa.select(tables.blob_parts.c.sealed).order_by(tables.blob_parts.c.resource)
+        parts = blob.parts if blob else []
+        return list(connection.execute(query.where(tables.blob_parts.c.resource.in_(parts))).scalars())
 
 
 async def test_each_document_by_its_root_and_a_bad_one_stops_nothing(intake: Intake) -> None:
@@ -97,6 +101,7 @@ async def test_every_bad_fixture_is_kept(intake: Intake, name: str) -> None:
     (verdict,) = await intake.send(document(f"{name}.xml", content))
     found = await one(intake, f"{name}.xml")
     assert found.content == content
+    assert found.blob == f"blobs/{hashlib.sha256(content).hexdigest()}"
     assert found.problems == verdict.problems
     assert len(found.problems) >= 1
 
@@ -342,7 +347,7 @@ async def test_persons_of_documents_are_sealed_and_nowhere_else(intake: Intake) 
     (refused, *_) = await intake.send(document("persons.xml", torn))
     assert refused.outcome == Verdict.REFUSED
     with intake.platform.nodes[SERVICE.name].store.read() as connection:
-        for table in (refused_contents, refused_documents, tables.requests, personal_data):
+        for table in (tables.blobs, tables.blob_parts, refused_documents, tables.requests, personal_data):
             rows = connection.execute(sa.select(table)).all()
             assert rows
             assert not [row for row in rows if buyer in str(row) or buyer.encode() in b"".join(_bytes(row))]

@@ -14,7 +14,7 @@ from ledger import store as ledger
 from ledger import tables
 from ledger.model import Kind, Limit, Transfer
 from tests.service.test_writer import NOTE, notes
-from tests.support import NOW_US, Stores, apply, balances, open_accounts, submission, uid, violations
+from tests.support import NOW_US, Stores, apply, balances, explained, open_accounts, submission, uid, violations
 
 WORLD, PURSE, LOAN = uid("world"), uid("purse"), uid("loan")
 
@@ -132,9 +132,7 @@ def test_lines_of_an_account_are_found_by_index_among_many(database: Database) -
 
 def _plan(connection: sa.Connection, query: sa.Select[Any]) -> str:
     """The database's plan of a query; it must not scan the table."""
-    explain = {"postgresql": "EXPLAIN ", "sqlite": "EXPLAIN QUERY PLAN "}[connection.dialect.name]
-    compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
-    plan = "\n".join(str(row) for row in connection.exec_driver_sql(explain + str(compiled)))
+    plan = "\n".join(explained(connection, query))
     assert "Seq Scan" not in plan
     assert "SCAN" not in plan
     return plan

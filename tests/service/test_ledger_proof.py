@@ -83,6 +83,7 @@ def test_a_ledger_without_its_head_loses_nothing_silently(database: Database) ->
 
 
 def test_flags_are_followed_from_the_transfers_alone(database: Database) -> None:
+    """L6: flags are followed from the transfers alone."""
     world, purse = uid("world"), uid("purse")
     frozen = Transfer(uid("freeze"), purse, kind=Kind.FREEZE)
     assert apply(database, frozen, Transfer(uid("out"), purse, world, 1)) == ["OK", "ACCOUNT_FROZEN"]

@@ -60,7 +60,7 @@ def _lines(database: Database, *identifiers: str) -> list[ledger.Line]:
 
 
 def test_heads_of_before_and_after_verify_in_one_chain(database: Database) -> None:
-    """L2: each block's hash follows from the one before, across two versions of the canonical text."""
+    """L5: l2: each block's hash follows from the one before, across two versions of the canonical text."""
     with database.read() as connection:
         assert ledger.head(connection) == (4, HEAD_OF_BEFORE)
     assert violations(database) == []
@@ -108,6 +108,7 @@ def test_a_transfer_that_is_sent_again_on_another_date_keeps_its_own(database: D
 
 
 def test_a_caller_never_sets_the_booking_date(database: Database) -> None:
+    """L7: a caller never sets the booking date."""
     forged = Transfer(uid(8), uid("world"), uid("purse"), 5, booking_date=VALUE_DATE)
     assert apply(database, forged, date=TODAY) == ["OK"]
     (line,) = _lines(database, uid(8))

@@ -28,7 +28,8 @@ from chassis.service import Reading
 from chassis.tables import events
 from chassis.writer import run_batch
 from services.loans import errors, tables
-from services.loans.loan import plan, store
+from services.loans.loan import plan
+from services.loans.loan.store import LOANS
 from services.loans.service import SERVICE
 from tests.support import seeded_random
 from trade.calendars import CHINA
@@ -478,7 +479,7 @@ def test_a_bank_signs_exactly_the_contract_with_its_own_key(room: Room) -> None:
     room.call("SignLoan", CHECKER, name=loan.name, instruction=loan.contract, signature=good)
     assert [task.step for task in room.due()] == [f"value {DECLARATION}"]
     with room.database.read() as connection:
-        stored = store.load(connection, loan.name)
+        stored = LOANS.load(connection, loan.name)
     assert stored is not None
     assert signatures.is_valid(stored.contract, stored.signature, stored.public_key.encode())
 

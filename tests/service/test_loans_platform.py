@@ -51,34 +51,48 @@ class Market:
 
     async def declare(self, index: int) -> str:
         """A declaration with final evidence."""
+        await self.take(self.row(index))
+        receipts = declarations_pb2.BatchCreateReceiptsRequest()
+        for hour, code in enumerate("LPR"):
+            receipt = receipts.receipts.add(declaration_number=number(index).removeprefix("declarations/"))
+            receipt.channel_code = code
+            receipt.notice_time.FromSeconds(1_793_600_000 + hour * 3600)
+        await self.call("BatchCreateReceipts", receipts, WINDOW, DECLARATIONS.name)
+        return number(index)
+
+    async def amend(self, index: int, value: int) -> None:
+        """Customs approves another value of a declaration."""
+        row = self.row(index, value)
+        row.amend_time.FromMicroseconds(SystemClock().now_us())
+        await self.take(row)
+
+    async def take(self, row: declarations_pb2.Declaration) -> None:
+        """The window sends a declaration."""
+        rows = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[row])
+        answer = await self.call("BatchCreateDeclarations", rows, WINDOW, DECLARATIONS.name)
+        assert answer.verdicts[0].outcome == declarations_pb2.IntakeVerdict.ACCEPTED, answer
+
+    def row(self, index: int, value: int = VALUE) -> declarations_pb2.Declaration:
+        """Returns a declaration of a value as customs has it."""
         line = declarations_pb2.DeclarationLine(
             line_number=1,
             commodity_code="6704200000",
             goods_name="WIGS",
             quantity=decimal_pb2.Decimal(value="1"),
-            unit_price=decimal_pb2.Decimal(value="100000.00"),
-            total=usd(VALUE),
+            unit_price=decimal_pb2.Decimal(value=f"{value // 100}.{value % 100:02}"),
+            total=usd(value),
             origin_country="CHN",
         )
-        declaration = declarations_pb2.Declaration(
+        return declarations_pb2.Declaration(
             declaration_number=number(index).removeprefix("declarations/"),
             enterprise=ENTERPRISE,
             trade_mode="0110",
             transport_mode="2",
             destination_country="USA",
             export_date=date_pb2.Date(year=2026, month=11, day=2),
-            declared_value=usd(VALUE),
+            declared_value=usd(value),
             lines=[line],
         )
-        rows = declarations_pb2.BatchCreateDeclarationsRequest(declarations=[declaration])
-        answer = await self.call("BatchCreateDeclarations", rows, WINDOW, DECLARATIONS.name)
-        assert answer.verdicts[0].outcome == declarations_pb2.IntakeVerdict.ACCEPTED, answer
-        receipts = declarations_pb2.BatchCreateReceiptsRequest()
-        for hour, code in enumerate("LPR"):
-            receipt = receipts.receipts.add(declaration_number=declaration.declaration_number, channel_code=code)
-            receipt.notice_time.FromSeconds(1_793_600_000 + hour * 3600)
-        await self.call("BatchCreateReceipts", receipts, WINDOW, DECLARATIONS.name)
-        return number(index)
 
     async def consent(self, bank: str) -> None:
         """The exporter lets a bank see."""
@@ -89,6 +103,14 @@ class Market:
 
     async def agree(self, declarations: list[str], maker: Caller, checker: Caller, amount: int) -> Any:
         """A loan of a bank that waits for its signature."""
+        return await self.accept(await self.offer(declarations, maker, checker, amount))
+
+    async def accept(self, offer: str) -> Any:
+        """The loan that an offer comes to, as the exporter accepts it."""
+        return await self.call("AcceptOffer", loans_pb2.AcceptOfferRequest(name=offer), EXPORTER)
+
+    async def offer(self, declarations: list[str], maker: Caller, checker: Caller, amount: int) -> str:
+        """An offer that the exporter may accept."""
         application = loans_pb2.Application(
             declarations=declarations, amount=usd(amount), tenor_days=90, banks=[maker.tenant]
         )
@@ -99,7 +121,7 @@ class Market:
         offer.expire_time.FromMicroseconds(SystemClock().now_us() + 3_600 * MICROSECONDS)
         made = await self.call("CreateOffer", loans_pb2.CreateOfferRequest(offer=offer), maker)
         await self.call("ApproveOffer", loans_pb2.ApproveOfferRequest(name=made.name, etag=made.etag), checker)
-        return await self.call("AcceptOffer", loans_pb2.AcceptOfferRequest(name=made.name), EXPORTER)
+        return str(made.name)
 
     async def sign(self, loan: Any, checker: Caller) -> None:
         """The bank's signature."""

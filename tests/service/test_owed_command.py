@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from aval.declarations.v1 import value_pb2
+from aval.events.v1 import events_pb2
 from aval.settlement.v1 import settlement_pb2
 from click.testing import CliRunner
 
-from chassis import owed, tables
+from chassis import inbox, money, owed, parked, tables
 from chassis.clock import SystemClock
+from chassis.database import Database
 from chassis.identity import service_caller
+from chassis.money import Money
 from chassis.owed import OwedCall, State
 from chassis.testing import Platform
 from cli.main import main
@@ -171,3 +175,52 @@ def test_a_call_is_late_once_it_is_owed_for_longer_than_a_call_may_take(
         due_us=since_us, attempts=0, failure=None, parked=parked,
     )  # fmt: skip
     assert call.state(NOW_US) is state
+
+
+@pytest.mark.usefixtures("platform")
+async def test_events_that_wait_are_listed_and_taken_again(database_url: str, aval: Callable[..., Any]) -> None:
+    """Loans failed on a breach until a person looked; a second event waits behind the first."""
+    store, now_us = Database(database_url, "loans"), SystemClock().now_us()
+    park_two(store, now_us)
+    first, behind = (await told(aval))["events"]
+    assert first.pop("since") == behind.pop("since")
+    assert first.pop("age_seconds") >= 86_400
+    assert first == {
+        "service": "loans",
+        "source": "declarations",
+        "resource": "breaches/1",
+        "position": 7,
+        "type": "encumbrance.breached",
+        "next_attempt": None,
+        "attempts": 1,
+        "failure": "KeyError",
+    }
+    assert (behind["position"], behind["attempts"], behind["failure"]) == (9, 0, None)
+    result = await asyncio.to_thread(aval, "owed")
+    assert "EVENT   declarations -> loans: breaches/1 encumbrance.breached (7) since " in result.stdout
+    assert "0 attempts, waits behind an earlier event" in result.stdout
+    result = await asyncio.to_thread(aval, "owed", "--retry", "breaches/1", "--json")
+    assert json.loads(result.stdout) == {"ok": True, "retried": 1}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (report := await told(aval))["events"]:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    assert [(lag["service"], lag["source"]) for lag in report["followed"]] == [("loans", "declarations")]
+    with store.read() as connection:
+        assert connection.execute(sa.text("SELECT name FROM breaches")).scalars().all() == ["breaches/1"]
+    store.close()
+
+
+def park_two(store: Database, now_us: int) -> None:
+    """Two events of a breach wait, the first for a person, the second behind it."""
+    message = value_pb2.Breach(
+        name="breaches/1", asset="declarations/1", enterprise="enterprises/1", state=value_pb2.Breach.OPEN
+    )
+    message.open_amount.CopyFrom(money.to_proto(Money("USD", 5)))
+    with store.write() as connection:
+        inbox.advance(connection, "declarations", "epoch", 9)
+        for position, failure in ((7, "KeyError"), (9, None)):
+            event = events_pb2.Event(position=position, type="encumbrance.breached", resource="breaches/1")
+            event.payload.Pack(message)
+            parked.park(connection, "declarations", event, now_us - DAY_US, failure)
+        connection.execute(sa.update(tables.parked_events).values(due_us=None))

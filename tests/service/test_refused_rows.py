@@ -18,13 +18,13 @@ from chassis.command import Transaction
 from chassis.identity import Caller
 from chassis.ids import Identifiers
 from chassis.status import RemoteError
+from chassis.tables import blob_holders
 from services.declarations.intake import commands as intake_commands
 from services.declarations.intake.formats import ceb, decmessage
 from services.declarations.intake.refused import keeping
 from services.declarations.intake.refused import store as refused_store
 from services.declarations.intake.refused import terms as refused_terms
 from services.declarations.intake.refused.store import (
-    refused_contents,
     refused_documents,
     refused_reasons,
     refused_told,
@@ -326,7 +326,7 @@ def has_rows(intake: Intake, name: str) -> list[bool]:
         refused_documents.c.id == identifier,
         refused_reasons.c.document == identifier,
         refused_told.c.resource == name,
-        refused_contents.c.resource == name,
+        blob_holders.c.holder == name,
     )
     with intake.platform.nodes[SERVICE.name].store.read() as connection:
         return [
@@ -343,7 +343,7 @@ async def test_verification_finds_what_is_kept_wrongly(intake: Intake) -> None:
     rows = refused_documents.c
     with store.write() as connection:
         assert refused_store.violations(connection) == []
-        connection.execute(sa.delete(refused_contents).where(refused_contents.c.resource == lost))
+        connection.execute(sa.delete(blob_holders).where(blob_holders.c.holder == lost))
         is_leaked = rows.id == leaked.removeprefix("refusedDocuments/")
         connection.execute(sa.update(refused_documents).where(is_leaked).values(state="MENDED"))
         connection.execute(sa.delete(refused_told).where(refused_told.c.resource == untold))

@@ -1,13 +1,17 @@
 """The migrations give exactly the tables, and running them again, or at once, changes nothing."""
 
+import contextlib
+import pathlib
+import shutil
 import threading
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from chassis import keyring, tables
+from chassis import keyring, migrations, tables
 from chassis.database import Database
 from chassis.keyring import KeyRing
 from chassis.migrations import OtherRing, UnknownRevisions
@@ -43,6 +47,44 @@ def test_running_them_again_keeps_everything(store: Stores) -> None:
     before = seen()
     migrate(database, [ledger.MIGRATIONS])
     assert seen() == before
+
+
+STEP = """
+from alembic import op
+revision, down_revision, branch_labels, depends_on = {step!r}, {down!r}, {label!r}, {needs!r}
+def upgrade() -> None:
+    op.execute("CREATE TABLE {step} (id INTEGER)")
+"""
+
+
+def write_step(folder: pathlib.Path, step: str, down: str | None, needs: str | None = None) -> None:
+    """A migration of a branch that is called as its folder."""
+    folder.mkdir(exist_ok=True)
+    label = None if down else (folder.name,)
+    (folder / f"{step}.py").write_text(STEP.format(step=step, down=down, label=label, needs=needs), "utf-8")
+
+
+def test_branches_go_on_after_one_needed_a_step_of_another(
+    database_url: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store whose heads don't name the step that was needed is up to date all the same."""
+    base, books = tmp_path / "base", tmp_path / "books"
+    shutil.copytree(migrations.CHASSIS, base)
+    monkeypatch.setattr(migrations, "CHASSIS", base)
+    newest = ScriptDirectory.from_config(migrations.configuration([])).get_heads()[0]
+    write_step(books, "books_1", None, needs=newest)
+    with contextlib.closing(Database(database_url, "books")) as database:
+
+        def upgrade() -> bool:
+            return migrations.upgrade(database, [str(books)], seeded_random(1))
+
+        assert (upgrade(), upgrade()) == (False, False)
+        write_step(base, "chassis_later", newest)
+        assert (upgrade(), upgrade()) == (True, False)
+        write_step(books, "books_2", "books_1", needs="chassis_later")
+        assert (upgrade(), upgrade()) == (True, False)
+        with database.read() as connection:
+            assert {"books_1", "books_2", "chassis_later"} <= set(sa.inspect(connection).get_table_names())
 
 
 def test_a_schema_of_another_version_is_refused_plainly(store: Stores) -> None:

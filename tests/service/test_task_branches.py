@@ -205,6 +205,7 @@ def test_another_step_of_a_branch_is_a_new_round(books: Books) -> None:
 
 
 def test_a_step_planned_anew_never_uses_an_id_that_a_refused_round_used(books: Books) -> None:
+    """T4: a step planned anew never uses an id that a refused round used."""
     books.owes(("", "advise", 0))
     used = set()
     for _attempt in range(4):

@@ -56,6 +56,7 @@ HANGS: dict[str, Hang] = {
 async def test_a_peer_that_hangs_never_holds_up_calls_to_the_others(
     store: CountingDatabase, authority: Authority, hang: str
 ) -> None:
+    """T3: a peer that hangs never holds up calls to the others."""
     silent = Peer(hangs=True)
     async with (
         HANGS[hang](authority, silent) as hanging,
@@ -115,7 +116,7 @@ async def test_a_call_that_is_under_way_is_no_reason_to_look_again(
 async def test_an_attempt_that_cant_be_counted_is_repeated_ever_more_slowly(
     store: CountingDatabase, authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The row's caller can't be read: neither the call nor its count can be made."""
+    """T5: the row's caller can't be read: neither the call nor its count can be made."""
     async with opened(store, authority) as office:
         await office.create(f"{PROMPT}-1")
         with store.write() as connection:

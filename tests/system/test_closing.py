@@ -88,6 +88,7 @@ def killed(database: str, until: str, services: int) -> None:
 
 
 def test_a_close_that_is_killed_goes_on_where_it_was(platform: str) -> None:
+    """J3: a close that is killed goes on where it was."""
     until = today() + 3 * DAY
     seen = []
     for services in KILLED_AFTER:

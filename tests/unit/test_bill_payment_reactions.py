@@ -17,7 +17,9 @@ from services.settlement.bill_payment.plan import Step
 
 PAYER, PAYEE = "enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277"
 BANK, BILL = "banks/LMHFCNB0", "records/1"
-CLAIMING = BillPayment("1", BILL, BANK, PAYER, "payer", "CNY", "", None, None, State.CLAIMING, "", 0, 1)
+CLAIMING = BillPayment(
+    id="1", bill=BILL, bank=BANK, enterprise=PAYER, debit_account="payer", currency="CNY", create_us=0
+)
 PAYEES = model.payee_account(CLAIMING, PAYEE)
 
 

@@ -52,6 +52,7 @@ def replace(file: pathlib.Path, old: str, new: str) -> None:
 
 
 def test_a_field_that_is_renamed_breaks_clients_until_the_changelog_names_it(copy: pathlib.Path) -> None:
+    """CT1: a field that is renamed breaks clients until the changelog names it."""
     replace(
         copy / "protos" / CHANGED,
         "  // Whose money it is.\n  string owner = 2 [",

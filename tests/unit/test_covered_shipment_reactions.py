@@ -34,7 +34,7 @@ def eur(units: int) -> Money:
 def paid(units: int | None, currency: str = "EUR") -> ExposurePayment:
     """A payment that was told of."""
     amount = None if units is None else Money(currency, units)
-    return ExposurePayment(SHIPMENT.declaration, "incomingPayments/1", amount, b"")
+    return ExposurePayment(declaration=SHIPMENT.declaration, payment="incomingPayments/1", amount=amount)
 
 
 def encumbrance(amount: Money, **fields: Money) -> declarations_pb2.Encumbrance:

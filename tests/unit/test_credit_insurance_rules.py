@@ -269,12 +269,32 @@ def test_policies_and_limits_count_from_their_first_to_their_last_day(days: int)
     """Both days included, and only in force."""
     first, last = DAY, DAY + datetime.timedelta(days=30)
     terms = policy.Policy(
-        "1", "", "", Decimal(1), Money("USD", 1), first, last, None, policy.State.IN_FORCE, "", "", 1, 0
+        id="1",
+        insurer="",
+        enterprise="",
+        insured_ratio=Decimal(1),
+        maximum_liability=Money("USD", 1),
+        start_date=first,
+        end_date=last,
+        state=policy.State.IN_FORCE,
+        maker="",
+        create_us=0,
     )
     limit = buyer_limit.BuyerLimit(
-        "1", "", "", "", "", "USA", Money("USD", 1), Money("USD", 1), 90, first, last, False,
-        buyer_limit.State.IN_FORCE, "", "", 1, 0,
-    )  # fmt: skip
+        id="1",
+        policy="",
+        insurer="",
+        enterprise="",
+        buyer_name="",
+        buyer_country="USA",
+        requested_amount=Money("USD", 1),
+        amount=Money("USD", 1),
+        payment_term_days=90,
+        start_date=first,
+        end_date=last,
+        state=buyer_limit.State.IN_FORCE,
+        create_us=0,
+    )
     for undertaking in (terms, limit):
         assert undertaking.in_force(first + datetime.timedelta(days)) == (days >= 0)
         assert undertaking.in_force(last + datetime.timedelta(days)) == (days <= 0)

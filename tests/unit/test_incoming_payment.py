@@ -386,7 +386,14 @@ class World:
     def __init__(self, data: st.DataObject) -> None:
         self.data = data
         made = [
-            Account(accounts.identifier(bank, owner, "USD", kind), bank, owner, "USD", kind, 0)
+            Account(
+                id=accounts.identifier(bank, owner, "USD", kind),
+                bank=bank,
+                owner=owner,
+                currency="USD",
+                kind=kind,
+                create_us=0,
+            )
             for bank, owner, kind in [
                 *((bank, bank, kind) for bank in (BANK, OTHER) for kind in accounts.OWN),
                 (BANK, EXPORTER, Kind.CURRENT),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.declarations.customs.code_tables import code_table
-from services.declarations.insight.counting.model import Contribution, Delta, from_text, normalised, to_text
+from services.declarations.insight.counting.model import Contribution, Delta, from_text, to_text
 from services.declarations.insight.export import model as export_model
 from services.declarations.insight.findings.model import Finding, text
 from services.declarations.insight.norms.model import (
@@ -25,6 +25,7 @@ from services.declarations.insight.norms.model import (
 )
 from services.declarations.insight.portrait.model import MEASURES, PRICE_CODES, month_before
 from services.declarations.insight.statistics.model import growth, year_after, year_before
+from trade import names
 
 ON = datetime.date(2026, 11, 23)
 PRICES = st.integers(0, 2**80)
@@ -137,7 +138,7 @@ def test_months() -> None:
     ],
 )
 def test_parties_are_told_apart_by_letters_only(one: str, other: str) -> None:
-    assert normalised(one) == normalised(other)
+    assert names.spaced(one) == names.spaced(other)
 
 
 KEYS = st.tuples(*([st.sampled_from("ab")] * 7), st.sampled_from(["COUNTED", "DELETED"]), st.sampled_from("xy"))

@@ -62,7 +62,15 @@ def repaid(number: int, one: Loan, before: list[Repayment], amount: int, on: dat
     parts = waterfall(asked, {Component.INTEREST: owed.interest, Component.PRINCIPAL: owed.principal}, ORDER)
     interest_part, principal_part = parts[Component.INTEREST], parts[Component.PRINCIPAL]
     return Repayment(
-        str(number), one.name, one.bank, "", asked, interest_part, principal_part, owed.day, State.POSTED, 1, number
+        id=str(number),
+        loan=one.name,
+        bank=one.bank,
+        asked=asked,
+        interest=interest_part,
+        principal=principal_part,
+        value_date=owed.day,
+        state=State.POSTED,
+        create_us=number,
     )
 
 

@@ -55,6 +55,7 @@ SECOND_FORMS = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_the_tables_of_a_version_never_change(name: str) -> None:
+    """NF1: the tables of a version never change."""
     content = files("trade").joinpath("data", f"{name}.csv").read_bytes()
     assert hashlib.sha256(content).hexdigest() == TABLES[name]
 

@@ -26,6 +26,7 @@ def used() -> set[str]:
         or "LINK = " in line
         or "create_gauge(" in line
         or "PEER = " in line
+        or "SOURCE = " in line
     ]
     return {name for line in lines for name in NAME.findall(line)}
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from chassis.money import Money
+from chassis.participants import Participant
+from trade.roles import Role
 
 
 class State(enum.StrEnum):
@@ -19,7 +21,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can be done to it."""
+    """The things that can be done to it."""
 
     DECIDE = "decide"
     APPROVE = "approve"
@@ -37,7 +39,7 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 ENDING = (State.IN_FORCE, TRANSITIONS[State.IN_FORCE, Verb.END])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuyerLimit:
     """`amount` and the dates are the proposal, frozen once proposed; `refuse` proposes to refuse."""
 
@@ -48,15 +50,15 @@ class BuyerLimit:
     buyer_name: str
     buyer_country: str
     requested_amount: Money
-    amount: Money | None
+    amount: Money | None = None
     payment_term_days: int
-    start_date: date | None
-    end_date: date | None
-    refuse: bool
-    state: State
-    maker: str
-    checker: str
-    revision: int
+    start_date: date | None = None
+    end_date: date | None = None
+    refuse: bool = False
+    state: State = State.REQUESTED
+    maker: str = ""
+    checker: str = ""
+    revision: int = 1
     create_us: int
 
     @property
@@ -65,9 +67,9 @@ class BuyerLimit:
         return f"buyerLimits/{self.id}"
 
     @property
-    def parties(self) -> tuple[str, str]:
-        """Who may see it."""
-        return self.insurer, self.enterprise
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.insurer, Role.INSURER), Participant(self.enterprise, Role.ENTERPRISE)
 
     def in_force(self, on: date) -> bool:
         """Returns whether a shipment of that day may use it; one that has ended counts for its days."""

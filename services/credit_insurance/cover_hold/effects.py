@@ -12,7 +12,7 @@ from ledger import store as ledger_store
 from ledger.model import Transfer
 from services.credit_insurance.cover_hold import model
 from services.credit_insurance.cover_hold.model import CoverHold
-from services.credit_insurance.covered_shipment import model as shipment_model
+from services.credit_insurance.covered_shipment import model as covered_shipment_model
 from services.credit_insurance.covered_shipment.model import CoveredShipment
 
 
@@ -42,7 +42,7 @@ def reduce(transaction: Transaction, shipment: CoveredShipment, cause: str, owed
     sitting = _sitting(transaction, shipment, cause)
     freed = max(_exposure(sitting, shipment) - owed, owed.zero())
     if freed:
-        _attempt(sitting, shipment_model.payment_transfers(shipment, cause, freed))
+        _attempt(sitting, covered_shipment_model.payment_transfers(shipment, cause, freed))
         _retire(sitting, shipment, cause)
         sitting.write()
     return freed
@@ -55,14 +55,14 @@ def _sitting(
     zero = shipment.covered_amount.zero()
     touched = [
         *others,
-        *shipment_model.payment_transfers(shipment, cause, zero),
+        *covered_shipment_model.payment_transfers(shipment, cause, zero),
         model.retiring_transfer(shipment, cause, zero),
     ]
     return ledger_store.Sitting(transaction, touched)
 
 
 def _exposure(sitting: ledger_store.Sitting, shipment: CoveredShipment) -> Money:
-    return shipment_model.exposure_of(sitting.account(shipment_model.exposure_id(shipment.name)))
+    return covered_shipment_model.exposure_of(sitting.account(covered_shipment_model.exposure_id(shipment.name)))
 
 
 def _retire(sitting: ledger_store.Sitting, shipment: CoveredShipment, cause: str) -> None:

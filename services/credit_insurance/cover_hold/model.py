@@ -12,9 +12,11 @@ from decimal import Decimal
 
 from chassis import ids
 from chassis.money import Money
+from chassis.participants import Participant
 from ledger.model import Account, Kind, Limit, Transfer
 from ledger.store import NewAccount, account_id
 from services.credit_insurance.covered_shipment.model import CoveredShipment
+from trade.roles import Role
 
 BOOK = "assignment"
 
@@ -27,7 +29,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can be done to it."""
+    """The things that can be done to it."""
 
     RELEASE = "release"
 
@@ -35,21 +37,21 @@ class Verb(enum.StrEnum):
 TRANSITIONS: Mapping[tuple[State, Verb], State] = {(State.HELD, Verb.RELEASE): State.RELEASED}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CoverHold:
     """`id` is the lender's; a tombstone has neither shipment nor amount."""
 
     id: str
     bank: str
-    loan: str
-    declaration: str
-    covered_shipment: str
-    insurer: str
-    enterprise: str
-    amount: Money | None
-    insured_ratio: Decimal | None
-    state: State
-    revision: int
+    loan: str = ""
+    declaration: str = ""
+    covered_shipment: str = ""
+    insurer: str = ""
+    enterprise: str = ""
+    amount: Money | None = None
+    insured_ratio: Decimal | None = None
+    state: State = State.HELD
+    revision: int = 1
     create_us: int
 
     @property
@@ -58,18 +60,19 @@ class CoverHold:
         return f"coverHolds/{self.id}"
 
     @property
-    def parties(self) -> tuple[str, ...]:
-        """Who may see it."""
-        return tuple(party for party in (self.insurer, self.enterprise) if party)
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that are told of it: the insurer and the exporter; a tombstone has neither."""
+        parties = (Participant(self.insurer, Role.INSURER), Participant(self.enterprise, Role.ENTERPRISE))
+        return tuple(party for party in parties if party.tenant)
 
 
 def available_id(shipment: str) -> str:
-    """What no lender holds yet of a shipment (its resource name)."""
+    """Returns the account of the insured part of a shipment (its resource name) that no lender holds yet."""
     return account_id("credit_insurance", shipment, "insured available")
 
 
 def held_id(shipment: str) -> str:
-    """What lenders hold."""
+    """Returns the account of the part that lenders hold."""
     return account_id("credit_insurance", shipment, "insured held")
 
 
@@ -114,7 +117,10 @@ def retiring_transfer(shipment: CoveredShipment, cause: str, amount: Money) -> T
 
 
 def no_longer_insured(available: Account, insured: Money) -> Money:
-    """What is to be taken back so that no more is available or held than is insured, as far as no lender holds it."""
+    """Returns the amount to take back so that no more is available or held than is insured, as far as nobody holds it.
+
+    Of 90.00 available, 30.00 of it held, with 50.00 insured: 40.00; with 20.00 insured: 60.00.
+    """
     excess = available.balance - insured.minor_units
     return Money(insured.currency, max(0, min(excess, available.available_to_debit)))
 

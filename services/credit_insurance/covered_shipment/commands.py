@@ -6,15 +6,18 @@ from aval.credit_insurance.v1 import credit_insurance_pb2
 
 from chassis import money
 from chassis.command import Transaction
-from chassis.errors import InvalidFields, NotFound, Problem
-from services.credit_insurance import checks, errors, premium_rates
-from services.credit_insurance.buyer_limit import store as limits
+from chassis.errors import InvalidFields, Problem
+from services.credit_insurance import errors, premium_rates
 from services.credit_insurance.buyer_limit.model import BuyerLimit
-from services.credit_insurance.covered_shipment import effects, exposure, model, rpc, store
-from services.credit_insurance.covered_shipment.model import CoveredShipment, ExposurePayment, State, Terms
-from services.credit_insurance.policy import store as policies
+from services.credit_insurance.buyer_limit.store import BUYER_LIMITS
+from services.credit_insurance.covered_shipment import effects, exposure, rpc, store
+from services.credit_insurance.covered_shipment.model import CoveredShipment, State
+from services.credit_insurance.covered_shipment.store import COVERED_SHIPMENTS
+from services.credit_insurance.covered_shipment.terms import Terms, declared
 from services.credit_insurance.policy.model import Policy
+from services.credit_insurance.policy.store import POLICIES
 from services.credit_insurance.premium_rates import PremiumRate
+from trade import checks
 
 LIVING = tuple(state for state in State if state is not State.REFUSED)
 
@@ -22,25 +25,28 @@ LIVING = tuple(state for state in State if state is not State.REFUSED)
 def create(
     transaction: Transaction, request: credit_insurance_pb2.CreateCoveredShipmentRequest
 ) -> credit_insurance_pb2.CoveredShipment:
-    """The exporter declares a shipment; exposure is held at once, the rest follows by itself."""
+    """Declares a shipment for cover and holds its exposure at once; the rest follows by itself.
+
+    Raises NotFound, InvalidFields, PremiumRateMissing, PolicyNotInForce, LimitNotInForce, ShipmentDeclaredAlready,
+    LimitExceeded.
+    """
     message = request.covered_shipment
-    limit = limits.load(transaction.connection, message.buyer_limit)
-    if limit is None or limit.enterprise != transaction.caller.tenant:
-        raise NotFound(resource=message.buyer_limit)
+    limit = BUYER_LIMITS.own(transaction.connection, message.buyer_limit, enterprise=transaction.caller.tenant)
     if problems := list(_problems(message, limit)):
         raise InvalidFields(problems)
-    policy = policies.load(transaction.connection, limit.policy)
+    policy = POLICIES.load(transaction.connection, limit.policy)
     assert policy is not None, f"{limit.name} has no policy"
     identifier, terms = transaction.ids.resource("covered-shipment"), rpc.terms(message)
     rate = _rate(terms, limit, policy)
-    shipment = model.declared(identifier, terms, limit, policy, rate, transaction.now_us)
+    shipment = declared(identifier, terms, limit, policy, rate, transaction.now_us)
     _check_premium(shipment)
     _check_in_force(shipment, limit, policy)
     _check_new(transaction, shipment)
     held, covered = effects.hold_exposure(transaction, shipment)
     if not covered:
         raise errors.LimitExceeded(available=covered.major(), currency=covered.currency)
-    return store.add(transaction, held)
+    added = COVERED_SHIPMENTS.add(transaction, held, "covered_shipment.declared")
+    return COVERED_SHIPMENTS.view(transaction.connection, added)
 
 
 def _problems(message: credit_insurance_pb2.CoveredShipment, limit: BuyerLimit) -> Iterator[Problem]:
@@ -70,7 +76,7 @@ def _rate(terms: Terms, limit: BuyerLimit, policy: Policy) -> PremiumRate:
 
 
 def _check_premium(shipment: CoveredShipment) -> None:
-    """A premium is money: at least one minor unit."""
+    """Raises InvalidFields where the premium is less than half a minor unit."""
     if not shipment.premium:
         problem = Problem(
             "covered_shipment.invoice_amount",
@@ -82,7 +88,7 @@ def _check_premium(shipment: CoveredShipment) -> None:
 
 
 def _check_in_force(shipment: CoveredShipment, limit: BuyerLimit, policy: Policy) -> None:
-    """Both count on the shipment date."""
+    """Raises PolicyNotInForce, LimitNotInForce: both count on the shipment date."""
     on = shipment.shipment_date
     if not policy.in_force(on):
         raise errors.PolicyNotInForce(policy=policy.name, date=on)
@@ -91,30 +97,30 @@ def _check_in_force(shipment: CoveredShipment, limit: BuyerLimit, policy: Policy
 
 
 def _check_new(transaction: Transaction, shipment: CoveredShipment) -> None:
-    """An exporter's declaration is covered once; a refused shipment may be declared again.
+    """Raises ShipmentDeclaredAlready: an exporter's declaration is covered once, unless its cover was refused.
 
-    What others name as theirs doesn't count: the register tells whose the declaration is.
+    Shipments of other exporters don't count: the register tells whose the declaration is.
     """
-    for known in store.of_declaration(transaction.connection, shipment.declaration, *LIVING):
-        if known.enterprise == shipment.enterprise:
-            raise errors.ShipmentDeclaredAlready(declaration=known.declaration, covered_shipment=known.name)
+    for other in store.of_declaration(transaction.connection, shipment.declaration, *LIVING):
+        if other.enterprise == shipment.enterprise:
+            raise errors.ShipmentDeclaredAlready(declaration=other.declaration, covered_shipment=other.name)
 
 
 def release_exposure(
     transaction: Transaction, request: credit_insurance_pb2.ReleaseExposureRequest
 ) -> credit_insurance_pb2.ReleaseExposureResponse:
-    """The buyer has paid: frees as much exposure, once for each payment and declaration.
+    """Frees as much exposure as the buyer has paid, once for each payment and declaration.
 
-    The amount is in the declaration's currency. What is told before cover is in force counts when it comes into force.
-    InvalidFields where it is of another currency: the payment isn't taken as told then, so it can be told again.
+    The amount is in the declaration's currency. A payment that is told before cover is in force counts when it comes
+    into force. Raises InvalidFields where it is of another currency: it isn't taken as told, and can be told again.
     """
     connection = transaction.connection
-    if known := store.payment_response(connection, request.declaration, request.payment):
-        return credit_insurance_pb2.ReleaseExposureResponse.FromString(known)
+    if response_before := store.payment_response(connection, request.declaration, request.payment):
+        return credit_insurance_pb2.ReleaseExposureResponse.FromString(response_before)
     covered = store.of_declaration(connection, request.declaration, State.COVERED)
     if problems := list(_payment_problems(request, covered)):
         raise InvalidFields(problems)
-    payment = ExposurePayment(request.declaration, request.payment, money.from_proto(request.amount), b"")
+    payment = rpc.payment(request)
     store.add_payment(connection, payment)
     released = [exposure.follow_payments(transaction, shipment, payment.payment) for shipment in covered]
     nothing = money.from_proto(request.amount).zero()
@@ -126,15 +132,9 @@ def release_exposure(
 def _payment_problems(
     request: credit_insurance_pb2.ReleaseExposureRequest, covered: Sequence[CoveredShipment]
 ) -> Iterator[Problem]:
-    """A positive amount, in the currency in which the register holds the declaration's cover."""
+    """Yields the problems of an amount: it is positive, in the currency in which the register holds the cover."""
     yield from checks.amount("amount", request.amount)
     for shipment in covered:
         assert shipment.insured_value is not None, f"{shipment.name} has no insured value"
         currency = shipment.insured_value.currency
-        if request.amount.currency_code != currency:
-            yield Problem(
-                "amount.currency_code",
-                "CURRENCY_DIFFERS",
-                f"The declaration's cover is held in {currency}; say what was paid in that currency.",
-                f"该报关单的承保金额以 {currency} 计；请以该币种填写付款金额。",
-            )
+        yield from checks.in_currency("amount.currency_code", request.amount.currency_code, currency, checks.COVER)

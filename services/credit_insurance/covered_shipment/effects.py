@@ -7,7 +7,7 @@ from chassis.money import Money
 from chassis.states import Effect
 from ledger import store as ledger_store
 from ledger.model import Kind
-from services.credit_insurance.cover_hold import model as cover_model
+from services.credit_insurance.cover_hold import model as cover_hold_model
 from services.credit_insurance.covered_shipment import model
 from services.credit_insurance.covered_shipment.model import CoveredShipment, State
 
@@ -31,9 +31,9 @@ def hold_exposure(transaction: Transaction, asked: CoveredShipment) -> tuple[Cov
 
 def begin(transaction: Transaction, shipment: CoveredShipment) -> None:
     """Books the exposure that was held, and the insured part of it, which lenders may hold from now on."""
-    ledger_store.open_accounts(transaction.connection, cover_model.accounts(shipment))
+    ledger_store.open_accounts(transaction.connection, cover_hold_model.accounts(shipment))
     booked = model.closing_transfers(shipment, Kind.POST)
-    ledger_store.post(transaction, *booked, *cover_model.opening_transfers(shipment))
+    ledger_store.post(transaction, *booked, *cover_hold_model.opening_transfers(shipment))
 
 
 def give_up(transaction: Transaction, shipment: CoveredShipment) -> None:

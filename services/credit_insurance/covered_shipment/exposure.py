@@ -5,10 +5,11 @@ import dataclasses
 from chassis import database
 from chassis.command import Transaction
 from chassis.money import Money
-from chassis.states import moved
-from services.credit_insurance.cover_hold import effects as cover_effects
+from chassis.states import after
+from services.credit_insurance.cover_hold import effects as cover_hold_effects
 from services.credit_insurance.covered_shipment import model, store
 from services.credit_insurance.covered_shipment.model import TRANSITIONS, CoveredShipment, Verb
+from services.credit_insurance.covered_shipment.store import COVERED_SHIPMENTS
 
 # So few that a new day doesn't begin with a rush of calls.
 LOOKS_AT_ONCE = 50
@@ -20,7 +21,7 @@ def look(transaction: Transaction) -> bool:
     shipments = store.to_look_at(transaction.connection, today, LOOKS_AT_ONCE)
     database.lock(transaction.connection, [shipment.declaration for shipment in shipments])
     for shipment in shipments:
-        store.save(transaction, dataclasses.replace(shipment, look_date=today))
+        COVERED_SHIPMENTS.save(transaction, dataclasses.replace(shipment, look_date=today))
     return False
 
 
@@ -30,10 +31,10 @@ def follow_payments(transaction: Transaction, shipment: CoveredShipment, cause: 
     payments = store.payments(transaction.connection, shipment.declaration)
     told, _ = model.told(payments, shipment.insured_value.currency)
     owed = model.owed_after(shipment, told)
-    freed = cover_effects.reduce(transaction, shipment, cause, owed)
+    freed = cover_hold_effects.reduce(transaction, shipment, cause, owed)
     if not owed:
-        paid = dataclasses.replace(shipment, state=moved(TRANSITIONS, shipment, Verb.PAID_OFF))
-        store.save(transaction, paid, "covered_shipment.paid")
+        paid = after(TRANSITIONS, shipment, Verb.PAID_OFF)
+        COVERED_SHIPMENTS.save(transaction, paid, "covered_shipment.paid")
     elif freed:
-        store.save(transaction, shipment, "covered_shipment.exposure_released")
+        COVERED_SHIPMENTS.save(transaction, shipment, "covered_shipment.exposure_released")
     return freed

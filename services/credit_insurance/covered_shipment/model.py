@@ -15,12 +15,13 @@ from decimal import Decimal
 
 from chassis import ids
 from chassis.money import Money, total
+from chassis.participants import Participant
 from ledger.model import Account, Kind, Limit, Transfer, chained
 from ledger.store import NewAccount, account_id
-from services.credit_insurance.buyer_limit.model import BuyerLimit
 from services.credit_insurance.lines import BOOK, line_id
-from services.credit_insurance.policy.model import Policy
-from services.credit_insurance.premium_rates import PremiumRate
+from trade import breach
+from trade.breach import Breach, StandingBreach
+from trade.roles import Role
 
 
 class State(enum.StrEnum):
@@ -59,26 +60,13 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
     (State.COVERED, Verb.PAID_OFF): State.PAID,
     (State.PAID, Verb.VALUE_RELEASED): State.CLOSED,
 }
+# The register may count the value as insured: a breach is shown.
+SHOWING = (State.VALUE_RESERVED, State.VALUE_MARKED, State.COVERED)
 # Exposure is held, not yet booked.
 RESERVING = (State.DECLARED, State.VALUE_RESERVED, State.VALUE_MARKED, State.CANCELLING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """The terms on which an exporter declares a shipment; `declaration` is a resource name."""
-
-    declaration: str
-    invoice_amount: Money
-    shipment_date: date
-    due_date: date
-
-    @property
-    def term_days(self) -> int:
-        """The days from shipment to payment."""
-        return (self.due_date - self.shipment_date).days
-
-
-@dataclass(frozen=True, slots=True)
 class CoveredShipment:
     """Names of resources are whole; amounts are in the policy's currency, but for the last two.
 
@@ -103,15 +91,17 @@ class CoveredShipment:
     premium_rate: Decimal
     premium_rate_source: str
     insured_ratio: Decimal
-    state: State
-    refusal_reason: str
-    revision: int
+    state: State = State.DECLARED
+    refusal_reason: str = ""
+    revision: int = 1
     create_us: int
     insured_value: Money | None = None
     paid_before: Money | None = None
     look_date: date | None = None
     looked_date: date | None = None
     owed_when_looked: Money | None = None
+    # The breaches that stand on its declaration.
+    breaches: tuple[StandingBreach, ...] = ()
 
     @property
     def name(self) -> str:
@@ -119,9 +109,9 @@ class CoveredShipment:
         return f"coveredShipments/{self.id}"
 
     @property
-    def parties(self) -> tuple[str, str]:
-        """The tenants that may see it."""
-        return self.insurer, self.enterprise
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.insurer, Role.INSURER), Participant(self.enterprise, Role.ENTERPRISE)
 
     @property
     def encumbrance_id(self) -> str:
@@ -133,7 +123,7 @@ class CoveredShipment:
         return exposure.times(self.insured_ratio)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExposurePayment:
     """A payment for a declaration that settlement told of, once, whether there was cover or not; with the answer.
 
@@ -143,7 +133,7 @@ class ExposurePayment:
     declaration: str
     payment: str
     amount: Money | None
-    response: bytes
+    response: bytes = b""
 
 
 def told(payments: Iterable[ExposurePayment], currency: str) -> tuple[Money, bool]:
@@ -151,35 +141,6 @@ def told(payments: Iterable[ExposurePayment], currency: str) -> tuple[Money, boo
     amounts = [payment.amount for payment in payments]
     counted = [amount for amount in amounts if amount is not None and amount.currency == currency]
     return total(counted, currency), None not in amounts
-
-
-def declared(
-    identifier: str, terms: Terms, limit: BuyerLimit, policy: Policy, rate: PremiumRate, now_us: int
-) -> CoveredShipment:
-    """Returns the shipment that is declared on these terms, its whole invoice covered, with its premium.
-
-    USD 120,000.00 at 0.65 %: a premium of USD 780.00.
-    """
-    return CoveredShipment(
-        id=identifier,
-        buyer_limit=limit.name,
-        policy=policy.name,
-        declaration=terms.declaration,
-        insurer=policy.insurer,
-        enterprise=policy.enterprise,
-        invoice_amount=terms.invoice_amount,
-        shipment_date=terms.shipment_date,
-        due_date=terms.due_date,
-        covered_amount=terms.invoice_amount,
-        premium=premium(terms.invoice_amount, rate.rate),
-        premium_rate=rate.rate,
-        premium_rate_source=rate.source,
-        insured_ratio=policy.insured_ratio,
-        state=State.DECLARED,
-        refusal_reason="",
-        revision=1,
-        create_us=now_us,
-    )
 
 
 def insured_part(reserved: Money, asked: Money, covered: Money) -> Money:
@@ -220,6 +181,17 @@ def with_look(shipment: CoveredShipment, held: Money, settled: Money) -> Covered
     if shipment.insured_value is None or shipment.insured_value.currency != held.currency:
         shipment = replace(shipment, insured_value=held, paid_before=held.zero())
     return replace(shipment, owed_when_looked=owed_of(shipment, held - settled))
+
+
+def with_breach(shipment: CoveredShipment, told: Breach) -> CoveredShipment:
+    """Returns the shipment with what was told of a breach: its insurer's share of cover without value, or that finance
+    stands without value, whose amount is the lenders' own.
+    """
+    is_cover = told.asset_class == breach.INSURANCE
+    if told.holder != (shipment.insurer if is_cover else ""):
+        return shipment
+    amount, is_shown = told.open_amount if is_cover else None, shipment.state in SHOWING
+    return replace(shipment, breaches=breach.noted(shipment.breaches, told, amount, is_shown=is_shown))
 
 
 def premium(invoice: Money, rate: Decimal) -> Money:

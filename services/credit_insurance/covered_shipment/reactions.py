@@ -19,6 +19,7 @@ from services.credit_insurance.covered_shipment.model import (
     State,
     Verb,
 )
+from trade import breach
 
 # The declaration stands, but is another exporter's: said as if there were none.
 FOREIGN_DECLARATION = "DECLARATION_NOT_FOUND"
@@ -57,6 +58,12 @@ def after(shipment: CoveredShipment, step: str, outcome: Outcome, knowledge: Kno
 def event(before: CoveredShipment, following: CoveredShipment) -> str:
     """Returns the event of a change; empty where only what the shipment owes has changed: nobody is told."""
     return "" if following.state is before.state else EVENTS[following.state]
+
+
+def breach_event(before: CoveredShipment, following: CoveredShipment) -> str:
+    """Returns the event of what a breach did to a shipment."""
+    is_ended = breach.is_ended(before.breaches, following.breaches)
+    return "covered_shipment.breach_ended" if is_ended else "covered_shipment.breached"
 
 
 def _move(shipment: CoveredShipment, verb: Verb, **changes: Any) -> CoveredShipment:

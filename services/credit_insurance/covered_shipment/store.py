@@ -6,20 +6,32 @@ from datetime import date
 import sqlalchemy as sa
 from aval.credit_insurance.v1 import credit_insurance_pb2
 
-from chassis import records, tasks
-from chassis.command import Transaction
+from chassis import records
+from chassis.rows import Rows
 from ledger import store as ledger_store
 from services.credit_insurance.covered_shipment import model, plan, rpc
 from services.credit_insurance.covered_shipment.model import CoveredShipment, ExposurePayment, State
 from services.credit_insurance.tables import covered_shipments, exposure_payments
 
-NOUN = "covered_shipment"
+Message = credit_insurance_pb2.CoveredShipment
 
 
-def load(connection: sa.Connection, name: str) -> CoveredShipment | None:
-    """Returns the shipment of a resource name; None where there is none."""
-    identifier = name.removeprefix("coveredShipments/")
-    return records.one(connection, covered_shipments, CoveredShipment, covered_shipments.c.id == identifier)
+def views(connection: sa.Connection, shipments: Sequence[CoveredShipment], _viewer: str) -> list[Message]:
+    """Returns the wire forms, with the exposure that the ledger has."""
+    accounts = ledger_store.accounts(connection, [model.exposure_id(shipment.name) for shipment in shipments])
+    return [
+        rpc.to_proto(shipment, model.exposure_of(accounts[model.exposure_id(shipment.name)])) for shipment in shipments
+    ]
+
+
+COVERED_SHIPMENTS = Rows(
+    table=covered_shipments,
+    record=CoveredShipment,
+    prefix="coveredShipments/",
+    views=views,
+    noun="covered_shipment",
+    plan=plan.owed,
+)
 
 
 def of_declaration(connection: sa.Connection, declaration: str, *states: State) -> list[CoveredShipment]:
@@ -30,47 +42,12 @@ def of_declaration(connection: sa.Connection, declaration: str, *states: State) 
     return records.many(connection, query, CoveredShipment)
 
 
-def views(
-    connection: sa.Connection, shipments: Sequence[CoveredShipment]
-) -> list[credit_insurance_pb2.CoveredShipment]:
-    """Returns the wire forms, with the exposure that the ledger has."""
-    accounts = ledger_store.accounts(connection, [model.exposure_id(shipment.name) for shipment in shipments])
-    return [
-        rpc.to_proto(shipment, model.exposure_of(accounts[model.exposure_id(shipment.name)])) for shipment in shipments
-    ]
-
-
-def add(transaction: Transaction, shipment: CoveredShipment) -> credit_insurance_pb2.CoveredShipment:
-    """Adds a shipment, with its event and what it owes; returns the wire form."""
-    records.insert(transaction.connection, covered_shipments, shipment)
-    tasks.follow(transaction, NOUN, plan.owed, shipment)
-    return _tell(transaction, shipment, "covered_shipment.declared")
-
-
-def save(transaction: Transaction, shipment: CoveredShipment, event: str = "") -> CoveredShipment:
-    """Saves a changed shipment with what it owes now, and returns it with its new revision.
-
-    Nobody is told without an event: only what it owes has changed.
-    """
-    saved = records.update(transaction.connection, covered_shipments, shipment)
-    tasks.follow(transaction, NOUN, plan.owed, saved)
-    if event:
-        _tell(transaction, saved, event)
-    return saved
-
-
 def to_look_at(connection: sa.Connection, today: date, limit: int) -> list[CoveredShipment]:
     """Returns covers in force that weren't compared with the register today, and aren't being."""
     rows = covered_shipments
     is_old = sa.or_(rows.c.looked_date.is_(None), rows.c.looked_date < today.isoformat())
     query = sa.select(rows).where(rows.c.state == State.COVERED.value, is_old, rows.c.look_date.is_(None))
     return records.many(connection, query.order_by(rows.c.id).limit(limit), CoveredShipment)
-
-
-def _tell(transaction: Transaction, shipment: CoveredShipment, event: str) -> credit_insurance_pb2.CoveredShipment:
-    (message,) = views(transaction.connection, [shipment])
-    transaction.append(event, shipment.name, message, shipment.parties)
-    return message
 
 
 def unfinished(connection: sa.Connection) -> Iterable[CoveredShipment]:

@@ -1,4 +1,4 @@
-"""What ends with a date: a policy or a buyer limit whose last day it was."""
+"""The end of a policy or a buyer limit with its last day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,28 +1,32 @@
 """Preparing and approving policies."""
 
-import dataclasses
 from collections.abc import Iterator
 
 from aval.credit_insurance.v1 import credit_insurance_pb2
 
-from chassis import rpc as wire
 from chassis.command import Transaction
-from chassis.errors import InvalidFields, NotFound, Problem, SamePerson
-from chassis.states import check_etag, moved
-from services.credit_insurance import checks, opening, premium_rates
+from chassis.errors import InvalidFields, Problem
+from chassis.rpc import to_decimal
+from services.credit_insurance import opening, premium_rates
 from services.credit_insurance.ending import jobs as ending_jobs
-from services.credit_insurance.policy import rpc, store
+from services.credit_insurance.policy import rpc
 from services.credit_insurance.policy.model import TRANSITIONS, Verb
+from services.credit_insurance.policy.store import POLICIES
+from trade import approval, checks
 
 
 def create(transaction: Transaction, request: credit_insurance_pb2.CreatePolicyRequest) -> credit_insurance_pb2.Policy:
-    """The insurer's maker prepares a policy. InvalidFields with all that is wrong."""
+    """Prepares a policy of the calling insurer. Raises InvalidFields."""
     if problems := list(_problems(request.policy)):
         raise InvalidFields(problems)
-    caller, identifier = transaction.caller, transaction.ids.resource("policy")
-    policy = rpc.asked(request.policy, identifier, caller.tenant, caller.principal, transaction.now_us)
-    store.add(transaction, policy)
-    return rpc.to_proto(policy)
+    policy = rpc.prepared(
+        request.policy,
+        identifier=transaction.ids.resource("policy"),
+        insurer=transaction.caller.tenant,
+        maker=transaction.caller.principal,
+        now_us=transaction.now_us,
+    )
+    return rpc.to_proto(POLICIES.add(transaction, policy, "policy.prepared"))
 
 
 def _problems(policy: credit_insurance_pb2.Policy) -> Iterator[Problem]:
@@ -37,9 +41,9 @@ def _problems(policy: credit_insurance_pb2.Policy) -> Iterator[Problem]:
 
 
 def _table_problems(policy: credit_insurance_pb2.Policy) -> Iterator[Problem]:
-    """Without a rate of its own the policy needs one of the table."""
+    """Yields PREMIUM_RATE_MISSING where a policy without a rate of its own insures a larger part than the table."""
     largest = premium_rates.largest_insured_ratio()
-    if wire.to_decimal(policy.insured_ratio) > largest:
+    if to_decimal(policy.insured_ratio) > largest:
         yield Problem(
             "policy.premium_rate",
             "PREMIUM_RATE_MISSING",
@@ -51,17 +55,12 @@ def _table_problems(policy: credit_insurance_pb2.Policy) -> Iterator[Problem]:
 def approve(
     transaction: Transaction, request: credit_insurance_pb2.ApprovePolicyRequest
 ) -> credit_insurance_pb2.Policy:
-    """Another of the insurer's people puts it in force."""
-    policy = store.load(transaction.connection, request.name)
-    if policy is None or policy.insurer != transaction.caller.tenant:
-        raise NotFound(resource=request.name)
-    check_etag(request.etag, policy)
-    state = moved(TRANSITIONS, policy, Verb.APPROVE)
-    if transaction.caller.principal == policy.maker:
-        raise SamePerson
-    opening.open_line(transaction, policy.name, policy.maximum_liability)
-    approved = dataclasses.replace(policy, state=state, checker=transaction.caller.principal)
-    saved = store.save(transaction, approved, "policy.in_force")
+    """Puts a policy in force, by another of the insurer's people. Raises NotFound and what `approved` does."""
+    caller = transaction.caller
+    policy = POLICIES.own(transaction.connection, request.name, insurer=caller.tenant)
+    approved = approval.approved(TRANSITIONS, policy, Verb.APPROVE, etag=request.etag, checker=caller.principal)
+    opening.open_line(transaction, approved.name, approved.maximum_liability)
+    saved = POLICIES.save(transaction, approved, "policy.in_force")
     if ending_jobs.end_if_over(transaction, ending_jobs.POLICIES, saved):
-        saved = store.load(transaction.connection, saved.name) or saved
+        saved = POLICIES.load(transaction.connection, saved.name) or saved
     return rpc.to_proto(saved)

@@ -7,6 +7,8 @@ from datetime import date
 from decimal import Decimal
 
 from chassis.money import Money
+from chassis.participants import Participant
+from trade.roles import Role
 
 
 class State(enum.StrEnum):
@@ -18,7 +20,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can be done to it."""
+    """The things that can be done to it."""
 
     APPROVE = "approve"
     END = "end"
@@ -32,7 +34,7 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 ENDING = (State.IN_FORCE, TRANSITIONS[State.IN_FORCE, Verb.END])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """`premium_rate` None: by the rate table. Maker and checker are principals."""
 
@@ -43,11 +45,11 @@ class Policy:
     maximum_liability: Money
     start_date: date
     end_date: date
-    premium_rate: Decimal | None
-    state: State
+    premium_rate: Decimal | None = None
+    state: State = State.PENDING_APPROVAL
     maker: str
-    checker: str
-    revision: int
+    checker: str = ""
+    revision: int = 1
     create_us: int
 
     @property
@@ -56,9 +58,9 @@ class Policy:
         return f"policies/{self.id}"
 
     @property
-    def parties(self) -> tuple[str, str]:
-        """Who may see it."""
-        return self.insurer, self.enterprise
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.insurer, Role.INSURER), Participant(self.enterprise, Role.ENTERPRISE)
 
     def in_force(self, on: date) -> bool:
         """Returns whether a shipment of that day may be declared under it; one that has ended counts for its days."""

@@ -13,11 +13,12 @@ from decimal import Decimal
 from functools import lru_cache
 
 from aval.declarations.v1 import declarations_pb2, retail_pb2
-from google.type import date_pb2
 
 from chassis.currencies import minor_digits, to_text
 from chassis.errors import Problem
 from services.declarations.customs.code_tables import code_table
+from trade import checks as trade_checks
+from trade.checks import date_or_none
 from trade.identifiers import is_social_credit_code
 
 # A line of goods, whatever document it stands in.
@@ -71,20 +72,11 @@ def plain(text: str) -> str:
 
 
 def rounding(quantity: Decimal, unit_price: Decimal) -> Decimal:
-    """Returns how far quantity times price may be from the total because the price was rounded: half its last digit,
-    each.
+    """Returns how far quantity times price may be from the total, as the price was rounded: half its last digit, each.
 
     3000 at 3.3333 may be 0.15 more or less than 9999.90.
     """
     return quantity * Decimal(1).scaleb(-_decimals(unit_price)) / 2
-
-
-def date_or_none(value: date_pb2.Date) -> date | None:
-    """Returns the calendar day, None where it isn't one: 30 February gives None."""
-    try:
-        return date(value.year, value.month, value.day)
-    except ValueError:
-        return None
 
 
 def check(declaration: declarations_pb2.Declaration) -> list[Problem]:
@@ -117,12 +109,7 @@ def _head_problems(declaration: declarations_pb2.Declaration, on: date) -> Itera
             "境内发货人统一社会信用代码校验不通过；请按营业执照填写。",
         )
     if declaration.HasField("export_date") and not date_or_none(declaration.export_date):
-        yield Problem(
-            "export_date",
-            "DATE_INVALID",
-            "The export date is no calendar day; correct it.",
-            "出口日期不是有效日期；请更正。",
-        )
+        yield trade_checks.no_such_day("export_date")
     yield from country_problems("destination_country", declaration.destination_country, on)
     yield from _count_problems(len(declaration.lines))
 
@@ -224,7 +211,7 @@ def _total_problems(
     if unit_price is None:
         problems.append(not_a_number(f"lines[{index}].unit_price"))
     if digits is not None and minor_units <= 0 and not is_positive:
-        problems.append(not_positive(f"lines[{index}].total"))
+        problems.append(trade_checks.not_positive(f"lines[{index}].total"))
     elif digits is not None and quantity and unit_price:
         product = quantity * unit_price
         off = abs(product.scaleb(digits) - minor_units) - 1
@@ -253,16 +240,6 @@ def not_a_number(path: str) -> Problem:
     )
 
 
-def not_positive(path: str) -> Problem:
-    """Returns the problem of an amount of nothing, or less."""
-    return Problem(
-        path,
-        "AMOUNT_NOT_POSITIVE",
-        "The amount must be greater than zero; correct it.",
-        "金额必须大于零；请更正。",
-    )
-
-
 def size_problems(path: str, minor_units: int, most: int) -> Iterator[Problem]:
     """Yields AMOUNT_TOO_LARGE for an amount that is larger than any document's."""
     if minor_units > most:
@@ -279,8 +256,7 @@ def amount_problems(path: str, minor_units: int) -> Iterator[Problem]:
 
     0 gives AMOUNT_NOT_POSITIVE, 10^16 minor units nothing, more AMOUNT_TOO_LARGE.
     """
-    if minor_units <= 0:
-        yield Problem(path, "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。")
+    yield from trade_checks.positive(path, minor_units)
     yield from size_problems(path, minor_units, VALUE_MOST)
 
 

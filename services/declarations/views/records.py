@@ -7,7 +7,7 @@ from aval.declarations.v1 import declarations_pb2, records_pb2
 
 from chassis import money, paging, records
 from chassis import rpc as chassis_rpc
-from chassis.errors import InvalidFields, NotFound, Problem
+from chassis.errors import InvalidFields, NotFound
 from chassis.service import Reading
 from services.declarations.assets.rebate import claims as rebate_claims
 from services.declarations.privacy.consent import access
@@ -25,9 +25,9 @@ from services.declarations.window.records import store as records_store
 from services.declarations.window.records.kinds import KINDS
 from services.declarations.window.records.model import Record
 from services.declarations.window.records.store import record_versions
+from trade import checks as trade_checks
 
 PUBLIC = [name for name, kind in KINDS.items() if kind.is_public]
-NO_SUCH_DAY = Problem("date", "DATE_INVALID", "This is no calendar day; correct it.", "不是有效日期；请更正。")
 
 
 def get(reading: Reading, request: records_pb2.GetRecordRequest) -> records_pb2.Record:
@@ -123,10 +123,9 @@ def verify_permits(reading: Reading, request: records_pb2.VerifyPermitsRequest) 
     body = _body(declaration)
     day = permits.day_of(body, reading.business_date)
     if request.HasField("date"):
-        try:
-            day = chassis_rpc.to_date(request.date)
-        except ValueError:
-            raise InvalidFields([NO_SUCH_DAY]) from None
+        if problems := list(trade_checks.day("date", request.date)):
+            raise InvalidFields(problems)
+        day = chassis_rpc.to_date(request.date)
     requests = {declaration.id: permits.Asked(body, day)}
     permit_verdict = hindrances.permit_verdicts(reading.connection, requests).get(declaration.id)
     if permit_verdict is None:

@@ -1,40 +1,38 @@
 """Opening and withdrawing an application."""
 
-import dataclasses
-
 from aval.loans.v1 import loans_pb2
 
 from chassis.command import Transaction
-from chassis.errors import InvalidFields, NotFound
-from chassis.states import check_etag, moved
-from services.loans.application import model, rpc, store
+from chassis.errors import InvalidFields
+from chassis.states import after, check_etag
+from services.loans.application import model, rpc
 from services.loans.application.model import TRANSITIONS, Verb
-from services.loans.offer import store as offers
+from services.loans.application.store import APPLICATIONS
+from services.loans.offer import store as offer_store
 
 
 def create(transaction: Transaction, request: loans_pb2.CreateApplicationRequest) -> loans_pb2.Application:
-    """The calling exporter asks banks to finance its declarations."""
-    application = rpc.asked(
+    """Opens an application of the calling exporter to several banks. Raises InvalidFields, AmountAboveCap."""
+    application = rpc.opened(
         request.application,
         identifier=transaction.ids.resource("application"),
         enterprise=transaction.caller.tenant,
         now_us=transaction.now_us,
     )
     today = transaction.business_date
-    if found := model.problems(application, today):
-        raise InvalidFields(found)
+    if problems := model.problems(application, today):
+        raise InvalidFields(problems)
     model.check_cap(application, today)
-    store.add(transaction, application)
+    APPLICATIONS.add(transaction, application, "application.opened")
     return rpc.to_proto(application, application.enterprise)
 
 
 def withdraw(transaction: Transaction, request: loans_pb2.WithdrawApplicationRequest) -> loans_pb2.Application:
-    """The exporter asks no longer."""
-    application = store.find(transaction.connection, request.name, transaction.caller.tenant)
-    if application.enterprise != transaction.caller.tenant:
-        raise NotFound(resource=request.name)
+    """Withdraws an application of the calling exporter. Raises NotFound, EtagMismatch, WrongState."""
+    enterprise = transaction.caller.tenant
+    application = APPLICATIONS.own(transaction.connection, request.name, enterprise=enterprise)
     check_etag(request.etag, application)
-    state = moved(TRANSITIONS, application, Verb.WITHDRAW)
-    withdrawn = store.save(transaction, dataclasses.replace(application, state=state), "application.withdrawn")
-    offers.decline_open(transaction, application.name)
-    return rpc.to_proto(withdrawn, application.enterprise)
+    withdrawn = after(TRANSITIONS, application, Verb.WITHDRAW)
+    withdrawn = APPLICATIONS.save(transaction, withdrawn, "application.withdrawn")
+    offer_store.decline_open(transaction, application.name)
+    return rpc.to_proto(withdrawn, enterprise)

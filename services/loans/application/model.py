@@ -7,7 +7,10 @@ from datetime import date
 
 from chassis.errors import Problem
 from chassis.money import Money
+from chassis.participants import Participant
 from services.loans import errors, products
+from trade import checks
+from trade.roles import Role
 
 
 class State(enum.StrEnum):
@@ -33,7 +36,7 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """An exporter's request to banks. `declarations` are resource names, `banks` tenants."""
 
@@ -44,14 +47,20 @@ class Application:
     amount: Money
     tenor_days: int
     banks: tuple[str, ...]
-    state: State
-    revision: int
+    state: State = State.OPEN
+    revision: int = 1
     create_us: int
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"applications/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """The exporter and the banks that it asks."""
+        banks = [Participant(bank, Role.BANK) for bank in self.banks]
+        return Participant(self.enterprise, Role.ENTERPRISE), *banks
 
     def banks_seen_by(self, tenant: str) -> list[str]:
         """Returns the banks asked that a tenant may know of: the exporter all, a bank itself alone."""
@@ -63,11 +72,7 @@ def problems(application: Application, on: date) -> list[Problem]:
     product = products.product(application.product, on)
     currency = application.amount.currency
     is_lent = products.amount_cap(product.code, currency, on) is not None
-    checks = (
-        (
-            application.amount.minor_units <= 0,
-            Problem("application.amount", "AMOUNT_NOT_POSITIVE", "Ask for a positive amount.", "金额须为正数。"),
-        ),
+    tests = (
         (
             not is_lent,
             Problem(
@@ -87,7 +92,8 @@ def problems(application: Application, on: date) -> list[Problem]:
             ),
         ),
     )
-    return [problem for is_wrong, problem in checks if is_wrong]
+    amount_problems = checks.positive("application.amount", application.amount.minor_units)
+    return [*amount_problems, *(problem for is_wrong, problem in tests if is_wrong)]
 
 
 def check_cap(application: Application, on: date) -> None:

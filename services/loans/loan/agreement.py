@@ -2,10 +2,9 @@
 
 from aval.loans.v1 import loans_pb2
 
-from chassis import money
-from chassis import rpc as wire
+from chassis import money, rpc
 from services.loans.application.model import Application
-from services.loans.loan.model import Item, Loan, State
+from services.loans.loan.model import Item, Loan
 from services.loans.offer.model import Offer
 
 
@@ -21,7 +20,7 @@ def contract(application: Application, offer: Offer, *, loan: str, principal: st
         declarations=sorted(application.declarations),
         principal=money.to_proto(offer.amount),
         fee=money.to_proto(offer.fee),
-        annual_rate=wire.decimal(offer.annual_rate),
+        annual_rate=rpc.decimal(offer.annual_rate),
         day_count_basis=offer.day_count_basis,
         tenor_days=offer.tenor_days,
         accepted_by=principal,
@@ -44,17 +43,9 @@ def agreed(application: Application, offer: Offer, *, identifier: str, contract:
         annual_rate=offer.annual_rate,
         day_count_basis=offer.day_count_basis,
         tenor_days=offer.tenor_days,
-        start_date=None,
-        maturity_date=None,
         outstanding=offer.amount.zero(),
         interest_paid=offer.amount.zero(),
-        state=State.AGREED,
-        cancellation_reason="",
-        is_encumbered=False,
         contract=contract,
         seal=seal,
-        signature="",
-        public_key="",
-        revision=1,
         create_us=now_us,
     )

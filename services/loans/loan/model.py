@@ -8,10 +8,14 @@ from decimal import Decimal
 
 from chassis import ids
 from chassis.money import Money, allocate, total
+from chassis.participants import Participant
 from chassis.states import moved
 from ledger.model import Account, Limit, Transfer
 from ledger.store import NewAccount, account_id
 from services.loans import products
+from trade import breach
+from trade.breach import Breach, StandingBreach
+from trade.roles import Role
 
 BOOK = "loans"
 
@@ -59,6 +63,12 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
     (State.ACTIVE, Verb.REPAY): State.REPAID,
     (State.REPAID, Verb.FINISH): State.CLOSED,
 }
+# The drawdown may be given up: no money has been ordered yet.
+STOPPABLE = (State.RESERVING, State.HOLDING_COVER, State.CONFIRMING)
+# Money has been ordered: a breach stops it no more, and is shown.
+SHOWING = (State.DISBURSING, State.ACTIVE)
+# Why a drawdown was given up on whose declaration a breach came to stand; the reason with which others are refused.
+BREACHED = "DECLARATION_BREACHED"
 DISBURSED = (State.ACTIVE, State.REPAID, State.CLOSED)
 FINISHED = (State.CLOSED, State.CANCELLED)
 
@@ -74,7 +84,7 @@ class Item:
     is_covered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loan:
     """A loan. `outstanding` is zero until it is disbursed; `signature` was checked with `public_key`, PEM."""
 
@@ -89,24 +99,31 @@ class Loan:
     annual_rate: Decimal
     day_count_basis: int
     tenor_days: int
-    start_date: date | None
-    maturity_date: date | None
+    start_date: date | None = None
+    maturity_date: date | None = None
     outstanding: Money
     interest_paid: Money
-    state: State
-    cancellation_reason: str
-    is_encumbered: bool
+    state: State = State.AGREED
+    cancellation_reason: str = ""
+    is_encumbered: bool = False
     contract: bytes
     seal: str
-    signature: str
-    public_key: str
-    revision: int
+    signature: str = ""
+    public_key: str = ""
+    revision: int = 1
     create_us: int
+    # The breaches of its declarations in which its bank has a share.
+    breaches: tuple[StandingBreach, ...] = ()
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"loans/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.bank, Role.BANK), Participant(self.enterprise, Role.ENTERPRISE)
 
     @property
     def encumbrance_id(self) -> str:
@@ -157,6 +174,41 @@ def released(loan: Loan) -> Loan:
     if loan.is_encumbered:
         return loan
     return replace(loan, state=moved(TRANSITIONS, loan, Verb.FINISH))
+
+
+def is_stopped_by(loan: Loan, told: Breach) -> bool:
+    """Whether a breach of one of its declarations stops the drawdown.
+
+    An older breach than the loan doesn't: while it stood the register refused to reserve.
+    """
+    return told.is_open and loan.state in STOPPABLE and loan.create_us <= told.create_us
+
+
+def stopped(loan: Loan) -> Loan:
+    """Returns the drawdown given up while a call may be under way: what that may have taken is given back too."""
+    return refused(_as_if_answered(loan), BREACHED)
+
+
+def _as_if_answered(loan: Loan) -> Loan:
+    """Returns the loan as if the call that it owes had gone through. Giving back what isn't held does no harm."""
+    if loan.state is State.RESERVING:
+        return replace(loan, is_encumbered=all(item.declared is not None for item in loan.items))
+    if loan.state is State.HOLDING_COVER:
+        return with_item(loan, replace(uncovered(loan), is_covered=True))
+    return loan
+
+
+def uncovered(loan: Loan) -> Item:
+    """Returns the first declaration that bears a part of the principal and isn't covered."""
+    return next(item for item in loan.items if item.amount and not item.is_covered)
+
+
+def with_breach(loan: Loan, told: Breach) -> Loan:
+    """Returns the loan with what was told of a breach: its bank's share, while that stands."""
+    if told.holder != loan.bank or told.asset_class != breach.RECEIVABLE:
+        return loan
+    is_shown = loan.state in SHOWING
+    return replace(loan, breaches=breach.noted(loan.breaches, told, told.open_amount, is_shown=is_shown))
 
 
 def disbursed(loan: Loan, on: date) -> Loan:

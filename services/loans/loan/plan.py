@@ -8,6 +8,7 @@ from aval.settlement.v1 import settlement_pb2
 
 from chassis import money
 from chassis.tasks import Call
+from services.loans.loan import model
 from services.loans.loan.model import Item, Loan, State
 
 # A step is a verb, and the declaration where there is one call for each.
@@ -55,7 +56,7 @@ def _reserve(loan: Loan) -> Call:
 
 def _holding_cover(loan: Loan) -> Call:
     """Asks for cover of as much as is lent, declaration by declaration."""
-    item = next(item for item in loan.items if item.amount and not item.is_covered)
+    item = model.uncovered(loan)
     assert item.amount is not None
     request = credit_insurance_pb2.HoldCoverRequest(
         cover_hold_id=loan.cover_hold_id(item.declaration),

@@ -13,6 +13,8 @@ from chassis.states import moved
 from chassis.tasks import Outcome
 from services.loans.loan import model, plan
 from services.loans.loan.model import TRANSITIONS, Item, Loan, State, Verb
+from trade import breach
+from trade.breach import Breach
 
 # The register's reason for what doesn't exist and for what nobody consented to: another's declaration tells no more.
 UNSEEN = "CONSENT_MISSING"
@@ -28,6 +30,23 @@ EVENTS: Mapping[State, str] = {
     State.CANCELLED: "loan.cancelled",
     State.CLOSED: "loan.closed",
 }
+
+
+BREACHED, BREACH_ENDED = "loan.breached", "loan.breach_ended"
+
+
+def after_breach(loan: Loan, told: Breach) -> Loan:
+    """Returns the loan after the register told of a breach of one of its declarations: a drawdown that has ordered no
+    money is given up, a loan beyond that shows its bank's share.
+    """
+    return model.stopped(loan) if model.is_stopped_by(loan, told) else model.with_breach(loan, told)
+
+
+def breach_event(before: Loan, following: Loan) -> str:
+    """Returns the event of what a breach did to a loan."""
+    if following.state is not before.state:
+        return EVENTS[following.state]
+    return BREACH_ENDED if breach.is_ended(before.breaches, following.breaches) else BREACHED
 
 
 def after(loan: Loan, step: str, outcome: Outcome, on: date) -> Loan:

@@ -1,11 +1,15 @@
 """The drawdown of a loan and its end: plan, reactions, effects and rows, joined."""
 
-from chassis import states
+from functools import partial
+
+from chassis import database, states
 from chassis.command import Transaction
 from chassis.tasks import Outcome, Saga
 from services.loans.loan import plan, reactions, store
 from services.loans.loan.effects import ENTERING
 from services.loans.loan.model import Loan
+from services.loans.loan.store import LOANS
+from trade.breach import Breach
 
 
 def react(transaction: Transaction, loan: Loan, step: str, outcome: Outcome) -> None:
@@ -14,8 +18,19 @@ def react(transaction: Transaction, loan: Loan, step: str, outcome: Outcome) -> 
     states.enter(transaction, loan, [after], ENTERING, _save)
 
 
+def follow_breach(transaction: Transaction, told: Breach) -> None:
+    """Takes what the register told of a breach, to every loan on its asset that it concerns."""
+    connection = transaction.connection
+    database.lock(connection, [loan.name for loan in store.on_declaration(connection, told.enterprise, told.asset)])
+    for loan in store.on_declaration(connection, told.enterprise, told.asset):
+        after = reactions.after_breach(loan, told)
+        if after != loan:
+            save = partial(LOANS.save, event=reactions.breach_event(loan, after))
+            states.enter(transaction, loan, [after], ENTERING, save)
+
+
 def _save(transaction: Transaction, loan: Loan) -> Loan:
-    return store.save(transaction, loan, reactions.EVENTS[loan.state])
+    return LOANS.save(transaction, loan, reactions.EVENTS[loan.state])
 
 
-SAGA = Saga(store.NOUN, store.load, plan.owed, react, store.unfinished)
+SAGA = Saga(LOANS.noun, LOANS.load, plan.owed, react, store.unfinished)

@@ -1,55 +1,35 @@
 """Loans as rows, and the calls they owe: the only SQL of this room."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import records, tasks
-from chassis.command import Transaction
-from chassis.errors import NotFound
+from chassis import records
+from chassis.rows import Rows, alike
 from ledger import store as ledger_store
 from services.loans.loan import model, plan, rpc
 from services.loans.loan.model import Loan
 from services.loans.tables import loans
 
-NOUN = "loan"
+# As the column has it.
+NO_BREACHES = "[]"
+
+LOANS = Rows(
+    table=loans,
+    record=Loan,
+    prefix="loans/",
+    views=alike(rpc.to_proto),
+    noun="loan",
+    plan=plan.owed,
+)
 
 
-def load(connection: sa.Connection, name: str) -> Loan | None:
-    """Returns the loan of a resource name; None where there is none."""
-    return records.one(connection, loans, Loan, loans.c.id == name.removeprefix("loans/"))
-
-
-def find(connection: sa.Connection, name: str, tenant: str) -> Loan:
-    """Returns the loan, if the tenant is its bank or its borrower. Raises NotFound otherwise."""
-    loan = load(connection, name)
-    if loan is None or tenant not in (loan.bank, loan.enterprise):
-        raise NotFound(resource=name)
-    return loan
-
-
-def of_party(tenant: str) -> Any:
-    """Returns the query of the loans that a tenant gave or took."""
-    return sa.select(loans).where(sa.or_(loans.c.bank == tenant, loans.c.enterprise == tenant))
-
-
-def add(transaction: Transaction, loan: Loan, event: str) -> None:
-    """Adds a loan, with its event and what it owes."""
-    records.insert(transaction.connection, loans, loan)
-    _after_write(transaction, loan, event)
-
-
-def save(transaction: Transaction, loan: Loan, event: str) -> Loan:
-    """Saves a changed loan, with its event and what it owes now; returns it with its new revision."""
-    fresh = records.update(transaction.connection, loans, loan)
-    _after_write(transaction, fresh, event)
-    return fresh
-
-
-def _after_write(transaction: Transaction, loan: Loan, event: str) -> None:
-    transaction.append(event, loan.name, rpc.to_proto(loan), [loan.bank, loan.enterprise])
-    tasks.follow(transaction, NOUN, plan.owed, loan)
+def on_declaration(connection: sa.Connection, enterprise: str, declaration: str) -> list[Loan]:
+    """Returns an enterprise's loans on a declaration whose drawdown a breach of it stops, or that show one."""
+    states = loans.c.state.in_([state.value for state in (*model.STOPPABLE, *model.SHOWING)])
+    concerned = loans.c.enterprise == enterprise, sa.or_(states, loans.c.breaches != NO_BREACHES)
+    found = records.many(connection, sa.select(loans).where(*concerned).order_by(loans.c.id), Loan)
+    return [loan for loan in found if any(item.declaration == declaration for item in loan.items)]
 
 
 def unfinished(connection: sa.Connection) -> Iterator[Loan]:

@@ -8,10 +8,12 @@ from decimal import Decimal
 
 from chassis.errors import Problem
 from chassis.money import Money
+from chassis.participants import Participant
 from services.loans import products
 from services.loans.application.model import Application
+from trade import checks, interest
 from trade import day_counts as trade_day_counts
-from trade import interest
+from trade.roles import Role
 
 # A rate has at most so many decimals, for example 0.04350000.
 RATE_DECIMALS_MAX = 8
@@ -50,7 +52,7 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 OPEN = (State.PENDING_APPROVAL, State.OFFERED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """An offer of a bank. `application` is a resource name; costs are over the whole tenor."""
 
@@ -67,11 +69,11 @@ class Offer:
     all_in_cost: Money
     all_in_rate: Decimal
     expire_us: int
-    state: State
+    state: State = State.PENDING_APPROVAL
     maker: str
-    checker: str
-    note: str
-    revision: int
+    checker: str = ""
+    note: str = ""
+    revision: int = 1
     create_us: int
 
     @property
@@ -80,16 +82,13 @@ class Offer:
         return f"offers/{self.id}"
 
     @property
-    def was_offered(self) -> bool:
-        """Whether the exporter has ever been let see it."""
-        return bool(self.checker)
-
-    def may_see(self, tenant: str) -> bool:
-        """Its bank, and the exporter once it is offered."""
-        return tenant == self.bank or (tenant == self.enterprise and self.was_offered)
+    def participants(self) -> tuple[Participant, ...]:
+        """Its bank, and the exporter from the moment it is offered."""
+        exporter = [Participant(self.enterprise, Role.ENTERPRISE)] if self.checker else []
+        return Participant(self.bank, Role.BANK), *exporter
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """The terms that a maker puts into an offer; `annual_rate` is None where it is no number."""
 
@@ -125,17 +124,13 @@ def prepared(
         all_in_cost=cost,
         all_in_rate=interest.all_in_rate(cost, terms.amount - terms.fee, terms.tenor_days, basis),
         expire_us=terms.expire_us,
-        state=State.PENDING_APPROVAL,
         maker=maker,
-        checker="",
-        note="",
-        revision=1,
         create_us=now_us,
     )
 
 
 def problems(terms: Terms, application: Application, now_us: int, on: date) -> list[Problem]:
-    """Everything wrong with an offer's terms, as far as they can be compared."""
+    """Returns everything wrong with an offer's terms, as far as they can be compared."""
     return [
         *_amount_problems(terms, application),
         *_rate_problems(terms.annual_rate, products.product(application.product, on).annual_rate_max),
@@ -145,29 +140,26 @@ def problems(terms: Terms, application: Application, now_us: int, on: date) -> l
 
 def _amount_problems(terms: Terms, application: Application) -> list[Problem]:
     amount, fee, asked = terms.amount, terms.fee, application.amount
-    currency = Problem(
-        "offer.amount",
-        "CURRENCY_DIFFERS",
-        f"The application is in {asked.currency}; offer and fee are in that currency.",
-        f"申请币种为 {asked.currency}，报价金额和费用须使用该币种。",
-    )
-    if {amount.currency, fee.currency} != {asked.currency}:
-        return [currency]
-    not_positive = Problem("offer.amount", "AMOUNT_NOT_POSITIVE", "Offer a positive amount.", "金额须为正数。")
+    differing = [
+        *checks.in_currency("offer.amount", amount.currency, asked.currency, checks.APPLICATION),
+        *checks.in_currency("offer.fee", fee.currency, asked.currency, checks.APPLICATION),
+    ]
+    if differing:
+        return differing
     too_much = Problem("offer.amount", "AMOUNT_ABOVE_APPLICATION", f"Offer at most {asked}.", f"报价金额最高 {asked}。")
     wrong_fee = Problem(
         "offer.fee", "FEE_OUT_OF_RANGE", "Keep back zero or more, and less than the amount.", "费用须不为负且小于金额。"
     )
-    checks = (
-        (amount.minor_units <= 0, not_positive),
+    tests = (
         (amount > asked, too_much),
         (fee.minor_units < 0 or (amount.minor_units > 0 and fee >= amount), wrong_fee),
     )
-    return [problem for is_wrong, problem in checks if is_wrong]
+    positive = checks.positive("offer.amount", amount.minor_units)
+    return [*positive, *(problem for is_wrong, problem in tests if is_wrong)]
 
 
 def _rate_problems(rate: Decimal | None, highest: Decimal) -> list[Problem]:
-    """A rate is a number from zero to the product's highest, with no more decimals than are kept."""
+    """Returns what is wrong with a rate: it is from zero to the highest, with as many decimals as are kept at most."""
     if rate is not None and 0 <= rate <= highest and rate == round(rate, RATE_DECIMALS_MAX):
         return []
     return [
@@ -188,5 +180,5 @@ def _time_problems(terms: Terms, application: Application, now_us: int) -> list[
     past = Problem(
         "offer.expire_time", "EXPIRE_TIME_PAST", "Choose a time that is still to come.", "请选择未来的到期时间。"
     )
-    checks = ((terms.tenor_days > longest, too_long), (terms.expire_us <= now_us, past))
-    return [problem for is_wrong, problem in checks if is_wrong]
+    tests = ((terms.tenor_days > longest, too_long), (terms.expire_us <= now_us, past))
+    return [problem for is_wrong, problem in tests if is_wrong]

@@ -1,27 +1,16 @@
-"""Reading offers: the bank its own, the exporter those that were offered to it."""
+"""Listing offers: the bank its own, the exporter those that were offered to it."""
 
 from aval.loans.v1 import loans_pb2
 
-from chassis import paging, records
 from chassis.service import Reading
-from services.loans.offer import rpc, store
-from services.loans.offer.model import Offer
+from services.loans.offer.store import OFFERS
 from services.loans.tables import offers
 
 
-def get(reading: Reading, request: loans_pb2.GetOfferRequest) -> loans_pb2.Offer:
-    """One offer."""
-    tenant = reading.caller.tenant
-    return rpc.to_proto(store.find(reading.connection, request.name, tenant), tenant)
-
-
 def list_(reading: Reading, request: loans_pb2.ListOffersRequest) -> loans_pb2.ListOffersResponse:
-    """A page of those the caller may see, newest first."""
+    """Returns a page of the offers that the caller may see, newest first; of one application, if it is named."""
     tenant = reading.caller.tenant
-    query = store.of_party(tenant)
-    if request.application:
-        query = query.where(offers.c.application == request.application)
-    query = paging.newest_first(query, offers.c.id, request)
-    page, token = paging.cut(request, records.many(reading.connection, query, Offer), "id")
-    views = [rpc.to_proto(offer, tenant) for offer in page]
+    named = [offers.c.application == request.application] if request.application else []
+    page, token = OFFERS.page(reading, request, *named)
+    views = OFFERS.views(reading.connection, page, tenant)
     return loans_pb2.ListOffersResponse(offers=views, next_page_token=token)

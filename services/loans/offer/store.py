@@ -1,63 +1,28 @@
 """Offers as rows: the only SQL of this room."""
 
-import dataclasses
-from typing import Any
-
 import sqlalchemy as sa
 
 from chassis import records
 from chassis.command import Transaction
-from chassis.errors import NotFound
-from chassis.states import moved
+from chassis.rows import Rows, as_seen
+from chassis.states import after
 from services.loans.offer import rpc
 from services.loans.offer.model import OPEN, TRANSITIONS, Offer, Verb
 from services.loans.tables import offers
 
+# Events name nobody's people. The exporter joins when it is offered.
+OFFERS = Rows(table=offers, record=Offer, prefix="offers/", views=as_seen(rpc.to_proto), joins_later=True)
 IS_OPEN = offers.c.state.in_([state.value for state in OPEN])
 
 
-def find(connection: sa.Connection, name: str, tenant: str) -> Offer:
-    """The offer, if the tenant may see it. NotFound otherwise."""
-    offer = records.one(connection, offers, Offer, offers.c.id == name.removeprefix("offers/"))
-    if offer is None or not offer.may_see(tenant):
-        raise NotFound(resource=name)
-    return offer
-
-
-def of_party(tenant: str) -> Any:
-    """A query of the offers that a tenant may see."""
-    to_exporter = sa.and_(offers.c.enterprise == tenant, offers.c.checker != "")
-    return sa.select(offers).where(sa.or_(offers.c.bank == tenant, to_exporter))
-
-
 def due(connection: sa.Connection, now_us: int, limit: int) -> list[Offer]:
-    """Open offers whose time is over."""
+    """Returns open offers whose time is over, the oldest first."""
     query = sa.select(offers).where(IS_OPEN, offers.c.expire_us <= now_us)
     return records.many(connection, query.order_by(offers.c.expire_us).limit(limit), Offer)
 
 
 def decline_open(transaction: Transaction, application: str) -> None:
-    """Declines what is still open of an application's offers."""
+    """Declines the open offers of an application."""
     query = sa.select(offers).where(IS_OPEN, offers.c.application == application).order_by(offers.c.id)
     for offer in records.many(transaction.connection, query, Offer):
-        state = moved(TRANSITIONS, offer, Verb.DECLINE)
-        save(transaction, dataclasses.replace(offer, state=state), "offer.declined")
-
-
-def add(transaction: Transaction, offer: Offer) -> None:
-    """A new offer, with its event."""
-    records.insert(transaction.connection, offers, offer)
-    _tell(transaction, offer, "offer.prepared")
-
-
-def save(transaction: Transaction, offer: Offer, event: str) -> Offer:
-    """A changed offer, with its event."""
-    fresh = records.update(transaction.connection, offers, offer)
-    _tell(transaction, fresh, event)
-    return fresh
-
-
-def _tell(transaction: Transaction, offer: Offer, event: str) -> None:
-    """To those who may see it; nobody's event names its people."""
-    parties = [party for party in (offer.bank, offer.enterprise) if offer.may_see(party)]
-    transaction.append(event, offer.name, rpc.to_proto(offer), parties)
+        OFFERS.save(transaction, after(TRANSITIONS, offer, Verb.DECLINE), "offer.declined")

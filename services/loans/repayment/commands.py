@@ -9,23 +9,28 @@ from chassis import money
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem, WrongState
 from chassis.money import Money, total
-from chassis.states import moved
-from ledger import store as ledger
+from chassis.states import after
+from ledger import store as ledger_store
 from ledger.model import Kind
 from services.loans import errors, products
 from services.loans.loan import model as loan_model
 from services.loans.loan import payoff
-from services.loans.loan import store as loans
 from services.loans.loan.model import Loan
 from services.loans.loan.reads import day
+from services.loans.loan.store import LOANS
 from services.loans.products import Component
 from services.loans.repayment import model, rpc, store
 from services.loans.repayment.model import COUNTED, TRANSITIONS, Repayment, State, Verb
+from services.loans.repayment.store import REPAYMENTS
 from trade import value_dates
 from trade.calendars import day_in_china
+from trade.reservation import Reservations
 
 # A partial repayment tells another event than the last one: who books on the type books once.
 PARTLY_REPAID, REPAID = "loan.partly_repaid", "loan.repaid"
+RESERVATIONS = Reservations(
+    noun="repayment", given_back=State.CANCELLED, over=errors.RepaymentCancelled, taken=errors.RepaymentIdTaken
+)
 WRONG_AMOUNT = Problem(
     "amount",
     "AMOUNT_NOT_COLLECTABLE",
@@ -35,45 +40,43 @@ WRONG_AMOUNT = Problem(
 
 
 def create(transaction: Transaction, request: loans_pb2.CreateRepaymentRequest) -> loans_pb2.Repayment:
-    """Fixes what of the amount repays the loan, and holds it."""
-    if known := store.load(transaction.connection, request.repayment_id):
-        return rpc.to_proto(_same(known, request))
+    """Fixes what of an amount repays a loan, and holds it.
+
+    Raises RepaymentCancelled, RepaymentIdTaken, NotFound, WrongState, InvalidFields, NothingOwed.
+    """
+    if standing := REPAYMENTS.load(transaction.connection, request.repayment_id):
+        return rpc.to_proto(_same(standing, request, transaction.caller.tenant))
     loan = _secured(transaction, request)
     if loan.state is not loan_model.State.ACTIVE:
         raise WrongState(resource=loan.name, state=loan.state.value)
     repayment = _fixed(transaction, loan, request)
-    ledger.post(transaction, *model.hold_transfers(repayment, loan))
-    store.add(transaction, repayment)
-    return rpc.to_proto(repayment)
+    ledger_store.post(transaction, *model.hold_transfers(repayment, loan))
+    return rpc.to_proto(REPAYMENTS.add(transaction, repayment))
 
 
 def _secured(transaction: Transaction, request: loans_pb2.CreateRepaymentRequest) -> Loan:
-    """The loan, if the caller is its bank and the encumbrance its own. Raises NotFound: a name alone moves nothing."""
+    """Returns the loan, if caller and encumbrance are its own. Raises NotFound: a name alone moves nothing."""
     loan = _loan(transaction, request.loan)
     if loan.bank != transaction.caller.tenant or request.encumbrance != f"encumbrances/{loan.encumbrance_id}":
         raise NotFound(resource=request.loan)
     return loan
 
 
-def _same(known: Repayment, request: loans_pb2.CreateRepaymentRequest) -> Repayment:
-    """The one that stands, if it is the same; a cancelled one refuses to come back."""
-    if known.state is State.CANCELLED:
-        raise errors.RepaymentCancelled(repayment=known.name)
-    asked = (request.loan, request.payment, money.from_proto(request.amount))
-    if asked != (known.loan, known.payment, known.asked):
-        raise errors.RepaymentIdTaken(repayment=known.name)
-    return known
+def _same(standing: Repayment, request: loans_pb2.CreateRepaymentRequest, bank: str) -> Repayment:
+    """Returns the repayment that stands, if a request asks for it. Raises RepaymentCancelled, RepaymentIdTaken."""
+    amount = money.from_proto(request.amount)
+    return RESERVATIONS.same(standing, bank, loan=request.loan, payment=request.payment, asked=amount)
 
 
 def _loan(transaction: Transaction, name: str) -> Loan:
-    loan = loans.load(transaction.connection, name)
+    loan = LOANS.load(transaction.connection, name)
     if loan is None:
         raise NotFound(resource=name)
     return loan
 
 
 def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaymentRequest) -> Repayment:
-    """What the amount pays, beside the repayments whose money is still to move."""
+    """Returns what an amount repays beside the repayments whose money is still to move. Raises as `create`."""
     asked = money.from_proto(request.amount)
     _check(transaction, loan, request)
     counted = store.of_loan(transaction.connection, loan.name, COUNTED)
@@ -93,17 +96,15 @@ def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
         principal=parts[Component.PRINCIPAL],
         unsecured=payable - parts[Component.PRINCIPAL],
         value_date=due.day,
-        state=State.PENDING,
-        revision=1,
         create_us=transaction.now_us,
     )
 
 
 def _to_repay(loan: Loan, counted: Sequence[Repayment], request: loans_pb2.CreateRepaymentRequest) -> Money:
-    """The principal that the receipt is to repay, beside the repayments that count."""
+    """Returns the principal that a receipt is to repay beside the repayments that count."""
     currency, settled = loan.principal.currency, money.from_proto(request.settled)
-    repaid = total([one.principal_part for one in counted], currency)
-    interest = total([one.interest_part for one in counted], currency)
+    repaid = total([repayment.principal_part for repayment in counted], currency)
+    interest = total([repayment.interest_part for repayment in counted], currency)
     own = max(settled - repaid, repaid.zero())
     if request.HasField("settled_by_payment"):
         own = money.from_proto(request.settled_by_payment)
@@ -111,7 +112,7 @@ def _to_repay(loan: Loan, counted: Sequence[Repayment], request: loans_pb2.Creat
 
 
 def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaymentRequest) -> None:
-    """Positive amounts of the loan's currency, not from a future beyond the next working day. InvalidFields."""
+    """Raises InvalidFields unless amounts are positive, in the loan's currency, and from a day that isn't too late."""
     asked, currencies = money.from_proto(request.amount), {request.amount.currency_code, request.settled.currency_code}
     if request.HasField("settled_by_payment"):
         currencies.add(request.settled_by_payment.currency_code)
@@ -124,63 +125,43 @@ def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
 
 
 def confirm(transaction: Transaction, request: loans_pb2.ConfirmRepaymentRequest) -> loans_pb2.Repayment:
-    """The money has moved."""
-    repayment = store.load(transaction.connection, request.repayment_id)
-    if repayment is None or repayment.bank != transaction.caller.tenant:
-        raise NotFound(resource=f"repayments/{request.repayment_id}")
+    """Books a repayment whose money has moved. Raises NotFound, WrongState."""
+    name, bank = f"repayments/{request.repayment_id}", transaction.caller.tenant
+    repayment = REPAYMENTS.own(transaction.connection, name, bank=bank)
     if repayment.state is State.POSTED:
         return rpc.to_proto(repayment)
-    posted = dataclasses.replace(repayment, state=moved(TRANSITIONS, repayment, Verb.CONFIRM))
-    ledger.post(transaction, *model.closing_transfers(repayment, Kind.POST))
-    posted = store.save(transaction, posted)
+    posted = after(TRANSITIONS, repayment, Verb.CONFIRM)
+    ledger_store.post(transaction, *model.closing_transfers(repayment, Kind.POST))
+    posted = REPAYMENTS.save(transaction, posted)
     loan = _loan(transaction, repayment.loan)
     paid = dataclasses.replace(
         loan,
         outstanding=loan.outstanding - repayment.principal_part,
         interest_paid=loan.interest_paid + repayment.interest_part,
     )
-    after = _settled(transaction, paid)
-    loans.save(transaction, after, REPAID if after.state is loan_model.State.REPAID else PARTLY_REPAID)
+    settled = _settled(transaction, paid)
+    LOANS.save(transaction, settled, REPAID if settled.state is loan_model.State.REPAID else PARTLY_REPAID)
     return rpc.to_proto(posted)
 
 
 def _settled(transaction: Transaction, loan: Loan) -> Loan:
-    """REPAID once nothing is owed and no money is still to move."""
+    """Returns the loan as REPAID once nothing is owed and no money is still to move; else as it is."""
     counted = store.of_loan(transaction.connection, loan.name, COUNTED)
     is_moving = any(repayment.state is State.PENDING for repayment in counted)
     if is_moving or payoff.due(loan, counted).total:
         return loan
-    return dataclasses.replace(loan, state=moved(loan_model.TRANSITIONS, loan, loan_model.Verb.REPAY))
+    return after(loan_model.TRANSITIONS, loan, loan_model.Verb.REPAY)
 
 
 def cancel(transaction: Transaction, request: loans_pb2.CancelRepaymentRequest) -> loans_pb2.Repayment:
-    """The money will not move; an unknown id leaves a tombstone."""
-    repayment = store.load(transaction.connection, request.repayment_id)
-    if repayment is None:
-        return _tombstone(transaction, request.repayment_id)
-    if repayment.bank != transaction.caller.tenant:
-        raise NotFound(resource=repayment.name)
-    if repayment.state is State.CANCELLED:
-        return rpc.to_proto(repayment)
-    cancelled = dataclasses.replace(repayment, state=moved(TRANSITIONS, repayment, Verb.CANCEL))
-    ledger.post(transaction, *model.closing_transfers(repayment, Kind.VOID))
-    return rpc.to_proto(store.save(transaction, cancelled))
-
-
-def _tombstone(transaction: Transaction, identifier: str) -> loans_pb2.Repayment:
-    """Refuses a repayment that comes after its own cancellation."""
-    tombstone = Repayment(
-        id=identifier,
-        loan="",
-        bank=transaction.caller.tenant,
-        payment="",
-        asked=None,
-        interest=None,
-        principal=None,
-        value_date=None,
-        state=State.CANCELLED,
-        revision=1,
-        create_us=transaction.now_us,
-    )
-    store.add(transaction, tombstone)
-    return rpc.to_proto(tombstone)
+    """Gives back a repayment whose money won't move; an unknown id leaves a tombstone. Raises NotFound, WrongState."""
+    bank, identifier = transaction.caller.tenant, request.repayment_id
+    standing = REPAYMENTS.load(transaction.connection, identifier)
+    if standing is None:
+        tombstone = Repayment(id=identifier, bank=bank, state=State.CANCELLED, create_us=transaction.now_us)
+        return rpc.to_proto(REPAYMENTS.add(transaction, tombstone))
+    if RESERVATIONS.is_given_back(standing, bank):
+        return rpc.to_proto(standing)
+    cancelled = after(TRANSITIONS, standing, Verb.CANCEL)
+    ledger_store.post(transaction, *model.closing_transfers(standing, Kind.VOID))
+    return rpc.to_proto(REPAYMENTS.save(transaction, cancelled))

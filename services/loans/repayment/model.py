@@ -7,9 +7,11 @@ from datetime import date
 
 from chassis import ids
 from chassis.money import Money
+from chassis.participants import Participant
 from ledger.model import Kind, Transfer, chained
 from services.loans.loan.model import Loan, Part, funds_id, part_id
 from services.loans.products import Component
+from trade.roles import Role
 
 
 class State(enum.StrEnum):
@@ -21,7 +23,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can be done to it."""
+    """The things that can be done to it."""
 
     CONFIRM = "confirm"
     CANCEL = "cancel"
@@ -39,20 +41,20 @@ ACCOUNTS: Mapping[Component, Part] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repayment:
     """A repayment by its collector's id; `loan` is a resource name. A tombstone has no loan and no amounts."""
 
     id: str
-    loan: str
+    loan: str = ""
     bank: str
-    payment: str
-    asked: Money | None
-    interest: Money | None
-    principal: Money | None
-    value_date: date | None
-    state: State
-    revision: int
+    payment: str = ""
+    asked: Money | None = None
+    interest: Money | None = None
+    principal: Money | None = None
+    value_date: date | None = None
+    state: State = State.PENDING
+    revision: int = 1
     create_us: int
     # The principal that is owed after it though its encumbrance was settled for it.
     unsecured: Money | None = None
@@ -61,6 +63,11 @@ class Repayment:
     def name(self) -> str:
         """Its resource name."""
         return f"repayments/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant]:
+        """The bank alone."""
+        return (Participant(self.bank, Role.BANK),)
 
     @property
     def interest_part(self) -> Money:
@@ -75,6 +82,16 @@ class Repayment:
         return self.principal
 
     @property
+    def amount(self) -> Money | None:
+        """Both parts; a tombstone has none."""
+        return self.interest_part + self.principal_part if self.loan else None
+
+    @property
+    def unsecured_part(self) -> Money | None:
+        """The principal that is owed after it though its encumbrance was settled; a tombstone has none."""
+        return self.unsecured or self.interest_part.zero() if self.loan else None
+
+    @property
     def day(self) -> date:
         """Its value date."""
         assert self.value_date is not None, f"{self.name} is a tombstone"
@@ -87,7 +104,10 @@ class Repayment:
 
 
 def waterfall(amount: Money, owed: Mapping[Component, Money], order: Sequence[Component]) -> dict[Component, Money]:
-    """What of an amount pays each component, in order; what is left over pays nothing."""
+    """Returns the parts of an amount that pay each component, in order; the rest of it pays nothing.
+
+    100.00 of 30.00 interest and 50.00 principal: 30.00 and 50.00. 40.00 of them: 30.00 and 10.00.
+    """
     paid = {}
     for component in order:
         paid[component] = min(amount, owed[component])

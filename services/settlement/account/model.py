@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from chassis.errors import Problem
 from chassis.money import Money, is_currency
+from chassis.participants import Participant
 from ledger.model import Account as LedgerAccount
 from ledger.model import Limit
 from ledger.store import NewAccount, account_id
 from services.settlement.messages.iso20022 import short_account
 from trade.identifiers import is_iban
+from trade.roles import Role
 
 BOOK = "money"
 _OUR_ID = re.compile(r"[0-9A-F]{32}")
@@ -40,7 +42,7 @@ OWNERS: Mapping[Kind, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """An account of one owner at one bank in one currency, one of each kind. `id` is also the ledger account's.
 
@@ -60,6 +62,11 @@ class Account:
     def name(self) -> str:
         """Its resource name."""
         return f"accounts/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.owner, Role.OWNER), Participant(self.bank, Role.BANK)
 
     @property
     def number(self) -> str:

@@ -2,33 +2,21 @@
 
 from aval.settlement.v1 import settlement_pb2
 
-from chassis import paging, records
 from chassis.errors import NotFound
+from chassis.participants import tenants
 from chassis.service import Reading
-from ledger import store as ledger
-from services.settlement.account import rpc, store
+from services.settlement.account import store
 from services.settlement.account.model import Account
-from services.settlement.tables import accounts
 
 
 def visible(reading: Reading, name: str) -> Account:
-    """The account, if the caller may know of it. NotFound."""
+    """Returns the account, if the caller may know of it. Raises NotFound."""
     account = store.find(reading.connection, name)
-    if account is None or reading.caller.tenant not in (account.owner, account.bank):
+    if account is None or reading.caller.tenant not in tenants(account):
         raise NotFound(resource=name)
     return account
 
 
 def get(reading: Reading, request: settlement_pb2.GetAccountRequest) -> settlement_pb2.Account:
-    """One account with its balances."""
-    account = visible(reading, request.name)
-    return rpc.to_proto(account, ledger.accounts(reading.connection, [account.id])[account.id])
-
-
-def list_(reading: Reading, request: settlement_pb2.ListAccountsRequest) -> settlement_pb2.ListAccountsResponse:
-    """A page of those the caller owns or keeps."""
-    query = paging.newest_first(store.of_party(reading.caller.tenant), accounts.c.id, request)
-    page, token = paging.cut(request, records.many(reading.connection, query, Account), "id")
-    balances = ledger.accounts(reading.connection, [account.id for account in page])
-    views = [rpc.to_proto(account, balances[account.id]) for account in page]
-    return settlement_pb2.ListAccountsResponse(accounts=views, next_page_token=token)
+    """Returns an account with its balances, its name in letters of either case. Raises NotFound."""
+    return store.ACCOUNTS.view(reading.connection, visible(reading, request.name))

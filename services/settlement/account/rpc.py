@@ -2,7 +2,7 @@
 
 from aval.settlement.v1 import settlement_pb2
 
-from chassis import money
+from chassis import wire
 from ledger.model import Account as LedgerAccount
 from services.settlement.account import model
 from services.settlement.account.model import Account, Kind
@@ -18,16 +18,6 @@ def kind_of(message: settlement_pb2.Account) -> Kind:
 def to_proto(account: Account, balances: LedgerAccount) -> settlement_pb2.Account:
     """Returns the wire form."""
     posted, available = model.in_owners_favour(account, balances)
-    message = settlement_pb2.Account(
-        name=account.name,
-        owner=account.owner,
-        bank=account.bank,
-        currency_code=account.currency,
-        kind=account.kind.value,
-        iban=account.iban,
-        account_number=account.account_number,
-        posted=money.to_proto(posted),
-        available=money.to_proto(available),
+    return wire.fill(
+        settlement_pb2.Account, account, currency_code=account.currency, posted=posted, available=available
     )
-    message.create_time.FromMicroseconds(account.create_us)
-    return message

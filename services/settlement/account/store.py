@@ -2,41 +2,61 @@
 
 import dataclasses
 import uuid
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
+from aval.settlement.v1 import settlement_pb2
 
 from chassis import records
 from chassis.command import Transaction
-from ledger import store as ledger
+from chassis.errors import NotFound
+from chassis.participants import tenants
+from chassis.rows import Rows
+from ledger import store as ledger_store
 from services.settlement import errors
 from services.settlement.account import model, rpc
 from services.settlement.account.model import Account, Kind
 from services.settlement.tables import accounts
 
 
+def views(connection: sa.Connection, listed: Sequence[Account], _viewer: str = "") -> list[settlement_pb2.Account]:
+    """Returns the wire forms, with the balances as they are now."""
+    balances = ledger_store.accounts(connection, [account.id for account in listed])
+    return [rpc.to_proto(account, balances[account.id]) for account in listed]
+
+
+ACCOUNTS = Rows(table=accounts, record=Account, prefix="accounts/", views=views)
+
+
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, Account]:
-    """The accounts with these ids, those that are open."""
+    """Returns the open accounts of these ids, by id."""
     query = sa.select(accounts).where(accounts.c.id.in_(set(identifiers)))
-    return {found.id: found for found in records.many(connection, query, Account)}
+    return {account.id: account for account in records.many(connection, query, Account)}
 
 
 def find(connection: sa.Connection, name: str) -> Account | None:
-    """The account of a resource name."""
+    """Returns the account of a resource name, in letters of either case; None where there is none."""
     identifier = name.removeprefix("accounts/").lower()
     return load(connection, [identifier]).get(identifier)
 
 
-def of_number(connection: sa.Connection, bank: str, number: str) -> Account | None:
-    """A bank's account by what the world calls it: its IBAN, the bank's own number, or its id, short or long.
+def current(transaction: Transaction, name: str) -> Account:
+    """Returns the current account of the calling owner. Raises NotFound for any other account."""
+    account = find(transaction.connection, name)
+    if account is None or account.owner != transaction.caller.tenant or account.kind is not Kind.CURRENT:
+        raise NotFound(resource=name)
+    return account
 
-    Blanks, hyphens and the letters' case make no difference.
+
+def of_number(connection: sa.Connection, bank: str, number: str) -> Account | None:
+    """Returns a bank's account by what the world calls it: its IBAN, the bank's own number, or its id, short or long.
+
+    Blanks, hyphens and the letters' case make no difference: "de89 3704…" finds DE893704….
     """
     wanted = model.compact(number)
     named = sa.or_(accounts.c.iban == wanted, accounts.c.account_number == wanted)
-    known = records.one(connection, accounts, Account, accounts.c.bank == bank, named) if wanted else None
-    return known or _of_id(connection, bank, number)
+    account = records.one(connection, accounts, Account, accounts.c.bank == bank, named) if wanted else None
+    return account or _of_id(connection, bank, number)
 
 
 def _of_id(connection: sa.Connection, bank: str, number: str) -> Account | None:
@@ -49,7 +69,7 @@ def _of_id(connection: sa.Connection, bank: str, number: str) -> Account | None:
 
 
 def number(transaction: Transaction, account: Account, iban: str, account_number: str) -> Account:
-    """The account with other numbers, told; unchanged where it has them. AccountNumberTaken."""
+    """Gives an account other numbers, with its event, unless it has them; returns it. Raises AccountNumberTaken."""
     numbered = dataclasses.replace(account, iban=iban, account_number=account_number)
     if numbered == account:
         return account
@@ -64,41 +84,34 @@ def number(transaction: Transaction, account: Account, iban: str, account_number
 
 
 def current_of(connection: sa.Connection, owner: str, currency: str) -> list[Account]:
-    """An owner's current accounts in a currency, oldest first."""
+    """Returns the current accounts of an owner in a currency, oldest first."""
     rows = accounts
     query = sa.select(rows).where(rows.c.owner == owner, rows.c.currency == currency, rows.c.kind == Kind.CURRENT.value)
     return records.many(connection, query.order_by(rows.c.create_us, rows.c.id), Account)
 
 
 def of_kind(connection: sa.Connection, kind: Kind) -> list[Account]:
-    """All accounts of a kind."""
+    """Returns all accounts of a kind."""
     return records.many(connection, sa.select(accounts).where(accounts.c.kind == kind.value), Account)
 
 
 def ensure(transaction: Transaction, bank: str, owner: str, currency: str, kind: Kind) -> Account:
-    """The account, opened now if it isn't yet."""
+    """Returns the account, which it opens if it isn't open yet."""
     identifier = model.identifier(bank, owner, currency, kind)
-    if known := load(transaction.connection, [identifier]).get(identifier):
-        return known
-    account = Account(identifier, bank, owner, currency, kind, transaction.now_us)
-    records.insert(transaction.connection, accounts, account)
-    ledger.open_accounts(transaction.connection, [model.ledger_account(account)])
+    if standing := load(transaction.connection, [identifier]).get(identifier):
+        return standing
+    account = Account(id=identifier, bank=bank, owner=owner, currency=currency, kind=kind, create_us=transaction.now_us)
+    ACCOUNTS.add(transaction, account)
+    ledger_store.open_accounts(transaction.connection, [model.ledger_account(account)])
     tell(transaction, "account.opened", account)
     return account
 
 
 def own(transaction: Transaction, bank: str, currency: str, kind: Kind) -> Account:
-    """A bank's own account, opened now if it isn't yet."""
+    """Returns the account of a bank for itself, which it opens if it isn't open yet."""
     return ensure(transaction, bank, bank, currency, kind)
 
 
-def of_party(tenant: str) -> Any:
-    """A query of the accounts that a tenant owns or keeps."""
-    return sa.select(accounts).where(sa.or_(accounts.c.owner == tenant, accounts.c.bank == tenant))
-
-
 def tell(transaction: Transaction, event: str, account: Account) -> None:
-    """Tells owner and bank, with the balances as they are now."""
-    balances = ledger.accounts(transaction.connection, [account.id])
-    payload = rpc.to_proto(account, balances[account.id])
-    transaction.append(event, account.name, payload, (account.owner, account.bank))
+    """Tells owner and bank of an account, with the balances as they are now."""
+    transaction.append(event, account.name, ACCOUNTS.view(transaction.connection, account), tenants(account))

@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 
 from chassis import ids
 from chassis.money import LARGEST, Money
+from chassis.participants import Participant
 from ledger import model as ledger_model
 from ledger.model import Transfer
 from services.settlement.account import model as account_model
 from services.settlement.account.model import OWNERS, Kind
+from trade.roles import Role
 
 INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
 PAYEE_IS_PAYER = "PAYEE_IS_PAYER"
@@ -58,7 +60,7 @@ FINISHED = (State.PAID, State.REFUSED)
 MOVED = (State.POSTED, State.PAID)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BillPayment:
     """`amount`, the part of it that is a late fee, and `payee` are known once the bill is claimed; `bill` is a record's
     resource name."""
@@ -69,18 +71,23 @@ class BillPayment:
     enterprise: str
     debit_account: str
     currency: str
-    payee: str
-    amount: Money | None
-    late_fee: Money | None
-    state: State
-    reason: str
+    payee: str = ""
+    amount: Money | None = None
+    late_fee: Money | None = None
+    state: State = State.CLAIMING
+    reason: str = ""
     create_us: int
-    revision: int
+    revision: int = 1
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"billPayments/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.enterprise, Role.ENTERPRISE), Participant(self.bank, Role.BANK)
 
     @property
     def transfer_id(self) -> str:

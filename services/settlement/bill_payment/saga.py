@@ -7,6 +7,7 @@ from ledger import store as ledger_store
 from services.settlement.bill_payment import plan, reactions, store
 from services.settlement.bill_payment.effects import ENTERING
 from services.settlement.bill_payment.model import BillPayment
+from services.settlement.bill_payment.store import BILL_PAYMENTS
 
 
 def react(transaction: Transaction, payment: BillPayment, step: str, outcome: Outcome) -> None:
@@ -17,7 +18,7 @@ def react(transaction: Transaction, payment: BillPayment, step: str, outcome: Ou
 
 
 def _save(transaction: Transaction, payment: BillPayment) -> BillPayment:
-    return store.save(transaction, payment, reactions.EVENTS[payment.state])
+    return BILL_PAYMENTS.save(transaction, payment, reactions.EVENTS[payment.state])
 
 
-SAGA = Saga(store.NOUN, store.load, plan.owed, react, store.unfinished)
+SAGA = Saga(BILL_PAYMENTS.noun, BILL_PAYMENTS.load, plan.owed, react, store.unfinished)

@@ -1,53 +1,30 @@
 """Payments of bills as rows, and the calls they owe: the only SQL of this room."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import records, tasks
-from chassis.command import Transaction
+from chassis import records
+from chassis.rows import Rows, alike
 from ledger import store as ledger_store
 from services.settlement.bill_payment import plan, rpc
 from services.settlement.bill_payment.model import FINISHED, MOVED, BillPayment
 from services.settlement.tables import bill_payments
 
-NOUN = "bill_payment"
-
-
-def load(connection: sa.Connection, name: str) -> BillPayment | None:
-    """Returns the payment of a resource name; None where there is none."""
-    identifier = name.removeprefix("billPayments/")
-    return records.one(connection, bill_payments, BillPayment, bill_payments.c.id == identifier)
+BILL_PAYMENTS = Rows(
+    table=bill_payments,
+    record=BillPayment,
+    prefix="billPayments/",
+    views=alike(rpc.to_proto),
+    noun="bill_payment",
+    plan=plan.owed,
+)
 
 
 def unfinished(connection: sa.Connection) -> Iterable[BillPayment]:
     """Returns the payments that may owe a call."""
     query = sa.select(bill_payments).where(bill_payments.c.state.not_in([state.value for state in FINISHED]))
     return records.many(connection, query, BillPayment)
-
-
-def of_party(tenant: str) -> Any:
-    """Returns the query of the payments of an enterprise, or of a bank's customers."""
-    return sa.select(bill_payments).where(sa.or_(bill_payments.c.bank == tenant, bill_payments.c.enterprise == tenant))
-
-
-def add(transaction: Transaction, payment: BillPayment) -> None:
-    """Adds a payment, with its event and what it owes."""
-    records.insert(transaction.connection, bill_payments, payment)
-    _follow(transaction, payment, "bill_payment.ordered")
-
-
-def save(transaction: Transaction, payment: BillPayment, event: str) -> BillPayment:
-    """Saves a changed payment, with its event and what it owes now; returns it with its new revision."""
-    fresh = records.update(transaction.connection, bill_payments, payment)
-    _follow(transaction, fresh, event)
-    return fresh
-
-
-def _follow(transaction: Transaction, payment: BillPayment, event: str) -> None:
-    transaction.append(event, payment.name, rpc.to_proto(payment), (payment.enterprise, payment.bank))
-    tasks.follow(transaction, NOUN, plan.owed, payment)
 
 
 def violations(connection: sa.Connection) -> list[str]:

@@ -5,11 +5,11 @@ from dataclasses import replace
 from aval.settlement.v1 import settlement_pb2
 
 from chassis.command import Transaction
-from chassis.errors import InvalidFields, NotFound, NothingPrepared, Problem, SamePerson
+from chassis.errors import InvalidFields, NothingPrepared, Problem
 from chassis.money import Money
-from chassis.states import check_etag, moved
+from chassis.states import after, check_etag, moved
 from services.settlement import errors, value_dates
-from services.settlement.account import store as accounts
+from services.settlement.account import store as account_store
 from services.settlement.account.model import Account, Kind
 from services.settlement.incoming_payment import model, reactions, rpc, saga, store
 from services.settlement.incoming_payment.division import Part
@@ -19,11 +19,12 @@ from services.settlement.incoming_payment.model import (
     IncomingPayment,
     Outlet,
     Resolution,
-    State,
     Verb,
 )
+from services.settlement.incoming_payment.store import INCOMING_PAYMENTS
 from services.settlement.messages import pacs008
 from services.settlement.messages.pacs008 import CreditTransfer
+from trade import approval, checks
 
 PATH = "Document/FIToFICstmrCdtTrf/CdtTrfTxInf"
 UNKNOWN_ACCOUNT = Problem(
@@ -64,14 +65,12 @@ def import_(transaction: Transaction, request: settlement_pb2.ImportPaymentReque
 
 
 def _creditor(transaction: Transaction, transfer: CreditTransfer) -> Account:
-    """The exporter's account, of the calling bank and in the payment's currency. InvalidFields."""
-    account = accounts.of_number(transaction.connection, transaction.caller.tenant, transfer.creditor_account)
+    """Returns the exporter's account at the calling bank, in the payment's currency. Raises InvalidFields."""
+    account = account_store.of_number(transaction.connection, transaction.caller.tenant, transfer.creditor_account)
     if account is None or account.kind is not Kind.CURRENT or not account.owner.startswith("enterprises/"):
         raise InvalidFields([UNKNOWN_ACCOUNT])
     if account.currency != transfer.currency_code:
-        english = f"The account is in {account.currency}, the payment in {transfer.currency_code}."
-        chinese = f"账户币种为 {account.currency}，付款币种为 {transfer.currency_code}。"
-        raise InvalidFields([Problem(f"{PATH}/IntrBkSttlmAmt", "CURRENCY_DIFFERS", english, chinese)])
+        raise InvalidFields([checks.currency_differs(f"{PATH}/IntrBkSttlmAmt", account.currency, checks.ACCOUNT)])
     return account
 
 
@@ -88,13 +87,8 @@ def _payment(transaction: Transaction, transfer: CreditTransfer, account: Accoun
         remittance_information=transfer.remittance_information,
         remittance_documents=transfer.remittance_documents,
         parts=tuple(Part(f"declarations/{number}") for number in transfer.declarations),
-        state=State.RECEIVED,
-        collections=(),
-        remainder=None,
-        reason="",
         value_date=transfer.settlement_date,
         create_us=transaction.now_us,
-        revision=1,
     )
 
 
@@ -117,16 +111,14 @@ def match(
 
 
 def _own(transaction: Transaction, name: str, etag: str) -> IncomingPayment:
-    """A payment that the calling bank received. Raises NotFound for anyone else's, EtagMismatch."""
-    payment = store.load(transaction.connection, name)
-    if payment is None or payment.bank != transaction.caller.tenant:
-        raise NotFound(resource=name)
+    """Returns a payment that the calling bank received. Raises NotFound for anyone else's, EtagMismatch."""
+    payment = INCOMING_PAYMENTS.own(transaction.connection, name, bank=transaction.caller.tenant)
     check_etag(etag, payment)
     return payment
 
 
 def _named(request: settlement_pb2.MatchIncomingPaymentRequest) -> list[str]:
-    """The declarations of a request, given as one or as several. Raises InvalidFields for none and for both."""
+    """Returns the declarations of a request, given in either of two fields. Raises InvalidFields for none and both."""
     if bool(request.declaration) == bool(request.declarations):
         raise InvalidFields([ONE_OR_SEVERAL])
     return [request.declaration] if request.declaration else list(request.declarations)
@@ -135,14 +127,14 @@ def _named(request: settlement_pb2.MatchIncomingPaymentRequest) -> list[str]:
 def credit(
     transaction: Transaction, request: settlement_pb2.CreditIncomingPaymentRequest
 ) -> settlement_pb2.IncomingPayment:
-    """A maker prepares that money for no declaration goes to the account it is for."""
+    """Prepares, by a maker, that money for no declaration goes to the account it is for."""
     return _prepare(transaction, request, Outlet.CREDIT)
 
 
 def return_(
     transaction: Transaction, request: settlement_pb2.ReturnIncomingPaymentRequest
 ) -> settlement_pb2.IncomingPayment:
-    """A maker prepares that money for no declaration goes back."""
+    """Prepares, by a maker, that money for no declaration goes back."""
     return _prepare(transaction, request, Outlet.RETURN)
 
 
@@ -157,19 +149,18 @@ def _prepare(
         raise errors.DeclarationApplied(payment=payment.name, declaration=", ".join(payment.declarations))
     resolution = Resolution(outlet, request.reason, transaction.caller.principal)
     prepared = replace(payment, state=state, resolution=resolution)
-    return rpc.to_proto(store.save(transaction, prepared, "payment.resolution_prepared"), payment.bank)
+    return rpc.to_proto(INCOMING_PAYMENTS.save(transaction, prepared, "payment.resolution_prepared"), payment.bank)
 
 
 def approve(
     transaction: Transaction, request: settlement_pb2.ApproveIncomingPaymentRequest
 ) -> settlement_pb2.IncomingPayment:
-    """Another person of the bank approves exactly what was prepared; the money leaves suspense."""
+    """Approves what was prepared, by another person of the bank; the money leaves suspense. Raises SamePerson."""
     payment = _own(transaction, request.name, request.etag)
     resolution, checker = _prepared(payment), transaction.caller.principal
-    if resolution.maker == checker:
-        raise SamePerson
-    state = moved(TRANSITIONS, payment, OUTLETS[resolution.kind])
-    decided = replace(payment, state=state, resolution=replace(resolution, checker=checker))
+    approval.check_another(resolution.maker, checker)
+    verb = OUTLETS[resolution.kind]
+    decided = after(TRANSITIONS, payment, verb, resolution=replace(resolution, checker=checker))
     return rpc.to_proto(saga.move(transaction, payment, [decided]), payment.bank)
 
 
@@ -178,10 +169,9 @@ def reject(
 ) -> settlement_pb2.IncomingPayment:
     """Drops what a maker prepared; a person decides anew."""
     payment = _own(transaction, request.name, request.etag)
-    state = moved(TRANSITIONS, payment, Verb.REJECT)
+    dropped = after(TRANSITIONS, payment, Verb.REJECT, resolution=None)
     _prepared(payment)
-    dropped = replace(payment, state=state, resolution=None)
-    return rpc.to_proto(store.save(transaction, dropped, "payment.resolution_rejected"), payment.bank)
+    return rpc.to_proto(INCOMING_PAYMENTS.save(transaction, dropped, "payment.resolution_rejected"), payment.bank)
 
 
 def _prepared(payment: IncomingPayment) -> Resolution:

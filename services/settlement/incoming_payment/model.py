@@ -26,11 +26,13 @@ from aval.declarations.v1 import declarations_pb2
 from chassis import ids, money
 from chassis.errors import DomainError
 from chassis.money import Money, total
+from chassis.participants import Participant
 from ledger.model import Transfer, chained
 from services.settlement.account import model as account_model
 from services.settlement.account.model import Kind
 from services.settlement.incoming_payment import division
 from services.settlement.incoming_payment.division import Collection, Part, SettledAsset
+from trade.roles import Role
 
 # The type of message that brings a payment. A UETR is unique to its bank and type: a cover's pacs.009 bears it too.
 PACS_008 = "pacs.008"
@@ -123,7 +125,7 @@ class Resolution:
     checker: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingPayment:
     """A payment for an exporter's account. `parts` are the declarations it pays, empty while none is known.
 
@@ -141,13 +143,13 @@ class IncomingPayment:
     remittance_information: str
     remittance_documents: tuple[str, ...]
     parts: tuple[Part, ...]
-    state: State
-    collections: tuple[Collection, ...]
-    remainder: Money | None
-    reason: str
+    state: State = State.RECEIVED
+    collections: tuple[Collection, ...] = ()
+    remainder: Money | None = None
+    reason: str = ""
     value_date: datetime.date
     create_us: int
-    revision: int
+    revision: int = 1
     resolution: Resolution | None = None
     message_type: str = PACS_008
 
@@ -155,6 +157,11 @@ class IncomingPayment:
     def name(self) -> str:
         """Its resource name."""
         return f"incomingPayments/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.bank, Role.BANK), Participant(self.enterprise, Role.ENTERPRISE)
 
     @property
     def declarations(self) -> tuple[str, ...]:

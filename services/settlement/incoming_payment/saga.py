@@ -7,12 +7,13 @@ from chassis.command import Transaction
 from chassis.tasks import Outcome, Saga
 from services.settlement.incoming_payment import effects, plan, reactions, store
 from services.settlement.incoming_payment.model import IncomingPayment
+from services.settlement.incoming_payment.store import INCOMING_PAYMENTS
 
 
 def receive(transaction: Transaction, payment: IncomingPayment) -> None:
     """Takes a payment in: its money into suspense, its row with what it owes."""
     effects.receive(transaction, payment)
-    store.add(transaction, payment)
+    INCOMING_PAYMENTS.add(transaction, payment, "payment.received")
 
 
 def move(transaction: Transaction, before: IncomingPayment, path: Sequence[IncomingPayment]) -> IncomingPayment:
@@ -21,7 +22,7 @@ def move(transaction: Transaction, before: IncomingPayment, path: Sequence[Incom
 
 
 def _save(transaction: Transaction, payment: IncomingPayment) -> IncomingPayment:
-    return store.save(transaction, payment, reactions.EVENTS[payment.state])
+    return INCOMING_PAYMENTS.save(transaction, payment, reactions.EVENTS[payment.state])
 
 
 def react(transaction: Transaction, payment: IncomingPayment, step: str, outcome: Outcome) -> None:
@@ -29,4 +30,4 @@ def react(transaction: Transaction, payment: IncomingPayment, step: str, outcome
     move(transaction, payment, reactions.after(payment, step, outcome))
 
 
-SAGA = Saga(store.NOUN, store.load, plan.owed, react, store.unfinished)
+SAGA = Saga(INCOMING_PAYMENTS.noun, INCOMING_PAYMENTS.load, plan.owed, react, store.unfinished)

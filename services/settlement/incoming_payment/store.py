@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import records, tables, tasks
-from chassis.command import Transaction
+from chassis import records, tables
+from chassis.rows import Rows, as_seen
 from ledger import store as ledger_store
 from services.settlement.account import model as account_model
 from services.settlement.account import store as account_store
@@ -16,14 +15,16 @@ from services.settlement.incoming_payment import model, plan, rpc
 from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, IncomingPayment, State
 from services.settlement.tables import incoming_payments
 
-NOUN = "incoming_payment"
 FINISHED = [state.value for state in State if state not in model.OWING]
-
-
-def load(connection: sa.Connection, name: str) -> IncomingPayment | None:
-    """Returns the payment of a resource name; None where there is none."""
-    identifier = name.removeprefix("incomingPayments/")
-    return records.one(connection, incoming_payments, IncomingPayment, incoming_payments.c.id == identifier)
+INCOMING_PAYMENTS = Rows(
+    table=incoming_payments,
+    record=IncomingPayment,
+    prefix="incomingPayments/",
+    views=as_seen(rpc.to_proto),
+    tells_each=True,
+    noun="incoming_payment",
+    plan=plan.owed,
+)
 
 
 def is_taken(connection: sa.Connection, bank: str, message_type: str, uetr: str) -> bool:
@@ -37,32 +38,6 @@ def unfinished(connection: sa.Connection) -> Iterable[IncomingPayment]:
     """Returns the payments that may owe a call."""
     query = sa.select(incoming_payments).where(incoming_payments.c.state.not_in(FINISHED))
     return records.many(connection, query, IncomingPayment)
-
-
-def of_party(tenant: str) -> Any:
-    """Returns the query of the payments of an enterprise, or of a bank's customers."""
-    return sa.select(incoming_payments).where(
-        sa.or_(incoming_payments.c.bank == tenant, incoming_payments.c.enterprise == tenant)
-    )
-
-
-def add(transaction: Transaction, payment: IncomingPayment) -> None:
-    """Adds a payment, with its event and what it owes."""
-    records.insert(transaction.connection, incoming_payments, payment)
-    _follow(transaction, payment, "payment.received")
-
-
-def save(transaction: Transaction, payment: IncomingPayment, event: str) -> IncomingPayment:
-    """Saves a changed payment, with its event and what it owes now; returns it with its new revision."""
-    fresh = records.update(transaction.connection, incoming_payments, payment)
-    _follow(transaction, fresh, event)
-    return fresh
-
-
-def _follow(transaction: Transaction, payment: IncomingPayment, event: str) -> None:
-    for party in (payment.bank, payment.enterprise):
-        transaction.append(event, payment.name, rpc.to_proto(payment, party), [party])
-    tasks.follow(transaction, NOUN, plan.owed, payment)
 
 
 def violations(connection: sa.Connection) -> list[str]:

@@ -106,7 +106,7 @@ def parse(content: bytes) -> tuple[Notification | None, list[Problem]]:
         return None, problems
     body = opened.body
     message_id = read_text(body, "GrpHdr/MsgId")
-    entries = [_entry(entry, one) for one in body.children("Ntfctn") for entry in one.children("Ntry")]
+    entries = [_entry(entry, reader) for reader in body.children("Ntfctn") for entry in reader.children("Ntry")]
     return (None if problems else Notification(message_id, entries)), problems
 
 

@@ -1,4 +1,4 @@
-"""What the ISO 20022 messages share: amounts, dates, agents, accounts, references and remittances.
+"""Readers that the ISO 20022 messages share: amounts, dates, agents, accounts, references and remittances.
 
 Readers report to the message's list of problems and give None or an empty text for what they reported.
 """
@@ -186,7 +186,7 @@ def read_bic(reader: Reader, *choices: str) -> str:
 
     choices: for example FinInstnId/BICFI and FinInstnId/BIC, as versions before pacs.008.001.03 write it.
     """
-    names = next((one for one in choices if reader.text(one)), choices[0])
+    names = next((choice for choice in choices if reader.text(choice)), choices[0])
     text = reader.text(names)
     if text and not is_bic(text):
         reader.report(
@@ -252,7 +252,7 @@ def read_remittance(reader: Reader, names: str = "RmtInf") -> tuple[str, tuple[s
     if remittance is None:
         return "", ()
     lines = [line.own_text() for line in remittance.children("Ustrd")]
-    documents = (document for one in remittance.children("Strd") for document in one.children("RfrdDocInf"))
+    documents = (document for child in remittance.children("Strd") for document in child.children("RfrdDocInf"))
     numbers = (document.text("Nb") for document in documents)
     return "\n".join(line for line in lines if line), tuple(number for number in numbers if number)
 

@@ -63,11 +63,11 @@ def problems(
             return []
         found.append(breaks)
     told = [_unnumbered(problem.path) for problem in reported]
-    return [one.problem for one in min(found, key=len) if not _is_told(one, told)]
+    return [each_break.problem for each_break in min(found, key=len) if not _is_told(each_break, told)]
 
 
-def _is_told(one: _Break, told: Sequence[str]) -> bool:
-    places = [_unnumbered(place) for place in one.places]
+def _is_told(each_break: _Break, told: Sequence[str]) -> bool:
+    places = [_unnumbered(place) for place in each_break.places]
     return any(path == place or path.startswith(f"{place}/") for path in told for place in places)
 
 
@@ -80,8 +80,8 @@ def _in_namespace(element: etree._Element, message: str) -> etree._Element:
     if etree.QName(element).namespace == NAMESPACE + message:
         return element
     renamed = deepcopy(element)
-    for one in renamed.iter():
-        one.tag = f"{{{NAMESPACE}{message}}}{local_name(one)}"
+    for each_element in renamed.iter():
+        each_element.tag = f"{{{NAMESPACE}{message}}}{local_name(each_element)}"
     return renamed
 
 
@@ -94,8 +94,8 @@ def _breaks(element: etree._Element, path: str, message: str) -> list[_Break]:
     told: dict[str, _Break] = {}
     for kind, where, detail in entries:
         place = _at(element, where)
-        one = _break(kind, place, _path(place, element, path), detail, message)
-        told.setdefault(one.problem.path, one)
+        each_break = _break(kind, place, _path(place, element, path), detail, message)
+        told.setdefault(each_break.problem.path, each_break)
     return list(told.values())[:PROBLEMS_MAX]
 
 
@@ -136,7 +136,7 @@ def _break(kind: str, element: etree._Element, where: str, detail: str, message:
 
 
 def _misplaced(element: etree._Element, where: str, detail: str, message: str) -> _Break:
-    """What is missing below an element, or an element in a place where it may not stand.
+    """Tells an element that is missing below another, or that stands in a place where it may not.
 
     `Missing child element(s). Expected is ( {…}CreDtTm ).` names what is missing below the element;
     `This element is not expected. Expected is ( {…}MsgId ).` what stands in its place, and may be missing.
@@ -149,7 +149,7 @@ def _misplaced(element: etree._Element, where: str, detail: str, message: str) -
     english = f"{name} isn't expected here; {message} has in its place: {names or 'nothing more'}."
     chinese = f"此处不应出现 {name}；按 {message} 此处应为：{names or '无'}。"
     problem = Problem(where, "ELEMENT_UNEXPECTED", english, chinese)
-    return _Break(problem, (where, *(f"{parent}/{one}" for one in expected)))
+    return _Break(problem, (where, *(f"{parent}/{entry}" for entry in expected)))
 
 
 def _missing(parent: str, expected: Sequence[str]) -> _Break:

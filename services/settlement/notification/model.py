@@ -7,10 +7,12 @@ from datetime import date, datetime
 from chassis import ids
 from chassis.clock import MICROSECONDS
 from chassis.money import Money
+from chassis.participants import Participant
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.messages import camt054
 from services.settlement.messages.iso20022 import REMITTANCE_LINE_LENGTH_MAX, is_uetr
 from trade.calendars import CHINA
+from trade.roles import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Credit:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """A notice to an account's owner."""
 
@@ -40,6 +42,11 @@ class Notification:
     def name(self) -> str:
         """Its resource name."""
         return f"notifications/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.owner, Role.OWNER), Participant(self.bank, Role.BANK)
 
 
 def content(

@@ -1,16 +1,19 @@
-"""Notifications as rows: the only SQL of this room."""
+"""Notifications as rows."""
 
-from typing import Any
-
-import sqlalchemy as sa
-
-from chassis import records
 from chassis.command import Transaction
+from chassis.rows import Rows, alike
 from services.settlement.account.model import Account
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.notification import model, rpc
 from services.settlement.notification.model import Credit, Notification
 from services.settlement.tables import notifications
+
+NOTIFICATIONS = Rows(
+    table=notifications,
+    record=Notification,
+    prefix="notifications/",
+    views=alike(rpc.to_proto),
+)
 
 
 def add(transaction: Transaction, account: Account, credit: Credit, payment: IncomingPayment) -> None:
@@ -27,11 +30,4 @@ def add(transaction: Transaction, account: Account, credit: Credit, payment: Inc
         content=content,
         create_us=transaction.now_us,
     )
-    records.insert(transaction.connection, notifications, notification)
-    parties = (account.owner, account.bank)
-    transaction.append("notification.created", notification.name, rpc.to_proto(notification), parties)
-
-
-def of_party(tenant: str) -> Any:
-    """Returns the query of the notifications about accounts that a tenant owns or keeps."""
-    return sa.select(notifications).where(sa.or_(notifications.c.owner == tenant, notifications.c.bank == tenant))
+    NOTIFICATIONS.add(transaction, notification, "notification.created")

@@ -8,17 +8,17 @@ from dataclasses import replace
 
 from aval.settlement.v1 import settlement_pb2
 
-from chassis import money
 from chassis.clock import MICROSECONDS
 from chassis.command import Transaction
-from chassis.errors import InvalidFields, NotFound
-from chassis.states import check_etag, moved
-from ledger import store as ledger
+from chassis.errors import InvalidFields
+from chassis.states import after, check_etag
+from ledger import store as ledger_store
 from services.settlement import errors
-from services.settlement.account import store as accounts
-from services.settlement.account.model import Account, Kind
+from services.settlement.account import store as account_store
+from services.settlement.account.model import Kind
 from services.settlement.outgoing_payment import model, rpc, store
 from services.settlement.outgoing_payment.model import TRANSITIONS, OutgoingPayment, State, Verb
+from services.settlement.outgoing_payment.store import OUTGOING_PAYMENTS
 from trade.calendars import CHINA
 
 EXPIRE_AT_ONCE = 100
@@ -32,43 +32,24 @@ EVENTS = {
 def create(
     transaction: Transaction, request: settlement_pb2.CreateOutgoingPaymentRequest
 ) -> settlement_pb2.OutgoingPayment:
-    """Holds the money. NotFound, InvalidFields, InsufficientFunds."""
-    asked = request.payment
-    account = accounts.find(transaction.connection, asked.debit_account)
-    if account is None or account.owner != transaction.caller.tenant or account.kind is not Kind.CURRENT:
-        raise NotFound(resource=asked.debit_account)
-    payment = _payment(transaction, asked, account)
-    if problems := model.problems(payment, account.currency, transaction.business_date):
-        raise InvalidFields(problems)
-    nostro = accounts.own(transaction, account.bank, account.currency, Kind.NOSTRO)
-    balance = ledger.accounts(transaction.connection, [account.id])[account.id]
-    if balance.available_to_debit < payment.amount.minor_units:
-        raise errors.InsufficientFunds(account=account.name)
-    ledger.post(transaction, model.hold_transfer(payment, nostro.id))
-    store.add(transaction, payment)
-    return rpc.to_proto(payment)
-
-
-def _payment(transaction: Transaction, asked: settlement_pb2.OutgoingPayment, account: Account) -> OutgoingPayment:
-    return OutgoingPayment(
-        id=transaction.ids.resource("payment"),
-        bank=account.bank,
-        enterprise=account.owner,
-        debit_account=account.id,
-        amount=money.from_proto(asked.amount),
-        creditor_name=asked.creditor_name,
-        creditor_account=asked.creditor_account,
-        creditor_agent_bic=asked.creditor_agent_bic,
-        creditor_town=asked.creditor_town,
-        creditor_country=asked.creditor_country,
-        remittance_information=asked.remittance_information,
+    """Prepares a payment out and holds its money. Raises NotFound, InvalidFields, InsufficientFunds."""
+    account = account_store.current(transaction, request.payment.debit_account)
+    payment = rpc.prepared(
+        request.payment,
+        account,
+        identifier=transaction.ids.resource("payment"),
         uetr=str(transaction.ids.uuid4()),
-        state=State.PENDING_APPROVAL,
-        message=b"",
-        create_us=transaction.now_us,
-        revision=1,
+        now_us=transaction.now_us,
         expire_us=model.expire_us(account.bank, transaction.now_us, transaction.business_date),
     )
+    if problems := model.problems(payment, account.currency, transaction.business_date):
+        raise InvalidFields(problems)
+    nostro = account_store.own(transaction, account.bank, account.currency, Kind.NOSTRO)
+    balance = ledger_store.accounts(transaction.connection, [account.id])[account.id]
+    if balance.available_to_debit < payment.amount.minor_units:
+        raise errors.InsufficientFunds(account=account.name)
+    ledger_store.post(transaction, model.hold_transfer(payment, nostro.id))
+    return rpc.to_proto(OUTGOING_PAYMENTS.add(transaction, payment, "outgoing_payment.prepared"))
 
 
 def approve(
@@ -79,16 +60,16 @@ def approve(
     Raises NotFound, EtagMismatch, WrongState, OutgoingPaymentOver; InvalidFields where it was prepared when fewer
     rules counted and can't be sent: reject it.
     """
-    payment = _of(transaction, request, "bank")
-    state = moved(TRANSITIONS, payment, Verb.SEND)
+    payment = _decided_by_bank(transaction, request)
+    sent = after(TRANSITIONS, payment, Verb.SEND)
     if payment.expire_us <= transaction.now_us:
         raise errors.OutgoingPaymentOver(payment=payment.name, expire_time=_told(payment.expire_us))
     if problems := model.problems(payment, payment.amount.currency, transaction.business_date):
         raise InvalidFields(problems)
-    ledger.post(transaction, model.send_transfer(payment))
+    ledger_store.post(transaction, model.send_transfer(payment))
     message = model.message(payment, transaction.now_us, transaction.business_date)
-    sent = replace(payment, state=state, message=message)
-    return rpc.to_proto(store.save(transaction, sent, "outgoing_payment.sent"))
+    sent = replace(sent, message=message)
+    return rpc.to_proto(OUTGOING_PAYMENTS.save(transaction, sent, "outgoing_payment.sent"))
 
 
 def _told(time_us: int) -> str:
@@ -98,15 +79,18 @@ def _told(time_us: int) -> str:
 def withdraw(
     transaction: Transaction, request: settlement_pb2.WithdrawOutgoingPaymentRequest
 ) -> settlement_pb2.OutgoingPayment:
-    """The exporter takes it back, before the bank has sent it. NotFound, EtagMismatch, WrongState."""
-    return rpc.to_proto(_give_back(transaction, _of(transaction, request, "enterprise"), Verb.WITHDRAW))
+    """Takes a payment back for its exporter, before the bank has sent it. Raises NotFound, EtagMismatch, WrongState."""
+    enterprise = transaction.caller.tenant
+    payment = OUTGOING_PAYMENTS.own(transaction.connection, request.name, enterprise=enterprise)
+    check_etag(request.etag, payment)
+    return rpc.to_proto(_give_back(transaction, payment, Verb.WITHDRAW))
 
 
 def reject(
     transaction: Transaction, request: settlement_pb2.RejectOutgoingPaymentRequest
 ) -> settlement_pb2.OutgoingPayment:
-    """The bank won't send it, and says why. NotFound, EtagMismatch, WrongState."""
-    payment = replace(_of(transaction, request, "bank"), reason=request.reason)
+    """Refuses a payment for its bank, which says why. Raises NotFound, EtagMismatch, WrongState."""
+    payment = replace(_decided_by_bank(transaction, request), reason=request.reason)
     return rpc.to_proto(_give_back(transaction, payment, Verb.REJECT))
 
 
@@ -118,22 +102,17 @@ def expire(transaction: Transaction) -> bool:
     return len(due) == EXPIRE_AT_ONCE
 
 
-def _of(
+def _decided_by_bank(
     transaction: Transaction,
-    request: settlement_pb2.ApproveOutgoingPaymentRequest
-    | settlement_pb2.WithdrawOutgoingPaymentRequest
-    | settlement_pb2.RejectOutgoingPaymentRequest,
-    party: str,
+    request: settlement_pb2.ApproveOutgoingPaymentRequest | settlement_pb2.RejectOutgoingPaymentRequest,
 ) -> OutgoingPayment:
-    """The payment a request names, if the caller is that party of it and knows its present state."""
-    payment = store.load(transaction.connection, request.name)
-    if payment is None or getattr(payment, party) != transaction.caller.tenant:
-        raise NotFound(resource=request.name)
+    """Returns the payment that the calling bank decides on, as it last saw it. Raises NotFound, EtagMismatch."""
+    payment = OUTGOING_PAYMENTS.own(transaction.connection, request.name, bank=transaction.caller.tenant)
     check_etag(request.etag, payment)
     return payment
 
 
 def _give_back(transaction: Transaction, payment: OutgoingPayment, verb: Verb) -> OutgoingPayment:
-    state = moved(TRANSITIONS, payment, verb)
-    ledger.post(transaction, model.return_transfer(payment))
-    return store.save(transaction, replace(payment, state=state), EVENTS[state])
+    returned = after(TRANSITIONS, payment, verb)
+    ledger_store.post(transaction, model.return_transfer(payment))
+    return OUTGOING_PAYMENTS.save(transaction, returned, EVENTS[returned.state])

@@ -17,12 +17,15 @@ from chassis.clock import MICROSECONDS
 from chassis.codetables import code_table
 from chassis.errors import Problem
 from chassis.money import Money
+from chassis.participants import Participant
 from ledger.model import Kind as TransferKind
 from ledger.model import Transfer
 from services.settlement.messages import pacs008, schema
 from services.settlement.messages.pacs008 import CreditTransfer
+from trade import checks
 from trade.calendars import CHINA
 from trade.identifiers import is_bic, is_country, is_iban
+from trade.roles import Role
 
 DAY_US = 86_400 * MICROSECONDS
 CHARACTERS_LISTED_MAX = 10
@@ -43,7 +46,7 @@ class State(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What can be done to it."""
+    """The things that can be done to it."""
 
     SEND = "send"
     WITHDRAW = "withdraw"
@@ -59,7 +62,7 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingPayment:
     """A payment out of an exporter's account.
 
@@ -78,10 +81,10 @@ class OutgoingPayment:
     creditor_country: str
     remittance_information: str
     uetr: str
-    state: State
-    message: bytes
+    state: State = State.PENDING_APPROVAL
+    message: bytes = b""
     create_us: int
-    revision: int
+    revision: int = 1
     expire_us: int
     reason: str = ""
 
@@ -89,6 +92,11 @@ class OutgoingPayment:
     def name(self) -> str:
         """Its resource name."""
         return f"outgoingPayments/{self.id}"
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """The tenants that take part, and as what."""
+        return Participant(self.enterprise, Role.ENTERPRISE), Participant(self.bank, Role.BANK)
 
     @property
     def hold_id(self) -> str:
@@ -108,16 +116,17 @@ def expire_us(bank: str, now_us: int, business_date: datetime.date) -> int:
 
 
 def problems(payment: OutgoingPayment, currency: str, business_date: datetime.date) -> list[Problem]:
-    """What keeps a payment from being sent on a business date, all at once, of an account in that currency.
+    """Returns everything that keeps a payment from being sent on a business date, out of an account in a currency.
 
-    Raises nothing. Sources: ISO 9362, ISO 13616, ISO 3166; ISO 20022 pacs.008.001.08 for forms and lengths;
+    Sources: ISO 9362, ISO 13616, ISO 3166; ISO 20022 pacs.008.001.08 for forms and lengths;
     CBPR+ for characters, unless a payment in CNY stays in China, where CNAPS takes Chinese.
     """
     amount, account = payment.amount, payment.creditor_account
+    amount_problems = [
+        *checks.in_currency("payment.amount", amount.currency, currency, checks.ACCOUNT),
+        *checks.positive("payment.amount", amount.minor_units),
+    ]
     tests = (
-        (amount.currency == currency, "amount", "CURRENCY_DIFFERS",
-         f"The account is in {currency}; pay in that currency.", f"账户币种为 {currency}，请使用该币种。"),
-        (amount.minor_units > 0, "amount", "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。"),
         (is_bic(payment.creditor_agent_bic), "creditor_agent_bic", "BIC_INVALID",
          "Give the BIC that ISO 9362 gives the creditor's bank.", "请填写收款行的有效 BIC。"),
         (is_country(payment.creditor_country), "creditor_country", "COUNTRY_UNKNOWN",
@@ -132,7 +141,7 @@ def problems(payment: OutgoingPayment, currency: str, business_date: datetime.da
         for is_right, field, reason, english, chinese in tests
         if not is_right
     ]
-    return found + _text_problems(payment) or _schema_problems(payment, business_date)
+    return amount_problems + found + _text_problems(payment) or _schema_problems(payment, business_date)
 
 
 def _looks_like_iban(account: str) -> bool:

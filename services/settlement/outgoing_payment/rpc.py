@@ -2,28 +2,34 @@
 
 from aval.settlement.v1 import settlement_pb2
 
-from chassis import money
+from chassis import wire
+from services.settlement.account.model import Account
 from services.settlement.outgoing_payment.model import OutgoingPayment
 
 
 def to_proto(payment: OutgoingPayment) -> settlement_pb2.OutgoingPayment:
-    """The wire form."""
-    message = settlement_pb2.OutgoingPayment(
-        name=payment.name,
-        debit_account=f"accounts/{payment.debit_account}",
-        amount=money.to_proto(payment.amount),
-        creditor_name=payment.creditor_name,
-        creditor_account=payment.creditor_account,
-        creditor_agent_bic=payment.creditor_agent_bic,
-        creditor_town=payment.creditor_town,
-        creditor_country=payment.creditor_country,
-        remittance_information=payment.remittance_information,
-        uetr=payment.uetr,
-        state=payment.state.value,
-        message=payment.message,
-        etag=str(payment.revision),
-        reason=payment.reason,
+    """Returns the wire form."""
+    return wire.fill(settlement_pb2.OutgoingPayment, payment, debit_account=f"accounts/{payment.debit_account}")
+
+
+def prepared(
+    message: settlement_pb2.OutgoingPayment,
+    account: Account,
+    *,
+    identifier: str,
+    uetr: str,
+    now_us: int,
+    expire_us: int,
+) -> OutgoingPayment:
+    """Returns the payment out of an account that a message asks for."""
+    return wire.read(
+        OutgoingPayment,
+        message,
+        id=identifier,
+        bank=account.bank,
+        enterprise=account.owner,
+        debit_account=account.id,
+        uetr=uetr,
+        create_us=now_us,
+        expire_us=expire_us,
     )
-    message.create_time.FromMicroseconds(payment.create_us)
-    message.expire_time.FromMicroseconds(payment.expire_us)
-    return message

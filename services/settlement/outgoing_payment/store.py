@@ -1,14 +1,13 @@
 """Payments out as rows: the only SQL of this room."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import sqlalchemy as sa
 
 from chassis import records
 from chassis.clock import MICROSECONDS
-from chassis.command import Transaction
-from ledger import store as ledger
+from chassis.rows import Rows, alike
+from ledger import store as ledger_store
 from ledger.model import HoldState
 from services.settlement.outgoing_payment import rpc
 from services.settlement.outgoing_payment.model import OutgoingPayment, State
@@ -26,47 +25,25 @@ HOLDS: Mapping[State, HoldState] = {
 }
 
 
-def load(connection: sa.Connection, name: str) -> OutgoingPayment | None:
-    """A payment by its resource name."""
-    identifier = name.removeprefix("outgoingPayments/")
-    return records.one(connection, outgoing_payments, OutgoingPayment, outgoing_payments.c.id == identifier)
-
-
-def of_party(tenant: str) -> Any:
-    """A query of the payments of an enterprise, or of a bank's customers."""
-    return sa.select(outgoing_payments).where(
-        sa.or_(outgoing_payments.c.bank == tenant, outgoing_payments.c.enterprise == tenant)
-    )
+OUTGOING_PAYMENTS = Rows(
+    table=outgoing_payments,
+    record=OutgoingPayment,
+    prefix="outgoingPayments/",
+    views=alike(rpc.to_proto),
+)
 
 
 def due(connection: sa.Connection, now_us: int, limit: int) -> list[OutgoingPayment]:
-    """Those that nobody decided on in time, the oldest first."""
+    """Returns the payments that nobody decided on in time, the oldest first."""
     query = sa.select(outgoing_payments).where(_IS_PENDING, outgoing_payments.c.expire_us <= now_us)
     return records.many(connection, query.order_by(outgoing_payments.c.expire_us).limit(limit), OutgoingPayment)
 
 
-def add(transaction: Transaction, payment: OutgoingPayment) -> None:
-    """A new payment, with its event."""
-    records.insert(transaction.connection, outgoing_payments, payment)
-    _tell(transaction, "outgoing_payment.prepared", payment)
-
-
-def save(transaction: Transaction, payment: OutgoingPayment, event: str) -> OutgoingPayment:
-    """A changed payment, with its event."""
-    fresh = records.update(transaction.connection, outgoing_payments, payment)
-    _tell(transaction, event, fresh)
-    return fresh
-
-
-def _tell(transaction: Transaction, event: str, payment: OutgoingPayment) -> None:
-    transaction.append(event, payment.name, rpc.to_proto(payment), (payment.enterprise, payment.bank))
-
-
 def violations(connection: sa.Connection) -> list[str]:
-    """Whether every payment's hold stands as the payment does, and none is prepared longer than its limit."""
+    """Returns the payments whose hold stands in another way than they do, or that are prepared longer than allowed."""
     payments = records.many(connection, sa.select(outgoing_payments), OutgoingPayment)
-    holds = ledger.hold_states(connection, [payment.hold_id for payment in payments])
-    latest_us = ledger.latest_us(connection)
+    holds = ledger_store.hold_states(connection, [payment.hold_id for payment in payments])
+    latest_us = ledger_store.latest_us(connection)
     found = []
     for payment in payments:
         held, expected = holds.get(payment.hold_id), HOLDS[payment.state]

@@ -7,6 +7,7 @@ from aval.settlement.v1 import settlement_pb2
 from chassis.errors import Problem
 from ledger.model import Kind
 from services.settlement.transfer import rpc
+from trade import checks
 
 REFERENCE_LENGTH_MAX = 128
 TIMEOUT_SECONDS_MAX = 315_360_000
@@ -47,5 +48,4 @@ def is_sound(message: settlement_pb2.Transfer, identifier: str) -> bool:
 
 def currency_differs(path: str, currency: str) -> Problem:
     """Returns the problem of an amount in another currency than the account's."""
-    english = f"The account is in {currency}; give the amount in that currency."
-    return Problem(f"{path}.amount", "CURRENCY_DIFFERS", english, f"账户币种为 {currency}，请使用该币种。")
+    return checks.currency_differs(f"{path}.amount", currency, checks.ACCOUNT)

@@ -15,10 +15,10 @@ from google.protobuf.message import Message
 from chassis.command import Transaction
 from chassis.errors import DomainError, InvalidFields, Problem, RequestIdReused
 from chassis.identity import Caller
-from ledger import store as ledger
+from ledger import store as ledger_store
 from ledger.model import Result, Transfer
 from ledger.store import LedgerRefused, Sitting, Verdict
-from services.settlement.account import store as accounts
+from services.settlement.account import store as account_store
 from services.settlement.account.model import Kind
 from services.settlement.transfer import checks, rpc
 
@@ -48,7 +48,7 @@ def _load_keepers(connection: sa.Connection, wanted: Iterable[str]) -> None:
         return
     if len(_keepers) > KEEPERS_MAX:
         _keepers.clear()
-    for account in accounts.load(connection, missing).values():
+    for account in account_store.load(connection, missing).values():
         if account.kind is not Kind.SUSPENSE:
             _keepers[account.id] = (account.bank, account.currency)
 
@@ -67,7 +67,7 @@ class Order:
 
     @property
     def bank(self) -> str:
-        """Who orders it."""
+        """The bank that orders it."""
         return self.caller.tenant
 
 
@@ -103,7 +103,7 @@ def _as_given(order: Order) -> Transfer:
 
 
 def _use_standing_ids(connection: sa.Connection, sitting: Sitting, orders: Sequence[Order]) -> None:
-    """What stands under the very id that a bank gave, ordered by hand and its own, is what it means."""
+    """Takes a transfer that the bank ordered by hand under the very id that it gave: it means that transfer."""
     named = {identifier for o in orders for identifier in (o.given_id, o.given_pending_id) if identifier}
     standing = {identifier: t for identifier in named if (t := sitting.transfer(identifier)) and t.code == rpc.CODE}
     if not standing:
@@ -148,7 +148,7 @@ def _check_currency(order: Order, currency: str) -> None:
 
 
 def _confine_reference(order: Order, originals: Mapping[str, Transfer | None], fresh: Mapping[str, Transfer]) -> None:
-    """What it refers to was ordered by hand, by the same bank; before, or in this batch."""
+    """Checks that the transfer it refers to was ordered by hand by the same bank, before or in this batch."""
     original = originals[order.transfer.pending_id] or fresh.get(order.transfer.pending_id)
     keeper = _keepers.get(original.debit_account) if original and original.code == rpc.CODE else None
     if keeper is None or keeper[0] != order.bank:
@@ -206,10 +206,12 @@ def _booked(sitting: Sitting, identifier: str) -> Transfer:
     return transfer
 
 
-def _known(connection: sa.Connection, orders: Sequence[Order], verdicts: Sequence[Verdict]) -> dict[str, ledger.Line]:
+def _known(
+    connection: sa.Connection, orders: Sequence[Order], verdicts: Sequence[Verdict]
+) -> dict[str, ledger_store.Line]:
     """Returns the lines of those that stood before, or earlier in this batch."""
     known = [o.transfer.id for o, v in zip(orders, verdicts, strict=True) if not v.position and v.result.stands]
-    return ledger.stored(connection, known)
+    return ledger_store.stored(connection, known)
 
 
 def _answer(order: Order, verdict: Verdict, lines: Mapping[str, Standing]) -> settlement_pb2.Transfer | DomainError:
@@ -246,7 +248,9 @@ def create_many(
     return response
 
 
-def _verdict(identifier: str, verdict: Verdict, lines: Mapping[str, ledger.Line]) -> settlement_pb2.TransferVerdict:
+def _verdict(
+    identifier: str, verdict: Verdict, lines: Mapping[str, ledger_store.Line]
+) -> settlement_pb2.TransferVerdict:
     if verdict.position:
         return settlement_pb2.TransferVerdict(result=OK, position=verdict.position)
     known = lines.get(identifier)
@@ -255,7 +259,7 @@ def _verdict(identifier: str, verdict: Verdict, lines: Mapping[str, ledger.Line]
 
 def expire(transaction: Transaction) -> bool:
     """Ends holds whose time is over, a batch at a time."""
-    due = ledger.expired_holds(transaction.connection, transaction.now_us)
+    due = ledger_store.expired_holds(transaction.connection, transaction.now_us)
     if due:
-        ledger.post(transaction, *due)
-    return len(due) == ledger.EXPIRE_AT_ONCE
+        ledger_store.post(transaction, *due)
+    return len(due) == ledger_store.EXPIRE_AT_ONCE

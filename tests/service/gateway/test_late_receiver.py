@@ -132,6 +132,7 @@ async def test_spans_from_before_the_receiver_listens_are_received(
 async def test_a_receiver_that_goes_and_comes_back_misses_nothing(
     certificates: pathlib.Path, store: Store, sender: Callable[..., Sender]
 ) -> None:
+    """SP1: a receiver that goes and comes back misses nothing."""
     port = free_port()
     patient = sender(port)
     async with receiver(certificates, store, port):

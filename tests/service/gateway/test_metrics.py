@@ -53,9 +53,15 @@ def processes(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 async def ages(client: httpx.AsyncClient) -> dict[str, float]:
     """The seconds that an operator reads, by peer."""
-    told = (await client.get("/operations/metrics.json")).json()["metrics"]
-    assert {(metric["name"], metric["unit"]) for metric in told} <= {("aval.owed.age", "s")}
+    told = [metric for metric in await metrics(client) if metric["name"] == "aval.owed.age"]
+    assert {metric["unit"] for metric in told} <= {"s"}
     return {metric["attributes"]["aval.peer"]: metric["value"] for metric in told}
+
+
+async def metrics(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    """The metrics that an operator reads."""
+    told: list[dict[str, Any]] = (await client.get("/operations/metrics.json")).json()["metrics"]
+    return told
 
 
 async def test_an_operator_reads_how_old_the_oldest_owed_call_to_each_peer_is(processes: GatewaySettings) -> None:
@@ -75,6 +81,11 @@ async def test_an_operator_reads_how_old_the_oldest_owed_call_to_each_peer_is(pr
             return "settlement" in (told := await ages(client)) and told
 
         told = await until(owed)
+        followed = {metric["name"]: metric for metric in await metrics(client) if "aval.source" in metric["attributes"]}
+    assert {metric["attributes"]["aval.source"] for metric in followed.values()} == {"declarations"}
+    # Nobody serves declarations here: it isn't known how far its log is, but that nothing of it comes.
+    assert followed["aval.events.age"]["value"] > 0
+    assert (followed["aval.events.behind"]["value"], followed["aval.events.parked"]["value"]) == (0, 0)
     assert told.keys() == {"declarations", "settlement"}
     assert told["declarations"] == 0
     assert 7200 <= told["settlement"] < 7260

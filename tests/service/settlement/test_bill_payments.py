@@ -195,5 +195,7 @@ def test_verification_names_a_payment_that_was_changed_by_hand(world: World, cha
     ],
 )
 def test_why_no_ledger_could_move_it(payee: str, amounts: list[Money], reason: str) -> None:
-    payment = model.BillPayment("1", BILL, BANK, PAYER, "a", "CNY", "", None, None, model.State.CLAIMING, "", NOW_US, 1)
+    payment = model.BillPayment(
+        id="1", bill=BILL, bank=BANK, enterprise=PAYER, debit_account="a", currency="CNY", create_us=NOW_US
+    )
     assert model.unpayable(payment, payee, amounts) == reason

@@ -20,6 +20,8 @@ from services.declarations.register.encumbrance import store as encumbrance_stor
 from services.declarations.window.retail.list import store as list_store
 from services.declarations.window.retail.list.model import RetailList
 from services.declarations.window.retail.summary import store as summary_store
+from trade import checks as trade_checks
+from trade.checks import Subject
 
 AT_ONCE = 1000
 CURRENCY_UNKNOWN = Problem(
@@ -28,6 +30,7 @@ CURRENCY_UNKNOWN = Problem(
     "Use an ISO 4217 code, for example CNY.",
     "请使用 ISO 4217 字母代码，如 CNY。",
 )
+POOL = Subject("pool", "资产池")
 
 
 def create(transaction: Transaction, request: pool_pb2.CreatePoolRequest) -> pool_pb2.Pool:
@@ -188,23 +191,19 @@ def settle(
         raise NotFound(resource=request.pool)
     if response_before := store.applied(connection, identifier, request.payment):
         return pool_pb2.ApplyPoolSettlementResponse.FromString(response_before)
-    _check_currencies(pool, request.receipts)
+    _check_amounts(pool, request.receipts)
     response = _settle(transaction, pool, request)
     store.add_applied(connection, identifier, request.payment, response.SerializeToString())
     return response
 
 
-def _check_currencies(pool: Pool, receipts: Sequence[pool_pb2.PoolReceipt]) -> None:
-    problems = [
-        Problem(
-            f"receipts[{index}].amount",
-            "CURRENCY_DIFFERS" if receipt.amount.currency_code != pool.currency else "AMOUNT_NOT_POSITIVE",
-            f"Give a positive amount in {pool.currency}.",
-            f"请填写以 {pool.currency} 计的正数金额。",
-        )
-        for index, receipt in enumerate(receipts)
-        if receipt.amount.currency_code != pool.currency or receipt.amount.minor_units <= 0
-    ]
+def _check_amounts(pool: Pool, receipts: Sequence[pool_pb2.PoolReceipt]) -> None:
+    """Checks that receipts are positive, in the pool's currency. Raises InvalidFields with all problems."""
+    problems: list[Problem] = []
+    for index, receipt in enumerate(receipts):
+        path = f"receipts[{index}].amount"
+        problems += trade_checks.in_currency(path, receipt.amount.currency_code, pool.currency, POOL)
+        problems += trade_checks.positive(path, receipt.amount.minor_units)
     if problems:
         raise InvalidFields(problems)
 

@@ -4,7 +4,7 @@ from aval.declarations.v1 import retail_list_pb2
 
 from chassis import money
 from chassis.command import Transaction
-from chassis.errors import InvalidFields, Problem
+from chassis.errors import InvalidFields
 from chassis.service import Reading
 from services.declarations.assets import errors as assets_errors
 from services.declarations.assets.sale import value as sale_value
@@ -15,6 +15,10 @@ from services.declarations.register.sale import store as sale_store
 from services.declarations.register.sale.model import WarehouseSale
 from services.declarations.window.declaration import store as declaration_store
 from services.declarations.window.declaration.model import Declaration
+from trade import checks as trade_checks
+from trade.checks import Subject
+
+DECLARATION = Subject("declaration", "报关单")
 
 
 def report_warehouse_sale(
@@ -43,17 +47,12 @@ def _asked(
     transaction: Transaction, declaration: Declaration, requested: retail_list_pb2.WarehouseSale
 ) -> WarehouseSale:
     amount, currency = money.from_proto(requested.amount), declaration.value.currency
-    if amount.currency != currency or amount.minor_units <= 0:
-        raise InvalidFields(
-            [
-                Problem(
-                    "warehouse_sale.amount",
-                    "CURRENCY_DIFFERS" if amount.currency != currency else "AMOUNT_NOT_POSITIVE",
-                    f"Give a positive amount in {currency}, the declaration's currency.",
-                    f"请填写以报关单币制 {currency} 计的正数金额。",
-                )
-            ]
-        )
+    problems = [
+        *trade_checks.in_currency("warehouse_sale.amount", amount.currency, currency, DECLARATION),
+        *trade_checks.positive("warehouse_sale.amount", amount.minor_units),
+    ]
+    if problems:
+        raise InvalidFields(problems)
     sale_value.book(transaction, declaration)
     left = sale_value.unclaimed(transaction, declaration)
     sold = sale_store.sold(transaction.connection, [declaration.id]).get(declaration.id, left.zero())

@@ -1,8 +1,6 @@
 """The contribution of a document to the totals. Pure."""
 
 import json
-import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,6 +13,7 @@ from services.declarations.customs import modes
 from services.declarations.customs.direction import DIRECTIONS, digit_of
 from services.declarations.customs.units import counting_unit
 from services.declarations.insight.norms.model import Commodity, Price, bucket_of, seller_bit, unit_price
+from trade import names
 
 # How a document counts: by itself (a declaration as COUNTED), or in another's value.
 COUNTED = "COUNTED"
@@ -34,8 +33,6 @@ DIMENSIONS = ("month", "direction", "trade_mode", "country", "chapter", "currenc
 VALUE_MOST = 10**15
 
 KEY = ("enterprise", *DIMENSIONS, "outcome", "buyer")
-
-_NOT_LETTERS = re.compile(r"[\W_]+")
 
 
 class Row(NamedTuple):
@@ -75,11 +72,6 @@ class Contribution(NamedTuple):
 
 
 @lru_cache(maxsize=65536)
-def normalised(name: str) -> str:
-    """A party's name for comparison: width, case, punctuation and spaces don't tell parties apart."""
-    return _NOT_LETTERS.sub(" ", unicodedata.normalize("NFKC", name).casefold()).strip()
-
-
 def price_of(line: declarations_pb2.DeclarationLine) -> tuple[str, int] | None:
     """The counting unit and the unit price of a line of goods; None where it has no quantity."""
     unit, power = counting_unit(line.unit)
@@ -107,7 +99,7 @@ def contribution(row: Row, message: declarations_pb2.Declaration) -> Contributio
         row.commodity_code[:2],
         row.value_currency,
         outcome,
-        normalised(message.buyer_name),
+        names.spaced(message.buyer_name),
     )
     prices = _prices(message, row.value_currency) if is_plain else ()
     value = row.value_minor_units

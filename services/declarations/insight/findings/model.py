@@ -16,8 +16,9 @@ from aval.declarations.v1 import declarations_pb2
 from chassis.money import Money
 from services.declarations.customs.code_tables import code_table
 from services.declarations.customs.units import KILOGRAM
-from services.declarations.insight.counting.model import VALUE_MOST, Row, normalised, price_of
+from services.declarations.insight.counting.model import VALUE_MOST, Row, price_of
 from services.declarations.insight.norms.model import Norm, Price, bounds, bucket_of, in_major_units, lowest
+from trade import names
 
 LAND = frozenset({"3", "4"})
 
@@ -126,8 +127,8 @@ def of_value(row: Row) -> Iterator[Finding]:
 
 def of_party(row: Row, message: declarations_pb2.Declaration) -> Iterator[Finding]:
     """A buyer of the exporter's own name."""
-    buyer = normalised(message.buyer_name)
-    if buyer and buyer == normalised(message.enterprise_name):
+    buyer = names.spaced(message.buyer_name)
+    if buyer and buyer == names.spaced(message.enterprise_name):
         yield Finding(row.enterprise, row.id, 0, "PARTY_IS_ENTERPRISE", {"party": message.buyer_name})
 
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from aval.declarations.v1 import retail_pb2
 
 from services.declarations.customs import modes
-from services.declarations.customs.checks import date_or_none
 from services.declarations.customs.direction import DIGITS
 from services.declarations.insight.counting.model import VALUE_MOST, Contribution
 from services.declarations.window.declaration.rpc import main_commodity
 from services.declarations.window.retail.list.model import in_statistics
 from trade.calendars import day_in_china
+from trade.checks import date_or_none
 
 LIST, SUMMARISED_LIST, UNCOUNTED_LIST = "LIST", "SUMMARISED_LIST", "UNCOUNTED_LIST"
 

@@ -19,12 +19,13 @@ from google.type import date_pb2, decimal_pb2
 from chassis.errors import Problem
 from chassis.xml import Reader, drop_namespace, local_name, namespace, parse_document, wrong_namespace
 from services.declarations.customs import direction
-from services.declarations.customs.checks import check, date_or_none, decimal_or_none, net_exceeds_gross, plain
+from services.declarations.customs.checks import check, decimal_or_none, net_exceeds_gross, plain
 from services.declarations.customs.code_tables import code_table
 from services.declarations.intake.formats import elements
 from services.declarations.intake.formats.decresult import notice_time
 from services.declarations.intake.formats.parsed import MISDECLARED
 from services.declarations.intake.formats.row_problems import field_problems, report_at_elements
+from trade.checks import date_or_none
 
 __all__ = ["check", "parse"]
 

@@ -7,7 +7,8 @@ from google.type import date_pb2
 
 from chassis.currencies import minor_digits, nearest_minor_units
 from chassis.xml import Reader
-from services.declarations.customs.checks import date_or_none, exact_or_none
+from services.declarations.customs.checks import exact_or_none
+from trade.checks import date_or_none
 
 _DATE = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})", re.ASCII)
 # So many digits that int32 can be judged, and no more: Python itself refuses to read thousands.

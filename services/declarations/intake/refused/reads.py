@@ -13,12 +13,12 @@ from services.declarations.intake.refused.store import refused_documents
 
 
 def get(reading: Reading, request: intake_pb2.GetRefusedDocumentRequest) -> intake_pb2.RefusedDocument:
-    """One, with its content."""
+    """Reads a refused document with its content."""
     document = store.load(reading.connection, reading.caller.tenant, request.name)
     if document is None:
         raise NotFound(resource=request.name)
     told = store.told(reading, [document]).get(document.name)
-    return rpc.to_proto(document, told, rpc.content(document, store.content(reading, document)))
+    return rpc.to_proto(document, told, store.content(reading, document))
 
 
 def list_(reading: Reading, request: intake_pb2.ListRefusedDocumentsRequest) -> intake_pb2.ListRefusedDocumentsResponse:

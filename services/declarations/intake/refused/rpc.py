@@ -1,5 +1,6 @@
 """Refused documents and rows on the wire, and as they are sealed."""
 
+import hashlib
 import operator
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from aval.declarations.v1 import declarations_pb2, intake_pb2
 from aval.type.v1 import problem_pb2
 
+from chassis.blobs.model import name_of
 from services.declarations.intake.formats import rows
 from services.declarations.intake.refused.model import Attempt, RefusedDocument, Told
 
@@ -15,13 +17,17 @@ _OUTCOME = operator.attrgetter("outcome")
 
 
 def to_proto(
-    document: RefusedDocument, told: intake_pb2.RefusedDocument | None, content: bytes = b""
+    document: RefusedDocument, told: intake_pb2.RefusedDocument | None, stored: bytes = b""
 ) -> intake_pb2.RefusedDocument:
-    """What its sender sees; the content only where it was asked for. `told` is what was sealed of its last attempt."""
+    """Returns what its sender sees; the content only where it was asked for, as it is stored.
+
+    `told` is what was sealed of its last attempt.
+    """
     message = intake_pb2.RefusedDocument(
         name=document.name,
         format=document.format,
-        content=content,
+        content=content(document, stored),
+        blob=_blob(document, stored),
         state=document.state.value,
         attempts=document.attempts,
         etag=str(document.revision),
@@ -33,8 +39,15 @@ def to_proto(
     return message
 
 
+def _blob(document: RefusedDocument, stored: bytes) -> str:
+    """Returns the name of the blob that has the same bytes; a row is stored in another form than it is told."""
+    if not stored or document.format in rows.KINDS:
+        return ""
+    return name_of(hashlib.sha256(stored).hexdigest())
+
+
 def content(document: RefusedDocument, stored: bytes) -> bytes:
-    """The content as it is told and taken: a row as JSON."""
+    """Returns the content as it is told and taken: a row as JSON."""
     return rows.to_json(stored) if stored and document.format in rows.KINDS else stored
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, intake_pb2
 
 from chassis import bulk, records, sealing
+from chassis.blobs import store as blob_store
 from chassis.command import Transaction
 from chassis.records import TEXT, Conflict
 from chassis.sealing import Opened
@@ -17,7 +18,7 @@ from services.declarations.schema import metadata
 from services.declarations.window.declaration.store import declarations
 from services.declarations.window.draft.store import customs_numbers
 
-# intake: refused documents and rows, the reasons to find them by; how they were told and their contents, sealed.
+# intake: refused documents and rows, the reasons to find them by, and how they were told, sealed; contents are blobs.
 refused_documents = records.table(
     "refused_documents",
     RefusedDocument,
@@ -44,8 +45,6 @@ refused_reasons = sa.Table(
 )
 
 refused_told = sealing.table("refused_told", metadata)
-
-refused_contents = sealing.table("refused_contents", metadata)
 
 # Receipts that name only a unified number, until its declaration comes.
 waiting_receipts = sa.Table(
@@ -94,8 +93,9 @@ def told(opened: Opened, documents: Iterable[RefusedDocument]) -> dict[str, inta
 
 
 def content(opened: Opened, document: RefusedDocument) -> bytes:
-    """The bytes as they were last sent; empty once they are forgotten."""
-    return sealing.of(opened, refused_contents, [document.name]).get(document.name, b"")
+    """Returns the bytes as they were last sent; empty once they are forgotten."""
+    blob = blob_store.of_holder(opened.connection, document.name)
+    return blob_store.content(opened, blob) if blob else b""
 
 
 # As the index has it.
@@ -123,14 +123,14 @@ def count_waiting(connection: sa.Connection, sender: str, at_most: int) -> int:
 
 
 def forget_before(connection: sa.Connection, before_us: int, at_most: int) -> int:
-    """Forgets what was last refused before a time, and all that was kept of it; how many."""
+    """Forgets what was last refused before a time, and all that was kept of it. Returns how many there were."""
     rows = refused_documents.c
     query = sa.select(rows.id).where(rows.last_us < before_us).order_by(rows.last_us).limit(at_most)
     ids = list(connection.execute(query).scalars())
     if ids:
         names = [f"refusedDocuments/{identifier}" for identifier in ids]
-        for table in (refused_told, refused_contents):
-            connection.execute(sa.delete(table).where(bulk.among(connection, table.c.resource, names)))
+        connection.execute(sa.delete(refused_told).where(bulk.among(connection, refused_told.c.resource, names)))
+        blob_store.release(connection, names)
         for column in (refused_reasons.c.document, rows.id):
             connection.execute(sa.delete(column.table).where(bulk.among(connection, column, ids)))
     return len(ids)
@@ -172,26 +172,22 @@ def keep_reasons(transaction: Transaction, problems: Mapping[str, Iterable[Told]
 
 
 def keep(transaction: Transaction, told: Mapping[str, bytes], contents: Mapping[str, bytes]) -> None:
-    """Seals by resource name how they were told, and their contents: they may hold personal data."""
+    """Seals by resource name how they were told, and their contents as blobs: they may hold personal data."""
     sealing.put(transaction, refused_told, told)
-    sealing.put(transaction, refused_contents, contents)
+    blob_store.hold(transaction, transaction.caller.tenant, contents)
 
 
 def forget_contents(transaction: Transaction, names: Collection[str]) -> None:
-    """Of documents that nobody has to mend any more."""
-    if names:
-        column = refused_contents.c.resource
-        among = bulk.among(transaction.connection, column, names)
-        transaction.connection.execute(sa.delete(refused_contents).where(among))
+    """Forgets the contents of documents that nobody has to mend any more."""
+    blob_store.release(transaction.connection, names)
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """Whether exactly what waits to be mended has its content, and everything has how it was told."""
+    """Proves that exactly what waits to be mended has its content, and everything has how it was told."""
     rows = refused_documents.c
     name = sa.literal("refusedDocuments/").concat(rows.id)
-    content, was_told = (
-        sa.select(sa.literal(1)).where(table.c.resource == name).exists() for table in (refused_contents, refused_told)
-    )
+    content = blob_store.holds(name)
+    was_told = sa.select(sa.literal(1)).where(refused_told.c.resource == name).exists()
     is_waiting = rows.state == State.REFUSED
     broken = sa.or_(sa.and_(is_waiting, ~content), sa.and_(~is_waiting, content), ~was_told)
     found = connection.execute(sa.select(rows.id, rows.state).where(broken).order_by(rows.id).limit(20))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from aval.declarations.v1 import value_pb2
 
 from chassis.command import Transaction
-from chassis.errors import EtagMismatch, NotFound, NothingPrepared, SamePerson
+from chassis.errors import EtagMismatch, NotFound, NothingPrepared
 from chassis.money import Money
 from chassis.states import moved
 from services.declarations.register import errors as register_errors
@@ -16,6 +16,7 @@ from services.declarations.register.encumbrance import store as encumbrance_stor
 from services.declarations.register.encumbrance.model import Encumbrance, State, item_of, reduced, without_value
 from services.declarations.register.value.books import Books
 from services.declarations.register.value.model import SIDES, Move
+from trade import approval
 
 KIND = value_pb2.BreachResolution.Kind
 
@@ -39,7 +40,7 @@ def _shared(transaction: Transaction, name: str, etag: str) -> tuple[Breach, Sha
 
 
 def propose(transaction: Transaction, request: value_pb2.ProposeBreachResolutionRequest) -> value_pb2.Breach:
-    """Prepares, as the maker, that the caller gives up what has no value behind it. Returns the breach."""
+    """Prepares as the maker that the caller gives up what has no value behind it. Returns the breach."""
     breach, _ = _shared(transaction, request.name, request.etag)
     caller, resolution = transaction.caller, request.resolution
     changed = model.proposed(breach, caller.tenant, KIND.Name(resolution.kind), resolution.note, caller.principal)
@@ -51,8 +52,7 @@ def resolve(transaction: Transaction, request: value_pb2.ResolveBreachRequest) -
     breach, share = _shared(transaction, request.name, request.etag)
     if not share.maker:
         raise NothingPrepared(resource=breach.name)
-    if share.maker == transaction.caller.principal:
-        raise SamePerson
+    approval.check_another(share.maker, transaction.caller.principal)
     _give_up(transaction, breach, share)
     return rpc.to_proto(breach_lifecycle.resolve(transaction, breach, share), share.holder)
 

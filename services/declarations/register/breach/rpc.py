@@ -12,6 +12,7 @@ def to_proto(breach: Breach, party: str) -> value_pb2.Breach:
     amount, left = (share.amount, share.open) if share else (breach.amount, breach.open_amount)
     message = value_pb2.Breach(
         name=breach.name,
+        holder=share.holder if share else "",
         asset=breach.asset,
         enterprise=breach.enterprise,
         asset_class=breach.asset_class.value,

@@ -17,10 +17,12 @@ from services.declarations.register import asset as register_asset
 from services.declarations.register import errors as register_errors
 from services.declarations.register import terms as register_terms
 from services.declarations.register.kind import Kinds, load_asset, load_assets
-from services.declarations.register.preshipment import model, netting, rpc, store
+from services.declarations.register.preshipment import netting, rpc, store
 from services.declarations.register.preshipment.model import Link, PreShipment, counting
 from services.declarations.register.value import store as value_store
 from services.declarations.register.value.eligibility import check_eligible
+from trade import checks as trade_checks
+from trade import names as trade_names
 
 NO_ENTERPRISE = Problem("pre_shipment.enterprise", "ENTERPRISE_MISSING", "Name the exporter.", "请填写出口企业。")
 NO_CONTRACT = Problem(
@@ -30,7 +32,6 @@ NO_CONTRACT = Problem(
     "请填写含字母或数字的合同号；据此查找其项下报关单。",
 )
 EXPIRE_DATE = "pre_shipment.expire_date"
-NO_SUCH_DAY = Problem(EXPIRE_DATE, "DATE_INVALID", "Give a calendar day.", "请填写有效日期。")
 
 
 def create(
@@ -61,8 +62,8 @@ def _from_request(transaction: Transaction, message: pre_shipment_pb2.PreShipmen
         raise NotFound(resource=enterprise)
     wrong = (
         (not enterprise, NO_ENTERPRISE),
-        (not model.normalised(message.contract_number), NO_CONTRACT),
-        (customs_checks.date_or_none(message.expire_date) is None, NO_SUCH_DAY),
+        (not trade_names.letters_and_digits(message.contract_number), NO_CONTRACT),
+        (trade_checks.date_or_none(message.expire_date) is None, trade_checks.no_such_day(EXPIRE_DATE)),
     )
     problems = [problem for is_wrong, problem in wrong if is_wrong]
     problems += customs_checks.amount_problems("pre_shipment.amount", message.amount.minor_units)

@@ -14,7 +14,6 @@ rate lets more be claimed than there is value.
 """
 
 import enum
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -75,8 +74,7 @@ class Link:
 
     @property
     def held(self) -> Money:
-        """Returns the amount held on the declaration, in its currency: the netted amount as a claim in another
-        currency."""
+        """Returns the amount held on the declaration, in its currency: the netted amount as a converted claim."""
         if self.exchange_rate is None or self.haircut is None:
             return self.netted
         return in_currency(self.netted, self.shipped.currency, self.exchange_rate, self.haircut)
@@ -118,15 +116,6 @@ def _major(amount: Money) -> Fraction:
 def _in_one(currency: str) -> int:
     """Returns the number of minor units in a major one: 100 for USD, 1 for JPY."""
     return int(10 ** exponent(currency))
-
-
-def normalised(contract_number: str) -> str:
-    """Returns a contract number's letters and digits alone, in upper case, full-width letters as the usual ones.
-
-    `ｈｔ-2024/001` gives `HT2024001`, `--` nothing.
-    """
-    usual = unicodedata.normalize("NFKC", contract_number).upper()
-    return "".join(letter for letter in usual if letter.isalnum())
 
 
 def identifier(enterprise: str, contract: str) -> str:

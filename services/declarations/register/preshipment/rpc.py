@@ -9,6 +9,7 @@ from chassis.money import Money, total
 from chassis.rpc import to_date
 from services.declarations.register.preshipment import model
 from services.declarations.register.preshipment.model import Kind, Link, PreShipment
+from trade import names as trade_names
 
 # The platform sets these, never the sender.
 OUTPUT_ONLY = ("name", "registrant", "declarations", "shipped", "available", "netted", "create_time", "etag")
@@ -22,7 +23,7 @@ def from_proto(message: pre_shipment_pb2.PreShipment, enterprise: str, registran
     for field in OUTPUT_ONLY:
         body.ClearField(field)
     body.enterprise = enterprise
-    contract = model.normalised(message.contract_number)
+    contract = trade_names.letters_and_digits(message.contract_number)
     return PreShipment(
         id=model.identifier(enterprise, contract),
         enterprise=enterprise,

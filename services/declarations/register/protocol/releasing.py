@@ -7,7 +7,7 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis import database
 from chassis.command import Transaction
-from chassis.errors import NothingPrepared, SamePerson
+from chassis.errors import NothingPrepared
 from chassis.money import Money
 from chassis.states import check_etag, moved
 from services.declarations.register import errors as register_errors
@@ -25,6 +25,7 @@ from services.declarations.register.encumbrance.model import (
 from services.declarations.register.moving import ending
 from services.declarations.register.preshipment import netting
 from services.declarations.register.protocol.checks import held, is_within, named_amounts
+from trade import approval
 
 EXPIRE_AT_ONCE = 200
 
@@ -98,7 +99,7 @@ def _check_reduction(encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> 
 def reduce(
     transaction: Transaction, request: declarations_pb2.ReduceEncumbranceRequest
 ) -> declarations_pb2.Encumbrance:
-    """Prepares, as the maker, that less is encumbered. Returns the encumbrance."""
+    """Prepares as the maker that less is encumbered. Returns the encumbrance."""
     encumbrance = held(transaction, request.name)
     check_etag(request.etag, encumbrance)
     moved(TRANSITIONS, encumbrance, Verb.REDUCE)
@@ -113,12 +114,11 @@ def reduce(
 def approve_reduction(
     transaction: Transaction, request: declarations_pb2.ApproveReductionRequest
 ) -> declarations_pb2.Encumbrance:
-    """Approves, as the checker, what the maker prepared, as it was checked. Returns the encumbrance."""
+    """Approves as the checker what the maker prepared, as it was checked. Returns the encumbrance."""
     encumbrance = held(transaction, request.name)
     check_etag(request.etag, encumbrance)
     prepared = _prepared(encumbrance)
-    if prepared.maker == transaction.caller.principal:
-        raise SamePerson
+    approval.check_another(prepared.maker, transaction.caller.principal)
     amounts = {reduced.asset: reduced.amount for reduced in prepared.items}
     return encumbrance_rpc.to_proto(_reduce(transaction, encumbrance, amounts))
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -36,6 +36,7 @@ from services.declarations.register.protocol.checks import repeated
 from services.declarations.register.value import store as value_store
 from services.declarations.register.value.eligibility import check_eligible
 from services.declarations.register.value.model import SIDES, part_id
+from trade import checks as trade_checks
 from trade import exchange_rates as trade_exchange_rates
 
 # The purposes to which the enterprise must have consented.
@@ -237,25 +238,24 @@ def _in_currency(item: Item, asset: Asset, on: datetime.date) -> Item:
     return encumbrance_model.converted(item, asset.value.currency, rate, register_terms.currency_haircut(on))
 
 
+def _rate_problems(path: str, item: Item, asset: Asset) -> Iterator[Problem]:
+    """Yields CURRENCY_DIFFERS where the day had no rate to the currency of the asset's value."""
+    if item.amount.currency != asset.value.currency:
+        currency = asset.value.currency
+        english = f"There is no rate to {currency}, the value's currency; use that currency."
+        yield Problem(path, "CURRENCY_DIFFERS", english, f"缺少折算为 {currency} 的汇率，请使用该币种。")
+
+
 def _check_items(kinds: Kinds, encumbrance: Encumbrance, assets: Sequence[Asset]) -> None:
     """Checks that the items are of one enterprise, each asset once, in its own currency, with positive amounts.
 
     Raises InvalidFields with every problem.
     """
-    problems = [
-        Problem(f"encumbrance.items[{index}].amount", reason, english, chinese)
-        for index, (item, asset) in enumerate(zip(encumbrance.items, assets, strict=True))
-        for is_wrong, reason, english, chinese in (
-            (item.amount.minor_units <= 0, "AMOUNT_NOT_POSITIVE", "Ask for a positive amount.", "金额须为正数。"),
-            (
-                item.amount.currency != asset.value.currency,
-                "CURRENCY_DIFFERS",
-                f"There is no rate to {asset.value.currency}, the value's currency; use that currency.",
-                f"缺少折算为 {asset.value.currency} 的汇率，请使用该币种。",
-            ),
-        )
-        if is_wrong
-    ]
+    problems: list[Problem] = []
+    for index, (item, asset) in enumerate(zip(encumbrance.items, assets, strict=True)):
+        path = f"encumbrance.items[{index}].amount"
+        problems += trade_checks.positive(path, item.amount.minor_units)
+        problems += _rate_problems(path, item, asset)
     is_cover = encumbrance.asset_class is AssetClass.INSURANCE
     if is_cover and not all(kinds[asset.collection].is_insurable for asset in assets):
         problems.append(

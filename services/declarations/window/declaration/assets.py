@@ -16,6 +16,7 @@ from services.declarations.register.preshipment import model as preshipment_mode
 from services.declarations.window.declaration import rpc, store
 from services.declarations.window.declaration.model import Declaration
 from services.declarations.window.eligibility import hindrances
+from trade import names as trade_names
 
 
 def load(connection: sa.Connection, names: Iterable[str], on: datetime.date) -> dict[str, Asset]:
@@ -43,7 +44,7 @@ def as_asset(declaration: Declaration, on: datetime.date, hindered: Sequence[Hin
 
 def _order(declaration: Declaration) -> str:
     """Returns the name of the order or credit that a declaration's contract number names, "" where it has none."""
-    contract = preshipment_model.normalised(declarations_pb2.Declaration.FromString(declaration.body).contract_number)
+    contract = trade_names.letters_and_digits(declarations_pb2.Declaration.FromString(declaration.body).contract_number)
     return preshipment_model.name_of(declaration.enterprise, contract) if contract else ""
 
 

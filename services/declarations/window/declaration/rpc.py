@@ -12,11 +12,12 @@ from chassis import money
 from chassis.errors import Problem
 from chassis.money import Money
 from chassis.rpc import problem
-from services.declarations.customs.checks import date_or_none
 from services.declarations.register.asset import Hindrance
 from services.declarations.register.value.model import Value
 from services.declarations.window.declaration.model import Content, Declaration
 from services.declarations.window.eligibility import permits
+from trade.checks import date_or_none
+from trade.names import searchable
 
 # Ours to set, never the sender's.
 OUTPUT_ONLY = ("name", "status", "eligibility", "value", "receipts", "etag", "create_time", "version")
@@ -70,11 +71,6 @@ def _content_alone(message: declarations_pb2.Declaration) -> declarations_pb2.De
 
 
 _searched = operator.attrgetter("contract_number", "invoice_number", "bill_number", "buyer_name")
-
-
-def searchable(text: str) -> str:
-    """The text as it is compared in searches: in capitals, without NUL, which no store takes."""
-    return text.upper().replace("\0", " ")
 
 
 _total = operator.attrgetter("total.minor_units")

@@ -17,13 +17,13 @@ from aval.declarations.v1 import declarations_pb2, records_pb2
 from chassis import database
 from chassis.command import Transaction
 from services.declarations.customs import receipts
-from services.declarations.customs.checks import date_or_none
 from services.declarations.window.eligibility import permits, store
 from services.declarations.window.eligibility.model import Declared, DeclaredGoods, Goods, PermitUse
 from services.declarations.window.records import rpc as records_rpc
 from services.declarations.window.records import store as records_store
 from services.declarations.window.records.model import Record
 from services.declarations.window.records.store import record_versions
+from trade.checks import date_or_none
 
 
 class Taking(NamedTuple):

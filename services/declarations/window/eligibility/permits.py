@@ -16,10 +16,11 @@ from aval.declarations.v1 import declarations_pb2, records_pb2
 from chassis.errors import Problem
 from chassis.rpc import to_date
 from services.declarations.customs import direction
-from services.declarations.customs.checks import date_or_none, decimal_or_none
+from services.declarations.customs.checks import decimal_or_none
 from services.declarations.customs.code_tables import Row, code_table
 from services.declarations.customs.units import counting_unit
 from services.declarations.window.eligibility.model import Goods, PermitUse
+from trade.checks import date_or_none
 
 PREFIX_DIGITS = (10, 9, 8, 7, 6, 5, 4, 3, 2)
 Held = Mapping[str, records_pb2.Permit]

@@ -9,12 +9,12 @@ from aval.declarations.v1 import declarations_pb2, insight_pb2
 from chassis.errors import InvalidFields, Problem
 from chassis.rpc import to_date
 from services.declarations.customs.direction import DIGITS_BEFORE, digit
-from services.declarations.window.declaration.rpc import searchable
 from services.declarations.window.filters.model import SavedFilter
+from trade import checks as trade_checks
+from trade.names import searchable
 
 Filter = insight_pb2.DeclarationFilter
 # What a date, a currency or a status may be is known only here.
-NO_DATE = Problem("", "DATE_INVALID", "This is no calendar day; correct it.", "该日期无效；请更正。")
 UNKNOWN_STATUS = Problem(
     "statuses",
     "STATUS_UNKNOWN",
@@ -42,7 +42,7 @@ def _problems(wanted: insight_pb2.DeclarationFilter, path: str) -> Iterator[Prob
         try:
             _day(wanted, name)
         except ValueError:
-            yield Problem(f"{path}.{name}", NO_DATE.reason, NO_DATE.english, NO_DATE.chinese)
+            yield trade_checks.no_such_day(f"{path}.{name}")
     known = declarations_pb2.Declaration.Status.keys()
     for index, status in enumerate(wanted.statuses):
         if status not in known:

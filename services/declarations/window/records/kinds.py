@@ -15,6 +15,7 @@ from services.declarations.customs.checks import decimal_or_none
 from services.declarations.customs.code_tables import code_table
 from services.declarations.privacy.callers import WINDOW
 from services.declarations.window.records import model, values
+from trade import checks as trade_checks
 from trade.calendars import day_in_china
 from trade.identifiers import is_social_credit_code
 
@@ -155,9 +156,7 @@ def _check_permit(row: Row) -> Iterator[Problem]:
 
 def _check_bill(row: Row) -> Iterator[Problem]:
     bill = row.bill
-    yield from _unless(
-        bill.amount.minor_units > 0, "bill.amount", "AMOUNT_NOT_POSITIVE", "Give a positive amount.", "金额须为正数。"
-    )
+    yield from trade_checks.positive("bill.amount", bill.amount.minor_units)
     yield from _unless(
         bill.payee != row.enterprise,
         "bill.payee",
@@ -276,13 +275,7 @@ def _check_hold(row: Row) -> Iterator[Problem]:
 
 
 def _check_return(row: Row) -> Iterator[Problem]:
-    yield from _unless(
-        row.goods_return.amount.minor_units > 0,
-        "goods_return.amount",
-        "AMOUNT_NOT_POSITIVE",
-        "Give a positive amount.",
-        "金额须为正数。",
-    )
+    yield from trade_checks.positive("goods_return.amount", row.goods_return.amount.minor_units)
 
 
 def _check_title(row: Row) -> Iterator[Problem]:

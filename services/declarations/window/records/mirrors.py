@@ -14,8 +14,9 @@ from typing import Any
 from aval.declarations.v1 import declarations_pb2, records_pb2
 
 from chassis.errors import Problem
-from services.declarations.customs.checks import date_or_none, decimal_or_none
+from services.declarations.customs.checks import decimal_or_none
 from services.declarations.customs.code_tables import Row, code_table
+from trade.checks import date_or_none
 
 HARMONISED_DIGITS = 6
 # Below half of all weights too little can be compared to say that it is the same sale.

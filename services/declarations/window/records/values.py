@@ -7,7 +7,9 @@ from google.protobuf.message import Message
 
 from chassis.currencies import minor_digits
 from chassis.errors import Problem
-from services.declarations.customs.checks import date_or_none, decimal_or_none
+from services.declarations.customs.checks import decimal_or_none
+from trade import checks as trade_checks
+from trade.checks import date_or_none
 
 
 def problems(message: Message, path: str) -> Iterator[Problem]:
@@ -42,10 +44,6 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
-def _no_date(path: str) -> Problem:
-    return Problem(path, "DATE_INVALID", "This is no calendar day; correct it.", "不是有效日期；请更正。")
-
-
 def _no_decimal(path: str) -> Problem:
     english = "This is no plain decimal number of at most 13 digits and 6 decimals; correct it."
     return Problem(path, "NUMBER_INVALID", english, "不是有效的十进制数（整数最多 13 位，小数最多 6 位）；请更正。")
@@ -57,7 +55,7 @@ def _no_money(path: str) -> Problem:
 
 
 _WRONG: Mapping[str, Callable[[str], Problem]] = {
-    "google.type.Date": _no_date,
+    "google.type.Date": trade_checks.no_such_day,
     "google.type.Decimal": _no_decimal,
     "aval.type.v1.Money": _no_money,
 }

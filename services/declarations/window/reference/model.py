@@ -15,14 +15,9 @@ from chassis import fields
 from chassis.currencies import minor_digits
 from chassis.errors import Problem
 from chassis.money import Money
-from services.declarations.customs.checks import (
-    country_problems,
-    date_or_none,
-    decimal_or_none,
-    not_a_number,
-    not_positive,
-    rounding,
-)
+from services.declarations.customs.checks import country_problems, decimal_or_none, not_a_number, rounding
+from trade import checks as trade_checks
+from trade.checks import date_or_none
 
 COUNTRIES = ("origin_country", "departure_country", "destination_country")
 # Field of decimals: whether zero is allowed.
@@ -67,9 +62,7 @@ def _date_problems(record: reference_pb2.ReferenceRecord, today: date) -> Iterat
         return
     day = date_or_none(record.record_date)
     if day is None:
-        yield Problem(
-            "record_date", "DATE_INVALID", "The date is no calendar day; correct it.", "日期不是有效日期；请更正。"
-        )
+        yield trade_checks.no_such_day("record_date")
     elif day > today:
         yield Problem(
             "record_date",
@@ -96,7 +89,7 @@ def _trade_problems(record: reference_pb2.ReferenceRecord) -> Iterator[Problem]:
 
 def _money_problems(path: str, money: money_pb2.Money, least: int) -> Iterator[Problem]:
     if money.minor_units < least:
-        yield not_positive(path) if least else negative(path)
+        yield trade_checks.not_positive(path) if least else negative(path)
 
 
 def _decimal_problems(path: str, text: str, may_be_zero: bool) -> Iterator[Problem]:
@@ -104,7 +97,7 @@ def _decimal_problems(path: str, text: str, may_be_zero: bool) -> Iterator[Probl
     if number is None:
         yield not_a_number(path)
     elif not number and not may_be_zero:
-        yield not_positive(path)
+        yield trade_checks.not_positive(path)
 
 
 def negative(path: str) -> Problem:

@@ -29,10 +29,10 @@ from services.declarations.customs.checks import (
     goods_problems,
     net_exceeds_gross,
     not_a_number,
-    not_positive,
     size_problems,
 )
 from services.declarations.customs.code_tables import code_table
+from trade import checks as trade_checks
 
 _AMOUNT_PATH = re.compile(r"(?:lines\[([0-9]{1,3})\]\.)?([a-z_]+)", re.ASCII)
 
@@ -60,7 +60,7 @@ def _payment(payment: retail_pb2.RetailPayment) -> Iterator[Problem]:
     yield from _exact_problems(payment)
     yield from currency_problems("amount.currency_code", payment.amount.currency_code)
     if payment.amount.minor_units <= 0 and not exact_amounts(payment).get("amount"):
-        yield not_positive("amount")
+        yield trade_checks.not_positive("amount")
     for name in ("payment_company_code", "transaction_number"):
         if payment.direction != retail_pb2.EXPORT and not getattr(payment, name):
             yield Problem(
