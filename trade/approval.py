@@ -12,12 +12,12 @@ class Prepared(Resource, Protocol):
 
     @property
     def maker(self) -> str:
-        """The principal who prepared it; empty where nobody has."""
+        """Returns the principal that prepared the decision, empty where nobody has."""
         ...
 
     @property
     def checker(self) -> str:
-        """The principal who approved it; empty until then."""
+        """Returns the principal that approved it, empty until then."""
         ...
 
 

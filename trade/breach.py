@@ -55,26 +55,26 @@ def from_event(event: events_pb2.Event) -> Breach:
 
 
 def noted(
-    standing: tuple[StandingBreach, ...], told: Breach, open_amount: Money | None, *, is_shown: bool
+    standing: tuple[StandingBreach, ...], breach: Breach, open_amount: Money | None, *, is_shown: bool
 ) -> tuple[StandingBreach, ...]:
-    """Returns the standing breaches after one was told: in its place or at the end while it stands, gone after that.
+    """Returns the standing breaches after a breach was told: in its place or at the end while it stands, else gone.
 
-    A share of nothing doesn't stand: of USD 300.00 in breach, USD 100.00 is cured and leaves USD 200.00, then
-    USD 200.00 is cured and leaves no breach. A new one comes in only where breaches are shown.
+    A share of nothing doesn't stand: of USD 300.00 in breach, USD 100.00 is cured and leaves USD 200.00, then USD
+    200.00 is cured and leaves no breach. A new breach comes in only where breaches are shown.
     """
-    names = [each.breach for each in standing]
-    if not told.is_open or (open_amount is not None and not open_amount):
-        return tuple(each for each in standing if each.breach != told.name)
+    names = [other.breach for other in standing]
+    if not breach.is_open or (open_amount is not None and not open_amount):
+        return tuple(other for other in standing if other.breach != breach.name)
     following = StandingBreach(
-        breach=told.name, asset=told.asset, asset_class=told.asset_class, open_amount=open_amount
+        breach=breach.name, asset=breach.asset, asset_class=breach.asset_class, open_amount=open_amount
     )
-    if told.name in names:
-        return tuple(following if each.breach == told.name else each for each in standing)
+    if breach.name in names:
+        return tuple(following if other.breach == breach.name else other for other in standing)
     return (*standing, following) if is_shown else standing
 
 
 def is_ended(before: tuple[StandingBreach, ...], after: tuple[StandingBreach, ...]) -> bool:
-    """Whether a breach that stood before stands no more."""
+    """Returns whether a breach that stood before stands no more: of two breaches one is left."""
     return len(after) < len(before)
 
 

@@ -86,7 +86,10 @@ def no_such_day(path: str) -> Problem:
 
 
 def period(start_path: str, start: date_pb2.Date, end_path: str, end: date_pb2.Date) -> Iterator[Problem]:
-    """Yields the problems of two days, of which the second may be the first, and not before it."""
+    """Yields the problems of two days, of which the second may be the first, and not before it.
+
+    2026-03-01 to 2026-02-28 gives PERIOD_INVERTED.
+    """
     yield from day(start_path, start)
     yield from day(end_path, end)
     first, last = date_or_none(start), date_or_none(end)
@@ -95,7 +98,7 @@ def period(start_path: str, start: date_pb2.Date, end_path: str, end: date_pb2.D
 
 
 def date_or_none(message: date_pb2.Date) -> date | None:
-    """Returns the calendar day; None where there is no such day."""
+    """Returns the calendar day, None where there is no such day: 2026-02-30 gives None."""
     try:
         return rpc.to_date(message)
     except ValueError:

@@ -1,6 +1,6 @@
 """Reservations under the caller's own id: the same again gets the same answer, another under that id is refused.
 
-Who reserves names the id before it has an answer. So a call whose answer was lost is made again, and what perhaps never
+The caller names the id before it has an answer. So a call whose answer was lost is made again, and what perhaps never
 came is given back: that leaves a tombstone, a reservation given back from the start, which refuses the late call.
 """
 
@@ -16,17 +16,17 @@ class Reservation(Protocol):
 
     @property
     def name(self) -> str:
-        """Its resource name."""
+        """Returns its resource name."""
         ...
 
     @property
     def bank(self) -> str:
-        """The tenant that holds it."""
+        """Returns the tenant that holds it."""
         ...
 
     @property
     def state(self) -> enum.StrEnum:
-        """Where it stands."""
+        """Returns its state."""
         ...
 
 
@@ -35,7 +35,7 @@ Record = TypeVar("Record", bound=Reservation)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservations:
-    """How a noun answers a call about an id that it has.
+    """The answers of a noun to a call about an id that it has.
 
     given_back: the state in which nothing is held any more; over, taken: the refusals of a late call and of other
     content under the id, which call the reservation by `noun`.
@@ -60,7 +60,10 @@ class Reservations:
         return standing
 
     def is_given_back(self, standing: Reservation, holder: str) -> bool:
-        """Whether nothing is left to give back of the holder's reservation. Raises NotFound for any other tenant."""
+        """Returns whether nothing is left to give back of the holder's reservation.
+
+        Raises NotFound for any other tenant.
+        """
         if standing.bank != holder:
             raise NotFound(resource=standing.name)
         return standing.state is self.given_back

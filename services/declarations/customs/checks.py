@@ -72,8 +72,7 @@ def plain(text: str) -> str:
 
 
 def rounding(quantity: Decimal, unit_price: Decimal) -> Decimal:
-    """Returns how far quantity times price may be from the total because the price was rounded: half its last digit,
-    each.
+    """Returns how far quantity times price may be from the total, as the price was rounded: half its last digit, each.
 
     3000 at 3.3333 may be 0.15 more or less than 9999.90.
     """

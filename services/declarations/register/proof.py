@@ -134,7 +134,7 @@ def _by_asset(breaches: Iterable[Breach]) -> dict[str, list[Breach]]:
 
 
 def _sums(evidence: _Evidence) -> Iterator[Check]:
-    """I1: the parts come to the declared value; none is negative."""
+    """Checks I1: the parts come to the declared value; none is negative."""
     value, booked = evidence.value, evidence.declared + evidence.value.excess
     negative = [name for name, amount in value.parts().items() if amount.minor_units < 0]
     yield "I1", value.declared == evidence.declared, f"its parts are {value.declared}, booked are {booked}"
@@ -143,7 +143,7 @@ def _sums(evidence: _Evidence) -> Iterator[Check]:
 
 
 def _insured(evidence: _Evidence) -> Iterator[Check]:
-    """I2: no more is insured than is owed, but for a breach."""
+    """Checks I2: no more is insured than is owed, but for a breach."""
     value = evidence.value
     insurable = value.unpaid + value.insured_shortfall
     yield "I2", value.insurable + value.insured == insurable, f"insured {value.insured} of {insurable}"
@@ -151,7 +151,7 @@ def _insured(evidence: _Evidence) -> Iterator[Check]:
 
 
 def _netted(evidence: _Evidence) -> Iterator[Check]:
-    """I3: the order is booked at its remaining and netted amounts, and no more is netted than is too much on it."""
+    """Checks I3: the order is booked at its remaining and netted amounts, no more netted than is too much on it."""
     if evidence.order is None or not evidence.links:
         return
     left = preshipment_model.remaining(evidence.order.amount, evidence.links)
@@ -162,7 +162,7 @@ def _netted(evidence: _Evidence) -> Iterator[Check]:
 
 
 def _capped(evidence: _Evidence) -> Iterator[Check]:
-    """I4 and the cap: nothing is reserved beyond what may be financed."""
+    """Checks I4 and the cap: nothing is reserved beyond what may be financed."""
     value, most = evidence.value, evidence.asset.value.times(evidence.cap)
     invariant = "I4" if evidence.asset.collection == "rebates" else "cap"
     is_within = not value.reserved - evidence.netted or value.financed + value.reserved <= most
@@ -170,14 +170,14 @@ def _capped(evidence: _Evidence) -> Iterator[Check]:
 
 
 def _paid(evidence: _Evidence) -> Iterator[Check]:
-    """I5: settled and returned amounts are part of the value; beyond that they are excess, or in breach."""
+    """Checks I5: settled and returned amounts are part of the value; beyond that they are excess, or in breach."""
     value = evidence.value
     paid = value.settled + value.returned
     yield "I5", paid <= value.declared + value.shortfall, f"settled {value.settled} of {value.declared}"
 
 
 def _exclusive(evidence: _Evidence) -> Iterator[Check]:
-    """I6: each class has one holder, unless all rank equally."""
+    """Checks I6: each class has one holder, unless all rank equally."""
     for asset_class in AssetClass:
         held = [
             encumbrance
@@ -199,7 +199,7 @@ def _exclusive(evidence: _Evidence) -> Iterator[Check]:
 
 
 def _breached(evidence: _Evidence) -> Iterator[Check]:
-    """I7: a shortfall is in breach, exactly; the asset is frozen, and nothing is free beside it."""
+    """Checks I7: a shortfall is in breach, exactly; the asset is frozen, and nothing is free beside it."""
     value = evidence.value
     for asset_class in AssetClass:
         open_breaches = [breach for breach in evidence.breaches if breach.asset_class is asset_class]
@@ -216,7 +216,7 @@ def _breached(evidence: _Evidence) -> Iterator[Check]:
 
 
 def _held(evidence: _Evidence) -> Iterator[Check]:
-    """R1, R2: the rows of encumbrances hold what the ledger holds."""
+    """Checks R1 and R2: the rows of encumbrances hold what the ledger holds."""
     value, name, zero = evidence.value, evidence.asset.name, evidence.value.free.zero()
 
     def total(asset_class: AssetClass, *states: State) -> Money:

@@ -8,7 +8,7 @@ from services.declarations.window.declaration.store import declarations
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """W1: the sales of a declaration are together worth no more than was declared, and nothing in another mode."""
+    """Proves W1: the sales of a declaration are worth no more than was declared, and nothing in another mode."""
     rows, total = warehouse_sales, sa.func.sum(warehouse_sales.c.value_minor_units)
     of = declarations.c.id == rows.c.declaration
     most = sa.case((declarations.c.trade_mode == WAREHOUSE_MODE, declarations.c.value_minor_units), else_=0)

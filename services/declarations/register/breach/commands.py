@@ -40,7 +40,7 @@ def _shared(transaction: Transaction, name: str, etag: str) -> tuple[Breach, Sha
 
 
 def propose(transaction: Transaction, request: value_pb2.ProposeBreachResolutionRequest) -> value_pb2.Breach:
-    """Prepares, as the maker, that the caller gives up what has no value behind it. Returns the breach."""
+    """Prepares as the maker that the caller gives up what has no value behind it. Returns the breach."""
     breach, _ = _shared(transaction, request.name, request.etag)
     caller, resolution = transaction.caller, request.resolution
     changed = model.proposed(breach, caller.tenant, KIND.Name(resolution.kind), resolution.note, caller.principal)

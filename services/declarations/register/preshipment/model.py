@@ -74,8 +74,7 @@ class Link:
 
     @property
     def held(self) -> Money:
-        """Returns the amount held on the declaration, in its currency: the netted amount as a claim in another
-        currency."""
+        """Returns the amount held on the declaration, in its currency: the netted amount as a converted claim."""
         if self.exchange_rate is None or self.haircut is None:
             return self.netted
         return in_currency(self.netted, self.shipped.currency, self.exchange_rate, self.haircut)

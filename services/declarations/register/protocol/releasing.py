@@ -99,7 +99,7 @@ def _check_reduction(encumbrance: Encumbrance, amounts: Mapping[str, Money]) -> 
 def reduce(
     transaction: Transaction, request: declarations_pb2.ReduceEncumbranceRequest
 ) -> declarations_pb2.Encumbrance:
-    """Prepares, as the maker, that less is encumbered. Returns the encumbrance."""
+    """Prepares as the maker that less is encumbered. Returns the encumbrance."""
     encumbrance = held(transaction, request.name)
     check_etag(request.etag, encumbrance)
     moved(TRANSITIONS, encumbrance, Verb.REDUCE)
@@ -114,7 +114,7 @@ def reduce(
 def approve_reduction(
     transaction: Transaction, request: declarations_pb2.ApproveReductionRequest
 ) -> declarations_pb2.Encumbrance:
-    """Approves, as the checker, what the maker prepared, as it was checked. Returns the encumbrance."""
+    """Approves as the checker what the maker prepared, as it was checked. Returns the encumbrance."""
     encumbrance = held(transaction, request.name)
     check_etag(request.etag, encumbrance)
     prepared = _prepared(encumbrance)
