@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.declarations.customs.code_tables import code_table
-from services.declarations.insight.counting.model import Contribution, Delta, from_text, to_text
+from services.declarations.insight.counting.model import Contribution, Delta, from_text, price_of, to_text
 from services.declarations.insight.export import model as export_model
 from services.declarations.insight.findings.model import Finding, text
 from services.declarations.insight.norms.model import (
@@ -84,6 +84,18 @@ def test_counts_are_those_of_the_observations_and_can_be_taken_back(
 )
 def test_unit_prices(minor_units: int, quantity: str, power: int, price: int | None) -> None:
     assert unit_price(minor_units, quantity, power) == price
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit", "expected"),
+    [("2", "011", ("011", 250_000_000)), ("2000", "036", ("035", 250_000_000)), ("", "011", None)],
+)
+def test_a_line_of_goods_has_a_price_for_its_counting_unit(
+    quantity: str, unit: str, expected: tuple[str, int] | None
+) -> None:
+    line = declarations_pb2.DeclarationLine(unit=unit)
+    line.quantity.value, line.total.minor_units = quantity, 500
+    assert price_of(line) == expected
 
 
 def test_prices_are_told_in_major_units() -> None:

@@ -71,7 +71,6 @@ class Contribution(NamedTuple):
         return self.key[-2] in DECLARED
 
 
-@lru_cache(maxsize=65536)
 def price_of(line: declarations_pb2.DeclarationLine) -> tuple[str, int] | None:
     """Returns the counting unit and the unit price of a line of goods; None where it has no quantity."""
     unit, power = counting_unit(line.unit)

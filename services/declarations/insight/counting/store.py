@@ -31,12 +31,10 @@ statistics_cells = sa.Table(
     "statistics_cells",
     metadata,
     *_dimensions(),
-    *(
-        sa.Column("outcome", TEXT, primary_key=True),
-        sa.Column("documents", sa.BigInteger, nullable=False),
-        sa.Column("minor_units", sa.BigInteger, nullable=False),
-        sa.Column("changed", sa.BigInteger, nullable=False),
-    ),
+    sa.Column("outcome", TEXT, primary_key=True),
+    sa.Column("documents", sa.BigInteger, nullable=False),
+    sa.Column("minor_units", sa.BigInteger, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),
     sa.Index("statistics_cells_changed", "changed"),
     sqlite_with_rowid=False,
 )
@@ -47,12 +45,10 @@ enterprise_totals = sa.Table(
     metadata,
     sa.Column("enterprise", TEXT, primary_key=True),
     *_dimensions(),
-    *(
-        sa.Column("outcome", TEXT, primary_key=True),
-        sa.Column("buyer", TEXT, primary_key=True),
-        sa.Column("documents", sa.BigInteger, nullable=False),
-        sa.Column("minor_units", sa.BigInteger, nullable=False),
-    ),
+    sa.Column("outcome", TEXT, primary_key=True),
+    sa.Column("buyer", TEXT, primary_key=True),
+    sa.Column("documents", sa.BigInteger, nullable=False),
+    sa.Column("minor_units", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -60,13 +56,11 @@ enterprise_totals = sa.Table(
 enterprise_facts = sa.Table(
     "enterprise_facts",
     metadata,
-    *(
-        sa.Column("enterprise", TEXT, primary_key=True),
-        sa.Column("amendments", sa.BigInteger, nullable=False),
-        sa.Column("holds", sa.BigInteger, nullable=False),
-        sa.Column("due_us", sa.BigInteger, nullable=False),
-        sa.Column("assess_us", sa.BigInteger, nullable=False),
-    ),
+    sa.Column("enterprise", TEXT, primary_key=True),
+    sa.Column("amendments", sa.BigInteger, nullable=False),
+    sa.Column("holds", sa.BigInteger, nullable=False),
+    sa.Column("due_us", sa.BigInteger, nullable=False),
+    sa.Column("assess_us", sa.BigInteger, nullable=False),
     sa.Index("enterprise_facts_due", "due_us"),
 )
 

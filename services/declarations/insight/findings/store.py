@@ -13,15 +13,13 @@ from services.declarations.schema import metadata
 trade_findings = sa.Table(
     "trade_findings",
     metadata,
-    *(
-        sa.Column("id", TEXT, primary_key=True),
-        sa.Column("enterprise", TEXT, nullable=False),
-        sa.Column("declaration", TEXT, nullable=False),
-        sa.Column("line_number", sa.BigInteger, nullable=False),
-        sa.Column("code", TEXT, nullable=False),
-        sa.Column("facts", TEXT, nullable=False),
-        sa.Column("find_us", sa.BigInteger, nullable=False),
-    ),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("enterprise", TEXT, nullable=False),
+    sa.Column("declaration", TEXT, nullable=False),
+    sa.Column("line_number", sa.BigInteger, nullable=False),
+    sa.Column("code", TEXT, nullable=False),
+    sa.Column("facts", TEXT, nullable=False),
+    sa.Column("find_us", sa.BigInteger, nullable=False),
     sa.Index("trade_findings_enterprise", "enterprise", "id"),
     sa.Index("trade_findings_declaration", "declaration"),
 )

@@ -15,15 +15,13 @@ from services.declarations.window.reference.store import reference_records
 price_counts = sa.Table(
     "price_counts",
     metadata,
-    *(
-        sa.Column("commodity_code", TEXT, primary_key=True),
-        sa.Column("unit", TEXT, primary_key=True),
-        sa.Column("currency", TEXT, primary_key=True),
-        sa.Column("first_bucket", sa.BigInteger, nullable=False),
-        sa.Column("counts", records.BYTES, nullable=False),
-        # Bits that stand for sellers: at least so many there are.
-        sa.Column("sellers", sa.BigInteger, nullable=False),
-    ),
+    sa.Column("commodity_code", TEXT, primary_key=True),
+    sa.Column("unit", TEXT, primary_key=True),
+    sa.Column("currency", TEXT, primary_key=True),
+    sa.Column("first_bucket", sa.BigInteger, nullable=False),
+    sa.Column("counts", records.BYTES, nullable=False),
+    # Bits that stand for sellers: at least so many there are.
+    sa.Column("sellers", sa.BigInteger, nullable=False),
 )
 
 # Norms of unit prices by HS code of 10, 8 or 6 digits, unit and currency, as last published.

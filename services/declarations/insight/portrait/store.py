@@ -18,15 +18,13 @@ from services.declarations.schema import metadata
 risk_portraits = sa.Table(
     "risk_portraits",
     metadata,
-    *(
-        sa.Column("enterprise", TEXT, primary_key=True),
-        sa.Column("score", sa.BigInteger, nullable=False),
-        sa.Column("assess_date", TEXT, nullable=False),
-        sa.Column("inputs", TEXT, nullable=False),
-        sa.Column("assess_us", sa.BigInteger, nullable=False),
-        sa.Column("as_of_us", sa.BigInteger, nullable=False),
-        sa.Column("revision", sa.BigInteger, nullable=False),
-    ),
+    sa.Column("enterprise", TEXT, primary_key=True),
+    sa.Column("score", sa.BigInteger, nullable=False),
+    sa.Column("assess_date", TEXT, nullable=False),
+    sa.Column("inputs", TEXT, nullable=False),
+    sa.Column("assess_us", sa.BigInteger, nullable=False),
+    sa.Column("as_of_us", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
 )
 
 

@@ -53,15 +53,13 @@ declaration_versions = sa.Table(
 receipts = sa.Table(
     "receipts",
     metadata,
-    *(
-        sa.Column("declaration", TEXT, primary_key=True),
-        sa.Column("notice_us", sa.BigInteger, primary_key=True),
-        sa.Column("channel_code", TEXT, primary_key=True),
-        sa.Column("note", TEXT, nullable=False),
-        sa.Column("arrive_us", sa.BigInteger, nullable=False),
-        sa.Column("status", TEXT, nullable=False),
-        sa.Column("receipts", sa.BigInteger, nullable=False),
-    ),
+    sa.Column("declaration", TEXT, primary_key=True),
+    sa.Column("notice_us", sa.BigInteger, primary_key=True),
+    sa.Column("channel_code", TEXT, primary_key=True),
+    sa.Column("note", TEXT, nullable=False),
+    sa.Column("arrive_us", sa.BigInteger, nullable=False),
+    sa.Column("status", TEXT, nullable=False),
+    sa.Column("receipts", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
