@@ -14,6 +14,9 @@ from typing import Any
 import grpc
 import pytest
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2, status_pb2
@@ -87,6 +90,20 @@ def migrate(database: Database, folders: Sequence[str] = ()) -> None:
     if ledger_store.MIGRATIONS in folders:
         with database.write() as connection:
             ledger_store.initialise(connection)
+
+
+def migrate_to(database: Database, folders: Sequence[str], heads: Sequence[str]) -> None:
+    """Brings an empty store to the schema that ended with these steps: that of a release of before."""
+    database.create_schema()
+    script = ScriptDirectory.from_config(migrations.configuration(folders))
+
+    def steps(revision: object, _context: object) -> object:
+        return script._upgrade_revs(tuple(heads), revision)  # type: ignore[arg-type]
+
+    with database.write() as connection:
+        context = MigrationContext.configure(connection, opts={"fn": steps, "script": script, "keys": database.keys})
+        with Operations.context(context):
+            context.run_migrations()
 
 
 def uid(*parts: object) -> str:
