@@ -15,12 +15,13 @@ import sqlalchemy as sa
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
+from chassis import business_date
 from chassis.command import Operation, Transaction
 from chassis.database import Database
 from chassis.writer import run_batch
 from ledger import store as ledger_store
 from ledger.model import Transfer
-from tests.support import submission, uid
+from tests.support import NOW_US, submission, uid
 
 FROM, TO = uid("from"), uid("to")
 BATCH = 7
@@ -64,6 +65,9 @@ def main(url: str, moment: str = "") -> None:
     if not moment:
         _pay_for_ever(Database(url, "books"))
     database = DyingDatabase(url, "books")
+    with Database(url, "books").write() as connection:
+        # The first command of a store begins its business date, in a commit of its own.
+        business_date.follow(connection, NOW_US)
     database.moment = moment
     run_batch(database, [submission(PAY, moment, moment)])
 

@@ -1009,7 +1009,6 @@ def _without_participants(connection: sa.Connection) -> None:
         ("policies", "buyer_limits", "covered_shipments"), ("insurer", "enterprise")
     ):
         connection.execute(sa.text(f"CREATE INDEX {table}_{column} ON {table} ({column}, id)"))
-    connection.execute(sa.text("INSERT INTO alembic_version VALUES ('chassis_0008')"))
 
 
 def test_a_store_of_before_is_carried_over(database_url: str) -> None:
@@ -1024,7 +1023,13 @@ def test_a_store_of_before_is_carried_over(database_url: str) -> None:
         "covered_shipments": ["insured_value_currency", "insured_value_minor_units"],
         "exposure_payments": ["amount_currency", "amount_minor_units"],
     }
-    columns["covered_shipments"] += ["paid_before_currency", "paid_before_minor_units", "look_date", "looked_date"]
+    columns["covered_shipments"] += [
+        "paid_before_currency",
+        "paid_before_minor_units",
+        "look_date",
+        "looked_date",
+        "breaches",
+    ]
     columns["covered_shipments"] += ["owed_when_looked_currency", "owed_when_looked_minor_units"]
     with world.store.write() as connection:
         for table, names in columns.items():
