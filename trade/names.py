@@ -63,6 +63,7 @@ def without_accents(written: str) -> str:
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
+@lru_cache(maxsize=65536)
 def spaced(raw: str) -> str:
     """Returns a name in small letters, its words parted by one space: "HAIR-World, Inc." is "hair world inc"."""
     return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", raw).casefold()).strip()

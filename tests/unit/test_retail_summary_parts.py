@@ -10,8 +10,9 @@ NOW = 1_772_000_000_000_000
 
 
 def part(number: int, count: int, send_us: int, change: Change = Change.NEW, says: bytes = b"a") -> Part:
-    """A part as it is sent."""
-    return Part("s", TAKEN_BACK if change == Change.DELETE else number, count, send_us, change, says, says)
+    """Returns a part as it is sent; its digest covers how many parts there are, as the row says it."""
+    place, digest = TAKEN_BACK if change == Change.DELETE else number, says + bytes([count])
+    return Part("s", place, count, send_us, change, digest, digest)
 
 
 def taken(sent: list[Part]) -> dict[int, Part]:
