@@ -242,7 +242,7 @@ def test_the_other_party_counts_by_code_or_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("name", "other"),
     [
         ("Atlantic Hair Co., Ltd.", "ATLANTIC HAIR COMPANY LIMITED"),
         ("Société Générale de Cheveux S.A.R.L.", "SOCIETE GENERALE DE CHEVEUX SARL"),
@@ -255,7 +255,7 @@ def test_names_written_otherwise_are_the_same(name: str, other: str, version: in
     assert names.party(name, version) == names.party(other, version)
 
 
-@pytest.mark.parametrize(("one", "other"), [("The Co.", "Ltd"), ("CORP", "Inc."), ("北京公司", "上海公司")])
+@pytest.mark.parametrize(("name", "other"), [("The Co.", "Ltd"), ("CORP", "Inc."), ("北京公司", "上海公司")])
 @pytest.mark.parametrize("version", [1, 2])
 def test_legal_forms_alone_are_no_name(name: str, other: str, version: int) -> None:
     assert names.party(name, version) != names.party(other, version)

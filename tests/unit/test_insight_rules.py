@@ -39,7 +39,7 @@ def test_a_bucket_holds_its_price_and_is_narrow(price: int) -> None:
     assert high - low <= max(Fraction(low, PARTS), Fraction(1))
 
 
-@given(one=PRICES, other=PRICES)
+@given(number=PRICES, other=PRICES)
 def test_buckets_go_up_with_prices(number: int, other: int) -> None:
     assert number > other or bucket_of(number) <= bucket_of(other)
 
@@ -141,7 +141,7 @@ def test_months() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("name", "other"),
     [
         ("ACME, Inc.", "acme inc"),
         ("ＡＣＭＥ　ＩＮＣ", "Acme-Inc"),
