@@ -125,7 +125,7 @@ def at_rest(network: Network) -> Violations:
 def _covers(network: Network) -> Violations:
     """Yields where exposure isn't what the register holds as insured and nobody paid.
 
-    What has no value behind it may be paid for. A payment that is parked after it was applied isn't told yet: its
+    Cover that no insured value backs may be paid for. A payment that is parked after it was applied isn't told yet: its
     declaration is left out.
     """
     with network.nodes["credit_insurance"].store.read() as connection:
@@ -143,14 +143,26 @@ def _covers(network: Network) -> Violations:
         if told[shipment.name] != paid[shipment.name]:
             continue
         (item,) = held[shipment.encumbrance_id].items
-        most, short = item.outstanding, booked[shipment.declaration].insured_shortfall
-        least, owed = max(most - short, short.zero()), covered_shipment_model.owed_after(shipment, told[shipment.name])
+        most, unbacked = item.outstanding, _unbacked(shipment, booked[shipment.declaration])
+        least, owed = (
+            max(most - unbacked, most.zero()),
+            covered_shipment_model.owed_after(shipment, told[shipment.name]),
+        )
         if (
             not covered_shipment_model.owed_of(shipment, least)
             <= owed
             <= covered_shipment_model.owed_of(shipment, most)
         ):
             yield "X8", f"{shipment.name} is exposed by {owed}, the register holds {most}"
+
+
+def _unbacked(shipment: covered_shipment_model.CoveredShipment, value: Value) -> Money:
+    """Returns the part of a cover that no insured value backs: its shortfall, and value that was declared later.
+
+    Later value cures the shortfall first, but the insurer never insured it.
+    """
+    assert shipment.insured_value is not None
+    return value.insured_shortfall + max(value.declared - shipment.insured_value, value.declared.zero())
 
 
 def _told(connection: sa.Connection, shipment: covered_shipment_model.CoveredShipment) -> Money:
