@@ -64,26 +64,26 @@ def errors(_argument: str) -> str:
     """Returns all refusals, by the module that defines them."""
     import_house()
     refusals = sorted(
-        _refusals(DomainError), key=lambda one: (HOUSE.index(one.__module__.split(".")[0]), one.__module__)
+        _refusals(DomainError), key=lambda refusal: (HOUSE.index(refusal.__module__.split(".")[0]), refusal.__module__)
     )
     parts = []
-    for module, classes in itertools.groupby(refusals, key=lambda one: one.__module__):
-        rows = [_error_row(one) for one in sorted(classes, key=lambda one: one.reason)]
+    for module, classes in itertools.groupby(refusals, key=lambda refusal: refusal.__module__):
+        rows = [_error_row(refusal) for refusal in sorted(classes, key=lambda refusal: refusal.reason)]
         parts.append(f"## {module}\n\n{_table(('reason', 'code', 'HTTP', 'English', '中文'), rows)}")
     return "\n\n".join(parts)
 
 
 def _refusals(base: type[DomainError]) -> Iterator[type[DomainError]]:
     """Yields all subclasses that have a reason of their own; a remote refusal has the other side's."""
-    for one in base.__subclasses__():
-        if one.__module__.split(".")[0] in HOUSE and one is not RemoteError:
-            yield one
-            yield from _refusals(one)
+    for refusal in base.__subclasses__():
+        if refusal.__module__.split(".")[0] in HOUSE and refusal is not RemoteError:
+            yield refusal
+            yield from _refusals(refusal)
 
 
-def _error_row(one: type[DomainError]) -> tuple[str, ...]:
-    english = " ".join((one.__doc__ or "").split("\n\n")[0].split())
-    return f"`{one.reason}`", one.code.name, str(http_status(one)), english, one.chinese
+def _error_row(refusal: type[DomainError]) -> tuple[str, ...]:
+    english = " ".join((refusal.__doc__ or "").split("\n\n")[0].split())
+    return f"`{refusal.reason}`", refusal.code.name, str(http_status(refusal)), english, refusal.chinese
 
 
 def import_house() -> None:

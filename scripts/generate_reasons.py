@@ -124,8 +124,8 @@ def written() -> str:
             if policy_of(method).internal or method.name == WATCH:
                 continue
             reasons = refusals(service, method.name)
-            methods[method.full_name] = sorted({one.reason for one in reasons})
-            codes |= {one.reason: one.code.name for one in reasons}
+            methods[method.full_name] = sorted({refusal.reason for refusal in reasons})
+            codes |= {refusal.reason: refusal.code.name for refusal in reasons}
     return json.dumps({"codes": dict(sorted(codes.items())), "methods": methods}, indent=1) + "\n"
 
 

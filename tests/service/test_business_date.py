@@ -9,16 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 from aval.credit_insurance.v1 import credit_insurance_pb2
 from aval.events.v1 import events_pb2
 from aval.type.v1 import money_pb2
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
-from chassis import business_date, eventlog, migrations, tables
+from chassis import business_date, eventlog, tables
 from chassis.business_date import BusinessDate
 from chassis.channel import Channels
 from chassis.clock import SystemClock
@@ -31,7 +28,7 @@ from chassis.status import UNKNOWN_OUTCOME, RemoteError
 from chassis.testing import Platform
 from chassis.writer import run_batch
 from services.credit_insurance.service import SERVICE as CREDIT_INSURANCE
-from tests.support import CALLER, Stores, migrate, ring, submission
+from tests.support import CALLER, Stores, migrate, migrate_to, ring, submission
 from trade.calendars import CHINA
 
 CLOSES = 20
@@ -190,13 +187,8 @@ def _all_events(connection: sa.Connection) -> Iterator[events_pb2.Event]:
 def test_a_standing_date_is_carried_over(database_url: str) -> None:
     """A store from before dates were closed whole: the day before its date is closed, for there were no jobs."""
     database = Database(database_url, "books", ring())
-    database.create_schema()
-    script = ScriptDirectory.from_config(migrations.configuration([]))
+    migrate_to(database, [], ["chassis_0004"])
     with database.write() as connection:
-        options = {"fn": lambda revision, _: script._upgrade_revs("chassis_0004", revision), "script": script}
-        context = MigrationContext.configure(connection, opts=options)
-        with Operations.context(context):
-            context.run_migrations()
         before = sa.Table("business_dates", sa.MetaData(), autoload_with=connection)
         connection.execute(sa.insert(before).values(place="platform", date="2026-09-01", is_held=True))
     migrate(database)

@@ -51,8 +51,8 @@ def counted_anew(register: Register) -> tuple[dict[Any, Any], dict[Any, Any], di
     delta = counting_model.Delta()
     with register.store.read() as connection:
         numbers = connection.execute(sa.select(declarations.c.id)).scalars().all()
-        for one in fold_store.rows(connection, numbers):
-            delta.add(counting_model.contribution(one, declarations_pb2.Declaration.FromString(one.body)))
+        for row in fold_store.rows(connection, numbers):
+            delta.add(counting_model.contribution(row, declarations_pb2.Declaration.FromString(row.body)))
     totals = {key: tuple(value) for key, value in delta.totals.items()}
     return totals, {key: tuple(value) for key, value in delta.cells().items()}, delta.prices
 

@@ -8,19 +8,14 @@ import datetime
 import json
 import pathlib
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 
-from chassis import migrations
 from chassis.database import Database
 from ledger import store as ledger_store
 from ledger.model import Kind, Transfer
-from tests.support import apply, migrate, ring, uid, violations
+from tests.support import apply, migrate, migrate_to, ring, uid, violations
 
 ROWS = json.loads((pathlib.Path(__file__).parents[1] / "fixtures" / "ledger" / "version_1.json").read_text("utf-8"))
 BEFORE = ("ledger_0001", "chassis_0004")
@@ -40,13 +35,8 @@ def _fill(connection: sa.Connection) -> None:
 def database(database_url: str) -> Iterator[Database]:
     """A store as the release of before left it, carried over."""
     opened = Database(database_url, "books", ring())
-    opened.create_schema()
-    script = ScriptDirectory.from_config(migrations.configuration([ledger_store.MIGRATIONS]))
+    migrate_to(opened, [ledger_store.MIGRATIONS], BEFORE)
     with opened.write() as connection:
-        options: dict[str, Any] = {"fn": lambda revision, _: script._upgrade_revs(BEFORE, revision), "script": script}  # type: ignore[arg-type]
-        context = MigrationContext.configure(connection, opts=options)
-        with Operations.context(context):
-            context.run_migrations()
         _fill(connection)
     migrate(opened, [ledger_store.MIGRATIONS])
     yield opened

@@ -12,9 +12,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 from aval.loans.v1.loans_pb2 import ListLoansRequest as Asked
 
 from chassis import migrations, paging, participants, records
@@ -28,7 +25,7 @@ from services.loans.service import PARTICIPATIONS as LENT
 from services.loans.service import SERVICE as LOANS
 from services.settlement.service import PARTICIPATIONS as SETTLED
 from services.settlement.service import SERVICE as SETTLEMENT
-from tests.support import Stores, ring, seeded_random, walking_plan
+from tests.support import Stores, migrate_to, ring, seeded_random, walking_plan
 
 ISSUER, ADVISER, SELLER = "banks/issuer", "banks/adviser", "enterprises/seller"
 
@@ -126,13 +123,8 @@ def check_carried_over(connection: sa.Connection, participation: Participation[A
 
 def store_of_before(database: Database, service: Service, participations: Sequence[Participation[Any]]) -> None:
     """Fills a store as the release before left it."""
-    database.create_schema()
-    script = ScriptDirectory.from_config(migrations.configuration(service.migrations))
+    migrate_to(database, service.migrations, BEFORE[service.name])
     with database.write() as connection:
-        options = {"fn": lambda revision, _: script._upgrade_revs(BEFORE[service.name], revision), "script": script}  # type: ignore[arg-type]
-        context = MigrationContext.configure(connection, opts=options)
-        with Operations.context(context):
-            context.run_migrations()
         fill(connection, participations)
 
 

@@ -5,17 +5,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 
-from chassis import migrations, tables, tasks
+from chassis import tables, tasks
 from chassis.database import Database
 from chassis.ids import derived
 from chassis.tasks import Task
-from tests.support import NOW_US, migrate, ring
+from tests.support import NOW_US, migrate, migrate_to, ring
 
-BEFORE = "chassis_0004"
+BEFORE = ("chassis_0004",)
 
 
 def row(number: int, **changes: Any) -> Mapping[str, Any]:
@@ -33,13 +30,8 @@ ROWS = [row(1), row(2, attempts=7), row(3, attempts=1000, parked="declarations c
 def store(database_url: str) -> Iterator[Database]:
     """A store as the release before left it."""
     database = Database(database_url, "books", ring())
-    database.create_schema()
-    script = ScriptDirectory.from_config(migrations.configuration([]))
+    migrate_to(database, [], BEFORE)
     with database.write() as connection:
-        options = {"fn": lambda revision, _: script._upgrade_revs(BEFORE, revision), "script": script}
-        context = MigrationContext.configure(connection, opts=options)
-        with Operations.context(context):
-            context.run_migrations()
         before = sa.Table("tasks", sa.MetaData(), autoload_with=connection)
         connection.execute(sa.insert(before), ROWS)
     yield database

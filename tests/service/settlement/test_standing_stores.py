@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 
 from chassis import migrations, records, tasks
 from chassis.database import Database
@@ -21,7 +18,7 @@ from services.settlement.incoming_payment import store as incoming_payment_store
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.service import SERVICE
 from services.settlement.tables import incoming_payments
-from tests.support import NOW_US, ring, seeded_random
+from tests.support import NOW_US, migrate_to, ring, seeded_random
 
 BEFORE = ("settlement_0003", "ledger_0001", "chassis_0003")
 OTHER = "banks/YUHECNB0"
@@ -77,13 +74,8 @@ OWED = {1: "collect loans/loan-a", 2: "match", 4: "release"}
 def store(database_url: str) -> Iterator[Database]:
     """A store as the release before left it, with the rows above and what they owed."""
     database = Database(database_url, "settlement", ring())
-    database.create_schema()
-    script = ScriptDirectory.from_config(migrations.configuration(SERVICE.migrations))
+    migrate_to(database, SERVICE.migrations, BEFORE)
     with database.write() as connection:
-        options = {"fn": lambda revision, _: script._upgrade_revs(BEFORE, revision), "script": script}  # type: ignore[arg-type]
-        context = MigrationContext.configure(connection, opts=options)
-        with Operations.context(context):
-            context.run_migrations()
         before = sa.Table("incoming_payments", sa.MetaData(), autoload_with=connection)
         connection.execute(sa.insert(before), ROWS)
         tasks_before = sa.Table("tasks", sa.MetaData(), autoload_with=connection)
