@@ -77,11 +77,12 @@ class Database:
             file = pathlib.Path(self.url.removeprefix("sqlite:///")) / f"{self.schema}.sqlite"
             _keep_private(file)
             address = f"sqlite:///{file}"
-        # Statements are kept prepared; one connection writes, few read.
+        # Statements are kept prepared. Each thread that writes has a connection of its own, or one would join another's
+        # transaction; SQLite lets them write in turn.
         options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "cached_statements": 512}}
         # A failed statement's message goes to the log: without the values.
         options["hide_parameters"] = True
-        options["poolclass"] = pool.StaticPool if self.in_memory or writing else pool.QueuePool
+        options["poolclass"] = pool.StaticPool if self.in_memory else pool.QueuePool
         engine = sa.create_engine(address, **options)
         event.listen(engine, "connect", _prepare_sqlite)
         begin = "BEGIN IMMEDIATE" if writing else "BEGIN"

@@ -348,3 +348,23 @@ def test_who_is_always_in_the_way_of_another_says_so(database: Database) -> None
 
     (answer,) = _outcomes(database, submission(Operation("tests.Conflicting", StringValue, run=conflicting), "a"))
     assert isinstance(answer, Contended)
+
+
+def test_a_thread_never_joins_anothers_transaction(database: Database) -> None:
+    """While one thread's transaction is open, another thread's waits or stands beside it; one may still roll back."""
+    is_open = threading.Event()
+
+    def write_beside() -> None:
+        is_open.wait()
+        with database.write() as connection:
+            connection.execute(sa.insert(notes).values(text="kept"))
+
+    beside = threading.Thread(target=write_beside)
+    beside.start()
+    with database.write() as connection:
+        connection.execute(sa.insert(notes).values(text="rolled back"))
+        is_open.set()
+        beside.join(timeout=0.3)
+        connection.rollback()
+    beside.join()
+    assert _written(database) == ["kept"]
