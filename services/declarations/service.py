@@ -8,7 +8,6 @@ from typing import Any
 import sqlalchemy as sa
 from aval.events.v1 import events_pb2
 
-import ledger
 from chassis.blobs import store as blob_store
 from chassis.service import Check, Command, Reading, Service
 from chassis.tables import blob_parts, sealed_answers
@@ -73,8 +72,8 @@ from services.declarations.window.reference import commands as reference_command
 from services.declarations.window.retail.flows.order import reads as order_reads
 from services.declarations.window.retail.summary import reads as summary_reads
 from services.declarations.window.retail.summary import store as summary_store
+from trade import tables as trade_tables
 
-LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
 
@@ -128,7 +127,7 @@ def _visible(reading: Reading, events: Sequence[events_pb2.Event]) -> Sequence[e
 
 SERVICE = Service(
     name="declarations",
-    migrations=[LEDGER_VERSIONS, VERSIONS],
+    migrations=[ledger_store.MIGRATIONS, trade_tables.MIGRATIONS, VERSIONS],
     commands={
         "BatchCreateDeclarations": keeping_refused(
             Command(run_batch=takers_drafts.create_batch, prepare=takers_declarations.rows), "declaration"
