@@ -32,6 +32,8 @@ PARK_AFTER_ATTEMPTS = 1000
 # So many calls to a peer are under way at most.
 AT_ONCE = 200
 FAILURE_CHARACTERS = 80
+# A refused attempt adds so much to the round, more than any revision: revisions that come never meet refused rounds.
+REFUSED_ROUND = 2**32
 
 # The resource and the branch of a task.
 Key = tuple[str, str]
@@ -160,7 +162,7 @@ def follow(transaction: Transaction, noun: str, plan: Plan, resource: Any) -> No
     kept = {branch for branch, row in standing.items() if branch in owed and owed[branch].step == row.step}
     _forget(transaction, resource.name, standing.keys() - kept)
     # A step that is planned anew gets a new round, hence a new request id.
-    number = max([resource.revision, *(row.round + 1 for row in standing.values())])
+    number = max([resource.revision, *(row.round % REFUSED_ROUND + 1 for row in standing.values())])
     _add(transaction, [_row(transaction, noun, resource.name, number, owed[branch]) for branch in owed.keys() - kept])
     for branch in kept:
         if owed[branch].not_before_us != standing[branch].not_before_us:
@@ -383,7 +385,7 @@ def _postpone(transaction: Transaction, task: Task, outcome: Outcome | Exception
         "due_us": sa.case((rows.c.not_before_us > again_us, rows.c.not_before_us), else_=again_us),
         "failure": failure_of(outcome),
         "parked": _why(outcome) if attempts >= PARK_AFTER_ATTEMPTS else None,
-        "round": task.round + _is_refused(outcome),
+        "round": task.round + REFUSED_ROUND * _is_refused(outcome),
     }
     standing = rows.c.resource == task.resource, rows.c.branch == task.branch
     transaction.connection.execute(sa.update(rows).where(*standing).values(values))
