@@ -264,6 +264,15 @@ def test_a_task_that_differs_from_its_plan_is_found(books: Books, planted: str) 
         assert tasks.violations(connection, SAGAS) == told
 
 
+def test_tasks_that_disagree_with_their_plans_are_found(books: Books) -> None:
+    """T1: a call that is owed by the plan and has no task is named."""
+    books.owes(("", "pay", 0))
+    with books.database.write() as connection:
+        connection.execute(sa.delete(tables.tasks))
+    with books.database.read() as connection:
+        assert tasks.violations(connection, SAGAS) == ["tasks: letters/1 owes pay, its task is None"]
+
+
 def test_a_peer_has_so_many_calls_at_once_whatever_the_others_owe(books: Books) -> None:
     """A thousand calls owed to loans for long leave their turn to the one of settlement."""
     books.owes(("", "pay", 0))
