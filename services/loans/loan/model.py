@@ -258,7 +258,7 @@ def opening_accounts(loan: Loan) -> list[NewAccount]:
 
 
 def disbursement(loan: Loan) -> Transfer:
-    """Books the principal as outstanding."""
+    """Books the principal as outstanding, from the day on which interest runs."""
     return Transfer(
         ids.derived(loan.name, "disbursement"),
         part_id(loan.name, Part.OUTSTANDING),
@@ -266,6 +266,7 @@ def disbursement(loan: Loan) -> Transfer:
         loan.principal.minor_units,
         code="disbursement",
         reference=loan.name,
+        value_date=loan.start_date,
     )
 
 
