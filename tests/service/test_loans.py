@@ -279,7 +279,8 @@ def test_an_offer_is_costed(room: Room) -> None:
     made = offered(room, opened(room).name)
     assert (made.interest, made.all_in_cost, made.day_count_basis) == (usd(870_00), usd(970_00), 360)
     # 970.00 / 79,900.00 x 360 / 90
-    assert made.all_in_rate.value == "0.048561"
+    assert (made.simple_rate.value, made.effective_rate.value) == ("0.048561", "0.050156")
+    assert made.day_count == "ACT_360"
 
 
 def test_a_loan_from_application_to_closure(room: Room) -> None:

@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 
 from trade import calendars, identifiers
-from trade.day_counts import day_count_basis
 from trade.exchange_rates import exchange_rate
 
 
@@ -23,10 +22,6 @@ def test_a_rate_is_that_of_the_day_and_its_reverse() -> None:
     assert exchange_rate("USD", "CNY", on) == Decimal("7.1646757679")
     assert exchange_rate("CNY", "CNY", on) == Decimal("1.0000000000")
     assert exchange_rate("USD", "XXX", on) is None
-
-
-def test_sterling_counts_365_days_a_year_and_dollars_360() -> None:
-    assert [day_count_basis(currency, date(2026, 1, 5)) for currency in ("GBP", "USD")] == [365, 360]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from chassis.money import Money
 from chassis.participants import Participant
 from services.loans import errors, products
 from trade import checks
+from trade import day_counts as trade_day_counts
 from trade.roles import Role
 
 
@@ -92,7 +93,10 @@ def problems(application: Application, on: date) -> list[Problem]:
             ),
         ),
     )
-    amount_problems = checks.positive("application.amount", application.amount.minor_units)
+    amount_problems = [
+        *checks.positive("application.amount", application.amount.minor_units),
+        *(trade_day_counts.problems("application.amount", currency, on) if is_lent else []),
+    ]
     return [*amount_problems, *(problem for is_wrong, problem in tests if is_wrong)]
 
 
