@@ -1,8 +1,7 @@
 """Day counts: the days between two dates and the part of a year that they are, exact, by rows of data/day_counts.csv.
 
 A row names its rule for days and its rule for the year: ACT/360 is ACTUAL days over 360. The first day counts, the last
-doesn't. By which convention interest of a currency is counted unless a contract says otherwise is a row of
-data/day_count_defaults.csv, by currency and benchmark.
+doesn't.
 """
 
 import calendar
@@ -14,7 +13,6 @@ from fractions import Fraction
 from itertools import pairwise
 
 from chassis.codetables import Row, code_table
-from chassis.errors import Problem
 
 MONTHS = 12
 LEAP_YEAR, COMMON_YEAR = 366, 365
@@ -275,41 +273,3 @@ def day_count(code: str, on: date) -> DayCount:
     if row is None:
         raise KeyError(f"{code} on {on}")
     return _read(row)
-
-
-def default_day_count(currency: str, on: date, benchmark: str = "") -> DayCount | None:
-    """Returns the convention of a currency at a benchmark (at none, of its loans), None where nobody has said it.
-
-    ACT/365 (Fixed) of JPY and of JPY at TONA, ACT/360 of JPY at LIBOR until 2021-12-31, none of it from then on.
-    """
-    code = f"{currency}/{benchmark}" if benchmark else currency
-    row = code_table("trade", "day_count_defaults").row(code, on)
-    return day_count(row["value"], on) if row else None
-
-
-def basis(counted: DayCount) -> int:
-    """Returns the days of a year of a convention that counts actual days: 365 of ACT/365 (Fixed).
-
-    Raises ValueError where it counts otherwise.
-    """
-    if counted.days_rule != "ACTUAL":
-        raise ValueError(f"{counted.name} doesn't count actual days")
-    return int(counted.year_rule)
-
-
-def of_basis(days: int) -> str:
-    """Returns the code of the convention of actual days over a year of so many: ACT_365F of 365.
-
-    Raises KeyError where there is none.
-    """
-    codes = {row["year"]: row["code"] for row in code_table("trade", "day_counts").rows() if row["days"] == "ACTUAL"}
-    return codes[str(days)]
-
-
-def problems(path: str, currency: str, on: date) -> list[Problem]:
-    """Returns DAY_COUNT_UNKNOWN where nobody has said how days of a currency's loans are counted; empty otherwise."""
-    if default_day_count(currency, on):
-        return []
-    english = f"It isn't settled how the days of interest in {currency} are counted; use another currency."
-    chinese = f"{currency} 的计息天数惯例尚未确定，请使用其他币种。"
-    return [Problem(path, "DAY_COUNT_UNKNOWN", english, chinese)]

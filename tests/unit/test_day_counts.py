@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from chassis.codetables import Row, code_table
 from chassis.money import Money
-from trade import day_counts
-from trade.day_counts import DayCount, Period, PeriodRequired, Stub, day_count, default_day_count
+from trade import day_count_bases
+from trade.day_count_bases import default_day_count
+from trade.day_counts import DayCount, Period, PeriodRequired, Stub, day_count
 from trade.interest import interest
 
 ON = date(2026, 11, 30)
@@ -145,7 +146,7 @@ def test_what_cannot_be_counted_is_refused() -> None:
     with pytest.raises(KeyError):
         day_count("BUS_252", ON)
     with pytest.raises(ValueError, match="actual"):
-        day_counts.basis(day_count("THIRTY_360_US", ON))
+        day_count_bases.basis(day_count("THIRTY_360_US", ON))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_currency_and_benchmark_say_how_days_are_counted(
 
 
 def test_every_default_is_a_convention_and_has_a_source() -> None:
-    rows = code_table("trade", "day_count_defaults").rows()
+    rows = code_table("trade", "day_count_bases").rows()
     assert {row["value"] for row in rows} <= set(CODES)
     assert all(row["source"] for row in rows)
 
@@ -182,12 +183,12 @@ def test_every_default_is_a_convention_and_has_a_source() -> None:
 def test_yen_is_lent_by_the_year_of_its_benchmark() -> None:
     counted = default_day_count("JPY", ON)
     assert counted is not None
-    basis = day_counts.basis(counted)
-    assert day_counts.of_basis(basis) == "ACT_365F"
+    basis = day_count_bases.basis(counted)
+    assert day_count_bases.of_basis(basis) == "ACT_365F"
     from_rate = interest(Money("JPY", 12_345_678), Decimal("0.0125"), 45, basis)
     assert from_rate == Money("JPY", 19_026)
 
 
 def test_a_currency_of_which_nobody_has_said_it_is_refused() -> None:
-    assert [problem.reason for problem in day_counts.problems("offer.amount", "KWD", ON)] == ["DAY_COUNT_UNKNOWN"]
-    assert day_counts.problems("offer.amount", "CNY", ON) == []
+    assert [problem.reason for problem in day_count_bases.problems("offer.amount", "KWD", ON)] == ["DAY_COUNT_UNKNOWN"]
+    assert day_count_bases.problems("offer.amount", "CNY", ON) == []

@@ -13,8 +13,7 @@ from chassis.states import moved
 from ledger.model import Account, Limit, Transfer
 from ledger.store import NewAccount, account_id
 from services.loans import products
-from trade import breach
-from trade import day_counts as trade_day_counts
+from trade import breach, day_count_bases
 from trade.breach import Breach, StandingBreach
 from trade.roles import Role
 
@@ -124,7 +123,7 @@ class Loan:
     @property
     def day_count(self) -> str:
         """The convention that its contract fixed: ACT_365F of a basis of 365."""
-        return trade_day_counts.of_basis(self.day_count_basis)
+        return day_count_bases.of_basis(self.day_count_basis)
 
     @property
     def participants(self) -> tuple[Participant, ...]:

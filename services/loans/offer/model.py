@@ -11,8 +11,7 @@ from chassis.money import Money
 from chassis.participants import Participant
 from services.loans import products
 from services.loans.application.model import Application
-from trade import annual_rates, checks, interest
-from trade import day_counts as trade_day_counts
+from trade import annual_rates, checks, day_count_bases, interest
 from trade.roles import Role
 
 # A rate has at most so many decimals, for example 0.04350000.
@@ -84,7 +83,7 @@ class Offer:
     @property
     def day_count(self) -> str:
         """The convention of its basis, which the loan's contract fixes: ACT_365F of 365."""
-        return trade_day_counts.of_basis(self.day_count_basis)
+        return day_count_bases.of_basis(self.day_count_basis)
 
     @property
     def effective_rate(self) -> Decimal | None:
@@ -117,9 +116,9 @@ def prepared(
     USD 80,000.00 at 4.35 % for 90 days of 360, with a fee of USD 100.00: interest USD 870.00, in all USD 970.00.
     """
     assert terms.annual_rate is not None, "the terms weren't checked"
-    counted = trade_day_counts.default_day_count(terms.amount.currency, on)
+    counted = day_count_bases.default_day_count(terms.amount.currency, on)
     assert counted is not None, "the currency wasn't checked"
-    basis = trade_day_counts.basis(counted)
+    basis = day_count_bases.basis(counted)
     owed = interest.interest(terms.amount, terms.annual_rate, terms.tenor_days, basis)
     cost = owed + terms.fee
     return Offer(
@@ -145,7 +144,7 @@ def problems(terms: Terms, application: Application, now_us: int, on: date) -> l
     """Returns everything wrong with an offer's terms, as far as they can be compared."""
     return [
         *_amount_problems(terms, application),
-        *trade_day_counts.problems("offer.amount", application.amount.currency, on),
+        *day_count_bases.problems("offer.amount", application.amount.currency, on),
         *_rate_problems(terms.annual_rate, products.product(application.product, on).annual_rate_max),
         *_time_problems(terms, application, now_us),
     ]
