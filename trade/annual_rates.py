@@ -20,11 +20,10 @@ RATE_STEP, FINE_STEP = Decimal("0.000001"), Decimal("1e-15")
 # Digits on the way: what cancels out leaves enough.
 DIGITS = 60
 # What is dearer than this a year is a fee, and no rate tells more about it.
-EFFECTIVE_RATE_MAX = Decimal(1_000_000)
-# Rates are looked for within these, in natural logarithms. Below, a unit of the last day would weigh a million million
-# of the first, so that the last digits of a sum decide. Above, a year would multiply by more than ten thousand, or the
-# last day weigh as little, whichever is more.
-WEIGHT_MAX, GROWTH_MAX = Decimal("27.7"), Decimal("9.3")
+RATE_MAX = Decimal(1_000_000)
+# The natural logarithm of the weight that a unit of the last day, or of a year later, may have against the first. At
+# lower rates it would weigh more than a million million, so that the last digits of a sum decide.
+WEIGHT_MAX = Decimal("27.7")
 # The steps between which signs are compared are a tenth of the flows' whole time near zero, and wider beyond.
 FIRST_STEP, STEP_GROWTH = Decimal("0.1"), Decimal("1.04")
 HALVINGS = 80
@@ -53,7 +52,7 @@ def effective_rate(received: Money, paid_back: Money, days: int) -> Decimal | No
     """
     with localcontext(prec=DIGITS):
         rate = (paid_back.major() / received.major()) ** (Decimal(DAYS_OF_YEAR) / days) - 1
-        return rate.quantize(RATE_STEP, ROUND_HALF_UP) if rate <= EFFECTIVE_RATE_MAX else None
+        return rate.quantize(RATE_STEP, ROUND_HALF_UP) if rate <= RATE_MAX else None
 
 
 def net_present_value(rate: Decimal, flows: Sequence[CashFlow]) -> Decimal:
@@ -73,7 +72,8 @@ def net_future_value(rate: Decimal, flows: Sequence[CashFlow]) -> Decimal:
 
 
 def internal_rates(flows: Sequence[CashFlow]) -> tuple[Decimal, ...]:
-    """Returns the annual rates at which the net present value is zero (XIRR), the lowest first, to 15 decimals.
+    """Returns the annual rates at which the net present value is zero (XIRR), the lowest first, to 15 decimals,
+    none above a million.
 
     -100 and 110 a year later have 0.10. Nothing but payments has none; -100, 230 and -132 a year apart have 0.10
     and 0.20.
@@ -122,7 +122,7 @@ def _rates(flows: Sequence[_Flow], in_year: int) -> tuple[Decimal, ...]:
 def _grid(length: int, in_year: int) -> list[Decimal]:
     """Returns exponents in order, zero among them: dense near zero, where rates of flows lie, and wider beyond."""
     unit = FIRST_STEP / length
-    lowest, highest = WEIGHT_MAX / length, max(WEIGHT_MAX / length, GROWTH_MAX / in_year)
+    lowest, highest = WEIGHT_MAX / max(length, in_year), (1 + RATE_MAX).ln() / in_year
     return [*reversed([-step for step in _steps(unit, lowest)]), Decimal(0), *_steps(unit, highest)]
 
 

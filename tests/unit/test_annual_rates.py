@@ -75,7 +75,11 @@ def test_the_internal_rates_are_those_at_which_nothing_is_left(amounts: tuple[st
     assert found_rates == internal_rates_of_periods([Decimal(amount) for amount in amounts])
 
 
-def test_flows_of_one_day_have_no_rate() -> None:
+def test_flows_of_a_day_or_two_have_a_rate_only_within_reason() -> None:
+    overnight = [CashFlow(START, Decimal("-1000")), CashFlow(START + timedelta(days=1), Decimal("1000.10"))]
+    (rate,) = internal_rates(overnight)
+    assert abs(rate - Decimal("0.037172411")) < NEAR
+    assert internal_rates([CashFlow(START, Decimal(1)), CashFlow(START + timedelta(days=1), Decimal(-2))]) == ()
     assert internal_rates([CashFlow(START, Decimal(-1)), CashFlow(START, Decimal(2))]) == ()
 
 
