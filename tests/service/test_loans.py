@@ -291,7 +291,7 @@ def test_a_loan_from_application_to_closure(room: Room) -> None:
         day("2027-04-15"),
     )
     payoff = room.read("GetPayoff", CHECKER, name=loan.name, date=day("2027-04-15"))
-    assert payoff.derivation == "USD 80,000.00 x 4.35 % x 90 / 360 = USD 870.00"
+    assert payoff.derivation == "USD 80,000.00 x 90 x 4.35 % / 360 = USD 870.00"
     assert (payoff.total, payoff.days) == (usd(80_870_00), 90)
     made = repay(room, loan.name, 200_000_00, "2027-04-15")
     assert (made.amount, made.interest, made.unsecured) == (usd(80_870_00), usd(870_00), usd(0))

@@ -11,8 +11,8 @@ from chassis.money import Money
 from chassis.participants import Participant
 from services.loans import products
 from services.loans.application.model import Application
-from trade import checks, interest
-from trade import day_counts as trade_day_counts
+from services.loans.offer.costs import Costs, costs
+from trade import checks
 from trade.roles import Role
 
 # A rate has at most so many decimals, for example 0.04350000.
@@ -106,27 +106,34 @@ def prepared(
 
     USD 80,000.00 at 4.35 % for 90 days of 360, with a fee of USD 100.00: interest USD 870.00, in all USD 970.00.
     """
-    assert terms.annual_rate is not None, "the terms weren't checked"
-    basis = trade_day_counts.day_count_basis(terms.amount.currency, on)
-    owed = interest.interest(terms.amount, terms.annual_rate, terms.tenor_days, basis)
-    cost = owed + terms.fee
+    owed = costs_of(f"offers/{identifier}", terms, on)
     return Offer(
         id=identifier,
         application=application.name,
         bank=bank,
         enterprise=application.enterprise,
         amount=terms.amount,
-        annual_rate=terms.annual_rate,
+        annual_rate=_checked(terms.annual_rate),
         fee=terms.fee,
         tenor_days=terms.tenor_days,
-        day_count_basis=basis,
-        interest=owed,
-        all_in_cost=cost,
-        all_in_rate=interest.all_in_rate(cost, terms.amount - terms.fee, terms.tenor_days, basis),
+        day_count_basis=owed.day_count_basis,
+        interest=owed.interest.money,
+        all_in_cost=owed.all_in_cost.money,
+        all_in_rate=owed.all_in_rate.number,
         expire_us=terms.expire_us,
         maker=maker,
         create_us=now_us,
     )
+
+
+def costs_of(offer: str, terms: Terms, on: date) -> Costs:
+    """Returns the costs of an offer (its name) of checked terms on a business date, and how each comes about."""
+    return costs(offer, terms.amount, _checked(terms.annual_rate), terms.fee, terms.tenor_days, on)
+
+
+def _checked(rate: Decimal | None) -> Decimal:
+    assert rate is not None, "the terms weren't checked"
+    return rate
 
 
 def problems(terms: Terms, application: Application, now_us: int, on: date) -> list[Problem]:
