@@ -61,7 +61,7 @@ DEADLINES = table(LATER, FOLLOWING, WORKING_DAY_OF_NEXT_MONTH)
 
 
 def following(day: Derivation, is_working: IsWorking, calendar: RowOrigin) -> Derivation:
-    """Returns a day moved to the next working day: Saturday 2026-11-28 to 2026-11-30, beyond both days of the weekend."""
+    """Returns a day moved to the next working day: Saturday 2026-11-28 to Monday 2026-11-30."""
     assert isinstance(day.result, datetime.date)
     closed = _closed(day.result, is_working, calendar)
     return derived(FOLLOWING, day=day, closed_day=list(closed))

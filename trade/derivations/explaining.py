@@ -61,8 +61,12 @@ class Explaining:
         return pb.ExplainResponse(explanations=explanations)
 
     def explanations(self, reading: Reading, name: str, field: str) -> Iterator[pb.Explanation]:
-        """Yields how the fields of a resource came about, whoever is shown them: the operator's."""
-        for stored in (*store.load(reading.connection, name, field), *self._on_request(reading, name, field)):
+        """Yields how the fields of a resource came about, whoever is shown them: for the platform's operator.
+
+        By field; what is derived on request first, then what stands, the newest first.
+        """
+        listed = [*self._on_request(reading, name, field), *store.load(reading.connection, name, field)]
+        for stored in sorted(listed, key=lambda stored: stored.field):
             yield self._explanation(stored, reading.caller.language)
 
     def _on_request(self, reading: Reading, name: str, field: str) -> Iterator[Stored]:

@@ -10,7 +10,7 @@ from trade.derivations.model import Derivation, RowOrigin, Value, digest
 from trade.derivations.rules import Rule, Rules
 
 # What a rule raises that is given values which no rule gave: of two currencies, of another kind, a year of no days.
-UNFIT = (ArithmeticError, AssertionError, AttributeError, KeyError, TypeError, ValueError)
+UNFIT = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
