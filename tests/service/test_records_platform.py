@@ -728,7 +728,7 @@ async def test_bills_are_due_by_the_rule_of_the_day(world: World) -> None:
     assert "announcement 61 of 2022" in found.due_rule
     due = (await world.explained(bill))["bill.due_date"]
     assert (due.derivation.result.date, due.number) == (found.due_date, 1)
-    assert "2026-10-03, moved beyond 2026-10-03, 2026-10-04" in due.text
+    assert "2026-10-05, moved beyond 2026-10-05, 2026-10-06, 2026-10-07 (" in due.text
     stated = a("bill", 1)
     stated.bill.bill_number = world.fresh("P")
     found = (await world.get(await world.taken(stated), EXPORTER)).bill

@@ -1,4 +1,4 @@
-"""What of a collected amount repays which part of a loan, and how each part comes about."""
+"""The parts of a loan that a collected amount repays, and how each comes about."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
