@@ -40,8 +40,8 @@ class Stored(NamedTuple):
 Present = Callable[[sa.Connection, Sequence[str]], Mapping[tuple[str, str], Value]]
 
 
-def put(transaction: Transaction, rules: Rules, entries: Iterable[Entry]) -> None:
-    """Keeps how fields came about, in the transaction that decides them.
+def put(transaction: Transaction, rules: Rules, entries: Iterable[Entry], *, are_first: bool = False) -> None:
+    """Keeps how fields came about, in the transaction that decides them. `are_first`: they have no derivation yet.
 
     A derivation that doesn't give its result is a mistake of the program: AssertionError with all differences.
     """
@@ -50,7 +50,7 @@ def put(transaction: Transaction, rules: Rules, entries: Iterable[Entry]) -> Non
         return
     for entry in listed:
         _check(entry, rules)
-    numbers = _numbers(transaction.connection, {entry.resource for entry in listed})
+    numbers = {} if are_first else _numbers(transaction.connection, {entry.resource for entry in listed})
     rows = []
     for entry in listed:
         key = (entry.resource, entry.field)

@@ -49,7 +49,7 @@ def create(
         raise errors.LimitExceeded(available=covered.money.major(), currency=covered.money.currency)
     premium = rules.premium(shipment.name, terms, policy.name, rate)
     entries = [Entry(shipment.name, "premium", premium), Entry(shipment.name, "covered_amount", covered)]
-    derivation_store.put(transaction, rules.RULES, entries)
+    derivation_store.put(transaction, rules.RULES, entries, are_first=True)
     added = COVERED_SHIPMENTS.add(transaction, held, "covered_shipment.declared")
     return COVERED_SHIPMENTS.view(transaction.connection, added)
 

@@ -46,7 +46,7 @@ def create(transaction: Transaction, request: loans_pb2.CreateOfferRequest) -> l
         on=transaction.business_date,
     )
     costs = model.costs_of(offer.name, terms, transaction.business_date)
-    derivation_store.put(transaction, RULES, costs.entries(offer.name))
+    derivation_store.put(transaction, RULES, costs.entries(offer.name), are_first=True)
     return rpc.to_proto(OFFERS.add(transaction, offer, "offer.prepared"), tenant)
 
 

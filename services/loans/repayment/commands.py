@@ -97,7 +97,7 @@ def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
         value_date=due.day,
         create_us=transaction.now_us,
     )
-    derivation_store.put(transaction, RULES, fixed.entries(repayment.name))
+    derivation_store.put(transaction, RULES, fixed.entries(repayment.name), are_first=True)
     return repayment
 
 

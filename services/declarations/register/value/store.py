@@ -44,7 +44,7 @@ def open(transaction: Transaction, assets: Iterable[Asset]) -> list[Asset]:
         )
     ]
     ledger_store.post(transaction, *transfers)
-    derivation_store.put(transaction, rules.VALUE, [rules.opened(asset, on) for asset in unbooked])
+    derivation_store.put(transaction, rules.VALUE, [rules.opened(asset, on) for asset in unbooked], are_first=True)
     return unbooked
 
 
