@@ -17,6 +17,7 @@ from chassis.money import Money
 from cli.explaining import EXPLAINING
 from services.declarations.window.bill import rules as bill_rules
 from tests.derivation_walk import changed, leaf_places
+from trade.calendars import packaged
 from trade.derivations import deadlines, explaining, interest, rpc, rules, store, text
 from trade.derivations.interest import DAYS_BETWEEN, OWED
 from trade.derivations.model import CloseOrigin, Derivation, FieldOrigin, Input, RowOrigin, digest
@@ -225,12 +226,12 @@ def test_origins_are_told_in_words(language: str) -> None:
 
 def test_a_due_date_tells_the_days_on_which_nobody_works() -> None:
     """Issued on 18 September 2026: 15 days lead to 3 October, in the holiday, so to the 8th; as the calendar has it."""
-    tree = bill_rules.due_date("records/1", "SINGLE", datetime.date(2026, 9, 18))
+    tree = bill_rules.due_date("records/1", "SINGLE", datetime.date(2026, 9, 18), packaged)
     assert tree.result == datetime.date(2026, 10, 8)
     closed = [leaf.value for path, leaf in tree.leaves() if path.startswith("closed_day")]
     assert closed == [datetime.date(2026, 10, day) for day in range(3, 8)]
     assert recompute(tree, bill_rules.BILL) == row_differences(tree) == []
-    consolidated = bill_rules.due_date("records/1", "CONSOLIDATED", datetime.date(2026, 11, 18))
+    consolidated = bill_rules.due_date("records/1", "CONSOLIDATED", datetime.date(2026, 11, 18), packaged)
     assert consolidated.result == datetime.date(2026, 12, 7)
     assert recompute(consolidated, bill_rules.BILL) == []
 

@@ -1,7 +1,7 @@
 """The rules of bills, and how their due dates and late fees come about."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from aval.declarations.v1 import records_pb2
@@ -10,9 +10,10 @@ from chassis.money import Money
 from chassis.rpc import to_date
 from services.declarations.customs.code_tables import Row, code_table
 from services.declarations.window.bill import late_fees
+from services.declarations.window.bill.due_dates import CalendarOf
 from services.declarations.window.bill.late_fees import DAY, LateFee
 from services.declarations.window.bill.model import Bill
-from trade import calendars
+from trade.calendars import Calendar
 from trade.derivations import deadlines, rules
 from trade.derivations.deadlines import LATER
 from trade.derivations.interest import DAYS_THROUGH
@@ -23,8 +24,6 @@ from trade.derivations.store import Entry
 
 DUE_DATE, LATE_FEE = "bill.due_date", "bill.late_fee.amount"
 LATE_FEES = "declarations/late_fees"
-# The calendar as a whole: weekends have no rows.
-CALENDAR = RowOrigin(table="trade/holidays")
 
 
 def _rate(rate_per_day: Decimal, days: int) -> Decimal:
@@ -79,16 +78,21 @@ BILLED = Rule(
 BILL: Rules = {**SHARED, **table(RATE, FEE, NO_FEE, BILLED)}
 
 
-def due_dates(changed: Mapping[str, records_pb2.Bill]) -> list[Entry]:
+def due_dates(changed: Mapping[str, records_pb2.Bill], calendar_of: CalendarOf) -> list[Entry]:
     """Returns how the due dates of bills come about, by the names of their records; none of those that state it."""
     return [
-        Entry(name, DUE_DATE, due_date(name, records_pb2.Bill.Term.Name(content.term), to_date(content.issue_date)))
+        Entry(name, DUE_DATE, _due_date(name, content, calendar_of))
         for name, content in changed.items()
         if content.term != records_pb2.Bill.STATED
     ]
 
 
-def due_date(record: str, term: str, issued: datetime.date) -> Derivation:
+def _due_date(record: str, content: records_pb2.Bill, calendar_of: CalendarOf) -> Derivation:
+    term = records_pb2.Bill.Term.Name(content.term)
+    return due_date(record, term, to_date(content.issue_date), calendar_of)
+
+
+def due_date(record: str, term: str, issued: datetime.date, calendar_of: CalendarOf) -> Derivation:
     """Returns how the last day of a term of duty_deadlines.csv comes about. Raises KeyError where it has none that day.
 
     SINGLE, issued 2026-11-13: 15 days lead to Saturday 2026-11-28, so 2026-11-30.
@@ -96,23 +100,33 @@ def due_date(record: str, term: str, issued: datetime.date) -> Derivation:
     row = code_table("duty_deadlines").row(term, issued)
     if row is None:
         raise KeyError(f"{term} on {issued}")
-    return _UNITS[row["unit"]](rules.field(issued, record, "bill.issue_date"), row)
+    return _UNITS[row["unit"]](rules.field(issued, record, "bill.issue_date"), row, calendar_of(row["calendar"]))
 
 
-def _days(issued: Leaf, row: Row) -> Derivation:
+def _days(issued: Leaf, row: Row, calendar: Calendar) -> Derivation:
     later = derived(LATER, source=row["rule"], day=issued, count=_count(row))
-    return deadlines.following(later, calendars.is_working, CALENDAR)
+    return deadlines.following(later, calendar.is_open, _origin(calendar))
+
+
+def _origin(calendar: Calendar) -> RowOrigin:
+    """Returns where the days stand on which nobody works: the calendar as a whole, since weekends have no rows."""
+    (version,) = calendar.versions
+    return RowOrigin(table=version.table, version=version.version)
 
 
 def _count(row: Row) -> Leaf:
     return rules.row(int(row["value"]), "declarations/duty_deadlines", row)
 
 
-def _working_day_of_next_month(issued: Leaf, row: Row) -> Derivation:
-    return deadlines.working_day_of_next_month(issued, _count(row), int(row["value"]), calendars.is_working, CALENDAR)
+def _working_day_of_next_month(issued: Leaf, row: Row, calendar: Calendar) -> Derivation:
+    count = int(row["value"])
+    return deadlines.working_day_of_next_month(issued, _count(row), count, calendar.is_open, _origin(calendar))
 
 
-_UNITS = {"DAYS": _days, "WORKING_DAY_OF_NEXT_MONTH": _working_day_of_next_month}
+_UNITS: Mapping[str, Callable[[Leaf, Row, Calendar], Derivation]] = {
+    "DAYS": _days,
+    "WORKING_DAY_OF_NEXT_MONTH": _working_day_of_next_month,
+}
 
 
 def late_fee(bill: Bill, kind: str, fee: LateFee | None, on: datetime.date) -> Entry:
