@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("export", "export"),
     "rebuild": ("proofs", "rebuild"),
     "verify": ("proofs", "verify"),
+    "explain": ("proofs", "explain"),
     "owed": ("proofs", "list_owed"),
     "date": ("dates", "date"),
     "ca": ("keys", "ca"),

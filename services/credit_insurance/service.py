@@ -18,6 +18,7 @@ from services.credit_insurance.covered_shipment import saga as covered_shipment_
 from services.credit_insurance.covered_shipment.store import COVERED_SHIPMENTS
 from services.credit_insurance.ending import jobs as ending_jobs
 from services.credit_insurance.ending.rpc import visible
+from services.credit_insurance.explaining import EXPLAINING
 from services.credit_insurance.policy import commands as policy_commands
 from services.credit_insurance.policy.store import POLICIES
 from trade import breach
@@ -58,6 +59,7 @@ SERVICE = Service(
         "GetBuyerLimit": BUYER_LIMITS.get,
         "ListBuyerLimits": BUYER_LIMITS.lists(credit_insurance_pb2.ListBuyerLimitsResponse),
         "GetCoveredShipment": COVERED_SHIPMENTS.get,
+        "Explain": EXPLAINING.read,
         "ListCoveredShipments": COVERED_SHIPMENTS.lists(credit_insurance_pb2.ListCoveredShipmentsResponse),
     },
     subscriptions={"declarations": dict.fromkeys(breach.EVENTS, covered_shipment_saga.follow_breach)},

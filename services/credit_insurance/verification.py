@@ -13,6 +13,7 @@ from services.credit_insurance.cover_hold import store as cover_hold_store
 from services.credit_insurance.cover_hold.model import State as HoldState
 from services.credit_insurance.covered_shipment import model, store
 from services.credit_insurance.covered_shipment.model import RESERVING, CoveredShipment, State
+from services.credit_insurance.explaining import EXPLAINING
 from services.credit_insurance.policy.store import POLICIES
 
 # The nouns that tenants take part in.
@@ -23,7 +24,7 @@ def violations(connection: sa.Connection) -> Sequence[str]:
     """Returns everything that doesn't fit."""
     of_shipments = [text for page in store.pages(connection) for text in _of_page(connection, page)]
     of_parties = [text for participation in PARTICIPATIONS for text in participation.violations(connection)]
-    return [*ledger_store.violations(connection), *of_shipments, *of_parties]
+    return [*ledger_store.violations(connection), *of_shipments, *of_parties, *EXPLAINING.violations(connection)]
 
 
 def _of_page(connection: sa.Connection, shipments: Sequence[CoveredShipment]) -> Iterator[str]:

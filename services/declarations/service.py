@@ -1,7 +1,7 @@
 """The declarations service: its contract's methods and the functions behind them."""
 
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from aval.events.v1 import events_pb2
 
 from chassis.blobs import store as blob_store
-from chassis.service import Check, Command, Reading, Service
+from chassis.service import Command, Reading, Service
 from chassis.tables import blob_parts, sealed_answers
 from ledger import store as ledger_store
 from services.declarations.assets.pool import commands as pool_commands
@@ -20,6 +20,7 @@ from services.declarations.assets.rebate import reads as rebate_reads
 from services.declarations.assets.sale import commands as sale_commands
 from services.declarations.assets.sale import proof as sale_proof
 from services.declarations.customs import modes
+from services.declarations.explaining import EXPLAINING
 from services.declarations.fingerprint import commands as fingerprint_commands
 from services.declarations.fingerprint import reads as fingerprint_reads
 from services.declarations.insight.export import reads as export_reads
@@ -109,8 +110,8 @@ def _sold_in_store(request: Any) -> Iterable[str]:
     return [request.store_sale.retail_list]
 
 
-# The proofs of the rows: the ledger, the register, pools, summaries, records, bills, refused documents.
-PROOFS: Sequence[Check] = (
+# The proofs of the rows: the ledger, the register, pools, summaries, records, bills, refused documents, derivations.
+PROOFS: Sequence[Callable[[sa.Connection], Iterable[str]]] = (
     ledger_store.violations,
     partial(register_proof.violations, KINDS),
     pool_store.violations,
@@ -122,6 +123,7 @@ PROOFS: Sequence[Check] = (
     draft_store.violations,
     bill_store.violations,
     refused_store.violations,
+    EXPLAINING.violations,
 )
 
 
@@ -237,6 +239,7 @@ SERVICE = Service(
         "QueryStatisticsChanges": statistics_reads.changes,
         "GetRiskPortrait": portrait_reads.get,
         "ListTradeFindings": findings_reads.list_,
+        "Explain": EXPLAINING.read,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",

@@ -11,6 +11,7 @@ from ledger import store as ledger_store
 from services.loans.application import commands as application_commands
 from services.loans.application.store import APPLICATIONS
 from services.loans.breach import events as breach_events
+from services.loans.explaining import EXPLAINING
 from services.loans.loan import commands as loan_commands
 from services.loans.loan import reads as loan_reads
 from services.loans.loan import saga as loan_saga
@@ -30,7 +31,7 @@ PARTICIPATIONS = tuple(rows.participation for rows in (APPLICATIONS, OFFERS, LOA
 
 
 def _violations(connection: sa.Connection) -> Sequence[str]:
-    rooms = (ledger_store, loan_store, *PARTICIPATIONS)
+    rooms = (ledger_store, loan_store, *PARTICIPATIONS, EXPLAINING)
     return [violation for room in rooms for violation in room.violations(connection)]
 
 
@@ -59,6 +60,7 @@ SERVICE = Service(
         "GetLoan": LOANS.get,
         "ListLoans": LOANS.lists(loans_pb2.ListLoansResponse),
         "GetPayoff": loan_reads.payoff,
+        "Explain": EXPLAINING.read,
     },
     subscriptions={"declarations": breach_events.REACTIONS},
     sagas={saga.noun: saga for saga in (loan_saga.SAGA,)},

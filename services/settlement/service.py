@@ -15,6 +15,7 @@ from services.settlement.bill_payment import saga as bill_payment_saga
 from services.settlement.bill_payment import store as bill_payment_store
 from services.settlement.bill_payment.store import BILL_PAYMENTS
 from services.settlement.booking import commands as booking_commands
+from services.settlement.explaining import EXPLAINING
 from services.settlement.incoming_payment import commands as incoming_payment_commands
 from services.settlement.incoming_payment import saga as incoming_payment_saga
 from services.settlement.incoming_payment import store as incoming_payment_store
@@ -38,7 +39,7 @@ PARTICIPATIONS = tuple(
 
 def _violations(connection: sa.Connection) -> list[str]:
     rooms = (ledger_store, incoming_payment_store, outgoing_payment_store, bill_payment_store, *PARTICIPATIONS)
-    return [violation for room in rooms for violation in room.violations(connection)]
+    return [violation for room in (*rooms, EXPLAINING) for violation in room.violations(connection)]
 
 
 SERVICE = Service(
@@ -72,6 +73,7 @@ SERVICE = Service(
         "GetBillPayment": BILL_PAYMENTS.get,
         "ListBillPayments": BILL_PAYMENTS.lists(settlement_pb2.ListBillPaymentsResponse),
         "ListOutgoingPayments": OUTGOING_PAYMENTS.lists(settlement_pb2.ListOutgoingPaymentsResponse),
+        "Explain": EXPLAINING.read,
         "ListNotifications": NOTIFICATIONS.lists(settlement_pb2.ListNotificationsResponse),
     },
     streams={"StreamTransfers": "BatchCreateTransfers"},

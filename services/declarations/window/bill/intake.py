@@ -1,7 +1,7 @@
 """Makes, changes or takes back the bill of a bill's record; never once a payment has claimed it."""
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -11,11 +11,12 @@ from chassis import money
 from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import to_date
-from services.declarations.window.bill import due_dates, store, views
+from services.declarations.window.bill import due_dates, rules, store, views
 from services.declarations.window.bill.due_dates import CalendarOf
 from services.declarations.window.bill.model import Bill, State, reissued
 from services.declarations.window.records.model import Record
 from trade import calendars
+from trade.derivations import store as derivation_store
 
 BILL_IN_PAYMENT = Problem(
     "bill",
@@ -98,7 +99,18 @@ def follow(
             changed_bills.append(reissued(before, after))
     store.add(transaction.connection, added)
     store.save(transaction.connection, changed_bills)
+    contents = {record.name: content for record, content in changed}
+    moved = {bill.name: contents[bill.name] for bill in _moved(standing, [*added, *changed_bills])}
+    derivation_store.put(transaction, rules.BILL, rules.due_dates(moved, calendars.packaged))
     _tell(transaction, [record for record, _ in changed], {bill.id: bill for bill in [*added, *changed_bills]})
+
+
+def _moved(standing: StandingBills, bills: Iterable[Bill]) -> Iterator[Bill]:
+    """Yields the bills that are new, or due on another day or by another rule than before."""
+    for bill in bills:
+        before = standing.bills.get(bill.id)
+        if before is None or (before.due_date, before.due_rule) != (bill.due_date, bill.due_rule):
+            yield bill
 
 
 def _tell(transaction: Transaction, records: Sequence[Record], bills: Mapping[str, Bill]) -> None:
