@@ -1,18 +1,10 @@
-"""Rules of the trade that services share: days, rates, bases and identifiers, by the examples of their docstrings."""
+"""Identifiers of the trade that services share, by the examples of their docstrings."""
 
 from collections.abc import Callable
-from datetime import date
 
 import pytest
 
-from trade import calendars, identifiers
-
-
-def test_days_roll_to_working_days() -> None:
-    assert calendars.following(date(2026, 11, 28)) == date(2026, 11, 30)
-    assert calendars.following(date(2026, 11, 30)) == date(2026, 11, 30)
-    assert calendars.next_working(date(2026, 11, 27)) == date(2026, 11, 30)
-    assert calendars.working_day_of_next_month(date(2026, 11, 2), 5) == date(2026, 12, 7)
+from trade import identifiers
 
 
 @pytest.mark.parametrize(
