@@ -27,6 +27,8 @@ from services.settlement.incoming_payment.division import Collection
 from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, OWING, IncomingPayment
 from services.settlement.tables import incoming_payments
 from trade import calendars
+from trade.dated_tables import store as dated_store
+from trade.dated_tables.model import Edition
 
 # Payments of which no money moves any more.
 ENDED = BEHIND_NO_RETURN - OWING
@@ -42,16 +44,33 @@ class Stores:
 
 
 def violations(stores: Mapping[str, Database], now_us: int) -> list[str]:
-    """Returns where the stores of a platform disagree, by service name; none where one of the three is missing."""
+    """Returns where the stores of a platform disagree, by service name; on money, where all three that have any stand."""
+    differing = list(_dated_tables(stores))
     if not {"declarations", "settlement", "loans"} <= stores.keys():
-        return []
+        return differing
     # The books that follow are read before those that they follow: what comes meanwhile is in the latter.
     with (
         stores["loans"].read() as loans,
         stores["settlement"].read() as settlement,
         stores["declarations"].read() as declarations,
     ):
-        return list(disagreements(Stores(declarations, settlement, loans), now_us))
+        return [*differing, *disagreements(Stores(declarations, settlement, loans), now_us)]
+
+
+def _dated_tables(stores: Mapping[str, Database]) -> Iterator[str]:
+    """Yields versions of dated tables that some services hold and others don't.
+
+    "DT1: loans lacks holidays 2 (9f86d081884c) of settlement, declarations; load a version again".
+    """
+    holders: dict[Edition, list[str]] = {}
+    for service, store in stores.items():
+        with store.read() as connection:
+            for edition in dated_store.editions(connection):
+                holders.setdefault(edition, []).append(service)
+    for edition, services in holders.items():
+        for service in stores:
+            if service not in services:
+                yield f"DT1: {service} lacks {edition} of {', '.join(services)}; load a version again: `aval data load`"
 
 
 def disagreements(stores: Stores, now_us: int) -> Iterator[str]:

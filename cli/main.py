@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "verify": ("proofs", "verify"),
     "owed": ("proofs", "list_owed"),
     "date": ("dates", "date"),
+    "data": ("data", "data"),
     "ca": ("keys", "ca"),
     "keys": ("keys", "keys"),
     "sandbox": ("trials", "sandbox"),

@@ -73,6 +73,8 @@ from services.declarations.window.retail.flows.order import reads as order_reads
 from services.declarations.window.retail.summary import reads as summary_reads
 from services.declarations.window.retail.summary import store as summary_store
 from trade import tables as trade_tables
+from trade.dated_tables import packaged as dated_packaged
+from trade.dated_tables import store as dated_store
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -104,6 +106,7 @@ def _sold_in_store(request: Any) -> Iterable[str]:
 # The proofs of the rows: the ledger, the register, pools, summaries, records, bills, refused documents.
 PROOFS: Sequence[Check] = (
     ledger_store.violations,
+    dated_store.violations,
     partial(register_proof.violations, KINDS),
     pool_store.violations,
     summary_store.violations,
@@ -252,7 +255,7 @@ SERVICE = Service(
         blob_store.forget_uploads,
     ],
     derivations=[fold_commands.follow, norms_commands.seed, norms_commands.publish, portrait_commands.assess],
-    prepare=[ledger_store.initialise],
+    prepare=[ledger_store.initialise, dated_packaged.prepare],
     violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,
