@@ -26,9 +26,11 @@ from services.loans.tables import repayments as repayment_rows
 from services.settlement.incoming_payment.division import Collection
 from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, OWING, IncomingPayment
 from services.settlement.tables import incoming_payments
-from trade import calendars
+from trade import value_dates
+from trade.dated_tables import reads as dated_reads
 from trade.dated_tables import store as dated_store
 from trade.dated_tables.model import Edition
+from trade.dated_tables.reads import TableUnfit
 
 # Payments of which no money moves any more.
 ENDED = BEHIND_NO_RETURN - OWING
@@ -44,7 +46,7 @@ class Stores:
 
 
 def violations(stores: Mapping[str, Database], now_us: int) -> list[str]:
-    """Returns where the stores of a platform disagree, by service name; on money, where all three that have any stand."""
+    """Returns where the stores of a platform disagree, by service name; on money, only where all three have theirs."""
     differing = list(_dated_tables(stores))
     if not {"declarations", "settlement", "loans"} <= stores.keys():
         return differing
@@ -97,7 +99,12 @@ def _dates(stores: Stores, now_us: int) -> Iterator[str]:
     """Yields dates of money after the next working day: no money counts from a day that hasn't come."""
     kinds = (("settlement", stores.settlement, incoming_payments), ("loans", stores.loans, repayment_rows))
     for service, connection, table in kinds:
-        latest = calendars.next_working(business_date.present(connection, now_us))
+        try:
+            calendar = dated_reads.calendar(connection, value_dates.CALENDAR)
+        except TableUnfit as fault:
+            yield f"{service}: DT1: {fault}"
+            continue
+        latest = value_dates.latest(calendar, business_date.present(connection, now_us))
         late = sa.select(table.c.id, table.c.value_date).where(table.c.value_date > latest.isoformat())
         for row in connection.execute(late):
             yield f"{service}: {table.name} {row.id} counts from {row.value_date}, after {latest}"

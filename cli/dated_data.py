@@ -1,7 +1,7 @@
 """Dated data: versions of tables loaded into the stores of all services, in one order; listed; checked.
 
-A version goes from store to store. Where a load was cut off, the next one first carries every version that one store has
-to those that lack it, so that all stores have all versions in the same order.
+A version goes from store to store. Where a load was cut off, the next one first carries every version that some store
+has to those that lack it, so that all stores have all versions in the same order.
 """
 
 import pathlib

@@ -61,6 +61,7 @@ from services.declarations.views import persons as views_persons
 from services.declarations.views import records as views_records
 from services.declarations.views import store_sales as views_store_sales
 from services.declarations.window.bill import commands as bill_commands
+from services.declarations.window.bill import moves as bill_moves
 from services.declarations.window.bill import store as bill_store
 from services.declarations.window.declaration import proof as declaration_proof
 from services.declarations.window.draft import store as draft_store
@@ -75,6 +76,8 @@ from services.declarations.window.retail.summary import store as summary_store
 from trade import tables as trade_tables
 from trade.dated_tables import packaged as dated_packaged
 from trade.dated_tables import store as dated_store
+from trade.deadlines import store as deadline_store
+from trade.deadlines import sweep as deadlines_sweep
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -107,6 +110,7 @@ def _sold_in_store(request: Any) -> Iterable[str]:
 PROOFS: Sequence[Check] = (
     ledger_store.violations,
     dated_store.violations,
+    deadline_store.violations,
     partial(register_proof.violations, KINDS),
     pool_store.violations,
     summary_store.violations,
@@ -253,6 +257,7 @@ SERVICE = Service(
         merchants_commands.adopt,
         intake_commands.forget_old,
         blob_store.forget_uploads,
+        deadlines_sweep.sweeping({"records": bill_moves.move}),
     ],
     derivations=[fold_commands.follow, norms_commands.seed, norms_commands.publish, portrait_commands.assess],
     prepare=[ledger_store.initialise, dated_packaged.prepare],

@@ -1,4 +1,4 @@
-"""`aval data`, on both databases: a version in every service or in none, after kill -9 too, and verify knows the rest."""
+"""`aval data`, on both databases: a version comes to every service or to none, after kill -9 too; verify knows."""
 
 import contextlib
 import datetime
@@ -27,6 +27,7 @@ from trade.tables import dated_tables
 
 PATIENCE_SECONDS = 30
 PACKAGED = {table.name: table.content.decode() for table in packaged.tables()}
+CALENDAR = "calendars/CN.working"
 NAMES = [service.name for service in SERVICES]
 
 
@@ -52,15 +53,35 @@ def opened(database: str, service: str) -> Iterator[Database]:
 
 def file_of(folder: pathlib.Path, name: str, text: str, source: str = "a notice") -> pathlib.Path:
     """A file of a table."""
-    file = folder / f"{name}.csv"
+    file = folder / f"{name.replace('/', ' ')}.csv"
     file.write_text(f"# name: {name}\n# source: {source}\n{text}", "utf-8")
     return file
 
 
-def bases(folder: pathlib.Path, days: int, since: str = "2027-01-01") -> pathlib.Path:
-    """A version in which a year of renminbi has so many days from a day on."""
-    more = f"CNY,{days},{since},\n"
-    return file_of(folder, "day_count_bases", PACKAGED["day_count_bases"] + more)
+def text_of(value: str, since: str = "2027-01-01") -> str:
+    """The packaged rates, and another one of the dollar from a day on."""
+    day = (datetime.date.fromisoformat(since) - datetime.timedelta(days=1)).isoformat()
+    rows = PACKAGED["exchange_rates"].splitlines(keepends=True)
+    last = max(number for number, row in enumerate(rows) if row.startswith("USD"))
+    rows[last] = rows[last].replace(",,", f",{day},")
+    return "".join(rows) + f"USD,{value},{since},,a notice\n"
+
+
+def rates(folder: pathlib.Path, value: str) -> pathlib.Path:
+    """A file of them."""
+    return file_of(folder, "exchange_rates", text_of(value))
+
+
+def next_year() -> str:
+    """The packaged working days, with a year more of which New Year is off."""
+    row = "PUBLISHED,,,,a notice,2027-01-01,2027-12-31\nOFF,,New Year,元旦,,2027-01-01,2027-01-01\n"
+    return PACKAGED[CALENDAR] + row
+
+
+def wrong_calendar(folder: pathlib.Path) -> pathlib.Path:
+    """A file of a calendar in which a day is off twice."""
+    row = "OFF,,New Year,元旦,,2026-01-01,2026-01-01\n"
+    return file_of(folder, CALENDAR, PACKAGED[CALENDAR] + row)
 
 
 def load(database: str, *files: pathlib.Path, correction: str = "") -> list[tuple[str, int]]:
@@ -95,12 +116,12 @@ def test_a_version_is_in_force_in_every_service_and_loading_it_again_changes_not
     platform: str, tmp_path: pathlib.Path
 ) -> None:
     before = held(platform)
-    file = bases(tmp_path, 365)
-    assert load(platform, file) == [("day_count_bases", 2)]
+    file = rates(tmp_path, "1.2")
+    assert load(platform, file) == [("exchange_rates", 2)]
     after = held(platform)
     assert len({tuple(editions) for editions in after.values()}) == 1
     assert all(set(before[name]) < set(after[name]) for name in NAMES)
-    assert load(platform, file) == [("day_count_bases", 2)]
+    assert load(platform, file) == [("exchange_rates", 2)]
     assert held(platform) == after
     assert violations(platform) == []
 
@@ -109,17 +130,17 @@ def test_a_transaction_reads_what_is_in_force_and_the_next_one_what_was_loaded(
     platform: str, tmp_path: pathlib.Path
 ) -> None:
     def value(connection: sa.Connection) -> str:
-        return reads.dated_table(connection, "day_count_bases").value("CNY", datetime.date(2027, 1, 1))
+        return reads.dated_table(connection, "exchange_rates").value("USD", datetime.date(2027, 1, 1))
 
     with opened(platform, "loans") as store:
         if store.dialect == "postgresql":
             with store.read() as connection:
-                assert reads.in_force(connection, "day_count_bases").version == 1
-                load(platform, bases(tmp_path, 365))
-                assert reads.in_force(connection, "day_count_bases").version == 1
-        load(platform, bases(tmp_path, 365))
+                assert reads.in_force(connection, "exchange_rates").version == 1
+                load(platform, rates(tmp_path, "1.2"))
+                assert reads.in_force(connection, "exchange_rates").version == 1
+        load(platform, rates(tmp_path, "1.2"))
         with store.read() as connection:
-            assert (value(connection), reads.in_force(connection, "day_count_bases").version) == ("365", 2)
+            assert (value(connection), reads.in_force(connection, "exchange_rates").version) == ("1.2", 2)
 
 
 def test_a_batch_asks_its_store_once_for_each_table(platform: str) -> None:
@@ -127,21 +148,20 @@ def test_a_batch_asks_its_store_once_for_each_table(platform: str) -> None:
         told: list[str] = []
         sa.event.listen(connection, "before_cursor_execute", lambda *arguments: told.append(arguments[2]))
         for _ in range(100):
-            reads.dated_table(connection, "day_count_bases")
+            reads.dated_table(connection, "exchange_rates")
         assert len([statement for statement in told if "trade_dated_tables" in statement]) in (1, 2)
         told.clear()
-        reads.in_force(connection, "exchange_rates")
+        reads.in_force(connection, CALENDAR)
         assert len(told) == 1
-        with pytest.raises(reads.TableMissing):
+        with pytest.raises(reads.TableUnfit, match="tides is missing"):
             reads.in_force(connection, "tides")
 
 
 def test_one_file_that_is_refused_holds_all_back(platform: str, tmp_path: pathlib.Path) -> None:
     before = held(platform)
-    good = bases(tmp_path, 365)
-    wrong = file_of(tmp_path, "holidays", PACKAGED["holidays"] + "2027-01-01,OF,New Year,元旦,2027-01-01,2027-01-01\n")
-    assert refusal(platform, good, wrong) == [("holidays", "CELL_INVALID")]
-    assert refusal(platform, good, good) == [("day_count_bases", "TABLE_TWICE")]
+    good = rates(tmp_path, "1.2")
+    assert refusal(platform, good, wrong_calendar(tmp_path)) == [("calendars CN.working", "CALENDAR_ROWS_OVERLAP")]
+    assert refusal(platform, good, good) == [("exchange_rates", "TABLE_TWICE")]
     assert held(platform) == before
 
 
@@ -149,33 +169,33 @@ def test_days_that_have_passed_are_changed_only_with_a_reason_which_is_kept(
     platform: str, tmp_path: pathlib.Path
 ) -> None:
     before = held(platform)
-    text = PACKAGED["day_count_bases"].replace("GBP,365", "GBP,360")
-    file = file_of(tmp_path, "day_count_bases", text)
-    assert refusal(platform, file) == [("day_count_bases", "PAST_CHANGED")]
+    text = text_of("1.2", since="2026-11-03")
+    file = file_of(tmp_path, "exchange_rates", text)
+    assert refusal(platform, file) == [("exchange_rates", "PAST_CHANGED")]
     assert held(platform) == before
-    assert load(platform, file, correction="the pound was misread") == [("day_count_bases", 2)]
+    assert load(platform, file, correction="the dollar was misread") == [("exchange_rates", 2)]
     listed = {(table["name"], table["version"]): table for table in dated_data.listed(platform)}
-    assert listed["day_count_bases", 2]["correction"] == "the pound was misread"
-    assert sorted(listed["day_count_bases", 2]["services"]) == sorted(NAMES)
-    assert listed["day_count_bases", 1]["correction"] == ""
+    assert listed["exchange_rates", 2]["correction"] == "the dollar was misread"
+    assert sorted(listed["exchange_rates", 2]["services"]) == sorted(NAMES)
+    assert listed["exchange_rates", 1]["correction"] == ""
 
 
 def test_a_version_number_goes_up(platform: str, tmp_path: pathlib.Path) -> None:
-    text = PACKAGED["day_count_bases"] + "CNY,365,2027-01-01,\n"
-    file = tmp_path / "day_count_bases.csv"
+    text = text_of("1.2")
+    file = tmp_path / "exchange_rates.csv"
     for number in ("1", "0", "two"):
         file.write_text(f"# source: a notice\n# version: {number}\n{text}", "utf-8")
-        assert refusal(platform, file) == [("day_count_bases", "TABLE_VERSION_INVALID")]
+        assert refusal(platform, file) == [("exchange_rates", "TABLE_VERSION_INVALID")]
     file.write_text(f"# source: a notice\n# version: 5\n{text}", "utf-8")
-    assert load(platform, file) == [("day_count_bases", 5)]
-    assert load(platform, bases(tmp_path, 360)) == [("day_count_bases", 6)]
+    assert load(platform, file) == [("exchange_rates", 5)]
+    assert load(platform, rates(tmp_path, "1.3")) == [("exchange_rates", 6)]
     # What counted before may count again: that is another version.
-    assert load(platform, file_of(tmp_path, "day_count_bases", text)) == [("day_count_bases", 7)]
+    assert load(platform, file_of(tmp_path, "exchange_rates", text)) == [("exchange_rates", 7)]
 
 
 def test_a_load_that_is_killed_goes_on_where_it_was(platform: str, tmp_path: pathlib.Path) -> None:
     """DT1: after kill -9 between two services verify names those that lack the version, and the same again ends it."""
-    file = bases(tmp_path, 365)
+    file = rates(tmp_path, "1.2")
     command = [AVAL, "data", "load", str(file), "--database", platform]
     with opened(platform, "credit_insurance") as store:
         with store.write() as connection:
@@ -183,18 +203,16 @@ def test_a_load_that_is_killed_goes_on_where_it_was(platform: str, tmp_path: pat
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
                 _wait_for(platform, "loans", 2)
                 process.kill()
-        told = [text for text in violations(platform) if "lacks day_count_bases 2" in text]
+        told = [text for text in violations(platform) if "lacks exchange_rates 2" in text]
         assert [text.split()[1] for text in told] == ["declarations", "credit_insurance"]
     # What the operator loads next finds the version that was cut off carried to all.
-    holidays = file_of(
-        tmp_path, "holidays", PACKAGED["holidays"] + "2027-01-01,OFF,New Year,元旦,2027-01-01,2027-01-01\n"
-    )
-    done = aval("data", "load", str(holidays), "--database", platform, "--json")
+    calendar = file_of(tmp_path, CALENDAR, next_year())
+    done = aval("data", "load", str(calendar), "--database", platform, "--json")
     assert json.loads(done.stdout)["tables"][0]["taken_by"] == list(dates.ORDER)
     assert violations(platform) == []
     again = aval("data", "load", str(file), "--database", platform, "--json")
     assert json.loads(again.stdout)["tables"][0] | {"digest": ""} == {
-        "name": "day_count_bases", "version": 2, "source": "a notice", "digest": "", "correction": "", "taken_by": [],
+        "name": "exchange_rates", "version": 2, "source": "a notice", "digest": "", "correction": "", "taken_by": [],
     }  # fmt: skip
 
 
@@ -210,7 +228,7 @@ def _wait_for(database: str, service: str, version: int) -> None:
     with opened(database, service) as store:
         while time.monotonic() < begun + PATIENCE_SECONDS:
             with store.read() as connection:
-                newest = dated_store.newest(connection, "day_count_bases")
+                newest = dated_store.newest(connection, "exchange_rates")
             if newest is not None and newest.version == version:
                 return
             time.sleep(0.02)
@@ -221,15 +239,18 @@ def _wait_for(database: str, service: str, version: int) -> None:
     ("change", "expected"),
     [
         # The digest isn't that of the content, in the store itself.
-        ({"content": b"code"}, ["loans: DT1: holidays 1 holds other rows than were loaded"]),
+        ({"content": b"code"}, [f"loans: DT1: {CALENDAR} 1 holds other rows than were loaded"]),
         # Content and digest fit, and are others than everybody else's.
         (
             {"content": b"code", "digest": digest_of(b"code")},
-            ["DT1: loans lacks holidays 1", *[f"DT1: {name} lacks holidays 1" for name in NAMES if name != "loans"]],
+            [
+                f"DT1: loans lacks {CALENDAR} 1",
+                *[f"DT1: {name} lacks {CALENDAR} 1" for name in NAMES if name != "loans"],
+            ],
         ),
         (
             {"version": 2},
-            ["DT1: loans lacks holidays 1", *[f"DT1: {n} lacks holidays 2" for n in NAMES if n != "loans"]],
+            [f"DT1: loans lacks {CALENDAR} 1", *[f"DT1: {n} lacks {CALENDAR} 2" for n in NAMES if n != "loans"]],
         ),
     ],
 )
@@ -238,24 +259,27 @@ def test_verify_names_a_store_that_holds_something_else(
 ) -> None:
     """DT1: all services hold the same versions of every table, and each is what was loaded."""
     with opened(platform, "loans") as store, store.write() as connection:
-        connection.execute(sa.update(dated_tables).where(dated_tables.c.name == "holidays").values(**change))
-    found = violations(platform)
-    assert sorted(text[: len(start)] for text, start in zip(sorted(found), sorted(expected), strict=True)) == sorted(
-        expected
-    )
+        connection.execute(sa.update(dated_tables).where(dated_tables.c.name == CALENDAR).values(**change))
+    told = violations(platform)
+    assert [start for start in expected if not any(text.startswith(start) for text in told)] == []
+    assert [text for text in told if f"{CALENDAR} " not in text] == []
 
 
 def test_two_loads_at_once_end_in_one_order(platform: str, tmp_path: pathlib.Path) -> None:
     """DT1: whoever comes second takes the next number, and every service has both."""
     folders = [tmp_path / "first", tmp_path / "second"]
     commands = []
-    for folder, days in zip(folders, (365, 360), strict=True):
+    for folder, value in zip(folders, ("1.2", "1.3"), strict=True):
         folder.mkdir()
-        commands.append([AVAL, "data", "load", str(bases(folder, days)), "--database", platform, "--json"])
+        commands.append([AVAL, "data", "load", str(rates(folder, value)), "--database", platform, "--json"])
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     reports = [json.loads(process.communicate()[0]) for process in running]
     assert all(report["ok"] for report in reports)
-    assert [edition.split()[1] for edition in held(platform)["loans"] if edition.startswith("day")] == ["1", "2", "3"]
+    assert [edition.split()[1] for edition in held(platform)["loans"] if edition.startswith("exchange")] == [
+        "1",
+        "2",
+        "3",
+    ]
     assert violations(platform) == []
 
 
@@ -269,18 +293,18 @@ def test_a_version_that_another_load_made_meanwhile_is_told(platform: str) -> No
 
 
 def test_files_are_checked_without_a_platform(tmp_path: pathlib.Path) -> None:
-    wrong = file_of(tmp_path, "holidays", PACKAGED["holidays"] + "2027-01-02,WORKED,,,2027-01-02,2027-01-02\n")
-    done = aval("data", "check", str(wrong), str(bases(tmp_path, 400)), "--json")
+    wrong = wrong_calendar(tmp_path)
+    done = aval("data", "check", str(wrong), str(rates(tmp_path, "-1")), "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["ok"]) == (1, False)
     assert [(problem["path"], problem["reason"]) for problem in report["problems"]] == [
-        ("lines[112].kind", "CELL_INVALID"), ("lines[10].value", "CELL_INVALID"),
+        ("rows[125]", "CALENDAR_ROWS_OVERLAP"), ("lines[62].value", "CELL_INVALID"),
     ]  # fmt: skip
-    done = aval("data", "check", str(bases(tmp_path, 365)))
-    assert (done.returncode, "day_count_bases, 7 rows, sha256" in done.stdout) == (0, True)
+    done = aval("data", "check", str(rates(tmp_path, "1.2")))
+    assert (done.returncode, "exchange_rates, 59 rows, sha256" in done.stdout) == (0, True)
 
 
 def test_all_versions_are_listed(platform: str) -> None:
     report = json.loads(aval("data", "list", "--database", platform, "--json").stdout)
     assert {(table["name"], table["version"]) for table in report["tables"]} == {(name, 1) for name in PACKAGED}
-    assert "holidays 1" in aval("data", "list", "--database", platform).stdout
+    assert f"{CALENDAR} 1" in aval("data", "list", "--database", platform).stdout

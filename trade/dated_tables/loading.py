@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chassis.errors import Problem
-from trade.dated_tables import changes, files, kinds
+from trade.dated_tables import files, kinds
 from trade.dated_tables.files import File
-from trade.dated_tables.kinds import KINDS
 from trade.dated_tables.model import Edition, Table, digest_of
 from trade.dated_tables.problems import problem
 
@@ -41,16 +40,17 @@ def draft(path: pathlib.PurePath, data: bytes, source: str = "") -> Draft:
 def _name_of(path: pathlib.PurePath) -> str:
     stem = path.name.removesuffix(".csv")
     within = f"{path.parent.name}/{stem}"
-    return within if within in KINDS else stem
+    return within if kinds.kind_of(within) else stem
 
 
 def problems(draft: Draft) -> list[Problem]:
     """Returns all that is wrong with a file by itself."""
     wrong = [] if draft.source else [problem("source", "TABLE_SOURCE_MISSING")]
-    kind = KINDS.get(draft.name)
+    kind = kinds.kind_of(draft.name)
     if kind is None:
-        return [*draft.file.problems, problem("name", "TABLE_UNKNOWN", name=draft.name, names=", ".join(KINDS)), *wrong]
-    return [*wrong, *kinds.problems(draft.name, kind, draft.file)]
+        unknown = problem("name", "TABLE_UNKNOWN", name=draft.name, names=", ".join(kinds.NAMES))
+        return [*draft.file.problems, unknown, *wrong]
+    return [*wrong, *kind.problems(draft.name, draft.file)]
 
 
 def conflicts(draft: Draft, newest: Table | None, today: datetime.date, correction: str) -> list[Problem]:
@@ -66,8 +66,8 @@ def _of_version(draft: Draft, newest: Table | None) -> Iterator[Problem]:
 
 
 def _of_past(draft: Draft, newest: Table, today: datetime.date) -> Iterator[Problem]:
-    before = kinds.lines(files.read(newest.content))
-    for code, day in changes.past_changes(KINDS[draft.name], before, kinds.lines(draft.file), today):
+    kind, before = kinds.kind_of(draft.name), files.read(newest.content)
+    for code, day in kind.past_changes(draft.name, before, draft.file, today) if kind else ():
         yield problem(f"rows[{code}]", "PAST_CHANGED", code=code, day=day)
 
 

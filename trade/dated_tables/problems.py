@@ -58,18 +58,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "{code} has no row from {first} to {last}; add one, or let the row in line {other} count until then.",
         "{code} 自 {first} 至 {last} 没有生效的行；请补上，或延长第 {other} 行的有效期。",
     ),
-    "YEAR_MISSING": (
-        "There is no row of {year}, though there are some of the years before and after; add that year.",
-        "缺少 {year} 年的数据，而其前后年份都有；请补上该年。",
-    ),
-    "DAY_OFF_PERIOD": (
-        "The row is of {code} and counts from {first} to {last}; both must be {code}.",
-        "该行为 {code}，有效期却是 {first} 至 {last}；两者都应为 {code}。",
-    ),
-    "MAKE_UP_DAY_ON_WEEKDAY": (
-        "{code} is no Saturday or Sunday, so it can't be worked in exchange for a holiday; remove the row.",
-        "{code} 不是周六或周日，不能作为调休上班日；请删去该行。",
-    ),
     "PAST_CHANGED": (
         "The version would change what counted for {code} on {day}, a day that has passed; if that was wrong, load it"
         " with --corrects REASON.",

@@ -13,7 +13,11 @@ import sqlalchemy as sa
 
 from chassis import codetables
 from chassis.codetables import CodeTable
+from chassis.errors import DomainError
+from trade import calendars
+from trade.calendars import Calendar
 from trade.dated_tables import store
+from trade.dated_tables.kinds import CALENDARS
 from trade.dated_tables.model import Edition
 
 Value = TypeVar("Value")
@@ -25,35 +29,66 @@ _in_force: "weakref.WeakKeyDictionary[Any, dict[str, Edition]]" = weakref.WeakKe
 _parsed: OrderedDict[Any, Any] = OrderedDict()
 
 
-class TableMissing(LookupError):
-    """The store has no version of a table: it wasn't prepared, or nobody loaded one."""
+class TableUnfit(LookupError):
+    """The store has no version of a table, or its rows aren't those that were loaded."""
 
 
 def in_force(connection: sa.Connection, name: str) -> Edition:
-    """Returns the version of a table that is in force in this transaction. Raises TableMissing."""
+    """Returns the version of a table that is in force in this transaction. Raises TableUnfit."""
     transaction = connection.get_transaction()
     assert transaction is not None, "a table is read within a transaction"
     seen = _in_force.setdefault(transaction, {})
     if name not in seen:
         edition = store.newest(connection, name)
         if edition is None:
-            raise TableMissing(name)
+            raise TableUnfit(f"{name} is missing")
         seen[name] = edition
     return seen[name]
 
 
 def dated_table(connection: sa.Connection, name: str) -> CodeTable:
-    """Returns the table that is in force, as rows by code and day. Raises TableMissing."""
-    return parsed(connection, in_force(connection, name), codetables.parse)
+    """Returns the table that is in force, as rows by code and day. Raises TableUnfit."""
+    return parsed(connection, in_force(connection, name), _code_table)
 
 
-def parsed(connection: sa.Connection, edition: Edition, parse: Callable[[str], Value]) -> Value:
-    """Returns a version's content as a parser makes it of the CSV text, made once in a process."""
+def calendar(connection: sa.Connection, name: str) -> Calendar:
+    """Returns the calendar that is in force under a name, as CN.working. Raises TableUnfit."""
+    return parsed(connection, in_force(connection, f"{CALENDARS}{name}"), _calendar)
+
+
+def _code_table(_edition: Edition, text: str) -> CodeTable:
+    return codetables.parse(text)
+
+
+def _calendar(edition: Edition, text: str) -> Calendar:
+    return calendars.read(edition.name.removeprefix(CALENDARS), edition.version, text)
+
+
+def parsed(connection: sa.Connection, edition: Edition, parse: Callable[[Edition, str], Value]) -> Value:
+    """Returns what a parser makes of a version's CSV text, made once in a process. Raises TableUnfit."""
     key = (parse, *edition.identity)
     if key not in _parsed:
-        content = store.version(connection, edition.name, edition.version).content
-        _parsed[key] = parse(content.decode("utf-8"))
+        table = store.version(connection, edition.name, edition.version)
+        if table.edition.digest != edition.digest:
+            raise TableUnfit(f"{edition} holds other rows than were loaded")
+        _parsed[key] = _made(edition, table.content, parse)
         while len(_parsed) > MOST_PARSED:
             _parsed.popitem(last=False)
     value: Value = _parsed[key]
     return value
+
+
+def _made(edition: Edition, content: bytes, parse: Callable[[Edition, str], Value]) -> Value:
+    try:
+        return parse(edition, content.decode("utf-8"))
+    except (DomainError, KeyError, ValueError) as fault:
+        raise TableUnfit(f"{edition} can't be read: {fault}") from fault
+
+
+def calendar_of_version(connection: sa.Connection, name: str, number: int) -> Calendar | None:
+    """Returns a calendar in a version, be it in force or not; None where the store doesn't have it.
+
+    Raises TableUnfit.
+    """
+    edition = store.edition(connection, f"{CALENDARS}{name}", number)
+    return None if edition is None else parsed(connection, edition, _calendar)

@@ -34,6 +34,13 @@ def newest(connection: sa.Connection, name: str) -> Edition | None:
     return None if row is None else _edition(row)
 
 
+def edition(connection: sa.Connection, name: str, number: int) -> Edition | None:
+    """Returns a version without its content; None where the store doesn't have it."""
+    rows = dated_tables.c
+    row = connection.execute(sa.select(*_COLUMNS).where(rows.name == name, rows.version == number)).first()
+    return None if row is None else _edition(row)
+
+
 def version(connection: sa.Connection, name: str, number: int) -> Table:
     """Returns a version with its content. Raises LookupError where the store doesn't have it."""
     rows = dated_tables.c

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from chassis import money
 from chassis.clock import MICROSECONDS
+from chassis.codetables import CodeTable
 from chassis.command import Transaction
 from chassis.errors import DomainError, InvalidFields, Problem
 from chassis.money import Money
@@ -37,7 +38,8 @@ from services.declarations.register.value import store as value_store
 from services.declarations.register.value.eligibility import check_eligible
 from services.declarations.register.value.model import SIDES, part_id
 from trade import checks as trade_checks
-from trade import exchange_rates as trade_exchange_rates
+from trade import exchange_rates
+from trade.dated_tables import reads as dated_reads
 
 # The purposes to which the enterprise must have consented.
 PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
@@ -222,17 +224,17 @@ def _converted(transaction: Transaction, requested: Encumbrance, assets: Sequenc
     items_with_assets = list(zip(requested.items, assets, strict=True))
     if all(item.amount.currency == asset.value.currency for item, asset in items_with_assets):
         return requested
-    on = transaction.business_date
+    rates, on = dated_reads.dated_table(transaction.connection, exchange_rates.TABLE), transaction.business_date
     return dataclasses.replace(
-        requested, items=tuple(_in_currency(item, asset, on) for item, asset in items_with_assets)
+        requested, items=tuple(_in_currency(item, asset, rates, on) for item, asset in items_with_assets)
     )
 
 
-def _in_currency(item: Item, asset: Asset, on: datetime.date) -> Item:
+def _in_currency(item: Item, asset: Asset, rates: CodeTable, on: datetime.date) -> Item:
     """Returns an item in the asset's currency, unchanged where the day has no rate."""
     if item.amount.currency == asset.value.currency or item.amount.minor_units <= 0:
         return item
-    rate = trade_exchange_rates.exchange_rate(item.amount.currency, asset.value.currency, on)
+    rate = exchange_rates.exchange_rate(rates, item.amount.currency, asset.value.currency, on)
     if rate is None:
         return item
     return encumbrance_model.converted(item, asset.value.currency, rate, register_terms.currency_haircut(on))

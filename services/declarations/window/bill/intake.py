@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 from aval.declarations.v1 import records_pb2
@@ -12,8 +13,11 @@ from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import to_date
 from services.declarations.window.bill import due_dates, store, views
+from services.declarations.window.bill.due_dates import CalendarOf
 from services.declarations.window.bill.model import Bill, State, reissued
 from services.declarations.window.records.model import Record
+from trade.calendars import Deadline
+from trade.dated_tables import reads as dated_reads
 
 BILL_IN_PAYMENT = Problem(
     "bill",
@@ -26,35 +30,37 @@ STATED = records_pb2.Bill.STATED
 
 @dataclass(frozen=True, slots=True)
 class StandingBills:
-    """The bills that a batch's records are about, as they stand."""
+    """The bills that a batch's records are about, as they stand, and the calendars that are in force."""
 
     bills: dict[str, Bill]
+    calendar_of: CalendarOf
 
     def problems(self, body: records_pb2.Record, record: Record) -> list[Problem]:
         """Returns why a row can't change its bill."""
         before = self.bills.get(record.record)
         if before is None or not before.is_in_payment:
             return []
-        after = bill_of(record, body.bill)
+        after, _ = bill_of(record, body.bill, self.calendar_of)
         is_same = after.terms == before.terms and not body.bill.cancelled
         return [] if is_same else [BILL_IN_PAYMENT]
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> StandingBills:
     """Loads the bills with these ids."""
-    return StandingBills(store.load(connection, identifiers))
+    return StandingBills(store.load(connection, identifiers), partial(dated_reads.calendar, connection))
 
 
-def bill_of(record: Record, content: records_pb2.Bill) -> Bill:
-    """Returns the bill as its record has it, before any payment."""
-    due_date, rule = _due(content)
-    return Bill(
+def bill_of(record: Record, content: records_pb2.Bill, calendar_of: CalendarOf) -> tuple[Bill, Deadline | None]:
+    """Returns the bill as its record has it, before any payment, and the deadline that its due date is, if a rule's."""
+    date, rule, deadline = _due(content, calendar_of)
+    bill = Bill(
         id=record.record,
         enterprise=record.enterprise,
         amount=money.from_proto(content.amount),
         payee=content.payee,
-        due_date=due_date,
+        due_date=date,
         due_rule=rule,
+        is_due_provisional=deadline is not None and deadline.is_provisional,
         state=State.CANCELLED if content.cancelled else State.OPEN,
         payment="",
         transfer="",
@@ -62,12 +68,16 @@ def bill_of(record: Record, content: records_pb2.Bill) -> Bill:
         late_fee=None,
         revision=1,
     )
+    return bill, deadline
 
 
-def _due(content: records_pb2.Bill) -> tuple[datetime.date, str]:
+def _due(content: records_pb2.Bill, calendar_of: CalendarOf) -> tuple[datetime.date, str, Deadline | None]:
+    """Returns the last day of a bill, the rule that gave it, and the deadline where it isn't stated."""
     if content.term == STATED:
-        return to_date(content.due_date), "STATED"
-    return due_dates.due(records_pb2.Bill.Term.Name(content.term), to_date(content.issue_date))
+        return to_date(content.due_date), "STATED", None
+    term = records_pb2.Bill.Term.Name(content.term)
+    deadline, rule = due_dates.due(term, to_date(content.issue_date), calendar_of)
+    return deadline.date, rule, deadline
 
 
 def follow(
@@ -75,15 +85,19 @@ def follow(
 ) -> None:
     """Makes bills as their newest records have them; a bill in payment stays as it is."""
     added, changed_bills = [], []
+    due: dict[str, Deadline | None] = {}
     for record, content in changed:
         before = standing.bills.get(record.record)
-        after = bill_of(record, content)
+        after, deadline = bill_of(record, content, standing.calendar_of)
         if before is None:
             added.append(after)
         elif not before.is_in_payment:
             changed_bills.append(reissued(before, after))
+        if before is None or not before.is_in_payment:
+            due[after.name] = deadline
     store.add(transaction.connection, added)
     store.save(transaction.connection, changed_bills)
+    store.keep_deadlines(transaction.connection, due)
     _tell(transaction, [record for record, _ in changed], {bill.id: bill for bill in [*added, *changed_bills]})
 
 
