@@ -20,7 +20,7 @@ def packaged_names() -> Sequence[tuple[str, int]]:
 @cache
 def packaged(name: str, version: int = 0) -> Calendar:
     """Returns a packaged calendar, read once; its newest version where none is named. Raises LookupError for others."""
-    versions = [number for known_name, number in packaged_names() if known_name == name]
+    versions = [number for each, number in packaged_names() if each == name]
     number = version or max(versions, default=0)
     if number not in versions:
         raise LookupError(f"{name} {version}".removesuffix(" 0"))

@@ -81,9 +81,9 @@ def _rows(text: str) -> tuple[list[Row], list[Problem]]:
     rows: list[Row] = []
     wrong: list[Problem] = []
     for number, cells in enumerate(csv.DictReader(text.splitlines(), restval=""), start=1):
-        found = list(_row_problems(f"rows[{number}]", cells))
-        wrong += found
-        if not found:
+        wrong_here = list(_row_problems(f"rows[{number}]", cells))
+        wrong += wrong_here
+        if not wrong_here:
             rows.append(Row(f"rows[{number}]", cells["code"], cells["value"], _period(cells)))
     return rows, wrong
 
