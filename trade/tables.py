@@ -41,7 +41,7 @@ deadlines = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# Provisional deadlines by the calendars that they wait for, in the version that each was computed by.
+# Deadlines that follow their calendars still, each in the version that it was computed by.
 waiting_deadlines = sa.Table(
     "trade_waiting_deadlines",
     metadata,

@@ -122,9 +122,11 @@ class World:
             return list(SERVICE.violations(connection))
 
     def waiting(self) -> int:
-        """How many deadlines wait for a calendar."""
+        """How many provisional deadlines wait for a calendar, counted for each calendar."""
+        this = sa.and_(waiting_deadlines.c.resource == deadlines.c.resource, deadlines.c.is_provisional)
+        query = sa.select(sa.func.count()).select_from(waiting_deadlines).join(deadlines, this)
         with self.store.read() as connection:
-            return int(connection.execute(sa.select(sa.func.count()).select_from(waiting_deadlines)).scalar_one())
+            return int(connection.execute(query).scalar_one())
 
 
 def _unpacked(payload: bytes) -> records_pb2.DueDateMoved:
@@ -182,6 +184,25 @@ def test_a_version_without_the_year_leaves_it_provisional(world: World) -> None:
     world.publish(SPRING_FESTIVAL, version=3)
     world.sweep()
     assert (world.bill(name).due_date, len(world.told())) == (datetime.date(2027, 2, 18), 1)
+
+
+@pytest.mark.parametrize(
+    ("issued", "expected", "moves"), [(ISSUED, (2027, 2, 19), 1), ((2026, 12, 20), (2027, 1, 4), 0)]
+)
+def test_a_day_that_is_certain_moves_with_its_calendar_until_it_has_passed(
+    world: World, issued: Any, expected: tuple[int, int, int], moves: int
+) -> None:
+    """A notice that changes another one moves what is to come; what has passed stays, whatever is corrected."""
+    world.publish(SPRING_FESTIVAL)
+    row = world.row()
+    row.bill.issue_date.CopyFrom(rpc.date(issued if issued is ISSUED else datetime.date(*issued)))
+    (name,) = world.write(row)
+    assert not world.bill(name).is_due_provisional
+    longer = "".join(f"OFF,,Holiday,假日,,{day},{day}\n" for day in ("2027-01-04", "2027-02-18"))
+    world.publish(SPRING_FESTIVAL + longer, version=3)
+    world.sweep()
+    assert (world.bill(name).due_date, len(world.told())) == (datetime.date(*expected), moves)
+    assert world.violations() == []
 
 
 def test_a_bill_that_comes_after_the_calendar_is_certain_at_once(world: World) -> None:
@@ -270,7 +291,8 @@ def test_a_deadline_that_rests_on_two_calendars_waits_for_both(world: World) -> 
         (sa.update(deadlines).values(date="2027-02-10"), "is due on 2027-02-09, its deadline is 2027-02-10"),
         (sa.update(bill_store.bills).values(due_date="2027-02-10"), "is due on 2027-02-10, its deadline is 2027-02-09"),
         (sa.update(bill_store.bills).values(is_due_provisional=False), "or one is provisional"),
-        (sa.update(deadlines).values(is_provisional=False), "but isn't provisional"),
+        (sa.update(deadlines).values(is_provisional=False), "or one is provisional"),
+        (sa.delete(deadlines), "waits for calendars/CN.working, but has no deadline"),
         (
             sa.update(deadlines).values(content=sa.func.replace(deadlines.c.content, '"count": 15', '"count": 16')),
             "due_date 2027-02-09 isn't what days_after gives",

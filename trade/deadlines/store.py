@@ -26,7 +26,6 @@ def put(connection: sa.Connection, kept: Sequence[Kept]) -> None:
     waiting = [
         (f"{CALENDARS}{edition.name}", edition.version, each.resource, each.field)
         for each in kept
-        if each.deadline.is_provisional
         for edition in each.deadline.calendars
     ]
     bulk.insert(connection, waiting_deadlines, waiting)
@@ -56,7 +55,7 @@ def load(connection: sa.Connection, field: str, resources: Sequence[str]) -> dic
 
 
 def outdated(connection: sa.Connection, limit: int) -> list[Kept]:
-    """Returns provisional deadlines of whose calendar a newer version is in force, by calendar, then resource."""
+    """Returns deadlines of whose calendar a newer version is in force, by calendar, then resource."""
     rows, newest = waiting_deadlines.c, _newest_calendars()
     is_older = sa.and_(rows.calendar == newest.c.name, rows.calendar_version < newest.c.version)
     this = sa.and_(deadlines.c.resource == rows.resource, deadlines.c.field == rows.field)
@@ -74,7 +73,7 @@ def _newest_calendars() -> sa.Subquery:
 
 
 def violations(connection: sa.Connection) -> list[str]:
-    """Lists deadlines that aren't what their rules give by the versions that they name, and those that wait in vain."""
+    """Lists deadlines that aren't what their rules give by the versions that they name, and waits without any."""
     return [*_of_rules(connection), *_of_waiting(connection)]
 
 
@@ -84,7 +83,8 @@ def _of_rules(connection: sa.Connection) -> Iterator[str]:
         for kept in page:
             by_name = _calendars(connection, kept, known)
             if by_name is None or kept.again(by_name) != kept:
-                yield f"DT2: {kept.resource} {kept.field} {kept.deadline.date} isn't what {kept.deadline.rule} gives"
+                rule, date = kept.deadline.rule, kept.deadline.date
+                yield f"DT2: {kept.resource} {kept.field} {date} isn't what {rule} gives by its calendars"
 
 
 def _calendars(
@@ -118,12 +118,12 @@ def _pages(connection: sa.Connection) -> Iterator[list[Kept]]:
 
 
 def _of_waiting(connection: sa.Connection) -> Iterator[str]:
-    """Yields waits for a calendar of deadlines that aren't provisional, or aren't there."""
+    """Yields waits for a calendar without a deadline."""
     rows = waiting_deadlines.c
-    this = sa.and_(deadlines.c.resource == rows.resource, deadlines.c.field == rows.field, deadlines.c.is_provisional)
+    this = sa.and_(deadlines.c.resource == rows.resource, deadlines.c.field == rows.field)
     query = sa.select(rows.resource, rows.field, rows.calendar).outerjoin(deadlines, this)
     for row in connection.execute(query.where(deadlines.c.resource.is_(None))):
-        yield f"DT2: {row.resource} {row.field} waits for {row.calendar}, but isn't provisional"
+        yield f"DT2: {row.resource} {row.field} waits for {row.calendar}, but has no deadline"
 
 
 def _row(kept: Kept) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
-"""Computes provisional deadlines anew once a newer version of their calendar is in force, a step at a time.
+"""Computes deadlines anew once a newer version of their calendar is in force, a step at a time.
 
-What a step did is committed with it: after any death the next step goes on with the rest, and nothing moves twice.
+A day that has passed isn't moved, unless it was provisional: nobody had published it. What a step did is committed with
+it: after any death the next step goes on with the rest, and nothing moves twice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,10 +28,16 @@ def sweeping(movers: Mapping[str, Mover]) -> Callable[[Transaction], bool]:
         if not database.try_lock(transaction.connection, LOCK):
             return False
         due = store.outdated(transaction.connection, AT_ONCE)
-        _follow(transaction, movers, [_moved(transaction, kept) for kept in due])
+        passed = [kept for kept in due if _has_passed(kept, transaction)]
+        store.rest(transaction.connection, passed)
+        _follow(transaction, movers, [_moved(transaction, kept) for kept in due if kept not in passed])
         return len(due) == AT_ONCE
 
     return sweep
+
+
+def _has_passed(kept: Kept, transaction: Transaction) -> bool:
+    return kept.deadline.date < transaction.business_date and not kept.deadline.is_provisional
 
 
 def _moved(transaction: Transaction, kept: Kept) -> Move:

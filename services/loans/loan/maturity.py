@@ -1,4 +1,4 @@
-"""The last day of a loan: fixed by its product's rule when it is paid out, moved when a calendar's year is published."""
+"""The last day of a loan: fixed by its product as it is paid out, moved when a calendar's year is published."""
 
 from collections.abc import Sequence
 from dataclasses import replace
