@@ -27,8 +27,8 @@ from services.settlement.incoming_payment.division import Collection
 from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, OWING, IncomingPayment
 from services.settlement.tables import incoming_payments
 from trade import value_dates
-from trade.dated_tables import reads as dated_reads
-from trade.dated_tables import store as dated_store
+from trade.dated_tables import reads as dated_tables_reads
+from trade.dated_tables import store as dated_tables_store
 from trade.dated_tables.model import Edition
 from trade.dated_tables.reads import TableUnfit
 
@@ -67,7 +67,7 @@ def _dated_tables(stores: Mapping[str, Database]) -> Iterator[str]:
     holders: dict[Edition, list[str]] = {}
     for service, store in stores.items():
         with store.read() as connection:
-            for edition in dated_store.editions(connection):
+            for edition in dated_tables_store.editions(connection):
                 holders.setdefault(edition, []).append(service)
     for edition, services in holders.items():
         for service in stores:
@@ -100,7 +100,7 @@ def _dates(stores: Stores, now_us: int) -> Iterator[str]:
     kinds = (("settlement", stores.settlement, incoming_payments), ("loans", stores.loans, repayment_rows))
     for service, connection, table in kinds:
         try:
-            calendar = dated_reads.calendar(connection, value_dates.CALENDAR)
+            calendar = dated_tables_reads.calendar(connection, value_dates.CALENDAR)
         except TableUnfit as fault:
             yield f"{service}: DT1: {fault}"
             continue

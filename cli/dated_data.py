@@ -16,7 +16,7 @@ from chassis.database import Database
 from chassis.errors import Problem
 from cli import dates, stores
 from trade.dated_tables import loading
-from trade.dated_tables import store as dated_store
+from trade.dated_tables import store as dated_tables_store
 from trade.dated_tables.loading import Draft
 from trade.dated_tables.model import Edition, Table
 from trade.dated_tables.problems import problem
@@ -96,7 +96,7 @@ def _level(held: Held, told: Told) -> None:
     for edition in sorted(origins, key=lambda edition: (edition.name, edition.version)):
         if any(edition not in standing[service] for service, _ in held):
             with origins[edition].read() as connection:
-                table = dated_store.version(connection, edition.name, edition.version)
+                table = dated_tables_store.version(connection, edition.name, edition.version)
             _spread(held, table, told)
 
 
@@ -105,7 +105,7 @@ def _spread(held: Held, table: Table, told: Told) -> None:
     now_us = SystemClock().now_us()
     for service, store in held:
         with store.write() as connection:
-            is_new = dated_store.add(connection, table, now_us)
+            is_new = dated_tables_store.add(connection, table, now_us)
         if is_new:
             told(table.edition, service)
 
@@ -116,18 +116,18 @@ def _is_in_force(draft: Draft, newest: Table | None) -> bool:
 
 def _newest(store: Database, name: str) -> Table | None:
     with store.read() as connection:
-        edition = dated_store.newest(connection, name)
-        return None if edition is None else dated_store.version(connection, name, edition.version)
+        edition = dated_tables_store.newest(connection, name)
+        return None if edition is None else dated_tables_store.version(connection, name, edition.version)
 
 
 def _in_force(store: Database, name: str) -> Edition | None:
     with store.read() as connection:
-        return dated_store.newest(connection, name)
+        return dated_tables_store.newest(connection, name)
 
 
 def _editions(store: Database) -> list[Edition]:
     with store.read() as connection:
-        return dated_store.editions(connection)
+        return dated_tables_store.editions(connection)
 
 
 def listed(database: str) -> list[dict[str, Any]]:

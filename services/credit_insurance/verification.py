@@ -14,7 +14,7 @@ from services.credit_insurance.cover_hold.model import State as HoldState
 from services.credit_insurance.covered_shipment import model, store
 from services.credit_insurance.covered_shipment.model import RESERVING, CoveredShipment, State
 from services.credit_insurance.policy.store import POLICIES
-from trade.dated_tables import store as dated_store
+from trade.dated_tables import store as dated_tables_store
 
 # The nouns that tenants take part in.
 PARTICIPATIONS = tuple(rows.participation for rows in (POLICIES, BUYER_LIMITS, store.COVERED_SHIPMENTS))
@@ -24,7 +24,7 @@ def violations(connection: sa.Connection) -> Sequence[str]:
     """Returns everything that doesn't fit."""
     of_shipments = [text for page in store.pages(connection) for text in _of_page(connection, page)]
     of_parties = [text for participation in PARTICIPATIONS for text in participation.violations(connection)]
-    shared = [*ledger_store.violations(connection), *dated_store.violations(connection)]
+    shared = [*ledger_store.violations(connection), *dated_tables_store.violations(connection)]
     return [*shared, *of_shipments, *of_parties]
 
 

@@ -74,9 +74,9 @@ from services.declarations.window.retail.flows.order import reads as order_reads
 from services.declarations.window.retail.summary import reads as summary_reads
 from services.declarations.window.retail.summary import store as summary_store
 from trade import tables as trade_tables
-from trade.dated_tables import packaged as dated_packaged
-from trade.dated_tables import store as dated_store
-from trade.deadlines import store as deadline_store
+from trade.dated_tables import packaged as dated_tables_packaged
+from trade.dated_tables import store as dated_tables_store
+from trade.deadlines import store as deadlines_store
 from trade.deadlines import sweep as deadlines_sweep
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -109,8 +109,8 @@ def _sold_in_store(request: Any) -> Iterable[str]:
 # The proofs of the rows: the ledger, the register, pools, summaries, records, bills, refused documents.
 PROOFS: Sequence[Check] = (
     ledger_store.violations,
-    dated_store.violations,
-    deadline_store.violations,
+    dated_tables_store.violations,
+    deadlines_store.violations,
     partial(register_proof.violations, KINDS),
     pool_store.violations,
     summary_store.violations,
@@ -260,7 +260,7 @@ SERVICE = Service(
         deadlines_sweep.sweeping({"records": bill_moves.move}),
     ],
     derivations=[fold_commands.follow, norms_commands.seed, norms_commands.publish, portrait_commands.assess],
-    prepare=[ledger_store.initialise, dated_packaged.prepare],
+    prepare=[ledger_store.initialise, dated_tables_packaged.prepare],
     violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,

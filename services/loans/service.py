@@ -22,9 +22,9 @@ from services.loans.offer import reads as offer_reads
 from services.loans.offer.store import OFFERS
 from services.loans.repayment import commands as repayment_commands
 from trade import tables as trade_tables
-from trade.dated_tables import packaged as dated_packaged
-from trade.dated_tables import store as dated_store
-from trade.deadlines import store as deadline_store
+from trade.dated_tables import packaged as dated_tables_packaged
+from trade.dated_tables import store as dated_tables_store
+from trade.deadlines import store as deadlines_store
 from trade.deadlines import sweep as deadlines_sweep
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
@@ -35,7 +35,7 @@ PARTICIPATIONS = tuple(rows.participation for rows in (APPLICATIONS, OFFERS, LOA
 
 
 def _violations(connection: sa.Connection) -> Sequence[str]:
-    rooms = (ledger_store, dated_store, deadline_store, loan_store, *PARTICIPATIONS)
+    rooms = (ledger_store, dated_tables_store, deadlines_store, loan_store, *PARTICIPATIONS)
     return [violation for room in rooms for violation in room.violations(connection)]
 
 
@@ -68,7 +68,7 @@ SERVICE = Service(
     subscriptions={"declarations": breach_events.REACTIONS},
     sagas={saga.noun: saga for saga in (loan_saga.SAGA,)},
     sweeps=[offer_commands.expire, deadlines_sweep.sweeping({"loans": loan_maturity.move})],
-    prepare=[ledger_store.initialise, dated_packaged.prepare],
+    prepare=[ledger_store.initialise, dated_tables_packaged.prepare],
     violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,

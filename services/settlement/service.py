@@ -26,8 +26,8 @@ from services.settlement.outgoing_payment.store import OUTGOING_PAYMENTS
 from services.settlement.transfer import commands as transfer_commands
 from services.settlement.transfer import reads as transfer_reads
 from trade import tables as trade_tables
-from trade.dated_tables import packaged as dated_packaged
-from trade.dated_tables import store as dated_store
+from trade.dated_tables import packaged as dated_tables_packaged
+from trade.dated_tables import store as dated_tables_store
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -41,7 +41,7 @@ PARTICIPATIONS = tuple(
 def _violations(connection: sa.Connection) -> list[str]:
     rooms = (
         ledger_store,
-        dated_store,
+        dated_tables_store,
         incoming_payment_store,
         outgoing_payment_store,
         bill_payment_store,
@@ -86,7 +86,7 @@ SERVICE = Service(
     streams={"StreamTransfers": "BatchCreateTransfers"},
     sagas={saga.noun: saga for saga in (incoming_payment_saga.SAGA, bill_payment_saga.SAGA)},
     sweeps=[transfer_commands.expire, outgoing_payment_commands.expire],
-    prepare=[ledger_store.initialise, dated_packaged.prepare],
+    prepare=[ledger_store.initialise, dated_tables_packaged.prepare],
     violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,

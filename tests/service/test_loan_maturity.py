@@ -21,7 +21,7 @@ from services.loans import tables
 from services.loans.service import SERVICE
 from tests.service.test_loans import EXPORTER_CALLER, Room, room, signed, work_off
 from trade.dated_tables import packaged
-from trade.dated_tables import store as dated_store
+from trade.dated_tables import store as dated_tables_store
 from trade.dated_tables.model import Table
 
 __all__ = ["room"]
@@ -37,7 +37,7 @@ def publish(room: Room, *off: str) -> None:
     rows = "PUBLISHED,,,,a notice,2027-01-01,2027-12-31\n" + "".join(f"OFF,,Holiday,假日,,{day},{day}\n" for day in off)
     content = banking.content + rows.encode()
     with room.database.write() as connection:
-        dated_store.add(connection, Table(name=CALENDAR, version=2, source="a notice", content=content), 0)
+        dated_tables_store.add(connection, Table(name=CALENDAR, version=2, source="a notice", content=content), 0)
 
 
 def drawn(room: Room) -> str:
@@ -68,7 +68,7 @@ def shown(room: Room, name: str) -> tuple[datetime.date, bool]:
 
 
 def told(room: Room) -> list[loans_pb2.MaturityMoved]:
-    """What was told of moves."""
+    """The moves that were told."""
     query = sa.select(events.c.payload).where(events.c.type == "loan.maturity_moved")
     with room.database.read() as connection:
         return [_unpacked(payload) for payload in connection.execute(query).scalars()]

@@ -16,8 +16,8 @@ from chassis.database import Database
 from services.declarations.service import SERVICE
 from services.declarations.window.bill import store as bill_store
 from tests.support import migrate, ring
-from trade.dated_tables import packaged as dated_packaged
-from trade.deadlines import store as deadline_store
+from trade.dated_tables import packaged as dated_tables_packaged
+from trade.deadlines import store as deadlines_store
 
 BEFORE = ("chassis@head", "declarations_0006", "ledger@head")
 # Due date and rule, and whether it is provisional now.
@@ -107,9 +107,9 @@ def test_what_is_provisional_of_before_follows_its_calendar(store: Database) -> 
     """DT2: a bill of before has its deadline too, and moves once the year is published."""
     migrate(store, SERVICE.migrations)
     with store.write() as connection:
-        dated_packaged.prepare(connection)
+        dated_tables_packaged.prepare(connection)
     with store.read() as connection:
-        kept = deadline_store.load(connection, bill_store.DUE_DATE, [f"records/{key}" for key in STANDING])
+        kept = deadlines_store.load(connection, bill_store.DUE_DATE, [f"records/{key}" for key in STANDING])
         assert {name.removeprefix("records/") for name in kept} == set(ISSUED)
-        assert deadline_store.violations(connection) == []
+        assert deadlines_store.violations(connection) == []
         assert bill_store.violations(connection) == []

@@ -20,9 +20,8 @@ from cli.stores import SERVICES
 from tests.support import seeded_random
 from tests.system.support import AVAL, aval
 from trade.dated_tables import packaged, reads
-from trade.dated_tables import store as dated_store
+from trade.dated_tables import store as dated_tables_store
 from trade.dated_tables.model import digest_of
-from trade.dated_tables.store import EditionConflict
 from trade.tables import dated_tables
 
 PATIENCE_SECONDS = 30
@@ -102,7 +101,7 @@ def held(database: str) -> dict[str, list[str]]:
     services: dict[str, list[str]] = {}
     for name in NAMES:
         with opened(database, name) as store, store.read() as connection:
-            services[name] = [str(edition) for edition in dated_store.editions(connection)]
+            services[name] = [str(edition) for edition in dated_tables_store.editions(connection)]
     return services
 
 
@@ -141,20 +140,6 @@ def test_a_transaction_reads_what_is_in_force_and_the_next_one_what_was_loaded(
         load(platform, rates(tmp_path, "1.2"))
         with store.read() as connection:
             assert (value(connection), reads.in_force(connection, "exchange_rates").version) == ("1.2", 2)
-
-
-def test_a_batch_asks_its_store_once_for_each_table(platform: str) -> None:
-    with opened(platform, "loans") as store, store.read() as connection:
-        told: list[str] = []
-        sa.event.listen(connection, "before_cursor_execute", lambda *arguments: told.append(arguments[2]))
-        for _ in range(100):
-            reads.dated_table(connection, "exchange_rates")
-        assert len([statement for statement in told if "trade_dated_tables" in statement]) in (1, 2)
-        told.clear()
-        reads.in_force(connection, CALENDAR)
-        assert len(told) == 1
-        with pytest.raises(reads.TableUnfit, match="tides is missing"):
-            reads.in_force(connection, "tides")
 
 
 def test_one_file_that_is_refused_holds_all_back(platform: str, tmp_path: pathlib.Path) -> None:
@@ -228,7 +213,7 @@ def _wait_for(database: str, service: str, version: int) -> None:
     with opened(database, service) as store:
         while time.monotonic() < begun + PATIENCE_SECONDS:
             with store.read() as connection:
-                newest = dated_store.newest(connection, "exchange_rates")
+                newest = dated_tables_store.newest(connection, "exchange_rates")
             if newest is not None and newest.version == version:
                 return
             time.sleep(0.02)
@@ -281,15 +266,6 @@ def test_two_loads_at_once_end_in_one_order(platform: str, tmp_path: pathlib.Pat
         "3",
     ]
     assert violations(platform) == []
-
-
-def test_a_version_that_another_load_made_meanwhile_is_told(platform: str) -> None:
-    table = next(packaged.tables())
-    with opened(platform, "loans") as store, store.write() as connection:
-        assert dated_store.add(connection, table, 0) is False
-        other = type(table)(name=table.name, version=table.version, source="", content=b"other")
-        with pytest.raises(EditionConflict):
-            dated_store.add(connection, other, 0)
 
 
 def test_files_are_checked_without_a_platform(tmp_path: pathlib.Path) -> None:

@@ -26,7 +26,7 @@ def draft(name: str, text: str, source: str = "a notice") -> Draft:
 
 
 def reasons(name: str, text: str) -> list[tuple[str, str]]:
-    """What is wrong with a file, and where."""
+    """The problems of a file, each with its path."""
     return [(problem.path, problem.reason) for problem in loading.problems(draft(name, text))]
 
 

@@ -1,4 +1,4 @@
-"""What a file of a dated table becomes: checked by itself, then against the version in force. Pure."""
+"""Files of dated tables on their way to a version: checked by themselves, then against what is in force. Pure."""
 
 import datetime
 import pathlib

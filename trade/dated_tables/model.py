@@ -24,7 +24,7 @@ class Edition:
 
     @property
     def identity(self) -> tuple[str, int, bytes]:
-        """What all services must agree on."""
+        """Name, number and digest, on which all services must agree."""
         return self.name, self.version, self.digest
 
     def __str__(self) -> str:

@@ -12,8 +12,8 @@ from services.loans.loan.model import Loan, State
 from services.loans.loan.store import LOANS, MATURITY
 from trade import calendars
 from trade.calendars import Deadline
-from trade.dated_tables import reads as dated_reads
-from trade.deadlines import store as deadline_store
+from trade.dated_tables import reads as dated_tables_reads
+from trade.deadlines import store as deadlines_store
 from trade.deadlines.model import Kept, Move
 
 
@@ -26,11 +26,11 @@ def fixed(transaction: Transaction, before: Loan, after: Loan) -> Loan:
     if after.start_date is None or before.start_date is not None:
         return after
     product = products.product(after.product, after.start_date)
-    calendar = dated_reads.calendar(transaction.connection, product.maturity_calendar)
+    calendar = dated_tables_reads.calendar(transaction.connection, product.maturity_calendar)
     rule = calendars.RULES[product.maturity_rule]
     deadline = rule.apply(calendar, day=after.start_date, count=after.tenor_days)
     kept = Kept(resource=after.name, field=MATURITY, deadline=deadline)
-    deadline_store.put(transaction.connection, [kept])
+    deadlines_store.put(transaction.connection, [kept])
     return _with(after, deadline)
 
 

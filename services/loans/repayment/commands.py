@@ -24,7 +24,7 @@ from services.loans.repayment.model import COUNTED, TRANSITIONS, Repayment, Stat
 from services.loans.repayment.store import REPAYMENTS
 from trade import value_dates
 from trade.calendars import day_in_china
-from trade.dated_tables import reads as dated_reads
+from trade.dated_tables import reads as dated_tables_reads
 from trade.reservation import Reservations
 
 # A partial repayment tells another event than the last one: who books on the type books once.
@@ -120,7 +120,7 @@ def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
     problems = []
     if currencies != {loan.principal.currency} or asked.minor_units <= 0:
         problems.append(WRONG_AMOUNT)
-    calendar = dated_reads.calendar(transaction.connection, value_dates.CALENDAR)
+    calendar = dated_tables_reads.calendar(transaction.connection, value_dates.CALENDAR)
     problems += value_dates.late("date", day(request), transaction.business_date, calendar)
     if problems:
         raise InvalidFields(problems)

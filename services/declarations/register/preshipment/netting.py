@@ -39,7 +39,7 @@ from services.declarations.register.value import store as value_store
 from services.declarations.register.value.books import Books
 from services.declarations.register.value.model import Move, Part, less_insurable, transfer
 from trade import exchange_rates
-from trade.dated_tables import reads as dated_reads
+from trade.dated_tables import reads as dated_tables_reads
 
 COLLECTION = "preShipments"
 SHIPPED = "SHIPPED"
@@ -85,7 +85,7 @@ def _rated(transaction: Transaction, link: Link, currency: str) -> Link:
     if currency in (link.shipped.currency, link.netted.currency):
         return link
     on = transaction.business_date
-    rates = dated_reads.dated_table(transaction.connection, exchange_rates.TABLE)
+    rates = dated_tables_reads.dated_table(transaction.connection, exchange_rates.TABLE)
     rate = exchange_rates.exchange_rate(rates, currency, link.shipped.currency, on)
     return link.rated(currency, rate, register_terms.currency_haircut(on)) if rate else link
 

@@ -39,7 +39,7 @@ from services.declarations.register.value.eligibility import check_eligible
 from services.declarations.register.value.model import SIDES, part_id
 from trade import checks as trade_checks
 from trade import exchange_rates
-from trade.dated_tables import reads as dated_reads
+from trade.dated_tables import reads as dated_tables_reads
 
 # The purposes to which the enterprise must have consented.
 PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
@@ -224,7 +224,7 @@ def _converted(transaction: Transaction, requested: Encumbrance, assets: Sequenc
     items_with_assets = list(zip(requested.items, assets, strict=True))
     if all(item.amount.currency == asset.value.currency for item, asset in items_with_assets):
         return requested
-    rates, on = dated_reads.dated_table(transaction.connection, exchange_rates.TABLE), transaction.business_date
+    rates, on = dated_tables_reads.dated_table(transaction.connection, exchange_rates.TABLE), transaction.business_date
     return dataclasses.replace(
         requested, items=tuple(_in_currency(item, asset, rates, on) for item, asset in items_with_assets)
     )

@@ -17,7 +17,7 @@ from services.declarations.window.bill.due_dates import CalendarOf
 from services.declarations.window.bill.model import Bill, State, reissued
 from services.declarations.window.records.model import Record
 from trade.calendars import Deadline
-from trade.dated_tables import reads as dated_reads
+from trade.dated_tables import reads as dated_tables_reads
 
 BILL_IN_PAYMENT = Problem(
     "bill",
@@ -47,7 +47,7 @@ class StandingBills:
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> StandingBills:
     """Loads the bills with these ids."""
-    return StandingBills(store.load(connection, identifiers), partial(dated_reads.calendar, connection))
+    return StandingBills(store.load(connection, identifiers), partial(dated_tables_reads.calendar, connection))
 
 
 def bill_of(record: Record, content: records_pb2.Bill, calendar_of: CalendarOf) -> tuple[Bill, Deadline | None]:

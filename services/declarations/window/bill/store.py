@@ -10,7 +10,7 @@ from chassis.records import Conflict
 from services.declarations.schema import metadata
 from services.declarations.window.bill.model import Bill, State
 from trade.calendars import Deadline
-from trade.deadlines import store as deadline_store
+from trade.deadlines import store as deadlines_store
 from trade.deadlines.model import Kept
 from trade.tables import deadlines
 
@@ -63,8 +63,8 @@ DUE = (State.OPEN, State.PAYING)
 def keep_deadlines(connection: sa.Connection, due: Mapping[str, Deadline | None]) -> None:
     """Keeps the deadlines of bills by their names; a bill whose due date is stated has none any more."""
     kept = [Kept(resource=name, field=DUE_DATE, deadline=deadline) for name, deadline in due.items() if deadline]
-    deadline_store.put(connection, kept)
-    deadline_store.drop(connection, DUE_DATE, [name for name, deadline in due.items() if deadline is None])
+    deadlines_store.put(connection, kept)
+    deadlines_store.drop(connection, DUE_DATE, [name for name, deadline in due.items() if deadline is None])
 
 
 # Whether a bill has a payment and a transfer, by its state.
