@@ -1,17 +1,17 @@
 """Proofs across the stores of several services, which must agree on one sum of money; no service can make them alone.
 
 The platform may run meanwhile. What is under way (a payment that isn't finished, a repayment whose money is still to
-move) is left out, since its services have yet to come to the same.
+move) is left out, since its services have yet to come to the same. A payment that waits for a person isn't finished.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from chassis import business_date, records
+from chassis import bulk, business_date, records
 from chassis.database import Database
-from chassis.money import Money
+from chassis.money import Money, total
 from services.declarations.register.encumbrance import model as encumbrance_model
 from services.declarations.register.encumbrance import store as encumbrance_store
 from services.declarations.register.encumbrance.model import Encumbrance
@@ -188,8 +188,37 @@ def _due(stores: Stores, loan: Loan, encumbrance: Encumbrance) -> Iterator[str]:
     )
     if settled < repaid:
         yield f"loans: {loan.name} is repaid {repaid}, of {encumbrance.name} {settled} is settled"
-    elif settled > repaid and (free := _unheld(stores, encumbrance)):
+    elif _is_short(stores, encumbrance, settled - repaid) and (free := _unheld(stores, encumbrance)):
         yield f"loans: {loan.name} is repaid {repaid} of {settled} settled, while {free} could secure the rest"
+
+
+def _is_short(stores: Stores, encumbrance: Encumbrance, owing: Money) -> bool:
+    """Returns whether more was settled of an encumbrance than repaid, beyond what is still to come.
+
+    Owing 400.00, of which a payment of 400.00 waits for a person: no. Owing 400.01: yes.
+    """
+    return bool(owing) and owing > _to_come(stores, encumbrance, owing.currency)
+
+
+def _to_come(stores: Stores, encumbrance: Encumbrance, currency: str) -> Money:
+    """Returns how much of an encumbrance was settled by payments whose money is still in suspense.
+
+    The register counts a payment before settlement hears whose encumbrance it settled, and the lender refuses it while
+    the loan is drawn down: then it waits, UNMATCHED, for a person who sends it on to the same loan. Its money is whole
+    in suspense (M1), can't leave it for anywhere else once it is applied, and is moved on by a call or a person (M3):
+    the loan is still to be repaid with it, and nothing more has to secure that part.
+    """
+    settled = encumbrance_store.settled_by_payment(stores.declarations, encumbrance, currency)
+    gone = _out_of_suspense(stores, settled)
+    return total([amount for payment, amount in settled.items() if payment not in gone], currency)
+
+
+def _out_of_suspense(stores: Stores, payments: Iterable[str]) -> set[str]:
+    """Returns those of some payments whose money has left suspense; one that settlement doesn't know yet hasn't."""
+    identifiers = {payment.removeprefix("incomingPayments/") for payment in payments}
+    rows, states = incoming_payments.c, [state.value for state in BEHIND_NO_RETURN]
+    query = sa.select(rows.id).where(rows.state.in_(states), bulk.among(stores.settlement, rows.id, identifiers))
+    return {f"incomingPayments/{identifier}" for identifier in stores.settlement.execute(query).scalars()}
 
 
 def _unheld(stores: Stores, encumbrance: Encumbrance) -> Money:

@@ -53,7 +53,15 @@ from services.declarations.register.breach import reads as breach_reads
 from services.declarations.register.encumbrance import reads as encumbrance_reads
 from services.declarations.register.preshipment import commands as preshipment_commands
 from services.declarations.register.preshipment import reads as preshipment_reads
-from services.declarations.register.protocol import carrying, confirming, releasing, reserving, restoring, settling
+from services.declarations.register.protocol import (
+    carrying,
+    confirming,
+    releasing,
+    reserving,
+    resolving,
+    restoring,
+    settling,
+)
 from services.declarations.views import declarations as views_declarations
 from services.declarations.views import drafts as views_drafts
 from services.declarations.views import lists as views_lists
@@ -168,7 +176,7 @@ SERVICE = Service(
         "ApplyProceeds": Command(partial(settling.apply_proceeds, KINDS), names=lambda request: [request.asset]),
         "RestoreEncumbrance": Command(restoring.restore, names=lambda request: [request.name, *request.assets]),
         "ProposeBreachResolution": Command(breach_commands.propose),
-        "ResolveBreach": Command(breach_commands.resolve),
+        "ResolveBreach": Command(resolving.resolve),
         "CreatePreShipment": Command(
             preshipment_commands.create, names=lambda request: [request.pre_shipment.contract_number]
         ),

@@ -31,7 +31,7 @@ def issuing(**changes: str) -> Tariff:
 
 
 def test_issuing_commission_with_two_amendments() -> None:
-    """S4: 810.00 at issue, 60.00 for the increase, 300.00 for the extension; 414.25 of 810.00 are earned."""
+    """810.00 at issue, 60.00 for the increase, 300.00 for the extension; 414.25 of 810.00 are earned."""
     charge = model.for_term(issuing(), usd("180000"), ISSUE, EXPIRY)
     assert [str(period.end) for period in charge.periods] == ["2026-06-10", "2026-09-10", "2026-10-15"]
     increase = model.for_increase(issuing(), usd("20000"), ISSUE, EXPIRY, day("2026-07-01"))

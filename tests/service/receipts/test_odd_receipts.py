@@ -5,15 +5,13 @@ import datetime
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from aval.credit_insurance.v1 import credit_insurance_pb2
 from aval.declarations.v1 import declarations_pb2, retail_list_pb2
 from aval.loans.v1 import loans_pb2
 from aval.settlement.v1 import settlement_pb2
 
 from chassis.rpc import date
-from services.loans.tables import loans
-from tests.conformance.world import BANK, CAST, SECOND_BANK, SETTLEMENT_FOR_BANK, identifier, person, usd
+from tests.conformance.world import CAST, SECOND_BANK, SETTLEMENT_FOR_BANK, identifier, person, usd
 
 DAY = datetime.timedelta(days=1)
 EXPORTER = CAST["EXPORTER"]
@@ -48,85 +46,6 @@ async def test_two_payments_at_once_repay_the_lender_together(market: Any) -> No
     payments = await asyncio.gather(*(market.pay(units, declaration) for units in (30_000_00, 30_000_00, 40_000_00)))
     assert sum(paid_to(payment, loan.name) for payment in payments) == 80_000_00
     assert (await market.loan(loan.name)).outstanding == usd(0)
-    assert market.violations() == []
-
-
-def set_state(market: Any, loan: Any, state: str) -> None:
-    """A loan's state by hand, as it is while its drawdown is under way."""
-    with market.behind("loans") as connection:
-        row = sa.update(loans).where(loans.c.id == loan.name.removeprefix("loans/"))
-        connection.execute(row.values(state=state))
-
-
-async def brought(market: Any, units: int, declaration: str, state: str, bank: str = BANK) -> Any:
-    """A payment once it has come to a state."""
-    message = market.message(bank, units, declaration.removeprefix("declarations/"))
-    made = await market.call("settlement", "ImportPayment", message, person(bank, "BANK_SYSTEM"))
-    return await reached(market, made, state)
-
-
-async def reached(market: Any, payment: Any, state: str) -> Any:
-    """A payment once it has come to a state, as the exporter sees it."""
-    get = settlement_pb2.GetIncomingPaymentRequest(name=payment.name)
-    return await market._until("settlement", "GetIncomingPayment", get, state, EXPORTER)
-
-
-async def matched(market: Any, payment: Any, *declarations: str, bank: str = BANK) -> Any:
-    """A payment at its end, once a person has named its declarations."""
-    match = settlement_pb2.MatchIncomingPaymentRequest(name=payment.name, declarations=declarations)
-    made = await market.call("settlement", "MatchIncomingPayment", match, person(bank, "BANK_MAKER"))
-    return await reached(market, made, "COMPLETED")
-
-
-@pytest.mark.parametrize(("number", "later"), [(1, 60_000_00), (2, 60_000_00), (2, 40_000_00)])
-async def test_a_payment_during_the_drawdown_is_collected_after_a_later_one(
-    market: Any, number: int, later: int
-) -> None:
-    """40,000.00 comes while the loan is drawn down and waits for a person; another payment overtakes it."""
-    declarations = [await market.insured() for _ in range(number)]
-    loan = await market.lend(declarations, 80_000_00 * number)
-    set_state(market, loan, "DISBURSING")
-    parked = await brought(market, 40_000_00, declarations[0], "UNMATCHED")
-    set_state(market, loan, "ACTIVE")
-    payment = await market.pay(later, declarations[0])
-    assert paid_to(payment, loan.name) == 40_000_00
-    payment = await matched(market, parked, declarations[0])
-    assert paid_to(payment, loan.name) == 40_000_00
-    assert (await market.loan(loan.name)).outstanding == usd(80_000_00 * (number - 1))
-    assert market.violations() == []
-
-
-async def test_a_parked_payment_needs_no_consent_to_go_on(market: Any) -> None:
-    """It has settled the lender's encumbrance: the exporter can't keep the money from the lender."""
-    declaration = await market.insured()
-    loan = await market.lend([declaration], 80_000_00)
-    set_state(market, loan, "DISBURSING")
-    parked = await brought(market, 40_000_00, declaration, "UNMATCHED")
-    set_state(market, loan, "ACTIVE")
-    await revoked(market, BANK)
-    try:
-        payment = await matched(market, parked, declaration)
-    finally:
-        await market.call("declarations", "CreateConsent", market.consent_request(BANK), EXPORTER)
-    assert paid_to(payment, loan.name) == 40_000_00
-    assert market.violations() == []
-
-
-async def test_what_interest_took_is_not_restored_beside_another_holder(market: Any) -> None:
-    """Another bank holds the rest since the loan's part was settled; the interest comes of what is paid next."""
-    declaration = await market.insured()
-    loan, start = await market.lend([declaration], 80_000_00), market.today()
-    market.close_until(start + 30 * DAY)
-    set_state(market, loan, "DISBURSING")
-    parked = await brought(market, 80_000_00, declaration, "UNMATCHED")
-    set_state(market, loan, "ACTIVE")
-    await market.borrow_reference(declaration, "its own", 10_000_00)
-    payment = await matched(market, parked, declaration)
-    assert paid_to(payment, loan.name) == 80_000_00
-    assert (await market.encumbrance(loan.encumbrance)).items[0].settled == usd(80_000_00)
-    assert market.violations() == []
-    payment = await market.pay(20_000_00, declaration)
-    assert (paid_to(payment, loan.name), payment.remainder) == (290_00, usd(19_710_00))
     assert market.violations() == []
 
 

@@ -104,6 +104,16 @@ def paid(response: declarations_pb2.ApplyProceedsResponse) -> Money:
     return total(list(map(money.from_proto, parts)), response.unfinanced.currency_code)
 
 
+def settled_of(response: declarations_pb2.ApplyProceedsResponse, encumbrance: str, currency: str) -> list[Money]:
+    """Returns what a payment settled of an encumbrance on each asset of a currency, by the answer that it got."""
+    amounts = (
+        money.from_proto(settled.amount)
+        for settled in response.settled_encumbrances
+        if settled.encumbrance == encumbrance
+    )
+    return [amount for amount in amounts if amount.currency == currency]
+
+
 def asked(
     request: declarations_pb2.ReserveEncumbranceRequest, caller: Caller, now_us: int, expire_us: int
 ) -> Encumbrance:

@@ -232,6 +232,20 @@ def paid(connection: sa.Connection, asset: str, currency: str) -> Money:
     )
 
 
+def settled_by_payment(connection: sa.Connection, encumbrance: Encumbrance, currency: str) -> dict[str, Money]:
+    """Returns how much of an encumbrance each payment settled on all its assets of a currency, by the payment's name.
+
+    What was put back since counts too: it is the payment's answer of then.
+    """
+    rows, settled = proceeds.c, dict[str, Money]()
+    query = sa.select(rows.payment, rows.response).where(bulk.among(connection, rows.asset, encumbrance.assets))
+    for payment, response in connection.execute(query):
+        applied = declarations_pb2.ApplyProceedsResponse.FromString(response)
+        amount = total(rpc.settled_of(applied, encumbrance.name, currency), currency)
+        settled[payment] = settled.get(payment, amount.zero()) + amount
+    return settled
+
+
 def add_applied(connection: sa.Connection, asset: str, payment: str, response: bytes) -> None:
     """Remembers that a payment was applied, and its response."""
     connection.execute(sa.insert(proceeds).values(asset=asset, payment=payment, response=response))

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "declarations_0007"
-down_revision = "declarations_0006"
+revision = "declarations_0008"
+down_revision = "declarations_0007"
 branch_labels = None
 depends_on = None
 
