@@ -67,14 +67,14 @@ def _calendar(edition: Edition, text: str) -> Calendar:
 def parsed(connection: sa.Connection, edition: Edition, parse: Callable[[Edition, str], Value]) -> Value:
     """Returns what a parser makes of a version's CSV text, made once in a process. Raises TableUnfit."""
     key = (parse, *edition.identity)
-    if key not in _parsed:
+    value: Value | None = _parsed.get(key)
+    if value is None:
         table = store.version(connection, edition.name, edition.version)
         if table.edition.digest != edition.digest:
             raise TableUnfit(f"{edition} holds other rows than were loaded")
-        _parsed[key] = _made(edition, table.content, parse)
+        value = _parsed[key] = _made(edition, table.content, parse)
         while len(_parsed) > MOST_PARSED:
             _parsed.popitem(last=False)
-    value: Value = _parsed[key]
     return value
 
 
