@@ -6,16 +6,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 from aval.declarations.v1 import records_pb2
 
-from chassis import migrations, rpc
+from chassis import rpc
 from chassis.database import Database
 from services.declarations.service import SERVICE
 from services.declarations.window.bill import store as bill_store
-from tests.support import migrate, ring
+from tests.support import migrate, migrate_to, ring
 from trade.dated_tables import packaged as dated_tables_packaged
 from trade.deadlines import store as deadlines_store
 
@@ -74,17 +71,8 @@ def record(identifier: str, term: records_pb2.Bill.Term, issued: datetime.date) 
 def store(database_url: str) -> Iterator[Database]:
     """A store of declarations as the release before left it."""
     database = Database(database_url, SERVICE.name, ring())
-    database.create_schema()
-    script = ScriptDirectory.from_config(migrations.configuration(SERVICE.migrations))
+    migrate_to(database, SERVICE.migrations, BEFORE)
     with database.write() as connection:
-        options = {
-            "fn": lambda revision, _: script._upgrade_revs(BEFORE, revision),  # type: ignore[arg-type]
-            "script": script,
-            "keys": database.keys,
-        }
-        context = MigrationContext.configure(connection, opts=options)
-        with Operations.context(context):
-            context.run_migrations()
         standing = sa.Table("bills", sa.MetaData(), autoload_with=connection)
         connection.execute(sa.insert(standing), [bill(key, *values[:2]) for key, values in STANDING.items()])
         records = sa.Table("records", sa.MetaData(), autoload_with=connection)
