@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "loans_0006"
-down_revision = "loans_0004"
+down_revision = "loans_0005"
 branch_labels = None
 depends_on = "trade_0002"
 

@@ -38,7 +38,7 @@ from services.declarations.register.sale import store as sale_store
 from services.declarations.register.value import store as value_store
 from services.declarations.register.value.books import Books
 from services.declarations.register.value.model import Move, Part, less_insurable, transfer
-from trade import exchange_rates
+from trade import reference_rates
 from trade.dated_tables import reads as dated_tables_reads
 
 COLLECTION = "preShipments"
@@ -85,9 +85,9 @@ def _rated(transaction: Transaction, link: Link, currency: str) -> Link:
     if currency in (link.shipped.currency, link.netted.currency):
         return link
     on = transaction.business_date
-    rates = dated_tables_reads.dated_table(transaction.connection, exchange_rates.TABLE)
-    rate = exchange_rates.exchange_rate(rates, currency, link.shipped.currency, on)
-    return link.rated(currency, rate, register_terms.currency_haircut(on)) if rate else link
+    rates = dated_tables_reads.dated_table(transaction.connection, reference_rates.TABLE)
+    rate = reference_rates.reference_rate(currency, link.shipped.currency, on, rates=rates)
+    return link.rated(rate, register_terms.currency_haircut(on)) if rate else link
 
 
 def rate_links(transaction: Transaction, order: PreShipment) -> None:
