@@ -10,8 +10,8 @@ from aval.declarations.v1 import records_pb2
 
 from chassis.rpc import to_date
 
-revision = "declarations_0009"
-down_revision = "declarations_0008"
+revision = "declarations_0010"
+down_revision = "declarations_0009"
 branch_labels = None
 depends_on = "trade_0002"
 
