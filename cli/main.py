@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "explain": ("proofs", "explain"),
     "owed": ("proofs", "list_owed"),
     "date": ("dates", "date"),
+    "data": ("data", "data"),
     "ca": ("keys", "ca"),
     "keys": ("keys", "keys"),
     "sandbox": ("trials", "sandbox"),

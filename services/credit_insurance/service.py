@@ -23,6 +23,7 @@ from services.credit_insurance.policy import commands as policy_commands
 from services.credit_insurance.policy.store import POLICIES
 from trade import breach
 from trade import tables as trade_tables
+from trade.dated_tables import packaged as dated_tables_packaged
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -66,7 +67,7 @@ SERVICE = Service(
     sagas={saga.noun: saga for saga in (covered_shipment_saga.SAGA,)},
     sweeps=[exposure.look],
     jobs=[ending_jobs.POLICIES, ending_jobs.BUYER_LIMITS],
-    prepare=[ledger_store.initialise],
+    prepare=[ledger_store.initialise, dated_tables_packaged.prepare],
     violations=verification.violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,

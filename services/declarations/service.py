@@ -70,6 +70,7 @@ from services.declarations.views import persons as views_persons
 from services.declarations.views import records as views_records
 from services.declarations.views import store_sales as views_store_sales
 from services.declarations.window.bill import commands as bill_commands
+from services.declarations.window.bill import moves as bill_moves
 from services.declarations.window.bill import store as bill_store
 from services.declarations.window.declaration import proof as declaration_proof
 from services.declarations.window.draft import store as draft_store
@@ -82,6 +83,10 @@ from services.declarations.window.retail.flows.order import reads as order_reads
 from services.declarations.window.retail.summary import reads as summary_reads
 from services.declarations.window.retail.summary import store as summary_store
 from trade import tables as trade_tables
+from trade.dated_tables import packaged as dated_tables_packaged
+from trade.dated_tables import store as dated_tables_store
+from trade.deadlines import store as deadlines_store
+from trade.deadlines import sweep as deadlines_sweep
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -113,6 +118,8 @@ def _sold_in_store(request: Any) -> Iterable[str]:
 # The proofs of the rows: the ledger, the register, pools, summaries, records, bills, refused documents, derivations.
 PROOFS: Sequence[Callable[[sa.Connection], Iterable[str]]] = (
     ledger_store.violations,
+    dated_tables_store.violations,
+    deadlines_store.violations,
     partial(register_proof.violations, KINDS),
     pool_store.violations,
     summary_store.violations,
@@ -261,9 +268,10 @@ SERVICE = Service(
         merchants_commands.adopt,
         intake_commands.forget_old,
         blob_store.forget_uploads,
+        deadlines_sweep.sweeping({"records": bill_moves.move}),
     ],
     derivations=[fold_commands.follow, norms_commands.seed, norms_commands.publish, portrait_commands.assess],
-    prepare=[ledger_store.initialise],
+    prepare=[ledger_store.initialise, dated_tables_packaged.prepare],
     violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,

@@ -27,6 +27,8 @@ from services.settlement.outgoing_payment.store import OUTGOING_PAYMENTS
 from services.settlement.transfer import commands as transfer_commands
 from services.settlement.transfer import reads as transfer_reads
 from trade import tables as trade_tables
+from trade.dated_tables import packaged as dated_tables_packaged
+from trade.dated_tables import store as dated_tables_store
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -38,8 +40,16 @@ PARTICIPATIONS = tuple(
 
 
 def _violations(connection: sa.Connection) -> list[str]:
-    rooms = (ledger_store, incoming_payment_store, outgoing_payment_store, bill_payment_store, *PARTICIPATIONS)
-    return [violation for room in (*rooms, EXPLAINING) for violation in room.violations(connection)]
+    rooms = (
+        ledger_store,
+        dated_tables_store,
+        incoming_payment_store,
+        outgoing_payment_store,
+        bill_payment_store,
+        *PARTICIPATIONS,
+        EXPLAINING,
+    )
+    return [violation for room in rooms for violation in room.violations(connection)]
 
 
 SERVICE = Service(
@@ -79,7 +89,7 @@ SERVICE = Service(
     streams={"StreamTransfers": "BatchCreateTransfers"},
     sagas={saga.noun: saga for saga in (incoming_payment_saga.SAGA, bill_payment_saga.SAGA)},
     sweeps=[transfer_commands.expire, outgoing_payment_commands.expire],
-    prepare=[ledger_store.initialise],
+    prepare=[ledger_store.initialise, dated_tables_packaged.prepare],
     violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,

@@ -111,6 +111,8 @@ class Loan:
     public_key: str = ""
     revision: int = 1
     create_us: int
+    # Whether the maturity rests on a year that its calendar doesn't publish yet.
+    is_maturity_provisional: bool = False
     # The breaches of its declarations in which its bank has a share.
     breaches: tuple[StandingBreach, ...] = ()
 

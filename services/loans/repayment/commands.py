@@ -21,7 +21,7 @@ from services.loans.repayment import model, parts, rpc, store
 from services.loans.repayment.model import COUNTED, TRANSITIONS, Repayment, State, Verb
 from services.loans.repayment.store import REPAYMENTS
 from trade import value_dates
-from trade.calendars import packaged
+from trade.dated_tables import reads as dated_tables_reads
 from trade.derivations import store as derivation_store
 from trade.reservation import Reservations
 
@@ -110,7 +110,8 @@ def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
     problems = []
     if currencies != {loan.principal.currency} or asked.minor_units <= 0:
         problems.append(WRONG_AMOUNT)
-    problems += value_dates.late("date", day(request), transaction.business_date, packaged(value_dates.CALENDAR))
+    calendar = dated_tables_reads.calendar(transaction.connection, value_dates.CALENDAR)
+    problems += value_dates.late("date", day(request), transaction.business_date, calendar)
     if problems:
         raise InvalidFields(problems)
 
