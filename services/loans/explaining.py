@@ -38,7 +38,7 @@ EXPLAINING = Explaining(
     },
     on_request={"loans": _payoff},
     present={
-        "offers": of_rows(OFFERS, "interest", "all_in_cost", "all_in_rate"),
+        "offers": of_rows(OFFERS, "interest", "all_in_cost", "simple_rate"),
         "repayments": of_rows(REPAYMENTS, "interest", "principal", "unsecured"),
     },
     beside=frozenset({"payoff.interest", "payoff.principal", "payoff.total"}),

@@ -326,7 +326,7 @@ def test_a_store_whose_ring_is_lost_is_refused_plainly(tmp_path: pathlib.Path) -
 
 # What the story decides of amounts and dates, by collection.
 DERIVED = {
-    "offers": {"interest", "all_in_cost", "all_in_rate"},
+    "offers": {"interest", "all_in_cost", "simple_rate"},
     "repayments": {"interest", "principal", "unsecured"},
     "coveredShipments": {"premium", "covered_amount", "insured_amount", "insured_value"},
     "declarations": {"value.margin"},

@@ -45,8 +45,8 @@ def payoff() -> Derivation:
         interest.stretch(principal, derived(DAYS_BETWEEN, first=first, last=day)),
         interest.stretch(left, derived(DAYS_BETWEEN, first=day, last=last)),
     ]
-    row = {"code": "default", "value": "360", "effective_from": "2020-01-01"}
-    basis = rules.row(360, "trade/day_count_bases", row)
+    row = {"code": "ACT_360", "year": "360", "effective_from": "1900-01-01"}
+    basis = rules.row(360, "trade/day_counts", row, "year")
     rate = rules.field(Decimal("0.0435"), "loans/1", "annual_rate")
     accrued = interest.accrued(stretches, rate, basis, USD)
     paid = rules.summed([rules.field(usd(290_00), "repayments/1", "interest")], USD)
@@ -179,9 +179,9 @@ def test_one_name_is_one_rule_in_every_service() -> None:
 def test_a_row_of_a_table_is_what_the_table_has() -> None:
     """DV1: a rate that isn't its row's is told, and so is a row that no table has."""
     assert row_differences(payoff()) == []
-    row = {"code": "default", "value": "360", "effective_from": "2020-01-01"}
-    for basis, table, code in ((365, "trade/day_count_bases", "default"), (360, "trade/unheard_of", "default")):
-        leaf = rules.row(basis, table, {**row, "code": code})
+    row = {"code": "ACT_360", "year": "360", "effective_from": "1900-01-01"}
+    for basis, table, code in ((365, "trade/day_counts", "ACT_360"), (360, "trade/unheard_of", "ACT_360")):
+        leaf = rules.row(basis, table, {**row, "code": code}, "year")
         (told,) = row_differences(interest.accrued([], Leaf(Decimal("0.05")), leaf, USD))
         assert told.path == "basis"
         assert table in told.text
@@ -211,7 +211,7 @@ def test_the_tree_has_a_line_for_each_rule_and_leaf(language: str) -> None:
     }[language]
     for beginning in said:
         assert any(line.startswith(beginning) for line in lines), beginning
-    row = {"en": "basis 360 (trade/day_count_bases default since 2020-01-01)"}.get(language, "自 2020-01-01 起")
+    row = {"en": "basis 360 (trade/day_counts ACT_360 since 1900-01-01)"}.get(language, "自 1900-01-01 起")
     assert any(row in line for line in lines)
 
 

@@ -33,6 +33,14 @@ def _owed(accrued: Money, paid: Money) -> Money:
     return max(accrued - paid, accrued.zero())
 
 
+BASIS = Rule(
+    name="interest.basis",
+    function=lambda day_count, year: year,  # noqa: ARG005
+    source="The day count of loans in the currency",
+    parameters=(Parameter("day_count", "计息惯例"), Parameter("year", "一年天数")),
+    english="A year of {year} days, by {day_count}",
+    chinese="按 {day_count}，一年 {year} 天",
+)
 DAYS_BETWEEN = Rule(
     name="days.between",
     function=_days,
@@ -82,9 +90,9 @@ OWED = Rule(
     chinese="应计 {accrued}，已付 {paid}",
     formula="{accrued:+} - {paid} paid",
 )
-ALL_IN_RATE = Rule(
-    name="interest.all_in_rate",
-    function=interest.all_in_rate,
+SIMPLE_RATE = Rule(
+    name="interest.simple_rate",
+    function=interest.simple_rate,
     source="Interest and fee over the amount paid out, per year of the basis; no effective rate",
     parameters=(
         Parameter("all_in_cost", "综合成本"),
@@ -99,7 +107,7 @@ ALL_IN_RATE = Rule(
     decimals=6,
 )
 
-INTEREST = table(DAYS_BETWEEN, DAYS_THROUGH, DAY_AMOUNT, ACCRUED, OWED, ALL_IN_RATE)
+INTEREST = table(BASIS, DAYS_BETWEEN, DAYS_THROUGH, DAY_AMOUNT, ACCRUED, OWED, SIMPLE_RATE)
 
 
 def stretch(principal: Argument, days: Argument) -> Derivation:

@@ -7,9 +7,9 @@ from decimal import Decimal
 from chassis.codetables import code_table
 from chassis.money import Money
 from trade.derivations import interest, rules
-from trade.derivations.interest import ALL_IN_RATE
+from trade.derivations.interest import BASIS, SIMPLE_RATE
 from trade.derivations.model import Derivation
-from trade.derivations.rules import DIFFERENCE, Leaf, derived
+from trade.derivations.rules import DIFFERENCE, derived
 from trade.derivations.store import Entry
 
 
@@ -20,14 +20,14 @@ class Costs:
     day_count_basis: int
     interest: Derivation
     all_in_cost: Derivation
-    all_in_rate: Derivation
+    simple_rate: Derivation
 
     def entries(self, offer: str) -> list[Entry]:
         """Returns them as the derivations of an offer's fields."""
         return [
             Entry(offer, "interest", self.interest),
             Entry(offer, "all_in_cost", self.all_in_cost),
-            Entry(offer, "all_in_rate", self.all_in_rate),
+            Entry(offer, "simple_rate", self.simple_rate),
         ]
 
 
@@ -42,14 +42,17 @@ def costs(offer: str, amount: Money, annual_rate: Decimal, fee: Money, tenor_day
     owed = interest.accrued([interest.stretch(principal, days)], rate, basis, amount.currency)
     cost = rules.summed([owed, kept_back], amount.currency)
     paid_out = derived(DIFFERENCE, minuend=principal, subtrahend=kept_back)
-    all_in_rate = derived(ALL_IN_RATE, all_in_cost=cost, paid_out=paid_out, days=days, basis=basis)
-    assert isinstance(basis.value, int)
-    return Costs(basis.value, owed, cost, all_in_rate)
+    simple_rate = derived(SIMPLE_RATE, all_in_cost=cost, paid_out=paid_out, days=days, basis=basis)
+    return Costs(basis.count, owed, cost, simple_rate)
 
 
-def _basis(currency: str, on: date) -> Leaf:
-    """Returns the days of a year for interest in a currency, with the row that says so."""
-    bases = code_table("trade", "day_count_bases")
-    row = bases.row(currency, on) or bases.row("default", on)
-    assert row is not None, "the table has no default"
-    return rules.row(int(row["value"]), "trade/day_count_bases", row)
+def _basis(currency: str, on: date) -> Derivation:
+    """Returns the days of a year for interest in a currency, by the rows of its day count."""
+    default = code_table("trade", "day_count_bases").row(currency, on)
+    assert default is not None, "the currency wasn't checked"
+    counted = code_table("trade", "day_counts").row(default["value"], on)
+    assert counted is not None, f"{default['value']} on {on}"
+    day_count = rules.row(default["value"], "trade/day_count_bases", default)
+    return derived(
+        BASIS, day_count=day_count, year=rules.row(int(counted["year"]), "trade/day_counts", counted, "year")
+    )

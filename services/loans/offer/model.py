@@ -12,7 +12,7 @@ from chassis.participants import Participant
 from services.loans import products
 from services.loans.application.model import Application
 from services.loans.offer.costs import Costs, costs
-from trade import checks
+from trade import annual_rates, checks, day_count_bases
 from trade.roles import Role
 
 # A rate has at most so many decimals, for example 0.04350000.
@@ -67,7 +67,7 @@ class Offer:
     day_count_basis: int
     interest: Money
     all_in_cost: Money
-    all_in_rate: Decimal
+    simple_rate: Decimal
     expire_us: int
     state: State = State.PENDING_APPROVAL
     maker: str
@@ -80,6 +80,16 @@ class Offer:
     def name(self) -> str:
         """Its resource name."""
         return f"offers/{self.id}"
+
+    @property
+    def day_count(self) -> str:
+        """The convention of its basis, which the loan's contract fixes: ACT_365F of 365."""
+        return day_count_bases.of_basis(self.day_count_basis)
+
+    @property
+    def effective_rate(self) -> Decimal | None:
+        """The annual rate that its lender's charges come to, compounded; None where they are beyond any rate."""
+        return annual_rates.effective_rate(self.amount - self.fee, self.amount + self.interest, self.tenor_days)
 
     @property
     def participants(self) -> tuple[Participant, ...]:
@@ -119,7 +129,7 @@ def prepared(
         day_count_basis=owed.day_count_basis,
         interest=owed.interest.money,
         all_in_cost=owed.all_in_cost.money,
-        all_in_rate=owed.all_in_rate.number,
+        simple_rate=owed.simple_rate.number,
         expire_us=terms.expire_us,
         maker=maker,
         create_us=now_us,
@@ -140,6 +150,7 @@ def problems(terms: Terms, application: Application, now_us: int, on: date) -> l
     """Returns everything wrong with an offer's terms, as far as they can be compared."""
     return [
         *_amount_problems(terms, application),
+        *day_count_bases.problems("offer.amount", application.amount.currency, on),
         *_rate_problems(terms.annual_rate, products.product(application.product, on).annual_rate_max),
         *_time_problems(terms, application, now_us),
     ]
