@@ -45,8 +45,8 @@ def payoff() -> Derivation:
         interest.stretch(principal, derived(DAYS_BETWEEN, first=first, last=day)),
         interest.stretch(left, derived(DAYS_BETWEEN, first=day, last=last)),
     ]
-    row = {"code": "ACT_360", "year": "360", "effective_from": "1900-01-01"}
-    basis = rules.row(360, "trade/day_counts", row, "year")
+    row = {"code": "USD", "value": "ACT_360", "effective_from": "2020-01-01"}
+    basis = derived(interest.BASIS, day_count=rules.row("ACT_360", "trade/day_count_bases", row))
     rate = rules.field(Decimal("0.0435"), "loans/1", "annual_rate")
     accrued = interest.accrued(stretches, rate, basis, USD)
     paid = rules.summed([rules.field(usd(290_00), "repayments/1", "interest")], USD)
@@ -179,11 +179,11 @@ def test_one_name_is_one_rule_in_every_service() -> None:
 def test_a_row_of_a_table_is_what_the_table_has() -> None:
     """DV1: a rate that isn't its row's is told, and so is a row that no table has."""
     assert row_differences(payoff()) == []
-    row = {"code": "ACT_360", "year": "360", "effective_from": "1900-01-01"}
-    for basis, table, code in ((365, "trade/day_counts", "ACT_360"), (360, "trade/unheard_of", "ACT_360")):
-        leaf = rules.row(basis, table, {**row, "code": code}, "year")
-        (told,) = row_differences(interest.accrued([], Leaf(Decimal("0.05")), leaf, USD))
-        assert told.path == "basis"
+    row = {"code": "USD", "value": "ACT_360", "effective_from": "2020-01-01"}
+    for day_count, table in (("ACT_365F", "trade/day_count_bases"), ("ACT_360", "trade/unheard_of")):
+        basis = derived(interest.BASIS, day_count=rules.row(day_count, table, row))
+        (told,) = row_differences(interest.accrued([], Leaf(Decimal("0.05")), basis, USD))
+        assert told.path == "basis.day_count"
         assert table in told.text
 
 
@@ -211,7 +211,7 @@ def test_the_tree_has_a_line_for_each_rule_and_leaf(language: str) -> None:
     }[language]
     for beginning in said:
         assert any(line.startswith(beginning) for line in lines), beginning
-    row = {"en": "basis 360 (trade/day_counts ACT_360 since 1900-01-01)"}.get(language, "自 1900-01-01 起")
+    row = {"en": "day count ACT_360 (trade/day_count_bases USD since 2020-01-01)"}.get(language, "自 2020-01-01 起")
     assert any(row in line for line in lines)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal, localcontext
 
 from chassis.money import Money
-from trade import interest
+from trade import day_count_bases, interest
 from trade.derivations.model import Derivation
 from trade.derivations.rules import Argument, Leaf, Parameter, Rule, derived, table
 from trade.interest import DIGITS
@@ -33,14 +33,6 @@ def _owed(accrued: Money, paid: Money) -> Money:
     return max(accrued - paid, accrued.zero())
 
 
-BASIS = Rule(
-    name="interest.basis",
-    function=lambda day_count, year: year,  # noqa: ARG005
-    source="The day count of loans in the currency",
-    parameters=(Parameter("day_count", "计息惯例"), Parameter("year", "一年天数")),
-    english="A year of {year} days, by {day_count}",
-    chinese="按 {day_count}，一年 {year} 天",
-)
 DAYS_BETWEEN = Rule(
     name="days.between",
     function=_days,
@@ -65,6 +57,14 @@ DAY_AMOUNT = Rule(
     english="{principal} outstanding for {days} days",
     chinese="{principal} 未偿 {days} 天",
     formula="{principal} x {days}",
+)
+BASIS = Rule(
+    name="interest.basis",
+    function=day_count_bases.basis_of,
+    source="The convention of the currency or benchmark",
+    parameters=(Parameter("day_count", "计息天数惯例"),),
+    english="Days of a year by {day_count}",
+    chinese="按 {day_count} 的一年天数",
 )
 ACCRUED = Rule(
     name="interest.accrued",
@@ -107,7 +107,7 @@ SIMPLE_RATE = Rule(
     decimals=6,
 )
 
-INTEREST = table(BASIS, DAYS_BETWEEN, DAYS_THROUGH, DAY_AMOUNT, ACCRUED, OWED, SIMPLE_RATE)
+INTEREST = table(DAYS_BETWEEN, DAYS_THROUGH, DAY_AMOUNT, BASIS, ACCRUED, OWED, SIMPLE_RATE)
 
 
 def stretch(principal: Argument, days: Argument) -> Derivation:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from chassis import records
 from chassis.rows import Rows, alike
 from ledger import store as ledger_store
-from services.loans.loan import model, plan, rpc
+from services.loans.loan import books, model, plan, rpc
 from services.loans.loan.model import Loan
 from services.loans.tables import loans
 
@@ -42,7 +42,7 @@ def unfinished(connection: sa.Connection) -> Iterator[Loan]:
 def violations(connection: sa.Connection) -> Iterator[str]:
     """Yields where loans and their accounts disagree, a page at a time."""
     for page in records.pages(connection, loans, Loan):
-        wanted = [model.part_id(loan.name, part) for loan in page for part in model.Part]
+        wanted = [books.part_id(loan.name, part) for loan in page for part in books.Part]
         accounts = ledger_store.accounts(connection, wanted)
         for loan in page:
-            yield from model.disagreements(loan, accounts)
+            yield from books.disagreements(loan, accounts)

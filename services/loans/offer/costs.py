@@ -47,12 +47,7 @@ def costs(offer: str, amount: Money, annual_rate: Decimal, fee: Money, tenor_day
 
 
 def _basis(currency: str, on: date) -> Derivation:
-    """Returns the days of a year for interest in a currency, by the rows of its day count."""
-    default = code_table("trade", "day_count_bases").row(currency, on)
-    assert default is not None, "the currency wasn't checked"
-    counted = code_table("trade", "day_counts").row(default["value"], on)
-    assert counted is not None, f"{default['value']} on {on}"
-    day_count = rules.row(default["value"], "trade/day_count_bases", default)
-    return derived(
-        BASIS, day_count=day_count, year=rules.row(int(counted["year"]), "trade/day_counts", counted, "year")
-    )
+    """Returns the days of a year for interest in a currency, by the row that says how its days are counted."""
+    row = code_table("trade", "day_count_bases").row(currency, on)
+    assert row is not None, "the currency wasn't checked"
+    return derived(BASIS, day_count=rules.row(row["value"], "trade/day_count_bases", row))

@@ -9,7 +9,8 @@ from chassis import ids
 from chassis.money import Money
 from chassis.participants import Participant
 from ledger.model import Kind, Transfer, chained
-from services.loans.loan.model import Loan, Part, funds_id, part_id
+from services.loans.loan.books import Part, funds_id, part_id
+from services.loans.loan.model import Loan
 from services.loans.products import Component
 from trade.roles import Role
 
