@@ -13,6 +13,7 @@ from typing import Any
 
 from chassis import money
 from chassis.codetables import Row
+from chassis.currencies import kept_digits
 from chassis.money import Money
 from trade.derivations.model import (
     Derivation,
@@ -60,10 +61,13 @@ class Rule:
     decimals: int = 0
 
     def rounding(self, result: Value) -> Rounding | None:
-        """Returns how a result of the rule was rounded: CNY 1.50 by HALF_UP to 2 decimals."""
+        """Returns how a result of the rule was rounded: CNY 1.50 by HALF_UP to 2 decimals.
+
+        An amount in what was never money is in minor units: a row that bears one is still read.
+        """
         if not self.mode:
             return None
-        decimals = money.exponent(result.currency) if isinstance(result, Money) else self.decimals
+        decimals = kept_digits(result.currency) or 0 if isinstance(result, Money) else self.decimals
         return Rounding(self.mode, decimals)
 
     def evaluate(self, inputs: Iterable[tuple[str, Value]]) -> Value:

@@ -13,7 +13,6 @@ from chassis.states import moved
 from services.loans import products
 from trade import breach, day_count_bases
 from trade.breach import Breach, StandingBreach
-from trade.calendars import day_in_china
 from trade.roles import Role
 
 BOOK = "loans"
@@ -130,11 +129,6 @@ class Loan:
     def participants(self) -> tuple[Participant, ...]:
         """The tenants that take part, and as what."""
         return Participant(self.bank, Role.BANK), Participant(self.enterprise, Role.ENTERPRISE)
-
-    @property
-    def agreed_date(self) -> date:
-        """The day in China on which it was agreed: its product's rules are those of that day."""
-        return day_in_china(self.create_us)
 
     @property
     def encumbrance_id(self) -> str:

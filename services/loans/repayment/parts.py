@@ -14,6 +14,7 @@ from services.loans.loan.payoff import Due
 from services.loans.loan.rules import PART, TO_REPAY
 from services.loans.products import Component, code_table
 from services.loans.repayment.model import Repayment
+from trade.calendars import day_in_china
 from trade.derivations import rules
 from trade.derivations.model import Derivation
 from trade.derivations.rules import DIFFERENCE, LEAST, Leaf, derived
@@ -61,7 +62,7 @@ def parts(loan: Loan, due: Due, counted: Sequence[Repayment], request: loans_pb2
 
 def _order(loan: Loan) -> Leaf:
     """Returns the order of payment of the loan's product, as on the day the loan was agreed."""
-    row = _product(loan.product, loan.agreed_date)
+    row = _product(loan.product, day_in_china(loan.create_us))
     return rules.row(row["waterfall"], "loans/products", row, "waterfall")
 
 
