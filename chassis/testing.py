@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from google.protobuf.message import Message
 
-from chassis import keyring
+from chassis import keyring, schema_copies
 from chassis.certificates import Authority
 from chassis.channel import Channels
 from chassis.client import AssertingClient
@@ -98,11 +98,11 @@ class PostgreSQL:
         """Returns the address of one of its databases."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self) -> str:
-        """Returns the address of a fresh database."""
+    def new_database(self, template: str = "template1") -> str:
+        """Returns the address of a fresh database, empty or a copy of one that nobody is connected to."""
         name = f"aval_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
         return self.url(name)
 
     def stop(self) -> None:
@@ -141,6 +141,7 @@ class Platform:
         self.signer = Signer(self.authority.signing_key("services/gateway"))
         gateway = self.authority.issue("services/gateway")
         for service in self._services:
+            schema_copies.lay_beside(self._database, service.name, service.migrations)
             self.authority.issue(f"services/{service.name}")
             self.authority.signing_key(f"services/{service.name}")
             keyring.prepare(self.authority.folder, service.name, SystemClock().now_us())

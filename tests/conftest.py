@@ -6,14 +6,30 @@ from collections.abc import Iterator, Sequence
 import pytest
 from hypothesis import settings
 
-from chassis import testing
-from chassis.database import Database
+from chassis import database, testing
+from chassis.database import SQLITE_PRAGMAS, Database
 from tests.support import Stores, given_folder, migrate, ring
 
 ROOT = pathlib.Path(__file__).parent.parent
 
 settings.register_profile("aval", deadline=None, max_examples=100, print_blob=True)
 settings.load_profile("aval")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynced_sqlite() -> Iterator[None]:
+    """The stores of this process wait for no disk, as the server doesn't; what proves durability makes them wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        others = [pragma for pragma in SQLITE_PRAGMAS if not pragma.startswith("synchronous=")]
+        # First of all: to begin the log waits too.
+        patch.setattr(database, "SQLITE_PRAGMAS", ("synchronous=OFF", *others))
+        yield
+
+
+@pytest.fixture
+def synced_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stores wait for the disk as those of a platform that runs."""
+    monkeypatch.setattr(database, "SQLITE_PRAGMAS", SQLITE_PRAGMAS)
 
 
 @pytest.fixture(scope="session")
@@ -38,14 +54,14 @@ def store(database_url: str) -> Iterator[Stores]:
     opened: list[Database] = []
 
     def open_store(name: str = "books", folders: Sequence[str] = ()) -> Database:
-        database = Database(database_url, name, ring())
-        opened.append(database)
-        migrate(database, folders)
-        return database
+        made = Database(database_url, name, ring())
+        opened.append(made)
+        migrate(made, folders)
+        return made
 
     yield open_store
-    for database in opened:
-        database.close()
+    for made in opened:
+        made.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import datetime
 import pathlib
 import string
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import grpc
 import httpx
 import pyotp
 import pytest
+from argon2 import PasswordHasher
 from aval.declarations.v1 import declarations_pb2 as pb
 from google.protobuf.message import Message
 
@@ -23,7 +24,7 @@ from chassis.channel import channel_credentials
 from chassis.contracts import contract
 from chassis.ports import free_port
 from chassis.testing import Platform
-from gateway.directory import directory
+from gateway.directory import directory, model
 from gateway.directory.model import NewPrincipal
 from gateway.limits import LIMITS, Limits
 from gateway.server import Addresses, Gateway
@@ -36,6 +37,10 @@ OPERATOR = "operator.qiao"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 TEMPLATE = pathlib.Path(__file__).parents[1] / "cli" / "demo" / "world" / "declarations" / "xuchang_hair.xml"
 
+
+# A sign-in checks a password, and takes next to no time; whoever measures times asks for `costly_passwords`.
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+COSTLY = model._hasher
 
 CONSENT = {
     "institution": "banks/LMHFCNB0",
@@ -158,8 +163,27 @@ async def call(channel: grpc.aio.Channel, method: str, request: Message, metadat
     return await forward(request, metadata=metadata, timeout=10)
 
 
+def hashed_by(hasher: PasswordHasher, patch: pytest.MonkeyPatch) -> None:
+    """Makes this process' directory hash by another price; a hash says itself at which price it is checked."""
+    patch.setattr(model, "_hasher", hasher)
+    patch.setattr(model, "_NOBODY", hasher.hash("nobody"))
+
+
 @pytest.fixture(scope="session")
-async def world(database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+def cheap_passwords() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        hashed_by(CHEAP, patch)
+        yield
+
+
+@pytest.fixture
+def costly_passwords(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The price of a platform that runs, for principals that are entered from here on and for strangers."""
+    hashed_by(COSTLY, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+async def world(database: str, tmp_path_factory: pytest.TempPathFactory, cheap_passwords: None) -> AsyncIterator[World]:
     folder = tmp_path_factory.mktemp("gateway")
     platform = Platform(folder, database, [SERVICE])
     await platform.start()

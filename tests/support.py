@@ -7,7 +7,7 @@ import pathlib
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2, status_pb2
 
-from chassis import business_date, keyring, migrations
+from chassis import business_date, keyring, migrations, schema_copies
 from chassis.command import Operation, Submission, Transaction
 from chassis.database import Database
 from chassis.identity import Caller
@@ -84,9 +84,20 @@ def ring() -> KeyRing:
     return KeyRing(keyring.generate(seeded_random(7), 0))
 
 
+def begin(
+    database: Database,
+    folders: Sequence[str],
+    random: RandomBytes,
+    prepare: Iterable[Callable[[sa.Connection], None]] = (),
+) -> None:
+    """Brings a store to the newest schema and prepares it; an empty one gets a copy of what the steps make."""
+    schema_copies.lay(database, folders)
+    migrations.upgrade(database, folders, random, prepare)
+
+
 def migrate(database: Database, folders: Sequence[str] = ()) -> None:
     """Brings a store to the newest schema; a ledger among the folders gets its head."""
-    migrations.upgrade(database, folders, seeded_random(1))
+    begin(database, folders, seeded_random(1))
     if ledger_store.MIGRATIONS in folders:
         with database.write() as connection:
             ledger_store.initialise(connection)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.gateway_world import world
+from tests.gateway_world import cheap_passwords, world
 
-__all__ = ["database", "world"]
+__all__ = ["cheap_passwords", "database", "world"]
 
 
 @pytest.fixture(scope="session")

@@ -70,16 +70,19 @@ def told(world: World, service: str, names: list[str]) -> list[int]:
 
 
 @pytest.mark.parametrize("key", MUTATIONS, ids=".".join)
-async def test_a_mutation_takes_effect_once(world: World, key: Key) -> None:
+async def test_a_mutation_takes_effect_once(world: World, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     service, method = key
     caller, request = await MUTATIONS[key](world)
     content = request.SerializeToString()
-    answers = await asyncio.gather(*(world.raw(service, method, content, caller) for _ in range(TWINS)))
-    answers.append(await world.raw(service, method, content, caller))
-    assert len(set(answers)) == 1, answers
-    answer = contract(service).response(method).FromString(answers[0])
-    names = [value for field, value in answer.ListFields() if field.name == "name"]
-    assert set(told(world, service, names)) <= {1}
+    with monkeypatch.context() as held:
+        # What a mutation makes due comes after the count: its outcome may tell of the same again.
+        held.setattr(tasks, "due", lambda *_: [])
+        answers = await asyncio.gather(*(world.raw(service, method, content, caller) for _ in range(TWINS)))
+        answers.append(await world.raw(service, method, content, caller))
+        assert len(set(answers)) == 1, answers
+        answer = contract(service).response(method).FromString(answers[0])
+        names = [value for field, value in answer.ListFields() if field.name == "name"]
+        assert set(told(world, service, names)) <= {1}
     refusal = await world.refused(service, method, changed(request), caller)
     assert (refusal.code, refusal.reason) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
     assert await world.raw(service, method, content, caller) == answers[0]

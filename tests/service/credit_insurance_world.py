@@ -11,7 +11,7 @@ from aval.credit_insurance.v1 import credit_insurance_pb2 as pb
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from chassis import migrations, rpc, tasks
+from chassis import rpc, tasks
 from chassis.clock import MICROSECONDS
 from chassis.command import Operation, Submission, Transaction
 from chassis.database import Database
@@ -22,6 +22,7 @@ from chassis.money import Money, to_proto
 from chassis.service import Reading
 from chassis.writer import run_batch
 from services.credit_insurance.service import SERVICE
+from tests.support import begin
 
 INSURER = "insurers/ZZZZ00HYXB2026000141"
 OTHER_INSURER = "insurers/ZZZZ00ANDERE20260042"
@@ -123,7 +124,7 @@ class World:
 
     def __init__(self, url: str = "sqlite://") -> None:
         self.store = Database(url, SERVICE.name)
-        migrations.upgrade(self.store, SERVICE.migrations, system_random, SERVICE.prepare)
+        begin(self.store, SERVICE.migrations, system_random, SERVICE.prepare)
         self.now_us = NOW_US
 
     def call(self, method: str, request: Any, caller: Caller) -> Any:

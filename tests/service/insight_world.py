@@ -11,7 +11,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.type import date_pb2, decimal_pb2
 
-from chassis import migrations, writer
+from chassis import writer
 from chassis.clock import MICROSECONDS
 from chassis.command import Operation, Submission, Transaction
 from chassis.database import Database
@@ -22,7 +22,7 @@ from services.declarations.insight.fold import commands as fold_commands
 from services.declarations.insight.norms import commands as norms_commands
 from services.declarations.insight.portrait import commands as portrait_commands
 from services.declarations.service import SERVICE
-from tests.support import seeded_random
+from tests.support import begin, seeded_random
 
 Declaration = declarations_pb2.Declaration
 NOW = datetime.datetime(2026, 11, 23, 4, tzinfo=datetime.UTC)
@@ -76,7 +76,7 @@ class Register:
     def __init__(self, store: Database) -> None:
         self.store, self.now_us = store, NOW_US
         self._random, self._notices = seeded_random(7), itertools.count(1)
-        migrations.upgrade(store, SERVICE.migrations, self._random, SERVICE.prepare)
+        begin(store, SERVICE.migrations, self._random, SERVICE.prepare)
 
     def ask(self, method: str, request: Any, caller: Caller = WINDOW) -> Any:
         """The answer of a method; a refusal is raised."""

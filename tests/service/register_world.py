@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import pre_shipment_pb2, rebate_pb2, retail_list_pb2, value_pb2
 
-from chassis import business_date, eventlog, migrations, rpc
+from chassis import business_date, eventlog, rpc
 from chassis.clock import MICROSECONDS
 from chassis.command import Submission, Transaction
 from chassis.database import Database
@@ -27,7 +27,7 @@ from services.declarations.register.value import store as value_store
 from services.declarations.service import SERVICE
 from services.declarations.window.declaration import store as declaration_store
 from services.declarations.window.declaration.assets import as_asset
-from tests.support import ring
+from tests.support import begin, ring
 
 ENTERPRISE = "enterprises/91411023MAXY00112A"
 OTHER_ENTERPRISE = "enterprises/91410105MAXY002277"
@@ -62,7 +62,7 @@ class World:
 
     def __init__(self, url: str = "sqlite://") -> None:
         self.store = Database(url, SERVICE.name, ring())
-        migrations.upgrade(self.store, SERVICE.migrations, system_random, SERVICE.prepare)
+        begin(self.store, SERVICE.migrations, system_random, SERVICE.prepare)
         self.now_us = NOW_US
         self._numbers = iter(range(1, 1_000_000))
 

@@ -21,8 +21,8 @@ ANSWERS = 40
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def durable_url(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[str]:
-    """A store that writes to disk for good: the servers of other tests don't."""
+def durable_url(request: pytest.FixtureRequest, tmp_path: pathlib.Path, synced_sqlite: None) -> Iterator[str]:
+    """A store that writes to disk for good: those of other tests don't."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}"
         return

@@ -21,7 +21,7 @@ from google.type import date_pb2, decimal_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis import business_date, eventlog, migrations, rpc, tasks, testing, verification
+from chassis import business_date, eventlog, migrations, rpc, tasks, verification
 from chassis.business_date import DAY
 from chassis.clock import ManualClock
 from chassis.errors import DomainError, NotFound
@@ -110,10 +110,9 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "sqlite":
         yield World()
         return
-    with testing.postgresql({"fsync": "off"}) as server:
-        world = World(server.new_database())
-        yield world
-        world.store.close()
+    world = World(request.getfixturevalue("postgresql_server").new_database())
+    yield world
+    world.store.close()
 
 
 def declared(world: World, invoice: int = 100_000, limit: int = 500_000, state: State = State.DECLARED) -> Any:

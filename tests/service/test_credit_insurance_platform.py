@@ -1,6 +1,5 @@
 """Credit insurance beside the register, over real ports: a shipment's value is marked by itself, or it is refused."""
 
-import contextlib
 import pathlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -148,16 +147,15 @@ class Trade:
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 async def trade(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Trade]:
     folder: pathlib.Path = tmp_path_factory.mktemp("credit_insurance")
-    with contextlib.ExitStack() as stack:
-        database = f"sqlite:///{folder / 'store'}"
-        if request.param == "postgresql":
-            database = stack.enter_context(testing.postgresql({"fsync": "off"})).new_database()
-        platform = testing.Platform(folder, database, [DECLARATIONS, SERVICE])
-        await platform.start()
-        trade = Trade(platform)
-        await trade.consent(EXPORTER)
-        yield trade
-        await platform.stop()
+    database = f"sqlite:///{folder / 'store'}"
+    if request.param == "postgresql":
+        database = request.getfixturevalue("postgresql_server").new_database()
+    platform = testing.Platform(folder, database, [DECLARATIONS, SERVICE])
+    await platform.start()
+    trade = Trade(platform)
+    await trade.consent(EXPORTER)
+    yield trade
+    await platform.stop()
 
 
 MARKED = ["covered_shipment.declared", "covered_shipment.value_reserved", "covered_shipment.value_marked"]

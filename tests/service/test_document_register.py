@@ -159,16 +159,15 @@ async def refusal(awaited: Any) -> RemoteError:
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 async def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Market]:
     folder: pathlib.Path = tmp_path_factory.mktemp("register")
-    with contextlib.ExitStack() as stack:
-        database = f"sqlite:///{folder / 'store'}"
-        if request.param == "postgresql":
-            database = stack.enter_context(testing.postgresql({"fsync": "off"})).new_database()
-        platforms = [testing.Platform(folder, database, [SERVICE]) for _ in range(2)]
-        for platform in platforms:
-            await platform.start()
-        yield Market(platforms)
-        for platform in platforms:
-            await platform.stop()
+    database = f"sqlite:///{folder / 'store'}"
+    if request.param == "postgresql":
+        database = request.getfixturevalue("postgresql_server").new_database()
+    platforms = [testing.Platform(folder, database, [SERVICE]) for _ in range(2)]
+    for platform in platforms:
+        await platform.start()
+    yield Market(platforms)
+    for platform in platforms:
+        await platform.stop()
 
 
 def state(match: Any) -> str:

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chassis import migrations, testing
+from chassis import testing
 from chassis.database import Database
 from chassis.identity import Caller
 from chassis.service import Reading
@@ -50,7 +50,7 @@ from tests.service.retail_lists_world import (
     receipt_row,
 )
 from tests.service.test_retail_summary import summary_row
-from tests.support import ring, seeded_random
+from tests.support import begin, ring, seeded_random
 
 MINUTE_US = 60_000_000
 MOSTLY = st.sampled_from([True, True, True, False])
@@ -62,7 +62,7 @@ Query = insight_pb2.QueryStatisticsRequest
 
 def registered(database: Database) -> RetailRegister:
     """A register on a fresh store."""
-    migrations.upgrade(database, SERVICE.migrations, seeded_random(7), SERVICE.prepare)
+    begin(database, SERVICE.migrations, seeded_random(7), SERVICE.prepare)
     return RetailRegister(database)
 
 

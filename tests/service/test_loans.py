@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from google.protobuf.message import Message
 from google.type import date_pb2, decimal_pb2
 
-from chassis import business_date, eventlog, fields, migrations, money, signatures, tasks
+from chassis import business_date, eventlog, fields, money, signatures, tasks
 from chassis.command import Submission
 from chassis.database import Database
 from chassis.errors import DomainError, NotFound
@@ -36,7 +36,7 @@ from services.loans.loan import plan
 from services.loans.loan.store import LOANS
 from services.loans.service import SERVICE
 from tests import derivation_walk
-from tests.support import scalar, seeded_random
+from tests.support import begin, scalar, seeded_random
 from trade.calendars import CHINA
 from trade.derivations import store as derivation_store
 
@@ -158,7 +158,7 @@ class Room:
 @pytest.fixture
 def room(database_url: str) -> Iterator[Room]:
     database = Database(database_url, "loans")
-    migrations.upgrade(database, SERVICE.migrations, seeded_random(1), SERVICE.prepare)
+    begin(database, SERVICE.migrations, seeded_random(1), SERVICE.prepare)
     yield Room(database)
     database.close()
 

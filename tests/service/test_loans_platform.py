@@ -1,6 +1,5 @@
 """Loans beside the register, over real ports: a drawdown goes as far as it can, and value is lent once."""
 
-import contextlib
 import pathlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -158,16 +157,15 @@ class Market:
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 async def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Market]:
     folder: pathlib.Path = tmp_path_factory.mktemp("loans")
-    with contextlib.ExitStack() as stack:
-        database = f"sqlite:///{folder / 'store'}"
-        if request.param == "postgresql":
-            database = stack.enter_context(testing.postgresql({"fsync": "off"})).new_database()
-        platform = testing.Platform(folder, database, [DECLARATIONS, SERVICE])
-        # The insurer is down: it has an address and nobody answers.
-        platform.addresses["credit_insurance"] = f"127.0.0.1:{free_port()}"
-        await platform.start()
-        yield Market(platform)
-        await platform.stop()
+    database = f"sqlite:///{folder / 'store'}"
+    if request.param == "postgresql":
+        database = request.getfixturevalue("postgresql_server").new_database()
+    platform = testing.Platform(folder, database, [DECLARATIONS, SERVICE])
+    # The insurer is down: it has an address and nobody answers.
+    platform.addresses["credit_insurance"] = f"127.0.0.1:{free_port()}"
+    await platform.start()
+    yield Market(platform)
+    await platform.stop()
 
 
 async def encumbrances(market: Market, declaration: str, caller: Caller) -> list[Any]:

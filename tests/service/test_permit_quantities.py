@@ -1,7 +1,6 @@
 """The quantity that declarations take of a permit together, over real ports at two processes, both databases."""
 
 import asyncio
-import contextlib
 import itertools
 import json
 import pathlib
@@ -158,18 +157,17 @@ async def platforms(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[list[testing.Platform]]:
     folder: pathlib.Path = tmp_path_factory.mktemp("permits")
-    with contextlib.ExitStack() as stack:
-        database = f"sqlite:///{folder / 'store'}"
-        if request.param == "postgresql":
-            database = stack.enter_context(testing.postgresql({"fsync": "off"})).new_database()
-        found = [testing.Platform(folder, database, [SERVICE]) for _ in range(2)]
-        for platform in found:
-            await platform.start()
-        yield found
-        with found[0].nodes[SERVICE.name].store.read() as connection:
-            assert SERVICE.violations(connection) == []
-        for platform in found:
-            await platform.stop()
+    database = f"sqlite:///{folder / 'store'}"
+    if request.param == "postgresql":
+        database = request.getfixturevalue("postgresql_server").new_database()
+    found = [testing.Platform(folder, database, [SERVICE]) for _ in range(2)]
+    for platform in found:
+        await platform.start()
+    yield found
+    with found[0].nodes[SERVICE.name].store.read() as connection:
+        assert SERVICE.violations(connection) == []
+    for platform in found:
+        await platform.stop()
 
 
 async def world(platforms: list[testing.Platform], index: int) -> World:

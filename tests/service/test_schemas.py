@@ -23,10 +23,12 @@ from tests.support import Stores, migrate, seeded_random
 METADATA = [tables.metadata, ledger_tables.metadata]
 
 
-def test_the_migrations_give_the_tables(store: Stores) -> None:
-    with store("books", [ledger_store.MIGRATIONS]).write() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, METADATA) == []  # type: ignore[arg-type]
+def test_the_migrations_give_the_tables(database_url: str) -> None:
+    with contextlib.closing(Database(database_url, "books")) as database:
+        migrations.upgrade(database, [ledger_store.MIGRATIONS], seeded_random(1))
+        with database.write() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, METADATA) == []  # type: ignore[arg-type]
 
 
 def test_a_table_without_its_migration_is_noticed(store: Stores) -> None:
@@ -125,7 +127,7 @@ def test_processes_that_start_together_migrate_once(postgresql_server: PostgreSQ
     def work(database: Database) -> None:
         start.wait()
         try:
-            migrate(database, [ledger_store.MIGRATIONS])
+            migrations.upgrade(database, [ledger_store.MIGRATIONS], seeded_random(1))
         except Exception as error:
             failures.append(error)
 

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,13 +14,16 @@ from types import MappingProxyType
 from typing import Any
 
 import grpc
+from click.testing import CliRunner
 from google.protobuf.message import Message
 
+from chassis import private
 from chassis.certificates import Credentials
 from chassis.channel import OPTIONS, channel_credentials
 from chassis.contracts import contract
 from cli.demo import story
 from cli.layout import Layout
+from cli.main import main
 from cli.supervisor import GATEWAY_PARTS
 from tests.support import Refusal, refusal_of
 
@@ -121,6 +125,28 @@ def kill(process_id: int) -> None:
 def aval(*arguments: str) -> subprocess.CompletedProcess[str]:
     """One of the commands, to its end."""
     return subprocess.run([AVAL, *arguments], capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+
+
+def here(*arguments: str) -> tuple[int, dict[str, Any]]:
+    """Exit status and report of a command in this process, for who asks so often that an interpreter's start counts."""
+    umask = os.umask(private.UMASK)
+    try:
+        done = CliRunner().invoke(main, [*arguments, "--json"])
+    finally:
+        os.umask(umask)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, json.loads(done.stdout)
+
+
+def copy_stores(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Copies a folder of SQLite stores as they are now, whoever writes to them."""
+    target.mkdir(parents=True)
+    for file in source.glob("*.sqlite"):
+        with (
+            contextlib.closing(sqlite3.connect(file)) as original,
+            contextlib.closing(sqlite3.connect(target / file.name)) as copy,
+        ):
+            original.backup(copy)
 
 
 def verify(folder: pathlib.Path, *arguments: str) -> dict[str, Any]:

@@ -20,13 +20,12 @@ from google.protobuf import any_pb2
 
 from chassis.certificates import Authority
 from chassis.contracts import event_types
-from chassis.testing import PostgreSQL
 from cli import stores
 from cli.demo import story, world
 from cli.explaining import EXPLAINING
 from cli.layout import Layout
 from tests import derivation_walk
-from tests.system.support import Door, aval, kill, up, verify, wait_until_gone
+from tests.system.support import Door, aval, here, kill, up, verify, wait_until_gone
 from trade.derivations import store as derivation_store
 
 DOCUMENTS = sorted((pathlib.Path(__file__).parent.parent / "fixtures" / "decmessage").glob("*.xml"))
@@ -40,17 +39,6 @@ def reported(*arguments: str) -> tuple[int, dict[str, Any]]:
     """Exit status and report: one JSON document and nothing else on standard output."""
     done = aval(*arguments, "--json")
     return done.returncode, json.loads(done.stdout)
-
-
-def copied(door: Door, folder: pathlib.Path) -> pathlib.Path:
-    """The platform's store as it is now, in another folder."""
-    (folder / "store").mkdir()
-    for file in (door.layout.folder / "store").glob("*.sqlite"):
-        with sqlite3.connect(file) as source, sqlite3.connect(folder / "store" / file.name) as target:
-            source.backup(target)
-        source.close()
-        target.close()
-    return folder
 
 
 def flip(execute: Execute, table: str) -> tuple[str, str]:
@@ -72,33 +60,31 @@ def check_flipped(execute: Execute, service: str, *arguments: str) -> None:
     """A store that is right, wrong in two ways one after the other, and right again."""
     for table in ("ledger_transfers", "ledger_accounts"):
         place, undo = flip(execute, table)
-        status, report = reported("verify", *arguments)
+        status, report = here("verify", *arguments)
         assert (status, report["ok"]) == (1, False)
         assert any(entry.startswith(f"{service}: ") and place in entry for entry in report["violations"]), report
         assert report["chains_ok"] == (table != "ledger_transfers")
         execute(undo)
-    status, report = reported("verify", *arguments)
+    status, report = here("verify", *arguments)
     assert (status, report["ok"], report["violations"]) == (0, True, [])
     assert {book["service"] for book in report["books"]} == {*story.ALL_SERVICES} - {"gateway"}
     assert all(book["debits"] == book["credits"] for book in report["books"])
 
 
 @pytest.mark.parametrize("service", ["declarations", "settlement", "credit_insurance", "loans"])
-def test_verify_says_where_an_amount_was_changed_on_sqlite(door: Door, tmp_path: pathlib.Path, service: str) -> None:
-    folder = copied(door, tmp_path)
-    connection = sqlite3.connect(folder / "store" / f"{service}.sqlite", isolation_level=None)
+def test_verify_says_where_an_amount_was_changed_on_sqlite(told_folder: pathlib.Path, service: str) -> None:
+    connection = sqlite3.connect(told_folder / "store" / f"{service}.sqlite", isolation_level=None)
     try:
-        check_flipped(lambda text: connection.execute(text).fetchall(), service, "--folder", str(folder))
+        check_flipped(lambda text: connection.execute(text).fetchall(), service, "--folder", str(told_folder))
     finally:
         connection.close()
 
 
-def test_verify_says_where_an_amount_was_changed_on_postgresql(postgresql_server: PostgreSQL) -> None:
-    url = postgresql_server.new_database()
-    assert reported("demo", "--database", url)[0] == 0
-    with psycopg.connect(url, autocommit=True) as connection:
+def test_verify_says_where_an_amount_was_changed_on_postgresql(told_database: str) -> None:
+    with psycopg.connect(told_database, autocommit=True) as connection:
         connection.execute("SET search_path TO settlement")
-        check_flipped(lambda text: connection.execute(text.encode()).fetchall(), "settlement", "--database", url)
+        found: Execute = lambda text: connection.execute(text.encode()).fetchall()  # noqa: E731
+        check_flipped(found, "settlement", "--database", told_database)
 
 
 # Money faults planted in the story's rows: service, table, column, wrong value, and what verification says of it.
@@ -118,41 +104,35 @@ def check_faults(execute: Callable[[str, str], list[Any]], *arguments: str) -> N
         receivables = " WHERE asset_class = 'RECEIVABLE'" if table == "encumbrances" else ""
         ((right,),) = execute(service, f"SELECT {column} FROM {table}{receivables}")
         execute(service, f"UPDATE {table} SET {column} = '{wrong}'{receivables} RETURNING 1")
-        status, report = reported("verify", *arguments)
+        status, report = here("verify", *arguments)
         assert (status, report["ok"]) == (1, False), column
         assert any(words in violation for violation in report["violations"]), (column, report["violations"])
         execute(service, f"UPDATE {table} SET {column} = '{right}'{receivables} RETURNING 1")
-    assert reported("verify", *arguments)[1]["violations"] == []
+    assert here("verify", *arguments)[1]["violations"] == []
 
 
-def test_verify_names_each_money_fault_on_sqlite(tmp_path: pathlib.Path) -> None:
-    with up(tmp_path) as running:
-        running.wait_for("Serving")
-
+def test_verify_names_each_money_fault_on_sqlite(told_folder: pathlib.Path) -> None:
     def execute(service: str, statement: str) -> list[Any]:
-        file = tmp_path / "store" / f"{service}.sqlite"
+        file = told_folder / "store" / f"{service}.sqlite"
         with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
             return connection.execute(statement).fetchall()
 
-    check_faults(execute, "--folder", str(tmp_path))
+    check_faults(execute, "--folder", str(told_folder))
 
 
-def test_verify_names_each_money_fault_on_postgresql(postgresql_server: PostgreSQL) -> None:
-    url = postgresql_server.new_database()
-    assert reported("demo", "--database", url)[0] == 0
-
+def test_verify_names_each_money_fault_on_postgresql(told_database: str) -> None:
     def execute(service: str, statement: str) -> list[Any]:
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(told_database, autocommit=True) as connection:
             connection.execute(f"SET search_path TO {service}".encode())
             return connection.execute(statement.encode()).fetchall()
 
-    check_faults(execute, "--database", url)
+    check_faults(execute, "--database", told_database)
 
 
 @pytest.mark.parametrize("service", ["declarations", "settlement", "credit_insurance", "loans"])
-def test_every_event_of_the_story_is_of_its_contract(door: Door, tmp_path: pathlib.Path, service: str) -> None:
-    folder, known = copied(door, tmp_path), event_types(service)
-    with contextlib.closing(sqlite3.connect(folder / "store" / f"{service}.sqlite")) as connection:
+def test_every_event_of_the_story_is_of_its_contract(told_folder: pathlib.Path, service: str) -> None:
+    known = event_types(service)
+    with contextlib.closing(sqlite3.connect(told_folder / "store" / f"{service}.sqlite")) as connection:
         rows = connection.execute("SELECT type, payload FROM events").fetchall()
     found = {(type_, any_pb2.Any.FromString(payload).TypeName()) for type_, payload in rows}
     assert len(found) >= 4
@@ -334,11 +314,10 @@ DERIVED = {
 }
 
 
-def test_every_amount_of_the_story_is_derived_and_holds(door: Door, tmp_path: pathlib.Path) -> None:
+def test_every_amount_of_the_story_is_derived_and_holds(told_folder: pathlib.Path) -> None:
     """DV1: each stored derivation gives its result again, and none does with one of its leaves changed."""
-    folder = copied(door, tmp_path)
     derived: dict[str, set[str]] = {}
-    with stores.opened(Layout(folder).database_in_use()) as opened:
+    with stores.opened(Layout(told_folder).database_in_use()) as opened:
         for service, store in opened:
             with store.read() as connection:
                 for place in derivation_walk.walk(connection, EXPLAINING[service.name]):

@@ -3,9 +3,9 @@
 import pytest
 
 from chassis.testing import PostgreSQL
-from tests.gateway_world import world
+from tests.gateway_world import cheap_passwords, costly_passwords, world
 
-__all__ = ["database", "world"]
+__all__ = ["cheap_passwords", "costly_passwords", "database", "world"]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -114,14 +114,18 @@ async def test_a_session_ends_when_its_principal_may_have_none(world: World) -> 
 
 async def test_a_stranger_locks_nobody_out(world: World) -> None:
     login = enter(world, ENTERPRISE, "EXPORTER")
-    async with coming_from(world, "127.0.0.30") as stranger, coming_from(world, "127.0.0.31") as owner:
+    async with (
+        pages_of(world, longest_delay_seconds=2) as address,
+        coming_from(world, "127.0.0.30", address) as stranger,
+        coming_from(world, "127.0.0.31", address) as owner,
+    ):
         guesses = await asyncio.gather(*(sign_in(stranger, login, WRONG) for _ in range(12)))
         assert {status for status, _ in guesses} <= {401, 429}
         start = time.monotonic()
         assert (await sign_in(owner, login))[0] == 201
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 2
         # Even where the stranger sits it is delayed, not refused for good.
-        assert await sign_in(owner, login) == (201, "")
+        assert await sign_in(stranger, login) == (201, "")
 
 
 async def test_failures_delay_the_next_attempt_of_the_same_source(world: World) -> None:
@@ -167,7 +171,7 @@ async def test_who_comes_too_often_is_told_when_to_come_again(world: World) -> N
         assert all(1 <= int(answer.headers["retry-after"]) <= 3 for answer in refused)
 
 
-async def test_made_up_and_known_logins_look_alike(world: World) -> None:
+async def test_made_up_and_known_logins_look_alike(world: World, costly_passwords: None) -> None:
     known, bank = enter(world, ENTERPRISE, "EXPORTER"), enter(world, "banks/LMHFCNB0", "BANK_MAKER")
     seconds: dict[str, list[float]] = {}
     async with (
@@ -182,7 +186,7 @@ async def test_made_up_and_known_logins_look_alike(world: World) -> None:
     assert max(medians) < 4 * min(medians)
 
 
-async def test_twenty_made_up_logins_do_not_hold_up_a_person_elsewhere(world: World) -> None:
+async def test_twenty_made_up_logins_do_not_hold_up_a_person_elsewhere(world: World, costly_passwords: None) -> None:
     login = enter(world, ENTERPRISE, "EXPORTER")
     async with coming_from(world, "127.0.0.36") as stranger, coming_from(world, "127.0.0.37") as person:
         attack = [asyncio.create_task(sign_in(stranger, f"nobody.{number}", WRONG)) for number in range(20)]

@@ -10,7 +10,7 @@ from aval.declarations.v1 import records_pb2
 from aval.settlement.v1 import settlement_pb2 as pb
 from aval.type.v1 import derivation_pb2
 
-from chassis import migrations, tasks
+from chassis import tasks
 from chassis.command import Submission, Transaction
 from chassis.database import Database
 from chassis.errors import NotFound
@@ -27,7 +27,7 @@ from services.settlement.bill_payment import model
 from services.settlement.explaining import EXPLAINING
 from services.settlement.service import SERVICE
 from tests import derivation_walk
-from tests.support import NOW_US, ring
+from tests.support import NOW_US, begin, ring
 from trade.calendars import day_in_china
 
 BANK, PAYER, OPERATOR = "banks/LMHFCNB0", "enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277"
@@ -40,7 +40,7 @@ class World:
 
     def __init__(self, url: str) -> None:
         self.store = Database(url, SERVICE.name, ring())
-        migrations.upgrade(self.store, SERVICE.migrations, system_random, SERVICE.prepare)
+        begin(self.store, SERVICE.migrations, system_random, SERVICE.prepare)
 
     def account(self, owner: str, units: int, currency: str = "CNY") -> Account:
         """A current account with so much on it."""
