@@ -26,18 +26,8 @@ def of_basis(days: int) -> str:
 
     Raises KeyError where there is none.
     """
-    return {year: code for code, year in _years().items()}[days]
-
-
-def basis_of(day_count: str) -> int:
-    """Returns the days of a year of a convention of actual days: 365 of ACT_365F. Raises KeyError for others."""
-    return _years()[day_count]
-
-
-def _years() -> dict[str, int]:
-    """Returns the days of a year by the codes of conventions that count actual days over a fixed year."""
-    rows = code_table("trade", "day_counts").rows()
-    return {row["code"]: int(row["year"]) for row in rows if row["days"] == "ACTUAL" and row["year"].isdigit()}
+    codes = {row["year"]: row["code"] for row in code_table("trade", "day_counts").rows() if row["days"] == "ACTUAL"}
+    return codes[str(days)]
 
 
 def problems(path: str, currency: str, on: date) -> list[Problem]:

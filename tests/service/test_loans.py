@@ -760,7 +760,8 @@ def test_an_offers_costs_are_explained_to_those_who_see_them(room: Room) -> None
     assert costs["interest"].derivation.result.money == made.interest
     assert costs["simple_rate"].derivation.result.number == made.simple_rate
     leaves = {argument.name: argument for argument in costs["interest"].derivation.inputs}
-    (counted,) = leaves["basis"].derivation.inputs
+    counted, year = leaves["basis"].derivation.inputs
+    assert (year.row.table, year.row.code, year.value.count) == ("trade/day_counts", "ACT_360", 360)
     assert (counted.row.table, counted.row.code, counted.value.word) == ("trade/day_count_bases", "USD", "ACT_360")
     assert (leaves["annual_rate"].field.resource, leaves["annual_rate"].field.field) == (made.name, "annual_rate")
     assert costs["interest"].text.startswith("USD 870.00: Interest at 4.35 % a year of 360 days")

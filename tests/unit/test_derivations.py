@@ -46,7 +46,7 @@ def payoff() -> Derivation:
         interest.stretch(left, derived(DAYS_BETWEEN, first=day, last=last)),
     ]
     row = {"code": "USD", "value": "ACT_360", "effective_from": "2020-01-01"}
-    basis = derived(interest.BASIS, day_count=rules.row("ACT_360", "trade/day_count_bases", row))
+    basis = derived(interest.BASIS, day_count=rules.row("ACT_360", "trade/day_count_bases", row), year=Leaf(360))
     rate = rules.field(Decimal("0.0435"), "loans/1", "annual_rate")
     accrued = interest.accrued(stretches, rate, basis, USD)
     paid = rules.summed([rules.field(usd(290_00), "repayments/1", "interest")], USD)
@@ -181,7 +181,7 @@ def test_a_row_of_a_table_is_what_the_table_has() -> None:
     assert row_differences(payoff()) == []
     row = {"code": "USD", "value": "ACT_360", "effective_from": "2020-01-01"}
     for day_count, table in (("ACT_365F", "trade/day_count_bases"), ("ACT_360", "trade/unheard_of")):
-        basis = derived(interest.BASIS, day_count=rules.row(day_count, table, row))
+        basis = derived(interest.BASIS, day_count=rules.row(day_count, table, row), year=Leaf(360))
         (told,) = row_differences(interest.accrued([], Leaf(Decimal("0.05")), basis, USD))
         assert told.path == "basis.day_count"
         assert table in told.text

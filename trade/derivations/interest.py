@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal, localcontext
 
 from chassis.money import Money
-from trade import day_count_bases, interest
+from trade import interest
 from trade.derivations.model import Derivation
 from trade.derivations.rules import Argument, Leaf, Parameter, Rule, derived, table
 from trade.interest import DIGITS
@@ -60,11 +60,11 @@ DAY_AMOUNT = Rule(
 )
 BASIS = Rule(
     name="interest.basis",
-    function=day_count_bases.basis_of,
+    function=lambda day_count, year: year,  # noqa: ARG005
     source="The convention of the currency or benchmark",
-    parameters=(Parameter("day_count", "计息天数惯例"),),
-    english="Days of a year by {day_count}",
-    chinese="按 {day_count} 的一年天数",
+    parameters=(Parameter("day_count", "计息天数惯例"), Parameter("year", "一年天数")),
+    english="{year} days are a year by {day_count}",
+    chinese="按 {day_count}，一年为 {year} 天",
 )
 ACCRUED = Rule(
     name="interest.accrued",

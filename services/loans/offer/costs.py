@@ -50,4 +50,7 @@ def _basis(currency: str, on: date) -> Derivation:
     """Returns the days of a year for interest in a currency, by the row that says how its days are counted."""
     row = code_table("trade", "day_count_bases").row(currency, on)
     assert row is not None, "the currency wasn't checked"
-    return derived(BASIS, day_count=rules.row(row["value"], "trade/day_count_bases", row))
+    convention = code_table("trade", "day_counts").row(row["value"], on)
+    assert convention is not None, f"{row['value']} is no convention"
+    year = rules.row(int(convention["year"]), "trade/day_counts", convention, "year")
+    return derived(BASIS, day_count=rules.row(row["value"], "trade/day_count_bases", row), year=year)
