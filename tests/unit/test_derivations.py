@@ -197,7 +197,10 @@ def test_the_line_can_be_checked_by_a_person() -> None:
 def test_the_tree_has_a_line_for_each_rule_and_leaf(language: str) -> None:
     tree = payoff()
     lines = text.lines(tree, SHARED, language)
-    assert len(lines) == len([*tree.nodes()]) + len([*tree.leaves()])
+    assert len(lines) == len([*tree.nodes()]) + len([leaf for _, leaf in tree.leaves() if leaf.origin])
+    own, mark = text.lines(tree, SHARED, language, "loans/1"), {"en": " ("}.get(language, "（")
+    assert not any("loans/1" in line for line in own)
+    assert [line.partition(mark)[0] for line in own] == [line.partition(mark)[0] for line in lines]
     assert lines[0].startswith("USD 362.50")
     said = {
         "en": (

@@ -80,7 +80,7 @@ class Explaining:
             field=stored.field,
             number=stored.number,
             derivation=derivations_rpc.to_proto(stored.derivation),
-            text="\n".join(text.lines(stored.derivation, self.rules, language)),
+            text="\n".join(text.lines(stored.derivation, self.rules, language, stored.resource)),
             business_date=rpc.date(stored.business_date),
         )
         explanation.create_time.FromMicroseconds(stored.create_us)

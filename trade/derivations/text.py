@@ -28,12 +28,13 @@ def told(value: Value, form: str = "") -> str:
     return str(value)
 
 
-def lines(derivation: Derivation, rules: Rules, language: str) -> list[str]:
-    """Returns the tree: a line for each rule and leaf, indented below what it gives.
+def lines(derivation: Derivation, rules: Rules, language: str, resource: str = "") -> list[str]:
+    """Returns the tree: a line for each rule and each leaf that stands somewhere, indented below what it gives.
 
-    Of interest: "USD 1,500.00: Interest on … (source)", below it "  annual rate 6 % (loans/1: annual_rate)".
+    Fields of the resource itself are told without its name. Sources are English, and told in English alone. Of
+    interest: "USD 1,500.00: Interest on … (source)", below it "  annual rate 6 % (loans/1: annual_rate)".
     """
-    return list(_Tree(rules, language).lines(derivation))
+    return list(_Tree(rules, language, resource).lines(derivation))
 
 
 def line(derivation: Derivation, rules: Rules) -> str:
@@ -45,11 +46,12 @@ def line(derivation: Derivation, rules: Rules) -> str:
 class _Tree:
     rules: Rules
     language: str
+    resource: str
 
     def lines(self, node: Derivation, name: str = "", depth: int = 0) -> Iterator[str]:
         """Yields the lines of a node and all below it; `name` is what the node is to the one above."""
         rule, colon = self.rules[node.rule], COLON[self.language]
-        source = PARENTHESES[self.language].format(node.source) if node.source else ""
+        source = PARENTHESES[ENGLISH].format(node.source) if node.source and self.language == ENGLISH else ""
         head = f"{name} {told(node.result)}".strip()
         yield f"{depth * INDENT}{head}{colon}{self._sentence(rule, node)}{source}"
         for argument in node.inputs:
@@ -64,10 +66,14 @@ class _Tree:
         name = parameter.chinese if self.language == CHINESE else parameter.english
         if isinstance(argument.origin, Derivation):
             yield from self.lines(argument.origin, name, depth)
-        else:
-            form = _form(rule, parameter)
-            origin = _origin(argument.origin, self.language)
-            yield f"{depth * INDENT}{name} {told(argument.value, form)}{origin}"
+        elif argument.origin:
+            yield f"{depth * INDENT}{name} {told(argument.value, _form(rule, parameter))}{self._place(argument.origin)}"
+
+    def _place(self, origin: Origin) -> str:
+        """Returns where a leaf stands, in parentheses; nothing of a field of the resource itself."""
+        if isinstance(origin, FieldOrigin) and origin.resource == self.resource:
+            return ""
+        return PARENTHESES[self.language].format(_origin(origin, self.language))
 
 
 def _form(rule: Rule, parameter: Parameter) -> str:
@@ -83,19 +89,17 @@ def _values(rule: Rule, node: Derivation) -> dict[str, list[Value]]:
     return values
 
 
-def _origin(origin: Origin | None, language: str) -> str:
-    """Returns where a leaf stands, in parentheses; nothing of a word of the rule."""
+def _origin(origin: Origin, language: str) -> str:
     match origin:
         case FieldOrigin():
-            text = f"{origin.resource}: {origin.field}"
+            return f"{origin.resource}: {origin.field}"
         case RowOrigin():
-            text = " ".join(filter(None, (origin.table, origin.code, _dated(origin, language))))
+            return " ".join(filter(None, (origin.table, origin.code, _dated(origin, language))))
         case CloseOrigin():
             words = {ENGLISH: "close of {}: {} {}", CHINESE: "{} 日终：{} {}"}[language]
-            text = words.format(origin.date, origin.job, origin.partition).rstrip()
-        case _:
-            return ""
-    return PARENTHESES[language].format(text)
+            return words.format(origin.date, origin.job, origin.partition).rstrip()
+        case Derivation():
+            raise TypeError("a rule's result is told by its own line")
 
 
 def _dated(origin: RowOrigin, language: str) -> str:
