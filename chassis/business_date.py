@@ -22,11 +22,10 @@ PLACE = "platform"
 DAY = datetime.timedelta(days=1)
 
 _EXCLUSIVE = "LOCK TABLE business_dates IN EXCLUSIVE MODE"
+# Each batch reads the row, so by the driver itself.
+_ROW = "SELECT date, closed_date, is_held FROM business_dates WHERE place = 'platform'"
 # Two statements in one round trip: the second sees what was committed while the first waited.
-_SHARED = (
-    "LOCK TABLE business_dates IN ROW SHARE MODE; "
-    "SELECT date, closed_date, is_held FROM business_dates WHERE place = 'platform'"
-)
+_SHARED = f"LOCK TABLE business_dates IN ROW SHARE MODE; {_ROW}"
 
 
 class DateNotAhead(ValueError):
@@ -77,18 +76,19 @@ def present(connection: sa.Connection, now_us: int) -> datetime.date:
 
 def of_batch(connection: sa.Connection, now_us: int) -> datetime.date:
     """Returns the date of a batch that begins at a time. Until its commit nobody moves the row. Raises Behind."""
-    row = load(connection) if connection.dialect.name == "sqlite" else _load_shared(connection)
+    raw: Any = connection.connection.driver_connection
+    values = raw.execute(_ROW).fetchone() if connection.dialect.name == "sqlite" else _values_shared(raw)
+    row = None if values is None else _from_row(*values)
     if row is None or row.at(now_us) != row.date:
         raise Behind
     return row.date
 
 
-def _load_shared(connection: sa.Connection) -> BusinessDate | None:
-    raw: Any = connection.connection.driver_connection
+def _values_shared(raw: Any) -> tuple[str, str, bool] | None:
     cursor = raw.cursor().execute(_SHARED, prepare=False)
     cursor.nextset()
-    row = cursor.fetchone()
-    return None if row is None else _from_row(*row)
+    values: tuple[str, str, bool] | None = cursor.fetchone()
+    return values
 
 
 def agreed(here: datetime.date, callers: datetime.date | None) -> datetime.date:

@@ -112,32 +112,37 @@ class Runner:
         return due, min(max((next_us - now_us) / MICROSECONDS, LEAST_POLL_SECONDS), POLL_SECONDS)
 
     async def _perform(self, task: Task) -> None:
+        outcome: Outcome | None = None
         try:
             with telemetry.task_span(task.saga, task.step, task.resource, task.traceparent) as span:
-                submission = self._settlement(self._operation, task, await self._outcome(task))
+                outcome = await self._outcome(task)
+                submission = self._settlement(self._operation, task, outcome)
                 submission.span = span
                 submission.traceparent = telemetry.traceparent_of(span) or task.traceparent
                 await self._writer.submit(submission)
             self._uncounted.pop(task.key, None)
         except Exception as failure:
             logger.exception("task %s %s failed; it will be tried again", task.resource, task.step)
-            await self._count(task, failure)
+            await self._count(task, failure, is_answered=isinstance(outcome, Message))
         finally:
             self._running.pop(task.key, None)
             self._wake.set()
 
-    async def _count(self, task: Task, failure: Exception) -> None:
+    async def _count(self, task: Task, failure: Exception, *, is_answered: bool) -> None:
         """Counts a failed attempt. Where the store doesn't even take that, it waits here, longer each time."""
         try:
-            await self._writer.submit(self._settlement(self._postponing, task, failure))
+            await self._writer.submit(self._settlement(self._postponing, task, failure, is_answered=is_answered))
             self._uncounted.pop(task.key, None)
         except Exception:
             logger.exception("task %s %s: the attempt can't be counted", task.resource, task.step)
             self._uncounted[task.key] += 1
             await asyncio.sleep(tasks.retry_us(task, task.attempts + self._uncounted[task.key]) / MICROSECONDS)
 
-    def _settlement(self, operation: Operation, task: Task, outcome: Outcome | Exception) -> Submission:
-        return tasks.settlement(operation, task, outcome, self._clock.now_us(), self._random(16))
+    def _settlement(
+        self, operation: Operation, task: Task, outcome: Outcome | Exception, *, is_answered: bool = False
+    ) -> Submission:
+        now_us, seed = self._clock.now_us(), self._random(16)
+        return tasks.settlement(operation, task, outcome, now_us, seed, is_answered=is_answered)
 
     async def _outcome(self, task: Task) -> Outcome:
         try:

@@ -32,6 +32,8 @@ PARK_AFTER_ATTEMPTS = 1000
 # So many calls to a peer are under way at most.
 AT_ONCE = 200
 FAILURE_CHARACTERS = 80
+# A refused attempt adds so much to the round, more than any revision: revisions that come never meet refused rounds.
+REFUSED_ROUND = 2**32
 
 # The resource and the branch of a task.
 Key = tuple[str, str]
@@ -160,7 +162,7 @@ def follow(transaction: Transaction, noun: str, plan: Plan, resource: Any) -> No
     kept = {branch for branch, row in standing.items() if branch in owed and owed[branch].step == row.step}
     _forget(transaction, resource.name, standing.keys() - kept)
     # A step that is planned anew gets a new round, hence a new request id.
-    number = max([resource.revision, *(row.round + 1 for row in standing.values())])
+    number = max([resource.revision, *(row.round % REFUSED_ROUND + 1 for row in standing.values())])
     _add(transaction, [_row(transaction, noun, resource.name, number, owed[branch]) for branch in owed.keys() - kept])
     for branch in kept:
         if owed[branch].not_before_us != standing[branch].not_before_us:
@@ -291,10 +293,14 @@ def next_due_us(connection: sa.Connection, after_us: int = 0) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A task with its outcome, on its way through the writer."""
+    """A task with its outcome, on its way through the writer.
+
+    `is_answered` says of an outcome that is our own failure that the callee had said yes.
+    """
 
     task: Task
     outcome: Outcome | Exception
+    is_answered: bool = False
 
     def SerializeToString(self, deterministic: bool = True) -> bytes:  # noqa: N802
         """Returns nothing: settlements keep no request row, and are never digested."""
@@ -314,7 +320,7 @@ def settle_operation(sagas: Mapping[str, Saga]) -> Operation:
         if not _is_current(transaction, task):
             return Empty()
         if is_unknown(outcome):
-            _postpone(transaction, task, outcome)
+            _postpone(transaction, settlement)
             return Empty()
         assert isinstance(outcome, Message | DomainError)
         saga = sagas[task.saga]
@@ -333,7 +339,7 @@ def postpone_operation() -> Operation:
 
     def postpone(transaction: Transaction, settlement: Settlement) -> Message:
         if _is_current(transaction, settlement.task):
-            _postpone(transaction, settlement.task, settlement.outcome)
+            _postpone(transaction, settlement)
         return Empty()
 
     return Operation("postpone task", Empty, run=postpone, names=lambda s: [s.task.resource], keeps_requests=False)
@@ -371,9 +377,9 @@ def retry_us(task: Task, attempts: int) -> int:
     return backoff_us("/".join(task.key), attempts)
 
 
-def _postpone(transaction: Transaction, task: Task, outcome: Outcome | Exception) -> None:
+def _postpone(transaction: Transaction, settlement: Settlement) -> None:
     """Counts an attempt of a task that stands."""
-    rows = tables.tasks
+    rows, task, outcome = tables.tasks, settlement.task, settlement.outcome
     transaction.has_tasks = True
     attempts = task.attempts + 1
     again_us = transaction.now_us + retry_us(task, attempts)
@@ -383,15 +389,19 @@ def _postpone(transaction: Transaction, task: Task, outcome: Outcome | Exception
         "due_us": sa.case((rows.c.not_before_us > again_us, rows.c.not_before_us), else_=again_us),
         "failure": failure_of(outcome),
         "parked": _why(outcome) if attempts >= PARK_AFTER_ATTEMPTS else None,
-        "round": task.round + _is_refused(outcome),
+        "round": task.round + REFUSED_ROUND * _is_refused(settlement),
     }
     standing = rows.c.resource == task.resource, rows.c.branch == task.branch
     transaction.connection.execute(sa.update(rows).where(*standing).values(values))
 
 
-def _is_refused(outcome: Outcome | Exception) -> bool:
-    """Whether the callee answered no: a service keeps that answer, and judges only a new round's request anew."""
-    return isinstance(outcome, DomainError) and not is_unknown(outcome)
+def _is_refused(settlement: Settlement) -> bool:
+    """Whether the callee answered no: a service keeps that answer, and judges only a new round's request anew.
+
+    A yes is kept, too: the same round gets it again, and a new one would have the callee do the same once more.
+    """
+    outcome = settlement.outcome
+    return isinstance(outcome, DomainError) and not is_unknown(outcome) and not settlement.is_answered
 
 
 def failure_of(outcome: Outcome | Exception) -> str:
@@ -405,10 +415,18 @@ def _why(outcome: Outcome | Exception) -> str:
     return str(outcome) if isinstance(outcome, DomainError) else type(outcome).__name__
 
 
-def settlement(operation: Operation, task: Task, outcome: Outcome | Exception, now_us: int, seed: bytes) -> Submission:
-    """Returns the submission that brings a task's outcome to the writer."""
-    caller = identity.caller_from_text(task.caller)
-    return Submission(operation, caller, Settlement(task, outcome), "", now_us, seed, task.traceparent)
+def settlement(
+    operation: Operation,
+    task: Task,
+    outcome: Outcome | Exception,
+    now_us: int,
+    seed: bytes,
+    *,
+    is_answered: bool = False,
+) -> Submission:
+    """Returns the submission that brings a task's outcome to the writer; `is_answered` as Settlement has it."""
+    caller, request = identity.caller_from_text(task.caller), Settlement(task, outcome, is_answered)
+    return Submission(operation, caller, request, "", now_us, seed, task.traceparent)
 
 
 def parked(connection: sa.Connection) -> list[Task]:

@@ -125,7 +125,7 @@ def _commit(store: Database, submissions: Sequence[Submission]) -> dict[Submissi
         done: Done = {}
         bench = _Bench(connection, store.keys, dates)
         fresh = list(dates)
-        for group in _groups(fresh):
+        for group in _groups(dates):
             _run_group(bench, group, outcomes, done)
         requests.store(connection, [(submission, outcomes[submission]) for submission in fresh], store.keys)
         eventlog.flush(connection, [event for transaction in done.values() for event in transaction.events])
@@ -149,13 +149,17 @@ def _agree_dates(
     return dates, ahead
 
 
-def _groups(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
-    """Yields consecutive submissions of one batchable operation together, each other one alone."""
+def _groups(dates: Mapping[Submission, datetime.date]) -> Iterator[list[Submission]]:
+    """Yields consecutive submissions of one batchable operation and date together, each other one alone.
 
-    def kind(submission: Submission) -> object:
-        return submission.operation if submission.operation.run_batch else submission
+    A set-based step books all its work on one date.
+    """
 
-    for _, group in itertools.groupby(submissions, key=lambda submission: id(kind(submission))):
+    def kind(submission: Submission) -> tuple[int, datetime.date]:
+        counted = submission.operation if submission.operation.run_batch else submission
+        return id(counted), dates[submission]
+
+    for _, group in itertools.groupby(dates, key=kind):
         yield list(group)
 
 

@@ -4,7 +4,6 @@ Each block knows the version of its rows' text and the suite of its hashes, so t
 verify in one chain.
 """
 
-import datetime
 from collections.abc import Callable, Iterable, Mapping
 
 from chassis import suites
@@ -16,9 +15,7 @@ VERSION = 2
 SUITE = suites.DIGEST
 
 
-def canonical(
-    transfer: Transfer, debit_balance: int, credit_balance: int, create_us: int, booking_date: datetime.date | None
-) -> str:
+def canonical(transfer: Transfer, debit_balance: int, credit_balance: int, create_us: int, booking_date: str) -> str:
     """Returns one row as text of today's version, which begins with the version.
 
     Free text is preceded by its length, so that no two rows read alike. A payment of 5 to the account of one's own:
@@ -33,7 +30,7 @@ def canonical(
 
 
 def _without_version(
-    transfer: Transfer, debit_balance: int, credit_balance: int, create_us: int, _booking_date: datetime.date | None
+    transfer: Transfer, debit_balance: int, credit_balance: int, create_us: int, _booking_date: str
 ) -> str:
     """Returns one row as text of version 1, which began with the id, a UUID: it reads like no later version's."""
     t = transfer
@@ -44,7 +41,7 @@ def _without_version(
 
 
 # By the version that a block bears.
-CANONICAL: Mapping[int, Callable[[Transfer, int, int, int, datetime.date | None], str]] = {
+CANONICAL: Mapping[int, Callable[[Transfer, int, int, int, str], str]] = {
     1: _without_version,
     VERSION: canonical,
 }

@@ -153,9 +153,9 @@ def _update_accounts(raw: psycopg.Connection[Any], accounts: Sequence[Account]) 
 
 
 def _append(raw: psycopg.Connection[Any], changes: Changes, now_us: int) -> psycopg.Cursor[Any]:
-    entries, count = changes.entries, len(changes.entries)
+    entries, count, booking_date = changes.entries, len(changes.entries), str(changes.booking_date)
     transfers = [entry.transfer for entry in entries]
-    digest = chain.rows_hash([chain.canonical(*entry, now_us, changes.booking_date) for entry in entries], chain.SUITE)
+    digest = chain.rows_hash([chain.canonical(*entry, now_us, booking_date) for entry in entries], chain.SUITE)
     head = _advance_head(raw, count, digest)
     columns = (
         _ids([t.id for t in transfers]),
@@ -169,8 +169,8 @@ def _append(raw: psycopg.Connection[Any], changes: Changes, now_us: int) -> psyc
         array_of_texts([t.reference for t in transfers]),
         _numbers([entry.debit_balance for entry in entries]),
         _numbers([entry.credit_balance for entry in entries]),
-        _ids([str(t.value_date or changes.booking_date) for t in transfers]),
-        _ids([str(changes.booking_date)] * count),
+        _ids([str(t.value_date or booking_date) for t in transfers]),
+        _ids([booking_date] * count),
         _ids([transfer_rows.bits(t.user_data) for t in transfers]),
     )
     raw.execute(INSERT_TRANSFERS, (count, now_us, *columns), prepare=True)

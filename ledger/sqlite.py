@@ -1,6 +1,5 @@
 """The ledger's hot path on SQLite: bulk reads through json_each, bulk writes by executemany."""
 
-import datetime
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -68,7 +67,7 @@ def _balances(account: Account) -> tuple[int, int, int, int, int, str]:
 
 
 def _append(raw: sqlite3.Connection, changes: Changes, now_us: int) -> int:
-    entries, booking_date = changes.entries, changes.booking_date
+    entries, booking_date = changes.entries, str(changes.booking_date)
     block, position, previous = raw.execute(SELECT_HEAD).fetchone()
     content = chain.rows_hash([chain.canonical(*entry, now_us, booking_date) for entry in entries], chain.SUITE)
     digest, last = chain.block_hash(previous, content, chain.SUITE), position + len(entries)
@@ -78,9 +77,9 @@ def _append(raw: sqlite3.Connection, changes: Changes, now_us: int) -> int:
     return int(position) + 1
 
 
-def _row(position: int, entry: Entry, now_us: int, booking_date: datetime.date | None) -> tuple[Any, ...]:
+def _row(position: int, entry: Entry, now_us: int, booking_date: str) -> tuple[Any, ...]:
     t = entry.transfer
     sides = (t.debit_account, t.credit_account)
     said = (t.amount, t.kind.value, t.pending_id, t.timeout_us, t.code, t.reference)
-    added = (str(t.value_date or booking_date), str(booking_date), transfer_rows.bits(t.user_data))
+    added = (str(t.value_date or booking_date), booking_date, transfer_rows.bits(t.user_data))
     return (position, t.id, *sides, *said, entry.debit_balance, entry.credit_balance, now_us, *added)

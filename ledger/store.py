@@ -310,7 +310,9 @@ def _rows_hash(block: Any, lines_of_block: Iterable[Line]) -> bytes:
     if canonical is None or block.suite not in suites.DIGEST_SUITES:
         return b""
     texts = (
-        canonical(line.transfer, line.debit_balance, line.credit_balance, line.create_us, line.transfer.booking_date)
+        canonical(
+            line.transfer, line.debit_balance, line.credit_balance, line.create_us, str(line.transfer.booking_date)
+        )
         for line in lines_of_block
     )
     return chain.rows_hash(texts, block.suite)

@@ -15,6 +15,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from chassis import migrations
+from chassis.keyring import NO_KEYS
 
 TEMPLATE = '''"""{title}."""
 
@@ -47,7 +48,8 @@ def main(module: str, folder: str, title: str) -> None:
         existing = sorted(path.glob("*.py"))
         if existing:
             script = ScriptDirectory.from_config(migrations.configuration([str(path)]))
-            context = MigrationContext.configure(connection)
+            # An empty store has nothing that is sealed.
+            context = MigrationContext.configure(connection, opts={"keys": NO_KEYS})
             with Operations.context(context):
                 for step in reversed(list(script.walk_revisions(head=f"{label}@head"))):
                     step.module.upgrade()

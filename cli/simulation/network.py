@@ -196,21 +196,21 @@ class Network:
         """Tries a task's call once: its reply, or that nothing is known."""
         caller = identity.caller_from_text(task.caller)
         acting = identity.service_caller(node.service.name, caller.principal, task.tenant)
-        settled = False
+        settled: Message | DomainError | None = None
 
         def landed(outcome: Message | DomainError) -> None:
             """Settles the task; a reaction that refused counts as an attempt."""
             node.in_the_air.discard(task.key)
             if isinstance(outcome, DomainError):
-                now_us = self.clock.now_us()
-                counting = tasks.settlement(_POSTPONING, task, outcome, now_us, self.random.randbytes(16))
+                now_us, seed, is_answered = self.clock.now_us(), self.random.randbytes(16), isinstance(settled, Message)
+                counting = tasks.settlement(_POSTPONING, task, outcome, now_us, seed, is_answered=is_answered)
                 self._enqueue(node, counting, lambda _outcome: None)
 
         def settle(outcome: Message | DomainError) -> None:
             nonlocal settled
-            if settled:
+            if settled is not None:
                 return
-            settled = True
+            settled = outcome
             now_us = self.clock.now_us()
             submission = tasks.settlement(node.settle, task, outcome, now_us, self.random.randbytes(16))
             self._enqueue(node, submission, landed)

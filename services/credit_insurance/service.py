@@ -21,6 +21,7 @@ from services.credit_insurance.ending.rpc import visible
 from services.credit_insurance.policy import commands as policy_commands
 from services.credit_insurance.policy.store import POLICIES
 from trade import breach
+from trade import tables as trade_tables
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -35,7 +36,7 @@ def _of_hold(request: Any) -> Iterable[str]:
 
 SERVICE = Service(
     name="credit_insurance",
-    migrations=[ledger_store.MIGRATIONS, VERSIONS],
+    migrations=[ledger_store.MIGRATIONS, trade_tables.MIGRATIONS, VERSIONS],
     commands={
         "CreatePolicy": Command(policy_commands.create),
         "ApprovePolicy": Command(policy_commands.approve),

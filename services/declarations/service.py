@@ -8,7 +8,6 @@ from typing import Any
 import sqlalchemy as sa
 from aval.events.v1 import events_pb2
 
-import ledger
 from chassis.blobs import store as blob_store
 from chassis.service import Check, Command, Reading, Service
 from chassis.tables import blob_parts, sealed_answers
@@ -54,7 +53,15 @@ from services.declarations.register.breach import reads as breach_reads
 from services.declarations.register.encumbrance import reads as encumbrance_reads
 from services.declarations.register.preshipment import commands as preshipment_commands
 from services.declarations.register.preshipment import reads as preshipment_reads
-from services.declarations.register.protocol import carrying, confirming, releasing, reserving, restoring, settling
+from services.declarations.register.protocol import (
+    carrying,
+    confirming,
+    releasing,
+    reserving,
+    resolving,
+    restoring,
+    settling,
+)
 from services.declarations.views import declarations as views_declarations
 from services.declarations.views import drafts as views_drafts
 from services.declarations.views import lists as views_lists
@@ -73,8 +80,8 @@ from services.declarations.window.reference import commands as reference_command
 from services.declarations.window.retail.flows.order import reads as order_reads
 from services.declarations.window.retail.summary import reads as summary_reads
 from services.declarations.window.retail.summary import store as summary_store
+from trade import tables as trade_tables
 
-LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
 
@@ -128,7 +135,7 @@ def _visible(reading: Reading, events: Sequence[events_pb2.Event]) -> Sequence[e
 
 SERVICE = Service(
     name="declarations",
-    migrations=[LEDGER_VERSIONS, VERSIONS],
+    migrations=[ledger_store.MIGRATIONS, trade_tables.MIGRATIONS, VERSIONS],
     commands={
         "BatchCreateDeclarations": keeping_refused(
             Command(run_batch=takers_drafts.create_batch, prepare=takers_declarations.rows), "declaration"
@@ -162,7 +169,7 @@ SERVICE = Service(
         "ApplyProceeds": Command(partial(settling.apply_proceeds, KINDS), names=lambda request: [request.asset]),
         "RestoreEncumbrance": Command(restoring.restore, names=lambda request: [request.name, *request.assets]),
         "ProposeBreachResolution": Command(breach_commands.propose),
-        "ResolveBreach": Command(breach_commands.resolve),
+        "ResolveBreach": Command(resolving.resolve),
         "CreatePreShipment": Command(
             preshipment_commands.create, names=lambda request: [request.pre_shipment.contract_number]
         ),

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from aval.loans.v1 import loans_pb2
 
-import ledger
 from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.loans.application import commands as application_commands
@@ -21,8 +20,8 @@ from services.loans.offer import commands as offer_commands
 from services.loans.offer import reads as offer_reads
 from services.loans.offer.store import OFFERS
 from services.loans.repayment import commands as repayment_commands
+from trade import tables as trade_tables
 
-LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
 
@@ -37,7 +36,7 @@ def _violations(connection: sa.Connection) -> Sequence[str]:
 
 SERVICE = Service(
     name="loans",
-    migrations=[LEDGER_VERSIONS, VERSIONS],
+    migrations=[ledger_store.MIGRATIONS, trade_tables.MIGRATIONS, VERSIONS],
     commands={
         "CreateApplication": Command(application_commands.create),
         "WithdrawApplication": Command(application_commands.withdraw),

@@ -5,7 +5,6 @@ import pathlib
 import sqlalchemy as sa
 from aval.settlement.v1 import settlement_pb2
 
-import ledger
 from chassis.service import Command, Service
 from ledger import store as ledger_store
 from services.settlement.account import commands as account_commands
@@ -26,8 +25,8 @@ from services.settlement.outgoing_payment import store as outgoing_payment_store
 from services.settlement.outgoing_payment.store import OUTGOING_PAYMENTS
 from services.settlement.transfer import commands as transfer_commands
 from services.settlement.transfer import reads as transfer_reads
+from trade import tables as trade_tables
 
-LEDGER_VERSIONS = str(pathlib.Path(ledger.__file__).parent / "versions")
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
 
@@ -44,7 +43,7 @@ def _violations(connection: sa.Connection) -> list[str]:
 
 SERVICE = Service(
     name="settlement",
-    migrations=[LEDGER_VERSIONS, VERSIONS],
+    migrations=[ledger_store.MIGRATIONS, trade_tables.MIGRATIONS, VERSIONS],
     commands={
         "OpenAccount": Command(account_commands.open_),
         "AssignAccountNumbers": Command(account_commands.assign_numbers),

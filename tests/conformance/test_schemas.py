@@ -2,6 +2,8 @@
 
 import importlib
 import importlib.util
+import pathlib
+import shutil
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from cli.stores import SERVICES
 from gateway import tables as gateway_tables
 from gateway.store import open_database
 from ledger import tables as ledger_tables
+from scripts import new_migration
 from tests.support import Stores, ring
 
 
@@ -27,10 +30,15 @@ def differences(database: Database, *metadata: sa.MetaData) -> list[Any]:
         return list(compare_metadata(context, list(metadata)))  # type: ignore[arg-type]
 
 
+def home(name: str) -> str:
+    """Returns the module of a service's tables: schema.py, filled by loading the service, or tables.py."""
+    module = "schema" if importlib.util.find_spec(f"services.{name}.schema") else "tables"
+    return f"services.{name}.{module}"
+
+
 def own_tables(name: str) -> sa.MetaData:
-    """Returns a service's tables: those of schema.py, filled by loading the service, or those of tables.py."""
-    home = "schema" if importlib.util.find_spec(f"services.{name}.schema") else "tables"
-    metadata: sa.MetaData = importlib.import_module(f"services.{name}.{home}").metadata
+    """Returns a service's tables."""
+    metadata: sa.MetaData = importlib.import_module(home(name)).metadata
     return metadata
 
 
@@ -49,3 +57,17 @@ def test_the_gateways_migrations_give_its_tables(database_url: str) -> None:
         assert differences(database, tables.metadata, gateway_tables.metadata) == []
     finally:
         database.close()
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_the_next_migration_of_a_service_is_written(service: Service, tmp_path: pathlib.Path) -> None:
+    """The script runs every standing migration on an empty store, those that carry sealed rows over among them."""
+    *_, own = service.migrations
+    room, versions = pathlib.Path(own).parent, tmp_path / service.name / "versions"
+    shutil.copytree(own, versions, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(room / "service.py", versions.parent)
+    before = set(versions.glob("*.py"))
+    new_migration.main(home(service.name), str(versions), "Nothing new")
+    (written,) = set(versions.glob("*.py")) - before
+    assert written.name.endswith("_nothing_new.py")
+    assert "op." not in written.read_text()

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, value_pb2
 from aval.events.v1 import events_pb2
+from aval.loans.v1 import loans_pb2
 from google.protobuf.empty_pb2 import Empty
 
 from chassis import inbox
@@ -35,8 +36,10 @@ from tests.service.test_loans import (
     Room,
     active,
     room,
+    signed,
     told,
     usd,
+    work_off,
 )
 from tests.service.test_loans_platform import PATIENCE_SECONDS, Market
 
@@ -209,6 +212,19 @@ def test_a_loan_that_is_paid_out_shows_its_banks_share_and_no_money_moves(room: 
     assert not ended.breaches
     assert told(room, loan.name)[-3:] == ["loan.breached", "loan.breached", "loan.breach_ended"]
     assert (ended.state, ended.outstanding, booked(room)) == (loan.state, loan.outstanding, before)
+    assert room.violations() == []
+
+
+def test_a_drawdown_that_an_older_breach_does_not_stop_shows_it(room: Room) -> None:
+    """X9: the event came late, and nothing of the loan stands on the declaration in breach."""
+    loan, older = signed(room), share(300_00)
+    work_off(room, "confirm")
+    older.create_time.FromMicroseconds(NOW_US - 1)
+    tell(room, 0, ("encumbrance.breached", older))
+    work_off(room)
+    paid_out = room.read("GetLoan", CHECKER, name=loan.name)
+    assert loans_pb2.Loan.State.Name(paid_out.state) == "ACTIVE"
+    assert [standing.breach for standing in paid_out.breaches] == ["breaches/1"]
     assert room.violations() == []
 
 

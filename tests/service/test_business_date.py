@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 import sqlalchemy as sa
 from aval.credit_insurance.v1 import credit_insurance_pb2
+from aval.declarations.v1 import declarations_pb2
 from aval.events.v1 import events_pb2
 from aval.type.v1 import money_pb2
 from google.protobuf.message import Message
@@ -19,7 +20,7 @@ from chassis import business_date, eventlog, tables
 from chassis.business_date import BusinessDate
 from chassis.channel import Channels
 from chassis.clock import SystemClock
-from chassis.command import Operation, Transaction
+from chassis.command import Operation, Submission, Transaction
 from chassis.database import Database
 from chassis.errors import BusinessDateAhead
 from chassis.identity import ASSERTION_KEY, BUSINESS_DATE, ON_BEHALF_OF, ON_BEHALF_OF_TENANT, Caller, service_caller
@@ -27,8 +28,11 @@ from chassis.service import Reading
 from chassis.status import UNKNOWN_OUTCOME, RemoteError
 from chassis.testing import Platform
 from chassis.writer import run_batch
+from ledger import tables as ledger_tables
 from services.credit_insurance.service import SERVICE as CREDIT_INSURANCE
-from tests.support import CALLER, Stores, migrate, migrate_to, ring, submission
+from services.declarations.service import SERVICE as DECLARATIONS
+from tests.service.register_world import BANK, BANKS, World
+from tests.support import CALLER, Stores, migrate, migrate_to, ring, scalar, submission
 from trade.calendars import CHINA
 
 CLOSES = 20
@@ -218,6 +222,29 @@ def test_a_call_counts_on_the_callees_date_or_the_next_where_its_caller_is(
     with database.write() as connection:
         business_date.advance(connection, asked.caller_date, us(NOON))
     assert run_batch(database, [asked])[asked] == StringValue(value=asked.caller_date.isoformat())
+
+
+def test_calls_of_two_dates_in_one_batch_are_booked_each_on_its_own(database_url: str) -> None:
+    """L7: a set-based step never books one caller's reservation on the date of another, who has closed it."""
+    world = World(database_url)
+    world.consent(*BANKS[:2])
+    here, reserving = business_date.day(world.now_us), DECLARATIONS.operation("ReserveEncumbrance")
+    asked = []
+    for bank, callers in ((BANK, None), (service_caller("loans", BANKS[1], BANKS[1]), here + DAY)):
+        request = world.reservation(world.declared(), 1_000_00)
+        request.request_id = request.encumbrance_id
+        seed = uuid.uuid4().bytes
+        work = Submission(reserving, bank, request, request.request_id, world.now_us, seed, caller_date=callers)
+        asked.append(work)
+    outcomes = run_batch(world.store, asked)
+    rows = ledger_tables.transfers.c
+    for work, date in zip(asked, (here, here + DAY), strict=True):
+        encumbrance = outcomes[work]
+        assert isinstance(encumbrance, declarations_pb2.Encumbrance), encumbrance
+        query = sa.select(rows.booking_date).where(rows.reference == encumbrance.name).distinct()
+        assert scalar(world.store, query) == date.isoformat()
+    assert world.violations() == []
+    world.store.close()
 
 
 def test_a_read_counts_on_the_same_date_as_a_command_would(store: Stores) -> None:

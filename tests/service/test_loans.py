@@ -27,11 +27,12 @@ from chassis.money import Money
 from chassis.service import Reading
 from chassis.tables import events
 from chassis.writer import run_batch
+from ledger.tables import transfers
 from services.loans import errors, tables
 from services.loans.loan import plan
 from services.loans.loan.store import LOANS
 from services.loans.service import SERVICE
-from tests.support import seeded_random
+from tests.support import scalar, seeded_random
 from trade.calendars import CHINA
 
 NOW_US = 1_800_000_000_000_000
@@ -301,6 +302,22 @@ def test_a_loan_from_application_to_closure(room: Room) -> None:
     closed = room.read("GetLoan", EXPORTER_CALLER, name=loan.name)
     assert loans_pb2.Loan.State.Name(closed.state) == "CLOSED"
     assert (closed.outstanding, closed.interest_paid) == (usd(0), usd(870_00))
+    assert room.violations() == []
+
+
+@pytest.mark.parametrize(
+    ("booked", "start"), [("2027-01-15", "2027-01-15"), ("2027-01-23", "2027-01-23"), ("", "2027-01-22")]
+)
+def test_interest_runs_from_the_day_on_which_the_money_moved(room: Room, booked: str, start: str) -> None:
+    """An answer that comes a week late costs the bank no interest, and settlement may be a day ahead in a close."""
+    loan = signed(room)
+    work_off(room, plan.DISBURSE)
+    room.now_us += 7 * DAY_US
+    room.answer(settlement_pb2.DisburseResponse(booking_date=day(booked) if booked else None))
+    disbursed = room.read("GetLoan", CHECKER, name=loan.name)
+    assert (disbursed.start_date, loans_pb2.Loan.State.Name(disbursed.state)) == (day(start), "ACTIVE")
+    value_date = sa.select(transfers.c.value_date).where(transfers.c.reference == loan.name)
+    assert scalar(room.database, value_date) == start
     assert room.violations() == []
 
 

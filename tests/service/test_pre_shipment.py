@@ -32,6 +32,7 @@ from tests.service.register_world import (
     DAY_US,
     ENTERPRISE,
     EXPORTER,
+    MAKER,
     OTHER,
     VALUE,
     WINDOW,
@@ -183,6 +184,19 @@ def test_an_order_whose_declaration_another_finances_falls_short(world: World) -
     (breach,) = world.breaches(BANK)
     assert (breach.asset, breach.cause, breach.amount) == (order, "SHIPPED", usd(80_000_00))
     assert world.breaches(OTHER) == []
+
+
+def test_what_a_bank_gives_up_is_netted_no_more(world: World) -> None:
+    """I3: the order's payment left its finance short; once that is written off nothing is held for it any more."""
+    order = world.order()
+    world.finance(order, 60_000_00)
+    world.pay(order, 50_000_00)
+    name = world.declared(**CONTRACT)
+    world.refused("ReserveEncumbrance", world.reservation(name, 60_000_00), OTHER)
+    assert order_of(world, order)["netted"] == 10_000_00
+    world.resolve(MAKER, CHECKER)
+    assert order_of(world, order)["netted"] == 0
+    world.finance(name, 80_000_00, OTHER)
 
 
 def test_a_rebate_is_an_asset_of_its_own(world: World) -> None:

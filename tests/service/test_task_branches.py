@@ -22,6 +22,8 @@ from chassis.writer import run_batch
 from tests.support import NOW_US, Stores, submission
 
 DAY_US = 24 * 3600 * 1_000_000
+# Branch, step and not before.
+Leg = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Books:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def owes(self, *legs: tuple[str, str, int], now_us: int = NOW_US) -> None:
+    def owes(self, *legs: Leg, now_us: int = NOW_US) -> None:
         """Gives the letter these legs: branch, step and not before."""
         command = submission(SET, json.dumps(legs), now_us=now_us)
         assert run_batch(self.database, [command])[command] == Empty()
@@ -204,8 +206,9 @@ def test_another_step_of_a_branch_is_a_new_round(books: Books) -> None:
     assert books.tasks() == after
 
 
-def test_a_step_planned_anew_never_uses_an_id_that_a_refused_round_used(books: Books) -> None:
-    """T4: a step planned anew never uses an id that a refused round used."""
+@pytest.mark.parametrize("between", [[("", "examine", 0)], []], ids=["another step", "nothing"])
+def test_a_step_planned_anew_never_uses_an_id_that_a_refused_round_used(books: Books, between: list[Leg]) -> None:
+    """T4: a step planned anew never uses an id that a refused round used, whatever was owed between."""
     books.owes(("", "advise", 0))
     used = set()
     for _attempt in range(4):
@@ -215,9 +218,11 @@ def test_a_step_planned_anew_never_uses_an_id_that_a_refused_round_used(books: B
         run_batch(books.database, [counting])
     used.add(books.tasks()[""].request_id)
     assert len(used) == 5
-    books.owes(("", "examine", 0))
-    books.owes(("", "advise", 0))
-    assert books.tasks()[""].request_id not in used
+    for _between in range(8):
+        books.owes(*between)
+        books.owes(("", "advise", 0))
+        assert books.tasks()[""].request_id not in used
+        used.add(books.tasks()[""].request_id)
 
 
 def test_two_calls_of_one_branch_or_step_are_a_fault_of_the_plan() -> None:
@@ -257,6 +262,15 @@ def test_a_task_that_differs_from_its_plan_is_found(books: Books, planted: str) 
         connection.execute(sa.update(tables.tasks).values(values))
     with books.database.read() as connection:
         assert tasks.violations(connection, SAGAS) == told
+
+
+def test_tasks_that_disagree_with_their_plans_are_found(books: Books) -> None:
+    """T1: a call that is owed by the plan and has no task is named."""
+    books.owes(("", "pay", 0))
+    with books.database.write() as connection:
+        connection.execute(sa.delete(tables.tasks))
+    with books.database.read() as connection:
+        assert tasks.violations(connection, SAGAS) == ["tasks: letters/1 owes pay, its task is None"]
 
 
 def test_a_peer_has_so_many_calls_at_once_whatever_the_others_owe(books: Books) -> None:

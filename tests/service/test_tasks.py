@@ -205,18 +205,9 @@ def test_a_reaction_that_leaves_its_step_owed_is_a_bug(database: Database) -> No
     assert isinstance(_settle(database, stuck, Empty()), AssertionError)
 
 
-def test_tasks_that_disagree_with_their_plans_are_found(database: Database) -> None:
-    """T1: a call that is owed by the plan and has no task is named."""
-    with database.write() as connection:
-        connection.execute(sa.delete(tables.tasks))
-    with database.read() as connection:
-        assert tasks.violations(connection, {"deal": SAGA}) == ["tasks: deals/1 owes cover, its task is None"]
-
-
 def _refuse(_transaction: Transaction, _deal: Deal, _step: str, outcome: Outcome) -> None:
-    """Nothing can be done about a refusal yet: it is raised, and the call stays owed."""
-    assert isinstance(outcome, DomainError)
-    raise outcome
+    """Nothing can be done about an outcome yet: a refusal is raised, and the call stays owed."""
+    raise outcome if isinstance(outcome, DomainError) else NotFound(resource="ours")
 
 
 def _fail(_transaction: Transaction, _deal: Deal, _step: str, _outcome: Outcome) -> None:
@@ -233,13 +224,17 @@ def _changing_then_failing(transaction: Transaction, deal: Deal, _step: str, _ou
     raise ZeroDivisionError
 
 
-async def _attempts(database: Database, react: Any, wanted: int, attempts: int = 0) -> tuple[Task, int, float]:
+async def _attempts(
+    database: Database, react: Any, wanted: int, attempts: int = 0, *, answer: Message | None = None
+) -> tuple[Task, int, float]:
     """The task once a runner has made so many attempts on it, how often it made the call, and in how many seconds."""
     calls, started = 0, time.monotonic()
 
     async def send(task: Task) -> Message:
         nonlocal calls
         calls += 1
+        if answer is not None:
+            return answer
         raise NotFound(resource=task.resource)
 
     with database.write() as connection:
@@ -264,6 +259,14 @@ def _task(database: Database) -> Task:
     with database.read() as connection:
         (row,) = connection.execute(sa.select(tables.tasks)).mappings()
     return Task(**row)
+
+
+async def test_an_answer_that_we_refuse_ourselves_is_asked_for_under_the_same_id(database: Database) -> None:
+    """T4: the callee did what it was asked to, and would do it once more; what it refused is asked for anew."""
+    first, (refused, _, _) = _task(database).request_id, await _attempts(database, _refuse, 2)
+    assert refused.request_id != first
+    answered, _, _ = await _attempts(database, _refuse, 2, answer=Empty())
+    assert (answered.request_id, answered.failure) == (refused.request_id, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("react", [_refuse, _fail, _leave, _changing_then_failing])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aval.declarations.v1 import declarations_pb2
 from aval.loans.v1 import loans_pb2
+from aval.settlement.v1 import settlement_pb2
 from google.protobuf.empty_pb2 import Empty
 
 from chassis import money, tasks
@@ -153,6 +154,8 @@ def test_each_refusal_is_compensated_or_tried_again(state: State) -> None:
 
 def answer(call: tasks.Call, **changes: Any) -> Any:
     """Returns the other side's answer to a call."""
+    if call.method == "Disburse":
+        return settlement_pb2.DisburseResponse()
     if call.method != "GetDeclaration":
         return Empty()
     available = declarations_pb2.DeclaredValue(available=money.to_proto(usd(50_000_00)))

@@ -65,8 +65,8 @@ TRANSITIONS: Mapping[tuple[State, Verb], State] = {
 }
 # The drawdown may be given up: no money has been ordered yet.
 STOPPABLE = (State.RESERVING, State.HOLDING_COVER, State.CONFIRMING)
-# Money has been ordered: a breach stops it no more, and is shown.
-SHOWING = (State.DISBURSING, State.ACTIVE)
+# A breach is shown: money has been ordered, which it stops no more, or it is older than the loan and stops nothing.
+SHOWING = (*STOPPABLE, State.DISBURSING, State.ACTIVE)
 # Why a drawdown was given up on whose declaration a breach came to stand; the reason with which others are refused.
 BREACHED = "DECLARATION_BREACHED"
 DISBURSED = (State.ACTIVE, State.REPAID, State.CLOSED)
@@ -258,7 +258,7 @@ def opening_accounts(loan: Loan) -> list[NewAccount]:
 
 
 def disbursement(loan: Loan) -> Transfer:
-    """Books the principal as outstanding."""
+    """Books the principal as outstanding, from the day on which interest runs."""
     return Transfer(
         ids.derived(loan.name, "disbursement"),
         part_id(loan.name, Part.OUTSTANDING),
@@ -266,6 +266,7 @@ def disbursement(loan: Loan) -> Transfer:
         loan.principal.minor_units,
         code="disbursement",
         reference=loan.name,
+        value_date=loan.start_date,
     )
 
 

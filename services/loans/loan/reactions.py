@@ -6,8 +6,9 @@ from datetime import date
 from typing import Any
 
 from aval.declarations.v1 import declarations_pb2
+from aval.settlement.v1 import settlement_pb2
 
-from chassis import money
+from chassis import money, rpc
 from chassis.errors import DomainError
 from chassis.states import moved
 from chassis.tasks import Outcome
@@ -106,8 +107,9 @@ def _confirmed(loan: Loan, _declaration: str, _answer: Any, _on: date) -> Loan:
     return replace(loan, state=moved(TRANSITIONS, loan, Verb.CONFIRM))
 
 
-def _disbursed(loan: Loan, _declaration: str, _answer: Any, on: date) -> Loan:
-    return model.disbursed(loan, on)
+def _disbursed(loan: Loan, _declaration: str, answer: settlement_pb2.DisburseResponse, on: date) -> Loan:
+    """Begins the loan on the day on which settlement moved the money, however late its answer comes."""
+    return model.disbursed(loan, rpc.to_date(answer.booking_date) if answer.HasField("booking_date") else on)
 
 
 def _uncovered(loan: Loan, declaration: str, _answer: Any, _on: date) -> Loan:

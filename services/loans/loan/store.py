@@ -26,7 +26,7 @@ LOANS = Rows(
 
 def on_declaration(connection: sa.Connection, enterprise: str, declaration: str) -> list[Loan]:
     """Returns an enterprise's loans on a declaration whose drawdown a breach of it stops, or that show one."""
-    states = loans.c.state.in_([state.value for state in (*model.STOPPABLE, *model.SHOWING)])
+    states = loans.c.state.in_([state.value for state in model.SHOWING])
     concerned = loans.c.enterprise == enterprise, sa.or_(states, loans.c.breaches != NO_BREACHES)
     found = records.many(connection, sa.select(loans).where(*concerned).order_by(loans.c.id), Loan)
     return [loan for loan in found if any(item.declaration == declaration for item in loan.items)]

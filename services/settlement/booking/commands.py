@@ -1,8 +1,10 @@
 """Bookings that other services order: a loan paid out, a premium collected. Each once, whatever the request's id."""
 
+import datetime
+
 from aval.settlement.v1 import settlement_pb2
 
-from chassis import ids, money
+from chassis import ids, money, rpc
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, Problem
 from chassis.money import Money
@@ -54,16 +56,24 @@ def disburse(transaction: Transaction, request: settlement_pb2.DisburseRequest) 
         for code, account, part in parts
         if part
     ]
-    _post_once(transaction, chained(transfers), current)
-    return settlement_pb2.DisburseResponse(transfer=f"transfers/{transfers[0].id}")
+    response = settlement_pb2.DisburseResponse(transfer=f"transfers/{transfers[0].id}")
+    if booking_date := _post_once(transaction, chained(transfers), current):
+        response.booking_date.CopyFrom(rpc.date(booking_date))
+    return response
 
 
-def _post_once(transaction: Transaction, transfers: list[Transfer], credited: Account) -> None:
-    """Posts transfers, and tells the owner of the credited account unless they stood before."""
-    is_known = bool(ledger_store.stored(transaction.connection, [transfers[0].id]))
+def _post_once(transaction: Transaction, transfers: list[Transfer], credited: Account) -> datetime.date | None:
+    """Posts transfers, and tells the owner of the credited account unless they stood before.
+
+    Returns the date on which they are booked, None for those of before there were dates.
+    """
+    first = transfers[0].id
+    standing = ledger_store.stored(transaction.connection, [first]).get(first)
     ledger_store.post(transaction, *transfers)
-    if not is_known:
-        account_store.tell(transaction, "account.credited", credited)
+    if standing:
+        return standing.transfer.booking_date
+    account_store.tell(transaction, "account.credited", credited)
+    return transaction.business_date
 
 
 def collect_premium(

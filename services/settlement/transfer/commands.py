@@ -6,6 +6,7 @@ are its own: the ledger keeps them under others, and those that stand from befor
 """
 
 import dataclasses
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
@@ -164,7 +165,7 @@ def create_batch(work: Sequence[Work]) -> Sequence[Message | DomainError]:
     sound = [order for order in orders if not order.problems]
     sitting.attempt([order.transfer for order in sound])
     verdicts = sitting.write()
-    lines = _standing(sitting, work[0][0], sound, verdicts)
+    lines = _standing(work[0][0], sound, verdicts)
     answers = iter([_answer(order, verdict, lines) for order, verdict in zip(sound, verdicts, strict=True)])
     return [InvalidFields(order.problems) if order.problems else next(answers) for order in orders]
 
@@ -180,30 +181,25 @@ def _single(transaction: Transaction, request: settlement_pb2.CreateTransferRequ
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Standing:
-    """A transfer that stands, with its place and time."""
+    """A transfer that stands, with its place, time and booking date."""
 
     transfer: Transfer
     position: int
     create_us: int
+    booking_date: datetime.date | None
 
 
-def _standing(
-    sitting: Sitting, transaction: Transaction, orders: Sequence[Order], verdicts: Sequence[Verdict]
-) -> dict[str, Standing]:
+def _standing(transaction: Transaction, orders: Sequence[Order], verdicts: Sequence[Verdict]) -> dict[str, Standing]:
     """Returns what stands of these orders by id: booked now, or from before."""
-    pairs = list(zip(orders, verdicts, strict=True))
-    booked = {o.transfer.id: v.position for o, v in pairs if v.position}
-    before = _known(transaction.connection, orders, verdicts)
-    return {
-        **{key: Standing(line.transfer, line.position, line.create_us) for key, line in before.items()},
-        **{key: Standing(_booked(sitting, key), position, transaction.now_us) for key, position in booked.items()},
+    standing = {
+        key: Standing(line.transfer, line.position, line.create_us, line.transfer.booking_date)
+        for key, line in _known(transaction.connection, orders, verdicts).items()
     }
-
-
-def _booked(sitting: Sitting, identifier: str) -> Transfer:
-    transfer = sitting.transfer(identifier)
-    assert transfer is not None
-    return transfer
+    now_us, date = transaction.now_us, transaction.business_date
+    for order, verdict in zip(orders, verdicts, strict=True):
+        if verdict.position:
+            standing[order.transfer.id] = Standing(order.transfer, verdict.position, now_us, date)
+    return standing
 
 
 def _known(
@@ -222,7 +218,7 @@ def _answer(order: Order, verdict: Verdict, lines: Mapping[str, Standing]) -> se
     if not verdict.result.stands:
         return LedgerRefused(result=verdict.result.value, reference=transfer.reference or order.given_id)
     line = lines[transfer.id]
-    return rpc.created(order.message, line.transfer, line.position, line.create_us)
+    return rpc.created(order.message, line.transfer, line.position, line.create_us, line.booking_date)
 
 
 def create_many(

@@ -1,5 +1,7 @@
 """Transfers between the wire and the ledger."""
 
+import datetime
+import functools
 from collections.abc import Mapping
 
 from aval.settlement.v1 import settlement_pb2
@@ -15,6 +17,8 @@ TransferProto = settlement_pb2.Transfer
 
 # Marks what banks ordered by hand: only such transfers may be posted, voided or reversed by hand.
 CODE = "transfer"
+# Most transfers of a time bear the same dates. The messages are copied, never changed.
+_wire_date = functools.lru_cache(maxsize=64)(chassis_rpc.date)
 KINDS: Mapping[int, Kind] = {
     TransferProto.KIND_UNSPECIFIED: Kind.POSTED,
     TransferProto.POSTED: Kind.POSTED,
@@ -54,7 +58,11 @@ def to_ledger(message: settlement_pb2.Transfer, identifier: str, pending_id: str
 
 
 def created(
-    message: settlement_pb2.Transfer, standing: Transfer, position: int, create_us: int
+    message: settlement_pb2.Transfer,
+    standing: Transfer,
+    position: int,
+    create_us: int,
+    booking_date: datetime.date | None,
 ) -> settlement_pb2.Transfer:
     """Returns the transfer that a request asked for, as it stands."""
     answer = settlement_pb2.Transfer()
@@ -62,17 +70,20 @@ def created(
     answer.transfer_id = standing.id
     answer.position = position
     answer.create_time.FromMicroseconds(create_us)
-    _put_dates(answer, standing)
+    _put_dates(answer, booking_date, standing.value_date)
     return answer
 
 
-def _put_dates(message: settlement_pb2.Transfer, standing: Transfer) -> None:
-    """Those of before there were dates have none."""
-    for field in ("booking_date", "value_date"):
-        day = getattr(standing, field)
-        message.ClearField(field)
-        if day is not None:
-            getattr(message, field).CopyFrom(chassis_rpc.date(day))
+def _put_dates(
+    message: settlement_pb2.Transfer, booking_date: datetime.date | None, value_date: datetime.date | None
+) -> None:
+    """Writes both dates: without a value date the booking date is that too; rows of before dates have neither."""
+    if booking_date is None:
+        message.ClearField("booking_date")
+        message.ClearField("value_date")
+        return
+    message.booking_date.CopyFrom(_wire_date(booking_date))
+    message.value_date.CopyFrom(_wire_date(value_date or booking_date))
 
 
 def line(stored: Line, currency: str) -> settlement_pb2.Transfer:
@@ -90,5 +101,5 @@ def line(stored: Line, currency: str) -> settlement_pb2.Transfer:
         position=stored.position,
     )
     message.create_time.FromMicroseconds(stored.create_us)
-    _put_dates(message, transfer)
+    _put_dates(message, transfer.booking_date, transfer.value_date)
     return message

@@ -10,11 +10,15 @@ from aval.declarations.v1 import declarations_pb2
 from aval.settlement.v1 import settlement_pb2
 from aval.type.v1 import money_pb2
 
-from chassis import business_date
-from chassis.identity import Caller
+from chassis import business_date, rpc
+from chassis.command import Submission
+from chassis.identity import Caller, service_caller
 from chassis.status import RemoteError
+from chassis.writer import run_batch
 from ledger import store as ledger_store
 from services.settlement.messages import camt054, pacs008
+from services.settlement.service import SERVICE
+from tests.support import NOW_US, Stores
 
 BANK, OTHER = "banks/LMHFCNB0", "banks/YUHECNB0"
 EXPORTER, RIVAL = "enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277"
@@ -567,6 +571,25 @@ async def test_a_loan_is_paid_out_once(world: Any) -> None:
     with pytest.raises(RemoteError) as caught:
         await world.order("Disburse", asked)
     assert caught.value.metadata["result"] == "EXISTS_WITH_DIFFERENT_CONTENT"
+
+
+def test_an_answer_says_on_which_date_a_loan_was_paid_out(store: Stores) -> None:
+    """However late the caller asks again, and under whatever id, it is told the day on which the money moved."""
+    database = store(SERVICE.name, SERVICE.migrations)
+
+    def paid_out(days: int) -> Any:
+        asked = settlement_pb2.DisburseRequest(request_id=str(uuid.uuid4()), loan="loans/loan-1", bank=BANK)
+        asked.enterprise = f"enterprises/{'9' * 18}"
+        asked.amount.CopyFrom(money(990))
+        asked.fee.CopyFrom(money(10))
+        now_us = NOW_US + days * 86_400_000_000
+        caller, operation = service_caller("loans"), SERVICE.operation("Disburse")
+        work = Submission(operation, caller, asked, asked.request_id, now_us, uuid.uuid4().bytes)
+        return run_batch(database, [work])[work]
+
+    first = paid_out(0)
+    assert rpc.to_date(first.booking_date) == date(2027, 1, 15)
+    assert paid_out(7) == first
 
 
 async def test_internal_methods_do_not_exist_at_the_door(world: Any) -> None:

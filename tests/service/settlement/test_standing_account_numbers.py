@@ -6,10 +6,11 @@ import shutil
 import sqlalchemy as sa
 
 from chassis import records
+from ledger.store import MIGRATIONS as LEDGER_VERSIONS
 from services.settlement.account import store as account_store
 from services.settlement.account.model import Account
 from services.settlement.outgoing_payment.model import DAY_US, OutgoingPayment, State
-from services.settlement.service import LEDGER_VERSIONS, VERSIONS
+from services.settlement.service import VERSIONS
 from services.settlement.tables import accounts, outgoing_payments
 from tests.support import Stores, migrate
 
