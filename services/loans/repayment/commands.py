@@ -38,6 +38,13 @@ WRONG_AMOUNT = Problem(
     "金额须为正数，且与贷款币种一致。",
 )
 
+RESTORED_NOT_LEFT = Problem(
+    "restored",
+    "RESTORED_NOT_LEFT",
+    "Give no more than the repayment left unsecured, in the loan's currency.",
+    "金额不得为负，不得超过该笔还款后无担保的本金，且须与贷款币种一致。",
+)
+
 
 def create(transaction: Transaction, request: loans_pb2.CreateRepaymentRequest) -> loans_pb2.Repayment:
     """Fixes what of an amount repays a loan, and holds it.
@@ -81,7 +88,8 @@ def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
     _check(transaction, loan, request)
     counted = store.of_loan(transaction.connection, loan.name, COUNTED)
     due = payoff.due(loan, counted, day(request))
-    payable = min(due.principal, _to_repay(loan, counted, request))
+    own, taken_over = _to_repay(loan, counted, request)
+    payable = min(due.principal, own + taken_over)
     order = products.product(loan.product, day_in_china(loan.create_us)).waterfall
     parts = model.waterfall(asked, {Component.INTEREST: due.interest, Component.PRINCIPAL: payable}, order)
     if not any(parts.values()):
@@ -95,20 +103,23 @@ def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
         interest=parts[Component.INTEREST],
         principal=parts[Component.PRINCIPAL],
         unsecured=payable - parts[Component.PRINCIPAL],
+        taken_over=taken_over,
         value_date=due.day,
         create_us=transaction.now_us,
     )
 
 
-def _to_repay(loan: Loan, counted: Sequence[Repayment], request: loans_pb2.CreateRepaymentRequest) -> Money:
-    """Returns the principal that a receipt is to repay beside the repayments that count."""
+def _to_repay(
+    loan: Loan, counted: Sequence[Repayment], request: loans_pb2.CreateRepaymentRequest
+) -> tuple[Money, Money]:
+    """Returns the principal that a receipt is to repay: what it settled itself, and what those before it left."""
     currency, settled = loan.principal.currency, money.from_proto(request.settled)
     repaid = total([repayment.principal_part for repayment in counted], currency)
-    interest = total([repayment.interest_part for repayment in counted], currency)
-    own = max(settled - repaid, repaid.zero())
+    unsecured = model.left_unsecured(counted, currency)
+    own = max(settled - repaid - unsecured, repaid.zero())
     if request.HasField("settled_by_payment"):
         own = money.from_proto(request.settled_by_payment)
-    return model.to_repay(own, settled, repaid, interest)
+    return own, model.taken_over(own, settled, repaid, unsecured)
 
 
 def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaymentRequest) -> None:
@@ -125,12 +136,15 @@ def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
 
 
 def confirm(transaction: Transaction, request: loans_pb2.ConfirmRepaymentRequest) -> loans_pb2.Repayment:
-    """Books a repayment whose money has moved. Raises NotFound, WrongState."""
+    """Books a repayment whose money has moved, and how much of what it left unsecured was put back.
+
+    Raises NotFound, WrongState, InvalidFields.
+    """
     name, bank = f"repayments/{request.repayment_id}", transaction.caller.tenant
     repayment = REPAYMENTS.own(transaction.connection, name, bank=bank)
     if repayment.state is State.POSTED:
         return rpc.to_proto(repayment)
-    posted = after(TRANSITIONS, repayment, Verb.CONFIRM)
+    posted = dataclasses.replace(after(TRANSITIONS, repayment, Verb.CONFIRM), restored=_restored(repayment, request))
     ledger_store.post(transaction, *model.closing_transfers(repayment, Kind.POST))
     posted = REPAYMENTS.save(transaction, posted)
     loan = _loan(transaction, repayment.loan)
@@ -142,6 +156,17 @@ def confirm(transaction: Transaction, request: loans_pb2.ConfirmRepaymentRequest
     settled = _settled(transaction, paid)
     LOANS.save(transaction, settled, REPAID if settled.state is loan_model.State.REPAID else PARTLY_REPAID)
     return rpc.to_proto(posted)
+
+
+def _restored(repayment: Repayment, request: loans_pb2.ConfirmRepaymentRequest) -> Money:
+    """Returns how much the register put back: none where that isn't told. Raises InvalidFields if it is too much."""
+    left = repayment.unsecured_part or repayment.interest_part.zero()
+    if not request.HasField("restored"):
+        return left.zero()
+    restored = money.from_proto(request.restored)
+    if restored.currency != left.currency or not left.zero() <= restored <= left:
+        raise InvalidFields([RESTORED_NOT_LEFT])
+    return restored
 
 
 def _settled(transaction: Transaction, loan: Loan) -> Loan:

@@ -1,12 +1,12 @@
 """A repayment: what of a collected amount pays which part of a loan, held until the money has moved."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from chassis import ids
-from chassis.money import Money
+from chassis.money import Money, total
 from chassis.participants import Participant
 from ledger.model import Kind, Transfer, chained
 from services.loans.loan.model import Loan, Part, funds_id, part_id
@@ -58,6 +58,10 @@ class Repayment:
     create_us: int
     # The principal that is owed after it though its encumbrance was settled for it.
     unsecured: Money | None = None
+    # How much of that the register put back, known once the money has moved; None in rows of before.
+    restored: Money | None = None
+    # The principal that receipts before it left unsecured, and that it is to repay; None in rows of before.
+    taken_over: Money | None = None
 
     @property
     def name(self) -> str:
@@ -92,6 +96,19 @@ class Repayment:
         return self.unsecured or self.interest_part.zero() if self.loan else None
 
     @property
+    def left_to_others(self) -> Money:
+        """The principal that it leaves for receipts after it, less what it took over of those before it.
+
+        While its money is still to move it leaves nothing: the register may yet put that back. A row of before counts
+        as if nothing had been put back, one of long before as if all its interest had left principal unsecured. 290.00
+        unsecured, 200.00 put back, 25.00 taken over: 65.00; still to move: -25.00.
+        """
+        zero = self.interest_part.zero()
+        unsecured = self.interest_part if self.unsecured is None else self.unsecured
+        left = unsecured - (self.restored or zero) if self.state is State.POSTED else zero
+        return left - (self.taken_over or zero)
+
+    @property
     def day(self) -> date:
         """Its value date."""
         assert self.value_date is not None, f"{self.name} is a tombstone"
@@ -115,17 +132,25 @@ def waterfall(amount: Money, owed: Mapping[Component, Money], order: Sequence[Co
     return paid
 
 
-def to_repay(settled_by_payment: Money, settled: Money, repaid: Money, interest: Money) -> Money:
-    """Returns the principal that a receipt is to repay: what it settled of the encumbrance, and what receipts before it
-    settled and left owing, since they paid interest first.
+def left_unsecured(counted: Iterable[Repayment], currency: str) -> Money:
+    """Returns the principal that the repayments that count left unsecured, and that none of them repays.
 
-    The rest is secured by what the encumbrance still holds, and is repaid from there; what another receipt settled and
-    has still to repay is that one's. Of a loan of 160.00 on two receivables of 80.00 each, none repaid: 80.00 once the
-    first is settled. Of 100.00 settled in all, 20.00 by this receipt, after 79.71 of principal and 0.29 of interest
-    were paid: 20.29. Of 80.00, 40.00 by this receipt, before the other one is collected: 40.00.
+    25.31 left by the first, of which nothing was put back: 25.31. Taken over by a second that left 10.00: 10.00.
     """
-    left = min(settled - settled_by_payment - repaid, interest)
-    return settled_by_payment + max(left, left.zero())
+    return max(total([repayment.left_to_others for repayment in counted], currency), Money(currency, 0))
+
+
+def taken_over(settled_by_payment: Money, settled: Money, repaid: Money, unsecured: Money) -> Money:
+    """Returns the principal that a receipt is to repay beyond what it settled itself: what those before it left.
+
+    That is what they left unsecured, and no more than was settled and isn't repaid. The rest is secured by what the
+    encumbrance still holds, and is repaid from there; what another receipt settled and has still to repay is that
+    one's. Of a loan of 160.00 on two receivables of 80.00 each, none repaid, the first settled by this receipt: 0.00.
+    Of 100.00 settled in all, 20.00 by this receipt, after 79.71 of principal were repaid and 0.29 left unsecured: 0.29;
+    where these 0.29 were put back since: 0.00.
+    """
+    left = min(settled - settled_by_payment - repaid, unsecured)
+    return max(left, left.zero())
 
 
 def hold_id(repayment: Repayment, component: Component) -> str:
