@@ -1,5 +1,5 @@
 # The entry points. Each works from a fresh clone; `make setup` is part of all of them.
-.PHONY: setup run test check bench sim races volume months lock sbom clean
+.PHONY: setup run test conformance check bench sim races volume months lock sbom clean
 
 setup:
 	@sh scripts/setup.sh
@@ -9,6 +9,10 @@ run: setup
 
 test: setup
 	.venv/bin/python -m pytest
+
+# What others published, tried against ours: vectors of day counts and rates, schemas, the rules of the contracts.
+conformance: setup
+	.venv/bin/python -m pytest tests/conformance
 
 check: setup
 	.venv/bin/ruff check .

@@ -25,7 +25,7 @@ from services.loans.tables import repayments as repayment_rows
 from services.settlement.incoming_payment.division import Collection
 from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, OWING, IncomingPayment
 from services.settlement.tables import incoming_payments
-from trade import calendars
+from trade import calendars, value_dates
 
 # Payments of which no money moves any more.
 ENDED = BEHIND_NO_RETURN - OWING
@@ -77,7 +77,8 @@ def _dates(stores: Stores, now_us: int) -> Iterator[str]:
     """Yields dates of money after the next working day: no money counts from a day that hasn't come."""
     kinds = (("settlement", stores.settlement, incoming_payments), ("loans", stores.loans, repayment_rows))
     for service, connection, table in kinds:
-        latest = calendars.next_working(business_date.present(connection, now_us))
+        today = business_date.present(connection, now_us)
+        latest = value_dates.latest(calendars.packaged(value_dates.CALENDAR), today)
         late = sa.select(table.c.id, table.c.value_date).where(table.c.value_date > latest.isoformat())
         for row in connection.execute(late):
             yield f"{service}: {table.name} {row.id} counts from {row.value_date}, after {latest}"

@@ -32,10 +32,10 @@ def accrued(stretches: Sequence[Stretch], annual_rate: Decimal, basis: int, curr
         return money.rounded(exact * annual_rate / basis, currency)
 
 
-def all_in_rate(all_in_cost: Money, paid_out: Money, days: int, basis: int) -> Decimal:
-    """Returns interest and fee over the amount paid out, per year of the basis, to six decimals.
+def simple_rate(all_in_cost: Money, paid_out: Money, days: int, basis: int) -> Decimal:
+    """Returns interest and fee over the amount paid out, in proportion to a year of the basis, to six decimals.
 
-    USD 1,500.00 over USD 98,500.00 for 90 days of 360 is 0.060914.
+    USD 1,500.00 over USD 98,500.00 for 90 days of 360 is 0.060914. trade/annual_rates.py has the effective one.
     """
     with localcontext(prec=DIGITS):
         rate = all_in_cost.major() * basis / (paid_out.major() * days)

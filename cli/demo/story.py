@@ -264,13 +264,18 @@ async def quote(stage: Stage) -> str:
             request_id=stage.script.request_id("approve", bic), name=made.name, etag=made.etag
         )
         stage.offers.append(await stage.checkers[bank].call("loans", "ApproveOffer", approve))
-    costs = [f"{o.bank} {rpc.to_decimal(o.all_in_rate):.4%} ({money.from_proto(o.all_in_cost)})" for o in stage.offers]
-    return "all-in " + "; ".join(costs)
+    return "all-in " + "; ".join(map(_cost, stage.offers))
+
+
+def _cost(offer: loans_pb2.Offer) -> str:
+    """Returns an offer's cost, as in "banks/LMHFCNB0 4.9465% simple, 5.1108% effective (USD 1,257.41)"."""
+    simple, effective = (rpc.to_decimal(rate) for rate in (offer.simple_rate, offer.effective_rate))
+    return f"{offer.bank} {simple:.4%} simple, {effective:.4%} effective ({money.from_proto(offer.all_in_cost)})"
 
 
 async def accept(stage: Stage) -> str:
     """Takes the cheaper offer for the exporter, with a one-time code."""
-    cheapest = min(stage.offers, key=lambda offer: rpc.to_decimal(offer.all_in_rate))
+    cheapest = min(stage.offers, key=lambda offer: rpc.to_decimal(offer.simple_rate))
     loan = await stage.exporter.post(
         f"/v1/{cheapest.name}:accept", {}, stage.script.request_id("accept"), with_code=True
     )

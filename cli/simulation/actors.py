@@ -24,8 +24,8 @@ from chassis.errors import DomainError
 from chassis.identity import Caller
 from cli.simulation.network import Network
 from services.settlement.messages import pacs008
-from trade import calendars
-from trade.calendars import day_in_china
+from trade import value_dates
+from trade.calendars import day_in_china, packaged
 
 CURRENCY = "USD"
 # People act this fast: deals overlap, and few steps pass in which nothing happens.
@@ -465,7 +465,9 @@ def _pay(stage: Stage, deal: Deal, bank: str, units: int) -> Actor:
         end_to_end_id="E2E",
         currency_code=CURRENCY,
         minor_units=units,
-        settlement_date=calendars.next_working(stage.today) if stage.chance(50) else stage.today,
+        settlement_date=value_dates.latest(packaged(value_dates.CALENDAR), stage.today)
+        if stage.chance(50)
+        else stage.today,
         debtor_name="SIMULATED BUYER LTD",
         debtor_town="Atlanta",
         debtor_country="US",

@@ -4,6 +4,7 @@ import datetime
 
 from chassis.codetables import code_table
 from chassis.errors import Problem
+from trade import calendars
 from trade import value_dates as trade_value_dates
 
 PACKAGE = "services.settlement"
@@ -18,7 +19,7 @@ def problems(path: str, value_date: datetime.date, bank: str, today: datetime.da
     if value_date < earliest:
         english = f"{value_date} is too early; the earliest value date today is {earliest}."
         return [Problem(path, "VALUE_DATE_TOO_EARLY", english, f"起息日 {value_date} 过早，今日最早为 {earliest}。")]
-    return trade_value_dates.late(path, value_date, today)
+    return trade_value_dates.late(path, value_date, today, calendars.packaged(trade_value_dates.CALENDAR))
 
 
 def _earliest(bank: str, today: datetime.date) -> datetime.date:

@@ -1,7 +1,7 @@
-"""One world a database, for the whole suite."""
+"""One world a database, for the whole suite; and how many vectors of others were tried, told at the end."""
 
 import pathlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -23,3 +23,22 @@ async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     yield made
     await made.close()
     await platform.stop()
+
+
+VECTORS = pytest.StashKey[dict[str, int]]()
+
+
+@pytest.fixture
+def counted(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
+    """`counted(name, number)`: so many vectors of a name were tried and agreed."""
+
+    def count(name: str, number: int) -> None:
+        request.config.stash.setdefault(VECTORS, {})[name] = number
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Writes how many vectors agreed, by their names."""
+    for name, number in config.stash.get(VECTORS, {}).items():
+        terminalreporter.write_line(f"{name}: {number} vectors agree")

@@ -280,7 +280,8 @@ def test_an_offer_is_costed(room: Room) -> None:
     made = offered(room, opened(room).name)
     assert (made.interest, made.all_in_cost, made.day_count_basis) == (usd(870_00), usd(970_00), 360)
     # 970.00 / 79,900.00 x 360 / 90
-    assert made.all_in_rate.value == "0.048561"
+    assert (made.simple_rate.value, made.effective_rate.value) == ("0.048561", "0.050156")
+    assert made.day_count == "ACT_360"
 
 
 def test_a_loan_from_application_to_closure(room: Room) -> None:
@@ -342,6 +343,30 @@ def test_an_application_is_told_all_its_problems(room: Room) -> None:
     with pytest.raises(errors.AmountAboveCap) as refusal:
         opened(room, amount=usd(7_000_000_01))
     assert refusal.value.metadata == {"cap": "USD 7,000,000.00"}
+
+
+def test_yen_are_counted_as_their_benchmark_is(room: Room) -> None:
+    """JPY 12,345,678 at 1.25 % for 45 days by ACT/365 (Fixed); the contract names it."""
+    yen = Money("JPY", 12_345_678)
+    name = opened(room, amount=money.to_proto(yen)).name
+    terms = offer(
+        name,
+        amount=money.to_proto(yen),
+        fee=money.to_proto(yen.zero()),
+        annual_rate=decimal_pb2.Decimal(value="0.0125"),
+        tenor_days=45,
+    )
+    made = room.call("CreateOffer", MAKER, offer=terms)
+    assert (money.from_proto(made.interest), made.day_count) == (Money("JPY", 19_026), "ACT_365F")
+    room.call("ApproveOffer", CHECKER, name=made.name, etag=made.etag)
+    loan = room.call("AcceptOffer", EXPORTER_CALLER, name=made.name)
+    contract = loans_pb2.LoanContract.FromString(loan.contract)
+    assert (loan.day_count, contract.day_count, contract.day_count_basis) == ("ACT_365F", "ACT_365F", 365)
+
+
+def test_a_currency_without_a_day_count_is_not_lent(room: Room) -> None:
+    dinars = money.to_proto(Money("KWD", 1_000))
+    assert reason(lambda: opened(room, amount=dinars)) == ("INVALID_FIELDS", ["DAY_COUNT_UNKNOWN"])
 
 
 def test_an_offer_is_told_all_its_problems(room: Room) -> None:

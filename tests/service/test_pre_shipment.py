@@ -219,6 +219,10 @@ def test_a_claim_in_another_currency_keeps_its_rate(world: World) -> None:
     exact = Decimal(10000001) * Decimal(item.exchange_rate.value) * (1 + Decimal(item.haircut.value))
     assert (item.claimed.minor_units, item.amount.currency_code) == (100_000_01, "USD")
     assert 0 <= item.amount.minor_units - exact < 1
+    published = item.rate_origin.publish_date
+    assert (published.year, published.month, published.day) == (2026, 10, 30)
+    assert (item.rate_origin.age_days, item.rate_origin.is_stale) == (24, True)
+    assert item.rate_origin.source.startswith("ECB")
     request.request_id = ""
     assert world.call("ReserveEncumbrance", request, BANK) == held
     assert pb.Encumbrance.State.Name(held.state) == "RESERVED"
@@ -253,6 +257,7 @@ def test_an_order_is_netted_in_another_currency_at_a_rate_that_is_kept(world: Wo
     assert item.claimed.minor_units == again.netted.minor_units
     assert item.amount.minor_units == ceil(again.netted.minor_units * rate * (1 + haircut))
     assert Fraction(item.exchange_rate.value) == rate
+    assert (item.rate_origin.age_days, item.rate_origin.is_stale) == (24, True)
     applied = world.pay(name, 59_000_00, currency="EUR")
     assert [settled_encumbrance.amount.minor_units for settled_encumbrance in applied.settled_encumbrances] == [
         item.amount.minor_units

@@ -724,6 +724,28 @@ async def test_bills_are_due_by_the_rule_of_the_day(world: World) -> None:
     stated.bill.bill_number = world.fresh("P")
     found = (await world.get(await world.taken(stated), EXPORTER)).bill
     assert (found.due_date.month, found.due_date.day, found.due_rule) == (12, 5, "STATED")
+    assert not found.due_date_provisional
+
+
+@pytest.mark.parametrize(
+    ("issued", "due", "is_provisional"),
+    [
+        (datetime.date(2026, 9, 18), datetime.date(2026, 10, 8), False),
+        (datetime.date(2026, 12, 16), datetime.date(2026, 12, 31), False),
+        (datetime.date(2026, 12, 17), datetime.date(2027, 1, 1), True),
+        (datetime.date(2027, 1, 25), datetime.date(2027, 2, 9), True),
+    ],
+)
+async def test_a_due_date_in_a_year_that_isn_t_published_is_provisional(
+    world: World, issued: datetime.date, due: datetime.date, is_provisional: bool
+) -> None:
+    """CD2: the bill says so, in its message and in JSON; what a sender says of it is nothing."""
+    row = unlike("bill", world)
+    row.bill.issue_date.CopyFrom(date(issued))
+    row.bill.due_date_provisional = not is_provisional
+    found = (await world.get(await world.taken(row), EXPORTER)).bill
+    assert (found.due_date, found.due_date_provisional) == (date(due), is_provisional)
+    assert json_format.MessageToDict(found).get("dueDateProvisional", False) is is_provisional
 
 
 async def overdue_bill(world: World, days: int) -> tuple[records_pb2.Record, str]:

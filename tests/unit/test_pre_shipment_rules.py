@@ -1,5 +1,6 @@
 """Netting across currencies: no rounding and no rate lets more be claimed than there is value."""
 
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
@@ -8,9 +9,11 @@ from hypothesis import strategies as st
 
 from chassis.money import Money, exponent
 from services.declarations.register.preshipment.model import Link, remaining, rolled_items, shipped
+from trade.reference_rates import RateOrigin, ReferenceRate
 
 CURRENCIES = ("USD", "CNY", "JPY", "IDR", "BHD")
 AMOUNTS = st.integers(0, 10**11)
+ORIGIN = RateOrigin("ECB", date(2026, 10, 30), 31, is_stale=True)
 
 
 @st.composite
@@ -21,7 +24,8 @@ def links(draw: st.DrawFn) -> Link:
     if own == order:
         return made
     rate, haircut = draw(st.integers(10**6, 10**15)), draw(st.integers(0, 50))
-    return made.rated(order, Decimal(rate).scaleb(-10), Decimal(haircut).scaleb(-2))
+    reference = ReferenceRate(order, made.shipped.currency, Decimal(rate).scaleb(-10), ORIGIN)
+    return made.rated(reference, Decimal(haircut).scaleb(-2))
 
 
 def major(amount: Money) -> Fraction:
@@ -76,3 +80,4 @@ def test_a_roll_is_on_the_declaration_what_was_held_for_it(link: Link, parts: li
     items = rolled_items(link, {str(index): Money(order, part) for index, part in enumerate(parts)}, amount)
     assert sum(item.amount.minor_units for item in items.values()) == units
     assert {item.exchange_rate for item in items.values()} == {link.exchange_rate}
+    assert {item.rate_origin for item in items.values()} == {link.rate_origin}

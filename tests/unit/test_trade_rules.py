@@ -1,32 +1,10 @@
-"""Rules of the trade that services share: days, rates, bases and identifiers, by the examples of their docstrings."""
+"""Rules of the trade that services share: rates, bases and identifiers, by the examples of their docstrings."""
 
 from collections.abc import Callable
-from datetime import date
-from decimal import Decimal
 
 import pytest
 
-from trade import calendars, identifiers
-from trade.day_counts import day_count_basis
-from trade.exchange_rates import exchange_rate
-
-
-def test_days_roll_to_working_days() -> None:
-    assert calendars.following(date(2026, 11, 28)) == date(2026, 11, 30)
-    assert calendars.following(date(2026, 11, 30)) == date(2026, 11, 30)
-    assert calendars.next_working(date(2026, 11, 27)) == date(2026, 11, 30)
-    assert calendars.working_day_of_next_month(date(2026, 11, 2), 5) == date(2026, 12, 7)
-
-
-def test_a_rate_is_that_of_the_day_and_its_reverse() -> None:
-    on = date(2026, 1, 5)
-    assert exchange_rate("USD", "CNY", on) == Decimal("7.1646757679")
-    assert exchange_rate("CNY", "CNY", on) == Decimal("1.0000000000")
-    assert exchange_rate("USD", "XXX", on) is None
-
-
-def test_sterling_counts_365_days_a_year_and_dollars_360() -> None:
-    assert [day_count_basis(currency, date(2026, 1, 5)) for currency in ("GBP", "USD")] == [365, 360]
+from trade import identifiers
 
 
 @pytest.mark.parametrize(

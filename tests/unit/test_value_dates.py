@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.settlement import value_dates
-from trade import calendars
+from services.settlement import value_dates as settlement_value_dates
+from trade import calendars, value_dates
 
+CHINA = calendars.packaged(value_dates.CALENDAR)
 FRIDAY = datetime.date(2026, 11, 27)
 
 
@@ -27,7 +28,7 @@ FRIDAY = datetime.date(2026, 11, 27)
 )
 def test_the_bounds_of_a_value_date(value_date: str, reason: str) -> None:
     day = datetime.date.fromisoformat(value_date)
-    found = value_dates.problems("IntrBkSttlmDt", day, "banks/LMHFCNB0", FRIDAY)
+    found = settlement_value_dates.problems("IntrBkSttlmDt", day, "banks/LMHFCNB0", FRIDAY)
     assert [problem.reason for problem in found] == ([reason] if reason else [])
 
 
@@ -37,13 +38,14 @@ def test_the_bounds_of_a_value_date(value_date: str, reason: str) -> None:
 )
 def test_the_next_working_day_passes_holidays_and_takes_make_up_days(day: str, following: str) -> None:
     """National Day runs from 1 to 7 October 2026; Saturday the 10th is worked for it."""
-    assert calendars.next_working(datetime.date.fromisoformat(day)) == datetime.date.fromisoformat(following)
+    latest = value_dates.latest(CHINA, datetime.date.fromisoformat(day))
+    assert latest == datetime.date.fromisoformat(following)
 
 
 @given(st.dates(datetime.date(2000, 1, 1), datetime.date(2100, 1, 1)))
 def test_the_next_working_day_is_worked_and_none_lies_between(day: datetime.date) -> None:
-    following = calendars.next_working(day)
+    following = value_dates.latest(CHINA, day)
     assert following > day
-    assert calendars.is_working(following)
+    assert CHINA.is_open(following)
     between = (day + datetime.timedelta(days=offset) for offset in range(1, (following - day).days))
-    assert not any(map(calendars.is_working, between))
+    assert not any(map(CHINA.is_open, between))

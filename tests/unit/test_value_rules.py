@@ -1,6 +1,7 @@
 """The rules of value: what customs takes, what comes back, what a payment goes to; breaches and their shares."""
 
 from dataclasses import fields, replace
+from datetime import date
 from decimal import Decimal
 from itertools import product
 from typing import Any
@@ -17,6 +18,7 @@ from services.declarations.register.encumbrance import model as encumbrance_mode
 from services.declarations.register.encumbrance.model import Encumbrance, Item, apply_proceeds, converted, item_of
 from services.declarations.register.value import model as value_model
 from services.declarations.register.value.model import Move, Part, Value
+from trade.reference_rates import RateOrigin, ReferenceRate
 
 ASSET = "declarations/460120260000000001"
 CAP = Decimal("0.90")
@@ -281,7 +283,8 @@ def test_every_pair_of_state_and_verb_is_decided(machine: Any) -> None:
 def test_a_claim_is_converted_against_its_holder_once(units: int, rate: Decimal, haircut: Decimal) -> None:
     """Up, by less than a unit; yen have no cents."""
     for currency, digits in (("USD", 2), ("JPY", 0)):
-        item = converted(Item(ASSET, Money("CNY", units), Money("CNY", 0)), currency, rate, haircut)
+        reference = ReferenceRate("CNY", currency, rate, RateOrigin("ECB", date(2026, 10, 30), 31, is_stale=True))
+        item = converted(Item(ASSET, Money("CNY", units), Money("CNY", 0)), reference, haircut)
         exact = (Decimal(units) / 100 * rate * (1 + haircut)).scaleb(digits)
         assert 0 <= item.amount.minor_units - exact < 1
         assert item.requested == Money("CNY", units)

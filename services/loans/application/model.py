@@ -9,7 +9,7 @@ from chassis.errors import Problem
 from chassis.money import Money
 from chassis.participants import Participant
 from services.loans import errors, products
-from trade import checks
+from trade import checks, day_count_bases
 from trade.roles import Role
 
 
@@ -92,7 +92,10 @@ def problems(application: Application, on: date) -> list[Problem]:
             ),
         ),
     )
-    amount_problems = checks.positive("application.amount", application.amount.minor_units)
+    amount_problems = [
+        *checks.positive("application.amount", application.amount.minor_units),
+        *(day_count_bases.problems("application.amount", currency, on) if is_lent else []),
+    ]
     return [*amount_problems, *(problem for is_wrong, problem in tests if is_wrong)]
 
 

@@ -22,6 +22,7 @@ def contract(application: Application, offer: Offer, *, loan: str, principal: st
         fee=money.to_proto(offer.fee),
         annual_rate=rpc.decimal(offer.annual_rate),
         day_count_basis=offer.day_count_basis,
+        day_count=offer.day_count,
         tenor_days=offer.tenor_days,
         accepted_by=principal,
     )

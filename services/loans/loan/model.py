@@ -13,7 +13,7 @@ from chassis.states import moved
 from ledger.model import Account, Limit, Transfer
 from ledger.store import NewAccount, account_id
 from services.loans import products
-from trade import breach
+from trade import breach, day_count_bases
 from trade.breach import Breach, StandingBreach
 from trade.roles import Role
 
@@ -119,6 +119,11 @@ class Loan:
     def name(self) -> str:
         """Its resource name."""
         return f"loans/{self.id}"
+
+    @property
+    def day_count(self) -> str:
+        """The convention that its contract fixed: ACT_365F of a basis of 365."""
+        return day_count_bases.of_basis(self.day_count_basis)
 
     @property
     def participants(self) -> tuple[Participant, ...]:

@@ -11,8 +11,7 @@ from chassis.money import Money
 from chassis.participants import Participant
 from services.loans import products
 from services.loans.application.model import Application
-from trade import checks, interest
-from trade import day_counts as trade_day_counts
+from trade import annual_rates, checks, day_count_bases, interest
 from trade.roles import Role
 
 # A rate has at most so many decimals, for example 0.04350000.
@@ -67,7 +66,7 @@ class Offer:
     day_count_basis: int
     interest: Money
     all_in_cost: Money
-    all_in_rate: Decimal
+    simple_rate: Decimal
     expire_us: int
     state: State = State.PENDING_APPROVAL
     maker: str
@@ -80,6 +79,16 @@ class Offer:
     def name(self) -> str:
         """Its resource name."""
         return f"offers/{self.id}"
+
+    @property
+    def day_count(self) -> str:
+        """The convention of its basis, which the loan's contract fixes: ACT_365F of 365."""
+        return day_count_bases.of_basis(self.day_count_basis)
+
+    @property
+    def effective_rate(self) -> Decimal | None:
+        """The annual rate that its lender's charges come to, compounded; None where they are beyond any rate."""
+        return annual_rates.effective_rate(self.amount - self.fee, self.amount + self.interest, self.tenor_days)
 
     @property
     def participants(self) -> tuple[Participant, ...]:
@@ -107,7 +116,9 @@ def prepared(
     USD 80,000.00 at 4.35 % for 90 days of 360, with a fee of USD 100.00: interest USD 870.00, in all USD 970.00.
     """
     assert terms.annual_rate is not None, "the terms weren't checked"
-    basis = trade_day_counts.day_count_basis(terms.amount.currency, on)
+    counted = day_count_bases.default_day_count(terms.amount.currency, on)
+    assert counted is not None, "the currency wasn't checked"
+    basis = day_count_bases.basis(counted)
     owed = interest.interest(terms.amount, terms.annual_rate, terms.tenor_days, basis)
     cost = owed + terms.fee
     return Offer(
@@ -122,7 +133,7 @@ def prepared(
         day_count_basis=basis,
         interest=owed,
         all_in_cost=cost,
-        all_in_rate=interest.all_in_rate(cost, terms.amount - terms.fee, terms.tenor_days, basis),
+        simple_rate=interest.simple_rate(cost, terms.amount - terms.fee, terms.tenor_days, basis),
         expire_us=terms.expire_us,
         maker=maker,
         create_us=now_us,
@@ -133,6 +144,7 @@ def problems(terms: Terms, application: Application, now_us: int, on: date) -> l
     """Returns everything wrong with an offer's terms, as far as they can be compared."""
     return [
         *_amount_problems(terms, application),
+        *day_count_bases.problems("offer.amount", application.amount.currency, on),
         *_rate_problems(terms.annual_rate, products.product(application.product, on).annual_rate_max),
         *_time_problems(terms, application, now_us),
     ]

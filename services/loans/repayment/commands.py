@@ -23,7 +23,7 @@ from services.loans.repayment import model, rpc, store
 from services.loans.repayment.model import COUNTED, TRANSITIONS, Repayment, State, Verb
 from services.loans.repayment.store import REPAYMENTS
 from trade import value_dates
-from trade.calendars import day_in_china
+from trade.calendars import day_in_china, packaged
 from trade.reservation import Reservations
 
 # A partial repayment tells another event than the last one: who books on the type books once.
@@ -130,7 +130,7 @@ def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
     problems = []
     if currencies != {loan.principal.currency} or asked.minor_units <= 0:
         problems.append(WRONG_AMOUNT)
-    problems += value_dates.late("date", day(request), transaction.business_date)
+    problems += value_dates.late("date", day(request), transaction.business_date, packaged(value_dates.CALENDAR))
     if problems:
         raise InvalidFields(problems)
 

@@ -212,10 +212,13 @@ def test_offers_stand_by_all_in_cost_and_only_open_ones_can_be_accepted(language
     application = loans_pb2.Application(name="applications/a", declarations=["declarations/1"], state="OPEN")
     cheap = loans_pb2.Offer(name="offers/1", bank="banks/A", state="OFFERED")
     cheap.all_in_cost.CopyFrom(money_pb2.Money(currency_code="USD", minor_units=123_456))
+    cheap.simple_rate.value, cheap.effective_rate.value = "0.049465", "0.051108"
     closed = loans_pb2.Offer(name="offers/2", bank="banks/B", state="EXPIRED")
     page = shown("application.html", language, application=application, offers=[cheap, closed])
     assert "USD 1,234.56" in page
     assert page.count(texts(language)["cheapest"]) == 1
+    assert f"{texts(language)['simple_rate']} 4.95% · {texts(language)['effective_rate']} 5.11%" in page
+    assert page.count(texts(language)["effective_rate"]) == 1
     assert page.count('action="/offers/') == 1
 
 

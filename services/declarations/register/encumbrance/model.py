@@ -11,6 +11,7 @@ from chassis.money import EXACT, LARGEST, Money, allocate, rounded, total
 from ledger.model import Kind, Transfer, chained
 from services.declarations.register.asset import AssetClass
 from services.declarations.register.value.model import SIDES, Move, Part, Value, transfer
+from trade.reference_rates import RateOrigin, ReferenceRate
 
 
 class State(enum.StrEnum):
@@ -46,7 +47,7 @@ class Item:
     """A part of one asset's value, in its currency, and how much of it the buyer has settled.
 
     A claim in another currency is kept with the rate (units of the asset's currency for one of the claim's) and the
-    haircut that it was converted with.
+    haircut that it was converted with, and the rate's origin.
     """
 
     asset: str
@@ -55,6 +56,7 @@ class Item:
     claimed: Money | None = None
     exchange_rate: Decimal | None = None
     haircut: Decimal | None = None
+    rate_origin: RateOrigin | None = None
 
     @property
     def outstanding(self) -> Money:
@@ -140,10 +142,10 @@ def in_currency(claim: Money, currency: str, rate: Decimal, haircut: Decimal) ->
         return Money(currency, LARGEST)
 
 
-def converted(item: Item, currency: str, rate: Decimal, haircut: Decimal) -> Item:
-    """Returns the item in the asset's currency, with its claim, rate and haircut."""
-    amount = in_currency(item.amount, currency, rate, haircut)
-    return Item(item.asset, amount, amount.zero(), item.amount, rate, haircut)
+def converted(item: Item, reference: ReferenceRate, haircut: Decimal) -> Item:
+    """Returns the item in the asset's currency, at a rate to it, with its claim, the haircut and the rate's origin."""
+    amount = in_currency(item.amount, reference.quote, reference.rate, haircut)
+    return Item(item.asset, amount, amount.zero(), item.amount, reference.rate, haircut, reference.origin)
 
 
 @lru_cache(maxsize=1 << 14)

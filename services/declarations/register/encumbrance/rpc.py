@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from aval.declarations.v1 import declarations_pb2, value_pb2
+from aval.type.v1 import rate_pb2
 
-from chassis import money
+from chassis import money, wire
 from chassis.identity import Caller
 from chassis.money import Money, total
 from chassis.rpc import decimal
@@ -18,6 +19,7 @@ from services.declarations.register.encumbrance.model import (
     State,
     settled_total,
 )
+from trade.reference_rates import RateOrigin
 
 AssetClassProto = declarations_pb2.Encumbrance.AssetClass
 
@@ -54,7 +56,13 @@ def _item(item: Item) -> declarations_pb2.EncumberedValue:
         message.claimed.CopyFrom(money.to_proto(item.claimed))
         message.exchange_rate.CopyFrom(decimal(item.exchange_rate))
         message.haircut.CopyFrom(decimal(item.haircut))
+    if item.rate_origin:
+        message.rate_origin.CopyFrom(_origin(item.rate_origin))
     return message
+
+
+def _origin(origin: RateOrigin) -> rate_pb2.RateOrigin:
+    return wire.fill(rate_pb2.RateOrigin, origin)
 
 
 def _reduction(reduction: Reduction) -> declarations_pb2.Reduction:

@@ -25,6 +25,7 @@ from chassis import ids
 from chassis.money import LARGEST, Money, allocate, exponent
 from services.declarations.register.encumbrance.model import Encumbrance, Item, in_currency, item_of, without_value
 from services.declarations.register.value.model import Value, margin_of
+from trade.reference_rates import RateOrigin, ReferenceRate
 
 
 class Kind(enum.StrEnum):
@@ -60,8 +61,8 @@ class Link:
     """A declaration (its name) shipped under an order or credit (its name), with its shipped and its netted amount.
 
     `shipped` is in the declaration's currency, `netted` in the order's. Where these differ the link keeps a rate, in
-    units of the declaration's currency for one of the order's, and a haircut; without them it doesn't count. The hold
-    on the declaration's value is numbered: a hold can't change, so a new one takes its place.
+    units of the declaration's currency for one of the order's, and a haircut; without them it doesn't count. The
+    hold on the declaration's value is numbered: a hold can't change, so a new one takes its place.
     """
 
     declaration: str
@@ -71,6 +72,7 @@ class Link:
     hold_number: int
     exchange_rate: Decimal | None = None
     haircut: Decimal | None = None
+    rate_origin: RateOrigin | None = None
 
     @property
     def held(self) -> Money:
@@ -99,9 +101,10 @@ class Link:
             return self.shipped.minor_units
         return ceil(_major(self.shipped) / Fraction(self.exchange_rate) * _in_one(currency))
 
-    def rated(self, currency: str, rate: Decimal, haircut: Decimal) -> "Link":
-        """Returns the link to an order in another currency, at a rate that it keeps."""
-        return replace(self, netted=Money(currency, 0), exchange_rate=rate, haircut=haircut)
+    def rated(self, reference: ReferenceRate, haircut: Decimal) -> "Link":
+        """Returns the link to an order in another currency, at a rate from that currency, which it keeps."""
+        netted = Money(reference.base, 0)
+        return replace(self, netted=netted, exchange_rate=reference.rate, haircut=haircut, rate_origin=reference.origin)
 
     @property
     def hold_id(self) -> str:
@@ -171,7 +174,9 @@ def rolled_items(link: Link, parts: Mapping[str, Money], amount: Money) -> dict[
     if link.exchange_rate is None:
         return {name: Item(link.declaration, share, share.zero()) for name, share in shares.items()}
     return {
-        name: Item(link.declaration, share, share.zero(), parts[name], link.exchange_rate, link.haircut)
+        name: Item(
+            link.declaration, share, share.zero(), parts[name], link.exchange_rate, link.haircut, link.rate_origin
+        )
         for name, share in shares.items()
     }
 

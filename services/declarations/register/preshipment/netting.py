@@ -38,7 +38,7 @@ from services.declarations.register.sale import store as sale_store
 from services.declarations.register.value import store as value_store
 from services.declarations.register.value.books import Books
 from services.declarations.register.value.model import Move, Part, less_insurable, transfer
-from trade import exchange_rates as trade_exchange_rates
+from trade import reference_rates
 
 COLLECTION = "preShipments"
 SHIPPED = "SHIPPED"
@@ -84,8 +84,8 @@ def _rated(transaction: Transaction, link: Link, currency: str) -> Link:
     if currency in (link.shipped.currency, link.netted.currency):
         return link
     on = transaction.business_date
-    rate = trade_exchange_rates.exchange_rate(currency, link.shipped.currency, on)
-    return link.rated(currency, rate, register_terms.currency_haircut(on)) if rate else link
+    rate = reference_rates.reference_rate(currency, link.shipped.currency, on)
+    return link.rated(rate, register_terms.currency_haircut(on)) if rate else link
 
 
 def rate_links(transaction: Transaction, order: PreShipment) -> None:

@@ -1,5 +1,6 @@
 """Orders and credits as rows, and the declarations shipped under them: the only SQL of this room."""
 
+import json
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from services.declarations.privacy.consent import store as consent_store
 from services.declarations.register.preshipment import rpc
 from services.declarations.register.preshipment.model import Link, PreShipment
 from services.declarations.schema import metadata
+from trade.reference_rates import RateOrigin
 
 pre_shipments = records.table(
     "pre_shipments", PreShipment, metadata, sa.Index("pre_shipments_enterprise", "enterprise", "id")
@@ -32,6 +34,8 @@ shipped_under = sa.Table(
     sa.Column("hold_number", sa.BigInteger, nullable=False),
     sa.Column("exchange_rate", TEXT),
     sa.Column("haircut", TEXT),
+    # Where the rate comes from, as JSON.
+    sa.Column("rate_origin", TEXT),
     sa.Index("shipped_under_pre_shipment", "pre_shipment", "declaration"),
 )
 
@@ -66,8 +70,9 @@ def _link(row: Any) -> Link:
         Money(row.currency, row.shipped_minor_units),
         Money(row.netted_currency, row.netted_minor_units),
         row.hold_number,
-        Decimal(row.exchange_rate) if row.exchange_rate else None,
-        Decimal(row.haircut) if row.haircut else None,
+        exchange_rate=Decimal(row.exchange_rate) if row.exchange_rate else None,
+        haircut=Decimal(row.haircut) if row.haircut else None,
+        rate_origin=records.from_json(RateOrigin, json.loads(row.rate_origin)) if row.rate_origin else None,
     )
 
 
@@ -80,6 +85,7 @@ def _values(link: Link) -> dict[str, Any]:
         "hold_number": link.hold_number,
         "exchange_rate": None if link.exchange_rate is None else str(link.exchange_rate),
         "haircut": None if link.haircut is None else str(link.haircut),
+        "rate_origin": None if link.rate_origin is None else json.dumps(records.to_json(link.rate_origin)),
     }
 
 

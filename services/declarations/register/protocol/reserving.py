@@ -37,7 +37,7 @@ from services.declarations.register.value import store as value_store
 from services.declarations.register.value.eligibility import check_eligible
 from services.declarations.register.value.model import SIDES, part_id
 from trade import checks as trade_checks
-from trade import exchange_rates as trade_exchange_rates
+from trade import reference_rates
 
 # The purposes to which the enterprise must have consented.
 PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
@@ -232,10 +232,8 @@ def _in_currency(item: Item, asset: Asset, on: datetime.date) -> Item:
     """Returns an item in the asset's currency, unchanged where the day has no rate."""
     if item.amount.currency == asset.value.currency or item.amount.minor_units <= 0:
         return item
-    rate = trade_exchange_rates.exchange_rate(item.amount.currency, asset.value.currency, on)
-    if rate is None:
-        return item
-    return encumbrance_model.converted(item, asset.value.currency, rate, register_terms.currency_haircut(on))
+    rate = reference_rates.reference_rate(item.amount.currency, asset.value.currency, on)
+    return encumbrance_model.converted(item, rate, register_terms.currency_haircut(on)) if rate else item
 
 
 def _rate_problems(path: str, item: Item, asset: Asset) -> Iterator[Problem]:

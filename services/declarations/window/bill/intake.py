@@ -12,8 +12,10 @@ from chassis.command import Transaction
 from chassis.errors import Problem
 from chassis.rpc import to_date
 from services.declarations.window.bill import due_dates, store, views
+from services.declarations.window.bill.due_dates import CalendarOf
 from services.declarations.window.bill.model import Bill, State, reissued
 from services.declarations.window.records.model import Record
+from trade import calendars
 
 BILL_IN_PAYMENT = Problem(
     "bill",
@@ -35,9 +37,18 @@ class StandingBills:
         before = self.bills.get(record.record)
         if before is None or not before.is_in_payment:
             return []
-        after = bill_of(record, body.bill)
+        after = bill_of(record, body.bill, calendars.packaged)
         is_same = after.terms == before.terms and not body.bill.cancelled
         return [] if is_same else [BILL_IN_PAYMENT]
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A last day, the rule that gave it, and whether it rests on a year that isn't published."""
+
+    date: datetime.date
+    rule: str
+    is_provisional: bool
 
 
 def load(connection: sa.Connection, identifiers: Iterable[str]) -> StandingBills:
@@ -45,16 +56,17 @@ def load(connection: sa.Connection, identifiers: Iterable[str]) -> StandingBills
     return StandingBills(store.load(connection, identifiers))
 
 
-def bill_of(record: Record, content: records_pb2.Bill) -> Bill:
+def bill_of(record: Record, content: records_pb2.Bill, calendar_of: CalendarOf) -> Bill:
     """Returns the bill as its record has it, before any payment."""
-    due_date, rule = _due(content)
+    due = _due(content, calendar_of)
     return Bill(
         id=record.record,
         enterprise=record.enterprise,
         amount=money.from_proto(content.amount),
         payee=content.payee,
-        due_date=due_date,
-        due_rule=rule,
+        due_date=due.date,
+        due_rule=due.rule,
+        is_due_provisional=due.is_provisional,
         state=State.CANCELLED if content.cancelled else State.OPEN,
         payment="",
         transfer="",
@@ -64,10 +76,12 @@ def bill_of(record: Record, content: records_pb2.Bill) -> Bill:
     )
 
 
-def _due(content: records_pb2.Bill) -> tuple[datetime.date, str]:
+def _due(content: records_pb2.Bill, calendar_of: CalendarOf) -> _Due:
     if content.term == STATED:
-        return to_date(content.due_date), "STATED"
-    return due_dates.due(records_pb2.Bill.Term.Name(content.term), to_date(content.issue_date))
+        return _Due(to_date(content.due_date), "STATED", False)
+    term = records_pb2.Bill.Term.Name(content.term)
+    deadline, rule = due_dates.due(term, to_date(content.issue_date), calendar_of)
+    return _Due(deadline.date, rule, deadline.is_provisional)
 
 
 def follow(
@@ -77,7 +91,7 @@ def follow(
     added, changed_bills = [], []
     for record, content in changed:
         before = standing.bills.get(record.record)
-        after = bill_of(record, content)
+        after = bill_of(record, content, calendars.packaged)
         if before is None:
             added.append(after)
         elif not before.is_in_payment:

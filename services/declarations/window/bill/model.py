@@ -42,6 +42,7 @@ class Bill:
     """`id` is its record's. `payment` is the one that claimed it last, `transfer` settlement's once it is paid.
 
     From claim to release `claim_date` is the day of the claim and `late_fee` what is paid beside the amount.
+    `is_due_provisional` says that the due date rests on a year whose calendar nobody had published.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Bill:
     claim_date: datetime.date | None
     late_fee: Money | None
     revision: int
+    is_due_provisional: bool = False
 
     @property
     def name(self) -> str:

@@ -22,6 +22,7 @@ def to_proto(
         records_pb2.Bill(
             due_date=date(bill.due_date),
             due_rule=bill.due_rule,
+            due_date_provisional=bill.is_due_provisional,
             state=bill.state.value,
             payment=bill.payment,
             transfer=bill.transfer,
