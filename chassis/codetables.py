@@ -51,11 +51,15 @@ def _period(row: Row) -> _Period:
     return _Period(date.fromisoformat(row["effective_from"]), last, row)
 
 
-@cache
-def code_table(package: str, name: str) -> CodeTable:
-    """Returns the table of a package's data/{name}.csv, read once."""
-    text = files(package).joinpath("data", f"{name}.csv").read_text(encoding="utf-8")
+def parse(text: str) -> CodeTable:
+    """Returns the table that a CSV text holds: "code,value,effective_from,effective_to" and its rows."""
     periods: dict[str, list[_Period]] = {}
     for row in csv.DictReader(text.splitlines()):
         periods.setdefault(row["code"], []).append(_period(row))
     return CodeTable(periods)
+
+
+@cache
+def code_table(package: str, name: str) -> CodeTable:
+    """Returns the table of a package's data/{name}.csv, read once."""
+    return parse(files(package).joinpath("data", f"{name}.csv").read_text(encoding="utf-8"))

@@ -1,13 +1,13 @@
 """The rows of a noun: load, find by who takes part, add and save with the event and the call that is owed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
 
-from chassis import paging, records, tasks
+from chassis import bulk, paging, records, tasks
 from chassis.command import Transaction
 from chassis.errors import NotFound
 from chassis.participants import Participant, Participation, join, tenants
@@ -82,6 +82,12 @@ class Rows(Generic[Record, View]):
     def load(self, connection: sa.Connection, name: str) -> Record | None:
         """Returns the record of a resource name, or of its id; None where there is none."""
         return records.one(connection, self.table, self.record, self.table.c.id == name.removeprefix(self.prefix))
+
+    def load_many(self, connection: sa.Connection, names: Iterable[str]) -> list[Record]:
+        """Returns the records of these resource names, those that there are."""
+        identifiers = [name.removeprefix(self.prefix) for name in names]
+        query = sa.select(self.table).where(bulk.among(connection, self.table.c.id, identifiers))
+        return records.many(connection, query, self.record)
 
     def find(self, connection: sa.Connection, name: str, tenant: str) -> Record:
         """Returns the record, if the tenant takes part in it. Raises NotFound otherwise, as if there were none."""

@@ -25,7 +25,11 @@ from services.loans.tables import repayments as repayment_rows
 from services.settlement.incoming_payment.division import Collection
 from services.settlement.incoming_payment.model import BEHIND_NO_RETURN, OWING, IncomingPayment
 from services.settlement.tables import incoming_payments
-from trade import calendars, value_dates
+from trade import value_dates
+from trade.dated_tables import reads as dated_tables_reads
+from trade.dated_tables import store as dated_tables_store
+from trade.dated_tables.model import Edition
+from trade.dated_tables.reads import TableUnfit
 
 # Payments of which no money moves any more.
 ENDED = BEHIND_NO_RETURN - OWING
@@ -41,16 +45,33 @@ class Stores:
 
 
 def violations(stores: Mapping[str, Database], now_us: int) -> list[str]:
-    """Returns where the stores of a platform disagree, by service name; none where one of the three is missing."""
+    """Returns where the stores of a platform disagree, by service name; on money, only where all three have theirs."""
+    differing = list(_dated_tables(stores))
     if not {"declarations", "settlement", "loans"} <= stores.keys():
-        return []
+        return differing
     # The books that follow are read before those that they follow: what comes meanwhile is in the latter.
     with (
         stores["loans"].read() as loans,
         stores["settlement"].read() as settlement,
         stores["declarations"].read() as declarations,
     ):
-        return list(disagreements(Stores(declarations, settlement, loans), now_us))
+        return [*differing, *disagreements(Stores(declarations, settlement, loans), now_us)]
+
+
+def _dated_tables(stores: Mapping[str, Database]) -> Iterator[str]:
+    """Yields versions of dated tables that some services hold and others don't.
+
+    "DT1: loans lacks holidays 2 (9f86d081884c) of settlement, declarations; load a version again".
+    """
+    holders: dict[Edition, list[str]] = {}
+    for service, store in stores.items():
+        with store.read() as connection:
+            for edition in dated_tables_store.editions(connection):
+                holders.setdefault(edition, []).append(service)
+    for edition, services in holders.items():
+        for service in stores:
+            if service not in services:
+                yield f"DT1: {service} lacks {edition} of {', '.join(services)}; load a version again: `aval data load`"
 
 
 def disagreements(stores: Stores, now_us: int) -> Iterator[str]:
@@ -77,8 +98,12 @@ def _dates(stores: Stores, now_us: int) -> Iterator[str]:
     """Yields dates of money after the next working day: no money counts from a day that hasn't come."""
     kinds = (("settlement", stores.settlement, incoming_payments), ("loans", stores.loans, repayment_rows))
     for service, connection, table in kinds:
-        today = business_date.present(connection, now_us)
-        latest = value_dates.latest(calendars.packaged(value_dates.CALENDAR), today)
+        try:
+            calendar = dated_tables_reads.calendar(connection, value_dates.CALENDAR)
+        except TableUnfit as fault:
+            yield f"{service}: DT1: {fault}"
+            continue
+        latest = value_dates.latest(calendar, business_date.present(connection, now_us))
         late = sa.select(table.c.id, table.c.value_date).where(table.c.value_date > latest.isoformat())
         for row in connection.execute(late):
             yield f"{service}: {table.name} {row.id} counts from {row.value_date}, after {latest}"

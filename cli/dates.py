@@ -1,7 +1,7 @@
 """The platform's business date: shown, and closed day by day in every service's store in a fixed order."""
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,12 @@ def _nothing(_date: datetime.date, _service: str) -> None:
 def standing(database: str) -> dict[str, BusinessDate]:
     """Returns each service's date by name, in the order in which they close; services without a store aren't in it."""
     with stores.opened(database) as opened:
-        return {service: _standing(store) for service, store, _ in _in_order(opened)}
+        return standing_of([(service, store) for service, store, _ in _in_order(opened)])
+
+
+def standing_of(held: Iterable[tuple[str, Database]]) -> dict[str, BusinessDate]:
+    """Returns the date of each of these services by name."""
+    return {service: _standing(store) for service, store in held}
 
 
 def show(database: str) -> datetime.date:

@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 
 from chassis import migrations
 from chassis.keyring import NO_KEYS
+from trade import tables as trade_tables
 
 TEMPLATE = '''"""{title}."""
 
@@ -47,7 +48,9 @@ def main(module: str, folder: str, title: str) -> None:
     with engine.begin() as connection:
         existing = sorted(path.glob("*.py"))
         if existing:
-            script = ScriptDirectory.from_config(migrations.configuration([str(path)]))
+            # Steps of services may depend on steps of the trade.
+            folders = dict.fromkeys([str(path.resolve()), trade_tables.MIGRATIONS])
+            script = ScriptDirectory.from_config(migrations.configuration(list(folders)))
             # An empty store has nothing that is sealed.
             context = MigrationContext.configure(connection, opts={"keys": NO_KEYS})
             with Operations.context(context):

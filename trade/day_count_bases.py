@@ -7,7 +7,8 @@ from datetime import date
 
 from chassis.codetables import code_table
 from chassis.errors import Problem
-from trade.day_counts import DayCount, day_count
+from trade.day_counts import DayCount
+from trade.day_counts import day_count as convention
 
 
 def default_day_count(currency: str, on: date, benchmark: str = "") -> DayCount | None:
@@ -17,17 +18,7 @@ def default_day_count(currency: str, on: date, benchmark: str = "") -> DayCount 
     """
     code = f"{currency}/{benchmark}" if benchmark else currency
     row = code_table("trade", "day_count_bases").row(code, on)
-    return day_count(row["value"], on) if row else None
-
-
-def basis(counted: DayCount) -> int:
-    """Returns the days of a year of a convention that counts actual days: 365 of ACT/365 (Fixed).
-
-    Raises ValueError where it counts otherwise.
-    """
-    if counted.days_rule != "ACTUAL":
-        raise ValueError(f"{counted.name} doesn't count actual days")
-    return int(counted.year_rule)
+    return convention(row["value"], on) if row else None
 
 
 def of_basis(days: int) -> str:
@@ -35,8 +26,18 @@ def of_basis(days: int) -> str:
 
     Raises KeyError where there is none.
     """
-    codes = {row["year"]: row["code"] for row in code_table("trade", "day_counts").rows() if row["days"] == "ACTUAL"}
-    return codes[str(days)]
+    return {year: code for code, year in _years().items()}[days]
+
+
+def basis_of(day_count: str) -> int:
+    """Returns the days of a year of a convention of actual days: 365 of ACT_365F. Raises KeyError for others."""
+    return _years()[day_count]
+
+
+def _years() -> dict[str, int]:
+    """Returns the days of a year by the codes of conventions that count actual days over a fixed year."""
+    rows = code_table("trade", "day_counts").rows()
+    return {row["code"]: int(row["year"]) for row in rows if row["days"] == "ACTUAL" and row["year"].isdigit()}
 
 
 def problems(path: str, currency: str, on: date) -> list[Problem]:

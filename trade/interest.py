@@ -29,7 +29,13 @@ def accrued(stretches: Sequence[Stretch], annual_rate: Decimal, basis: int, curr
     """Returns the interest of several stretches: the exact sum, rounded once, so that parts carry no residue."""
     with localcontext(prec=DIGITS):
         exact = sum((stretch.principal.major() * stretch.days for stretch in stretches), start=Decimal(0))
-        return money.rounded(exact * annual_rate / basis, currency)
+    return on_day_amount(exact, annual_rate, basis, currency)
+
+
+def on_day_amount(day_amount: Decimal, annual_rate: Decimal, basis: int, currency: str) -> Money:
+    """Returns the interest of principal times days: USD 9,000,000.00 at 6 % of 360 is USD 1,500.00."""
+    with localcontext(prec=DIGITS):
+        return money.rounded(day_amount * annual_rate / basis, currency)
 
 
 def simple_rate(all_in_cost: Money, paid_out: Money, days: int, basis: int) -> Decimal:
@@ -40,11 +46,3 @@ def simple_rate(all_in_cost: Money, paid_out: Money, days: int, basis: int) -> D
     with localcontext(prec=DIGITS):
         rate = all_in_cost.major() * basis / (paid_out.major() * days)
         return rate.quantize(RATE_STEP, rounding=ROUND_HALF_UP)
-
-
-def derivation(stretches: Sequence[Stretch], annual_rate: Decimal, basis: int, paid: Money, due: Money) -> str:
-    """Returns the computation as a line that a person can check: USD 100,000.00 x 6 % x 90 / 360 = USD 1,500.00."""
-    rate = format((annual_rate * 100).normalize(), "f")
-    terms = [f"{stretch.principal} x {rate} % x {stretch.days} / {basis}" for stretch in stretches]
-    line = " + ".join(terms) or str(due.zero())
-    return f"{line}{f' - {paid} paid' if paid else ''} = {due}"

@@ -13,6 +13,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from chassis.codetables import CodeTable, Row, code_table
 from chassis.errors import DomainError
 
+# The dated table that each store holds.
+TABLE = "exchange_rates"
 RATE_DECIMALS = Decimal("1e-10")
 
 
@@ -68,7 +70,7 @@ def reference_rate(
     With 1.172 USD and 8.397 CNY for a euro, published on 2025-06-30, USD to CNY on 2025-07-02 is 7.1646757679, two days
     old.
     """
-    table = rates or code_table("trade", "exchange_rates")
+    table = rates or code_table("trade", TABLE)
     quoted, based = (table.row(currency, on) for currency in (quote, base))
     if quoted is None or based is None:
         return None

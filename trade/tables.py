@@ -22,6 +22,34 @@ dated_tables = sa.Table(
     sa.Column("content", BYTES, nullable=False),
     sa.Column("digest", BYTES, nullable=False),
     sa.Column("load_us", sa.BigInteger, nullable=False),
+    # Why rows of days that had passed were changed; empty where none was.
+    sa.Column("correction", TEXT, nullable=False, server_default=""),
+    sqlite_with_rowid=False,
+)
+
+# Dates that rules gave on calendars, the newest of each field of a resource.
+deadlines = sa.Table(
+    "trade_deadlines",
+    metadata,
+    sa.Column("resource", TEXT, primary_key=True),
+    sa.Column("field", TEXT, primary_key=True),
+    sa.Column("date", TEXT, nullable=False),
+    # Whether it rests on a year that a calendar doesn't publish yet.
+    sa.Column("is_provisional", sa.Boolean, nullable=False),
+    # Rule, inputs, calendars with their versions: JSON of trade.calendars.
+    sa.Column("content", TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Deadlines that follow their calendars still, each in the version that it was computed by.
+waiting_deadlines = sa.Table(
+    "trade_waiting_deadlines",
+    metadata,
+    sa.Column("calendar", TEXT, primary_key=True),
+    sa.Column("calendar_version", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("resource", TEXT, primary_key=True),
+    sa.Column("field", TEXT, primary_key=True),
+    sa.Index("trade_waiting_deadlines_resource", "resource", "field"),
     sqlite_with_rowid=False,
 )
 

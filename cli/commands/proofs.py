@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from chassis.clock import SystemClock
+from chassis.errors import LANGUAGES
+from cli import explaining as cli_explaining
 from cli import owed as cli_owed
 from cli import rebuilding as cli_rebuilding
 from cli import verification as cli_verification
@@ -53,6 +55,25 @@ def _verify_lines(report: dict[str, Any]) -> list[str]:
     lines += [f"blobs of {service}: not opened, without its key ring" for service in report["unopened_blobs"]]
     lines += [f"parked: {p['service']}: {p['resource']} {p['step']}: {p['why']}" for p in report["parked"]]
     return [*lines, f"events: {events}", f"chains hold: {'yes' if report['chains_ok'] else 'NO'}", *verdict]
+
+
+@click.command()
+@click.argument("resource")
+@click.option("--field", default="", help="Only this field, or what is in it: interest, parts, payoff.")
+@click.option("--language", type=click.Choice(LANGUAGES), default=LANGUAGES[0], show_default=True, help="Of the text.")
+@folder_option
+@database_option
+@json_option
+def explain(
+    resource: str, field: str, language: str, folder: pathlib.Path, database: str | None, as_json: bool
+) -> None:
+    """Explain how amounts, dates and rates of a RESOURCE such as loans/loan-… came about: rules, leaves and sources."""
+    address, now_us = store_in_use(folder, database), SystemClock().now_us()
+    try:
+        report = cli_explaining.report(address, resource, field, language, now_us)
+    except cli_explaining.NothingDerived as error:
+        raise click.ClickException(str(error)) from error
+    show(report, as_json, cli_explaining.lines(report))
 
 
 @click.command("owed")

@@ -1,6 +1,7 @@
 """The HTTP routes that the protos declare (google.api.http), as patterns."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -32,8 +33,13 @@ class Route:
 
     @property
     def operation(self) -> str:
-        """Returns its own name: the method's, numbered from the method's second binding on."""
-        return self.method.descriptor.name + (str(self.number) if self.number > 1 else "")
+        """Returns its own name: the method's, numbered from the method's second binding on.
+
+        Of a method that several services have, the service's too: Explain_loans, Explain_loans2.
+        """
+        name = self.method.descriptor.name
+        of_service = f"_{self.method.service}" if name in _names_of_several() else ""
+        return f"{name}{of_service}{self.number if self.number > 1 else ''}"
 
     @property
     def changes(self) -> bool:
@@ -47,6 +53,13 @@ class Route:
             return None
         values = (unquote(value) for value in match.groups())
         return dict(zip(self.variables, values, strict=True))
+
+
+@cache
+def _names_of_several() -> frozenset[str]:
+    """Returns the names of methods that several services have."""
+    counts = Counter(method.descriptor.name for method in public_methods())
+    return frozenset(name for name, count in counts.items() if count > 1)
 
 
 def _pattern(template: str) -> tuple[re.Pattern[str], tuple[str, ...]]:

@@ -2,12 +2,13 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from aval.declarations.v1 import declarations_pb2
 from aval.loans.v1 import loans_pb2
+from aval.type.v1 import derivation_pb2
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -179,7 +180,14 @@ async def declaration(page: Page) -> Response:
     """Shows a declaration and its value as a picture."""
     shown = await _declaration(page, f"declarations/{_id(page)}")
     bar = value_bar(shown.value) if shown.HasField("value") and shown.value.HasField("free") else []
-    return page.show("declaration.html", declaration=shown, bar=bar, live="declarations")
+    explanations = await _explanations(page, "declarations", shown.name) if bar else {}
+    return page.show("declaration.html", declaration=shown, bar=bar, explanations=explanations, live="declarations")
+
+
+async def _explanations(page: Page, service: str, name: str) -> Mapping[str, str]:
+    """Returns how the fields of a resource came about, the newest of each, as text by field."""
+    told = await page.call(service, "Explain", derivation_pb2.ExplainRequest(name=name))
+    return {explanation.field: explanation.text for explanation in reversed(told.explanations)}
 
 
 async def _declaration(page: Page, name: str) -> Any:
@@ -282,8 +290,10 @@ async def _application(page: Page, name: str, form: Form, status: int = 200) -> 
         page.rooms.store.read(directory_store.tenants, "banks/"),
     )
     offers = sorted(listed.offers, key=lambda offer: int(offer.all_in_cost.minor_units))
+    explained = await asyncio.gather(*(_explanations(page, "loans", offer.name) for offer in offers))
     return page.show(
         "application.html", status, application=found, offers=offers, form=form, live="loans",
+        explanations={offer.name: texts for offer, texts in zip(offers, explained, strict=True)},
         banks={bank.tenant: bank for bank in banks},
     )  # fmt: skip
 
@@ -316,9 +326,11 @@ async def loan(page: Page) -> Response:
     name = f"loans/{_id(page)}"
     shown = await page.call("loans", "GetLoan", loans_pb2.GetLoanRequest(name=name))
     payoff = None
+    explanations: Mapping[str, str] = {}
     if shown.state == loans_pb2.Loan.ACTIVE:
         payoff = await page.call("loans", "GetPayoff", loans_pb2.GetPayoffRequest(name=name))
+        explanations = await _explanations(page, "loans", name)
     repaid = None
     if shown.HasField("outstanding") and shown.start_date.year:
         repaid = money.from_proto(shown.principal) - money.from_proto(shown.outstanding)
-    return page.show("loan.html", loan=shown, payoff=payoff, repaid=repaid, live="loans")
+    return page.show("loan.html", loan=shown, payoff=payoff, repaid=repaid, explanations=explanations, live="loans")

@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import partial
 
 from chassis import codetables
+from chassis.codetables import Row
 
 DAYS_A_MONTH = 30
 
@@ -14,10 +15,11 @@ code_table = partial(codetables.code_table, "services.credit_insurance")
 
 @dataclass(frozen=True, slots=True)
 class PremiumRate:
-    """A part of the invoice value, and where it comes from."""
+    """A part of the invoice value, and where it comes from; `row` where that is the table."""
 
     rate: Decimal
     source: str
+    row: Row | None = None
 
 
 def grade(country: str, on: date) -> str:
@@ -43,4 +45,4 @@ def table_rate(country: str, term_days: int, insured_ratio: Decimal, on: date) -
     if not fitting:
         return None
     best = min(fitting, key=lambda row: (int(row["term_months"]), Decimal(row["insured_ratio"])))
-    return PremiumRate(Decimal(best["value"]), f"premium_rates {best['code']} {best['effective_from']}")
+    return PremiumRate(Decimal(best["value"]), f"premium_rates {best['code']} {best['effective_from']}", best)

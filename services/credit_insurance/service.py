@@ -18,10 +18,12 @@ from services.credit_insurance.covered_shipment import saga as covered_shipment_
 from services.credit_insurance.covered_shipment.store import COVERED_SHIPMENTS
 from services.credit_insurance.ending import jobs as ending_jobs
 from services.credit_insurance.ending.rpc import visible
+from services.credit_insurance.explaining import EXPLAINING
 from services.credit_insurance.policy import commands as policy_commands
 from services.credit_insurance.policy.store import POLICIES
 from trade import breach
 from trade import tables as trade_tables
+from trade.dated_tables import packaged as dated_tables_packaged
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -58,13 +60,14 @@ SERVICE = Service(
         "GetBuyerLimit": BUYER_LIMITS.get,
         "ListBuyerLimits": BUYER_LIMITS.lists(credit_insurance_pb2.ListBuyerLimitsResponse),
         "GetCoveredShipment": COVERED_SHIPMENTS.get,
+        "Explain": EXPLAINING.read,
         "ListCoveredShipments": COVERED_SHIPMENTS.lists(credit_insurance_pb2.ListCoveredShipmentsResponse),
     },
     subscriptions={"declarations": dict.fromkeys(breach.EVENTS, covered_shipment_saga.follow_breach)},
     sagas={saga.noun: saga for saga in (covered_shipment_saga.SAGA,)},
     sweeps=[exposure.look],
     jobs=[ending_jobs.POLICIES, ending_jobs.BUYER_LIMITS],
-    prepare=[ledger_store.initialise],
+    prepare=[ledger_store.initialise, dated_tables_packaged.prepare],
     violations=verification.violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,

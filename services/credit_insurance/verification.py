@@ -13,7 +13,9 @@ from services.credit_insurance.cover_hold import store as cover_hold_store
 from services.credit_insurance.cover_hold.model import State as HoldState
 from services.credit_insurance.covered_shipment import model, store
 from services.credit_insurance.covered_shipment.model import RESERVING, CoveredShipment, State
+from services.credit_insurance.explaining import EXPLAINING
 from services.credit_insurance.policy.store import POLICIES
+from trade.dated_tables import store as dated_tables_store
 
 # The nouns that tenants take part in.
 PARTICIPATIONS = tuple(rows.participation for rows in (POLICIES, BUYER_LIMITS, store.COVERED_SHIPMENTS))
@@ -23,7 +25,9 @@ def violations(connection: sa.Connection) -> Sequence[str]:
     """Returns everything that doesn't fit."""
     of_shipments = [text for page in store.pages(connection) for text in _of_page(connection, page)]
     of_parties = [text for participation in PARTICIPATIONS for text in participation.violations(connection)]
-    return [*ledger_store.violations(connection), *of_shipments, *of_parties]
+    shared = (ledger_store, dated_tables_store, EXPLAINING)
+    of_shared = [text for room in shared for text in room.violations(connection)]
+    return [*of_shared, *of_shipments, *of_parties]
 
 
 def _of_page(connection: sa.Connection, shipments: Sequence[CoveredShipment]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The declarations service: its contract's methods and the functions behind them."""
 
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from aval.events.v1 import events_pb2
 
 from chassis.blobs import store as blob_store
-from chassis.service import Check, Command, Reading, Service
+from chassis.service import Command, Reading, Service
 from chassis.tables import blob_parts, sealed_answers
 from ledger import store as ledger_store
 from services.declarations.assets.pool import commands as pool_commands
@@ -20,6 +20,7 @@ from services.declarations.assets.rebate import reads as rebate_reads
 from services.declarations.assets.sale import commands as sale_commands
 from services.declarations.assets.sale import proof as sale_proof
 from services.declarations.customs import modes
+from services.declarations.explaining import EXPLAINING
 from services.declarations.fingerprint import commands as fingerprint_commands
 from services.declarations.fingerprint import reads as fingerprint_reads
 from services.declarations.insight.export import reads as export_reads
@@ -69,6 +70,7 @@ from services.declarations.views import persons as views_persons
 from services.declarations.views import records as views_records
 from services.declarations.views import store_sales as views_store_sales
 from services.declarations.window.bill import commands as bill_commands
+from services.declarations.window.bill import moves as bill_moves
 from services.declarations.window.bill import store as bill_store
 from services.declarations.window.declaration import proof as declaration_proof
 from services.declarations.window.draft import store as draft_store
@@ -81,6 +83,10 @@ from services.declarations.window.retail.flows.order import reads as order_reads
 from services.declarations.window.retail.summary import reads as summary_reads
 from services.declarations.window.retail.summary import store as summary_store
 from trade import tables as trade_tables
+from trade.dated_tables import packaged as dated_tables_packaged
+from trade.dated_tables import store as dated_tables_store
+from trade.deadlines import store as deadlines_store
+from trade.deadlines import sweep as deadlines_sweep
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -109,9 +115,11 @@ def _sold_in_store(request: Any) -> Iterable[str]:
     return [request.store_sale.retail_list]
 
 
-# The proofs of the rows: the ledger, the register, pools, summaries, records, bills, refused documents.
-PROOFS: Sequence[Check] = (
+# The proofs of the rows: the ledger, the register, pools, summaries, records, bills, refused documents, derivations.
+PROOFS: Sequence[Callable[[sa.Connection], Iterable[str]]] = (
     ledger_store.violations,
+    dated_tables_store.violations,
+    deadlines_store.violations,
     partial(register_proof.violations, KINDS),
     pool_store.violations,
     summary_store.violations,
@@ -122,6 +130,7 @@ PROOFS: Sequence[Check] = (
     draft_store.violations,
     bill_store.violations,
     refused_store.violations,
+    EXPLAINING.violations,
 )
 
 
@@ -237,6 +246,7 @@ SERVICE = Service(
         "QueryStatisticsChanges": statistics_reads.changes,
         "GetRiskPortrait": portrait_reads.get,
         "ListTradeFindings": findings_reads.list_,
+        "Explain": EXPLAINING.read,
     },
     streams={
         "StreamDeclarations": "BatchCreateDeclarations",
@@ -258,9 +268,10 @@ SERVICE = Service(
         merchants_commands.adopt,
         intake_commands.forget_old,
         blob_store.forget_uploads,
+        deadlines_sweep.sweeping({"records": bill_moves.move}),
     ],
     derivations=[fold_commands.follow, norms_commands.seed, norms_commands.publish, portrait_commands.assess],
-    prepare=[ledger_store.initialise],
+    prepare=[ledger_store.initialise, dated_tables_packaged.prepare],
     violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,

@@ -23,12 +23,17 @@ class Component(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """The rules of one product on a day; rates are parts of one, for example 0.90."""
+    """The rules of one product on a day; rates are parts of one, for example 0.90.
+
+    `maturity_rule` gives the last day of its loans from the first one and the tenor, on a calendar.
+    """
 
     code: str
     advance_rate: Decimal
     annual_rate_max: Decimal
     tenor_days_max: int
+    maturity_rule: str
+    maturity_calendar: str
     waterfall: tuple[Component, ...]
 
 
@@ -42,6 +47,8 @@ def product(code: str, on: date) -> Product:
         Decimal(row["advance_rate"]),
         Decimal(row["annual_rate_max"]),
         int(row["tenor_days_max"]),
+        row["maturity_rule"],
+        row["maturity_calendar"],
         tuple(map(Component, row["waterfall"].split())),
     )
 

@@ -11,7 +11,9 @@ from ledger import store as ledger_store
 from services.loans.application import commands as application_commands
 from services.loans.application.store import APPLICATIONS
 from services.loans.breach import events as breach_events
+from services.loans.explaining import EXPLAINING
 from services.loans.loan import commands as loan_commands
+from services.loans.loan import maturity as loan_maturity
 from services.loans.loan import reads as loan_reads
 from services.loans.loan import saga as loan_saga
 from services.loans.loan import store as loan_store
@@ -21,6 +23,10 @@ from services.loans.offer import reads as offer_reads
 from services.loans.offer.store import OFFERS
 from services.loans.repayment import commands as repayment_commands
 from trade import tables as trade_tables
+from trade.dated_tables import packaged as dated_tables_packaged
+from trade.dated_tables import store as dated_tables_store
+from trade.deadlines import store as deadlines_store
+from trade.deadlines import sweep as deadlines_sweep
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -30,7 +36,7 @@ PARTICIPATIONS = tuple(rows.participation for rows in (APPLICATIONS, OFFERS, LOA
 
 
 def _violations(connection: sa.Connection) -> Sequence[str]:
-    rooms = (ledger_store, loan_store, *PARTICIPATIONS)
+    rooms = (ledger_store, dated_tables_store, deadlines_store, loan_store, *PARTICIPATIONS, EXPLAINING)
     return [violation for room in rooms for violation in room.violations(connection)]
 
 
@@ -59,11 +65,12 @@ SERVICE = Service(
         "GetLoan": LOANS.get,
         "ListLoans": LOANS.lists(loans_pb2.ListLoansResponse),
         "GetPayoff": loan_reads.payoff,
+        "Explain": EXPLAINING.read,
     },
     subscriptions={"declarations": breach_events.REACTIONS},
     sagas={saga.noun: saga for saga in (loan_saga.SAGA,)},
-    sweeps=[offer_commands.expire],
-    prepare=[ledger_store.initialise],
+    sweeps=[offer_commands.expire, deadlines_sweep.sweeping({"loans": loan_maturity.move})],
+    prepare=[ledger_store.initialise, dated_tables_packaged.prepare],
     violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,

@@ -15,6 +15,7 @@ from services.settlement.bill_payment import saga as bill_payment_saga
 from services.settlement.bill_payment import store as bill_payment_store
 from services.settlement.bill_payment.store import BILL_PAYMENTS
 from services.settlement.booking import commands as booking_commands
+from services.settlement.explaining import EXPLAINING
 from services.settlement.incoming_payment import commands as incoming_payment_commands
 from services.settlement.incoming_payment import saga as incoming_payment_saga
 from services.settlement.incoming_payment import store as incoming_payment_store
@@ -26,6 +27,8 @@ from services.settlement.outgoing_payment.store import OUTGOING_PAYMENTS
 from services.settlement.transfer import commands as transfer_commands
 from services.settlement.transfer import reads as transfer_reads
 from trade import tables as trade_tables
+from trade.dated_tables import packaged as dated_tables_packaged
+from trade.dated_tables import store as dated_tables_store
 
 VERSIONS = str(pathlib.Path(__file__).parent / "versions")
 
@@ -37,7 +40,15 @@ PARTICIPATIONS = tuple(
 
 
 def _violations(connection: sa.Connection) -> list[str]:
-    rooms = (ledger_store, incoming_payment_store, outgoing_payment_store, bill_payment_store, *PARTICIPATIONS)
+    rooms = (
+        ledger_store,
+        dated_tables_store,
+        incoming_payment_store,
+        outgoing_payment_store,
+        bill_payment_store,
+        *PARTICIPATIONS,
+        EXPLAINING,
+    )
     return [violation for room in rooms for violation in room.violations(connection)]
 
 
@@ -72,12 +83,13 @@ SERVICE = Service(
         "GetBillPayment": BILL_PAYMENTS.get,
         "ListBillPayments": BILL_PAYMENTS.lists(settlement_pb2.ListBillPaymentsResponse),
         "ListOutgoingPayments": OUTGOING_PAYMENTS.lists(settlement_pb2.ListOutgoingPaymentsResponse),
+        "Explain": EXPLAINING.read,
         "ListNotifications": NOTIFICATIONS.lists(settlement_pb2.ListNotificationsResponse),
     },
     streams={"StreamTransfers": "BatchCreateTransfers"},
     sagas={saga.noun: saga for saga in (incoming_payment_saga.SAGA, bill_payment_saga.SAGA)},
     sweeps=[transfer_commands.expire, outgoing_payment_commands.expire],
-    prepare=[ledger_store.initialise],
+    prepare=[ledger_store.initialise, dated_tables_packaged.prepare],
     violations=_violations,
     books=ledger_store.books,
     ledger_head=ledger_store.head,

@@ -738,6 +738,10 @@ GETS: dict[Key, Get] = {
     ("loans", "GetOffer"): Get("offer"),
     ("loans", "GetLoan"): Get("loan"),
     ("loans", "GetPayoff"): Get("loan"),
+    ("declarations", "Explain"): Get("pool"),
+    ("settlement", "Explain"): Get("bill_payment"),
+    ("credit_insurance", "Explain"): Get("shipment"),
+    ("loans", "Explain"): Get("offer"),
 }
 
 # Reads that are neither of one resource nor a list of resources: each with fields of its request.

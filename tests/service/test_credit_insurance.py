@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from aval.credit_insurance.v1 import credit_insurance_pb2 as pb
 from aval.declarations.v1 import declarations_pb2
 from aval.settlement.v1 import settlement_pb2
+from aval.type.v1 import derivation_pb2
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 from google.type import date_pb2, decimal_pb2
@@ -32,9 +33,11 @@ from chassis.service import Reading
 from chassis.status import RemoteError
 from services.credit_insurance.covered_shipment.model import State
 from services.credit_insurance.errors import CoverHeld, CoverMissing, LimitExceeded
+from services.credit_insurance.explaining import EXPLAINING
 from services.credit_insurance.service import SERVICE
 from services.declarations.privacy.errors import ConsentMissing
 from services.declarations.register.errors import ValueNotEligible, ValuePaid
+from tests import derivation_walk
 from tests.service.credit_insurance_world import (
     BANK,
     CHECKER,
@@ -1135,3 +1138,40 @@ def test_what_is_approved_after_its_period_ends_at_once(ending: World) -> None:
     assert [kind for kind, _ in ending.events("policies/-")] == ["policies.ended"] * 2
     with ending.store.read() as connection:
         assert verification.violations(SERVICE, connection) == []
+
+
+def explained(world: World, name: str, caller: Caller = EXPORTER) -> dict[str, Any]:
+    """How the fields of a shipment came about, by field."""
+    answer = world.read("Explain", derivation_pb2.ExplainRequest(name=name), caller)
+    return {explanation.field: explanation for explanation in answer.explanations}
+
+
+@pytest.mark.parametrize("rate", ["0.0065", ""])
+def test_premium_and_cover_are_explained(world: World, rate: str) -> None:
+    """DV1: the premium of the policy's own rate or of a row with its date, and what is covered and insured of it."""
+    limit = world.limit(world.policy(rate=rate), 80_000)
+    shipment = world.call("CreateCoveredShipment", shipment_request(limit, number(next(numbers)), 100_000), EXPORTER)
+    bring(world, shipment.name, State.COVERED)
+    told = explained(world, shipment.name)
+    assert [*told] == ["covered_amount", "insured_amount", "insured_value", "premium"]
+    assert told["premium"].derivation.result.money == shipment.premium
+    (used,) = [argument for argument in told["premium"].derivation.inputs if argument.name == "rate"]
+    if rate:
+        assert used.field.field == "premium_rate"
+    else:
+        assert (used.row.table, used.row.code) == ("credit_insurance/premium_rates", "STANDARD/3/0.90")
+        assert (used.row.effective_from.year, used.row.column) == (2020, "value")
+    assert told["covered_amount"].derivation.result.money == usd(80_000)
+    assert told["insured_amount"].derivation.result.money == usd(72_000)
+    assert [*explained(world, shipment.name, MAKER)] == [*told]
+    for stranger in (OTHER_EXPORTER, OTHER_MAKER):
+        with pytest.raises(NotFound):
+            explained(world, shipment.name, stranger)
+    assert world.violations() == []
+    with world.store.read() as connection:
+        assert f"{shipment.name} premium" in derivation_walk.walk(connection, EXPLAINING)
+    with world.store.write() as connection:
+        savepoint = connection.begin_nested()
+        place = derivation_walk.plant(connection, shipment.name, "premium")
+        assert any(text.startswith(place) for text in EXPLAINING.violations(connection))
+        savepoint.rollback()

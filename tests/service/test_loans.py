@@ -1,9 +1,11 @@
 """The loans service on both databases: every command in its writer, the saga by the outcomes of its calls."""
 
+import dataclasses
 import datetime
 import itertools
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -29,11 +31,14 @@ from chassis.tables import events
 from chassis.writer import run_batch
 from ledger.tables import transfers
 from services.loans import errors, tables
+from services.loans.explaining import EXPLAINING
 from services.loans.loan import plan
 from services.loans.loan.store import LOANS
 from services.loans.service import SERVICE
+from tests import derivation_walk
 from tests.support import scalar, seeded_random
 from trade.calendars import CHINA
+from trade.derivations import store as derivation_store
 
 NOW_US = 1_800_000_000_000_000
 DAY_US = 86_400_000_000
@@ -293,7 +298,7 @@ def test_a_loan_from_application_to_closure(room: Room) -> None:
         day("2027-04-15"),
     )
     payoff = room.read("GetPayoff", CHECKER, name=loan.name, date=day("2027-04-15"))
-    assert payoff.derivation == "USD 80,000.00 x 4.35 % x 90 / 360 = USD 870.00"
+    assert payoff.derivation == "USD 80,000.00 x 90 x 4.35 % / 360 = USD 870.00"
     assert (payoff.total, payoff.days) == (usd(80_870_00), 90)
     made = repay(room, loan.name, 200_000_00, "2027-04-15")
     assert (made.amount, made.interest, made.unsecured) == (usd(80_870_00), usd(870_00), usd(0))
@@ -771,3 +776,89 @@ def test_a_row_that_disagrees_with_its_accounts_is_found(room: Room) -> None:
     (found,) = room.violations()
     assert loan.name in found
     assert "8000000" in found
+
+
+def explained(room: Room, name: str, caller: Caller, field: str = "") -> dict[str, Any]:
+    """How the fields of a resource came about, by field."""
+    answer = room.read("Explain", caller, name=name, field=field)
+    return {explanation.field: explanation for explanation in answer.explanations}
+
+
+def test_an_offers_costs_are_explained_to_those_who_see_them(room: Room) -> None:
+    """DV2: interest and rates of an offer have a tree each; who isn't shown the offer is told nothing."""
+    made = room.call("CreateOffer", MAKER, offer=offer(opened(room).name))
+    costs = explained(room, made.name, MAKER)
+    assert [*costs] == ["all_in_cost", "interest", "simple_rate"]
+    assert costs["interest"].derivation.result.money == made.interest
+    assert costs["simple_rate"].derivation.result.number == made.simple_rate
+    leaves = {argument.name: argument for argument in costs["interest"].derivation.inputs}
+    (counted,) = leaves["basis"].derivation.inputs
+    assert (counted.row.table, counted.row.code, counted.value.word) == ("trade/day_count_bases", "USD", "ACT_360")
+    assert (leaves["annual_rate"].field.resource, leaves["annual_rate"].field.field) == (made.name, "annual_rate")
+    assert costs["interest"].text.startswith("USD 870.00: Interest at 4.35 % a year of 360 days")
+    assert [*explained(room, made.name, MAKER, "interest")] == ["interest"]
+    # It isn't offered yet: the exporter doesn't know of it.
+    for stranger in (EXPORTER_CALLER, OTHER_MAKER, STRANGER):
+        assert reason(partial(explained, room, made.name, stranger))[0] == "NOT_FOUND"
+    room.call("ApproveOffer", CHECKER, name=made.name, etag=made.etag)
+    assert [*explained(room, made.name, EXPORTER_CALLER)] == [*costs]
+    for name in ("offers/unknown", "applications/unknown"):
+        assert reason(partial(explained, room, name, MAKER))[0] == "NOT_FOUND"
+
+
+def test_a_repayment_is_explained_down_to_the_days(room: Room) -> None:
+    """DV1: interest and principal of each repayment come of the loan's fields, the receipts before it and the days."""
+    loan = active(room)
+    first = repay(room, loan.name, 30_290_00, "2027-02-14", settled=usd(30_290_00))
+    confirmed(room, first)
+    second = repay(room, loan.name, 100_000_00, "2027-04-15")
+    for caller in (CHECKER, EXPORTER_CALLER):
+        parts = explained(room, second.name, caller)
+        assert [*parts] == ["interest", "principal", "unsecured"]
+        assert parts["interest"].derivation.result.money == second.interest
+        assert "30 days" in parts["interest"].text
+        assert f"({first.name}: value_date)" in parts["interest"].text
+        assert "INTEREST PRINCIPAL" in parts["principal"].text
+    for stranger in (OTHER_CHECKER, STRANGER):
+        assert reason(partial(explained, room, second.name, stranger))[0] == "NOT_FOUND"
+    assert room.violations() == []
+    with room.database.read() as connection:
+        assert len(derivation_walk.walk(connection, EXPLAINING)) == 3 + 2 * 3
+
+
+def test_a_payoff_is_derived_on_request(room: Room) -> None:
+    """DV2: what repays a loan today stands nowhere, and is explained all the same, to its bank and its borrower."""
+    loan = active(room)
+    room.now_us += 90 * DAY_US
+    payoff = room.read("GetPayoff", CHECKER, name=loan.name)
+    told = explained(room, loan.name, EXPORTER_CALLER, "payoff")
+    assert told["payoff.interest"].derivation.result.money == payoff.interest
+    assert told["payoff.total"].derivation.result.money == payoff.total
+    assert told["payoff.interest"].number == 0
+    assert reason(lambda: explained(room, loan.name, OTHER_CHECKER))[0] == "NOT_FOUND"
+
+
+def test_a_changed_leaf_and_a_changed_field_are_named(room: Room) -> None:
+    """DV1: a leaf that was changed in its row is named, and so is a field that isn't what its derivation gives."""
+    made = offered(room, opened(room).name)
+    assert room.violations() == []
+    with room.database.write() as connection:
+        place = derivation_walk.plant(connection, made.name, "interest")
+    assert any(text.startswith(f"{place}: day_amount") for text in room.violations())
+    with room.database.write() as connection:
+        connection.execute(sa.update(tables.offers).values(all_in_cost_minor_units=1))
+    assert f"derivations: {made.name} all_in_cost is USD 0.01, its derivation gives USD 970.00" in room.violations()
+
+
+def test_a_derivation_that_gives_another_result_is_never_kept(room: Room) -> None:
+    """DV1: such a tree is a mistake of the program; the transaction ends with it."""
+    made = offered(room, opened(room).name)
+    with room.database.read() as connection:
+        (stored,) = derivation_store.load(connection, made.name, "interest")
+    wrong = dataclasses.replace(stored.derivation, result=Money("USD", 1))
+    entry = derivation_store.Entry(made.name, "interest", wrong)
+    with room.database.write() as connection:
+        submission = Submission(SERVICE.operation("CreateOffer"), MAKER, None, "", room.now_us, b"seed")
+        transaction = submission.transaction(connection, business_date.present(connection, room.now_us))
+        with pytest.raises(AssertionError, match=r"gives USD 870\.00, not USD 0\.01"):
+            derivation_store.put(transaction, EXPLAINING.rules, [entry])

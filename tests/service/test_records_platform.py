@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2, rebate_pb2, records_pb2, retail_pb2
 from aval.events.v1 import events_pb2
 from aval.settlement.v1 import settlement_pb2
+from aval.type.v1 import derivation_pb2
 from google.protobuf import json_format
 from stdnum.cn import uscc
 
@@ -206,6 +207,11 @@ class World:
         request = events_pb2.WatchRequest(resource=resource, until_end=True).SerializeToString()
         answers = stream(request, metadata=metadata, timeout=PATIENCE_SECONDS)
         return [event.type async for raw in answers for event in events_pb2.WatchResponse.FromString(raw).events]
+
+    async def explained(self, name: str, caller: Caller = EXPORTER) -> dict[str, Any]:
+        """How the fields of a record came about, by field."""
+        answer = await self.call("Explain", derivation_pb2.ExplainRequest(name=name), caller)
+        return {explanation.field: explanation for explanation in answer.explanations}
 
     def reading(self) -> Any:
         """The register's store."""
@@ -720,6 +726,9 @@ async def test_bills_are_due_by_the_rule_of_the_day(world: World) -> None:
     found = (await world.get(bill, EXPORTER)).bill
     assert (found.due_date.month, found.due_date.day) == (10, 8)
     assert "announcement 61 of 2022" in found.due_rule
+    due = (await world.explained(bill))["bill.due_date"]
+    assert (due.derivation.result.date, due.number) == (found.due_date, 1)
+    assert "2026-10-05, moved beyond 2026-10-05, 2026-10-06, 2026-10-07 (" in due.text
     stated = a("bill", 1)
     stated.bill.bill_number = world.fresh("P")
     found = (await world.get(await world.taken(stated), EXPORTER)).bill
@@ -774,6 +783,12 @@ async def test_an_overdue_bill_is_paid_with_its_late_fee(world: World) -> None:
     get = settlement_pb2.GetBillPaymentRequest(name=payment.name)
     paid = await world.call("GetBillPayment", get, EXPORTER, SETTLEMENT.name)
     assert (paid.amount.minor_units, paid.late_fee.minor_units) == (327_542_40, 1_142_40)
+    told = await world.explained(bill)
+    assert told["bill.late_fee.amount"].derivation.result.money.minor_units == 1_142_40
+    assert "0.05 % a day for 7 days" in told["bill.late_fee.amount"].text
+    assert "late_fees DUTY since 2024-12-01" in told["bill.late_fee.amount"].text
+    assert "bill.due_date" not in told
+    assert world.violations() == []
     # What customs bills afterwards changes nothing of what was paid.
     own = unlike("bill", world)
     own.bill.kind, own.bill.overdue_bill_number = records_pb2.Bill.LATE_FEE, row.bill.bill_number
@@ -794,6 +809,8 @@ async def test_a_late_fee_that_customs_bills_itself_is_paid_once(world: World) -
     before = await world.balance(account)
     for name in (bill, billed):
         assert await world.paid(await world.pay(name, account)) == ("PAID", "")
+    assert f"is collected by {billed}" in (await world.explained(bill))["bill.late_fee.amount"].text
+    assert world.violations() == []
     assert await world.balance(account) == before - 326_400_00 - 1_142_40
     # One that customs takes back leaves the fee with the bill.
     row, bill = await overdue_bill(world, 7)

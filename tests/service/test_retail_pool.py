@@ -20,6 +20,7 @@ from chassis.service import Reading
 from services.declarations.assets import errors as assets_errors
 from services.declarations.assets.pool import commands as pool_commands
 from services.declarations.assets.pool import reads as pool_reads
+from services.declarations.explaining import EXPLAINING
 from services.declarations.privacy import errors as privacy_errors
 from services.declarations.register import errors as register_errors
 from services.declarations.register.value import store as value_store
@@ -38,6 +39,8 @@ from tests.service.retail_lists_world import (
 )
 from tests.service.test_retail_summary import summary_row
 from tests.support import Stores
+from trade.derivations import rpc
+from trade.derivations.recomputing import recompute
 
 logger = logging.getLogger(__name__)
 # Written anew, in parts of a hundred, of what data/pool_terms.csv says today.
@@ -255,6 +258,12 @@ def test_the_base_is_explained(register: RetailRegister) -> None:
     (closed_lists,) = found.standings
     assert (closed_lists.standing, closed_lists.reason.reason) == ("CLOSED", "NOT_SUMMARISED")
     assert closed_lists.eligibility.value == "0.90"
+    # The same as a tree, of the totals as they are.
+    with register.database.read() as connection:
+        (told,) = EXPLAINING.explanations(Reading(connection, EXPORTER, register.now_us), pool, "base")
+    assert told.derivation.result.money == found.base
+    assert "concentration_COUNTRY" in told.text
+    assert recompute(rpc.from_proto(told.derivation), EXPLAINING.rules) == []
 
 
 def receipt(number: int, units: int, **fields: Any) -> pool_pb2.PoolReceipt:

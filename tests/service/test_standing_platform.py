@@ -23,6 +23,7 @@ from chassis.service import Service
 from cli import verification as cli_verification
 from cli.stores import SERVICES
 from tests.support import migrate_to
+from trade.derivations import store as derivation_store
 
 FIXTURE = pathlib.Path(__file__).parents[1] / "fixtures" / "standing" / "demo_0.2.0.json.gz"
 OLD: Mapping[str, Any] = json.loads(gzip.decompress(FIXTURE.read_bytes()))
@@ -101,6 +102,10 @@ def test_a_platform_of_before_is_carried_over_and_everything_holds(
     report = cli_verification.verify(database_url, is_whole=True, rings=rings)
     assert report["violations"] == []
     assert report["events"] == {name: len(OLD[name]["tables"]["events"]["rows"]) for name in OLD}
+    # What was decided before has no derivation, and none is made up for it.
+    for store in platform.values():
+        with store.read() as connection:
+            assert [*derivation_store.pages(connection)] == []
     assert not any(_carry_over(service, platform[service.name]) for service in SERVICES)
 
 

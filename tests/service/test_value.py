@@ -2,22 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from aval.declarations.v1 import declarations_pb2 as pb
 from aval.declarations.v1 import value_pb2
+from aval.type.v1 import derivation_pb2
 
 from chassis import records
 from chassis.command import Transaction
-from chassis.identity import service_caller
+from chassis.identity import Caller, service_caller
 from chassis.money import Money
+from services.declarations.explaining import EXPLAINING
 from services.declarations.register.encumbrance import store as encumbrance_store
 from services.declarations.register.encumbrance.store import encumbrances as encumbrance_rows
 from services.declarations.register.protocol.carrying import uncounted_payments
 from services.declarations.register.value import store as value_store
 from services.declarations.register.value.books import Books
 from services.declarations.register.value.model import Move, Part
+from tests import derivation_walk
 from tests.service.register_world import (
     BANK,
     BANKS,
@@ -51,6 +55,30 @@ def test_a_smaller_value_takes_free_value_first(world: World) -> None:
     world.amend(name, 80_000_00)
     assert world.value(name) == {"margin": 8_000_00, "free": 22_000_00, "financed": 50_000_00}
     assert world.breaches() == []
+
+
+def explained(world: World, name: str, caller: Caller) -> dict[str, Any]:
+    """How the fields of a declaration came about, by field."""
+    answer = world.read("Explain", derivation_pb2.ExplainRequest(name=name), caller)
+    return {explanation.field: explanation for explanation in answer.explanations}
+
+
+def test_a_margin_is_explained_to_its_owner_alone(world: World) -> None:
+    """DV2: an institution sees what is available and no margin, so it isn't told whether one was booked either."""
+    name = world.declared()
+    assert explained(world, name, EXPORTER)["value.margin"].derivation.result.money == usd(VALUE // 10)
+    world.finance(name, VALUE // 2)
+    assert explained(world, name, EXPORTER)["value.margin"].derivation.result.money == usd(VALUE // 10)
+    (cap,) = [leaf for leaf in explained(world, name, EXPORTER)["value.margin"].derivation.inputs if leaf.name == "cap"]
+    assert (cap.row.table, cap.row.code) == ("declarations/terms", "advance_cap_declarations")
+    assert explained(world, name, BANK) == explained(world, name, OTHER) == {}
+    with world.store.read() as connection:
+        assert derivation_walk.walk(connection, EXPLAINING) == [f"{name} value.margin"]
+    with world.store.write() as connection:
+        savepoint = connection.begin_nested()
+        place = derivation_walk.plant(connection, name, "value.margin")
+        assert any(text.startswith(place) for text in EXPLAINING.violations(connection))
+        savepoint.rollback()
 
 
 def test_reservations_give_way_the_newest_first(world: World) -> None:

@@ -21,9 +21,13 @@ from google.protobuf import any_pb2
 from chassis.certificates import Authority
 from chassis.contracts import event_types
 from chassis.testing import PostgreSQL
+from cli import stores
 from cli.demo import story, world
+from cli.explaining import EXPLAINING
 from cli.layout import Layout
+from tests import derivation_walk
 from tests.system.support import Door, aval, kill, up, verify, wait_until_gone
+from trade.derivations import store as derivation_store
 
 DOCUMENTS = sorted((pathlib.Path(__file__).parent.parent / "fixtures" / "decmessage").glob("*.xml"))
 LOGIN = world.person(world.tenant_of(world.exporter(story.EXPORTER)), "EXPORTER").login
@@ -318,3 +322,43 @@ def test_a_store_whose_ring_is_lost_is_refused_plainly(tmp_path: pathlib.Path) -
         assert done.returncode == 1
         assert "another key ring" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+# What the story decides of amounts and dates, by collection.
+DERIVED = {
+    "offers": {"interest", "all_in_cost", "simple_rate"},
+    "repayments": {"interest", "principal", "unsecured"},
+    "coveredShipments": {"premium", "covered_amount", "insured_amount", "insured_value"},
+    "declarations": {"value.margin"},
+    "incomingPayments": {"amount"},
+}
+
+
+def test_every_amount_of_the_story_is_derived_and_holds(door: Door, tmp_path: pathlib.Path) -> None:
+    """DV1: each stored derivation gives its result again, and none does with one of its leaves changed."""
+    folder = copied(door, tmp_path)
+    derived: dict[str, set[str]] = {}
+    with stores.opened(Layout(folder).database_in_use()) as opened:
+        for service, store in opened:
+            with store.read() as connection:
+                for place in derivation_walk.walk(connection, EXPLAINING[service.name]):
+                    resource, field = place.split(" ")
+                    derived.setdefault(resource.partition("/")[0], set()).add(field.rpartition("].")[2])
+    assert {collection: derived[collection] for collection in DERIVED} == DERIVED
+
+
+def test_an_amount_is_explained_in_either_language(door: Door) -> None:
+    folder = str(door.layout.folder)
+    with stores.opened(door.layout.database_in_use()) as opened:
+        (loans,) = [store for service, store in opened if service.name == "loans"]
+        with loans.read() as connection:
+            names = sorted({stored.resource for page in derivation_store.pages(connection) for stored in page})
+    offer = next(name for name in names if name.startswith("offers/"))
+    status, report = reported("explain", offer, "--field", "interest", "--folder", folder)
+    assert (status, [told["field"] for told in report["derivations"]]) == (0, ["interest"])
+    assert report["derivations"][0]["derivation"]["rule"] == "interest.accrued"
+    told = aval("explain", offer, "--folder", folder, "--language", "zh-CN")
+    assert told.returncode == 0
+    assert "按年利率" in told.stdout
+    unknown = aval("explain", "offers/unknown", "--folder", folder)
+    assert (unknown.returncode, "nothing is derived of offers/unknown" in unknown.stderr) == (1, True)

@@ -23,7 +23,7 @@ def years(*amounts: str) -> list[CashFlow]:
 
 
 def test_a_loan_s_cost_is_simple_and_effective_without_and_with_what_others_charge() -> None:
-    """The worked case L2."""
+    """The worked case of the all-in cost, simple and effective."""
     owed = interest(LENT, Decimal("0.0435"), 90, 360)
     assert owed == Money("USD", 1_107_41)
     assert (owed + FEE, owed + FEE + PREMIUM) == (Money("USD", 1_257_41), Money("USD", 2_492_10))
@@ -41,7 +41,7 @@ def test_a_loan_s_cost_is_simple_and_effective_without_and_with_what_others_char
     [(30, "0.0490", 200_00, "0.073146", "0.076739"), (180, "0.0740", 0, "0.074000", "0.076455")],
 )
 def test_the_cheaper_offer_may_be_the_dearer(days: int, rate: str, fee: int, simple: str, effective: str) -> None:
-    """The two offers of L2: by the simple rate the first is cheaper, by the effective rate the second."""
+    """By the simple rate the first of its two offers is cheaper, by the effective rate the second."""
     amount, kept = Money("USD", 100_000_00), Money("USD", fee)
     owed = interest(amount, Decimal(rate), days, 360)
     assert simple_rate(owed + kept, amount - kept, days, 360) == Decimal(simple)

@@ -12,7 +12,7 @@ from chassis.service import UPLOAD_BLOB, WATCH
 
 SERVICES = ("declarations", "settlement", "credit_insurance", "loans")
 METHODS = [method for name in SERVICES for method in contract(name).descriptor.methods]
-READS = ("Export", "Get", "List", "Query", "Verify", WATCH)
+READS = ("Explain", "Export", "Get", "List", "Query", "Verify", WATCH)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)

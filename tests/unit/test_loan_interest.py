@@ -106,7 +106,7 @@ def test_a_partial_repayment_shows_how_interest_came_about() -> None:
     assert (first.interest_part, first.principal_part) == (Money("USD", 290_00), Money("USD", 30_000_00))
     owed = due(each_loan, [first], START + timedelta(days=90))
     assert owed.derivation == (
-        "USD 80,000.00 x 4.35 % x 30 / 360 + USD 50,000.00 x 4.35 % x 60 / 360 - USD 290.00 paid = USD 362.50"
+        "(USD 80,000.00 x 30 + USD 50,000.00 x 60) x 4.35 % / 360 - USD 290.00 paid = USD 362.50"
     )
     assert (owed.principal, owed.interest, owed.days) == (Money("USD", 50_000_00), Money("USD", 362_50), 90)
 

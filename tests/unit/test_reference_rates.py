@@ -86,7 +86,7 @@ def test_inverse_and_cross_rates_agree(base: str, quote: str, third: str) -> Non
 
 
 def test_yen_are_quoted_by_the_hundred_and_the_derived_leg_is_rounded_once() -> None:
-    """The worked case S2."""
+    """The worked case of yen quoted per 100."""
     assert (quotation_units("JPY", "CNY", TODAY), quotation_units("USD", "CNY", TODAY)) == (100, 1)
     assert sold(YEN, Money("JPY", 12_345_678)).quote == Money("CNY", 566_320_94)
     asked = sold(YEN, Money("CNY", 500_000_00))

@@ -37,7 +37,8 @@ def repayment(state: State = State.POSTED, **parts: int) -> Repayment:
     ids=["posted", "pending", "row of before", "row of long before"],
 )
 def test_what_a_repayment_leaves_to_others(standing: Repayment, left: int) -> None:
-    assert standing.left_to_others == usd(left)
+    """Beside a posted one that left 100."""
+    assert model.left_unsecured([repayment(unsecured=100), standing], "USD") == usd(100 + left)
 
 
 @pytest.mark.parametrize(

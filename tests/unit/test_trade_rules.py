@@ -1,4 +1,4 @@
-"""Rules of the trade that services share: rates, bases and identifiers, by the examples of their docstrings."""
+"""Identifiers of the trade that services share, by the examples of their docstrings."""
 
 from collections.abc import Callable
 

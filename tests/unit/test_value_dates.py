@@ -28,7 +28,7 @@ FRIDAY = datetime.date(2026, 11, 27)
 )
 def test_the_bounds_of_a_value_date(value_date: str, reason: str) -> None:
     day = datetime.date.fromisoformat(value_date)
-    found = settlement_value_dates.problems("IntrBkSttlmDt", day, "banks/LMHFCNB0", FRIDAY)
+    found = settlement_value_dates.problems("IntrBkSttlmDt", day, "banks/LMHFCNB0", FRIDAY, CHINA)
     assert [problem.reason for problem in found] == ([reason] if reason else [])
 
 

@@ -90,11 +90,16 @@ def accounts(shipment: CoveredShipment) -> list[NewAccount]:
     ]
 
 
+def opening_id(shipment: str) -> str:
+    """Returns the transfer that books the insured amount of a shipment (its resource name)."""
+    return ids.derived(shipment, "insured")
+
+
 def opening_transfers(shipment: CoveredShipment) -> list[Transfer]:
     """Books the insured amount; none where it rounds to nothing."""
     insured = shipment.insured(shipment.covered_amount)
     opening = Transfer(
-        ids.derived(shipment.name, "insured"),
+        opening_id(shipment.name),
         _source_id(shipment.name),
         available_id(shipment.name),
         insured.minor_units,

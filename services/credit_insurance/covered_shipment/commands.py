@@ -10,7 +10,7 @@ from chassis.errors import InvalidFields, Problem
 from services.credit_insurance import errors, premium_rates
 from services.credit_insurance.buyer_limit.model import BuyerLimit
 from services.credit_insurance.buyer_limit.store import BUYER_LIMITS
-from services.credit_insurance.covered_shipment import effects, exposure, rpc, store
+from services.credit_insurance.covered_shipment import effects, exposure, rpc, rules, store
 from services.credit_insurance.covered_shipment.model import CoveredShipment, State
 from services.credit_insurance.covered_shipment.store import COVERED_SHIPMENTS
 from services.credit_insurance.covered_shipment.terms import Terms, declared
@@ -18,6 +18,8 @@ from services.credit_insurance.policy.model import Policy
 from services.credit_insurance.policy.store import POLICIES
 from services.credit_insurance.premium_rates import PremiumRate
 from trade import checks
+from trade.derivations import store as derivation_store
+from trade.derivations.store import Entry
 
 LIVING = tuple(state for state in State if state is not State.REFUSED)
 
@@ -43,8 +45,11 @@ def create(
     _check_in_force(shipment, limit, policy)
     _check_new(transaction, shipment)
     held, covered = effects.hold_exposure(transaction, shipment)
-    if not covered:
-        raise errors.LimitExceeded(available=covered.major(), currency=covered.currency)
+    if not covered.money:
+        raise errors.LimitExceeded(available=covered.money.major(), currency=covered.money.currency)
+    premium = rules.premium(shipment.name, terms, policy.name, rate)
+    entries = [Entry(shipment.name, "premium", premium), Entry(shipment.name, "covered_amount", covered)]
+    derivation_store.put(transaction, rules.RULES, entries, are_first=True)
     added = COVERED_SHIPMENTS.add(transaction, held, "covered_shipment.declared")
     return COVERED_SHIPMENTS.view(transaction.connection, added)
 

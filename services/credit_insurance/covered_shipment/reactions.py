@@ -9,6 +9,7 @@ from aval.declarations.v1 import declarations_pb2
 
 from chassis import money
 from chassis.errors import DomainError
+from chassis.money import Money
 from chassis.states import moved
 from chassis.tasks import Outcome
 from services.credit_insurance.covered_shipment import model, plan
@@ -76,10 +77,15 @@ def _reserved(
     """Notes which part of the value reserved stands for the covered part of the invoice."""
     if encumbrance.enterprise != shipment.enterprise:
         return _move(shipment, Verb.CANCEL, refusal_reason=FOREIGN_DECLARATION)
-    (item,) = encumbrance.items
-    asked = money.from_proto(item.claimed if item.HasField("claimed") else item.amount)
-    part = model.insured_part(money.from_proto(item.amount), asked, shipment.covered_amount)
+    part = model.insured_part(*reserved(encumbrance), shipment.covered_amount)
     return _move(shipment, Verb.VALUE_RESERVED, insured_value=part)
+
+
+def reserved(encumbrance: declarations_pb2.Encumbrance) -> tuple[Money, Money]:
+    """Returns how much the register has reserved, in the declaration's currency, and for what amount."""
+    (item,) = encumbrance.items
+    claimed = item.claimed if item.HasField("claimed") else item.amount
+    return money.from_proto(item.amount), money.from_proto(claimed)
 
 
 def _confirmed(

@@ -3,12 +3,20 @@
 from datetime import date
 from decimal import Decimal
 
-from services.declarations.customs.code_tables import code_table
+from services.declarations.customs.code_tables import Row, code_table
 
 
 def advance_cap(kind: str, on: date) -> Decimal:
     """Returns the largest part of an asset's value that may be financed, by the kind of asset."""
-    return Decimal(code_table("terms").value(f"advance_cap_{kind}", on))
+    return Decimal(advance_cap_row(kind, on)["value"])
+
+
+def advance_cap_row(kind: str, on: date) -> Row:
+    """Returns the row of terms.csv with the cap of a kind of asset. Raises KeyError where there is none."""
+    row = code_table("terms").row(f"advance_cap_{kind}", on)
+    if row is None:
+        raise KeyError(f"advance_cap_{kind} on {on}")
+    return row
 
 
 def currency_haircut(on: date) -> Decimal:

@@ -10,8 +10,6 @@ from chassis import ids
 from chassis.money import Money, allocate, total
 from chassis.participants import Participant
 from chassis.states import moved
-from ledger.model import Account, Limit, Transfer
-from ledger.store import NewAccount, account_id
 from services.loans import products
 from trade import breach, day_count_bases
 from trade.breach import Breach, StandingBreach
@@ -112,6 +110,8 @@ class Loan:
     public_key: str = ""
     revision: int = 1
     create_us: int
+    # Whether the maturity rests on a year that its calendar doesn't publish yet.
+    is_maturity_provisional: bool = False
     # The breaches of its declarations in which its bank has a share.
     breaches: tuple[StandingBreach, ...] = ()
 
@@ -225,70 +225,6 @@ def disbursed(loan: Loan, on: date) -> Loan:
         maturity_date=on + timedelta(days=loan.tenor_days),
         outstanding=loan.principal,
     )
-
-
-class Part(enum.StrEnum):
-    """A loan's accounts: what the borrower owes, and what it has paid for owing it."""
-
-    OUTSTANDING = "outstanding"
-    INTEREST = "interest"
-
-
-# What is outstanding is owed to us: repayments and their holds never exceed it.
-LIMITS: Mapping[Part, Limit] = {
-    Part.OUTSTANDING: Limit.CREDITS_MUST_NOT_EXCEED_DEBITS,
-    Part.INTEREST: Limit.NONE,
-}
-
-
-def part_id(loan: str, part: Part) -> str:
-    """The ledger account of a part; `loan` is its resource name."""
-    return account_id("loans", loan, part.value)
-
-
-def funds_id(bank: str, currency: str) -> str:
-    """The contra account of a bank's money in a currency, without limit."""
-    return account_id("loans", bank, currency, "funds")
-
-
-def opening_accounts(loan: Loan) -> list[NewAccount]:
-    """The loan's accounts and its bank's."""
-    currency = loan.principal.currency
-    funds = NewAccount(funds_id(loan.bank, currency), BOOK, currency, Limit.NONE, f"funds {loan.bank}")
-    parts = [
-        NewAccount(part_id(loan.name, part), BOOK, currency, limit, f"{part.value} {loan.name}")
-        for part, limit in LIMITS.items()
-    ]
-    return [funds, *parts]
-
-
-def disbursement(loan: Loan) -> Transfer:
-    """Books the principal as outstanding, from the day on which interest runs."""
-    return Transfer(
-        ids.derived(loan.name, "disbursement"),
-        part_id(loan.name, Part.OUTSTANDING),
-        funds_id(loan.bank, loan.principal.currency),
-        loan.principal.minor_units,
-        code="disbursement",
-        reference=loan.name,
-        value_date=loan.start_date,
-    )
-
-
-def disagreements(loan: Loan, accounts: Mapping[str, Account]) -> list[str]:
-    """Where a loan's row and its accounts say different things."""
-    outstanding = accounts.get(part_id(loan.name, Part.OUTSTANDING))
-    interest = accounts.get(part_id(loan.name, Part.INTEREST))
-    booked = (-outstanding.balance if outstanding else 0, interest.balance if interest else 0)
-    stated = (loan.outstanding.minor_units, loan.interest_paid.minor_units)
-    is_owed = loan.state is State.ACTIVE
-    checks = (
-        (booked != stated, f"states outstanding and interest {stated}, its accounts have {booked}"),
-        ((outstanding is not None) != (loan.state in DISBURSED), "is disbursed in its state or its accounts only"),
-        (bool(loan.outstanding) and not is_owed, "has principal outstanding in a state that owes none"),
-        (loan.state in FINISHED and loan != released_of_all(loan), "is finished and still holds value or cover"),
-    )
-    return [f"loans: {loan.name} ({loan.state.value}) {text}" for is_wrong, text in checks if is_wrong]
 
 
 def released_of_all(loan: Loan) -> Loan:

@@ -16,6 +16,7 @@ def to_proto(loan: Loan) -> loans_pb2.Loan:
         declarations=[item.declaration for item in loan.items],
         encumbrance=f"encumbrances/{loan.encumbrance_id}" if loan.is_encumbered or loan.start_date else "",
         breaches=map(breach.to_proto, loan.breaches),
+        maturity_provisional=loan.is_maturity_provisional,
     )
 
 

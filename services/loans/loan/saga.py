@@ -5,7 +5,7 @@ from functools import partial
 from chassis import database, states
 from chassis.command import Transaction
 from chassis.tasks import Outcome, Saga
-from services.loans.loan import plan, reactions, store
+from services.loans.loan import maturity, plan, reactions, store
 from services.loans.loan.effects import ENTERING
 from services.loans.loan.model import Loan
 from services.loans.loan.store import LOANS
@@ -14,7 +14,7 @@ from trade.breach import Breach
 
 def react(transaction: Transaction, loan: Loan, step: str, outcome: Outcome) -> None:
     """Takes a step's outcome. Raises the refusal of what can't be compensated."""
-    after = reactions.after(loan, step, outcome, transaction.business_date)
+    after = maturity.fixed(transaction, loan, reactions.after(loan, step, outcome, transaction.business_date))
     states.enter(transaction, loan, [after], ENTERING, _save)
 
 

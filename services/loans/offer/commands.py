@@ -12,11 +12,13 @@ from services.loans.application.store import APPLICATIONS
 from services.loans.breach import store as breach_store
 from services.loans.loan import agreement
 from services.loans.loan import rpc as loan_rpc
+from services.loans.loan.rules import RULES
 from services.loans.loan.store import LOANS
 from services.loans.offer import model, rpc, store
 from services.loans.offer.model import TRANSITIONS, Offer, Verb
 from services.loans.offer.store import OFFERS
 from trade import approval
+from trade.derivations import store as derivation_store
 
 EXPIRE_AT_ONCE = 200
 
@@ -43,6 +45,8 @@ def create(transaction: Transaction, request: loans_pb2.CreateOfferRequest) -> l
         now_us=now_us,
         on=transaction.business_date,
     )
+    costs = model.costs_of(offer.name, terms, transaction.business_date)
+    derivation_store.put(transaction, RULES, costs.entries(offer.name), are_first=True)
     return rpc.to_proto(OFFERS.add(transaction, offer, "offer.prepared"), tenant)
 
 

@@ -11,7 +11,8 @@ from chassis.money import Money
 from chassis.participants import Participant
 from services.loans import products
 from services.loans.application.model import Application
-from trade import annual_rates, checks, day_count_bases, interest
+from services.loans.offer.costs import Costs, costs
+from trade import annual_rates, checks, day_count_bases
 from trade.roles import Role
 
 # A rate has at most so many decimals, for example 0.04350000.
@@ -115,29 +116,34 @@ def prepared(
 
     USD 80,000.00 at 4.35 % for 90 days of 360, with a fee of USD 100.00: interest USD 870.00, in all USD 970.00.
     """
-    assert terms.annual_rate is not None, "the terms weren't checked"
-    counted = day_count_bases.default_day_count(terms.amount.currency, on)
-    assert counted is not None, "the currency wasn't checked"
-    basis = day_count_bases.basis(counted)
-    owed = interest.interest(terms.amount, terms.annual_rate, terms.tenor_days, basis)
-    cost = owed + terms.fee
+    owed = costs_of(f"offers/{identifier}", terms, on)
     return Offer(
         id=identifier,
         application=application.name,
         bank=bank,
         enterprise=application.enterprise,
         amount=terms.amount,
-        annual_rate=terms.annual_rate,
+        annual_rate=_checked(terms.annual_rate),
         fee=terms.fee,
         tenor_days=terms.tenor_days,
-        day_count_basis=basis,
-        interest=owed,
-        all_in_cost=cost,
-        simple_rate=interest.simple_rate(cost, terms.amount - terms.fee, terms.tenor_days, basis),
+        day_count_basis=owed.day_count_basis,
+        interest=owed.interest.money,
+        all_in_cost=owed.all_in_cost.money,
+        simple_rate=owed.simple_rate.number,
         expire_us=terms.expire_us,
         maker=maker,
         create_us=now_us,
     )
+
+
+def costs_of(offer: str, terms: Terms, on: date) -> Costs:
+    """Returns the costs of an offer (its name) of checked terms on a business date, and how each comes about."""
+    return costs(offer, terms.amount, _checked(terms.annual_rate), terms.fee, terms.tenor_days, on)
+
+
+def _checked(rate: Decimal | None) -> Decimal:
+    assert rate is not None, "the terms weren't checked"
+    return rate
 
 
 def problems(terms: Terms, application: Application, now_us: int, on: date) -> list[Problem]:

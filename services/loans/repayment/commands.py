@@ -1,29 +1,29 @@
 """Fixing, confirming and cancelling repayments: settlement's calls."""
 
 import dataclasses
-from collections.abc import Sequence
 
 from aval.loans.v1 import loans_pb2
 
 from chassis import money
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem, WrongState
-from chassis.money import Money, total
+from chassis.money import Money
 from chassis.states import after
 from ledger import store as ledger_store
 from ledger.model import Kind
-from services.loans import errors, products
+from services.loans import errors
 from services.loans.loan import model as loan_model
 from services.loans.loan import payoff
 from services.loans.loan.model import Loan
 from services.loans.loan.reads import day
+from services.loans.loan.rules import RULES
 from services.loans.loan.store import LOANS
-from services.loans.products import Component
-from services.loans.repayment import model, rpc, store
+from services.loans.repayment import model, parts, rpc, store
 from services.loans.repayment.model import COUNTED, TRANSITIONS, Repayment, State, Verb
 from services.loans.repayment.store import REPAYMENTS
 from trade import value_dates
-from trade.calendars import day_in_china, packaged
+from trade.dated_tables import reads as dated_tables_reads
+from trade.derivations import store as derivation_store
 from trade.reservation import Reservations
 
 # A partial repayment tells another event than the last one: who books on the type books once.
@@ -83,43 +83,32 @@ def _loan(transaction: Transaction, name: str) -> Loan:
 
 
 def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaymentRequest) -> Repayment:
-    """Returns what an amount repays beside the repayments whose money is still to move. Raises as `create`."""
+    """Returns what an amount repays beside the repayments whose money is still to move, and keeps how that came about.
+
+    Raises as `create`.
+    """
     asked = money.from_proto(request.amount)
     _check(transaction, loan, request)
     counted = store.of_loan(transaction.connection, loan.name, COUNTED)
-    due = payoff.due(loan, counted, day(request))
-    own, taken_over = _to_repay(loan, counted, request)
-    payable = min(due.principal, own + taken_over)
-    order = products.product(loan.product, day_in_china(loan.create_us)).waterfall
-    parts = model.waterfall(asked, {Component.INTEREST: due.interest, Component.PRINCIPAL: payable}, order)
-    if not any(parts.values()):
+    due = payoff.due(loan, counted, day(request), f"repayments/{request.repayment_id}")
+    fixed = parts.parts(loan, due, counted, request)
+    if not (fixed.interest.money or fixed.principal.money):
         raise errors.NothingOwed(loan=loan.name)
-    return Repayment(
+    repayment = Repayment(
         id=request.repayment_id,
         loan=loan.name,
         bank=loan.bank,
         payment=request.payment,
         asked=asked,
-        interest=parts[Component.INTEREST],
-        principal=parts[Component.PRINCIPAL],
-        unsecured=payable - parts[Component.PRINCIPAL],
-        taken_over=taken_over,
+        interest=fixed.interest.money,
+        principal=fixed.principal.money,
+        unsecured=fixed.unsecured.money,
+        taken_over=fixed.taken_over.money,
         value_date=due.day,
         create_us=transaction.now_us,
     )
-
-
-def _to_repay(
-    loan: Loan, counted: Sequence[Repayment], request: loans_pb2.CreateRepaymentRequest
-) -> tuple[Money, Money]:
-    """Returns the principal that a receipt is to repay: what it settled itself, and what those before it left."""
-    currency, settled = loan.principal.currency, money.from_proto(request.settled)
-    repaid = total([repayment.principal_part for repayment in counted], currency)
-    unsecured = model.left_unsecured(counted, currency)
-    own = max(settled - repaid - unsecured, repaid.zero())
-    if request.HasField("settled_by_payment"):
-        own = money.from_proto(request.settled_by_payment)
-    return own, model.taken_over(own, settled, repaid, unsecured)
+    derivation_store.put(transaction, RULES, fixed.entries(repayment.name), are_first=True)
+    return repayment
 
 
 def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaymentRequest) -> None:
@@ -130,7 +119,8 @@ def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
     problems = []
     if currencies != {loan.principal.currency} or asked.minor_units <= 0:
         problems.append(WRONG_AMOUNT)
-    problems += value_dates.late("date", day(request), transaction.business_date, packaged(value_dates.CALENDAR))
+    calendar = dated_tables_reads.calendar(transaction.connection, value_dates.CALENDAR)
+    problems += value_dates.late("date", day(request), transaction.business_date, calendar)
     if problems:
         raise InvalidFields(problems)
 

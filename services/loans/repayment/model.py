@@ -1,7 +1,7 @@
 """A repayment: what of a collected amount pays which part of a loan, held until the money has moved."""
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,7 +9,8 @@ from chassis import ids
 from chassis.money import Money, total
 from chassis.participants import Participant
 from ledger.model import Kind, Transfer, chained
-from services.loans.loan.model import Loan, Part, funds_id, part_id
+from services.loans.loan.books import Part, funds_id, part_id
+from services.loans.loan.model import Loan
 from services.loans.products import Component
 from trade.roles import Role
 
@@ -96,17 +97,19 @@ class Repayment:
         return self.unsecured or self.interest_part.zero() if self.loan else None
 
     @property
-    def left_to_others(self) -> Money:
-        """The principal that it leaves for receipts after it, less what it took over of those before it.
+    def left_unsecured(self) -> Money:
+        """The principal that it left unsecured; of a row of long before, which doesn't say, at most its interest."""
+        return self.interest_part if self.unsecured is None else self.unsecured
 
-        While its money is still to move it leaves nothing: the register may yet put that back. A row of before counts
-        as if nothing had been put back, one of long before as if all its interest had left principal unsecured. 290.00
-        unsecured, 200.00 put back, 25.00 taken over: 65.00; still to move: -25.00.
-        """
-        zero = self.interest_part.zero()
-        unsecured = self.interest_part if self.unsecured is None else self.unsecured
-        left = unsecured - (self.restored or zero) if self.state is State.POSTED else zero
-        return left - (self.taken_over or zero)
+    @property
+    def restored_part(self) -> Money:
+        """How much of that the register put back; of a row of before, which doesn't say, nothing."""
+        return self.restored or self.interest_part.zero()
+
+    @property
+    def taken_over_part(self) -> Money:
+        """The principal of receipts before it that it was to repay; of a row of before, which doesn't say, nothing."""
+        return self.taken_over or self.interest_part.zero()
 
     @property
     def day(self) -> date:
@@ -132,12 +135,34 @@ def waterfall(amount: Money, owed: Mapping[Component, Money], order: Sequence[Co
     return paid
 
 
-def left_unsecured(counted: Iterable[Repayment], currency: str) -> Money:
+def left_unsecured(counted: Collection[Repayment], currency: str) -> Money:
     """Returns the principal that the repayments that count left unsecured, and that none of them repays.
 
     25.31 left by the first, of which nothing was put back: 25.31. Taken over by a second that left 10.00: 10.00.
     """
-    return max(total([repayment.left_to_others for repayment in counted], currency), Money(currency, 0))
+    posted = those_posted(counted)
+    return still_unsecured(
+        tuple(repayment.left_unsecured for repayment in posted),
+        tuple(repayment.restored_part for repayment in posted),
+        tuple(repayment.taken_over_part for repayment in counted),
+        currency,
+    )
+
+
+def those_posted(counted: Iterable[Repayment]) -> list[Repayment]:
+    """Returns the repayments whose money has moved: others leave nothing yet, since that may be put back under way."""
+    return [repayment for repayment in counted if repayment.state is State.POSTED]
+
+
+def still_unsecured(
+    unsecured: tuple[Money, ...], restored: tuple[Money, ...], taken_over: tuple[Money, ...], currency: str
+) -> Money:
+    """Returns what is left of principal left unsecured after what was put back and what later receipts took over.
+
+    Of 290.00 and 10.00, of which 200.00 were put back and 25.00 taken over: 75.00.
+    """
+    left = total(unsecured, currency) - total(restored, currency) - total(taken_over, currency)
+    return max(left, left.zero())
 
 
 def taken_over(settled_by_payment: Money, settled: Money, repaid: Money, unsecured: Money) -> Money:

@@ -25,6 +25,8 @@ from services.settlement.incoming_payment.store import INCOMING_PAYMENTS
 from services.settlement.messages import pacs008
 from services.settlement.messages.pacs008 import CreditTransfer
 from trade import approval, checks
+from trade import value_dates as trade_value_dates
+from trade.dated_tables import reads as dated_tables_reads
 
 PATH = "Document/FIToFICstmrCdtTrf/CdtTrfTxInf"
 UNKNOWN_ACCOUNT = Problem(
@@ -53,8 +55,9 @@ def import_(transaction: Transaction, request: settlement_pb2.ImportPaymentReque
     account = _creditor(transaction, transfer)
     if store.is_taken(transaction.connection, account.bank, model.PACS_008, transfer.chain_id):
         raise errors.UetrKnown(uetr=transfer.chain_id)
+    calendar = dated_tables_reads.calendar(transaction.connection, trade_value_dates.CALENDAR)
     if found := value_dates.problems(
-        f"{PATH}/IntrBkSttlmDt", transfer.settlement_date, account.bank, transaction.business_date
+        f"{PATH}/IntrBkSttlmDt", transfer.settlement_date, account.bank, transaction.business_date, calendar
     ):
         raise InvalidFields(found)
     payment = _payment(transaction, transfer, account)

@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from chassis import states
 from chassis.command import Transaction
 from chassis.tasks import Outcome, Saga
-from services.settlement.incoming_payment import effects, plan, reactions, store
+from services.settlement.incoming_payment import effects, plan, reactions, rules, store
 from services.settlement.incoming_payment.model import IncomingPayment
 from services.settlement.incoming_payment.store import INCOMING_PAYMENTS
+from trade.derivations import store as derivation_store
+from trade.derivations.rules import Rules
+from trade.derivations.shared import SHARED
+
+RULES: Rules = {**SHARED, **rules.INCOMING}
 
 
 def receive(transaction: Transaction, payment: IncomingPayment) -> None:
@@ -18,6 +23,8 @@ def receive(transaction: Transaction, payment: IncomingPayment) -> None:
 
 def move(transaction: Transaction, before: IncomingPayment, path: Sequence[IncomingPayment]) -> IncomingPayment:
     """Takes a payment through the states of a path, each with its effects and its event; returns it as saved last."""
+    if rules.is_divided_now(before, path[-1]):
+        derivation_store.put(transaction, RULES, rules.parts(path[-1]))
     return states.enter(transaction, before, path, effects.ENTERING, _save)
 
 

@@ -214,11 +214,15 @@ def test_offers_stand_by_all_in_cost_and_only_open_ones_can_be_accepted(language
     cheap.all_in_cost.CopyFrom(money_pb2.Money(currency_code="USD", minor_units=123_456))
     cheap.simple_rate.value, cheap.effective_rate.value = "0.049465", "0.051108"
     closed = loans_pb2.Offer(name="offers/2", bank="banks/B", state="EXPIRED")
-    page = shown("application.html", language, application=application, offers=[cheap, closed])
+    explanations = {"offers/1": {"simple_rate": "0.0609: all in"}, "offers/2": {}}
+    page = shown(
+        "application.html", language, application=application, offers=[cheap, closed], explanations=explanations
+    )
     assert "USD 1,234.56" in page
     assert page.count(texts(language)["cheapest"]) == 1
     assert f"{texts(language)['simple_rate']} 4.95% · {texts(language)['effective_rate']} 5.11%" in page
     assert page.count(texts(language)["effective_rate"]) == 1
+    assert page.count("<details") == page.count("0.0609: all in") == 1
     assert page.count('action="/offers/') == 1
 
 
@@ -226,6 +230,9 @@ def test_offers_stand_by_all_in_cost_and_only_open_ones_can_be_accepted(language
 def test_a_loan_in_every_state_has_a_page(state: str) -> None:
     loan = loans_pb2.Loan(name="loans/a", declarations=["declarations/1"], state=state)
     payoff = loans_pb2.Payoff(derivation="100.00 x 4.5% x 10/360")
-    page = shown("loan.html", "en", loan=loan, payoff=payoff, repaid=Money("JPY", 5))
+    explanations = {"payoff.interest": "JPY 5: Interest at 4.5 %\n  basis 360"}
+    page = shown("loan.html", "en", loan=loan, payoff=payoff, repaid=Money("JPY", 5), explanations=explanations)
+    assert "<details" in page
+    assert explanations["payoff.interest"] in page
     assert texts("en")[f"loan_state.{state}"] in page
     assert "JPY 5" in page

@@ -8,10 +8,12 @@ import pytest
 import sqlalchemy as sa
 from aval.declarations.v1 import records_pb2
 from aval.settlement.v1 import settlement_pb2 as pb
+from aval.type.v1 import derivation_pb2
 
 from chassis import migrations, tasks
 from chassis.command import Submission, Transaction
 from chassis.database import Database
+from chassis.errors import NotFound
 from chassis.identity import Caller
 from chassis.ids import Identifiers, system_random
 from chassis.money import LARGEST, Money, to_proto
@@ -22,7 +24,9 @@ from ledger.model import Transfer
 from services.settlement.account import store as account_store
 from services.settlement.account.model import Account, Kind
 from services.settlement.bill_payment import model
+from services.settlement.explaining import EXPLAINING
 from services.settlement.service import SERVICE
+from tests import derivation_walk
 from tests.support import NOW_US, ring
 from trade.calendars import day_in_china
 
@@ -199,3 +203,23 @@ def test_why_no_ledger_could_move_it(payee: str, amounts: list[Money], reason: s
         id="1", bill=BILL, bank=BANK, enterprise=PAYER, debit_account="a", currency="CNY", create_us=NOW_US
     )
     assert model.unpayable(payment, payee, amounts) == reason
+
+
+def test_what_a_bill_costs_is_explained(world: World) -> None:
+    """DV1: the amount that moved is the bill and its late fee; a leaf that was changed is named."""
+    payment = world.pay(world.account(PAYER, 20_000))
+    world.answer(payment, claimed(OPERATOR, yuan(10_000), yuan(120)))
+    assert world.violations() == []
+    with world.store.read() as connection:
+        request = derivation_pb2.ExplainRequest(name=payment)
+        (told,) = EXPLAINING.read(Reading(connection, EXPORTER, NOW_US), request).explanations
+        assert derivation_walk.walk(connection, EXPLAINING) == [f"{payment} amount"]
+        stranger = Caller(f"{OPERATOR}/li", OPERATOR, frozenset({"EXPORTER"}))
+        with pytest.raises(NotFound):
+            EXPLAINING.read(Reading(connection, stranger, NOW_US), request)
+    assert told.derivation.result.money == to_proto(yuan(10_120))
+    leaves = {argument.field.field for argument in told.derivation.inputs if argument.HasField("field")}
+    assert leaves == {"bill.amount", "bill.late_fee.amount"}
+    with world.store.write() as connection:
+        place = derivation_walk.plant(connection, payment, "amount")
+    assert any(text.startswith(place) for text in world.violations())

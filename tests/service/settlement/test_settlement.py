@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aval.declarations.v1 import declarations_pb2
 from aval.settlement.v1 import settlement_pb2
-from aval.type.v1 import money_pb2
+from aval.type.v1 import derivation_pb2, money_pb2
 
 from chassis import business_date, rpc
 from chassis.command import Submission
@@ -486,6 +486,11 @@ async def test_a_payment_is_divided_over_its_declarations(world: Any) -> None:
         (f"declarations/{second}", money(30_000)),
     ]
     assert (done.declaration, done.remainder) == ("", money(90_000))
+    request = derivation_pb2.ExplainRequest(name=payment.name, field="parts")
+    told = (await world.ask("Explain", request, SYSTEM)).explanations
+    assert [explanation.derivation.result.money for explanation in told] == [part.amount for part in done.parts]
+    assert f"declarations/{second}: value.unpaid" in told[0].text
+    assert world.violations() == []
 
 
 async def test_a_person_names_several_declarations(world: Any) -> None:

@@ -39,6 +39,7 @@ from services.declarations.register.value import store as value_store
 from services.declarations.register.value.books import Books
 from services.declarations.register.value.model import Move, Part, less_insurable, transfer
 from trade import reference_rates
+from trade.dated_tables import reads as dated_tables_reads
 
 COLLECTION = "preShipments"
 SHIPPED = "SHIPPED"
@@ -84,7 +85,8 @@ def _rated(transaction: Transaction, link: Link, currency: str) -> Link:
     if currency in (link.shipped.currency, link.netted.currency):
         return link
     on = transaction.business_date
-    rate = reference_rates.reference_rate(currency, link.shipped.currency, on)
+    rates = dated_tables_reads.dated_table(transaction.connection, reference_rates.TABLE)
+    rate = reference_rates.reference_rate(currency, link.shipped.currency, on, rates=rates)
     return link.rated(rate, register_terms.currency_haircut(on)) if rate else link
 
 

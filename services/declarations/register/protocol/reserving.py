@@ -5,6 +5,7 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from aval.declarations.v1 import declarations_pb2
@@ -12,6 +13,7 @@ from google.protobuf.message import Message
 
 from chassis import money
 from chassis.clock import MICROSECONDS
+from chassis.codetables import CodeTable
 from chassis.command import Transaction
 from chassis.errors import DomainError, InvalidFields, Problem
 from chassis.money import Money
@@ -38,6 +40,7 @@ from services.declarations.register.value.eligibility import check_eligible
 from services.declarations.register.value.model import SIDES, part_id
 from trade import checks as trade_checks
 from trade import reference_rates
+from trade.dated_tables import reads as dated_tables_reads
 
 # The purposes to which the enterprise must have consented.
 PURPOSES = {AssetClass.RECEIVABLE: Purpose.FINANCING, AssetClass.INSURANCE: Purpose.INSURANCE}
@@ -222,17 +225,16 @@ def _converted(transaction: Transaction, requested: Encumbrance, assets: Sequenc
     items_with_assets = list(zip(requested.items, assets, strict=True))
     if all(item.amount.currency == asset.value.currency for item, asset in items_with_assets):
         return requested
-    on = transaction.business_date
-    return dataclasses.replace(
-        requested, items=tuple(_in_currency(item, asset, on) for item, asset in items_with_assets)
-    )
+    rates = dated_tables_reads.dated_table(transaction.connection, reference_rates.TABLE)
+    in_currency = partial(_in_currency, rates=rates, on=transaction.business_date)
+    return dataclasses.replace(requested, items=tuple(map(in_currency, requested.items, assets)))
 
 
-def _in_currency(item: Item, asset: Asset, on: datetime.date) -> Item:
+def _in_currency(item: Item, asset: Asset, rates: CodeTable, on: datetime.date) -> Item:
     """Returns an item in the asset's currency, unchanged where the day has no rate."""
     if item.amount.currency == asset.value.currency or item.amount.minor_units <= 0:
         return item
-    rate = reference_rates.reference_rate(item.amount.currency, asset.value.currency, on)
+    rate = reference_rates.reference_rate(item.amount.currency, asset.value.currency, on, rates=rates)
     return encumbrance_model.converted(item, rate, register_terms.currency_haircut(on)) if rate else item
 
 

@@ -205,9 +205,12 @@ def opening_transfers(asset: str, value: Money, cap: Decimal) -> list[Transfer]:
         Move(Part.DECLARED, Part.FREE, value - margin),
         Move(Part.INSURABLE_SOURCE, Part.INSURABLE, value),
     )
-    return [
-        transfer(ids.derived(asset, "open", move.to.value), asset, move, "declared") for move in openings if move.amount
-    ]
+    return [transfer(opening_id(asset, move.to), asset, move, "declared") for move in openings if move.amount]
+
+
+def opening_id(asset: str, part: Part) -> str:
+    """Returns the transfer that books a part of an asset's value first."""
+    return ids.derived(asset, "open", part.value)
 
 
 def transfer(identifier: str, asset: str, move: Move, code: str, reference: str = "") -> Transfer:

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import sqlalchemy as sa
 
 from chassis.command import Transaction
+from chassis.money import Money
 from chassis.records import TEXT
 from ledger import store as ledger_store
 from services.declarations.register import terms as register_terms
 from services.declarations.register.asset import Asset
-from services.declarations.register.value import model
+from services.declarations.register.value import model, rules
 from services.declarations.register.value.model import Part, Value
 from services.declarations.schema import metadata
+from trade.derivations import store as derivation_store
 
 # The causes that freeze an asset, as long as the row is there.
 freezes = sa.Table(
@@ -42,7 +44,19 @@ def open(transaction: Transaction, assets: Iterable[Asset]) -> list[Asset]:
         )
     ]
     ledger_store.post(transaction, *transfers)
+    derivation_store.put(transaction, rules.VALUE, [rules.opened(asset, on) for asset in unbooked], are_first=True)
     return unbooked
+
+
+def opened_margins(connection: sa.Connection, assets: Iterable[str]) -> dict[str, Money]:
+    """Returns the margins with which assets' values were booked first, by name; none of those that had none."""
+    openings = {model.opening_id(asset, Part.MARGIN): asset for asset in assets}
+    lines = ledger_store.stored(connection, openings)
+    accounts = ledger_store.accounts(connection, [model.part_id(asset, Part.MARGIN) for asset in openings.values()])
+    return {
+        openings[key]: Money(accounts[line.transfer.credit_account].currency, line.transfer.amount)
+        for key, line in lines.items()
+    }
 
 
 def opened(connection: sa.Connection, assets: Iterable[str]) -> set[str]:

@@ -9,11 +9,12 @@ from chassis.command import Transaction
 from chassis.errors import NotFound, WrongState
 from chassis.states import moved
 from services.declarations.window import errors as window_errors
-from services.declarations.window.bill import late_fees, store, views
+from services.declarations.window.bill import late_fees, rules, store, views
 from services.declarations.window.bill.model import TRANSITIONS, Bill, State, Verb
 from services.declarations.window.bill.store import bills
 from services.declarations.window.records import store as records_store
 from services.declarations.window.records.model import Record
+from trade.derivations import store as derivation_store
 
 
 def _find(transaction: Transaction, name: str) -> tuple[Bill, Record]:
@@ -38,6 +39,8 @@ def claim(transaction: Transaction, request: records_pb2.ClaimBillRequest) -> re
     today = transaction.business_date
     fee = late_fees.owed(transaction.connection, [(record, bill)], today).get(bill.id)
     owed = fee.amount if fee else bill.amount.zero()
+    kind = records_pb2.Bill.Kind.Name(record.message.bill.kind)
+    derivation_store.put(transaction, rules.BILL, [rules.late_fee(bill, kind, fee, today)])
     claimed = replace(bill, state=state, payment=request.payment, claim_date=today, late_fee=owed)
     return _save(transaction, record, claimed, "bill.claimed")
 

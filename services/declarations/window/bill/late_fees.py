@@ -5,7 +5,7 @@ to the minor unit, and waived below a threshold.
 """
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from aval.declarations.v1 import records_pb2
 
 from chassis.money import Money
-from services.declarations.customs.code_tables import code_table
+from services.declarations.customs.code_tables import Row, code_table
 from services.declarations.window.bill.model import Bill, State
 from services.declarations.window.records import kinds as records_kinds
 from services.declarations.window.records import store as records_store
@@ -48,14 +48,22 @@ def late_fee(kind: str, amount: Money, due_date: datetime.date, on: datetime.dat
 
 def _rates(kind: str, first: datetime.date, last: datetime.date) -> Decimal:
     """Returns the sum of the daily rates from a day to a day, period by period: 10 days of 0.0005 give 0.0050."""
-    rates, day = Decimal(0), first
+    return sum(
+        (Decimal(row["rate_per_day"]) * ((end - begin).days + 1) for row, begin, end in periods(kind, first, last)),
+        start=Decimal(0),
+    )
+
+
+def periods(kind: str, first: datetime.date, last: datetime.date) -> Iterator[tuple[Row, datetime.date, datetime.date]]:
+    """Yields the rows that count from a day to a day, each with the first and the last day on which it does."""
+    day = first
     while day <= last:
         row = code_table("late_fees").row(kind, day)
         end = datetime.date.fromisoformat(row["effective_to"]) if row and row["effective_to"] else last
-        days = (min(end, last) - day).days + 1 if row else 1
-        rates += Decimal(row["rate_per_day"]) * days if row else 0
-        day += days * DAY
-    return rates
+        end = min(end, last) if row else day
+        if row:
+            yield row, day, end
+        day = end + DAY
 
 
 def owed(connection: sa.Connection, bills: Sequence[tuple[Record, Bill]], on: datetime.date) -> dict[str, LateFee]:

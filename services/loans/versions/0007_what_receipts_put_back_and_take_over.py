@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "loans_0006"
-down_revision = "loans_0005"
+revision = "loans_0007"
+down_revision = "loans_0006"
 branch_labels = None
 depends_on = None
 
