@@ -110,7 +110,7 @@ def slow_to_disburse(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_person_sends_on_what_waits_for_a_drawdown(monkeypatch: pytest.MonkeyPatch) -> None:
     """X4, X7, X8: a payment that a lender refuses while its loan is drawn down repays it once a person sends it on."""
     slow_to_disburse(monkeypatch)
-    report = simulate(5)
+    report = simulate(7)
     assert report["violations"] == []
     assert report["outcomes"]["sent on after WRONG_STATE"] > 0
 
@@ -123,5 +123,5 @@ def test_a_payment_that_nobody_sends_on_is_found(monkeypatch: pytest.MonkeyPatch
     slow_to_disburse(monkeypatch)
     monkeypatch.setattr(actors, "_send_on", lambda *_: iter([actors.MOMENT_US]))
     monkeypatch.setattr(world, "MOST_STEPS_TO_REST", 6_000)
-    told = {violation["invariant"] for violation in simulate(5)["violations"]}
+    told = {violation["invariant"] for violation in simulate(7)["violations"]}
     assert told == {"X4", "X5", "X8"}
