@@ -16,10 +16,9 @@ from services.declarations.register.encumbrance import model as encumbrance_mode
 from services.declarations.register.encumbrance import store as encumbrance_store
 from services.declarations.register.encumbrance.model import Encumbrance
 from services.declarations.register.encumbrance.model import State as EncumbranceState
-from services.declarations.register.value import store as value_store
 from services.loans.loan.model import Loan
 from services.loans.loan.model import State as LoanState
-from services.loans.repayment.model import Repayment
+from services.loans.repayment.model import Repayment, left_unsecured
 from services.loans.repayment.model import State as RepaymentState
 from services.loans.tables import loans as loan_rows
 from services.loans.tables import repayments as repayment_rows
@@ -166,7 +165,7 @@ def _faults(collection: Collection, encumbrance: Encumbrance | None, repayment: 
 
 
 def _secured(stores: Stores, loans: list[Loan], moving: set[str]) -> Iterator[str]:
-    """Yields loans whose debt and encumbrance disagree, unless no value is left that could be encumbered."""
+    """Yields loans whose debt and encumbrance disagree beyond what is still to come or known to be unsecured."""
     still = [loan for loan in loans if loan.name not in moving]
     encumbrances = _encumbrances(stores, (f"encumbrances/{loan.encumbrance_id}" for loan in still))
     for loan in still:
@@ -188,16 +187,28 @@ def _due(stores: Stores, loan: Loan, encumbrance: Encumbrance) -> Iterator[str]:
     )
     if settled < repaid:
         yield f"loans: {loan.name} is repaid {repaid}, of {encumbrance.name} {settled} is settled"
-    elif _is_short(stores, encumbrance, settled - repaid) and (free := _unheld(stores, encumbrance)):
-        yield f"loans: {loan.name} is repaid {repaid} of {settled} settled, while {free} could secure the rest"
+    elif settled > repaid and settled - repaid > (told := _accounted(stores, loan, encumbrance)):
+        yield f"loans: {loan.name} is repaid {repaid} of {settled} settled, {told} are to come or known as unsecured"
 
 
-def _is_short(stores: Stores, encumbrance: Encumbrance, owing: Money) -> bool:
-    """Returns whether more was settled of an encumbrance than repaid, beyond what is still to come.
+def _accounted(stores: Stores, loan: Loan, encumbrance: Encumbrance) -> Money:
+    """Returns how much may be settled of a loan's encumbrance that isn't repaid: what is to come, and is unsecured.
 
-    Owing 400.00, of which a payment of 400.00 waits for a person: no. Owing 400.01: yes.
+    Repaid 600.00 of 1,000.00 settled, of which a payment of 390.00 waits for a person and 10.00 are unsecured: 400.00.
     """
-    return bool(owing) and owing > _to_come(stores, encumbrance, owing.currency)
+    return _to_come(stores, encumbrance, loan.principal.currency) + _unsecured(stores, loan)
+
+
+def _unsecured(stores: Stores, loan: Loan) -> Money:
+    """Returns the principal that the lender knows as unsecured: what receipts left and the register didn't put back.
+
+    Interest comes first, and where no value is free the register puts nothing back for it. The next receipt repays that
+    principal before anything else. A loan of which money is still to move isn't asked for.
+    """
+    posted = sa.select(repayment_rows).where(
+        repayment_rows.c.loan == loan.name, repayment_rows.c.state == RepaymentState.POSTED.value
+    )
+    return left_unsecured(records.many(stores.loans, posted, Repayment), loan.principal.currency)
 
 
 def _to_come(stores: Stores, encumbrance: Encumbrance, currency: str) -> Money:
@@ -219,19 +230,3 @@ def _out_of_suspense(stores: Stores, payments: Iterable[str]) -> set[str]:
     rows, states = incoming_payments.c, [state.value for state in BEHIND_NO_RETURN]
     query = sa.select(rows.id).where(rows.state.in_(states), bulk.among(stores.settlement, rows.id, identifiers))
     return {f"incomingPayments/{identifier}" for identifier in stores.settlement.execute(query).scalars()}
-
-
-def _unheld(stores: Stores, encumbrance: Encumbrance) -> Money:
-    """Returns the value that nobody holds of the encumbrance's assets.
-
-    It counts as far as it was settled there and nobody else bars it.
-    """
-    values = value_store.booked(stores.declarations, encumbrance.assets)
-    standing = encumbrance_store.holders_of(stores.declarations, encumbrance.assets)
-    zero = encumbrance.items[0].amount.zero()
-    parts = [
-        min(item.settled, values[item.asset].free + values[item.asset].margin)
-        for item in encumbrance.items
-        if item.asset in values and not encumbrance_model.is_barred(encumbrance, standing.get(item.asset, ()))
-    ]
-    return sum(parts, start=zero)

@@ -33,6 +33,7 @@ MOMENT_US = 5 * MICROSECONDS
 ENTERPRISES = ("enterprises/91411023MAXY00112A", "enterprises/91410105MAXY002277", "enterprises/91411323MAXY003314")
 BANKS = ("banks/LMHFCNB0", "banks/YUHECNB0", "banks/THIRCNB0")
 INSURER = "insurers/ZZZZ00HYXB2026000141"
+PAYMENT_ENDED = ("COMPLETED", "CREDITED", "RETURNED")
 WINDOW = Caller("windows/sim/system", "windows/sim", frozenset({"WINDOW"}))
 
 
@@ -359,6 +360,8 @@ def _finance(stage: Stage, deal: Deal) -> Actor:
     stage.loans.append(loan.name)
     found = yield from _sign(stage, loan)
     stage.count("loan signed" if _ok(found) else f"signature {found.reason}")
+    if stage.chance(50):
+        yield from _pay_early(stage, deal)
 
 
 def _offer(stage: Stage, bank: str, application: Any, units: int) -> Generator[Ask | int, Any, Any]:
@@ -445,6 +448,13 @@ def _buyer(stage: Stage, deal: Deal) -> Actor:
         yield stage.pause(30 * MOMENT_US)
 
 
+def _pay_early(stage: Stage, deal: Deal) -> Actor:
+    """Pays a part while the loan may still be drawn down."""
+    yield stage.pause(MOMENT_US // 2)
+    per_cent = stage.network.random.randrange(5, 30)
+    yield from _pay(stage, deal, stage.network.random.choice(BANKS), max(deal.value * per_cent // 100, 1))
+
+
 def _pay(stage: Stage, deal: Deal, bank: str, units: int) -> Actor:
     account = stage.accounts[bank, deal.enterprise]
     named = [deal, *_second(stage, deal)] if stage.chance(90) else []
@@ -477,6 +487,7 @@ def _pay(stage: Stage, deal: Deal, bank: str, units: int) -> Actor:
         yield from _match(stage, deal, bank, found.name)
     elif said == "invoice":
         yield from _resolve(stage, bank, found.name)
+    stage.start(_see_through(stage, bank, found.name))
 
 
 def _second(stage: Stage, deal: Deal) -> list[Deal]:
@@ -510,6 +521,35 @@ def _match(stage: Stage, deal: Deal, bank: str, payment: str) -> Actor:
     )
     found = yield Ask(person(bank, "BANK_MAKER"), "settlement", "MatchIncomingPayment", request)
     stage.count("matched by hand" if _ok(found) else f"match {_reason(found)}")
+
+
+def _see_through(stage: Stage, bank: str, payment: str) -> Actor:
+    """Lets a person at the bank send a payment on that waits although it counts for its declarations.
+
+    A lender refuses while its loan is drawn down: the person tries again until the payment is at an end.
+    """
+    get = settlement_pb2.GetIncomingPaymentRequest(name=payment)
+    while True:
+        yield 10 * MOMENT_US
+        shown = yield Ask(person(bank, "BANK_MAKER"), "settlement", "GetIncomingPayment", get)
+        state = settlement_pb2.IncomingPayment.State.Name(shown.state)
+        is_waiting = state == "UNMATCHED"
+        if state in PAYMENT_ENDED or (is_waiting and not shown.parts):
+            return
+        if is_waiting:
+            yield from _send_on(stage, bank, shown)
+
+
+def _send_on(stage: Stage, bank: str, payment: settlement_pb2.IncomingPayment) -> Actor:
+    """Names the same declarations again."""
+    request = settlement_pb2.MatchIncomingPaymentRequest(
+        request_id=stage.identifier(),
+        name=payment.name,
+        declarations=[part.declaration for part in payment.parts],
+        etag=payment.etag,
+    )
+    found = yield Ask(person(bank, "BANK_MAKER"), "settlement", "MatchIncomingPayment", request)
+    stage.count(f"sent on after {payment.reason}" if _ok(found) else f"sending on {_reason(found)}")
 
 
 def _reason(answer: Any) -> str:

@@ -64,6 +64,11 @@ class _Run:
             self._note(self._register.check())
 
     def check_services(self) -> None:
+        """Checks each service by itself, and what they agree on while the platform runs."""
+        self._check_each_service()
+        self._note(list(invariants.under_way(self.network)))
+
+    def _check_each_service(self) -> None:
         for node in self.network.nodes.values():
             self._note(list(invariants.of_service(node)))
 
@@ -81,7 +86,7 @@ class _Run:
                 break
         else:
             self._note([("X5", f"{self.network.owes()} events or tasks are still owed")])
-        self.check_services()
+        self._check_each_service()
         self._note(list(invariants.at_rest(self.network)))
         for state, count in invariants.loans_by_state(self.network).items():
             self.stage.outcomes[f"loan {state}"] = count

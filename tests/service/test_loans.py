@@ -271,9 +271,9 @@ def repay(room: Room, loan: str, amount: int, on: str, caller: Caller = SETTLEME
     return room.submit("CreateRepayment", caller, repayment(room, loan, usd(amount), on, **changes))
 
 
-def confirmed(room: Room, made: Any) -> Any:
-    """The repayment once its money has moved."""
-    return room.call("ConfirmRepayment", SETTLEMENT, repayment_id=repayment_id(made))
+def confirmed(room: Room, made: Any, restored: int = 0) -> Any:
+    """The repayment once its money has moved, and so much of what it left unsecured was put back."""
+    return room.call("ConfirmRepayment", SETTLEMENT, repayment_id=repayment_id(made), restored=usd(restored))
 
 
 def repayment_id(repayment: Any) -> str:
@@ -682,17 +682,49 @@ def test_parts_of_a_receivable_repay_interest_too(room: Room) -> None:
     loan = active(room)
     first = repay(room, loan.name, 40_000_00, "2027-02-14", settled=usd(40_000_00))
     assert (first.interest, first.unsecured) == (usd(290_00), usd(290_00))
-    confirmed(room, first)
+    confirmed(room, first, restored=290_00)
     # The register holds the 290.00 again: 39,710.00 stay settled, and the second part settles 40,000.00 more.
     second = repay(room, loan.name, 40_000_00, "2027-03-16", settled=usd(79_710_00))
     assert (second.interest, second.unsecured) == (usd(146_05), usd(146_05))
-    confirmed(room, second)
+    confirmed(room, second, restored=146_05)
     last = repay(room, loan.name, 20_000_00, "2027-04-15", settled=usd(80_000_00))
     assert (last.amount, last.interest, last.unsecured) == (usd(437_63), usd(1_58), usd(0))
     confirmed(room, last)
     assert room.read("GetLoan", CHECKER, name=loan.name).state == loans_pb2.Loan.REPAID
     assert told(room, loan.name).count("loan.partly_repaid") == 2
     assert room.violations() == []
+
+
+def receipt(room: Room, loan: str, amount: int, settled: int, own: int) -> Any:
+    """A repayment on day 30 by a receipt that settled a part of all that is settled."""
+    return repay(room, loan, amount, "2027-02-14", settled=usd(settled), settled_by_payment=usd(own))
+
+
+def test_what_a_receipt_took_over_is_left_to_none_after_it(room: Room) -> None:
+    """290.00 that the first left unsecured are the second's, and put back for it; the third was counted before that."""
+    loan = active(room).name
+    confirmed(room, receipt(room, loan, 40_000_00, settled=40_000_00, own=40_000_00))
+    second = receipt(room, loan, 30_000_00, settled=70_000_00, own=30_000_00)
+    assert (second.principal, second.unsecured) == (usd(30_000_00), usd(290_00))
+    assert confirmed(room, second, restored=290_00).restored == usd(290_00)
+    assert receipt(room, loan, 20_000_00, settled=75_000_00, own=5_000_00).principal == usd(5_000_00)
+
+
+def test_a_repayment_whose_money_is_still_to_move_leaves_nothing_to_others(room: Room) -> None:
+    loan = active(room).name
+    first = receipt(room, loan, 40_000_00, settled=40_000_00, own=40_000_00)
+    second = receipt(room, loan, 20_000_00, settled=50_000_00, own=10_000_00)
+    assert (first.unsecured, second.principal) == (usd(290_00), usd(10_000_00))
+    confirmed(room, first)
+    assert receipt(room, loan, 20_000_00, settled=60_000_00, own=10_000_00).principal == usd(10_290_00)
+
+
+@pytest.mark.parametrize("restored", [usd(290_01), usd(-1), money.to_proto(Money("EUR", 1))])
+def test_no_more_is_put_back_than_a_receipt_left_unsecured(room: Room, restored: Any) -> None:
+    made = receipt(room, active(room).name, 40_000_00, settled=40_000_00, own=40_000_00)
+    asked = {"repayment_id": repayment_id(made), "restored": restored}
+    assert reason(lambda: room.call("ConfirmRepayment", SETTLEMENT, **asked))[1] == ["RESTORED_NOT_LEFT"]
+    assert confirmed(room, made, restored=290_00).restored == usd(290_00)
 
 
 def test_a_receipt_of_one_receivable_leaves_what_another_secures(room: Room) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from cli.simulation import invariants, world
+from chassis.clock import MICROSECONDS
+from cli.simulation import actors, invariants, world
 from cli.simulation.network import Network
 from services.declarations.register.encumbrance import model as encumbrance_model
 
@@ -92,3 +93,35 @@ def test_a_call_that_stays_owed_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(world, "MOST_STEPS_TO_REST", 1)
     violations = [violation["detail"] for violation in simulate(5, 100)["violations"] if violation["invariant"] == "X5"]
     assert [detail.endswith(" tasks are still owed") and not detail.startswith("0 ") for detail in violations] == [True]
+
+
+def slow_to_disburse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loses the first calls that pay out each loan: its drawdown takes a minute, and buyers pay meanwhile."""
+    send, begun_us = Network._send, dict[str, int]()
+
+    def sent(network: Network, caller: Any, service: str, method: str, request: Any, reply: Any) -> None:
+        now_us = network.clock.now_us()
+        if method != "Disburse" or now_us - begun_us.setdefault(request.loan, now_us) > 60 * MICROSECONDS:
+            send(network, caller, service, method, request, reply)
+
+    monkeypatch.setattr(Network, "_send", sent)
+
+
+def test_a_person_sends_on_what_waits_for_a_drawdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X4, X7, X8: a payment that a lender refuses while its loan is drawn down repays it once a person sends it on."""
+    slow_to_disburse(monkeypatch)
+    report = simulate(7)
+    assert report["violations"] == []
+    assert report["outcomes"]["sent on after WRONG_STATE"] > 0
+
+
+def test_a_payment_that_nobody_sends_on_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X4, X8: a payment that counts for a declaration and waits at rest is told, and so is the cover it wasn't told of.
+
+    X7 isn't broken: its money is still to repay the loan.
+    """
+    slow_to_disburse(monkeypatch)
+    monkeypatch.setattr(actors, "_send_on", lambda *_: iter([actors.MOMENT_US]))
+    monkeypatch.setattr(world, "MOST_STEPS_TO_REST", 6_000)
+    told = {violation["invariant"] for violation in simulate(7)["violations"]}
+    assert told == {"X4", "X5", "X8"}

@@ -115,6 +115,10 @@ def repayment(amount: int, interest: int, unsecured: int = 0) -> loans_pb2.Repay
     )
 
 
+def restored_of(units: int) -> declarations_pb2.RestoreEncumbranceResponse:
+    return declarations_pb2.RestoreEncumbranceResponse(restored=proto(units))
+
+
 def receivable(enterprise: str = EXPORTER, currency: str = "USD", unpaid: int = 1000) -> declarations_pb2.Receivable:
     return declarations_pb2.Receivable(
         enterprise=enterprise, unpaid=money_pb2.Money(currency_code=currency, minor_units=unpaid)
@@ -364,8 +368,26 @@ def test_what_interest_took_is_put_back_before_the_money_moves() -> None:
     assert call is not None
     assert (call.step, call.tenant, call.request.amount) == ("restore encumbrances/a", BANK, proto(10))
     assert list(call.request.assets) == [DECLARATION]
-    assert on(made, "restore encumbrances/a", declarations_pb2.Encumbrance()).state is State.SWEPT
     assert on(made, "restore encumbrances/a", Refused()).collections[0].refusal == "REFUSED"
+
+
+@pytest.mark.parametrize(("answer", "restored"), [(restored_of(10), 10), (restored_of(4), 4), (Refused(), 0)])
+def test_the_lender_hears_how_much_was_put_back(answer: Any, restored: int) -> None:
+    """The restoration is answered before the payment is swept, and no repayment is confirmed before that."""
+    made = on(in_state(State.MATCHED), APPLY, applied(("loans/a", BANK, 400)))
+    made = on(made, "collect encumbrances/a", repayment(400, 10, unsecured=10))
+    assert made.state is State.COLLECTING
+    swept = on(made, "restore encumbrances/a", answer)
+    call = plan.owed(swept)
+    assert swept.state is State.SWEPT
+    assert call is not None
+    assert (call.step, call.request.restored) == ("confirm encumbrances/a", proto(restored))
+
+
+def test_the_lender_hears_that_nothing_was_to_be_put_back() -> None:
+    call = plan.owed(in_state(State.SWEPT))
+    assert call is not None
+    assert call.request.restored == proto(0)
 
 
 def test_a_bank_sees_of_anothers_loan_an_opaque_reference_alone() -> None:
@@ -446,7 +468,7 @@ class World:
         return repayment(amount, self.data.draw(st.integers(0, amount)), unsecured)
 
     def restore(self, _made: IncomingPayment, _encumbrance: str) -> Any:
-        return declarations_pb2.Encumbrance()
+        return restored_of(self.data.draw(st.integers(0, 10**6)))
 
     def confirm(self, _made: IncomingPayment, _loan: str) -> Any:
         return loans_pb2.Repayment()

@@ -25,19 +25,33 @@ OUTSTANDING = Rule(
     english="{principal}, of which repaid: {repaid}",
     chinese="{principal}，其中已还：{repaid}",
 )
-TO_REPAY = Rule(
-    name="loan.to_repay",
-    function=repayment_model.to_repay,
-    source="A receipt repays what it settled of the encumbrance, and what interest took of earlier receipts",
+UNSECURED = Rule(
+    name="loan.still_unsecured",
+    function=repayment_model.still_unsecured,
+    source="What receipts left unsecured, less what the register put back and what later receipts took over",
+    parameters=(
+        Parameter("unsecured", "无担保本金", is_list=True),
+        Parameter("restored", "已恢复担保", is_list=True),
+        Parameter("taken_over", "已由后续收款承接", is_list=True),
+        Parameter("currency", "币种"),
+    ),
+    english="Left unsecured: {unsecured}; put back: {restored}; taken over by later receipts: {taken_over}",
+    chinese="无担保本金：{unsecured}；已恢复担保：{restored}；已由后续收款承接：{taken_over}",
+)
+TAKEN_OVER = Rule(
+    name="loan.taken_over",
+    function=repayment_model.taken_over,
+    source="A receipt repays what earlier receipts left unsecured, beside what it settled of the encumbrance",
     parameters=(
         Parameter("settled_by_payment", "本次收款清偿"),
         Parameter("settled", "累计清偿"),
         Parameter("repaid", "已还本金"),
-        Parameter("interest", "已付利息"),
+        Parameter("unsecured", "无担保本金"),
     ),
-    english="{settled_by_payment} settled by this receipt, of {settled} in all; {repaid} of principal and {interest} of"
-    " interest were paid before",
-    chinese="本次收款清偿 {settled_by_payment}，累计清偿 {settled}；此前已还本金 {repaid}、利息 {interest}",
+    english="{unsecured} left unsecured by earlier receipts; {settled_by_payment} settled by this one, of {settled} in"
+    " all; {repaid} of principal were repaid before",
+    chinese="此前收款留下的无担保本金 {unsecured}；本次收款清偿 {settled_by_payment}，累计清偿 {settled}；"
+    "此前已还本金 {repaid}",
 )
 PART = Rule(
     name="loan.part",
@@ -55,4 +69,4 @@ PART = Rule(
     chinese="{amount} 按 {order} 的顺序偿付，其中用于 {component} 的部分；应付利息 {interest}，应还本金 {principal}",
 )
 
-RULES: Rules = {**SHARED, **table(OUTSTANDING, TO_REPAY, PART)}
+RULES: Rules = {**SHARED, **table(OUTSTANDING, UNSECURED, TAKEN_OVER, PART)}

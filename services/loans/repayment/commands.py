@@ -7,6 +7,7 @@ from aval.loans.v1 import loans_pb2
 from chassis import money
 from chassis.command import Transaction
 from chassis.errors import InvalidFields, NotFound, Problem, WrongState
+from chassis.money import Money
 from chassis.states import after
 from ledger import store as ledger_store
 from ledger.model import Kind
@@ -35,6 +36,13 @@ WRONG_AMOUNT = Problem(
     "AMOUNT_NOT_COLLECTABLE",
     "Give a positive amount in the loan's currency.",
     "金额须为正数，且与贷款币种一致。",
+)
+
+RESTORED_NOT_LEFT = Problem(
+    "restored",
+    "RESTORED_NOT_LEFT",
+    "Give no more than the repayment left unsecured, in the loan's currency.",
+    "金额不得为负，不得超过该笔还款后无担保的本金，且须与贷款币种一致。",
 )
 
 
@@ -95,6 +103,7 @@ def _fixed(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
         interest=fixed.interest.money,
         principal=fixed.principal.money,
         unsecured=fixed.unsecured.money,
+        taken_over=fixed.taken_over.money,
         value_date=due.day,
         create_us=transaction.now_us,
     )
@@ -117,12 +126,15 @@ def _check(transaction: Transaction, loan: Loan, request: loans_pb2.CreateRepaym
 
 
 def confirm(transaction: Transaction, request: loans_pb2.ConfirmRepaymentRequest) -> loans_pb2.Repayment:
-    """Books a repayment whose money has moved. Raises NotFound, WrongState."""
+    """Books a repayment whose money has moved, and how much of what it left unsecured was put back.
+
+    Raises NotFound, WrongState, InvalidFields.
+    """
     name, bank = f"repayments/{request.repayment_id}", transaction.caller.tenant
     repayment = REPAYMENTS.own(transaction.connection, name, bank=bank)
     if repayment.state is State.POSTED:
         return rpc.to_proto(repayment)
-    posted = after(TRANSITIONS, repayment, Verb.CONFIRM)
+    posted = dataclasses.replace(after(TRANSITIONS, repayment, Verb.CONFIRM), restored=_restored(repayment, request))
     ledger_store.post(transaction, *model.closing_transfers(repayment, Kind.POST))
     posted = REPAYMENTS.save(transaction, posted)
     loan = _loan(transaction, repayment.loan)
@@ -134,6 +146,17 @@ def confirm(transaction: Transaction, request: loans_pb2.ConfirmRepaymentRequest
     settled = _settled(transaction, paid)
     LOANS.save(transaction, settled, REPAID if settled.state is loan_model.State.REPAID else PARTLY_REPAID)
     return rpc.to_proto(posted)
+
+
+def _restored(repayment: Repayment, request: loans_pb2.ConfirmRepaymentRequest) -> Money:
+    """Returns how much the register put back: none where that isn't told. Raises InvalidFields if it is too much."""
+    left = repayment.unsecured_part or repayment.interest_part.zero()
+    if not request.HasField("restored"):
+        return left.zero()
+    restored = money.from_proto(request.restored)
+    if restored.currency != left.currency or not left.zero() <= restored <= left:
+        raise InvalidFields([RESTORED_NOT_LEFT])
+    return restored
 
 
 def _settled(transaction: Transaction, loan: Loan) -> Loan:

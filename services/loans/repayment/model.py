@@ -1,12 +1,12 @@
 """A repayment: what of a collected amount pays which part of a loan, held until the money has moved."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from chassis import ids
-from chassis.money import Money
+from chassis.money import Money, total
 from chassis.participants import Participant
 from ledger.model import Kind, Transfer, chained
 from services.loans.loan.books import Part, funds_id, part_id
@@ -59,6 +59,10 @@ class Repayment:
     create_us: int
     # The principal that is owed after it though its encumbrance was settled for it.
     unsecured: Money | None = None
+    # How much of that the register put back, known once the money has moved; None in rows of before.
+    restored: Money | None = None
+    # The principal that receipts before it left unsecured, and that it is to repay; None in rows of before.
+    taken_over: Money | None = None
 
     @property
     def name(self) -> str:
@@ -93,6 +97,21 @@ class Repayment:
         return self.unsecured or self.interest_part.zero() if self.loan else None
 
     @property
+    def left_unsecured(self) -> Money:
+        """The principal that it left unsecured; of a row of long before, which doesn't say, at most its interest."""
+        return self.interest_part if self.unsecured is None else self.unsecured
+
+    @property
+    def restored_part(self) -> Money:
+        """How much of that the register put back; of a row of before, which doesn't say, nothing."""
+        return self.restored or self.interest_part.zero()
+
+    @property
+    def taken_over_part(self) -> Money:
+        """The principal of receipts before it that it was to repay; of a row of before, which doesn't say, nothing."""
+        return self.taken_over or self.interest_part.zero()
+
+    @property
     def day(self) -> date:
         """Its value date."""
         assert self.value_date is not None, f"{self.name} is a tombstone"
@@ -116,17 +135,47 @@ def waterfall(amount: Money, owed: Mapping[Component, Money], order: Sequence[Co
     return paid
 
 
-def to_repay(settled_by_payment: Money, settled: Money, repaid: Money, interest: Money) -> Money:
-    """Returns the principal that a receipt is to repay: what it settled of the encumbrance, and what receipts before it
-    settled and left owing, since they paid interest first.
+def left_unsecured(counted: Collection[Repayment], currency: str) -> Money:
+    """Returns the principal that the repayments that count left unsecured, and that none of them repays.
 
-    The rest is secured by what the encumbrance still holds, and is repaid from there; what another receipt settled and
-    has still to repay is that one's. Of a loan of 160.00 on two receivables of 80.00 each, none repaid: 80.00 once the
-    first is settled. Of 100.00 settled in all, 20.00 by this receipt, after 79.71 of principal and 0.29 of interest
-    were paid: 20.29. Of 80.00, 40.00 by this receipt, before the other one is collected: 40.00.
+    25.31 left by the first, of which nothing was put back: 25.31. Taken over by a second that left 10.00: 10.00.
     """
-    left = min(settled - settled_by_payment - repaid, interest)
-    return settled_by_payment + max(left, left.zero())
+    posted = those_posted(counted)
+    return still_unsecured(
+        tuple(repayment.left_unsecured for repayment in posted),
+        tuple(repayment.restored_part for repayment in posted),
+        tuple(repayment.taken_over_part for repayment in counted),
+        currency,
+    )
+
+
+def those_posted(counted: Iterable[Repayment]) -> list[Repayment]:
+    """Returns the repayments whose money has moved: others leave nothing yet, since that may be put back under way."""
+    return [repayment for repayment in counted if repayment.state is State.POSTED]
+
+
+def still_unsecured(
+    unsecured: tuple[Money, ...], restored: tuple[Money, ...], taken_over: tuple[Money, ...], currency: str
+) -> Money:
+    """Returns what is left of principal left unsecured after what was put back and what later receipts took over.
+
+    Of 290.00 and 10.00, of which 200.00 were put back and 25.00 taken over: 75.00.
+    """
+    left = total(unsecured, currency) - total(restored, currency) - total(taken_over, currency)
+    return max(left, left.zero())
+
+
+def taken_over(settled_by_payment: Money, settled: Money, repaid: Money, unsecured: Money) -> Money:
+    """Returns the principal that a receipt is to repay beyond what it settled itself: what those before it left.
+
+    That is what they left unsecured, and no more than was settled and isn't repaid. The rest is secured by what the
+    encumbrance still holds, and is repaid from there; what another receipt settled and has still to repay is that
+    one's. Of a loan of 160.00 on two receivables of 80.00 each, none repaid, the first settled by this receipt: 0.00.
+    Of 100.00 settled in all, 20.00 by this receipt, after 79.71 of principal were repaid and 0.29 left unsecured: 0.29;
+    where these 0.29 were put back since: 0.00.
+    """
+    left = min(settled - settled_by_payment - repaid, unsecured)
+    return max(left, left.zero())
 
 
 def hold_id(repayment: Repayment, component: Component) -> str:

@@ -11,8 +11,9 @@ from chassis.codetables import Row
 from chassis.money import Money
 from services.loans.loan.model import Loan
 from services.loans.loan.payoff import Due
-from services.loans.loan.rules import PART, TO_REPAY
+from services.loans.loan.rules import PART, TAKEN_OVER, UNSECURED
 from services.loans.products import Component, code_table
+from services.loans.repayment import model
 from services.loans.repayment.model import Repayment
 from trade.calendars import day_in_china
 from trade.derivations import rules
@@ -23,11 +24,12 @@ from trade.derivations.store import Entry
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of a repayment, and the principal that stays owed though its encumbrance was settled."""
+    """The parts of a repayment, the principal that it leaves unsecured, and that which it took over of others."""
 
     interest: Derivation
     principal: Derivation
     unsecured: Derivation
+    taken_over: Derivation
 
     def entries(self, repayment: str) -> list[Entry]:
         """Returns them as the derivations of a repayment's fields."""
@@ -44,7 +46,9 @@ def parts(loan: Loan, due: Due, counted: Sequence[Repayment], request: loans_pb2
     100.00 of 30.00 interest and 50.00 principal: 30.00 and 50.00, and nothing is unsecured.
     """
     name = f"repayments/{request.repayment_id}"
-    payable = derived(LEAST, amount=[due.outstanding, _to_repay(loan, counted, request)])
+    own, taken_over = _to_repay(loan, counted, request)
+    to_repay = rules.summed([own, taken_over], loan.principal.currency)
+    payable = derived(LEAST, amount=[due.outstanding, to_repay])
     order, offered = _order(loan), rules.field(money.from_proto(request.amount), name, "asked")
     interest, principal = (
         derived(
@@ -57,7 +61,7 @@ def parts(loan: Loan, due: Due, counted: Sequence[Repayment], request: loans_pb2
         )
         for component in Component
     )
-    return Parts(interest, principal, derived(DIFFERENCE, minuend=payable, subtrahend=principal))
+    return Parts(interest, principal, derived(DIFFERENCE, minuend=payable, subtrahend=principal), taken_over)
 
 
 def _order(loan: Loan) -> Leaf:
@@ -72,21 +76,29 @@ def _product(code: str, on: date) -> Row:
     return row
 
 
-def _to_repay(loan: Loan, counted: Sequence[Repayment], request: loans_pb2.CreateRepaymentRequest) -> Derivation:
-    """Returns the principal that a receipt is to repay beside the repayments that count."""
-    currency = loan.principal.currency
+def _to_repay(
+    loan: Loan, counted: Sequence[Repayment], request: loans_pb2.CreateRepaymentRequest
+) -> tuple[Leaf, Derivation]:
+    """Returns the principal that a receipt is to repay: what it settled itself, and what those before it left."""
+    currency, settled = loan.principal.currency, money.from_proto(request.settled)
     repaid = _sum(((repayment.name, repayment.principal_part) for repayment in counted), "principal", currency)
-    interest = _sum(((repayment.name, repayment.interest_part) for repayment in counted), "interest", currency)
-    settled = money.from_proto(request.settled)
-    own = max(settled - repaid.money, repaid.money.zero())
+    unsecured = _still_unsecured(counted, currency)
+    amount = max(settled - repaid.money - unsecured.money, settled.zero())
     if request.HasField("settled_by_payment"):
-        own = money.from_proto(request.settled_by_payment)
+        amount = money.from_proto(request.settled_by_payment)
+    own = rules.field(amount, request.encumbrance, "settled_by_payment")
+    told = rules.field(settled, request.encumbrance, "settled")
+    return own, derived(TAKEN_OVER, settled_by_payment=own, settled=told, repaid=repaid, unsecured=unsecured)
+
+
+def _still_unsecured(counted: Sequence[Repayment], currency: str) -> Derivation:
+    posted = model.those_posted(counted)
     return derived(
-        TO_REPAY,
-        settled_by_payment=rules.field(own, request.encumbrance, "settled_by_payment"),
-        settled=rules.field(settled, request.encumbrance, "settled"),
-        repaid=repaid,
-        interest=interest,
+        UNSECURED,
+        unsecured=[rules.field(standing.left_unsecured, standing.name, "unsecured") for standing in posted],
+        restored=[rules.field(standing.restored_part, standing.name, "restored") for standing in posted],
+        taken_over=[rules.field(standing.taken_over_part, standing.name, "taken_over") for standing in counted],
+        currency=Leaf(currency),
     )
 
 

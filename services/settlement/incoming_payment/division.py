@@ -36,8 +36,8 @@ class Collection:
 
     `settled_total` is what all payments have settled of it. `amount` (interest and principal) is None until the lender
     has fixed it, and stays so where others left nothing; zero where it refused. `unsecured` is the principal that is
-    owed though it was settled, because the lender took interest first. `reference` is opaque: it stands for lender and
-    loan where these aren't told.
+    owed though it was settled, because the lender took interest first; `restored` what of it the register put back,
+    once it has answered. `reference` is opaque: it stands for lender and loan where these aren't told.
     """
 
     encumbrance: str
@@ -50,6 +50,7 @@ class Collection:
     amount: Money | None = None
     interest: Money | None = None
     unsecured: Money | None = None
+    restored: Money | None = None
     refusal: str = ""
     is_confirmed: bool = False
     is_restored: bool = False

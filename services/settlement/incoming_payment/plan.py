@@ -91,9 +91,16 @@ def _restore(payment: IncomingPayment) -> Call | None:
 
 
 def _confirm(payment: IncomingPayment) -> Call | None:
+    """Tells the lender that its money has moved, and how much the register put back before.
+
+    All that is to be put back has been by then: no payment is swept that still owes a restoration.
+    """
     for collection in payment.collections:
         if collection.awaits_confirmation:
-            request = loans_pb2.ConfirmRepaymentRequest(repayment_id=collection.repayment_id)
+            restored = collection.restored or collection.settled.zero()
+            request = loans_pb2.ConfirmRepaymentRequest(
+                repayment_id=collection.repayment_id, restored=money.to_proto(restored)
+            )
             step = f"{Step.CONFIRM} {collection.encumbrance}"
             return Call(step, "loans", "ConfirmRepayment", request, collection.bank)
     return None

@@ -105,7 +105,11 @@ def _uncollected(payment: IncomingPayment, encumbrance: str, refusal: DomainErro
 
 
 def _restore(payment: IncomingPayment, encumbrance: str, outcome: Outcome) -> IncomingPayment:
-    return _noted(payment, encumbrance, outcome, is_restored=True)
+    restored = payment.amount.zero()
+    if not isinstance(outcome, DomainError):
+        answer: Any = outcome
+        restored = money.from_proto(answer.restored)
+    return _noted(payment, encumbrance, outcome, is_restored=True, restored=restored)
 
 
 def _confirm(payment: IncomingPayment, encumbrance: str, outcome: Outcome) -> IncomingPayment:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -46,6 +47,76 @@ async def test_two_payments_at_once_repay_the_lender_together(market: Any) -> No
     payments = await asyncio.gather(*(market.pay(units, declaration) for units in (30_000_00, 30_000_00, 40_000_00)))
     assert sum(paid_to(payment, loan.name) for payment in payments) == 80_000_00
     assert (await market.loan(loan.name)).outstanding == usd(0)
+    assert market.violations() == []
+
+
+class Gate:
+    """A call of settlement that waits until a test lets it go."""
+
+    def __init__(self) -> None:
+        self.reached, self.opened = asyncio.Event(), asyncio.Event()
+
+
+def gates(market: Any, monkeypatch: pytest.MonkeyPatch, *calls: tuple[str, int]) -> list[Gate]:
+    """Holds some of settlement's calls: ("CreateRepayment", 2) is the second repayment that it asks for from now on."""
+    runner = market.platform.nodes["settlement"]._runner
+    send, count, held = runner._send, Counter[str](), {call: Gate() for call in calls}
+
+    async def sent(task: Any) -> Any:
+        count[task.method] += 1
+        if gate := held.get((task.method, count[task.method])):
+            gate.reached.set()
+            await gate.opened.wait()
+        return await send(task)
+
+    monkeypatch.setattr(runner, "_send", sent)
+    return list(held.values())
+
+
+async def owed_and_held(market: Any, loan: Any) -> tuple[int, int]:
+    """The minor units that are owed on a loan, and those that its encumbrance holds."""
+    held = (await market.encumbrance(loan.encumbrance)).items[0]
+    outstanding = (await market.loan(loan.name)).outstanding
+    return outstanding.minor_units, held.amount.minor_units - held.settled.minor_units
+
+
+async def test_what_is_being_put_back_for_a_payment_is_not_put_back_for_the_next(
+    market: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interest took 290.00 of the first payment, which the register is to put back; the second overtakes that."""
+    declaration = await market.insured()
+    loan, start = await market.lend([declaration], 80_000_00), market.today()
+    market.close_until(start + 30 * DAY)
+    (restoration,) = gates(market, monkeypatch, ("RestoreEncumbrance", 1))
+    first = asyncio.create_task(market.pay(40_000_00, declaration))
+    await restoration.reached.wait()
+    second = await market.pay(30_000_00, declaration)
+    restoration.opened.set()
+    assert [paid_to(payment, loan.name) for payment in (await first, second)] == [40_000_00, 30_000_00]
+    assert await owed_and_held(market, loan) == (10_290_00, 10_290_00)
+    assert market.violations() == []
+    last = await market.pay(30_000_00, declaration)
+    assert (paid_to(last, loan.name), last.remainder) == (10_290_00, usd(19_710_00))
+    assert market.violations() == []
+
+
+async def test_what_was_put_back_since_a_payment_was_counted_is_not_put_back_for_it(
+    market: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The register counted the second payment before it put back the first one's 290.00; it is collected after that."""
+    declaration = await market.insured()
+    loan, start = await market.lend([declaration], 80_000_00), market.today()
+    market.close_until(start + 30 * DAY)
+    restoration, repayment = gates(market, monkeypatch, ("RestoreEncumbrance", 1), ("CreateRepayment", 2))
+    first = asyncio.create_task(market.pay(40_000_00, declaration))
+    await restoration.reached.wait()
+    second = asyncio.create_task(market.pay(30_000_00, declaration))
+    await repayment.reached.wait()
+    restoration.opened.set()
+    await first
+    repayment.opened.set()
+    await second
+    assert await owed_and_held(market, loan) == (10_290_00, 10_290_00)
     assert market.violations() == []
 
 

@@ -167,7 +167,7 @@ async def test_verify_names_each_fault(market: Any) -> None:
         items = connection.execute(sa.select(encumbrances.c["items"]).where(row)).scalar_one()
     more, less = items.replace("3971000", "4000000"), items.replace("3971000", "3900000")
     assert items not in (more, less)
-    named("declarations", encumbrances, row, {"items": more}, loan.name, "could secure the rest")
+    named("declarations", encumbrances, row, {"items": more}, loan.name, "0.00 are to come or known as unsecured")
     named("declarations", encumbrances, row, {"items": less}, loan.name, "is settled")
 
 
