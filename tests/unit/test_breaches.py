@@ -112,10 +112,11 @@ def test_a_drawdown_is_given_up_wherever_it_is_before_its_money_is_ordered(answe
 
 
 @pytest.mark.parametrize("state", [State.RESERVING, State.HOLDING_COVER, State.CONFIRMING])
-def test_an_older_breach_than_the_loan_stops_no_drawdown_and_is_not_shown(state: State) -> None:
+def test_an_older_breach_than_the_loan_stops_no_drawdown_and_is_shown(state: State) -> None:
     loan = at(state)
     assert reactions.after_breach(loan, replace(WHOLE, create_us=loan.create_us - 1)) == loan
-    assert reactions.after_breach(loan, told(create_us=loan.create_us - 1)) == loan
+    shown = replace(loan, breaches=(standing(),))
+    assert reactions.after_breach(loan, told(create_us=loan.create_us - 1)) == shown
     assert reactions.after_breach(loan, replace(WHOLE, create_us=loan.create_us)).cancellation_reason
 
 
@@ -134,7 +135,7 @@ def test_once_money_is_ordered_the_banks_share_is_shown_and_nothing_else_changes
     assert reactions.breach_event(breached, ended) == "loan.breach_ended"
 
 
-@pytest.mark.parametrize("state", [state for state in State if state not in {State.DISBURSING, State.ACTIVE}])
+@pytest.mark.parametrize("state", [state for state in State if state not in model.SHOWING])
 def test_a_breach_that_is_shown_ends_in_any_state_and_begins_in_no_other(state: State) -> None:
     loan = at(state)
     share = told(holder=loan.bank, create_us=loan.create_us - 1)
