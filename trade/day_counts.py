@@ -13,6 +13,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from chassis.codetables import Row, code_table
+from trade.calendars import months_after
 
 MONTHS = 12
 LEAP_YEAR, COMMON_YEAR = 366, 365
@@ -60,17 +61,6 @@ def _leap_days(start: date, end: date) -> int:
     """Returns the 29ths of February after the start, up to the end: one from 2012-02-28 to 2012-02-29."""
     leap_years = filter(calendar.isleap, range(start.year, end.year + 1))
     return sum(start < date(year, 2, 29) <= end for year in leap_years)
-
-
-def shifted(day: date, months: int, *, is_end_of_month: bool = False) -> date:
-    """Returns the day of another month, or its last: a month after 2026-01-31 is 2026-02-28.
-
-    Where a month's end stays one, a month after 2026-02-28 is 2026-03-31.
-    """
-    year, month = divmod(day.year * MONTHS + day.month - 1 + months, MONTHS)
-    last = calendar.monthrange(year, month + 1)[1]
-    stays_last = is_end_of_month and day.day == calendar.monthrange(day.year, day.month)[1]
-    return date(year, month + 1, last if stays_last else min(day.day, last))
 
 
 def _actual(start: date, end: date, _: Period | None) -> int:
@@ -164,13 +154,13 @@ def _in_one_year(start: date, end: date) -> Fraction:
 def _whole_years(start: date, end: date) -> int:
     """Returns the years that fit between two dates, counted back from the end."""
     years = end.year - start.year
-    return years if shifted(end, -years * MONTHS) >= start else years - 1
+    return years if months_after(end, -years * MONTHS) >= start else years - 1
 
 
 def _year_back(start: date, end: date, _: Period | None) -> Fraction:
     """Returns the whole years back from the end, and the days left over 366 where a 29th of February is among them."""
     years = _whole_years(start, end)
-    until = shifted(end, -years * MONTHS)
+    until = months_after(end, -years * MONTHS)
     has_leap_day = _leap_days(start, until) - _is_leap_day(until) + _is_leap_day(start)
     return years + Fraction((until - start).days, LEAP_YEAR if has_leap_day else COMMON_YEAR)
 
@@ -178,10 +168,10 @@ def _year_back(start: date, end: date, _: Period | None) -> Fraction:
 def _year_ahead(start: date, end: date, _: Period | None) -> Fraction:
     """Returns the whole years from the start on, and the days left over the days of the year that they begin."""
     years = max(end.year - start.year, 0)
-    if shifted(start, years * MONTHS) > end:
+    if months_after(start, years * MONTHS) > end:
         years -= 1
-    since = shifted(start, years * MONTHS)
-    return years + Fraction((end - since).days, (shifted(start, (years + 1) * MONTHS) - since).days)
+    since = months_after(start, years * MONTHS)
+    return years + Fraction((end - since).days, (months_after(start, (years + 1) * MONTHS) - since).days)
 
 
 def _regular_period(start: date, end: date, period: Period | None) -> Fraction:
@@ -211,7 +201,7 @@ def _towards_stub(period: Period) -> Iterator[date]:
     while period.start < day if is_first else day < period.end:
         yield day
         number += 1
-        day = shifted(anchor, number * step, is_end_of_month=period.is_end_of_month)
+        day = months_after(anchor, number * step, is_end_of_month=period.is_end_of_month)
     yield day
 
 

@@ -4,7 +4,7 @@
 imports from here alone.
 """
 
-from trade.calendars.days import CHINA, DAY, day_in_china
+from trade.calendars.days import CHINA, DAY, day_in_china, months_after
 from trade.calendars.deadlines import RULES, Deadline, Rule, again, from_json, to_json
 from trade.calendars.model import Calendar, CalendarVersion, Days, Joint, Opening, Purpose
 from trade.calendars.packages import packaged, packaged_names
@@ -47,6 +47,7 @@ __all__ = [
     "later_of",
     "modified_following",
     "modified_preceding",
+    "months_after",
     "packaged",
     "packaged_names",
     "preceding",

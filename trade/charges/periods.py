@@ -1,10 +1,9 @@
 """Periods of whole months, counted from a contract's first day, each charged whole once it is begun."""
 
-import calendar
 import datetime
 from typing import NamedTuple
 
-MONTHS_OF_YEAR = 12
+from trade.calendars import months_after
 
 
 class Period(NamedTuple):
@@ -17,13 +16,6 @@ class Period(NamedTuple):
     def days(self) -> int:
         """Returns the days of the period: from 2026-03-10 to 2026-06-10 they are 92."""
         return (self.end - self.start).days
-
-
-def months_after(day: datetime.date, months: int) -> datetime.date:
-    """Returns the same day of a later month, or that month's last: 2026-01-31 and one month give 2026-02-28."""
-    year, month = divmod(day.month - 1 + months, MONTHS_OF_YEAR)
-    last = calendar.monthrange(day.year + year, month + 1)[1]
-    return day.replace(year=day.year + year, month=month + 1, day=min(day.day, last))
 
 
 def begun(start: datetime.date, end: datetime.date, months: int) -> list[Period]:
