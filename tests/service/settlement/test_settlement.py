@@ -487,9 +487,12 @@ async def test_a_payment_is_divided_over_its_declarations(world: Any) -> None:
     ]
     assert (done.declaration, done.remainder) == ("", money(90_000))
     request = derivation_pb2.ExplainRequest(name=payment.name, field="parts")
-    told = (await world.ask("Explain", request, SYSTEM)).explanations
-    assert [explanation.derivation.result.money for explanation in told] == [part.amount for part in done.parts]
-    assert f"declarations/{second}: value.unpaid" in told[0].text
+    told = {
+        explanation.field: explanation for explanation in (await world.ask("Explain", request, SYSTEM)).explanations
+    }
+    results = {field: explanation.derivation.result.money for field, explanation in told.items()}
+    assert results == {f"parts[{part.declaration}].amount": part.amount for part in done.parts}
+    assert f"declarations/{second}: value.unpaid" in told[f"parts[declarations/{first}].amount"].text
     assert world.violations() == []
 
 
