@@ -47,6 +47,8 @@ def test_lists_of_every_noun_walk_the_key(store: Stores, service: Service, parti
         )
 
 
+# Columns that had other names then.
+FORMER = {"simple_rate": "all_in_rate"}
 # The heads of the release before participants had rows.
 BEFORE = {
     "loans": ("loans_0002", "ledger_0002", "chassis_0007"),
@@ -133,7 +135,8 @@ def fill(connection: sa.Connection, participations: Iterable[Participation[Any]]
     for participation in participations:
         before = sa.Table(participation.rows.name, sa.MetaData(), autoload_with=connection)
         for record in standing(participation):
-            row = {column: value for column, value in records.to_row(record).items() if column in before.c}
+            named = {FORMER.get(column, column): value for column, value in records.to_row(record).items()}
+            row = {column: value for column, value in named.items() if column in before.c}
             connection.execute(sa.insert(before).values(row))
             if participation.collection == "applications":
                 asked_banks = sa.Table("asked_banks", sa.MetaData(), autoload_with=connection)

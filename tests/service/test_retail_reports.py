@@ -14,7 +14,7 @@ from chassis.identity import Caller
 from chassis.service import Reading
 from services.declarations.intake.formats import ceb
 from services.declarations.intake.takers.retail import TAKERS
-from services.declarations.service import SERVICE, VERSIONS
+from services.declarations.service import SERVICE
 from services.declarations.views import lists as views_lists
 from services.declarations.window.retail.flows.order import reads as order_reads
 from services.declarations.window.retail.flows.order import rpc as order_rpc
@@ -300,7 +300,7 @@ def test_a_summary_that_stood_before_parts_becomes_its_one_part(register: Retail
     released(register, 1, 2, 3)
     register.summaries(summary_row(1, [1, 2]), summary_row(2, [3]))
     register.summaries(summary_row(2, [3], change=retail_pb2.DELETE, send_us=NOW_US + 1))
-    script = ScriptDirectory.from_config(migrations.configuration([VERSIONS]))
+    script = ScriptDirectory.from_config(migrations.configuration(SERVICE.migrations))
     (make_parts,) = [
         walk_revision.module._make_parts
         for walk_revision in script.walk_revisions()
