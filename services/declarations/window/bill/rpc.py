@@ -28,6 +28,7 @@ def to_proto(
             transfer=bill.transfer,
             findings=[_finding(finding, language) for finding in findings],
             late_fee=_late_fee(fee) if fee else None,
+            claim_date=date(bill.claim_date) if bill.claim_date else None,
         )
     )
     return message

@@ -11,7 +11,9 @@ from services.declarations.window.records.model import Record
 
 # Ours to set, never the sender's.
 OUTPUT_ONLY = ("name", "writer", "create_time")
-OUTPUT_ONLY_IN_BILLS = ("due_rule", "due_date_provisional", "state", "payment", "transfer", "findings", "late_fee")
+OUTPUT_ONLY_IN_BILLS = (
+    "due_rule", "due_date_provisional", "state", "payment", "transfer", "findings", "late_fee", "claim_date",
+)  # fmt: skip
 
 
 def stored(row: records_pb2.Record) -> records_pb2.Record:
