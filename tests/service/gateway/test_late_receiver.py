@@ -115,7 +115,7 @@ async def received(store: Store, count: int) -> set[int]:
 
 
 def warnings_of_spans(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the outbox and the exporter warn of; platforms of the session's other tests may log beside them."""
+    """Returns the warnings of the outbox and the exporter; platforms of other tests may log beside them."""
     ours = ("chassis.span_outbox", "opentelemetry")
     warned = [record for record in caplog.records if record.levelno >= logging.WARNING]
     return [record.getMessage() for record in warned if record.name.startswith(ours)]
