@@ -36,16 +36,17 @@ def create(transaction: Transaction, request: loans_pb2.CreateOfferRequest) -> l
     terms = rpc.terms(request.offer)
     if problems := model.problems(terms, application, now_us, transaction.business_date):
         raise InvalidFields(problems)
+    identifier = transaction.ids.resource("offer")
+    costs = model.costs_of(f"offers/{identifier}", terms, transaction.business_date)
     offer = model.prepared(
         application,
         terms,
-        identifier=transaction.ids.resource("offer"),
+        costs,
+        identifier=identifier,
         bank=tenant,
         maker=transaction.caller.principal,
         now_us=now_us,
-        on=transaction.business_date,
     )
-    costs = model.costs_of(offer.name, terms, transaction.business_date)
     derivation_store.put(transaction, RULES, costs.entries(offer.name), are_first=True)
     return rpc.to_proto(OFFERS.add(transaction, offer, "offer.prepared"), tenant)
 

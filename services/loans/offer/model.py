@@ -110,13 +110,12 @@ class Terms:
 
 
 def prepared(
-    application: Application, terms: Terms, *, identifier: str, bank: str, maker: str, now_us: int, on: date
+    application: Application, terms: Terms, owed: Costs, *, identifier: str, bank: str, maker: str, now_us: int
 ) -> Offer:
-    """Returns the offer of checked terms that a bank's maker prepares on a business date, with its costs.
+    """Returns the offer of checked terms that a bank's maker prepares, with what it costs (costs_of).
 
     USD 80,000.00 at 4.35 % for 90 days of 360, with a fee of USD 100.00: interest USD 870.00, in all USD 970.00.
     """
-    owed = costs_of(f"offers/{identifier}", terms, on)
     return Offer(
         id=identifier,
         application=application.name,
